@@ -1,0 +1,67 @@
+# One command each on a fresh machine with Python >= 3.11: `make demo`, `make test`.
+
+# the first of these that is new enough; name another with PYTHON=...
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP_TOOLS := pip-tools==7.6.2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format lock clean
+
+help:
+	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
+	@echo 'make test                        lint, types, import contracts, and all tests with coverage'
+	@echo 'make lint                        lint, types and import contracts only'
+	@echo 'make format                      format the sources'
+	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
+	@echo 'make clean                       remove everything that was built'
+	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
+
+# standard output belongs to the commands themselves (`make demo JSON=1`), so this talks on standard error
+$(READY): requirements.lock pyproject.toml
+	@if [ -z '$(PYTHON)' ] || ! '$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo 'error: Python 3.11 or newer is needed and $(or $(PYTHON),python3) is not. Install it, or name it: make PYTHON=/path/to/python3.11' >&2; \
+		exit 1; \
+	fi
+	@echo '[1/3] $(VENV) with '"$$('$(PYTHON)' --version)" >&2
+	@test -x $(BIN)/python || '$(PYTHON)' -m venv $(VENV) >&2 || { \
+		echo 'error: this Python cannot make a virtual environment. Install its venv package (Debian, Ubuntu: python3-venv).' >&2; \
+		rm -rf $(VENV); exit 1; }
+	@echo '[2/3] installing the locked dependencies (a minute, the first time)' >&2
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock >&2
+	@echo '[3/3] installing p2pdist' >&2
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/python -m bench.demo $(if $(FILE),--file '$(FILE)') $(if $(filter-out 0,$(JSON)),--json)
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(READY)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check . || { echo 'error: not formatted. Run: make format' >&2; exit 1; }
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY)
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+# the lock names no package index: it holds for any index that has these files
+lock:
+	@test -n '$(PYTHON)' || { echo 'error: Python 3.11 or newer is needed.' >&2; exit 1; }
+	'$(PYTHON)' -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --quiet --disable-pip-version-check '$(PIP_TOOLS)'
+	build/lock/bin/python -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --extra dev \
+		--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		$(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build ./*.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find p2pdist seed_server bandwidth bench tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The limiter: a pure library. No clock, no socket, no thread; `now` is passed in."""

@@ -1,0 +1,125 @@
+"""The names that both sides use: endpoint, patch, site, hashes. No I/O.
+
+Every identifier that reaches a file name, a log line or a database passes
+through one of the ``parse_*`` functions here, which is why each has a narrow
+alphabet and a named length cap.
+"""
+
+import base64
+import hashlib
+import ipaddress
+import re
+from typing import NewType
+
+EndpointId = NewType("EndpointId", str)
+"""Base32 (lower case, no padding) of the first 16 bytes of SHA-256 of the endpoint's public key."""
+
+PatchId = NewType("PatchId", str)
+PatchVersion = NewType("PatchVersion", str)
+SiteName = NewType("SiteName", str)
+
+Sha256Hex = NewType("Sha256Hex", str)
+"""64 lower-case hexadecimal digits."""
+
+TorrentHash = NewType("TorrentHash", str)
+"""The v2 info-hash (SHA-256 of the info dictionary, BEP 52), 64 lower-case hexadecimal digits."""
+
+PieceIndex = NewType("PieceIndex", int)
+
+PATCH_NAME_MAX_CHARS = 64  # fits every file system next to a version of the same length
+FILE_NAME_MAX_BYTES = 255  # NAME_MAX on Linux, macOS and NTFS
+ENDPOINT_ID_CHARS = 26  # base32 of 16 bytes
+
+_PATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*\Z")
+_SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*\Z")
+_SHA256_HEX = re.compile(r"[0-9a-f]{64}\Z")
+_ENDPOINT_ID = re.compile(rf"[a-z2-7]{{{ENDPOINT_ID_CHARS}}}\Z")
+
+
+class InvalidIdentifierError(ValueError):
+    """A name from outside does not have the form that its kind requires."""
+
+
+def _patch_name(text: str, kind: str) -> str:
+    if len(text) > PATCH_NAME_MAX_CHARS or not _PATCH_NAME.match(text):
+        raise InvalidIdentifierError(
+            f"{kind} {text[:80]!r} is not valid: use 1 to {PATCH_NAME_MAX_CHARS} letters, digits "
+            "and . _ + ~ - , and begin with a letter or a digit."
+        )
+    return text
+
+
+def parse_patch_id(text: str) -> PatchId:
+    """Return ``text`` as a patch id, or raise `InvalidIdentifierError`."""
+    return PatchId(_patch_name(text, "patch id"))
+
+
+def parse_patch_version(text: str) -> PatchVersion:
+    """Return ``text`` as a patch version, or raise `InvalidIdentifierError`."""
+    return PatchVersion(_patch_name(text, "version"))
+
+
+def parse_site_name(text: str) -> SiteName:
+    """Return ``text`` as a site name, or raise `InvalidIdentifierError`."""
+    if len(text) > PATCH_NAME_MAX_CHARS or not _SITE_NAME.match(text):
+        raise InvalidIdentifierError(
+            f"site name {text[:80]!r} is not valid: use 1 to {PATCH_NAME_MAX_CHARS} letters, digits "
+            "and . _ : / - , and begin with a letter or a digit."
+        )
+    return SiteName(text)
+
+
+def parse_endpoint_id(text: str) -> EndpointId:
+    """Return ``text`` as an endpoint id, or raise `InvalidIdentifierError`."""
+    if not _ENDPOINT_ID.match(text):
+        raise InvalidIdentifierError(
+            f"endpoint id {text[:80]!r} is not valid: it has {ENDPOINT_ID_CHARS} characters a-z, 2-7."
+        )
+    return EndpointId(text)
+
+
+def parse_sha256(text: str) -> Sha256Hex:
+    """Return ``text`` as a SHA-256 in lower-case hexadecimal, or raise `InvalidIdentifierError`."""
+    if not _SHA256_HEX.match(text):
+        raise InvalidIdentifierError(f"{text[:80]!r} is not a SHA-256: it has 64 digits 0-9, a-f.")
+    return Sha256Hex(text)
+
+
+def parse_torrent_hash(text: str) -> TorrentHash:
+    """Return ``text`` as a v2 info-hash, or raise `InvalidIdentifierError`."""
+    return TorrentHash(parse_sha256(text))
+
+
+def parse_file_name(text: str) -> str:
+    """Return ``text`` as a bare file name that is safe on every platform.
+
+    Raises `InvalidIdentifierError` for a path, a control character, a name that
+    begins with a dot, or one that is longer than `FILE_NAME_MAX_BYTES`.
+    """
+    forbidden = set('/\\:*?"<>|')
+    if (
+        not text
+        or text.startswith(".")
+        or text.endswith((" ", "."))
+        or len(text.encode()) > FILE_NAME_MAX_BYTES
+        or any(ch in forbidden or not ch.isprintable() for ch in text)
+    ):
+        raise InvalidIdentifierError(
+            f"file name {text[:80]!r} is not valid: it must be a bare name of 1 to {FILE_NAME_MAX_BYTES} bytes "
+            'without / \\ : * ? " < > | and without a leading dot.'
+        )
+    return text
+
+
+def parse_ip_address(text: str) -> str:
+    """Return the normal form of an IPv4 or IPv6 address, or raise `InvalidIdentifierError`."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise InvalidIdentifierError(f"{text[:80]!r} is not an IP address.") from None
+
+
+def endpoint_id_of_public_key(spki_der: bytes) -> EndpointId:
+    """Return the endpoint id of a public key (DER SubjectPublicKeyInfo): nobody has another's id without its key."""
+    digest = hashlib.sha256(spki_der).digest()[:16]
+    return EndpointId(base64.b32encode(digest).decode().rstrip("=").lower())

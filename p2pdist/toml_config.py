@@ -1,0 +1,59 @@
+"""TOML text into frozen, checked types; an unknown key names the nearest known one. No I/O."""
+
+import difflib
+import re
+import tomllib
+import typing
+from typing import Any, TypeVar
+
+import msgspec
+
+from p2pdist.errors import ExitCode, UserError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<key>[^`]*)`")
+
+
+def parse_toml(text: str, kind: type[T], *, source: str) -> T:
+    """Return ``text`` as ``kind``, a `wire.codec.Record`.
+
+    ``source`` is the file's name for error messages. Raises `UserError`
+    (`ExitCode.BAD_INPUT`) that names file, key, and where possible the line and
+    the nearest valid key.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(
+            f"{source} is not valid TOML: {error}. Correct it and try again.", ExitCode.BAD_INPUT
+        ) from error
+    try:
+        return msgspec.convert(raw, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{source}{_explain(str(error), text, kind)}", ExitCode.BAD_INPUT) from error
+
+
+def _explain(error: str, text: str, kind: type[msgspec.Struct]) -> str:
+    match = _UNKNOWN_FIELD.search(error)
+    if not match:
+        return f": {error}. Correct the value and try again."
+    key = match["key"]
+    line = next(
+        (n for n, row in enumerate(text.splitlines(), 1) if re.match(rf"\s*\[*\s*{re.escape(key)}\b", row)), None
+    )
+    place = f", line {line}" if line else ""
+    nearest = difflib.get_close_matches(key, sorted(_all_keys(kind)), n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are {', '.join(sorted(_all_keys(kind)))}."
+    return f"{place}: unknown key {key!r}; {hint}"
+
+
+def _all_keys(kind: Any) -> set[str]:
+    keys: set[str] = set()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        for field in msgspec.structs.fields(kind):
+            keys.add(field.encode_name)
+            keys |= _all_keys(field.type)
+    for argument in typing.get_args(kind):
+        keys |= _all_keys(argument)
+    return keys

@@ -1,0 +1,51 @@
+"""msgpack in, checked types out: the one way that bytes from outside become objects.
+
+``msgpack`` decodes with explicit caps on every container; ``msgspec`` then
+converts strictly (no coercion, no unknown fields), so whatever leaves this
+module has exactly the declared shape.
+"""
+
+from typing import Any, TypeVar
+
+import msgpack
+import msgspec
+
+T = TypeVar("T")
+
+MAX_NESTING_CONTAINER_ITEMS = 65_536  # the longest list we define is far below; bounds memory while decoding
+
+
+class DecodeError(ValueError):
+    """Bytes from outside do not have the declared shape. The text says where and what."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of everything that is decoded from outside: immutable, by keyword, closed."""
+
+
+def encode(value: object) -> bytes:
+    """Return ``value`` (Records and builtins) as msgpack."""
+    packed: bytes = msgpack.packb(msgspec.to_builtins(value, builtin_types=(bytes,)), use_bin_type=True)
+    return packed
+
+
+def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int) -> T:
+    """Return the ``kind`` that ``data`` encodes. Raises `DecodeError`."""
+    if len(data) > max_bytes:
+        raise DecodeError(f"{len(data)} bytes are over the cap of {max_bytes}")
+    try:
+        raw = msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=True,
+            max_str_len=max_bytes,
+            max_bin_len=max_bytes,
+            max_array_len=MAX_NESTING_CONTAINER_ITEMS,
+            max_map_len=MAX_NESTING_CONTAINER_ITEMS,
+            max_ext_len=0,
+        )
+        converted: T = msgspec.convert(raw, kind, strict=True, builtin_types=(bytes,))  # text is no base64
+    except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
+        # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
+        raise DecodeError(str(error) or type(error).__name__) from error
+    return converted

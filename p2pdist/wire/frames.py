@@ -1,0 +1,55 @@
+"""Length-prefixed frames: 4 bytes of big-endian length, then that many bytes of msgpack.
+
+Pure: bytes go in, frame bodies come out; the connection that carries them is
+somebody else's. The decoder refuses an oversized frame from its header alone,
+before a byte of the body is kept, so a peer can make it hold at most one frame.
+"""
+
+HEADER_BYTES = 4
+
+
+class FrameError(ValueError):
+    """The other side sent bytes that are not a frame; the connection must be closed."""
+
+
+def encode_frame(body: bytes, *, max_bytes: int) -> bytes:
+    """Return header and body. Raises `FrameError` when our own body is over ``max_bytes``."""
+    if len(body) > max_bytes:
+        raise FrameError(f"a frame of {len(body)} bytes is over this channel's cap of {max_bytes}")
+    return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+class FrameDecoder:
+    """Cuts a byte stream into frame bodies of at most ``max_bytes`` each."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes from the stream and return the bodies that are now complete.
+
+        Raises `FrameError` for an empty frame and for one whose header announces
+        more than the cap.
+        """
+        self._buffer += data
+        bodies: list[bytes] = []
+        start = 0
+        while len(self._buffer) - start >= HEADER_BYTES:
+            length = int.from_bytes(self._buffer[start : start + HEADER_BYTES], "big")
+            if length == 0:
+                raise FrameError("empty frame")
+            if length > self._max_bytes:
+                raise FrameError(f"frame of {length} bytes is over this channel's cap of {self._max_bytes}")
+            end = start + HEADER_BYTES + length
+            if len(self._buffer) < end:
+                break
+            bodies.append(bytes(self._buffer[start + HEADER_BYTES : end]))
+            start = end
+        del self._buffer[:start]
+        return bodies
+
+    def at_end_of_stream(self) -> None:
+        """Say that the stream has ended. Raises `FrameError` when that cut a frame in two."""
+        if self._buffer:
+            raise FrameError(f"stream ended inside a frame, {len(self._buffer)} bytes after its start")
