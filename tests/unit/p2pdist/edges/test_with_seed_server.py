@@ -1,0 +1,151 @@
+"""Enrolment, renewal and trust against the seed server's own web port and repository: nothing is simulated."""
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from p2pdist.edges import enrolment
+from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
+from p2pdist.edges.identity_store import Identity
+from p2pdist.edges.trust_store import TrustError, TrustStore
+from p2pdist.errors import ExitCode, UserError
+from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts
+from p2pdist.wire.enrolment import Token, encode_token
+from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from seed_server.edges.api import WebPort, make_app, serve_web
+from seed_server.edges.certificate_authority import CertificateAuthority
+from seed_server.edges.database import Database
+from seed_server.edges.key_files import create_signing_key, key_path
+from seed_server.edges.listening import listen_sockets
+from seed_server.edges.repository import Repository
+from seed_server.edges.server_tls import ServerTls
+from seed_server.settings import ServerHome, ServerSettings
+
+ADDRESS = "127.0.2.11"
+SECRET = b"t" * 16
+
+
+@dataclass(frozen=True)
+class Server:
+    home: ServerHome
+    repository: Repository
+    database: Database
+    token: str
+
+    def publish(self, patch_id: str) -> None:
+        """Sign one more patch; its payload and torrent are nobody's business here."""
+        digest = hashlib.sha256(patch_id.encode()).hexdigest()
+        payload = Payload(file_name="p.bin", length_bytes=1, sha256=digest, torrent_hash=digest)
+        manifest = Manifest(
+            format=1,
+            patch_id=patch_id,
+            version="1",
+            title="",
+            severity="low",
+            cvss=None,
+            published_at=0,
+            payloads=[payload],
+        )
+        entries = self.repository.current_rollouts().entries
+        entry = RolloutEntry(patch_id=patch_id, version="1", sequence=len(entries) + 1)
+        key = SIGNING_KEYS[self.home.root]["patches"]
+        rollouts = Rollouts(format=1, entries=[*entries, entry])
+        self.repository.publish_patch(manifest, b"torrent", rollouts, patches_key=key, now=time.time())
+
+
+SIGNING_KEYS: dict[Path, dict] = {}
+
+
+@asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[Server]:
+    home = ServerHome(directory)
+    settings = ServerSettings(name="Head office", address=ADDRESS)
+    now = time.time()
+    for folder in (home.online_keys, home.keys / "offline", home.keys / "ca", home.content):
+        folder.mkdir(parents=True)
+    keys = {role: create_signing_key(key_path(home.online_keys, role), None) for role in ONLINE_ROLES}
+    keys |= {role: create_signing_key(key_path(home.keys / "offline", role), None) for role in OFFLINE_KEYS}
+    SIGNING_KEYS[directory] = keys
+    authority = CertificateAuthority.create(home.keys / "ca", settings.name, now)
+    repository = Repository.create(home, settings, keys, now)
+    tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([ADDRESS], now))
+    sockets = listen_sockets([ADDRESS], 0, purpose="web port")
+    with Database.create(home.database) as database:
+        database.add_token(SECRET, 1, now + 60, now)
+        port = WebPort(
+            server_name=settings.name,
+            origin_port=7690,
+            authority=authority,
+            database=database,
+            trusted_root=repository.trusted_root,
+            metadata_directory=home.tuf_metadata,
+            targets_directory=home.tuf_targets,
+        )
+        token = Token(
+            address=ADDRESS, web_port=sockets[0].getsockname()[1], ca_pin=authority.control_ca_pin(), secret=SECRET
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_web, make_app(port), sockets, tls.web)
+            yield Server(home, repository, database, encode_token(token))
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def trusting(identity: Identity, directory: Path) -> AsyncIterator[TrustStore]:
+    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+        url = base_url(identity.server_address, identity.web_port)
+        yield TrustStore(directory, base_url=url, root=identity.tuf_root, http=http)
+
+
+async def test_a_member_follows_what_is_published_and_refuses_a_restored_backup(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert (await store.refresh(time.time())).patches == ()
+            server.publish("KB1")
+            backup = {path: path.read_bytes() for path in server.home.tuf_metadata.iterdir()}
+            server.publish("KB2")
+            catalogue = await store.refresh(time.time())
+            assert [patch.manifest.patch_id for patch in catalogue.patches] == ["KB1", "KB2"]
+            assert (catalogue.refused, catalogue.stale) == ((), "")
+            assert catalogue.timestamp_version == server.repository.timestamp_version()
+            for path, data in backup.items():
+                path.write_bytes(data)
+            with pytest.raises(TrustError) as caught:
+                await store.refresh(time.time())
+            assert caught.value.kind == "rolled_back"
+            assert await store.load_cached(time.time()) == catalogue
+
+
+async def test_renewed_offline_roles_and_a_new_root_are_followed(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            server.publish("KB1")
+            before = await store.refresh(time.time())
+            server.repository.renew_offline_roles(SIGNING_KEYS[server.home.root], time.time())
+            after = await store.refresh(time.time())
+            assert after.patches == before.patches
+            assert after.timestamp_version > before.timestamp_version
+
+
+async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        assert identity.server_name == "Head office"
+        with pytest.raises(UserError) as used:
+            await enrolment.enrol(tmp_path / "other", server.token, hostname="other", now=time.time())
+        assert used.value.exit_code == ExitCode.REFUSED
+        assert "used up" in used.value.message
+        assert (await enrolment.renew(identity, time.time())).endpoint_id == identity.endpoint_id
+        server.database.set_denied(identity.endpoint_id, denied=True)
+        with pytest.raises(UserError) as denied:
+            await enrolment.renew(identity, time.time())
+        assert denied.value.exit_code == ExitCode.REFUSED
+        assert "denied" in denied.value.message

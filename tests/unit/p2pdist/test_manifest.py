@@ -1,0 +1,100 @@
+"""Manifests and rollouts: signed, yet checked in every field."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from p2pdist import manifest
+from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts
+from p2pdist.wire import codec
+from p2pdist.wire.codec import DecodeError
+
+HASH = "ab" * 32
+PAYLOAD = Payload(file_name="a.msi", length_bytes=1, sha256=HASH, torrent_hash=HASH)
+MANIFEST = Manifest(
+    format=1, patch_id="KB1", version="2", title="T", severity="high", cvss=9.8, published_at=1, payloads=[PAYLOAD]
+)
+ROLLOUTS = Rollouts(format=1, entries=[RolloutEntry(patch_id="KB1", version="2", sequence=1)])
+
+
+def test_a_manifest_round_trips() -> None:
+    assert manifest.decode_manifest(manifest.encode_manifest(MANIFEST)) == MANIFEST
+
+
+def test_rollouts_round_trip() -> None:
+    assert manifest.decode_rollouts(manifest.encode_rollouts(ROLLOUTS)) == ROLLOUTS
+
+
+def changed(record: Any, **changes: Any) -> bytes:
+    return codec.encode(msgspec.to_builtins(record) | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"patch_id": "../x"},
+        {"patch_id": ""},
+        {"version": "a/b"},
+        {"title": "x" * 201},
+        {"severity": "urgent"},
+        {"cvss": 10.1},
+        {"cvss": float("nan")},
+        {"published_at": -1},
+        {"payloads": []},
+        {"payloads": [msgspec.to_builtins(PAYLOAD)] * (manifest.MAX_PAYLOADS + 1)},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"file_name": "../../etc/passwd"}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"length_bytes": 0}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"length_bytes": manifest.MAX_PAYLOAD_BYTES + 1}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"sha256": "AB" * 32}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"torrent_hash": HASH[:-1]}]},
+        {"surprise": 1},
+    ],
+)
+def test_a_manifest_beside_its_form_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        manifest.decode_manifest(changed(MANIFEST, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"title": "x" * 200},
+        {"cvss": 10.0},
+        {"cvss": None},
+        {"payloads": [msgspec.to_builtins(PAYLOAD)] * manifest.MAX_PAYLOADS},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"length_bytes": manifest.MAX_PAYLOAD_BYTES}]},
+    ],
+)
+def test_a_manifest_at_its_limits_is_accepted(changes: dict[str, Any]) -> None:
+    manifest.decode_manifest(changed(MANIFEST, **changes))
+
+
+def test_rollouts_at_the_cap_fit_and_one_more_does_not() -> None:
+    longest = RolloutEntry(patch_id="a" * 64, version="b" * 64, sequence=(1 << 63) - 1)
+    full = Rollouts(format=1, entries=[longest] * manifest.MAX_ROLLOUT_ENTRIES)
+    assert manifest.decode_rollouts(manifest.encode_rollouts(full)) == full
+    over = Rollouts(format=1, entries=[longest] * (manifest.MAX_ROLLOUT_ENTRIES + 1))
+    with pytest.raises(DecodeError):
+        manifest.decode_rollouts(manifest.encode_rollouts(over))
+
+
+@pytest.mark.parametrize("entry", [{"patch_id": "a b"}, {"version": ""}, {"sequence": 0}])
+def test_a_rollout_beside_its_form_is_refused(entry: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        manifest.decode_rollouts(changed(ROLLOUTS, entries=[msgspec.to_builtins(ROLLOUTS.entries[0]) | entry]))
+
+
+@pytest.mark.parametrize(
+    ("decode", "cap"),
+    [(manifest.decode_manifest, manifest.MAX_MANIFEST_BYTES), (manifest.decode_rollouts, manifest.MAX_ROLLOUTS_BYTES)],
+)
+def test_a_document_over_its_cap_is_refused_unread(decode: Any, cap: int) -> None:
+    with pytest.raises(DecodeError, match="over the cap"):
+        decode(bytes(cap + 1))
+
+
+def test_target_paths_are_within_their_roles_paths() -> None:
+    assert manifest.manifest_target(manifest.PatchId("KB1"), manifest.PatchVersion("2")) == "patches/KB1@2.manifest"
+    assert manifest.torrent_target(HASH) == f"torrents/{HASH}.torrent"  # type: ignore[arg-type]

@@ -1,0 +1,173 @@
+"""The origin protocol's messages: every kind round trips, every cap holds to the unit."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from p2pdist.wire import codec, messages
+from p2pdist.wire.codec import DecodeError
+from p2pdist.wire.messages import (
+    ControlHello,
+    DataHello,
+    Goodbye,
+    Message,
+    PatchReport,
+    Piece,
+    PieceRejected,
+    PieceStored,
+    Ping,
+    Pong,
+    Report,
+    RepositoryChanged,
+    SitePeer,
+    SitePeers,
+    Unavailable,
+    Want,
+    Welcome,
+)
+
+HASH = "ab" * 32
+REPORT = PatchReport(
+    patch_id="p", version="1", state="verified", progress=1.0, bytes_from_origin=1, bytes_from_peers=2,
+    bytes_wasted=0, seconds=1.5, error="",
+)  # fmt: skip
+PEER = SitePeer(endpoint_id="a" * 26, address="::1", port=1)
+HELLO = ControlHello(
+    protocol=1, software="s", hostname="h", addresses=["127.0.0.1"], lan_port=1, on_mains=True, wired=True,
+    uptime_seconds=0,
+)  # fmt: skip
+WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fetch=True)
+CHANNELS: list[tuple[Any, list[Message]]] = [
+    (messages.decode_hello, [HELLO, DataHello(protocol=1)]),
+    (
+        messages.decode_from_endpoint,
+        [
+            WANT,
+            PieceStored(torrent=HASH, piece=0),
+            PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
+            Report(patches=[REPORT]),
+            Pong(nonce=0),
+            Goodbye(reason="bye"),
+        ],
+    ),
+    (
+        messages.decode_from_server,
+        [
+            Welcome(server_name="hq", site="s", timestamp_version=0),
+            SitePeers(peers=[PEER]),
+            RepositoryChanged(timestamp_version=3),
+            Unavailable(torrent=HASH, reason="gone"),
+            Ping(nonce=(1 << 62) - 1),
+            Goodbye(reason="bye"),
+        ],
+    ),
+    (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
+]
+ALL = [(decode, message) for decode, group in CHANNELS for message in group]
+
+
+@pytest.mark.parametrize(("decode", "message"), ALL)
+def test_every_message_round_trips(decode: Any, message: Message) -> None:
+    assert decode(messages.encode_message(message)) == message
+
+
+@pytest.mark.parametrize(("decode", "message"), ALL)
+def test_every_prefix_of_a_message_is_refused(decode: Any, message: Message) -> None:
+    encoded = messages.encode_message(message)
+    for length in range(len(encoded)):
+        with pytest.raises(DecodeError):
+            decode(encoded[:length])
+
+
+@pytest.mark.parametrize(("decode", "message"), ALL)
+def test_every_missing_unknown_or_wrongly_typed_field_is_refused(decode: Any, message: Message) -> None:
+    raw = msgspec.to_builtins(message, builtin_types=(bytes,))
+    for name in raw:
+        for wrong in ({k: v for k, v in raw.items() if k != name}, raw | {name: {}}, raw | {name: None}):
+            with pytest.raises(DecodeError):
+                decode(codec.encode(wrong))
+    with pytest.raises(DecodeError):
+        decode(codec.encode(raw | {"surprise": 1}))
+
+
+@pytest.mark.parametrize(("decode", "group"), CHANNELS)
+def test_a_message_of_another_channel_is_refused(decode: Any, group: list[Message]) -> None:
+    for _, message in ALL:
+        if message not in group:
+            with pytest.raises(DecodeError):
+                decode(messages.encode_message(message))
+
+
+BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
+    (messages.decode_hello, HELLO, {"addresses": ["::1"] * 16}, {"addresses": ["::1"] * 17}),
+    (messages.decode_hello, HELLO, {"software": "s" * 400}, {"software": "s" * 401}),
+    (messages.decode_hello, HELLO, {"lan_port": 65_535}, {"lan_port": 65_536}),
+    (messages.decode_hello, HELLO, {"lan_port": 1}, {"lan_port": 0}),
+    (messages.decode_hello, HELLO, {"uptime_seconds": 1 << 40}, {"uptime_seconds": (1 << 40) + 1}),
+    (messages.decode_hello, HELLO, {"addresses": ["a" * 45]}, {"addresses": ["a" * 46]}),
+    (messages.decode_from_endpoint, WANT, {"have": bytes(8_192)}, {"have": bytes(8_193)}),
+    (messages.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH + "\n"}),
+    (messages.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH.upper()}),
+    (
+        messages.decode_from_endpoint,
+        PieceStored(torrent=HASH, piece=0),
+        {"piece": messages.MAX_PIECES - 1},
+        {"piece": messages.MAX_PIECES},
+    ),
+    (messages.decode_from_endpoint, PieceStored(torrent=HASH, piece=0), {"piece": 0}, {"piece": -1}),
+    (messages.decode_from_endpoint, Pong(nonce=0), {"nonce": (1 << 62) - 1}, {"nonce": 1 << 62}),
+    (
+        messages.decode_from_endpoint,
+        Report(patches=[]),
+        {"patches": [msgspec.to_builtins(REPORT)] * 256},
+        {"patches": [msgspec.to_builtins(REPORT)] * 257},
+    ),
+    (
+        messages.decode_from_endpoint,
+        Report(patches=[]),
+        {"patches": [msgspec.to_builtins(REPORT) | {"progress": 0.0}]},
+        {"patches": [msgspec.to_builtins(REPORT) | {"progress": 1.01}]},
+    ),
+    (
+        messages.decode_from_endpoint,
+        Report(patches=[]),
+        {"patches": [msgspec.to_builtins(REPORT)]},
+        {"patches": [msgspec.to_builtins(REPORT) | {"progress": float("nan")}]},
+    ),
+    (
+        messages.decode_from_server,
+        SitePeers(peers=[]),
+        {"peers": [msgspec.to_builtins(PEER)] * 200},
+        {"peers": [msgspec.to_builtins(PEER)] * 201},
+    ),
+    (messages.decode_from_server, Unavailable(torrent=HASH, reason=""), {"reason": "r" * 400}, {"reason": "r" * 401}),
+    (
+        messages.decode_on_data_connection,
+        Piece(torrent=HASH, piece=1, data=b"x"),
+        {"data": bytes(messages.MAX_PIECE_BYTES)},
+        {"data": bytes(messages.MAX_PIECE_BYTES + 1)},
+    ),
+    (messages.decode_on_data_connection, Piece(torrent=HASH, piece=1, data=b"x"), {"data": b"x"}, {"data": b""}),
+]
+
+
+@pytest.mark.parametrize(("decode", "message", "at", "over"), BEYOND)
+def test_caps_hold_at_the_limit_and_one_over(
+    decode: Any, message: Message, at: dict[str, Any], over: dict[str, Any]
+) -> None:
+    raw = msgspec.to_builtins(message, builtin_types=(bytes,))
+    decode(codec.encode(raw | at))
+    with pytest.raises(DecodeError):
+        decode(codec.encode(raw | over))
+
+
+def test_the_largest_messages_fit_into_their_channels() -> None:
+    longest = msgspec.structs.replace(
+        REPORT, patch_id="p" * 64, version="v" * 64, error="e" * 400, bytes_from_origin=1 << 50, seconds=1e10
+    )
+    peer = SitePeer(endpoint_id="a" * 26, address="a" * 45, port=65_535)
+    piece = Piece(torrent=HASH, piece=messages.MAX_PIECES - 1, data=bytes(messages.MAX_PIECE_BYTES))
+    control = [Report(patches=[longest] * 256), SitePeers(peers=[peer] * 200)]
+    assert all(len(messages.encode_message(m)) <= messages.MAX_CONTROL_FRAME_BYTES for m in control)
+    assert len(messages.encode_message(piece)) <= messages.MAX_DATA_FRAME_BYTES
