@@ -19,8 +19,8 @@ class DecodeError(ValueError):
     """Bytes from outside do not have the declared shape. The text says where and what."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of everything that is decoded from outside: immutable, by keyword, closed."""
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of everything that is decoded from outside: immutable, and closed to unknown fields."""
 
 
 def encode(value: object) -> bytes:

@@ -137,5 +137,5 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(pieces == all_pieces(PIECES) for pieces in have.values()), have
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+LedgerMachine.TestCase.settings = settings(stateful_step_count=30)
 TestLedger = LedgerMachine.TestCase

@@ -1,0 +1,82 @@
+"""How libtorrent is set up on an endpoint: plain values with their reasons, no import of it."""
+
+import ipaddress
+from typing import Any
+
+MAX_CONNECTIONS = 80  # of all torrents together; each costs a TLS state and buffers on an office PC
+PEER_CONNECT_SECONDS = 5  # on a LAN an answer takes milliseconds; a switched-off PC gives none
+HANDSHAKE_SECONDS = 10  # TLS and BitTorrent, on a PC that is busy
+REQUEST_SECONDS = 10  # a block that a neighbour owes for so long is asked of another one
+ALERT_QUEUE_CAP = 10_000  # a piece is one alert: some seconds of a fast LAN while the event loop is held up
+
+# RFC 7919, appendix A.1: ffdhe2048. Fixed, because making one takes minutes, and EC certificates do not even use it.
+DH_PARAMETERS_PEM = """\
+-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+
+_TLS_ONLY_SUFFIX = "s"  # libtorrent's mark for a listen socket that speaks TLS and nothing else
+_PLAINTEXT_INSIDE_TLS = 2  # pe_disabled: BitTorrent's own obfuscation would only cost time under TLS
+_WRITE_THROUGH = 3  # a piece goes to the file once it is proven: a killed process loses only what was in flight
+
+TORRENT_LIMITS: dict[str, Any] = {
+    "max_pieces": 65_536,  # wire.messages.MAX_PIECES
+    "max_decode_depth": 12,  # a single-file v2 torrent needs 6
+    "max_decode_tokens": 2_000,  # one long string holds all hashes
+}
+
+
+def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
+    """Return libtorrent's settings for an endpoint that listens on one address; port 0 takes any free one."""
+    address = ipaddress.ip_address(listen_address)
+    host = f"[{address}]" if address.version == 6 else str(address)
+    return {
+        "user_agent": "p2pdist",
+        "listen_interfaces": f"{host}:{listen_port}{_TLS_ONLY_SUFFIX}",
+        "outgoing_interfaces": "" if address.is_unspecified else str(address),
+        "listen_system_port_fallback": False,  # a port that is taken is an error, not a reason to take another one
+        "max_retry_port_bind": 0,
+        "enable_ip_notifier": False,  # it would reopen the listener on another free port
+        # neighbours come from us alone
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        # TCP alone: uTP yields to everything on the LAN, costs more processor, and would be a second way in
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "mixed_mode_algorithm": 0,  # or it throttles TCP by itself
+        "tick_interval": 20,  # ms; the burst size of every limit
+        "in_enc_policy": _PLAINTEXT_INSIDE_TLS,
+        "out_enc_policy": _PLAINTEXT_INSIDE_TLS,
+        # connections: the peer book decides when; libtorrent gives up after one failure
+        "connections_limit": MAX_CONNECTIONS,
+        "connection_speed": 100,
+        "smooth_connects": False,
+        "max_failcount": 1,
+        "min_reconnect_time": 1,
+        "peer_connect_timeout": PEER_CONNECT_SECONDS,
+        "handshake_timeout": HANDSHAKE_SECONDS,
+        "request_timeout": REQUEST_SECONDS,
+        "piece_timeout": REQUEST_SECONDS,
+        "allow_multiple_connections_per_ip": False,
+        "max_peerlist_size": 500,
+        "auto_sequential": False,  # rarest first is what makes neighbours useful to each other
+        # memory and threads of an office PC
+        "aio_threads": 2,
+        "hashing_threads": 1,
+        "file_pool_size": 16,
+        "checking_mem_usage": 64,  # blocks of 16 KiB
+        "max_queued_disk_bytes": 16 << 20,
+        "disk_io_write_mode": _WRITE_THROUGH,
+        "send_buffer_watermark": 256 << 10,
+        "max_peer_recv_buffer_size": 1 << 20,
+        "listen_queue_size": 32,
+        "alert_queue_size": ALERT_QUEUE_CAP,
+    }

@@ -1,0 +1,373 @@
+"""All transfers of this endpoint: from the catalogue through the swarm to proven files.
+
+Carries out the state table of `core.transfer` with the torrent engine and the
+payload files. `Transfers.step` is called about once a second and whenever the
+engine reports something; it never waits for the network.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+from msgspec.structs import replace
+
+from p2pdist.core.catalogue import Catalogue, CataloguePatch
+from p2pdist.core.transfer import (
+    DISK_MARGIN_BYTES,
+    MAX_FAILED_PROOFS,
+    LanActivity,
+    TransferEvent,
+    TransferRecord,
+    next_state,
+    seconds_taken,
+)
+from p2pdist.edges import payload_files
+from p2pdist.edges.torrent_engine import EngineError, TorrentEngine, TransferSnapshot
+from p2pdist.identifiers import PieceIndex, TorrentHash, parse_torrent_hash
+from p2pdist.settings import EndpointHome
+from p2pdist.transfer import Transfer
+from p2pdist.wire.messages import (
+    FromEndpoint,
+    PatchReport,
+    Piece,
+    PieceRejected,
+    PieceStored,
+    Report,
+)
+
+SAVE_SECONDS = 5.0  # counters on disk lag by at most this much; a kill loses no bytes, only their count
+SHORTEST_STEP_SECONDS = 0.1
+ACTIVE_STEP_SECONDS = 0.5
+IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
+RETRY_SECONDS = 10.0  # after a full disk and the like; a look at the disk costs nothing
+REPORT_SECONDS = 2.0
+MAX_TRANSFERS_AT_A_TIME = 4  # being fetched; the rest wait in order of publication
+
+log = structlog.get_logger()
+
+
+class Transfers:
+    """The endpoint's transfers; all methods run in the daemon's one trio thread."""
+
+    def __init__(
+        self,
+        home: EndpointHome,
+        engine: TorrentEngine,
+        nursery: trio.Nursery,
+        send: Callable[[FromEndpoint], Awaitable[None]],
+        *,
+        can_fetch: bool,
+    ) -> None:
+        self._home = home
+        self._engine = engine
+        self._nursery = nursery
+        self._send = send
+        self._can_fetch = can_fetch
+        self._transfers: dict[TorrentHash, Transfer] = {}
+        self._remembered: dict[TorrentHash, TransferRecord] = {}
+        self._saved: list[TransferRecord] = []
+        self._saved_at = 0.0
+        self._reported_at = 0.0
+        self._dirty = False
+        self._lock = trio.Lock()
+
+    async def load(self) -> None:
+        """Read what an earlier run remembered. Call once, first."""
+        for record in await payload_files.load_records(self._home.records):
+            self._remembered[TorrentHash(record.torrent_hash)] = record
+
+    # --- the catalogue -------------------------------------------------------------
+
+    async def reconcile(self, catalogue: Catalogue) -> None:
+        """Take up what is new in the catalogue and drop what is no longer in it."""
+        async with self._lock:
+            wanted = {parse_torrent_hash(patch.manifest.payloads[0].torrent_hash): patch for patch in catalogue.patches}
+            for torrent_hash in [known for known in self._transfers if known not in wanted]:
+                await self._drop(self._transfers.pop(torrent_hash))
+            for torrent_hash, patch in wanted.items():
+                if torrent_hash not in self._transfers:
+                    self._transfers[torrent_hash] = self._new_transfer(torrent_hash, patch)
+                    log.info("patch is known", patch=patch.manifest.patch_id, version=patch.manifest.version)
+            self._dirty = True
+        await self.step()
+
+    def _new_transfer(self, torrent_hash: TorrentHash, patch: CataloguePatch) -> Transfer:
+        payload = patch.manifest.payloads[0]
+        record = self._remembered.get(torrent_hash) or TransferRecord(
+            patch_id=patch.manifest.patch_id,
+            version=patch.manifest.version,
+            sha256=payload.sha256,
+            torrent_hash=torrent_hash,
+            first_seen_at=time.time(),
+            verified_at=None,
+            verified_mtime_ns=None,
+            bytes_from_origin=0,
+            bytes_from_peers=0,
+            bytes_wasted=0,
+        )
+        return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
+
+    async def _drop(self, transfer: Transfer) -> None:
+        transfer.proving.cancel()
+        if transfer.in_engine:
+            await self._engine.remove(transfer.torrent_hash, delete_files=True)
+        await payload_files.remove_verified(self._verified_path(transfer))
+        self._remembered.pop(transfer.torrent_hash, None)
+        log.info("patch is withdrawn", patch=transfer.record.patch_id, version=transfer.record.version)
+
+    # --- one step ------------------------------------------------------------------
+
+    async def step(self) -> None:
+        """Look at every transfer once and do what its state asks for."""
+        async with self._lock:
+            now = trio.current_time()
+            await self._engine.refresh()
+            for transfer in list(self._transfers.values()):
+                self._read_counters(transfer, now)
+                if transfer.state == "failed" and now >= transfer.retry_at:
+                    self._move(transfer, TransferEvent.RETRIED)
+                if transfer.state == "waiting":
+                    await self._start(transfer, now)
+                if transfer.snapshot is not None:
+                    self._follow_engine(transfer, transfer.snapshot, now)
+            await self._tell_server(now)
+            if self._dirty or now - self._saved_at >= SAVE_SECONDS:
+                await self._save(now)
+
+    shortest_step_seconds = SHORTEST_STEP_SECONDS
+
+    @property
+    def step_seconds(self) -> float:
+        """How long to wait before the next `step` when nothing happens."""
+        busy = any(t.state not in ("verified", "failed") for t in self._transfers.values())
+        return ACTIVE_STEP_SECONDS if busy else IDLE_STEP_SECONDS
+
+    def _read_counters(self, transfer: Transfer, now: float) -> None:
+        if not transfer.in_engine:
+            return
+        snapshot = transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)
+        transfer.activity = transfer.activity.observe(snapshot.bytes_from_peers, now)
+        transfer.record = replace(
+            transfer.record,
+            bytes_from_peers=transfer.record.bytes_from_peers + snapshot.bytes_from_peers - transfer.engine_peer_bytes,
+            bytes_wasted=transfer.record.bytes_wasted + snapshot.bytes_wasted - transfer.engine_wasted_bytes,
+        )
+        transfer.engine_peer_bytes = snapshot.bytes_from_peers
+        transfer.engine_wasted_bytes = snapshot.bytes_wasted
+
+    async def _start(self, transfer: Transfer, now: float) -> None:
+        record = transfer.record
+        if record.verified_at is None:
+            busy = sum(t.state in ("checking", "fetching", "verifying") for t in self._transfers.values())
+            if busy >= MAX_TRANSFERS_AT_A_TIME:
+                return
+        cached = self._cache_path(transfer)
+        proven = record.verified_mtime_ns is not None and await payload_files.unchanged_since(
+            cached, length_bytes=transfer.payload.length_bytes, mtime_ns=record.verified_mtime_ns
+        )
+        if not proven:
+            transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
+            missing = transfer.payload.length_bytes - await payload_files.allocated_bytes(cached)
+            free = await payload_files.free_bytes(self._home.cache)
+            if missing > 0 and free < missing + DISK_MARGIN_BYTES:
+                self._fail(
+                    transfer,
+                    f"The disk is too full: {missing + DISK_MARGIN_BYTES - free} more bytes must be free in "
+                    f"{self._home.cache}. Free some space; it is tried again every {RETRY_SECONDS:.0f} s.",
+                    now,
+                )
+                return
+        try:
+            if transfer.in_engine:
+                await self._engine.resume(transfer.torrent_hash)
+            else:
+                await self._engine.add(
+                    transfer.patch.torrent,
+                    expected_hash=transfer.torrent_hash,
+                    directory=self._home.cache,
+                    assume_complete=proven,
+                )
+        except EngineError as error:
+            self._fail(transfer, str(error), now)
+            return
+        if not transfer.in_engine:
+            transfer.in_engine = True
+            transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
+        transfer.error = ""
+        transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
+        self._move(transfer, TransferEvent.ADDED)
+        if proven:
+            self._move(transfer, TransferEvent.COMPLETED)
+            await self._publish(transfer, record.verified_mtime_ns)
+
+    def _follow_engine(self, transfer: Transfer, snapshot: TransferSnapshot, now: float) -> None:
+        if snapshot.phase == "error" and transfer.state in ("checking", "fetching"):
+            self._fail(transfer, snapshot.error, now)
+        elif snapshot.phase == "complete" and transfer.state in ("checking", "fetching"):
+            self._move(transfer, TransferEvent.COMPLETED)
+            transfer.proving = trio.CancelScope()
+            self._nursery.start_soon(self._prove, transfer)
+        elif snapshot.phase == "downloading" and transfer.state == "checking":
+            self._move(transfer, TransferEvent.CHECKED)
+
+    async def _prove(self, transfer: Transfer) -> None:
+        """Hash the whole file and publish it; runs beside the steps."""
+        with transfer.proving:
+            try:
+                proof = await payload_files.hash_file(self._cache_path(transfer))
+                if (proof.sha256, proof.length_bytes) == (transfer.sha256, transfer.payload.length_bytes):
+                    await self._publish(transfer, proof.mtime_ns)
+                    return
+            except OSError as error:
+                self._fail(
+                    transfer, f"The finished file cannot be read or placed: {error.strerror}.", trio.current_time()
+                )
+                return
+            transfer.failed_proofs += 1
+            log.error("the whole file has a wrong hash", patch=transfer.record.patch_id, got=proof.sha256)
+            if transfer.failed_proofs >= MAX_FAILED_PROOFS:
+                self._fail(
+                    transfer,
+                    f"The file was wrong {MAX_FAILED_PROOFS} times although each piece was right: either this PC's "
+                    "disk or memory is faulty, or the publisher's manifest is. Check this PC first, then publish again.",
+                    trio.current_time(),
+                )
+                return
+            self._move(transfer, TransferEvent.DISPROVEN)
+            await self._engine.recheck(transfer.torrent_hash)
+
+    async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
+        try:
+            await payload_files.publish_verified(self._cache_path(transfer), self._verified_path(transfer))
+        except OSError as error:
+            self._fail(transfer, f"The verified file cannot be placed: {error.strerror}.", trio.current_time())
+            return
+        record = transfer.record
+        transfer.record = replace(record, verified_at=record.verified_at or time.time(), verified_mtime_ns=mtime_ns)
+        self._move(transfer, TransferEvent.PROVEN)
+        log.info(
+            "patch is verified",
+            patch=record.patch_id,
+            version=record.version,
+            seconds=round(seconds_taken(transfer.record, time.time()), 1),
+            from_origin=record.bytes_from_origin,
+            from_peers=record.bytes_from_peers,
+        )
+
+    async def damaged(self, torrent_hash: TorrentHash) -> None:
+        """Take in that bytes on disk are not what they were: back to checking and fetching."""
+        async with self._lock:
+            transfer = self._transfers.get(torrent_hash)
+            if transfer is None or transfer.state not in ("verified", "fetching"):
+                return
+            log.warning("bytes on disk are damaged, fetching them again", patch=transfer.record.patch_id)
+            transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
+            await payload_files.remove_verified(self._verified_path(transfer))
+            self._move(transfer, TransferEvent.DAMAGED)
+
+    def _move(self, transfer: Transfer, event: TransferEvent) -> None:
+        transfer.state = next_state(transfer.state, event)
+        self._dirty = True
+
+    def _fail(self, transfer: Transfer, reason: str, now: float) -> None:
+        transfer.error = reason
+        transfer.retry_at = now + RETRY_SECONDS
+        self._move(transfer, TransferEvent.FAILED)
+        log.error("transfer failed", patch=transfer.record.patch_id, reason=reason)
+
+    # --- the origin ----------------------------------------------------------------
+
+    async def take_piece(self, piece: Piece) -> None:
+        """Store a piece that came from the origin, and tell the origin whether it was good."""
+        transfer = self._transfers.get(TorrentHash(piece.torrent))
+        if transfer is None or not transfer.in_engine:
+            await self._send(PieceRejected(torrent=piece.torrent, piece=piece.piece))
+            return
+        size = len(piece.data)
+        transfer.record = replace(transfer.record, bytes_from_origin=transfer.record.bytes_from_origin + size)
+        already_here = transfer.snapshot is not None and bool(transfer.snapshot.have >> piece.piece & 1)
+        try:
+            good = await self._engine.add_piece(transfer.torrent_hash, PieceIndex(piece.piece), piece.data)
+        except EngineError as error:
+            log.warning("a piece from the origin could not be stored", piece=piece.piece, reason=str(error))
+            good = False
+        if not good or already_here:
+            transfer.record = replace(transfer.record, bytes_wasted=transfer.record.bytes_wasted + size)
+        answer = PieceStored if good else PieceRejected
+        await self._send(answer(torrent=piece.torrent, piece=piece.piece))
+
+    def origin_unavailable(self, torrent: str, reason: str) -> None:
+        """Remember why the origin cannot serve a torrent; the LAN may still bring it."""
+        transfer = self._transfers.get(TorrentHash(torrent))
+        if transfer is not None:
+            transfer.origin_error = reason
+
+    def forget_reports(self) -> None:
+        """Report everything again: the server is a new one, or the same after a restart."""
+        for transfer in self._transfers.values():
+            transfer.reported = None
+            transfer.wanted = None
+            transfer.origin_error = ""
+        self._reported_at = 0.0
+
+    async def _tell_server(self, now: float) -> None:
+        for transfer in self._transfers.values():
+            if transfer.snapshot is None or transfer.state == "checking":
+                continue
+            want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch)
+            if want != transfer.wanted:
+                transfer.wanted = want
+                await self._send(want)
+        if now - self._reported_at < REPORT_SECONDS and not self._dirty:
+            return
+        self._reported_at = now
+        changed: list[PatchReport] = []
+        for transfer in self._transfers.values():
+            report = transfer.report(time.time())
+            # the running clock alone is no news
+            if transfer.reported is None or replace(report, seconds=0.0) != replace(transfer.reported, seconds=0.0):
+                transfer.reported = report
+                changed.append(report)
+        if changed:
+            await self._send(Report(patches=changed))
+
+    # --- what others ask -----------------------------------------------------------
+
+    def active_torrents(self) -> list[TransferSnapshot]:
+        """Return the torrents that the engine works on, for connecting peers."""
+        return [t.snapshot for t in self._transfers.values() if t.snapshot is not None]
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return what `p2pdist status` shows, by order of publication."""
+        by_sequence = sorted(self._transfers.values(), key=lambda transfer: transfer.patch.entry.sequence)
+        return [transfer.status_row(self._home.patches, time.time()) for transfer in by_sequence]
+
+    # --- files ---------------------------------------------------------------------
+
+    async def save(self) -> None:
+        """Write the records now (the daemon stops)."""
+        async with self._lock:
+            await self._save(trio.current_time())
+
+    async def _save(self, now: float) -> None:
+        self._saved_at = now
+        self._dirty = False
+        for torrent_hash, transfer in self._transfers.items():
+            self._remembered[torrent_hash] = transfer.record
+        records = list(self._remembered.values())
+        if records == self._saved:
+            return
+        try:
+            await payload_files.save_records(self._home.records, records)
+            self._saved = records
+        except OSError as error:
+            log.error("transfer records cannot be written", path=str(self._home.records), cause=error.strerror)  # noqa: TRY400
+
+    def _cache_path(self, transfer: Transfer) -> Path:
+        return self._home.cache / transfer.sha256
+
+    def _verified_path(self, transfer: Transfer) -> Path:
+        return transfer.verified_path(self._home.patches)

@@ -1,0 +1,36 @@
+"""Fixtures of the tests with real engines."""
+
+import itertools
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from p2pdist.edges.torrent_engine import SwarmIdentity
+from tests.pki import TestCA
+from tests.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
+
+
+@pytest.fixture
+def ca() -> TestCA:
+    return TestCA("swarm CA")
+
+
+@pytest.fixture
+def payload_of(tmp_path: Path) -> Callable[[int], Payload]:
+    return lambda size: make_payload(size, tmp_path / "made")
+
+
+@pytest.fixture
+def open_endpoint(ca: TestCA, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Endpoint]]:
+    numbers = itertools.count()
+
+    def opened(
+        *, identity: SwarmIdentity | None = None, directory: Path | None = None, port: int = 0
+    ) -> AbstractAsyncContextManager[Endpoint]:
+        return open_test_endpoint(
+            directory or tmp_path / f"endpoint-{next(numbers)}", identity or make_identity(ca), port=port
+        )
+
+    return opened

@@ -1,0 +1,461 @@
+"""The LAN leg with real engines, real TLS, real files and a real full disk."""
+
+import contextlib
+import datetime
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import libtorrent as lt
+import pytest
+import trio
+
+from p2pdist.core.peer_reasons import PeerReason
+from p2pdist.edges.torrent_engine import (
+    EngineError,
+    PeerConnected,
+    PeerGone,
+    PeerRefused,
+    SwarmIdentity,
+    TorrentCompleted,
+    TorrentDamaged,
+    TorrentFailed,
+    open_torrent_engine,
+)
+from p2pdist.errors import ExitCode, UserError
+from p2pdist.identifiers import PieceIndex, TorrentHash
+from p2pdist.manifest import MAX_TORRENT_BYTES
+from p2pdist.wire.bitfield import all_pieces, pieces_of
+from tests.pki import TestCA
+from tests.swarm_endpoints import PIECE_BYTES, make_identity
+
+MIB = 1 << 20
+
+
+def only_error(group: BaseException) -> BaseException:
+    """Return the one error inside nested exception groups."""
+    while isinstance(group, BaseExceptionGroup):
+        (group,) = group.exceptions
+    return group
+
+
+# --- swapping -----------------------------------------------------------------------
+
+
+async def test_two_engines_swap_and_the_file_is_whole_when_complete_is_said(open_endpoint, payload_of):
+    payload = payload_of(8 * MIB + 12_345)
+    async with open_endpoint() as a, open_endpoint() as b:
+        for endpoint in (a, b):
+            await endpoint.add(payload)
+            await endpoint.checked(payload)
+        await a.put(payload, range(0, payload.count, 2))
+        await b.put(payload, range(1, payload.count, 2))
+        a.connect(payload, b)
+        for endpoint in (a, b):
+            await endpoint.completed(payload)
+            assert endpoint.path(payload).read_bytes() == payload.data
+        for endpoint in (a, b):
+            snapshot = await endpoint.until(payload, lambda s: s.bytes_to_peers > 0)
+            assert snapshot.phase == "complete"
+            assert snapshot.have == all_pieces(payload.count)
+            assert snapshot.progress == 1.0
+        received = [e.engine.snapshot(payload.torrent_hash) for e in (a, b)]
+        assert sum(s.bytes_from_peers - s.bytes_wasted for s in received) == len(payload.data)
+
+
+async def test_three_engines_and_what_the_lan_holds(open_endpoint, payload_of):
+    payload = payload_of(4 * MIB)
+    async with open_endpoint() as seed, open_endpoint() as a, open_endpoint() as b:
+        await seed.add(payload)
+        await seed.checked(payload)
+        await seed.put(payload, [0, 3])
+        for endpoint in (a, b):
+            await endpoint.add(payload)
+            await endpoint.checked(payload)
+            endpoint.connect(payload, seed)
+        for endpoint in (a, b):
+            await endpoint.event(PeerConnected, torrent_hash=payload.torrent_hash, address=seed.address)
+            snapshot = await endpoint.until(payload, lambda s: s.have == pieces_of([0, 3]))
+            assert snapshot.lan_have == pieces_of([0, 3])
+            assert [peer.address for peer in snapshot.peers] == [seed.address]
+        await a.put(payload, range(8))
+        await seed.until(payload, lambda s: s.lan_have & pieces_of(range(8)) == pieces_of(range(8)))
+        await b.put(payload, range(8, payload.count))
+        for endpoint in (seed, a, b):
+            await endpoint.completed(payload)
+
+
+async def test_connections_opened_by_both_sides_at_once_settle(open_endpoint, payload_of):
+    payload = payload_of(2 * MIB)
+    with socket.socket() as probe:
+        probe.bind(("127.0.1.250", 0))
+        port = probe.getsockname()[1]
+    # equal ports are what a fleet has: libtorrent then drops one of two connections at random, on each side
+    async with open_endpoint(port=port) as a, open_endpoint(port=port) as b:
+        for endpoint in (a, b):
+            await endpoint.add(payload)
+            await endpoint.checked(payload)
+        await a.put(payload, range(payload.count))
+        a.connect(payload, b)
+        b.connect(payload, a)
+        await b.completed(payload)
+
+
+async def test_removing_ends_connections_and_deletes_the_file(open_endpoint, payload_of):
+    payload = payload_of(MIB)
+    async with open_endpoint() as a, open_endpoint() as b:
+        await a.add(payload, complete=True)
+        await b.add(payload)
+        await b.checked(payload)
+        b.connect(payload, a)
+        await b.completed(payload)
+        await b.engine.remove(payload.torrent_hash, delete_files=False)
+        assert b.path(payload).exists()
+        await a.engine.remove(payload.torrent_hash, delete_files=True)
+        await a.engine.remove(payload.torrent_hash, delete_files=True)
+        with trio.fail_after(5):
+            while a.path(payload).exists():  # noqa: ASYNC110 - another thread deletes it
+                await trio.sleep(0.01)
+        with pytest.raises(EngineError):
+            a.engine.snapshot(payload.torrent_hash)
+
+
+async def test_a_refused_connect_is_told_with_its_reason(open_endpoint, payload_of):
+    payload = payload_of(MIB)
+    async with open_endpoint() as a, open_endpoint() as b:
+        await a.add(payload)
+        await a.checked(payload)
+        a.engine.connect_peer(payload.torrent_hash, "127.0.1.251", 9)
+        event = await a.event(PeerRefused, address="127.0.1.251", port=9)
+        assert event.reason is PeerReason.CONNECTION_REFUSED
+        a.connect(payload, b)  # b runs but does not have the torrent
+        event = await a.event(PeerRefused, address=b.address, port=b.engine.listen_port)
+        assert event.reason in (PeerReason.NOT_SHARED, PeerReason.REFUSED_OUR_CERTIFICATE, PeerReason.TLS_FAILED)
+        print("not shared:", event)
+        await b.add(payload, complete=True)
+        a.connect(payload, b)  # and now it does: no minute of waiting
+        await a.completed(payload)
+
+
+async def test_a_neighbour_that_dies_is_gone(open_endpoint, payload_of):
+    payload = payload_of(2 * MIB)
+    async with open_endpoint() as a:
+        await a.add(payload)
+        await a.checked(payload)
+        async with open_endpoint() as b:
+            await b.add(payload)
+            await b.checked(payload)
+            a.connect(payload, b)
+            await a.event(PeerConnected, address=b.address)
+        event = await a.event(PeerGone, address=b.address)
+        assert event.reason in (PeerReason.CONNECTION_LOST, PeerReason.OTHER)
+        assert a.engine.snapshot(payload.torrent_hash).peers == ()
+
+
+# --- pieces from the origin -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 16_384, 40_000, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES - 5])
+async def test_add_piece_of_every_shape(open_endpoint, payload_of, size):
+    payload = payload_of(size)
+    async with open_endpoint() as a:
+        await a.add(payload)
+        await a.checked(payload)
+        add = a.engine.add_piece
+        for index in range(payload.count):
+            piece = payload.piece(index)
+            wrong = bytes([piece[0] ^ 1]) + piece[1:]
+            assert not await add(payload.torrent_hash, PieceIndex(index), wrong)
+            assert not await add(payload.torrent_hash, PieceIndex(index), piece + b"\0")
+            assert not await add(payload.torrent_hash, PieceIndex(index), piece[:-1])
+            assert await add(payload.torrent_hash, PieceIndex(index), piece)
+            assert await add(payload.torrent_hash, PieceIndex(index), piece)
+        assert not await add(payload.torrent_hash, PieceIndex(payload.count), payload.piece(0))
+        assert not await add(payload.torrent_hash, PieceIndex(-1), payload.piece(0))
+        await a.completed(payload)
+        assert a.path(payload).read_bytes() == payload.data
+        snapshot = await a.until(payload, lambda s: s.phase == "complete")
+        assert (snapshot.bytes_from_peers, snapshot.bytes_wasted) == (0, 0)
+
+
+async def test_add_piece_while_a_neighbour_delivers_the_same(open_endpoint, payload_of):
+    payload = payload_of(16 * MIB)
+    async with open_endpoint() as a, open_endpoint() as b:
+        await b.add(payload, complete=True)
+        await a.add(payload)
+        await a.checked(payload)
+        a.connect(payload, b)
+        await a.event(PeerConnected, address=b.address)
+        async with trio.open_nursery() as nursery:
+            for part in range(4):
+                nursery.start_soon(a.put, payload, range(part, payload.count, 4))
+        await a.completed(payload)
+        assert a.path(payload).read_bytes() == payload.data
+
+
+async def test_add_piece_for_an_unknown_torrent(open_endpoint):
+    async with open_endpoint() as a:
+        with pytest.raises(EngineError, match="no torrent"):
+            await a.engine.add_piece(TorrentHash("a" * 64), PieceIndex(0), b"x")
+
+
+# --- what is on disk --------------------------------------------------------------------
+
+CHILD = """
+import sys, trio, pickle
+from pathlib import Path
+from tests.swarm_endpoints import open_test_endpoint
+payload, identity = pickle.loads(sys.stdin.buffer.read())
+async def main():
+    async with open_test_endpoint(Path(sys.argv[1]), identity) as endpoint:
+        await endpoint.add(payload)
+        await endpoint.checked(payload)
+        await endpoint.put(payload, range(0, payload.count, 2))
+        print("stored", flush=True)
+        await trio.sleep_forever()
+trio.run(main)
+"""
+
+
+async def test_pieces_outlive_a_killed_process(open_endpoint, payload_of, ca, tmp_path):
+    import pickle
+
+    payload = payload_of(6 * MIB)
+    directory = tmp_path / "killed"
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(pickle.dumps((payload, make_identity(ca))))
+        child.stdin.close()
+        assert await trio.to_thread.run_sync(child.stdout.readline) == b"stored\n"
+        child.send_signal(signal.SIGKILL)
+        await trio.to_thread.run_sync(child.wait)
+    async with open_endpoint(directory=directory) as a:
+        await a.add(payload)
+        snapshot = await a.checked(payload)
+        stored = pieces_of(range(0, payload.count, 2))
+        assert snapshot.have | pieces_of([payload.count - 1]) == stored | pieces_of([payload.count - 1])
+        await a.put(payload, range(payload.count))
+        await a.completed(payload)
+        assert a.path(payload).read_bytes() == payload.data
+
+
+async def test_a_complete_file_is_found_by_the_check(open_endpoint, payload_of):
+    payload = payload_of(MIB)
+    async with open_endpoint() as a:
+        payload.write(a.directory)
+        await a.add(payload)
+        await a.completed(payload)
+        assert a.engine.snapshot(payload.torrent_hash).phase == "complete"
+        await a.engine.recheck(payload.torrent_hash)
+        assert a.engine.snapshot(payload.torrent_hash).phase in ("checking", "complete")
+        await a.completed(payload)
+
+
+async def test_damage_in_an_assumed_file_is_found_when_a_neighbour_asks(open_endpoint, payload_of):
+    payload = payload_of(2 * MIB)
+    async with open_endpoint() as seed, open_endpoint() as a:
+        payload.write(seed.directory)
+        with seed.path(payload).open("r+b") as file:
+            file.seek(3 * PIECE_BYTES + 17)
+            file.write(b"damage")
+        await seed.engine.add(
+            payload.torrent, expected_hash=payload.torrent_hash, directory=seed.directory, assume_complete=True
+        )
+        await seed.until(payload, lambda s: s.phase == "complete")
+        await a.add(payload)
+        await a.checked(payload)
+        a.connect(payload, seed)
+        await seed.event(TorrentDamaged, torrent_hash=payload.torrent_hash)
+        snapshot = await seed.until(payload, lambda s: s.phase == "downloading")
+        assert snapshot.have == all_pieces(payload.count) & ~pieces_of([3])
+        await seed.put(payload, [3])
+        await seed.completed(payload)
+        assert seed.path(payload).read_bytes() == payload.data
+        a.connect(payload, seed)
+        await a.completed(payload)
+
+
+@contextlib.contextmanager
+def small_disk(path: Path, size_bytes: int) -> Iterator[Path]:
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(path)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"needs root for a small tmpfs: {mounted.stderr.decode().strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a small tmpfs needs root on Linux")
+@pytest.mark.parametrize("from_neighbour", [False, True])
+async def test_a_full_disk_stops_the_torrent_and_resume_goes_on(open_endpoint, payload_of, tmp_path, from_neighbour):
+    payload = payload_of(4 * MIB)
+    with small_disk(tmp_path / "small", 6 * MIB) as disk:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(4 * MIB))
+        async with open_endpoint(directory=disk) as a, open_endpoint() as seed:
+            await seed.add(payload, complete=True)
+            await a.add(payload)
+            await a.checked(payload)
+            if from_neighbour:
+                a.connect(payload, seed)
+            else:
+                with contextlib.suppress(EngineError):
+                    await a.put(payload, range(payload.count))
+            event = await a.event(TorrentFailed, torrent_hash=payload.torrent_hash)
+            assert "disk is full" in event.reason
+            snapshot = await a.until(payload, lambda s: s.phase == "error")
+            assert snapshot.error == event.reason
+            with pytest.raises(EngineError, match="disk is full") as caught:
+                await a.engine.add_piece(
+                    payload.torrent_hash, PieceIndex(payload.count - 1), payload.piece(payload.count - 1)
+                )
+            assert caught.value.exit_code is ExitCode.STORAGE
+            ballast.unlink()
+            await a.engine.resume(payload.torrent_hash)
+            assert a.engine.snapshot(payload.torrent_hash).error == ""
+            await a.checked(payload)
+            if from_neighbour:
+                a.connect(payload, seed)
+            else:
+                await a.put(payload, range(payload.count))
+            await a.completed(payload)
+            assert a.path(payload).read_bytes() == payload.data
+
+
+# --- identity and listening ---------------------------------------------------------------
+
+
+async def test_renewed_certificates_are_used_at_once(open_endpoint, payload_of, ca):
+    payload = payload_of(MIB)
+    old = ca.issue("*", valid_from=-datetime.timedelta(hours=2), valid_to=-datetime.timedelta(hours=1))
+    expired = SwarmIdentity(ca_pem=ca.pem, certificate_pem=old.certificate, key_pem=old.key)
+    assert old.key not in repr(expired)
+    async with open_endpoint() as seed, open_endpoint(identity=expired) as a:
+        await seed.add(payload, complete=True)
+        await a.add(payload)
+        await a.checked(payload)
+        a.connect(payload, seed)
+        event = await seed.event(PeerRefused, address=a.address)
+        assert event.reason is PeerReason.CERTIFICATE_REFUSED
+        print("expired:", await a.event(PeerRefused, address=seed.address))
+        a.engine.set_identity(make_identity(ca))
+        a.connect(payload, seed)
+        await a.completed(payload)
+
+
+async def test_a_taken_port_is_an_error_that_says_so():
+    identity = make_identity(TestCA())
+    with socket.socket() as taken:
+        taken.bind(("127.0.1.252", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match="in use") as caught:
+            async with open_torrent_engine(listen_address="127.0.1.252", listen_port=port, identity=identity):
+                raise AssertionError("unreachable")
+    assert caught.value.exit_code is ExitCode.BUSY
+    with pytest.raises(UserError, match="cannot listen") as caught:
+        async with open_torrent_engine(listen_address="192.0.2.1", listen_port=0, identity=identity):
+            raise AssertionError("unreachable")
+    assert caught.value.exit_code is ExitCode.BAD_INPUT
+
+
+async def test_ipv6_works_too():
+    identity = make_identity(TestCA())
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        assert error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # noqa: PT017
+        pytest.skip("this machine has no IPv6 loopback")
+    async with open_torrent_engine(listen_address="::1", listen_port=0, identity=identity) as engine:
+        assert engine.listen_port > 0
+
+
+async def test_closing_does_not_hold_up_the_event_loop(open_endpoint, payload_of):
+    payload = payload_of(16 * MIB)
+    longest = 0.0
+
+    async def measure() -> None:
+        nonlocal longest
+        before = trio.current_time()
+        while True:
+            await trio.sleep(0.001)
+            now = trio.current_time()
+            longest, before = max(longest, now - before), now
+
+    async with trio.open_nursery() as nursery:
+        async with open_endpoint() as a:
+            await a.add(payload)
+            await a.checked(payload)
+            async with trio.open_nursery() as adding:
+                adding.start_soon(a.put, payload, range(payload.count))
+                await trio.sleep(0.03)
+                adding.cancel_scope.cancel()
+            nursery.start_soon(measure)
+        nursery.cancel_scope.cancel()
+    assert longest < 1.0
+
+
+# --- hostile torrents -----------------------------------------------------------------------
+
+
+def hostile(torrent: bytes) -> dict[str, bytes]:
+    def changed(*path: bytes, value: object) -> bytes:
+        decoded = lt.bdecode(torrent)
+        at = decoded
+        for key in path[:-1]:
+            at = at[key]
+        if value is None:
+            at.pop(path[-1], None)
+        else:
+            at[path[-1]] = value
+        return lt.bencode(decoded)
+
+    return {
+        "empty": b"",
+        "no bencoding": b"\0" * 100,
+        "deep": b"l" * 100_000,
+        "cut": torrent[:-10],
+        "huge": b"d1:a" + str(MAX_TORRENT_BYTES).encode() + b":" + bytes(MAX_TORRENT_BYTES) + b"e",
+        "no info": lt.bencode({b"piece layers": {}}),
+        "other hash": changed(b"info", b"piece length", value=512 << 10),
+        "no layers": changed(b"piece layers", value=None),
+        "tracker": changed(b"announce", value=b"http://tracker.example/announce"),
+        "web seed": changed(b"url-list", value=[b"http://seed.example/"]),
+        "nodes": changed(b"nodes", value=[[b"127.0.0.1", 1]]),
+    }
+
+
+async def test_hostile_torrents_are_refused(open_endpoint, payload_of):
+    payload = payload_of(MIB)
+    async with open_endpoint() as a:
+        for name, torrent in hostile(payload.torrent).items():
+            with pytest.raises(EngineError, match="not acceptable"):
+                await a.engine.add(
+                    torrent, expected_hash=payload.torrent_hash, directory=a.directory, assume_complete=False
+                )
+                raise AssertionError(name)
+        await a.add(payload)  # the engine is none the worse
+        await a.add(payload)
+        await a.checked(payload)
+        assert not any(isinstance(e, TorrentCompleted) for e in drained(a))
+
+
+def drained(endpoint) -> list:
+    events = []
+    with contextlib.suppress(trio.WouldBlock):
+        while True:
+            events.append(endpoint.engine.events.receive_nowait())
+    return events

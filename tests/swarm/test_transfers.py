@@ -1,0 +1,245 @@
+"""`p2pdist.transfers` with a real engine and real files; the test plays the origin."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from p2pdist.core.catalogue import Catalogue, CataloguePatch
+from p2pdist.core.transfer import MAX_FAILED_PROOFS
+from p2pdist.edges.torrent_engine import TorrentDamaged
+from p2pdist.manifest import Manifest, Payload, RolloutEntry
+from p2pdist.settings import EndpointHome
+from p2pdist.transfers import Transfers
+from p2pdist.wire.bitfield import unpack
+from p2pdist.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Report, Want
+
+SIZE_BYTES = 1_000_003
+DEADLINE_SECONDS = 20
+
+
+def catalogue(*payloads: Any, sha256: str | None = None) -> Catalogue:
+    patches = tuple(
+        CataloguePatch(
+            entry=RolloutEntry(patch_id=f"patch{n}", version="1", sequence=n),
+            manifest=Manifest(
+                format=1,
+                patch_id=f"patch{n}",
+                version="1",
+                title="",
+                severity="low",
+                cvss=None,
+                published_at=0,
+                payloads=[
+                    Payload(
+                        file_name="file.bin",
+                        length_bytes=len(payload.data),
+                        sha256=sha256 or payload.name,
+                        torrent_hash=payload.torrent_hash,
+                    )
+                ],
+            ),
+            torrent=payload.torrent,
+        )
+        for n, payload in enumerate(payloads, 1)
+    )
+    return Catalogue(timestamp_version=1, patches=patches, refused=(), stale="")
+
+
+@dataclass
+class Running:
+    """Transfers at work, and what they told the origin."""
+
+    transfers: Transfers
+    engine: Any
+    home: EndpointHome
+    sent: list[FromEndpoint] = field(default_factory=list)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        (row,) = self.transfers.status()
+        return row
+
+    def last(self, kind: type[Any]) -> Any:
+        return [message for message in self.sent if isinstance(message, kind)][-1]
+
+    async def step_until(self, condition: Callable[[], bool]) -> None:
+        with trio.fail_after(DEADLINE_SECONDS):
+            while not condition():
+                await self.transfers.step()
+                await trio.sleep(0.01)
+
+    async def give_all(self, payload: Any) -> None:
+        for index in range(payload.count):
+            await self.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
+
+
+@asynccontextmanager
+async def running(open_endpoint: Any, root: Path) -> AsyncIterator[Running]:
+    home = EndpointHome(root)
+    home.cache.mkdir(parents=True, exist_ok=True)
+    async with open_endpoint(directory=home.cache) as endpoint, trio.open_nursery() as nursery:
+        sent: list[FromEndpoint] = []
+
+        async def send(message: FromEndpoint) -> None:
+            sent.append(message)
+
+        transfers = Transfers(home, endpoint.engine, nursery, send, can_fetch=True)
+        await transfers.load()
+        yield Running(transfers, endpoint.engine, home, sent)
+        await transfers.save()
+        nursery.cancel_scope.cancel()
+
+
+async def test_pieces_of_the_origin_become_a_proven_file(open_endpoint: Any, payload_of: Any, tmp_path: Path) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        want = run.last(Want)
+        assert want.can_fetch
+        assert unpack(want.have, payload.count) == 0
+        await run.give_all(payload)
+        assert [m.piece for m in run.sent if isinstance(m, PieceStored)] == list(range(payload.count))
+        await run.step_until(lambda: run.row["state"] == "verified")
+        assert run.row["bytes_from_origin"] == SIZE_BYTES
+        assert run.row["bytes_from_peers"] == run.row["bytes_wasted"] == 0
+        assert Path(run.row["path"]).read_bytes() == payload.data
+        await run.step_until(lambda: not run.last(Want).can_fetch)
+        await run.step_until(lambda: run.last(Report).patches[-1].state == "verified")
+
+
+async def test_bad_piece_of_the_origin_is_rejected_and_counted_as_waste(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        bad = b"\0" + payload.piece(0)[1:]
+        await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=0, data=bad))
+        assert run.last(PieceRejected).piece == 0
+        assert run.row["bytes_wasted"] == len(bad)
+        await run.transfers.take_piece(Piece(torrent="0" * 64, piece=0, data=b"x"))
+        assert run.last(PieceRejected).torrent == "0" * 64
+        await run.give_all(payload)
+        await run.step_until(lambda: run.row["state"] == "verified")
+
+
+async def test_restart_keeps_what_is_verified_and_the_counts(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.give_all(payload)
+        await run.step_until(lambda: run.row["state"] == "verified")
+        before = run.row
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        assert run.row == before, "verified at once, without a look at the bytes"
+
+
+async def test_restart_in_the_middle_keeps_the_pieces_on_disk(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        for index in (0, 2):
+            await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        assert unpack(run.last(Want).have, payload.count) == 0b101
+        assert run.row["bytes_from_origin"] == 2 * len(payload.piece(0))
+
+
+async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.give_all(payload)
+        await run.step_until(lambda: run.row["state"] == "verified")
+    cached = tmp_path / "home" / "cache" / payload.name
+    with cached.open("r+b") as file:
+        file.write(b"evil")
+    os.utime(cached, ns=(1, 1))
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        assert run.row["path"] is None
+        await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
+        await run.step_until(lambda: run.row["state"] == "verified")
+        assert Path(run.row["path"]).read_bytes() == payload.data
+
+
+async def test_damage_that_a_neighbour_ran_into_takes_the_verified_file_back(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.give_all(payload)
+        await run.step_until(lambda: run.row["state"] == "verified")
+        verified = Path(run.row["path"])
+        await run.engine.recheck(payload.torrent_hash)
+        await run.transfers.damaged(TorrentDamaged(payload.torrent_hash).torrent_hash)
+        assert not verified.exists()
+        await run.step_until(lambda: run.row["state"] == "verified")
+        assert verified.read_bytes() == payload.data
+
+
+async def test_withdrawn_patch_leaves_nothing(open_endpoint: Any, payload_of: Any, tmp_path: Path) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.give_all(payload)
+        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.transfers.reconcile(catalogue())
+        assert run.transfers.status() == []
+        assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
+
+
+async def test_file_whose_pieces_are_right_and_whose_hash_is_wrong_fails_with_a_reason(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    wrong = Payload(
+        file_name="file.bin", length_bytes=SIZE_BYTES + 1, sha256=payload.name, torrent_hash=payload.torrent_hash
+    )
+    right = catalogue(payload)
+    manifest = right.patches[0].manifest
+    contradiction = Catalogue(
+        timestamp_version=1,
+        patches=(
+            CataloguePatch(
+                entry=right.patches[0].entry,
+                manifest=Manifest(
+                    **({f: getattr(manifest, f) for f in manifest.__struct_fields__} | {"payloads": [wrong]})
+                ),
+                torrent=payload.torrent,
+            ),
+        ),
+        refused=(),
+        stale="",
+    )
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(contradiction)
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.give_all(payload)
+        await run.step_until(lambda: run.row["state"] == "failed")
+        assert f"wrong {MAX_FAILED_PROOFS} times" in run.row["error"]
+        assert run.row["path"] is None
+        assert not list(run.home.patches.rglob("file.bin"))
