@@ -12,7 +12,7 @@ LARGEST_LINE_MBIT = 1_000_000.0  # 1 Tbit/s: a typing error, not a branch line
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="p2pdist", prog_name="bandwidth")
 def bandwidth() -> None:
-    r"""Work out what patches may take of a line.
+    """Work out what patches may take of a line.
 
     \b
     Example:
@@ -37,7 +37,7 @@ def bandwidth() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for tools.")
 def line_share_command(line_mbit: float, share: float, as_json: bool) -> None:
-    r"""Print the rate at which the seed server sends to a site with this line and share.
+    """Print the rate at which the seed server sends to a site with this line and share.
 
     It is the sum over all of the site's connections, in payload and TLS bytes of
     TCP; headers of TCP and IP come on top, about 4 %.

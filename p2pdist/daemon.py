@@ -15,8 +15,9 @@ from p2pdist import __version__
 from p2pdist.console import configure_log
 from p2pdist.core.backoff import Backoff
 from p2pdist.core.catalogue import Catalogue
+from p2pdist.core.peer_book import Announcement
 from p2pdist.edges import local_facts
-from p2pdist.edges.discovery import Announcement, Discovery, open_discovery
+from p2pdist.edges.discovery import Discovery, open_discovery
 from p2pdist.edges.enrolment import renew
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.edges.identity_store import Identity, control_ssl_context, load_identity, renewal_due

@@ -232,7 +232,7 @@ class Transfers:
                 self._fail(
                     transfer,
                     f"The file was wrong {MAX_FAILED_PROOFS} times although each piece was right: either this PC's "
-                    "disk or memory is faulty, or the publisher's manifest is. Check this PC first, then publish again.",
+                    "disk or memory is faulty, or the publisher's manifest. Check this PC first, then publish again.",
                     trio.current_time(),
                 )
                 return

@@ -338,8 +338,10 @@ class TorrentEngine:
 
     def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
         # also posted for what does not stop the torrent: the status tells
-        log.warning("the torrent engine reports a problem", reason=alert.error.message())
-        self._ask_update()
+        state = self._states.get(alert.handle)
+        if state is not None and not state.error:
+            log.warning("the torrent engine reports a problem", reason=alert.error.message())
+            self._ask_update()
 
     def _on_removed(self, alert: lt.torrent_removed_alert) -> None:
         if state := self._states.pop(alert.handle, None):

@@ -162,20 +162,36 @@ _BY_LIBTORRENT_CODE = {
 }
 
 
+_OPENSSL_REASON_MASK = (1 << 23) - 1  # the bits above name the part of OpenSSL
+_OPENSSL_VERIFY_FAILED = 134
+_OPENSSL_CALLBACK_FAILED = 234
+_OPENSSL_ALERT = 1_000  # plus the number of the alert that the other side sent
+_ALERT_UNRECOGNIZED_NAME = 112
+# RFC 8446, section 6.2: handshake failure, the certificate's faults, access denied, internal error (a wrong name)
+_ALERTS_ON_CERTIFICATE = frozenset({40, 42, 43, 44, 45, 46, 48, 49, 80, 116})
+
+
 def peer_reason(failure: Failure) -> PeerReason:
     """Return why a connection ended, or did not come about, from the engine's error code."""
-    message = failure.message.lower()
     if failure.category == "libtorrent":
         return _BY_LIBTORRENT_CODE.get(failure.value, PeerReason.OTHER)
-    if "certificate verify failed" in message:
-        return PeerReason.CERTIFICATE_REFUSED
-    if failure.category.startswith("asio.ssl") and failure.operation == "ssl_handshake":
-        return PeerReason.REFUSED_OUR_CERTIFICATE if "alert" in message else PeerReason.TLS_FAILED
+    if failure.category == "asio.ssl":
+        return _tls_reason(failure.value & _OPENSSL_REASON_MASK)
     if failure.category == "system" and failure.value in _BY_ERRNO:
         return _BY_ERRNO[failure.value]
     if failure.operation == "ssl_handshake":
         return PeerReason.TLS_FAILED
     return PeerReason.CONNECTION_LOST
+
+
+def _tls_reason(openssl_reason: int) -> PeerReason:
+    if openssl_reason == _OPENSSL_VERIFY_FAILED:
+        return PeerReason.CERTIFICATE_REFUSED
+    if openssl_reason in (_OPENSSL_CALLBACK_FAILED, _OPENSSL_ALERT + _ALERT_UNRECOGNIZED_NAME):
+        return PeerReason.NOT_SHARED  # the name in the handshake is the torrent's hash
+    if openssl_reason - _OPENSSL_ALERT in _ALERTS_ON_CERTIFICATE:
+        return PeerReason.REFUSED_OUR_CERTIFICATE
+    return PeerReason.TLS_FAILED
 
 
 def disk_problem(failure: Failure, path: str) -> str:

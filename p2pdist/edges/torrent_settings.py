@@ -6,6 +6,7 @@ from typing import Any
 MAX_CONNECTIONS = 80  # of all torrents together; each costs a TLS state and buffers on an office PC
 PEER_CONNECT_SECONDS = 5  # on a LAN an answer takes milliseconds; a switched-off PC gives none
 HANDSHAKE_SECONDS = 10  # TLS and BitTorrent, on a PC that is busy
+RECONNECT_SECONDS = 3  # soonest second attempt; libtorrent by itself repeats some that were refused at this pace
 REQUEST_SECONDS = 10  # a block that a neighbour owes for so long is asked of another one
 ALERT_QUEUE_CAP = 10_000  # a piece is one alert: some seconds of a fast LAN while the event loop is held up
 
@@ -60,7 +61,7 @@ def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
         "connection_speed": 100,
         "smooth_connects": False,
         "max_failcount": 1,
-        "min_reconnect_time": 1,
+        "min_reconnect_time": RECONNECT_SECONDS,
         "peer_connect_timeout": PEER_CONNECT_SECONDS,
         "handshake_timeout": HANDSHAKE_SECONDS,
         "request_timeout": REQUEST_SECONDS,

@@ -1,33 +1,36 @@
-"""Gives the trust tests their helper modules."""
+"""Fixtures of the adversary tests."""
 
-import importlib.util
-import sys
+import itertools
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-_HELPERS = Path(__file__).parents[1] / "helpers"
+from p2pdist.edges.torrent_engine import SwarmIdentity
+from tests.pki import TestCA
+from tests.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 
 
-def _helper(name: str) -> ModuleType:
-    full_name = f"test_helper_{name}"
-    if full_name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full_name, _HELPERS / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[full_name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[full_name]
+@pytest.fixture
+def ca() -> TestCA:
+    return TestCA("swarm CA")
 
 
-@pytest.fixture(scope="session")
-def tuf_simulator() -> ModuleType:
-    """Return the module of the in-memory TUF repository."""
-    return _helper("repository_simulator")
+@pytest.fixture
+def payload_of(tmp_path: Path) -> Callable[[int], Payload]:
+    return lambda size: make_payload(size, tmp_path / "made")
 
 
-@pytest.fixture(scope="session")
-def certificates() -> ModuleType:
-    """Return the module of throw-away authorities and web ports."""
-    return _helper("certificates")
+@pytest.fixture
+def open_endpoint(ca: TestCA, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Endpoint]]:
+    numbers = itertools.count()
+
+    def opened(
+        *, identity: SwarmIdentity | None = None, directory: Path | None = None, port: int = 0
+    ) -> AbstractAsyncContextManager[Endpoint]:
+        return open_test_endpoint(
+            directory or tmp_path / f"endpoint-{next(numbers)}", identity or make_identity(ca), port=port
+        )
+
+    return opened

@@ -1,0 +1,1 @@
+"""What runs the whole system from outside: the demo, and later the benchmarks."""

@@ -1,0 +1,290 @@
+"""The demo: a seed server and four endpoints on this machine, as real processes, share one large file.
+
+Usage: `make demo [FILE=path] [JSON=1]`. Exits 0 when every endpoint has proven
+the file and the origin sent it (almost) once; cleans up after itself always.
+"""
+
+import hashlib
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bench.demo_payload import ENOUGH_BYTES, build_payload
+from bench.fleet import Fleet, FleetError, is_verified, open_fleet
+from p2pdist.console import human_bytes, human_seconds
+
+NETWORK = "127.0.1"
+ENDPOINTS = 4
+PATCH_ID = "demo"
+MAX_ORIGIN_RATIO = 1.02  # payload bytes that the origin sent ÷ file size
+TIMEOUT_SECONDS = 180.0  # many times what 128 MB take on two cores
+SLOWEST_BYTES_PER_SECOND = 20e6  # a larger file gets this much more time
+COPIES_ON_DISK = ENDPOINTS + 2  # the default payload, the server's, each endpoint's
+DISK_MARGIN_BYTES = 600 << 20  # what each endpoint keeps free beside the file, and logs
+SCREEN_SECONDS = 0.2
+BAR_CELLS = 40
+
+
+@dataclass
+class Demo:
+    """One run: what it shows, and what came out."""
+
+    console: Console
+    file: Path
+    step: str = "starting"
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the payload."""
+        return self.file.stat().st_size
+
+    async def run(self, fleet: Fleet) -> dict[str, Any]:
+        """Do the main job and return its facts. Raises `FleetError`."""
+        with trio.move_on_after(TIMEOUT_SECONDS + self.file_bytes / SLOWEST_BYTES_PER_SECOND) as scope:
+            self.say(f"seed server on {fleet.server.address}: init, serve")
+            await fleet.start_server()
+            self.say(f"{ENDPOINTS} endpoints on {NETWORK}.11 to {NETWORK}.{10 + ENDPOINTS}: enrol, run")
+            async with trio.open_nursery() as nursery:
+                for k in fleet.endpoints:
+                    nursery.start_soon(fleet.start_endpoint, k)
+            self.say(f"publish {self.file.name}, {human_bytes(self.file_bytes)}")
+            await fleet.publish(self.file, PATCH_ID)
+            await self.follow(fleet)
+            self.say("compare every endpoint's file with the source")
+            await self.compare(fleet)
+            return self.facts(fleet)
+        assert scope.cancelled_caught
+        tails = "\n".join(member.log_tail() for member in fleet.members)
+        raise FleetError(
+            f"not finished within {TIMEOUT_SECONDS:.0f} s and what its size adds, at: {self.step}\n{tails}"
+        )
+
+    def say(self, step: str) -> None:
+        """Print a step, with the seconds since the start."""
+        self.step = step
+        self.console.print(Text(f"{time.monotonic() - self.started:6.1f} s  {step}"))
+
+    async def follow(self, fleet: Fleet) -> None:
+        """Show the swarm at work until every endpoint has proven the file."""
+        with Live(console=self.console, auto_refresh=False, transient=True) as live:
+            said: set[str] = set()
+            while len(said) < len(fleet.endpoints):
+                for member in fleet.endpoints.values():
+                    patch = member.patch(PATCH_ID)
+                    if is_verified(member, PATCH_ID) and member.name not in said:
+                        said.add(member.name)
+                        self.say(f"{member.name} verified")
+                    elif patch.get("state") == "failed":
+                        raise FleetError(f"{member.name} failed: {patch['error']}\n{member.log_tail()}")
+                    if member.has_died or fleet.server.has_died:
+                        dead = member if member.has_died else fleet.server
+                        raise FleetError(f"{dead.name} ended by itself\n{dead.log_tail()}")
+                live.update(self.bars(fleet), refresh=True)
+                await trio.sleep(SCREEN_SECONDS)
+
+    def bars(self, fleet: Fleet) -> Group:
+        """Return one bar per endpoint: what came from the origin, what from neighbours, what is missing."""
+        grid = Table.grid(padding=(0, 1))
+        for member in fleet.endpoints.values():
+            patch = member.patch(PATCH_ID)
+            origin, peers = patch.get("bytes_from_origin", 0), patch.get("bytes_from_peers", 0)
+            grid.add_row(
+                member.name,
+                split_bar(origin, peers, self.file_bytes),
+                Text(human_bytes(origin), "cyan", justify="right"),
+                Text(human_bytes(peers), "green", justify="right"),
+                str(patch.get("state", "waiting")),
+            )
+        legend = Text.assemble("  ", ("█", "cyan"), " from the origin   ", ("▓", "green"), " from neighbours")
+        return Group(grid, legend)
+
+    async def compare(self, fleet: Fleet) -> None:
+        """Check that each verified file has the source's SHA-256."""
+        wanted = await trio.to_thread.run_sync(sha256_of, self.file, abandon_on_cancel=True)
+        for k, member in fleet.endpoints.items():
+            member.latest = await fleet.status(k)
+            path = Path(member.patch(PATCH_ID)["path"])
+            if await trio.to_thread.run_sync(sha256_of, path, abandon_on_cancel=True) != wanted:
+                raise FleetError(
+                    f"{member.name} says verified, and {path} differs from the source\n{member.log_tail()}"
+                )
+
+    def facts(self, fleet: Fleet) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        endpoints = []
+        for member in fleet.endpoints.values():
+            assert member.latest is not None
+            patch = member.patch(PATCH_ID)
+            endpoints.append(
+                {"id": member.latest["endpoint_id"]}
+                | {key: patch[key] for key in ("state", "seconds", "bytes_from_origin", "bytes_from_peers")}
+            )
+        return {
+            "file_bytes": self.file_bytes,
+            "origin_ratio": sum(each["bytes_from_origin"] for each in endpoints) / self.file_bytes,
+            "seconds": max(each["seconds"] for each in endpoints),
+            "endpoints": endpoints,
+        }
+
+
+def split_bar(origin: int, peers: int, total: int) -> Text:
+    """Return a bar that tells its two sources apart with and without colour."""
+    of_origin = min(BAR_CELLS, round(BAR_CELLS * origin / total))
+    of_both = max(of_origin, min(BAR_CELLS, round(BAR_CELLS * (origin + peers) / total)))
+    return Text.assemble(
+        ("█" * of_origin, "cyan"), ("▓" * (of_both - of_origin), "green"), ("░" * (BAR_CELLS - of_both), "dim")
+    )
+
+
+def result_table(facts: dict[str, Any]) -> Table:
+    """Return the facts for people."""
+    size = facts["file_bytes"]
+    table = Table(title=f"One file of {human_bytes(size)} to {len(facts['endpoints'])} endpoints", title_justify="left")
+    for column, justify in (("endpoint", "left"), ("state", "left"), ("seconds", "right")):
+        table.add_column(column, justify="right" if justify == "right" else "left")
+    for column in ("from origin", "from peers"):
+        table.add_column(column, justify="right")
+    for each in facts["endpoints"]:
+        table.add_row(
+            each["id"],
+            Text(each["state"], "green" if each["state"] == "verified" else "red"),
+            f"{each['seconds']:.1f}",
+            human_bytes(each["bytes_from_origin"]),
+            human_bytes(each["bytes_from_peers"]),
+        )
+    table.add_section()
+    table.add_row(
+        "total",
+        "",
+        f"{facts['seconds']:.1f}",
+        human_bytes(sum(each["bytes_from_origin"] for each in facts["endpoints"])),
+        human_bytes(sum(each["bytes_from_peers"] for each in facts["endpoints"])),
+    )
+    return table
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256. Blocking."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def make_payload(console: Console, path: Path) -> None:
+    """Build the default payload with a progress bar."""
+    built = 0
+
+    def grow(size: int) -> None:
+        nonlocal built
+        trio.from_thread.check_cancelled()
+        built = size
+
+    async def show() -> None:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            while True:
+                live.update(Text.assemble("  archive  ", split_bar(built, 0, ENOUGH_BYTES)), refresh=True)
+                await trio.sleep(SCREEN_SECONDS)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(show)
+        await trio.to_thread.run_sync(build_payload, path, grow)
+        nursery.cancel_scope.cancel()
+
+
+def check_disk(directory: Path, size: int) -> None:
+    """Raise `FleetError` when the copies of the file would not fit."""
+    needed = COPIES_ON_DISK * size + DISK_MARGIN_BYTES
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise FleetError(
+            f"the demo needs {human_bytes(needed)} in {directory} and {human_bytes(free)} are free; "
+            "free some space, or name another directory in TMPDIR"
+        )
+
+
+async def run(file: Path | None, as_json: bool) -> int:
+    """Run the demo until its end or a signal, and return the exit code."""
+    console = Console(stderr=as_json, highlight=False)
+    exit_code = 1
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def job() -> None:
+                nonlocal exit_code
+                exit_code = await run_in_directory(console, file, as_json)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(job)
+            async for number in signals:
+                console.print(f"{signal.Signals(number).name}: ending the processes and removing their files")
+                exit_code = 128 + number
+                nursery.cancel_scope.cancel()
+                break
+    return exit_code
+
+
+async def run_in_directory(console: Console, file: Path | None, as_json: bool) -> int:
+    """Run the demo in a temporary directory that is removed at the end."""
+    facts: dict[str, Any] | None = None
+    with tempfile.TemporaryDirectory(prefix="p2pdist-demo-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        try:
+            check_disk(directory, file.stat().st_size if file else ENOUGH_BYTES)
+            demo = Demo(console, file or directory / "python-library.tar")
+            if file is None:
+                demo.say("archive this Python's standard library and packages")
+                await make_payload(console, demo.file)
+            async with open_fleet(directory, network=NETWORK, endpoints=ENDPOINTS) as fleet:
+                facts = await demo.run(fleet)
+        except* (FleetError, OSError) as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            Console(stderr=True, highlight=False).print(Text(f"error: {error}"), soft_wrap=True)
+    return 1 if facts is None else report(console, facts, as_json)
+
+
+def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
+    """Print the result and return the exit code: 0 when everything is as promised."""
+    ratio = facts["origin_ratio"]
+    console.print(result_table(facts))
+    good = ratio <= MAX_ORIGIN_RATIO and all(each["state"] == "verified" for each in facts["endpoints"])
+    console.print(
+        Text.assemble(
+            "origin bytes ÷ file size: ",
+            (f"{ratio:.4f}", "bold green" if good else "bold red"),
+            f" (at most {MAX_ORIGIN_RATIO}), last endpoint after {human_seconds(facts['seconds'])}",
+        )
+    )
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    return 0 if good else 1
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    help="The file to share; by default an archive of this Python's library.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output, all else on error.")
+def main(file: Path | None, as_json: bool) -> None:
+    """Share one large file among four endpoints on this machine."""
+    sys.exit(trio.run(run, file, as_json))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+"""A seed server and endpoints as real processes on loopback addresses, driven by their public commands alone.
+
+The demo, the benchmarks and the tests with real parts share this module. Every
+process that it starts ends with `open_fleet`: by SIGTERM, then by SIGKILL.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sysconfig
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+
+SERVER_START_SECONDS = 30.0  # importing the web stack on a busy machine takes seconds
+ENDPOINT_START_SECONDS = 30.0
+STOP_SECONDS = 10.0  # a daemon gives itself 5 s for its last records
+POLL_SECONDS = 0.1
+FOLLOW_RETRY_SECONDS = 0.5  # between attempts to follow an endpoint that is down
+LOG_TAIL_LINES = 15
+
+_SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+
+class FleetError(Exception):
+    """A command failed, a process died, or something did not happen in time; the text carries the log's tail."""
+
+
+@dataclass
+class Member:
+    """One process of the fleet: the seed server, or one endpoint."""
+
+    name: str
+    home: Path
+    address: str
+    process: trio.Process | None = None
+    stopping: bool = False
+    """It is meant to end, or has been."""
+    latest: dict[str, Any] | None = None
+    """An endpoint's last `status --json`, kept up by `Fleet.follow`."""
+
+    @property
+    def log(self) -> Path:
+        """Standard output and standard error of all its runs."""
+        return self.home.with_suffix(".log")
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it ended although nobody asked it to."""
+        return self.process is not None and self.process.returncode is not None and not self.stopping
+
+    def log_tail(self) -> str:
+        """Return the log's last lines, for an error message."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return f"--- {self.name}, end of its log:\n" + "\n".join(lines[-LOG_TAIL_LINES:])
+
+    def patch(self, patch_id: str) -> dict[str, Any]:
+        """Return one patch of `latest`, or an empty dict while it is not known."""
+        patches = self.latest["patches"] if self.latest else []
+        return next((patch for patch in patches if patch["id"] == patch_id), {})
+
+
+class Fleet:
+    """Made by `open_fleet`. Endpoints are numbered from 1."""
+
+    def __init__(self, directory: Path, network: str, endpoints: int, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self.server = Member("server", directory / "server", f"{network}.1")
+        self.endpoints = {
+            k: Member(f"endpoint {k}", directory / f"endpoint{k}", f"{network}.{10 + k}")
+            for k in range(1, endpoints + 1)
+        }
+        self.web_port, self.origin_port = free_ports(2)
+
+    @property
+    def members(self) -> list[Member]:
+        """The server, then the endpoints."""
+        return [self.server, *self.endpoints.values()]
+
+    # --- the seed server -------------------------------------------------------------
+
+    async def init_server(self, *options: str) -> None:
+        """Run `seed-server init`."""
+        await run_command(
+            "seed-server", "init", "--home", self.server.home, "--name", "fleet", "--address", self.server.address,
+            "--web-port", self.web_port, "--origin-port", self.origin_port, *options,
+        )  # fmt: skip
+
+    async def start_server(self) -> None:
+        """Start `seed-server serve` (initialised first, where it is not yet) and wait until both ports answer."""
+        if not (self.server.home / "server.toml").exists():
+            await self.init_server()
+        await self._start(self.server, "seed-server", "serve", "--home", self.server.home)
+        for port in (self.web_port, self.origin_port):
+            await self.wait_until(
+                partial(accepts_connections, self.server.address, port),
+                SERVER_START_SECONDS,
+                f"the server listening on {self.server.address}:{port}",
+            )
+
+    async def publish(self, file: Path, patch_id: str, version: str = "1.0", *options: str) -> str:
+        """Run `seed-server publish` and return what it printed."""
+        return await run_command(
+            "seed-server", "publish", "--home", self.server.home, file, "--patch-id", patch_id, "--version", version,
+            *options,
+        )  # fmt: skip
+
+    async def token(self, *options: str) -> str:
+        """Run `seed-server token` and return the token."""
+        return (await run_command("seed-server", "token", "--home", self.server.home, *options)).strip()
+
+    # --- endpoints -------------------------------------------------------------------
+
+    async def enrol(self, k: int) -> None:
+        """Enrol endpoint ``k`` with a token of its own."""
+        member = self.endpoints[k]
+        await run_command(
+            "p2pdist", "enrol", "--home", member.home, await self.token(), "--address", member.address
+        )  # fmt: skip
+        # any free port: a second fleet on the same addresses does not collide
+        (member.home / "config.toml").write_text("lan_port = 0\n")
+
+    async def start_endpoint(self, k: int) -> None:
+        """Start `p2pdist run` (enrolled first, where it is not yet) and wait until it is connected to the server."""
+        member = self.endpoints[k]
+        if not (member.home / "identity").exists():
+            await self.enrol(k)
+        await self.launch_endpoint(k)
+        await self.wait_until(lambda: is_connected(member), ENDPOINT_START_SECONDS, f"{member.name} being connected")
+
+    async def launch_endpoint(self, k: int) -> None:
+        """Start `p2pdist run` without waiting, and follow its status."""
+        member = self.endpoints[k]
+        member.latest = None
+        following = member.process is not None
+        await self._start(member, "p2pdist", "run", "--home", member.home, "--address", member.address)
+        if not following:
+            self._nursery.start_soon(self._follow, member)
+
+    async def status(self, k: int) -> dict[str, Any]:
+        """Return what `p2pdist status --json` says now. (`Member.latest` costs no new process.)"""
+        return await self._ask(k, "status")
+
+    async def peers(self, k: int) -> dict[str, Any]:
+        """Return what `p2pdist peers --json` says now."""
+        return await self._ask(k, "peers")
+
+    async def _ask(self, k: int, command: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(
+            await run_command("p2pdist", command, "--home", self.endpoints[k].home, "--json")
+        )
+        return answer
+
+    async def _follow(self, member: Member) -> None:
+        """Keep `Member.latest` up to date: one long `status --watch`, since starting a command costs processor time."""
+        command = [_SCRIPTS / "p2pdist", "status", "--home", member.home, "--json", "--watch"]
+        while True:
+            async with trio.open_nursery() as nursery:
+                start = partial(
+                    trio.run_process, command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+                    start_new_session=True, deliver_cancel=_end,
+                )  # fmt: skip
+                process: trio.Process = await nursery.start(start)
+                unread = b""
+                assert process.stdout is not None
+                async for chunk in process.stdout:
+                    unread += chunk
+                    while b"\n}\n" in unread:  # each document is indented, so this is the end of one
+                        document, _, unread = unread.partition(b"\n}\n")
+                        member.latest = json.loads(document + b"}")
+            await trio.sleep(FOLLOW_RETRY_SECONDS)
+
+    # --- processes -------------------------------------------------------------------
+
+    async def _start(self, member: Member, *command: str | Path | int) -> None:
+        program, *arguments = (str(part) for part in command)
+        member.stopping = False
+        with member.log.open("ab") as log:
+            start = partial(
+                trio.run_process, [_SCRIPTS / program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                check=False, start_new_session=True, deliver_cancel=_end,
+            )  # fmt: skip
+            # a session of its own: Ctrl-C reaches us alone, and we end the processes in order
+            member.process = await self._nursery.start(start)
+
+    async def stop(self, member: Member) -> int:
+        """Stop a member by SIGTERM and return its exit code. Raises `FleetError` when it does not end."""
+        return await self._signal(member, signal.SIGTERM)
+
+    async def kill9(self, member: Member) -> None:
+        """Kill a member with no chance to tidy up."""
+        await self._signal(member, signal.SIGKILL)
+
+    async def _signal(self, member: Member, number: signal.Signals) -> int:
+        if member.process is None:
+            raise FleetError(f"{member.name} was never started")
+        member.stopping = True
+        member.process.send_signal(number)
+        with trio.move_on_after(STOP_SECONDS):
+            return await member.process.wait()
+        raise FleetError(f"{member.name} did not end within {STOP_SECONDS:.0f} s of {number.name}\n{member.log_tail()}")
+
+    async def wait_until(self, predicate: Callable[[], bool], timeout_seconds: float, what: str) -> None:
+        """Wait until ``predicate()``. Raises `FleetError` after the timeout or when a member dies meanwhile."""
+        with trio.move_on_after(timeout_seconds):
+            while not predicate():
+                for member in self.members:
+                    if member.has_died:
+                        raise FleetError(f"{member.name} ended by itself\n{member.log_tail()}")
+                await trio.sleep(POLL_SECONDS)
+            return
+        tails = "\n".join(member.log_tail() for member in self.members)
+        raise FleetError(f"{what} did not happen within {timeout_seconds:.0f} s\n{tails}")
+
+
+@asynccontextmanager
+async def open_fleet(directory: Path, *, network: str, endpoints: int) -> AsyncIterator[Fleet]:
+    """Give a fleet with homes in ``directory`` and addresses ``network``.1 (server) and ``network``.11 onwards.
+
+    Nothing runs yet. Whatever was started has ended when the context closes.
+    """
+    async with trio.open_nursery() as nursery:
+        fleet = Fleet(directory, network, endpoints, nursery)
+        try:
+            yield fleet
+        finally:
+            for member in fleet.members:
+                member.stopping = True
+            nursery.cancel_scope.cancel()
+
+
+async def run_command(program: str, *arguments: str | Path | int) -> str:
+    """Run one of our commands to its end and return its standard output. Raises `FleetError` with its error text."""
+    result = await trio.run_process(
+        [_SCRIPTS / program, *map(str, arguments)],
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+        start_new_session=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    if result.returncode != 0:
+        raise FleetError(
+            f"{program} {arguments[0]} ended with code {result.returncode}: {result.stderr.decode().strip()}"
+        )
+    return result.stdout.decode()
+
+
+def is_connected(member: Member) -> bool:
+    """Whether the endpoint said, when last asked, that it is connected to the server."""
+    return member.latest is not None and member.latest["server_connection"] == "connected"
+
+
+def is_verified(member: Member, patch_id: str) -> bool:
+    """Whether the endpoint said, when last asked, that it has proven the patch."""
+    return member.patch(patch_id).get("state") == "verified"
+
+
+def accepts_connections(address: str, port: int) -> bool:
+    """Whether something listens there now."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)  # loopback answers at once
+        return probe.connect_ex((address, port)) == 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Return TCP ports that nobody uses now, on any address."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("0.0.0.0", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+async def _end(process: trio.Process) -> None:
+    """End a process on cancellation; trio calls this off as soon as the process is gone."""
+    process.terminate()
+    await trio.sleep(STOP_SECONDS)
+    process.kill()

@@ -1,0 +1,385 @@
+"""The `seed-server` command line."""
+
+import contextlib
+import datetime as dt
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from p2pdist import __version__
+from p2pdist.console import configure_log, human_bytes, print_json, run_command_line, terminal
+from p2pdist.errors import ExitCode, UserError
+from p2pdist.identifiers import InvalidIdentifierError, parse_endpoint_id
+from p2pdist.wire.enrolment import SECRET_BYTES, Token, encode_token
+from seed_server.core.role_policy import OFFLINE_KEYS, expiring_offline
+from seed_server.edges.certificate_authority import CertificateAuthority
+from seed_server.edges.database import Database
+from seed_server.edges.key_files import MAX_PASSPHRASE_BYTES, is_encrypted, key_path, load_offline_key
+from seed_server.edges.repository import Repository
+from seed_server.initialising import initialise
+from seed_server.publishing import OnStage, Publication, publish
+from seed_server.settings import ServerHome, ServerSettings, load_settings
+
+MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
+MAX_TOKEN_SECONDS = 30 * 86_400  # a token is a password on paper
+PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class _Duration(click.ParamType[int]):
+    """``90s``, ``30m``, ``1h`` or ``7d``, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        number, unit = text[:-1], text[-1:]
+        seconds = int(number) * _UNITS[unit] if unit in _UNITS and number.isascii() and number.isdigit() else 0
+        if not 1 <= seconds <= MAX_TOKEN_SECONDS:
+            self.fail(f"{text!r} is not a duration from 1s to 30d, such as 30m, 1h or 7d.", param, ctx)
+        return seconds
+
+
+def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> ServerHome:
+    return ServerHome(value.absolute())
+
+
+def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> bytes | None:
+    if value is None:
+        text = os.environ.get(PASSPHRASE_VARIABLE)
+        return os.fsencode(text) if text else None
+    try:
+        with value.open("rb") as file:
+            return file.read(MAX_PASSPHRASE_BYTES + 2).rstrip(b"\r\n")
+    except OSError as error:
+        raise UserError(f"Cannot read the passphrase file {value}: {error.strerror}.", ExitCode.BAD_INPUT) from error
+
+
+home_option = click.option(
+    "--home",
+    envvar="SEED_SERVER_HOME",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    callback=_home,
+    help="The server's home directory; also from SEED_SERVER_HOME.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
+offline_option = click.option(
+    "--offline-keys",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder with the offline keys, when it is not in the home (keys/offline).",
+)
+passphrase_option = click.option(
+    "--passphrase-file",
+    "passphrase",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    callback=_read_passphrase,
+    help=f"File that holds the offline keys' passphrase; also from {PASSPHRASE_VARIABLE}.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="seed-server")
+def seed_server() -> None:
+    """Publish patches to a fleet, and follow them.
+
+    \b
+    Examples:
+      export SEED_SERVER_HOME=/srv/patches
+      seed-server init --name hq --address patches.example.com
+      seed-server serve
+      seed-server token                      one enrolment, within an hour
+      seed-server publish office.msi --patch-id office --version 1.2 --severity high
+      seed-server status --watch
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not initialised, 5 refused (key, passphrase), 7 bad input,
+    8 storage, 9 in use.
+    """
+    configure_log("warning")  # commands say themselves what they did; `serve` sets its own level
+
+
+@seed_server.command("init")
+@home_option
+@click.option("--name", required=True, help="What endpoints and people call this server.")
+@click.option("--address", required=True, metavar="HOST_OR_IP", help="Where endpoints reach it.")
+@click.option("--web-port", type=click.IntRange(1, 65_535), default=8443, show_default=True, help="HTTPS.")
+@click.option("--origin-port", type=click.IntRange(1, 65_535), default=7690, show_default=True, help="Mutual TLS.")
+@click.option("--encrypt-keys", is_flag=True, help="Encrypt the offline keys with a passphrase.")
+@passphrase_option
+@json_option
+def init_command(
+    home: ServerHome,
+    name: str,
+    address: str,
+    web_port: int,
+    origin_port: int,
+    encrypt_keys: bool,
+    passphrase: bytes | None,
+    as_json: bool,
+) -> None:
+    """Make the home of a new server: keys, authorities, repository, database, settings.
+
+    \b
+    Example:
+      seed-server init --home /srv/patches --name hq --address 192.0.2.10 --encrypt-keys
+
+    The folder keys/offline can then be taken away; publish and renew need it, serve does not.
+    """
+    if len(name) > 64 or not name.strip():
+        raise click.BadParameter("a name has 1 to 64 characters.", param_hint="--name")
+    settings = ServerSettings(name=name, address=address, web_port=web_port, origin_port=origin_port)
+    if encrypt_keys and passphrase is None:
+        passphrase = _ask_passphrase("Passphrase for the offline keys", confirm=True)
+    initialise(home, settings, passphrase=passphrase if encrypt_keys else None, now=time.time())
+    pin = CertificateAuthority.open(home.ca).control_ca_pin().hex()
+    facts = {"home": str(home.root), "name": name, "address": address, "web_port": web_port}
+    facts |= {"origin_port": origin_port, "ca_pin": pin, "offline_keys": str(home.offline_keys)}
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(f"Initialised {name} in {home.root}.")
+    click.echo(f"Take {home.offline_keys} to a safe place when you do not publish; back up {home.keys}.")
+    click.echo(f"Next: seed-server serve --home {home.root}")
+
+
+@seed_server.command("serve")
+@home_option
+def serve_command(home: ServerHome) -> None:
+    """Serve endpoints, in the foreground; SIGTERM or Ctrl-C stops it cleanly.
+
+    \b
+    Example:
+      seed-server serve --home /srv/patches
+    """
+    from seed_server import service  # other commands need not load the web server
+
+    trio.run(service.serve, home)
+
+
+@seed_server.command("publish")
+@home_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--patch-id", required=True, metavar="ID", help="What this is a patch of; stays the same for all versions."
+)
+@click.option("--version", required=True, metavar="V", help="A version that was not published before.")
+@click.option("--title", default="", help="One line for people.")
+@click.option(
+    "--severity", type=click.Choice(["low", "medium", "high", "critical"]), default="medium", show_default=True
+)
+@click.option("--cvss", type=click.FloatRange(0, 10), help="CVSS score, 0.0 to 10.0.")
+@offline_option
+@passphrase_option
+@json_option
+def publish_command(
+    home: ServerHome, offline_keys: Path | None, passphrase: bytes | None, as_json: bool, **description: Any
+) -> None:
+    """Sign FILE and offer it to every endpoint; a running server tells them at once.
+
+    \b
+    Example:
+      seed-server publish --home /srv/patches office.msi --patch-id office --version 1.2
+
+    The same FILE under the same ID and version again repairs a payload that was damaged on this server's disk.
+    """
+    passphrase = passphrase or _ask_for_key(offline_keys or home.offline_keys, "patches")
+    with _progress_bars() as on_progress:
+        published = publish(
+            home,
+            Publication(**description),
+            offline_keys=offline_keys,
+            passphrase=passphrase,
+            on_progress=on_progress,
+        )
+    patch = published.patch
+    if as_json:
+        facts = {name: getattr(patch, name) for name in patch.__struct_fields__ if name not in ("patch_id", "damaged")}
+        print_json({"id": patch.patch_id, **facts, "repaired": published.repaired})
+    else:
+        verb = "Repaired" if published.repaired else "Published"
+        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {human_bytes(patch.length_bytes)}")
+        click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
+    _warn_of_expiry(home)
+
+
+@seed_server.command("renew")
+@home_option
+@offline_option
+@passphrase_option
+def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes | None) -> None:
+    """Sign the offline metadata anew before it expires; content stays as it is.
+
+    \b
+    Example:
+      seed-server renew --home /srv/patches --offline-keys /media/safe/offline
+    """
+    folder = offline_keys or home.offline_keys
+    repository = Repository.open(home, load_settings(home))
+    passphrase = passphrase or _ask_for_key(folder, "root")
+    repository.renew_offline_roles(
+        {name: load_offline_key(folder, name, passphrase) for name in OFFLINE_KEYS}, time.time()
+    )
+    for expiry in sorted(repository.expiries(), key=lambda expiry: expiry.expires_at):
+        if expiry.offline:
+            click.echo(f"{expiry.role} is valid until {_date(expiry.expires_at)}")
+
+
+@seed_server.command("token")
+@home_option
+@click.option("--uses", type=click.IntRange(1, MAX_TOKEN_USES), default=1, show_default=True, help="PCs it enrols.")
+@click.option("--ttl", type=_Duration(), default="1h", show_default=True, help="How long it is valid, up to 30d.")
+@json_option
+def token_command(home: ServerHome, uses: int, ttl: int, as_json: bool) -> None:
+    """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
+
+    \b
+    Example:
+      seed-server token --home /srv/patches --uses 20 --ttl 8h
+    """
+    settings = load_settings(home)
+    pin = CertificateAuthority.open(home.ca).control_ca_pin()
+    now, secret = time.time(), secrets.token_bytes(SECRET_BYTES)
+    token = Token(address=settings.address, web_port=settings.web_port, ca_pin=pin, secret=secret)
+    with Database.open(home.database) as database:
+        database.add_token(secret, uses, now + ttl, now)
+    if as_json:
+        print_json({"token": encode_token(token), "uses": uses, "expires_at": now + ttl})
+    else:
+        click.echo(encode_token(token))
+
+
+@seed_server.command("status")
+@home_option
+@json_option
+@click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
+def status_command(home: ServerHome, as_json: bool, watch: bool) -> None:
+    """Show patches × endpoints, bytes by source, and sites.
+
+    \b
+    Example:
+      seed-server status --home /srv/patches --watch
+    """
+    from seed_server import status_view
+
+    status_view.show_status(home, as_json=as_json, watch=watch)
+
+
+@seed_server.command("endpoints")
+@home_option
+@json_option
+def endpoints_command(home: ServerHome, as_json: bool) -> None:
+    """List the enrolled endpoints."""
+    load_settings(home)
+    with Database.open(home.database) as database:
+        rows = database.endpoints()
+    if as_json:
+        print_json([{name: getattr(row, name) for name in row.__struct_fields__} for row in rows])
+        return
+    if not rows:
+        click.echo("No PC has enrolled yet. Make a token for one with 'seed-server token'.")
+        return
+    table = Table("endpoint", "hostname", "site", "address", "last seen", "", box=None)
+    for row in rows:
+        seen = "connected" if row.connected else _date(row.last_seen_at) if row.last_seen_at else "never"
+        table.add_row(row.endpoint_id, row.hostname, row.site, row.address, seen, "denied" if row.denied else "")
+    terminal().print(table)
+
+
+@seed_server.command("deny")
+@home_option
+@click.argument("endpoint_id")
+def deny_command(home: ServerHome, endpoint_id: str) -> None:
+    """Refuse an endpoint from now on: its connections end and its certificate is not renewed."""
+    _set_denied(home, endpoint_id, denied=True)
+    click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+
+
+@seed_server.command("allow")
+@home_option
+@click.argument("endpoint_id")
+def allow_command(home: ServerHome, endpoint_id: str) -> None:
+    """Accept a denied endpoint again."""
+    _set_denied(home, endpoint_id, denied=False)
+    click.echo(f"{endpoint_id} is allowed.")
+
+
+def _set_denied(home: ServerHome, endpoint_id: str, *, denied: bool) -> None:
+    load_settings(home)
+    try:
+        checked = parse_endpoint_id(endpoint_id)
+    except InvalidIdentifierError as error:
+        raise UserError(f"{error} 'seed-server endpoints' lists them.", ExitCode.BAD_INPUT) from error
+    with Database.open(home.database) as database:
+        if database.endpoint(checked) is None:
+            raise UserError(
+                f"No endpoint {endpoint_id} is enrolled here. 'seed-server endpoints' lists them.", ExitCode.BAD_INPUT
+            )
+        database.set_denied(checked, denied)
+
+
+def _ask_for_key(folder: Path, name: str) -> bytes | None:
+    """Ask for the passphrase of an encrypted key where somebody can answer; a missing key is reported later."""
+    if is_encrypted(key_path(folder, name)) and sys.stdin.isatty():
+        return _ask_passphrase("Passphrase of the offline keys", confirm=False)
+    return None
+
+
+def _ask_passphrase(prompt: str, *, confirm: bool) -> bytes:
+    if not sys.stdin.isatty():
+        raise UserError(
+            f"A passphrase is needed. Give it with --passphrase-file FILE or in {PASSPHRASE_VARIABLE}.", ExitCode.USAGE
+        )
+    text: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return text.encode()
+
+
+@contextlib.contextmanager
+def _progress_bars() -> Iterator[OnStage]:
+    """Show a bar per stage on standard error, on a terminal only."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done, total=total)
+
+        yield on_progress
+
+
+def _warn_of_expiry(home: ServerHome) -> None:
+    expiries = Repository.open(home, load_settings(home)).expiries()
+    for expiry in expiring_offline(expiries, time.time()):
+        click.echo(
+            f"warning: the {expiry.role} metadata is valid until {_date(expiry.expires_at)}; run 'seed-server renew' "
+            "with the offline keys before.",
+            err=True,
+        )
+
+
+def _date(seconds: float) -> str:
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def main() -> None:
+    """Run `seed-server`."""
+    run_command_line(seed_server)
+
+
+if __name__ == "__main__":
+    main()

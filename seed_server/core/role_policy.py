@@ -1,0 +1,71 @@
+"""How long each TUF role lives, and when it must be signed anew. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+_DAY = 86_400.0
+ROOT_LIFETIME_SECONDS = 365 * _DAY  # root and targets change by ceremony, about yearly
+PATCHES_LIFETIME_SECONDS = 90 * _DAY  # bounds how long stolen online keys can hold back newer patches
+OFFLINE_WARNING_SECONDS = 30 * _DAY  # time to fetch the offline keys from the safe and run `renew`
+RENEW_AT_FRACTION = 0.5  # online roles are signed anew at half their life: a weekend's outage harms nobody
+CLOCK_TOLERANCE_SECONDS = 300.0  # metadata that outlives its role by more was signed with a wrong clock
+
+ONLINE_ROLES = ("rollouts", "snapshot", "timestamp")
+OFFLINE_ROLES = ("root", "targets", "patches", "profiles")
+OFFLINE_KEYS = ("root", "patches", "profiles")  # targets is signed with the root key
+
+
+@dataclass(frozen=True)
+class OnlineLifetimes:
+    """Lifetimes of the online roles, in seconds."""
+
+    timestamp: float
+    snapshot: float
+    rollouts: float
+
+
+@dataclass(frozen=True)
+class RoleExpiry:
+    """When a role's metadata stops being trusted."""
+
+    role: str
+    expires_at: float
+    """Seconds since 1970, UTC."""
+
+    @property
+    def offline(self) -> bool:
+        """Whether only the operator can renew it."""
+        return self.role in OFFLINE_ROLES
+
+
+def lifetimes_of_roles(online: OnlineLifetimes) -> Mapping[str, float]:
+    """Return the lifetime of every role, in seconds."""
+    return {
+        "root": ROOT_LIFETIME_SECONDS,
+        "targets": ROOT_LIFETIME_SECONDS,
+        "patches": PATCHES_LIFETIME_SECONDS,
+        "profiles": PATCHES_LIFETIME_SECONDS,
+        "rollouts": online.rollouts,
+        "snapshot": online.snapshot,
+        "timestamp": online.timestamp,
+    }
+
+
+def roles_due(expiries: Iterable[RoleExpiry], online: OnlineLifetimes, now: float) -> set[str]:
+    """Return the online roles to sign anew: past half of their life, or with a life longer than the settings allow.
+
+    The latter happens after the clock went back, or when a lifetime was made shorter.
+    """
+    lifetimes = lifetimes_of_roles(online)
+    due = set()
+    for expiry in expiries:
+        left, whole = expiry.expires_at - now, lifetimes[expiry.role]
+        if not expiry.offline and not whole * (1 - RENEW_AT_FRACTION) < left <= whole + CLOCK_TOLERANCE_SECONDS:
+            due.add(expiry.role)
+    return due
+
+
+def expiring_offline(expiries: Iterable[RoleExpiry], now: float) -> list[RoleExpiry]:
+    """Return the offline roles that have expired or do so within `OFFLINE_WARNING_SECONDS`, soonest first."""
+    found = [e for e in expiries if e.offline and e.expires_at < now + OFFLINE_WARNING_SECONDS]
+    return sorted(found, key=lambda expiry: expiry.expires_at)

@@ -1,0 +1,138 @@
+"""The ledgers of all torrents of one site, and which torrent an endpoint is served next. Pure."""
+
+from dataclasses import dataclass
+
+from p2pdist.identifiers import EndpointId, PieceIndex, TorrentHash
+from p2pdist.wire.bitfield import PieceSet
+from seed_server.core.ledger import FetcherRank, PieceLedger
+
+MAX_UNCONFIRMED_BYTES = 16 << 20  # what one endpoint may have been sent and not confirmed: 130 ms at 1 Gbit/s
+MIN_UNCONFIRMED_PIECES = 4  # with the largest pieces too, one is written while another is checked
+
+
+@dataclass(frozen=True)
+class LeasedPiece:
+    """A piece on its way to an endpoint."""
+
+    torrent: TorrentHash
+    piece: PieceIndex
+
+
+@dataclass(frozen=True)
+class ExpiredLease:
+    """A lease that ended because its transfer made no progress."""
+
+    endpoint: EndpointId
+    torrent: TorrentHash
+    piece: PieceIndex
+
+
+@dataclass(frozen=True)
+class _Entry:
+    sequence: int
+    ledger: PieceLedger
+
+
+class SiteLedger:
+    """All that one site fetches. Unknown torrents and endpoints are ignored: they may just have gone."""
+
+    def __init__(self, *, fetchers: int, lease_seconds: float) -> None:
+        self._fetchers = fetchers
+        self._lease_seconds = lease_seconds
+        self._entries: dict[TorrentHash, _Entry] = {}
+        self._ready: dict[EndpointId, FetcherRank] = {}
+
+    def add_torrent(self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int) -> None:
+        """Begin to serve ``torrent``; lower sequences go first. A known one keeps its ledger."""
+        known = self._entries.get(torrent)
+        ledger = (
+            known.ledger
+            if known
+            else PieceLedger(
+                piece_count,
+                self._ready,
+                fetchers=self._fetchers,
+                lease_seconds=self._lease_seconds,
+                max_leases_per_endpoint=max(MIN_UNCONFIRMED_PIECES, MAX_UNCONFIRMED_BYTES // piece_length_bytes),
+            )
+        )
+        self._entries[torrent] = _Entry(sequence, ledger)
+        self._entries = dict(sorted(self._entries.items(), key=lambda item: (item[1].sequence, item[0])))
+
+    def remove_torrent(self, torrent: TorrentHash) -> None:
+        """Serve ``torrent`` no longer; its leases are void."""
+        self._entries.pop(torrent, None)
+
+    def ledger(self, torrent: TorrentHash) -> PieceLedger | None:
+        """Return one torrent's ledger."""
+        entry = self._entries.get(torrent)
+        return entry.ledger if entry else None
+
+    def data_connected(self, rank: FetcherRank) -> None:
+        """Say that an endpoint can now be sent pieces."""
+        self._ready[rank.endpoint] = rank
+
+    def data_lost(self, endpoint: EndpointId) -> None:
+        """Say that an endpoint's data connection is gone; its leases are void."""
+        self._ready.pop(endpoint, None)
+        for entry in self._entries.values():
+            entry.ledger.data_lost(endpoint)
+
+    def left(self, endpoint: EndpointId) -> None:
+        """Say that an endpoint's control connection is gone."""
+        self._ready.pop(endpoint, None)
+        for entry in self._entries.values():
+            entry.ledger.left(endpoint)
+
+    def want(
+        self,
+        endpoint: EndpointId,
+        torrent: TorrentHash,
+        *,
+        have: PieceSet,
+        lan_have: PieceSet,
+        lan_stalled: bool,
+        can_fetch: bool,
+        now: float,
+    ) -> None:
+        """As `PieceLedger.want`."""
+        if entry := self._entries.get(torrent):
+            entry.ledger.want(
+                endpoint, have=have, lan_have=lan_have, lan_stalled=lan_stalled, can_fetch=can_fetch, now=now
+            )
+
+    def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
+        """As `PieceLedger.stored`."""
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.stored(endpoint, at.piece, now)
+
+    def rejected(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
+        """As `PieceLedger.rejected`."""
+        entry = self._entries.get(at.torrent)
+        return entry is not None and entry.ledger.rejected(endpoint, at.piece, now)
+
+    def progressed(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
+        """As `PieceLedger.progressed`."""
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.progressed(endpoint, at.piece, now)
+
+    def unsent(self, endpoint: EndpointId, at: LeasedPiece) -> None:
+        """As `PieceLedger.unsent`."""
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.unsent(endpoint, at.piece)
+
+    def next_piece(self, endpoint: EndpointId, now: float) -> LeasedPiece | None:
+        """Lease ``endpoint`` its next piece, of the torrent with the lowest sequence that has one for it."""
+        for torrent, entry in self._entries.items():
+            piece = entry.ledger.next_piece(endpoint, now)
+            if piece is not None:
+                return LeasedPiece(torrent, piece)
+        return None
+
+    def expire(self, now: float) -> list[ExpiredLease]:
+        """End all leases without progress, and return them."""
+        return [
+            ExpiredLease(endpoint, torrent, piece)
+            for torrent, entry in self._entries.items()
+            for endpoint, piece in entry.ledger.expire(now)
+        ]

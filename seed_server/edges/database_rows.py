@@ -1,0 +1,117 @@
+"""What the state database holds: its schema, and its rows as checked types. No I/O.
+
+Times are seconds since 1970.
+"""
+
+from p2pdist.wire.codec import Record
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE tokens (
+    secret_sha256 BLOB PRIMARY KEY,
+    uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
+    expires_at REAL NOT NULL,
+    created_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE endpoints (
+    endpoint_id TEXT PRIMARY KEY,
+    hostname TEXT NOT NULL,
+    enrolled_at REAL NOT NULL,
+    denied INTEGER NOT NULL DEFAULT 0,
+    site TEXT NOT NULL DEFAULT '',
+    address TEXT NOT NULL DEFAULT '',
+    software TEXT NOT NULL DEFAULT '',
+    connected INTEGER NOT NULL DEFAULT 0,
+    last_seen_at REAL NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE patches (
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    title TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    cvss REAL,
+    file_name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    length_bytes INTEGER NOT NULL,
+    torrent_hash TEXT NOT NULL UNIQUE,
+    piece_length_bytes INTEGER NOT NULL,
+    piece_count INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    published_at REAL NOT NULL,
+    damaged TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (patch_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reports (
+    endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    state TEXT NOT NULL,
+    progress REAL NOT NULL,
+    bytes_from_origin INTEGER NOT NULL,
+    bytes_from_peers INTEGER NOT NULL,
+    bytes_wasted INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    error TEXT NOT NULL,
+    reported_at REAL NOT NULL,
+    PRIMARY KEY (endpoint_id, patch_id, version),
+    FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wan_bytes (
+    site TEXT NOT NULL,
+    torrent_hash TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (site, torrent_hash)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class PatchRow(Record, frozen=True):
+    """A published patch, as the server serves it."""
+
+    patch_id: str
+    version: str
+    title: str
+    severity: str
+    cvss: float | None
+    file_name: str
+    sha256: str
+    length_bytes: int
+    torrent_hash: str
+    piece_length_bytes: int
+    piece_count: int
+    sequence: int
+    published_at: float
+    damaged: str = ""
+    """Why it cannot be served; empty when it can."""
+
+
+class EndpointRow(Record, frozen=True):
+    """An enrolled endpoint and what was last known of it."""
+
+    endpoint_id: str
+    hostname: str
+    enrolled_at: float
+    denied: bool
+    site: str
+    address: str
+    software: str
+    connected: bool
+    last_seen_at: float
+    """0.0 when it has never connected."""
+
+
+class ReportRow(Record, frozen=True):
+    """What an endpoint last said of a patch; fields as in `wire.messages.PatchReport`."""
+
+    endpoint_id: str
+    patch_id: str
+    version: str
+    state: str
+    progress: float
+    bytes_from_origin: int
+    bytes_from_peers: int
+    bytes_wasted: int
+    seconds: float
+    error: str
+    reported_at: float

@@ -1,0 +1,157 @@
+"""What an endpoint says on its control connection, and what that changes."""
+
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+import structlog
+import trio
+
+from p2pdist.identifiers import PieceIndex, TorrentHash
+from p2pdist.wire.bitfield import BitfieldError, unpack
+from p2pdist.wire.codec import DecodeError
+from p2pdist.wire.messages import (
+    FromEndpoint,
+    Goodbye,
+    PieceRejected,
+    PieceStored,
+    Ping,
+    Pong,
+    Report,
+    Unavailable,
+    Want,
+    decode_from_endpoint,
+)
+from seed_server.core.site_ledger import LeasedPiece
+from seed_server.edges.database import PatchRow
+from seed_server.edges.origin_connection import LostConnectionError, RefusedError
+from seed_server.edges.origin_outbox import PING
+from seed_server.edges.origin_records import OriginRecords
+from seed_server.edges.origin_site import LiveSite, Session
+
+PING_SECONDS = 5.0  # keeps address translation alive, which forgets a silent connection within a minute or so
+MAX_MISSED_PINGS = 4  # a busy PC misses one or two
+MAX_FRAMES_PER_SECOND = 4_000  # eight times the pieces that 1 Gbit/s carries; more is a flood
+
+log = structlog.get_logger()
+
+OnDamaged = Callable[[TorrentHash, str], Awaitable[None]]
+
+
+class ControlConversation:
+    """The three tasks of one control connection."""
+
+    def __init__(
+        self,
+        session: Session,
+        live: LiveSite,
+        *,
+        find_patch: Callable[[TorrentHash], Awaitable[PatchRow | None]],
+        records: OriginRecords,
+        on_damaged: OnDamaged,
+    ) -> None:
+        self._session = session
+        self._live = live
+        self._find_patch = find_patch
+        self._records = records
+        self._on_damaged = on_damaged
+        self._pings_sent = 0
+        self._pongs = 0
+        self._second = 0.0
+        self._frames = 0
+
+    async def read(self) -> None:
+        """Take messages until the end. Raises `LostConnectionError`, `RefusedError`."""
+        while True:
+            body = await self._session.connection.receive()
+            self._count_frame()
+            try:
+                message = decode_from_endpoint(body)
+                await self._take(message)
+            except DecodeError as error:
+                raise RefusedError(f"malformed message: {error}") from error
+            except BitfieldError as error:
+                raise RefusedError(f"impossible message: {error}") from error
+
+    async def write(self) -> None:
+        """Send what waits in the outbox until the end. Raises `LostConnectionError`."""
+        while True:
+            await self._session.connection.send(await self._session.outbox.take())
+
+    async def ping(self) -> None:
+        """See that the endpoint is alive, and its certificate still valid. Raises `RefusedError`."""
+        while True:
+            if self._session.connection.certificate_expired:
+                raise RefusedError("the certificate has expired: renew it and connect again")
+            if self._pings_sent - self._pongs >= MAX_MISSED_PINGS:
+                raise RefusedError(f"no answer to {MAX_MISSED_PINGS} pings")
+            self._pings_sent += 1
+            self._session.outbox.put(PING, Ping(nonce=self._pings_sent))
+            await trio.sleep(PING_SECONDS)
+
+    def _count_frame(self) -> None:
+        now = trio.current_time()
+        if now - self._second >= 1.0:
+            self._second, self._frames = now, 0
+        self._frames += 1
+        if self._frames > MAX_FRAMES_PER_SECOND:
+            raise RefusedError(f"more than {MAX_FRAMES_PER_SECOND} messages in a second")
+
+    async def _take(self, message: FromEndpoint) -> None:
+        match message:
+            case Want():
+                await self._want(message)
+            case PieceStored():
+                leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
+                self._live.ledger.stored(self._session.endpoint, leased, trio.current_time())
+                self._wake_own()
+            case PieceRejected():
+                await self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
+            case Report():
+                self._records.report(self._session.endpoint, message.patches)
+            case Pong():
+                if message.nonce > self._pings_sent:
+                    raise RefusedError("answer to a ping that was never sent")
+                self._pongs = max(self._pongs, message.nonce)
+            case Goodbye():
+                raise LostConnectionError(f"the endpoint said: {message.reason}")
+            case _:
+                assert_never(message)
+
+    async def _want(self, want: Want) -> None:
+        session, torrent = self._session, TorrentHash(want.torrent)
+        patch = await self._find_patch(torrent)
+        if patch is None or patch.damaged:
+            if torrent not in session.told_unavailable:
+                if session.outbox.full or len(session.told_unavailable) >= MAX_FRAMES_PER_SECOND:
+                    raise RefusedError("asks for too many torrents that are not here")
+                session.told_unavailable.add(torrent)
+                reason = "damaged on the seed server's disk" if patch else "not published here"
+                session.outbox.put(torrent, Unavailable(torrent=torrent, reason=reason))
+            return
+        ledger = self._live.ledger.ledger(torrent)
+        slots = ledger.slots if ledger else frozenset()
+        self._live.ledger.want(
+            session.endpoint,
+            torrent,
+            have=unpack(want.have, patch.piece_count),
+            lan_have=unpack(want.lan_have, patch.piece_count),
+            lan_stalled=want.lan_stalled,
+            can_fetch=want.can_fetch,
+            now=trio.current_time(),
+        )
+        if ledger and slots - ledger.slots:
+            self._live.wake_all()  # a fetcher's slot is free
+        else:
+            self._wake_own()
+
+    async def _rejected(self, leased: LeasedPiece) -> None:
+        log.warning(
+            "an endpoint rejected a piece", endpoint=self._session.endpoint, torrent=leased.torrent, piece=leased.piece
+        )
+        if self._live.ledger.rejected(self._session.endpoint, leased, trio.current_time()):
+            await self._on_damaged(leased.torrent, f"several endpoints reject piece {leased.piece}")
+        self._live.wake_all()
+
+    def _wake_own(self) -> None:
+        if self._session.link is not None:
+            self._session.link.wake()

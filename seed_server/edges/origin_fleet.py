@@ -1,0 +1,219 @@
+"""Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
+
+import structlog
+import trio
+
+from p2pdist.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
+from p2pdist.wire.messages import ControlHello, RepositoryChanged, SitePeer, Unavailable
+from seed_server.core.ledger import FetcherRank
+from seed_server.core.site_map import SiteMap
+from seed_server.edges.database import Database, PatchRow
+from seed_server.edges.origin_connection import OriginConnection, RefusedError
+from seed_server.edges.origin_records import OriginRecords
+from seed_server.edges.origin_site import LiveSite, Session
+from seed_server.edges.piece_source import PieceSource
+
+TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
+SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
+RELOAD_SECONDS = 1.0  # a Want can overtake the news of a publication; asking the database more often is of no use
+REPAIR_HINT = "publish the same file again under the same id and version to repair it"
+DAMAGED = "damaged on the seed server's disk"
+DENIED = "this PC has been denied by the operator"
+
+log = structlog.get_logger()
+
+
+class Fleet:
+    """The origin port's state; its methods never wait for an endpoint."""
+
+    def __init__(
+        self,
+        *,
+        fetchers: int,
+        lease_seconds: float,
+        database: Database,
+        records: OriginRecords,
+        source: PieceSource,
+        sites: SiteMap,
+        timestamp_version: int,
+    ) -> None:
+        self._fetchers = fetchers
+        self._lease_seconds = lease_seconds
+        self._database = database
+        self._records = records
+        self._source = source
+        self._site_map = sites
+        self.timestamp_version = timestamp_version
+        self.patches: dict[TorrentHash, PatchRow] = {}
+        """What is published; changed in place."""
+        self._live: dict[SiteName, LiveSite] = {}
+        self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
+        self._denied: set[EndpointId] = set()
+        self._reloaded_at = -RELOAD_SECONDS
+
+    async def repository_changed(self, timestamp_version: int) -> None:
+        """Serve what has been published, and tell every endpoint to refresh."""
+        self.timestamp_version = timestamp_version
+        await self.reload_patches()
+        for session, _ in self._sessions.values():
+            session.outbox.put("changed", RepositoryChanged(timestamp_version=timestamp_version))
+
+    def replace_sites(self, sites: SiteMap) -> None:
+        """Use a new site map: rates change at once, endpoints whose site changes connect again."""
+        self._site_map = sites
+        for session, live in list(self._sessions.values()):
+            site = sites.site_of(session.own_addresses, session.connection.address)
+            if (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
+                session.end("the site map has changed: connect again")
+            elif site != live.site:
+                live.replace(site)
+
+    def drop_denied(self, denied: set[EndpointId]) -> None:
+        """Refuse exactly these endpoints from now on, and end their connections."""
+        self._denied = set(denied)
+        for endpoint in denied & self._sessions.keys():
+            log.warning("dropping a denied endpoint", endpoint=endpoint)
+            self._sessions[endpoint][0].end(DENIED)
+
+    # --- endpoints ----------------------------------------------------------------------
+
+    def session(self, endpoint: EndpointId) -> tuple[Session, LiveSite] | None:
+        """Return a connected endpoint with its site."""
+        return self._sessions.get(endpoint)
+
+    def is_denied(self, endpoint: EndpointId) -> bool:
+        """Whether `drop_denied` has named ``endpoint``."""
+        return endpoint in self._denied
+
+    def join(self, connection: OriginConnection, hello: ControlHello) -> tuple[Session, LiveSite]:
+        """Add an endpoint to its site; an older connection of it ends. Raises `RefusedError`."""
+        try:
+            own = [parse_ip_address(address.partition("%")[0]) for address in hello.addresses]
+            placement = self._site_map.place(own, connection.address)
+        except InvalidIdentifierError as error:
+            raise RefusedError(str(error)) from error
+        now = trio.current_time()
+        if older := self._sessions.get(connection.endpoint):
+            older[0].end("replaced by a newer control connection")
+            self.leave(*older)
+        live = self._live.get(placement.site.name)
+        if live is None:
+            live = LiveSite(
+                placement.site,
+                fetchers=self._fetchers,
+                lease_seconds=self._lease_seconds,
+            )
+            self._live[placement.site.name] = live
+            for patch in self.patches.values():
+                if not patch.damaged:
+                    live.add_patch(patch)
+        rank = FetcherRank(connection.endpoint, hello.wired, hello.on_mains, hello.uptime_seconds)
+        peer = SitePeer(endpoint_id=connection.endpoint, address=placement.lan_address, port=hello.lan_port)
+        session = Session(connection, rank, peer, own, hello.software)
+        live.join(session, now)
+        self._sessions[connection.endpoint] = (session, live)
+        self._seen(session, live, connected=True)
+        log.info("endpoint connected", endpoint=session.endpoint, site=live.site.name, address=connection.address)
+        return session, live
+
+    def leave(self, session: Session, live: LiveSite) -> None:
+        """Take a session out of everything; calling it again does nothing."""
+        if session.link is not None:
+            session.link.ending.end(session.ending.reason)
+            live.detach(session, session.link)
+        live.leave(session, trio.current_time())
+        if not live.sessions and self._live.get(live.site.name) is live:
+            del self._live[live.site.name]
+        known = self._sessions.get(session.endpoint)
+        if known is not None and known[0] is session:
+            del self._sessions[session.endpoint]
+            self._seen(session, live, connected=False)
+            log.info("endpoint disconnected", endpoint=session.endpoint, reason=session.ending.reason)
+
+    def _seen(self, session: Session, live: LiveSite, *, connected: bool) -> None:
+        self._records.seen(
+            session.endpoint, live.site.name, session.peer.address, session.software, connected=connected
+        )
+
+    # --- patches ------------------------------------------------------------------------
+
+    async def find_patch(self, torrent: TorrentHash) -> PatchRow | None:
+        """Return the patch of a torrent; looks into the database for one that has just been published."""
+        if torrent not in self.patches and trio.current_time() - self._reloaded_at >= RELOAD_SECONDS:
+            await self.reload_patches()
+        return self.patches.get(torrent)
+
+    async def reload_patches(self) -> None:
+        """Serve what the database says is published. Raises `UserError`."""
+        self._reloaded_at = trio.current_time()
+        await self._records.flush()  # what is damaged must not come back from the database as good
+        rows = {TorrentHash(p.torrent_hash): p for p in await trio.to_thread.run_sync(self._database.patches)}
+        for torrent in self.patches.keys() - rows.keys():
+            for live in self._live.values():
+                live.ledger.remove_torrent(torrent)
+        for torrent, patch in rows.items():
+            known = self.patches.get(torrent)
+            if known is not None and known.damaged and not patch.damaged:
+                log.info("a damaged patch is repaired", patch=patch.patch_id, version=patch.version)
+            if known != patch:
+                self._source.forget(patch)
+                for session, _ in self._sessions.values():
+                    session.told_unavailable.discard(torrent)
+            for live in self._live.values():
+                if patch.damaged:
+                    live.ledger.remove_torrent(torrent)
+                else:
+                    live.add_patch(patch)
+        # in place: the sender looks at the same dictionary
+        self.patches.clear()
+        self.patches.update(rows)
+
+    async def damaged(self, torrent: TorrentHash, reason: str) -> None:
+        """Stop serving a patch, and tell whoever may wait for it."""
+        patch = self.patches.get(torrent)
+        if patch is None or patch.damaged:
+            return
+        text = f"{reason}; {REPAIR_HINT}"
+        log.error("a payload is damaged", patch=patch.patch_id, version=patch.version, reason=text)
+        self.patches[torrent] = _with_damage(patch, text)
+        self._records.damaged(torrent, text)
+        unavailable = Unavailable(torrent=torrent, reason=DAMAGED)
+        for live in self._live.values():
+            live.ledger.remove_torrent(torrent)
+        for session, _ in self._sessions.values():
+            session.told_unavailable.add(torrent)
+            session.outbox.put(torrent, unavailable)
+        await self._records.flush()
+
+    # --- regular work -------------------------------------------------------------------
+
+    async def tick(self) -> None:
+        """Do what is due, until cancelled."""
+        seen_at = trio.current_time()
+        while True:
+            await trio.sleep(TICK_SECONDS)
+            now = trio.current_time()
+            for live in self._live.values():
+                live.tell_peers(now)
+                self._expire(live, now)
+            if now - seen_at >= SEEN_SECONDS:
+                seen_at = now
+                for session, live in self._sessions.values():
+                    self._seen(session, live, connected=True)
+
+    def _expire(self, live: LiveSite, now: float) -> None:
+        expired = live.ledger.expire(now)
+        for lease in expired:
+            log.warning("a lease expired", endpoint=lease.endpoint, torrent=lease.torrent, piece=lease.piece)
+            session = live.sessions.get(lease.endpoint)
+            link = session.link if session else None
+            if link is not None and link.writing is not None:
+                written = (link.writing.torrent, link.writing.piece)
+                if written == (lease.torrent, lease.piece):
+                    link.ending.end("the data connection takes no data")
+        if expired:
+            live.wake_all()
+
+
+def _with_damage(patch: PatchRow, reason: str) -> PatchRow:
+    return PatchRow(**({name: getattr(patch, name) for name in PatchRow.__struct_fields__} | {"damaged": reason}))

@@ -1,0 +1,70 @@
+"""How many connections the origin port holds, and how many of them unproven. No I/O but the process's own limit."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+
+MAX_CONNECTIONS = 20_000  # ten thousand endpoints with two each
+MAX_PER_ADDRESS = 2_000  # a branch of a thousand PCs behind one address
+MAX_UNPROVEN = 1_000  # in their handshake: memory and processor time that strangers can take
+MAX_UNPROVEN_PER_ADDRESS = 200  # a branch of a hundred PCs behind one address after a power cut
+RESERVED_FILES = 200  # for the database, payloads, the web port
+
+_WHY_FULL = "too many connections"
+
+
+class Gate:
+    """Counts connections; whoever is over a cap is turned away before anything is done for it."""
+
+    def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
+        self._max_connections = max_connections
+        self._by_address: Counter[str] = Counter()
+        self._unproven: Counter[str] = Counter()
+
+    def full(self, address: str) -> str:
+        """Return why a new connection from ``address`` must be turned away; empty when it may come in."""
+        if self._by_address.total() >= self._max_connections or self._unproven.total() >= MAX_UNPROVEN:
+            return _WHY_FULL
+        if self._by_address[address] >= MAX_PER_ADDRESS or self._unproven[address] >= MAX_UNPROVEN_PER_ADDRESS:
+            return f"{_WHY_FULL} from {address}"
+        return ""
+
+    @contextlib.contextmanager
+    def entered(self, address: str) -> Iterator[None]:
+        """Count a connection while it is there."""
+        with _counted(self._by_address, address):
+            yield
+
+    @contextlib.contextmanager
+    def unproven(self, address: str) -> Iterator[None]:
+        """Count a connection until it has said who it is."""
+        with _counted(self._unproven, address):
+            yield
+
+
+@contextlib.contextmanager
+def _counted(counter: Counter[str], address: str) -> Iterator[None]:
+    counter[address] += 1
+    try:
+        yield
+    finally:
+        counter[address] -= 1
+        if not counter[address]:
+            del counter[address]
+
+
+def allowed_connections() -> int:
+    """Raise this process's limit of open files as far as it may, and return how many connections fit."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + RESERVED_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - RESERVED_FILES))

@@ -1,0 +1,103 @@
+"""What `seed-server init` makes: keys, authorities, repository, database, site map, settings. Blocking.
+
+``server.toml`` is written last: a home without it is not initialised.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+
+from p2pdist import durable_files
+from p2pdist.errors import ExitCode, UserError
+from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from seed_server.edges.certificate_authority import CertificateAuthority
+from seed_server.edges.database import Database
+from seed_server.edges.key_files import check_passphrase, create_signing_key, key_path
+from seed_server.edges.repository import Repository
+from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
+
+EXAMPLE_SITES = """\
+# Sites (branches) of this company. A running server uses a change at once.
+#
+# An endpoint belongs to the first site that holds one of its own addresses, else the
+# first that holds the address it is seen under. An address that no site holds makes a
+# site of its own from its /24 (IPv4) or /64 (IPv6), without a limit.
+#
+# [[site]]
+# name = "branch-a"
+# networks = ["10.1.0.0/16", "2001:db8:1::/48"]
+# line_mbit = 20      # the branch's line towards it, Mbit/s; left out: no limit
+# share = 0.9         # how much of the line this server may use, above 0, at most 1
+"""
+
+
+def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes | None, now: float) -> None:
+    """Make ``home`` the home of a new server.
+
+    With a ``passphrase`` the offline keys are encrypted; the online ones never
+    are, as `serve` signs unattended. Raises `UserError`, then nothing that was
+    made remains: BAD_INPUT for a home that is in use, settings or passphrase
+    that are not acceptable; STORAGE.
+    """
+    check_settings(settings, source="seed-server init")
+    if passphrase is not None:
+        check_passphrase(passphrase)
+    _check_unused(home)
+    with _storage_errors(home):
+        durable_files.make_directory(home.root, mode=0o700)
+        with _all_or_nothing(home):
+            _make(home, settings, passphrase, now)
+
+
+def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, now: float) -> None:
+    durable_files.make_directory(home.content)
+    keys = {name: create_signing_key(key_path(home.offline_keys, name), passphrase) for name in OFFLINE_KEYS}
+    keys |= {name: create_signing_key(key_path(home.online_keys, name), None) for name in ONLINE_ROLES}
+    CertificateAuthority.create(home.ca, settings.name, now)
+    Database.create(home.database).close()
+    if not home.sites.exists():
+        durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
+    Repository.create(home, settings, keys, now)
+    write_settings(home, settings)
+
+
+def _check_unused(home: ServerHome) -> None:
+    if home.settings.exists():
+        raise UserError(
+            f"{home.root} is the home of a seed server already. Start it with 'seed-server serve', or choose "
+            "another --home.",
+            ExitCode.BAD_INPUT,
+        )
+    for path in (home.keys, home.tuf_metadata, home.database):
+        if path.exists():
+            # never overwrite keys: a lost server.toml must not cost a fleet
+            raise UserError(
+                f"{home.root} holds {path.relative_to(home.root)} but no server.toml: an init was interrupted, or the "
+                "file was deleted. Restore it from a backup, or remove the whole directory and run init again.",
+                ExitCode.BAD_INPUT,
+            )
+
+
+@contextlib.contextmanager
+def _all_or_nothing(home: ServerHome) -> Iterator[None]:
+    before = set(home.root.iterdir())
+    try:
+        yield
+    except BaseException:
+        for path in set(home.root.iterdir()) - before:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _storage_errors(home: ServerHome) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to {home.root}: {error.strerror}. Check the path, its permissions and the disk's space.",
+            ExitCode.STORAGE,
+        ) from error

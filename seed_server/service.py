@@ -1,0 +1,235 @@
+"""The seed server's composition root: the two ports, and what keeps them up to date while they serve."""
+
+import contextlib
+import random
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+import filelock
+import structlog
+import trio
+
+from p2pdist.console import configure_log
+from p2pdist.errors import ExitCode, UserError
+from p2pdist.identifiers import EndpointId
+from seed_server.core.site_map import SiteMap, parse_site_map
+from seed_server.edges.api import WebPort, make_app, serve_web
+from seed_server.edges.certificate_authority import CertificateAuthority
+from seed_server.edges.content_store import ContentStore
+from seed_server.edges.database import Database
+from seed_server.edges.listening import listen_sockets
+from seed_server.edges.origin import OriginServer
+from seed_server.edges.repository import Repository
+from seed_server.edges.server_tls import ServerTls
+from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
+
+WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
+UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
+CERTIFICATE_SECONDS = 30 * 86_400.0  # a third of the server certificate's life
+MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
+OFFLINE_WARNING_SECONDS = 30 * 86_400.0  # time to fetch the offline keys from the safe
+
+log = structlog.get_logger()
+
+
+@dataclass
+class _Service:
+    """The parts of one running server."""
+
+    home: ServerHome
+    settings: ServerSettings
+    database: Database
+    authority: CertificateAuthority
+    repository: Repository
+    tls: ServerTls
+
+    def web_port(self) -> WebPort:
+        return WebPort(
+            server_name=self.settings.name,
+            origin_port=self.settings.origin_port,
+            authority=self.authority,
+            database=self.database,
+            trusted_root=self.repository.trusted_root,
+            metadata_directory=self.home.tuf_metadata,
+            targets_directory=self.home.tuf_targets,
+        )
+
+    async def watch_repository(self, origin: OriginServer, version: int) -> None:
+        """Tell the origin port at once when another process has published."""
+        while True:
+            await trio.sleep(WATCH_SECONDS)
+            try:
+                current = await trio.to_thread.run_sync(self.repository.timestamp_version)
+            except UserError as error:
+                log.error("the repository cannot be read", reason=error.message)  # noqa: TRY400
+                await trio.sleep(UPKEEP_SECONDS)
+                continue
+            if current != version:
+                version = current
+                await origin.repository_changed(version)
+
+    async def watch_denied(self, origin: OriginServer) -> None:
+        """Drop endpoints that the operator has just denied."""
+        seen = -1
+        while True:
+            version = await trio.to_thread.run_sync(self.database.data_version)
+            if version != seen:
+                seen = version
+                endpoints = await trio.to_thread.run_sync(self.database.endpoints)
+                origin.drop_denied({EndpointId(row.endpoint_id) for row in endpoints if row.denied})
+            await trio.sleep(WATCH_SECONDS)
+
+    async def watch_sites(self, origin: OriginServer) -> None:
+        """Use a changed site map at once; a broken one leaves the old one in force."""
+        seen = await trio.to_thread.run_sync(_stamp, self.home)
+        while True:
+            await trio.sleep(WATCH_SECONDS)
+            stamp = await trio.to_thread.run_sync(_stamp, self.home)
+            if stamp == seen:
+                continue
+            seen = stamp
+            try:
+                origin.replace_sites(await trio.to_thread.run_sync(load_sites, self.home))
+                log.info("site map is in force", path=str(self.home.sites))
+            except UserError as error:
+                log.error("the new site map is not usable, the old one stays in force", reason=error.message)  # noqa: TRY400
+
+    async def keep_fresh(self) -> None:
+        """Sign the online roles anew before they expire, and warn before the offline ones do."""
+        while True:
+            try:
+                if await trio.to_thread.run_sync(self.repository.refresh_timestamp, time.time()):
+                    log.info("online metadata signed anew")
+                for expiry in await trio.to_thread.run_sync(self.repository.expiries):
+                    if expiry.expires_at - time.time() < OFFLINE_WARNING_SECONDS and expiry.role in _OFFLINE_ROLES:
+                        days = max(0, int((expiry.expires_at - time.time()) / 86_400))
+                        log.warning(
+                            "offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days
+                        )
+            except UserError as error:
+                log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
+            await trio.sleep(UPKEEP_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+
+    async def keep_certificate(self) -> None:
+        """Replace the server's certificate long before it expires."""
+        while True:
+            await trio.sleep(CERTIFICATE_SECONDS)
+            certificate = self.authority.issue_server_certificate([self.settings.address], time.time())
+            await trio.to_thread.run_sync(self.tls.replace_certificate, certificate)
+            log.info("server certificate replaced")
+
+
+_OFFLINE_ROLES = frozenset({"root", "targets", "patches", "profiles"})
+
+
+async def serve(home: ServerHome) -> None:
+    """Serve ``home`` until SIGTERM or SIGINT.
+
+    Prints one line on standard output once both ports answer. Raises
+    `UserError`: not initialised, address in use, already serving, damaged files.
+    """
+    settings = load_settings(home)
+    configure_log(settings.log_level)
+    with _held_lock(home), Database.open(home.database) as database:
+        authority = CertificateAuthority.open(home.ca)
+        repository = Repository.open(home, settings)
+        certificate = authority.issue_server_certificate([settings.address], time.time())
+        tls = ServerTls(authority.control_ca_pem, certificate)
+        service = _Service(home, settings, database, authority, repository, tls)
+        database.disconnect_all(time.time())
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_run, service)
+                async for signal_number in signals:
+                    log.info("stopping", signal=signal.Signals(signal_number).name)
+                    nursery.cancel_scope.cancel()
+                    break
+        database.disconnect_all(time.time())
+
+
+async def _run(service: _Service) -> None:
+    settings, home = service.settings, service.home
+    # before anything is announced: expired metadata would be refused by every endpoint
+    await trio.to_thread.run_sync(service.repository.refresh_timestamp, time.time())
+    version = await trio.to_thread.run_sync(service.repository.timestamp_version)
+    sites = await trio.to_thread.run_sync(load_sites, home)
+    web_sockets = listen_sockets(listen_addresses(settings), settings.web_port, purpose="web port")
+    origin = OriginServer(
+        settings=settings,
+        database=service.database,
+        content=ContentStore(home.content),
+        tls=service.tls.origin,
+        sites=sites,
+        timestamp_version=version,
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(origin.run)
+        await nursery.start(serve_web, make_app(service.web_port()), web_sockets, service.tls.web)
+        nursery.start_soon(service.watch_repository, origin, version)
+        nursery.start_soon(service.watch_denied, origin)
+        nursery.start_soon(service.watch_sites, origin)
+        nursery.start_soon(service.keep_fresh)
+        nursery.start_soon(service.keep_certificate)
+        host = f"[{settings.address}]" if ":" in settings.address else settings.address
+        click.echo(
+            f"serving {settings.name}: web https://{host}:{settings.web_port}, origin {host}:{settings.origin_port}"
+        )
+
+
+def load_sites(home: ServerHome) -> SiteMap:
+    """Return the site map; a missing file is an empty one. Blocking. Raises `UserError`."""
+    try:
+        with home.sites.open("rb") as file:
+            data = file.read(MAX_SITES_BYTES + 1)
+    except FileNotFoundError:
+        data = b""
+    except OSError as error:
+        raise UserError(
+            f"Cannot read {home.sites}: {error.strerror}. Check its permissions.", ExitCode.STORAGE
+        ) from error
+    if len(data) > MAX_SITES_BYTES:
+        raise UserError(f"{home.sites} is over {MAX_SITES_BYTES} bytes; it is not a site map.", ExitCode.BAD_INPUT)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{home.sites} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
+    return parse_site_map(text, source=str(home.sites))
+
+
+def _stamp(home: ServerHome) -> tuple[int, int]:
+    try:
+        status = home.sites.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
+
+
+def is_serving(home: ServerHome) -> bool:
+    """Whether a server runs on ``home`` now. Blocking."""
+    try:
+        with _held_lock(home):
+            return False
+    except UserError as error:
+        return error.exit_code is ExitCode.BUSY
+
+
+@contextlib.contextmanager
+def _held_lock(home: ServerHome) -> Iterator[None]:
+    lock = filelock.FileLock(home.serve_lock, blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UserError(
+            f"A seed server is already running on {home.root}. Stop it first, or use another --home.", ExitCode.BUSY
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"Cannot lock {home.serve_lock}: {error.strerror}. Run this as the user who owns it.", ExitCode.STORAGE
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

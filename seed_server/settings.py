@@ -1,0 +1,237 @@
+"""The seed server's home directory and its ``server.toml``."""
+
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from p2pdist import durable_files
+from p2pdist.errors import ExitCode, UserError
+from p2pdist.toml_config import parse_toml
+from p2pdist.wire.codec import Record
+
+MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
+MAX_ADDRESS_CHARS = 253  # longest DNS name
+
+_DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+
+
+class ServerSettings(Record, frozen=True):
+    """``server.toml``, written by `seed-server init`."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """What endpoints and people call this server."""
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ADDRESS_CHARS)]
+    """Host name or IP address under which endpoints reach it; tokens carry it, its certificate names it."""
+    listen_address: str = ""
+    """IP address that both ports listen on; empty: ``address`` when that is an IP address, else every interface."""
+    web_port: Port = 8443
+    origin_port: Port = 7690
+    fetchers_per_site: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Endpoints of one site that may fetch one patch over the branch line at the same time."""
+    lease_seconds: Annotated[float, msgspec.Meta(ge=1.0, le=3_600.0)] = 30.0
+    """A piece goes to another endpoint when its transfer made no progress for this long."""
+    timestamp_lifetime_hours: Annotated[float, msgspec.Meta(ge=0.1, le=24 * 30)] = 24.0
+    """How long endpoints trust what they know without news; also how long a stolen server can hide a patch."""
+    snapshot_lifetime_days: Annotated[float, msgspec.Meta(ge=0.1, le=90)] = 7.0
+    rollouts_lifetime_days: Annotated[float, msgspec.Meta(ge=0.1, le=365)] = 30.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True)
+class ServerHome:
+    """Where everything of one seed server lies."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """``server.toml``; it exists once init has completed."""
+        return self.root / "server.toml"
+
+    @property
+    def sites(self) -> Path:
+        """``sites.toml``, the site map."""
+        return self.root / "sites.toml"
+
+    @property
+    def database(self) -> Path:
+        """SQLite state of tokens, endpoints, patches and reports."""
+        return self.root / "state.db"
+
+    @property
+    def content(self) -> Path:
+        """Payloads, named by their SHA-256."""
+        return self.root / "content"
+
+    @property
+    def tuf_metadata(self) -> Path:
+        """TUF metadata, as served."""
+        return self.root / "tuf" / "metadata"
+
+    @property
+    def tuf_targets(self) -> Path:
+        """TUF targets with hash prefixes, as served."""
+        return self.root / "tuf" / "targets"
+
+    @property
+    def keys(self) -> Path:
+        """All private keys."""
+        return self.root / "keys"
+
+    @property
+    def online_keys(self) -> Path:
+        """``rollouts``, ``snapshot`` and ``timestamp``: `serve` signs with them unattended."""
+        return self.keys / "online"
+
+    @property
+    def offline_keys(self) -> Path:
+        """``root``, ``patches`` and ``profiles``: the operator can take this folder away."""
+        return self.keys / "offline"
+
+    @property
+    def ca(self) -> Path:
+        """Keys and certificates of the control and the swarm CA."""
+        return self.keys / "ca"
+
+    @property
+    def repository_lock(self) -> Path:
+        """Held for the moment of writing to the repository."""
+        return self.root / "repository.lock"
+
+    @property
+    def publish_lock(self) -> Path:
+        """Held for a whole `publish`."""
+        return self.root / "publish.lock"
+
+    @property
+    def serve_lock(self) -> Path:
+        """Held by the running server."""
+        return self.root / "serve.lock"
+
+
+def load_settings(home: ServerHome) -> ServerSettings:
+    """Return the settings in ``home``.
+
+    Raises `UserError`: NOT_SET_UP when ``home`` is not initialised, BAD_INPUT
+    for a wrong file, STORAGE for an unreadable one.
+    """
+    path = home.settings
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SETTINGS_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"{home.root} is not the home of a seed server. Run 'seed-server init --home {home.root} …' "
+            "first, or name the right directory with --home.",
+            ExitCode.NOT_SET_UP,
+        ) from None
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", ExitCode.STORAGE) from error
+    if len(data) > MAX_SETTINGS_BYTES:
+        raise UserError(f"{path} is over {MAX_SETTINGS_BYTES} bytes; it is not a configuration.", ExitCode.BAD_INPUT)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
+    settings = parse_toml(text, ServerSettings, source=str(path))
+    check_settings(settings, source=str(path))
+    return settings
+
+
+def check_settings(settings: ServerSettings, *, source: str) -> None:
+    """Raise `UserError` (BAD_INPUT) for what single fields' types cannot say; ``source`` begins the message."""
+    if not settings.name.isprintable() or settings.name != settings.name.strip():
+        raise UserError(f"{source}: the name has control characters or outer spaces; remove them.", ExitCode.BAD_INPUT)
+    if not is_ip_address(settings.address) and not _is_host_name(settings.address):
+        raise UserError(
+            f"{source}: {settings.address[:80]!r} is neither an IP address nor a host name. "
+            "Give the address that endpoints can reach, without port or https://.",
+            ExitCode.BAD_INPUT,
+        )
+    if is_ip_address(settings.address) and ipaddress.ip_address(settings.address).is_unspecified:
+        raise UserError(
+            f"{source}: endpoints cannot reach {settings.address}. Give the address of one interface, "
+            "and set listen_address in server.toml to listen on all.",
+            ExitCode.BAD_INPUT,
+        )
+    if settings.listen_address and not is_ip_address(settings.listen_address):
+        raise UserError(
+            f"{source}: listen_address {settings.listen_address[:80]!r} is not an IP address. "
+            'Give the address of an interface, or "" for the default.',
+            ExitCode.BAD_INPUT,
+        )
+    if settings.web_port == settings.origin_port:
+        raise UserError(
+            f"{source}: web port and origin port are both {settings.web_port}. Choose two different ports.",
+            ExitCode.BAD_INPUT,
+        )
+
+
+def listen_addresses(settings: ServerSettings) -> list[str]:
+    """Return the IP addresses to listen on; every interface of both families when a host name was given."""
+    if settings.listen_address:
+        return [settings.listen_address]
+    return [settings.address] if is_ip_address(settings.address) else ["0.0.0.0", "::"]  # noqa: S104 - documented default
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether ``text`` is an IPv4 or IPv6 address without a zone."""
+    try:
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
+def _is_host_name(text: str) -> bool:
+    labels = text.removesuffix(".").split(".")
+    # an all-digit last label is a mistyped IPv4 address, never a name (RFC 3696 section 2)
+    return len(text) <= MAX_ADDRESS_CHARS and not labels[-1].isdigit() and all(map(_DNS_LABEL.match, labels))
+
+
+def write_settings(home: ServerHome, settings: ServerSettings) -> None:
+    """Write a commented ``server.toml`` that `load_settings` reads back. Raises `OSError`."""
+    defaults = {field.name: field.default for field in msgspec.structs.fields(ServerSettings)}
+    lines = ["# Settings of this seed server. Restart 'seed-server serve' after a change.", ""]
+    for key, comment in _COMMENTS.items():
+        value = getattr(settings, key)
+        assignment = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        lines += [f"# {row}" for row in comment]
+        # a default that stays a comment follows later releases
+        lines += [assignment if value != defaults[key] or key in _ALWAYS_WRITTEN else f"# {assignment}", ""]
+    durable_files.write_file(home.settings, "\n".join(lines).encode())
+
+
+_ALWAYS_WRITTEN = {"name", "address", "web_port", "origin_port"}
+
+_COMMENTS: dict[str, tuple[str, ...]] = {
+    "name": ("What endpoints and people call this server.",),
+    "address": (
+        "Host name or IP address under which endpoints reach it. Enrolment tokens carry it:",
+        "endpoints that enrolled under an old address must be able to go on using it.",
+    ),
+    "listen_address": (
+        "IP address that both ports listen on. Empty: 'address' when that is an IP address,",
+        "else every interface. Behind address translation, set the inner address or 0.0.0.0.",
+    ),
+    "web_port": ("HTTPS: enrolment, signed metadata, health.",),
+    "origin_port": ("Mutual TLS: control and data connections of endpoints.",),
+    "fetchers_per_site": (
+        "Endpoints of one site that may fetch one patch over the branch line at the same time.",
+        "One is best on a slow line; more help where this server is as near as the neighbours.",
+    ),
+    "lease_seconds": ("A piece goes to another endpoint when its transfer made no progress for this long.",),
+    "timestamp_lifetime_hours": (
+        "How long endpoints trust what they know without news from this server.",
+        "A stolen server can hide a new patch for at most this long.",
+    ),
+    "snapshot_lifetime_days": ("Lifetime of the signed list of metadata; 'serve' renews it at half of that.",),
+    "rollouts_lifetime_days": ("Lifetime of the signed list of rollouts; 'serve' renews it at half of that.",),
+    "log_level": ("debug, info, warning or error.",),
+}

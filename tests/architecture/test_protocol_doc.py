@@ -1,0 +1,74 @@
+"""`docs/protocol.md` names every message, field and cap that the code has, with the code's values."""
+
+import inspect
+import re
+import typing
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+
+from p2pdist import manifest
+from p2pdist.wire import enrolment, messages
+
+ROOT = Path(__file__).parents[2]
+DOC = (ROOT / "docs" / "protocol.md").read_text()
+
+
+def caps(module: ModuleType) -> list[tuple[str, int]]:
+    return [(name, value) for name, value in vars(module).items() if name.isupper() and isinstance(value, int)]
+
+
+def records(module: ModuleType) -> list[type[msgspec.Struct]]:
+    return [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
+    ]
+
+
+MESSAGES = [kind for kind in records(messages) if issubclass(kind, messages.Message) and kind is not messages.Message]
+PARTS = [kind for kind in records(messages) + records(enrolment) if not issubclass(kind, messages.Message)]
+CAPS = [
+    cap
+    for module in (messages, enrolment, manifest)
+    for cap in caps(module)
+    if not cap[0].startswith("_")
+]  # fmt: skip
+
+
+def section(heading: str) -> str:
+    match = re.search(rf"^#+ {re.escape(heading)}$(.*?)(?=^#)", DOC, re.MULTILINE | re.DOTALL)
+    assert match, f"docs/protocol.md has no section {heading!r}"
+    return match[1]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.__name__)
+def test_every_message_has_a_section_that_names_its_fields(message: type[msgspec.Struct]) -> None:
+    text = section(f"`{message.__struct_config__.tag}` (`{message.__name__}`)")
+    for field in msgspec.structs.fields(message):
+        assert f"`{field.encode_name}`" in text
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_every_record_inside_is_named_with_its_fields(part: type[msgspec.Struct]) -> None:
+    assert f"`{part.__name__}`" in DOC
+    for field in msgspec.structs.fields(part):
+        assert f"`{field.encode_name}`" in DOC
+
+
+@pytest.mark.parametrize("cap", CAPS, ids=lambda cap: cap[0])
+def test_every_cap_is_named_with_its_value(cap: tuple[str, int]) -> None:
+    name, value = cap
+    assert f"| `{name}` | {value} |" in DOC
+
+
+def test_every_state_is_named() -> None:
+    for state in typing.get_args(messages.PatchState):
+        assert f"`{state}`" in section("`report` (`Report`)")
+
+
+def test_the_doc_names_no_message_that_does_not_exist() -> None:
+    named = set(re.findall(r"^#### `\w+` \(`(\w+)`\)$", DOC, re.MULTILINE))
+    assert named == {message.__name__ for message in MESSAGES}

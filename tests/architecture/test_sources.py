@@ -1,0 +1,48 @@
+"""What import-linter's contracts cannot say about the sources; the arrows themselves are in pyproject.toml."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("p2pdist", "seed_server", "bandwidth")
+MAX_LINES = 400  # "files near 300 lines": beyond this, a file has two jobs
+SHARED_VOCABULARY = {
+    "p2pdist.identifiers",
+    "p2pdist.manifest",
+    "p2pdist.wire",
+    "p2pdist.errors",
+    "p2pdist.toml_config",  # this and the next two: ADR 0003
+    "p2pdist.durable_files",
+    "p2pdist.console",
+}
+SOURCES = [path for package in (*PACKAGES, "bench") for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, modules: set[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_has_one_job(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_the_seed_server_takes_only_the_shared_vocabulary_from_the_daemon() -> None:
+    taken = {
+        (str(path.relative_to(ROOT)), name)
+        for path in sorted((ROOT / "seed_server").rglob("*.py"))
+        for name in imports_of(path)
+        if within(name, {"p2pdist"}) and not within(name, SHARED_VOCABULARY) and name != "p2pdist.__version__"
+    }
+    assert taken == set()

@@ -1,0 +1,286 @@
+"""Faults with real processes: kill -9, restarts, full and damaged disks, addresses in use, a server that is away."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet, run_command
+from p2pdist.errors import ExitCode
+
+pytestmark = pytest.mark.processes
+
+FILE_BYTES = 16_000_003
+WITHIN_SECONDS = 90.0  # each takes seconds; a machine may be busy
+SLOW_LINE_MBIT = 32.0  # four seconds for the file: time to break something in the middle
+
+
+@pytest.fixture
+def payload(tmp_path: Path) -> Path:
+    path = tmp_path / "payload.bin"
+    path.write_bytes(os.urandom(FILE_BYTES))
+    return path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """The home of endpoint 1, on a file system of 128 MiB that really fills up."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    path = tmp_path / "endpoint1"
+    path.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", path], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("this environment does not allow mounts")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+async def start(fleet: Fleet, *numbers: int, line_mbit: float | None = None) -> None:
+    await fleet.init_server()
+    if line_mbit is not None:
+        network = fleet.server.address.rpartition(".")[0]
+        site = f'[[site]]\nname = "branch"\nnetworks = ["{network}.0/24"]\nline_mbit = {line_mbit}\n'
+        (fleet.server.home / "sites.toml").write_text(site)
+    await fleet.start_server()
+    async with trio.open_nursery() as nursery:
+        for k in numbers:
+            nursery.start_soon(fleet.start_endpoint, k)
+
+
+def progress(member: Member, patch_id: str = "patch") -> float:
+    share: float = member.patch(patch_id).get("progress", 0.0)
+    return share
+
+
+async def all_verified(fleet: Fleet, *numbers: int, patch_id: str = "patch") -> None:
+    members = [fleet.endpoints[k] for k in numbers]
+    await fleet.wait_until(
+        lambda: all(is_verified(member, patch_id) for member in members), WITHIN_SECONDS, f"{patch_id} being verified"
+    )
+
+
+def assert_same_bytes(member: Member, payload: Path) -> None:
+    assert Path(member.patch("patch")["path"]).read_bytes() == payload.read_bytes()
+
+
+def from_origin(fleet: Fleet) -> int:
+    return sum(member.patch("patch").get("bytes_from_origin", 0) for member in fleet.endpoints.values())
+
+
+async def fails_with(code: ExitCode, program: str, *arguments: object) -> str:
+    """Run a command that must fail; return its error text, which names no Python."""
+    result = await trio.run_process(
+        [Path(sysconfig.get_path("scripts"), program), *map(str, arguments)],
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+    )
+    text = result.stderr.decode()
+    assert result.returncode == code, text
+    assert text.startswith("error: ") or "\nerror: " in text
+    assert "Traceback" not in text
+    return text
+
+
+async def test_server_killed_and_restarted_in_the_middle(tmp_path: Path, payload: Path) -> None:
+    async with open_fleet(tmp_path, network="127.0.31", endpoints=3) as fleet:
+        await start(fleet, 1, 2, 3, line_mbit=SLOW_LINE_MBIT)
+        await fleet.publish(payload, "patch")
+        await fleet.wait_until(
+            lambda: any(progress(member) > 0.25 for member in fleet.endpoints.values()), WITHIN_SECONDS, "a start"
+        )
+        await fleet.kill9(fleet.server)
+        await fleet.wait_until(
+            lambda: not any(is_connected(member) for member in fleet.endpoints.values()), WITHIN_SECONDS, "noticing"
+        )
+        await fleet.start_server()
+        await all_verified(fleet, 1, 2, 3)
+        for member in fleet.endpoints.values():
+            assert_same_bytes(member, payload)
+        assert from_origin(fleet) <= 1.05 * FILE_BYTES
+
+
+async def test_fetcher_killed_in_the_middle_fetches_nothing_again_that_is_on_disk(
+    tmp_path: Path, payload: Path
+) -> None:
+    async with open_fleet(tmp_path, network="127.0.32", endpoints=2) as fleet:
+        await start(fleet, 1, line_mbit=SLOW_LINE_MBIT)
+        await fleet.publish(payload, "patch")
+        first = fleet.endpoints[1]
+        await fleet.wait_until(lambda: progress(first) > 0.5, WITHIN_SECONDS, "half of the file")
+        before = fleet.endpoints[1].patch("patch")["progress"]
+        await fleet.kill9(first)
+        wan_before = await wan_bytes(fleet)
+        await fleet.start_endpoint(1)
+        await all_verified(fleet, 1)
+        assert_same_bytes(first, payload)
+        again = await wan_bytes(fleet) - wan_before
+        pieces_in_flight = 4 * 256 * 1024
+        assert again <= (1 - before) * FILE_BYTES + pieces_in_flight
+
+
+async def wan_bytes(fleet: Fleet) -> int:
+    status = json.loads(await run_command("seed-server", "status", "--home", fleet.server.home, "--json"))
+    return sum(site["wan_bytes"] for patch in status["patches"] for site in patch["sites"])
+
+
+async def test_killed_fetcher_is_replaced(tmp_path: Path, payload: Path) -> None:
+    async with open_fleet(tmp_path, network="127.0.33", endpoints=3) as fleet:
+        await start(fleet, 1, 2, 3, line_mbit=SLOW_LINE_MBIT)
+        await fleet.publish(payload, "patch")
+
+        def fetcher() -> int | None:
+            shares = {k: member.patch("patch").get("bytes_from_origin", 0) for k, member in fleet.endpoints.items()}
+            best = max(shares, key=lambda k: shares[k])
+            return best if shares[best] > 0.25 * FILE_BYTES else None
+
+        await fleet.wait_until(lambda: fetcher() is not None, WITHIN_SECONDS, "a fetcher at work")
+        killed = fetcher()
+        assert killed is not None
+        await fleet.kill9(fleet.endpoints[killed])
+        others = [k for k in fleet.endpoints if k != killed]
+        await all_verified(fleet, *others)
+        for k in others:
+            assert_same_bytes(fleet.endpoints[k], payload)
+
+
+async def test_lan_goes_on_while_the_server_is_away_and_a_late_comer_costs_the_line_nothing(
+    tmp_path: Path, payload: Path
+) -> None:
+    async with open_fleet(tmp_path, network="127.0.34", endpoints=3) as fleet:
+        await start(fleet, 1, 2, line_mbit=SLOW_LINE_MBIT)
+        await fleet.publish(payload, "patch")
+        late, first = fleet.endpoints[2], fleet.endpoints[1]
+        await fleet.wait_until(lambda: progress(late) > 0.1, WITHIN_SECONDS, "knowing the patch")
+        await fleet.stop(late)
+        await all_verified(fleet, 1)
+
+        await fleet.start_endpoint(3)
+        await all_verified(fleet, 3)
+        assert fleet.endpoints[3].patch("patch")["bytes_from_origin"] == 0
+
+        await fleet.kill9(fleet.server)
+        await fleet.launch_endpoint(2)
+        await all_verified(fleet, 2)
+        assert_same_bytes(late, payload)
+        assert not is_connected(late)
+        assert not is_connected(first)
+        assert late.latest is not None
+        assert late.latest["problems"], "it says that the server is away"
+
+
+async def test_damaged_bytes_on_an_endpoints_disk_are_found_and_fetched_from_the_neighbour(
+    tmp_path: Path, payload: Path
+) -> None:
+    async with open_fleet(tmp_path, network="127.0.35", endpoints=2) as fleet:
+        await start(fleet, 1, 2)
+        await fleet.publish(payload, "patch")
+        await all_verified(fleet, 1, 2)
+        wan_before = await wan_bytes(fleet)
+        await fleet.stop(fleet.endpoints[1])
+        (cached,) = (fleet.endpoints[1].home / "cache").iterdir()
+        with cached.open("r+b") as file:
+            file.seek(FILE_BYTES // 2)
+            byte = file.read(1)[0]
+            file.seek(FILE_BYTES // 2)
+            file.write(bytes([byte ^ 1]))
+        await fleet.start_endpoint(1)
+        await all_verified(fleet, 1)
+        assert_same_bytes(fleet.endpoints[1], payload)
+        assert await wan_bytes(fleet) == wan_before
+
+
+async def test_payload_tampered_with_on_the_server_never_leaves_it(tmp_path: Path, payload: Path) -> None:
+    async with open_fleet(tmp_path, network="127.0.36", endpoints=1) as fleet:
+        await start(fleet)
+        await fleet.publish(payload, "patch")
+        (stored,) = [path for path in (fleet.server.home / "content").iterdir() if path.stat().st_size == FILE_BYTES]
+        stored.chmod(0o644)
+        with stored.open("r+b") as file:
+            file.write(b"evil")
+        await fleet.start_endpoint(1)
+        endpoint = fleet.endpoints[1]
+        await fleet.wait_until(lambda: bool(endpoint.patch("patch").get("error")), WITHIN_SECONDS, "a reason")
+        assert "damaged" in endpoint.patch("patch")["error"]
+        assert endpoint.patch("patch")["state"] != "verified"
+        other = tmp_path / "other.bin"
+        other.write_bytes(os.urandom(1_000_000))
+        await fleet.publish(other, "other")
+        await all_verified(fleet, 1, patch_id="other")
+        # the operator's way out: publish the same file again
+        await fleet.publish(payload, "patch")
+        await all_verified(fleet, 1)
+        assert_same_bytes(endpoint, payload)
+
+
+async def test_endpoint_whose_disk_fills_up_in_the_middle_says_so_and_goes_on_later(
+    tmp_path: Path, payload: Path, small_disk: Path
+) -> None:
+    async with open_fleet(tmp_path, network="127.0.37", endpoints=1) as fleet:
+        await start(fleet, line_mbit=SLOW_LINE_MBIT)
+        endpoint = fleet.endpoints[1]
+        await fleet.enrol(1)
+        await fleet.start_endpoint(1)
+        await fleet.publish(payload, "patch")
+        await fleet.wait_until(lambda: progress(endpoint) > 0.2, WITHIN_SECONDS, "a start")
+        filler = small_disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(1 << 20)):
+                pass
+        await fleet.wait_until(lambda: bool(endpoint.patch("patch").get("error")), WITHIN_SECONDS, "a reason")
+        assert "disk is" in endpoint.patch("patch")["error"]
+        assert is_connected(endpoint)
+        filler.unlink()
+        await all_verified(fleet, 1)
+        assert_same_bytes(endpoint, payload)
+
+
+async def test_addresses_and_homes_in_use(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network="127.0.38", endpoints=1) as fleet:
+        await start(fleet, 1)
+        text = await fails_with(ExitCode.BUSY, "seed-server", "serve", "--home", fleet.server.home)
+        assert "already running" in text
+        endpoint = fleet.endpoints[1]
+        text = await fails_with(ExitCode.BUSY, "p2pdist", "run", "--home", endpoint.home, "--address", endpoint.address)
+        assert "already running" in text
+
+        second = tmp_path / "second"
+        await run_command(
+            "seed-server", "init", "--home", second, "--name", "second", "--address", fleet.server.address,
+            "--web-port", fleet.web_port, "--origin-port", fleet.origin_port,
+        )  # fmt: skip
+        text = await fails_with(ExitCode.BUSY, "seed-server", "serve", "--home", second)
+        assert f"{fleet.server.address}:{fleet.web_port}" in text
+
+
+async def test_tokens_that_do_not_work(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network="127.0.39", endpoints=1) as fleet:
+        await start(fleet)
+        address = ("--address", fleet.endpoints[1].address)
+        once = await fleet.token("--uses", "1")
+        await run_command("p2pdist", "enrol", "--home", tmp_path / "a", once, *address)
+        text = await fails_with(ExitCode.REFUSED, "p2pdist", "enrol", "--home", tmp_path / "b", once, *address)
+        assert "used up" in text
+        text = await fails_with(ExitCode.BAD_INPUT, "p2pdist", "enrol", "--home", tmp_path / "b", once[:-3], *address)
+        assert "whole enrolment token" in text
+        text = await fails_with(ExitCode.NOT_SET_UP, "p2pdist", "status", "--home", tmp_path / "b")
+        assert "not enrolled" in text
+        text = await fails_with(ExitCode.NOT_RUNNING, "p2pdist", "status", "--home", tmp_path / "a")
+        assert "not running" in text
+
+        other_home = tmp_path / "other"
+        await run_command(
+            "seed-server", "init", "--home", other_home, "--name", "other", "--address", fleet.server.address,
+            "--web-port", fleet.web_port, "--origin-port", fleet.origin_port,
+        )  # fmt: skip
+        foreign = (await run_command("seed-server", "token", "--home", other_home)).strip()
+        text = await fails_with(ExitCode.REFUSED, "p2pdist", "enrol", "--home", tmp_path / "b", foreign, *address)
+        assert "another server" in text or "other server" in text
+        assert not (tmp_path / "b" / "daemon.lock").exists()

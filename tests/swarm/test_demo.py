@@ -1,0 +1,112 @@
+"""The demo as its user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+import trio
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).parents[2]
+FILE_BYTES = 12_000_000
+WITHIN_SECONDS = 120.0
+
+
+@pytest.fixture
+def payload(tmp_path: Path) -> Path:
+    path = tmp_path / "payload.bin"
+    path.write_bytes(os.urandom(FILE_BYTES))
+    return path
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    path = tmp_path / "scratch"
+    path.mkdir()
+    return path
+
+
+def processes_with(text: str) -> list[list[str]]:
+    lines: list[list[str]] = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if any(text in part for part in line)]
+
+
+async def start_demo(nursery: trio.Nursery, scratch: Path, *arguments: str | Path) -> trio.Process:
+    run = partial(
+        trio.run_process,
+        [sys.executable, "-m", "bench.demo", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    process: trio.Process = await nursery.start(run)
+    return process
+
+
+async def read(stream: trio.abc.ReceiveStream | None, into: bytearray, until: bytes | None = None) -> None:
+    assert stream is not None
+    async for chunk in stream:
+        into += chunk
+        if until is not None and until in into:
+            return
+
+
+async def test_json_is_one_object_with_the_promised_facts(payload: Path, scratch: Path) -> None:
+    output, errors = bytearray(), bytearray()
+    with trio.fail_after(WITHIN_SECONDS):
+        async with trio.open_nursery() as nursery:
+            process = await start_demo(nursery, scratch, "--file", payload, "--json")
+            nursery.start_soon(read, process.stdout, output)
+            nursery.start_soon(read, process.stderr, errors)
+    assert process.returncode == 0, errors.decode()
+    facts = json.loads(output)
+    assert facts["file_bytes"] == FILE_BYTES
+    assert 1.0 <= facts["origin_ratio"] <= 1.02
+    assert facts["seconds"] > 0
+    assert len({endpoint["id"] for endpoint in facts["endpoints"]}) == 4
+    for endpoint in facts["endpoints"]:
+        assert endpoint["state"] == "verified"
+        assert endpoint["seconds"] > 0
+        assert endpoint["bytes_from_origin"] + endpoint["bytes_from_peers"] >= FILE_BYTES
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_in_the_middle_leaves_nothing_behind(
+    number: signal.Signals, payload: Path, scratch: Path
+) -> None:
+    output, errors = bytearray(), bytearray()
+    with trio.fail_after(WITHIN_SECONDS):
+        async with trio.open_nursery() as nursery:
+            process = await start_demo(nursery, scratch, "--file", payload)
+            nursery.start_soon(read, process.stderr, errors)
+            await read(process.stdout, output, until=b"publish payload.bin")
+            assert processes_with(str(scratch))
+            process.send_signal(number)
+            nursery.start_soon(read, process.stdout, output)
+    assert process.returncode == 128 + number, errors.decode()
+    assert list(scratch.iterdir()) == []
+    assert processes_with(str(scratch)) == []
+
+
+async def test_a_file_that_cannot_be_published_is_an_error_in_words(tmp_path: Path, scratch: Path) -> None:
+    (tmp_path / "empty.bin").touch()
+    output, errors = bytearray(), bytearray()
+    with trio.fail_after(WITHIN_SECONDS):
+        async with trio.open_nursery() as nursery:
+            process = await start_demo(nursery, scratch, "--file", tmp_path / "empty.bin")
+            nursery.start_soon(read, process.stdout, output)
+            nursery.start_soon(read, process.stderr, errors)
+    assert process.returncode == 1
+    assert b"error: " in errors
+    assert b"Traceback" not in errors
+    assert list(scratch.iterdir()) == []

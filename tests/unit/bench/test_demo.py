@@ -1,0 +1,31 @@
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.demo import BAR_CELLS, report, split_bar
+
+
+@pytest.mark.parametrize(
+    ("origin", "peers", "cells"),
+    [(0, 0, (0, 0)), (25, 75, (10, 30)), (100, 0, (40, 0)), (102, 5, (40, 0)), (0, 300, (0, 40))],
+)
+def test_the_bar_tells_origin_from_peers_and_never_overflows(origin: int, peers: int, cells: tuple[int, int]) -> None:
+    bar = split_bar(origin, peers, 100).plain
+    assert len(bar) == BAR_CELLS
+    assert (bar.count("█"), bar.count("▓")) == cells
+
+
+def facts(**changed: Any) -> dict[str, Any]:
+    endpoint = {"id": "a" * 26, "state": "verified", "seconds": 3.0, "bytes_from_origin": 100, "bytes_from_peers": 0}
+    return {"file_bytes": 100, "origin_ratio": 1.0, "seconds": 3.0, "endpoints": [endpoint]} | changed
+
+
+@pytest.mark.parametrize(("ratio", "code"), [(1.0, 0), (1.02, 0), (1.0201, 1)])
+def test_the_exit_code_holds_the_origin_ratio_to_its_promise(ratio: float, code: int) -> None:
+    assert report(Console(quiet=True), facts(origin_ratio=ratio), as_json=False) == code
+
+
+def test_the_exit_code_is_1_when_an_endpoint_has_not_verified() -> None:
+    one = facts()["endpoints"][0]
+    assert report(Console(quiet=True), facts(endpoints=[one, one | {"state": "failed"}]), as_json=False) == 1

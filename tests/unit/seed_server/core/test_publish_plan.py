@@ -1,0 +1,130 @@
+"""`seed_server.core.publish_plan`."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pdist.errors import ExitCode, UserError
+from p2pdist.identifiers import PatchId, PatchVersion, Sha256Hex
+from p2pdist.manifest import MAX_ROLLOUT_ENTRIES, Manifest, Payload, RolloutEntry, Rollouts, decode_rollouts
+from p2pdist.manifest import encode_rollouts as encode
+from p2pdist.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
+from seed_server.core.publish_plan import (
+    LARGEST_FILE_BYTES,
+    MIN_PIECE_BYTES,
+    TARGET_PIECES,
+    PatchDescription,
+    check_new_content,
+    check_new_name,
+    choose_piece_length,
+    describe_patch,
+    next_sequence,
+    with_patch,
+)
+
+NONE = Rollouts(format=1, entries=[])
+
+
+def description(**changes: Any) -> PatchDescription:
+    values = {
+        "patch_id": "office",
+        "version": "1.0",
+        "title": "",
+        "severity": "low",
+        "cvss": None,
+        "file_name": "a.msi",
+    }
+    return describe_patch(**(values | changes))
+
+
+def manifest(patch_id: str, version: str, sha256: str = "a" * 64) -> Manifest:
+    payload = Payload(file_name="a.msi", length_bytes=1, sha256=sha256, torrent_hash="b" * 64)
+    return Manifest(
+        format=1, patch_id=patch_id, version=version, title="", severity="low", cvss=None, published_at=0,
+        payloads=[payload],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (1, MIN_PIECE_BYTES),
+        (MIN_PIECE_BYTES * TARGET_PIECES, MIN_PIECE_BYTES),
+        (MIN_PIECE_BYTES * TARGET_PIECES + 1, 2 * MIN_PIECE_BYTES),
+        (10_000_000_000, 1 << 20),
+        (LARGEST_FILE_BYTES, MAX_PIECE_BYTES),
+    ],
+)
+def test_piece_length(length: int, expected: int) -> None:
+    assert choose_piece_length(length) == expected
+
+
+@given(st.integers(min_value=1, max_value=LARGEST_FILE_BYTES))
+def test_every_piece_length_keeps_to_the_protocols_caps(length: int) -> None:
+    piece_length = choose_piece_length(length)
+    assert MIN_PIECE_BYTES <= piece_length <= MAX_PIECE_BYTES
+    assert -(-length // piece_length) <= MAX_PIECES
+    assert piece_length & (piece_length - 1) == 0
+
+
+@pytest.mark.parametrize(("length", "words"), [(0, "is empty"), (LARGEST_FILE_BYTES + 1, "Split it")])
+def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        choose_piece_length(length)
+    assert caught.value.exit_code is ExitCode.BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"patch_id": "../x"}, "patch id"),
+        ({"patch_id": "x" * 65}, "patch id"),
+        ({"version": ""}, "version"),
+        ({"version": "1/2"}, "version"),
+        ({"file_name": ".bashrc"}, "file name"),
+        ({"file_name": ""}, "file name"),
+        ({"title": "x" * 201}, "title"),
+        ({"title": "two\nlines"}, "title"),
+        ({"cvss": 10.1}, "CVSS"),
+        ({"cvss": float("nan")}, "CVSS"),
+    ],
+)
+def test_bad_descriptions(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        description(**changes)
+    assert caught.value.exit_code is ExitCode.BAD_INPUT
+
+
+def test_a_published_name_is_refused_and_other_names_are_not() -> None:
+    published = [manifest("office", "1.0")]
+    with pytest.raises(UserError, match=r"office 1\.0 is published already"):
+        check_new_name(description(), published, NONE)
+    check_new_name(description(version="1.1"), published, NONE)
+    check_new_name(description(patch_id="word"), published, NONE)
+
+
+def test_published_content_is_refused_and_named() -> None:
+    published = [manifest("office", "1.0", "a" * 64)]
+    with pytest.raises(UserError, match=r"published already as office 1\.0 \(a\.msi\)"):
+        check_new_content(Sha256Hex("a" * 64), published)
+    check_new_content(Sha256Hex("c" * 64), published)
+
+
+def test_full_rollouts_take_newer_versions_only() -> None:
+    entries = [RolloutEntry(patch_id=f"p{n}", version="1", sequence=n + 1) for n in range(MAX_ROLLOUT_ENTRIES)]
+    full = Rollouts(format=1, entries=entries)
+    with pytest.raises(UserError, match="offered 2000 patches"):
+        check_new_name(description(), [], full)
+    check_new_name(description(patch_id="p7", version="2"), [], full)
+    assert decode_rollouts(encode(with_patch(full, PatchId("p7"), PatchVersion("2")))).entries[-1].version == "2"
+
+
+def test_the_newest_version_replaces_the_older_and_goes_last() -> None:
+    rollouts = NONE
+    for patch_id, version in (("a", "1"), ("b", "1"), ("a", "2")):
+        rollouts = with_patch(rollouts, PatchId(patch_id), PatchVersion(version))
+    assert [(e.patch_id, e.version, e.sequence) for e in rollouts.entries] == [("b", "1", 2), ("a", "2", 3)]
+    assert next_sequence(rollouts) == 4
+    assert next_sequence(NONE) == 1

@@ -1,0 +1,193 @@
+"""`seed_server.edges.api`: a real HTTPS server with a real CA and database, asked by httpx."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from p2pdist.edges.identity_store import certificate_request, endpoint_id_of_key, new_key
+from p2pdist.wire.enrolment import (
+    MAX_ENROLMENT_BODY_BYTES,
+    Certificates,
+    EnrolReply,
+    EnrolRequest,
+    Problem,
+    RenewRequest,
+    decode_body,
+    encode_body,
+)
+from seed_server.core.attempt_limiter import MAX_FAILURES
+from seed_server.edges.api import WebPort, make_app, serve_web
+from seed_server.edges.certificate_authority import CertificateAuthority
+from seed_server.edges.database import Database
+from seed_server.edges.listening import listen_sockets
+from seed_server.edges.server_tls import ServerTls
+
+ADDRESS = "127.0.8.2"
+SECRET = bytes(range(16))
+DEADLINE_SECONDS = 20
+
+
+@dataclass
+class Web:
+    """A running web port and a client that trusts it."""
+
+    client: httpx.AsyncClient
+    database: Database
+    directory: Path
+    now: float
+
+    async def enrol(self, key: str, secret: bytes = SECRET) -> httpx.Response:
+        request = EnrolRequest(secret=secret.hex(), csr=certificate_request(key), hostname="pc-1")
+        return await self.client.post("/v1/enrol", content=encode_body(request))
+
+    async def renew(self, key: str) -> httpx.Response:
+        return await self.client.post("/v1/renew", content=encode_body(RenewRequest(csr=certificate_request(key))))
+
+
+@asynccontextmanager
+async def running(tmp_path: Path) -> AsyncIterator[Web]:
+    import time
+
+    now = time.time()
+    for name in ("ca", "metadata", "targets/patches"):
+        (tmp_path / name).mkdir(parents=True)
+    authority = CertificateAuthority.create(tmp_path / "ca", "hq", now)
+    tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([ADDRESS], now))
+    with Database.create(tmp_path / "state.db") as database:
+        port = WebPort("hq", 7690, authority, database, lambda: "{}", tmp_path / "metadata", tmp_path / "targets")
+        sockets = listen_sockets([ADDRESS], 0, purpose="web port")
+        url = f"https://{ADDRESS}:{sockets[0].getsockname()[1]}"
+        with trio.fail_after(DEADLINE_SECONDS):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(serve_web, make_app(port), sockets, tls.web)
+                context = ssl.create_default_context(cadata=authority.control_ca_pem)
+                async with httpx.AsyncClient(base_url=url, verify=context, trust_env=False) as client:
+                    yield Web(client, database, tmp_path, now)
+                nursery.cancel_scope.cancel()
+
+
+def problem(response: httpx.Response) -> str:
+    return decode_body(response.content, Problem).error
+
+
+async def test_token_buys_certificates_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
+        key = new_key()
+        response = await web.enrol(key)
+        assert response.status_code == 200
+        reply = decode_body(response.content, EnrolReply)
+        assert (reply.endpoint_id, reply.server_name, reply.origin_port) == (endpoint_id_of_key(key), "hq", 7690)
+        assert [row.endpoint_id for row in web.database.endpoints()] == [reply.endpoint_id]
+        again = await web.enrol(new_key())
+        assert again.status_code == 403
+        assert "used up" in problem(again)
+        assert len(web.database.endpoints()) == 1
+
+
+async def test_expired_and_unknown_tokens_are_told_apart(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        web.database.add_token(SECRET, uses=1, expires_at=web.now - 1, now=web.now - 60)
+        expired = await web.enrol(new_key())
+        unknown = await web.enrol(new_key(), secret=bytes(16))
+        assert (expired.status_code, unknown.status_code) == (403, 403)
+        assert "expired" in problem(expired)
+        assert "another server" in problem(unknown)
+        assert web.database.endpoints() == []
+
+
+async def test_renewal_is_for_enrolled_keys_that_are_not_denied(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        key = new_key()
+        stranger = await web.renew(key)
+        assert stranger.status_code == 403
+        assert "not enrolled" in problem(stranger)
+        web.database.add_endpoint(endpoint_id_of_key(key), "pc-1", web.now)
+        granted = await web.renew(key)
+        assert granted.status_code == 200
+        assert decode_body(granted.content, Certificates).swarm_certificate.startswith("-----BEGIN CERTIFICATE")
+        web.database.set_denied(endpoint_id_of_key(key), denied=True)
+        denied = await web.renew(key)
+        assert denied.status_code == 403
+        assert "denied" in problem(denied)
+
+
+async def test_a_denied_key_cannot_enrol_its_way_back_and_spends_no_token(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        key = new_key()
+        web.database.add_endpoint(endpoint_id_of_key(key), "pc-1", web.now)
+        web.database.set_denied(endpoint_id_of_key(key), denied=True)
+        web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
+        assert (await web.enrol(key)).status_code == 403
+        assert (await web.enrol(new_key())).status_code == 200
+
+
+async def test_a_broken_request_spends_no_token(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
+        broken = EnrolRequest(secret=SECRET.hex(), csr="-----BEGIN NONSENSE-----", hostname="pc")
+        response = await web.client.post("/v1/enrol", content=encode_body(broken))
+        assert response.status_code == 400
+        assert (await web.enrol(new_key())).status_code == 200
+
+
+async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        statuses = [(await web.enrol(new_key(), secret=bytes([n] * 16))).status_code for n in range(MAX_FAILURES + 2)]
+        assert statuses == [403] * MAX_FAILURES + [429] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b"", 400, id="empty"),
+        pytest.param(b"{", 400, id="no json"),
+        pytest.param(b'{"secret":1}', 400, id="wrong type"),
+        pytest.param(b'{"csr":"x","extra":1}', 400, id="unknown field"),
+        pytest.param(b"[" * 10_000, 400, id="deep nesting"),
+        pytest.param(b"x" * (MAX_ENROLMENT_BODY_BYTES + 1), 413, id="oversized"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/enrol", "/v1/renew"])
+async def test_malformed_bodies_get_an_answer_in_words(tmp_path: Path, path: str, body: bytes, status: int) -> None:
+    async with running(tmp_path) as web:
+        response = await web.client.post(path, content=body)
+        assert response.status_code == status
+        assert problem(response)
+        assert (await web.client.get("/v1/health")).json() == {"status": "ok", "server": "hq"}
+
+
+async def test_metadata_and_targets_are_files_and_nothing_else(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        (tmp_path / "metadata" / "timestamp.json").write_bytes(b"{}")
+        (tmp_path / "targets" / "patches" / "abc.x@1.manifest").write_bytes(b"m")
+        (tmp_path / "metadata" / "link.json").symlink_to(tmp_path / "state.db")
+        (tmp_path / "metadata" / ".hidden").write_bytes(b"h")
+        assert (await web.client.get("/tuf/metadata/timestamp.json")).content == b"{}"
+        assert (await web.client.get("/tuf/targets/patches/abc.x@1.manifest")).content == b"m"
+        for path in (
+            "/tuf/metadata/2.root.json",
+            "/tuf/metadata/link.json",
+            "/tuf/metadata/.hidden",
+            "/tuf/metadata/%2e%2e/state.db",
+            "/tuf/metadata/..%2fstate.db",
+            "/tuf/metadata/%2fetc/passwd",
+            "/tuf/targets/patches",
+            "/tuf/targets/",
+            "/tuf/metadata/a%00b",
+            "/docs",
+            "/openapi.json",
+        ):
+            assert (await web.client.get(path)).status_code == 404, path
+
+
+async def test_ca_is_what_the_pin_is_checked_against(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        pem = (await web.client.get("/v1/ca")).text
+        assert pem == (tmp_path / "ca" / "control-ca.crt.pem").read_text()

@@ -1,0 +1,242 @@
+"""`seed_server.edges.database` on a real file."""
+
+import concurrent.futures
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from p2pdist.errors import ExitCode, UserError
+from p2pdist.wire.messages import PatchReport
+from seed_server.edges import database as database_module
+from seed_server.edges.database import Database, PatchRow
+
+SECRET = b"s" * 16
+ENDPOINT = "a" * 26
+TORRENT = "ab" * 32
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    with Database.create(path) as opened:
+        yield opened
+
+
+def patch(**changes: object) -> PatchRow:
+    values: dict = {
+        "patch_id": "KB1",
+        "version": "1.0",
+        "title": "a patch",
+        "severity": "high",
+        "cvss": None,
+        "file_name": "kb1.msu",
+        "sha256": "cd" * 32,
+        "length_bytes": 1_000_000,
+        "torrent_hash": TORRENT,
+        "piece_length_bytes": 262_144,
+        "piece_count": 4,
+        "sequence": 1,
+        "published_at": 5.0,
+    }
+    return PatchRow(**(values | changes))
+
+
+def report(**changes: object) -> PatchReport:
+    values: dict = {
+        "patch_id": "KB1",
+        "version": "1.0",
+        "state": "fetching",
+        "progress": 0.5,
+        "bytes_from_origin": 10,
+        "bytes_from_peers": 20,
+        "bytes_wasted": 0,
+        "seconds": 1.5,
+        "error": "",
+    }
+    return PatchReport(**(values | changes))
+
+
+class TestTokens:
+    def test_has_as_many_uses_as_it_was_made_for(self, database: Database) -> None:
+        database.add_token(SECRET, 2, expires_at=100.0, now=0.0)
+        assert [database.take_token(SECRET, 1.0) for _ in range(3)] == ["accepted", "accepted", "used"]
+
+    def test_expires_at_its_time(self, database: Database) -> None:
+        database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
+        assert database.take_token(SECRET, 100.0) == "expired"
+        assert database.take_token(SECRET, 99.9) == "accepted"
+
+    def test_of_another_server_is_unknown(self, database: Database) -> None:
+        assert database.take_token(SECRET, 0.0) == "unknown"
+
+    def test_secret_is_not_in_the_file(self, database: Database, path: Path) -> None:
+        database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
+        database.close()
+        assert SECRET not in path.read_bytes()
+
+    def test_is_spent_once_by_many_threads_and_two_processes_connections(self, database: Database, path: Path) -> None:
+        database.add_token(SECRET, 5, expires_at=100.0, now=0.0)
+        with Database.open(path) as other, concurrent.futures.ThreadPoolExecutor(4) as pool:
+            takers = [database, other] * 8
+            verdicts = list(pool.map(lambda taker: taker.take_token(SECRET, 1.0), takers))
+        assert verdicts.count("accepted") == 5
+        assert verdicts.count("used") == 11
+
+
+class TestEndpoints:
+    def test_enrolling_again_keeps_the_denial(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.set_denied(ENDPOINT, True)
+        database.add_endpoint(ENDPOINT, "pc-renamed", 2.0)
+        row = database.endpoint(ENDPOINT)
+        assert row is not None
+        assert (row.denied, row.hostname, row.enrolled_at) == (True, "pc-renamed", 2.0)
+
+    def test_unknown_endpoint_is_none(self, database: Database) -> None:
+        assert database.endpoint(ENDPOINT) is None
+
+    def test_seen_and_disconnected(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.seen(ENDPOINT, "hq", "10.0.0.1", "p2pdist 1", connected=True, now=3.0)
+        assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", True, 3.0)]
+        database.disconnect_all(9.0)
+        assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", False, 9.0)]
+
+
+class TestPatchesAndReports:
+    def test_patches_come_in_their_sequence(self, database: Database) -> None:
+        later = patch(patch_id="KB0", sequence=2, torrent_hash="ef" * 32, cvss=9.8)
+        database.add_patch(later)
+        database.add_patch(patch())
+        assert database.patches() == [patch(), later]
+
+    def test_same_version_again_replaces_the_row(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_patch(patch(sequence=7))
+        assert database.patches() == [patch(sequence=7)]
+
+    def test_damaged_and_repaired(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.mark_damaged(TORRENT, "piece 3 does not match")
+        assert database.patches()[0].damaged == "piece 3 does not match"
+        database.mark_damaged(TORRENT, "")
+        assert database.patches()[0].damaged == ""
+
+    def test_removed_patch_takes_its_reports_along(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.remove_patch("KB1", "1.0")
+        database.remove_patch("KB1", "1.0")
+        assert database.patches() == []
+        assert database.reports() == []
+
+    def test_newest_report_stays(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.save_reports(ENDPOINT, [report(state="verified", progress=1.0)], 2.0)
+        assert [(r.state, r.progress, r.reported_at) for r in database.reports()] == [("verified", 1.0, 2.0)]
+
+    def test_report_of_what_does_not_exist_fills_nothing(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report(patch_id=f"made-up-{n}") for n in range(50)], 1.0)
+        assert database.reports() == []
+
+    def test_batch_is_all_or_nothing(self, database: Database) -> None:
+        def broken_batch() -> None:
+            with database.batch():
+                database.add_wan_bytes("hq", TORRENT, 5)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            broken_batch()
+        assert database.wan_bytes() == {}
+        with database.batch():
+            database.add_wan_bytes("hq", TORRENT, 5)
+            database.add_patch(patch())
+        assert database.wan_bytes() == {("hq", TORRENT): 5}
+        assert database.patches() == [patch()]
+
+    def test_wan_bytes_add_up(self, database: Database) -> None:
+        database.add_wan_bytes("hq", TORRENT, 5)
+        database.add_wan_bytes("hq", TORRENT, 6)
+        database.add_wan_bytes("branch", TORRENT, 1)
+        assert database.wan_bytes() == {("hq", TORRENT): 11, ("branch", TORRENT): 1}
+
+
+class TestTheFile:
+    def test_everything_is_there_after_opening_again(self, database: Database, path: Path) -> None:
+        database.add_patch(patch())
+        database.close()
+        with Database.open(path) as again:
+            assert again.patches() == [patch()]
+
+    def test_create_keeps_what_is_there(self, database: Database, path: Path) -> None:
+        database.add_patch(patch())
+        with Database.create(path) as again:
+            assert again.patches() == [patch()]
+
+    def test_is_for_its_owner_only(self, database: Database, path: Path) -> None:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_another_process_sees_that_something_changed(self, database: Database, path: Path) -> None:
+        with Database.open(path) as other:
+            before = database.data_version()
+            other.add_patch(patch())
+            assert database.data_version() != before
+
+    def test_missing(self, path: Path) -> None:
+        with pytest.raises(UserError, match="init") as caught:
+            Database.open(path)
+        assert caught.value.exit_code == ExitCode.NOT_SET_UP
+
+    def test_newer_schema(self, database: Database, path: Path) -> None:
+        database.close()
+        raw = sqlite3.connect(path)
+        raw.execute("PRAGMA user_version = 99")
+        raw.close()
+        with pytest.raises(UserError, match="newer") as caught:
+            Database.open(path)
+        assert caught.value.exit_code == ExitCode.BAD_INPUT
+
+    @pytest.mark.parametrize("content", [b"", b"not a database" * 100])
+    def test_other_file(self, path: Path, content: bytes) -> None:
+        path.write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            Database.open(path)
+        assert caught.value.exit_code == ExitCode.STORAGE
+
+    def test_locked_by_another_process(self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.01)
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with Database.open(path) as waiting, pytest.raises(UserError, match="Another process") as caught:
+            waiting.add_patch(patch())
+        holder.close()
+        assert caught.value.exit_code == ExitCode.BUSY
+
+    def test_full_disk_keeps_the_old_content(self, database: Database, path: Path) -> None:
+        database.add_patch(patch())
+        # a page limit makes SQLite give the very error of a full disk
+        pages = database._rows("PRAGMA page_count")[0]["page_count"]
+        database._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        def enrol_a_thousand() -> None:
+            for number in range(1_000):
+                database.add_endpoint(f"{number:026}", "x" * 255, 1.0)
+
+        with pytest.raises(UserError, match="full") as caught:
+            enrol_a_thousand()
+        assert caught.value.exit_code == ExitCode.STORAGE
+        assert database.patches() == [patch()]
+        assert database.data_version() > 0

@@ -1,0 +1,60 @@
+"""`seed_server.edges.pacing` on real sockets."""
+
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from bandwidth.units import BytesPerSecond
+from seed_server.edges import pacing
+from seed_server.edges.pacing import pace, pacing_rate
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="SO_MAX_PACING_RATE is Linux's")
+
+
+@pytest.fixture
+def tcp() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        yield sock
+
+
+@linux_only
+@pytest.mark.parametrize("rate", [1, 2_250_000, (1 << 32) - 2, 1 << 33])
+def test_kernel_takes_a_rate(tcp: socket.socket, rate: int) -> None:
+    result = pace(tcp, BytesPerSecond(rate))
+    assert result.taken, result.reason
+    assert pacing_rate(tcp) == rate
+
+
+@linux_only
+def test_none_lifts_the_limit(tcp: socket.socket) -> None:
+    pace(tcp, BytesPerSecond(1_000))
+    assert pace(tcp, None).taken
+    assert pacing_rate(tcp) is None
+
+
+@linux_only
+def test_send_queue_is_kept_short(tcp: socket.socket) -> None:
+    pace(tcp, None)
+    assert tcp.getsockopt(socket.IPPROTO_TCP, pacing.TCP_NOTSENT_LOWAT) == pacing.NOT_SENT_BYTES
+
+
+def test_zero_is_refused_rather_than_read_as_unlimited(tcp: socket.socket) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        pace(tcp, BytesPerSecond(0))
+
+
+def test_says_why_where_the_platform_cannot(tcp: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seed_server.edges.pacing.sys.platform", "win32")
+    result = pace(tcp, BytesPerSecond(1_000))
+    assert not result.taken
+    assert "win32" in result.reason
+
+
+@linux_only
+def test_says_why_when_the_kernel_refuses(tcp: socket.socket) -> None:
+    tcp.close()
+    result = pace(tcp, BytesPerSecond(1_000))
+    assert not result.taken
+    assert "kernel" in result.reason
