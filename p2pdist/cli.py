@@ -157,7 +157,7 @@ def _show(
     def ask() -> dict[str, Any]:
         return trio.run(ask_daemon, home.socket, command)
 
-    if not home.identity.exists():
+    if not home.enrolment.exists():
         raise UserError(
             f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol TOKEN",
             ExitCode.NOT_SET_UP,

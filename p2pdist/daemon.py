@@ -132,6 +132,7 @@ class Daemon:
         for refused in catalogue.refused:
             log.error("a patch was refused", patch=refused.entry.patch_id, reason=refused.reason)
         await transfers.reconcile(catalogue)
+        self._step_now.set()  # the pace of steps may change with what is new
 
     async def follow_origin(self, origin: OriginClient, transfers: Transfers, neighbours: Neighbours) -> None:
         """Act on what the server says."""

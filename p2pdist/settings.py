@@ -34,9 +34,9 @@ class EndpointHome:
     root: Path
 
     @property
-    def identity(self) -> Path:
-        """Key, certificates and enrolment."""
-        return self.root / "identity"
+    def enrolment(self) -> Path:
+        """What a completed enrolment leaves (`edges.identity_store`)."""
+        return self.root / "identity" / "identity.json"
 
     @property
     def trust(self) -> Path:

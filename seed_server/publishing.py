@@ -8,12 +8,11 @@ and the next publication clears it away.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import filelock
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -31,6 +30,7 @@ from seed_server.core.publish_plan import (
 )
 from seed_server.edges.content_store import ContentStore, IncomingFile, open_source
 from seed_server.edges.database import Database, PatchRow
+from seed_server.edges.file_lock import FileLock
 from seed_server.edges.key_files import load_offline_key
 from seed_server.edges.repository import Repository
 from seed_server.edges.torrent_builder import TorrentBuilt, build_torrent
@@ -91,7 +91,7 @@ def publish(
     )
     with open_source(publication.file) as file:  # cheap refusals come before a long copy
         choose_piece_length(file.seek(0, 2))
-    with _publish_lock(home), Database.open(home.database) as database:
+    with _publish_lock(home).held(), Database.open(home.database) as database:
         work = _Work(Repository.open(home, settings), ContentStore(home.content), database, on_progress, clock)
         work.clear_leftovers()
         broken = work.broken_patch(description)
@@ -114,11 +114,12 @@ class _Work:
     def clear_leftovers(self) -> None:
         """Remove what a killed publication left: copies, and rows that the repository does not list."""
         self.content.remove_leftovers()
-        for row in self.database.patches():
-            self.undo_unless_announced(row)
-
-    def undo_unless_announced(self, row: PatchRow) -> None:
         manifests = self.repository.manifests()
+        for row in self.database.patches():
+            self.undo_unless_announced(row, manifests)
+
+    def undo_unless_announced(self, row: PatchRow, manifests: Sequence[Manifest]) -> None:
+        """Remove row and payload when the repository does not list the patch."""
         if any((manifest.patch_id, manifest.version) == (row.patch_id, row.version) for manifest in manifests):
             return
         self.database.remove_patch(row.patch_id, row.version)
@@ -196,7 +197,7 @@ class _Work:
         except BaseException:
             # also Ctrl-C; when this fails as well, the next publication clears up
             with contextlib.suppress(UserError):
-                self.undo_unless_announced(row)
+                self.undo_unless_announced(row, self.repository.manifests())
             raise
         log.info("patch published", patch=row.patch_id, version=row.version, sha256=row.sha256)
         return row
@@ -240,22 +241,10 @@ def _row(manifest: Manifest, built: TorrentBuilt, sequence: int) -> PatchRow:
     )
 
 
-@contextlib.contextmanager
-def _publish_lock(home: ServerHome) -> Iterator[None]:
+def _publish_lock(home: ServerHome) -> FileLock:
     """One publication at a time: whatever is half-made is then known to be a leftover."""
-    lock = filelock.FileLock(home.publish_lock)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UserError(
-            f"Another 'seed-server publish' is at work in {home.root}. Wait for it to finish, then try again.",
-            ExitCode.BUSY,
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"Cannot lock {home.publish_lock}: {error.strerror}. Run this as the user who owns it.", ExitCode.STORAGE
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return FileLock(
+        home.publish_lock,
+        timeout_seconds=0.0,
+        busy=f"Another 'seed-server publish' is at work in {home.root}. Wait for it to finish, then try again.",
+    )

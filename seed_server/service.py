@@ -1,25 +1,24 @@
 """The seed server's composition root: the two ports, and what keeps them up to date while they serve."""
 
-import contextlib
 import random
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
-import filelock
 import structlog
 import trio
 
 from p2pdist.console import configure_log
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import EndpointId
+from seed_server.core.role_policy import expiring_offline
 from seed_server.core.site_map import SiteMap, parse_site_map
 from seed_server.edges.api import WebPort, make_app, serve_web
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.content_store import ContentStore
 from seed_server.edges.database import Database
+from seed_server.edges.file_lock import FileLock
 from seed_server.edges.listening import listen_sockets
 from seed_server.edges.origin import OriginServer
 from seed_server.edges.repository import Repository
@@ -30,7 +29,7 @@ WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30 * 86_400.0  # a third of the server certificate's life
 MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
-OFFLINE_WARNING_SECONDS = 30 * 86_400.0  # time to fetch the offline keys from the safe
+LOCK_SECONDS = 1.0  # `status` holds the lock for a moment, to see whether anybody else does
 
 log = structlog.get_logger()
 
@@ -103,12 +102,9 @@ class _Service:
             try:
                 if await trio.to_thread.run_sync(self.repository.refresh_timestamp, time.time()):
                     log.info("online metadata signed anew")
-                for expiry in await trio.to_thread.run_sync(self.repository.expiries):
-                    if expiry.expires_at - time.time() < OFFLINE_WARNING_SECONDS and expiry.role in _OFFLINE_ROLES:
-                        days = max(0, int((expiry.expires_at - time.time()) / 86_400))
-                        log.warning(
-                            "offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days
-                        )
+                for expiry in expiring_offline(await trio.to_thread.run_sync(self.repository.expiries), time.time()):
+                    days = max(0, int((expiry.expires_at - time.time()) / 86_400))
+                    log.warning("offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days)
             except UserError as error:
                 log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
             await trio.sleep(UPKEEP_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
@@ -122,9 +118,6 @@ class _Service:
             log.info("server certificate replaced")
 
 
-_OFFLINE_ROLES = frozenset({"root", "targets", "patches", "profiles"})
-
-
 async def serve(home: ServerHome) -> None:
     """Serve ``home`` until SIGTERM or SIGINT.
 
@@ -133,7 +126,7 @@ async def serve(home: ServerHome) -> None:
     """
     settings = load_settings(home)
     configure_log(settings.log_level)
-    with _held_lock(home), Database.open(home.database) as database:
+    with _serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
         certificate = authority.issue_server_certificate([settings.address], time.time())
@@ -210,26 +203,15 @@ def _stamp(home: ServerHome) -> tuple[int, int]:
 def is_serving(home: ServerHome) -> bool:
     """Whether a server runs on ``home`` now. Blocking."""
     try:
-        with _held_lock(home):
+        with _serve_lock(home, timeout_seconds=0.0).held():
             return False
     except UserError as error:
         return error.exit_code is ExitCode.BUSY
 
 
-@contextlib.contextmanager
-def _held_lock(home: ServerHome) -> Iterator[None]:
-    lock = filelock.FileLock(home.serve_lock, blocking=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise UserError(
-            f"A seed server is already running on {home.root}. Stop it first, or use another --home.", ExitCode.BUSY
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"Cannot lock {home.serve_lock}: {error.strerror}. Run this as the user who owns it.", ExitCode.STORAGE
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _serve_lock(home: ServerHome, *, timeout_seconds: float) -> FileLock:
+    return FileLock(
+        home.serve_lock,
+        timeout_seconds=timeout_seconds,
+        busy=f"A seed server is already running on {home.root}. Stop it first, or use another --home.",
+    )

@@ -44,6 +44,10 @@ class Payload:
     def count(self) -> int:
         return -(-len(self.data) // PIECE_BYTES)
 
+    def save(self, path: Path) -> None:
+        path.write_bytes(self.data)
+        path.with_suffix(".torrent").write_bytes(self.torrent)
+
     def write(self, directory: Path) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / self.name).write_bytes(self.data)
@@ -79,7 +83,7 @@ class Endpoint:
                 await trio.sleep(0.02)
 
     async def checked(self, payload: Payload) -> TransferSnapshot:
-        return await self.until(payload, lambda s: s.phase not in ("checking",))
+        return await self.until(payload, lambda s: s.phase != "checking")
 
     async def event(self, kind: type[EngineEvent], **fields: object) -> EngineEvent:
         """Return the next event of this kind whose fields match; drops others."""
@@ -115,9 +119,16 @@ def make_payload(size: int, directory: Path) -> Payload:
     creator.set_priv(True)
     lt.set_piece_hashes(creator, str(directory))
     torrent = lt.bencode(creator.generate())
-    torrent_hash = TorrentHash(str(lt.load_torrent_buffer(torrent).ti.info_hashes().v2))
+    torrent_hash = TorrentHash(str(lt.load_torrent_buffer(torrent).info_hashes.v2))
     (directory / name).unlink()
     return Payload(data, torrent, torrent_hash, name)
+
+
+def load_payload(path: Path) -> Payload:
+    """Read what `Payload.save` wrote, in another process."""
+    data, torrent = path.read_bytes(), path.with_suffix(".torrent").read_bytes()
+    torrent_hash = TorrentHash(str(lt.load_torrent_buffer(torrent).info_hashes.v2))
+    return Payload(data, torrent, torrent_hash, hashlib.sha256(data).hexdigest())
 
 
 def make_identity(ca: TestCA) -> SwarmIdentity:

@@ -9,7 +9,8 @@ Where mDNS does not work the daemon goes on with the server's list.
 import contextlib
 import ipaddress
 import re
-from collections.abc import AsyncIterator, Callable
+import secrets
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,16 +22,23 @@ import zeroconf
 from p2pdist.core.peer_book import Announcement
 from p2pdist.identifiers import InvalidIdentifierError, parse_endpoint_id, parse_ip_address
 
+__all__ = ["Announcement", "Discovery", "DiscoveryEvent", "PeerFound", "PeerLost", "open_discovery"]
+
 SERVICE_TYPE = "_p2pdist._tcp.local."
 FORMAT = b"1"
 HEARD_CAP = 256  # names that wait to be looked up; a flood beyond it is dropped
-FOUND_CAP = 64
+FOUND_CAP = 256
+MAX_NAMES = 400  # neighbours that are followed at a time: twice what the peer book takes
+MAX_NAMES_PER_ADDRESS = 8  # several daemons on one PC in tests; more is somebody making up names
+LOOK_AGAIN_SECONDS = 60.0  # a packet that was lost hides a neighbour for no longer than this
 LOOKUPS_AT_A_TIME = 8
 LOOKUP_MILLISECONDS = 3_000  # the records usually come with the announcement
 GOODBYE_SECONDS = 2.0  # a stopping daemon does not wait longer for its goodbye
 START_RETRY_SECONDS = 60.0  # the network may come up after the daemon
 
+_TXT_KEYS = {b"v", b"id", b"swarm", b"site", b"run"}
 _TAG = re.compile(r"[0-9a-f]{16}\Z")
+_RUN = re.compile(r"[0-9a-f]{8}\Z")
 
 log = structlog.get_logger()
 
@@ -50,8 +58,13 @@ class PeerLost:
 
 
 DiscoveryEvent: TypeAlias = PeerFound | PeerLost
-_HandOver: TypeAlias = Callable[[str, bool], None]
-"""Takes a name, and whether it is gone."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    announcement: Announcement
+    run: str
+    """Differs from start to start: a neighbour that came back is news even where nothing else has changed."""
 
 
 class Discovery:
@@ -63,6 +76,8 @@ class Discovery:
         self._found, self.events = trio.open_memory_channel[DiscoveryEvent](FOUND_CAP)
         self._heard_in, self._heard = trio.open_memory_channel[tuple[str, bool]](HEARD_CAP)
         self._changed = trio.Event()
+        self._run_id = secrets.token_hex(4)
+        self._known: dict[str, _Known] = {}
         self.dropped_hints = 0
         """Announcements that came faster than they could be looked at, or were malformed."""
         self.problem = ""
@@ -78,11 +93,10 @@ class Discovery:
         while True:
             try:
                 await self._run_once()
-            except (OSError, zeroconf.Error) as error:
-                self.problem = (
-                    f"mDNS does not work on this PC ({str(error) or type(error).__name__}); peers come from the server."
-                )
-                log.warning("mDNS does not work", reason=str(error), retry_seconds=START_RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - whatever the network does to zeroconf, the daemon goes on
+                # also groups: registering runs in a nursery
+                self.problem = f"mDNS does not work on this PC ({_words(error)}); peers come from the server."
+                log.warning("mDNS does not work", reason=_words(error), retry_seconds=START_RETRY_SECONDS)
             await trio.sleep(START_RETRY_SECONDS)
 
     async def _run_once(self) -> None:
@@ -96,11 +110,8 @@ class Discovery:
                     # idempotent: a name that is repeated faster than we read counts once
                     token.run_sync_soon(self._hear, event["name"], gone, idempotent=True)
 
-            browser = await trio.to_thread.run_sync(
-                lambda: zeroconf.ServiceBrowser(responder, SERVICE_TYPE, handlers=[heard])
-            )
-            del browser  # it ends with the responder
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(_keep_asking, responder, heard)
                 nursery.start_soon(self._keep_announced, responder)
                 for _ in range(LOOKUPS_AT_A_TIME):
                     nursery.start_soon(self._look_up, responder, self._heard.clone())
@@ -118,7 +129,7 @@ class Discovery:
         registered = False
         while True:
             self._changed = trio.Event()
-            info = _service_info(self._own)
+            info = _service_info(self._own, self._run_id)
             call = responder.update_service if registered else responder.register_service
             # takes about 1.6 s: the standard asks to probe first
             await trio.to_thread.run_sync(call, info, abandon_on_cancel=True)
@@ -132,19 +143,38 @@ class Discovery:
             if endpoint_id == self._own.endpoint_id:
                 continue
             if gone:
-                await self._found.send(PeerLost(endpoint_id))
+                if (known := self._known.pop(endpoint_id, None)) is not None:
+                    self._emit(PeerLost(known.announcement.endpoint_id))
+                continue
+            if endpoint_id not in self._known and len(self._known) >= MAX_NAMES:
+                self.dropped_hints += 1
                 continue
             try:
                 info = await trio.to_thread.run_sync(
                     responder.get_service_info, SERVICE_TYPE, name, LOOKUP_MILLISECONDS, abandon_on_cancel=True
                 )
-            except zeroconf.Error:  # a name that no service can have
+            except Exception as error:  # noqa: BLE001 - one neighbour's records must not end the others'
+                log.debug("an mDNS name cannot be looked up", reason=_words(error))
                 info = None
-            announcement = _parse(endpoint_id, info) if info is not None else None
-            if announcement is None:
+            heard_now = _parse(endpoint_id, info) if info is not None else None
+            if heard_now is None or not self._has_room(endpoint_id, heard_now):
                 self.dropped_hints += 1
-            else:
-                await self._found.send(PeerFound(announcement))
+            elif self._known.get(endpoint_id) != heard_now:
+                self._known[endpoint_id] = heard_now
+                self._emit(PeerFound(heard_now.announcement))
+
+    def _has_room(self, endpoint_id: str, heard: _Known) -> bool:
+        if endpoint_id not in self._known and len(self._known) >= MAX_NAMES:
+            return False
+        address = heard.announcement.address
+        others = [k for name, k in self._known.items() if name != endpoint_id and k.announcement.address == address]
+        return len(others) < MAX_NAMES_PER_ADDRESS
+
+    def _emit(self, event: DiscoveryEvent) -> None:
+        try:
+            self._found.send_nowait(event)
+        except trio.WouldBlock:
+            self.dropped_hints += 1
 
 
 @asynccontextmanager
@@ -164,43 +194,73 @@ async def open_discovery(own: Announcement, *, interface: str | None) -> AsyncIt
             nursery.cancel_scope.cancel()
 
 
+async def _keep_asking(responder: zeroconf.Zeroconf, heard: Any) -> None:
+    """Browse until cancelled. A new browser asks anew and lists what is known, so only news is answered."""
+    while True:
+        browser = await trio.to_thread.run_sync(
+            lambda: zeroconf.ServiceBrowser(responder, SERVICE_TYPE, handlers=[heard])
+        )
+        await trio.sleep(LOOK_AGAIN_SECONDS)  # when cancelled here, the browser ends with the responder
+        await trio.to_thread.run_sync(browser.cancel, abandon_on_cancel=True)
+
+
+def _words(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, zeroconf.NonUniqueNameException):
+        return "something else on this network announces this endpoint's id"
+    return (str(error) or type(error).__name__)[:200]
+
+
 def _open(address: str, interface: str | None) -> zeroconf.Zeroconf:
     if ipaddress.ip_address(address).is_loopback:
         # multicast on loopback works on its first address alone, for daemons on all of 127.0.0.0/8
         return zeroconf.Zeroconf(interfaces=["127.0.0.1"])
     if interface is not None:
         return zeroconf.Zeroconf(interfaces=[interface])
-    return zeroconf.Zeroconf(ip_version=zeroconf.IPVersion.All)
+    try:
+        return zeroconf.Zeroconf(ip_version=zeroconf.IPVersion.All)
+    except OSError:  # a PC without IPv6
+        return zeroconf.Zeroconf(ip_version=zeroconf.IPVersion.V4Only)
 
 
-def _service_info(own: Announcement) -> zeroconf.ServiceInfo:
+def _service_info(own: Announcement, run_id: str) -> zeroconf.ServiceInfo:
     return zeroconf.ServiceInfo(
         SERVICE_TYPE,
         f"{own.endpoint_id}.{SERVICE_TYPE}",
         port=own.port,
-        properties={"v": FORMAT, "swarm": own.swarm_tag, "site": own.site_tag},
-        server=f"{own.endpoint_id}.local.",
+        properties={
+            "v": FORMAT,
+            "id": own.endpoint_id,
+            "swarm": own.swarm_tag,
+            "site": own.site_tag,
+            "run": run_id,
+        },
+        server=f"{own.endpoint_id}.local.",  # not the PC's name
         parsed_addresses=[own.address],
     )
 
 
-def _parse(endpoint_id: str, info: zeroconf.ServiceInfo) -> Announcement | None:
+def _parse(endpoint_id: str, info: zeroconf.ServiceInfo) -> _Known | None:
     """Return what a neighbour announces, or None for anything that ours would not say."""
-    properties = info.properties
     try:
-        swarm_tag = (properties.get(b"swarm") or b"").decode("ascii")
-        site_tag = (properties.get(b"site") or b"").decode("ascii")
-        addresses = info.parsed_addresses()
-        if properties.get(b"v") != FORMAT or not _TAG.match(swarm_tag) or not addresses:
+        txt = {key: (value or b"").decode("ascii") for key, value in info.properties.items()}
+        if txt.keys() != _TXT_KEYS or txt[b"v"] != FORMAT.decode() or txt[b"id"] != endpoint_id:
             return None
-        if site_tag and not _TAG.match(site_tag):
+        swarm_tag, site_tag, run = txt[b"swarm"], txt[b"site"], txt[b"run"]
+        if not _TAG.match(swarm_tag) or not _RUN.match(run) or (site_tag and not _TAG.match(site_tag)):
             return None
-        return Announcement(
-            endpoint_id=parse_endpoint_id(endpoint_id),
-            address=parse_ip_address(addresses[0]),
-            port=info.port or 0,
-            swarm_tag=swarm_tag,
-            site_tag=site_tag,
-        )
+        port = info.port or 0
+        address = next((parse_ip_address(a) for a in info.parsed_addresses() if _can_be_a_pc(a)), None)
+        if address is None or not 1 <= port <= 65_535:
+            return None
+        return _Known(Announcement(parse_endpoint_id(endpoint_id), address, port, swarm_tag, site_tag), run)
     except (InvalidIdentifierError, UnicodeDecodeError):
         return None
+
+
+def _can_be_a_pc(text: str) -> bool:
+    """Whether one host can have this address; link-local IPv6 needs a zone, which mDNS does not carry."""
+    address = ipaddress.ip_address(text)
+    zone_needed = address.version == 6 and address.is_link_local
+    return not (address.is_multicast or address.is_unspecified or zone_needed or text == "255.255.255.255")

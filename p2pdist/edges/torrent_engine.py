@@ -203,13 +203,13 @@ class TorrentEngine:
         """
         torrent = self._known(torrent_hash)
         state = torrent.state
+        self._raise_if_stopped(state)
         # checked here too, so that a neighbour's bad block in the same piece is not held against the origin
         if not await trio.to_thread.run_sync(state.file.proves, piece, data):
             return False
         with trio.move_on_after(STORE_SECONDS):
             while not state.have >> piece & 1:
-                if state.error or torrent_hash not in self._torrents:
-                    raise EngineError(state.error or "The torrent was removed meanwhile.", ExitCode.STORAGE)
+                self._raise_if_stopped(state)
                 changed = state.changed
                 if state.activity == "downloading":
                     torrent.handle.add_piece(piece, data, 0)  # does nothing for blocks that are there
@@ -220,6 +220,12 @@ class TorrentEngine:
             f"A piece was not stored within {STORE_SECONDS:.0f} s: this PC's disk is too slow or too busy.",
             ExitCode.STORAGE,
         )
+
+    def _raise_if_stopped(self, state: TorrentState) -> None:
+        if state.error:  # also for pieces that seemed stored: their write may be the one that failed
+            raise EngineError(state.error, ExitCode.STORAGE)
+        if state.torrent_hash not in self._torrents:
+            raise EngineError("The torrent was removed meanwhile.")
 
     # --- neighbours -----------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class TransferSnapshot:
     phase: Phase
     piece_count: int
     have: PieceSet
+    """Proven pieces; empty in phase ``error``: after a failed write only the next check knows what is on disk."""
     lan_have: PieceSet
     """Pieces that connected neighbours hold; empty once this endpoint is complete."""
     bytes_from_peers: int

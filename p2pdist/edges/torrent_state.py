@@ -176,7 +176,7 @@ class TorrentState:
             torrent_hash=self.torrent_hash,
             phase=self.phase,
             piece_count=self.file.piece_count,
-            have=self.have,
+            have=0 if self.error else self.have,
             lan_have=0 if complete else self.lan_have,
             bytes_from_peers=self.down.total,
             bytes_to_peers=self.up.total,

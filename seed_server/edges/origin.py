@@ -94,7 +94,7 @@ class OriginServer:
                 keeping_records.cancel()
 
     async def repository_changed(self, timestamp_version: int) -> None:
-        """Serve what has been published, and tell every endpoint to refresh. Raises `UserError`."""
+        """Serve what has been published, and tell every endpoint to refresh."""
         await self._fleet.repository_changed(timestamp_version)
 
     def replace_sites(self, sites: SiteMap) -> None:

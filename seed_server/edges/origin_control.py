@@ -31,6 +31,7 @@ from seed_server.edges.origin_site import LiveSite, Session
 PING_SECONDS = 5.0  # keeps address translation alive, which forgets a silent connection within a minute or so
 MAX_MISSED_PINGS = 4  # a busy PC misses one or two
 MAX_FRAMES_PER_SECOND = 4_000  # eight times the pieces that 1 Gbit/s carries; more is a flood
+MAX_UNKNOWN_TORRENTS = 2_000  # as many as patches are offered; more is a guess at names
 
 log = structlog.get_logger()
 
@@ -122,7 +123,7 @@ class ControlConversation:
         patch = await self._find_patch(torrent)
         if patch is None or patch.damaged:
             if torrent not in session.told_unavailable:
-                if session.outbox.full or len(session.told_unavailable) >= MAX_FRAMES_PER_SECOND:
+                if session.outbox.full or len(session.told_unavailable) >= MAX_UNKNOWN_TORRENTS:
                     raise RefusedError("asks for too many torrents that are not here")
                 session.told_unavailable.add(torrent)
                 reason = "damaged on the seed server's disk" if patch else "not published here"

@@ -3,6 +3,7 @@
 import structlog
 import trio
 
+from p2pdist.errors import UserError
 from p2pdist.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
 from p2pdist.wire.messages import ControlHello, RepositoryChanged, SitePeer, Unavailable
 from seed_server.core.ledger import FetcherRank
@@ -54,7 +55,7 @@ class Fleet:
     async def repository_changed(self, timestamp_version: int) -> None:
         """Serve what has been published, and tell every endpoint to refresh."""
         self.timestamp_version = timestamp_version
-        await self.reload_patches()
+        await self._try_reload()
         for session, _ in self._sessions.values():
             session.outbox.put("changed", RepositoryChanged(timestamp_version=timestamp_version))
 
@@ -140,8 +141,15 @@ class Fleet:
     async def find_patch(self, torrent: TorrentHash) -> PatchRow | None:
         """Return the patch of a torrent; looks into the database for one that has just been published."""
         if torrent not in self.patches and trio.current_time() - self._reloaded_at >= RELOAD_SECONDS:
-            await self.reload_patches()
+            await self._try_reload()
         return self.patches.get(torrent)
+
+    async def _try_reload(self) -> None:
+        try:
+            await self.reload_patches()
+        except UserError as error:
+            # a Want for what is missing asks again
+            log.error("the published patches cannot be read", reason=error.message)  # noqa: TRY400
 
     async def reload_patches(self) -> None:
         """Serve what the database says is published. Raises `UserError`."""

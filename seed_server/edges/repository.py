@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-import filelock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.exceptions import RepositoryError
@@ -50,11 +49,12 @@ from seed_server.core.role_policy import (
     lifetimes_of_roles,
     roles_due,
 )
+from seed_server.edges import repository_files
+from seed_server.edges.file_lock import FileLock
 from seed_server.edges.key_files import key_path, load_signing_key
 from seed_server.settings import ServerHome, ServerSettings
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
-KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
 
 _DELEGATED_PATHS = {
     "patches": ["patches/*", "torrents/*"],
@@ -93,7 +93,12 @@ class Repository:
             snapshot=settings.snapshot_lifetime_days * 86_400,
             rollouts=settings.rollouts_lifetime_days * 86_400,
         )
-        self._lock = filelock.FileLock(home.repository_lock, timeout=LOCK_TIMEOUT_SECONDS)
+        self._lock = FileLock(
+            home.repository_lock,
+            timeout_seconds=LOCK_TIMEOUT_SECONDS,
+            busy=f"Another process has been writing to the repository in {home.root} for over "
+            f"{LOCK_TIMEOUT_SECONDS:.0f} s. Wait for it to finish, then try again.",
+        )
 
     @classmethod
     def create(cls, home: ServerHome, settings: ServerSettings, keys: Keys, now: float) -> "Repository":
@@ -119,26 +124,9 @@ class Repository:
         repository._load()
         return repository
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Hold the write lock across several calls; re-entrant within a thread. Raises `UserError` (BUSY, STORAGE)."""
-        try:
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise UserError(
-                f"Another process has been writing to the repository in {self._home.root} for over "
-                f"{LOCK_TIMEOUT_SECONDS:.0f} s. Wait for it to finish, then try again.",
-                ExitCode.BUSY,
-            ) from None
-        except OSError as error:
-            raise UserError(
-                f"Cannot lock {self._home.repository_lock}: {error.strerror}. Run this as the user who owns it.",
-                ExitCode.STORAGE,
-            ) from error
-        try:
-            yield
-        finally:
-            self._lock.release()
+        return self._lock.held()
 
     # --- what endpoints see ----------------------------------------------------------
 
@@ -320,7 +308,8 @@ class Repository:
         data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
         durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
-            self._prune(current)
+            newest = {name: metadata.signed.version for name, metadata in current.targets.items()}
+            repository_files.prune(self._home, newest | {"snapshot": current.snapshot.signed.version})
         return current.timestamp.signed.version
 
     def _sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
@@ -337,20 +326,6 @@ class Repository:
         except RepositoryError as error:
             raise _untrusted(_KEY_OF_ROLE.get(role, role)) from error
         return metadata.to_bytes()
-
-    def _prune(self, current: _Current) -> None:
-        """Remove versions that no client can be in the middle of reading."""
-        newest = {name: metadata.signed.version for name, metadata in current.targets.items()}
-        newest["snapshot"] = current.snapshot.signed.version
-        for role, version in newest.items():
-            for path in self._home.tuf_metadata.glob(f"*.{role}.json"):
-                number = path.name.split(".", 1)[0]
-                if number.isdigit() and int(number) <= version - KEEP_VERSIONS:
-                    path.unlink(missing_ok=True)
-        directory = self._home.tuf_targets / ROLLOUTS_TARGET.split("/")[0]
-        by_age = sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        for path in by_age[:-KEEP_VERSIONS]:
-            path.unlink(missing_ok=True)
 
 
 def _first_versions(keys: Keys) -> _Current:

@@ -108,7 +108,7 @@ def ask_in_plain_text(endpoint: Endpoint, payload: Payload, _leaf: Leaf | None) 
         return ask_over_socket(connection, bittorrent_request(payload))
 
 
-def rogue_session(payload: Payload, ca_pem: str, leaf: Leaf | None, directory: Path, *, tls: bool):
+def rogue_session(payload: Payload, ca_pem: str, leaf: Leaf | None, directory: Path, *, tls: bool, utp: bool = False):
     """A whole BitTorrent client without the right certificate; it accepts everybody."""
     session = lt.session(
         {
@@ -118,7 +118,7 @@ def rogue_session(payload: Payload, ca_pem: str, leaf: Leaf | None, directory: P
             "enable_lsd": False,
             "enable_upnp": False,
             "enable_natpmp": False,
-            "min_reconnect_time": 1,
+            "enable_outgoing_utp": utp,
         },
         0,
     )
@@ -174,7 +174,10 @@ async def test_rogue_bittorrent_client_that_calls_gets_nothing(open_endpoint, pa
     leaf = CERTIFICATES.get(kind, lambda: None)()
     async with open_endpoint() as seed:
         await seed.add(payload, complete=True)
-        session, handle = rogue_session(payload, ca.pem, leaf, tmp_path / "rogue", tls=kind != "plain text")
+        # one of them tries uTP first, which the engine does not speak
+        session, handle = rogue_session(
+            payload, ca.pem, leaf, tmp_path / "rogue", tls=kind != "plain text", utp=kind == "no certificate"
+        )
         handle.connect_peer((seed.address, seed.engine.listen_port), 1, 0)
         await seed.event(PeerRefused, address=ROGUE_ADDRESS)
         status = handle.status()

@@ -4,12 +4,13 @@ import contextlib
 import datetime
 import errno
 import os
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import libtorrent as lt
 import pytest
@@ -206,10 +207,11 @@ async def test_add_piece_for_an_unknown_torrent(open_endpoint):
 # --- what is on disk --------------------------------------------------------------------
 
 CHILD = """
-import sys, trio, pickle
+import sys, trio
 from pathlib import Path
-from tests.swarm_endpoints import open_test_endpoint
-payload, identity = pickle.loads(sys.stdin.buffer.read())
+from tests.pki import TestCA
+from tests.swarm_endpoints import load_payload, make_identity, open_test_endpoint
+payload, identity = load_payload(Path(sys.argv[2])), make_identity(TestCA())
 async def main():
     async with open_test_endpoint(Path(sys.argv[1]), identity) as endpoint:
         await endpoint.add(payload)
@@ -222,25 +224,23 @@ trio.run(main)
 
 
 async def test_pieces_outlive_a_killed_process(open_endpoint, payload_of, ca, tmp_path):
-    import pickle
-
     payload = payload_of(6 * MIB)
     directory = tmp_path / "killed"
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(pickle.dumps((payload, make_identity(ca))))
-        child.stdin.close()
-        assert await trio.to_thread.run_sync(child.stdout.readline) == b"stored\n"
-        child.send_signal(signal.SIGKILL)
-        await trio.to_thread.run_sync(child.wait)
+    payload.save(tmp_path / "payload")
+    async with trio.open_nursery() as nursery:
+        command = [sys.executable, "-c", CHILD, str(directory), str(tmp_path / "payload")]
+        child = await nursery.start(partial(trio.run_process, command, stdout=subprocess.PIPE, check=False))
+        with trio.fail_after(20):
+            assert await child.stdout.receive_some() == b"stored\n"
+        child.kill()
     async with open_endpoint(directory=directory) as a:
         await a.add(payload)
         snapshot = await a.checked(payload)
         stored = pieces_of(range(0, payload.count, 2))
-        assert snapshot.have | pieces_of([payload.count - 1]) == stored | pieces_of([payload.count - 1])
+        lost = stored & ~snapshot.have
+        assert snapshot.have & ~stored == 0
+        # at most what was still on its way from the hash check to the file
+        assert lost & pieces_of(range(payload.count - 8)) == 0
         await a.put(payload, range(payload.count))
         await a.completed(payload)
         assert a.path(payload).read_bytes() == payload.data
@@ -413,7 +413,7 @@ async def test_closing_does_not_hold_up_the_event_loop(open_endpoint, payload_of
 
 def hostile(torrent: bytes) -> dict[str, bytes]:
     def changed(*path: bytes, value: object) -> bytes:
-        decoded = lt.bdecode(torrent)
+        decoded: Any = lt.bdecode(torrent)
         at = decoded
         for key in path[:-1]:
             at = at[key]
@@ -429,7 +429,7 @@ def hostile(torrent: bytes) -> dict[str, bytes]:
         "deep": b"l" * 100_000,
         "cut": torrent[:-10],
         "huge": b"d1:a" + str(MAX_TORRENT_BYTES).encode() + b":" + bytes(MAX_TORRENT_BYTES) + b"e",
-        "no info": lt.bencode({b"piece layers": {}}),
+        "no info": b"d12:piece layersdee",
         "other hash": changed(b"info", b"piece length", value=512 << 10),
         "no layers": changed(b"piece layers", value=None),
         "tracker": changed(b"announce", value=b"http://tracker.example/announce"),
@@ -441,12 +441,11 @@ def hostile(torrent: bytes) -> dict[str, bytes]:
 async def test_hostile_torrents_are_refused(open_endpoint, payload_of):
     payload = payload_of(MIB)
     async with open_endpoint() as a:
-        for name, torrent in hostile(payload.torrent).items():
+        for torrent in hostile(payload.torrent).values():
             with pytest.raises(EngineError, match="not acceptable"):
                 await a.engine.add(
                     torrent, expected_hash=payload.torrent_hash, directory=a.directory, assume_complete=False
                 )
-                raise AssertionError(name)
         await a.add(payload)  # the engine is none the worse
         await a.add(payload)
         await a.checked(payload)

@@ -210,8 +210,15 @@ def test_endpoints_are_listed_denied_and_allowed(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("token",), ("endpoints",), ("deny", ENDPOINT), ("renew",), ("publish", "f", "--patch-id", "a", "--version", "1")]
-)  # fmt: skip
+    "arguments",
+    [
+        ("token",),
+        ("endpoints",),
+        ("deny", ENDPOINT),
+        ("renew",),
+        ("publish", "f", "--patch-id", "a", "--version", "1"),
+    ],
+)
 def test_a_home_that_is_not_initialised(shell: Shell, arguments: tuple[str, ...]) -> None:
     assert "Run 'seed-server init" in shell(*arguments, code=ExitCode.NOT_SET_UP)
 

@@ -30,7 +30,7 @@ def fresh(**left: float) -> list[RoleExpiry]:
         ({"snapshot": 100, "rollouts": -5}, {"snapshot", "rollouts"}),
         ({"timestamp": 1_300}, set()),
         ({"timestamp": 1_301}, {"timestamp"}),  # signed with a clock that was ahead
-        ({role: -1 for role in OFFLINE_ROLES}, set()),
+        (dict.fromkeys(OFFLINE_ROLES, -1), set()),
     ],
 )
 def test_roles_due(left: dict[str, float], due: set[str]) -> None:

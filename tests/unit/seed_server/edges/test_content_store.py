@@ -184,8 +184,8 @@ def test_a_disk_that_fills_up_during_the_copy(tmp_path: Path, source: Path, monk
             with contextlib.suppress(OSError), (disk / "other").open("ab") as other:
                 other.write(bytes(1 << 20))
 
-        with pytest.raises(UserError, match=r"is full\. Free some space") as caught:
-            with ContentStore(disk).incoming(source, fill):
-                pass
+        full = pytest.raises(UserError, match=r"is full\. Free some space")
+        with full as caught, ContentStore(disk).incoming(source, fill):
+            pass
         assert caught.value.exit_code is ExitCode.STORAGE
         assert [path.name for path in disk.iterdir()] == ["other"]

@@ -27,7 +27,8 @@ from seed_server.core.publish_plan import with_patch
 from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.edges import repository as repository_module
 from seed_server.edges.key_files import create_signing_key, key_path
-from seed_server.edges.repository import KEEP_VERSIONS, Repository
+from seed_server.edges.repository import Repository
+from seed_server.edges.repository_files import KEEP_VERSIONS
 from seed_server.settings import ServerHome, ServerSettings
 
 DAY = 86_400.0

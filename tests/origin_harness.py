@@ -1,0 +1,343 @@
+"""A real origin port on a loopback address, and endpoints that speak to it byte by byte."""
+
+import contextlib
+import datetime as dt
+import hashlib
+import os
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from p2pdist.identifiers import EndpointId, Sha256Hex, TorrentHash
+from p2pdist.wire import bitfield
+from p2pdist.wire.enrolment import Certificates
+from p2pdist.wire.frames import FrameDecoder, encode_frame
+from p2pdist.wire.messages import (
+    MAX_DATA_FRAME_BYTES,
+    PROTOCOL_VERSION,
+    ControlHello,
+    DataHello,
+    Goodbye,
+    Message,
+    Piece,
+    Ping,
+    Pong,
+    Want,
+    Welcome,
+    decode_from_server,
+    decode_on_data_connection,
+    encode_message,
+)
+from seed_server.core import merkle
+from seed_server.core.site_map import SiteMap, parse_site_map
+from seed_server.edges.certificate_authority import CertificateAuthority
+from seed_server.edges.content_store import ContentStore
+from seed_server.edges.database import Database, PatchRow
+from seed_server.edges.origin import OriginServer
+from seed_server.edges.server_tls import ServerTls
+from seed_server.settings import ServerSettings
+
+SERVER_ADDRESS = "127.0.8.1"
+PIECE_BYTES = 64 << 10
+DEADLINE_SECONDS = 15.0  # of a whole test: nothing here takes a second on an idle machine
+
+Stream = trio.SSLStream[trio.SocketStream]
+M = TypeVar("M", bound=Message)
+
+
+class Closed(Exception):  # noqa: N818 - an event more than an error
+    """The server closed the connection; ``args[0]`` is the reason it gave, if any."""
+
+
+@dataclass
+class Connection:
+    """An endpoint's end of a connection; ``received_bytes`` counts application bytes."""
+
+    stream: Stream
+    data: bool = False
+    decoder: FrameDecoder = field(default_factory=lambda: FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES))
+    bodies: list[bytes] = field(default_factory=list)
+    received_bytes: int = 0
+
+    async def send(self, message: Message) -> None:
+        await self.send_raw(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
+
+    async def send_raw(self, data: bytes) -> None:
+        with contextlib.suppress(trio.BrokenResourceError):  # what the server has said shows when it is read
+            await self.stream.send_all(data)
+
+    async def send_eof(self) -> None:
+        await self.stream.transport_stream.send_eof()
+
+    async def receive(self) -> Message:
+        """Return the next message. Raises `Closed`."""
+        while not self.bodies:
+            try:
+                data = await self.stream.receive_some()
+            except trio.BrokenResourceError as error:
+                raise Closed("") from error
+            if not data:
+                raise Closed("")
+            self.received_bytes += len(data)
+            self.bodies = self.decoder.feed(bytes(data))
+        body = self.bodies.pop(0)
+        message: Message = decode_on_data_connection(body) if self.data else decode_from_server(body)
+        if isinstance(message, Goodbye):
+            raise Closed(message.reason)
+        return message
+
+    async def expect(self, kind: type[M]) -> M:
+        """Return the next message of this kind, and answer pings until then."""
+        while True:
+            message = await self.receive()
+            if isinstance(message, kind):
+                return message
+            if isinstance(message, Ping):
+                await self.send(Pong(nonce=message.nonce))
+
+    async def closed(self) -> str:
+        """Wait for the end and return the reason that the server gave."""
+        try:
+            while True:
+                await self.receive()
+        except Closed as end:
+            return str(end)
+
+    async def aclose(self) -> None:
+        await trio.aclose_forcefully(self.stream)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An endpoint's key and certificates."""
+
+    endpoint: EndpointId
+    key_pem: bytes
+    certificates: Certificates
+    local_address: str
+
+
+@dataclass
+class Endpoint:
+    """An enrolled endpoint with both connections open."""
+
+    identity: Identity
+    welcome: Welcome
+    control: Connection
+    data: Connection
+    have: int = 0
+
+    async def want(self, patch: PatchRow, **changes: Any) -> None:
+        await self.control.send(want(patch, have=self.have, **changes))
+
+    async def aclose(self) -> None:
+        await self.control.aclose()
+        await self.data.aclose()
+
+
+def want(patch: PatchRow, *, have: int = 0, lan_have: int = 0, stalled: bool = False, can_fetch: bool = True) -> Want:
+    count = patch.piece_count
+    return Want(
+        torrent=patch.torrent_hash,
+        have=bitfield.pack(have, count),
+        lan_have=bitfield.pack(lan_have, count),
+        lan_stalled=stalled,
+        can_fetch=can_fetch,
+    )
+
+
+def hello(address: str, **changes: Any) -> ControlHello:
+    values: dict[str, Any] = {
+        "protocol": PROTOCOL_VERSION,
+        "software": "test",
+        "hostname": "pc",
+        "addresses": [address],
+        "lan_port": 7691,
+        "on_mains": True,
+        "wired": True,
+        "uptime_seconds": 1,
+    }
+    return ControlHello(**(values | changes))
+
+
+@dataclass
+class Lab:
+    """A home with two CAs, a database and a content store, and the port that serves them."""
+
+    root: Path
+    authority: CertificateAuthority
+    database: Database
+    content: ContentStore
+    server: OriginServer
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    _hosts: int = 1
+
+    @property
+    def port(self) -> int:
+        return self.server.addresses[0][1]
+
+    # --- what the operator does ---------------------------------------------------------
+
+    async def publish(self, pieces: int = 5, *, sequence: int = 1, announce: bool = True) -> PatchRow:
+        """Publish random bytes that end within the last piece."""
+        data = os.urandom(PIECE_BYTES * pieces - 1_000)
+        sha256 = Sha256Hex(hashlib.sha256(data).hexdigest())
+        parts = [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
+        self.content.path(sha256).write_bytes(data)
+        piece_hashes = b"".join(merkle.piece_hash(part, PIECE_BYTES, len(data)) for part in parts)
+        self.content.write_piece_hashes(sha256, piece_hashes)
+        patch = PatchRow(
+            patch_id=f"KB{sequence}",
+            version="1.0",
+            title="a patch",
+            severity="high",
+            cvss=None,
+            file_name="patch.bin",
+            sha256=sha256,
+            length_bytes=len(data),
+            torrent_hash=TorrentHash(hashlib.sha256(b"torrent" + data).hexdigest()),
+            piece_length_bytes=PIECE_BYTES,
+            piece_count=len(parts),
+            sequence=sequence,
+            published_at=1.0,
+        )
+        self.payloads[patch.torrent_hash] = data
+        self.database.add_patch(patch)
+        if announce:
+            await self.server.repository_changed(sequence)
+        return patch
+
+    def payload(self, patch: PatchRow) -> Path:
+        return self.content.path(Sha256Hex(patch.sha256))
+
+    def piece(self, patch: PatchRow, index: int) -> bytes:
+        return self.payloads[patch.torrent_hash][index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
+
+    # --- who connects -------------------------------------------------------------------
+
+    def identity(self, *, enrolled: bool = True, now: float | None = None) -> Identity:
+        key = ec.generate_private_key(ec.SECP256R1())
+        csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+        endpoint, certificates = self.authority.issue_endpoint_certificates(
+            csr.public_bytes(Encoding.PEM).decode(), time.time() if now is None else now
+        )
+        if enrolled:
+            self.database.add_endpoint(endpoint, "pc", 1.0)
+        self._hosts += 1
+        key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return Identity(endpoint, key_pem, certificates, f"127.0.8.{self._hosts}")
+
+    def context(self, certificate_pem: str | None, key_pem: bytes = b"") -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=self.authority.control_ca_pem)
+        if certificate_pem is not None:
+            with tempfile.NamedTemporaryFile(dir=self.root, suffix=".pem") as file:
+                file.write(certificate_pem.encode() + key_pem)
+                file.flush()
+                context.load_cert_chain(file.name)
+        return context
+
+    def own_context(self, identity: Identity) -> ssl.SSLContext:
+        return self.context(identity.certificates.control_certificate, identity.key_pem)
+
+    async def connect(self, context: ssl.SSLContext, local_address: str = "127.0.8.250") -> Connection:
+        tcp = await trio.open_tcp_stream(SERVER_ADDRESS, self.port, local_address=local_address)
+        return Connection(trio.SSLStream(tcp, context, server_hostname=SERVER_ADDRESS, https_compatible=True))
+
+    async def control(self, identity: Identity, **changes: Any) -> tuple[Connection, Welcome]:
+        """Open a control connection and wait to be welcomed."""
+        control = await self.connect(self.own_context(identity), identity.local_address)
+        await control.send(hello(identity.local_address, **changes))
+        return control, await control.expect(Welcome)
+
+    async def data(self, identity: Identity) -> Connection:
+        """Open a data connection."""
+        data = await self.connect(self.own_context(identity), identity.local_address)
+        data.data = True
+        await data.send(DataHello(protocol=PROTOCOL_VERSION))
+        return data
+
+    async def endpoint(self, identity: Identity | None = None, **changes: Any) -> Endpoint:
+        """Open both connections of a (new) endpoint."""
+        identity = identity or self.identity()
+        control, welcome = await self.control(identity, **changes)
+        return Endpoint(identity, welcome, control, await self.data(identity))
+
+    async def still_serves(self) -> None:
+        """Assert that an honest endpoint gets what it asks for."""
+        patch = await self.publish(1, sequence=1_000 + len(self.payloads), announce=False)
+        honest = await self.endpoint()
+        await honest.want(patch)
+        piece = await honest.data.expect(Piece)
+        assert piece.data == self.piece(patch, piece.piece)
+        await honest.aclose()
+        self.database.remove_patch(patch.patch_id, patch.version)
+
+
+@asynccontextmanager
+async def running_lab(root: Path, *, sites: str = "", **settings: Any) -> AsyncIterator[Lab]:
+    """Run an origin port in ``root``."""
+    authority = CertificateAuthority.create(_directory(root / "ca"), "test", time.time())
+    content = ContentStore(_directory(root / "content"))
+    certificate = authority.issue_server_certificate([SERVER_ADDRESS], time.time())
+    values: dict[str, Any] = {"name": "test", "address": SERVER_ADDRESS, "origin_port": 0}
+    with Database.create(root / "state.db") as database:
+        server = OriginServer(
+            settings=ServerSettings(**(values | settings)),
+            database=database,
+            content=content,
+            tls=ServerTls(authority.control_ca_pem, certificate).origin,
+            sites=site_map(sites),
+            timestamp_version=1,
+        )
+        with trio.fail_after(DEADLINE_SECONDS):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(server.run)
+                yield Lab(root, authority, database, content, server)
+                nursery.cancel_scope.cancel()
+
+
+def site_map(text: str) -> SiteMap:
+    return parse_site_map(text, source="sites.toml")
+
+
+def _directory(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def control_ca_leaf(
+    lab: Lab, names: Iterable[str], *, usage: ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH
+) -> ssl.SSLContext:
+    """Return a client context with a certificate that the real control CA signed, for any names."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    control = lab.authority._control
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")]))
+        .issuer_name(control.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .sign(control.key, hashes.SHA256())
+    )
+    return lab.context(
+        certificate.public_bytes(Encoding.PEM).decode(),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )

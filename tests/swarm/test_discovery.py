@@ -1,0 +1,154 @@
+"""Real mDNS on the loopback interface, with several daemons on 127.x addresses, and hostile records."""
+
+import base64
+import os
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import trio
+import zeroconf
+
+from p2pdist.edges import discovery as module
+from p2pdist.edges.discovery import SERVICE_TYPE, Announcement, Discovery, PeerFound, PeerLost, open_discovery
+from p2pdist.identifiers import EndpointId
+
+SWARM = "0123456789abcdef"
+
+
+def new_id() -> EndpointId:
+    # random: other tests, and daemons on this machine, share the loopback's mDNS
+    return EndpointId(base64.b32encode(os.urandom(16)).decode().rstrip("=").lower())
+
+
+def announcement(address: str, port: int = 7000, site_tag: str = "") -> Announcement:
+    return Announcement(new_id(), address, port, SWARM, site_tag)
+
+
+async def heard_from(discovery: Discovery, endpoint_id: str, *, seconds: float = 8.0) -> PeerFound | PeerLost:
+    """Return the next event that concerns this endpoint."""
+    with trio.fail_after(seconds):
+        async for event in discovery.events:
+            about = event.announcement.endpoint_id if isinstance(event, PeerFound) else event.endpoint_id
+            if about == endpoint_id:
+                return event
+    raise AssertionError("unreachable")
+
+
+async def test_two_daemons_find_each_other_follow_changes_and_say_goodbye():
+    one, two = announcement("127.0.1.101"), announcement("127.0.1.102", 7001)
+    async with open_discovery(one, interface="127.0.1.101") as a:
+        async with open_discovery(two, interface="127.0.1.102") as b:
+            assert await heard_from(a, two.endpoint_id) == PeerFound(two)
+            assert await heard_from(b, one.endpoint_id) == PeerFound(one)
+            moved = replace(two, port=7002, site_tag="fedcba9876543210")
+            await b.announce(moved)
+            while (event := await heard_from(a, two.endpoint_id)) != PeerFound(moved):
+                assert isinstance(event, PeerFound)  # the port may be heard before the site
+            assert (a.problem, b.problem) == ("", "")
+        assert await heard_from(a, two.endpoint_id) == PeerLost(two.endpoint_id)
+
+
+async def test_opening_does_not_wait_for_the_announcement():
+    with trio.fail_after(1):
+        async with open_discovery(announcement("127.0.1.103"), interface=None):
+            pass
+
+
+async def test_a_failure_is_a_problem_in_words_and_stops_nothing(monkeypatch):
+    def no_network(*_args: object) -> zeroconf.Zeroconf:
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr(module, "_open", no_network)
+    async with open_discovery(announcement("127.0.1.104"), interface=None) as a:
+        with trio.fail_after(2):
+            while not a.problem:  # noqa: ASYNC110 - a plain attribute
+                await trio.sleep(0.01)
+        assert "No such device" in a.problem
+
+
+async def test_an_id_that_is_taken_is_a_problem_and_stops_nothing():
+    one = announcement("127.0.1.105")
+    async with (
+        open_discovery(one, interface=None) as a,
+        open_discovery(announcement("127.0.1.106"), interface=None) as b,
+    ):
+        await heard_from(b, one.endpoint_id)
+        async with open_discovery(replace(one, address="127.0.1.107"), interface=None) as twin:
+            with trio.fail_after(5):
+                while not twin.problem:  # noqa: ASYNC110 - a plain attribute
+                    await trio.sleep(0.01)
+            assert "announces this endpoint's id" in twin.problem
+        assert a.problem == ""
+
+
+GOOD = {"v": "1", "swarm": SWARM, "site": "", "run": "00000001"}
+HOSTILE: dict[str, dict[str, str | bytes | None]] = {
+    "no version": {"v": None},
+    "other version": {"v": "2"},
+    "other id": {"id": "a" * 26},
+    "not an id": {"id": "../../etc"},
+    "short swarm": {"swarm": "0123"},
+    "swarm in capitals": {"swarm": SWARM.upper()},
+    "swarm with a line end": {"swarm": SWARM + "\n"},
+    "bytes that are no text": {"site": b"\xff\xfe" * 8},
+    "no run": {"run": ""},
+    "one key too many": {"patch": "KB1"},
+    "everything long": {"site": "0" * 200},
+}
+
+
+def service(endpoint_id: str, changes: dict, address: str = "127.0.1.110", port: int = 9) -> zeroconf.ServiceInfo:
+    properties = {**GOOD, "id": endpoint_id, **changes}
+    return zeroconf.ServiceInfo(
+        SERVICE_TYPE,
+        f"{endpoint_id}.{SERVICE_TYPE}",
+        port=port,
+        properties={key: value for key, value in properties.items() if value is not None},
+        server=f"{endpoint_id}.local.",
+        parsed_addresses=[address],
+    )
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_records_are_refused(case):
+    endpoint_id = new_id()
+    assert module._parse(endpoint_id, service(endpoint_id, {})) is not None
+    assert module._parse(endpoint_id, service(endpoint_id, HOSTILE[case])) is None
+
+
+@pytest.mark.parametrize("address", ["224.0.0.251", "0.0.0.0", "255.255.255.255", "ff02::fb", "::", "fe80::1"])
+def test_addresses_that_no_pc_has_are_refused(address):
+    endpoint_id = new_id()
+    assert module._parse(endpoint_id, service(endpoint_id, {}, address)) is None
+    assert module._parse(endpoint_id, service(endpoint_id, {}, port=0)) is None
+
+
+def _register(attacker: zeroconf.Zeroconf, info: zeroconf.ServiceInfo) -> None:
+    attacker.register_service(info, cooperating_responders=True)
+
+
+async def test_hostile_records_on_the_wire_do_no_harm_to_the_others():
+    honest = announcement("127.0.1.112")
+    flood = [service(new_id(), {}, "127.0.1.113") for _ in range(module.MAX_NAMES_PER_ADDRESS + 4)]
+    bad = [service(new_id(), changes) for changes in HOSTILE.values()]
+    attacker = await trio.to_thread.run_sync(lambda: zeroconf.Zeroconf(interfaces=["127.0.0.1"]))
+    try:
+        async with open_discovery(announcement("127.0.1.111"), interface=None) as a:
+            async with trio.open_nursery() as nursery:
+                for info in [*bad, *flood]:
+                    # without the 1.6 s of probing that an honest one takes
+                    nursery.start_soon(trio.to_thread.run_sync, partial(_register, attacker, info))
+            async with open_discovery(honest, interface=None):
+                seen = []
+                with trio.fail_after(8):
+                    async for event in a.events:
+                        if event == PeerFound(honest):
+                            break
+                        seen.append(event)
+            addresses = [e.announcement.address for e in seen if isinstance(e, PeerFound)]
+            assert "127.0.1.110" not in addresses
+            assert addresses.count("127.0.1.113") <= module.MAX_NAMES_PER_ADDRESS
+            assert a.dropped_hints > 0
+    finally:
+        await trio.to_thread.run_sync(attacker.close)
