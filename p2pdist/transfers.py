@@ -91,6 +91,8 @@ class Transfers:
                 if torrent_hash not in self._transfers:
                     self._transfers[torrent_hash] = self._new_transfer(torrent_hash, patch)
                     log.info("patch is known", patch=patch.manifest.patch_id, version=patch.manifest.version)
+            for transfer in self._transfers.values():
+                transfer.wanted = None  # what the origin could not serve may have been repaired: ask again
             self._dirty = True
         await self.step()
 
@@ -197,6 +199,7 @@ class Transfers:
             transfer.in_engine = True
             transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
         transfer.error = ""
+        transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the one from before may tell of the failure
         transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
         self._move(transfer, TransferEvent.ADDED)
         if proven:
@@ -236,8 +239,9 @@ class Transfers:
                     trio.current_time(),
                 )
                 return
-            self._move(transfer, TransferEvent.DISPROVEN)
+            # first the check: a step in between would see the engine complete, and prove again
             await self._engine.recheck(transfer.torrent_hash)
+            self._move(transfer, TransferEvent.DISPROVEN)
 
     async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
         try:
@@ -284,16 +288,17 @@ class Transfers:
         """Store a piece that came from the origin, and tell the origin whether it was good."""
         transfer = self._transfers.get(TorrentHash(piece.torrent))
         if transfer is None or not transfer.in_engine:
-            await self._send(PieceRejected(torrent=piece.torrent, piece=piece.piece))
-            return
+            return  # withdrawn while it was on its way; the server drops the torrent too
+        transfer.origin_error = ""
         size = len(piece.data)
         transfer.record = replace(transfer.record, bytes_from_origin=transfer.record.bytes_from_origin + size)
         already_here = transfer.snapshot is not None and bool(transfer.snapshot.have >> piece.piece & 1)
         try:
             good = await self._engine.add_piece(transfer.torrent_hash, PieceIndex(piece.piece), piece.data)
         except EngineError as error:
+            # no verdict on the piece: what is wrong is here. The next `Want` says that this endpoint cannot fetch
             log.warning("a piece from the origin could not be stored", piece=piece.piece, reason=str(error))
-            good = False
+            return
         if not good or already_here:
             transfer.record = replace(transfer.record, bytes_wasted=transfer.record.bytes_wasted + size)
         answer = PieceStored if good else PieceRejected
