@@ -16,10 +16,10 @@ from typing import Literal, TypeAlias
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from p2pdist import merkle
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import parse_sha256
 from p2pdist.manifest import Manifest, Payload, Severity
-from seed_server.core import merkle
 from seed_server.core.publish_plan import (
     PatchDescription,
     check_new_content,

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from p2pdist import merkle
 from p2pdist.identifiers import EndpointId, Sha256Hex, TorrentHash
 from p2pdist.wire import bitfield
 from p2pdist.wire.enrolment import Certificates
@@ -40,7 +41,6 @@ from p2pdist.wire.messages import (
     decode_on_data_connection,
     encode_message,
 )
-from seed_server.core import merkle
 from seed_server.core.site_map import SiteMap, parse_site_map
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.content_store import ContentStore
@@ -182,6 +182,8 @@ class Lab:
     content: ContentStore
     server: OriginServer
     payloads: dict[str, bytes] = field(default_factory=dict)
+    connections: list[Connection] = field(default_factory=list)
+    """Closed when the lab ends, before the port stops."""
     _hosts: int = 1
 
     @property
@@ -254,7 +256,9 @@ class Lab:
 
     async def connect(self, context: ssl.SSLContext, local_address: str = "127.0.8.250") -> Connection:
         tcp = await trio.open_tcp_stream(SERVER_ADDRESS, self.port, local_address=local_address)
-        return Connection(trio.SSLStream(tcp, context, server_hostname=SERVER_ADDRESS, https_compatible=True))
+        connection = Connection(trio.SSLStream(tcp, context, server_hostname=SERVER_ADDRESS, https_compatible=True))
+        self.connections.append(connection)
+        return connection
 
     async def control(self, identity: Identity, **changes: Any) -> tuple[Connection, Welcome]:
         """Open a control connection and wait to be welcomed."""
@@ -305,8 +309,14 @@ async def running_lab(root: Path, *, sites: str = "", **settings: Any) -> AsyncI
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:
                 await nursery.start(server.run)
-                yield Lab(root, authority, database, content, server)
-                nursery.cancel_scope.cancel()
+                lab = Lab(root, authority, database, content, server)
+                try:
+                    yield lab
+                finally:
+                    with trio.CancelScope(shield=True):  # closing forcefully does not wait
+                        for connection in lab.connections:
+                            await connection.aclose()
+                    nursery.cancel_scope.cancel()
 
 
 def site_map(text: str) -> SiteMap:

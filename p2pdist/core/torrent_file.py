@@ -4,13 +4,12 @@ Looks at the decoded metainfo (BEP 3, BEP 52) and takes nothing that it does not
 know: no tracker, web seed, certificate, attribute or second file gets through.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from p2pdist.core.piece_hash import HASH_BYTES, blocks_of_single_piece, piece_root
 from p2pdist.identifiers import InvalidIdentifierError, Sha256Hex, parse_sha256
 from p2pdist.manifest import MAX_PAYLOAD_BYTES
+from p2pdist.merkle import HASH_BYTES, piece_hash, pieces_root, split_hashes
 from p2pdist.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 
 MIN_PIECE_BYTES = 16_384  # one block (BEP 52)
@@ -43,8 +42,8 @@ class TorrentFile:
         """Return whether ``data`` is this piece. Hashes for up to some milliseconds."""
         if not 0 <= piece < self.piece_count or len(data) != self.piece_length(piece):
             return False
-        blocks = blocks_of_single_piece(self.piece_bytes if self.piece_count > 1 else self.length_bytes)
-        return piece_root(data, blocks=blocks) == self.piece_hashes[piece * HASH_BYTES : (piece + 1) * HASH_BYTES]
+        expected = self.piece_hashes[piece * HASH_BYTES : (piece + 1) * HASH_BYTES]
+        return piece_hash(data, self.piece_bytes, self.length_bytes) == expected
 
 
 def read_torrent_file(metainfo: object) -> TorrentFile:
@@ -72,7 +71,7 @@ def read_torrent_file(metainfo: object) -> TorrentFile:
     piece_hashes = layers.get(root) if count > 1 else root
     if not isinstance(piece_hashes, bytes) or len(piece_hashes) != count * HASH_BYTES:
         raise TorrentFileError("does not hold a hash for each piece")
-    if count > 1 and _layer_root(piece_hashes, piece_bytes) != root:
+    if count > 1 and pieces_root(split_hashes(piece_hashes), piece_bytes) != root:
         raise TorrentFileError("holds piece hashes that do not belong to its file")
     return TorrentFile(sha256, length, piece_bytes, count, piece_hashes)
 
@@ -90,20 +89,6 @@ def _single_file(info: Mapping[bytes, object]) -> tuple[bytes, int, bytes]:
     if not isinstance(root, bytes) or len(root) != HASH_BYTES:
         raise TorrentFileError("has no root hash")
     return name, _number(properties.get(b"length"), 1, MAX_PAYLOAD_BYTES, "length"), root
-
-
-def _layer_root(layer: bytes, piece_bytes: int) -> bytes:
-    """Return the file's root over its piece hashes; missing ones count as pieces of zero leaves."""
-    padding = bytes(HASH_BYTES)
-    size = MIN_PIECE_BYTES
-    while size < piece_bytes:
-        padding = hashlib.sha256(padding * 2).digest()
-        size *= 2
-    nodes = [layer[i : i + HASH_BYTES] for i in range(0, len(layer), HASH_BYTES)]
-    nodes += [padding] * ((1 << (len(nodes) - 1).bit_length()) - len(nodes))
-    while len(nodes) > 1:
-        nodes = [hashlib.sha256(nodes[i] + nodes[i + 1]).digest() for i in range(0, len(nodes), 2)]
-    return nodes[0]
 
 
 def _dictionary(value: object, what: str) -> Mapping[bytes, object]:

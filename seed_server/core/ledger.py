@@ -146,7 +146,10 @@ class PieceLedger:
         for piece in [p for p, lease in self._leases.items() if lease.endpoint == endpoint and have >> p & 1]:
             self._end_lease(piece)
             self.counters.stored += 1
-        if not can_fetch or have == self._all:
+        if not can_fetch:
+            # what is on its way there will not be stored: at once to somebody else
+            self.data_lost(endpoint)
+        elif have == self._all:
             self._slots.discard(endpoint)
 
     def stored(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> None:
@@ -184,7 +187,7 @@ class PieceLedger:
         return len(by) >= MAX_PIECE_REJECTIONS and len(set(by)) >= MIN_REJECTING_ENDPOINTS
 
     def data_lost(self, endpoint: EndpointId) -> None:
-        """End what depends on the data connection: leases and the slot."""
+        """End an endpoint's leases, and give its slot away."""
         self._slots.discard(endpoint)
         for piece in [p for p, lease in self._leases.items() if lease.endpoint == endpoint]:
             self._end_lease(piece)

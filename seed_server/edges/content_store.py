@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from p2pdist import durable_files
+from p2pdist import durable_files, merkle
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PieceIndex, Sha256Hex, parse_sha256
-from seed_server.core import merkle
 
 COPY_CHUNK_BYTES = 1 << 20
 MIN_FREE_BYTES_AFTER_COPY = 16 << 20  # metadata, database and logs must go on working

@@ -5,8 +5,8 @@ from collections import OrderedDict
 
 import trio
 
+from p2pdist import merkle
 from p2pdist.identifiers import PieceIndex, Sha256Hex, parse_sha256
-from seed_server.core import merkle
 from seed_server.edges.content_store import ContentStore, DamagedPayloadError, verify_piece
 from seed_server.edges.database import PatchRow
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import msgspec
 
+from p2pdist import merkle
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import TorrentHash
 from p2pdist.manifest import MAX_TORRENT_BYTES
-from seed_server.core import merkle
 from seed_server.edges.content_store import OnProgress
 
 PROGRESS_SECONDS = 0.1  # between progress lines; also how long the child outlives a killed parent

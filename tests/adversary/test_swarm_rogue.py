@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from p2pdist.core.peer_reasons import PeerReason
 from p2pdist.edges.torrent_engine import PeerRefused
-from p2pdist.edges.torrent_settings import DH_PARAMETERS_PEM
+from p2pdist.edges.torrent_engine.settings import DH_PARAMETERS_PEM
 from tests.pki import Leaf, TestCA
 from tests.swarm_endpoints import Endpoint, Payload
 

@@ -13,6 +13,7 @@ SHARED_VOCABULARY = {
     "p2pdist.identifiers",
     "p2pdist.manifest",
     "p2pdist.wire",
+    "p2pdist.merkle",
     "p2pdist.errors",
     "p2pdist.toml_config",  # this and the next two: ADR 0003
     "p2pdist.durable_files",

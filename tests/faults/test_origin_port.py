@@ -32,6 +32,7 @@ from p2pdist.wire.messages import (
     encode_message,
 )
 from seed_server.edges import origin_connection, origin_control, origin_fleet, origin_gate, origin_sender
+from seed_server.edges.content_store import DamagedPayloadError
 from seed_server.edges.database import PatchRow
 from seed_server.edges.pacing import pacing_rate
 from tests.origin_harness import (
@@ -89,9 +90,11 @@ class TestServing:
         await lab.server._records.flush()
         assert lab.database.wan_bytes() == {(first.welcome.site, patch.torrent_hash): patch.length_bytes}
 
-    async def test_patch_that_was_published_before_the_notice_is_served(self, lab: Lab) -> None:
+    async def test_patch_is_served_even_if_its_notice_comes_later(
+        self, lab: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(origin_fleet, "RELOAD_SECONDS", 0.0)
         endpoint = await lab.endpoint()
-        await trio.sleep(origin_fleet.RELOAD_SECONDS)
         patch = await lab.publish(1, announce=False)
         await endpoint.want(patch)
         assert await fetch(lab, endpoint, patch, 1) == [0]
@@ -390,14 +393,13 @@ class TestSlowAndSilent:
         monkeypatch.setattr(origin_connection, "FIRST_FRAME_SECONDS", 0.2)
 
     async def test_no_handshake(self, lab: Lab) -> None:
-        tcp = await trio.open_tcp_stream(SERVER_ADDRESS, lab.port)
-        assert await tcp.receive_some() == b""
+        async with await trio.open_tcp_stream(SERVER_ADDRESS, lab.port) as tcp:
+            assert await tcp.receive_some() == b""
         await lab.still_serves()
 
     async def test_half_a_handshake(self, lab: Lab) -> None:
-        tcp = await trio.open_tcp_stream(SERVER_ADDRESS, lab.port)
-        await tcp.send_all(b"\x16\x03\x01\x02\x00\x01\x00")
-        with pytest.MonkeyPatch.context():
+        async with await trio.open_tcp_stream(SERVER_ADDRESS, lab.port) as tcp:
+            await tcp.send_all(b"\x16\x03\x01\x02\x00\x01\x00")
             assert await tcp.receive_some() == b""
         await lab.still_serves()
 
@@ -595,8 +597,6 @@ class TestDamagedPayload:
 
         def short_of_files(sha256: str) -> object:
             for number in failures:
-                from seed_server.edges.content_store import DamagedPayloadError
-
                 raise DamagedPayloadError("cannot open") from OSError(number, os.strerror(number))
             return opened(sha256)  # type: ignore[arg-type]
 
@@ -621,7 +621,7 @@ class TestTheLine:
         )
 
     async def until_rates_are(self, lab: Lab, rates: list[int | None]) -> None:
-        while self.rates(lab) != rates:
+        while self.rates(lab) != rates:  # noqa: ASYNC110 - the kernel tells nobody
             await trio.sleep(0.005)
 
     async def test_cap_is_divided_among_the_connections_that_send(self, tmp_path: Path) -> None:
@@ -646,16 +646,17 @@ class TestTheLine:
 
 class TestStartAndStop:
     async def test_stopping_says_goodbye(self, tmp_path: Path) -> None:
-        reasons = []
+        reasons: list[str] = []
+
+        async def wait(control: Connection) -> None:
+            reasons.append(await control.closed())
+
         async with trio.open_nursery() as nursery, running_lab(tmp_path) as lab:
-            endpoint = await lab.endpoint()
-
-            async def wait() -> None:
-                reasons.append(await endpoint.control.closed())
-
-            nursery.start_soon(wait)
+            control, _ = await lab.control(lab.identity())
+            lab.connections.clear()
+            nursery.start_soon(wait, control)
         assert reasons == ["the seed server is stopping"]
-        assert lab.server.addresses
+        await control.aclose()
 
     async def test_last_news_is_written(self, tmp_path: Path) -> None:
         async with running_lab(tmp_path) as lab:

@@ -177,7 +177,7 @@ async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(catalogue(payload))
         await run.step_until(lambda: run.row["state"] == "fetching")
-        assert run.row["path"] is None
+        assert not run.row["path"]
         await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
         await run.step_until(lambda: run.row["state"] == "verified")
         assert Path(run.row["path"]).read_bytes() == payload.data

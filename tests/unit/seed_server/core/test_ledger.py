@@ -45,6 +45,18 @@ class Site:
         return piece
 
 
+class TestCannotFetch:
+    def test_its_leases_go_to_another_at_once(self) -> None:
+        site = Site(2)
+        site.join(A)
+        assert site.ledger.next_piece(A, 0.0) == 0
+        site.join(B)
+        assert site.ledger.next_piece(B, 0.0) is None, "the slot is taken"
+        site.want(A, 1.0, can_fetch=False)
+        assert site.ledger.leases == {}
+        assert site.ledger.next_piece(B, 1.0) == 0
+
+
 class TestWhatIsNeeded:
     def test_each_piece_once_lowest_first(self) -> None:
         site = Site(3)

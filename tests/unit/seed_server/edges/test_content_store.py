@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from p2pdist import merkle
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PieceIndex, Sha256Hex
-from seed_server.core import merkle
 from seed_server.edges import content_store
 from seed_server.edges.content_store import ContentStore, DamagedPayloadError, read_piece_of, verify_piece
 

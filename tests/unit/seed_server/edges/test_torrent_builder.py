@@ -14,8 +14,8 @@ import libtorrent as lt
 import psutil
 import pytest
 
+from p2pdist import merkle
 from p2pdist.errors import ExitCode, UserError
-from seed_server.core import merkle
 from seed_server.edges.torrent_builder import build_torrent
 
 PIECE = 256 << 10

@@ -1,7 +1,7 @@
-"""What the torrent engine tells the daemon: snapshots, events, and reasons in words."""
+"""What passes between the torrent engine and the daemon: identity, snapshots, events, reasons in words."""
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from p2pdist.core.peer_reasons import PeerReason
@@ -10,6 +10,15 @@ from p2pdist.identifiers import PieceIndex, TorrentHash
 from p2pdist.wire.bitfield import PieceSet
 
 Phase: TypeAlias = Literal["checking", "downloading", "complete", "error"]
+
+
+@dataclass(frozen=True)
+class SwarmIdentity:
+    """The endpoint's certificate in the swarm (SAN ``*``), its key, and the swarm's CA. All PEM."""
+
+    ca_pem: str
+    certificate_pem: str
+    key_pem: str = field(repr=False)
 
 
 class EngineError(UserError):

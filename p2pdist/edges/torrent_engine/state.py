@@ -8,7 +8,7 @@ import trio
 
 from p2pdist.core.peer_reasons import PeerReason
 from p2pdist.core.torrent_file import TorrentFile
-from p2pdist.edges.torrent_reports import (
+from p2pdist.edges.torrent_engine.reports import (
     EngineEvent,
     PeerConnected,
     PeerGone,

@@ -1,4 +1,4 @@
-"""`seed_server.core.merkle`, against BEP 52 by hand; against libtorrent in test_torrent_builder."""
+"""`p2pdist.merkle`, against BEP 52 by hand; against libtorrent in test_torrent_builder."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.identifiers import PieceIndex
-from seed_server.core.merkle import BLOCK_BYTES, piece_count, piece_hash, piece_span, pieces_root, split_hashes
+from p2pdist.merkle import BLOCK_BYTES, piece_count, piece_hash, piece_span, pieces_root, split_hashes
 
 PIECE = 4 * BLOCK_BYTES
 

@@ -1,16 +1,13 @@
-"""The LAN leg: one libtorrent session that swaps pieces with neighbours over mutual TLS.
+"""The running session: torrents, pieces, neighbours, and what libtorrent reports of them.
 
-The only module of the endpoint that imports libtorrent; none of its types
-leave. What the session reports (alerts) is read by one task, which copies the
-fields at once: an alert is a raw pointer that dies at the next read.
+What the session reports (alerts) is read by one task, which copies the fields
+at once: an alert is a raw pointer that dies at the next read.
 """
 
 import contextlib
-import errno
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +15,13 @@ import libtorrent as lt
 import structlog
 import trio
 
-from p2pdist.core.torrent_file import TorrentFile, TorrentFileError, read_torrent_file
-from p2pdist.edges.torrent_reports import (
+from p2pdist.edges.torrent_engine.bindings import activity_of, ask_peers, copied, failure_of, read_torrent
+from p2pdist.edges.torrent_engine.reports import (
     EngineError,
     EngineEvent,
-    Failure,
-    PeerConnected,
-    PeerGone,
     PeerRefused,
-    PeerSnapshot,
     PieceHashFailed,
+    SwarmIdentity,
     TorrentCompleted,
     TorrentDamaged,
     TorrentFailed,
@@ -35,62 +29,21 @@ from p2pdist.edges.torrent_reports import (
     disk_problem,
     peer_reason,
 )
-from p2pdist.edges.torrent_settings import DH_PARAMETERS_PEM, TORRENT_LIMITS, session_settings
-from p2pdist.edges.torrent_state import Activity, StatusFields, TorrentState, piece_set
-from p2pdist.errors import ExitCode, UserError
+from p2pdist.edges.torrent_engine.settings import DH_PARAMETERS_PEM
+from p2pdist.edges.torrent_engine.state import TorrentState, piece_set
+from p2pdist.errors import ExitCode
 from p2pdist.identifiers import PieceIndex, TorrentHash
-from p2pdist.manifest import MAX_TORRENT_BYTES
 
-__all__ = [
-    "EngineError",
-    "EngineEvent",
-    "PeerConnected",
-    "PeerGone",
-    "PeerRefused",
-    "PeerSnapshot",
-    "PieceHashFailed",
-    "SwarmIdentity",
-    "TorrentCompleted",
-    "TorrentDamaged",
-    "TorrentEngine",
-    "TorrentFailed",
-    "TransferSnapshot",
-    "open_torrent_engine",
-]
-
-LISTEN_SECONDS = 10.0  # binding a socket takes milliseconds; a longer wait is a wedged session
 ANSWER_SECONDS = 5.0  # the session's thread answers in milliseconds; on a PC that swaps, in seconds
 REMOVE_SECONDS = 10.0  # open writes are finished first
-CLOSE_SECONDS = 10.0  # likewise; afterwards the process may end without it
 STORE_SECONDS = 30.0  # a piece waits for its hash and for a slow, busy disk
 STORE_AGAIN_SECONDS = 0.5  # when a neighbour's part of the same piece was bad, ours is given again
 EVENT_CAP = 1_024  # events are prompts, the snapshot tells the truth: what does not fit is dropped
 EVENTS_KEPT_FOR_TORRENTS = 256  # room that neighbours' events cannot take
 
-# the bindings' own stubs leave out these forms of the two calls
-_load: Any = lt.load_torrent_buffer
-_make_session: Any = lt.session
-
 log = structlog.get_logger()
 
-_STATES = lt.torrent_status.states
-_ACTIVITIES: dict[int, Activity] = {
-    _STATES.queued_for_checking: "checking",
-    _STATES.checking_files: "checking",
-    _STATES.checking_resume_data: "checking",
-    _STATES.finished: "complete",
-    _STATES.seeding: "complete",
-}
 _FROM_TRACKER = 1  # peer_info.tracker: the one source that lifts libtorrent's own ban on failed connects
-
-
-@dataclass(frozen=True)
-class SwarmIdentity:
-    """The endpoint's certificate in the swarm (SAN ``*``), its key, and the swarm's CA. All PEM."""
-
-    ca_pem: str
-    certificate_pem: str
-    key_pem: str = field(repr=False)
 
 
 @dataclass
@@ -141,7 +94,7 @@ class TorrentEngine:
         """
         if expected_hash in self._torrents:
             return
-        params, file = await trio.to_thread.run_sync(_read_torrent, torrent, expected_hash)
+        params, file = await trio.to_thread.run_sync(read_torrent, torrent, expected_hash)
         params.save_path = str(directory)
         params.root_certificate = self._identity.ca_pem
         params.flags = (
@@ -260,7 +213,7 @@ class TorrentEngine:
                 await self._update_seen.wait()
             connected = [t for t in self._torrents.values() if t.state.connections or t.state.peers]
             if connected:
-                answers = await trio.to_thread.run_sync(_ask_peers, [t.handle for t in connected])
+                answers = await trio.to_thread.run_sync(ask_peers, [t.handle for t in connected])
                 for torrent, peers in zip(connected, answers, strict=True):
                     self._emit(*torrent.state.take_peers(peers))
             return
@@ -308,16 +261,16 @@ class TorrentEngine:
             state = self._states.get(status.handle)
             if state is None:
                 continue
-            self._emit(*state.take_status(_copied(status)))
+            self._emit(*state.take_status(copied(status)))
             if status.errc.value():
-                self._emit(*state.take_error(disk_problem(_failure(status.errc), state.file.sha256)))
+                self._emit(*state.take_error(disk_problem(failure_of(status.errc), state.file.sha256)))
         self._updates_seen += 1
         self._update_seen.set()
         self._update_seen = trio.Event()
 
     def _on_state_changed(self, alert: lt.state_changed_alert) -> None:
         if state := self._states.get(alert.handle):
-            self._emit(*state.take_activity(_activity(alert.state)))
+            self._emit(*state.take_activity(activity_of(alert.state)))
             if state.activity == "complete" and not state.flushed:
                 alert.handle.flush_cache()  # answered by a cache_flushed_alert
 
@@ -340,7 +293,7 @@ class TorrentEngine:
 
     def _on_file_error(self, alert: lt.file_error_alert) -> None:
         if state := self._states.get(alert.handle):
-            self._emit(*state.take_error(disk_problem(_failure(alert.error), alert.filename())))
+            self._emit(*state.take_error(disk_problem(failure_of(alert.error), alert.filename())))
 
     def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
         # also posted for what does not stop the torrent: the status tells
@@ -356,7 +309,7 @@ class TorrentEngine:
 
     def _on_peer_end(self, alert: lt.peer_error_alert | lt.peer_disconnected_alert) -> None:
         address, port = alert.endpoint
-        reason = peer_reason(_failure(alert.error, alert.op))
+        reason = peer_reason(failure_of(alert.error, alert.op))
         if state := self._states.get(alert.handle):
             self._emit(state.take_peer_end(address, port, reason))
         else:
@@ -367,156 +320,3 @@ class TorrentEngine:
         # a lost answer would keep `refresh` waiting; the fresh status repairs the rest
         self._updates_seen = max(self._updates_seen, self._updates_asked)
         self._ask_update()
-
-
-@asynccontextmanager
-async def open_torrent_engine(
-    *, listen_address: str, listen_port: int, identity: SwarmIdentity
-) -> AsyncIterator[TorrentEngine]:
-    """Run a session on one address; port 0 takes any free one.
-
-    Raises `UserError`: `ExitCode.BUSY` when the port is taken,
-    `ExitCode.BAD_INPUT` when the address is not one of this PC.
-    """
-    readable, writable = socket.socketpair()
-    with readable, writable:
-        readable.setblocking(False)
-        writable.setblocking(False)
-        holder = [_new_session(listen_address, listen_port)]
-        try:
-            holder[0].set_alert_fd(writable.fileno())
-            port = await _listening(holder[0], readable, f"{listen_address}:{listen_port}")
-            engine = TorrentEngine(holder[0], identity, port)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(engine.read_alerts, readable)
-                try:
-                    yield engine
-                finally:
-                    nursery.cancel_scope.cancel()
-            del engine._session  # noqa: SLF001 - the last reference but one, see below
-        finally:
-            # the destructor of the last reference waits for open writes: not in the trio thread
-            with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS) as closing:
-                await trio.to_thread.run_sync(holder.clear, abandon_on_cancel=True)
-            if closing.cancelled_caught:
-                log.warning("the torrent engine takes long to close; its last writes may be missing")
-
-
-def _new_session(listen_address: str, listen_port: int) -> lt.session:
-    category = lt.alert.category_t
-    session: lt.session = _make_session(
-        {
-            **session_settings(listen_address, listen_port),
-            "alert_mask": category.error_notification
-            | category.status_notification
-            | category.storage_notification
-            | category.peer_notification
-            | category.connect_notification
-            | category.piece_progress_notification,
-        },
-        0,  # no default plugins: they exchange peers
-    )
-    session.add_extension("smart_ban")
-    # our own class for every address, before any torrent: the built-in one exempts the LAN from limits
-    lan = session.create_peer_class("lan")
-    session.set_peer_class(lan, {**session.get_peer_class(lan), "ignore_unchoke_slots": True})
-    everybody = lt.ip_filter()
-    everybody.add_rule("0.0.0.0", "255.255.255.255", 1 << lan)  # noqa: S104 - a range, not a listener
-    everybody.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 << lan)
-    session.set_peer_class_filter(everybody)
-    return session
-
-
-async def _listening(session: lt.session, readable: socket.socket, wanted: str) -> int:
-    """Wait for the outcome of binding the TCP listener and return its port."""
-    with trio.move_on_after(LISTEN_SECONDS):
-        while True:
-            for alert in session.pop_alerts():
-                if isinstance(alert, lt.listen_failed_alert):
-                    raise _listen_problem(_failure(alert.error), wanted)
-                if isinstance(alert, lt.listen_succeeded_alert) and alert.socket_type == lt.socket_type_t.tcp_ssl:
-                    return alert.port
-            await trio.lowlevel.wait_readable(readable)
-            with contextlib.suppress(BlockingIOError):
-                readable.recv(4_096)
-    raise UserError(
-        f"The LAN listener on {wanted} did not start within {LISTEN_SECONDS:.0f} s. Restart the daemon; "
-        "if it happens again, look at the system's log.",
-        ExitCode.FAILED,
-    )
-
-
-def _listen_problem(failure: Failure, wanted: str) -> UserError:
-    if failure.value == errno.EADDRINUSE:
-        return UserError(
-            f"The LAN port {wanted} is in use by another program. Stop it, or set another lan_port in config.toml.",
-            ExitCode.BUSY,
-        )
-    return UserError(
-        f"This PC cannot listen on {wanted}: {failure.message}. Give an address of this PC and a free port.",
-        ExitCode.BAD_INPUT,
-    )
-
-
-def _read_torrent(torrent: bytes, expected_hash: TorrentHash) -> tuple[lt.add_torrent_params, TorrentFile]:
-    """Return the torrent if it is one of ours. Raises `EngineError`; every number from outside meets its cap here."""
-    if len(torrent) > MAX_TORRENT_BYTES:
-        raise _not_ours(f"has {len(torrent)} bytes, over the cap of {MAX_TORRENT_BYTES}")
-    try:
-        # the piece hashes are in these parameters alone: `ti` by itself could not prove a single piece
-        params: lt.add_torrent_params = _load(torrent, TORRENT_LIMITS)
-        file = read_torrent_file(lt.bdecode(torrent))
-    except (RuntimeError, UnicodeDecodeError, TorrentFileError) as error:
-        raise _not_ours(str(error) if isinstance(error, TorrentFileError) else f"is broken: {error}") from error
-    if str(params.info_hashes.v2) != expected_hash:
-        raise _not_ours("has another hash than the manifest says")
-    return params, file
-
-
-def _not_ours(problem: str) -> EngineError:
-    return EngineError(
-        f"The torrent file is not acceptable: it {problem}. The publisher must publish the patch again.",
-        ExitCode.BAD_INPUT,
-    )
-
-
-def _ask_peers(handles: list[lt.torrent_handle]) -> list[list[PeerSnapshot]]:
-    """Return the connected neighbours of each torrent. Blocking: the session's thread answers."""
-    unfinished = lt.peer_info.connecting | lt.peer_info.handshake
-    return [
-        [
-            PeerSnapshot(peer.ip[0], peer.ip[1], peer.total_download, peer.total_upload)
-            for peer in _peer_infos(handle)
-            if not peer.flags & unfinished
-        ]
-        for handle in handles
-    ]
-
-
-def _peer_infos(handle: lt.torrent_handle) -> list[lt.peer_info]:
-    try:
-        return handle.get_peer_info()
-    except RuntimeError:  # removed meanwhile
-        return []
-
-
-def _failure(code: lt.error_code, operation: lt.operation_t | None = None) -> Failure:
-    name = "" if operation is None else str(operation).rsplit(".", 1)[-1]
-    return Failure(code.category().name(), code.value(), code.message(), name)
-
-
-def _activity(state: int) -> Activity:
-    return _ACTIVITIES.get(state, "downloading")
-
-
-def _copied(status: lt.torrent_status) -> StatusFields:
-    return StatusFields(
-        activity=_activity(status.state),
-        pieces=status.pieces,
-        progress=status.progress,
-        connections=status.num_connections,
-        bytes_down=status.total_payload_download,
-        bytes_up=status.total_payload_upload,
-        bytes_redundant=status.total_redundant_bytes,
-        bytes_failed=status.total_failed_bytes,
-    )
