@@ -51,7 +51,7 @@ from seed_server.settings import ServerSettings
 
 SERVER_ADDRESS = "127.0.8.1"
 PIECE_BYTES = 64 << 10
-DEADLINE_SECONDS = 15.0  # of a whole test: nothing here takes a second on an idle machine
+DEADLINE_SECONDS = 10.0  # of a whole test: nothing here takes a second on an idle machine
 
 Stream = trio.SSLStream[trio.SocketStream]
 M = TypeVar("M", bound=Message)

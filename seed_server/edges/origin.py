@@ -178,22 +178,23 @@ class OriginServer:
         if row.denied or self._fleet.is_denied(connection.endpoint):
             raise RefusedError(DENIED)
         session, live = self._fleet.join(connection, hello)
+        welcome = Welcome(
+            server_name=self._settings.name, site=live.site.name, timestamp_version=self._fleet.timestamp_version
+        )
         conversation = ControlConversation(
-            session, live, find_patch=self._fleet.find_patch, records=self._records, on_damaged=self._fleet.damaged
+            session,
+            live,
+            welcome,
+            find_patch=self._fleet.find_patch,
+            records=self._records,
+            on_damaged=self._fleet.damaged,
         )
         try:
             with session.ending.scope:
-                welcome = Welcome(
-                    server_name=self._settings.name,
-                    site=live.site.name,
-                    timestamp_version=self._fleet.timestamp_version,
-                )
-                await connection.send(welcome)
                 async with trio.open_nursery() as nursery:
+                    nursery.start_soon(connection.hurry_when_cancelled)
                     for task in (conversation.read, conversation.write, conversation.ping):
                         nursery.start_soon(_guarded, task, session)
-        except LostConnectionError:
-            session.end(None)
         finally:
             self._fleet.leave(session, live)
         return session.ending.reason

@@ -36,6 +36,7 @@ class OriginConnection:
         self._decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
         self._bodies: list[bytes] = []
         self._within_frame = False
+        self._sending = trio.CancelScope()
         self.address = address
         """The address that the server sees."""
         self.endpoint, self.certificate_expires_at = _identity(stream)
@@ -108,10 +109,19 @@ class OriginConnection:
         Only one task may send on a connection.
         """
         frame = encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
-        with trio.move_on_after(SEND_SECONDS) as scope:
+        # a frame that is cancelled half-way breaks the stream, and with it the goodbye: see `hurry_when_cancelled`
+        self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + SEND_SECONDS)
+        with self._sending as scope:
             await self.send_part(frame, last=True)
         if scope.cancelled_caught:
             raise LostConnectionError(f"took no control message for {SEND_SECONDS:.0f} s")
+
+    async def hurry_when_cancelled(self) -> None:
+        """Wait to be cancelled, and then leave a `send` under way only `GOODBYE_SECONDS`."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._sending.deadline = min(self._sending.deadline, trio.current_time() + GOODBYE_SECONDS)
 
     async def send_part(self, data: bytes | memoryview, *, last: bool) -> None:
         """Send a part of a frame, however long that takes; ``last`` when the frame ends with it."""

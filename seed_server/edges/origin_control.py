@@ -19,11 +19,13 @@ from p2pdist.wire.messages import (
     Report,
     Unavailable,
     Want,
+    Welcome,
     decode_from_endpoint,
 )
 from seed_server.core.site_ledger import LeasedPiece
 from seed_server.edges.database import PatchRow
 from seed_server.edges.origin_connection import LostConnectionError, RefusedError
+from seed_server.edges.origin_fleet import DAMAGED
 from seed_server.edges.origin_outbox import PING
 from seed_server.edges.origin_records import OriginRecords
 from seed_server.edges.origin_site import LiveSite, Session
@@ -39,12 +41,13 @@ OnDamaged = Callable[[TorrentHash, str], Awaitable[None]]
 
 
 class ControlConversation:
-    """The three tasks of one control connection."""
+    """The tasks of one control connection: `read`, `write` and `ping`."""
 
     def __init__(
         self,
         session: Session,
         live: LiveSite,
+        welcome: Welcome,
         *,
         find_patch: Callable[[TorrentHash], Awaitable[PatchRow | None]],
         records: OriginRecords,
@@ -52,6 +55,7 @@ class ControlConversation:
     ) -> None:
         self._session = session
         self._live = live
+        self._welcome = welcome
         self._find_patch = find_patch
         self._records = records
         self._on_damaged = on_damaged
@@ -74,7 +78,8 @@ class ControlConversation:
                 raise RefusedError(f"impossible message: {error}") from error
 
     async def write(self) -> None:
-        """Send what waits in the outbox until the end. Raises `LostConnectionError`."""
+        """Welcome the endpoint, then send what waits in the outbox. Raises `LostConnectionError`."""
+        await self._session.connection.send(self._welcome)
         while True:
             await self._session.connection.send(await self._session.outbox.take())
 
@@ -120,14 +125,15 @@ class ControlConversation:
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)
+        if torrent in session.told_unavailable:
+            return  # it has been said; a repaired or published patch is announced
         patch = await self._find_patch(torrent)
         if patch is None or patch.damaged:
-            if torrent not in session.told_unavailable:
-                if session.outbox.full or len(session.told_unavailable) >= MAX_UNKNOWN_TORRENTS:
-                    raise RefusedError("asks for too many torrents that are not here")
-                session.told_unavailable.add(torrent)
-                reason = "damaged on the seed server's disk" if patch else "not published here"
-                session.outbox.put(torrent, Unavailable(torrent=torrent, reason=reason))
+            if session.outbox.full or len(session.told_unavailable) >= MAX_UNKNOWN_TORRENTS:
+                raise RefusedError("asks for too many torrents that are not here")
+            session.told_unavailable.add(torrent)
+            reason = DAMAGED if patch else "not published here"
+            session.outbox.put(torrent, Unavailable(torrent=torrent, reason=reason))
             return
         ledger = self._live.ledger.ledger(torrent)
         slots = ledger.slots if ledger else frozenset()

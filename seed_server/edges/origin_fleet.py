@@ -16,7 +16,7 @@ from seed_server.edges.piece_source import PieceSource
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
-RELOAD_SECONDS = 1.0  # a Want can overtake the news of a publication; asking the database more often is of no use
+RELOAD_SECONDS = 1.0  # wishes for unknown torrents make us ask the database this often, not more
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
 DENIED = "this PC has been denied by the operator"
@@ -139,9 +139,14 @@ class Fleet:
     # --- patches ------------------------------------------------------------------------
 
     async def find_patch(self, torrent: TorrentHash) -> PatchRow | None:
-        """Return the patch of a torrent; looks into the database for one that has just been published."""
-        if torrent not in self.patches and trio.current_time() - self._reloaded_at >= RELOAD_SECONDS:
-            await self._try_reload()
+        """Return the patch of a torrent; for one that is not known, look into the database (again) first.
+
+        May wait for `RELOAD_SECONDS`: a Want can overtake the news of a publication.
+        """
+        if torrent not in self.patches:
+            await trio.sleep_until(self._reloaded_at + RELOAD_SECONDS)
+            if trio.current_time() - self._reloaded_at >= RELOAD_SECONDS:  # nobody else has meanwhile
+                await self._try_reload()
         return self.patches.get(torrent)
 
     async def _try_reload(self) -> None:

@@ -4,12 +4,27 @@ import itertools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from p2pdist.edges.torrent_engine import SwarmIdentity
+from tests.helpers import certificates as certificates_module
+from tests.helpers import repository_simulator
 from tests.pki import TestCA
 from tests.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
+
+
+@pytest.fixture(scope="session")
+def tuf_simulator() -> ModuleType:
+    """Return the module of the in-memory TUF repository."""
+    return repository_simulator
+
+
+@pytest.fixture(scope="session")
+def certificates() -> ModuleType:
+    """Return the module of throw-away authorities and web ports."""
+    return certificates_module
 
 
 @pytest.fixture
