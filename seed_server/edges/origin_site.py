@@ -186,7 +186,7 @@ class LiveSite:
             self._divide()
 
     def _divide(self) -> None:
-        share = None if self._rate is None else BytesPerSecond(max(1, self._rate))
+        share = None if self._rate is None else BytesPerSecond(max(1, self._rate // max(1, len(self._sending))))
         for link in self._sending:
             result = pace(link.connection.socket, share)
             if not result.taken and self._rate is not None and not self._complained:
