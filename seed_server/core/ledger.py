@@ -21,8 +21,6 @@ MAX_LEASE_SECONDS = 900.0  # the largest piece at 40 kbit/s; who reads slower ho
 DEMOTED_SECONDS = 300.0  # an endpoint that let a lease expire fetches again only when no other can
 FIRST_REJECTION_SECONDS = 2.0  # pause of an endpoint that rejected a piece; doubles each time
 LONGEST_REJECTION_SECONDS = 600.0
-MAX_PIECE_REJECTIONS = 5  # this many, by at least MIN_REJECTING_ENDPOINTS: what we serve is not what was signed
-MIN_REJECTING_ENDPOINTS = 2  # one PC with bad memory, or one liar, must not stop a patch for everybody
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,6 @@ class PieceLedger:
         self._slots: set[EndpointId] = set()
         self._demoted_until: dict[EndpointId, float] = {}
         self._rejections: dict[EndpointId, _Rejections] = {}
-        self._rejected_by: dict[PieceIndex, list[EndpointId]] = {}
         self.counters = LedgerCounters()
 
     @property
@@ -167,13 +164,14 @@ class PieceLedger:
         if member.have == self._all:
             self._slots.discard(endpoint)
 
-    def rejected(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> bool:
-        """Take the news that ``piece`` failed its hash check; True when the origin's copy must be wrong.
+    def rejected(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> None:
+        """Take the news that ``piece`` failed its hash check at ``endpoint``.
 
-        The endpoint pauses, twice as long each time, and another one tries.
+        Each piece is checked before it is sent, so the fault is the endpoint's: it
+        pauses, twice as long each time, and another one tries.
         """
         if not self._holds(endpoint, piece):
-            return False
+            return
         self._end_lease(piece)
         self.counters.rejected += 1
         self._slots.discard(endpoint)
@@ -182,9 +180,6 @@ class PieceLedger:
         # the exponent is capped only to keep the power small
         pause = min(LONGEST_REJECTION_SECONDS, FIRST_REJECTION_SECONDS * 2 ** min(count - 1, 20))
         self._rejections[endpoint] = _Rejections(count, now + pause)
-        by = self._rejected_by.setdefault(piece, [])
-        by.append(endpoint)
-        return len(by) >= MAX_PIECE_REJECTIONS and len(set(by)) >= MIN_REJECTING_ENDPOINTS
 
     def data_lost(self, endpoint: EndpointId) -> None:
         """End an endpoint's leases, and give its slot away."""

@@ -106,10 +106,10 @@ class SiteLedger:
         if entry := self._entries.get(at.torrent):
             entry.ledger.stored(endpoint, at.piece, now)
 
-    def rejected(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
+    def rejected(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
         """As `PieceLedger.rejected`."""
-        entry = self._entries.get(at.torrent)
-        return entry is not None and entry.ledger.rejected(endpoint, at.piece, now)
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.rejected(endpoint, at.piece, now)
 
     def progressed(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
         """As `PieceLedger.progressed`."""

@@ -187,7 +187,6 @@ class OriginServer:
             welcome,
             find_patch=self._fleet.find_patch,
             records=self._records,
-            on_damaged=self._fleet.damaged,
         )
         try:
             with session.ending.scope:

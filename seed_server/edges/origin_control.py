@@ -37,8 +37,6 @@ MAX_UNKNOWN_TORRENTS = 2_000  # as many as patches are offered; more is a guess 
 
 log = structlog.get_logger()
 
-OnDamaged = Callable[[TorrentHash, str], Awaitable[None]]
-
 
 class ControlConversation:
     """The tasks of one control connection: `read`, `write` and `ping`."""
@@ -51,14 +49,12 @@ class ControlConversation:
         *,
         find_patch: Callable[[TorrentHash], Awaitable[PatchRow | None]],
         records: OriginRecords,
-        on_damaged: OnDamaged,
     ) -> None:
         self._session = session
         self._live = live
         self._welcome = welcome
         self._find_patch = find_patch
         self._records = records
-        self._on_damaged = on_damaged
         self._pings_sent = 0
         self._pongs = 0
         self._second = 0.0
@@ -111,7 +107,7 @@ class ControlConversation:
                 self._live.ledger.stored(self._session.endpoint, leased, trio.current_time())
                 self._wake_own()
             case PieceRejected():
-                await self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
+                self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case Report():
                 self._records.report(self._session.endpoint, message.patches)
             case Pong():
@@ -151,12 +147,11 @@ class ControlConversation:
         else:
             self._wake_own()
 
-    async def _rejected(self, leased: LeasedPiece) -> None:
+    def _rejected(self, leased: LeasedPiece) -> None:
         log.warning(
             "an endpoint rejected a piece", endpoint=self._session.endpoint, torrent=leased.torrent, piece=leased.piece
         )
-        if self._live.ledger.rejected(self._session.endpoint, leased, trio.current_time()):
-            await self._on_damaged(leased.torrent, f"several endpoints reject piece {leased.piece}")
+        self._live.ledger.rejected(self._session.endpoint, leased, trio.current_time())
         self._live.wake_all()
 
     def _wake_own(self) -> None:
