@@ -1,0 +1,54 @@
+"""What the line can carry, learned where it shows: at congestion, and by what got through.
+
+Kept apart from the rate in use: a rate that was measured beside business must not
+become the belief about the line (cake-autorate issue 18 learns at congestion too).
+"""
+
+from collections import deque
+
+from bandwidth.units import BytesPerSecond
+
+EVENTS_KEPT = 128
+MAX_FILTER_SECONDS = 600.0  # the best of ten minutes: a single bad moment does not count
+MEMORY_SECONDS = 1_800.0
+PERCENTILE = 0.9
+DECAY_PER_SECOND = 0.01 / 60.0  # 1 % a minute without news, so that a line that became slower is noticed
+LARGEST_DECAY = 0.5
+
+
+class CapacityEstimate:
+    """Tracks the capacity in bytes per second; ``now`` is any clock in seconds."""
+
+    def __init__(self, configured: BytesPerSecond | None) -> None:
+        self._configured = configured
+        self._events: deque[tuple[float, float]] = deque(maxlen=EVENTS_KEPT)
+
+    def at_congestion(self, carried: float, now: float) -> None:
+        """Take what the line carried, ours and others', when a queue had just formed."""
+        if carried > 0:
+            self._events.append((now, carried))
+
+    def carried(self, rate: float, now: float) -> None:
+        """Take a rate that got through without a queue: the capacity is no less."""
+        known = self.bytes_per_second(now)
+        if self._configured is None and known is not None and rate > known:
+            self._events.append((now, rate))
+
+    def bytes_per_second(self, now: float) -> float | None:
+        """Return the estimate; None when nothing is known. Never above what was configured."""
+        learned = self._learned(now)
+        if learned is None or self._configured is None:
+            return learned if self._configured is None else float(self._configured)
+        return min(float(self._configured), learned)
+
+    def _learned(self, now: float) -> float | None:
+        # events of a future that a clock step took back are as old as now
+        recent = [(max(0.0, now - at), rate) for at, rate in self._events if now - at < MEMORY_SECONDS]
+        if not recent:
+            # all is forgotten: the last event is better than nothing, at its lowest
+            return self._events[-1][1] * (1 - LARGEST_DECAY) if self._events else None
+        in_filter = [rate for age, rate in recent if age < MAX_FILTER_SECONDS]
+        rates = sorted(rate for _, rate in recent)
+        best = max(in_filter) if in_filter else rates[int(PERCENTILE * (len(rates) - 1))]
+        newest_age = min(age for age, _ in recent)
+        return best * (1 - min(LARGEST_DECAY, newest_age * DECAY_PER_SECOND))

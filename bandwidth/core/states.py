@@ -1,0 +1,92 @@
+"""The controller's states and reasons, and the table of every allowed step."""
+
+import enum
+
+
+class State(enum.Enum):
+    """What the controller is doing."""
+
+    LEARN = "learn"
+    """The line is new: waiting for the first round trips."""
+    RAMP = "ramp"
+    """Doubling once per round trip, towards the capacity or the first queue."""
+    SCAVENGE = "scavenge"
+    """Using what business leaves, around an empty queue."""
+    BACK_OFF = "back off"
+    """A queue has appeared: cut, and look whether it goes away."""
+    YIELD = "yield"
+    """Business needs the line: the least rate until it is quiet."""
+    SLOWDOWN = "slowdown"
+    """A planned pause, to see the line without ourselves."""
+    STALL = "stall"
+    """No signals at all: hold still, this is not congestion."""
+    BLACKOUT = "blackout"
+    """Policy forbids sending."""
+
+
+class Event(enum.Enum):
+    """What can happen to the controller."""
+
+    BASE_KNOWN = "first round trips are there"
+    FULL_RATE = "the target rate is reached"
+    QUEUE = "the queue is above the threshold"
+    DRAINED = "the queue has gone"
+    COMPETITOR = "business needs the line"
+    QUIET = "business has been quiet for long enough"
+    PAUSE_DUE = "a planned pause is due"
+    PAUSE_OVER = "the planned pause is over"
+    SIGNALS_LOST = "no signals and nothing delivered"
+    SIGNALS_BACK = "signals are back"
+    FORBIDDEN = "policy forbids sending"
+    ALLOWED = "policy allows sending again"
+
+
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.LEARN, Event.BASE_KNOWN): State.RAMP,
+    (State.LEARN, Event.COMPETITOR): State.YIELD,
+    (State.RAMP, Event.FULL_RATE): State.SCAVENGE,
+    (State.RAMP, Event.QUEUE): State.BACK_OFF,
+    (State.RAMP, Event.COMPETITOR): State.YIELD,
+    (State.SCAVENGE, Event.QUEUE): State.BACK_OFF,
+    (State.SCAVENGE, Event.COMPETITOR): State.YIELD,
+    (State.SCAVENGE, Event.PAUSE_DUE): State.SLOWDOWN,
+    (State.BACK_OFF, Event.DRAINED): State.SCAVENGE,
+    (State.BACK_OFF, Event.COMPETITOR): State.YIELD,
+    (State.YIELD, Event.QUIET): State.RAMP,
+    (State.SLOWDOWN, Event.PAUSE_OVER): State.RAMP,
+    (State.SLOWDOWN, Event.COMPETITOR): State.YIELD,
+    (State.STALL, Event.SIGNALS_BACK): State.RAMP,
+    (State.BLACKOUT, Event.ALLOWED): State.LEARN,
+} | {
+    (state, Event.SIGNALS_LOST): State.STALL for state in State if state not in (State.STALL, State.BLACKOUT)
+} | {
+    (state, Event.FORBIDDEN): State.BLACKOUT for state in State if state is not State.BLACKOUT
+}  # fmt: skip
+"""Every allowed step; anything else is a programming error (`next_state` raises)."""
+
+
+def next_state(state: State, event: Event) -> State:
+    """Return the state after ``event``. Raises `ValueError` for a step that the table does not have."""
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise ValueError(f"in state {state.value!r} there is no step for: {event.value}") from None
+
+
+class Reason(enum.Enum):
+    """Why the allowance is what it is: the closed list that people read."""
+
+    LEARNING = "learning the line"
+    RAMPING = "ramping up"
+    AT_CAPACITY = "at the line's capacity"
+    APPLICATION_LIMITED = "nothing more to send"
+    QUEUE = "a queue has formed"
+    BUSINESS_LOAD = "leaving room for business traffic"
+    BUSINESS_BULK = "a business transfer is running"
+    PERSISTENT_QUEUE = "somebody else keeps the line busy"
+    LOSS = "packets are lost"
+    HARM = "business connections are slowed down"
+    PAUSE = "looking at the line without ourselves"
+    NO_SIGNALS = "no signals from the site"
+    CEILING = "policy ceiling"
+    BLACKOUT = "policy forbids sending"

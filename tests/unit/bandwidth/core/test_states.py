@@ -1,0 +1,35 @@
+"""`bandwidth.core.states`: the table is complete, and every state leads back to work."""
+
+import pytest
+
+from bandwidth.core.states import TRANSITIONS, Event, State, next_state
+
+
+def test_every_state_and_event_is_in_the_table() -> None:
+    assert {state for state, _ in TRANSITIONS} == set(State)
+    assert {event for _, event in TRANSITIONS} == set(Event)
+    assert set(TRANSITIONS.values()) == set(State)
+
+
+def test_every_state_can_get_back_to_scavenging() -> None:
+    reaches = {State.SCAVENGE}
+    for _ in State:
+        reaches |= {state for (state, _), to in TRANSITIONS.items() if to in reaches}
+    assert reaches == set(State)
+
+
+def test_policy_and_lost_signals_are_heard_in_every_state() -> None:
+    for state in set(State) - {State.BLACKOUT}:
+        assert next_state(state, Event.FORBIDDEN) is State.BLACKOUT
+        if state is not State.STALL:
+            assert next_state(state, Event.SIGNALS_LOST) is State.STALL
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("event", list(Event))
+def test_a_step_that_is_not_in_the_table_raises(state: State, event: Event) -> None:
+    if (state, event) in TRANSITIONS:
+        assert next_state(state, event) is TRANSITIONS[state, event]
+    else:
+        with pytest.raises(ValueError, match="no step"):
+            next_state(state, event)
