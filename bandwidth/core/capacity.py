@@ -35,11 +35,17 @@ class CapacityEstimate:
             self._events.append((now, rate))
 
     def bytes_per_second(self, now: float) -> float | None:
-        """Return the estimate; None when nothing is known. Never above what was configured."""
-        learned = self._learned(now)
-        if learned is None or self._configured is None:
-            return learned if self._configured is None else float(self._configured)
-        return min(float(self._configured), learned)
+        """Return the capacity: as configured, else as learned; None when nothing is known.
+
+        What is learned beside hidden business is too low, so it never overrules the
+        admin; where the line really is slower than configured, the queue says so.
+        """
+        return self._learned(now) if self._configured is None else float(self._configured)
+
+    @property
+    def configured(self) -> bool:
+        """Whether the admin has said what the line carries."""
+        return self._configured is not None
 
     def _learned(self, now: float) -> float | None:
         # events of a future that a clock step took back are as old as now

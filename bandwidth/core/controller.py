@@ -26,6 +26,7 @@ MTU_BYTES = 1_500
 NOISE_LEAST_SECONDS = 0.001
 CUT_LEAST, CUT_MOST = 0.1, 0.5
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
+PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
 STRONG_QUEUE = 4.0  # × threshold: yield at once
 PERSISTENT_SECONDS = 0.5  # a queue that stays this long although we cut is somebody else's
 LOSS_SURGE = 0.03  # of our segments: we send far below the line's rate, so others fill the buffer
@@ -220,7 +221,8 @@ class Controller:
             self._reason = Reason.APPLICATION_LIMITED
         elif target is not None and self._rate >= target:
             self._reason = Reason.AT_CAPACITY
-            self._rate = target
+            # what was learned may be too low: feel for more, slowly
+            self._rate = target if self.capacity.configured else self._rate + PROBE_PER_SECOND * target * step
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
             capacity = self.capacity.bytes_per_second(now) or self._rate
@@ -304,7 +306,7 @@ class Controller:
         threshold = self._threshold(now)
         if view.queue_seconds is None or view.queue_seconds <= threshold:
             return False
-        self.capacity.at_congestion(view.delivered + (view.business or 0.0), now)
+        self.capacity.at_congestion(view.recent, now)
         self._cut(view, now, view.queue_seconds / threshold)
         self._reason = Reason.QUEUE
         self._move(Event.QUEUE, now)

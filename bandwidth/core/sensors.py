@@ -8,6 +8,7 @@ from bandwidth.core.base_delay import BaseDelay
 from bandwidth.core.signals import Sample
 
 RATE_WINDOW_SECONDS = 0.5  # over which our own and others' rates are measured
+RECENT_SECONDS = 0.15  # three samples: a rate that doubles meanwhile is not much older
 FILTER_PINGS = 3  # the least of three: one late ping may be a busy process
 LONGEST_GAP_SECONDS = 2.0  # a longer silence says nothing of the rates in it
 PINGS_MISSING = 2  # two in a row, not one, mean something
@@ -24,6 +25,8 @@ class View:
     rtt_seconds: float
     """Round trip to plan with."""
     delivered: float
+    recent: float
+    """All that the line carried in the last `RECENT_SECONDS`, ours and others' that are seen."""
     business: float | None
     """Mean of others' rate; None when it cannot be seen."""
     business_deviation: float
@@ -73,6 +76,7 @@ class Sensors:
             queue_seconds=self._queue(sample, delivered),
             rtt_seconds=self._pings[-1] if self._pings else (self.base.seconds or sample.data_rtt_seconds or 0.1),
             delivered=delivered,
+            recent=self._recent(now),
             business=business,
             business_deviation=deviation,
             lost_share=sum(entry[3] for entry in self._window) / max(segments, 1.0),
@@ -91,6 +95,11 @@ class Sensors:
             spacing = ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(delivered, SEGMENT_BYTES)
             queues.append(sample.data_rtt_seconds - self.data_base.seconds - spacing)
         return max(0.0, *queues) if queues else None
+
+    def _recent(self, now: float) -> float:
+        entries = [entry for entry in self._window if now - entry[0] < RECENT_SECONDS]
+        seconds = sum(entry[1] for entry in entries)
+        return sum(entry[2] + (entry[4] or 0) for entry in entries) / seconds if seconds > 0 else 0.0
 
     def _rate(self, field: int) -> float:
         seconds = sum(entry[1] for entry in self._window)
