@@ -73,6 +73,14 @@ def next_state(state: State, event: Event) -> State:
         raise ValueError(f"in state {state.value!r} there is no step for: {event.value}") from None
 
 
+def as_mermaid() -> str:
+    """Return the table as a mermaid state diagram; the documentation shows it, and a test compares."""
+    names = {state: state.value.replace(" ", "_") for state in State}
+    lines = ["stateDiagram-v2", f"    [*] --> {names[State.LEARN]}"]
+    lines += [f"    {names[state]} --> {names[to]}: {event.value}" for (state, event), to in TRANSITIONS.items()]
+    return "\n".join(lines)
+
+
 class Reason(enum.Enum):
     """Why the allowance is what it is: the closed list that people read."""
 
