@@ -1,9 +1,9 @@
 """The `bandwidth` command line for network admins."""
 
-import json
-
 import click
 
+from bandwidth.console import print_json
+from bandwidth.profiles.cli import check, explain, plot
 from bandwidth.units import line_share
 
 LARGEST_LINE_MBIT = 1_000_000.0  # 1 Tbit/s: a typing error, not a branch line
@@ -15,10 +15,14 @@ def bandwidth() -> None:
     """Work out what patches may take of a line.
 
     \b
-    Example:
+    Examples:
+      bandwidth check branches.toml                 is the throttle profile right?
+      bandwidth explain branches.toml --site leeds  what holds there now, and why?
+      bandwidth plot branches.toml --site leeds     a week as a picture
       bandwidth line-share --line-mbit 20 --share 0.85
 
-    Exit codes: 0 done, 2 wrong usage.
+    Colour goes only to a terminal, and not if NO_COLOR is set.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 7 bad input.
     """
 
 
@@ -52,9 +56,13 @@ def line_share_command(line_mbit: float, share: float, as_json: bool) -> None:
         raise click.UsageError(f"{error}. Give plain numbers, for example --line-mbit 20 --share 0.85") from error
     mbit_per_second = rate * 8 / 1e6
     if as_json:
-        click.echo(json.dumps({"bytes_per_second": rate, "mbit_per_second": mbit_per_second}, indent=2))
+        print_json({"bytes_per_second": rate, "mbit_per_second": mbit_per_second})
     else:
         click.echo(f"{rate} bytes/s ({mbit_per_second:g} Mbit/s)")
+
+
+for command in (check, explain, plot):
+    bandwidth.add_command(command)
 
 
 def main() -> None:

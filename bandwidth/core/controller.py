@@ -21,6 +21,7 @@ FIRST_RATE = BytesPerSecond(64_000)  # of an unknown line: four segments in 90 m
 HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
 BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s
+BUSINESS_GROWTH = 2.0  # slow start (RFC 5681 section 3.1)
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
 MTU_BYTES = 1_500
 NOISE_LEAST_SECONDS = 0.001
@@ -149,7 +150,10 @@ class Controller:
         if view.business is None or capacity is None or view.business < BUSINESS_SEEN * capacity:
             return None
         margin = max(BUSINESS_MARGIN * capacity, BUSINESS_MARGIN_LEAST)
-        return max(0.0, HEADROOM * capacity - view.business - 2 * view.business_deviation - margin)
+        # a transfer that has just begun doubles once per round trip: leave it the room before it asks
+        growing = view.business_recent * BUSINESS_GROWTH if view.business_recent > view.business else 0.0
+        expected = max(view.business + 2 * view.business_deviation, growing)
+        return max(0.0, HEADROOM * capacity - expected - margin)
 
     def _competitor(self, view: View, now: float) -> Reason | None:
         """Why business needs the line at once, or None."""

@@ -30,6 +30,8 @@ class View:
     business: float | None
     """Mean of others' rate; None when it cannot be seen."""
     business_deviation: float
+    business_recent: float
+    """Others' rate in the last `RECENT_SECONDS`."""
     lost_share: float
     """Retransmitted part of our segments in the window."""
     pings_missing: bool
@@ -79,6 +81,7 @@ class Sensors:
             recent=self._recent(now),
             business=business,
             business_deviation=deviation,
+            business_recent=self._business_recent(now),
             lost_share=sum(entry[3] for entry in self._window) / max(segments, 1.0),
             pings_missing=self._missing >= PINGS_MISSING,
             application_limited=sample.application_limited,
@@ -100,6 +103,11 @@ class Sensors:
         entries = [entry for entry in self._window if now - entry[0] < RECENT_SECONDS]
         seconds = sum(entry[1] for entry in entries)
         return sum(entry[2] + (entry[4] or 0) for entry in entries) / seconds if seconds > 0 else 0.0
+
+    def _business_recent(self, now: float) -> float:
+        entries = [entry for entry in self._window if now - entry[0] < RECENT_SECONDS and entry[4] is not None]
+        seconds = sum(entry[1] for entry in entries)
+        return sum(entry[4] or 0 for entry in entries) / seconds if seconds > 0 else 0.0
 
     def _rate(self, field: int) -> float:
         seconds = sum(entry[1] for entry in self._window)

@@ -1,0 +1,242 @@
+"""What a throttle profile says, as frozen values. `parse.py` reads it from TOML and checks it; nothing here checks.
+
+Each rule says whom it concerns (`Scope`), when (`When`), and what it asks for. All rules that hold at an
+instant count, and the strictest wins; `resolve.py` has the one table of their precedence.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from bandwidth.units import BytesPerSecond
+
+MINUTES_PER_DAY = 24 * 60
+
+
+class Leg(enum.StrEnum):
+    """The way that the bytes go: over the site's line, or between neighbours on its LAN by the sender's link."""
+
+    LINE = "line"
+    LAN_WIRED = "lan-wired"
+    LAN_WIFI = "lan-wifi"
+
+
+class LanClass(enum.StrEnum):
+    """An endpoint's link to its LAN."""
+
+    WIRED = "wired"
+    WIFI = "wifi"
+
+
+class NetworkKind(enum.StrEnum):
+    """How an endpoint reaches the company: by an ordinary network, by a VPN, or by one that is paid by volume."""
+
+    ORDINARY = "ordinary"
+    VPN = "vpn"
+    METERED = "metered"
+
+
+class Sensitivity(enum.StrEnum):
+    """How much queue delay the adaptive controller takes for congestion; from strict to relaxed."""
+
+    STRICT = "strict"
+    NORMAL = "normal"
+    RELAXED = "relaxed"
+
+
+class Day(enum.StrEnum):
+    """A kind of day. A holiday is the kind `HOLIDAY` alone, whatever its weekday."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+    HOLIDAY = "holiday"
+
+
+EVERY_DAY = frozenset(Day)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a rule concerns: the named sites and every site of the named groups; everyone if both are empty.
+
+    ``networks`` empty: any network.
+    """
+
+    sites: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    networks: tuple[NetworkKind, ...] = ()
+    legs: tuple[Leg, ...] = (Leg.LINE,)
+
+    def concerns(self, site: "Site") -> bool:
+        """Return whether ``site`` is named, is in a named group, or nobody is named."""
+        if not self.sites and not self.groups:
+            return True
+        return site.name in self.sites or not set(self.groups).isdisjoint(site.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A stretch of each matching day in the site's civil time, from ``start_minute`` to before ``end_minute``.
+
+    Both count from midnight. An end at or before the start is on the next day; the stretch belongs to the
+    day that it starts on. ``first_date`` and ``last_date`` (inclusive) bound those days.
+    """
+
+    days: frozenset[Day] = EVERY_DAY
+    start_minute: int = 0
+    end_minute: int = MINUTES_PER_DAY
+    first_date: date | None = None
+    last_date: date | None = None
+
+
+ALWAYS = When()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a limit or window asks for; at least one is given. Percents are above 0, at most 100, in steps of 0.01."""
+
+    cap: BytesPerSecond | None = None
+    percent_of_line: float | None = None
+    percent_of_spare: float | None = None
+    min_rate: BytesPerSecond | None = None
+    sensitivity: Sensitivity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site by the name that the seed server knows it by."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    time_zone: str | None = None
+    line: BytesPerSecond | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An emergency stop. ``since`` and ``until`` without an offset are in the site's civil time; None: open."""
+
+    name: str
+    scope: Scope = Scope(legs=tuple(Leg))
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blackout:
+    """No patch traffic at these times."""
+
+    name: str
+    scope: Scope = Scope(legs=tuple(Leg))
+    when: When = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Limits at these times."""
+
+    name: str
+    limits: Limits
+    when: When
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Limits at all times."""
+
+    name: str
+    limits: Limits
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessHours:
+    """When people work: a minimum rate counts as 0 then."""
+
+    name: str
+    when: When
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class YearlyDate:
+    """A month and day of every year; 29 February only of leap years."""
+
+    month: int
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A day that is no weekday to any rule."""
+
+    name: str
+    on: date | YearlyDate
+    scope: Scope = Scope()
+
+    def falls_on(self, day: date) -> bool:
+        """Return whether this holiday is ``day``."""
+        if isinstance(self.on, YearlyDate):
+            return (day.month, day.day) == (self.on.month, self.on.day)
+        return day == self.on
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Whatever is still missing shall be there ``by`` then; past it, this entry means nothing."""
+
+    name: str
+    by: datetime
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Boost:
+    """An emergency boost of the line: ``rate`` in place of adaptation, until ``until``. ``force`` also lifts caps."""
+
+    name: str
+    until: datetime
+    rate: BytesPerSecond
+    since: datetime | None = None
+    force: bool = False
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A whole profile. ``time_zone`` and ``line`` hold for each site that names none of its own."""
+
+    name: str
+    time_zone: str
+    description: str = ""
+    line: BytesPerSecond | None = None
+    sites: tuple[Site, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    blackouts: tuple[Blackout, ...] = ()
+    windows: tuple[Window, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    business_hours: tuple[BusinessHours, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    boosts: tuple[Boost, ...] = ()
+
+    def site(self, name: str | None) -> Site:
+        """Return the site called ``name`` with the profile's defaults filled in; for any other, these alone."""
+        found = next((site for site in self.sites if site.name == name), Site(name or "any other site"))
+        return Site(
+            found.name,
+            found.groups,
+            found.time_zone or self.time_zone,
+            self.line if found.line is None else found.line,
+        )
+
+    def is_holiday(self, site: Site, day: date) -> bool:
+        """Return whether ``day`` is a holiday at ``site``."""
+        return any(holiday.scope.concerns(site) and holiday.falls_on(day) for holiday in self.holidays)

@@ -1,0 +1,127 @@
+"""In which line of a TOML text each key and element stands: `tomllib` gives values without their places.
+
+The scan knows just enough of TOML 1.0 for that: comments, the four kinds of strings, bare, quoted and dotted
+keys, tables, arrays of tables, arrays and inline tables. The text must be one that `tomllib` has accepted.
+"""
+
+import re
+import tomllib
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+_KEY_PART = re.compile(r'[ \t]*("(?:\\.|[^"\\])*"|\'[^\']*\'|[A-Za-z0-9_-]+)[ \t]*')
+_STRING = re.compile(r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL)
+_SCALAR = re.compile(r"[^,\]}#\n]*")
+_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_SPACE = re.compile(r"[ \t]*")
+
+
+def line_numbers(text: str) -> dict[Path, int]:
+    """Return the line (from 1) of each key and array element of ``text``, by its path in the parsed document.
+
+    A table's line is that of its header, or of the first key that implies it. Raises `RecursionError` for
+    values that are nested too deeply, nothing else if `tomllib` accepts ``text``.
+    """
+    return _Scan(text.replace("\r\n", "\n")).run()
+
+
+class _Scan:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._line = 1
+        self._lines: dict[Path, int] = {}
+        self._elements: dict[Path, int] = {}  # of arrays of tables: the newest element's index
+
+    def run(self) -> dict[Path, int]:
+        table: Path = ()
+        self._skip(_BLANK)
+        while self._at < len(self._text):
+            if self._peek() == "[":
+                table = self._header()
+            else:
+                self._key_and_value(table)
+            self._skip(_BLANK)
+        return self._lines
+
+    def _skip(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self._text, self._at)
+        assert match is not None
+        self._at = match.end()
+        self._line += match[0].count("\n")
+        return match[0]
+
+    def _peek(self) -> str:
+        return self._text[self._at : self._at + 1]
+
+    def _note(self, path: Path) -> None:
+        self._lines.setdefault(path, self._line)
+
+    def _keys(self) -> list[str]:
+        keys: list[str] = []
+        while True:
+            part = self._skip(_KEY_PART).strip(" \t")
+            keys.append(part if part[0] not in "\"'" else _unquoted(part))
+            if self._peek() != ".":
+                return keys
+            self._at += 1
+
+    def _header(self) -> Path:
+        is_array = self._text.startswith("[[", self._at)
+        self._at += 1 + is_array
+        *parents, last = self._keys()
+        self._at += 1 + is_array
+        path: Path = ()
+        for key in parents:
+            path = (*path, key)
+            self._note(path)
+            if path in self._elements:
+                path = (*path, self._elements[path])
+        path = (*path, last)
+        self._note(path)
+        if is_array:
+            self._elements[path] = self._elements.get(path, -1) + 1
+            path = (*path, self._elements[path])
+            self._note(path)
+        return path
+
+    def _key_and_value(self, table: Path) -> None:
+        path = table
+        for key in self._keys():
+            path = (*path, key)
+            self._note(path)
+        self._at += 1  # the equals sign
+        self._skip(_SPACE)
+        self._value(path)
+
+    def _value(self, path: Path) -> None:
+        opening = self._peek()
+        if opening == "[":
+            self._collection(path, "]")
+        elif opening == "{":
+            self._collection(path, "}")
+        else:
+            self._skip(_STRING if opening in "\"'" else _SCALAR)
+
+    def _collection(self, path: Path, closing: str) -> None:
+        self._at += 1
+        index = 0
+        self._skip(_BLANK)
+        while self._peek() != closing:
+            if closing == "]":
+                self._note((*path, index))
+                self._value((*path, index))
+                index += 1
+            else:
+                self._key_and_value(path)
+            self._skip(_BLANK)
+            if self._peek() == ",":
+                self._at += 1
+                self._skip(_BLANK)
+        self._at += 1
+
+
+def _unquoted(key: str) -> str:
+    parsed: dict[str, Any] = tomllib.loads(f"k = {key}")
+    return str(parsed["k"])

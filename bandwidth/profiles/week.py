@@ -1,0 +1,120 @@
+"""A week of effective limits in a site's civil time, for pictures and tables."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
+from bandwidth.profiles.precedence import Measure
+from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
+from bandwidth.profiles.schedule import instants_of, is_skipped
+from bandwidth.units import BytesPerSecond
+
+STEP_MINUTES = 5  # finer ends of windows are not visible in a picture of a week
+DAYS_PER_WEEK = 7
+
+Resolve = Callable[[datetime], EffectiveLimit]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What holds for a stretch of civil time. ``rate`` None: no limit by the profile.
+
+    ``skipped``: the clocks never show it. ``twice``: they show it twice, and this is the stricter of both.
+    """
+
+    rate: BytesPerSecond | None
+    rule: str
+    stopped: bool = False
+    boost: bool = False
+    skipped: bool = False
+    twice: bool = False
+
+
+SKIPPED = Cell(None, "the clocks are put forward", skipped=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Minutes ``start`` to before ``end`` of a day, all alike."""
+
+    start: int
+    end: int
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """One day. ``holiday`` is its name, empty on an ordinary day."""
+
+    day: date
+    holiday: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days from ``first_day``; ``rates`` has each distinct rate, rising, None (no limit) last."""
+
+    first_day: date
+    time_zone: str
+    days: tuple[DayRow, ...]
+
+    @property
+    def rates(self) -> tuple[BytesPerSecond | None, ...]:
+        """Return the distinct rates of cells that are not stopped."""
+        cells = [run.cell for row in self.days for run in row.runs]
+        found = {cell.rate for cell in cells if not cell.skipped and not cell.stopped}
+        return (*sorted(rate for rate in found if rate is not None), *([None] if None in found else []))
+
+
+def week_of(
+    profile: Profile,
+    site: str | None,
+    first_day: date,
+    *,
+    line: BytesPerSecond | None = None,
+    spare: BytesPerSecond | None = None,
+) -> Week:
+    """Return the limits of ``site``'s line for seven days from ``first_day``; the rest is as in `effective_limit`."""
+    place = profile.site(site)
+    zone = ZoneInfo(place.time_zone or profile.time_zone)
+
+    def resolve(at: datetime) -> EffectiveLimit:
+        return effective_limit(profile, site, at, line=line, spare=spare)
+
+    days = []
+    for offset in range(DAYS_PER_WEEK):
+        day = first_day + timedelta(days=offset)
+        names = [
+            holiday.name for holiday in profile.holidays if holiday.scope.concerns(place) and holiday.falls_on(day)
+        ]
+        days.append(DayRow(day, ", ".join(names), tuple(_runs(day, zone, resolve))))
+    return Week(first_day, zone.key, tuple(days))
+
+
+def _runs(day: date, zone: ZoneInfo, resolve: Resolve) -> Iterator[Run]:
+    minutes = range(0, MINUTES_PER_DAY, STEP_MINUTES)
+    cells = (
+        (minute, _cell(datetime.combine(day, time()) + timedelta(minutes=minute), zone, resolve)) for minute in minutes
+    )
+    for cell, group in groupby(cells, key=lambda pair: pair[1]):
+        starts = [minute for minute, _ in group]
+        yield Run(starts[0], starts[-1] + STEP_MINUTES, cell)
+
+
+def _cell(wall: datetime, zone: ZoneInfo, resolve: Resolve) -> Cell:
+    if is_skipped(wall, zone):
+        return SKIPPED
+    first, last = instants_of(wall, zone)
+    found = min((resolve(at) for at in {first, last}), key=strictness)
+    rule = found.rule
+    name = f"{rule.kind} {rule.name!r}" if rule.measure is not Measure.CONTROLLER else "no limit by the profile"
+    return Cell(found.rate, name, found.rate == 0, found.boost, twice=first != last)
+
+
+def strictness(limit: EffectiveLimit) -> tuple[bool, int, int]:
+    """Order limits from the strictest: by rate (none last), then by floor."""
+    return limit.rate is None, limit.rate or 0, limit.floor
