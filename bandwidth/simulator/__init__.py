@@ -1,0 +1,1 @@
+"""A discrete-event simulator of one bottleneck line: deterministic by its seed, with a virtual clock."""

@@ -1,0 +1,1 @@
+"""Business traffic: what others send over the line."""

@@ -1,0 +1,210 @@
+"""BBR version 1 (draft-cardwell-iccrg-bbr-congestion-control-00; its section names are given)."""
+
+import random
+from collections import deque
+from typing import Any
+
+from bandwidth.simulator.flows.tcp import TcpSender
+from bandwidth.simulator.path import Path
+
+HIGH_GAIN = 2.885  # 4.1.1: 2/ln 2, the least that doubles the rate each round
+CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4: ProbeBW
+WINDOW_GAIN = 2.0  # 4.2.3
+LEAST_WINDOW = 4.0  # BBRMinPipeCwnd
+BANDWIDTH_ROUNDS = 10  # BtlBwFilterLen
+MIN_RTT_SECONDS = 10.0  # RTpropFilterLen
+PROBE_RTT_SECONDS = 0.2
+FULL_PIPE_GROWTH = 1.25  # 4.3.2.3: a pipe is full when three rounds bring less than a quarter more
+FULL_PIPE_ROUNDS = 3
+PACING_MARGIN = 0.99  # Linux paces 1 % below the estimate
+
+STARTUP, DRAIN, PROBE_BW, PROBE_RTT = range(4)
+
+
+class BbrSender(TcpSender):
+    """A TCP sender with BBRv1. ``randomness`` chooses the first phase of its cycle (4.3.4.2)."""
+
+    __slots__ = (
+        "_bandwidth",
+        "_bandwidths",
+        "_conserving_until",
+        "_cycle_at",
+        "_cycle_index",
+        "_delivered_at",
+        "_first_sent_at",
+        "_full_bandwidth",
+        "_full_rounds",
+        "_min_rtt_at",
+        "_mode",
+        "_pacing_gain",
+        "_pipe_rtt",
+        "_probe_done_at",
+        "_randomness",
+        "_round",
+        "_round_ends_at",
+        "_window_before",
+        "_window_gain",
+    )
+
+    def __init__(self, path: Path, randomness: random.Random, **options: Any) -> None:
+        super().__init__(path, **options)
+        self._randomness = randomness
+        self._mode = STARTUP
+        self._pacing_gain = self._window_gain = HIGH_GAIN
+        self._bandwidths: deque[tuple[int, float]] = deque()  # falling, so that the first is the maximum
+        self._bandwidth = 0.0
+        self._pipe_rtt = float("inf")
+        self._min_rtt_at = 0.0
+        self._round = 0
+        self._round_ends_at = 0
+        self._full_bandwidth = 0.0
+        self._full_rounds = 0
+        self._cycle_index = 0
+        self._cycle_at = 0.0
+        self._delivered_at = self._first_sent_at = 0.0
+        self._probe_done_at = -1.0
+        self._window_before = 0.0
+        self._conserving_until = -1
+        self.pacing_rate = HIGH_GAIN * self.window * self.packet_bytes / 0.001  # 4.2.1: no round trip known yet: 1 ms
+
+    def start(self, _: Any = None) -> None:
+        """See `TcpSender`."""
+        self._delivered_at = self._first_sent_at = self._min_rtt_at = self._simulator.now
+        super().start()
+
+    def packet_state(self) -> Any:
+        """Delivery rate estimation (draft-cheng-iccrg-delivery-rate-estimation, 3.2)."""
+        if self.flight <= 1:
+            self._first_sent_at = self._delivered_at = self._simulator.now
+        return self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now
+
+    def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
+        """4.2: update the model, then the three controls."""
+        now = self._simulator.now
+        delivered_before, delivered_at, first_sent_at, sent_at = state
+        self._first_sent_at = sent_at
+        self._delivered_at = now
+        if delivered_before >= self._round_ends_at:
+            self._round_ends_at = self.delivered_bytes
+            self._round += 1
+            new_round = True
+        else:
+            new_round = False
+        interval = max(now - delivered_at, sent_at - first_sent_at)
+        if interval >= min(self.min_rtt, rtt):
+            self._add_bandwidth((self.delivered_bytes - delivered_before) / interval)
+        if new_round and self._mode == STARTUP:
+            self._check_full_pipe()
+        bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < float("inf") else 0.0
+        if self._mode == PROBE_BW:
+            self._advance_cycle(now, bdp)
+        elif self._mode == DRAIN and self.flight <= bdp:
+            self._enter_probe_bw(now)
+        self._update_min_rtt(rtt, now)
+        self._set_controls(packets, bdp)
+
+    def _add_bandwidth(self, bandwidth: float) -> None:
+        samples = self._bandwidths
+        while samples and samples[-1][1] <= bandwidth:
+            samples.pop()
+        samples.append((self._round, bandwidth))
+        while samples[0][0] <= self._round - BANDWIDTH_ROUNDS:
+            samples.popleft()
+        self._bandwidth = samples[0][1]
+
+    def _check_full_pipe(self) -> None:
+        if self._bandwidth >= self._full_bandwidth * FULL_PIPE_GROWTH:
+            self._full_bandwidth = self._bandwidth
+            self._full_rounds = 0
+            return
+        self._full_rounds += 1
+        if self._full_rounds >= FULL_PIPE_ROUNDS:
+            self._mode = DRAIN
+            self._pacing_gain = 1 / HIGH_GAIN
+            self._window_gain = HIGH_GAIN
+
+    @property
+    def _pipe_was_full(self) -> bool:
+        return self._full_rounds >= FULL_PIPE_ROUNDS
+
+    def _enter_probe_bw(self, now: float) -> None:
+        self._mode = PROBE_BW
+        self._window_gain = WINDOW_GAIN
+        # any phase but the draining one
+        self._cycle_index = (2 + self._randomness.randrange(len(CYCLE) - 1)) % len(CYCLE)
+        self._cycle_at = now
+        self._pacing_gain = CYCLE[self._cycle_index]
+
+    def _advance_cycle(self, now: float, bdp: float) -> None:
+        whole = now - self._cycle_at > self._pipe_rtt
+        if self._pacing_gain > 1:
+            due = whole and (self.in_recovery or self.flight + 1 >= self._pacing_gain * bdp)
+        elif self._pacing_gain < 1:
+            due = whole or self.flight <= bdp
+        else:
+            due = whole
+        if due:
+            self._cycle_index = (self._cycle_index + 1) % len(CYCLE)
+            self._cycle_at = now
+            self._pacing_gain = CYCLE[self._cycle_index]
+
+    def _update_min_rtt(self, rtt: float, now: float) -> None:
+        """4.1.2 and 4.3.5: a minimum that is older than 10 s is measured again, with a nearly empty pipe."""
+        expired = now - self._min_rtt_at > MIN_RTT_SECONDS
+        if rtt <= self._pipe_rtt or expired:
+            self._pipe_rtt = rtt
+            self._min_rtt_at = now
+        if expired and self._mode != PROBE_RTT:
+            self._mode = PROBE_RTT
+            self._pacing_gain = self._window_gain = 1.0
+            self._window_before = self.window
+            self._probe_done_at = -1.0
+        if self._mode != PROBE_RTT:
+            return
+        if self._probe_done_at < 0:
+            if self.flight <= LEAST_WINDOW:
+                self._probe_done_at = now + max(PROBE_RTT_SECONDS, self.smoothed_rtt)
+        elif now >= self._probe_done_at:
+            self._min_rtt_at = now
+            self.window = max(self.window, self._window_before)
+            if self._pipe_was_full:
+                self._enter_probe_bw(now)
+            else:
+                self._mode = STARTUP
+                self._pacing_gain = self._window_gain = HIGH_GAIN
+
+    def _set_controls(self, packets: int, bdp: float) -> None:
+        rate = self._pacing_gain * self._bandwidth * PACING_MARGIN
+        if self._bandwidth and (self._pipe_was_full or self._round <= 1 or rate > (self.pacing_rate or 0.0)):
+            if self._round <= 1:
+                rate = max(rate, HIGH_GAIN * self.window * self.packet_bytes / self.smoothed_rtt)
+            self.pace(rate)
+        if self._mode == PROBE_RTT:
+            self.window = min(self.window, LEAST_WINDOW)
+            return
+        if self._conserving_until >= 0:
+            if self._expected >= self._conserving_until:
+                self._conserving_until = -1
+                self.window = max(self.window, self._window_before)
+            else:
+                self.window = max(self.window, self.flight + packets)
+                return
+        target = self._window_gain * bdp + 3 * self.burst_least  # 4.2.3.2: quanta in flight
+        if self._pipe_was_full:
+            self.window = min(self.window + packets, target)
+        elif self.window < target or self.delivered_bytes < 10 * self.packet_bytes:
+            self.window += packets
+        self.window = max(self.window, LEAST_WINDOW)
+
+    def lost(self, packets: int, new_event: bool) -> None:  # noqa: ARG002
+        """4.2.3.4: conserve packets for the first round of a recovery, then go back to the window before."""
+        if new_event and self._mode != PROBE_RTT:
+            self._window_before = max(self.window, self._window_before if self._conserving_until >= 0 else 0.0)
+            self._conserving_until = self._next_number
+            self.window = max(float(self.flight + 1), LEAST_WINDOW)
+
+    def timed_out(self) -> None:
+        """4.2.3.4: one packet, then growth back to the window before."""
+        self._window_before = max(self.window, self._window_before)
+        self._conserving_until = self._next_number
+        self.window = 1.0

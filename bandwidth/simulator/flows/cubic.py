@@ -1,0 +1,139 @@
+"""CUBIC, RFC 9438, with HyStart++ (RFC 9406), which its section 4.10 recommends."""
+
+from typing import Any
+
+from bandwidth.simulator.flows.tcp import INITIAL_WINDOW, TcpSender
+
+CUBIC_C = 0.4  # section 5: C
+BETA = 0.7  # section 4.6: multiplicative decrease
+ALPHA = 3 * (1 - BETA) / (1 + BETA)  # section 4.3: the Reno-friendly increase
+LEAST_WINDOW = 2.0
+# RFC 9406 section 4.3
+LEAST_THRESHOLD_SECONDS, MOST_THRESHOLD_SECONDS = 0.004, 0.016
+ROUND_SAMPLES = 8
+CONSERVATIVE_DIVISOR = 4
+CONSERVATIVE_ROUNDS = 5
+
+
+class CubicSender(TcpSender):
+    """A TCP sender with CUBIC."""
+
+    __slots__ = (
+        "_acked_at",
+        "_baseline_rtt",
+        "_conservative_rounds",
+        "_epoch_at",
+        "_k",
+        "_last_round_rtt",
+        "_reno_window",
+        "_round_ends_at",
+        "_round_rtt",
+        "_round_samples",
+        "_window_before",
+        "_window_max",
+        "slow_start_threshold",
+    )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.slow_start_threshold = float("inf")
+        self._window_max = 0.0
+        self._window_before = 0.0  # RFC 9438's cwnd_prior
+        self._k = 0.0
+        self._epoch_at = -1.0
+        self._reno_window = 0.0
+        self._acked_at = 0.0
+        self._round_ends_at = 0
+        self._round_rtt = self._last_round_rtt = self._baseline_rtt = float("inf")
+        self._round_samples = 0
+        self._conservative_rounds = -1  # not in conservative slow start
+
+    def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
+        """Grow, by section 4.2 to 4.5; not in recovery, and not while the window is not what limits (RFC 7661)."""
+        now = self._simulator.now
+        since = now - self._acked_at
+        self._acked_at = now
+        if self.in_recovery:
+            return
+        window = self.window
+        if window < self.slow_start_threshold:
+            self._hystart(rtt)
+            if limited or window < 2 * self.flight:
+                self.window = window + (packets if self._conservative_rounds < 0 else packets / CONSERVATIVE_DIVISOR)
+            return
+        if not limited:
+            if self._epoch_at >= 0:
+                self._epoch_at += since  # section 5.8: idle time is not time in which to grow
+            return
+        if self._epoch_at < 0:
+            self._begin_epoch(now)
+        elapsed = now - self._epoch_at
+        # section 4.3: Reno's average window, with α = 1 above the window of the last loss
+        alpha = ALPHA if self._reno_window < self._window_before else 1.0
+        self._reno_window += alpha * packets / window
+        cubic = CUBIC_C * (elapsed - self._k) ** 3 + self._window_max
+        if cubic < self._reno_window:
+            self.window = max(window, self._reno_window)
+            return
+        # section 4.2: where the curve is one round trip from now, at most half as much again
+        target = CUBIC_C * (elapsed + self.smoothed_rtt - self._k) ** 3 + self._window_max
+        target = min(max(target, window), 1.5 * window)
+        self.window = window + (target - window) * packets / window
+
+    def _hystart(self, rtt: float) -> None:
+        """RFC 9406 section 4.2: slow down when a round's least round trip has grown, and go on if it was noise."""
+        if self._expected > self._round_ends_at:
+            self._round_ends_at = self._next_number
+            self._last_round_rtt, self._round_rtt, self._round_samples = self._round_rtt, float("inf"), 0
+            if self._conservative_rounds >= 0:
+                self._conservative_rounds += 1
+                if self._conservative_rounds >= CONSERVATIVE_ROUNDS:
+                    self.slow_start_threshold = self.window
+        self._round_rtt = min(self._round_rtt, rtt)
+        self._round_samples += 1
+        if self._round_samples < ROUND_SAMPLES or self._last_round_rtt == float("inf"):
+            return
+        if self._conservative_rounds < 0:
+            allowed = max(LEAST_THRESHOLD_SECONDS, min(self._last_round_rtt / 8, MOST_THRESHOLD_SECONDS))
+            if self._round_rtt >= self._last_round_rtt + allowed:
+                self._baseline_rtt = self._round_rtt
+                self._conservative_rounds = 0
+        elif self._round_rtt < self._baseline_rtt:
+            self._baseline_rtt = float("inf")
+            self._conservative_rounds = -1
+
+    def _begin_epoch(self, now: float) -> None:
+        self._epoch_at = now
+        self._reno_window = self.window
+        if self._window_max > self.window:
+            self._k = ((self._window_max - self.window) / CUBIC_C) ** (1 / 3)
+        else:
+            self._k = 0.0
+            self._window_max = self.window
+
+    def lost(self, packets: int, new_event: bool) -> None:  # noqa: ARG002
+        """Section 4.6, with fast convergence (4.7)."""
+        if new_event:
+            self._reduce()
+            self.window = self.slow_start_threshold
+
+    def _reduce(self) -> None:
+        window = self.window
+        self._window_before = window
+        self._window_max = window * (1 + BETA) / 2 if window < self._window_max else window
+        self.slow_start_threshold = max(LEAST_WINDOW, window * BETA)
+        self._epoch_at = -1.0
+
+    def idle_ended(self) -> None:
+        """RFC 5681 section 4.1: what was learned of the path before the pause no longer holds."""
+        self.slow_start_threshold = max(self.slow_start_threshold if self._window_max else 0.0, 0.75 * self.window)
+        self.window = min(self.window, INITIAL_WINDOW)
+        self._conservative_rounds = -1
+        self._epoch_at = -1.0
+
+    def timed_out(self) -> None:
+        """Section 4.8: as Reno does, with CUBIC's factor."""
+        self._window_before = self._window_max = self.window
+        self.slow_start_threshold = max(LEAST_WINDOW, self.window * BETA)
+        self.window = 1.0
+        self._epoch_at = -1.0

@@ -1,0 +1,55 @@
+"""A telephone call: a small packet every 20 ms (G.711, RFC 3551 section 4.5.14), its one-way delays and losses."""
+
+from typing import Any
+
+from bandwidth.simulator.path import Path
+
+VOIP_BYTES = 200  # 160 of speech, 12 RTP, 8 UDP, 20 IPv4
+VOIP_INTERVAL_SECONDS = 0.02
+
+
+class VoipCall:
+    """``delays`` are (sent at, seconds from sending until the last bit has left the bottleneck): queue and packet."""
+
+    __slots__ = (
+        "_link",
+        "_simulator",
+        "ack_delay_seconds",
+        "delays",
+        "delivered_bytes",
+        "key",
+        "running",
+        "sent",
+    )
+
+    def __init__(self, path: Path) -> None:
+        self._simulator = path.simulator
+        self._link = path.link
+        self.key = path.next_key()
+        self.ack_delay_seconds = path.rtt_seconds / 2
+        self.delays: list[tuple[float, float]] = []
+        self.delivered_bytes = 0
+        self.running = False
+        self.sent = 0
+
+    def start(self, _: Any = None) -> None:
+        """Begin to speak."""
+        self.running = True
+        self._speak(None)
+
+    def stop(self, _: Any = None) -> None:
+        """Hang up."""
+        self.running = False
+
+    def _speak(self, _: Any) -> None:
+        if not self.running:
+            return
+        self._link.send(self, self.sent, VOIP_BYTES)
+        self.sent += 1
+        self._simulator.after(VOIP_INTERVAL_SECONDS, self._speak)
+
+    def receive(self, ack: Any) -> None:
+        """Take an `Ack`."""
+        _, size, sent_at, departed_at, _ = ack
+        self.delays.append((sent_at, departed_at - sent_at))
+        self.delivered_bytes += size

@@ -1,0 +1,116 @@
+"""Web pages: what a person at the site waits for.
+
+A page is an HTML document on one connection, then objects on six connections
+(the limit of browsers for HTTP/1.1; HTTP/2 to several hosts looks much alike).
+A new connection costs TCP's and TLS 1.3's round trips, through the queue like
+everything else. Sizes and times come from the seed and the page's number, so
+that a page is the same one in the run that it is compared with.
+"""
+
+import random
+from typing import Any
+
+from bandwidth.simulator.flows.cubic import CubicSender
+from bandwidth.simulator.flows.tcp import PACKET_BYTES, TcpSender
+from bandwidth.simulator.path import Path
+
+CONNECTIONS = 6
+HTML_BYTES = 30_000
+OBJECTS = 30
+OBJECT_BYTES_MEAN = 20_000
+TLS_PACKETS = 3  # ServerHello to Finished with a certificate chain
+THINK_SECONDS_MEAN = 3.0
+
+
+def in_packets(size_bytes: float) -> int:
+    """Return how many packets carry ``size_bytes``."""
+    return max(1, -(-int(size_bytes) // PACKET_BYTES))
+
+
+class WebUser:
+    """Loads pages one after the other. ``pages`` are (started at, seconds until its last byte)."""
+
+    __slots__ = (
+        "_connections",
+        "_left",
+        "_objects",
+        "_page_at",
+        "_path",
+        "_randomness",
+        "_simulator",
+        "_stages",
+        "delivered_before",
+        "key",
+        "pages",
+        "running",
+    )
+
+    def __init__(self, path: Path, randomness: random.Random) -> None:
+        self._path = path
+        self._simulator = path.simulator
+        self._randomness = randomness
+        self.key = path.next_key()
+        self.pages: list[tuple[float, float]] = []
+        self.running = False
+        self.delivered_before = 0
+        self._connections: list[CubicSender] = []
+        self._stages: dict[int, list[int]] = {}
+        self._objects: list[int] = []
+        self._left = 0
+        self._page_at = 0.0
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Of all connections so far."""
+        return self.delivered_before + sum(connection.delivered_bytes for connection in self._connections)
+
+    def start(self, _: Any = None) -> None:
+        """Open the first page."""
+        self.running = True
+        self._open_page(None)
+
+    def stop(self, _: Any = None) -> None:
+        """Open no more pages."""
+        self.running = False
+
+    def _open_page(self, _: Any) -> None:
+        if not self.running:
+            return
+        self._page_at = self._simulator.now
+        draw = self._randomness
+        self._objects = [in_packets(draw.expovariate(1 / OBJECT_BYTES_MEAN)) for _ in range(OBJECTS)]
+        self._left = OBJECTS
+        self.delivered_before = self.delivered_bytes
+        self._connections = []
+        self._stages = {}
+        self._connect([in_packets(HTML_BYTES)])
+
+    def _connect(self, then: list[int]) -> None:
+        connection = CubicSender(self._path, packets=1, on_done=self._stage_done)  # SYN and ACK
+        self._connections.append(connection)
+        self._stages[connection.key] = [TLS_PACKETS, *then]
+        self._simulator.after(self._path.rtt_seconds / 2, connection.start)
+
+    def _stage_done(self, sender: TcpSender) -> None:
+        """Go on: the acknowledgement of a stage's last packet arrives together with the next request."""
+        stages = self._stages[sender.key]
+        if stages:
+            sender.give(stages.pop(0))
+            sender.start()
+            return
+        if len(self._connections) == 1:
+            # the document is there: its connection goes on, the others open
+            for _ in range(CONNECTIONS - 1):
+                self._connect([self._objects.pop()])
+            sender.give(self._objects.pop())
+            sender.start()
+            return
+        self._left -= 1
+        if self._objects:
+            sender.give(self._objects.pop())
+            sender.start()
+        elif self._left == 0:
+            # the client has the last byte half a round trip before its acknowledgement is here
+            seconds = self._simulator.now - self._path.rtt_seconds / 2 - self._page_at
+            self.pages.append((self._page_at, seconds))
+            self._simulator.after(self._randomness.expovariate(1 / THINK_SECONDS_MEAN), self._open_page)

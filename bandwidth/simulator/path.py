@@ -1,0 +1,47 @@
+"""The way between two places: a bottleneck, the delays around it, and the books kept of a run."""
+
+from collections.abc import Callable
+
+from bandwidth.simulator.events import Simulator
+from bandwidth.simulator.link import Link
+from bandwidth.simulator.meters import Meter, Series
+
+QUEUE_LOOK_SECONDS = 0.005
+LOOKS_IN_A_SLOT = 10  # a meter's slot is 50 ms
+
+
+class Path:
+    """One bottleneck and its return way, with the true queue as a time series."""
+
+    __slots__ = ("_keys", "_looks", "_meters", "link", "queue", "rtt_seconds", "simulator")
+
+    def __init__(self, simulator: Simulator, link: Link, rtt_seconds: float) -> None:
+        self.simulator = simulator
+        self.link = link
+        self.rtt_seconds = rtt_seconds
+        self.queue = Series()
+        """The true queue in seconds, every 5 ms."""
+        self._keys = 0
+        self._looks = 0
+        self._meters: list[Meter] = []
+        simulator.after(QUEUE_LOOK_SECONDS, self._look)
+
+    def watch(self, read: Callable[[], int]) -> Meter:
+        """Return a meter of a growing count of bytes, which ``read`` returns; it is read 20 times a second."""
+        meter = Meter(read)
+        self._meters.append(meter)
+        return meter
+
+    def next_key(self) -> int:
+        """Return a number that no other flow has."""
+        self._keys += 1
+        return self._keys
+
+    def _look(self, _: None) -> None:
+        now = self.simulator.now
+        self.queue.add(now, self.link.backlog_seconds(now))
+        self._looks += 1
+        if self._looks % LOOKS_IN_A_SLOT == 0:
+            for meter in self._meters:
+                meter.look()
+        self.simulator.after(QUEUE_LOOK_SECONDS, self._look)

@@ -1,0 +1,277 @@
+"""Queue disciplines: FIFO, CoDel (RFC 8289), FQ-CoDel (RFC 8290), PIE (RFC 8033)."""
+
+import random
+from collections import deque
+from math import sqrt
+from typing import Any, Protocol
+
+Packet = tuple[Any, int, int, float, Any]
+"""Flow, number, size in bytes, time of arrival, the sender's state."""
+
+MTU_BYTES = 1_500
+
+
+class Discipline(Protocol):
+    """What decides which packet leaves next, and which never does."""
+
+    backlog_bytes: int
+    backlog_packets: int
+    dropped_bytes: int
+    dropped_packets: int
+
+    def enqueue(self, packet: Packet, now: float) -> None:
+        """Take a packet, or drop it (or another one)."""
+
+    def dequeue(self, now: float) -> Packet | None:
+        """Return the packet to send now; None when the queue is empty."""
+
+
+class Fifo:
+    """Drop-tail with an exact limit in bytes (the packet on the wire does not count here)."""
+
+    __slots__ = ("_limit", "_packets", "backlog_bytes", "backlog_packets", "dropped_bytes", "dropped_packets")
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._packets: deque[Packet] = deque()
+        self.backlog_bytes = self.backlog_packets = self.dropped_bytes = self.dropped_packets = 0
+
+    def enqueue(self, packet: Packet, now: float) -> None:  # noqa: ARG002
+        """See `Discipline`."""
+        if self.backlog_bytes + packet[2] > self._limit:
+            self._count_drop(packet)
+            return
+        self._packets.append(packet)
+        self.backlog_bytes += packet[2]
+        self.backlog_packets += 1
+
+    def dequeue(self, now: float) -> Packet | None:  # noqa: ARG002
+        """See `Discipline`."""
+        if not self._packets:
+            return None
+        packet = self._packets.popleft()
+        self.backlog_bytes -= packet[2]
+        self.backlog_packets -= 1
+        return packet
+
+    def _count_drop(self, packet: Packet) -> None:
+        self.dropped_packets += 1
+        self.dropped_bytes += packet[2]
+
+
+class Codel(Fifo):
+    """Controlled delay, RFC 8289 section 5 (its pseudo-code's structure and names)."""
+
+    __slots__ = ("_count", "_drop_next", "_dropping", "_first_above_time", "_interval", "_last_count", "_target")
+
+    def __init__(self, limit_bytes: int, target_seconds: float = 0.005, interval_seconds: float = 0.1) -> None:
+        # section 4.3 and 4.4: a target of 5 ms in an interval of 100 ms
+        super().__init__(limit_bytes)
+        self._target = target_seconds
+        self._interval = interval_seconds
+        self._first_above_time = 0.0
+        self._drop_next = 0.0
+        self._count = self._last_count = 0
+        self._dropping = False
+
+    def _do_dequeue(self, now: float) -> tuple[Packet | None, bool]:
+        """Section 5.5: the next packet, and whether the sojourn time has been above target for an interval."""
+        packet = super().dequeue(now)
+        if packet is None:
+            self._first_above_time = 0.0
+            return None, False
+        if now - packet[3] < self._target or self.backlog_bytes <= MTU_BYTES:
+            self._first_above_time = 0.0
+            return packet, False
+        if self._first_above_time == 0.0:
+            self._first_above_time = now + self._interval
+            return packet, False
+        return packet, now >= self._first_above_time
+
+    def dequeue(self, now: float) -> Packet | None:
+        """Section 5.4 (drops happen here, at the head)."""
+        packet, ok_to_drop = self._do_dequeue(now)
+        if packet is None:
+            self._dropping = False
+            return None
+        if self._dropping:
+            if not ok_to_drop:
+                self._dropping = False
+            while self._dropping and now >= self._drop_next:
+                self._count_drop(packet)
+                self._count += 1
+                packet, ok_to_drop = self._do_dequeue(now)
+                if packet is None or not ok_to_drop:
+                    self._dropping = False
+                    return packet
+                self._drop_next += self._interval / sqrt(self._count)
+        elif ok_to_drop:
+            self._count_drop(packet)
+            packet, _ = self._do_dequeue(now)
+            self._dropping = True
+            # section 5.4: resume close to the last drop rate when the previous episode is recent
+            delta = self._count - self._last_count
+            recent = now - self._drop_next < 16 * self._interval
+            self._count = delta if recent and delta > 1 else 1
+            self._drop_next = now + self._interval / sqrt(self._count)
+            self._last_count = self._count
+        return packet
+
+
+class FqCodel:
+    """Fair queueing over CoDel queues, RFC 8290.
+
+    A flow's queue is its key modulo the number of queues (section 4.1.1 hashes
+    the 5-tuple; here keys are small and collisions would be noise).
+    """
+
+    __slots__ = (
+        "_deficits",
+        "_limit",
+        "_new",
+        "_old",
+        "_quantum",
+        "_queues",
+        "backlog_bytes",
+        "backlog_packets",
+        "dropped_bytes",
+        "dropped_packets",
+    )
+
+    QUEUES = 1024  # section 5.2.3
+
+    def __init__(self, limit_packets: int = 10_240, quantum_bytes: int = 1_514) -> None:
+        # sections 5.2.1 and 5.2.2
+        self._limit = limit_packets
+        self._quantum = quantum_bytes
+        self._queues: dict[int, Codel] = {}
+        self._deficits: dict[int, int] = {}
+        self._new: deque[int] = deque()
+        self._old: deque[int] = deque()
+        self.backlog_bytes = self.backlog_packets = self.dropped_bytes = self.dropped_packets = 0
+
+    def enqueue(self, packet: Packet, now: float) -> None:
+        """Section 4.1: classify, append, and drop from the longest queue when there are too many packets."""
+        key = packet[0].key % self.QUEUES
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = Codel(1 << 62)
+        queue.enqueue(packet, now)
+        self.backlog_bytes += packet[2]
+        self.backlog_packets += 1
+        if key not in self._deficits:
+            self._deficits[key] = self._quantum
+            self._new.append(key)
+        while self.backlog_packets > self._limit:
+            self._drop_from_longest(now)
+
+    def _drop_from_longest(self, now: float) -> None:
+        longest = max(self._queues.values(), key=lambda queue: queue.backlog_bytes)
+        packet = Fifo.dequeue(longest, now)
+        assert packet is not None, "the longest queue of a full discipline has a packet"
+        self.backlog_bytes -= packet[2]
+        self.backlog_packets -= 1
+        self.dropped_packets += 1
+        self.dropped_bytes += packet[2]
+
+    def dequeue(self, now: float) -> Packet | None:
+        """Section 4.2: new queues first, then the old ones, by deficit round robin."""
+        while self._new or self._old:
+            from_new = bool(self._new)
+            keys = self._new if from_new else self._old
+            key = keys[0]
+            if self._deficits[key] <= 0:
+                self._deficits[key] += self._quantum
+                self._old.append(keys.popleft())
+                continue
+            queue = self._queues[key]
+            packets, size = queue.dropped_packets, queue.dropped_bytes
+            packet = queue.dequeue(now)
+            dropped, dropped_bytes = queue.dropped_packets - packets, queue.dropped_bytes - size
+            self.dropped_packets += dropped
+            self.dropped_bytes += dropped_bytes
+            self.backlog_packets -= dropped
+            self.backlog_bytes -= dropped_bytes
+            if packet is None:
+                keys.popleft()
+                if from_new:
+                    self._old.append(key)  # "to prevent starvation"
+                else:
+                    del self._deficits[key]
+                continue
+            self.backlog_packets -= 1
+            self.backlog_bytes -= packet[2]
+            self._deficits[key] -= packet[2]
+            return packet
+        return None
+
+
+class Pie(Fifo):
+    """Proportional integral controller enhanced, RFC 8033, with delays from timestamps (section 5.2 allows them).
+
+    The probability is brought up to date at the first packet after each
+    period rather than by a timer; an idle queue's periods are made up for.
+    """
+
+    __slots__ = ("_burst_allowance", "_delay", "_delay_old", "_probability", "_randomness", "_updated_at")
+
+    TARGET_SECONDS = 0.015  # section 4.2, QDELAY_REF
+    PERIOD_SECONDS = 0.015  # T_UPDATE
+    ALPHA, BETA = 0.125, 1.25  # 1/s
+    MAX_BURST_SECONDS = 0.15
+    TUNING = ((1e-6, 2048), (1e-5, 512), (1e-4, 128), (1e-3, 32), (0.01, 8), (0.1, 2))  # section 4.2: divisors
+
+    def __init__(self, limit_bytes: int, randomness: random.Random) -> None:
+        super().__init__(limit_bytes)
+        self._randomness = randomness
+        self._probability = 0.0
+        self._delay = self._delay_old = 0.0
+        self._burst_allowance = self.MAX_BURST_SECONDS
+        self._updated_at = 0.0
+
+    def enqueue(self, packet: Packet, now: float) -> None:
+        """Section 4.1: drop at random, with its three exceptions."""
+        self._catch_up(now)
+        safe = (
+            self._burst_allowance > 0
+            or (self._delay_old < 0.5 * self.TARGET_SECONDS and self._probability < 0.2)
+            or self.backlog_bytes <= 2 * MTU_BYTES
+        )
+        if not safe and self._randomness.random() < self._probability:
+            self._count_drop(packet)
+            return
+        super().enqueue(packet, now)
+
+    def dequeue(self, now: float) -> Packet | None:
+        """See `Discipline`; the delay of the packet that leaves is the measurement."""
+        packet = super().dequeue(now)
+        self._delay = 0.0 if packet is None else now - packet[3]
+        self._catch_up(now)
+        return packet
+
+    def _catch_up(self, now: float) -> None:
+        while now - self._updated_at >= self.PERIOD_SECONDS:
+            self._updated_at += self.PERIOD_SECONDS
+            self._update()
+            if self._probability == 0.0 and self._delay == 0.0 and self._burst_allowance == self.MAX_BURST_SECONDS:
+                periods = int((now - self._updated_at) / self.PERIOD_SECONDS)
+                self._updated_at += periods * self.PERIOD_SECONDS
+
+    def _update(self) -> None:
+        """Section 4.2, and 4.4 for bursts."""
+        change = self.ALPHA * (self._delay - self.TARGET_SECONDS) + self.BETA * (self._delay - self._delay_old)
+        for below, divisor in self.TUNING:
+            if self._probability < below:
+                change /= divisor
+                break
+        if self._probability >= 0.1:
+            change = min(change, 0.02)
+        probability = self._probability + change
+        if self._delay == 0.0 and self._delay_old == 0.0:
+            probability *= 0.98
+        self._probability = min(1.0, probability) if probability > 1e-12 else 0.0
+        idle = self._delay < 0.5 * self.TARGET_SECONDS and self._delay_old < 0.5 * self.TARGET_SECONDS
+        self._delay_old = self._delay
+        self._burst_allowance = max(0.0, self._burst_allowance - self.PERIOD_SECONDS)
+        if self._probability == 0.0 and idle:
+            self._burst_allowance = self.MAX_BURST_SECONDS

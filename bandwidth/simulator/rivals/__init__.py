@@ -1,0 +1,1 @@
+"""Scavengers of others, each by its own specification."""

@@ -1,0 +1,109 @@
+"""The law of cake-autorate 3 (its defaults), here over the rate of a paced sender.
+
+It shapes a whole line at a router; as a scavenger's law it sets the rate of one
+sender from pings through the same queue. Delays are taken one way, as its
+better pingers report them.
+"""
+
+from collections import deque
+from typing import Any
+
+from bandwidth.simulator.flows.cubic import CubicSender
+from bandwidth.simulator.ours import Ping
+from bandwidth.simulator.path import Path
+
+SAMPLE_SECONDS = 0.05  # six reflectors, each every 300 ms
+BASELINE_UP, BASELINE_DOWN = 0.001, 0.9
+WINDOW, DELAYED = 6, 3  # bufferbloat: three of the last six deltas are late
+LATE_SECONDS = 0.03
+UP_FULL_SECONDS = 0.01  # mean delta up to which growth is full
+DOWN_FULL_SECONDS = 0.06  # and from which the cut is
+CUT_LEAST, CUT_MOST = 0.99, 0.75
+GROWTH_LEAST, GROWTH_MOST = 1.0, 1.04
+HIGH_LOAD = 0.75
+RATE_SECONDS = 0.2  # the achieved rate is measured over this, and growth follows it
+REFRACTORY_SECONDS = 0.3
+DECAY_SECONDS = 1.0
+DECAY = 0.01
+
+
+class AutorateLaw:
+    """The rate in bytes per second between ``least`` and ``most``; ``base`` is where it rests."""
+
+    __slots__ = (
+        "_bloat_at",
+        "_decay_at",
+        "_deltas",
+        "_grown_at",
+        "base",
+        "baseline",
+        "least",
+        "most",
+        "rate",
+    )
+
+    def __init__(self, *, least: float, base: float, most: float) -> None:
+        self.least, self.base, self.most = least, base, most
+        self.rate = base
+        self.baseline: float | None = None
+        self._deltas: deque[float] = deque([0.0] * WINDOW, maxlen=WINDOW)
+        self._bloat_at = self._decay_at = self._grown_at = -1.0
+
+    def update(self, delay: float, achieved: float, now: float) -> float:
+        """Take a one-way delay (seconds) and the achieved rate; return the new rate."""
+        if self.baseline is None:
+            self.baseline = delay
+        weight = BASELINE_UP if delay > self.baseline else BASELINE_DOWN
+        self.baseline += weight * (delay - self.baseline)
+        self._deltas.append(delay - self.baseline)
+        mean = sum(self._deltas) / WINDOW
+        refractory = now - self._bloat_at < REFRACTORY_SECONDS - 1e-9 and self._bloat_at >= 0
+        if sum(delta > LATE_SECONDS for delta in self._deltas) >= DELAYED:
+            if not refractory:
+                share = min(1.0, max(0.0, (mean - LATE_SECONDS) / (DOWN_FULL_SECONDS - LATE_SECONDS)))
+                self.rate *= CUT_LEAST + share * (CUT_MOST - CUT_LEAST)
+                self._bloat_at = now
+                self._decay_at = now
+        elif achieved > HIGH_LOAD * self.rate:
+            if not refractory and now - self._grown_at >= RATE_SECONDS - 1e-9:
+                share = min(1.0, max(0.0, (mean - UP_FULL_SECONDS) / (LATE_SECONDS - UP_FULL_SECONDS)))
+                self.rate *= GROWTH_MOST + share * (GROWTH_LEAST - GROWTH_MOST)
+                self._grown_at = now
+                self._decay_at = now
+        elif now - self._decay_at >= DECAY_SECONDS:
+            self._decay_at = now
+            towards = 1 - DECAY if self.rate > self.base else 1 + DECAY
+            bound = max if self.rate > self.base else min
+            self.rate = bound(self.base, self.rate * towards)
+        self.rate = min(self.most, max(self.least, self.rate))
+        return self.rate
+
+
+class AutorateSender(CubicSender):
+    """CUBIC, paced by `AutorateLaw`: least 5 %, base 50 % and most 97 % of the line."""
+
+    __slots__ = ("_delivered", "_law", "_ping")
+
+    LEAST, BASE, MOST = 0.05, 0.5, 0.97
+
+    def __init__(self, path: Path, line_rate: float) -> None:
+        super().__init__(path)
+        self._law = AutorateLaw(least=self.LEAST * line_rate, base=self.BASE * line_rate, most=self.MOST * line_rate)
+        self._ping = Ping(path)
+        looks = round(RATE_SECONDS / SAMPLE_SECONDS)
+        self._delivered: deque[int] = deque([0], maxlen=looks + 1)
+        self.pacing_rate = self._law.rate
+
+    def start(self, _: Any = None) -> None:
+        """See `TcpSender`."""
+        self._ping.start()
+        self._simulator.after(SAMPLE_SECONDS, self._look)
+        super().start()
+
+    def _look(self, _: Any) -> None:
+        self._delivered.append(self.delivered_bytes)
+        delay = self._ping.take()
+        if delay is not None:
+            achieved = (self._delivered[-1] - self._delivered[0]) / (SAMPLE_SECONDS * (len(self._delivered) - 1))
+            self.pace(self._law.update(delay, achieved, self._simulator.now))
+        self._simulator.after(SAMPLE_SECONDS, self._look)

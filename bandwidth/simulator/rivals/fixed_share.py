@@ -1,0 +1,14 @@
+"""A fixed share of the line, whatever happens: what most tools offer as a limit."""
+
+from bandwidth.simulator.flows.cubic import CubicSender
+from bandwidth.simulator.path import Path
+
+
+class FixedShareSender(CubicSender):
+    """CUBIC, paced at ``rate`` (bytes per second)."""
+
+    __slots__ = ()
+
+    def __init__(self, path: Path, rate: float) -> None:
+        super().__init__(path)
+        self.pacing_rate = rate

@@ -1,0 +1,49 @@
+"""LEDBAT, RFC 6817.
+
+Delays are round trips: the way back is constant here, so it is in the base as
+well, and drops out of the queuing delay as a one-way clock offset does.
+"""
+
+from collections import deque
+from typing import Any
+
+from bandwidth.simulator.flows.tcp import TcpSender
+from bandwidth.simulator.path import Path
+from bandwidth.simulator.rivals.delay import BaseDelay
+
+TARGET_SECONDS = 0.1  # section 2.5: at most 100 ms
+GAIN = 1.0  # at most 1
+CURRENT_FILTER = 4  # at least 4 samples, of which the minimum counts
+ALLOWED_INCREASE = 1.0
+INITIAL_WINDOW = LEAST_WINDOW = 2.0  # INIT_CWND, MIN_CWND
+
+
+class LedbatSender(TcpSender):
+    """Section 2.4.2; ``target_seconds`` is lower in some implementations."""
+
+    __slots__ = ("_base", "_current", "_target")
+
+    def __init__(self, path: Path, target_seconds: float = TARGET_SECONDS) -> None:
+        super().__init__(path)
+        self.window = INITIAL_WINDOW
+        self._target = target_seconds
+        self._base = BaseDelay()
+        self._current: deque[float] = deque(maxlen=CURRENT_FILTER)
+
+    def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
+        """Move the window by how far the queue is off the target."""
+        self._base.add(rtt, self._simulator.now)
+        self._current.append(rtt)
+        off_target = (self._target - (min(self._current) - self._base.seconds)) / self._target
+        window = self.window + GAIN * off_target * packets / self.window
+        # flightsize is of before this acknowledgement
+        self.window = max(LEAST_WINDOW, min(window, self.flight + packets + ALLOWED_INCREASE))
+
+    def lost(self, packets: int, new_event: bool) -> None:  # noqa: ARG002
+        """Halve, at most once a round trip."""
+        if new_event:
+            self.window = max(LEAST_WINDOW, self.window / 2)
+
+    def timed_out(self) -> None:
+        """Section 2.4.2: the congestion timeout."""
+        self.window = LEAST_WINDOW

@@ -1,0 +1,273 @@
+"""The simulator against theory: what CUBIC, BBR, LEDBAT and the queues are known to do, it does."""
+
+import random
+import time
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from bandwidth.simulator.building import AQM_LIMIT_BYTES
+from bandwidth.simulator.events import Simulator
+from bandwidth.simulator.flows.bbr import BbrSender
+from bandwidth.simulator.flows.cubic import CubicSender
+from bandwidth.simulator.link import FifoLink, QueueLink
+from bandwidth.simulator.meters import percentile
+from bandwidth.simulator.path import Path
+from bandwidth.simulator.queues import Codel, FqCodel, Pie
+from bandwidth.simulator.rates import ConstantRate
+from bandwidth.simulator.rivals.ledbat import LedbatSender
+from bandwidth.simulator.rivals.ledbat_pp import LedbatPlusPlusSender
+from bandwidth.simulator.rivals.tcp_lp import TcpLpSender
+from bandwidth.simulator.scenario import Scenario, run, simulate
+
+RATE = 2_500_000.0  # 20 Mbit/s
+RTT = 0.04
+BDP = RATE * RTT
+
+
+def line(limit_bytes: float = BDP, rtt: float = RTT) -> Path:
+    simulator = Simulator()
+    return Path(simulator, FifoLink(simulator, ConstantRate(RATE), int(limit_bytes)), rtt)
+
+
+def aqm(discipline) -> Path:
+    simulator = Simulator()
+    return Path(simulator, QueueLink(simulator, ConstantRate(RATE), discipline), RTT)
+
+
+def shares(path: Path, senders, since: float, until: float) -> list[float]:
+    meters = [path.watch(partial(getattr, sender, "delivered_bytes")) for sender in senders]
+    path.simulator.run(until)
+    return [meter.between(since, until) / (RATE * (until - since)) for meter in meters]
+
+
+# --- CUBIC ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rtt", [0.01, 0.04, 0.12])
+def test_cubic_fills_a_line_with_one_bdp_of_buffer(rtt):
+    path = line(RATE * rtt, rtt)
+    sender = CubicSender(path)
+    sender.start()
+    assert shares(path, [sender], 5, 30)[0] >= 0.95
+
+
+def test_cubic_loses_only_when_the_queue_is_full_and_cuts_to_seven_tenths():
+    path = line()
+    cuts = []
+
+    class Observed(CubicSender):
+        def lost(self, packets, new_event):
+            before = self.window
+            super().lost(packets, new_event)
+            if new_event:
+                cuts.append((path.simulator.now, before, self.window))
+
+    Observed(path).start()
+    path.simulator.run(30)
+    assert len(cuts) >= 3
+    full = BDP / RATE
+    for at, before, after in cuts:
+        assert after == pytest.approx(0.7 * before)
+        # the loss was at the queue a round trip (with the queue) before it was known
+        assert max(path.queue.between(at - RTT - full - 0.02, at)) >= 0.97 * full
+
+
+def test_two_cubics_share_fairly():
+    path = line(2 * BDP)
+    first, second = CubicSender(path), CubicSender(path)
+    first.start()
+    path.simulator.at(3, second.start)
+    one, two = shares(path, [first, second], 20, 90)
+    assert one + two >= 0.97
+    assert 0.67 <= one / two <= 1.5
+
+
+# --- BBR -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rtt", [0.02, 0.04, 0.12])
+def test_bbr_fills_a_deep_buffered_line_with_little_queue(rtt):
+    path = line(10 * RATE * rtt, rtt)
+    sender = BbrSender(path, random.Random(5))
+    sender.start()
+    assert shares(path, [sender], 5, 30)[0] >= 0.95
+    assert percentile(path.queue.between(5, 30), 0.95) <= 1.05 * rtt
+    assert percentile(path.queue.between(5, 30), 0.5) <= 0.25 * rtt
+
+
+def test_bbr_drains_its_queue_to_see_the_round_trip():
+    path = line(10 * BDP)
+    sender = BbrSender(path, random.Random(5))
+    sender.start()
+    path.simulator.run(30)
+    assert sender.min_rtt == pytest.approx(RTT, abs=0.002)
+    empty = [at for at, queue in path.queue.points if at > 9 and queue == 0.0]
+    assert empty  # ProbeRTT, every 10 s
+
+
+# --- queue management ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("discipline", "median", "p95", "use"),
+    [
+        (lambda: Codel(AQM_LIMIT_BYTES), 0.006, 0.02, 0.90),  # a target of 5 ms
+        (FqCodel, 0.006, 0.02, 0.90),
+        (lambda: Pie(AQM_LIMIT_BYTES, random.Random(2)), 0.02, 0.045, 0.95),  # 15 ms
+    ],
+    ids=["codel", "fq_codel", "pie"],
+)
+def test_queue_management_holds_its_target_against_cubic(discipline, median, p95, use):
+    path = aqm(discipline())
+    sender = CubicSender(path)
+    sender.start()
+    assert shares(path, [sender], 5, 40)[0] >= use
+    queues = path.queue.between(5, 40)
+    assert percentile(queues, 0.5) <= median
+    assert percentile(queues, 0.95) <= p95
+
+
+def test_fq_codel_gives_two_flows_half_each_whatever_they_are():
+    path = aqm(FqCodel())
+    cubic, bbr = CubicSender(path), BbrSender(path, random.Random(1))
+    cubic.start()
+    bbr.start()
+    one, two = shares(path, [cubic, bbr], 10, 40)
+    assert one + two >= 0.93
+    assert one == pytest.approx(two, rel=0.2)
+
+
+# --- the rivals ----------------------------------------------------------------------------
+
+
+def test_ledbat_alone_holds_a_queue_of_100_ms():
+    path = line(0.4 * RATE)
+    sender = LedbatSender(path)
+    sender.start()
+    assert shares(path, [sender], 20, 60)[0] >= 0.97
+    assert percentile(path.queue.between(40, 60), 0.5) == pytest.approx(0.1, abs=0.015)
+
+
+def test_ledbats_latecomer_takes_the_line():
+    """The latecomer's base delay is the first one's queue (RFC 6817 section 2.2 and its references)."""
+    path = line(0.6 * RATE)
+    first, late = LedbatSender(path), LedbatSender(path)
+    first.start()
+    path.simulator.at(20, late.start)
+    early, latecomer = shares(path, [first, late], 100, 110)
+    assert latecomer > 2 * early
+
+
+def test_ledbat_pp_has_no_latecomer_problem():
+    path = line(0.6 * RATE)
+    first, late = LedbatPlusPlusSender(path), LedbatPlusPlusSender(path)
+    first.start()
+    path.simulator.at(20, late.start)
+    early, latecomer = shares(path, [first, late], 50, 110)
+    assert early + latecomer >= 0.8
+    assert 0.5 <= latecomer / early <= 2
+
+
+def test_ledbat_pp_holds_60_ms_and_pauses_for_at_most_a_tenth_of_the_time():
+    path = line(0.4 * RATE)
+    sender = LedbatPlusPlusSender(path)
+    sender.start()
+    assert 0.85 <= shares(path, [sender], 5, 60)[0] <= 0.99
+    assert percentile(path.queue.between(5, 60), 0.5) == pytest.approx(0.06, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("scavenger", "keeps_at_least", "keeps_at_most"),
+    [("tcp-lp", 0.93, 1.01), ("ledbat++", 0.95, 1.01), ("ledbat", 0.70, 0.97), ("cake-autorate", 0.85, 0.97)],
+)
+def test_what_cubic_keeps_beside_each_rival_on_a_deep_fifo(scavenger, keeps_at_least, keeps_at_most):
+    result = run(Scenario(business="cubic", scavenger=scavenger, duration_seconds=40, business_until_seconds=30))
+    assert keeps_at_least <= result.business_keeps <= keeps_at_most
+
+
+def test_ledbat_pp_and_bbr_are_equals_on_short_paths():
+    """LEDBAT++ cannot see BBR's small queue below its target of 60 ms."""
+    result = run(Scenario(business="bbr", scavenger="ledbat++", queue="4 bdp"))
+    assert result.business_keeps <= 0.9
+
+
+def test_tcp_lp_gives_way_and_comes_back():
+    path = line(0.25 * RATE)
+    low, business = TcpLpSender(path), CubicSender(path)
+    low.start()
+    path.simulator.at(15, business.start)
+    path.simulator.at(35, business.stop)
+    meters = [path.watch(lambda: low.delivered_bytes), path.watch(lambda: business.delivered_bytes)]
+    path.simulator.run(60)
+    assert meters[0].rate(5, 15) >= 0.8 * RATE  # it halves at 15 % of the buffer, and then observes
+    assert meters[0].rate(20, 35) <= 0.1 * RATE
+    assert meters[1].rate(20, 35) >= 0.85 * RATE
+    assert meters[0].rate(50, 60) >= 0.7 * RATE
+
+
+def test_a_fixed_share_does_not_yield():
+    result = run(Scenario(business="cubic", scavenger="fixed share", duration_seconds=30, business_until_seconds=25))
+    assert result.business_keeps < 0.7
+
+
+# --- scenarios -----------------------------------------------------------------------------
+
+SHORT = Scenario(business="mix+on/off", duration_seconds=20, business_from_seconds=5, business_until_seconds=17)
+
+
+@pytest.mark.parametrize(
+    ("queue", "scavenger"),
+    [
+        ("20 packets", "ours"),
+        ("1 bdp", "ledbat"),
+        ("250 ms", "ledbat++"),
+        ("codel", "tcp-lp"),
+        ("fq_codel", "cake-autorate"),
+        ("pie", "ours"),
+    ],
+)
+def test_a_run_is_the_same_bit_for_bit(queue, scavenger):
+    scenario = replace(SHORT, queue=queue, scavenger=scavenger, radio=True, line_mbit=10)
+    assert repr(simulate(scenario)) == repr(simulate(scenario))
+
+
+def test_another_seed_is_another_run():
+    assert simulate(SHORT).business_bytes != simulate(replace(SHORT, seed=2)).business_bytes
+
+
+def test_business_alone_is_the_same_for_every_scavenger():
+    results = [run(replace(SHORT, scavenger=name)) for name in ("ours", "ledbat", "none")]
+    assert results[0].alone == results[1].alone == results[2].alone == results[2].together
+
+
+def test_idle_use_and_ramp_are_seen():
+    metrics = simulate(Scenario(scavenger="fixed share", duration_seconds=20, business_until_seconds=20))
+    assert metrics.idle_use == pytest.approx(0.5, abs=0.01)
+    assert metrics.ramp_seconds is None
+    ramp = simulate(Scenario(scavenger="cubic", duration_seconds=20)).ramp_seconds
+    assert ramp is not None
+    assert ramp < 1
+
+
+@pytest.mark.parametrize("change", [{"queue": "huge"}, {"queue": "x ms"}, {"business": "fax"}, {"scavenger": "me"}])
+def test_unknown_names_are_refused(change):
+    with pytest.raises(ValueError, match="no such"):
+        simulate(Scenario(**change))
+
+
+def test_pages_and_calls_are_measured():
+    metrics = simulate(Scenario(business="web+voip+video", scavenger="none", rtt_seconds=0.03))
+    assert len(metrics.page_seconds) >= 5
+    # five round trips at least: TCP, TLS and HTML, then the same and an object on the other connections
+    assert all(0.15 <= seconds <= 8 for seconds in metrics.page_seconds)
+    assert metrics.voip_p50 > 0
+    assert metrics.video_mbit > 2
+
+
+@pytest.mark.parametrize("queue", ["250 ms", "fq_codel"])
+def test_a_minute_of_20_mbit_takes_less_than_three_seconds(queue):
+    begin = time.process_time()
+    simulate(Scenario(queue=queue, business="cubic+mix", scavenger="ours"))
+    assert time.process_time() - begin < 3
