@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import ipaddress
 import random
 import signal
 import time
@@ -40,7 +41,11 @@ from p2pdist.wire.messages import (
 )
 
 PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
+MAX_REFUSED_SHOWN = 20  # `p2pdist status` is for people
 RENEWAL_CHECK_SECONDS = 300.0
+FIRST_RENEWAL_BACKOFF_SECONDS = 5.0
+LONGEST_RENEWAL_BACKOFF_SECONDS = 60.0  # an expired certificate keeps this PC out: as eager as connecting
+EXPIRED_RENEWAL_SECONDS = 10.0  # how long a start with expired certificates waits for new ones, before it goes on
 ADDRESS_CHECK_SECONDS = 30.0  # a new DHCP lease or a changed VPN is noticed within this
 REFRESH_FIRST_BACKOFF_SECONDS = 1.0
 REFRESH_JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
@@ -63,12 +68,30 @@ class Daemon:
         self.settings = settings
         self.identity = identity
         self.fixed_address = address
-        self.facts = local_facts.look(address)
+        self.facts = local_facts.UNKNOWN
         self.site = ""
         self.trust_problem = ""
         self.stale_problem = ""
+        self.renewal_problem = ""
+        self.refused_problems: list[str] = []
+        self.parts = trio.CancelScope()
+        """Around all parts; when it is cancelled, they start again."""
+        self._check_renewal = trio.Event()
         self._refresh_now = trio.Event()
         self._step_now = trio.Event()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Own addresses that others may use, the best one first; empty without a network."""
+        return [self.fixed_address] if self.fixed_address else list(self.facts.addresses)
+
+    @property
+    def listen_address(self) -> str:
+        """Where neighbours can reach us: one address, or all of the family that leads to the server."""
+        if self.fixed_address:
+            return self.fixed_address
+        best = ipaddress.ip_address(self.addresses[0]) if self.addresses else None
+        return "::" if best and best.version == 6 else "0.0.0.0"  # noqa: S104 - they must reach it; TLS decides
 
     # --- what the origin client asks at each attempt --------------------------------
 
@@ -87,7 +110,7 @@ class Daemon:
             protocol=PROTOCOL_VERSION,
             software=f"p2pdist {__version__}",
             hostname=self.facts.hostname,
-            addresses=[self.fixed_address] if self.fixed_address else list(self.facts.addresses),
+            addresses=self.addresses,
             lan_port=lan_port,
             on_mains=self.facts.on_mains,
             wired=self.facts.wired,
@@ -98,7 +121,7 @@ class Daemon:
         """Return what the neighbours are told by mDNS."""
         return Announcement(
             endpoint_id=self.identity.endpoint_id,
-            address=self.fixed_address or next(iter(self.facts.addresses), "127.0.0.1"),
+            address=next(iter(self.addresses), "0.0.0.0"),  # noqa: S104 - says that there is none
             port=lan_port,
             swarm_tag=tag(self.identity.swarm_ca),
             site_tag=tag(self.site) if self.site else "",
@@ -108,14 +131,16 @@ class Daemon:
 
     async def follow_trust(self, store: TrustStore, transfers: Transfers) -> None:
         """Refresh the trusted catalogue at start, on notice, and every few minutes with jitter."""
-        cached = await store.load_cached(time.time())
-        if cached is not None:
-            await self._accept(cached, transfers)
         backoff = Backoff(REFRESH_FIRST_BACKOFF_SECONDS, self.settings.refresh_seconds)
+        anything_known = False
         while True:
             self._refresh_now = trio.Event()
             try:
+                if not anything_known and (cached := await store.load_cached(time.time())) is not None:
+                    await self._accept(cached, transfers)
+                    anything_known = True
                 await self._accept(await store.refresh(time.time()), transfers)
+                anything_known = True
                 self.trust_problem = ""
                 backoff = backoff.succeeded()
                 wait = self.settings.refresh_seconds * random.uniform(1 - REFRESH_JITTER, 1 + REFRESH_JITTER)  # noqa: S311
@@ -129,8 +154,10 @@ class Daemon:
 
     async def _accept(self, catalogue: Catalogue, transfers: Transfers) -> None:
         self.stale_problem = catalogue.stale
-        for refused in catalogue.refused:
-            log.error("a patch was refused", patch=refused.entry.patch_id, reason=refused.reason)
+        self.refused_problems = [
+            f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
+            for refused in catalogue.refused[:MAX_REFUSED_SHOWN]
+        ]
         await transfers.reconcile(catalogue)
         self._step_now.set()  # the pace of steps may change with what is new
 
@@ -139,7 +166,9 @@ class Daemon:
         async for event in origin.events:
             if isinstance(event, Welcome):
                 log.info("connected to the server", server=event.server_name, site=event.site)
-                await self._joined_site(event.site, neighbours)
+                if event.site != self.site:
+                    self.site = event.site
+                    await neighbours.announce()
                 transfers.forget_reports()
                 self._refresh_now.set()
                 self._step_now.set()
@@ -149,11 +178,8 @@ class Daemon:
                 self._refresh_now.set()
             elif isinstance(event, Unavailable):
                 transfers.origin_unavailable(event.torrent, event.reason)
-
-    async def _joined_site(self, site: str, neighbours: Neighbours) -> None:
-        if site != self.site:
-            self.site = site
-            await neighbours.announce()
+            else:
+                self._check_renewal.set()  # expired meanwhile (this PC slept), or the clock was corrected
 
     async def take_pieces(self, origin: OriginClient, transfers: Transfers) -> None:
         """Store pieces from the origin; several of these run side by side."""
@@ -180,47 +206,76 @@ class Daemon:
 
     async def renew_identity(self, engine: TorrentEngine, origin: OriginClient) -> None:
         """Renew the certificates at half of their life, and go on trying until the server agrees."""
+        backoff = Backoff(FIRST_RENEWAL_BACKOFF_SECONDS, LONGEST_RENEWAL_BACKOFF_SECONDS)
         while True:
-            if renewal_due(self.identity, time.time()):
-                try:
-                    self.identity = await renew(self.identity, time.time(), local_address=self.fixed_address)
-                    engine.set_identity(swarm_identity(self.identity))
-                    origin.reconnect()
-                    log.info("certificates renewed")
-                except UserError as error:
-                    log.warning("certificates could not be renewed", reason=error.message)
-            await trio.sleep(RENEWAL_CHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            self._check_renewal = trio.Event()
+            if not renewal_due(self.identity, time.time()):
+                with trio.move_on_after(RENEWAL_CHECK_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
+                    await self._check_renewal.wait()
+                continue
+            before = self.identity
+            if await self.renew_now():
+                backoff = backoff.succeeded()
+                engine.set_identity(swarm_identity(self.identity))
+                origin.reconnect()
+                if (before.control_ca, before.swarm_ca) != (self.identity.control_ca, self.identity.swarm_ca):
+                    self.parts.cancel()  # every part knows an authority
+            backoff = backoff.failed()
+            await trio.sleep(backoff.delay_seconds(random.random()))  # noqa: S311 - jitter
+
+    async def renew_now(self) -> bool:
+        """Try once to renew the certificates; return whether they are new."""
+        try:
+            self.identity = await renew(self.identity, time.time(), local_address=self.fixed_address)
+        except UserError as error:
+            self.renewal_problem = f"The certificates cannot be renewed. {error.message}"
+            log.warning("certificates could not be renewed", reason=error.message)
+            return False
+        self.renewal_problem = ""
+        log.info("certificates renewed")
+        return True
 
     async def watch_address(self, origin: OriginClient, neighbours: Neighbours) -> None:
         """Notice a changed own address: tell the server and the neighbours."""
         while True:
             await trio.sleep(ADDRESS_CHECK_SECONDS)
-            before = self.facts.addresses
-            self.facts = await trio.to_thread.run_sync(self.look)
-            if self.facts.addresses != before:
-                log.info("own addresses changed", addresses=list(self.facts.addresses))
-                origin.reconnect()
-                await neighbours.announce()
+            try:
+                # abandoned when the daemon stops: a name that does not resolve takes half a minute
+                facts = await trio.to_thread.run_sync(self.look, abandon_on_cancel=True)
+            except OSError as error:
+                log.warning("own addresses cannot be read", reason=str(error))
+                continue
+            await self.took_facts(facts, origin, neighbours)
+
+    async def took_facts(self, facts: local_facts.LocalFacts, origin: OriginClient, neighbours: Neighbours) -> None:
+        """Take in what this PC is now."""
+        before, listened_on = self.addresses, self.listen_address
+        self.facts = facts
+        if self.addresses == before:
+            return
+        log.info("own addresses changed", addresses=self.addresses)
+        origin.reconnect()
+        await neighbours.announce()
+        if self.listen_address != listened_on:
+            self.parts.cancel()  # to listen there
 
     def look(self) -> local_facts.LocalFacts:
-        """Return fresh facts of this PC. Blocking."""
-        towards = self.fixed_address or local_facts.address_towards(
-            self.identity.server_address, self.identity.origin_port
-        )
-        return local_facts.look(towards)
+        """Return fresh facts of this PC. Blocking. Raises `OSError`."""
+        return local_facts.look(self.identity.server_address, self.identity.origin_port, self.fixed_address)
 
     # --- what the commands ask --------------------------------------------------------
 
     def status(self, origin: OriginClient, transfers: Transfers, discovery: Discovery | None) -> Answer:
         """Return the answer to `p2pdist status`."""
-        problems = [self.trust_problem, self.stale_problem, discovery.problem if discovery else "mDNS is switched off"]
+        mdns_problem = discovery.problem if discovery else "mDNS is switched off"
+        problems = [self.renewal_problem, self.trust_problem, self.stale_problem, transfers.problem, mdns_problem]
         return {
             "endpoint_id": self.identity.endpoint_id,
             "site": self.site or None,
             "server": self.identity.server_name,
             "server_connection": origin.status,
             "version": __version__,
-            "problems": [problem for problem in problems if problem],
+            "problems": [problem for problem in problems + self.refused_problems if problem],
             "patches": transfers.status(),
         }
 
@@ -239,20 +294,29 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
         daemon.facts = await trio.to_thread.run_sync(daemon.look)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_run_parts, daemon)
+                nursery.start_soon(_keep_running, daemon)
                 async for signal_number in signals:
                     log.info("stopping", signal=signal.Signals(signal_number).name)
                     nursery.cancel_scope.cancel()
                     break
 
 
+async def _keep_running(daemon: Daemon) -> None:
+    while True:
+        daemon.parts = trio.CancelScope()
+        with daemon.parts:
+            await _run_parts(daemon)
+
+
 async def _run_parts(daemon: Daemon) -> None:
     home, settings = daemon.home, daemon.settings
-    listen_address = daemon.fixed_address or "0.0.0.0"  # noqa: S104 - the neighbours must reach it; TLS decides
+    if time.time() >= daemon.identity.not_after:  # nobody would talk to us
+        with trio.move_on_after(EXPIRED_RENEWAL_SECONDS):
+            await daemon.renew_now()
     async with contextlib.AsyncExitStack() as stack:
         engine = await stack.enter_async_context(
             open_torrent_engine(
-                listen_address=listen_address,
+                listen_address=daemon.listen_address,
                 listen_port=settings.lan_port,
                 identity=swarm_identity(daemon.identity),
             )
@@ -316,6 +380,10 @@ def hold_lock(home: EndpointHome) -> Iterator[None]:
         raise UserError(
             f"A daemon is already running in {home.root}. Stop it first, or use another --home.", ExitCode.BUSY
         ) from None
+    except OSError as error:
+        raise UserError(
+            f"{home.lock} cannot be made: {error.strerror}. Check the home's disk and permissions.", ExitCode.STORAGE
+        ) from error
     try:
         yield
     finally:
