@@ -20,7 +20,6 @@ from p2pdist.core.transfer import (
     MAX_FAILED_PROOFS,
     LanActivity,
     TransferEvent,
-    TransferRecord,
     next_state,
     seconds_taken,
 )
@@ -29,9 +28,9 @@ from p2pdist.edges.torrent_engine import EngineError, TorrentEngine, TransferSna
 from p2pdist.identifiers import PieceIndex, TorrentHash, parse_torrent_hash
 from p2pdist.settings import EndpointHome
 from p2pdist.transfer import RETRY_SECONDS, Transfer, changed_reports, new_record, step_seconds
+from p2pdist.transfer_memory import TransferMemory
 from p2pdist.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored
 
-SAVE_SECONDS = 5.0  # counters on disk lag by at most this much; a kill loses no bytes, only their count
 SHORTEST_STEP_SECONDS = 0.1
 REPORT_SECONDS = 2.0
 MAX_TRANSFERS_AT_A_TIME = 4  # whose bytes flow; the rest wait in order of publication
@@ -57,19 +56,14 @@ class Transfers:
         self._send = send
         self._can_fetch = can_fetch
         self._transfers: dict[TorrentHash, Transfer] = {}
-        self._remembered: dict[TorrentHash, TransferRecord] = {}
-        self._saved: list[TransferRecord] = []
-        self._saved_at = 0.0
+        self.memory = TransferMemory(home)
         self._reported_at = 0.0
         self._dirty = False
         self._lock = trio.Lock()
-        self.problem = ""
-        """Why the records cannot be written, in words; empty while they can."""
 
     async def load(self) -> None:
         """Read what an earlier run remembered. Call once, first."""
-        self._saved = await payload_files.load_records(self._home.records)
-        self._remembered = {TorrentHash(record.torrent_hash): record for record in self._saved}
+        await self.memory.load()
 
     # --- the catalogue -------------------------------------------------------------
 
@@ -82,10 +76,10 @@ class Transfers:
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
                 if self._transfers[torrent_hash].name not in kept:
                     await self._drop(self._transfers.pop(torrent_hash))
-            for torrent_hash in [known for known in self._remembered if known not in wanted]:
-                record = self._remembered[torrent_hash]
+            for torrent_hash in [known for known in self.memory.records if known not in wanted]:
+                record = self.memory.records[torrent_hash]
                 if (record.patch_id, record.version) not in kept:  # withdrawn while the daemon was not running
-                    del self._remembered[torrent_hash]
+                    del self.memory.records[torrent_hash]
                     await payload_files.remove_withdrawn(self._home, record)
             for torrent_hash, patch in wanted.items():
                 transfer = self._transfers.get(torrent_hash)
@@ -104,7 +98,7 @@ class Transfers:
 
     def _new_transfer(self, torrent_hash: TorrentHash, patch: CataloguePatch) -> Transfer:
         record = new_record(patch, time.time())
-        known = self._remembered.get(torrent_hash)
+        known = self.memory.records.get(torrent_hash)
         if known is not None and (known.patch_id, known.version) == (record.patch_id, record.version):
             record = known
         elif known is not None:  # the same bytes under another name
@@ -127,7 +121,7 @@ class Transfers:
             await self._engine.remove(transfer.torrent_hash, delete_files=True)
         await payload_files.remove_verified(self._verified_path(transfer))
         await payload_files.remove_withdrawn(self._home, transfer.record)
-        self._remembered.pop(transfer.torrent_hash, None)
+        self.memory.records.pop(transfer.torrent_hash, None)
         log.info("patch is withdrawn", patch=transfer.record.patch_id, version=transfer.record.version)
 
     # --- one step ------------------------------------------------------------------
@@ -146,7 +140,7 @@ class Transfers:
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
             news = self._news(now)
-            if self._dirty or now - self._saved_at >= SAVE_SECONDS:
+            if self._dirty or self.memory.due(now):
                 await self._save(now)
         for message in news:  # outside of the lock: a server that takes nothing holds up nothing else
             await self._send(message)
@@ -378,20 +372,8 @@ class Transfers:
             await self._save(trio.current_time())
 
     async def _save(self, now: float) -> None:
-        self._saved_at = now
         self._dirty = False
-        for torrent_hash, transfer in self._transfers.items():
-            self._remembered[torrent_hash] = transfer.record
-        records = list(self._remembered.values())
-        if records == self._saved:
-            return
-        try:
-            await payload_files.save_records(self._home.records, records)
-            self._saved = records
-            self.problem = ""
-        except OSError as error:
-            self.problem = f"{self._home.records} cannot be written ({error.strerror}): make room or check the disk."
-            log.error("transfer records cannot be written", path=str(self._home.records), cause=error.strerror)  # noqa: TRY400
+        await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
 
     def _cache_path(self, transfer: Transfer) -> Path:
         return self._home.cache / transfer.sha256

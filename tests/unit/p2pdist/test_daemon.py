@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 import trio
 
-from p2pdist import daemon as daemon_module
-from p2pdist.daemon import Daemon, hold_lock
+from p2pdist import daemon_tasks
+from p2pdist.daemon import hold_lock
+from p2pdist.daemon_tasks import Daemon
 from p2pdist.edges import local_facts
 from p2pdist.edges.identity_store import Identity
 from p2pdist.edges.trust_store import TrustStore
@@ -60,7 +61,7 @@ def test_listens_where_the_announced_address_leads(
 
 
 async def test_own_addresses_that_cannot_be_read_end_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_module, "ADDRESS_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(daemon_tasks, "ADDRESS_CHECK_SECONDS", 0.01)
     again = trio.Event()
     looked = 0
 

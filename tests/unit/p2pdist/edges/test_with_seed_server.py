@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from p2pdist import daemon as daemon_module
-from p2pdist.daemon import Daemon
+from p2pdist import daemon_tasks
+from p2pdist.daemon_tasks import Daemon
 from p2pdist.edges import enrolment
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.edges.identity_store import Identity
@@ -186,7 +187,7 @@ async def test_expired_certificates_are_renewed_before_the_server_is_called(tmp_
 
 
 async def test_a_failed_renewal_is_told_and_soon_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_module, "FIRST_RENEWAL_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(daemon_tasks, "FIRST_RENEWAL_BACKOFF_SECONDS", 0.01)
     async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
         server.database.set_denied(identity.endpoint_id, denied=True)
@@ -211,7 +212,7 @@ async def test_new_authorities_start_all_parts_again(tmp_path: Path, monkeypatch
         async def renew(_identity: Identity, _now: float, *, local_address: str | None) -> Identity:
             return renewed
 
-        monkeypatch.setattr(daemon_module, "renew", renew)
+        monkeypatch.setattr(daemon_tasks, "renew", renew)
         daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0))
         with trio.fail_after(10):
             nursery.start_soon(daemon_module._keep_running, daemon)
