@@ -27,7 +27,7 @@ from p2pdist.wire.messages import (
     RepositoryChanged,
     Welcome,
 )
-from tests.pki import TestCA, client_context, server_context
+from tests.helpers.pki import TestCA, client_context, server_context
 
 ADDRESS = "127.0.9.1"
 CA = TestCA()
