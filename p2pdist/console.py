@@ -42,12 +42,14 @@ def human_seconds(seconds: float) -> str:
 
 def configure_log(level: str) -> None:
     """Log to standard error: coloured for a terminal, one line of key=value otherwise."""
-    renderer: Any = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.LogfmtRenderer()
+    on_terminal = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.LogfmtRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if on_terminal else [structlog.processors.format_exc_info]),  # the terminal's renderer does it itself
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
