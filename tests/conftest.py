@@ -2,12 +2,13 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from p2pdist.edges.torrent_engine import SwarmIdentity
@@ -21,6 +22,13 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, print_b
 # HYPOTHESIS_PROFILE=explore looks for new examples
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(autouse=True)
+def log_as_at_first() -> Iterator[None]:
+    """Undo what a command run inside of a test has set: its standard error may be closed by then."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

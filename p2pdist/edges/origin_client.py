@@ -187,9 +187,11 @@ class OriginClient:
             stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
             try:
                 await stream.do_handshake()
-            except (trio.BrokenResourceError, ssl.SSLError, ssl.CertificateError) as error:
-                await trio.aclose_forcefully(stream)
-                raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
+            except BaseException as error:  # also when cancelled: nobody else knows this socket yet
+                tcp.socket.close()
+                if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
+                    raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
+                raise
             return stream
 
     async def _wait_for_reconnect(self, scope: trio.CancelScope) -> None:

@@ -130,7 +130,11 @@ class Fleet:
         if known is not None and known[0] is session:
             del self._sessions[session.endpoint]
             self._seen(session, live, connected=False)
-            log.info("endpoint disconnected", endpoint=session.endpoint, reason=session.ending.reason)
+            log.info(
+                "endpoint disconnected",
+                endpoint=session.endpoint,
+                reason=session.ending.reason or "it closed the connection",
+            )
 
     def _seen(self, session: Session, live: LiveSite, *, connected: bool) -> None:
         self._records.seen(
