@@ -80,14 +80,15 @@ async def _run_parts(daemon: Daemon) -> None:
         origin = await stack.enter_async_context(
             open_origin_client(daemon.origin_address, lambda: daemon.hello(engine.listen_port))
         )
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        transfers = Transfers(home, engine, nursery, origin.send, can_fetch=settings.fetch_from_origin)
-        await transfers.load()
-        neighbours = Neighbours(engine, discovery, lambda: daemon.announcement(engine.listen_port))
         identity = daemon.identity
         http = await stack.enter_async_context(
             HttpsClient(trusting_context(identity.control_ca), local_address=daemon.fixed_address)
         )
+        # after all that its tasks use: it is left first, and waits for them
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        transfers = Transfers(home, engine, nursery, origin.send, can_fetch=settings.fetch_from_origin)
+        await transfers.load()
+        neighbours = Neighbours(engine, discovery, lambda: daemon.announcement(engine.listen_port))
         store = TrustStore(
             home.trust,
             base_url=base_url(identity.server_address, identity.web_port),
