@@ -283,6 +283,8 @@ def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output, all else on error.")
 def main(file: Path | None, as_json: bool) -> None:
     """Share one large file among four endpoints on this machine."""
+    if file and not file.stat().st_size:
+        raise click.BadParameter(f"{file} is empty; give a file with content.", param_hint="--file (FILE=…)")
     sys.exit(trio.run(run, file, as_json))
 
 

@@ -1,21 +1,24 @@
 """The `p2pdist` command line: enrol, run, status, peers."""
 
+import contextlib
+import errno
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import platformdirs
 import trio
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from p2pdist import __version__
-from p2pdist.console import human_bytes, human_seconds, print_json, run_command_line, terminal
+from p2pdist.console import configure_log, human_bytes, human_seconds, print_json, run_command_line, terminal
 from p2pdist.edges import local_facts
 from p2pdist.edges.local_socket import ask_daemon
 from p2pdist.errors import ExitCode, UserError
@@ -23,6 +26,8 @@ from p2pdist.identifiers import InvalidIdentifierError, parse_ip_address
 from p2pdist.settings import EndpointHome
 
 WATCH_SECONDS = 1.0
+WIDE_COLUMNS = 100  # a terminal with less gets a table with shorter columns
+PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
 STATE_STYLES = {"verified": "green", "failed": "red", "fetching": "cyan", "checking": "cyan", "verifying": "cyan"}
 
 
@@ -39,10 +44,26 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str | 
         raise click.BadParameter(str(error)) from error
 
 
+def _check_own(address: str | None) -> None:
+    """Raise `UserError` for an address that this PC has not: connecting from it would blame the server."""
+    if address is None:
+        return
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise UserError(
+                    f"{address} is not an address of this PC. Give one of its own to --address, or leave it out.",
+                    ExitCode.BAD_INPUT,
+                ) from None
+
+
 home_option = click.option(
     "--home",
+    metavar="DIR",
     envvar="P2PDIST_HOME",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     default=lambda: Path(platformdirs.site_data_dir("p2pdist", appauthor=False)),
     callback=_home,
     show_default="P2PDIST_HOME, else the system's data directory",
@@ -58,7 +79,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 watch_option = click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="p2pdist")
 def p2pdist() -> None:
     """Get signed patches to this PC and share them with its neighbours.
@@ -73,9 +94,10 @@ def p2pdist() -> None:
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,
     6 server unreachable, 7 bad input, 8 storage, 9 in use.
     """
+    configure_log("warning")  # commands say themselves what they did; `run` sets its own level
 
 
-@p2pdist.command()
+@p2pdist.command(short_help="Enrol this PC with a token.")
 @home_option
 @click.argument("token")
 @address_option
@@ -90,24 +112,31 @@ def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_j
     """
     from p2pdist.edges.enrolment import enrol as enrol_endpoint
 
-    identity = trio.run(
-        lambda: enrol_endpoint(
-            home.root,
-            token,
-            hostname=local_facts.hostname(),
-            now=time.time(),
-            local_address=address,
-            force=force,
+    _check_own(address)
+    try:
+        identity = trio.run(
+            lambda: enrol_endpoint(
+                home.root,
+                token,
+                hostname=local_facts.hostname(),
+                now=time.time(),
+                local_address=address,
+                force=force,
+            )
         )
-    )
+    except PermissionError as error:
+        raise UserError(
+            f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", ExitCode.STORAGE
+        ) from error
     if as_json:
         print_json({"endpoint_id": identity.endpoint_id, "server": identity.server_name})
     else:
         click.echo(f"Enrolled as {identity.endpoint_id} with {identity.server_name}.")
-        click.echo(f"Start the daemon with: p2pdist run --home {home.root}")
+        own = f" --address {address}" if address else ""
+        click.echo(f"Start the daemon with: p2pdist run --home {home.root}{own}")
 
 
-@p2pdist.command()
+@p2pdist.command(short_help="Run the daemon, in the foreground.")
 @home_option
 @address_option
 def run(home: EndpointHome, address: str | None) -> None:
@@ -122,7 +151,7 @@ def run(home: EndpointHome, address: str | None) -> None:
     trio.run(run_daemon, home, address)
 
 
-@p2pdist.command()
+@p2pdist.command(short_help="Show each patch: state, progress, bytes by source.")
 @home_option
 @json_option
 @watch_option
@@ -137,7 +166,7 @@ def status(home: EndpointHome, as_json: bool, watch: bool) -> None:
     _show(home, "status", _status_view, as_json=as_json, watch=watch)
 
 
-@p2pdist.command()
+@p2pdist.command(short_help="Show each neighbour: connected, or why not.")
 @home_option
 @json_option
 @watch_option
@@ -152,37 +181,65 @@ def peers(home: EndpointHome, as_json: bool, watch: bool) -> None:
 
 
 def _show(
-    home: EndpointHome, command: str, view: Callable[[dict[str, Any]], RenderableType], *, as_json: bool, watch: bool
+    home: EndpointHome,
+    command: str,
+    view: Callable[[dict[str, Any], int], RenderableType],
+    *,
+    as_json: bool,
+    watch: bool,
 ) -> None:
+    _check_enrolled(home)
+    console = terminal()
+    if not console.is_terminal:
+        console.width = PIPE_COLUMNS
+
     def ask() -> dict[str, Any]:
         return trio.run(ask_daemon, home.socket, command)
 
-    if not home.enrolment.exists():
+    def print_once() -> None:
+        if as_json:
+            print_json(ask())
+        else:
+            console.print(view(ask(), console.width))
+
+    if not watch:
+        print_once()
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        if console.is_terminal and not as_json:
+            _show_live(console, lambda: view(ask(), console.width))
+        while True:
+            print_once()
+            time.sleep(WATCH_SECONDS)
+
+
+def _check_enrolled(home: EndpointHome) -> None:
+    try:
+        enrolled = home.enrolment.exists()
+    except PermissionError:  # another user's: what is asked next says so, if it does not matter
+        enrolled = True
+    if not enrolled:
         raise UserError(
             f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol TOKEN",
             ExitCode.NOT_SET_UP,
         )
-    if not watch:
-        answer = ask()
-        if as_json:
-            print_json(answer)
-        else:
-            terminal().print(view(answer))
-        return
-    try:
-        if as_json:
-            while True:
-                print_json(ask())
-                time.sleep(WATCH_SECONDS)
-        with Live(view(ask()), console=terminal(), auto_refresh=False) as live:
-            while True:
-                time.sleep(WATCH_SECONDS)
-                live.update(view(ask()), refresh=True)
-    except KeyboardInterrupt:
-        return
 
 
-def _status_view(status: dict[str, Any]) -> RenderableType:
+def _show_live(console: Console, look: Callable[[], RenderableType]) -> NoReturn:
+    first = look()  # a daemon that is not running at the start is an error; one that stops later may come back
+    with Live(first, console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(WATCH_SECONDS)
+            try:
+                screen = look()
+            except UserError as error:
+                if error.exit_code is not ExitCode.NOT_RUNNING:
+                    raise
+                screen = Text(f"{error.message}\nWaiting for it; Ctrl-C ends.", style="yellow")
+            live.update(screen, refresh=True)
+
+
+def _status_view(status: dict[str, Any], columns: int) -> RenderableType:
     head = Text.assemble(
         ("endpoint ", "dim"), status["endpoint_id"], ("  site ", "dim"), status["site"] or "not known yet",
         ("  server ", "dim"), f"{status['server']}: {status['server_connection']}",
@@ -192,18 +249,19 @@ def _status_view(status: dict[str, Any]) -> RenderableType:
     if not status["patches"]:
         parts.append(Text("No patches yet: the server has published none for this PC."))
         return Group(*parts)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("patch", "version", "state"):
-        table.add_column(column)
-    table.add_column("progress", min_width=16)
-    for column in ("size", "from origin", "from peers", "wasted", "time"):
-        table.add_column(column, justify="right")
+    wide = columns >= WIDE_COLUMNS
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
+    for column in ("patch", "version"):
+        table.add_column(column, overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for column in ("done", "size", "from\norigin", "from\npeers", "wasted", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
     for patch in status["patches"]:
         table.add_row(
             patch["id"],
             patch["version"],
             Text(patch["state"], style=STATE_STYLES.get(patch["state"], "")),
-            _progress(patch["progress"]),
+            _progress(patch["progress"], bar=wide),
             human_bytes(patch["length_bytes"]),
             human_bytes(patch["bytes_from_origin"]),
             human_bytes(patch["bytes_from_peers"]),
@@ -219,28 +277,35 @@ def _status_view(status: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _progress(share: float) -> RenderableType:
+def _progress(share: float, *, bar: bool) -> RenderableType:
+    percent = f"{int(share * 100)}%"  # 100 means all of it
+    if not bar:
+        return Text(percent)
     grid = Table.grid(padding=(0, 1))
-    grid.add_row(ProgressBar(total=1.0, completed=share, width=10), f"{share:4.0%}")
+    grid.add_row(ProgressBar(total=1.0, completed=share, width=10), f"{percent:>4}")
     return grid
 
 
-def _peers_view(answer: dict[str, Any]) -> RenderableType:
+def _peers_view(answer: dict[str, Any], columns: int) -> RenderableType:
     if not answer["peers"]:
         return Text("No neighbours known yet: none has announced itself by mDNS, and the server has named none.")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("endpoint", "address", "source", "state", "reason"):
-        table.add_column(column)
+    wide = columns >= WIDE_COLUMNS
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
+    for column in ("endpoint", "address", "source"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("state")
     for column in ("received", "sent"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for peer in answer["peers"]:
-        connected = peer["connected"]
+        connected = Text("connected", style="green")
+        host = f"[{peer['address']}]" if ":" in peer["address"] else peer["address"]
         table.add_row(
-            peer["endpoint_id"],
-            f"{peer['address']}:{peer['port']}",
+            peer["endpoint_id"] if wide else peer["endpoint_id"][:9] + "…",
+            f"{host}:{peer['port']}",
             "+".join(peer["sources"]),
-            Text("connected" if connected else "not connected", style="green" if connected else "dim"),
-            peer["reason"] or "",
+            connected
+            if peer["connected"]
+            else Text(f"{'not connected: ' if wide else ''}{peer['reason']}", style="dim"),
             human_bytes(peer["bytes_received"]),
             human_bytes(peer["bytes_sent"]),
         )

@@ -1,8 +1,6 @@
 """The endpoint daemon's composition root: which parts there are, and who tells whom what."""
 
 import contextlib
-import hashlib
-import random
 import signal
 import time
 from collections.abc import Iterator
@@ -11,218 +9,26 @@ import filelock
 import structlog
 import trio
 
-from p2pdist import __version__
 from p2pdist.console import configure_log
-from p2pdist.core.backoff import Backoff
-from p2pdist.core.catalogue import Catalogue
-from p2pdist.core.peer_book import Announcement
-from p2pdist.edges import local_facts
-from p2pdist.edges.discovery import Discovery, open_discovery
-from p2pdist.edges.enrolment import renew
+from p2pdist.daemon_tasks import Daemon, swarm_identity
+from p2pdist.edges.discovery import open_discovery
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
-from p2pdist.edges.identity_store import Identity, control_ssl_context, load_identity, renewal_due
-from p2pdist.edges.local_socket import Answer, serve_local_socket
-from p2pdist.edges.origin_client import OriginAddress, OriginClient, open_origin_client
+from p2pdist.edges.identity_store import load_identity
+from p2pdist.edges.local_socket import serve_local_socket
+from p2pdist.edges.origin_client import open_origin_client
 from p2pdist.edges.payload_files import prepare_home
-from p2pdist.edges.torrent_engine import SwarmIdentity, TorrentDamaged, TorrentEngine, open_torrent_engine
+from p2pdist.edges.torrent_engine import open_torrent_engine
 from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.neighbours import Neighbours
-from p2pdist.settings import DaemonSettings, EndpointHome, load_settings
+from p2pdist.settings import EndpointHome, load_settings
 from p2pdist.transfers import Transfers
-from p2pdist.wire.messages import (
-    PROTOCOL_VERSION,
-    ControlHello,
-    RepositoryChanged,
-    SitePeers,
-    Unavailable,
-    Welcome,
-)
 
 PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
-RENEWAL_CHECK_SECONDS = 300.0
-ADDRESS_CHECK_SECONDS = 30.0  # a new DHCP lease or a changed VPN is noticed within this
-REFRESH_FIRST_BACKOFF_SECONDS = 1.0
-REFRESH_JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
+EXPIRED_RENEWAL_SECONDS = 10.0  # how long a start with expired certificates waits for new ones, before it goes on
 STOP_SECONDS = 5.0  # for the last record and the goodbyes
 
 log = structlog.get_logger()
-
-
-class Daemon:
-    """The running daemon's state, and the tasks that connect its parts."""
-
-    def __init__(
-        self,
-        home: EndpointHome,
-        settings: DaemonSettings,
-        identity: Identity,
-        address: str | None,
-    ) -> None:
-        self.home = home
-        self.settings = settings
-        self.identity = identity
-        self.fixed_address = address
-        self.facts = local_facts.look(address)
-        self.site = ""
-        self.trust_problem = ""
-        self.stale_problem = ""
-        self._refresh_now = trio.Event()
-        self._step_now = trio.Event()
-
-    # --- what the origin client asks at each attempt --------------------------------
-
-    def origin_address(self) -> OriginAddress:
-        """Return where to connect, with the newest certificate."""
-        return OriginAddress(
-            host=self.identity.server_address,
-            port=self.identity.origin_port,
-            tls=control_ssl_context(self.identity),
-            local_address=self.fixed_address,
-        )
-
-    def hello(self, lan_port: int) -> ControlHello:
-        """Return the first message to the server."""
-        return ControlHello(
-            protocol=PROTOCOL_VERSION,
-            software=f"p2pdist {__version__}",
-            hostname=self.facts.hostname,
-            addresses=[self.fixed_address] if self.fixed_address else list(self.facts.addresses),
-            lan_port=lan_port,
-            on_mains=self.facts.on_mains,
-            wired=self.facts.wired,
-            uptime_seconds=self.facts.uptime_seconds,
-        )
-
-    def announcement(self, lan_port: int) -> Announcement:
-        """Return what the neighbours are told by mDNS."""
-        return Announcement(
-            endpoint_id=self.identity.endpoint_id,
-            address=self.fixed_address or next(iter(self.facts.addresses), "127.0.0.1"),
-            port=lan_port,
-            swarm_tag=tag(self.identity.swarm_ca),
-            site_tag=tag(self.site) if self.site else "",
-        )
-
-    # --- tasks ----------------------------------------------------------------------
-
-    async def follow_trust(self, store: TrustStore, transfers: Transfers) -> None:
-        """Refresh the trusted catalogue at start, on notice, and every few minutes with jitter."""
-        cached = await store.load_cached(time.time())
-        if cached is not None:
-            await self._accept(cached, transfers)
-        backoff = Backoff(REFRESH_FIRST_BACKOFF_SECONDS, self.settings.refresh_seconds)
-        while True:
-            self._refresh_now = trio.Event()
-            try:
-                await self._accept(await store.refresh(time.time()), transfers)
-                self.trust_problem = ""
-                backoff = backoff.succeeded()
-                wait = self.settings.refresh_seconds * random.uniform(1 - REFRESH_JITTER, 1 + REFRESH_JITTER)  # noqa: S311
-            except UserError as error:  # TrustError and its kinds
-                self.trust_problem = error.message
-                backoff = backoff.failed()
-                wait = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
-                log.warning("trust refresh failed", reason=error.message, retry_seconds=round(wait, 1))
-            with trio.move_on_after(wait):
-                await self._refresh_now.wait()
-
-    async def _accept(self, catalogue: Catalogue, transfers: Transfers) -> None:
-        self.stale_problem = catalogue.stale
-        for refused in catalogue.refused:
-            log.error("a patch was refused", patch=refused.entry.patch_id, reason=refused.reason)
-        await transfers.reconcile(catalogue)
-        self._step_now.set()  # the pace of steps may change with what is new
-
-    async def follow_origin(self, origin: OriginClient, transfers: Transfers, neighbours: Neighbours) -> None:
-        """Act on what the server says."""
-        async for event in origin.events:
-            if isinstance(event, Welcome):
-                log.info("connected to the server", server=event.server_name, site=event.site)
-                await self._joined_site(event.site, neighbours)
-                transfers.forget_reports()
-                self._refresh_now.set()
-                self._step_now.set()
-            elif isinstance(event, SitePeers):
-                neighbours.server_list(event.peers)
-            elif isinstance(event, RepositoryChanged):
-                self._refresh_now.set()
-            elif isinstance(event, Unavailable):
-                transfers.origin_unavailable(event.torrent, event.reason)
-
-    async def _joined_site(self, site: str, neighbours: Neighbours) -> None:
-        if site != self.site:
-            self.site = site
-            await neighbours.announce()
-
-    async def take_pieces(self, origin: OriginClient, transfers: Transfers) -> None:
-        """Store pieces from the origin; several of these run side by side."""
-        while True:
-            await transfers.take_piece(await origin.pieces.receive())
-            self._step_now.set()
-
-    async def follow_engine(self, engine: TorrentEngine, transfers: Transfers, neighbours: Neighbours) -> None:
-        """Act on what the torrent engine reports."""
-        async for event in engine.events:
-            if isinstance(event, TorrentDamaged):
-                await transfers.damaged(event.torrent_hash)
-            neighbours.engine_event(event)
-            self._step_now.set()
-
-    async def step_transfers(self, transfers: Transfers) -> None:
-        """Step the transfers regularly, and at once when something happened."""
-        while True:
-            self._step_now = trio.Event()
-            await transfers.step()
-            await trio.sleep(transfers.shortest_step_seconds)  # whatever happens, not more often than this
-            with trio.move_on_after(transfers.step_seconds):
-                await self._step_now.wait()
-
-    async def renew_identity(self, engine: TorrentEngine, origin: OriginClient) -> None:
-        """Renew the certificates at half of their life, and go on trying until the server agrees."""
-        while True:
-            if renewal_due(self.identity, time.time()):
-                try:
-                    self.identity = await renew(self.identity, time.time(), local_address=self.fixed_address)
-                    engine.set_identity(swarm_identity(self.identity))
-                    origin.reconnect()
-                    log.info("certificates renewed")
-                except UserError as error:
-                    log.warning("certificates could not be renewed", reason=error.message)
-            await trio.sleep(RENEWAL_CHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-
-    async def watch_address(self, origin: OriginClient, neighbours: Neighbours) -> None:
-        """Notice a changed own address: tell the server and the neighbours."""
-        while True:
-            await trio.sleep(ADDRESS_CHECK_SECONDS)
-            before = self.facts.addresses
-            self.facts = await trio.to_thread.run_sync(self.look)
-            if self.facts.addresses != before:
-                log.info("own addresses changed", addresses=list(self.facts.addresses))
-                origin.reconnect()
-                await neighbours.announce()
-
-    def look(self) -> local_facts.LocalFacts:
-        """Return fresh facts of this PC. Blocking."""
-        towards = self.fixed_address or local_facts.address_towards(
-            self.identity.server_address, self.identity.origin_port
-        )
-        return local_facts.look(towards)
-
-    # --- what the commands ask --------------------------------------------------------
-
-    def status(self, origin: OriginClient, transfers: Transfers, discovery: Discovery | None) -> Answer:
-        """Return the answer to `p2pdist status`."""
-        problems = [self.trust_problem, self.stale_problem, discovery.problem if discovery else "mDNS is switched off"]
-        return {
-            "endpoint_id": self.identity.endpoint_id,
-            "site": self.site or None,
-            "server": self.identity.server_name,
-            "server_connection": origin.status,
-            "version": __version__,
-            "problems": [problem for problem in problems if problem],
-            "patches": transfers.status(),
-        }
 
 
 async def run_daemon(home: EndpointHome, address: str | None) -> None:
@@ -239,20 +45,29 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
         daemon.facts = await trio.to_thread.run_sync(daemon.look)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_run_parts, daemon)
+                nursery.start_soon(_keep_running, daemon)
                 async for signal_number in signals:
                     log.info("stopping", signal=signal.Signals(signal_number).name)
                     nursery.cancel_scope.cancel()
                     break
 
 
+async def _keep_running(daemon: Daemon) -> None:
+    while True:
+        daemon.parts = trio.CancelScope()
+        with daemon.parts:
+            await _run_parts(daemon)
+
+
 async def _run_parts(daemon: Daemon) -> None:
     home, settings = daemon.home, daemon.settings
-    listen_address = daemon.fixed_address or "0.0.0.0"  # noqa: S104 - the neighbours must reach it; TLS decides
+    if time.time() >= daemon.identity.not_after:  # nobody would talk to us
+        with trio.move_on_after(EXPIRED_RENEWAL_SECONDS):
+            await daemon.renew_now()
     async with contextlib.AsyncExitStack() as stack:
         engine = await stack.enter_async_context(
             open_torrent_engine(
-                listen_address=listen_address,
+                listen_address=daemon.listen_address,
                 listen_port=settings.lan_port,
                 identity=swarm_identity(daemon.identity),
             )
@@ -265,14 +80,15 @@ async def _run_parts(daemon: Daemon) -> None:
         origin = await stack.enter_async_context(
             open_origin_client(daemon.origin_address, lambda: daemon.hello(engine.listen_port))
         )
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        transfers = Transfers(home, engine, nursery, origin.send, can_fetch=settings.fetch_from_origin)
-        await transfers.load()
-        neighbours = Neighbours(engine, discovery, lambda: daemon.announcement(engine.listen_port))
         identity = daemon.identity
         http = await stack.enter_async_context(
             HttpsClient(trusting_context(identity.control_ca), local_address=daemon.fixed_address)
         )
+        # after all that its tasks use: it is left first, and waits for them
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        transfers = Transfers(home, engine, nursery, origin.send, can_fetch=settings.fetch_from_origin)
+        await transfers.load()
+        neighbours = Neighbours(engine, discovery, lambda: daemon.announcement(engine.listen_port))
         store = TrustStore(
             home.trust,
             base_url=base_url(identity.server_address, identity.web_port),
@@ -316,17 +132,11 @@ def hold_lock(home: EndpointHome) -> Iterator[None]:
         raise UserError(
             f"A daemon is already running in {home.root}. Stop it first, or use another --home.", ExitCode.BUSY
         ) from None
+    except OSError as error:
+        raise UserError(
+            f"{home.lock} cannot be made: {error.strerror}. Check the home's disk and permissions.", ExitCode.STORAGE
+        ) from error
     try:
         yield
     finally:
         lock.release()
-
-
-def swarm_identity(identity: Identity) -> SwarmIdentity:
-    """Return the part of the identity that the swarm needs."""
-    return SwarmIdentity(ca_pem=identity.swarm_ca, certificate_pem=identity.swarm_certificate, key_pem=identity.key)
-
-
-def tag(text: str) -> str:
-    """Return a short name for ``text`` that does not tell it: 16 hexadecimal digits of its SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,5 +1,6 @@
 """The neighbours: hints go into the peer book, connections that it wants go to the engine."""
 
+import math
 from collections.abc import Callable
 
 import structlog
@@ -18,7 +19,8 @@ from p2pdist.edges.torrent_engine import (
 )
 from p2pdist.wire.messages import SitePeer
 
-STEP_SECONDS = 1.0  # hints and retries are looked at this often, and at once on a new hint
+STEP_SECONDS = 1.0  # retries are looked at this often, and hints at once
+IDLE_STEP_SECONDS = 10.0  # while nothing is to be fetched: hundreds of neighbours times patches cost processor time
 
 log = structlog.get_logger()
 
@@ -79,12 +81,17 @@ class Neighbours:
 
     async def run(self, torrents: Callable[[], list[TransferSnapshot]]) -> None:
         """Open the connections that the book wants, until cancelled."""
+        looked_at = -math.inf
         while True:
+            new = self._something_new.is_set()
             self._something_new = trio.Event()
             self._snapshots = torrents()
             incomplete = {snapshot.torrent_hash: snapshot.phase == "downloading" for snapshot in self._snapshots}
-            for wanted in self._book.connections_wanted(incomplete, trio.current_time()):
-                self._engine.connect_peer(wanted.torrent_hash, wanted.address, wanted.port)
+            now = trio.current_time()
+            if new or any(incomplete.values()) or now - looked_at >= IDLE_STEP_SECONDS:
+                looked_at = now
+                for wanted in self._book.connections_wanted(incomplete, now):
+                    self._engine.connect_peer(wanted.torrent_hash, wanted.address, wanted.port)
             with trio.move_on_after(STEP_SECONDS):
                 await self._something_new.wait()
 

@@ -20,7 +20,6 @@ from p2pdist.core.transfer import (
     MAX_FAILED_PROOFS,
     LanActivity,
     TransferEvent,
-    TransferRecord,
     next_state,
     seconds_taken,
 )
@@ -28,23 +27,13 @@ from p2pdist.edges import payload_files
 from p2pdist.edges.torrent_engine import EngineError, TorrentEngine, TransferSnapshot
 from p2pdist.identifiers import PieceIndex, TorrentHash, parse_torrent_hash
 from p2pdist.settings import EndpointHome
-from p2pdist.transfer import Transfer
-from p2pdist.wire.messages import (
-    FromEndpoint,
-    PatchReport,
-    Piece,
-    PieceRejected,
-    PieceStored,
-    Report,
-)
+from p2pdist.transfer import RETRY_SECONDS, Transfer, changed_reports, new_record, step_seconds
+from p2pdist.transfer_memory import TransferMemory
+from p2pdist.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored
 
-SAVE_SECONDS = 5.0  # counters on disk lag by at most this much; a kill loses no bytes, only their count
 SHORTEST_STEP_SECONDS = 0.1
-ACTIVE_STEP_SECONDS = 0.5
-IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
-RETRY_SECONDS = 10.0  # after a full disk and the like; a look at the disk costs nothing
 REPORT_SECONDS = 2.0
-MAX_TRANSFERS_AT_A_TIME = 4  # being fetched; the rest wait in order of publication
+MAX_TRANSFERS_AT_A_TIME = 4  # whose bytes flow; the rest wait in order of publication
 
 log = structlog.get_logger()
 
@@ -67,17 +56,14 @@ class Transfers:
         self._send = send
         self._can_fetch = can_fetch
         self._transfers: dict[TorrentHash, Transfer] = {}
-        self._remembered: dict[TorrentHash, TransferRecord] = {}
-        self._saved: list[TransferRecord] = []
-        self._saved_at = 0.0
+        self.memory = TransferMemory(home)
         self._reported_at = 0.0
         self._dirty = False
         self._lock = trio.Lock()
 
     async def load(self) -> None:
         """Read what an earlier run remembered. Call once, first."""
-        for record in await payload_files.load_records(self._home.records):
-            self._remembered[TorrentHash(record.torrent_hash)] = record
+        await self.memory.load()
 
     # --- the catalogue -------------------------------------------------------------
 
@@ -85,39 +71,57 @@ class Transfers:
         """Take up what is new in the catalogue and drop what is no longer in it."""
         async with self._lock:
             wanted = {parse_torrent_hash(patch.manifest.payloads[0].torrent_hash): patch for patch in catalogue.patches}
+            # rolled out still: what cannot be read of it now is no reason to delete its bytes
+            kept = {(refused.entry.patch_id, refused.entry.version) for refused in catalogue.refused}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
-                await self._drop(self._transfers.pop(torrent_hash))
+                if self._transfers[torrent_hash].name not in kept:
+                    await self._drop(self._transfers.pop(torrent_hash))
+            for torrent_hash in [known for known in self.memory.records if known not in wanted]:
+                record = self.memory.records[torrent_hash]
+                if (record.patch_id, record.version) not in kept:  # withdrawn while the daemon was not running
+                    del self.memory.records[torrent_hash]
+                    await payload_files.remove_withdrawn(self._home, record)
             for torrent_hash, patch in wanted.items():
-                if torrent_hash not in self._transfers:
+                transfer = self._transfers.get(torrent_hash)
+                if transfer is None:
                     self._transfers[torrent_hash] = self._new_transfer(torrent_hash, patch)
                     log.info("patch is known", patch=patch.manifest.patch_id, version=patch.manifest.version)
+                elif transfer.name != (patch.manifest.patch_id, patch.manifest.version):
+                    await self._rename(transfer, patch)
+                else:
+                    transfer.patch = patch
             for transfer in self._transfers.values():
-                transfer.wanted = None  # what the origin could not serve may have been repaired: ask again
+                if transfer.origin_error:
+                    transfer.wanted = None  # what the origin could not serve may have been repaired: ask again
             self._dirty = True
         await self.step()
 
     def _new_transfer(self, torrent_hash: TorrentHash, patch: CataloguePatch) -> Transfer:
-        payload = patch.manifest.payloads[0]
-        record = self._remembered.get(torrent_hash) or TransferRecord(
-            patch_id=patch.manifest.patch_id,
-            version=patch.manifest.version,
-            sha256=payload.sha256,
-            torrent_hash=torrent_hash,
-            first_seen_at=time.time(),
-            verified_at=None,
-            verified_mtime_ns=None,
-            bytes_from_origin=0,
-            bytes_from_peers=0,
-            bytes_wasted=0,
-        )
+        record = new_record(patch, time.time())
+        known = self.memory.records.get(torrent_hash)
+        if known is not None and (known.patch_id, known.version) == (record.patch_id, record.version):
+            record = known
+        elif known is not None:  # the same bytes under another name
+            record = replace(record, verified_mtime_ns=known.verified_mtime_ns)
         return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
+
+    async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
+        """Give the bytes that are here, or on their way, the name of another patch with the same payload."""
+        await payload_files.remove_verified(self._verified_path(transfer))
+        mtime_ns = transfer.record.verified_mtime_ns
+        transfer.patch = patch
+        transfer.record = replace(new_record(patch, time.time()), verified_mtime_ns=mtime_ns)
+        if transfer.state == "verified":
+            self._move(transfer, TransferEvent.RENAMED)
+            await self._publish(transfer, mtime_ns)
 
     async def _drop(self, transfer: Transfer) -> None:
         transfer.proving.cancel()
         if transfer.in_engine:
             await self._engine.remove(transfer.torrent_hash, delete_files=True)
         await payload_files.remove_verified(self._verified_path(transfer))
-        self._remembered.pop(transfer.torrent_hash, None)
+        await payload_files.remove_withdrawn(self._home, transfer.record)
+        self.memory.records.pop(transfer.torrent_hash, None)
         log.info("patch is withdrawn", patch=transfer.record.patch_id, version=transfer.record.version)
 
     # --- one step ------------------------------------------------------------------
@@ -135,17 +139,18 @@ class Transfers:
                     await self._start(transfer, now)
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
-            await self._tell_server(now)
-            if self._dirty or now - self._saved_at >= SAVE_SECONDS:
+            news = self._news(now)
+            if self._dirty or self.memory.due(now):
                 await self._save(now)
+        for message in news:  # outside of the lock: a server that takes nothing holds up nothing else
+            await self._send(message)
 
     shortest_step_seconds = SHORTEST_STEP_SECONDS
 
     @property
     def step_seconds(self) -> float:
         """How long to wait before the next `step` when nothing happens."""
-        busy = any(t.state not in ("verified", "failed") for t in self._transfers.values())
-        return ACTIVE_STEP_SECONDS if busy else IDLE_STEP_SECONDS
+        return step_seconds(self._transfers.values(), trio.current_time())
 
     def _read_counters(self, transfer: Transfer, now: float) -> None:
         if not transfer.in_engine:
@@ -162,25 +167,27 @@ class Transfers:
 
     async def _start(self, transfer: Transfer, now: float) -> None:
         record = transfer.record
-        if record.verified_at is None:
-            busy = sum(t.state in ("checking", "fetching", "verifying") for t in self._transfers.values())
-            if busy >= MAX_TRANSFERS_AT_A_TIME:
-                return
+        if record.verified_at is None and sum(t.busy(now) for t in self._transfers.values()) >= MAX_TRANSFERS_AT_A_TIME:
+            return
         cached = self._cache_path(transfer)
         proven = record.verified_mtime_ns is not None and await payload_files.unchanged_since(
             cached, length_bytes=transfer.payload.length_bytes, mtime_ns=record.verified_mtime_ns
         )
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
-            missing = transfer.payload.length_bytes - await payload_files.allocated_bytes(cached)
-            free = await payload_files.free_bytes(self._home.cache)
-            if missing > 0 and free < missing + DISK_MARGIN_BYTES:
+            try:
+                lacking = await payload_files.lacking_bytes(cached, transfer.payload.length_bytes, DISK_MARGIN_BYTES)
+            except OSError as error:
+                self._fail(transfer, f"{self._home.cache} cannot be read: {error.strerror}. Check the disk.", now)
+                return
+            if lacking > 0:
                 self._fail(
                     transfer,
-                    f"The disk is too full: {missing + DISK_MARGIN_BYTES - free} more bytes must be free in "
-                    f"{self._home.cache}. Free some space; it is tried again every {RETRY_SECONDS:.0f} s.",
+                    f"The disk is too full: {lacking} more bytes must be free in {self._home.cache}. "
+                    f"Free some space; it is tried again every {RETRY_SECONDS:.0f} s.",
                     now,
                 )
+                transfer.retry_soon(now)  # a look at the disk costs nothing
                 return
         try:
             if transfer.in_engine:
@@ -215,33 +222,43 @@ class Transfers:
             self._nursery.start_soon(self._prove, transfer)
         elif snapshot.phase == "downloading" and transfer.state == "checking":
             self._move(transfer, TransferEvent.CHECKED)
+            # a long check is no stall of the LAN
+            transfer.activity = LanActivity(snapshot.bytes_from_peers, now)
 
     async def _prove(self, transfer: Transfer) -> None:
-        """Hash the whole file and publish it; runs beside the steps."""
+        """Hash the whole file and publish it; runs beside the steps, which do not look at it meanwhile.
+
+        Who cancels ``proving`` holds the lock: with the lock, and not cancelled, the transfer is still ours.
+        """
         with transfer.proving:
             try:
-                proof = await payload_files.hash_file(self._cache_path(transfer))
-                if (proof.sha256, proof.length_bytes) == (transfer.sha256, transfer.payload.length_bytes):
-                    await self._publish(transfer, proof.mtime_ns)
-                    return
+                proof, problem = await payload_files.hash_file(self._cache_path(transfer)), ""
             except OSError as error:
-                self._fail(
-                    transfer, f"The finished file cannot be read or placed: {error.strerror}.", trio.current_time()
-                )
-                return
-            transfer.failed_proofs += 1
-            log.error("the whole file has a wrong hash", patch=transfer.record.patch_id, got=proof.sha256)
-            if transfer.failed_proofs >= MAX_FAILED_PROOFS:
-                self._fail(
-                    transfer,
-                    f"The file was wrong {MAX_FAILED_PROOFS} times although each piece was right: either this PC's "
-                    "disk or memory is faulty, or the publisher's manifest. Check this PC first, then publish again.",
-                    trio.current_time(),
-                )
-                return
-            # first the check: a step in between would see the engine complete, and prove again
-            await self._engine.recheck(transfer.torrent_hash)
-            self._move(transfer, TransferEvent.DISPROVEN)
+                proof, problem = None, f"The finished file cannot be read: {error.strerror}. Check the disk."
+            async with self._lock:
+                await trio.lowlevel.checkpoint_if_cancelled()
+                now = trio.current_time()
+                if proof is None:
+                    self._fail(transfer, problem, now)
+                elif (proof.sha256, proof.length_bytes) == (transfer.sha256, transfer.payload.length_bytes):
+                    await self._publish(transfer, proof.mtime_ns)
+                else:
+                    log.error("the whole file has a wrong hash", patch=transfer.record.patch_id, got=proof.sha256)
+                    await self._disproven(transfer, now)
+
+    async def _disproven(self, transfer: Transfer, now: float) -> None:
+        transfer.failed_proofs += 1
+        if transfer.failed_proofs >= MAX_FAILED_PROOFS:
+            self._fail(
+                transfer,
+                f"The file was wrong {transfer.failed_proofs} times although each piece was right: either this PC's "
+                "disk or memory is faulty, or the publisher's manifest. Check this PC first, then publish again.",
+                now,
+            )
+            return
+        # first the check: a step in between would see the engine complete, and prove again
+        await self._engine.recheck(transfer.torrent_hash)
+        self._move(transfer, TransferEvent.DISPROVEN)
 
     async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
         try:
@@ -251,6 +268,7 @@ class Transfers:
             return
         record = transfer.record
         transfer.record = replace(record, verified_at=record.verified_at or time.time(), verified_mtime_ns=mtime_ns)
+        transfer.retries = transfer.retries.succeeded()
         self._move(transfer, TransferEvent.PROVEN)
         log.info(
             "patch is verified",
@@ -265,8 +283,9 @@ class Transfers:
         """Take in that bytes on disk are not what they were: back to checking and fetching."""
         async with self._lock:
             transfer = self._transfers.get(torrent_hash)
-            if transfer is None or transfer.state not in ("verified", "fetching"):
+            if transfer is None or transfer.state not in ("verified", "verifying", "fetching"):
                 return
+            transfer.proving.cancel()
             log.warning("bytes on disk are damaged, fetching them again", patch=transfer.record.patch_id)
             transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
             await payload_files.remove_verified(self._verified_path(transfer))
@@ -277,8 +296,7 @@ class Transfers:
         self._dirty = True
 
     def _fail(self, transfer: Transfer, reason: str, now: float) -> None:
-        transfer.error = reason
-        transfer.retry_at = now + RETRY_SECONDS
+        transfer.failed(reason, now)
         self._move(transfer, TransferEvent.FAILED)
         log.error("transfer failed", patch=transfer.record.patch_id, reason=reason)
 
@@ -290,6 +308,7 @@ class Transfers:
         if transfer is None or not transfer.in_engine:
             return  # withdrawn while it was on its way; the server drops the torrent too
         transfer.origin_error = ""
+        transfer.origin_piece_at = trio.current_time()
         size = len(piece.data)
         transfer.record = replace(transfer.record, bytes_from_origin=transfer.record.bytes_from_origin + size)
         already_here = transfer.snapshot is not None and bool(transfer.snapshot.have >> piece.piece & 1)
@@ -318,26 +337,21 @@ class Transfers:
             transfer.origin_error = ""
         self._reported_at = 0.0
 
-    async def _tell_server(self, now: float) -> None:
+    def _news(self, now: float) -> list[FromEndpoint]:
+        """Return what the server does not know yet."""
+        news: list[FromEndpoint] = []
         for transfer in self._transfers.values():
             if transfer.snapshot is None or transfer.state == "checking":
                 continue
             want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch)
             if want != transfer.wanted:
                 transfer.wanted = want
-                await self._send(want)
+                news.append(want)
         if now - self._reported_at < REPORT_SECONDS and not self._dirty:
-            return
+            return news
         self._reported_at = now
-        changed: list[PatchReport] = []
-        for transfer in self._transfers.values():
-            report = transfer.report(time.time())
-            # the running clock alone is no news
-            if transfer.reported is None or replace(report, seconds=0.0) != replace(transfer.reported, seconds=0.0):
-                transfer.reported = report
-                changed.append(report)
-        if changed:
-            await self._send(Report(patches=changed))
+        news += changed_reports(self._transfers.values(), time.time())
+        return news
 
     # --- what others ask -----------------------------------------------------------
 
@@ -358,18 +372,8 @@ class Transfers:
             await self._save(trio.current_time())
 
     async def _save(self, now: float) -> None:
-        self._saved_at = now
         self._dirty = False
-        for torrent_hash, transfer in self._transfers.items():
-            self._remembered[torrent_hash] = transfer.record
-        records = list(self._remembered.values())
-        if records == self._saved:
-            return
-        try:
-            await payload_files.save_records(self._home.records, records)
-            self._saved = records
-        except OSError as error:
-            log.error("transfer records cannot be written", path=str(self._home.records), cause=error.strerror)  # noqa: TRY400
+        await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
 
     def _cache_path(self, transfer: Transfer) -> Path:
         return self._home.cache / transfer.sha256

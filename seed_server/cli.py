@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import os
 import secrets
 import sys
 import time
@@ -14,81 +13,31 @@ import click
 import trio
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from p2pdist import __version__
-from p2pdist.console import configure_log, human_bytes, print_json, run_command_line, terminal
+from p2pdist.console import configure_log, human_bytes, print_json, run_command_line
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import InvalidIdentifierError, parse_endpoint_id
 from p2pdist.wire.enrolment import SECRET_BYTES, Token, encode_token
+from seed_server.cli_options import (
+    PASSPHRASE_VARIABLE,
+    CvssScore,
+    Duration,
+    home_option,
+    json_option,
+    offline_option,
+    passphrase_option,
+)
 from seed_server.core.role_policy import OFFLINE_KEYS, expiring_offline
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.database import Database
-from seed_server.edges.key_files import MAX_PASSPHRASE_BYTES, is_encrypted, key_path, load_offline_key
+from seed_server.edges.key_files import is_encrypted, key_path, load_offline_key
 from seed_server.edges.repository import Repository
 from seed_server.initialising import initialise
 from seed_server.publishing import OnStage, Publication, publish
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
-MAX_TOKEN_SECONDS = 30 * 86_400  # a token is a password on paper
-PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-class _Duration(click.ParamType[int]):
-    """``90s``, ``30m``, ``1h`` or ``7d``, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value)
-        number, unit = text[:-1], text[-1:]
-        seconds = int(number) * _UNITS[unit] if unit in _UNITS and number.isascii() and number.isdigit() else 0
-        if not 1 <= seconds <= MAX_TOKEN_SECONDS:
-            self.fail(f"{text!r} is not a duration from 1s to 30d, such as 30m, 1h or 7d.", param, ctx)
-        return seconds
-
-
-def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> ServerHome:
-    return ServerHome(value.absolute())
-
-
-def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> bytes | None:
-    if value is None:
-        text = os.environ.get(PASSPHRASE_VARIABLE)
-        return os.fsencode(text) if text else None
-    try:
-        with value.open("rb") as file:
-            return file.read(MAX_PASSPHRASE_BYTES + 2).rstrip(b"\r\n")
-    except OSError as error:
-        raise UserError(f"Cannot read the passphrase file {value}: {error.strerror}.", ExitCode.BAD_INPUT) from error
-
-
-home_option = click.option(
-    "--home",
-    envvar="SEED_SERVER_HOME",
-    required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    callback=_home,
-    help="The server's home directory; also from SEED_SERVER_HOME.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
-offline_option = click.option(
-    "--offline-keys",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Folder with the offline keys, when it is not in the home (keys/offline).",
-)
-passphrase_option = click.option(
-    "--passphrase-file",
-    "passphrase",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    callback=_read_passphrase,
-    help=f"File that holds the offline keys' passphrase; also from {PASSPHRASE_VARIABLE}.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -111,13 +60,17 @@ def seed_server() -> None:
     configure_log("warning")  # commands say themselves what they did; `serve` sets its own level
 
 
-@seed_server.command("init")
+@seed_server.command("init", short_help="Make the home of a new server.")
 @home_option
-@click.option("--name", required=True, help="What endpoints and people call this server.")
+@click.option("--name", required=True, metavar="NAME", help="What endpoints and people call this server.")
 @click.option("--address", required=True, metavar="HOST_OR_IP", help="Where endpoints reach it.")
-@click.option("--web-port", type=click.IntRange(1, 65_535), default=8443, show_default=True, help="HTTPS.")
-@click.option("--origin-port", type=click.IntRange(1, 65_535), default=7690, show_default=True, help="Mutual TLS.")
-@click.option("--encrypt-keys", is_flag=True, help="Encrypt the offline keys with a passphrase.")
+@click.option(
+    "--web-port", type=click.IntRange(1, 65_535), default=8443, show_default=True, metavar="PORT", help="HTTPS."
+)
+@click.option(
+    "--origin-port", type=click.IntRange(1, 65_535), default=7690, show_default=True, metavar="PORT", help="Mutual TLS."
+)
+@click.option("--encrypt-keys", is_flag=True, help="Encrypt the offline keys; ask for the passphrase.")
 @passphrase_option
 @json_option
 def init_command(
@@ -136,26 +89,29 @@ def init_command(
     Example:
       seed-server init --home /srv/patches --name hq --address 192.0.2.10 --encrypt-keys
 
-    The folder keys/offline can then be taken away; publish and renew need it, serve does not.
+    The folder keys/offline can then be taken away; publish and renew need it, serve does not. Its keys are
+    encrypted when a passphrase is given, or asked for by --encrypt-keys.
     """
     if len(name) > 64 or not name.strip():
         raise click.BadParameter("a name has 1 to 64 characters.", param_hint="--name")
     settings = ServerSettings(name=name, address=address, web_port=web_port, origin_port=origin_port)
     if encrypt_keys and passphrase is None:
         passphrase = _ask_passphrase("Passphrase for the offline keys", confirm=True)
-    initialise(home, settings, passphrase=passphrase if encrypt_keys else None, now=time.time())
+    initialise(home, settings, passphrase=passphrase, now=time.time())
     pin = CertificateAuthority.open(home.ca).control_ca_pin().hex()
     facts = {"home": str(home.root), "name": name, "address": address, "web_port": web_port}
     facts |= {"origin_port": origin_port, "ca_pin": pin, "offline_keys": str(home.offline_keys)}
+    facts["offline_keys_encrypted"] = passphrase is not None
     if as_json:
         print_json(facts)
         return
-    click.echo(f"Initialised {name} in {home.root}.")
+    encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
+    click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
     click.echo(f"Take {home.offline_keys} to a safe place when you do not publish; back up {home.keys}.")
     click.echo(f"Next: seed-server serve --home {home.root}")
 
 
-@seed_server.command("serve")
+@seed_server.command("serve", short_help="Serve endpoints, in the foreground.")
 @home_option
 def serve_command(home: ServerHome) -> None:
     """Serve endpoints, in the foreground; SIGTERM or Ctrl-C stops it cleanly.
@@ -169,18 +125,22 @@ def serve_command(home: ServerHome) -> None:
     trio.run(service.serve, home)
 
 
-@seed_server.command("publish")
+@seed_server.command("publish", short_help="Sign a file and offer it to every endpoint.")
 @home_option
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--patch-id", required=True, metavar="ID", help="What this is a patch of; stays the same for all versions."
 )
 @click.option("--version", required=True, metavar="V", help="A version that was not published before.")
-@click.option("--title", default="", help="One line for people.")
+@click.option("--title", default="", metavar="TEXT", help="One line for people.")
 @click.option(
-    "--severity", type=click.Choice(["low", "medium", "high", "critical"]), default="medium", show_default=True
+    "--severity",
+    type=click.Choice(["low", "medium", "high", "critical"]),
+    default="medium",
+    show_default=True,
+    help="How urgent it is.",
 )
-@click.option("--cvss", type=click.FloatRange(0, 10), help="CVSS score, 0.0 to 10.0.")
+@click.option("--cvss", type=CvssScore(), metavar="N", help="CVSS score, 0.0 to 10.0.")
 @offline_option
 @passphrase_option
 @json_option
@@ -196,14 +156,20 @@ def publish_command(
     The same FILE under the same ID and version again repairs a payload that was damaged on this server's disk.
     """
     passphrase = passphrase or _ask_for_key(offline_keys or home.offline_keys, "patches")
-    with _progress_bars() as on_progress:
-        published = publish(
-            home,
-            Publication(**description),
-            offline_keys=offline_keys,
-            passphrase=passphrase,
-            on_progress=on_progress,
-        )
+    try:
+        with _progress_bars() as on_progress:
+            published = publish(
+                home,
+                Publication(**description),
+                offline_keys=offline_keys,
+                passphrase=passphrase,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        raise UserError(
+            "Interrupted. The patch is published only if 'seed-server status' lists it; if not, run publish again.",
+            ExitCode.FAILED,
+        ) from None
     patch = published.patch
     if as_json:
         facts = {name: getattr(patch, name) for name in patch.__struct_fields__ if name not in ("patch_id", "damaged")}
@@ -215,7 +181,7 @@ def publish_command(
     _warn_of_expiry(home)
 
 
-@seed_server.command("renew")
+@seed_server.command("renew", short_help="Sign the offline metadata anew before it expires.")
 @home_option
 @offline_option
 @passphrase_option
@@ -237,10 +203,24 @@ def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes
             click.echo(f"{expiry.role} is valid until {_date(expiry.expires_at)}")
 
 
-@seed_server.command("token")
+@seed_server.command("token", short_help="Print a token that enrols PCs.")
 @home_option
-@click.option("--uses", type=click.IntRange(1, MAX_TOKEN_USES), default=1, show_default=True, help="PCs it enrols.")
-@click.option("--ttl", type=_Duration(), default="1h", show_default=True, help="How long it is valid, up to 30d.")
+@click.option(
+    "--uses",
+    type=click.IntRange(1, MAX_TOKEN_USES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many PCs it enrols, up to 100000.",
+)
+@click.option(
+    "--ttl",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    help="How long it is valid: 90s, 30m, 8h, up to 30d.",
+)
 @json_option
 def token_command(home: ServerHome, uses: int, ttl: int, as_json: bool) -> None:
     """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
@@ -261,7 +241,7 @@ def token_command(home: ServerHome, uses: int, ttl: int, as_json: bool) -> None:
         click.echo(encode_token(token))
 
 
-@seed_server.command("status")
+@seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
 @home_option
 @json_option
 @click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
@@ -277,41 +257,45 @@ def status_command(home: ServerHome, as_json: bool, watch: bool) -> None:
     status_view.show_status(home, as_json=as_json, watch=watch)
 
 
-@seed_server.command("endpoints")
+@seed_server.command("endpoints", short_help="List the enrolled endpoints.")
 @home_option
 @json_option
 def endpoints_command(home: ServerHome, as_json: bool) -> None:
-    """List the enrolled endpoints."""
-    load_settings(home)
-    with Database.open(home.database) as database:
-        rows = database.endpoints()
-    if as_json:
-        print_json([{name: getattr(row, name) for name in row.__struct_fields__} for row in rows])
-        return
-    if not rows:
-        click.echo("No PC has enrolled yet. Make a token for one with 'seed-server token'.")
-        return
-    table = Table("endpoint", "hostname", "site", "address", "last seen", "", box=None)
-    for row in rows:
-        seen = "connected" if row.connected else _date(row.last_seen_at) if row.last_seen_at else "never"
-        table.add_row(row.endpoint_id, row.hostname, row.site, row.address, seen, "denied" if row.denied else "")
-    terminal().print(table)
+    """List the enrolled endpoints: id, host, site, address, and whether each is connected.
+
+    \b
+    Example:
+      seed-server endpoints --json | jq -r '.[] | select(.connected | not) | .hostname'
+    """
+    from seed_server import status_view
+
+    status_view.show_endpoints(home, as_json=as_json)
 
 
-@seed_server.command("deny")
+@seed_server.command("deny", short_help="Refuse an endpoint from now on.")
 @home_option
 @click.argument("endpoint_id")
 def deny_command(home: ServerHome, endpoint_id: str) -> None:
-    """Refuse an endpoint from now on: its connections end and its certificate is not renewed."""
+    """Refuse an endpoint from now on: its connections end and its certificate is not renewed.
+
+    \b
+    Example:
+      seed-server deny c3q6ydd2fa6fcjhw5mmendpzgi       'seed-server endpoints' lists the ids
+    """
     _set_denied(home, endpoint_id, denied=True)
     click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
 
 
-@seed_server.command("allow")
+@seed_server.command("allow", short_help="Accept a denied endpoint again.")
 @home_option
 @click.argument("endpoint_id")
 def allow_command(home: ServerHome, endpoint_id: str) -> None:
-    """Accept a denied endpoint again."""
+    """Accept a denied endpoint again.
+
+    \b
+    Example:
+      seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
+    """
     _set_denied(home, endpoint_id, denied=False)
     click.echo(f"{endpoint_id} is allowed.")
 

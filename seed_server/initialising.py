@@ -42,8 +42,8 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
     check_settings(settings, source="seed-server init")
     if passphrase is not None:
         check_passphrase(passphrase)
-    _check_unused(home)
     with _storage_errors(home):
+        _check_unused(home)
         durable_files.make_directory(home.root, mode=0o700)
         with _all_or_nothing(home):
             _make(home, settings, passphrase, now)

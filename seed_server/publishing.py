@@ -113,10 +113,10 @@ class _Work:
 
     def clear_leftovers(self) -> None:
         """Remove what a killed publication left: copies, and rows that the repository does not list."""
-        self.content.remove_leftovers()
         manifests = self.repository.manifests()
         for row in self.database.patches():
             self.undo_unless_announced(row, manifests)
+        self.content.remove_leftovers({payload.sha256 for manifest in manifests for payload in manifest.payloads})
 
     def undo_unless_announced(self, row: PatchRow, manifests: Sequence[Manifest]) -> None:
         """Remove row and payload when the repository does not list the patch."""

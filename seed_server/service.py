@@ -26,6 +26,7 @@ from seed_server.edges.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
 
 WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
+RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30 * 86_400.0  # a third of the server certificate's life
 MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
@@ -64,7 +65,7 @@ class _Service:
                 current = await trio.to_thread.run_sync(self.repository.timestamp_version)
             except UserError as error:
                 log.error("the repository cannot be read", reason=error.message)  # noqa: TRY400
-                await trio.sleep(UPKEEP_SECONDS)
+                await trio.sleep(RETRY_SECONDS)
                 continue
             if current != version:
                 version = current
@@ -74,11 +75,15 @@ class _Service:
         """Drop endpoints that the operator has just denied."""
         seen = -1
         while True:
-            version = await trio.to_thread.run_sync(self.database.data_version)
-            if version != seen:
-                seen = version
-                endpoints = await trio.to_thread.run_sync(self.database.endpoints)
-                origin.drop_denied({EndpointId(row.endpoint_id) for row in endpoints if row.denied})
+            try:
+                version = await trio.to_thread.run_sync(self.database.data_version)
+                if version != seen:
+                    endpoints = await trio.to_thread.run_sync(self.database.endpoints)
+                    origin.drop_denied({EndpointId(row.endpoint_id) for row in endpoints if row.denied})
+                    seen = version
+            except UserError as error:
+                log.error("the denied endpoints cannot be read", reason=error.message)  # noqa: TRY400
+                await trio.sleep(RETRY_SECONDS)
             await trio.sleep(WATCH_SECONDS)
 
     async def watch_sites(self, origin: OriginServer) -> None:
@@ -111,11 +116,19 @@ class _Service:
 
     async def keep_certificate(self) -> None:
         """Replace the server's certificate long before it expires."""
+        wait = CERTIFICATE_SECONDS
         while True:
-            await trio.sleep(CERTIFICATE_SECONDS)
+            await trio.sleep(wait)
             certificate = self.authority.issue_server_certificate([self.settings.address], time.time())
-            await trio.to_thread.run_sync(self.tls.replace_certificate, certificate)
-            log.info("server certificate replaced")
+            try:
+                # not in a thread: a handshake must not meet a half-replaced context
+                self.tls.replace_certificate(certificate)
+            except UserError as error:
+                log.error("the server certificate cannot be replaced", reason=error.message)  # noqa: TRY400
+                wait = UPKEEP_SECONDS
+            else:
+                log.info("server certificate replaced")
+                wait = CERTIFICATE_SECONDS
 
 
 async def serve(home: ServerHome) -> None:
@@ -140,7 +153,11 @@ async def serve(home: ServerHome) -> None:
                     log.info("stopping", signal=signal.Signals(signal_number).name)
                     nursery.cancel_scope.cancel()
                     break
-        database.disconnect_all(time.time())
+        try:
+            database.disconnect_all(time.time())
+        except UserError as error:
+            # the next start does it again, and until then `status` sees that nothing is served
+            log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
 
 
 async def _run(service: _Service) -> None:

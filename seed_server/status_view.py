@@ -1,10 +1,13 @@
 """What `seed-server status` shows: patches × endpoints, bytes by source, sites. Reads the database alone."""
 
+import contextlib
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from rich.console import Group, RenderableType
+import click
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +20,12 @@ from seed_server.settings import ServerHome, load_settings
 
 WATCH_SECONDS = 1.0
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
+WIDE_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
+ROOMY_COLUMNS = 126  # room for two spaces between columns
+PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
+_NAME_CHARS = 12
+_SITE_CHARS = 18
+_ID_CHARS = 10  # of a narrow table
 _STYLES = {"verified": "green", "failed": "red"}
 
 
@@ -33,7 +42,25 @@ class FleetStatus:
 
     def of_patch(self, patch: PatchRow) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
-        return [r for r in self.reports if (r.patch_id, r.version) == (patch.patch_id, patch.version)]
+        return self._reports_by_patch.get((patch.patch_id, patch.version), [])
+
+    def sites_of(self, patch: PatchRow) -> list[tuple[str, int]]:
+        """Return the sites that ``patch`` was sent to, by name, each with its bytes."""
+        return self._sites_by_torrent.get(patch.torrent_hash, [])
+
+    @cached_property
+    def _reports_by_patch(self) -> dict[tuple[str, str], list[ReportRow]]:
+        grouped: dict[tuple[str, str], list[ReportRow]] = {}
+        for report in self.reports:
+            grouped.setdefault((report.patch_id, report.version), []).append(report)
+        return grouped
+
+    @cached_property
+    def _sites_by_torrent(self) -> dict[str, list[tuple[str, int]]]:
+        grouped: dict[str, list[tuple[str, int]]] = {}
+        for (site, torrent), count in sorted(self.wan_bytes.items()):
+            grouped.setdefault(torrent, []).append((site, count))
+        return grouped
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
@@ -52,7 +79,7 @@ class FleetStatus:
                     "sha256": patch.sha256,
                     "published_at": patch.published_at,
                     "damaged": patch.damaged or None,
-                    "verified": sum(report.state == "verified" for report in self.of_patch(patch)),
+                    "endpoints_verified": sum(report.state == "verified" for report in self.of_patch(patch)),
                     "endpoints": [
                         {
                             "id": report.endpoint_id,
@@ -75,30 +102,33 @@ class FleetStatus:
                             "wan_bytes": count,
                             "origin_ratio": round(count / patch.length_bytes, 4),
                         }
-                        for (site, torrent), count in sorted(self.wan_bytes.items())
-                        if torrent == patch.torrent_hash
+                        for site, count in self.sites_of(patch)
                     ],
                 }
                 for patch in self.patches
             ],
-            "endpoints": [
-                {
-                    "id": endpoint.endpoint_id,
-                    "hostname": endpoint.hostname,
-                    "site": endpoint.site or None,
-                    "address": endpoint.address or None,
-                    "software": endpoint.software or None,
-                    "connected": endpoint.connected and self.serving,
-                    "denied": endpoint.denied,
-                    "enrolled_at": endpoint.enrolled_at,
-                    "last_seen_at": endpoint.last_seen_at or None,
-                }
-                for endpoint in self.endpoints
-            ],
+            "endpoints": self.endpoints_as_json(),
         }
 
-    def as_text(self) -> RenderableType:
-        """Return the tables for people."""
+    def endpoints_as_json(self) -> list[dict[str, Any]]:
+        """Return the enrolled endpoints; times are seconds since 1970, UTC."""
+        return [
+            {
+                "id": endpoint.endpoint_id,
+                "hostname": endpoint.hostname,
+                "site": endpoint.site or None,
+                "address": endpoint.address or None,
+                "software": endpoint.software or None,
+                "connected": endpoint.connected and self.serving,
+                "denied": endpoint.denied,
+                "enrolled_at": endpoint.enrolled_at,
+                "last_seen_at": endpoint.last_seen_at or None,
+            }
+            for endpoint in self.endpoints
+        ]
+
+    def as_text(self, columns: int) -> RenderableType:
+        """Return the tables for people, the newest patch first, for a terminal that is ``columns`` wide."""
         connected = sum(endpoint.connected for endpoint in self.endpoints) if self.serving else 0
         head = Text.assemble(
             self.server_name,
@@ -108,13 +138,13 @@ class FleetStatus:
         parts: list[RenderableType] = [head]
         if not self.patches:
             parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
-        for patch in self.patches:
+        for patch in reversed(self.patches):
             parts += ["", self._patch_head(patch)]
             if patch.damaged:
                 parts.append(Text(f"cannot be served: {patch.damaged}", style="red"))
             reports = self.of_patch(patch)
             if reports:
-                parts += [self._endpoint_table(reports), self._site_table(patch)]
+                parts += [*self._endpoint_table(reports, columns), "", self._site_table(patch)]
             else:
                 parts.append(Text("no endpoint has reported on it yet", style="dim"))
         return Group(*parts)
@@ -128,43 +158,67 @@ class FleetStatus:
             (f"verified on {verified} of {len(self.endpoints)} endpoints", "green" if verified else ""),
         )
 
-    def _endpoint_table(self, reports: list[ReportRow]) -> RenderableType:
-        table = Table(box=None, header_style="bold", padding=(0, 1))
-        for column in ("endpoint", "host", "site", "state"):
+    def endpoints_as_text(self, now: float) -> RenderableType:
+        """Return the table of enrolled endpoints for people."""
+        table = _table()
+        table.add_column("endpoint", no_wrap=True)
+        for column in ("host", "site"):
+            table.add_column(column, overflow="fold")
+        for column in ("address", "state"):
             table.add_column(column, no_wrap=True)
-        for column in ("progress", "from origin", "from peers", "wasted", "time"):
+        for row in self.endpoints:
+            if row.denied:
+                state = Text("denied", style="red")
+            elif row.connected and self.serving:
+                state = Text("connected", style="green")
+            else:
+                state = Text(f"seen {_ago(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
+            table.add_row(row.endpoint_id, row.hostname, row.site, row.address, state)
+        return table
+
+    def _endpoint_table(self, reports: list[ReportRow], columns: int) -> list[RenderableType]:
+        wide = columns >= WIDE_COLUMNS
+        table = _table(close=columns < ROOMY_COLUMNS)
+        for column in ("endpoint", "host", *(["site"] if wide else []), "state"):
+            table.add_column(column, no_wrap=True)
+        for column in ("done", "from\norigin", "from\npeers", *(["wasted"] if wide else []), "time"):
             table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("problem")
         known = {endpoint.endpoint_id: endpoint for endpoint in self.endpoints}
         # what needs a person comes first
         order = {"failed": 0, "verified": 2}
         ordered = sorted(reports, key=lambda r: (order.get(r.state, 1), known[r.endpoint_id].hostname, r.endpoint_id))
+        problems: list[RenderableType] = []
         for report in ordered[:MAX_ENDPOINT_ROWS]:
             endpoint = known[report.endpoint_id]
+            name_chars, site_chars = (_NAME_CHARS, _SITE_CHARS) if columns < PIPE_COLUMNS else (columns, columns)
+            away = report.state != "verified" and not (endpoint.connected and self.serving)
             table.add_row(
-                report.endpoint_id,
-                endpoint.hostname,
-                endpoint.site,
-                Text(report.state, style=_STYLES.get(report.state, "cyan")),
-                f"{report.progress:.0%}",
+                report.endpoint_id if wide else _cut(report.endpoint_id, _ID_CHARS),
+                _cut(endpoint.hostname, name_chars),
+                *([_cut(endpoint.site, site_chars)] if wide else []),
+                Text(
+                    f"away ({report.state})" if away else report.state,
+                    style="dim" if away else _STYLES.get(report.state, "cyan"),
+                ),
+                f"{int(report.progress * 100)}%",  # 100 means all of it
                 human_bytes(report.bytes_from_origin),
                 human_bytes(report.bytes_from_peers),
-                human_bytes(report.bytes_wasted),
+                *([human_bytes(report.bytes_wasted)] if wide else []),
                 human_seconds(report.seconds),
-                Text(report.error, style="red"),
             )
+            if report.error:
+                problems.append(Text(f"{endpoint.hostname} ({report.endpoint_id}): {report.error}", style="red"))
         if len(ordered) > MAX_ENDPOINT_ROWS:
-            table.add_row(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more: see --json")
-        return table
+            problems.append(Text(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more endpoints: see --json", style="dim"))
+        return [table, *problems]
 
     def _site_table(self, patch: PatchRow) -> RenderableType:
-        table = Table(box=None, header_style="bold", padding=(0, 1))
+        table = _table()
         table.add_column("site", no_wrap=True)
         table.add_column("over the line", justify="right", no_wrap=True)
         table.add_column("÷ file", justify="right", no_wrap=True)
-        for (site, torrent), count in sorted(self.wan_bytes.items()):
-            if torrent == patch.torrent_hash:
-                table.add_row(site, human_bytes(count), f"{count / patch.length_bytes:.3f}")
+        for site, count in self.sites_of(patch):
+            table.add_row(site, human_bytes(count), f"{count / patch.length_bytes:.3f}")
         return table
 
 
@@ -175,30 +229,61 @@ def read_status(home: ServerHome) -> FleetStatus:
         return FleetStatus(
             server_name=settings.name,
             serving=is_serving(home),
+            reports=database.reports(),  # first: every endpoint in it is among those read later
             patches=database.patches(),
             endpoints=database.endpoints(),
-            reports=database.reports(),
             wan_bytes=database.wan_bytes(),
         )
 
 
 def show_status(home: ServerHome, *, as_json: bool, watch: bool) -> None:
     """Print the fleet's state once, or again and again until Ctrl-C. Raises `UserError`."""
-    if not watch:
-        status = read_status(home)
-        if as_json:
-            print_json(status.as_json())
-        else:
-            terminal().print(status.as_text())
-        return
+    console = wide_terminal()
+    live = Live(console=console, auto_refresh=False) if watch and console.is_terminal and not as_json else None
     try:
-        if as_json:
+        with live or contextlib.nullcontext():
             while True:
-                print_json(read_status(home).as_json())
+                status = read_status(home)
+                if as_json:
+                    print_json(status.as_json())
+                elif live:
+                    live.update(status.as_text(console.width), refresh=True)
+                else:
+                    console.print(status.as_text(console.width))
+                if not watch:
+                    return
                 time.sleep(WATCH_SECONDS)
-        with Live(read_status(home).as_text(), console=terminal(), auto_refresh=False) as live:
-            while True:
-                time.sleep(WATCH_SECONDS)
-                live.update(read_status(home).as_text(), refresh=True)
     except KeyboardInterrupt:
         return
+
+
+def show_endpoints(home: ServerHome, *, as_json: bool) -> None:
+    """Print the enrolled endpoints. Raises `UserError`."""
+    status = read_status(home)
+    if as_json:
+        print_json(status.endpoints_as_json())
+    elif status.endpoints:
+        wide_terminal().print(status.endpoints_as_text(time.time()))
+    else:
+        click.echo("No PC has enrolled yet. Make a token for one with 'seed-server token'.")
+
+
+def wide_terminal() -> Console:
+    """Return a console for standard output that cuts nothing in a pipe."""
+    console = terminal()
+    if not console.is_terminal:
+        console.width = PIPE_COLUMNS
+    return console
+
+
+def _table(*, close: bool = False) -> Table:
+    return Table(box=None, header_style="bold", pad_edge=False, collapse_padding=close)
+
+
+def _cut(text: str, chars: int) -> str:
+    return text if len(text) <= chars else text[: chars - 1] + "…"
+
+
+def _ago(seconds: float) -> str:
+    days = int(seconds // 86_400)
+    return f"{days} d" if days >= 2 else human_seconds(max(0.0, seconds))

@@ -1,11 +1,70 @@
-"""Settings that hold for every test."""
+"""Settings and fixtures that hold for every test."""
 
+import itertools
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from types import ModuleType
 
+import pytest
+import structlog
 from hypothesis import settings
+
+from p2pdist.edges.torrent_engine import SwarmIdentity
+from tests.helpers import certificates as certificates_module
+from tests.helpers import repository_simulator
+from tests.helpers.pki import TestCA
+from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 
 # the same examples on every run: a failure is the change's fault, not the day's
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 # HYPOTHESIS_PROFILE=explore looks for new examples
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(autouse=True)
+def log_as_at_first() -> Iterator[None]:
+    """Undo what a command run inside of a test has set: its standard error may be closed by then."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def tuf_simulator() -> ModuleType:
+    """Return the module of the in-memory TUF repository."""
+    return repository_simulator
+
+
+@pytest.fixture(scope="session")
+def certificates() -> ModuleType:
+    """Return the module of throw-away authorities and web ports."""
+    return certificates_module
+
+
+@pytest.fixture
+def ca() -> TestCA:
+    """Return a swarm CA for one test."""
+    return TestCA("swarm CA")
+
+
+@pytest.fixture
+def payload_of(tmp_path: Path) -> Callable[[int], Payload]:
+    """Return a maker of random payloads of a size."""
+    return lambda size: make_payload(size, tmp_path / "made")
+
+
+@pytest.fixture
+def open_endpoint(ca: TestCA, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Endpoint]]:
+    """Return an opener of real engines on addresses of their own."""
+    numbers = itertools.count()
+
+    def opened(
+        *, identity: SwarmIdentity | None = None, directory: Path | None = None, port: int = 0
+    ) -> AbstractAsyncContextManager[Endpoint]:
+        return open_test_endpoint(
+            directory or tmp_path / f"endpoint-{next(numbers)}", identity or make_identity(ca), port=port
+        )
+
+    return opened

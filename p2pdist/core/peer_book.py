@@ -228,7 +228,8 @@ class PeerBook:
                 wanted += self._due(torrent_hash, links, MAX_CONNECTS_PER_CALL - len(wanted), now)
                 continue
             for _, link in links:
-                if not link.connected and link.reason is PeerReason.NOT_TRIED:
+                # how the last connection ended is no news once nothing is missing
+                if not link.connected and link.reason is not PeerReason.NOTHING_TO_FETCH:
                     link.set_reason(PeerReason.NOTHING_TO_FETCH, now)
         return wanted
 

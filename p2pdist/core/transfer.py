@@ -26,6 +26,7 @@ class TransferEvent(enum.Enum):
     DAMAGED = "bytes on disk changed afterwards"
     FAILED = "it cannot go on by itself"
     RETRIED = "the cause of the failure may be gone"
+    RENAMED = "its bytes belong to another patch now"
 
 
 TRANSITIONS: dict[tuple[PatchState, TransferEvent], PatchState] = {
@@ -42,6 +43,7 @@ TRANSITIONS: dict[tuple[PatchState, TransferEvent], PatchState] = {
     ("verifying", TransferEvent.DAMAGED): "checking",
     ("verifying", TransferEvent.FAILED): "failed",
     ("verified", TransferEvent.DAMAGED): "checking",
+    ("verified", TransferEvent.RENAMED): "verifying",
     ("failed", TransferEvent.RETRIED): "waiting",
 }
 """Every allowed step; anything else is a programming error (`next_state` raises)."""

@@ -76,6 +76,8 @@ class Discovery:
         self._found, self.events = trio.open_memory_channel[DiscoveryEvent](FOUND_CAP)
         self._heard_in, self._heard = trio.open_memory_channel[tuple[str, bool]](HEARD_CAP)
         self._changed = trio.Event()
+        self._moved = False
+        """The own address has changed: zeroconf listens only where it found networks when it was opened."""
         self._run_id = secrets.token_hex(4)
         self._known: dict[str, _Known] = {}
         self.dropped_hints = 0
@@ -85,6 +87,7 @@ class Discovery:
 
     async def announce(self, own: Announcement) -> None:
         """Announce what has changed of this endpoint."""
+        self._moved = self._moved or own.address != self._own.address
         self._own = own
         self._changed.set()
 
@@ -93,13 +96,23 @@ class Discovery:
         while True:
             try:
                 await self._run_once()
+                continue
             except Exception as error:  # noqa: BLE001 - whatever the network does to zeroconf, the daemon goes on
                 # also groups: registering runs in a nursery
                 self.problem = f"mDNS does not work on this PC ({_words(error)}); peers come from the server."
                 log.warning("mDNS does not work", reason=_words(error), retry_seconds=START_RETRY_SECONDS)
-            await trio.sleep(START_RETRY_SECONDS)
+            with trio.move_on_after(START_RETRY_SECONDS):
+                await self._changed.wait()
+            self._changed = trio.Event()
 
     async def _run_once(self) -> None:
+        """Announce and browse until the own address changes."""
+        self._moved = False
+        if ipaddress.ip_address(self._own.address).is_unspecified:
+            self.problem = "mDNS waits: this PC has no network address yet."
+            self._changed = trio.Event()
+            await self._changed.wait()
+            return
         responder = await trio.to_thread.run_sync(_open, self._own.address, self._interface)
         try:
             token = trio.lowlevel.current_trio_token()
@@ -112,10 +125,13 @@ class Discovery:
 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_keep_asking, responder, heard)
-                nursery.start_soon(self._keep_announced, responder)
+                nursery.start_soon(self._keep_announced, responder, nursery.cancel_scope)
                 for _ in range(LOOKUPS_AT_A_TIME):
                     nursery.start_soon(self._look_up, responder, self._heard.clone())
         finally:
+            for known in self._known.values():  # who leaves now is not heard
+                self._emit(PeerLost(known.announcement.endpoint_id))
+            self._known.clear()
             with trio.move_on_after(GOODBYE_SECONDS, shield=True):
                 await trio.to_thread.run_sync(responder.close, abandon_on_cancel=True)
 
@@ -125,9 +141,9 @@ class Discovery:
         except trio.WouldBlock:
             self.dropped_hints += 1
 
-    async def _keep_announced(self, responder: zeroconf.Zeroconf) -> None:
+    async def _keep_announced(self, responder: zeroconf.Zeroconf, scope: trio.CancelScope) -> None:
         registered = False
-        while True:
+        while not self._moved:
             self._changed = trio.Event()
             info = _service_info(self._own, self._run_id)
             call = responder.update_service if registered else responder.register_service
@@ -136,6 +152,7 @@ class Discovery:
             registered = True
             self.problem = ""
             await self._changed.wait()
+        scope.cancel()
 
     async def _look_up(self, responder: zeroconf.Zeroconf, heard: trio.MemoryReceiveChannel[tuple[str, bool]]) -> None:
         async for name, gone in heard:
@@ -182,7 +199,8 @@ async def open_discovery(own: Announcement, *, interface: str | None) -> AsyncIt
     """Announce ``own`` and hear the neighbours while the context is open.
 
     ``interface`` is the own address of the one network to use, or None for all.
-    Does not wait for the announcement, and does not fail when mDNS does:
+    While the own address is the unspecified one, there is no network to announce on: it waits for
+    `Discovery.announce`. Does not wait for the announcement, and does not fail when mDNS does:
     `Discovery.problem` then says why.
     """
     discovery = Discovery(own, interface)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import ssl
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -162,11 +163,8 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
     """
     context = trusting_context(identity.control_ca)
     # OpenSSL loads a chain from a file only. The certificate is public; the key is read where it lies.
-    with storage_errors(identity.home):
-        descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=_directory(identity.home))
+    with storage_errors(identity.home), _as_file(identity.control_certificate, _directory(identity.home)) as name:
         try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(identity.control_certificate)
             context.load_cert_chain(name, _key_path(identity.home))
         except ssl.SSLError as error:  # an OSError, but not the disk's
             raise UserError(
@@ -174,9 +172,25 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
                 "'p2pdist enrol --force' and a new token.",
                 ExitCode.NOT_SET_UP,
             ) from error
-        finally:
-            Path(name).unlink()
     return context
+
+
+@contextlib.contextmanager
+def _as_file(text: str, directory: Path) -> Iterator[str]:
+    """Give ``text`` a file name for a moment: in memory on Linux, so that a full disk keeps nobody from connecting."""
+    if hasattr(os, "memfd_create"):
+        with open(os.memfd_create("certificate"), "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+        return
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=directory)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+        yield name
+    finally:
+        Path(name).unlink()
 
 
 def validity(control_certificate: str, swarm_certificate: str) -> tuple[float, float]:

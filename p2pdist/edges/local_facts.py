@@ -24,6 +24,10 @@ class LocalFacts:
     uptime_seconds: int
 
 
+UNKNOWN = LocalFacts("unnamed", (), on_mains=True, wired=True, uptime_seconds=0)
+"""Before the first look."""
+
+
 def hostname() -> str:
     """Return this PC's name, for people."""
     return platform.node()[:255] or "unnamed"
@@ -48,8 +52,12 @@ def address_towards(host: str, port: int) -> str | None:
     return None
 
 
-def look(preferred_address: str | None) -> LocalFacts:
-    """Return the facts now, ``preferred_address`` first among the addresses. Blocking, some milliseconds."""
+def look(host: str, port: int, fixed_address: str | None) -> LocalFacts:
+    """Return the facts now, first among the addresses the fixed one, else the one that leads to ``host``.
+
+    Blocking: milliseconds, or until a name is not resolved. Raises `OSError` when the system does not tell.
+    """
+    preferred_address = fixed_address or address_towards(host, port)
     addresses: list[str] = [preferred_address] if preferred_address else []
     interface_of: dict[str, str] = {}
     for interface, entries in psutil.net_if_addrs().items():

@@ -1,9 +1,10 @@
 """Requests from this PC's commands to its running daemon, over a Unix socket in the home directory.
 
-The directory is readable by its owner alone, which is the access control.
+Only its owner may connect: the socket's mode is the access control.
 A request is one frame with a command's name; the answer is one frame of JSON.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -49,8 +50,17 @@ def _listen(path: Path) -> trio.socket.SocketType:
 
 @asynccontextmanager
 async def serve_local_socket(path: Path, handlers: dict[str, Callable[[], Answer]]) -> AsyncIterator[None]:
-    """Answer requests on ``path`` while the context is open. The caller holds the home's lock."""
-    listener = _listen(path)
+    """Answer requests on ``path`` while the context is open. The caller holds the home's lock.
+
+    Raises `UserError` (`STORAGE`) when the socket cannot be made.
+    """
+    try:
+        listener = _listen(path)
+    except OSError as error:
+        raise UserError(
+            f"The socket {path} cannot be made: {error.strerror}. Check the home's disk and permissions.",
+            ExitCode.STORAGE,
+        ) from error
     try:
         async with trio.open_nursery() as nursery:
             limit = trio.CapacityLimiter(MAX_CONNECTIONS)
@@ -63,7 +73,8 @@ async def serve_local_socket(path: Path, handlers: dict[str, Callable[[], Answer
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the next daemon replaces it
+        path.unlink(missing_ok=True)
 
 
 async def _accept(
@@ -117,7 +128,7 @@ async def ask_daemon(path: Path, command: str) -> Answer:
             f"The daemon's socket {path} belongs to another user. Run the command as the user that runs the daemon.",
             ExitCode.STORAGE,
         ) from None
-    except (trio.TooSlowError, trio.BrokenResourceError, FrameError, ValueError) as error:
+    except (OSError, trio.TooSlowError, trio.BrokenResourceError, FrameError, ValueError) as error:
         cause = str(error) or "time is up"
         raise UserError(
             f"The daemon in {path.parent} does not answer ({cause}). Look at its log, or restart it.",

@@ -92,6 +92,7 @@ class OriginClient:
         self._control: trio.SSLStream[trio.SocketStream] | None = None
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
+        self._send_problem = ""
         self.status = "not connected yet"
         """One line on the connection, for people; "connected" when it is."""
 
@@ -114,8 +115,10 @@ class OriginClient:
             return
         try:
             await self._send_on(stream, message)
-        except _ConnectionLostError:
-            self._reconnect.set()
+        except _ConnectionLostError as error:
+            # ends this connection, and no later one, by what its reader then meets: with the usual wait
+            self._send_problem = str(error)
+            await trio.aclose_forcefully(stream)
 
     async def _send_on(self, stream: "trio.SSLStream[trio.SocketStream]", message: Hello | FromEndpoint) -> None:
         frame = encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -184,9 +187,11 @@ class OriginClient:
             stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
             try:
                 await stream.do_handshake()
-            except (trio.BrokenResourceError, ssl.SSLError, ssl.CertificateError) as error:
-                await trio.aclose_forcefully(stream)
-                raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
+            except BaseException as error:  # also when cancelled: nobody else knows this socket yet
+                tcp.socket.close()
+                if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
+                    raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
+                raise
             return stream
 
     async def _wait_for_reconnect(self, scope: trio.CancelScope) -> None:
@@ -196,7 +201,9 @@ class OriginClient:
     async def _receive(self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder) -> list[bytes]:
         try:
             data = await stream.receive_some(RECEIVE_BYTES)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        except trio.ClosedResourceError as error:  # by `send`
+            raise _ConnectionLostError(self._send_problem) from error
+        except trio.BrokenResourceError as error:
             raise _ConnectionLostError(_cause(error)) from error
         if not data:
             raise _ConnectionLostError("the server closed the connection")

@@ -1,5 +1,6 @@
 """Payload files on this PC's disk: proof of the whole file, publication, records. Blocking work in threads."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -12,7 +13,14 @@ import trio
 from p2pdist import durable_files
 from p2pdist.core.transfer import TransferRecord, TransferRecords
 from p2pdist.errors import ExitCode, UserError
-from p2pdist.identifiers import Sha256Hex
+from p2pdist.identifiers import (
+    InvalidIdentifierError,
+    Sha256Hex,
+    parse_patch_id,
+    parse_patch_version,
+    parse_sha256,
+)
+from p2pdist.settings import EndpointHome
 from p2pdist.wire import codec
 
 HASH_CHUNK_BYTES = 1 << 20
@@ -31,11 +39,15 @@ class Proof:
 
 
 async def hash_file(path: Path) -> Proof:
-    """Hash ``path`` through one open descriptor, in a thread. Raises `OSError`; cancellable at each chunk."""
+    """Make ``path`` durable and hash it through one open descriptor, in a thread.
+
+    Raises `OSError`; cancellable at each chunk.
+    """
 
     def work() -> Proof:
         digest = hashlib.sha256()
         with path.open("rb") as file:
+            os.fsync(file.fileno())  # libtorrent wrote it; only we promise durability
             before = os.fstat(file.fileno())
             while chunk := file.read(HASH_CHUNK_BYTES):
                 digest.update(chunk)
@@ -64,8 +76,6 @@ async def publish_verified(source: Path, path: Path) -> None:
     """Give the proven ``source`` its place ``path`` under ``patches/``, atomically. Raises `OSError`."""
 
     def work() -> None:
-        with source.open("rb") as file:
-            os.fsync(file.fileno())  # libtorrent wrote it; only we promise durability
         durable_files.make_directory(path.parent)
         durable_files.link_file(source, path)
 
@@ -73,10 +83,10 @@ async def publish_verified(source: Path, path: Path) -> None:
 
 
 async def remove_verified(path: Path) -> None:
-    """Remove a verified file and its empty parent directories up to the patch's; missing ones are fine."""
+    """Remove a verified file and its empty parent directories up to the patch's; what cannot be removed is logged."""
 
     def work() -> None:
-        path.unlink(missing_ok=True)
+        _unlink(path)
         for directory in (path.parent, path.parent.parent):
             try:
                 directory.rmdir()
@@ -86,21 +96,46 @@ async def remove_verified(path: Path) -> None:
     await trio.to_thread.run_sync(work)
 
 
-async def free_bytes(directory: Path) -> int:
-    """Return the bytes that are free for us on the file system of ``directory``."""
-    return (await trio.to_thread.run_sync(shutil.disk_usage, directory)).free
+async def remove_withdrawn(home: EndpointHome, record: TransferRecord) -> None:
+    """Remove all files of a patch that is no longer rolled out; what cannot be removed is logged."""
+
+    def work() -> None:
+        try:  # the record comes from a file, and its names become paths
+            cached = home.cache / parse_sha256(record.sha256)
+            directory = home.patches / parse_patch_id(record.patch_id) / parse_patch_version(record.version)
+        except InvalidIdentifierError:
+            return
+        _unlink(cached)
+        with contextlib.suppress(OSError):  # mostly: it was never finished
+            for path in list(directory.iterdir()):
+                _unlink(path)
+            directory.rmdir()
+            directory.parent.rmdir()
+
+    await trio.to_thread.run_sync(work)
 
 
-async def allocated_bytes(path: Path) -> int:
-    """Return the bytes that ``path`` occupies now (it may be sparse); 0 when it does not exist."""
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("a file that is no longer wanted cannot be removed", path=str(path), reason=error.strerror)
+
+
+async def lacking_bytes(path: Path, length_bytes: int, margin_bytes: int) -> int:
+    """Return how many bytes must become free for ``path`` to grow to ``length_bytes`` and leave the margin; 0: enough.
+
+    What it occupies now counts as there (it may be sparse). Raises `OSError`.
+    """
 
     def work() -> int:
-        try:
+        allocated = 0
+        with contextlib.suppress(FileNotFoundError):
             status = path.stat()
-        except FileNotFoundError:
-            return 0
-        # 512 is the unit of st_blocks in POSIX, whatever the file system's block size is
-        return status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
+            # 512 is the unit of st_blocks in POSIX, whatever the file system's block size is
+            allocated = status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
+        missing = length_bytes - allocated
+        return max(0, missing + margin_bytes - shutil.disk_usage(path.parent).free) if missing > 0 else 0
 
     return await trio.to_thread.run_sync(work)
 

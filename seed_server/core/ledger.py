@@ -50,7 +50,7 @@ class LedgerCounters:
     """Ended with the endpoint's connection."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Member:
     have: PieceSet
     lan_have: PieceSet
@@ -118,6 +118,11 @@ class PieceLedger:
         """Endpoints that have said what they have."""
         return frozenset(self._members)
 
+    def lacks(self, endpoint: EndpointId) -> bool:
+        """Whether ``endpoint`` has said what it has, and that is not everything."""
+        member = self._members.get(endpoint)
+        return member is not None and member.have != self._all
+
     # --- what endpoints say -------------------------------------------------------------
 
     def want(
@@ -131,6 +136,8 @@ class PieceLedger:
         now: float,
     ) -> None:
         """Take an endpoint's view of the torrent; it replaces the previous one. The sets fit the piece count."""
+        if have == self._all:
+            have = self._all  # one number for all: thousands of patches, each complete on hundreds of PCs
         old = self._members.get(endpoint)
         recent = {p: at for p, at in old.stored_at.items() if now - at < STORED_GRACE_SECONDS} if old else {}
         for piece in recent:
@@ -264,14 +271,18 @@ class PieceLedger:
         free = self._fetchers - len(self._slots)
         if free < 1:
             return False
-        waiting = sorted(
-            (e for e in self._members if e not in self._slots and self._on_offer(e, needed, now)),
-            key=lambda e: (self._demoted_until.get(e, 0.0) > now, self._ready[e].order),
-        )
-        if endpoint not in waiting[:free]:
-            return False
+        own = self._slot_order(endpoint, now)
+        for other in self._ready:
+            waits = other not in self._slots and self._slot_order(other, now) < own
+            if waits and self._on_offer(other, needed, now):
+                free -= 1
+                if free < 1:
+                    return False
         self._slots.add(endpoint)
         return True
+
+    def _slot_order(self, endpoint: EndpointId, now: float) -> tuple[bool, tuple[bool, bool, int, EndpointId]]:
+        return self._demoted_until.get(endpoint, 0.0) > now, self._ready[endpoint].order
 
     def _lease_count(self, endpoint: EndpointId) -> int:
         return sum(lease.endpoint == endpoint for lease in self._leases.values())

@@ -41,6 +41,9 @@ class SiteLedger:
         self._lease_seconds = lease_seconds
         self._entries: dict[TorrentHash, _Entry] = {}
         self._ready: dict[EndpointId, FetcherRank] = {}
+        # with thousands of patches that all have, only what is under way may cost time
+        self._wanted: dict[EndpointId, set[TorrentHash]] = {}
+        self._leased: set[TorrentHash] = set()
 
     def add_torrent(self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int) -> None:
         """Begin to serve ``torrent``; lower sequences go first. A known one keeps its ledger."""
@@ -57,7 +60,6 @@ class SiteLedger:
             )
         )
         self._entries[torrent] = _Entry(sequence, ledger)
-        self._entries = dict(sorted(self._entries.items(), key=lambda item: (item[1].sequence, item[0])))
 
     def remove_torrent(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer; its leases are void."""
@@ -81,6 +83,7 @@ class SiteLedger:
     def left(self, endpoint: EndpointId) -> None:
         """Say that an endpoint's control connection is gone."""
         self._ready.pop(endpoint, None)
+        self._wanted.pop(endpoint, None)
         for entry in self._entries.values():
             entry.ledger.left(endpoint)
 
@@ -100,6 +103,8 @@ class SiteLedger:
             entry.ledger.want(
                 endpoint, have=have, lan_have=lan_have, lan_stalled=lan_stalled, can_fetch=can_fetch, now=now
             )
+            wanted = self._wanted.setdefault(endpoint, set())
+            (wanted.add if entry.ledger.lacks(endpoint) else wanted.discard)(torrent)
 
     def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
         """As `PieceLedger.stored`."""
@@ -123,16 +128,21 @@ class SiteLedger:
 
     def next_piece(self, endpoint: EndpointId, now: float) -> LeasedPiece | None:
         """Lease ``endpoint`` its next piece, of the torrent with the lowest sequence that has one for it."""
-        for torrent, entry in self._entries.items():
-            piece = entry.ledger.next_piece(endpoint, now)
+        wanted = [(self._entries[t].sequence, t) for t in self._wanted.get(endpoint, ()) if t in self._entries]
+        for _, torrent in sorted(wanted):
+            piece = self._entries[torrent].ledger.next_piece(endpoint, now)
             if piece is not None:
+                self._leased.add(torrent)
                 return LeasedPiece(torrent, piece)
         return None
 
     def expire(self, now: float) -> list[ExpiredLease]:
         """End all leases without progress, and return them."""
-        return [
-            ExpiredLease(endpoint, torrent, piece)
-            for torrent, entry in self._entries.items()
-            for endpoint, piece in entry.ledger.expire(now)
-        ]
+        expired: list[ExpiredLease] = []
+        for torrent in sorted(self._leased):
+            entry = self._entries.get(torrent)
+            if entry:
+                expired += [ExpiredLease(endpoint, torrent, piece) for endpoint, piece in entry.ledger.expire(now)]
+            if not entry or not entry.ledger.leases:
+                self._leased.discard(torrent)
+        return expired

@@ -1,6 +1,7 @@
 """The web port: health, enrolment, and TUF metadata and targets over HTTPS. The only FastAPI and Hypercorn import."""
 
 import contextlib
+import os
 import socket
 import ssl
 import time
@@ -13,8 +14,12 @@ import structlog
 import trio
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
-from hypercorn.config import Config, Sockets
-from hypercorn.trio import serve as hypercorn_serve
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ConnectionState
+from hypercorn.utils import wrap_app
+from starlette.requests import ClientDisconnect
 
 from p2pdist.errors import UserError
 from p2pdist.wire.codec import DecodeError, Record
@@ -30,14 +35,19 @@ from p2pdist.wire.enrolment import (
 from seed_server.core.attempt_limiter import AttemptLimiter
 from seed_server.edges.certificate_authority import CertificateAuthority, CertificateRequestError
 from seed_server.edges.database import Database
+from seed_server.edges.origin_gate import Gate
 
 KEEP_ALIVE_SECONDS = 15.0  # a refresh asks several times in a row; longer only holds sockets
 READ_SECONDS = 20.0  # for a whole request: they are all small
-STOP_SECONDS = 3.0  # for answers under way when the server stops
+HANDSHAKE_SECONDS = 10.0  # TCP and TLS over a bad branch line
+MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; who reads slower only holds memory
+MAX_WEB_CONNECTIONS = 1_000  # a refresh takes a second; strangers must not take the origin port's files
+MAX_FILE_NAME_BYTES = 255  # of every usual file system, which has no answer to longer ones
 MAX_REQUESTS_AT_A_TIME = 200  # database and signing are quick; this bounds memory
 
 log = structlog.get_logger()
 
+_OUR_FAULT = "The seed server has a problem of its own; try again later, and tell the operator."
 _TOKEN_PROBLEMS = {
     "unknown": "This token is not known here: it is for another server, or it was typed wrongly. "
     "Ask the operator for a new one.",
@@ -72,17 +82,19 @@ class WebPort:
         known = self.database.endpoint(endpoint_id)
         if known is not None and known.denied:
             raise _RefusedError(403, "This PC's key has been denied by the operator. Ask the operator to allow it.")
-        verdict = self.database.take_token(secret, now)
-        if verdict != "accepted":
-            raise _RefusedError(403, _TOKEN_PROBLEMS[verdict], counts=True)
-        self.database.add_endpoint(endpoint_id, request.hostname, now)
+        tuf_root = self.trusted_root()
+        with self.database.batch():  # the use of the token is spent with the enrolment, or not at all
+            verdict = self.database.take_token(secret, now)
+            if verdict != "accepted":
+                raise _RefusedError(403, _TOKEN_PROBLEMS[verdict], counts=True)
+            self.database.add_endpoint(endpoint_id, request.hostname, now)
         log.info("endpoint enrolled", endpoint=endpoint_id, hostname=request.hostname)
         return EnrolReply(
             endpoint_id=endpoint_id,
             server_name=self.server_name,
             origin_port=self.origin_port,
             certificates=certificates,
-            tuf_root=self.trusted_root(),
+            tuf_root=tuf_root,
         )
 
     def renew(self, request: RenewRequest, now: float) -> Record:
@@ -94,9 +106,7 @@ class WebPort:
         endpoint = self.database.endpoint(endpoint_id)
         if endpoint is None:
             raise _RefusedError(
-                403,
-                "This PC is not enrolled here. Enrol it again with a new token (p2pdist enrol --force).",
-                counts=True,
+                403, "This PC is not enrolled here. Enrol it again with a new token (p2pdist enrol --force)."
             )
         if endpoint.denied:
             raise _RefusedError(403, "This PC has been denied by the operator. Ask the operator to allow it.")
@@ -122,12 +132,17 @@ class _Decisions:
         self._limiter = AttemptLimiter()
         self._slots = trio.CapacityLimiter(MAX_REQUESTS_AT_A_TIME)
 
-    async def answer(self, request: Request, kind: type[Any], decision: Callable[[Any, float], Record]) -> Response:
-        """Decode the request's body as ``kind`` and answer with what ``decision`` returns."""
+    async def answer(
+        self, request: Request, kind: type[Any], decision: Callable[[Any, float], Record], *, limited: bool
+    ) -> Response:
+        """Decode the request's body as ``kind`` and answer with what ``decision`` returns.
+
+        ``limited``: the request carries a secret, which an address may not guess.
+        """
         address = request.client.host if request.client else "unknown"
         now = self._clock()
         try:
-            if wait := self._limiter.wait_seconds(address, now):
+            if limited and (wait := self._limiter.wait_seconds(address, now)):
                 raise _RefusedError(429, f"Too many failed attempts from {address}. Try again in {wait:.0f} s.")
             body = decode_body(await _read_body(request), kind)
             answer = await trio.to_thread.run_sync(decision, body, now, limiter=self._slots)
@@ -140,7 +155,7 @@ class _Decisions:
             return _problem(error.status, error.text)
         except UserError as error:
             log.error("request failed", path=request.url.path, reason=error.message)  # noqa: TRY400
-            return _problem(503, "The seed server has a problem of its own; try again later, and tell the operator.")
+            return _problem(503, _OUR_FAULT)
         return Response(encode_body(answer), media_type="application/json")
 
 
@@ -149,13 +164,19 @@ def make_app(port: WebPort, clock: Callable[[], float] = time.time) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     decisions = _Decisions(clock)
 
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        log.error("request failed", path=request.url.path[:MAX_FILE_NAME_BYTES], exc_info=error)
+        return _problem(500, _OUR_FAULT)
+
     @app.post("/v1/enrol")
     async def enrol(request: Request) -> Response:
-        return await decisions.answer(request, EnrolRequest, port.enrol)
+        return await decisions.answer(request, EnrolRequest, port.enrol, limited=True)
 
     @app.post("/v1/renew")
     async def renew(request: Request) -> Response:
-        return await decisions.answer(request, RenewRequest, port.renew)
+        # not limited: there is no secret to guess, and one bad PC must not stop its branch's renewals
+        return await decisions.answer(request, RenewRequest, port.renew, limited=False)
 
     @app.get("/v1/ca")
     async def control_ca() -> Response:
@@ -179,11 +200,14 @@ def make_app(port: WebPort, clock: Callable[[], float] = time.time) -> FastAPI:
 async def _read_body(request: Request) -> bytes:
     body = bytearray()
     with trio.move_on_after(READ_SECONDS) as scope:
-        async with contextlib.aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_ENROLMENT_BODY_BYTES:
-                    raise _RefusedError(413, f"The request is over {MAX_ENROLMENT_BODY_BYTES} bytes.")
+        try:
+            async with contextlib.aclosing(request.stream()) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > MAX_ENROLMENT_BODY_BYTES:
+                        raise _RefusedError(413, f"The request is over {MAX_ENROLMENT_BODY_BYTES} bytes.")
+        except ClientDisconnect:
+            raise _RefusedError(400, "The request broke off. Try again.") from None
     if scope.cancelled_caught:
         raise _RefusedError(408, "The request took too long to arrive. Try again.")
     return bytes(body)
@@ -194,7 +218,9 @@ async def _file(directory: Path, name: str) -> Response:
 
     def find() -> Path | None:
         parts = name.split("/")
-        if any(part in ("", ".", "..") or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
+        if any(part == "" or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
+            return None
+        if any(len(os.fsencode(part)) > MAX_FILE_NAME_BYTES for part in parts):
             return None
         path = directory.joinpath(*parts)
         # a link would lead out of the directory
@@ -210,33 +236,6 @@ def _problem(status: int, text: str) -> Response:
     return Response(encode_body(Problem(error=text)), status_code=status, media_type="application/json")
 
 
-class _OurSockets(Config):
-    """Hypercorn's configuration with sockets and TLS context made by us."""
-
-    def __init__(self, sockets: list[socket.socket], context: ssl.SSLContext) -> None:
-        super().__init__()
-        self._our_sockets = sockets
-        self._our_context = context
-        context.set_alpn_protocols(["http/1.1"])
-        self.keep_alive_timeout = KEEP_ALIVE_SECONDS
-        self.graceful_timeout = STOP_SECONDS
-        self.shutdown_timeout = STOP_SECONDS
-        self.include_server_header = False
-        self.accesslog = None
-        self.errorlog = None  # refused handshakes are the clients' errors, and no news
-        self.h11_max_incomplete_size = 16 << 10
-
-    @property
-    def ssl_enabled(self) -> bool:
-        return True
-
-    def create_sockets(self) -> Sockets:
-        return Sockets(self._our_sockets, [], [])
-
-    def create_ssl_context(self) -> ssl.SSLContext:
-        return self._our_context
-
-
 async def serve_web(
     app: FastAPI,
     sockets: list[socket.socket],
@@ -244,6 +243,55 @@ async def serve_web(
     *,
     task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve ``app`` on listening sockets until cancelled; started once it answers."""
+    """Serve ``app`` on listening sockets until cancelled; started once it answers.
+
+    Whatever a client does, only its connection ends.
+    """
+    context.set_alpn_protocols(["http/1.1"])
     asgi: Any = app  # FastAPI's and Hypercorn's types for the same interface differ in their details
-    await hypercorn_serve(asgi, _OurSockets(sockets, context), task_status=task_status)
+    clients = _WebClients(wrap_app(asgi, 0, "asgi"), context)
+    task_status.started()
+    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
+    await trio.serve_listeners(clients.serve, listeners)
+
+
+class _WebClients:
+    """Serves connections with Hypercorn's HTTP, but not its server: there, one client's error ends all others too."""
+
+    def __init__(self, app: AppWrapper, context: ssl.SSLContext) -> None:
+        self._app = app
+        self._context = context
+        self._gate = Gate(MAX_WEB_CONNECTIONS)
+        self._config = Config()
+        self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+        self._config.ssl_handshake_timeout = HANDSHAKE_SECONDS
+        self._config.include_server_header = False
+        self._config.accesslog = None
+        self._config.errorlog = None  # the app logs its own errors; the others are the clients', and no news
+        self._config.h11_max_incomplete_size = 16 << 10
+
+    async def serve(self, tcp: trio.SocketStream) -> None:
+        """Serve one connection to its end."""
+        try:
+            address = str(tcp.socket.getpeername()[0])
+        except OSError:  # gone already
+            address = ""
+        if not address or self._gate.full(address):
+            await trio.aclose_forcefully(tcp)
+            return
+        with self._gate.entered(address):
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_close_in_the_end, tcp)
+                    stream = trio.SSLStream(tcp, self._context, server_side=True, https_compatible=True)
+                    await TCPServer(self._app, self._config, WorkerContext(None), ConnectionState({}), stream)
+                    nursery.cancel_scope.cancel()
+            except* Exception as errors:  # noqa: BLE001 - Hypercorn's or OpenSSL's, on what a stranger sent
+                log.warning("a web connection failed", address=address, reason=repr(errors.exceptions[0]))
+
+
+async def _close_in_the_end(tcp: trio.SocketStream) -> None:
+    try:
+        await trio.sleep(MAX_CONNECTION_SECONDS)
+    finally:
+        tcp.socket.close()  # also when cancelled: Hypercorn shields what it sends, to a client that may never read

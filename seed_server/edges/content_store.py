@@ -8,10 +8,11 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,8 @@ MIN_FREE_BYTES_AFTER_COPY = 16 << 20  # metadata, database and logs must go on w
 MAX_PIECES_FILE_BYTES = 4 << 20  # as the cap of a torrent
 
 _INCOMING = ".incoming."
+# a payload, its piece hashes, or the latter's temporary file; whatever else lies there is not ours
+_OURS = re.compile(r"[0-9a-f]{64}(\.pieces)?$|\.[0-9a-f]{64}\.pieces\.[0-9a-f]+\.tmp$")
 
 OnProgress = Callable[[int, int], None]
 """Called with bytes done and bytes in total."""
@@ -86,10 +89,16 @@ class ContentStore:
         self.path(sha256).unlink(missing_ok=True)
         self._pieces_path(sha256).unlink(missing_ok=True)
 
-    def remove_leftovers(self) -> None:
-        """Remove half-made copies of a killed `publish`. The caller holds the publish lock."""
-        for path in self._directory.glob(f"{_INCOMING}*"):
-            shutil.rmtree(path, ignore_errors=True)
+    def remove_leftovers(self, published: Collection[str]) -> None:
+        """Remove what a killed `publish` left: all but the payloads ``published`` (SHA-256) and their piece hashes.
+
+        The caller holds the publish lock.
+        """
+        for path in self._directory.iterdir():
+            if path.name.startswith(_INCOMING):
+                shutil.rmtree(path, ignore_errors=True)
+            elif _OURS.match(path.name) and path.name.removesuffix(".pieces") not in published:
+                path.unlink(missing_ok=True)
 
     def open_payload(self, sha256: Sha256Hex) -> BinaryIO:
         """Open the payload for reading. Raises `DamagedPayloadError` when that fails."""

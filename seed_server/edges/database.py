@@ -314,7 +314,7 @@ def _user_errors(path: Path) -> Iterator[None]:
             ) from error
         if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise UserError(f"The database {path} is damaged. Restore it from a backup.", ExitCode.STORAGE) from error
-        if primary in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        if isinstance(error, sqlite3.OperationalError):  # of the disk, permissions, memory: no fault of ours
             raise UserError(
                 f"Cannot read or write the database {path} ({error}). Check its permissions and the disk.",
                 ExitCode.STORAGE,

@@ -89,7 +89,7 @@ def load_signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
 def load_offline_key(folder: Path, role: str, passphrase: bytes | None) -> Ed25519PrivateKey:
     """Return the key of an offline ``role``; says what to do when its folder was taken away. See `load_signing_key`."""
     path = key_path(folder, role)
-    if not path.exists():
+    if _is_missing(path):
         raise UserError(
             f"The {role} key is not at {path}: attach the offline folder or pass --offline-keys DIR.",
             ExitCode.NOT_SET_UP,
@@ -99,12 +99,23 @@ def load_offline_key(folder: Path, role: str, passphrase: bytes | None) -> Ed255
 
 def is_encrypted(path: Path) -> bool:
     """Whether the key at ``path`` needs a passphrase; False for a missing one. Raises `UserError` (STORAGE)."""
-    return path.exists() and _ENCRYPTED_MARK in _read(path)
+    return not _is_missing(path) and _ENCRYPTED_MARK in _read(path)
 
 
 def key_path(folder: Path, role: str) -> Path:
     """Return where ``folder`` holds the key of ``role``."""
     return folder / f"{role}.pem"
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is surely no such file; one that may not be looked at is explained by reading it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _read(path: Path) -> bytes:

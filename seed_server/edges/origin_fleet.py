@@ -51,6 +51,7 @@ class Fleet:
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         self._denied: set[EndpointId] = set()
         self._reloaded_at = -RELOAD_SECONDS
+        self._reloading = trio.Lock()
 
     async def repository_changed(self, timestamp_version: int) -> None:
         """Serve what has been published, and tell every endpoint to refresh."""
@@ -98,7 +99,7 @@ class Fleet:
             older[0].end("replaced by a newer control connection")
             self.leave(*older)
         live = self._live.get(placement.site.name)
-        if live is None:
+        if live is None or live.site != placement.site:  # of a map that has been replaced: it empties by itself
             live = LiveSite(
                 placement.site,
                 fetchers=self._fetchers,
@@ -129,7 +130,11 @@ class Fleet:
         if known is not None and known[0] is session:
             del self._sessions[session.endpoint]
             self._seen(session, live, connected=False)
-            log.info("endpoint disconnected", endpoint=session.endpoint, reason=session.ending.reason)
+            log.info(
+                "endpoint disconnected",
+                endpoint=session.endpoint,
+                reason=session.ending.reason or "it closed the connection",
+            )
 
     def _seen(self, session: Session, live: LiveSite, *, connected: bool) -> None:
         self._records.seen(
@@ -158,6 +163,10 @@ class Fleet:
 
     async def reload_patches(self) -> None:
         """Serve what the database says is published. Raises `UserError`."""
+        async with self._reloading:  # an older answer of the database must not overwrite a newer one
+            await self._reload()
+
+    async def _reload(self) -> None:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
         rows = {TorrentHash(p.torrent_hash): p for p in await trio.to_thread.run_sync(self._database.patches)}
@@ -166,12 +175,13 @@ class Fleet:
                 live.ledger.remove_torrent(torrent)
         for torrent, patch in rows.items():
             known = self.patches.get(torrent)
+            if known == patch:
+                continue
             if known is not None and known.damaged and not patch.damaged:
                 log.info("a damaged patch is repaired", patch=patch.patch_id, version=patch.version)
-            if known != patch:
-                self._source.forget(patch)
-                for session, _ in self._sessions.values():
-                    session.told_unavailable.discard(torrent)
+            self._source.forget(patch)
+            for session, _ in self._sessions.values():
+                session.told_unavailable.discard(torrent)
             for live in self._live.values():
                 if patch.damaged:
                     live.ledger.remove_torrent(torrent)

@@ -8,7 +8,7 @@ MAX_CONNECTIONS = 20_000  # ten thousand endpoints with two each
 MAX_PER_ADDRESS = 2_000  # a branch of a thousand PCs behind one address
 MAX_UNPROVEN = 1_000  # in their handshake: memory and processor time that strangers can take
 MAX_UNPROVEN_PER_ADDRESS = 200  # a branch of a hundred PCs behind one address after a power cut
-RESERVED_FILES = 200  # for the database, payloads, the web port
+RESERVED_FILES = 1_500  # for the web port, payloads, the database; half of all where the limit is low
 
 _WHY_FULL = "too many connections"
 
@@ -67,4 +67,6 @@ def allowed_connections() -> int:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - RESERVED_FILES))
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return min(MAX_CONNECTIONS, soft - min(RESERVED_FILES, soft // 2))

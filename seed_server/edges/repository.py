@@ -55,6 +55,7 @@ from seed_server.edges.key_files import key_path, load_signing_key
 from seed_server.settings import ServerHome, ServerSettings
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
+MAX_TARGETS_ROLE_BYTES = 5 << 20  # endpoints refuse a larger one, and with it everything: about 8 000 patches
 
 _DELEGATED_PATHS = {
     "patches": ["patches/*", "torrents/*"],
@@ -297,6 +298,12 @@ class Repository:
         for name in changed:
             delegator = current.root.signed if name == "targets" else current.targets["targets"].signed
             data = self._sign_next(name, current.targets[name], delegator, keys, now)
+            if len(data) > MAX_TARGETS_ROLE_BYTES:
+                raise UserError(
+                    f"The repository's {name} role would have {len(data)} bytes, and endpoints accept "
+                    f"{MAX_TARGETS_ROLE_BYTES}; nothing was announced. Start a new repository for further patches.",
+                    ExitCode.REFUSED,
+                )
             version = current.targets[name].signed.version
             durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
             current.snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(version, data, ["sha256"])
@@ -309,7 +316,8 @@ class Repository:
         durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
             newest = {name: metadata.signed.version for name, metadata in current.targets.items()}
-            repository_files.prune(self._home, newest | {"snapshot": current.snapshot.signed.version})
+            rollouts = current.targets["rollouts"].signed.targets[ROLLOUTS_TARGET].get_prefixed_paths()[0]
+            repository_files.prune(self._home, newest | {"snapshot": current.snapshot.signed.version}, rollouts)
         return current.timestamp.signed.version
 
     def _sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:

@@ -4,6 +4,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from p2pdist.errors import ExitCode, UserError
 from seed_server.edges.certificate_authority import ServerCertificate
 
 
@@ -22,12 +23,21 @@ class ServerTls:
         self.replace_certificate(certificate)
 
     def replace_certificate(self, certificate: ServerCertificate) -> None:
-        """Use ``certificate`` for new connections; open ones go on. Blocking (OpenSSL reads files only)."""
-        with tempfile.TemporaryDirectory(prefix="seed-server-tls-") as directory:  # mode 0700
-            chain = Path(directory, "chain.pem")
-            chain.write_bytes(certificate.certificate_pem + certificate.key_pem)
-            for context in (self.web, self.origin):
-                context.load_cert_chain(chain)
+        """Use ``certificate`` for new connections; open ones go on.
+
+        Blocks for a millisecond, as OpenSSL reads files only. Raises `UserError` (STORAGE).
+        """
+        try:
+            with tempfile.TemporaryDirectory(prefix="seed-server-tls-") as directory:  # mode 0700
+                chain = Path(directory, "chain.pem")
+                chain.write_bytes(certificate.certificate_pem + certificate.key_pem)
+                for context in (self.web, self.origin):
+                    context.load_cert_chain(chain)
+        except OSError as error:
+            raise UserError(
+                f"Cannot write a temporary file in {tempfile.gettempdir()}: {error.strerror}. Free some space there.",
+                ExitCode.STORAGE,
+            ) from error
 
 
 def _context() -> ssl.SSLContext:

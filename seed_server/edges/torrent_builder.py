@@ -89,7 +89,10 @@ def _follow(child: "subprocess.Popen[bytes]", on_progress: OnProgress) -> _Line 
     if child.stdout is None:
         raise AssertionError("unreachable")
     while line := child.stdout.readline(MAX_LINE_BYTES):
-        message = msgspec.json.decode(line, type=_Line)
+        try:
+            message = msgspec.json.decode(line, type=_Line)
+        except msgspec.DecodeError:
+            return None  # killed within a line
         if message.torrent:
             return message
         on_progress(message.done, message.total)

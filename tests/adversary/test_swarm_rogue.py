@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from p2pdist.core.peer_reasons import PeerReason
 from p2pdist.edges.torrent_engine import PeerRefused
 from p2pdist.edges.torrent_engine.settings import DH_PARAMETERS_PEM
-from tests.pki import Leaf, TestCA
-from tests.swarm_endpoints import Endpoint, Payload
+from tests.helpers.pki import Leaf, TestCA
+from tests.helpers.swarm_endpoints import Endpoint, Payload
 
 MIB = 1 << 20
 ROGUE_ADDRESS = "127.0.1.240"

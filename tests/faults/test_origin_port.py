@@ -36,7 +36,7 @@ from seed_server.edges import origin_connection, origin_control, origin_fleet, o
 from seed_server.edges.content_store import DamagedPayloadError
 from seed_server.edges.database import PatchRow
 from seed_server.edges.pacing import pacing_rate
-from tests.origin_harness import (
+from tests.helpers.origin_harness import (
     SERVER_ADDRESS,
     Connection,
     Endpoint,
@@ -47,7 +47,7 @@ from tests.origin_harness import (
     site_map,
     want,
 )
-from tests.pki import TestCA, client_context
+from tests.helpers.pki import TestCA, client_context
 
 NAMES = tuple[str, ...]
 

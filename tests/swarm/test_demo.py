@@ -106,7 +106,7 @@ async def test_a_file_that_cannot_be_published_is_an_error_in_words(tmp_path: Pa
             process = await start_demo(nursery, scratch, "--file", tmp_path / "empty.bin")
             nursery.start_soon(read, process.stdout, output)
             nursery.start_soon(read, process.stderr, errors)
-    assert process.returncode == 1
-    assert b"error: " in errors
+    assert process.returncode == 2
+    assert b"Error: " in errors
     assert b"Traceback" not in errors
     assert list(scratch.iterdir()) == []

@@ -152,3 +152,43 @@ async def test_hostile_records_on_the_wire_do_no_harm_to_the_others():
             assert a.dropped_hints > 0
     finally:
         await trio.to_thread.run_sync(attacker.close)
+
+
+async def test_a_pc_without_a_network_announces_itself_when_it_gets_one():
+    own = announcement("0.0.0.0")
+    async with (
+        open_discovery(own, interface=None) as late,
+        open_discovery(announcement("127.0.1.112"), interface=None) as other,
+    ):
+        with trio.fail_after(2):
+            while not late.problem:  # noqa: ASYNC110 - a plain attribute
+                await trio.sleep(0.01)
+        assert "no network address" in late.problem
+        arrived = replace(own, address="127.0.1.111")
+        await late.announce(arrived)
+        assert await heard_from(other, own.endpoint_id) == PeerFound(arrived)
+        with trio.fail_after(5):
+            while late.problem:  # noqa: ASYNC110 - a plain attribute
+                await trio.sleep(0.01)
+
+
+async def test_a_changed_address_opens_mdns_anew_on_the_networks_of_now(monkeypatch):
+    opened = []
+    real = module._open
+
+    def counted(address, interface):
+        opened.append(address)
+        return real(address, interface)
+
+    monkeypatch.setattr(module, "_open", counted)
+    own = announcement("127.0.1.113")
+    async with (
+        open_discovery(own, interface=None) as moving,
+        open_discovery(announcement("127.0.1.114"), interface=None) as other,
+    ):
+        assert await heard_from(other, own.endpoint_id) == PeerFound(own)
+        moved = replace(own, address="127.0.1.115")
+        await moving.announce(moved)
+        while (event := await heard_from(other, own.endpoint_id)) != PeerFound(moved):
+            assert event == PeerLost(own.endpoint_id)
+    assert opened.count("127.0.1.115") == 1

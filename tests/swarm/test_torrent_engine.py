@@ -32,8 +32,8 @@ from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PieceIndex, TorrentHash
 from p2pdist.manifest import MAX_TORRENT_BYTES
 from p2pdist.wire.bitfield import all_pieces, pieces_of
-from tests.pki import TestCA
-from tests.swarm_endpoints import PIECE_BYTES, make_identity
+from tests.helpers.pki import TestCA
+from tests.helpers.swarm_endpoints import PIECE_BYTES, make_identity
 
 MIB = 1 << 20
 
@@ -209,8 +209,8 @@ async def test_add_piece_for_an_unknown_torrent(open_endpoint):
 CHILD = """
 import sys, trio
 from pathlib import Path
-from tests.pki import TestCA
-from tests.swarm_endpoints import load_payload, make_identity, open_test_endpoint
+from tests.helpers.pki import TestCA
+from tests.helpers.swarm_endpoints import load_payload, make_identity, open_test_endpoint
 payload, identity = load_payload(Path(sys.argv[2])), make_identity(TestCA())
 async def main():
     async with open_test_endpoint(Path(sys.argv[1]), identity) as endpoint:
@@ -231,7 +231,10 @@ async def test_pieces_outlive_a_killed_process(open_endpoint, payload_of, ca, tm
         command = [sys.executable, "-c", CHILD, str(directory), str(tmp_path / "payload")]
         child = await nursery.start(partial(trio.run_process, command, stdout=subprocess.PIPE, check=False))
         with trio.fail_after(20):
-            assert await child.stdout.receive_some() == b"stored\n"
+            said = b""
+            while not said.endswith(b"\n"):
+                said += await child.stdout.receive_some()
+            assert said == b"stored\n"
         child.kill()
     async with open_endpoint(directory=directory) as a:
         await a.add(payload)

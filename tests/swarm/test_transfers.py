@@ -7,14 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
+import trio.testing
+from msgspec.structs import replace
 
-from p2pdist.core.catalogue import Catalogue, CataloguePatch
+from p2pdist import transfer as transfer_module
+from p2pdist.core import transfer as core_transfer
+from p2pdist.core.catalogue import Catalogue, CataloguePatch, RefusedPatch
 from p2pdist.core.transfer import MAX_FAILED_PROOFS
+from p2pdist.edges import payload_files
 from p2pdist.edges.torrent_engine import TorrentDamaged
 from p2pdist.manifest import Manifest, Payload, RolloutEntry
 from p2pdist.settings import EndpointHome
-from p2pdist.transfers import Transfers
+from p2pdist.transfers import MAX_TRANSFERS_AT_A_TIME, Transfers
 from p2pdist.wire.bitfield import unpack
 from p2pdist.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Report, Want
 
@@ -216,25 +222,10 @@ async def test_file_whose_pieces_are_right_and_whose_hash_is_wrong_fails_with_a_
     open_endpoint: Any, payload_of: Any, tmp_path: Path
 ) -> None:
     payload = payload_of(SIZE_BYTES)
-    wrong = Payload(
-        file_name="file.bin", length_bytes=SIZE_BYTES + 1, sha256=payload.name, torrent_hash=payload.torrent_hash
-    )
-    right = catalogue(payload)
-    manifest = right.patches[0].manifest
-    contradiction = Catalogue(
-        timestamp_version=1,
-        patches=(
-            CataloguePatch(
-                entry=right.patches[0].entry,
-                manifest=Manifest(
-                    **({f: getattr(manifest, f) for f in manifest.__struct_fields__} | {"payloads": [wrong]})
-                ),
-                torrent=payload.torrent,
-            ),
-        ),
-        refused=(),
-        stale="",
-    )
+    (right,) = catalogue(payload).patches
+    wrong = replace(right.manifest.payloads[0], length_bytes=SIZE_BYTES + 1)
+    patch = CataloguePatch(right.entry, replace(right.manifest, payloads=[wrong]), right.torrent)
+    contradiction = Catalogue(timestamp_version=1, patches=(patch,), refused=(), stale="")
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(contradiction)
         await run.step_until(lambda: run.row["state"] == "fetching")
@@ -243,3 +234,162 @@ async def test_file_whose_pieces_are_right_and_whose_hash_is_wrong_fails_with_a_
         assert f"wrong {MAX_FAILED_PROOFS} times" in run.row["error"]
         assert run.row["path"] is None
         assert not list(run.home.patches.rglob("file.bin"))
+
+
+async def verified(run: Running, payload: Any) -> None:
+    await run.transfers.reconcile(catalogue(payload))
+    await run.step_until(lambda: run.row["state"] == "fetching")
+    await run.give_all(payload)
+    await run.step_until(lambda: run.row["state"] == "verified")
+
+
+async def test_patch_that_cannot_be_read_now_keeps_its_bytes(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    unreadable = RefusedPatch(RolloutEntry(patch_id="patch1", version="1", sequence=1), "its manifest is damaged")
+    refusing = Catalogue(timestamp_version=2, patches=(), refused=(unreadable,), stale="")
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        await run.transfers.reconcile(refusing)
+        assert Path(run.row["path"]).read_bytes() == payload.data
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(refusing)
+        await run.transfers.reconcile(catalogue(payload))
+        assert run.row["state"] == "verified"
+
+
+async def test_patch_withdrawn_while_the_daemon_was_stopped_leaves_nothing(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload_of(SIZE_BYTES))
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue())
+        assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
+        await run.transfers.save()
+        assert await payload_files.load_records(run.home.records) == []
+
+
+@pytest.fixture
+def held_proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[trio.Event, trio.Event]]:
+    """Let a proof end only when told to: as if what happens meanwhile had come in its very last moment."""
+
+    def hold(right: bool) -> tuple[trio.Event, trio.Event]:
+        hashed, go = trio.Event(), trio.Event()
+        real = payload_files.hash_file
+
+        async def hash_file(path: Path) -> payload_files.Proof:
+            proof = await real(path)
+            hashed.set()
+            with trio.CancelScope(shield=True):
+                await go.wait()
+            return proof if right else payload_files.Proof(proof.sha256, 0, proof.mtime_ns)
+
+        monkeypatch.setattr(payload_files, "hash_file", hash_file)
+        return hashed, go
+
+    return hold
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_patch_withdrawn_while_it_is_proven_leaves_nothing(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path, held_proof: Any, right: bool
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        hashed, go = held_proof(right)
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.give_all(payload)
+        await run.step_until(hashed.is_set)
+        await run.transfers.reconcile(catalogue())
+        go.set()
+        await trio.testing.wait_all_tasks_blocked()
+        await run.transfers.step()
+        assert list(run.home.cache.iterdir()) == list(run.home.patches.rglob("*")) == []
+
+
+async def test_damage_that_is_found_while_the_file_is_proven_counts(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path, held_proof: Any
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        hashed, go = held_proof(True)
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.give_all(payload)
+        await run.step_until(hashed.is_set)
+        await run.engine.recheck(payload.torrent_hash)
+        await run.transfers.damaged(payload.torrent_hash)
+        assert run.row["state"] == "checking"
+        go.set()
+        await run.step_until(lambda: run.row["state"] == "verified")
+
+
+async def test_cache_that_is_gone_fails_with_a_reason_and_ends_nothing(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    async with running(open_endpoint, tmp_path / "home") as run:
+        run.home.cache.rmdir()
+        await run.transfers.reconcile(catalogue(payload_of(SIZE_BYTES)))
+        assert run.row["state"] == "failed"
+        assert "cannot be read: No such file" in run.row["error"]
+
+
+async def test_verified_file_that_cannot_be_removed_ends_nothing(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        place = Path(run.row["path"])
+        place.unlink()
+        place.mkdir()
+        await run.transfers.reconcile(catalogue())
+        assert run.transfers.status() == []
+
+
+async def test_patches_that_nobody_has_do_not_hold_up_the_next(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payloads = [payload_of(SIZE_BYTES + n) for n in range(MAX_TRANSFERS_AT_A_TIME + 1)]
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue(*payloads))
+        await run.step_until(lambda: sum(r["state"] == "fetching" for r in run.transfers.status()) == len(payloads) - 1)
+        await run.transfers.step()
+        assert run.transfers.status()[-1]["state"] == "waiting"
+        for module in (core_transfer, transfer_module):
+            monkeypatch.setattr(module, "LAN_STALL_SECONDS", 0)
+        await run.step_until(lambda: run.transfers.status()[-1]["state"] == "fetching")
+
+
+async def test_same_bytes_under_a_new_version_are_not_fetched_again(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    (old,) = catalogue(payload).patches
+    new = CataloguePatch(
+        entry=replace(old.entry, version="2", sequence=2),
+        manifest=replace(old.manifest, version="2"),
+        torrent=old.torrent,
+    )
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        before = Path(run.row["path"])
+        await run.transfers.reconcile(Catalogue(timestamp_version=2, patches=(new,), refused=(), stale=""))
+        assert (run.row["version"], run.row["state"], run.row["bytes_from_origin"]) == ("2", "verified", 0)
+        assert Path(run.row["path"]).read_bytes() == payload.data
+        assert not before.exists()
+
+
+async def test_a_refresh_without_news_tells_the_server_nothing(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        await run.transfers.step()
+        run.sent.clear()
+        await run.transfers.reconcile(catalogue(payload))
+        assert run.sent == []

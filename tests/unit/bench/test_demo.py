@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
-from bench.demo import BAR_CELLS, report, split_bar
+from bench.demo import BAR_CELLS, main, report, split_bar
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,10 @@ def test_the_exit_code_holds_the_origin_ratio_to_its_promise(ratio: float, code:
 def test_the_exit_code_is_1_when_an_endpoint_has_not_verified() -> None:
     one = facts()["endpoints"][0]
     assert report(Console(quiet=True), facts(endpoints=[one, one | {"state": "failed"}]), as_json=False) == 1
+
+
+def test_an_empty_file_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    result = CliRunner().invoke(main, ["--file", str(tmp_path / "empty")])
+    assert result.exit_code == 2
+    assert "is empty" in result.output

@@ -12,7 +12,8 @@ import pytest
 from p2pdist.console import run_command_line
 from p2pdist.errors import ExitCode
 from p2pdist.wire.enrolment import decode_token
-from seed_server.cli import PASSPHRASE_VARIABLE, seed_server
+from seed_server.cli import seed_server
+from seed_server.cli_options import PASSPHRASE_VARIABLE
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.database import Database
 from seed_server.settings import ServerHome, ServerSettings, load_settings
@@ -140,6 +141,8 @@ def test_publish_prints_what_it_published(shell: Shell) -> None:
         ((".", "--patch-id", "office", "--version", "2"), ExitCode.BAD_INPUT, "file name"),
         (("office.msi", "--patch-id", "a b", "--version", "2"), ExitCode.BAD_INPUT, "patch id 'a b'"),
         (("office.msi", "--patch-id", "a", "--version", "2", "--cvss", "11"), ExitCode.USAGE, "11"),
+        (("office.msi", "--patch-id", "a", "--version", "2", "--cvss", "5.55"), ExitCode.USAGE, "one decimal"),
+        (("office.msi", "--patch-id", "a", "--version", "2", "--cvss", "nan"), ExitCode.USAGE, "one decimal"),
         (("office.msi", "--patch-id", "a", "--version", "2", "--severity", "bad"), ExitCode.USAGE, "bad"),
         (("office.msi", "--patch-id", "a", "--version", "2", "--offline-keys", "x"), ExitCode.NOT_SET_UP, "attach"),
         (("office.msi", "--version", "2"), ExitCode.USAGE, "--patch-id"),
@@ -170,6 +173,28 @@ def test_encrypted_keys(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "root is valid until" in shell("renew", "--passphrase-file", passphrase)
     assert "Cannot read the passphrase file" in shell(
         "renew", "--passphrase-file", shell.directory / "none", code=ExitCode.BAD_INPUT
+    )
+
+
+def test_a_given_passphrase_is_never_ignored(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSPHRASE_VARIABLE, "correct horse battery")
+    assert "are encrypted" in shell.init()
+    assert b"ENCRYPTED" in (shell.home.offline_keys / "root.pem").read_bytes()
+
+
+def test_init_says_that_the_keys_are_not_encrypted(shell: Shell) -> None:
+    assert "are NOT encrypted" in shell.init()
+
+
+def test_ctrl_c_while_publishing_says_where_that_leaves_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.init()
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seed_server.cli.publish", interrupted)
+    assert "published only if" in shell(
+        "publish", shell.file(), "--patch-id", "a", "--version", "1", code=ExitCode.FAILED
     )
 
 
@@ -204,7 +229,7 @@ def test_endpoints_are_listed_denied_and_allowed(shell: Shell) -> None:
     assert "denied" in shell("endpoints")
     shell("allow", ENDPOINT)
     (row,) = json.loads(shell("endpoints", "--json"))
-    assert (row["endpoint_id"], row["hostname"], row["denied"]) == (ENDPOINT, "pc-1", False)
+    assert (row["id"], row["hostname"], row["denied"], row["last_seen_at"]) == (ENDPOINT, "pc-1", False, None)
     assert "is enrolled here" in shell("deny", "b" * 26, code=ExitCode.BAD_INPUT)
     assert "endpoint id" in shell("allow", "nonsense", code=ExitCode.BAD_INPUT)
 
@@ -245,7 +270,7 @@ def test_a_wrong_server_toml_is_explained(shell: Shell, damage: Callable[[Server
 
 def test_help_has_examples_for_every_job(shell: Shell) -> None:
     assert "Examples:" in shell("--help")
-    for command in ("init", "serve", "publish", "token", "status", "renew"):
+    for command in ("init", "serve", "publish", "token", "status", "renew", "endpoints", "deny", "allow"):
         assert "Example:" in shell(command, "--help")
 
 

@@ -1,8 +1,10 @@
 """The identity on disk: whole or not at all, for its owner alone, and usable for TLS."""
 
+import errno
 import os
 import ssl
 import stat
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,6 +180,17 @@ def test_the_control_context_leaves_no_file_behind(identity: Identity, tmp_path:
     (tmp_path / "identity" / "chain-killed").write_text("")
     identity_store.load_identity(tmp_path)
     assert not (tmp_path / "identity" / "chain-killed").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory files are Linux's")
+def test_a_full_disk_keeps_nobody_from_connecting(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity_store.save_identity(identity)
+
+    def full(*_arguments: object, **_named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    identity_store.control_ssl_context(identity)
 
 
 def test_a_key_that_does_not_fit_is_an_error_for_people(identity: Identity, authority: Any, tmp_path: Path) -> None:

@@ -77,3 +77,14 @@ async def test_daemon_that_does_not_answer_is_reported(tmp_path: Path, autojump_
     listener.listen()
     with listener, pytest.raises(UserError, match="does not answer"):
         await ask_daemon(tmp_path / "daemon.sock", "status")
+
+
+async def test_socket_that_cannot_be_made_or_asked_is_said_clearly(tmp_path: Path) -> None:
+    (tmp_path / "daemon.sock").mkdir()
+    with pytest.raises(UserError, match="cannot be made") as caught:
+        async with serve_local_socket(tmp_path / "daemon.sock", {}):
+            pass
+    assert caught.value.exit_code is ExitCode.STORAGE
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError):
+        await ask_daemon(tmp_path / "file" / "daemon.sock", "status")

@@ -27,7 +27,7 @@ from p2pdist.wire.messages import (
     RepositoryChanged,
     Welcome,
 )
-from tests.pki import TestCA, client_context, server_context
+from tests.helpers.pki import TestCA, client_context, server_context
 
 ADDRESS = "127.0.9.1"
 CA = TestCA()
@@ -279,3 +279,18 @@ async def test_reconnect_uses_the_new_address_at_once() -> None:
         assert isinstance(await client.events.receive(), Disconnected)
         assert await client.events.receive() == WELCOME
         assert connections == 2
+
+
+async def test_a_failed_send_ends_its_connection_and_does_not_cut_the_wait_before_the_next() -> None:
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        await side.closed()
+
+    async with connected(control) as client:
+        assert await client.events.receive() == WELCOME
+        assert client._control is not None
+        await trio.aclose_forcefully(client._control)
+        await client.send(messages.PieceStored(torrent=TORRENT, piece=0))
+        assert not client._reconnect.is_set(), "only a new certificate or address is a reason to call again at once"
+        assert isinstance(await client.events.receive(), Disconnected)
+        assert await client.events.receive() == WELCOME

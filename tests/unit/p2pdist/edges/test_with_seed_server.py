@@ -1,5 +1,6 @@
 """Enrolment, renewal and trust against the seed server's own web port and repository: nothing is simulated."""
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import AsyncIterator
@@ -10,12 +11,18 @@ from pathlib import Path
 import pytest
 import trio
 
+from p2pdist import daemon as daemon_module
+from p2pdist import daemon_tasks
+from p2pdist.daemon_tasks import Daemon
 from p2pdist.edges import enrolment
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.edges.identity_store import Identity
+from p2pdist.edges.origin_client import OriginAddress
+from p2pdist.edges.payload_files import prepare_home
 from p2pdist.edges.trust_store import TrustError, TrustStore
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts
+from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.wire.enrolment import Token, encode_token
 from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.edges.api import WebPort, make_app, serve_web
@@ -149,3 +156,68 @@ async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Pat
             await enrolment.renew(identity, time.time())
         assert denied.value.exit_code == ExitCode.REFUSED
         assert "denied" in denied.value.message
+
+
+class WatchedDaemon(Daemon):
+    """Tells with which identity the server is called."""
+
+    def __init__(self, home: Path, identity: Identity) -> None:
+        endpoint_home = EndpointHome(home)
+        prepare_home(endpoint_home.cache, endpoint_home.patches, endpoint_home.trust)
+        super().__init__(endpoint_home, DaemonSettings(lan_port=0, mdns=False), identity, "127.0.2.12")
+        self.called_as: list[Identity] = []
+        self.called = trio.Event()
+
+    def origin_address(self) -> OriginAddress:
+        self.called_as.append(self.identity)
+        self.called.set()
+        return super().origin_address()
+
+
+async def test_expired_certificates_are_renewed_before_the_server_is_called(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        expired = dataclasses.replace(identity, not_before=0.0, not_after=1.0)
+        daemon = WatchedDaemon(tmp_path / "pc", expired)
+        with trio.fail_after(10):
+            nursery.start_soon(daemon_module._keep_running, daemon)
+            await daemon.called.wait()
+        assert daemon.called_as[0].not_after > time.time()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_failed_renewal_is_told_and_soon_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_tasks, "FIRST_RENEWAL_BACKOFF_SECONDS", 0.01)
+    async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        server.database.set_denied(identity.endpoint_id, denied=True)
+        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0, not_after=1.0))
+        with trio.fail_after(10):
+            nursery.start_soon(daemon_module._keep_running, daemon)
+            await daemon.called.wait()
+            assert "denied" in daemon.renewal_problem
+            server.database.set_denied(identity.endpoint_id, denied=False)
+            while daemon.renewal_problem:  # noqa: ASYNC110 - a plain attribute
+                await trio.sleep(0.01)
+        assert daemon.identity.not_after > time.time()
+        nursery.cancel_scope.cancel()
+
+
+async def test_new_authorities_start_all_parts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        other = CertificateAuthority.create(tmp_path / "ca", "other", time.time())
+        renewed = dataclasses.replace(identity, control_ca=other.control_ca_pem)
+
+        async def renew(_identity: Identity, _now: float, *, local_address: str | None) -> Identity:
+            return renewed
+
+        monkeypatch.setattr(daemon_tasks, "renew", renew)
+        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0))
+        with trio.fail_after(10):
+            nursery.start_soon(daemon_module._keep_running, daemon)
+            await daemon.called.wait()
+            first = daemon.parts
+            while daemon.parts is first or daemon.called_as[-1] is not renewed:  # noqa: ASYNC110 - plain attributes
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()

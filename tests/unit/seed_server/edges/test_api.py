@@ -1,7 +1,8 @@
 """`seed_server.edges.api`: a real HTTPS server with a real CA and database, asked by httpx."""
 
+import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 import trio
+import trio.testing
 
 from p2pdist.edges.identity_store import certificate_request, endpoint_id_of_key, new_key
+from p2pdist.errors import ExitCode, UserError
 from p2pdist.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
     Certificates,
@@ -22,6 +25,7 @@ from p2pdist.wire.enrolment import (
     encode_body,
 )
 from seed_server.core.attempt_limiter import MAX_FAILURES
+from seed_server.edges import api
 from seed_server.edges.api import WebPort, make_app, serve_web
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.database import Database
@@ -41,6 +45,11 @@ class Web:
     database: Database
     directory: Path
     now: float
+    address: tuple[str, int]
+    tls: ssl.SSLContext
+
+    async def connect(self) -> "trio.SSLStream[trio.SocketStream]":
+        return trio.SSLStream(await trio.open_tcp_stream(*self.address), self.tls, server_hostname=ADDRESS)
 
     async def enrol(self, key: str, secret: bytes = SECRET) -> httpx.Response:
         request = EnrolRequest(secret=secret.hex(), csr=certificate_request(key), hostname="pc-1")
@@ -51,7 +60,7 @@ class Web:
 
 
 @asynccontextmanager
-async def running(tmp_path: Path) -> AsyncIterator[Web]:
+async def running(tmp_path: Path, trusted_root: Callable[[], str] = lambda: "{}") -> AsyncIterator[Web]:
     import time
 
     now = time.time()
@@ -60,7 +69,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Web]:
     authority = CertificateAuthority.create(tmp_path / "ca", "hq", now)
     tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([ADDRESS], now))
     with Database.create(tmp_path / "state.db") as database:
-        port = WebPort("hq", 7690, authority, database, lambda: "{}", tmp_path / "metadata", tmp_path / "targets")
+        port = WebPort("hq", 7690, authority, database, trusted_root, tmp_path / "metadata", tmp_path / "targets")
         sockets = listen_sockets([ADDRESS], 0, purpose="web port")
         url = f"https://{ADDRESS}:{sockets[0].getsockname()[1]}"
         with trio.fail_after(DEADLINE_SECONDS):
@@ -68,7 +77,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Web]:
                 await nursery.start(serve_web, make_app(port), sockets, tls.web)
                 context = ssl.create_default_context(cadata=authority.control_ca_pem)
                 async with httpx.AsyncClient(base_url=url, verify=context, trust_env=False) as client:
-                    yield Web(client, database, tmp_path, now)
+                    yield Web(client, database, tmp_path, now, sockets[0].getsockname(), context)
                 nursery.cancel_scope.cancel()
 
 
@@ -181,6 +190,7 @@ async def test_metadata_and_targets_are_files_and_nothing_else(tmp_path: Path) -
             "/tuf/targets/patches",
             "/tuf/targets/",
             "/tuf/metadata/a%00b",
+            "/tuf/metadata/" + "a" * 256,
             "/docs",
             "/openapi.json",
         ):
@@ -191,3 +201,103 @@ async def test_ca_is_what_the_pin_is_checked_against(tmp_path: Path) -> None:
     async with running(tmp_path) as web:
         pem = (await web.client.get("/v1/ca")).text
         assert pem == (tmp_path / "ca" / "control-ca.crt.pem").read_text()
+
+
+async def test_enrolment_that_fails_on_our_side_spends_no_token(tmp_path: Path) -> None:
+    answers = ["{}"]
+
+    def trusted_root() -> str:
+        if answers:
+            return answers.pop()
+        raise UserError("The disk is broken.", ExitCode.STORAGE)
+
+    async with running(tmp_path, trusted_root) as web:
+        web.database.add_token(SECRET, uses=2, expires_at=web.now + 60, now=web.now)
+        assert [(await web.enrol(new_key())).status_code for _ in range(2)] == [200, 503]
+        answers.append("{}")
+        assert (await web.enrol(new_key())).status_code == 200
+
+
+async def test_guesses_of_one_pc_do_not_stop_the_renewals_of_its_branch(tmp_path: Path) -> None:
+    async with running(tmp_path) as web:
+        key = new_key()
+        web.database.add_endpoint(endpoint_id_of_key(key), "pc-1", web.now)
+        for n in range(MAX_FAILURES):
+            await web.renew(new_key())
+            await web.enrol(new_key(), secret=bytes([n] * 16))
+        assert (await web.enrol(new_key())).status_code == 429
+        assert (await web.renew(key)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: \xff\r\nSec-WebSocket-Key: x\r\n\r\n",
+            id="WebSocket extensions that are not text",
+        ),
+        pytest.param(bytes(range(256)), id="garbage"),
+    ],
+)
+async def test_whatever_a_client_sends_only_its_connection_ends(tmp_path: Path, request_bytes: bytes) -> None:
+    async with running(tmp_path) as web:
+        stream = await web.connect()
+        await stream.send_all(request_bytes)
+        await trio.aclose_forcefully(stream)
+        polite = await web.connect()
+        await polite.send_all(request_bytes)
+        with contextlib.suppress(trio.BrokenResourceError):
+            while await polite.receive_some():
+                pass
+        await trio.aclose_forcefully(polite)
+        assert (await web.client.get("/v1/health")).status_code == 200
+
+
+async def test_client_that_does_not_read_cannot_hold_up_the_stop(tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        async with running(tmp_path) as web:
+            with (tmp_path / "targets/patches/large").open("wb") as file:
+                file.truncate(64 << 20)  # more than both sides' socket buffers hold
+            stream = await web.connect()
+            await stream.send_all(b"GET /tuf/targets/patches/large HTTP/1.1\r\nHost: x\r\n\r\n")
+            await stream.receive_some(1)
+            await trio.testing.wait_all_tasks_blocked(cushion=0.05)  # reading the next part takes far less
+            late = await nursery.start(_close_after, stream, DEADLINE_SECONDS / 4)
+        assert not late.is_set()
+        await trio.aclose_forcefully(stream)
+        nursery.cancel_scope.cancel()
+
+
+async def _close_after(
+    stream: "trio.SSLStream[trio.SocketStream]", seconds: float, task_status: trio.TaskStatus[trio.Event]
+) -> None:
+    """Free a server that hangs, so that the test fails rather than hangs too."""
+    late = trio.Event()
+    task_status.started(late)
+    await trio.sleep(seconds)
+    late.set()
+    await trio.aclose_forcefully(stream)
+
+
+async def test_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MAX_WEB_CONNECTIONS", 1)
+    async with running(tmp_path) as web:
+        first = await web.connect()
+        await first.do_handshake()
+        second = await web.connect()
+        with pytest.raises(trio.BrokenResourceError):
+            await second.do_handshake()
+        await trio.aclose_forcefully(second)
+        await trio.aclose_forcefully(first)
+
+
+async def test_error_of_our_own_is_answered_in_words(tmp_path: Path) -> None:
+    def trusted_root() -> str:
+        raise RuntimeError("a bug")
+
+    async with running(tmp_path, trusted_root) as web:
+        web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
+        response = await web.enrol(new_key())
+        assert response.status_code == 500
+        assert "problem of its own" in problem(response)

@@ -71,8 +71,10 @@ def test_leftovers_of_a_killed_copy_are_removed(store: ContentStore, source: Pat
     leftover = tmp_path / "content" / ".incoming.0011"
     leftover.mkdir()
     (leftover / "payload").write_bytes(b"half")
-    store.remove_leftovers()
-    assert {path.name for path in (tmp_path / "content").iterdir()} == {SHA, f"{SHA}.pieces"}
+    for name in ("ab" * 32, f"{'ab' * 32}.pieces", f".{SHA}.pieces.0123456789ab.tmp", "notes.txt"):
+        (tmp_path / "content" / name).write_bytes(b"complete, but never announced; a temporary file; not ours")
+    store.remove_leftovers({SHA})
+    assert {path.name for path in (tmp_path / "content").iterdir()} == {SHA, f"{SHA}.pieces", "notes.txt"}
 
 
 def make_pipe(path: Path) -> None:

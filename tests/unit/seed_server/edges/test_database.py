@@ -240,3 +240,13 @@ class TestTheFile:
         assert caught.value.exit_code == ExitCode.STORAGE
         assert database.patches() == [patch()]
         assert database.data_version() > 0
+
+
+def test_what_the_operating_system_does_to_the_file_is_told_in_words(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        with sqlite3.connect(tmp_path / "state.db") as other:
+            other.execute("DROP TABLE reports")
+        other.close()
+        with pytest.raises(UserError) as caught:
+            database.reports()
+    assert caught.value.exit_code is ExitCode.STORAGE

@@ -1,6 +1,7 @@
 """`seed_server.edges.repository`, read by python-tuf's own client."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -298,3 +299,25 @@ def test_a_home_without_a_repository(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no repository") as caught:
         Repository.open(ServerHome(tmp_path), SETTINGS)
     assert caught.value.exit_code is ExitCode.NOT_SET_UP
+
+
+def test_a_clock_that_was_set_back_does_not_cost_the_rollouts_in_force(bench: Bench) -> None:
+    for n in range(KEEP_VERSIONS):
+        bench.publish("office", f"1.{n}")
+    for path in (bench.home.tuf_targets / "rollouts").iterdir():
+        os.utime(path, (NOW + 400 * DAY, NOW + 400 * DAY))  # written while the clock was a year ahead
+    bench.publish("office", "2.0")
+    assert bench.client().rollouts() == [("office", "2.0", KEEP_VERSIONS + 1)]
+    assert len(list((bench.home.tuf_targets / "rollouts").iterdir())) == KEEP_VERSIONS
+
+
+def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish("office", "1.0")
+    size = (bench.home.tuf_metadata / "2.patches.json").stat().st_size
+    monkeypatch.setattr(repository_module, "MAX_TARGETS_ROLE_BYTES", size)
+    with pytest.raises(UserError) as caught:
+        bench.publish("editor", "1.0")
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert bench.client().rollouts() == [("office", "1.0", 1)]

@@ -16,6 +16,7 @@ import pytest
 
 from p2pdist import merkle
 from p2pdist.errors import ExitCode, UserError
+from seed_server.edges import torrent_builder
 from seed_server.edges.torrent_builder import build_torrent
 
 PIECE = 256 << 10
@@ -103,3 +104,9 @@ def test_the_child_ends_when_its_parent_was_killed(tmp_path: Path) -> None:
     parent.stdout.close()
     assert select.select([ended], [], [], 10)[0]
     os.close(ended)
+
+
+def test_child_that_is_killed_within_a_line_has_no_result() -> None:
+    command = [sys.executable, "-c", "print('{\"torrent\": \"ZDQ6a', end='')"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert torrent_builder._follow(child, lambda done, total: None) is None

@@ -20,7 +20,7 @@ from p2pdist.edges.torrent_engine import (
     open_torrent_engine,
 )
 from p2pdist.identifiers import PieceIndex, TorrentHash
-from tests.pki import TestCA
+from tests.helpers.pki import TestCA
 
 PIECE_BYTES = 256 << 10
 

@@ -1,0 +1,286 @@
+"""What the daemon does all the time: its state, and the tasks that connect its parts."""
+
+import hashlib
+import ipaddress
+import random
+import time
+
+import structlog
+import trio
+
+from p2pdist import __version__
+from p2pdist.core.backoff import Backoff
+from p2pdist.core.catalogue import Catalogue
+from p2pdist.core.peer_book import Announcement
+from p2pdist.edges import local_facts
+from p2pdist.edges.discovery import Discovery
+from p2pdist.edges.enrolment import renew
+from p2pdist.edges.identity_store import Identity, control_ssl_context, renewal_due
+from p2pdist.edges.local_socket import Answer
+from p2pdist.edges.origin_client import OriginAddress, OriginClient
+from p2pdist.edges.torrent_engine import SwarmIdentity, TorrentDamaged, TorrentEngine
+from p2pdist.edges.trust_store import TrustStore
+from p2pdist.errors import UserError
+from p2pdist.neighbours import Neighbours
+from p2pdist.settings import DaemonSettings, EndpointHome
+from p2pdist.transfers import Transfers
+from p2pdist.wire.messages import (
+    PROTOCOL_VERSION,
+    ControlHello,
+    RepositoryChanged,
+    SitePeers,
+    Unavailable,
+    Welcome,
+)
+
+MAX_REFUSED_SHOWN = 20  # `p2pdist status` is for people
+RENEWAL_CHECK_SECONDS = 300.0
+FIRST_RENEWAL_BACKOFF_SECONDS = 5.0
+LONGEST_RENEWAL_BACKOFF_SECONDS = 60.0  # an expired certificate keeps this PC out: as eager as connecting
+ADDRESS_CHECK_SECONDS = 30.0  # a new DHCP lease or a changed VPN is noticed within this
+REFRESH_FIRST_BACKOFF_SECONDS = 1.0
+REFRESH_JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
+
+log = structlog.get_logger()
+
+
+class Daemon:
+    """The running daemon's state, and the tasks that connect its parts."""
+
+    def __init__(
+        self,
+        home: EndpointHome,
+        settings: DaemonSettings,
+        identity: Identity,
+        address: str | None,
+    ) -> None:
+        self.home = home
+        self.settings = settings
+        self.identity = identity
+        self.fixed_address = address
+        self.facts = local_facts.UNKNOWN
+        self.site = ""
+        self.trust_problem = ""
+        self.stale_problem = ""
+        self.renewal_problem = ""
+        self.refused_problems: list[str] = []
+        self.parts = trio.CancelScope()
+        """Around all parts; when it is cancelled, they start again."""
+        self._check_renewal = trio.Event()
+        self._refresh_now = trio.Event()
+        self._step_now = trio.Event()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Own addresses that others may use, the best one first; empty without a network."""
+        return [self.fixed_address] if self.fixed_address else list(self.facts.addresses)
+
+    @property
+    def listen_address(self) -> str:
+        """Where neighbours can reach us: one address, or all of the family that leads to the server."""
+        if self.fixed_address:
+            return self.fixed_address
+        best = ipaddress.ip_address(self.addresses[0]) if self.addresses else None
+        return "::" if best and best.version == 6 else "0.0.0.0"  # noqa: S104 - they must reach it; TLS decides
+
+    # --- what the origin client asks at each attempt --------------------------------
+
+    def origin_address(self) -> OriginAddress:
+        """Return where to connect, with the newest certificate."""
+        return OriginAddress(
+            host=self.identity.server_address,
+            port=self.identity.origin_port,
+            tls=control_ssl_context(self.identity),
+            local_address=self.fixed_address,
+        )
+
+    def hello(self, lan_port: int) -> ControlHello:
+        """Return the first message to the server."""
+        return ControlHello(
+            protocol=PROTOCOL_VERSION,
+            software=f"p2pdist {__version__}",
+            hostname=self.facts.hostname,
+            addresses=self.addresses,
+            lan_port=lan_port,
+            on_mains=self.facts.on_mains,
+            wired=self.facts.wired,
+            uptime_seconds=self.facts.uptime_seconds,
+        )
+
+    def announcement(self, lan_port: int) -> Announcement:
+        """Return what the neighbours are told by mDNS."""
+        return Announcement(
+            endpoint_id=self.identity.endpoint_id,
+            address=next(iter(self.addresses), "0.0.0.0"),  # noqa: S104 - says that there is none
+            port=lan_port,
+            swarm_tag=tag(self.identity.swarm_ca),
+            site_tag=tag(self.site) if self.site else "",
+        )
+
+    # --- tasks ----------------------------------------------------------------------
+
+    async def follow_trust(self, store: TrustStore, transfers: Transfers) -> None:
+        """Refresh the trusted catalogue at start, on notice, and every few minutes with jitter."""
+        backoff = Backoff(REFRESH_FIRST_BACKOFF_SECONDS, self.settings.refresh_seconds)
+        anything_known = False
+        while True:
+            self._refresh_now = trio.Event()
+            try:
+                if not anything_known and (cached := await store.load_cached(time.time())) is not None:
+                    await self._accept(cached, transfers)
+                    anything_known = True
+                await self._accept(await store.refresh(time.time()), transfers)
+                anything_known = True
+                self.trust_problem = ""
+                backoff = backoff.succeeded()
+                wait = self.settings.refresh_seconds * random.uniform(1 - REFRESH_JITTER, 1 + REFRESH_JITTER)  # noqa: S311
+            except UserError as error:  # TrustError and its kinds
+                self.trust_problem = error.message
+                backoff = backoff.failed()
+                wait = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
+                log.warning("trust refresh failed", reason=error.message, retry_seconds=round(wait, 1))
+            with trio.move_on_after(wait):
+                await self._refresh_now.wait()
+
+    async def _accept(self, catalogue: Catalogue, transfers: Transfers) -> None:
+        self.stale_problem = catalogue.stale
+        self.refused_problems = [
+            f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
+            for refused in catalogue.refused[:MAX_REFUSED_SHOWN]
+        ]
+        await transfers.reconcile(catalogue)
+        self._step_now.set()  # the pace of steps may change with what is new
+
+    async def follow_origin(self, origin: OriginClient, transfers: Transfers, neighbours: Neighbours) -> None:
+        """Act on what the server says."""
+        async for event in origin.events:
+            if isinstance(event, Welcome):
+                log.info("connected to the server", server=event.server_name, site=event.site)
+                if event.site != self.site:
+                    self.site = event.site
+                    await neighbours.announce()
+                transfers.forget_reports()
+                self._refresh_now.set()
+                self._step_now.set()
+            elif isinstance(event, SitePeers):
+                neighbours.server_list(event.peers)
+            elif isinstance(event, RepositoryChanged):
+                self._refresh_now.set()
+            elif isinstance(event, Unavailable):
+                transfers.origin_unavailable(event.torrent, event.reason)
+            else:
+                self._check_renewal.set()  # expired meanwhile (this PC slept), or the clock was corrected
+
+    async def take_pieces(self, origin: OriginClient, transfers: Transfers) -> None:
+        """Store pieces from the origin; several of these run side by side."""
+        while True:
+            await transfers.take_piece(await origin.pieces.receive())
+            self._step_now.set()
+
+    async def follow_engine(self, engine: TorrentEngine, transfers: Transfers, neighbours: Neighbours) -> None:
+        """Act on what the torrent engine reports."""
+        async for event in engine.events:
+            if isinstance(event, TorrentDamaged):
+                await transfers.damaged(event.torrent_hash)
+            neighbours.engine_event(event)
+            self._step_now.set()
+
+    async def step_transfers(self, transfers: Transfers) -> None:
+        """Step the transfers regularly, and at once when something happened."""
+        while True:
+            self._step_now = trio.Event()
+            await transfers.step()
+            await trio.sleep(transfers.shortest_step_seconds)  # whatever happens, not more often than this
+            with trio.move_on_after(transfers.step_seconds):
+                await self._step_now.wait()
+
+    async def renew_identity(self, engine: TorrentEngine, origin: OriginClient) -> None:
+        """Renew the certificates at half of their life, and go on trying until the server agrees."""
+        backoff = Backoff(FIRST_RENEWAL_BACKOFF_SECONDS, LONGEST_RENEWAL_BACKOFF_SECONDS)
+        while True:
+            self._check_renewal = trio.Event()
+            if not renewal_due(self.identity, time.time()):
+                with trio.move_on_after(RENEWAL_CHECK_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
+                    await self._check_renewal.wait()
+                continue
+            before = self.identity
+            if await self.renew_now():
+                backoff = backoff.succeeded()
+                engine.set_identity(swarm_identity(self.identity))
+                origin.reconnect()
+                if (before.control_ca, before.swarm_ca) != (self.identity.control_ca, self.identity.swarm_ca):
+                    self.parts.cancel()  # every part knows an authority
+            backoff = backoff.failed()
+            await trio.sleep(backoff.delay_seconds(random.random()))  # noqa: S311 - jitter
+
+    async def renew_now(self) -> bool:
+        """Try once to renew the certificates; return whether they are new."""
+        try:
+            self.identity = await renew(self.identity, time.time(), local_address=self.fixed_address)
+        except UserError as error:
+            self.renewal_problem = f"The certificates cannot be renewed. {error.message}"
+            log.warning("certificates could not be renewed", reason=error.message)
+            return False
+        self.renewal_problem = ""
+        log.info("certificates renewed")
+        return True
+
+    async def watch_address(self, origin: OriginClient, neighbours: Neighbours) -> None:
+        """Notice a changed own address: tell the server and the neighbours."""
+        while True:
+            await trio.sleep(ADDRESS_CHECK_SECONDS)
+            try:
+                # abandoned when the daemon stops: a name that does not resolve takes half a minute
+                facts = await trio.to_thread.run_sync(self.look, abandon_on_cancel=True)
+            except OSError as error:
+                log.warning("own addresses cannot be read", reason=str(error))
+                continue
+            await self.took_facts(facts, origin, neighbours)
+
+    async def took_facts(self, facts: local_facts.LocalFacts, origin: OriginClient, neighbours: Neighbours) -> None:
+        """Take in what this PC is now."""
+        before, listened_on = self.addresses, self.listen_address
+        self.facts = facts
+        if self.addresses == before:
+            return
+        log.info("own addresses changed", addresses=self.addresses)
+        origin.reconnect()
+        await neighbours.announce()
+        if self.listen_address != listened_on:
+            self.parts.cancel()  # to listen there
+
+    def look(self) -> local_facts.LocalFacts:
+        """Return fresh facts of this PC. Blocking. Raises `OSError`."""
+        return local_facts.look(self.identity.server_address, self.identity.origin_port, self.fixed_address)
+
+    # --- what the commands ask --------------------------------------------------------
+
+    def status(self, origin: OriginClient, transfers: Transfers, discovery: Discovery | None) -> Answer:
+        """Return the answer to `p2pdist status`."""
+        mdns_problem = discovery.problem if discovery else "mDNS is switched off"
+        problems = [
+            self.renewal_problem,
+            self.trust_problem,
+            self.stale_problem,
+            transfers.memory.problem,
+            mdns_problem,
+        ]
+        return {
+            "endpoint_id": self.identity.endpoint_id,
+            "site": self.site or None,
+            "server": self.identity.server_name,
+            "server_connection": origin.status,
+            "version": __version__,
+            "problems": [problem for problem in problems + self.refused_problems if problem],
+            "patches": transfers.status(),
+        }
+
+
+def swarm_identity(identity: Identity) -> SwarmIdentity:
+    """Return the part of the identity that the swarm needs."""
+    return SwarmIdentity(ca_pem=identity.swarm_ca, certificate_pem=identity.swarm_certificate, key_pem=identity.key)
+
+
+def tag(text: str) -> str:
+    """Return a short name for ``text`` that does not tell it: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,87 @@
+"""`seed_server.edges.origin_fleet`: a site map that changes, and answers of the database that overtake each other."""
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import trio
+import trio.testing
+
+from p2pdist.identifiers import EndpointId
+from p2pdist.wire.messages import PROTOCOL_VERSION, ControlHello
+from seed_server.core.site_map import SiteMap, parse_site_map
+from seed_server.edges.content_store import ContentStore
+from seed_server.edges.database import Database, PatchRow
+from seed_server.edges.origin_connection import OriginConnection
+from seed_server.edges.origin_fleet import Fleet
+from seed_server.edges.origin_records import OriginRecords
+from seed_server.edges.piece_source import PieceSource
+
+PATCH = PatchRow(
+    patch_id="office", version="1.0", title="", severity="low", cvss=None, file_name="a.bin", sha256="a" * 64,
+    length_bytes=1, torrent_hash="b" * 64, piece_length_bytes=1 << 18, piece_count=1, sequence=1, published_at=0.0,
+)  # fmt: skip
+
+
+def site_map(fetchers: int) -> SiteMap:
+    text = f'[[site]]\nname = "branch"\nnetworks = ["127.0.0.0/8"]\nline_mbit = {fetchers}\nfetchers = {fetchers}\n'
+    return parse_site_map(text, source="sites.toml")
+
+
+def fleet(directory: Path, database: Database) -> Fleet:
+    return Fleet(
+        fetchers=2,
+        lease_seconds=30.0,
+        database=database,
+        records=OriginRecords(database),
+        source=PieceSource(ContentStore(directory)),
+        sites=site_map(1),
+        timestamp_version=1,
+    )
+
+
+def arrival(letter: str) -> tuple[OriginConnection, ControlHello]:
+    hello = ControlHello(
+        protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=["127.0.0.2"], lan_port=1, wired=True,
+        on_mains=True, uptime_seconds=1,
+    )  # fmt: skip
+    return cast("OriginConnection", SimpleNamespace(endpoint=EndpointId(letter * 26), address="127.0.0.2")), hello
+
+
+async def test_who_comes_while_the_old_site_empties_is_in_the_new_one(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        live_fleet = fleet(tmp_path, database)
+        old_session, old = live_fleet.join(*arrival("a"))
+        live_fleet.replace_sites(site_map(3))
+        session, new = live_fleet.join(*arrival("b"))
+        assert (old.site.fetchers, new.site.fetchers) == (1, 3)
+        live_fleet.leave(old_session, old)
+        assert live_fleet.session(session.endpoint) == (session, new)
+        _, third = live_fleet.join(*arrival("c"))
+        assert third is new
+
+
+async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_path: Path) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    class SlowDatabase(Database):
+        """Answers the first question late."""
+
+        def patches(self) -> list[PatchRow]:
+            rows = super().patches()
+            if not asked.is_set():
+                asked.set()
+                go_on.wait()
+            return rows
+
+    with SlowDatabase.create(tmp_path / "state.db") as database:
+        live_fleet = fleet(tmp_path, database)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live_fleet.reload_patches)
+            await trio.to_thread.run_sync(asked.wait)
+            database.add_patch(PATCH)
+            nursery.start_soon(live_fleet.reload_patches)
+            await trio.testing.wait_all_tasks_blocked()
+            go_on.set()
+        assert list(live_fleet.patches) == [PATCH.torrent_hash]
