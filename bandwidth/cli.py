@@ -4,6 +4,7 @@ import click
 
 from bandwidth.console import print_json
 from bandwidth.profiles.cli import check, explain, plot
+from bandwidth.simulator.cli import compare, simulate
 from bandwidth.units import line_share
 
 LARGEST_LINE_MBIT = 1_000_000.0  # 1 Tbit/s: a typing error, not a branch line
@@ -61,7 +62,7 @@ def line_share_command(line_mbit: float, share: float, as_json: bool) -> None:
         click.echo(f"{rate} bytes/s ({mbit_per_second:g} Mbit/s)")
 
 
-for command in (check, explain, plot):
+for command in (check, explain, plot, simulate, compare):
     bandwidth.add_command(command)
 
 

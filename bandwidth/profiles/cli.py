@@ -109,7 +109,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
 
     Exit codes: 0 done, 2 wrong usage, 7 bad file, site or time.
     """
-    profile, place = _open(file, site)
+    profile, place = open_profile(file, site)
     zone = ZoneInfo(profile.site(place).time_zone or profile.time_zone)
     readings = _readings(at or datetime.now(UTC).replace(microsecond=0), zone)
     backlog = _backlog(facts["remaining_bytes"], facts["deadline"], zone)
@@ -158,7 +158,7 @@ def plot(file: str, day: date | None, output: Path | None, as_json: bool, **fact
     """
     if output is not None and output.suffix.lower() != ".svg":
         raise click.BadParameter(f"{output} does not end in .svg; pictures are SVG, for any browser", param_hint="-o")
-    profile, site = _open(file, facts["site"])
+    profile, site = open_profile(file, facts["site"])
     place = profile.site(site)
     zone = ZoneInfo(place.time_zone or profile.time_zone)
     shown = day or datetime.now(zone).date()
@@ -197,7 +197,8 @@ def load(file: str) -> Profile:
     return parse_profile(text, source=file)
 
 
-def _open(file: str, site: str | None) -> tuple[Profile, str | None]:
+def open_profile(file: str, site: str | None) -> tuple[Profile, str | None]:
+    """Return the profile of a command's arguments, and the site. Raises `InputError` for either that is wrong."""
     try:
         profile = load(file)
     except ProfileError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Fleet, is_verified, open_fleet
+from bench.fleet import Fleet, Member, is_verified, open_fleet
 
 pytestmark = pytest.mark.processes
 
@@ -38,9 +38,10 @@ async def test_four_endpoints_get_one_file_from_the_origin_once(tmp_path: Path, 
             lambda: all(is_verified(member, "main-job") for member in members), VERIFIED_WITHIN_SECONDS, "the main job"
         )
 
-        from_origin = 0
+        from_origin, ids = 0, {}
         for k, member in fleet.endpoints.items():
             status = await fleet.status(k)
+            ids[k] = status["endpoint_id"]
             (patch,) = status["patches"]
             assert (patch["id"], patch["version"], patch["state"]) == ("main-job", "1.0", "verified")
             assert patch["progress"] == 1.0
@@ -55,22 +56,23 @@ async def test_four_endpoints_get_one_file_from_the_origin_once(tmp_path: Path, 
             from_origin += patch["bytes_from_origin"]
         assert FILE_BYTES <= from_origin <= 1.02 * FILE_BYTES
 
-        ids = set()
-        for k in fleet.endpoints:
-            ids.add((await fleet.status(k))["endpoint_id"])
-        assert len(ids) == 4
-        for k in fleet.endpoints:
-            own = (await fleet.status(k))["endpoint_id"]
+        assert len(set(ids.values())) == 4
+        for k, own in ids.items():
             peers = (await fleet.peers(k))["peers"]
             # mDNS also hears fleets that other tests run on this machine; they are told apart, and left alone
-            strangers = [peer for peer in peers if peer["endpoint_id"] not in ids]
+            strangers = [peer for peer in peers if peer["endpoint_id"] not in ids.values()]
             assert {peer["reason"] for peer in strangers} <= {"in another company's swarm", "gone from the network"}
             peers = [peer for peer in peers if peer not in strangers]
-            assert {peer["endpoint_id"] for peer in peers} == ids - {own}
+            assert {peer["endpoint_id"] for peer in peers} == set(ids.values()) - {own}
             for peer in peers:
                 assert set(peer["sources"]) <= {"mdns", "server"}
                 assert peer["sources"]
                 assert peer["connected"] or peer["reason"]
 
-        for member in (*members, fleet.server):
+        async def stop(member: Member) -> None:
             assert await fleet.stop(member) == 0, member.log_tail()
+
+        async with trio.open_nursery() as nursery:
+            for member in members:
+                nursery.start_soon(stop, member)
+        await stop(fleet.server)
