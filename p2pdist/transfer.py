@@ -18,7 +18,7 @@ from p2pdist.manifest import Payload
 from p2pdist.wire.bitfield import pack
 from p2pdist.wire.messages import PatchReport, PatchState, Report, Want
 
-RETRY_SECONDS = 10.0  # after a full disk and the like
+RETRY_SECONDS = 5.0  # after a full disk and the like
 LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: a faulty disk is not worn out with it
 ACTIVE_STEP_SECONDS = 0.5
 STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: it may last for days

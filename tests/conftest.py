@@ -18,7 +18,7 @@ from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 
 # the same examples on every run: a failure is the change's fault, not the day's
-settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True, max_examples=40)
 # HYPOTHESIS_PROFILE=explore looks for new examples
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
