@@ -23,7 +23,7 @@ from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import UserError
 from p2pdist.neighbours import Neighbours
 from p2pdist.settings import DaemonSettings, EndpointHome
-from p2pdist.transfers import Transfers
+from p2pdist.transfers import SHORTEST_STEP_SECONDS, Transfers
 from p2pdist.wire.messages import (
     PROTOCOL_VERSION,
     ControlHello,
@@ -190,7 +190,7 @@ class Daemon:
         while True:
             self._step_now = trio.Event()
             await transfers.step()
-            await trio.sleep(transfers.shortest_step_seconds)  # whatever happens, not more often than this
+            await trio.sleep(SHORTEST_STEP_SECONDS)  # whatever happens, not more often than this
             with trio.move_on_after(transfers.step_seconds):
                 await self._step_now.wait()
 

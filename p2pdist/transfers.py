@@ -145,8 +145,6 @@ class Transfers:
         for message in news:  # outside of the lock: a server that takes nothing holds up nothing else
             await self._send(message)
 
-    shortest_step_seconds = SHORTEST_STEP_SECONDS
-
     @property
     def step_seconds(self) -> float:
         """How long to wait before the next `step` when nothing happens."""

@@ -79,6 +79,16 @@ class Running:
                 await self.transfers.step()
                 await trio.sleep(0.01)
 
+    async def begin(self, payload: Any) -> None:
+        """Take the patch up, until its pieces are asked for."""
+        await self.transfers.reconcile(catalogue(payload))
+        await self.step_until(lambda: self.row["state"] == "fetching")
+
+    async def finish(self, payload: Any) -> None:
+        """Give all pieces, until the file is proven."""
+        await self.give_all(payload)
+        await self.step_until(lambda: self.row["state"] == "verified")
+
     async def give_all(self, payload: Any) -> None:
         for index in range(payload.count):
             await self.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
@@ -104,8 +114,7 @@ async def running(open_endpoint: Any, root: Path) -> AsyncIterator[Running]:
 async def test_pieces_of_the_origin_become_a_proven_file(open_endpoint: Any, payload_of: Any, tmp_path: Path) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.begin(payload)
         want = run.last(Want)
         assert want.can_fetch
         assert unpack(want.have, payload.count) == 0
@@ -124,16 +133,14 @@ async def test_bad_piece_of_the_origin_is_rejected_and_counted_as_waste(
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.begin(payload)
         bad = b"\0" + payload.piece(0)[1:]
         await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=0, data=bad))
         assert run.last(PieceRejected).piece == 0
         assert run.row["bytes_wasted"] == len(bad)
         await run.transfers.take_piece(Piece(torrent="0" * 64, piece=0, data=b"x"))
         assert run.last(PieceRejected).torrent == payload.torrent_hash, "no verdict on a torrent that is not here"
-        await run.give_all(payload)
-        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.finish(payload)
 
 
 async def test_restart_keeps_what_is_verified_and_the_counts(
@@ -141,10 +148,8 @@ async def test_restart_keeps_what_is_verified_and_the_counts(
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
-        await run.give_all(payload)
-        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.begin(payload)
+        await run.finish(payload)
         before = run.row
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(catalogue(payload))
@@ -156,13 +161,11 @@ async def test_restart_in_the_middle_keeps_the_pieces_on_disk(
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.begin(payload)
         for index in (0, 2):
             await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.begin(payload)
         assert unpack(run.last(Want).have, payload.count) == 0b101
         assert run.row["bytes_from_origin"] == 2 * len(payload.piece(0))
 
@@ -172,17 +175,14 @@ async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
-        await run.give_all(payload)
-        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.begin(payload)
+        await run.finish(payload)
     cached = tmp_path / "home" / "cache" / payload.name
     with cached.open("r+b") as file:
         file.write(b"evil")
     os.utime(cached, ns=(1, 1))
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.begin(payload)
         assert not run.row["path"]
         await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
         await run.step_until(lambda: run.row["state"] == "verified")
@@ -194,10 +194,8 @@ async def test_damage_that_a_neighbour_ran_into_takes_the_verified_file_back(
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
-        await run.give_all(payload)
-        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.begin(payload)
+        await run.finish(payload)
         verified = Path(run.row["path"])
         await run.engine.recheck(payload.torrent_hash)
         await run.transfers.damaged(TorrentDamaged(payload.torrent_hash).torrent_hash)
@@ -209,10 +207,8 @@ async def test_damage_that_a_neighbour_ran_into_takes_the_verified_file_back(
 async def test_withdrawn_patch_leaves_nothing(open_endpoint: Any, payload_of: Any, tmp_path: Path) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
-        await run.give_all(payload)
-        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.begin(payload)
+        await run.finish(payload)
         await run.transfers.reconcile(catalogue())
         assert run.transfers.status() == []
         assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
@@ -299,8 +295,7 @@ async def test_patch_withdrawn_while_it_is_proven_leaves_nothing(
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
         hashed, go = held_proof(right)
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.begin(payload)
         await run.give_all(payload)
         await run.step_until(hashed.is_set)
         await run.transfers.reconcile(catalogue())
@@ -316,8 +311,7 @@ async def test_damage_that_is_found_while_the_file_is_proven_counts(
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
         hashed, go = held_proof(True)
-        await run.transfers.reconcile(catalogue(payload))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.begin(payload)
         await run.give_all(payload)
         await run.step_until(hashed.is_set)
         await run.engine.recheck(payload.torrent_hash)
