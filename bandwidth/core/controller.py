@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bandwidth.core.capacity import CapacityEstimate
-from bandwidth.core.sensors import SEGMENT_BYTES, Sensors, View
+from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
+from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Event, Reason, State, next_state
 from bandwidth.core.trace import DecisionTrace
@@ -21,20 +22,26 @@ FIRST_RATE = BytesPerSecond(64_000)  # of an unknown line: four segments in 90 m
 HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
 BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s
-BUSINESS_GROWTH = 2.0  # slow start (RFC 5681 section 3.1)
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
+BUSINESS_MOST = 0.5  # of the capacity: after a yield, more than this is still using it
 MTU_BYTES = 1_500
 NOISE_LEAST_SECONDS = 0.001
 CUT_LEAST, CUT_MOST = 0.1, 0.5
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
+RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
+RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
-STRONG_QUEUE = 4.0  # × threshold: yield at once
-PERSISTENT_SECONDS = 0.5  # a queue that stays this long although we cut is somebody else's
-LOSS_SURGE = 0.03  # of our segments: we send far below the line's rate, so others fill the buffer
-HARM_SECONDS = 0.02  # added to business round trips
-QUIET_FIRST_SECONDS = 0.4  # after a yield; doubles while ramps fail …
-QUIET_LONGEST_SECONDS = 3.0  # … so that a line that has become free is found within this
-FAILED_RAMP_SECONDS = 3.0  # a yield so soon after a ramp means that it met somebody
+QUIET_FIRST_SECONDS = 0.5  # after a yield to somebody unseen; doubles while ramps fail …
+QUIET_BLIND_SECONDS = 1.5  # … and no less than this, or …
+QUIET_BLIND_ROUND_TRIPS = 8.0  # … so many round trips, where pings would not show that somebody is still there
+QUIET_LONGEST_SECONDS = 4.0  # … so that a line that has become free is found within this
+FAILED_RAMP_SECONDS = 3.0  # a yield so soon after a ramp, and some round trips, means that it met somebody
+FAILED_RAMP_ROUND_TRIPS = 8.0
+RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
+PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
+STEADY_MOST = 0.8  # of the capacity: business that stays below it takes only what it needs
+STEADY_GROWTH, STEADY_FALL = 1.3, 0.8  # beyond these it was not what it seemed
+SHARE_AGAIN_SECONDS = 60.0  # … and is not tried again for so long
 PAUSE_EVERY_SECONDS = 60.0
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05
@@ -68,19 +75,21 @@ class Controller:
     def __init__(self, settings: ControllerSettings, now: float) -> None:
         self._settings = settings
         self._sensors = Sensors()
+        self._business = self._sensors.business
+        self._competition = Competition()
         self.capacity = CapacityEstimate(settings.capacity)
         self.trace = DecisionTrace()
         self.state = State.LEARN
         self._rate = float(min(FIRST_RATE, settings.capacity or FIRST_RATE))
         self._reason = Reason.LEARNING
-        self._seen_at = now
-        self._entered_at = now
-        self._cut_at = now
-        self._queue_since: float | None = None
+        self._allowance = BytesPerSecond(0)
+        self._seen_at = self._entered_at = self._cut_at = self._ramped_at = self._paused_at = now
         self._quiet_since: float | None = None
         self._quiet_seconds = QUIET_FIRST_SECONDS
-        self._ramped_at = now
-        self._paused_at = now
+        self._yielded_to_seen = False
+        self._steady: float | None = None
+        self._share_from = now
+        self._return_to: float | None = None
         self._pause_least: float | None = None
         self._rate_before = self._rate
         self._steps: dict[State, Callable[[View, float, float], None]] = {
@@ -110,7 +119,8 @@ class Controller:
         if now < self._seen_at:
             self._restart_clocks(now)
         self._seen_at = now
-        view = self._sensors.take(sample, now, quiet=self.state in (State.YIELD, State.SLOWDOWN, State.LEARN))
+        quiet = self.state in (State.YIELD, State.SLOWDOWN, State.LEARN)
+        view = self._sensors.take(sample, now, quiet=quiet, allowed=self._allowance)
         if blackout:
             if self.state is not State.BLACKOUT:
                 self._move(Event.FORBIDDEN, now)
@@ -121,7 +131,7 @@ class Controller:
         self._watch_signals(view, now)
         self._steps[self.state](view, now, step)
         rate, reason = self._rate, self._reason
-        feed_forward = self._feed_forward(view, now)
+        feed_forward = self._feed_forward(now)
         if feed_forward is not None and feed_forward < rate:
             rate, reason = feed_forward, Reason.BUSINESS_LOAD
         return self._decide(now, reason, max(rate, float(self._settings.least_rate)), ceiling)
@@ -130,6 +140,7 @@ class Controller:
         if ceiling is not None and ceiling < rate:
             rate, reason = float(ceiling), Reason.CEILING
         decision = Decision(BytesPerSecond(int(rate)), reason, self.state)
+        self._allowance = decision.allowance
         self.trace.record(now, decision.state, decision.reason, decision.allowance)
         return decision
 
@@ -145,36 +156,31 @@ class Controller:
         capacity = self.capacity.bytes_per_second(now)
         return None if capacity is None else HEADROOM * capacity
 
-    def _feed_forward(self, view: View, now: float) -> float | None:
+    def _feed_forward(self, now: float) -> float | None:
         capacity = self.capacity.bytes_per_second(now)
-        if view.business is None or capacity is None or view.business < BUSINESS_SEEN * capacity:
+        need = self._business.need
+        if capacity is None or need < BUSINESS_SEEN * capacity:
             return None
         margin = max(BUSINESS_MARGIN * capacity, BUSINESS_MARGIN_LEAST)
-        # a transfer that has just begun doubles once per round trip: leave it the room before it asks
-        growing = view.business_recent * BUSINESS_GROWTH if view.business_recent > view.business else 0.0
-        expected = max(view.business + 2 * view.business_deviation, growing)
-        return max(0.0, HEADROOM * capacity - expected - margin)
+        return max(0.0, HEADROOM * capacity - need - margin)
 
     def _competitor(self, view: View, now: float) -> Reason | None:
         """Why business needs the line at once, or None."""
-        threshold = self._threshold(now)
-        if view.bulk_business:
-            return Reason.BUSINESS_BULK
-        if view.business_harm_seconds > HARM_SECONDS:
-            return Reason.HARM
-        if view.queue_seconds is None:
+        reason = self._competition.judge(view, self._threshold(now), now, cutting=self.state is State.BACK_OFF)
+        if reason is Reason.BUSINESS_BULK and self._shares_with_steady(now):
             return None
-        if view.queue_seconds > STRONG_QUEUE * threshold:
-            return Reason.PERSISTENT_QUEUE
-        if view.queue_seconds <= threshold / 2:
-            self._queue_since = None
-        elif self._queue_since is None:
-            self._queue_since = now
-        elif now - self._queue_since >= PERSISTENT_SECONDS and self.state is State.BACK_OFF:
-            return Reason.PERSISTENT_QUEUE
-        if view.lost_share > LOSS_SURGE and view.delivered > 10 * SEGMENT_BYTES:
-            return Reason.LOSS
-        return None
+        return reason
+
+    def _shares_with_steady(self, now: float) -> bool:
+        """Whether the business transfer is the one that takes only what it needs, and still does."""
+        if self._steady is None:
+            return False
+        rate = self._business.rate(1.0, now)
+        if STEADY_FALL * self._steady <= rate <= STEADY_GROWTH * self._steady:
+            return True
+        self._steady = None
+        self._share_from = now + SHARE_AGAIN_SECONDS
+        return False
 
     def _watch_signals(self, view: View, now: float) -> None:
         lost = view.pings_missing and view.delivered < DELIVERED_NOTHING
@@ -216,10 +222,10 @@ class Controller:
             self._pause_least = None
             self._move(Event.PAUSE_DUE, now)
             return
-        if now - self._ramped_at >= FAILED_RAMP_SECONDS:
+        if now - self._ramped_at >= self._failed_ramp_seconds(view):
             self._quiet_seconds = QUIET_FIRST_SECONDS
         target = self._target(now)
-        queue = view.queue_seconds or 0.0
+        queue = self._queue(view)
         threshold = self._threshold(now)
         if view.application_limited:
             self._reason = Reason.APPLICATION_LIMITED
@@ -229,17 +235,14 @@ class Controller:
             self._rate = target if self.capacity.configured else self._rate + PROBE_PER_SECOND * target * step
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
-            capacity = self.capacity.bytes_per_second(now) or self._rate
-            delay = view.rtt_seconds + 0.1  # until a change of the rate shows in the decision
-            growth = min(GROWTH_MOST_PER_SECOND, threshold / delay**2)
-            self._rate += growth * capacity * step * (1 - queue / threshold)
-        self.capacity.carried(view.delivered + (view.business or 0.0), now)
+            self._grow(view, now, step, queue / threshold)
+        self.capacity.carried(view.delivered + self._business.rate(0.5, now), now)
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
         self._reason = Reason.QUEUE
         if self._yielded(view, now):
             return
-        queue = view.queue_seconds or 0.0
+        queue = self._queue(view)
         threshold = self._threshold(now)
         if queue <= threshold / 2:
             self._move(Event.DRAINED, now)
@@ -249,21 +252,24 @@ class Controller:
     def _yield(self, view: View, now: float, _step: float) -> None:
         self._rate = float(self._settings.least_rate)
         capacity = self.capacity.bytes_per_second(now)
-        busy_rate = BUSINESS_MARGIN_LEAST if capacity is None else max(BUSINESS_MARGIN_LEAST, 0.5 * capacity)
-        quiet = (
-            not view.bulk_business
-            and view.business_harm_seconds <= HARM_SECONDS
-            and (view.queue_seconds is None or view.queue_seconds <= self._threshold(now) / 2)
-            and (view.business is None or view.business <= busy_rate)
+        calm = view.business_harm_seconds <= HARM_SECONDS and (
+            view.queue_seconds is None or view.queue_seconds <= self._threshold(now) / 2
         )
-        if not quiet:
+        if calm and view.bulk_business and capacity is not None and now >= self._share_from:
+            steady = self._business.steady_rate(now)
+            if steady is not None and steady <= STEADY_MOST * capacity:
+                self._steady = steady
+                self._resume(RESUME_SHARE, now)
+                return
+        busy_rate = max(BUSINESS_MARGIN_LEAST, BUSINESS_MOST * (capacity or 0.0))
+        if not calm or view.bulk_business or self._business.need > busy_rate:
             self._quiet_since = None
             return
         if self._quiet_since is None:
             self._quiet_since = now
-        if now - self._quiet_since >= self._quiet_seconds:
-            self._ramped_at = now
-            self._move(Event.QUIET, now)
+        # what is seen at others has a hold of its own (`BusinessLoad.need`)
+        if self._yielded_to_seen or now - self._quiet_since >= self._quiet_seconds:
+            self._resume(RESUME_SHARE if self._yielded_to_seen else PROBE_SHARE, now)
 
     def _slowdown(self, view: View, now: float, _step: float) -> None:
         self._reason = Reason.PAUSE
@@ -271,14 +277,14 @@ class Controller:
         if view.queue_seconds is not None:
             seen = view.rtt_seconds
             self._pause_least = seen if self._pause_least is None else min(self._pause_least, seen)
-        if view.bulk_business:
-            self._enter_yield(Reason.BUSINESS_BULK, now)
+        if view.bulk_business and not self._shares_with_steady(now):
+            self._enter_yield(Reason.BUSINESS_BULK, view, now)
         elif now - self._entered_at >= max(PAUSE_SECONDS, 2 * view.rtt_seconds):
             if self._pause_least is not None:
                 self._sensors.base.pause_ended(self._pause_least, now)
             self._paused_at = now
             # what was before the pause was right a moment ago
-            self._rate = 0.85 * self._rate_before
+            self._rate = RETURN_SHARE * self._rate_before
             self._move(Event.PAUSE_OVER, now)
 
     def _stall(self, _view: View, _now: float, _step: float) -> None:
@@ -286,41 +292,83 @@ class Controller:
 
     # --- steps that several states share ---------------------------------------------------
 
+    def _queue(self, view: View) -> float:
+        """The queue that we answer for: everybody's, or under fair queueing our own."""
+        return max(view.queue_seconds or 0.0, view.own_queue_seconds)
+
     def _yielded(self, view: View, now: float) -> bool:
         reason = self._competitor(view, now)
         if reason is None:
             return False
         unknown_line = self.capacity.bytes_per_second(now) is None
-        if reason is Reason.PERSISTENT_QUEUE and self.state is State.RAMP and unknown_line:
-            # the ramp made this queue itself: a sample of the capacity, not a competitor
-            return False
-        self._enter_yield(reason, now)
+        if unknown_line and reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS):
+            # the first ramp met the line's end: a sample of the capacity, not a competitor
+            self.capacity.at_congestion(view.recent, now)
+            self._begin_cut(view, now, CUT_MOST)
+            return True
+        self._enter_yield(reason, view, now)
         return True
 
-    def _enter_yield(self, reason: Reason, now: float) -> None:
-        failed = now - self._ramped_at < FAILED_RAMP_SECONDS
-        self._quiet_seconds = min(QUIET_LONGEST_SECONDS, 2 * self._quiet_seconds) if failed else QUIET_FIRST_SECONDS
+    def _enter_yield(self, reason: Reason, view: View, now: float) -> None:
+        capacity = self.capacity.bytes_per_second(now) or 0.0
+        self._yielded_to_seen = reason in SEEN_AT_OTHERS or self._business.need > max(
+            BUSINESS_SEEN * capacity, BUSINESS_MARGIN_LEAST
+        )
+        if not self._yielded_to_seen:
+            failed = now - self._ramped_at < self._failed_ramp_seconds(view)
+            first = QUIET_FIRST_SECONDS
+            if reason in (Reason.LOSS, Reason.SHORTFALL):
+                first = max(QUIET_BLIND_SECONDS, QUIET_BLIND_ROUND_TRIPS * view.rtt_seconds)
+            again = 2 * self._quiet_seconds if failed else 0.0
+            self._quiet_seconds = min(QUIET_LONGEST_SECONDS, max(first, again))
         self._quiet_since = None
-        self._queue_since = None
+        self._competition.forget()
+        self._return_to = None
         self._reason = reason
         self._rate = float(self._settings.least_rate)
         self._move(Event.COMPETITOR, now)
 
+    def _resume(self, share: float, now: float) -> None:
+        """Ramp from ``share`` of the target, where one is known."""
+        self._ramped_at = now
+        self._rate = max(self._rate, share * (self._target(now) or 0.0))
+        self._move(Event.QUIET, now)
+
     def _backed_off(self, view: View, now: float) -> bool:
         threshold = self._threshold(now)
-        if view.queue_seconds is None or view.queue_seconds <= threshold:
+        queue = self._queue(view)
+        if queue <= threshold:
             return False
         self.capacity.at_congestion(view.recent, now)
-        self._cut(view, now, view.queue_seconds / threshold)
-        self._reason = Reason.QUEUE
-        self._move(Event.QUEUE, now)
+        self._begin_cut(view, now, 0.5 * (queue / threshold - 1))
         return True
 
-    def _cut(self, view: View, now: float, excess: float) -> None:
-        cut = min(CUT_MOST, max(CUT_LEAST, 0.5 * (excess - 1)))
+    def _begin_cut(self, view: View, now: float, cut: float) -> None:
+        # a queue that comes and goes was a page or a burst: return soon, but not twice in a row
+        again = now - self._cut_at < FAILED_RAMP_SECONDS
+        self._return_to = None if again else RETURN_SHARE * self._rate
+        self._cut(view, now, cut)
+        self._reason = Reason.QUEUE
+        self._move(Event.QUEUE, now)
+
+    def _cut(self, view: View, now: float, cut: float) -> None:
+        kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
         known = view.delivered if view.delivered > DELIVERED_NOTHING else self._rate
-        self._rate = max(float(self._settings.least_rate), (1 - cut) * min(self._rate, known))
+        self._rate = max(float(self._settings.least_rate), kept * min(self._rate, known))
         self._cut_at = now
+
+    def _grow(self, view: View, now: float, step: float, fullness: float) -> None:
+        capacity = self.capacity.bytes_per_second(now) or self._rate
+        if self._return_to is not None and self._rate < self._return_to:
+            self._rate = min(self._return_to, self._rate + RETURN_PER_SECOND * capacity * step)
+            return
+        self._return_to = None
+        delay = view.rtt_seconds + 0.1  # until a change of the rate shows in the decision
+        growth = min(GROWTH_MOST_PER_SECOND, self._threshold(now) / delay**2)
+        self._rate += growth * capacity * step * (1 - fullness)
+
+    def _failed_ramp_seconds(self, view: View) -> float:
+        return FAILED_RAMP_SECONDS + FAILED_RAMP_ROUND_TRIPS * view.rtt_seconds
 
     def _refractory(self, view: View) -> float:
         return max(0.2, 2 * view.rtt_seconds + 0.1)
@@ -331,5 +379,6 @@ class Controller:
 
     def _restart_clocks(self, now: float) -> None:
         """After a clock that went back: nothing is due in the past, and nothing waits for a time that is far."""
-        self._entered_at = self._cut_at = self._ramped_at = self._paused_at = now
-        self._queue_since = self._quiet_since = None
+        self._entered_at = self._cut_at = self._ramped_at = self._paused_at = self._share_from = now
+        self._quiet_since = None
+        self._competition.forget()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bandwidth.units import BytesPerSecond
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -17,9 +19,11 @@ class Sample:
     """Segments of ours that were sent again since the previous sample."""
     application_limited: bool
     """The sender had less to send than it was allowed."""
+    window_rate: BytesPerSecond | None
+    """What our sockets' own congestion windows let through (window ÷ round trip); None: not known, or no limit."""
     business_bytes: int | None
     """Others' bytes on the line since the previous sample; None when nobody can see them."""
     bulk_business: bool = False
-    """A single business flow has been above the bulk threshold for a second."""
+    """One of the others' connections is a transfer that somebody waits for (`bulk.BulkDetector`)."""
     business_harm_seconds: float | None = None
     """Smoothed minus least round trip of business sockets, where one is seen."""

@@ -44,6 +44,7 @@ class Event(enum.Enum):
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.LEARN, Event.BASE_KNOWN): State.RAMP,
     (State.LEARN, Event.COMPETITOR): State.YIELD,
+    (State.LEARN, Event.QUEUE): State.BACK_OFF,
     (State.RAMP, Event.FULL_RATE): State.SCAVENGE,
     (State.RAMP, Event.QUEUE): State.BACK_OFF,
     (State.RAMP, Event.COMPETITOR): State.YIELD,
@@ -93,6 +94,7 @@ class Reason(enum.Enum):
     BUSINESS_BULK = "a business transfer is running"
     PERSISTENT_QUEUE = "somebody else keeps the line busy"
     LOSS = "packets are lost"
+    SHORTFALL = "less arrives than was sent: somebody shares the line"
     HARM = "business connections are slowed down"
     PAUSE = "looking at the line without ourselves"
     NO_SIGNALS = "no signals from the site"

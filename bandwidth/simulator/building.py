@@ -51,6 +51,9 @@ class BusinessFlow(Protocol):
     def delivered_bytes(self) -> int:
         """So far."""
 
+    def connections(self) -> dict[int, int]:
+        """Return the bytes so far of each connection that is open, by its key."""
+
     def start(self, _: Any = None) -> None:
         """Begin."""
 
@@ -74,9 +77,12 @@ class Business:
         """Return the bytes of all flows so far."""
         return sum(flow.delivered_bytes for flow in self.flows)
 
-    def by_flow(self) -> dict[int, int]:
-        """Return the bytes of each flow so far."""
-        return {flow.key: flow.delivered_bytes for flow in self.flows}
+    def seen(self) -> tuple[int, dict[int, int]]:
+        """Return the bytes of all flows so far, and those of each connection that is open."""
+        connections: dict[int, int] = {}
+        for flow in self.flows:
+            connections.update(flow.connections())
+        return self.delivered(), connections
 
     def periods(self, start: float, stop: float) -> list[tuple[float, float]]:
         """Return (from, until) of each time in which a bulk transfer runs."""

@@ -1,13 +1,15 @@
 """Our sender: TCP (CUBIC) that is paced by `bandwidth.core.controller.Controller`, 20 times a second."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.controller import Decision
 from bandwidth.core.signals import Sample
+from bandwidth.core.states import State
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.path import Path
+from bandwidth.units import BytesPerSecond
 
 SAMPLE_SECONDS = 0.05
 PING_SECONDS = 0.05
@@ -53,27 +55,24 @@ class Ping:
 class OurSender(CubicSender):
     """Runs the shipped controller against the simulated line.
 
-    ``business`` returns (bytes of each business flow so far, by key), or None
+    ``business`` returns (all business bytes so far, bytes of each open connection by key), or None
     where nobody can see it; it is what has arrived at the site and been
     reported: half a round trip later than at the bottleneck's far end. Under the
     pacing TCP keeps its own window; ``kernel_window=False`` shows the law without it.
     """
 
     __slots__ = (
-        "_bulk_threshold",
+        "_bulk",
         "_business",
-        "_business_seen",
+        "_business_before",
         "_delivered_before",
         "_kernel_window",
         "_law",
+        "_line_rate",
         "_lost_before",
         "decisions",
         "ping",
     )
-
-    BULK_SHARE = 0.02
-    BULK_LEAST = 32_000.0  # 256 kbit/s
-    BULK_LOOKS = 10  # samples in half a second: above the threshold in both halves of a second
 
     def __init__(
         self,
@@ -81,7 +80,7 @@ class OurSender(CubicSender):
         law: Law,
         *,
         line_rate: float,
-        business: Callable[[], dict[int, int] | None],
+        business: Callable[[], tuple[int, dict[int, int]] | None],
         kernel_window: bool = True,
     ) -> None:
         super().__init__(path)
@@ -90,8 +89,9 @@ class OurSender(CubicSender):
             self.window = float("inf")
         self._law = law
         self._business = business
-        self._bulk_threshold = max(self.BULK_SHARE * line_rate, self.BULK_LEAST)
-        self._business_seen: deque[dict[int, int]] = deque([{}], maxlen=2 * self.BULK_LOOKS + 1)
+        self._line_rate = BytesPerSecond(int(line_rate))
+        self._bulk = BulkDetector()
+        self._business_before = 0
         self._delivered_before = 0
         self._lost_before = 0
         self.ping = Ping(path)
@@ -128,30 +128,30 @@ class OurSender(CubicSender):
             delivered_bytes=self.delivered_bytes - self._delivered_before,
             retransmits=self.lost_packets - self._lost_before,
             application_limited=False,
+            window_rate=self._window_rate(),
             business_bytes=business,
             bulk_business=bulk,
         )
         self._delivered_before = self.delivered_bytes
         self._lost_before = self.lost_packets
         decision = self._law.update(sample, now)
+        if decision.state is State.RAMP and self.decisions and self.decisions[-1][1].state is State.YIELD:
+            self.renew_window()
         self.decisions.append((now, decision))
         self.pace(float(decision.allowance))
         self._simulator.after(SAMPLE_SECONDS, self._decide)
 
+    def _window_rate(self) -> BytesPerSecond | None:
+        if not self._kernel_window or not self.smoothed_rtt:
+            return None
+        return BytesPerSecond(int(self.window * self.packet_bytes / self.smoothed_rtt))
+
     def _look_at_business(self) -> tuple[int | None, bool]:
-        """Bytes since the last look, and whether one flow was above the bulk threshold in both halves of a second."""
+        """Bytes since the last look, and whether one connection is a transfer."""
         seen = self._business()
         if seen is None:
             return None, False
-        history = self._business_seen
-        new = sum(seen.values()) - sum(history[-1].values())
-        history.append(seen)
-        if len(history) <= 2 * self.BULK_LOOKS:
-            return new, False
-        before, middle = history[0], history[self.BULK_LOOKS]
-        enough = self._bulk_threshold * SAMPLE_SECONDS * self.BULK_LOOKS
-        bulk = any(
-            size - middle.get(key, 0) >= enough and middle.get(key, 0) - before.get(key, 0) >= enough
-            for key, size in seen.items()
-        )
-        return new, bulk
+        total, by_connection = seen
+        new, self._business_before = total - self._business_before, total
+        rtt = self.smoothed_rtt or self.ack_delay_seconds
+        return new, self._bulk.take(by_connection, self._simulator.now, rtt_seconds=rtt, capacity=self._line_rate)

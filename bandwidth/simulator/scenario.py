@@ -176,7 +176,7 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law) -> Metrics:
             path,
             law(scenario),
             line_rate=scenario.line_rate,
-            business=business.by_flow if scenario.business_visible else lambda: None,
+            business=business.seen if scenario.business_visible else lambda: None,
             kernel_window=scenario.kernel_window,
         )
     sender = ours or build_scavenger(path, scenario.scavenger, scenario.line_rate, scavenger_draw)

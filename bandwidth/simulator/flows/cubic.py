@@ -131,6 +131,14 @@ class CubicSender(TcpSender):
         self._conservative_rounds = -1
         self._epoch_at = -1.0
 
+    def renew_window(self) -> None:
+        """Begin slow start anew from the present window, as a new connection would: old losses say nothing now."""
+        self.slow_start_threshold = float("inf")
+        self._conservative_rounds = -1
+        self._baseline_rtt = self._last_round_rtt = float("inf")
+        self._epoch_at = -1.0
+        self.window = max(self.window, INITIAL_WINDOW)
+
     def timed_out(self) -> None:
         """Section 4.8: as Reno does, with CUBIC's factor."""
         self._window_before = self._window_max = self.window

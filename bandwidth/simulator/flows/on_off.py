@@ -43,6 +43,10 @@ class OnOffTransfers:
         """Of all connections so far."""
         return self.delivered_before + (self._connection.delivered_bytes if self._connection else 0)
 
+    def connections(self) -> dict[int, int]:
+        """See `BusinessFlow`."""
+        return self._connection.connections() if self._connection else {}
+
     def start(self, _: Any = None) -> None:
         """Begin with a transfer."""
         self.running = True

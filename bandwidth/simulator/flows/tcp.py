@@ -144,6 +144,10 @@ class TcpSender:
         """So far, with what was sent again."""
         return self._next_number * self.packet_bytes
 
+    def connections(self) -> dict[int, int]:
+        """See `BusinessFlow`."""
+        return {self.key: self.delivered_bytes}
+
     @property
     def in_recovery(self) -> bool:
         """Whether the loss that was last reacted to is still being repaired."""

@@ -49,6 +49,10 @@ class VideoStream:
         """So far."""
         return self._connection.delivered_bytes
 
+    def connections(self) -> dict[int, int]:
+        """See `BusinessFlow`."""
+        return {self.key: self.delivered_bytes}
+
     def start(self, _: Any = None) -> None:
         """Begin to play."""
         self.running = True

@@ -32,6 +32,10 @@ class VoipCall:
         self.running = False
         self.sent = 0
 
+    def connections(self) -> dict[int, int]:
+        """See `BusinessFlow`."""
+        return {self.key: self.delivered_bytes}
+
     def start(self, _: Any = None) -> None:
         """Begin to speak."""
         self.running = True

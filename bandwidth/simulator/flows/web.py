@@ -64,6 +64,10 @@ class WebUser:
         """Of all connections so far."""
         return self.delivered_before + sum(connection.delivered_bytes for connection in self._connections)
 
+    def connections(self) -> dict[int, int]:
+        """See `BusinessFlow`."""
+        return {connection.key: connection.delivered_bytes for connection in self._connections}
+
     def start(self, _: Any = None) -> None:
         """Open the first page."""
         self.running = True

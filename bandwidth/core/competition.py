@@ -1,0 +1,51 @@
+"""Does somebody else want the line? What is measured at others, and what their queues, losses and share show."""
+
+from bandwidth.core.sensors import View
+from bandwidth.core.states import Reason
+
+STRONG_QUEUE = 4.0  # × threshold: yield at once
+PERSISTENT_SECONDS = 0.5  # a queue that stays this long although we cut is somebody else's
+LOSSES_LEAST = 2  # a paced sender below line rate loses nothing: two at a time are somebody's full buffer …
+LOSSES_USUAL = 3.0  # … unless the line itself loses packets: then so many times as usual
+SHORTFALL = 0.15  # of what was sent: more is not the grain of packets and samples
+SHORTFALL_LOOKS = 2  # in a row
+HARM_SECONDS = 0.02  # added to business round trips
+
+SEEN_AT_OTHERS = frozenset({Reason.BUSINESS_BULK, Reason.HARM})
+"""Reasons that are measured at the others themselves: when they end, the line is free."""
+
+
+class Competition:
+    """Judges view after view; ``now`` is any clock in seconds."""
+
+    def __init__(self) -> None:
+        self._queue_since: float | None = None
+        self._short_looks = 0
+
+    def forget(self) -> None:
+        """After a yield, or a clock that went back, the past proves nothing."""
+        self._queue_since = None
+        self._short_looks = 0
+
+    def judge(self, view: View, threshold_seconds: float, now: float, *, cutting: bool) -> Reason | None:
+        """Return why business needs the line at once, or None. ``cutting``: we have cut because of a queue."""
+        if view.bulk_business:
+            return Reason.BUSINESS_BULK
+        if view.business_harm_seconds > HARM_SECONDS:
+            return Reason.HARM
+        if view.lost >= LOSSES_LEAST + LOSSES_USUAL * view.losses_usual:
+            return Reason.LOSS
+        self._short_looks = self._short_looks + 1 if view.shortfall > SHORTFALL else 0
+        if self._short_looks >= SHORTFALL_LOOKS:
+            return Reason.SHORTFALL
+        return self._judge_queue(view.queue_seconds, threshold_seconds, now, cutting=cutting)
+
+    def _judge_queue(self, queue: float | None, threshold: float, now: float, *, cutting: bool) -> Reason | None:
+        if queue is None or queue <= threshold / 2:
+            self._queue_since = None
+            return None
+        if queue > STRONG_QUEUE * threshold:
+            return Reason.PERSISTENT_QUEUE
+        if self._queue_since is None:
+            self._queue_since = now
+        return Reason.PERSISTENT_QUEUE if cutting and now - self._queue_since >= PERSISTENT_SECONDS else None
