@@ -1,7 +1,9 @@
 """Which of the others' connections is a transfer that somebody waits for.
 
-Two signs: a connection in slow start, before it is large, and one that takes a
-good part of the line. Neither is a name look-up, a keep-alive or a telephone call.
+Two signs: a connection in slow start, already in its first window, and one that
+takes a part of the line. Neither is a name look-up, a keep-alive or a telephone
+call. A transfer is one until it pauses: a window that grows slowly, on a line
+with a small buffer, is hurt most by company.
 """
 
 from collections import deque
@@ -11,12 +13,14 @@ from bandwidth.units import BytesPerSecond
 
 ONSET_SECONDS = 0.1  # growth is looked for over two spans of this length, or of …
 ONSET_ROUND_TRIPS = 1.25  # … this many round trips
-ONSET_BYTES = 36_000  # 24 full segments: the third round of slow start from RFC 6928's window of 10
-ONSET_SHARE = 0.05  # of what the line carries in a span: on a fast line a small object is no transfer
+ONSET_BYTES = 14_000  # the first window of a new connection: ten segments (RFC 6928)
 ONSET_GROWTH = 1.25
 SUSTAINED_SECONDS = 1.0
-SUSTAINED_SHARE = 0.25  # of the line
+SUSTAINED_SHARE = 0.02  # of the line
 SUSTAINED_LEAST = 32_000.0  # bytes per second (256 kbit/s)
+PAUSE_SECONDS = 0.15  # without a segment: the transfer has ended, or waits for a person; at least …
+PAUSE_ROUND_TRIPS = 1.5  # … this many round trips: windows of an unpaced sender come in bursts
+PAUSE_BYTES = 1_448
 FLOWS_MOST = 1_024  # the largest ones: a busy PC has some hundreds of connections
 
 
@@ -25,6 +29,7 @@ class BulkDetector:
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, dict[Hashable, int]]] = deque()
+        self._transfers: set[Hashable] = set()
 
     def take(
         self, flows: Mapping[Hashable, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None
@@ -38,23 +43,25 @@ class BulkDetector:
         looks = self._looks
         if looks and now < looks[-1][0]:
             looks.clear()
+            self._transfers.clear()
         looks.append((now, dict(flows)))
         span = max(ONSET_SECONDS, ONSET_ROUND_TRIPS * rtt_seconds)
         long_span = max(SUSTAINED_SECONDS, 2 * span)
         while len(looks) > 1 and looks[1][0] <= now - long_span:
             looks.popleft()
-        line = float(capacity or 0)
-        least = max(float(ONSET_BYTES), ONSET_SHARE * line * span)
         middle, before, oldest = self._at(now - span), self._at(now - 2 * span), self._at(now - long_span)
-        sustained = max(SUSTAINED_LEAST, SUSTAINED_SHARE * line) * long_span
+        lately = self._at(now - max(PAUSE_SECONDS, PAUSE_ROUND_TRIPS * rtt_seconds))
+        sustained = max(SUSTAINED_LEAST, SUSTAINED_SHARE * float(capacity or 0)) * long_span
+        transfers: set[Hashable] = set()
         for key, size in flows.items():
+            if size - lately.get(key, 0) < PAUSE_BYTES:
+                continue
             at_middle, at_start = middle.get(key, 0), before.get(key, 0)
-            recent = size - at_middle
-            if size - at_start >= least and recent >= ONSET_GROWTH * (at_middle - at_start):
-                return True
-            if size - oldest.get(key, 0) >= sustained and recent >= SUSTAINED_SHARE * line * span:
-                return True
-        return False
+            begins = size - at_start >= ONSET_BYTES and size - at_middle >= ONSET_GROWTH * (at_middle - at_start)
+            if begins or key in self._transfers or size - oldest.get(key, 0) >= sustained:
+                transfers.add(key)
+        self._transfers = transfers
+        return bool(transfers)
 
     def _at(self, when: float) -> dict[Hashable, int]:
         """Return the newest look that is not younger than ``when``; without one, the oldest."""

@@ -27,8 +27,13 @@ class Competition:
         self._queue_since = None
         self._short_looks = 0
 
-    def judge(self, view: View, threshold_seconds: float, now: float, *, cutting: bool) -> Reason | None:
-        """Return why business needs the line at once, or None. ``cutting``: we have cut because of a queue."""
+    def judge(
+        self, view: View, threshold_seconds: float, now: float, *, cutting: bool, within_capacity: bool
+    ) -> Reason | None:
+        """Return why business needs the line at once, or None.
+
+        ``cutting``: we have cut because of a queue. ``within_capacity``: we send no more than the line carries.
+        """
         if view.bulk_business:
             return Reason.BUSINESS_BULK
         if view.business_harm_seconds > HARM_SECONDS:
@@ -36,6 +41,9 @@ class Competition:
         if view.lost >= LOSSES_LEAST + LOSSES_USUAL * view.losses_usual:
             return Reason.LOSS
         self._short_looks = self._short_looks + 1 if view.shortfall > SHORTFALL else 0
+        if within_capacity and view.own_queue_seconds > threshold_seconds:
+            # fair queueing: our share is less than what we send, and less than the line
+            return Reason.SHORTFALL
         if self._short_looks >= SHORTFALL_LOOKS:
             return Reason.SHORTFALL
         return self._judge_queue(view.queue_seconds, threshold_seconds, now, cutting=cutting)

@@ -31,10 +31,11 @@ GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
+QUIET_LONGEST_SECONDS = 4.0  # a line that has become free is found within this …
+QUIET_BLIND_LONGEST_SECONDS = 8.0  # … or this: each ramp into a transfer that nothing shows costs it a window
 QUIET_FIRST_SECONDS = 0.5  # after a yield to somebody unseen; doubles while ramps fail …
 QUIET_BLIND_SECONDS = 1.5  # … and no less than this, or …
 QUIET_BLIND_ROUND_TRIPS = 8.0  # … so many round trips, where pings would not show that somebody is still there
-QUIET_LONGEST_SECONDS = 4.0  # … so that a line that has become free is found within this
 FAILED_RAMP_SECONDS = 3.0  # a yield so soon after a ramp, and some round trips, means that it met somebody
 FAILED_RAMP_ROUND_TRIPS = 8.0
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
@@ -166,7 +167,14 @@ class Controller:
 
     def _competitor(self, view: View, now: float) -> Reason | None:
         """Why business needs the line at once, or None."""
-        reason = self._competition.judge(view, self._threshold(now), now, cutting=self.state is State.BACK_OFF)
+        target = self._target(now)
+        reason = self._competition.judge(
+            view,
+            self._threshold(now),
+            now,
+            cutting=self.state is State.BACK_OFF,
+            within_capacity=target is not None and self._rate <= target,
+        )
         if reason is Reason.BUSINESS_BULK and self._shares_with_steady(now):
             return None
         return reason
@@ -178,9 +186,12 @@ class Controller:
         rate = self._business.rate(1.0, now)
         if STEADY_FALL * self._steady <= rate <= STEADY_GROWTH * self._steady:
             return True
+        self._refuse_sharing(now)
+        return False
+
+    def _refuse_sharing(self, now: float) -> None:
         self._steady = None
         self._share_from = now + SHARE_AGAIN_SECONDS
-        return False
 
     def _watch_signals(self, view: View, now: float) -> None:
         lost = view.pings_missing and view.delivered < DELIVERED_NOTHING
@@ -316,11 +327,14 @@ class Controller:
         )
         if not self._yielded_to_seen:
             failed = now - self._ramped_at < self._failed_ramp_seconds(view)
-            first = QUIET_FIRST_SECONDS
+            first, longest = QUIET_FIRST_SECONDS, QUIET_LONGEST_SECONDS
             if reason in (Reason.LOSS, Reason.SHORTFALL):
                 first = max(QUIET_BLIND_SECONDS, QUIET_BLIND_ROUND_TRIPS * view.rtt_seconds)
+                longest = QUIET_BLIND_LONGEST_SECONDS
             again = 2 * self._quiet_seconds if failed else 0.0
-            self._quiet_seconds = min(QUIET_LONGEST_SECONDS, max(first, again))
+            self._quiet_seconds = min(longest, max(first, again))
+        if self._steady is not None:
+            self._refuse_sharing(now)
         self._quiet_since = None
         self._competition.forget()
         self._return_to = None

@@ -20,7 +20,7 @@ class Sample:
     application_limited: bool
     """The sender had less to send than it was allowed."""
     window_rate: BytesPerSecond | None
-    """What our sockets' own congestion windows let through (window ÷ round trip); None: not known, or no limit."""
+    """What our sockets' own congestion windows let through (window ÷ least round trip); None: not known."""
     business_bytes: int | None
     """Others' bytes on the line since the previous sample; None when nobody can see them."""
     bulk_business: bool = False

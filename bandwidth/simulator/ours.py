@@ -144,7 +144,7 @@ class OurSender(CubicSender):
     def _window_rate(self) -> BytesPerSecond | None:
         if not self._kernel_window or not self.smoothed_rtt:
             return None
-        return BytesPerSecond(int(self.window * self.packet_bytes / self.smoothed_rtt))
+        return BytesPerSecond(int(self.window * self.packet_bytes / self.min_rtt))
 
     def _look_at_business(self) -> tuple[int | None, bool]:
         """Bytes since the last look, and whether one connection is a transfer."""
