@@ -150,7 +150,7 @@ def test_ledbat_alone_holds_a_queue_of_100_ms():
 
 
 def test_ledbats_latecomer_takes_the_line():
-    """The latecomer's base delay is the first one's queue (RFC 6817 section 2.2 and its references)."""
+    """The latecomer's base delay is the first one's queue: what LEDBAT++ was made to repair."""
     path = line(0.6 * RATE)
     first, late = LedbatSender(path), LedbatSender(path)
     first.start()
