@@ -144,7 +144,7 @@ BUSINESS: dict[str, Callable[[Path, Business, random.Random], None]] = {
     "video call": _video_call,
     "on/off": _on_off,
 }
-MIX = "voip+2 web+video"
+MIX = "voip+2 web+video+video call"
 
 
 def build_business(path: Path, names: str, randomness: random.Random, line_rate: float = float("inf")) -> Business:
