@@ -11,6 +11,7 @@ from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.flows.on_off import OnOffTransfers
 from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.flows.video import VideoStream
+from bandwidth.simulator.flows.video_call import VideoCall
 from bandwidth.simulator.flows.voip import VoipCall
 from bandwidth.simulator.flows.web import WebUser
 from bandwidth.simulator.link import FifoLink, Link, QueueLink
@@ -69,7 +70,10 @@ class Business:
     calls: list[VoipCall] = field(default_factory=list)
     users: list[WebUser] = field(default_factory=list)
     videos: list[VideoStream] = field(default_factory=list)
+    video_calls: list[VideoCall] = field(default_factory=list)
     transfers: list[OnOffTransfers] = field(default_factory=list)
+    line_rate: float = float("inf")
+    """Bytes per second."""
     elastic: bool = False
     """A transfer that takes all it gets runs from the beginning to the end."""
 
@@ -125,6 +129,12 @@ def _video(path: Path, business: Business, _: random.Random) -> None:
     business.flows.append(video)
 
 
+def _video_call(path: Path, business: Business, _: random.Random) -> None:
+    call = VideoCall(path, business.line_rate)
+    business.video_calls.append(call)
+    business.flows.append(call)
+
+
 def _on_off(path: Path, business: Business, randomness: random.Random) -> None:
     transfers = OnOffTransfers(path, random.Random(randomness.random()))  # noqa: S311
     business.transfers.append(transfers)
@@ -137,16 +147,17 @@ BUSINESS: dict[str, Callable[[Path, Business, random.Random], None]] = {
     "voip": _voip,
     "web": _web,
     "video": _video,
+    "video call": _video_call,
     "on/off": _on_off,
 }
-MIX = "voip+2 web+video"
+MIX = "voip+2 web+video+video call"
 
 
-def build_business(path: Path, names: str, randomness: random.Random) -> Business:
+def build_business(path: Path, names: str, randomness: random.Random, line_rate: float = float("inf")) -> Business:
     """Return the business that ``names`` describe (see `Scenario.business`); raises `ValueError` for unknown ones."""
-    business = Business()
+    business = Business(line_rate=line_rate)
     for part in "+".join(MIX if name == "mix" else name for name in names.split("+")).split("+"):
-        count, _, name = part.rpartition(" ")
+        count, _, name = part.partition(" ") if part[:1].isdigit() else ("", "", part)
         if name == "idle":
             continue
         if name not in BUSINESS or not (count or "1").isdigit():

@@ -65,7 +65,7 @@ class Codel(Fifo):
     __slots__ = ("_count", "_drop_next", "_dropping", "_first_above_time", "_interval", "_last_count", "_target")
 
     def __init__(self, limit_bytes: int, target_seconds: float = 0.005, interval_seconds: float = 0.1) -> None:
-        # section 4.3 and 4.4: a target of 5 ms in an interval of 100 ms
+        # the recommended target, and the interval for round trips of the open Internet
         super().__init__(limit_bytes)
         self._target = target_seconds
         self._interval = interval_seconds
@@ -75,7 +75,7 @@ class Codel(Fifo):
         self._dropping = False
 
     def _do_dequeue(self, now: float) -> tuple[Packet | None, bool]:
-        """Section 5.5: the next packet, and whether the sojourn time has been above target for an interval."""
+        """Section 5.6: the next packet, and whether the sojourn time has been above target for an interval."""
         packet = super().dequeue(now)
         if packet is None:
             self._first_above_time = 0.0
@@ -89,7 +89,7 @@ class Codel(Fifo):
         return packet, now >= self._first_above_time
 
     def dequeue(self, now: float) -> Packet | None:
-        """Section 5.4 (drops happen here, at the head)."""
+        """Section 5.5 (drops happen here, at the head)."""
         packet, ok_to_drop = self._do_dequeue(now)
         if packet is None:
             self._dropping = False
@@ -109,7 +109,7 @@ class Codel(Fifo):
             self._count_drop(packet)
             packet, _ = self._do_dequeue(now)
             self._dropping = True
-            # section 5.4: resume close to the last drop rate when the previous episode is recent
+            # resume close to the last drop rate when the previous episode is recent
             delta = self._count - self._last_count
             recent = now - self._drop_next < 16 * self._interval
             self._count = delta if recent and delta > 1 else 1
@@ -121,7 +121,7 @@ class Codel(Fifo):
 class FqCodel:
     """Fair queueing over CoDel queues, RFC 8290.
 
-    A flow's queue is its key modulo the number of queues (section 4.1.1 hashes
+    A flow's queue is its key modulo the number of queues (section 4.1 hashes
     the 5-tuple; here keys are small and collisions would be noise).
     """
 
@@ -138,10 +138,11 @@ class FqCodel:
         "dropped_packets",
     )
 
-    QUEUES = 1024  # section 5.2.3
+    QUEUES = 1024
+    MOST_DROPPED = 64
 
     def __init__(self, limit_packets: int = 10_240, quantum_bytes: int = 1_514) -> None:
-        # sections 5.2.1 and 5.2.2
+        # the defaults of Linux and of the RFC
         self._limit = limit_packets
         self._quantum = quantum_bytes
         self._queues: dict[int, Codel] = {}
@@ -151,7 +152,7 @@ class FqCodel:
         self.backlog_bytes = self.backlog_packets = self.dropped_bytes = self.dropped_packets = 0
 
     def enqueue(self, packet: Packet, now: float) -> None:
-        """Section 4.1: classify, append, and drop from the longest queue when there are too many packets."""
+        """Section 4.1: classify, append, and halve the longest queue when there are too many packets."""
         key = packet[0].key % self.QUEUES
         queue = self._queues.get(key)
         if queue is None:
@@ -162,11 +163,12 @@ class FqCodel:
         if key not in self._deficits:
             self._deficits[key] = self._quantum
             self._new.append(key)
-        while self.backlog_packets > self._limit:
-            self._drop_from_longest(now)
+        if self.backlog_packets > self._limit:
+            longest = max(self._queues.values(), key=lambda queue: queue.backlog_bytes)
+            for _ in range(min(self.MOST_DROPPED, max(1, longest.backlog_packets // 2))):
+                self._drop_from(longest, now)
 
-    def _drop_from_longest(self, now: float) -> None:
-        longest = max(self._queues.values(), key=lambda queue: queue.backlog_bytes)
+    def _drop_from(self, longest: Codel, now: float) -> None:
         packet = Fifo.dequeue(longest, now)
         assert packet is not None, "the longest queue of a full discipline has a packet"
         self.backlog_bytes -= packet[2]
@@ -207,7 +209,7 @@ class FqCodel:
 
 
 class Pie(Fifo):
-    """Proportional integral controller enhanced, RFC 8033, with delays from timestamps (section 5.2 allows them).
+    """Proportional integral controller enhanced, RFC 8033, with delays from timestamps (which it allows).
 
     The probability is brought up to date at the first packet after each
     period rather than by a timer; an idle queue's periods are made up for.
@@ -264,7 +266,7 @@ class Pie(Fifo):
             if self._probability < below:
                 change /= divisor
                 break
-        if self._probability >= 0.1:
+        if self._probability >= 0.1:  # section 5.5
             change = min(change, 0.02)
         probability = self._probability + change
         if self._delay == 0.0 and self._delay_old == 0.0:

@@ -95,6 +95,15 @@ class Metrics:
     """At the bottleneck, of everybody."""
     decisions: tuple[tuple[float, Decision], ...] = ()
     """Our controller's, for traces; empty for rivals."""
+    video_call_bytes: int = 0
+    """Of all video calls."""
+    video_call_p95: float = 0.0
+    video_call_p99: float = 0.0
+    """Of frames that arrived whole: seconds from capture until the last bit has left the bottleneck."""
+    video_call_lost_share: float = 0.0
+    """Of frames."""
+    video_call_frozen_share: float = 0.0
+    """Of the time of the calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,17 @@ class Result:
     def voip_added_p99(self) -> float:
         """Seconds of one-way delay."""
         return self.together.voip_p99 - self.alone.voip_p99
+
+    @property
+    def video_call_keeps(self) -> float:
+        """Bytes of video calls together ÷ alone; 1.0 when there is none."""
+        alone = self.alone.video_call_bytes
+        return self.together.video_call_bytes / alone if alone else 1.0
+
+    @property
+    def video_call_added_p95(self) -> float:
+        """Seconds of a frame's delay."""
+        return self.together.video_call_p95 - self.alone.video_call_p95
 
     def page_growth(self, share: float) -> float:
         """Return by how much the ``share`` percentile of the page times has grown: 0.03 is 3 %; 0.0 without pages."""
@@ -167,7 +187,7 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law) -> Metrics:
         rate = radio_rate(scenario.line_rate, scenario.duration_seconds, line)
     link = build_link(simulator, rate, scenario.queue, scenario.rtt_seconds, queue)
     path = Path(simulator, link, scenario.rtt_seconds)
-    business = build_business(path, scenario.business, business_draw)
+    business = build_business(path, scenario.business, business_draw, scenario.line_rate)
     business_meter = path.watch(business.delivered)
     sent_meter = got_meter = path.watch(int)
     ours: OurSender | None = None
@@ -208,6 +228,10 @@ def _measure(
     spoken = sum(call.sent for call in business.calls)
     heard = sum(len(call.delays) for call in business.calls)
     chunks = [quality for video in business.videos for _, quality in video.chunks]
+    frames = [delay for call in business.video_calls for _, delay in call.frames]
+    frames_sent = sum(call.frames_sent for call in business.video_calls)
+    call_seconds = sum(call.seconds for call in business.video_calls)
+    frozen_seconds = sum(call.frozen_seconds for call in business.video_calls)
     window = _window_seconds(scenario)
     before = sent.rate(start - SETTLED_SECONDS, start)
     return Metrics(
@@ -241,6 +265,11 @@ def _measure(
         ),
         lost_packets=link.dropped_packets,
         decisions=tuple(ours.decisions) if ours else (),
+        video_call_bytes=sum(call.delivered_bytes for call in business.video_calls),
+        video_call_p95=percentile(frames, 0.95),
+        video_call_p99=percentile(frames, 0.99),
+        video_call_lost_share=1 - len(frames) / frames_sent if frames_sent else 0.0,
+        video_call_frozen_share=frozen_seconds / call_seconds if call_seconds else 0.0,
     )
 
 

@@ -3,12 +3,14 @@
 import random
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
+from math import cbrt
 
 import pytest
 
 from bandwidth.simulator.building import AQM_LIMIT_BYTES
 from bandwidth.simulator.events import Simulator
-from bandwidth.simulator.flows.bbr import BbrSender
+from bandwidth.simulator.flows.bbr import PROBE_BW, PROBE_RTT, BbrSender
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.link import FifoLink, QueueLink
 from bandwidth.simulator.meters import percentile
@@ -73,6 +75,34 @@ def test_cubic_loses_only_when_the_queue_is_full_and_cuts_to_seven_tenths():
         assert max(path.queue.between(at - RTT - full - 0.02, at)) >= 0.97 * full
 
 
+def test_cubics_sawtooth_and_mean_queue_are_those_of_its_formula():
+    # from 0.7 W the window is C·(t − K)³ + W_max, K = ∛((W_max − 0.7 W)/C) (RFC 9438 section 4.2), and it is cut when
+    # it is V: that is K + ∛((V − W_max)/C) later. A line of 100 ms keeps the Reno-friendly window out of it
+    path = line(RATE * 0.1, 0.1)
+    cuts = []
+
+    class Observed(CubicSender):
+        def lost(self, packets, new_event):
+            window = self.window
+            super().lost(packets, new_event)
+            if new_event:
+                cuts.append((path.simulator.now, window, self._window_max))
+
+    Observed(path).start()
+    path.simulator.run(90)
+    steady = cuts[3:]
+    assert len(steady) >= 8
+    area = 0.0
+    for (since, window, top), (until, last, _) in pairwise(steady):
+        k = cbrt((top - 0.7 * window) / 0.4)
+        assert until - since == pytest.approx(k + cbrt((last - top) / 0.4), abs=0.3)
+        area += top * (until - since) + 0.1 * ((until - since - k) ** 4 - k**4)  # its integral
+    seconds = steady[-1][0] - steady[0][0]
+    mean = area / seconds * 1_500 / RATE - 0.1  # what the line holds is not in the queue
+    queues = path.queue.between(steady[0][0], steady[-1][0])
+    assert sum(queues) / len(queues) == pytest.approx(mean, rel=0.05)
+
+
 def test_two_cubics_share_fairly():
     path = line(2 * BDP)
     first, second = CubicSender(path), CubicSender(path)
@@ -104,6 +134,36 @@ def test_bbr_drains_its_queue_to_see_the_round_trip():
     assert sender.min_rtt == pytest.approx(RTT, abs=0.002)
     empty = [at for at, queue in path.queue.points if at > 9 and queue == 0.0]
     assert empty  # ProbeRTT, every 10 s
+
+
+def test_bbr_cycles_through_its_gains_and_looks_for_the_round_trip():
+    path = line(10 * BDP)
+    sender = BbrSender(path, random.Random(5))
+    sender.start()
+    phases: list[tuple[float, tuple[int, float, int]]] = []
+
+    def look(_):
+        phase = (sender._mode, sender._pacing_gain, sender._cycle_index)
+        if not phases or phases[-1][1] != phase:
+            phases.append((path.simulator.now, phase))
+        path.simulator.after(0.001, look)
+
+    look(None)
+    path.simulator.run(45)
+    # draft 4.3.4.1: 5/4, 3/4, then 1; each for about a round trip, the first until 5/4 of the BDP is in flight
+    cycle = [
+        (gain, until - since)
+        for (since, (mode, gain, _)), (until, (after, _, _)) in pairwise(phases)
+        if mode == after == PROBE_BW
+    ]
+    first = next(index for index, (gain, _) in enumerate(cycle) if gain == 1.25)
+    assert [gain for gain, _ in cycle[first : first + 24]] == 3 * [1.25, 0.75, 1, 1, 1, 1, 1, 1]
+    assert all(RTT - 0.002 <= seconds <= 1.4 * RTT for _, seconds in cycle[first : first + 24])
+    # 4.3.5: every 10 s, for 200 ms and a round trip, with the time it takes to drain
+    probes = [(since, until - since) for (since, (mode, _, _)), (until, _) in pairwise(phases) if mode == PROBE_RTT]
+    assert len(probes) == 4
+    assert all(0.2 <= seconds <= 0.3 for _, seconds in probes)
+    assert all(10 <= later - earlier <= 10.6 for (earlier, _), (later, _) in pairwise(probes))
 
 
 # --- queue management ----------------------------------------------------------------------
@@ -150,7 +210,7 @@ def test_ledbat_alone_holds_a_queue_of_100_ms():
 
 
 def test_ledbats_latecomer_takes_the_line():
-    """The latecomer's base delay is the first one's queue (RFC 6817 section 2.2 and its references)."""
+    """The latecomer's base delay is the first one's queue: what LEDBAT++ was made to repair."""
     path = line(0.6 * RATE)
     first, late = LedbatSender(path), LedbatSender(path)
     first.start()
@@ -175,6 +235,37 @@ def test_ledbat_pp_holds_60_ms_and_pauses_for_at_most_a_tenth_of_the_time():
     sender.start()
     assert 0.85 <= shares(path, [sender], 5, 60)[0] <= 0.99
     assert percentile(path.queue.between(5, 60), 0.5) == pytest.approx(0.06, abs=0.01)
+
+
+def test_ledbat_pps_slowdowns_take_a_tenth_of_the_time():
+    path = line(0.4 * RATE)
+    sender = LedbatPlusPlusSender(path)
+    sender.start()
+    slowdowns: list[float] = []
+
+    def look(_):
+        if (sender._slowdown_began >= 0) != (len(slowdowns) % 2 == 1):
+            slowdowns.append(path.simulator.now)
+        path.simulator.after(0.005, look)
+
+    look(None)
+    path.simulator.run(100)
+    durations = [until - since for since, until in zip(slowdowns[::2], slowdowns[1::2], strict=False)]
+    pauses = [since - until for until, since in zip(slowdowns[1::2], slowdowns[2::2], strict=False)]
+    assert len(pauses) >= 8
+    for duration, pause in zip(durations, pauses, strict=False):
+        assert pause == pytest.approx(9 * duration, abs=0.1)
+        assert duration >= 2 * RTT  # two round trips at two packets, then slow start
+
+
+def test_two_ledbat_pps_share_fairly():
+    path = line(0.4 * RATE)
+    senders = [LedbatPlusPlusSender(path), LedbatPlusPlusSender(path)]
+    senders[0].start()
+    path.simulator.at(1, senders[1].start)
+    one, two = shares(path, senders, 20, 120)
+    assert one + two >= 0.85
+    assert 0.6 <= one / two <= 1.67
 
 
 @pytest.mark.parametrize(
@@ -209,6 +300,45 @@ def test_tcp_lp_gives_way_and_comes_back():
 def test_a_fixed_share_does_not_yield():
     result = run(Scenario(business="cubic", scavenger="fixed share", duration_seconds=30, business_until_seconds=25))
     assert result.business_keeps < 0.7
+
+
+def test_a_fixed_share_is_the_same_whoever_else_is_there():
+    # where nothing is lost nothing else moves it either: calls, pages, whatever the queue
+    scenario = Scenario(business="4 web+voip", queue="2000 ms", duration_seconds=30, business_until_seconds=28)
+    metrics = simulate(replace(scenario, scavenger="fixed share"))
+    assert metrics.lost_packets == 0
+    assert metrics.queue_p95 > 0.02
+    busy = metrics.scavenger_rate[10:28]  # a queue delays its bytes from one second to the next, but takes none away
+    assert sum(busy) / len(busy) == pytest.approx(0.5 * RATE, rel=0.01)
+    assert all(rate == pytest.approx(0.5 * RATE, rel=0.01) for rate in metrics.scavenger_rate[1:9])
+
+
+# --- video calls ---------------------------------------------------------------------------
+
+CALL = Scenario(business="video call", scavenger="none")
+
+
+@pytest.mark.parametrize(("line_mbit", "most"), [(2.0, 1.0), (5.0, 2.5), (20.0, 2.5)])
+def test_a_video_call_takes_its_rate_and_no_more(line_mbit, most):
+    metrics = simulate(replace(CALL, line_mbit=line_mbit))
+    # 40 s; headers come on top
+    assert 0.9 * most <= metrics.video_call_bytes * 8 / 40e6 <= 1.06 * most
+    assert metrics.video_call_lost_share == metrics.video_call_frozen_share == 0.0
+    assert metrics.video_call_p95 <= 1.5 / 30
+    assert metrics.video_call_p95 < metrics.video_call_p99 <= 3 / 30  # whole pictures are one in sixty
+
+
+def test_a_video_call_gives_way_to_a_download_in_a_deep_queue_and_suffers():
+    result = run(replace(CALL, scavenger="cubic", line_mbit=2.0))
+    assert result.video_call_keeps <= 0.7
+    assert result.video_call_added_p95 >= 0.15
+    assert result.together.video_call_lost_share > 0
+
+
+def test_a_video_call_is_safe_behind_fair_queueing():
+    result = run(replace(CALL, scavenger="cubic", queue="fq_codel"))
+    assert result.video_call_keeps >= 0.98
+    assert result.video_call_added_p95 <= 0.005
 
 
 # --- scenarios -----------------------------------------------------------------------------

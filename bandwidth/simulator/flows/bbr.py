@@ -4,19 +4,20 @@ import random
 from collections import deque
 from typing import Any
 
-from bandwidth.simulator.flows.tcp import TcpSender
+from bandwidth.simulator.flows.tcp import BURST_SECONDS, LEAST_BURST_PACKETS, TcpSender
 from bandwidth.simulator.path import Path
 
-HIGH_GAIN = 2.885  # 4.1.1: 2/ln 2, the least that doubles the rate each round
-CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4: ProbeBW
-WINDOW_GAIN = 2.0  # 4.2.3
-LEAST_WINDOW = 4.0  # BBRMinPipeCwnd
-BANDWIDTH_ROUNDS = 10  # BtlBwFilterLen
-MIN_RTT_SECONDS = 10.0  # RTpropFilterLen
-PROBE_RTT_SECONDS = 0.2
-FULL_PIPE_GROWTH = 1.25  # 4.3.2.3: a pipe is full when three rounds bring less than a quarter more
+HIGH_GAIN = 2.885  # 4.3.2.1: 2/ln 2, the least that doubles the rate each round
+CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4.1: ProbeBW
+WINDOW_GAIN = 2.0  # 4.3.4.1
+LEAST_WINDOW = 4.0  # 4.2.3.3: BBRMinPipeCwnd
+BANDWIDTH_ROUNDS = 10  # 4.1.1.2: BtlBwFilterLen
+MIN_RTT_SECONDS = 10.0  # 4.1.2.2: RTpropFilterLen
+PROBE_RTT_SECONDS = 0.2  # 4.3.5: ProbeRTTDuration
+FULL_PIPE_GROWTH = 1.25  # 4.3.2.2: a pipe is full when three rounds bring less than a quarter more
 FULL_PIPE_ROUNDS = 3
 PACING_MARGIN = 0.99  # Linux paces 1 % below the estimate
+SINGLE_PACKET_RATE = 150_000.0  # 4.2.2: below 1.2 Mbit/s packets go out one by one
 
 STARTUP, DRAIN, PROBE_BW, PROBE_RTT = range(4)
 
@@ -34,11 +35,13 @@ class BbrSender(TcpSender):
         "_first_sent_at",
         "_full_bandwidth",
         "_full_rounds",
+        "_limited_until",
         "_min_rtt_at",
         "_mode",
         "_pacing_gain",
         "_pipe_rtt",
         "_probe_done_at",
+        "_probe_round",
         "_randomness",
         "_round",
         "_round_ends_at",
@@ -63,6 +66,8 @@ class BbrSender(TcpSender):
         self._cycle_at = 0.0
         self._delivered_at = self._first_sent_at = 0.0
         self._probe_done_at = -1.0
+        self._probe_round = 0
+        self._limited_until = 0  # delivered bytes until which rates say nothing of the path
         self._window_before = 0.0
         self._conserving_until = -1
         self.pacing_rate = HIGH_GAIN * self.window * self.packet_bytes / 0.001  # 4.2.1: no round trip known yet: 1 ms
@@ -73,15 +78,16 @@ class BbrSender(TcpSender):
         super().start()
 
     def packet_state(self) -> Any:
-        """Delivery rate estimation (draft-cheng-iccrg-delivery-rate-estimation, 3.2)."""
+        """Delivery rate estimation, by draft-cheng-iccrg-delivery-rate-estimation."""
         if self.flight <= 1:
             self._first_sent_at = self._delivered_at = self._simulator.now
-        return self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now
+        limited = self.delivered_bytes < self._limited_until
+        return self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now, limited
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
         """4.2: update the model, then the three controls."""
         now = self._simulator.now
-        delivered_before, delivered_at, first_sent_at, sent_at = state
+        delivered_before, delivered_at, first_sent_at, sent_at, rate_limited = state
         self._first_sent_at = sent_at
         self._delivered_at = now
         if delivered_before >= self._round_ends_at:
@@ -92,13 +98,15 @@ class BbrSender(TcpSender):
             new_round = False
         interval = max(now - delivered_at, sent_at - first_sent_at)
         if interval >= min(self.min_rtt, rtt):
-            self._add_bandwidth((self.delivered_bytes - delivered_before) / interval)
+            bandwidth = (self.delivered_bytes - delivered_before) / interval
+            if not rate_limited or bandwidth >= self._bandwidth:  # 4.1.1.4
+                self._add_bandwidth(bandwidth)
         if new_round and self._mode == STARTUP:
             self._check_full_pipe()
         bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < float("inf") else 0.0
         if self._mode == PROBE_BW:
             self._advance_cycle(now, bdp)
-        elif self._mode == DRAIN and self.flight <= bdp:
+        elif self._mode == DRAIN and self.flight <= self._in_flight(1.0, bdp):
             self._enter_probe_bw(now)
         self._update_min_rtt(rtt, now)
         self._set_controls(packets, bdp)
@@ -135,12 +143,19 @@ class BbrSender(TcpSender):
         self._cycle_at = now
         self._pacing_gain = CYCLE[self._cycle_index]
 
+    def _in_flight(self, gain: float, bdp: float) -> float:
+        """4.2.3.2: what is in flight at ``gain``, with three of 4.2.2's quanta on their way through the hosts."""
+        rate = self.pacing_rate or 0.0
+        self.burst_least = 1 if rate < SINGLE_PACKET_RATE else LEAST_BURST_PACKETS
+        return gain * bdp + 3 * max(self.burst_least, int(rate * BURST_SECONDS / self.packet_bytes))
+
     def _advance_cycle(self, now: float, bdp: float) -> None:
         whole = now - self._cycle_at > self._pipe_rtt
+        before = self.flight + 1  # 4.3.4.3 looks at what was in flight before this acknowledgement
         if self._pacing_gain > 1:
-            due = whole and (self.in_recovery or self.flight + 1 >= self._pacing_gain * bdp)
+            due = whole and (self.in_recovery or before >= self._in_flight(self._pacing_gain, bdp))
         elif self._pacing_gain < 1:
-            due = whole or self.flight <= bdp
+            due = whole or before <= self._in_flight(1.0, bdp)
         else:
             due = whole
         if due:
@@ -149,7 +164,7 @@ class BbrSender(TcpSender):
             self._pacing_gain = CYCLE[self._cycle_index]
 
     def _update_min_rtt(self, rtt: float, now: float) -> None:
-        """4.1.2 and 4.3.5: a minimum that is older than 10 s is measured again, with a nearly empty pipe."""
+        """4.1.2.3 and 4.3.5: a minimum that is older than 10 s is measured again, with a nearly empty pipe."""
         expired = now - self._min_rtt_at > MIN_RTT_SECONDS
         if rtt <= self._pipe_rtt or expired:
             self._pipe_rtt = rtt
@@ -161,10 +176,14 @@ class BbrSender(TcpSender):
             self._probe_done_at = -1.0
         if self._mode != PROBE_RTT:
             return
+        # what is delivered now says nothing of the bandwidth
+        self._limited_until = self.delivered_bytes + max(1, self.flight * self.packet_bytes)
         if self._probe_done_at < 0:
             if self.flight <= LEAST_WINDOW:
-                self._probe_done_at = now + max(PROBE_RTT_SECONDS, self.smoothed_rtt)
-        elif now >= self._probe_done_at:
+                self._probe_done_at = now + PROBE_RTT_SECONDS
+                self._probe_round = self._round
+                self._round_ends_at = self.delivered_bytes
+        elif self._round > self._probe_round and now > self._probe_done_at:
             self._min_rtt_at = now
             self.window = max(self.window, self._window_before)
             if self._pipe_was_full:
@@ -189,7 +208,7 @@ class BbrSender(TcpSender):
             else:
                 self.window = max(self.window, self.flight + packets)
                 return
-        target = self._window_gain * bdp + 3 * self.burst_least  # 4.2.3.2: quanta in flight
+        target = self._in_flight(self._window_gain, bdp)
         if self._pipe_was_full:
             self.window = min(self.window + packets, target)
         elif self.window < target or self.delivered_bytes < 10 * self.packet_bytes:
@@ -201,10 +220,10 @@ class BbrSender(TcpSender):
         if new_event and self._mode != PROBE_RTT:
             self._window_before = max(self.window, self._window_before if self._conserving_until >= 0 else 0.0)
             self._conserving_until = self._next_number
-            self.window = max(float(self.flight + 1), LEAST_WINDOW)
+            self.window = float(self.flight + 1)
 
     def timed_out(self) -> None:
-        """4.2.3.4: one packet, then growth back to the window before."""
+        """4.2.3.4: one packet; with its acknowledgement comes the window before (the pace limits what that sends)."""
         self._window_before = max(self.window, self._window_before)
         self._conserving_until = self._next_number
         self.window = 1.0

@@ -4,10 +4,11 @@ from typing import Any
 
 from bandwidth.simulator.flows.tcp import INITIAL_WINDOW, TcpSender
 
-CUBIC_C = 0.4  # section 5: C
+CUBIC_C = 0.4  # section 5.1
 BETA = 0.7  # section 4.6: multiplicative decrease
 ALPHA = 3 * (1 - BETA) / (1 + BETA)  # section 4.3: the Reno-friendly increase
 LEAST_WINDOW = 2.0
+INFINITE = float("inf")
 # RFC 9406 section 4.3
 LEAST_THRESHOLD_SECONDS, MOST_THRESHOLD_SECONDS = 0.004, 0.016
 ROUND_SAMPLES = 8
@@ -36,7 +37,7 @@ class CubicSender(TcpSender):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.slow_start_threshold = float("inf")
+        self.slow_start_threshold = INFINITE
         self._window_max = 0.0
         self._window_before = 0.0  # RFC 9438's cwnd_prior
         self._k = 0.0
@@ -57,7 +58,8 @@ class CubicSender(TcpSender):
             return
         window = self.window
         if window < self.slow_start_threshold:
-            self._hystart(rtt)
+            if self.slow_start_threshold == INFINITE:  # RFC 9406 section 4.3: in the first slow start only
+                self._hystart(rtt)
             if limited or window < 2 * self.flight:
                 self.window = window + (packets if self._conservative_rounds < 0 else packets / CONSERVATIVE_DIVISOR)
             return
@@ -125,8 +127,8 @@ class CubicSender(TcpSender):
         self._epoch_at = -1.0
 
     def idle_ended(self) -> None:
-        """RFC 5681 section 4.1: what was learned of the path before the pause no longer holds."""
-        self.slow_start_threshold = max(self.slow_start_threshold if self._window_max else 0.0, 0.75 * self.window)
+        """RFC 5681 section 4.1: a new slow start; it ends no earlier than at three quarters of before (RFC 2861)."""
+        self.slow_start_threshold = max(self.slow_start_threshold, 0.75 * self.window)
         self.window = min(self.window, INITIAL_WINDOW)
         self._conservative_rounds = -1
         self._epoch_at = -1.0
@@ -140,8 +142,9 @@ class CubicSender(TcpSender):
         self.window = max(self.window, INITIAL_WINDOW)
 
     def timed_out(self) -> None:
-        """Section 4.8: as Reno does, with CUBIC's factor."""
-        self._window_before = self._window_max = self.window
+        """Section 4.8: as Reno does, with CUBIC's factor; the next epoch starts from the window that it finds."""
+        self._window_before = self.window
+        self._window_max = 0.0
         self.slow_start_threshold = max(LEAST_WINDOW, self.window * BETA)
         self.window = 1.0
         self._epoch_at = -1.0

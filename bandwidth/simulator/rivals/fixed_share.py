@@ -5,7 +5,7 @@ from bandwidth.simulator.path import Path
 
 
 class FixedShareSender(CubicSender):
-    """CUBIC, paced at ``rate`` (bytes per second)."""
+    """CUBIC, paced at ``rate`` (bytes per second): the pace never moves; its window still halves at losses."""
 
     __slots__ = ()
 

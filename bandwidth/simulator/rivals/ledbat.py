@@ -1,4 +1,4 @@
-"""LEDBAT, RFC 6817.
+"""LEDBAT, RFC 6817 (section 2.4.2 has its sender).
 
 Delays are round trips: the way back is constant here, so it is in the base as
 well, and drops out of the queuing delay as a one-way clock offset does.
@@ -13,7 +13,7 @@ from bandwidth.simulator.rivals.delay import BaseDelay
 
 TARGET_SECONDS = 0.1  # section 2.5: at most 100 ms
 GAIN = 1.0  # at most 1
-CURRENT_FILTER = 4  # at least 4 samples, of which the minimum counts
+CURRENT_FILTER = 4  # samples, of which the least counts (one of the filters that the RFC allows)
 ALLOWED_INCREASE = 1.0
 INITIAL_WINDOW = LEAST_WINDOW = 2.0  # INIT_CWND, MIN_CWND
 
@@ -45,5 +45,5 @@ class LedbatSender(TcpSender):
             self.window = max(LEAST_WINDOW, self.window / 2)
 
     def timed_out(self) -> None:
-        """Section 2.4.2: the congestion timeout."""
-        self.window = LEAST_WINDOW
+        """Section 2.4.2, the congestion timeout: one packet; the next acknowledgement brings back the least window."""
+        self.window = 1.0

@@ -1,4 +1,7 @@
-"""LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus (section 4's mechanisms, by name)."""
+"""LEDBAT++, draft-irtf-iccrg-ledbat-plus-plus; the sections are those of its version 01.
+
+Where the draft is silent (losses and timeouts), this is TCP as in RFC 5681.
+"""
 
 from collections import deque
 from math import ceil
@@ -8,13 +11,13 @@ from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.path import Path
 from bandwidth.simulator.rivals.delay import BaseDelay
 
-TARGET_SECONDS = 0.06
-LARGEST_GAIN_DIVISOR = 16
+TARGET_SECONDS = 0.06  # section 4.5
+LARGEST_GAIN_DIVISOR = 16  # section 4.2
 CURRENT_FILTER = 4
 LEAST_WINDOW = 2.0
-SLOW_START_EXIT = 0.75  # of the target
-SLOWDOWN_ROUNDS = 2
-SLOWDOWN_EVERY = 9  # times the last one's duration: at most a tenth of the time is spent in them
+SLOW_START_EXIT = 0.75  # section 4.1: of the target
+SLOWDOWN_ROUNDS = 2  # section 4.4: to wait before the first one, and to stay at the least window
+SLOWDOWN_EVERY = 9  # section 4.4: times the last one's duration, so that at most a tenth of the time is in them
 
 
 class LedbatPlusPlusSender(TcpSender):
@@ -65,7 +68,7 @@ class LedbatPlusPlusSender(TcpSender):
         elif queue <= self._target:
             self.window += gain * packets / self.window
         elif now - self._decreased_at >= self.smoothed_rtt:
-            # "W += max(GAIN − Constant · W · (delay/target − 1), −W/2)", per round trip
+            # section 4.3, once per round trip, with its constant at 1; below the target the window grows by the gain
             self._decreased_at = now
             change = max(gain - self.window * (queue / self._target - 1), -self.window / 2)
             self.window = max(LEAST_WINDOW, self.window + change)
@@ -73,7 +76,7 @@ class LedbatPlusPlusSender(TcpSender):
     def _grow_fast(self, growth: float, queue: float, now: float) -> None:
         first = self._threshold == float("inf")
         self.window += growth
-        # by delay only the first time: later ones would measure what others queue
+        # section 4.1: by delay only the first time; section 4.4: later up to the window before the slowdown
         if (first and queue > SLOW_START_EXIT * self._target) or self.window >= self._threshold:
             self._leave_slow_start(now)
 
@@ -101,5 +104,7 @@ class LedbatPlusPlusSender(TcpSender):
                 self._leave_slow_start(self._simulator.now)
 
     def timed_out(self) -> None:
-        """As LEDBAT."""
-        self.window = LEAST_WINDOW
+        """As RFC 5681 section 3.1: one packet, then slow start up to half of what was in flight."""
+        self._threshold = max(LEAST_WINDOW, self.window / 2)
+        self._slow_start = True
+        self.window = 1.0

@@ -5,9 +5,9 @@ from typing import Any
 from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.path import Path
 
-DELAY_SHARE = 0.15  # section III-B, δ: of the range between the least and the greatest one-way delay
-SMOOTHING = 1 / 8  # γ
-INFERENCE_ROUND_TRIPS = 3  # section III-C: the timer of the inference phase
+DELAY_SHARE = 0.15  # of the range between the least and the greatest one-way delay
+SMOOTHING = 1 / 8
+INFERENCE_ROUND_TRIPS = 3
 
 
 class TcpLpSender(TcpSender):
@@ -16,6 +16,12 @@ class TcpLpSender(TcpSender):
     The way back is constant here, so round trips stand for one-way delays. The
     range of delays is learned in the first slow start, up to its first loss;
     before that nothing counts as an early indication.
+
+    Constants and reactions are the paper's as Linux's ``tcp_lp.c`` has them, with
+    two differences. Linux forgets the range at each indication (and calls that a
+    makeshift); here it stays. And an indication within the first round trip
+    after a cut is what was queued before it, so only a later one within the
+    inference phase counts as the second.
     """
 
     __slots__ = ("_greatest", "_inference_until", "_least", "_range_known", "_slow_start_threshold", "_smoothed")
@@ -30,7 +36,7 @@ class TcpLpSender(TcpSender):
         self._slow_start_threshold = float("inf")
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
-        """Section III-C's congestion avoidance: halve and observe; a second indication while observing: window 1."""
+        """Halve at an early indication and observe; a second one while observing: window 1."""
         now = self._simulator.now
         self._least = min(self._least, rtt)
         self._greatest = max(self._greatest, rtt)
@@ -42,7 +48,6 @@ class TcpLpSender(TcpSender):
                 self.window = max(1.0, self.window / 2)
                 self._inference_until = now + INFERENCE_ROUND_TRIPS * self.smoothed_rtt
             elif now > self._inference_until - (INFERENCE_ROUND_TRIPS - 1) * self.smoothed_rtt:
-                # the first round trip of the phase still shows what was before the cut
                 self.window = 1.0
                 self._inference_until = now + INFERENCE_ROUND_TRIPS * self.smoothed_rtt
             self._slow_start_threshold = max(2.0, self.window)
