@@ -17,3 +17,20 @@ def line_share(line_mbit: float, share: float) -> BytesPerSecond:
     if not 0 < share <= 1:
         raise ValueError(f"share {share} is not above 0 and at most 1")
     return BytesPerSecond(max(1, int(line_mbit * 1_000_000 / 8 * share)))
+
+
+PACKET_SECONDS = 0.004
+LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES = 1_500, 576
+
+
+def packet_bytes(line: BytesPerSecond | None) -> int:
+    """Return the IP packet size to send with on a line of ``line`` bytes per second (None: unknown).
+
+    A telephone packet waits for the packet that is on the wire: 6 ms behind a full
+    one at 2 Mbit/s. So packets take at most `PACKET_SECONDS`, as link fragmentation
+    for slow lines has it (RFC 2686 section 1), but are no smaller than the 576 bytes
+    that every IPv4 host takes (RFC 1122 section 3.3.2).
+    """
+    if line is None:
+        return LARGEST_PACKET_BYTES
+    return min(LARGEST_PACKET_BYTES, max(SMALLEST_PACKET_BYTES, int(line * PACKET_SECONDS)))

@@ -5,6 +5,7 @@ from bandwidth.core.states import Reason
 
 STRONG_QUEUE = 4.0  # × threshold: yield at once
 PERSISTENT_SECONDS = 0.5  # a queue that stays this long although we cut is somebody else's
+CUT_SHOWS_SECONDS = 0.15
 LOSSES_LEAST = 2  # a paced sender below line rate loses nothing: two at a time are somebody's full buffer …
 LOSSES_USUAL = 3.0  # … unless the line itself loses packets: then so many times as usual
 SHORTFALL = 0.15  # of what was sent: more is not the grain of packets and samples
@@ -28,11 +29,11 @@ class Competition:
         self._short_looks = 0
 
     def judge(
-        self, view: View, threshold_seconds: float, now: float, *, cutting: bool, within_capacity: bool
+        self, view: View, threshold_seconds: float, now: float, *, cut_at: float | None, within_capacity: bool
     ) -> Reason | None:
         """Return why business needs the line at once, or None.
 
-        ``cutting``: we have cut because of a queue. ``within_capacity``: we send no more than the line carries.
+        ``cut_at``: when we last began to cut because of the queue that is there. ``within_capacity``: we send no more than the line carries.
         """
         if view.bulk_business:
             return Reason.BUSINESS_BULK
@@ -46,9 +47,10 @@ class Competition:
             return Reason.SHORTFALL
         if self._short_looks >= SHORTFALL_LOOKS:
             return Reason.SHORTFALL
-        return self._judge_queue(view.queue_seconds, threshold_seconds, now, cutting=cutting)
+        return self._judge_queue(view, threshold_seconds, now, cut_at)
 
-    def _judge_queue(self, queue: float | None, threshold: float, now: float, *, cutting: bool) -> Reason | None:
+    def _judge_queue(self, view: View, threshold: float, now: float, cut_at: float | None) -> Reason | None:
+        queue = view.queue_seconds
         if queue is None or queue <= threshold / 2:
             self._queue_since = None
             return None
@@ -56,4 +58,6 @@ class Competition:
             return Reason.PERSISTENT_QUEUE
         if self._queue_since is None:
             self._queue_since = now
-        return Reason.PERSISTENT_QUEUE if cutting and now - self._queue_since >= PERSISTENT_SECONDS else None
+        # a cut needs a round trip, and the filter of the pings, to show
+        shown = cut_at is not None and now - cut_at >= view.rtt_seconds + CUT_SHOWS_SECONDS
+        return Reason.PERSISTENT_QUEUE if shown and now - self._queue_since >= PERSISTENT_SECONDS else None

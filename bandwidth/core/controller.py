@@ -17,11 +17,14 @@ from bandwidth.core.states import Event, Reason, State, next_state
 from bandwidth.core.trace import DecisionTrace
 from bandwidth.units import BytesPerSecond
 
-LEAST_RATE = BytesPerSecond(4_000)  # keeps a connection and its sensors alive: one segment in 0.4 s
+LEAST_RATE = BytesPerSecond(4_000)  # keeps a connection and its sensors alive: one segment in 0.4 s …
+LEAST_SHARE = 0.005  # … or this part of a slow line …
+LEAST_RATE_EVER = BytesPerSecond(1_000)  # … but this in any case
 FIRST_RATE = BytesPerSecond(64_000)  # of an unknown line: four segments in 90 ms
 HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
 BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
-BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s
+BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
+BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
 BUSINESS_MOST = 0.5  # of the capacity: after a yield, more than this is still using it
 MTU_BYTES = 1_500
@@ -30,6 +33,8 @@ CUT_LEAST, CUT_MOST = 0.1, 0.5
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
+FULL_SECONDS = 10.0  # for so long a rate that had made a queue slowly is not reached again
+FULL_DELIVERED = 0.8
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
 QUIET_LONGEST_SECONDS = 4.0  # a line that has become free is found within this …
 QUIET_BLIND_LONGEST_SECONDS = 8.0  # … or this: each ramp into a transfer that nothing shows costs it a window
@@ -41,8 +46,9 @@ FAILED_RAMP_ROUND_TRIPS = 8.0
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
 STEADY_MOST = 0.8  # of the capacity: business that stays below it takes only what it needs
+STEADY_NEED = 1.15  # of its mean: what it takes in its busier moments
 STEADY_GROWTH, STEADY_FALL = 1.3, 0.8  # beyond these it was not what it seemed
-SHARE_AGAIN_SECONDS = 60.0  # … and is not tried again for so long
+SHARE_AGAIN_SECONDS = 20.0  # one that fell beside us is not tried again for so long
 PAUSE_EVERY_SECONDS = 60.0
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05
@@ -58,7 +64,8 @@ class ControllerSettings:
     """The line's rate; None: it is learned."""
     threshold_seconds: float = 0.008
     """Queue that counts as one: strict 4 ms, normal 8 ms, relaxed 20 ms."""
-    least_rate: BytesPerSecond = LEAST_RATE
+    least_rate: BytesPerSecond | None = None
+    """What is sent beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Controller:
         self.capacity = CapacityEstimate(settings.capacity)
         self.trace = DecisionTrace()
         self.state = State.LEARN
+        least = LEAST_RATE if settings.capacity is None else min(LEAST_RATE, LEAST_SHARE * settings.capacity)
+        self._least_rate = float(max(LEAST_RATE_EVER, least) if settings.least_rate is None else settings.least_rate)
         self._rate = float(min(FIRST_RATE, settings.capacity or FIRST_RATE))
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
@@ -91,6 +100,7 @@ class Controller:
         self._steady: float | None = None
         self._share_from = now
         self._return_to: float | None = None
+        self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
         self._pause_least: float | None = None
         self._rate_before = self._rate
         self._steps: dict[State, Callable[[View, float, float], None]] = {
@@ -135,7 +145,7 @@ class Controller:
         feed_forward = self._feed_forward(now)
         if feed_forward is not None and feed_forward < rate:
             rate, reason = feed_forward, Reason.BUSINESS_LOAD
-        return self._decide(now, reason, max(rate, float(self._settings.least_rate)), ceiling)
+        return self._decide(now, reason, max(rate, self._least_rate), ceiling)
 
     def _decide(self, now: float, reason: Reason, rate: float, ceiling: BytesPerSecond | None) -> Decision:
         if ceiling is not None and ceiling < rate:
@@ -155,14 +165,19 @@ class Controller:
 
     def _target(self, now: float) -> float | None:
         capacity = self.capacity.bytes_per_second(now)
-        return None if capacity is None else HEADROOM * capacity
+        if capacity is None:
+            return None
+        if self._full_at is not None and not 0 <= now - self._full_at[0] < FULL_SECONDS:
+            self._full_at = None
+        return HEADROOM * (capacity if self._full_at is None else min(capacity, self._full_at[1]))
 
     def _feed_forward(self, now: float) -> float | None:
         capacity = self.capacity.bytes_per_second(now)
-        need = self._business.need
+        # what is steady has its bursts without us, too: only its mean is ours to leave
+        need = self._business.need if self._steady is None else STEADY_NEED * self._business.rate(1.0, now)
         if capacity is None or need < BUSINESS_SEEN * capacity:
             return None
-        margin = max(BUSINESS_MARGIN * capacity, BUSINESS_MARGIN_LEAST)
+        margin = max(BUSINESS_MARGIN * capacity, min(BUSINESS_MARGIN_LEAST, BUSINESS_MARGIN_MOST * capacity))
         return max(0.0, HEADROOM * capacity - need - margin)
 
     def _competitor(self, view: View, now: float) -> Reason | None:
@@ -172,7 +187,7 @@ class Controller:
             view,
             self._threshold(now),
             now,
-            cutting=self.state is State.BACK_OFF,
+            cut_at=self._entered_at if self.state is State.BACK_OFF else None,
             within_capacity=target is not None and self._rate <= target,
         )
         if reason is Reason.BUSINESS_BULK and self._shares_with_steady(now):
@@ -184,10 +199,11 @@ class Controller:
         if self._steady is None:
             return False
         rate = self._business.rate(1.0, now)
-        if STEADY_FALL * self._steady <= rate <= STEADY_GROWTH * self._steady:
-            return True
-        self._refuse_sharing(now)
-        return False
+        if rate < STEADY_FALL * self._steady:
+            self._refuse_sharing(now)
+        elif rate > STEADY_GROWTH * self._steady:
+            self._steady = None  # it grew beside us, so we did it no harm: judge it anew
+        return self._steady is not None
 
     def _refuse_sharing(self, now: float) -> None:
         self._steady = None
@@ -199,7 +215,7 @@ class Controller:
             self._rate_before = self._rate
             self._move(Event.SIGNALS_LOST, now)
         elif not lost and self.state is State.STALL:
-            self._rate = max(float(self._settings.least_rate), self._rate_before / 2)
+            self._rate = max(self._least_rate, self._rate_before / 2)
             self._move(Event.SIGNALS_BACK, now)
 
     # --- a step in each state ------------------------------------------------------------
@@ -261,7 +277,7 @@ class Controller:
             self._cut(view, now, queue / threshold)
 
     def _yield(self, view: View, now: float, _step: float) -> None:
-        self._rate = float(self._settings.least_rate)
+        self._rate = self._least_rate
         capacity = self.capacity.bytes_per_second(now)
         calm = view.business_harm_seconds <= HARM_SECONDS and (
             view.queue_seconds is None or view.queue_seconds <= self._threshold(now) / 2
@@ -339,7 +355,7 @@ class Controller:
         self._competition.forget()
         self._return_to = None
         self._reason = reason
-        self._rate = float(self._settings.least_rate)
+        self._rate = self._least_rate
         self._move(Event.COMPETITOR, now)
 
     def _resume(self, share: float, now: float) -> None:
@@ -360,6 +376,9 @@ class Controller:
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes was a page or a burst: return soon, but not twice in a row
         again = now - self._cut_at < FAILED_RAMP_SECONDS
+        if cut <= CUT_LEAST and view.delivered > FULL_DELIVERED * self._rate:
+            # no burst, and nearly all of ours got through: somebody small takes what is missing
+            self._full_at = (now, view.delivered)
         self._return_to = None if again else RETURN_SHARE * self._rate
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
@@ -368,7 +387,7 @@ class Controller:
     def _cut(self, view: View, now: float, cut: float) -> None:
         kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
         known = view.delivered if view.delivered > DELIVERED_NOTHING else self._rate
-        self._rate = max(float(self._settings.least_rate), kept * min(self._rate, known))
+        self._rate = max(self._least_rate, kept * min(self._rate, known))
         self._cut_at = now
 
     def _grow(self, view: View, now: float, step: float, fullness: float) -> None:

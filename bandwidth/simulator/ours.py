@@ -9,7 +9,7 @@ from bandwidth.core.signals import Sample
 from bandwidth.core.states import State
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.path import Path
-from bandwidth.units import BytesPerSecond
+from bandwidth.units import BytesPerSecond, packet_bytes
 
 SAMPLE_SECONDS = 0.05
 PING_SECONDS = 0.05
@@ -83,7 +83,7 @@ class OurSender(CubicSender):
         business: Callable[[], tuple[int, dict[int, int]] | None],
         kernel_window: bool = True,
     ) -> None:
-        super().__init__(path)
+        super().__init__(path, packet_bytes=packet_bytes(BytesPerSecond(int(line_rate))))
         self._kernel_window = kernel_window
         if not kernel_window:
             self.window = float("inf")

@@ -143,6 +143,10 @@ class VideoCall:
         """Bytes per second that the call wants to send now."""
         return self._law.rate
 
+    def connections(self) -> dict[int, int]:
+        """See `BusinessFlow`."""
+        return {self.key: self.delivered_bytes}
+
     def start(self, _: Any = None) -> None:
         """Begin."""
         self.running = True
