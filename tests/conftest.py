@@ -27,8 +27,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 @pytest.fixture(autouse=True)
 def log_as_at_first() -> Iterator[None]:
     """Undo what a command run inside of a test has set: its standard error may be closed by then."""
+    log_plainly()
     yield
     structlog.reset_defaults()
+
+
+def log_plainly() -> None:
+    """Log as structlog does by default, without drawing a traceback for seconds."""
+    *others, renderer = structlog.get_config()["processors"]
+    assert isinstance(renderer, structlog.dev.ConsoleRenderer)
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, plain])
 
 
 @pytest.fixture(scope="session")
