@@ -40,12 +40,21 @@ def _files() -> Iterator[tuple[Path, str]]:
         if root in seen:
             continue
         seen.add(root)
-        for path in sorted(root.rglob("*")):
-            inside = path.relative_to(root)
-            if (
-                skipped.isdisjoint(inside.parts)
-                and path.is_file()
-                and not path.is_symlink()
-                and path.stat().st_size <= LARGEST_FILE_BYTES
-            ):
-                yield path, f"{kind}/{inside.as_posix()}"
+        for path in _walk(root, skipped):
+            if path.is_file() and path.stat().st_size <= LARGEST_FILE_BYTES:
+                yield path, f"{kind}/{path.relative_to(root).as_posix()}"
+
+
+def _walk(directory: Path, skipped: set[str]) -> Iterator[Path]:
+    """Give what is no directory and no link, in sorted order; looks only as far as somebody takes it."""
+    try:
+        entries = sorted(directory.iterdir())
+    except OSError:
+        return  # not ours to read, or gone meanwhile
+    for path in entries:
+        if path.name in skipped or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _walk(path, skipped)
+        else:
+            yield path

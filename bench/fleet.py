@@ -1,9 +1,13 @@
-"""A seed server and endpoints as real processes on loopback addresses, driven by their public commands alone.
+"""A seed server and endpoints as real processes on loopback addresses, driven by their public commands.
+
+How far endpoints are is asked of their daemons directly, as `p2pdist status` does: a process
+for each look would cost more processor time than what is looked at.
 
 The demo, the benchmarks and the tests with real parts share this module. Every
 process that it starts ends with `open_fleet`: by SIGTERM, then by SIGKILL.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -19,11 +23,16 @@ from typing import Any
 
 import trio
 
+from p2pdist.edges.local_socket import ask_daemon
+from p2pdist.errors import UserError
+from p2pdist.settings import EndpointHome
+
 SERVER_START_SECONDS = 30.0  # importing the web stack on a busy machine takes seconds
 ENDPOINT_START_SECONDS = 30.0
 STOP_SECONDS = 10.0  # a daemon gives itself 5 s for its last records
 POLL_SECONDS = 0.1
-FOLLOW_RETRY_SECONDS = 0.5  # between attempts to follow an endpoint that is down
+FOLLOW_SECONDS = 0.2  # between looks at an endpoint
+TOKEN_TTL = "30d"  # longer than any benchmark
 LOG_TAIL_LINES = 15
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -44,7 +53,7 @@ class Member:
     stopping: bool = False
     """It is meant to end, or has been."""
     latest: dict[str, Any] | None = None
-    """An endpoint's last `status --json`, kept up by `Fleet.follow`."""
+    """What `p2pdist status --json` would say, kept up to date while the fleet is open."""
 
     @property
     def log(self) -> Path:
@@ -78,6 +87,8 @@ class Fleet:
             for k in range(1, endpoints + 1)
         }
         self.web_port, self.origin_port = free_ports(2)
+        self._token = ""
+        self._token_lock = trio.Lock()
 
     @property
     def members(self) -> list[Member]:
@@ -119,11 +130,11 @@ class Fleet:
     # --- endpoints -------------------------------------------------------------------
 
     async def enrol(self, k: int) -> None:
-        """Enrol endpoint ``k`` with a token of its own."""
+        """Enrol endpoint ``k`` with the fleet's token."""
         member = self.endpoints[k]
-        await run_command(
-            "p2pdist", "enrol", "--home", member.home, await self.token(), "--address", member.address
-        )  # fmt: skip
+        async with self._token_lock:
+            self._token = self._token or await self.token("--uses", str(len(self.endpoints)), "--ttl", TOKEN_TTL)
+        await run_command("p2pdist", "enrol", "--home", member.home, self._token, "--address", member.address)
         # any free port: a second fleet on the same addresses does not collide
         (member.home / "config.toml").write_text("lan_port = 0\n")
 
@@ -138,9 +149,9 @@ class Fleet:
     async def launch_endpoint(self, k: int) -> None:
         """Start `p2pdist run` without waiting, and follow its status."""
         member = self.endpoints[k]
-        member.latest = None
         following = member.process is not None
         await self._start(member, "p2pdist", "run", "--home", member.home, "--address", member.address)
+        member.latest = None  # it told of the process before
         if not following:
             self._nursery.start_soon(self._follow, member)
 
@@ -159,23 +170,14 @@ class Fleet:
         return answer
 
     async def _follow(self, member: Member) -> None:
-        """Keep `Member.latest` up to date: one long `status --watch`, since starting a command costs processor time."""
-        command = [_SCRIPTS / "p2pdist", "status", "--home", member.home, "--json", "--watch"]
+        """Keep `Member.latest` up to date."""
         while True:
-            async with trio.open_nursery() as nursery:
-                start = partial(
-                    trio.run_process, command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
-                    start_new_session=True, deliver_cancel=_end,
-                )  # fmt: skip
-                process: trio.Process = await nursery.start(start)
-                unread = b""
-                assert process.stdout is not None
-                async for chunk in process.stdout:
-                    unread += chunk
-                    while b"\n}\n" in unread:  # each document is indented, so this is the end of one
-                        document, _, unread = unread.partition(b"\n}\n")
-                        member.latest = json.loads(document + b"}")
-            await trio.sleep(FOLLOW_RETRY_SECONDS)
+            process = member.process
+            with contextlib.suppress(UserError):  # it is down, or not up yet
+                answer = await ask_daemon(EndpointHome(member.home).socket, "status")
+                if member.process is process:
+                    member.latest = answer
+            await trio.sleep(FOLLOW_SECONDS)
 
     # --- processes -------------------------------------------------------------------
 

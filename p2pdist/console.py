@@ -44,7 +44,8 @@ def configure_log(level: str) -> None:
     """Log to standard error: coloured for a terminal, one line of key=value otherwise."""
     on_terminal = sys.stderr.isatty()
     renderer: Any = (
-        structlog.dev.ConsoleRenderer()
+        # its default shows local variables, keys and tokens among them, and takes seconds to draw them
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if on_terminal
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
     )

@@ -171,4 +171,6 @@ def step_seconds(transfers: Collection[Transfer], now: float) -> float:
     if any(transfer.busy(now) for transfer in transfers):
         return ACTIVE_STEP_SECONDS
     unfinished = any(transfer.state not in ("verified", "failed") for transfer in transfers)
-    return STALLED_STEP_SECONDS if unfinished else IDLE_STEP_SECONDS
+    longest = STALLED_STEP_SECONDS if unfinished else IDLE_STEP_SECONDS
+    retries = (max(0.0, transfer.retry_at - now) for transfer in transfers if transfer.state == "failed")
+    return min((longest, *retries))

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from p2pdist.edges.torrent_engine import SwarmIdentity
 from tests.helpers import certificates as certificates_module
@@ -17,8 +17,15 @@ from tests.helpers import repository_simulator
 from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 
-# the same examples on every run: a failure is the change's fault, not the day's
-settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True, max_examples=40)
+# the same examples on every run and no clock: a failure is the change's fault, not the day's or a busy machine's
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+    max_examples=40,
+)
 # HYPOTHESIS_PROFILE=explore looks for new examples
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
@@ -27,8 +34,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 @pytest.fixture(autouse=True)
 def log_as_at_first() -> Iterator[None]:
     """Undo what a command run inside of a test has set: its standard error may be closed by then."""
+    log_plainly()
     yield
     structlog.reset_defaults()
+
+
+def log_plainly() -> None:
+    """Log as structlog does by default, without drawing a traceback for seconds."""
+    *others, renderer = structlog.get_config()["processors"]
+    assert isinstance(renderer, structlog.dev.ConsoleRenderer)
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, plain])
 
 
 @pytest.fixture(scope="session")

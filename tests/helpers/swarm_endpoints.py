@@ -24,8 +24,10 @@ from tests.helpers.pki import TestCA
 
 PIECE_BYTES = 256 << 10
 
-# a port differs from run to run anyway; the addresses keep the engines of one test apart
+# a port differs from run to run anyway; the addresses keep the engines of one test apart, and of the processes that
+# share the suite
 _HOSTS = itertools.count(1)
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def make_identity(ca: TestCA) -> SwarmIdentity:
 async def open_test_endpoint(directory: Path, identity: SwarmIdentity, *, port: int = 0) -> AsyncIterator[Endpoint]:
     """Open an engine on an address of its own."""
     host = next(_HOSTS)
-    address = f"127.0.{2 + host // 250}.{1 + host % 250}"
+    address = f"127.{1 + _WORKER}.{host // 250}.{1 + host % 250}"
     async with open_torrent_engine(listen_address=address, listen_port=port, identity=identity) as engine:
         directory.mkdir(parents=True, exist_ok=True)
         yield Endpoint(engine, address, directory)

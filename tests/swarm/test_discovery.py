@@ -1,6 +1,7 @@
 """Real mDNS on the loopback interface, with several daemons on 127.x addresses, and hostile records."""
 
 import base64
+import ipaddress
 import os
 from dataclasses import replace
 from functools import partial
@@ -21,8 +22,13 @@ def new_id() -> EndpointId:
     return EndpointId(base64.b32encode(os.urandom(16)).decode().rstrip("=").lower())
 
 
-def announcement(address: str, port: int = 7000, site_tag: str = "") -> Announcement:
-    return Announcement(new_id(), address, port, SWARM, site_tag)
+def new_address() -> str:
+    # random for the same reason: names per address are capped
+    return str(ipaddress.IPv4Address("127.64.0.0") + int.from_bytes(os.urandom(3)) % (1 << 22))
+
+
+def announcement(address: str | None = None, port: int = 7000) -> Announcement:
+    return Announcement(new_id(), address or new_address(), port, SWARM, "")
 
 
 async def heard_from(discovery: Discovery, endpoint_id: str, *, seconds: float = 8.0) -> PeerFound | PeerLost:
@@ -36,9 +42,9 @@ async def heard_from(discovery: Discovery, endpoint_id: str, *, seconds: float =
 
 
 async def test_two_daemons_find_each_other_follow_changes_and_say_goodbye():
-    one, two = announcement("127.0.1.101"), announcement("127.0.1.102", 7001)
-    async with open_discovery(one, interface="127.0.1.101") as a:
-        async with open_discovery(two, interface="127.0.1.102") as b:
+    one, two = announcement(), announcement(port=7001)
+    async with open_discovery(one, interface=one.address) as a:
+        async with open_discovery(two, interface=two.address) as b:
             assert await heard_from(a, two.endpoint_id) == PeerFound(two)
             assert await heard_from(b, one.endpoint_id) == PeerFound(one)
             moved = replace(two, port=7002, site_tag="fedcba9876543210")
@@ -51,7 +57,7 @@ async def test_two_daemons_find_each_other_follow_changes_and_say_goodbye():
 
 async def test_opening_does_not_wait_for_the_announcement():
     with trio.fail_after(1):
-        async with open_discovery(announcement("127.0.1.103"), interface=None):
+        async with open_discovery(announcement(), interface=None):
             pass
 
 
@@ -60,7 +66,7 @@ async def test_a_failure_is_a_problem_in_words_and_stops_nothing(monkeypatch):
         raise OSError(19, "No such device")
 
     monkeypatch.setattr(module, "_open", no_network)
-    async with open_discovery(announcement("127.0.1.104"), interface=None) as a:
+    async with open_discovery(announcement(), interface=None) as a:
         with trio.fail_after(2):
             while not a.problem:  # noqa: ASYNC110 - a plain attribute
                 await trio.sleep(0.01)
@@ -68,13 +74,13 @@ async def test_a_failure_is_a_problem_in_words_and_stops_nothing(monkeypatch):
 
 
 async def test_an_id_that_is_taken_is_a_problem_and_stops_nothing():
-    one = announcement("127.0.1.105")
+    one = announcement()
     async with (
         open_discovery(one, interface=None) as a,
-        open_discovery(announcement("127.0.1.106"), interface=None) as b,
+        open_discovery(announcement(), interface=None) as b,
     ):
         await heard_from(b, one.endpoint_id)
-        async with open_discovery(replace(one, address="127.0.1.107"), interface=None) as twin:
+        async with open_discovery(replace(one, address=new_address()), interface=None) as twin:
             with trio.fail_after(5):
                 while not twin.problem:  # noqa: ASYNC110 - a plain attribute
                     await trio.sleep(0.01)
@@ -129,12 +135,13 @@ def _register(attacker: zeroconf.Zeroconf, info: zeroconf.ServiceInfo) -> None:
 
 
 async def test_hostile_records_on_the_wire_do_no_harm_to_the_others():
-    honest = announcement("127.0.1.112")
-    flood = [service(new_id(), {}, "127.0.1.113") for _ in range(module.MAX_NAMES_PER_ADDRESS + 4)]
-    bad = [service(new_id(), changes) for changes in HOSTILE.values()]
+    honest = announcement()
+    crowded, malformed = new_address(), new_address()
+    flood = [service(new_id(), {}, crowded) for _ in range(module.MAX_NAMES_PER_ADDRESS + 4)]
+    bad = [service(new_id(), changes, malformed) for changes in HOSTILE.values()]
     attacker = await trio.to_thread.run_sync(lambda: zeroconf.Zeroconf(interfaces=["127.0.0.1"]))
     try:
-        async with open_discovery(announcement("127.0.1.111"), interface=None) as a:
+        async with open_discovery(announcement(), interface=None) as a:
             async with trio.open_nursery() as nursery:
                 for info in [*bad, *flood]:
                     # without the 1.6 s of probing that an honest one takes
@@ -147,8 +154,8 @@ async def test_hostile_records_on_the_wire_do_no_harm_to_the_others():
                             break
                         seen.append(event)
             addresses = [e.announcement.address for e in seen if isinstance(e, PeerFound)]
-            assert "127.0.1.110" not in addresses
-            assert addresses.count("127.0.1.113") <= module.MAX_NAMES_PER_ADDRESS
+            assert malformed not in addresses
+            assert addresses.count(crowded) <= module.MAX_NAMES_PER_ADDRESS
             assert a.dropped_hints > 0
     finally:
         await trio.to_thread.run_sync(attacker.close)
@@ -158,13 +165,13 @@ async def test_a_pc_without_a_network_announces_itself_when_it_gets_one():
     own = announcement("0.0.0.0")
     async with (
         open_discovery(own, interface=None) as late,
-        open_discovery(announcement("127.0.1.112"), interface=None) as other,
+        open_discovery(announcement(), interface=None) as other,
     ):
         with trio.fail_after(2):
             while not late.problem:  # noqa: ASYNC110 - a plain attribute
                 await trio.sleep(0.01)
         assert "no network address" in late.problem
-        arrived = replace(own, address="127.0.1.111")
+        arrived = replace(own, address=new_address())
         await late.announce(arrived)
         assert await heard_from(other, own.endpoint_id) == PeerFound(arrived)
         with trio.fail_after(5):
@@ -181,14 +188,14 @@ async def test_a_changed_address_opens_mdns_anew_on_the_networks_of_now(monkeypa
         return real(address, interface)
 
     monkeypatch.setattr(module, "_open", counted)
-    own = announcement("127.0.1.113")
+    own = announcement()
     async with (
         open_discovery(own, interface=None) as moving,
-        open_discovery(announcement("127.0.1.114"), interface=None) as other,
+        open_discovery(announcement(), interface=None) as other,
     ):
         assert await heard_from(other, own.endpoint_id) == PeerFound(own)
-        moved = replace(own, address="127.0.1.115")
+        moved = replace(own, address=new_address())
         await moving.announce(moved)
         while (event := await heard_from(other, own.endpoint_id)) != PeerFound(moved):
             assert event == PeerLost(own.endpoint_id)
-    assert opened.count("127.0.1.115") == 1
+    assert opened.count(moved.address) == 1

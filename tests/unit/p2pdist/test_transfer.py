@@ -70,3 +70,14 @@ def test_a_patch_that_gets_no_bytes_wakes_the_pc_less_often() -> None:
     fetching.origin_piece_at = LAN_STALL_SECONDS
     assert step_seconds([fetching], LAN_STALL_SECONDS) == ACTIVE_STEP_SECONDS
     assert step_seconds([dataclasses.replace(fetching, state="verified")], 0.0) == IDLE_STEP_SECONDS
+
+
+def test_a_failed_patch_is_tried_again_when_it_was_promised() -> None:
+    failing = dataclasses.replace(transfer(), state="failed")
+    failing.failed("broken", now=100.0)
+    done = dataclasses.replace(transfer(1), state="verified")
+    assert step_seconds([done, failing], 100.0) == RETRY_SECONDS
+    assert step_seconds([done, failing], 101.0) == RETRY_SECONDS - 1.0
+    assert step_seconds([done, failing], 200.0) == 0.0, "overdue"
+    failing.retry_at = 100.0 + LONGEST_RETRY_SECONDS
+    assert step_seconds([done, failing], 100.0) == IDLE_STEP_SECONDS

@@ -23,9 +23,12 @@ def test_address_of_another_machine() -> None:
 
 
 def test_both_families_share_a_port() -> None:
-    first, second = listen_sockets(["127.0.8.1", "::1"], 17_690, purpose="origin port")
+    (probe,) = listen_sockets(["::1"], 0, purpose="origin port")
+    with probe:
+        free_port = probe.getsockname()[1]
+    first, second = listen_sockets(["127.0.8.1", "::1"], free_port, purpose="origin port")
     with first, second:
-        assert first.getsockname()[1] == second.getsockname()[1] == 17_690
+        assert first.getsockname()[1] == second.getsockname()[1] == free_port
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may take any port")
