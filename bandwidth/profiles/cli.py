@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bandwidth.console import CommandError, ExitCode, InputError, print_json, terminal
+from bandwidth.console import ExitCode, InputError, print_json, terminal
+from bandwidth.picture_files import picture_option, write_picture
 from bandwidth.pictures import week_svg
 from bandwidth.profiles import views
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
@@ -111,7 +112,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
     """
     profile, place = open_profile(file, site)
     zone = ZoneInfo(profile.site(place).time_zone or profile.time_zone)
-    readings = _readings(at or datetime.now(UTC).replace(microsecond=0), zone)
+    instants = readings(at or datetime.now(UTC).replace(microsecond=0), zone)
     backlog = _backlog(facts["remaining_bytes"], facts["deadline"], zone)
     found: list[tuple[EffectiveLimit, datetime]] = [
         (
@@ -127,7 +128,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
             ),
             reading,
         )
-        for reading in readings
+        for reading in instants
     ]
     limit, reading = min(found, key=lambda pair: strictness(pair[0]))
     told = reading.astimezone(zone)
@@ -143,7 +144,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
 @line_option
 @spare_option
 @click.option("--week", "day", type=DATE, help="A day of the week to show, such as 2026-10-25. [this week]")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write an SVG picture here.")
+@picture_option
 @json_option
 def plot(file: str, day: date | None, output: Path | None, as_json: bool, **facts: Any) -> None:
     """Show a week of a site's limits, in the terminal and as a picture.
@@ -152,12 +153,11 @@ def plot(file: str, day: date | None, output: Path | None, as_json: bool, **fact
     Examples:
       bandwidth plot branches.toml --site leeds
       bandwidth plot branches.toml --site leeds --week 2026-10-25 -o week.svg
+      bandwidth plot branches.toml --site leeds -o week.png
       bandwidth plot office-hours --line '20 Mbit/s'
 
     Exit codes: 0 done, 1 the picture cannot be written, 2 wrong usage, 7 bad file or site.
     """
-    if output is not None and output.suffix.lower() != ".svg":
-        raise click.BadParameter(f"{output} does not end in .svg; pictures are SVG, for any browser", param_hint="-o")
     profile, site = open_profile(file, facts["site"])
     place = profile.site(site)
     zone = ZoneInfo(place.time_zone or profile.time_zone)
@@ -169,11 +169,7 @@ def plot(file: str, day: date | None, output: Path | None, as_json: bool, **fact
     title = f"{profile.name}: {place.name}"
     subtitle = _subtitle(zone.key, line, assumed, facts["spare"])
     if output is not None:
-        try:
-            output.write_text(week_svg(week, title, subtitle), encoding="utf-8")
-        except OSError as error:
-            message = f"{output} cannot be written ({error.strerror}). Name another file with -o."
-            raise CommandError(message) from error
+        write_picture(output, week_svg(week, title, subtitle))
     if as_json:
         print_json(views.week_json(profile, place.name, week))
     else:
@@ -211,7 +207,7 @@ def open_profile(file: str, site: str | None) -> tuple[Profile, str | None]:
     return profile, site
 
 
-def _readings(at: datetime, zone: ZoneInfo) -> list[datetime]:
+def readings(at: datetime, zone: ZoneInfo) -> list[datetime]:
     """Return the instants that ``at`` can mean at the site: two in an hour that comes twice."""
     if at.tzinfo is not None:
         return [at]

@@ -229,7 +229,10 @@ class Profile:
 
     def site(self, name: str | None) -> Site:
         """Return the site called ``name`` with the profile's defaults filled in; for any other, these alone."""
-        found = next((site for site in self.sites if site.name == name), Site(name or "any other site"))
+        found = next(
+            (site for site in self.sites if site.name == name),
+            Site(name or ("any other site" if self.sites else "every site")),
+        )
         return Site(
             found.name,
             found.groups,

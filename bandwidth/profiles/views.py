@@ -60,7 +60,7 @@ def print_limit(
     console: Console, profile: Profile, site: str | None, at: datetime, limit: EffectiveLimit, *, ambiguous: bool
 ) -> None:
     """Print ``limit`` with every rule that was considered."""
-    console.print(Text(_heading(profile, site, at)))
+    console.print(Text(heading(profile, site, at)))
     if ambiguous:
         console.print("this hour comes twice; the stricter of both is shown", style="yellow")
     console.print(
@@ -79,7 +79,8 @@ def print_limit(
     console.print(table)
 
 
-def _heading(profile: Profile, site: str | None, at: datetime) -> str:
+def heading(profile: Profile, site: str | None, at: datetime) -> str:
+    """Return what is looked at: profile, site, and time by the site's clock."""
     offset = at.isoformat()[19:]
     return f"{profile.name}, {profile.site(site).name}, {at:%a %Y-%m-%d %H:%M} (UTC{offset})"
 
