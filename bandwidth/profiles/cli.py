@@ -46,7 +46,7 @@ line_option = click.option("--line", type=RATE, help="The line's rate if it is k
 spare_option = click.option("--spare", type=RATE, help="What business leaves of the line, for percent_of_spare.")
 
 
-@click.command()
+@click.command(short_help="Say whether throttle profiles are right, and what is wrong.")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @json_option
 def check(files: tuple[str, ...], as_json: bool) -> None:
@@ -105,8 +105,9 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
     \b
     Examples:
       bandwidth explain branches.toml --at 2026-12-24T18:00 --site leeds
-      bandwidth explain office-hours --at 2026-06-01T10:00+02:00 --line '20 Mbit/s'
-      bandwidth explain overnight --at 2026-06-01T02:00 --remaining-bytes 4000000000 --deadline 2026-06-01T08:00
+      bandwidth explain office-hours --at 2026-06-01T10:00Z --line '20 Mbit/s'
+      bandwidth explain overnight --at 2026-06-01T02:00 \\
+          --remaining-bytes 4000000000 --deadline 2026-06-01T08:00
 
     Exit codes: 0 done, 2 wrong usage, 7 bad file, site or time.
     """
@@ -138,7 +139,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
         views.print_limit(terminal(), profile, place, told, limit, ambiguous=len(found) > 1)
 
 
-@click.command()
+@click.command(short_help="Show a week of a site's limits as a picture.")
 @click.argument("file", metavar="FILE")
 @site_option
 @line_option

@@ -111,7 +111,7 @@ def _cell(wall: datetime, zone: ZoneInfo, resolve: Resolve) -> Cell:
     first, last = instants_of(wall, zone)
     found = min((resolve(at) for at in {first, last}), key=strictness)
     rule = found.rule
-    name = f"{rule.kind} {rule.name!r}" if rule.measure is not Measure.CONTROLLER else "no limit by the profile"
+    name = str(rule) if rule.measure is not Measure.CONTROLLER else "no limit by the profile"
     return Cell(found.rate, name, found.rate == 0, found.boost, twice=first != last)
 
 

@@ -31,6 +31,7 @@ SCENARIOS: dict[str, Scenario] = {
     "web": Scenario(business="web"),
     "on-off": Scenario(business="on/off"),
     "office": Scenario(business="mix"),
+    "busy": Scenario(business="voip+web+on/off"),
     "slow-line": Scenario(line_mbit=2.0, rtt_seconds=0.1, business="web"),
 }
 """What `--scenario` offers: a branch line of 20 Mbit/s and 40 ms, unless the name says otherwise."""
@@ -46,10 +47,10 @@ def _line_options(command: Callable[..., Any]) -> Callable[..., Any]:
         picture_option,
         click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Repeats a run exactly."),
         click.option("--hidden", is_flag=True, help="Business traffic cannot be measured, only its queue felt."),
-        click.option("--seconds", type=click.FloatRange(20, LONGEST_RUN_SECONDS), help="Length of the run."),
+        click.option("--seconds", type=click.FloatRange(20, LONGEST_RUN_SECONDS), help="Length of the run. [60]"),
         click.option("--queue", metavar="Q", help="Such as '250 ms', '20 packets', '1 bdp', fq_codel, codel, pie."),
         click.option("--rtt-ms", type=click.FloatRange(0.1, 2_000), help="Round trip of the empty line in ms."),
-        click.option("--line-mbit", type=click.FloatRange(0.1, LARGEST_LINE_MBIT), help="Its rate in Mbit/s, instead."),
+        click.option("--line-mbit", type=click.FloatRange(0.1, LARGEST_LINE_MBIT), help="The same as a number."),
         click.option("--line", type=RATE, help="The line's rate: '20 Mbit/s'."),
     ):
         command = option(command)
@@ -94,7 +95,7 @@ def _run(scenario: Scenario, senders: list[str], law: LawMaker = shipped_law) ->
     return results
 
 
-@click.command()
+@click.command(short_help="Show what a profile would do on a line, and why.")
 @click.argument("file", metavar="FILE")
 @click.option("--scenario", "name", type=click.Choice(list(SCENARIOS)), default="office", show_default=True)
 @click.option("--site", metavar="NAME", help="The site; without it, one that the profile does not name.")
@@ -122,12 +123,14 @@ def simulate(
       download   one download          web        one person who reads web pages
       on-off     downloads that come and go
       office     a call, two who read web pages, a video
+      busy       a call, one who reads web pages, downloads that come and go
       slow-line  web pages on 2 Mbit/s and 100 ms
 
     \b
     Examples:
       bandwidth simulate office-hours --scenario download
-      bandwidth simulate branches.toml --site leeds --at 2026-06-01T10:00 -o leeds.png
+      bandwidth simulate branches.toml --site leeds -o leeds.png
+      bandwidth simulate overnight --at 2026-06-01T05:59:30 --scenario idle
       bandwidth simulate gentle --scenario slow-line --every 1 --json
 
     Exit codes: 0 done, 1 the picture cannot be written, 2 wrong usage, 7 bad file or value.
@@ -169,9 +172,9 @@ def simulate(
     console = terminal()
     console.print(Text(title, style="bold"))
     console.print(Text(subtitle, style="dim"))
-    console.print(
-        Text(f"limit at the start: {limit_text(limits[0].rate)}, by {limits[0].rule.kind}: {limits[0].rule.name}")
-    )
+    rate = limits[0].rate
+    words = "none by the profile" if rate is None else f"{limit_text(rate)}, by {limits[0].rule}"
+    console.print(Text(f"limit at the start: {words}"))
     step = every or views.rows_every(int(scenario.duration_seconds))
     console.print(views.seconds_table(result, limits, step, console.width))
     console.print()
@@ -183,7 +186,7 @@ def simulate(
 
 
 @click.command()
-@click.option("--scenario", "name", type=click.Choice(list(SCENARIOS)), default="download", show_default=True)
+@click.option("--scenario", "name", type=click.Choice(list(SCENARIOS)), default="busy", show_default=True)
 @click.option(
     "--business",
     metavar="NAMES",
@@ -200,7 +203,7 @@ def compare(name: str, business: str | None, output: Path | None, as_json: bool,
     Examples:
       bandwidth compare
       bandwidth compare --scenario office -o office.png
-      bandwidth compare --business 'voip+web+on/off' --line '50 Mbit/s' --queue fq_codel
+      bandwidth compare --business 'voip+2 web+on/off' --queue fq_codel
       bandwidth compare --business bbr --queue '1 bdp' --hidden --json
 
     Exit codes: 0 done, 1 the picture cannot be written, 2 wrong usage, 7 bad value.

@@ -36,7 +36,7 @@ def facts(result: Result) -> dict[str, Any]:
 
 COMPARED = (
     "sender",
-    "busi-\nness",
+    "kept",
     "calls\np95 ms",
     "calls\np99 ms",
     "pages\np50",
@@ -49,7 +49,7 @@ COMPARED = (
 )
 """The columns of `compared`."""
 COMPARED_EXPLAINED = (
-    "business: bytes it still gets, calls and pages: what is added; to business alone\n"
+    "kept: of business's bytes; calls, pages: what is added to them\n"
     "queue: everybody's; idle, spare: used of the idle line, of what business leaves\n"
     "yield, regain: the slowest when a download begins, and when it ends"
 )

@@ -41,12 +41,14 @@ def branches(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["explain"], ["plot"]])
-def test_help_has_examples_and_exit_codes(command: list[str]) -> None:
-    result = run(*command, "--help")
+@pytest.mark.parametrize("command", [[], ["check"], ["explain"], ["plot"], ["simulate"], ["compare"]])
+def test_help_has_examples_and_exit_codes_and_fits_a_terminal(command: list[str]) -> None:
+    result = CliRunner().invoke(bandwidth, [*command, "--help"], terminal_width=80)
     assert result.exit_code == 0
     assert "Examples:" in result.output
     assert "Exit codes:" in result.output
+    assert "..." not in result.output.replace("[ARGS]...", "")  # a cut summary
+    assert [line for line in result.output.splitlines() if len(line) > 80] == []
 
 
 def test_check_tells_good_from_bad(branches: str, tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
 def test_explain_names_the_winner_and_every_rule(branches: str) -> None:
     result = run("explain", branches, "--at", "2026-06-01T03:00", "--site", "leeds")
     assert result.exit_code == 0
-    assert "limit  1 Mbit/s  by window: small hours" in result.output
+    assert "limit  1 Mbit/s  by window 'small hours'" in result.output
     assert "Mon 2026-06-01 03:00 (UTC+01:00)" in result.output
     assert "half" in result.output
     assert "adaptive" in result.output
