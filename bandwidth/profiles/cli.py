@@ -63,21 +63,24 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     Exit codes: 0 all are good, 2 wrong usage, 7 at least one is not.
     """
     results: list[dict[str, Any]] = []
+    told: list[str] = []
     for file in files:
         try:
-            found = load(file)
+            profile = load(file)
         except ProfileError as error:
-            results.append({"file": file, "ok": False, "line": error.line, "key": error.key, "error": error.message})
+            found = {"line": error.line or None, "key": error.key, "error": error.message}
+            results.append({"file": file, "ok": False, **found})
+            told.append(str(error))
         else:
-            results.append({"file": file, "ok": True, "name": found.name, "sites": len(found.sites)})
+            results.append({"file": file, "ok": True, "name": profile.name, "sites": len(profile.sites)})
     if as_json:
         print_json(results)
     else:
         for result in results:
             if result["ok"]:
                 click.echo(f"{result['file']}: good: profile {result['name']!r}, {result['sites']} named sites")
-            else:
-                click.echo(f"error: {result['file']}:{result['line']}: {result['error']}", err=True)
+        for message in told:
+            click.echo(f"error: {message}", err=True)
     if not all(result["ok"] for result in results):
         raise click.exceptions.Exit(ExitCode.BAD_INPUT)
 
@@ -184,13 +187,13 @@ def load(file: str) -> Profile:
     if file in NAMES and not Path(file).exists():
         return parse_profile(shipped_text(file), source=file)
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8-sig")  # some editors mark UTF-8 by a byte order mark
     except UnicodeDecodeError as error:
-        raise ProfileError(file, 1, "", f"not UTF-8 text ({error.reason} at byte {error.start}).") from error
+        raise ProfileError(file, 0, "", f"not UTF-8 text ({error.reason} at byte {error.start}).") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
         hint = f"Shipped profiles are {', '.join(NAMES)}."
-        raise ProfileError(file, 1, "", f"cannot be read ({reason}). {hint}") from error
+        raise ProfileError(file, 0, "", f"cannot be read ({reason}). {hint}") from error
     return parse_profile(text, source=file)
 
 
@@ -201,6 +204,8 @@ def open_profile(file: str, site: str | None) -> tuple[Profile, str | None]:
     except ProfileError as error:
         raise InputError(str(error)) from error
     names = [known.name for known in profile.sites]
+    if site == "":
+        raise InputError("--site is empty. Name a site, or leave it out for one that the profile does not name.")
     if site is not None and names and site not in names:
         hint = f"the nearest is {nearest(site, names)!r}. Leave --site out for a site that has no [[site]]"
         message = f"{file} has no site {site!r}; {hint}."

@@ -1,6 +1,8 @@
 """`bandwidth simulate` and `bandwidth compare`: what would happen on a line, before it happens."""
 
 import dataclasses
+import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +17,7 @@ from bandwidth.console import InputError, print_json, progress, terminal
 from bandwidth.picture_files import picture_option, write_picture
 from bandwidth.profiles.cli import MOMENT, RATE, open_profile, readings
 from bandwidth.profiles.model import Profile
-from bandwidth.profiles.values import rate_label
+from bandwidth.profiles.values import nearest, rate_label
 from bandwidth.profiles.views import heading, limit_text
 from bandwidth.simulator import figures, views
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
@@ -36,9 +38,55 @@ SCENARIOS: dict[str, Scenario] = {
 }
 """What `--scenario` offers: a branch line of 20 Mbit/s and 40 ms, unless the name says otherwise."""
 
+MOST_FLOWS = 100  # of business: a branch line with more is one that is down
 LONGEST_RUN_SECONDS = 600.0
 LARGEST_LINE_MBIT = 1_000.0  # a simulated second of more takes longer than a real one
 _NO_RIVALS = {"ours", "none", "cubic"}  # cubic: an ordinary download, no scavenger
+
+_QUEUE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?(packets|ms|bdp)|(codel|fq_codel|pie)", re.ASCII)
+
+
+class _Number(click.FloatRange):
+    """A range of numbers, and "nan" is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
+class _Queue(click.ParamType[str]):
+    """As `Scenario.queue`."""
+
+    name = "queue"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        match = _QUEUE.fullmatch(value)
+        if match is None:
+            self.fail(
+                f"no such queue: {value!r}; write '250 ms', '20 packets', '1 bdp', fq_codel, codel or pie", param, ctx
+            )
+        return match[3] or f"{match[1]} {match[2]}"
+
+
+class _BusinessNames(click.ParamType[str]):
+    """As `Scenario.business`."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        flows = 0
+        for part in value.split("+"):
+            count, _, name = part.rpartition(" ")
+            known = ("idle", "mix", *BUSINESS)
+            if name not in known or not (count or "1").isdecimal():
+                hint = f"the nearest is {nearest(name, known)!r}" if name else "a name is missing"
+                self.fail(f"no such business: {part!r}; {hint} of {', '.join(known)}", param, ctx)
+            flows += int(count or 1)
+        if flows > MOST_FLOWS:
+            self.fail(f"{flows} flows are more than {MOST_FLOWS}", param, ctx)
+        return str(value)
 
 
 def _line_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,10 +95,12 @@ def _line_options(command: Callable[..., Any]) -> Callable[..., Any]:
         picture_option,
         click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Repeats a run exactly."),
         click.option("--hidden", is_flag=True, help="Business traffic cannot be measured, only its queue felt."),
-        click.option("--seconds", type=click.FloatRange(20, LONGEST_RUN_SECONDS), help="Length of the run. [60]"),
-        click.option("--queue", metavar="Q", help="Such as '250 ms', '20 packets', '1 bdp', fq_codel, codel, pie."),
-        click.option("--rtt-ms", type=click.FloatRange(0.1, 2_000), help="Round trip of the empty line in ms."),
-        click.option("--line-mbit", type=click.FloatRange(0.1, LARGEST_LINE_MBIT), help="The same as a number."),
+        click.option("--seconds", type=_Number(20, LONGEST_RUN_SECONDS), help="Length of the run. [60]"),
+        click.option(
+            "--queue", type=_Queue(), metavar="Q", help="Such as '250 ms', '20 packets', '1 bdp', fq_codel, codel, pie."
+        ),
+        click.option("--rtt-ms", type=_Number(0.1, 2_000), help="Round trip of the empty line in ms."),
+        click.option("--line-mbit", type=_Number(0.1, LARGEST_LINE_MBIT), help="The same as a number."),
         click.option("--line", type=RATE, help="The line's rate: '20 Mbit/s'."),
     ):
         command = option(command)
@@ -189,6 +239,7 @@ def simulate(
 @click.option("--scenario", "name", type=click.Choice(list(SCENARIOS)), default="busy", show_default=True)
 @click.option(
     "--business",
+    type=_BusinessNames(),
     metavar="NAMES",
     help=f"What runs beside, instead: idle, mix, {', '.join(BUSINESS)}; '4 cubic+voip' for several.",
 )

@@ -51,7 +51,7 @@ COMPARED = (
 COMPARED_EXPLAINED = (
     "kept: of business's bytes; calls, pages: what is added to them\n"
     "queue: everybody's; idle, spare: used of the idle line, of what business leaves\n"
-    "yield, regain: the slowest when a download begins, and when it ends"
+    "yield, regain: the slowest when a download begins or ends; +: some not at all"
 )
 
 
@@ -69,8 +69,8 @@ def compared(name: str, result: Result) -> list[str]:
         ms(together.queue_p95),
         f"{together.idle_use:.0%}",
         f"{result.spare_captured:.0%}" if has_spare(result) else NOTHING,
-        _worst(together.yield_seconds, 1_000, 0),
-        _worst(together.regain_seconds, 1, 1),
+        _worst(together.yield_seconds, 1_000, 0, missed="+"),
+        _worst(together.regain_seconds, 1, 1, missed="+"),
     ]
 
 
@@ -84,11 +84,11 @@ def in_a_line(result: Result) -> str:
         parts.append(f"pages {result.page_growth(0.5):+.0%} / {result.page_growth(0.95):+.0%} (p50 / p95)")
     parts.append(f"idle line used {together.idle_use:.0%}")
     if together.yield_seconds:
-        worst = _worst(together.yield_seconds, 1_000, 0, " ms")
-        parts.append("does not always yield" if worst == NEVER else f"yields in {worst}")
+        worst = _in_words(together.yield_seconds, 1_000, 0, "ms")
+        parts.append("never yields" if worst == NEVER else f"yields in {worst}")
     if together.regain_seconds:
-        worst = _worst(together.regain_seconds, 1, 1, " s")
-        parts.append("does not always regain" if worst == NEVER else f"regains in {worst}")
+        worst = _in_words(together.regain_seconds, 1, 1, "s")
+        parts.append("never regains" if worst == NEVER else f"regains in {worst}")
     return ", ".join(parts)
 
 
@@ -139,9 +139,9 @@ def use(result: Result) -> list[tuple[str, str]]:
     if has_spare(result):
         rows.append(("used of what business left", f"{result.spare_captured:.1%}"))
     if together.yield_seconds:
-        rows.append(("slowest yield to a download", _worst(together.yield_seconds, 1_000, 0, " ms")))
+        rows.append(("slowest yield to a download", _in_words(together.yield_seconds, 1_000, 0, "ms")))
     if together.regain_seconds:
-        rows.append(("slowest regain after it", _worst(together.regain_seconds, 1, 1, " s")))
+        rows.append(("slowest regain after it", _in_words(together.regain_seconds, 1, 1, "s")))
     return rows
 
 
@@ -204,8 +204,15 @@ def _longest(seconds: Sequence[float]) -> float | None:
     return max((value for value in seconds if not math.isinf(value)), default=None)
 
 
-def _worst(seconds: Sequence[float], factor: float, digits: int, unit: str = "") -> str:
-    if not seconds:
-        return NOTHING
-    worst = max(seconds)
-    return NEVER if math.isinf(worst) else f"{worst * factor:.{digits}f}{unit}"
+def _worst(seconds: Sequence[float], factor: float, digits: int, *, missed: str) -> str:
+    """Return the longest of those that happened, with ``missed`` behind it if some did not."""
+    happened = [value for value in seconds if not math.isinf(value)]
+    if not happened:
+        return NEVER if seconds else NOTHING
+    return f"{max(happened) * factor:.{digits}f}{missed if len(happened) < len(seconds) else ''}"
+
+
+def _in_words(seconds: Sequence[float], factor: float, digits: int, unit: str) -> str:
+    missed = f", {sum(map(math.isinf, seconds))} of {len(seconds)} not at all"
+    words = _worst(seconds, factor, digits, missed="")
+    return words if words == NEVER else f"{words} {unit}{missed if any(map(math.isinf, seconds)) else ''}"

@@ -67,7 +67,7 @@ def test_check_as_json(branches: str, tmp_path: Path) -> None:
     assert result.exit_code == 7
     good, bad = json.loads(result.stdout)
     assert (good["ok"], good["name"], good["sites"]) == (True, "branches", 1)
-    assert (bad["ok"], bad["line"]) == (False, 1)
+    assert (bad["ok"], bad["line"]) == (False, None)
     assert "cannot be read" in bad["error"]
 
 
@@ -77,6 +77,12 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     result = run("check", str(path))
     assert result.exit_code == 7
     assert "not UTF-8" in result.stderr
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "notepad.toml"
+    path.write_text(BRANCHES.replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    assert run("check", str(path)).exit_code == 0
 
 
 def test_explain_names_the_winner_and_every_rule(branches: str) -> None:
@@ -114,6 +120,11 @@ def test_explain_with_every_fact(branches: str) -> None:
     assert json.loads(lan.stdout)["rate"] is None
 
 
+def test_explain_says_what_is_missing_for_a_percentage() -> None:
+    assert "a percent of line counts where it is known; here give --line" in run("explain", "gentle").output
+    assert "here give --line" not in run("explain", "gentle", "--line", "20 Mbit/s").output
+
+
 def test_explain_now() -> None:
     assert run("explain", "gentle").exit_code == 0
 
@@ -122,6 +133,7 @@ def test_explain_now() -> None:
     ("arguments", "code", "told"),
     [
         (["explain", "FILE", "--site", "leds"], 7, "the nearest is 'leeds'"),
+        (["explain", "FILE", "--site", ""], 7, "--site is empty"),
         (["explain", "FILE", "--at", "yesterday"], 2, "not a date and time"),
         (["explain", "FILE", "--line", "20"], 2, "not a rate"),
         (["explain", "FILE", "--deadline", "2026-01-01T00:00"], 2, "--remaining-bytes"),

@@ -128,8 +128,14 @@ def test_a_minimum_rate_and_a_boost_hold_whatever_the_queue_says(tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["compare", "--queue", "nonsense"], 7, "no such queue: 'nonsense'"),
-        (["compare", "--business", "coffee"], 7, "no such business: 'coffee'"),
+        (["compare", "--queue", "nonsense"], 2, "no such queue: 'nonsense'"),
+        (["compare", "--queue", "inf ms"], 2, "no such queue: 'inf ms'"),
+        (["compare", "--queue", "-5 ms"], 2, "no such queue: '-5 ms'"),
+        (["compare", "--business", "vopi"], 2, "no such business: 'vopi'; the nearest is 'voip'"),
+        (["compare", "--business", "cubic+"], 2, "a name is missing"),
+        (["compare", "--business", "60 cubic+41 bbr"], 2, "101 flows"),
+        (["compare", "--seconds", "nan"], 2, "not a number"),
+        (["simulate", "gentle", "--rtt-ms", "nan"], 2, "not a number"),
         (["compare", "--scenario", "offfice"], 2, "'office'"),
         (["compare", "--line-mbit", "100000"], 2, "--line-mbit"),
         (["compare", "--line", "2 Gbit/s"], 7, "cannot be simulated"),
