@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from bandwidth.console import ExitCode, InputError, print_json, terminal
+from bandwidth.console import ExitCode, InputError, print_json, progress, terminal
 from bandwidth.picture_files import picture_option, write_picture
 from bandwidth.pictures import week_svg
 from bandwidth.profiles import views
@@ -18,7 +19,7 @@ from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.schedule import instants_of, is_skipped
 from bandwidth.profiles.shipped import NAMES, shipped_text
 from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate, rate_label
-from bandwidth.profiles.week import strictness, week_of
+from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of
 from bandwidth.units import BytesPerSecond
 
 
@@ -78,7 +79,8 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     else:
         for result in results:
             if result["ok"]:
-                click.echo(f"{result['file']}: good: profile {result['name']!r}, {result['sites']} named sites")
+                sites = f"{result['sites']} named sites" if result["sites"] else "for every site"
+                click.echo(f"{result['file']}: good: profile {result['name']!r}, {sites}")
         for message in told:
             click.echo(f"error: {message}", err=True)
     if not all(result["ok"] for result in results):
@@ -169,7 +171,9 @@ def plot(file: str, day: date | None, output: Path | None, as_json: bool, **fact
     line = min((known for known in (facts["line"], place.line) if known is not None), default=None)
     assumed = line is None
     line = ASSUMED_LINE if line is None else line
-    week = week_of(profile, site, shown - timedelta(days=shown.weekday()), line=line, spare=facts["spare"])
+    monday = shown - timedelta(days=shown.weekday())
+    with progress(DAYS_PER_WEEK) as step:
+        week = week_of(profile, site, monday, line=line, spare=facts["spare"], on_day=partial(step, "the week"))
     title = f"{profile.name}: {place.name}"
     subtitle = _subtitle(zone.key, line, assumed, facts["spare"])
     if output is not None:

@@ -19,7 +19,7 @@ class UnderPolicy:
     """A `Law`: asks the profile anew each second, with what business has left of the line in the second before."""
 
     def __init__(self, scenario: Scenario, profile: Profile, site: str | None, at: datetime) -> None:
-        self._profile, self._site, self._at = profile, site, at
+        self._profile, self._site, self._at = profile.for_site(site), site, at
         self._line = BytesPerSecond(int(scenario.line_rate))
         self.limits: list[EffectiveLimit] = []
         """What the profile allowed, second by second."""

@@ -180,6 +180,15 @@ def test_a_boost_without_force_never_goes_over_a_cap(profile: m.Profile, site: s
     assert size(resolve(profile, site, at).rate) <= min(caps, default=float("inf"))
 
 
+@given(PROFILES, PLACES, INSTANTS, BACKLOGS)
+def test_the_rules_of_other_sites_make_no_difference(
+    profile: m.Profile, site: str | None, at: datetime, backlog: Backlog | None
+) -> None:
+    whole, own = resolve(profile, site, at, backlog), resolve(profile.for_site(site), site, at, backlog)
+    assert replace(own, considered=()) == replace(whole, considered=())
+    assert [rule for rule in whole.considered if rule.counts] == [rule for rule in own.considered if rule.counts]
+
+
 @given(PROFILES, PLACES)
 def test_every_boost_ends(profile: m.Profile, site: str | None) -> None:
     assert not resolve(profile, site, datetime(2028, 6, 1, tzinfo=UTC)).boost
