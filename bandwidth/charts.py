@@ -131,7 +131,8 @@ def comparison_svg(title: str, subtitle: str, rows: Sequence[Row]) -> str:
     top = 132.0
     for index, row in enumerate(rows):
         body.append(text(MARGIN_LEFT, top - 10, row.name, "name"))
-        body.append(text(WIDTH - MARGIN_RIGHT, top - 10, row.words, "small", anchor="end"))
+        room = int((PLOT_WIDTH - (len(row.name) + 2) * CHARACTER_WIDTH) / SMALL_CHARACTER_WIDTH)
+        body.append(text(WIDTH - MARGIN_RIGHT, top - 10, cut(row.words, room), "small", anchor="end"))
         for column, panel in enumerate(row.panels):
             left = MARGIN_LEFT + column * (width + COLUMN_GAP)
             box = _Box(left, top, width, ROW_HEIGHT, first, last)

@@ -265,7 +265,12 @@ def compare(name: str, business: str | None, output: Path | None, as_json: bool,
     results = _run(scenario, ["ours", *sorted(set(SCAVENGERS) - _NO_RIVALS)])
     title, subtitle = f"The limiter and its rivals beside: {scenario.business}", _line_words(scenario)
     if output is not None:
-        write_picture(output, views.comparison_picture(title, f"{subtitle}; queue delay: p95 of each second", results))
+        write_picture(
+            output,
+            views.comparison_picture(
+                title, f"{subtitle}. Queue: p95 of each second; calls: p95 / p99, pages: median / p95", results
+            ),
+        )
     if as_json:
         print_json(
             {"scenario": dataclasses.asdict(scenario), "results": {sender: figures.facts(r) for sender, r in results}}

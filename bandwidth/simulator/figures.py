@@ -26,7 +26,7 @@ def facts(result: Result) -> dict[str, Any]:
         "queue_p95_seconds": round(together.queue_p95, 5),
         "queue_alone_p95_seconds": round(result.alone.queue_p95, 5),
         "idle_use": round(together.idle_use, 4),
-        "spare_captured": round(result.spare_captured, 4),
+        "spare_captured": round(result.spare_captured, 4) if has_spare(result) else None,
         "yield_seconds": _longest(together.yield_seconds),
         "yields_missed": sum(map(math.isinf, together.yield_seconds)),
         "regain_seconds": _longest(together.regain_seconds),
@@ -79,16 +79,16 @@ def in_a_line(result: Result) -> str:
     together = result.together
     parts = [f"business keeps {result.business_keeps:.1%}"]
     if has_calls(result):
-        parts.append(f"calls {added_ms(result.voip_added_p95)} / {added_ms(result.voip_added_p99)} ms (p95 / p99)")
+        parts.append(f"calls {added_ms(result.voip_added_p95)} / {added_ms(result.voip_added_p99)} ms")
     if has_pages(result):
-        parts.append(f"pages {result.page_growth(0.5):+.0%} / {result.page_growth(0.95):+.0%} (p50 / p95)")
-    parts.append(f"idle line used {together.idle_use:.0%}")
+        parts.append(f"pages {result.page_growth(0.5):+.0%} / {result.page_growth(0.95):+.0%}")
+    parts.append(f"idle use {together.idle_use:.0%}")
     if together.yield_seconds:
-        worst = _in_words(together.yield_seconds, 1_000, 0, "ms")
-        parts.append("never yields" if worst == NEVER else f"yields in {worst}")
+        worst = _worst(together.yield_seconds, 1_000, 0, missed="+")
+        parts.append("never yields" if worst == NEVER else f"yield {worst} ms")
     if together.regain_seconds:
-        worst = _in_words(together.regain_seconds, 1, 1, "s")
-        parts.append("never regains" if worst == NEVER else f"regains in {worst}")
+        worst = _worst(together.regain_seconds, 1, 1, missed="+")
+        parts.append("never regains" if worst == NEVER else f"regain {worst} s")
     return ", ".join(parts)
 
 
@@ -213,6 +213,6 @@ def _worst(seconds: Sequence[float], factor: float, digits: int, *, missed: str)
 
 
 def _in_words(seconds: Sequence[float], factor: float, digits: int, unit: str) -> str:
-    missed = f", {sum(map(math.isinf, seconds))} of {len(seconds)} not at all"
     words = _worst(seconds, factor, digits, missed="")
-    return words if words == NEVER else f"{words} {unit}{missed if any(map(math.isinf, seconds)) else ''}"
+    missed = sum(map(math.isinf, seconds))
+    return words if words == NEVER else f"{words} {unit}{f' ({missed} of {len(seconds)} not)' if missed else ''}"
