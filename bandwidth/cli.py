@@ -17,17 +17,20 @@ def bandwidth() -> None:
 
     \b
     Examples:
-      bandwidth check branches.toml                 is the throttle profile right?
-      bandwidth explain branches.toml --site leeds  what holds there now, and why?
-      bandwidth plot branches.toml --site leeds     a week as a picture
-      bandwidth line-share --line-mbit 20 --share 0.85
+      bandwidth check branches.toml                  is the profile right?
+      bandwidth explain branches.toml --site leeds   what holds there, and why?
+      bandwidth plot branches.toml -o week.png       a week as a picture
+      bandwidth simulate branches.toml -o run.svg    what would happen?
+      bandwidth compare --scenario office            and with other limiters?
 
+    In place of a file, office-hours, gentle and overnight are shipped profiles.
     Colour goes only to a terminal, and not if NO_COLOR is set.
+
     Exit codes: 0 done, 1 failed, 2 wrong usage, 7 bad input.
     """
 
 
-@bandwidth.command("line-share")
+@bandwidth.command("line-share", short_help="Turn a share of a line into bytes per second.")
 @click.option(
     "--line-mbit",
     type=click.FloatRange(min=0, max=LARGEST_LINE_MBIT, min_open=True),

@@ -2,11 +2,18 @@
 
 import enum
 import json
+import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+PIPE_WIDTH = 10_000  # tables in a pipe are as wide as what is in them: nothing is wrapped or cut
 
 
 class ExitCode(enum.IntEnum):
@@ -39,7 +46,30 @@ class InputError(CommandError):
 
 def terminal() -> Console:
     """Return a console for standard output; rich itself respects NO_COLOR and pipes."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return Console(highlight=False)
+    return Console(highlight=False, soft_wrap=True, width=PIPE_WIDTH)
+
+
+def plain_table(*columns: str, gap: int = 2) -> Table:
+    """Return a table without lines; its columns take numbers, right-aligned, but for the first."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    return table
+
+
+@contextmanager
+def progress(steps: float) -> Iterator[Callable[[str], None]]:
+    """Show a bar for ``steps`` on standard error while the block runs, if that is a terminal.
+
+    The block calls what it gets after each step, with what it is doing.
+    """
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=steps)
+        yield lambda doing: bar.update(task, advance=1, description=doing)
 
 
 def print_json(value: Any) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from bandwidth.console import CommandError, ExitCode, InputError, print_json, terminal
+from bandwidth.console import ExitCode, InputError, print_json, progress, terminal
+from bandwidth.picture_files import picture_option, write_picture
 from bandwidth.pictures import week_svg
 from bandwidth.profiles import views
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
@@ -17,7 +19,7 @@ from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.schedule import instants_of, is_skipped
 from bandwidth.profiles.shipped import NAMES, shipped_text
 from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate, rate_label
-from bandwidth.profiles.week import strictness, week_of
+from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of
 from bandwidth.units import BytesPerSecond
 
 
@@ -45,7 +47,7 @@ line_option = click.option("--line", type=RATE, help="The line's rate if it is k
 spare_option = click.option("--spare", type=RATE, help="What business leaves of the line, for percent_of_spare.")
 
 
-@click.command()
+@click.command(short_help="Say whether throttle profiles are right, and what is wrong.")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @json_option
 def check(files: tuple[str, ...], as_json: bool) -> None:
@@ -62,21 +64,25 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     Exit codes: 0 all are good, 2 wrong usage, 7 at least one is not.
     """
     results: list[dict[str, Any]] = []
+    told: list[str] = []
     for file in files:
         try:
-            found = load(file)
+            profile = load(file)
         except ProfileError as error:
-            results.append({"file": file, "ok": False, "line": error.line, "key": error.key, "error": error.message})
+            found = {"line": error.line or None, "key": error.key, "error": error.message}
+            results.append({"file": file, "ok": False, **found})
+            told.append(str(error))
         else:
-            results.append({"file": file, "ok": True, "name": found.name, "sites": len(found.sites)})
+            results.append({"file": file, "ok": True, "name": profile.name, "sites": len(profile.sites)})
     if as_json:
         print_json(results)
     else:
         for result in results:
             if result["ok"]:
-                click.echo(f"{result['file']}: good: profile {result['name']!r}, {result['sites']} named sites")
-            else:
-                click.echo(f"error: {result['file']}:{result['line']}: {result['error']}", err=True)
+                sites = f"{result['sites']} named sites" if result["sites"] else "for every site"
+                click.echo(f"{result['file']}: good: profile {result['name']!r}, {sites}")
+        for message in told:
+            click.echo(f"error: {message}", err=True)
     if not all(result["ok"] for result in results):
         raise click.exceptions.Exit(ExitCode.BAD_INPUT)
 
@@ -104,14 +110,15 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
     \b
     Examples:
       bandwidth explain branches.toml --at 2026-12-24T18:00 --site leeds
-      bandwidth explain office-hours --at 2026-06-01T10:00+02:00 --line '20 Mbit/s'
-      bandwidth explain overnight --at 2026-06-01T02:00 --remaining-bytes 4000000000 --deadline 2026-06-01T08:00
+      bandwidth explain office-hours --at 2026-06-01T10:00Z --line '20 Mbit/s'
+      bandwidth explain overnight --at 2026-06-01T02:00 \\
+          --remaining-bytes 4000000000 --deadline 2026-06-01T08:00
 
     Exit codes: 0 done, 2 wrong usage, 7 bad file, site or time.
     """
     profile, place = open_profile(file, site)
     zone = ZoneInfo(profile.site(place).time_zone or profile.time_zone)
-    readings = _readings(at or datetime.now(UTC).replace(microsecond=0), zone)
+    instants = readings(at or datetime.now(UTC).replace(microsecond=0), zone)
     backlog = _backlog(facts["remaining_bytes"], facts["deadline"], zone)
     found: list[tuple[EffectiveLimit, datetime]] = [
         (
@@ -127,7 +134,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
             ),
             reading,
         )
-        for reading in readings
+        for reading in instants
     ]
     limit, reading = min(found, key=lambda pair: strictness(pair[0]))
     told = reading.astimezone(zone)
@@ -137,13 +144,13 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
         views.print_limit(terminal(), profile, place, told, limit, ambiguous=len(found) > 1)
 
 
-@click.command()
+@click.command(short_help="Show a week of a site's limits as a picture.")
 @click.argument("file", metavar="FILE")
 @site_option
 @line_option
 @spare_option
 @click.option("--week", "day", type=DATE, help="A day of the week to show, such as 2026-10-25. [this week]")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write an SVG picture here.")
+@picture_option
 @json_option
 def plot(file: str, day: date | None, output: Path | None, as_json: bool, **facts: Any) -> None:
     """Show a week of a site's limits, in the terminal and as a picture.
@@ -152,12 +159,11 @@ def plot(file: str, day: date | None, output: Path | None, as_json: bool, **fact
     Examples:
       bandwidth plot branches.toml --site leeds
       bandwidth plot branches.toml --site leeds --week 2026-10-25 -o week.svg
+      bandwidth plot branches.toml --site leeds -o week.png
       bandwidth plot office-hours --line '20 Mbit/s'
 
     Exit codes: 0 done, 1 the picture cannot be written, 2 wrong usage, 7 bad file or site.
     """
-    if output is not None and output.suffix.lower() != ".svg":
-        raise click.BadParameter(f"{output} does not end in .svg; pictures are SVG, for any browser", param_hint="-o")
     profile, site = open_profile(file, facts["site"])
     place = profile.site(site)
     zone = ZoneInfo(place.time_zone or profile.time_zone)
@@ -165,15 +171,13 @@ def plot(file: str, day: date | None, output: Path | None, as_json: bool, **fact
     line = min((known for known in (facts["line"], place.line) if known is not None), default=None)
     assumed = line is None
     line = ASSUMED_LINE if line is None else line
-    week = week_of(profile, site, shown - timedelta(days=shown.weekday()), line=line, spare=facts["spare"])
+    monday = shown - timedelta(days=shown.weekday())
+    with progress(DAYS_PER_WEEK) as step:
+        week = week_of(profile, site, monday, line=line, spare=facts["spare"], on_day=partial(step, "the week"))
     title = f"{profile.name}: {place.name}"
     subtitle = _subtitle(zone.key, line, assumed, facts["spare"])
     if output is not None:
-        try:
-            output.write_text(week_svg(week, title, subtitle), encoding="utf-8")
-        except OSError as error:
-            message = f"{output} cannot be written ({error.strerror}). Name another file with -o."
-            raise CommandError(message) from error
+        write_picture(output, week_svg(week, title, subtitle))
     if as_json:
         print_json(views.week_json(profile, place.name, week))
     else:
@@ -187,13 +191,13 @@ def load(file: str) -> Profile:
     if file in NAMES and not Path(file).exists():
         return parse_profile(shipped_text(file), source=file)
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8-sig")  # some editors mark UTF-8 by a byte order mark
     except UnicodeDecodeError as error:
-        raise ProfileError(file, 1, "", f"not UTF-8 text ({error.reason} at byte {error.start}).") from error
+        raise ProfileError(file, 0, "", f"not UTF-8 text ({error.reason} at byte {error.start}).") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
         hint = f"Shipped profiles are {', '.join(NAMES)}."
-        raise ProfileError(file, 1, "", f"cannot be read ({reason}). {hint}") from error
+        raise ProfileError(file, 0, "", f"cannot be read ({reason}). {hint}") from error
     return parse_profile(text, source=file)
 
 
@@ -204,6 +208,8 @@ def open_profile(file: str, site: str | None) -> tuple[Profile, str | None]:
     except ProfileError as error:
         raise InputError(str(error)) from error
     names = [known.name for known in profile.sites]
+    if site == "":
+        raise InputError("--site is empty. Name a site, or leave it out for one that the profile does not name.")
     if site is not None and names and site not in names:
         hint = f"the nearest is {nearest(site, names)!r}. Leave --site out for a site that has no [[site]]"
         message = f"{file} has no site {site!r}; {hint}."
@@ -211,7 +217,7 @@ def open_profile(file: str, site: str | None) -> tuple[Profile, str | None]:
     return profile, site
 
 
-def _readings(at: datetime, zone: ZoneInfo) -> list[datetime]:
+def readings(at: datetime, zone: ZoneInfo) -> list[datetime]:
     """Return the instants that ``at`` can mean at the site: two in an hour that comes twice."""
     if at.tzinfo is not None:
         return [at]

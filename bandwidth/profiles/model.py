@@ -5,8 +5,9 @@ instant count, and the strictest wins; `resolve.py` has the one table of their p
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import TypeVar
 
 from bandwidth.units import BytesPerSecond
 
@@ -209,6 +210,9 @@ class Boost:
     scope: Scope = Scope()
 
 
+R = TypeVar("R", Stop, Blackout, Window, Limit, BusinessHours, Holiday, Deadline, Boost)
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A whole profile. ``time_zone`` and ``line`` hold for each site that names none of its own."""
@@ -229,12 +233,34 @@ class Profile:
 
     def site(self, name: str | None) -> Site:
         """Return the site called ``name`` with the profile's defaults filled in; for any other, these alone."""
-        found = next((site for site in self.sites if site.name == name), Site(name or "any other site"))
+        found = next(
+            (site for site in self.sites if site.name == name),
+            Site(name or ("any other site" if self.sites else "every site")),
+        )
         return Site(
             found.name,
             found.groups,
             found.time_zone or self.time_zone,
             self.line if found.line is None else found.line,
+        )
+
+    def for_site(self, name: str | None) -> "Profile":
+        """Return the profile without the rules of other sites: the same limits, sooner."""
+        site = self.site(name)
+
+        def concerning(rules: tuple[R, ...]) -> tuple[R, ...]:
+            return tuple(rule for rule in rules if rule.scope.concerns(site))
+
+        return replace(
+            self,
+            stops=concerning(self.stops),
+            blackouts=concerning(self.blackouts),
+            windows=concerning(self.windows),
+            limits=concerning(self.limits),
+            business_hours=concerning(self.business_hours),
+            holidays=concerning(self.holidays),
+            deadlines=concerning(self.deadlines),
+            boosts=concerning(self.boosts),
         )
 
     def is_holiday(self, site: Site, day: date) -> bool:

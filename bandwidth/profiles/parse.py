@@ -36,10 +36,13 @@ _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 class ProfileError(Exception):
-    """A profile that cannot be used. ``line`` counts from 1; ``key`` is the offending one, empty if none is."""
+    """A profile that cannot be used.
+
+    ``line`` counts from 1; 0: no line is to blame. ``key`` is the offending one, empty if none is.
+    """
 
     def __init__(self, file: str, line: int, key: str, message: str) -> None:
-        super().__init__(f"{file}:{line}: {message}")
+        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
         self.file = file
         self.line = line
         self.key = key

@@ -69,6 +69,14 @@ class ConsideredRule:
         """Whether the limit takes part in the minimum."""
         return self.state is RuleState.IN_FORCE
 
+    @property
+    def kind_words(self) -> str:
+        """What people call it: a boost takes the place of what is adaptive."""
+        return "boost" if self.measure is Measure.BOOST else str(self.kind)
+
+    def __str__(self) -> str:
+        return f"{self.kind_words} {self.name!r}"
+
 
 @dataclass(frozen=True, slots=True)
 class EffectiveLimit:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
-from bandwidth.profiles.precedence import RuleKind
-from bandwidth.profiles.resolve import EffectiveLimit
+from bandwidth.profiles.precedence import Measure, RuleKind
+from bandwidth.profiles.resolve import EffectiveLimit, RuleState
 from bandwidth.profiles.values import rate_label
 from bandwidth.profiles.week import Cell, DayRow, Week
 from bandwidth.units import BytesPerSecond
@@ -60,26 +60,38 @@ def print_limit(
     console: Console, profile: Profile, site: str | None, at: datetime, limit: EffectiveLimit, *, ambiguous: bool
 ) -> None:
     """Print ``limit`` with every rule that was considered."""
-    console.print(Text(_heading(profile, site, at)))
+    console.print(Text(heading(profile, site, at)))
     if ambiguous:
         console.print("this hour comes twice; the stricter of both is shown", style="yellow")
-    console.print(
-        Text.assemble("limit  ", (limit_text(limit.rate), "bold"), f"  by {limit.rule.kind}: {limit.rule.name}")
-    )
+    if limit.rate is None:
+        console.print(Text("limit  none by the profile: patches take what the line gives"))
+    else:
+        console.print(Text.assemble("limit  ", (limit_text(limit.rate), "bold"), f"  by {limit.rule}"))
     console.print(Text(f"floor  {rate_label(limit.floor) if limit.floor else '0'}  ({limit.floor_reason})"))
     console.print(Text(f"sensitivity  {limit.sensitivity}"))
-    table = Table("rule", "name", "from", "its limit", "state")
+    console.print()
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("rule", "name", "its limit", "state"):
+        table.add_column(column, overflow="fold", no_wrap=column in {"rule", "its limit"})
     for rule in limit.considered:
         won = rule is limit.rule
         state = f"{rule.state}, won" if won else str(rule.state)
         unknown = "–" if rule.kind is RuleKind.ADAPTIVE else "not known"
         words = unknown if rule.limit is None else limit_text(rule.limit)
         style = "bold" if won else "" if rule.counts else "dim"
-        table.add_row(*(Text(cell) for cell in (rule.kind, rule.name, rule.measure, words, state)), style=style)
+        kind = f"window: {rule.measure}" if rule.kind is RuleKind.WINDOW else rule.kind_words
+        name = "" if rule.measure is Measure.CONTROLLER else rule.name
+        table.add_row(*(Text(cell) for cell in (kind, name, words, state)), style=style)
     console.print(table)
+    for measure, option in ((Measure.LINE, "--line"), (Measure.SPARE, "--spare")):
+        if any(rule.state is RuleState.UNKNOWN and rule.measure is measure for rule in limit.considered):
+            console.print(
+                Text(f"\na {measure} counts where it is known; here give {option} '20 Mbit/s'", style="yellow")
+            )
 
 
-def _heading(profile: Profile, site: str | None, at: datetime) -> str:
+def heading(profile: Profile, site: str | None, at: datetime) -> str:
+    """Return what is looked at: profile, site, and time by the site's clock."""
     offset = at.isoformat()[19:]
     return f"{profile.name}, {profile.site(site).name}, {at:%a %Y-%m-%d %H:%M} (UTC{offset})"
 

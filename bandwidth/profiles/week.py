@@ -77,8 +77,13 @@ def week_of(
     *,
     line: BytesPerSecond | None = None,
     spare: BytesPerSecond | None = None,
+    on_day: Callable[[], None] = lambda: None,
 ) -> Week:
-    """Return the limits of ``site``'s line for seven days from ``first_day``; the rest is as in `effective_limit`."""
+    """Return the limits of ``site``'s line for seven days from ``first_day``; the rest is as in `effective_limit`.
+
+    ``on_day`` is called after each day.
+    """
+    profile = profile.for_site(site)
     place = profile.site(site)
     zone = ZoneInfo(place.time_zone or profile.time_zone)
 
@@ -92,6 +97,7 @@ def week_of(
             holiday.name for holiday in profile.holidays if holiday.scope.concerns(place) and holiday.falls_on(day)
         ]
         days.append(DayRow(day, ", ".join(names), tuple(_runs(day, zone, resolve))))
+        on_day()
     return Week(first_day, zone.key, tuple(days))
 
 
@@ -111,7 +117,7 @@ def _cell(wall: datetime, zone: ZoneInfo, resolve: Resolve) -> Cell:
     first, last = instants_of(wall, zone)
     found = min((resolve(at) for at in {first, last}), key=strictness)
     rule = found.rule
-    name = f"{rule.kind} {rule.name!r}" if rule.measure is not Measure.CONTROLLER else "no limit by the profile"
+    name = str(rule) if rule.measure is not Measure.CONTROLLER else "no limit by the profile"
     return Cell(found.rate, name, found.rate == 0, found.boost, twice=first != last)
 
 

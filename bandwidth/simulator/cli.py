@@ -2,22 +2,28 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
-from rich.table import Table
+from rich.text import Text
 
-from bandwidth.console import InputError, print_json, terminal
-from bandwidth.core.controller import Controller, ControllerSettings, Decision
-from bandwidth.core.signals import Sample
-from bandwidth.pictures import Panel, Series, time_series_svg
-from bandwidth.profiles.cli import MOMENT, open_profile
-from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
+from bandwidth.console import InputError, print_json, progress, terminal
+from bandwidth.picture_files import picture_option, write_picture
+from bandwidth.profiles.cli import MOMENT, RATE, open_profile, readings
+from bandwidth.profiles.model import Profile
+from bandwidth.profiles.values import nearest, rate_label
+from bandwidth.profiles.views import heading, limit_text
+from bandwidth.simulator import figures, views
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
-from bandwidth.simulator.scenario import LawMaker, Metrics, Result, Scenario, run, shipped_law
+from bandwidth.simulator.policy import UnderPolicy
+from bandwidth.simulator.scenario import LawMaker, Result, Scenario, shipped_law
+from bandwidth.simulator.scenario import simulate as run_once
 from bandwidth.units import BytesPerSecond
 
 SCENARIOS: dict[str, Scenario] = {
@@ -27,33 +33,92 @@ SCENARIOS: dict[str, Scenario] = {
     "web": Scenario(business="web"),
     "on-off": Scenario(business="on/off"),
     "office": Scenario(business="mix"),
+    "busy": Scenario(business="voip+web+on/off"),
     "slow-line": Scenario(line_mbit=2.0, rtt_seconds=0.1, business="web"),
 }
-"""What `simulate --scenario` offers: a branch line of 20 Mbit/s and 40 ms, unless the name says otherwise."""
+"""What `--scenario` offers: a branch line of 20 Mbit/s and 40 ms, unless the name says otherwise."""
 
+MOST_FLOWS = 100  # of business: a branch line with more is one that is down
 LONGEST_RUN_SECONDS = 600.0
 LARGEST_LINE_MBIT = 1_000.0  # a simulated second of more takes longer than a real one
+_NO_RIVALS = {"ours", "none", "cubic"}  # cubic: an ordinary download, no scavenger
+
+_QUEUE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?(packets|ms|bdp)|(codel|fq_codel|pie)", re.ASCII)
+
+
+class _Number(click.FloatRange):
+    """A range of numbers, and "nan" is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
+class _Queue(click.ParamType[str]):
+    """As `Scenario.queue`."""
+
+    name = "queue"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        match = _QUEUE.fullmatch(value)
+        if match is None:
+            self.fail(
+                f"no such queue: {value!r}; write '250 ms', '20 packets', '1 bdp', fq_codel, codel or pie", param, ctx
+            )
+        return match[3] or f"{match[1]} {match[2]}"
+
+
+class _BusinessNames(click.ParamType[str]):
+    """As `Scenario.business`."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        flows = 0
+        for part in value.split("+"):
+            count, _, name = part.rpartition(" ")
+            known = ("idle", "mix", *BUSINESS)
+            if name not in known or not (count or "1").isdecimal():
+                hint = f"the nearest is {nearest(name, known)!r}" if name else "a name is missing"
+                self.fail(f"no such business: {part!r}; {hint} of {', '.join(known)}", param, ctx)
+            flows += int(count or 1)
+        if flows > MOST_FLOWS:
+            self.fail(f"{flows} flows are more than {MOST_FLOWS}", param, ctx)
+        return str(value)
 
 
 def _line_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--line-mbit", type=click.FloatRange(0.1, LARGEST_LINE_MBIT), help="Rate of the line in Mbit/s."),
-        click.option("--rtt-ms", type=click.FloatRange(0.1, 2_000), help="Round trip of the empty line in ms."),
-        click.option("--queue", metavar="Q", help="Such as '250 ms', '20 packets', '1 bdp', fq_codel, codel, pie."),
-        click.option("--seconds", type=click.FloatRange(20, LONGEST_RUN_SECONDS), help="Length of the run."),
-        click.option("--hidden", is_flag=True, help="Business traffic cannot be measured, only its queue felt."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools."),
+        picture_option,
         click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Repeats a run exactly."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object for tools."),
+        click.option("--hidden", is_flag=True, help="Business traffic cannot be measured, only its queue felt."),
+        click.option("--seconds", type=_Number(20, LONGEST_RUN_SECONDS), help="Length of the run. [60]"),
+        click.option(
+            "--queue", type=_Queue(), metavar="Q", help="Such as '250 ms', '20 packets', '1 bdp', fq_codel, codel, pie."
+        ),
+        click.option("--rtt-ms", type=_Number(0.1, 2_000), help="Round trip of the empty line in ms."),
+        click.option("--line-mbit", type=_Number(0.1, LARGEST_LINE_MBIT), help="The same as a number."),
+        click.option("--line", type=RATE, help="The line's rate: '20 Mbit/s'."),
     ):
         command = option(command)
     return command
 
 
-def _scenario(base: Scenario, facts: dict[str, Any]) -> Scenario:
+def _scenario(base: Scenario, facts: dict[str, Any], site_line: BytesPerSecond | None = None) -> Scenario:
+    if facts["line"] is not None and facts["line_mbit"] is not None:
+        raise click.UsageError("--line and --line-mbit say the same: give one of them.")
+    line = facts["line"] or (None if facts["line_mbit"] else site_line)
+    line_mbit = facts["line_mbit"] or (line * 8 / 1e6 if line else base.line_mbit)
+    if not 0.1 <= line_mbit <= LARGEST_LINE_MBIT:
+        message = f"a line of {line_mbit:g} Mbit/s cannot be simulated; give one from 0.1 to 1000 with --line."
+        raise InputError(message)
     duration = facts["seconds"] or base.duration_seconds
     return dataclasses.replace(
         base,
-        line_mbit=facts["line_mbit"] or base.line_mbit,
+        line_mbit=line_mbit,
         rtt_seconds=(facts["rtt_ms"] or base.rtt_seconds * 1_000) / 1_000,
         queue=facts["queue"] or base.queue,
         duration_seconds=duration,
@@ -64,156 +129,172 @@ def _scenario(base: Scenario, facts: dict[str, Any]) -> Scenario:
     )
 
 
-def _run(scenario: Scenario, law: LawMaker = shipped_law) -> Result:
-    try:
-        return run(scenario, law)
-    except ValueError as error:
-        raise InputError(f"{error}. Correct the value and try again.") from error
+def _run(scenario: Scenario, senders: list[str], law: LawMaker = shipped_law) -> list[tuple[str, Result]]:
+    """Run each of ``senders`` beside the scenario's business, and the business alone, once for all of them."""
+    seconds = int(scenario.duration_seconds)
+    with progress((len(senders) + 1) * seconds) as step:
+        try:
+            alone = run_once(dataclasses.replace(scenario, scavenger="none"), on_second=partial(step, "business alone"))
+            results = []
+            for name in senders:
+                own = dataclasses.replace(scenario, scavenger=name)
+                together = run_once(own, law, partial(step, f"with {name}"))
+                results.append((name, Result(own, together, alone)))
+        except ValueError as error:
+            raise InputError(f"{error}. Correct the value and try again.") from error
+    return results
 
 
-class _UnderPolicy:
-    """The shipping controller under a profile's ceiling."""
-
-    def __init__(self, scenario: Scenario, limit: EffectiveLimit) -> None:
-        capacity = BytesPerSecond(int(scenario.line_rate)) if scenario.capacity_configured else None
-        self._law = Controller(ControllerSettings(capacity=capacity), 0.0)
-        self._limit = limit
-
-    def update(self, sample: Sample, now: float) -> Decision:
-        """As `Controller.update`, with the ceiling."""
-        return self._law.update(sample, now, ceiling=self._limit.rate, blackout=self._limit.blackout)
-
-
-@click.command()
+@click.command(short_help="Show what a profile would do on a line, and why.")
 @click.argument("file", metavar="FILE")
 @click.option("--scenario", "name", type=click.Choice(list(SCENARIOS)), default="office", show_default=True)
-@click.option("--site", help="The site whose rules hold.")
-@click.option("--at", type=MOMENT, help="When, such as 2026-06-01T10:00; without an offset, UTC. [now]")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write an SVG picture here.")
+@click.option("--site", metavar="NAME", help="The site; without it, one that the profile does not name.")
+@click.option("--at", type=MOMENT, help="When, such as 2026-06-01T10:00; without an offset, by the site's clock. [now]")
+@click.option("--every", type=click.IntRange(1), help="Seconds in a row of the table.")
 @_line_options
 def simulate(
-    file: str, name: str, site: str | None, at: datetime | None, output: Path | None, as_json: bool, **facts: Any
+    file: str,
+    name: str,
+    site: str | None,
+    at: datetime | None,
+    every: int | None,
+    output: Path | None,
+    as_json: bool,
+    **facts: Any,
 ) -> None:
-    """Show what a profile would do on a line: our rate, business's, and the queue.
+    """Show what a profile would do on a line: our rate, business's, the queue, and why.
+
+    FILE is a path, or the name of a shipped profile. The line is the site's, as the profile
+    says, else the scenario's: 20 Mbit/s and 40 ms. Business runs from 1/6 to 5/6 of the time.
+
+    \b
+    Scenarios:
+      idle       nobody else           calls      one telephone call
+      download   one download          web        one person who reads web pages
+      on-off     downloads that come and go
+      office     a call, two who read web pages, a video
+      busy       a call, one who reads web pages, downloads that come and go
+      slow-line  web pages on 2 Mbit/s and 100 ms
 
     \b
     Examples:
       bandwidth simulate office-hours --scenario download
-      bandwidth simulate branches.toml --site leeds --at 2026-06-01T10:00 --line-mbit 10 -o leeds.svg
+      bandwidth simulate branches.toml --site leeds -o leeds.png
+      bandwidth simulate overnight --at 2026-06-01T05:59:30 --scenario idle
+      bandwidth simulate gentle --scenario slow-line --every 1 --json
 
-    Exit codes: 0 done, 2 wrong usage, 7 bad file or value.
+    Exit codes: 0 done, 1 the picture cannot be written, 2 wrong usage, 7 bad file or value.
     """
-    scenario = _scenario(SCENARIOS[name], facts)
-    moment = at or datetime.now(UTC)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
     profile, place = open_profile(file, site)
-    limit = effective_limit(profile, place, moment, line=BytesPerSecond(int(scenario.line_rate)), spare=None)
-    result = _run(scenario, lambda s: _UnderPolicy(s, limit))
+    scenario = _scenario(SCENARIOS[name], facts, profile.site(place).line)
+    moment = _moment(at, profile, place)
+    laws: list[UnderPolicy] = []
+
+    def law(scenario: Scenario) -> UnderPolicy:
+        laws.append(UnderPolicy(scenario, profile, place, moment))
+        return laws[-1]
+
+    [(_, result)] = _run(scenario, ["ours"], law)
+    limits = laws[0].limits
+    title, subtitle = heading(profile, place, moment), f"{name}: {_line_words(scenario)}"
     if output is not None:
-        output.write_text(_picture(f"{file}, {name}, {scenario.line_mbit:g} Mbit/s", result.together), encoding="utf-8")
+        write_picture(output, views.run_svg(title, subtitle, result, limits))
     if as_json:
-        print_json({"scenario": dataclasses.asdict(scenario), "rule": str(limit.rule), **_facts(result)})
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("second", "ours, Mbit/s", "business, Mbit/s"):
-        table.add_column(column, justify="right")
-    together = result.together
-    for second in range(0, len(together.scavenger_rate), 5):
-        table.add_row(
-            str(second), f"{_mbit(together.scavenger_rate[second])}", f"{_mbit(together.business_rate[second])}"
+        print_json(
+            {
+                "profile": profile.name,
+                "site": profile.site(place).name,
+                "at": moment.isoformat(),
+                "scenario": dataclasses.asdict(scenario),
+                "rule": {"kind": limits[0].rule.kind, "name": limits[0].rule.name, "measure": limits[0].rule.measure},
+                **figures.facts(result),
+                "business": [
+                    dict(zip(("figure", "alone", "together", "change"), r, strict=True)) for r in figures.harm(result)
+                ],
+                "reason_seconds": {
+                    reason.value: round(seconds, 2)
+                    for reason, seconds in figures.reason_seconds(result.together, scenario.duration_seconds).items()
+                },
+                "seconds": list(views.seconds_json(result, limits)),
+            }
         )
-    terminal().print(table)
-    terminal().print(_rows([("ours", result)]))
+        return
+    console = terminal()
+    console.print(Text(title, style="bold"))
+    console.print(Text(subtitle, style="dim"))
+    rate = limits[0].rate
+    words = "none by the profile" if rate is None else f"{limit_text(rate)}, by {limits[0].rule}"
+    console.print(Text(f"limit at the start: {words}"))
+    step = every or views.rows_every(int(scenario.duration_seconds))
+    console.print(views.seconds_table(result, limits, step, console.width))
+    console.print()
+    console.print(views.harm_table(result))
+    console.print()
+    console.print(views.use_table(result))
+    if output is not None:
+        click.echo(f"written: {output}")
 
 
 @click.command()
+@click.option("--scenario", "name", type=click.Choice(list(SCENARIOS)), default="busy", show_default=True)
 @click.option(
     "--business",
-    default="cubic",
-    show_default=True,
+    type=_BusinessNames(),
     metavar="NAMES",
-    help=f"What runs beside: idle, mix, {', '.join(BUSINESS)}; '4 cubic+voip' for several.",
+    help=f"What runs beside, instead: idle, mix, {', '.join(BUSINESS)}; '4 cubic+voip' for several.",
 )
 @_line_options
-def compare(business: str, as_json: bool, **facts: Any) -> None:
+def compare(name: str, business: str | None, output: Path | None, as_json: bool, **facts: Any) -> None:
     """Put the limiter and its rivals on the same line, side by side.
+
+    Each sender runs beside the very same business. What business keeps, and what is added to
+    its calls and pages, is against business alone on the line. Scenarios are those of simulate.
 
     \b
     Examples:
       bandwidth compare
-      bandwidth compare --business bbr --queue '1 bdp' --hidden
-      bandwidth compare --business voip --line-mbit 2 --rtt-ms 100 --json
+      bandwidth compare --scenario office -o office.png
+      bandwidth compare --business 'voip+2 web+on/off' --queue fq_codel
+      bandwidth compare --business bbr --queue '1 bdp' --hidden --json
 
-    Exit codes: 0 done, 2 wrong usage, 7 bad value.
+    Exit codes: 0 done, 1 the picture cannot be written, 2 wrong usage, 7 bad value.
     """
-    scenario = _scenario(Scenario(business=business), facts)
-    results = [
-        (name, _run(dataclasses.replace(scenario, scavenger=name)))
-        for name in ["ours", *sorted(set(SCAVENGERS) - {"ours", "none", "cubic"})]
-    ]
-    if as_json:
-        print_json({"scenario": dataclasses.asdict(scenario), "results": {n: _facts(r) for n, r in results}})
-    else:
-        terminal().print(_rows(results))
-
-
-def _rows(results: list[tuple[str, Result]]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("sender")
-    for column in (
-        "business\nkeeps",
-        "calls\n+p95 ms",
-        "pages\nslower",
-        "queue\np95 ms",
-        "idle line\nused",
-        "yield\nms",
-        "regain\ns",
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, result in results:
-        facts = _facts(result)
-        table.add_row(
-            name,
-            f"{result.business_keeps:.1%}",
-            f"{result.voip_added_p95 * 1_000:.1f}",
-            f"{result.page_growth(0.5):+.0%}",
-            f"{result.together.queue_p95 * 1_000:.1f}",
-            f"{result.together.idle_use:.1%}",
-            "–" if facts["yield_seconds"] is None else f"{facts['yield_seconds'] * 1_000:.0f}",
-            "–" if facts["regain_seconds"] is None else f"{facts['regain_seconds']:.1f}",
+    scenario = _scenario(SCENARIOS[name], facts)
+    if business is not None:
+        scenario = dataclasses.replace(scenario, business=business)
+    results = _run(scenario, ["ours", *sorted(set(SCAVENGERS) - _NO_RIVALS)])
+    title, subtitle = f"The limiter and its rivals beside: {scenario.business}", _line_words(scenario)
+    if output is not None:
+        write_picture(
+            output,
+            views.comparison_picture(
+                title, f"{subtitle}. Queue: p95 of each second; calls: p95 / p99, pages: median / p95", results
+            ),
         )
-    return table
+    if as_json:
+        print_json(
+            {"scenario": dataclasses.asdict(scenario), "results": {sender: figures.facts(r) for sender, r in results}}
+        )
+        return
+    console = terminal()
+    console.print(Text(title, style="bold"))
+    console.print(Text(subtitle, style="dim"))
+    console.print(views.comparison_table(results))
+    console.print(Text(figures.COMPARED_EXPLAINED, style="dim"))
+    if output is not None:
+        click.echo(f"written: {output}")
 
 
-def _facts(result: Result) -> dict[str, Any]:
-    together = result.together
-    return {
-        "business_keeps": round(result.business_keeps, 4),
-        "voip_added_p95_seconds": round(result.voip_added_p95, 5),
-        "page_growth_p50": round(result.page_growth(0.5), 4),
-        "queue_p95_seconds": round(together.queue_p95, 5),
-        "idle_use": round(together.idle_use, 4),
-        "spare_captured": round(result.spare_captured, 4),
-        "yield_seconds": _worst(together.yield_seconds),
-        "regain_seconds": _worst(together.regain_seconds),
-    }
+def _moment(at: datetime | None, profile: Profile, site: str | None) -> datetime:
+    """Return the instant on the site's clock; of a time that comes twice, the first."""
+    zone = ZoneInfo(profile.site(site).time_zone or profile.time_zone)
+    return readings(at or datetime.now(UTC).replace(microsecond=0), zone)[0].astimezone(zone)
 
 
-def _worst(values: tuple[float, ...]) -> float | None:
-    """Return the longest; None where there was none, or one did not happen within the run."""
-    return max(values) if values and not math.isinf(max(values)) else None
-
-
-def _picture(title: str, metrics: Metrics) -> str:
-    def series(name: str, rates: tuple[float, ...]) -> Series:
-        return Series(name, [(float(second), rate * 8 / 1e6) for second, rate in enumerate(rates)])
-
-    return time_series_svg(
-        title,
-        [Panel("Mbit/s", [series("patches", metrics.scavenger_rate), series("business", metrics.business_rate)])],
+def _line_words(scenario: Scenario) -> str:
+    hidden = "" if scenario.business_visible else ", business hidden"
+    line = rate_label(BytesPerSecond(round(scenario.line_rate)))
+    business = f"business from {scenario.business_from_seconds:.3g} to {scenario.business_until_seconds:.3g} s"
+    return (
+        f"{line}, {scenario.rtt_seconds * 1_000:g} ms, queue {scenario.queue}, {business}{hidden}, seed {scenario.seed}"
     )
-
-
-def _mbit(rate: float) -> str:
-    return f"{rate * 8 / 1e6:.2f}"

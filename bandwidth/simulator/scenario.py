@@ -73,6 +73,8 @@ class Metrics:
     """Bytes per second, second by second."""
     business_rate: tuple[float, ...]
     """Bytes per second, second by second."""
+    queue_seconds: tuple[float, ...]
+    """95th percentile of the true queue's delay, second by second."""
     queue_p50: float
     queue_p95: float
     queue_p99: float
@@ -174,8 +176,8 @@ def _alone(scenario: Scenario) -> Metrics:
     return simulate(scenario)
 
 
-def simulate(scenario: Scenario, law: LawMaker = shipped_law) -> Metrics:
-    """Run once: a function of its arguments, bit for bit."""
+def simulate(scenario: Scenario, law: LawMaker = shipped_law, on_second: Callable[[], None] = lambda: None) -> Metrics:
+    """Run once: a function of its arguments, bit for bit. ``on_second`` is called after each simulated second."""
     simulator = Simulator()
     # one generator for each part, so that business is the same with and without a scavenger
     line, queue, business_draw, scavenger_draw = (
@@ -208,6 +210,9 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law) -> Metrics:
         # a few milliseconds apart: nothing on a real line starts in the same nanosecond
         simulator.at(scenario.business_from_seconds + business_draw.uniform(0, 0.02), flow.start)
         simulator.at(scenario.business_until_seconds, flow.stop)
+    for second in range(1, int(scenario.duration_seconds) + 1):
+        simulator.run(second)
+        on_second()
     simulator.run(scenario.duration_seconds)
     return _measure(scenario, path, link, rate, business, (business_meter, sent_meter, got_meter), ours)
 
@@ -243,6 +248,7 @@ def _measure(
         scavenger_bytes=got.between(start, stop),
         scavenger_rate=tuple(got.rate(second, second + 1) for second in range(int(end))),
         business_rate=tuple(business_meter.rate(second, second + 1) for second in range(int(end))),
+        queue_seconds=_each_second(path.queue.points, int(end)),
         queue_p50=percentile(queue, 0.50),
         queue_p95=percentile(queue, 0.95),
         queue_p99=percentile(queue, 0.99),
@@ -271,6 +277,14 @@ def _measure(
         video_call_lost_share=1 - len(frames) / frames_sent if frames_sent else 0.0,
         video_call_frozen_share=frozen_seconds / call_seconds if call_seconds else 0.0,
     )
+
+
+def _each_second(points: list[tuple[float, float]], seconds: int) -> tuple[float, ...]:
+    values: list[list[float]] = [[] for _ in range(seconds)]
+    for at, value in points:
+        if at < seconds:
+            values[int(at)].append(value)
+    return tuple(percentile(each, 0.95) for each in values)
 
 
 def _window_seconds(scenario: Scenario) -> float:

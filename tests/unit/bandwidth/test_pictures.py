@@ -1,39 +1,11 @@
 from datetime import date
 from xml.etree import ElementTree as ET
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bandwidth.pictures import WIDTH, Panel, Series, _round_step, time_series_svg, week_svg
+from bandwidth.pictures import week_svg
 from bandwidth.profiles.parse import parse_profile
 from bandwidth.profiles.week import Week, week_of
+from bandwidth.svg import WIDTH
 from bandwidth.units import BytesPerSecond
-
-NUMBERS = st.floats(0, 1e9, allow_subnormal=False)
-
-
-def test_a_time_series_has_its_titles_series_and_scales() -> None:
-    panels = [
-        Panel("rate, Mbit/s", [Series("patches", [(0, 0), (30, 18)]), Series("business & co", [(0, 20), (30, 2)])]),
-        Panel("queue, ms", []),
-    ]
-    words = list(ET.fromstring(time_series_svg("What <would> happen", panels)).itertext())
-    for expected in ("What <would> happen", "rate, Mbit/s", "business & co", "20", "30 s", "queue, ms"):
-        assert expected in words
-
-
-@given(st.lists(st.tuples(NUMBERS, NUMBERS)))
-def test_any_points_make_a_picture(points: list[tuple[float, float]]) -> None:
-    ET.fromstring(time_series_svg("x", [Panel("y", [Series("z", sorted(points))])]))
-
-
-@given(st.floats(1e-12, 1e12))
-def test_steps_are_round_and_not_far_above(least: float) -> None:
-    assert least * 0.999 <= _round_step(least) <= 2.51 * least
-
-
-def test_known_steps() -> None:
-    assert [_round_step(least) for least in (1, 1.1, 2.5, 5.5, 30)] == [1, 2, 5, 10, 50]
 
 
 def week(text: str, day: date) -> Week:

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bandwidth.profiles import model as m
-from bandwidth.profiles.parse import parse_profile
+from bandwidth.profiles.parse import TABLE_KEYS, TOP_KEYS, ProfileError, parse_profile
 from bandwidth.profiles.precedence import RANK, Measure, RuleKind
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.values import rate_text
@@ -179,6 +180,65 @@ def test_a_boost_without_force_never_goes_over_a_cap(profile: m.Profile, site: s
     assert size(resolve(profile, site, at).rate) <= min(caps, default=float("inf"))
 
 
+@given(PROFILES, PLACES, INSTANTS, BACKLOGS)
+def test_the_rules_of_other_sites_make_no_difference(
+    profile: m.Profile, site: str | None, at: datetime, backlog: Backlog | None
+) -> None:
+    whole, own = resolve(profile, site, at, backlog), resolve(profile.for_site(site), site, at, backlog)
+    assert replace(own, considered=()) == replace(whole, considered=())
+    assert [rule for rule in whole.considered if rule.counts] == [rule for rule in own.considered if rule.counts]
+
+
 @given(PROFILES, PLACES)
 def test_every_boost_ends(profile: m.Profile, site: str | None) -> None:
     assert not resolve(profile, site, datetime(2028, 6, 1, tzinfo=UTC)).boost
+
+
+def lines_with_a_key(text: str) -> list[tuple[int, str, str]]:
+    """Return (line from 1, key, value) of each ``key = value``."""
+    pairs = ((number, *line.partition(" = ")) for number, line in enumerate(text.splitlines(), 1))
+    return [(number, key, value) for number, key, equals, value in pairs if equals]
+
+
+@given(PROFILES, st.data())
+def test_a_misspelt_key_is_told_with_its_line_and_a_known_key(profile: m.Profile, data: st.DataObject) -> None:
+    text = to_toml(profile)
+    number, key, value = data.draw(st.sampled_from(lines_with_a_key(text)))
+    wrong = data.draw(st.sampled_from([key + "x", key[:-1] + "_", "x" + key]))
+    lines = text.splitlines()
+    lines[number - 1] = f"{wrong} = {value}"
+    with pytest.raises(ProfileError) as caught:
+        parse_profile("\n".join(lines), source="p.toml")
+    error = caught.value
+    assert (error.line, error.key) == (number, wrong)
+    known = {*TOP_KEYS, *TABLE_KEYS, *(name for keys in TABLE_KEYS.values() for name in keys)}
+    assert error.message.partition("nearest valid key is ")[2].split("'")[1] in known
+
+
+@given(PROFILES, st.data())
+def test_a_value_of_the_wrong_type_is_told_with_its_line(profile: m.Profile, data: st.DataObject) -> None:
+    text = to_toml(profile)
+    takes_no_text = [row for row in lines_with_a_key(text) if row[1] not in {"name", "description"}]
+    number, key, _ = data.draw(st.sampled_from(takes_no_text))
+    wrong = data.draw(
+        st.sampled_from(["-1", "{}", "[[]]", '"\\n"', "1e400", "nan", '"2026-02-30"', '["a", 1]', "00:00:01"])
+    )
+    lines = text.splitlines()
+    lines[number - 1] = f"{key} = {wrong}"
+    with pytest.raises(ProfileError) as caught:
+        parse_profile("\n".join(lines), source="p.toml")
+    assert (caught.value.line, caught.value.key) == (number, key)
+
+
+@given(PROFILES, st.data())
+def test_a_cut_or_mangled_profile_is_an_error_or_a_profile(profile: m.Profile, data: st.DataObject) -> None:
+    text = to_toml(profile)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 30)))
+    mangled = text[:start] + data.draw(st.text("[]{}=\"'#,.\n\\ \x00é0a-", max_size=6)) + text[end:]
+    error = None
+    try:
+        parse_profile(mangled, source="p.toml")
+    except ProfileError as found:
+        error = found
+    assert error is None or 1 <= error.line <= mangled.count("\n") + 1

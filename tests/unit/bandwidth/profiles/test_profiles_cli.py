@@ -41,12 +41,14 @@ def branches(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["explain"], ["plot"]])
-def test_help_has_examples_and_exit_codes(command: list[str]) -> None:
-    result = run(*command, "--help")
+@pytest.mark.parametrize("command", [[], ["check"], ["explain"], ["plot"], ["simulate"], ["compare"]])
+def test_help_has_examples_and_exit_codes_and_fits_a_terminal(command: list[str]) -> None:
+    result = CliRunner().invoke(bandwidth, [*command, "--help"], terminal_width=80)
     assert result.exit_code == 0
     assert "Examples:" in result.output
     assert "Exit codes:" in result.output
+    assert "..." not in result.output.replace("[ARGS]...", "")  # a cut summary
+    assert [line for line in result.output.splitlines() if len(line) > 80] == []
 
 
 def test_check_tells_good_from_bad(branches: str, tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_check_as_json(branches: str, tmp_path: Path) -> None:
     assert result.exit_code == 7
     good, bad = json.loads(result.stdout)
     assert (good["ok"], good["name"], good["sites"]) == (True, "branches", 1)
-    assert (bad["ok"], bad["line"]) == (False, 1)
+    assert (bad["ok"], bad["line"]) == (False, None)
     assert "cannot be read" in bad["error"]
 
 
@@ -77,10 +79,16 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     assert "not UTF-8" in result.stderr
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "notepad.toml"
+    path.write_text(BRANCHES.replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    assert run("check", str(path)).exit_code == 0
+
+
 def test_explain_names_the_winner_and_every_rule(branches: str) -> None:
     result = run("explain", branches, "--at", "2026-06-01T03:00", "--site", "leeds")
     assert result.exit_code == 0
-    assert "limit  1 Mbit/s  by window: small hours" in result.output
+    assert "limit  1 Mbit/s  by window 'small hours'" in result.output
     assert "Mon 2026-06-01 03:00 (UTC+01:00)" in result.output
     assert "half" in result.output
     assert "adaptive" in result.output
@@ -112,6 +120,11 @@ def test_explain_with_every_fact(branches: str) -> None:
     assert json.loads(lan.stdout)["rate"] is None
 
 
+def test_explain_says_what_is_missing_for_a_percentage() -> None:
+    assert "a percent of line counts where it is known; here give --line" in run("explain", "gentle").output
+    assert "here give --line" not in run("explain", "gentle", "--line", "20 Mbit/s").output
+
+
 def test_explain_now() -> None:
     assert run("explain", "gentle").exit_code == 0
 
@@ -120,11 +133,13 @@ def test_explain_now() -> None:
     ("arguments", "code", "told"),
     [
         (["explain", "FILE", "--site", "leds"], 7, "the nearest is 'leeds'"),
+        (["explain", "FILE", "--site", ""], 7, "--site is empty"),
         (["explain", "FILE", "--at", "yesterday"], 2, "not a date and time"),
         (["explain", "FILE", "--line", "20"], 2, "not a rate"),
         (["explain", "FILE", "--deadline", "2026-01-01T00:00"], 2, "--remaining-bytes"),
         (["explain", "missing.toml"], 7, "office-hours"),
-        (["plot", "FILE", "-o", "week.png"], 2, ".svg"),
+        (["plot", "FILE", "-o", "week.jpg"], 2, "neither .svg nor .png"),
+        (["plot", "FILE", "-o", "week"], 2, "neither .svg nor .png"),
         (["plot", "FILE", "-o", "/proc/none/week.svg"], 1, "cannot be written"),
         (["plot", "FILE", "--week", "2026-02-30"], 2, "not a day"),
         (["check"], 2, "FILE"),

@@ -1,0 +1,218 @@
+"""What a run comes to, in numbers for tools and in words for tables and pictures."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bandwidth.core.controller import Decision
+from bandwidth.core.states import Reason, State
+from bandwidth.simulator.meters import percentile
+from bandwidth.simulator.scenario import Metrics, Result
+
+NOTHING, NEVER = "–", "never"
+
+
+def facts(result: Result) -> dict[str, Any]:
+    """Return the figures of ``result`` for `--json`; null: there was nothing of the kind."""
+    together = result.together
+    calls, pages = has_calls(result), has_pages(result)
+    return {
+        "business_keeps": round(result.business_keeps, 4),
+        "voip_added_p95_seconds": round(result.voip_added_p95, 5) if calls else None,
+        "voip_added_p99_seconds": round(result.voip_added_p99, 5) if calls else None,
+        "page_growth_p50": round(result.page_growth(0.5), 4) if pages else None,
+        "page_growth_p95": round(result.page_growth(0.95), 4) if pages else None,
+        "queue_p95_seconds": round(together.queue_p95, 5),
+        "queue_alone_p95_seconds": round(result.alone.queue_p95, 5),
+        "idle_use": round(together.idle_use, 4),
+        "spare_captured": round(result.spare_captured, 4) if has_spare(result) else None,
+        "yield_seconds": _longest(together.yield_seconds),
+        "yields_missed": sum(map(math.isinf, together.yield_seconds)),
+        "regain_seconds": _longest(together.regain_seconds),
+        "regains_missed": sum(map(math.isinf, together.regain_seconds)),
+    }
+
+
+COMPARED = (
+    "sender",
+    "kept",
+    "calls\np95 ms",
+    "calls\np99 ms",
+    "pages\np50",
+    "pages\np95",
+    "queue\np95 ms",
+    "idle\nused",
+    "spare\nused",
+    "yield\nms",
+    "regain\ns",
+)
+"""The columns of `compared`."""
+COMPARED_EXPLAINED = (
+    "kept: of business's bytes; calls, pages: what is added to them\n"
+    "queue: everybody's; idle, spare: used of the idle line, of what business leaves\n"
+    "yield, regain: the slowest when a download begins or ends; +: some not at all"
+)
+
+
+def compared(name: str, result: Result) -> list[str]:
+    """Return the row of ``result`` in a table of several."""
+    together = result.together
+    calls, pages = has_calls(result), has_pages(result)
+    return [
+        name,
+        f"{result.business_keeps:.1%}",
+        added_ms(result.voip_added_p95) if calls else NOTHING,
+        added_ms(result.voip_added_p99) if calls else NOTHING,
+        f"{result.page_growth(0.50):+.0%}" if pages else NOTHING,
+        f"{result.page_growth(0.95):+.0%}" if pages else NOTHING,
+        ms(together.queue_p95),
+        f"{together.idle_use:.0%}",
+        f"{result.spare_captured:.0%}" if has_spare(result) else NOTHING,
+        _worst(together.yield_seconds, 1_000, 0, missed="+"),
+        _worst(together.regain_seconds, 1, 1, missed="+"),
+    ]
+
+
+def in_a_line(result: Result) -> str:
+    """Return the figures of ``result`` as a line of words."""
+    together = result.together
+    parts = [f"business keeps {result.business_keeps:.1%}"]
+    if has_calls(result):
+        parts.append(f"calls {added_ms(result.voip_added_p95)} / {added_ms(result.voip_added_p99)} ms")
+    if has_pages(result):
+        parts.append(f"pages {result.page_growth(0.5):+.0%} / {result.page_growth(0.95):+.0%}")
+    parts.append(f"idle use {together.idle_use:.0%}")
+    if together.yield_seconds:
+        worst = _worst(together.yield_seconds, 1_000, 0, missed="+")
+        parts.append("never yields" if worst == NEVER else f"yield {worst} ms")
+    if together.regain_seconds:
+        worst = _worst(together.regain_seconds, 1, 1, missed="+")
+        parts.append("never regains" if worst == NEVER else f"regain {worst} s")
+    return ", ".join(parts)
+
+
+HARM_HEADING = ("", "business alone", "with patches", "difference")
+
+
+def harm(result: Result) -> list[tuple[str, str, str, str]]:
+    """Return rows of what business gets alone and with patches; only of what there was."""
+    alone, together = result.alone, result.together
+    rows = []
+    if alone.business_bytes:
+        rows.append(
+            (
+                "business, MB",
+                f"{alone.business_bytes / 1e6:.1f}",
+                f"{together.business_bytes / 1e6:.1f}",
+                f"{result.business_keeps - 1:+.1%}",
+            )
+        )
+    if has_calls(result):
+        for point, before, after in (
+            (50, alone.voip_p50, together.voip_p50),
+            (95, alone.voip_p95, together.voip_p95),
+            (99, alone.voip_p99, together.voip_p99),
+        ):
+            rows.append((f"call delay p{point}, ms", ms(before), ms(after), added_ms(after - before)))
+        lost = alone.voip_lost_share, together.voip_lost_share
+        rows.append(("call packets lost", f"{lost[0]:.2%}", f"{lost[1]:.2%}", f"{lost[1] - lost[0]:+.2%}"))
+    if has_pages(result):
+        for name, share in (("median", 0.5), ("p95", 0.95)):
+            before, after = (percentile(list(run.page_seconds), share) for run in (alone, together))
+            rows.append((f"web page {name}, s", f"{before:.2f}", f"{after:.2f}", f"{result.page_growth(share):+.0%}"))
+    if alone.video_mbit:
+        change = together.video_mbit / alone.video_mbit - 1
+        rows.append(
+            ("video quality, Mbit/s", f"{alone.video_mbit:.2f}", f"{together.video_mbit:.2f}", f"{change:+.0%}")
+        )
+    rows.append(
+        ("queue p95, ms", ms(alone.queue_p95), ms(together.queue_p95), added_ms(together.queue_p95 - alone.queue_p95))
+    )
+    return rows
+
+
+def use(result: Result) -> list[tuple[str, str]]:
+    """Return what patches got of the line, and how fast they gave it back, as names and words."""
+    together = result.together
+    rows = [("idle line used", f"{together.idle_use:.1%}")]
+    if has_spare(result):
+        rows.append(("used of what business left", f"{result.spare_captured:.1%}"))
+    if together.yield_seconds:
+        rows.append(("slowest yield to a download", _in_words(together.yield_seconds, 1_000, 0, "ms")))
+    if together.regain_seconds:
+        rows.append(("slowest regain after it", _in_words(together.regain_seconds, 1, 1, "s")))
+    return rows
+
+
+def reason_seconds(metrics: Metrics, duration_seconds: float) -> dict[Reason, float]:
+    """Return how long our limiter acted for each reason, the longest first; empty for a rival."""
+    spent: dict[Reason, float] = {}
+    for start, end, decision in held(metrics, duration_seconds):
+        spent[decision.reason] = spent.get(decision.reason, 0.0) + end - start
+    return dict(sorted(spent.items(), key=lambda pair: -pair[1]))
+
+
+def held(metrics: Metrics, duration_seconds: float) -> Iterator[tuple[float, float, Decision]]:
+    """Yield (from, until, decision) of each decision of our limiter."""
+    starts = [at for at, _ in metrics.decisions]
+    for (start, decision), end in zip(metrics.decisions, [*starts[1:], duration_seconds], strict=True):
+        yield start, max(start, end), decision
+
+
+def during(metrics: Metrics, start: float, end: float) -> tuple[float, State, Reason] | None:
+    """Return the mean allowance from ``start`` to ``end``, and the state and reason that held longest; None: no law."""
+    found = [decision for at, decision in metrics.decisions if start - 1e-6 <= at < end - 1e-6]
+    if not found:
+        return None
+    (state, reason), _ = Counter((decision.state, decision.reason) for decision in found).most_common(1)[0]
+    return sum(decision.allowance for decision in found) / len(found), state, reason
+
+
+def has_calls(result: Result) -> bool:
+    """Whether anybody telephones."""
+    return result.alone.voip_p50 > 0
+
+
+def has_pages(result: Result) -> bool:
+    """Whether anybody opens web pages."""
+    return bool(result.alone.page_seconds)
+
+
+def has_spare(result: Result) -> bool:
+    """Whether business leaves enough of the line that a share of it means something."""
+    return result.alone.business_bytes < 0.95 * result.alone.line_bytes
+
+
+def ms(seconds: float) -> str:
+    """Return ``seconds`` in milliseconds, to three or four digits."""
+    return f"{seconds * 1_000:.1f}" if abs(seconds) < 0.1 else f"{seconds * 1_000:.0f}"
+
+
+def added_ms(seconds: float) -> str:
+    """Like `ms`, with a sign."""
+    # adding 0.0 makes -0.0 a plain zero
+    return f"{round(seconds * 1_000, 1) + 0.0:+.1f}" if abs(seconds) < 0.1 else f"{seconds * 1_000:+.0f}"
+
+
+def mbit(rate: float) -> str:
+    """Return bytes per second in Mbit/s."""
+    return f"{rate * 8 / 1e6:.2f}"
+
+
+def _longest(seconds: Sequence[float]) -> float | None:
+    return max((value for value in seconds if not math.isinf(value)), default=None)
+
+
+def _worst(seconds: Sequence[float], factor: float, digits: int, *, missed: str) -> str:
+    """Return the longest of those that happened, with ``missed`` behind it if some did not."""
+    happened = [value for value in seconds if not math.isinf(value)]
+    if not happened:
+        return NEVER if seconds else NOTHING
+    return f"{max(happened) * factor:.{digits}f}{missed if len(happened) < len(seconds) else ''}"
+
+
+def _in_words(seconds: Sequence[float], factor: float, digits: int, unit: str) -> str:
+    words = _worst(seconds, factor, digits, missed="")
+    missed = sum(map(math.isinf, seconds))
+    return words if words == NEVER else f"{words} {unit}{f' ({missed} of {len(seconds)} not)' if missed else ''}"
