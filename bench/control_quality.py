@@ -17,6 +17,7 @@ from rich.console import Console
 
 from bench.control.cells import BUSINESSES, IDLE, LINES, QUEUES, RTTS_MS, SEEDS, SENDERS, Selection
 from bench.control.core_cost import measure_in_own_process
+from bench.control.plots import write_pictures
 from bench.control.report import print_tables, write_page
 from bench.control.results import Results, about, read_results, results_of, write_results
 from bench.control.runner import RUN_FILE, RunFailedError, RunFile, gather, measure, terminated_like_interrupted
@@ -102,6 +103,7 @@ def write_everything(results: Results, console: Console) -> None:
     """Write what is committed: results, page and pictures."""
     write_results(results)
     write_page(results)
+    write_pictures(results)
     console.print("written: bench/results/control_quality.json, docs/bandwidth-control.md, docs/pictures/control-*.svg")
 
 

@@ -73,6 +73,8 @@ class Metrics:
     """Bytes per second, second by second."""
     business_rate: tuple[float, ...]
     """Bytes per second, second by second."""
+    queue_seconds: tuple[float, ...]
+    """95th percentile of the true queue's delay, second by second."""
     queue_p50: float
     queue_p95: float
     queue_p99: float
@@ -219,6 +221,7 @@ def _measure(
         scavenger_bytes=got.between(start, stop),
         scavenger_rate=tuple(got.rate(second, second + 1) for second in range(int(end))),
         business_rate=tuple(business_meter.rate(second, second + 1) for second in range(int(end))),
+        queue_seconds=_each_second(path.queue.points, int(end)),
         queue_p50=percentile(queue, 0.50),
         queue_p95=percentile(queue, 0.95),
         queue_p99=percentile(queue, 0.99),
@@ -242,6 +245,14 @@ def _measure(
         lost_packets=link.dropped_packets,
         decisions=tuple(ours.decisions) if ours else (),
     )
+
+
+def _each_second(points: list[tuple[float, float]], seconds: int) -> tuple[float, ...]:
+    values: list[list[float]] = [[] for _ in range(seconds)]
+    for at, value in points:
+        if at < seconds:
+            values[int(at)].append(value)
+    return tuple(percentile(each, 0.95) for each in values)
 
 
 def _window_seconds(scenario: Scenario) -> float:

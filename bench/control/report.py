@@ -8,6 +8,7 @@ from rich.table import Table
 
 from bench.control.ahead import ALL_QUEUES, HARMS, Beside
 from bench.control.cells import OURS, OURS_HIDDEN, RIVALS, SENDERS
+from bench.control.plots import ALL_PICTURES
 from bench.control.results import Results
 from bench.control.sources import ROOT
 from bench.control.summary import TARGETS, Measured, Over, SummaryRow, Target, Unit, show
@@ -15,12 +16,6 @@ from bench.control.summary import TARGETS, Measured, Over, SummaryRow, Target, U
 PAGE = ROOT / "docs" / "bandwidth-control.md"
 BEGIN, END = "<!-- benchmark:begin -->\n", "<!-- benchmark:end -->"
 NOTHING_YET = "No results are committed yet: `make bench-control` writes them.\n"
-PICTURES = {
-    "control-harm-use.svg": "Harm and use of each sender, by the kind of business: the lower right corner is best",
-    "control-harm-cdf.svg": "Harm over the cells, from the best cell to the worst",
-    "control-keeps.svg": "What a business download keeps beside our limiter, by round trip and queue",
-    "control-example.svg": "A CUBIC download, and each sender beside it",
-}
 _MET = {True: "yes", False: "**no**", None: "–"}
 _VERDICTS = {"ahead": "less harm", "even": "same harm", "behind": "**more harm**"}
 
@@ -93,7 +88,7 @@ def page_block(results: Results | None) -> str:
         f"{about.runs} runs with {about.seeds} seeds; length of a run by line (Mbit/s down/up): {seconds}. "
         "In brackets: 95 % intervals of the median, by the bootstrap over cells.\n"
     )
-    pictures = "\n\n".join(f"![{words}](pictures/{name})" for name, words in PICTURES.items())
+    pictures = "\n\n".join(f"![{picture.words}](pictures/{picture.file_name})" for picture in ALL_PICTURES)
     parts = [table.markdown() for table in tables(results)]
     return "\n".join([intro, *parts, pictures, ""])
 

@@ -50,9 +50,13 @@ class RunFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._separator = b""
         self.figures: dict[str, RunFigures] = {}
         decoder = msgspec.json.Decoder(_Line)
-        for text in path.read_bytes().splitlines() if path.exists() else ():
+        content = path.read_bytes() if path.exists() else b""
+        if content and not content.endswith(b"\n"):
+            self._separator = b"\n"  # the next line is not to become the end of a torn one
+        for text in content.splitlines():
             try:
                 line = decoder.decode(text)
             except msgspec.MsgspecError:
@@ -62,14 +66,16 @@ class RunFile:
     def add(self, run: Run, figures: RunFigures) -> None:
         """Append a run; it is in the file when this returns."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = msgspec.json.encode(_Line(run_key(run), str(run), figures)) + b"\n"
+        key = run_key(run)
+        text = self._separator + msgspec.json.encode(_Line(key, str(run), figures)) + b"\n"
+        self._separator = b""
         # one write: two benchmarks at a time, on purpose or not, do not mix their lines
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(descriptor, text)
         finally:
             os.close(descriptor)
-        self.figures[run_key(run)] = figures
+        self.figures[key] = figures
 
 
 def measure(selection: Selection, file: RunFile, jobs: int, console: Console) -> None:
@@ -128,7 +134,7 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 
 def _finished(
-    runs: Sequence[Run], jobs: int, work: Callable[[Connection], None] | None = None
+    runs: Sequence[Run], jobs: int, work: Callable[[Connection], object] | None = None
 ) -> Iterator[tuple[Run, RunFigures]]:
     """Yield runs as they finish. A worker has one run at a time, so that it can be ended at any moment."""
     context = get_context("spawn")  # not fork: the progress bar has a thread
