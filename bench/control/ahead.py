@@ -1,7 +1,7 @@
 """Who is ahead: our harm and our use of the line beside each rival's, for each kind of business.
 
-Harm is in the units of the business: bytes lost, delay added, pages slower. The office mix has several; its harm is
-the worst of them, each measured by the target that `bench.control.summary` has for it, so 1 is just at a target.
+Harm is in the units of the business: bytes lost, delay added, pages slower. Of a video call and of the office mix there
+are several; their harm is the worst of them, each divided by what is a target elsewhere, so 1 is just at a target.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ from bench.control.figures import CellFigures
 from bench.control.summary import Figures, Measured, SummaryRow, Unit, show
 
 USE_ENOUGH = 0.95  # of the best rival's use
-MIX_TARGETS = {"voip_added_p95_ms": 5.0, "page_growth_p50": 0.03}
-MIX_BYTES_LOST_TARGET = 0.02
+DIVISORS = {"voip_added_p95_ms": 5.0, "frame_added_p95_ms": 5.0, "page_growth_p50": 0.03}
+BYTES_LOST_DIVISOR = 0.02
 ALL_QUEUES = "all"
 
 
@@ -33,25 +33,22 @@ def _bytes_lost(found: CellFigures) -> float | None:
     return None if found.keeps is None else round(1 - found.keeps, 4)
 
 
-def _mix(found: CellFigures) -> float | None:
+def _worst(found: CellFigures) -> float | None:
     lost = _bytes_lost(found)
     if lost is None:
         return None
-    parts = [lost / MIX_BYTES_LOST_TARGET]
-    parts += [getattr(found, name) / limit for name, limit in MIX_TARGETS.items() if getattr(found, name) is not None]
+    parts = [lost / BYTES_LOST_DIVISOR]
+    parts += [value / divisor for name, divisor in DIVISORS.items() if (value := getattr(found, name)) is not None]
     return round(max(parts), 4)
 
 
-def _call(found: CellFigures) -> float | None:
-    return found.frame_added_p95_ms
-
-
 BYTES = Harm(_bytes_lost, "bytes lost", Unit.SHARE)
+WORST = Harm(_worst, "worst of its harms ÷ target", Unit.TIMES)
 HARMS: dict[str, Harm] = dict.fromkeys(("cubic", "4 cubic", "bbr", "on/off", "video"), BYTES) | {
     "voip": Harm(lambda found: found.voip_added_p95_ms, "added delay p95", Unit.MILLISECONDS),
     "web": Harm(lambda found: found.page_growth_p50, "pages slower", Unit.GROWTH),
-    "video call": Harm(_call, "added frame delay p95", Unit.MILLISECONDS),
-    "mix": Harm(_mix, "worst of its harms ÷ target", Unit.TIMES),
+    "video call": WORST,
+    "mix": WORST,
 }
 assert VIDEO in HARMS
 

@@ -61,7 +61,7 @@ class Cell:
     business: str
 
     def __str__(self) -> str:
-        return f"{self.business}, {self.line.name} Mbit/s, {self.rtt_ms} ms, {self.queue}"
+        return f"{self.business}: {self.line.name} Mbit/s, {self.rtt_ms} ms, queue {self.queue}"
 
     @property
     def fifo(self) -> bool:

@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 from bandwidth.svg import CHARACTER_WIDTH, MARGIN_LEFT, PLOT_WIDTH, document, text
 
 COLUMN_GAP, ROW_GAP = 76, 84
-CHART_TOP = 108
+CHART_TOP = 118
 TICKS = 5
 LEGEND_TOP, LEGEND_LINE = 58, 20
 WORST_COLOUR, BEST_COLOUR = (165, 42, 24), (236, 244, 240)

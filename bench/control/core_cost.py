@@ -34,6 +34,7 @@ MEMORY_SECONDS = 600.0
 MEMORY_TAIL_SECONDS = 5.0  # at the full rate; before it, few samples fill the same minutes of history
 MEMORY_STEP_SECONDS = 0.5
 CAPACITY = BytesPerSecond(2_500_000)
+COMPILED_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 SHARE_LIMIT = 0.01  # of one core, for all sites
 
 
@@ -79,8 +80,8 @@ def core_cost_row(cost: CoreCost | None) -> SummaryRow:
 
 def measure_in_own_process() -> CoreCost:
     """Return the cost of the interpreted sources. Raises `subprocess.CalledProcessError` where that failed."""
-    # the compiled simulator is on this path
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # these lead to the compiled simulator
+    environment = {name: value for name, value in os.environ.items() if name not in COMPILED_VARIABLES}
     command = [sys.executable, "-m", "bench.control.core_cost"]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
     return msgspec.json.decode(done.stdout, type=CoreCost)

@@ -137,7 +137,7 @@ def example(runs: dict[str, Metrics]) -> str:
     """Return rates and the queue, second by second, for each sender."""
     ours, business = Pen("sender", "#0b5cad", width=2.0), Pen("business", "#d55e00", "6 2")
     queue = Pen("queue, p95 of each second", "#52606d")
-    seconds = Axis("s", 0.0, EXAMPLE.line.run_seconds)
+    seconds = Axis("seconds", 0.0, EXAMPLE.line.run_seconds)
     longest = max((1_000 * value for metrics in runs.values() for value in metrics.queue_seconds), default=1.0)
     charts = []
     for sender, metrics in runs.items():

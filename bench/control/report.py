@@ -27,11 +27,15 @@ class TextTable:
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: bool = False
+    """On the page, only its title is seen at first."""
 
     def markdown(self) -> str:
         """Return it for the page."""
         lines = ["| " + " | ".join(self.head) + " |", "|" + "---|" * len(self.head)]
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
+        if self.folded:
+            return "\n".join([f"<details><summary>{self.title}</summary>", "", *lines, "", "</details>", ""])
         return "\n".join([f"### {self.title}", "", *lines, ""])
 
     def for_terminal(self) -> Table:
@@ -67,7 +71,7 @@ def tables(results: Results) -> list[TextTable]:
             some = [each for each in asked if (each.queue != ALL_QUEUES) == by_queue]
             rivals = [rival for rival in RIVALS if any(each.rival == rival for each in some)]
             head = ("business (harm)", "ours: harm, use", *rivals)
-            found.append(TextTable(f"Who is ahead, business {seen}{words}", head, _ahead_rows(some, rivals)))
+            found.append(TextTable(f"Who is ahead, business {seen}{words}", head, _ahead_rows(some, rivals), by_queue))
     return [table for table in found if table.rows]
 
 

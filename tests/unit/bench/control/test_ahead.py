@@ -27,10 +27,11 @@ def test_harm_is_in_the_units_of_the_business(cell, found) -> None:
     assert harm_of(cell("cubic"), found()) is None
 
 
-def test_the_mix_is_as_harmed_as_its_worst_part(cell, found) -> None:
+def test_the_mix_and_a_video_call_are_as_harmed_as_their_worst_part(cell, found) -> None:
     figures = {"keeps": 0.99, "voip_added_p95_ms": 2.0, "page_growth_p50": 0.06}
     assert harm_of(cell("mix"), found(**figures)) == 2.0
     assert harm_of(cell("mix"), found(**figures | {"keeps": 0.9})) == 5.0
+    assert harm_of(cell("video call"), found(keeps=0.99, frame_added_p95_ms=15.0)) == 3.0
 
 
 def test_less_harm_at_as_much_use_is_ahead(compared) -> None:

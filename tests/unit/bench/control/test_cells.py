@@ -110,4 +110,4 @@ def test_the_simulator_here_is_made_of_these_sources() -> None:
 
 
 def test_a_run_says_what_it_is(cell) -> None:
-    assert str(Run(cell("web"), "ledbat", 3)) == "ledbat beside web, 2/1 Mbit/s, 30 ms, 1 bdp, seed 3"
+    assert str(Run(cell("web"), "ledbat", 3)) == "ledbat beside web: 2/1 Mbit/s, 30 ms, queue 1 bdp, seed 3"

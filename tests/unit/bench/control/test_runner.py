@@ -25,7 +25,7 @@ def test_runs_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     measure(SMALL, RunFile(path), 2, quiet())
     assert len(path.read_text().splitlines()) == 4
     found = gather(SMALL, RunFile(path))
-    assert [(str(cell), sender) for cell, sender in found] == [("voip, 2/1 Mbit/s, 10 ms, 1 bdp", OURS)]
+    assert [(str(cell), sender) for cell, sender in found] == [("voip: 2/1 Mbit/s, 10 ms, queue 1 bdp", OURS)]
     assert found[SMALL.cells()[0], OURS].voip_added_p95_ms is not None
 
     monkeypatch.setattr("bench.control.runner._finished", lambda runs, _jobs: iter(runs and pytest.fail("again")))
@@ -56,12 +56,12 @@ def test_a_cell_counts_when_all_its_seeds_and_their_business_alone_are_there(tmp
 
 
 def test_what_a_simulation_raises_names_the_run(cell) -> None:
-    with pytest.raises(RunFailedError, match="alone beside voip, .* seed 1: ValueError: no such queue"):
+    with pytest.raises(RunFailedError, match="alone beside voip: .* seed 1: ValueError: no such queue"):
         list(_finished([Run(cell("voip", queue="a heap"), ALONE, 1)], 1))
 
 
 def test_a_process_that_dies_names_the_run(cell) -> None:
-    with pytest.raises(RunFailedError, match="alone beside voip, .* seed 1 has died"):
+    with pytest.raises(RunFailedError, match="alone beside voip: .* seed 1 has died"):
         list(_finished([Run(cell("voip"), ALONE, 1)], 1, operator.truth))
 
 

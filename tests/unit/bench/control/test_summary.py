@@ -21,7 +21,7 @@ def test_cubic_keeps_needs_the_median_and_the_worst_cell(cell, found) -> None:
     row = row_of(figures, "CUBIC keeps (FIFO)")
     assert row.met is False
     assert row.measured.bounds[1].value == 0.949
-    assert row.measured.worst_cells[0] == "4 cubic, 2/1 Mbit/s, 120 ms, 1 bdp: 94.9 %"
+    assert row.measured.worst_cells[0] == "4 cubic: 2/1 Mbit/s, 120 ms, queue 1 bdp: 94.9 %"
 
 
 def test_a_low_median_is_not_met_although_the_worst_cell_is(cell, found) -> None:
