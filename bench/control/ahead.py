@@ -12,7 +12,8 @@ import msgspec
 from bench.control.cells import BUSINESSES, OURS, OURS_HIDDEN, QUEUES, RIVALS, VIDEO, Cell
 from bench.control.estimates import interval, median_of, resampled_medians
 from bench.control.figures import CellFigures
-from bench.control.summary import Figures, Measured, SummaryRow, Unit, show
+from bench.control.summary import Figures, Measured, SummaryRow
+from bench.control.targets import Unit, show
 
 USE_ENOUGH = 0.95  # of the best rival's use
 DIVISORS = {"voip_added_p95_ms": 5.0, "frame_added_p95_ms": 5.0, "page_growth_p50": 0.03}

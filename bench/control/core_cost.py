@@ -24,7 +24,8 @@ from bandwidth.simulator.ours import SAMPLE_SECONDS
 from bandwidth.simulator.scenario import Scenario, shipped_law, simulate
 from bandwidth.units import BytesPerSecond
 from bench.control.sources import ROOT
-from bench.control.summary import Measured, SummaryRow, Unit, show
+from bench.control.summary import Measured, SummaryRow
+from bench.control.targets import Unit, show
 
 SITES = 500
 SAMPLES_PER_SECOND = 50

@@ -11,7 +11,8 @@ from bench.control.charts import Axis, Chart, Dot, HeatMap, Line, Pen, sheet
 from bench.control.estimates import interval, median_of, resampled_medians
 from bench.control.results import Results
 from bench.control.sources import ROOT
-from bench.control.summary import ELASTIC, Figures, Unit
+from bench.control.summary import Figures
+from bench.control.targets import ELASTIC, Unit
 
 PICTURES = ROOT / "docs" / "pictures"
 COMPARED = (OURS, OURS_HIDDEN, *RIVALS)

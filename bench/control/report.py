@@ -11,7 +11,8 @@ from bench.control.cells import OURS, OURS_HIDDEN, RIVALS, SENDERS
 from bench.control.plots import ALL_PICTURES
 from bench.control.results import Results
 from bench.control.sources import ROOT
-from bench.control.summary import TARGETS, Measured, Over, SummaryRow, Target, Unit, show
+from bench.control.summary import Measured, SummaryRow
+from bench.control.targets import TARGETS, Over, Target, Unit, show
 
 PAGE = ROOT / "docs" / "bandwidth-control.md"
 BEGIN, END = "<!-- benchmark:begin -->\n", "<!-- benchmark:end -->"

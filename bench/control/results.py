@@ -10,7 +10,8 @@ from bench.control.cells import ALONE, LINES, OURS, RIVALS, SEEDS, SENDERS, Cell
 from bench.control.core_cost import CoreCost, core_cost_row
 from bench.control.figures import CellFigures
 from bench.control.sources import ROOT, source_hash
-from bench.control.summary import TARGETS, Figures, Measured, SummaryRow, measure, summary_rows
+from bench.control.summary import Figures, Measured, SummaryRow, measure, summary_rows
+from bench.control.targets import TARGETS
 
 RESULTS_FILE = ROOT / "bench" / "results" / "control_quality.json"
 

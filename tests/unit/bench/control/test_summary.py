@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from bench.control.cells import IDLE, OURS, OURS_HIDDEN, OURS_LEARNED
 from bench.control.core_cost import CoreCost, core_cost_row
 from bench.control.estimates import interval, median_of, resampled_medians
-from bench.control.summary import TARGETS, Unit, show, summary_rows
+from bench.control.summary import summary_rows
+from bench.control.targets import TARGETS, Unit, show
 
 
 def row_of(figures, metric):
