@@ -12,7 +12,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test lint format lock clean bench-control
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -20,6 +20,7 @@ help:
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
+	@echo 'make bench-control [ARGS=…]      the limiter and its rivals over all lines (ARGS=--help: a part of them)'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
 
@@ -63,6 +64,10 @@ lock:
 	build/lock/bin/python -m piptools compile --quiet --no-strip-extras --allow-unsafe --generate-hashes --extra dev \
 		--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
+
+# goes on where it was interrupted; $(COMPILED) is empty unless the simulator is compiled
+bench-control: $(READY)
+	@$(COMPILED) $(BIN)/python -m bench.control_quality $(ARGS)
 
 clean:
 	rm -rf $(VENV) build ./*.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,165 @@
+"""The matrix: lines, round trips, queues, kinds of business, senders and seeds, and what becomes of them.
+
+A cell is what the line and business are; a run is a cell with a sender and a seed. Every sender's run is
+compared with business alone by the same seed.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from bandwidth.simulator.building import BUSINESS, SCAVENGERS
+from bandwidth.simulator.scenario import Scenario
+
+ACK_BYTES = 78  # 20 IPv4, 32 TCP with time stamps, 26 Ethernet with its preamble
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that is sold by its two rates."""
+
+    down_mbit: float
+    up_mbit: float
+    run_seconds: float
+
+    @property
+    def name(self) -> str:
+        """Such as ``10/2``."""
+        return f"{self.down_mbit:g}/{self.up_mbit:g}"
+
+
+LINES = tuple(
+    # The cost of a run grows with its packets. A slow line needs the longer run: a web page takes seconds there, a
+    # ramp some hundred packets. On the fast ones everything settles sooner, and 16 s of business are enough.
+    Line(down_mbit, up_mbit, run_seconds)
+    for down_mbit, up_mbit, run_seconds in ((2, 1, 60), (10, 2, 60), (20, 20, 40), (100, 20, 24))
+)
+RTTS_MS = (10, 30, 60, 120, 250)
+QUEUES = ("20 packets", "1 bdp", "250 ms", "fq_codel")
+VIDEO = "video call" if "video call" in BUSINESS else "video"
+BUSINESSES = ("cubic", "4 cubic", "bbr", "voip", "web", VIDEO, "on/off", "mix")
+IDLE = "idle"
+SEEDS = 5
+BUSINESS_FROM, BUSINESS_UNTIL = 1 / 6, 5 / 6  # of the run: at least 4 s of idle line before, and as much after
+IDLE_RUN_SECONDS = 75.0  # one planned pause (every 60 s) is in it
+
+OURS, OURS_HIDDEN, OURS_LEARNED = "ours", "ours-hidden", "ours-learned"
+ALONE = "alone"
+NO_RIVALS = ("cubic",)  # of the simulator's senders: plain TCP is no scavenger
+RIVALS = tuple(sorted(set(SCAVENGERS) - {*NO_RIVALS, "ours", "none"}))
+SENDERS = (OURS, OURS_HIDDEN, OURS_LEARNED, *RIVALS)
+"""Hidden: business cannot be measured. Learned: the line's rate is not configured (on the idle line only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A line, its round trip and queue, and what business does."""
+
+    line: Line
+    rtt_ms: int
+    queue: str
+    business: str
+
+    def __str__(self) -> str:
+        return f"{self.business}: {self.line.name} Mbit/s, {self.rtt_ms} ms, queue {self.queue}"
+
+    @property
+    def fifo(self) -> bool:
+        """Whether the queue is one for all."""
+        return self.queue != "fq_codel"
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Return who is measured here."""
+        left_out = OURS_HIDDEN if self.business == IDLE else OURS_LEARNED  # nothing to hide; rate is configured
+        return tuple(sender for sender in SENDERS if sender != left_out)
+
+    @property
+    def seeds(self) -> int:
+        """Return how many seeds tell something: nothing is drawn on an idle line."""
+        return 1 if self.business == IDLE else SEEDS
+
+    def scenario(self, sender: str, seed: int) -> Scenario:
+        """Return what is simulated. Business alone has one scenario, whatever it is compared with.
+
+        The way back is a delay in the simulator; what the up rate adds to it is the time that an
+        acknowledgement takes to send.
+        """
+        seconds = IDLE_RUN_SECONDS if self.business == IDLE else self.line.run_seconds
+        scenario = Scenario(
+            line_mbit=self.line.down_mbit,
+            rtt_seconds=self.rtt_ms / 1_000 + ACK_BYTES * 8 / (self.line.up_mbit * 1e6),
+            queue=self.queue,
+            business=self.business,
+            scavenger={ALONE: "none", OURS_HIDDEN: "ours", OURS_LEARNED: "ours"}.get(sender, sender),
+            duration_seconds=seconds,
+            business_from_seconds=seconds if self.business == IDLE else seconds * BUSINESS_FROM,
+            business_until_seconds=seconds if self.business == IDLE else seconds * BUSINESS_UNTIL,
+            seed=seed,
+        )
+        return replace(scenario, business_visible=sender != OURS_HIDDEN, capacity_configured=sender != OURS_LEARNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One thing to simulate."""
+
+    cell: Cell
+    sender: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.sender} beside {self.cell}, seed {self.seed}"
+
+    @property
+    def scenario(self) -> Scenario:
+        """Return what is simulated."""
+        return self.cell.scenario(self.sender, self.seed)
+
+    @property
+    def cost(self) -> float:
+        """Return about how long it takes, in no unit: packets, and the timers that tick on any line."""
+        scenario = self.scenario
+        return scenario.duration_seconds * (10.0 + scenario.line_mbit)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A part of the matrix; the default is all of it."""
+
+    lines: Sequence[Line] = LINES
+    rtts_ms: Sequence[int] = RTTS_MS
+    queues: Sequence[str] = QUEUES
+    businesses: Sequence[str] = (*BUSINESSES, IDLE)
+    senders: Sequence[str] = SENDERS
+    seeds: int = SEEDS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left out."""
+        return self == Selection()
+
+    def cells(self) -> list[Cell]:
+        """Return the cells in the order of the matrix."""
+        return [
+            Cell(line, rtt_ms, queue, business)
+            for line in self.lines
+            for rtt_ms in self.rtts_ms
+            for queue in self.queues
+            for business in self.businesses
+        ]
+
+    def runs(self) -> Iterator[Run]:
+        """Yield every run once: seed by seed, so that the whole matrix has been seen early, and mixed within a seed.
+
+        Mixed so that costly cells do not come all at once, and the expected time is a good guess; always alike.
+        """
+        for seed in range(1, self.seeds + 1):
+            runs = [
+                Run(cell, sender, seed)
+                for cell in self.cells()
+                if seed <= cell.seeds
+                for sender in (*((ALONE,) if cell.business != IDLE else ()), *cell.senders)
+                if sender == ALONE or sender in self.senders
+            ]
+            yield from sorted(runs, key=lambda run: hashlib.sha256(str(run).encode()).digest())
