@@ -8,6 +8,7 @@ with a small buffer, is hurt most by company.
 
 from collections import deque
 from collections.abc import Hashable, Mapping
+from typing import Generic, TypeVar
 
 from bandwidth.units import BytesPerSecond
 
@@ -22,17 +23,18 @@ PAUSE_SECONDS = 0.15  # without a segment: the transfer has ended, or waits for 
 PAUSE_ROUND_TRIPS = 1.5  # … this many round trips: windows of an unpaced sender come in bursts
 PAUSE_BYTES = 1_448
 FLOWS_MOST = 1_024  # the largest ones: a busy PC has some hundreds of connections
+K = TypeVar("K", bound=Hashable)
 
 
-class BulkDetector:
+class BulkDetector(Generic[K]):
     """Keeps the last looks at the others' connections; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
-        self._looks: deque[tuple[float, dict[Hashable, int]]] = deque()
-        self._transfers: set[Hashable] = set()
+        self._looks: deque[tuple[float, dict[K, int]]] = deque()
+        self._transfers: set[K] = set()
 
     def take(
-        self, flows: Mapping[Hashable, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None
+        self, flows: Mapping[K, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None
     ) -> bool:
         """Take each connection's bytes so far, and return whether one of them is a transfer.
 
@@ -52,7 +54,7 @@ class BulkDetector:
         middle, before, oldest = self._at(now - span), self._at(now - 2 * span), self._at(now - long_span)
         lately = self._at(now - max(PAUSE_SECONDS, PAUSE_ROUND_TRIPS * rtt_seconds))
         sustained = max(SUSTAINED_LEAST, SUSTAINED_SHARE * float(capacity or 0)) * long_span
-        transfers: set[Hashable] = set()
+        transfers: set[K] = set()
         for key, size in flows.items():
             if size - lately.get(key, 0) < PAUSE_BYTES:
                 continue
@@ -63,7 +65,7 @@ class BulkDetector:
         self._transfers = transfers
         return bool(transfers)
 
-    def _at(self, when: float) -> dict[Hashable, int]:
+    def _at(self, when: float) -> dict[K, int]:
         """Return the newest look that is not younger than ``when``; without one, the oldest."""
         for at, flows in reversed(self._looks):
             if at <= when:

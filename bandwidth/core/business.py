@@ -8,10 +8,10 @@ HOLD_ROUND_TRIPS = 2.0  # … for this many round trips: the pauses inside a pag
 PEAK_SECONDS = 2.0  # a rate above everything in this time is growth; one that comes and goes is not
 GROWTH = 2.0  # what grows may double in a round trip: slow start (RFC 5681 section 3.1)
 GROWING = 1.1  # above the peak so far by this much
-STEADY_SECONDS = 4.0
-STEADY_SLICE_SECONDS = 1.0
-STEADY_SPREAD = 0.1  # of its mean: a call's key frames are less, a transfer's window moves by more
-LONGEST_SECONDS = 4.5
+STEADY_SECONDS = 6.0
+STEADY_SLICE_SECONDS = 2.0  # as long as most encoders' groups of pictures
+STEADY_SPREAD = 0.03  # of its mean: a call's key frames are less, a transfer's window moves by more
+LONGEST_SECONDS = 6.5
 
 
 class BusinessLoad:

@@ -33,7 +33,8 @@ class Competition:
     ) -> Reason | None:
         """Return why business needs the line at once, or None.
 
-        ``cut_at``: when we last began to cut because of the queue that is there. ``within_capacity``: we send no more than the line carries.
+        ``cut_at``: when we last began to cut because of the queue that is there.
+        ``within_capacity``: we send no more than the line carries.
         """
         if view.bulk_business:
             return Reason.BUSINESS_BULK

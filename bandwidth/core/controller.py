@@ -33,8 +33,9 @@ CUT_LEAST, CUT_MOST = 0.1, 0.5
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-FULL_SECONDS = 10.0  # for so long a rate that had made a queue slowly is not reached again
+FULL_SECONDS = 20.0  # for so long a rate that had made a queue slowly is not reached again
 FULL_DELIVERED = 0.8
+FELT_SECONDS = 0.5  # and a round trip: so long a cut takes to show, in losses over a window of this length
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
 QUIET_LONGEST_SECONDS = 4.0  # a line that has become free is found within this …
 QUIET_BLIND_LONGEST_SECONDS = 8.0  # … or this: each ramp into a transfer that nothing shows costs it a window
@@ -45,13 +46,14 @@ FAILED_RAMP_SECONDS = 3.0  # a yield so soon after a ramp, and some round trips,
 FAILED_RAMP_ROUND_TRIPS = 8.0
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
-STEADY_MOST = 0.8  # of the capacity: business that stays below it takes only what it needs
+STEADY_MOST = 0.6  # of the capacity: what is steady above it may be a transfer between two losses
 STEADY_NEED = 1.15  # of its mean: what it takes in its busier moments
 STEADY_GROWTH, STEADY_FALL = 1.3, 0.8  # beyond these it was not what it seemed
 SHARE_AGAIN_SECONDS = 20.0  # one that fell beside us is not tried again for so long
 PAUSE_EVERY_SECONDS = 60.0
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05
+DELIVERED_SHARE = 0.9  # of the rate: if less got through, the rate is not what limits, and more of it is no test
 DELIVERED_NOTHING = 1.0  # bytes per second
 LONGEST_STEP_SECONDS = 0.5  # growth is never for more than this: a gap in the samples earns nothing
 
@@ -93,13 +95,15 @@ class Controller:
         self._rate = float(min(FIRST_RATE, settings.capacity or FIRST_RATE))
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
-        self._seen_at = self._entered_at = self._cut_at = self._ramped_at = self._paused_at = now
+        self._seen_at = self._entered_at = self._ramped_at = self._paused_at = now
+        self._cut_at = float("-inf")
         self._quiet_since: float | None = None
         self._quiet_seconds = QUIET_FIRST_SECONDS
         self._yielded_to_seen = False
         self._steady: float | None = None
         self._share_from = now
         self._return_to: float | None = None
+        self._cut_beyond = False
         self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
         self._pause_least: float | None = None
         self._rate_before = self._rate
@@ -259,7 +263,10 @@ class Controller:
         elif target is not None and self._rate >= target:
             self._reason = Reason.AT_CAPACITY
             # what was learned may be too low: feel for more, slowly
-            self._rate = target if self.capacity.configured else self._rate + PROBE_PER_SECOND * target * step
+            if self.capacity.configured or self._full_at is not None:
+                self._rate = target
+            elif view.delivered >= DELIVERED_SHARE * self._rate:
+                self._rate += PROBE_PER_SECOND * target * step
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
             self._grow(view, now, step, queue / threshold)
@@ -320,21 +327,31 @@ class Controller:
     # --- steps that several states share ---------------------------------------------------
 
     def _queue(self, view: View) -> float:
-        """The queue that we answer for: everybody's, or under fair queueing our own."""
+        """Return the queue that we answer for: everybody's, or under fair queueing our own."""
         return max(view.queue_seconds or 0.0, view.own_queue_seconds)
 
     def _yielded(self, view: View, now: float) -> bool:
         reason = self._competitor(view, now)
         if reason is None:
             return False
-        unknown_line = self.capacity.bytes_per_second(now) is None
-        if unknown_line and reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS):
-            # the first ramp met the line's end: a sample of the capacity, not a competitor
-            self.capacity.at_congestion(view.recent, now)
-            self._begin_cut(view, now, CUT_MOST)
-            return True
+        if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS) and self._felt_for_more(now):
+            # we went beyond what was known of the line, and met its end: no competitor, but a sample of the capacity
+            if self.state is not State.BACK_OFF:
+                first = self.capacity.bytes_per_second(now) is None
+                self._begin_cut(view, now, CUT_MOST if first else CUT_LEAST)
+                self.capacity.at_congestion(view.recent, now)
+                return True
+            if now - self._entered_at < view.rtt_seconds + FELT_SECONDS:
+                return False  # the cut has not shown yet
         self._enter_yield(reason, view, now)
         return True
+
+    def _felt_for_more(self, now: float) -> bool:
+        """Whether the rate is, or before the cut was, above everything that was known of the line."""
+        if self.state is State.BACK_OFF:
+            return self._cut_beyond
+        target = self._target(now)
+        return not self.capacity.configured and (target is None or self._rate > target)
 
     def _enter_yield(self, reason: Reason, view: View, now: float) -> None:
         capacity = self.capacity.bytes_per_second(now) or 0.0
@@ -369,17 +386,18 @@ class Controller:
         queue = self._queue(view)
         if queue <= threshold:
             return False
-        self.capacity.at_congestion(view.recent, now)
         self._begin_cut(view, now, 0.5 * (queue / threshold - 1))
+        self.capacity.at_congestion(view.recent, now)
         return True
 
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes was a page or a burst: return soon, but not twice in a row
+        self._cut_beyond = self._felt_for_more(now)
         again = now - self._cut_at < FAILED_RAMP_SECONDS
         if cut <= CUT_LEAST and view.delivered > FULL_DELIVERED * self._rate:
             # no burst, and nearly all of ours got through: somebody small takes what is missing
             self._full_at = (now, view.delivered)
-        self._return_to = None if again else RETURN_SHARE * self._rate
+        self._return_to = None if again else RETURN_SHARE * min(self._rate, max(view.recent, view.delivered))
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
         self._move(Event.QUEUE, now)

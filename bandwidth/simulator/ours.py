@@ -90,7 +90,7 @@ class OurSender(CubicSender):
         self._law = law
         self._business = business
         self._line_rate = BytesPerSecond(int(line_rate))
-        self._bulk = BulkDetector()
+        self._bulk: BulkDetector[int] = BulkDetector()
         self._business_before = 0
         self._delivered_before = 0
         self._lost_before = 0
