@@ -32,7 +32,12 @@ LINES = tuple(
     # The cost of a run grows with its packets. A slow line needs the longer run: a web page takes seconds there, a
     # ramp some hundred packets. On the fast ones everything settles sooner, and 16 s of business are enough.
     Line(down_mbit, up_mbit, run_seconds)
-    for down_mbit, up_mbit, run_seconds in ((2, 1, 60), (10, 2, 60), (20, 20, 40), (100, 20, 24))
+    for down_mbit, up_mbit, run_seconds in (
+        (2.0, 1.0, 60.0),
+        (10.0, 2.0, 60.0),
+        (20.0, 20.0, 40.0),
+        (100.0, 20.0, 24.0),
+    )
 )
 RTTS_MS = (10, 30, 60, 120, 250)
 QUEUES = ("20 packets", "1 bdp", "250 ms", "fq_codel")

@@ -60,7 +60,7 @@ def run_figures(scenario: Scenario, metrics: Metrics) -> RunFigures:
         voip_p99=metrics.voip_p99,
         voip_lost=metrics.voip_lost_share,
         pages=tuple(round(seconds, 5) for seconds in metrics.page_seconds),
-        frame_p95=getattr(metrics, "video_call_p95", 0.0),
+        frame_p95=metrics.video_call_p95,
         yields=tuple(_or_null(seconds) for seconds in metrics.yield_seconds),
         regains=tuple(_or_null(seconds) for seconds in metrics.regain_seconds),
     )

@@ -41,7 +41,12 @@ class _Line(msgspec.Struct, frozen=True):
 
 def run_key(run: Run) -> str:
     """Return what a finished run is found by again."""
-    facts = json.dumps(dataclasses.asdict(run.scenario), sort_keys=True)
+    # compiled, a whole number in a field of floats is a float: the key is to be the same
+    fields = {
+        name: float(value) if isinstance(value, int) else value
+        for name, value in dataclasses.asdict(run.scenario).items()
+    }
+    facts = json.dumps(fields, sort_keys=True)
     return hashlib.sha256(f"{facts} {source_hash(run.sender)}".encode()).hexdigest()[:20]
 
 
@@ -167,7 +172,8 @@ def _finished(
 def _give(connection: Connection, waiting: Iterator[Run], given: dict[Connection, Run]) -> None:
     run = next(waiting, None)
     if run is not None:
-        connection.send(run.scenario)
+        # its fields: compiled, a frozen dataclass does not unpickle
+        connection.send(dataclasses.asdict(run.scenario))
         given[connection] = run
 
 
@@ -186,7 +192,7 @@ def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
-            scenario: Scenario = connection.recv()
+            scenario = Scenario(**connection.recv())
         except EOFError:
             return
         try:
