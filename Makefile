@@ -10,7 +10,7 @@ PIP_TOOLS := pip-tools==7.6.2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test lint format lock clean bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -18,6 +18,7 @@ help:
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
+	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
 
@@ -52,6 +53,18 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --quiet --fix-only .
 	$(BIN)/ruff format .
+
+# `bandwidth` as native code, for whoever runs thousands of simulations: $(COMPILED) $(BIN)/python -m bench.…
+# (PYTHONSAFEPATH: else the current directory, and with it the sources, would come first)
+COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=build/compiled:.
+
+bench-compiled: $(READY)
+	@$(BIN)/python -m bench.compile_simulator
+
+bench-compiled-check: bench-compiled
+	@$(BIN)/python -m bench.same_results > build/interpreted.txt
+	@$(COMPILED) $(BIN)/python -m bench.same_results > build/compiled.txt
+	@diff build/interpreted.txt build/compiled.txt && echo 'compiled and interpreted agree to the last bit'
 
 # the lock names no package index: it holds for any index that has these files
 lock:

@@ -2,23 +2,26 @@
 
 import random
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.path import Path
 
-HIGH_GAIN = 2.885  # 4.1.1: 2/ln 2, the least that doubles the rate each round
-CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4: ProbeBW
-WINDOW_GAIN = 2.0  # 4.2.3
-LEAST_WINDOW = 4.0  # BBRMinPipeCwnd
-BANDWIDTH_ROUNDS = 10  # BtlBwFilterLen
-MIN_RTT_SECONDS = 10.0  # RTpropFilterLen
-PROBE_RTT_SECONDS = 0.2
-FULL_PIPE_GROWTH = 1.25  # 4.3.2.3: a pipe is full when three rounds bring less than a quarter more
-FULL_PIPE_ROUNDS = 3
-PACING_MARGIN = 0.99  # Linux paces 1 % below the estimate
+HIGH_GAIN: Final = 2.885  # 4.1.1: 2/ln 2, the least that doubles the rate each round
+CYCLE: Final[tuple[float, ...]] = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4: ProbeBW
+WINDOW_GAIN: Final = 2.0  # 4.2.3
+LEAST_WINDOW: Final = 4.0  # BBRMinPipeCwnd
+BANDWIDTH_ROUNDS: Final = 10  # BtlBwFilterLen
+MIN_RTT_SECONDS: Final = 10.0  # RTpropFilterLen
+PROBE_RTT_SECONDS: Final = 0.2
+FULL_PIPE_GROWTH: Final = 1.25  # 4.3.2.3: a pipe is full when three rounds bring less than a quarter more
+FULL_PIPE_ROUNDS: Final = 3
+PACING_MARGIN: Final = 0.99  # Linux paces 1 % below the estimate
 
-STARTUP, DRAIN, PROBE_BW, PROBE_RTT = range(4)
+STARTUP: Final = 0
+DRAIN: Final = 1
+PROBE_BW: Final = 2
+PROBE_RTT: Final = 3
 
 
 class BbrSender(TcpSender):
@@ -46,8 +49,8 @@ class BbrSender(TcpSender):
         "_window_gain",
     )
 
-    def __init__(self, path: Path, randomness: random.Random, **options: Any) -> None:
-        super().__init__(path, **options)
+    def __init__(self, path: Path, randomness: random.Random) -> None:
+        super().__init__(path)
         self._randomness = randomness
         self._mode = STARTUP
         self._pacing_gain = self._window_gain = HIGH_GAIN

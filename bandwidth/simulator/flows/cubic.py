@@ -1,18 +1,21 @@
 """CUBIC, RFC 9438, with HyStart++ (RFC 9406), which its section 4.10 recommends."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from bandwidth.simulator.flows.tcp import INITIAL_WINDOW, TcpSender
+from bandwidth.simulator.path import Path
 
-CUBIC_C = 0.4  # section 5: C
-BETA = 0.7  # section 4.6: multiplicative decrease
-ALPHA = 3 * (1 - BETA) / (1 + BETA)  # section 4.3: the Reno-friendly increase
-LEAST_WINDOW = 2.0
+CUBIC_C: Final = 0.4  # section 5: C
+BETA: Final = 0.7  # section 4.6: multiplicative decrease
+ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)  # section 4.3: the Reno-friendly increase
+LEAST_WINDOW: Final = 2.0
 # RFC 9406 section 4.3
-LEAST_THRESHOLD_SECONDS, MOST_THRESHOLD_SECONDS = 0.004, 0.016
-ROUND_SAMPLES = 8
-CONSERVATIVE_DIVISOR = 4
-CONSERVATIVE_ROUNDS = 5
+LEAST_THRESHOLD_SECONDS: Final = 0.004
+MOST_THRESHOLD_SECONDS: Final = 0.016
+ROUND_SAMPLES: Final = 8
+CONSERVATIVE_DIVISOR: Final = 4
+CONSERVATIVE_ROUNDS: Final = 5
 
 
 class CubicSender(TcpSender):
@@ -34,8 +37,14 @@ class CubicSender(TcpSender):
         "slow_start_threshold",
     )
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        packets: int | None = None,
+        on_done: Callable[[TcpSender], None] | None = None,
+    ) -> None:
+        super().__init__(path, packets=packets, on_done=on_done)
         self.slow_start_threshold = float("inf")
         self._window_max = 0.0
         self._window_before = 0.0  # RFC 9438's cwnd_prior

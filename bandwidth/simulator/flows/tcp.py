@@ -13,19 +13,20 @@ Simplifications, all of them on the polite side of what matters here:
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import Path
 
-PACKET_BYTES = 1_500
-INITIAL_WINDOW = 10.0  # RFC 6928
-LEAST_TIMEOUT_SECONDS = 0.2
-FIRST_TIMEOUT_SECONDS = 1.0  # RFC 6298 section 2.1
-BURST_SECONDS = 1 / 1024  # Linux sizes paced bursts to about a millisecond (tcp_tso_autosize) …
-LEAST_BURST_PACKETS = 2  # … and at least two segments (tcp_min_tso_segs)
+PACKET_BYTES: Final = 1_500
+INITIAL_WINDOW: Final = 10.0  # RFC 6928
+LEAST_TIMEOUT_SECONDS: Final = 0.2
+FIRST_TIMEOUT_SECONDS: Final = 1.0  # RFC 6298 section 2.1
+BURST_SECONDS: Final = 1 / 1024  # Linux sizes paced bursts to about a millisecond (tcp_tso_autosize) …
+LEAST_BURST_PACKETS: Final = 2  # … and at least two segments (tcp_min_tso_segs)
 
 
-class TcpSender:
+class TcpSender(Flow):
     """Sends ``packets`` packets (None: without end), as fast as ``window`` and ``pacing_rate`` allow.
 
     Congestion controls override `acknowledged`, `lost` and `timed_out`, and set
@@ -47,11 +48,9 @@ class TcpSender:
         "_simulator",
         "_timer_at",
         "_unsent",
-        "ack_delay_seconds",
         "burst_least",
         "delivered_bytes",
         "flight",
-        "key",
         "lost_packets",
         "min_rtt",
         "pacing_rate",
@@ -200,9 +199,9 @@ class TcpSender:
 
     # --- receiving -------------------------------------------------------------------------
 
-    def receive(self, ack: Any) -> None:
-        """Take an `Ack`."""
-        number, size, sent_at, _, state = ack
+    def receive(self, packet: Packet) -> None:
+        """See `Flow`."""
+        number = packet.number
         gap = number - self._expected
         if gap < 0:
             return  # given up by the timer, and sent again since
@@ -213,7 +212,7 @@ class TcpSender:
         self._last_progress = now
         self._backoff = 1.0
         self._probed = False
-        rtt = now - sent_at
+        rtt = now - packet.sent_at
         if self.smoothed_rtt:
             # RFC 6298 section 2.3
             self.rtt_variation += 0.25 * (abs(self.smoothed_rtt - rtt) - self.rtt_variation)
@@ -225,7 +224,7 @@ class TcpSender:
                 self._set_timer(now + self._patience())  # so far it ran with RFC 6298's first value
         if rtt < self.min_rtt:  # noqa: PLR1730 (max and min are calls, and this runs for each packet)
             self.min_rtt = rtt
-        self.delivered_bytes += size
+        self.delivered_bytes += packet.size_bytes
         if gap:
             self.lost_packets += gap
             self._unsent += gap
@@ -233,7 +232,7 @@ class TcpSender:
             if new_event:
                 self._recovery_until = self._next_number
             self.lost(gap, new_event)
-        self.acknowledged(rtt, 1, state, limited)
+        self.acknowledged(rtt, 1, packet.state, limited)
         if self._unsent > 0:
             self.pump()
         elif self.flight <= 0 and self.running:
