@@ -49,8 +49,16 @@ class Simulator:
 
     def add(self, when: float, event: Event) -> None:
         """Let ``event`` happen at ``when`` (seconds); a time in the past means now."""
+        heappush(self._heap, (when, self.next_order(), event))
+
+    def next_order(self) -> int:
+        """Take a place among the events of one moment, for `put`."""
         self._order += 1
-        heappush(self._heap, (when, self._order, event))
+        return self._order
+
+    def put(self, when: float, order: int, event: Event) -> None:
+        """As `add`, in a place that was taken earlier."""
+        heappush(self._heap, (when, order, event))
 
     def at(self, when: float, callback: Callback, argument: Any = None) -> None:
         """Call ``callback(argument)`` at ``when``, as `add`."""

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from bandwidth.simulator.events import Call, Simulator
-from bandwidth.simulator.packets import Flow, Packet, Row
+from bandwidth.simulator.packets import Flow, Packet, Row, WayBack
 from bandwidth.simulator.queues import Discipline
 from bandwidth.simulator.rates import LineRate
 
@@ -18,10 +18,20 @@ from bandwidth.simulator.rates import LineRate
 class Link(ABC):
     """What a sender needs to know of a link. In every link: arrived = departed + dropped + queued."""
 
-    __slots__ = ("arrived_bytes", "arrived_packets")
+    __slots__ = ("_simulator", "_ways_back", "arrived_bytes", "arrived_packets")
 
-    def __init__(self) -> None:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._ways_back: dict[float, WayBack] = {}
         self.arrived_packets = self.arrived_bytes = 0
+
+    def _return(self, packet: Packet) -> None:
+        """Send the acknowledgement of a packet back to its sender."""
+        delay = packet.flow.ack_delay_seconds
+        way = self._ways_back.get(delay)
+        if way is None:
+            way = self._ways_back[delay] = WayBack(self._simulator, delay)
+        way.carry(packet)
 
     @property
     @abstractmethod
@@ -60,12 +70,10 @@ class FifoLink(Link):
         "_limit",
         "_queue",
         "_rate",
-        "_simulator",
     )
 
     def __init__(self, simulator: Simulator, rate: LineRate, limit_bytes: int) -> None:
-        super().__init__()
-        self._simulator = simulator
+        super().__init__(simulator)
         self._rate = rate
         self._limit = limit_bytes
         self._queue = Row()
@@ -99,7 +107,7 @@ class FifoLink(Link):
         packet.departed_at = self._free_at = self._departure(now, size_bytes)
         queue.append(packet)
         self._backlog += size_bytes
-        self._simulator.add(packet.departed_at + flow.ack_delay_seconds, packet)
+        self._return(packet)
 
     def _departure(self, now: float, size_bytes: int) -> float:
         return self._rate.finish(max(now, self._free_at), size_bytes)
@@ -154,14 +162,12 @@ class PolicedLink(Link):
         "_policed_bytes",
         "_policed_packets",
         "_rate",
-        "_simulator",
         "_tokens",
         "_tokens_at",
     )
 
     def __init__(self, simulator: Simulator, link: Link, *, policed_rate: float, burst_bytes: int) -> None:
-        super().__init__()
-        self._simulator = simulator
+        super().__init__(simulator)
         self._link = link
         self._rate = policed_rate
         self._burst_bytes = burst_bytes
@@ -205,11 +211,10 @@ class PolicedLink(Link):
 class QueueLink(Link):
     """A line behind any queue discipline: two events for a packet."""
 
-    __slots__ = ("_busy_until", "_discipline", "_next", "_rate", "_sending_bytes", "_simulator")
+    __slots__ = ("_busy_until", "_discipline", "_next", "_rate", "_sending_bytes")
 
     def __init__(self, simulator: Simulator, rate: LineRate, discipline: Discipline) -> None:
-        super().__init__()
-        self._simulator = simulator
+        super().__init__(simulator)
         self._rate = rate
         self._discipline = discipline
         self._busy_until = -1.0  # -1: idle
@@ -246,7 +251,7 @@ class QueueLink(Link):
         departed = packet.departed_at = self._busy_until = self._rate.finish(now, packet.size_bytes)
         self._sending_bytes = packet.size_bytes
         simulator.add(departed, self._next)
-        simulator.add(departed + packet.flow.ack_delay_seconds, packet)
+        self._return(packet)
 
     def queued(self, now: float) -> tuple[int, int]:
         """See `Link`."""

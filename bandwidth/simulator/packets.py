@@ -1,9 +1,9 @@
-"""What travels: packets, the flows that they belong to, and a row of them that waits."""
+"""What travels: packets, the flows that they belong to, a row of them that waits, and their way back."""
 
 from abc import ABC, abstractmethod
 from typing import Any
 
-from bandwidth.simulator.events import Event
+from bandwidth.simulator.events import Event, Simulator
 
 
 class Flow(ABC):
@@ -21,10 +21,21 @@ class Flow(ABC):
         """Take the acknowledgement of a packet."""
 
 
-class Packet(Event):
-    """One packet, and later its acknowledgement: as an event it reaches its sender."""
+class Packet:
+    """One packet, and later its acknowledgement."""
 
-    __slots__ = ("behind", "departed_at", "flow", "number", "sent_at", "size_bytes", "state")
+    __slots__ = (
+        "arrives_at",
+        "behind",
+        "departed_at",
+        "flow",
+        "follower",
+        "number",
+        "order",
+        "sent_at",
+        "size_bytes",
+        "state",
+    )
 
     def __init__(self, flow: Flow, number: int, size_bytes: int, sent_at: float, state: Any) -> None:
         self.flow = flow
@@ -36,11 +47,11 @@ class Packet(Event):
         self.departed_at = 0.0
         """When its last bit left the bottleneck."""
         self.behind: Packet | None = None
-        """The next one in the `Row` that it is in."""
-
-    def happen(self) -> None:
-        """Arrive."""
-        self.flow.receive(self)
+        """The next one in its `Row`."""
+        self.arrives_at = 0.0
+        self.order = 0
+        self.follower: Packet | None = None
+        """The next one on its `WayBack`."""
 
 
 class Row:
@@ -70,3 +81,45 @@ class Row:
             self._last = None
         packet.behind = None
         return packet
+
+
+class WayBack(Event):
+    """From a link to the senders that are equally far from it: a delay.
+
+    Packets arrive in the order in which they left, so only the first one is in
+    the simulator's heap, with the others behind it: a heap of a few entries
+    instead of one for each packet in flight. The order of events is the same.
+    """
+
+    __slots__ = ("_delay_seconds", "_first", "_last", "_simulator")
+
+    def __init__(self, simulator: Simulator, delay_seconds: float) -> None:
+        self._simulator = simulator
+        self._delay_seconds = delay_seconds
+        self._first: Packet | None = None
+        self._last: Packet | None = None
+
+    def carry(self, packet: Packet) -> None:
+        """Take a packet, whose departure is known: from now on, or in the future."""
+        packet.arrives_at = packet.departed_at + self._delay_seconds
+        packet.order = self._simulator.next_order()
+        last = self._last
+        self._last = packet
+        if last is None:
+            self._first = packet
+            self._simulator.put(packet.arrives_at, packet.order, self)
+        else:
+            assert last.arrives_at <= packet.arrives_at, "packets never overtake each other"
+            last.follower = packet
+
+    def happen(self) -> None:
+        """Hand the first packet to its sender."""
+        packet = self._first
+        assert packet is not None, "a packet is due"
+        following = self._first = packet.follower
+        if following is None:
+            self._last = None
+        else:
+            packet.follower = None
+            self._simulator.put(following.arrives_at, following.order, self)
+        packet.flow.receive(packet)

@@ -24,6 +24,18 @@ PROBE_BW: Final = 2
 PROBE_RTT: Final = 3
 
 
+class SendState:
+    """What was known when a packet was sent (draft-cheng-iccrg-delivery-rate-estimation, 3.1.2)."""
+
+    __slots__ = ("delivered", "delivered_at", "first_sent_at", "sent_at")
+
+    def __init__(self, delivered: int, delivered_at: float, first_sent_at: float, sent_at: float) -> None:
+        self.delivered = delivered
+        self.delivered_at = delivered_at
+        self.first_sent_at = first_sent_at
+        self.sent_at = sent_at
+
+
 class BbrSender(TcpSender):
     """A TCP sender with BBRv1. ``randomness`` chooses the first phase of its cycle (4.3.4.2)."""
 
@@ -79,23 +91,23 @@ class BbrSender(TcpSender):
         """Delivery rate estimation (draft-cheng-iccrg-delivery-rate-estimation, 3.2)."""
         if self.flight <= 1:
             self._first_sent_at = self._delivered_at = self._simulator.now
-        return self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now
+        return SendState(self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now)
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
         """4.2: update the model, then the three controls."""
         now = self._simulator.now
-        delivered_before, delivered_at, first_sent_at, sent_at = state
-        self._first_sent_at = sent_at
+        assert isinstance(state, SendState)
+        self._first_sent_at = state.sent_at
         self._delivered_at = now
-        if delivered_before >= self._round_ends_at:
+        if state.delivered >= self._round_ends_at:
             self._round_ends_at = self.delivered_bytes
             self._round += 1
             new_round = True
         else:
             new_round = False
-        interval = max(now - delivered_at, sent_at - first_sent_at)
+        interval = max(now - state.delivered_at, state.sent_at - state.first_sent_at)
         if interval >= min(self.min_rtt, rtt):
-            self._add_bandwidth((self.delivered_bytes - delivered_before) / interval)
+            self._add_bandwidth((self.delivered_bytes - state.delivered) / interval)
         if new_round and self._mode == STARTUP:
             self._check_full_pipe()
         bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < float("inf") else 0.0
@@ -178,7 +190,7 @@ class BbrSender(TcpSender):
 
     def _set_controls(self, packets: int, bdp: float) -> None:
         rate = self._pacing_gain * self._bandwidth * PACING_MARGIN
-        if self._bandwidth and (self._pipe_was_full or self._round <= 1 or rate > (self.pacing_rate or 0.0)):
+        if self._bandwidth and (self._pipe_was_full or self._round <= 1 or rate > self.pacing_rate):
             if self._round <= 1:
                 rate = max(rate, HIGH_GAIN * self.window * self.packet_bytes / self.smoothed_rtt)
             self.pace(rate)

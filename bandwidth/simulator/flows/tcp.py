@@ -15,6 +15,7 @@ Simplifications, all of them on the polite side of what matters here:
 from collections.abc import Callable
 from typing import Any, Final
 
+from bandwidth.simulator.events import Call
 from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import Path
 
@@ -23,6 +24,7 @@ INITIAL_WINDOW: Final = 10.0  # RFC 6928
 LEAST_TIMEOUT_SECONDS: Final = 0.2
 FIRST_TIMEOUT_SECONDS: Final = 1.0  # RFC 6298 section 2.1
 BURST_SECONDS: Final = 1 / 1024  # Linux sizes paced bursts to about a millisecond (tcp_tso_autosize) …
+UNPACED: Final = float("inf")
 LEAST_BURST_PACKETS: Final = 2  # … and at least two segments (tcp_min_tso_segs)
 
 
@@ -38,6 +40,7 @@ class TcpSender(Flow):
         "_expected",
         "_last_progress",
         "_link",
+        "_next_burst",
         "_next_number",
         "_on_done",
         "_pace_deadline",
@@ -79,7 +82,7 @@ class TcpSender(Flow):
         self._unsent = float("inf") if packets is None else float(packets)
         self.running = False
         self.window = INITIAL_WINDOW
-        self.pacing_rate: float | None = None
+        self.pacing_rate = UNPACED
         self.burst_least = LEAST_BURST_PACKETS
         self.flight = 0
         self.delivered_bytes = 0
@@ -97,6 +100,7 @@ class TcpSender(Flow):
         self._pace_generation = 0
         self._pace_deadline = -1.0
         self._paced_from = 0.0
+        self._next_burst = Call(self._send_burst, 0)
 
     # --- for congestion controls -----------------------------------------------------------
 
@@ -152,7 +156,7 @@ class TcpSender(Flow):
         """Send what may be sent now."""
         if not self.running:
             return
-        if self.pacing_rate is None:
+        if self.pacing_rate == UNPACED:
             window = self.window
             while self.flight < window and self._unsent > 0:
                 self._transmit()
@@ -163,19 +167,20 @@ class TcpSender(Flow):
         """Set the pacing rate in bytes per second; a higher one shortens the wait that is under way."""
         before = self.pacing_rate
         self.pacing_rate = max(rate, 1.0)
-        if before is not None and self._pace_deadline >= 0 and rate > before:
+        if before == UNPACED:
+            self.pump()
+        elif self._pace_deadline >= 0 and rate > before:
             left = (self._pace_deadline - self._paced_from) * before / self.pacing_rate
             self._pace_deadline = max(self._simulator.now, self._paced_from + left)
             self._pace_generation += 1
-            self._simulator.at(self._pace_deadline, self._send_burst, self._pace_generation)
-        elif before is None:
-            self.pump()
+            self._next_burst = Call(self._send_burst, self._pace_generation)
+            self._simulator.add(self._pace_deadline, self._next_burst)
 
     def _send_burst(self, generation: int) -> None:
         if generation != self._pace_generation:
             return
         self._pace_deadline = -1.0
-        if not self.running or self.pacing_rate is None:
+        if not self.running or self.pacing_rate == UNPACED:
             return
         burst = max(self.burst_least, int(self.pacing_rate * BURST_SECONDS / self.packet_bytes))
         sent = 0
@@ -185,7 +190,7 @@ class TcpSender(Flow):
         if sent:
             now = self._paced_from = self._simulator.now
             self._pace_deadline = now + sent * self.packet_bytes / self.pacing_rate
-            self._simulator.at(self._pace_deadline, self._send_burst, generation)
+            self._simulator.add(self._pace_deadline, self._next_burst)
 
     def _transmit(self) -> None:
         number = self._next_number
