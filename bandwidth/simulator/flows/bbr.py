@@ -7,6 +7,7 @@ from typing import Any, Final
 from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.path import Path
 
+INFINITE: Final = float("inf")
 HIGH_GAIN: Final = 2.885  # 4.1.1: 2/ln 2, the least that doubles the rate each round
 CYCLE: Final[tuple[float, ...]] = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4: ProbeBW
 WINDOW_GAIN: Final = 2.0  # 4.2.3
@@ -68,7 +69,7 @@ class BbrSender(TcpSender):
         self._pacing_gain = self._window_gain = HIGH_GAIN
         self._bandwidths: deque[tuple[int, float]] = deque()  # falling, so that the first is the maximum
         self._bandwidth = 0.0
-        self._pipe_rtt = float("inf")
+        self._pipe_rtt = INFINITE
         self._min_rtt_at = 0.0
         self._round = 0
         self._round_ends_at = 0
@@ -110,7 +111,7 @@ class BbrSender(TcpSender):
             self._add_bandwidth((self.delivered_bytes - state.delivered) / interval)
         if new_round and self._mode == STARTUP:
             self._check_full_pipe()
-        bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < float("inf") else 0.0
+        bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < INFINITE else 0.0
         if self._mode == PROBE_BW:
             self._advance_cycle(now, bdp)
         elif self._mode == DRAIN and self.flight <= bdp:
