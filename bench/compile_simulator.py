@@ -98,8 +98,8 @@ def _check_tools() -> None:
     for module in ("mypyc", "setuptools"):
         if importlib.util.find_spec(module) is None:
             raise CompileError(f"{module} is not installed. Install the development dependencies: make lint")
-    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    if shutil.which(os.environ.get("CC", compiler).split()[0]) is None:
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
         raise CompileError(f"there is no C compiler ({compiler}). Install one (Debian, Ubuntu: apt install gcc).")
     headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
     if not headers.is_file():
