@@ -12,7 +12,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock clean bench-control
+.PHONY: help demo test lint format lock clean bench-control bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -21,6 +21,7 @@ help:
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
 	@echo 'make bench-control [ARGS=…]      the limiter and its rivals over all lines (ARGS=--help: a part of them)'
+	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
 
@@ -56,6 +57,18 @@ format: $(READY)
 	$(BIN)/ruff check --quiet --fix-only .
 	$(BIN)/ruff format .
 
+# `bandwidth` as native code, for whoever runs thousands of simulations: $(COMPILED) $(BIN)/python -m bench.…
+# (PYTHONSAFEPATH: else the current directory, and with it the sources, would come first)
+COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=build/compiled:.
+
+bench-compiled: $(READY)
+	@$(BIN)/python -m bench.compile_simulator
+
+bench-compiled-check: bench-compiled
+	@$(BIN)/python -m bench.same_results > build/interpreted.txt
+	@$(COMPILED) $(BIN)/python -m bench.same_results > build/compiled.txt
+	@diff build/interpreted.txt build/compiled.txt && echo 'compiled and interpreted agree to the last bit'
+
 # the lock names no package index: it holds for any index that has these files
 lock:
 	@test -n '$(PYTHON)' || { echo 'error: Python 3.11 or newer is needed.' >&2; exit 1; }
@@ -66,7 +79,7 @@ lock:
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
 
 # goes on where it was interrupted; $(COMPILED) is empty unless the simulator is compiled
-bench-control: $(READY)
+bench-control: bench-compiled
 	@$(COMPILED) $(BIN)/python -m bench.control_quality $(ARGS)
 
 clean:

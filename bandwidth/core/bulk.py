@@ -33,9 +33,7 @@ class BulkDetector(Generic[K]):
         self._looks: deque[tuple[float, dict[K, int]]] = deque()
         self._transfers: set[K] = set()
 
-    def take(
-        self, flows: Mapping[K, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None
-    ) -> bool:
+    def take(self, flows: Mapping[K, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None) -> bool:
         """Take each connection's bytes so far, and return whether one of them is a transfer.
 
         A connection that is new counts from 0 on. ``capacity``: the line's, or None.

@@ -81,7 +81,7 @@ class BusinessLoad:
             index = int((now - at) / STEADY_SLICE_SECONDS)
             if index < len(slices):
                 slices[index] += new / STEADY_SLICE_SECONDS
-        mean = sum(slices) / len(slices)
+        mean = sum(slices, 0.0) / len(slices)
         return mean if max(slices) - min(slices) <= 2 * STEADY_SPREAD * mean else None
 
 

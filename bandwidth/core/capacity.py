@@ -22,17 +22,19 @@ class CapacityEstimate:
     def __init__(self, configured: BytesPerSecond | None) -> None:
         self._configured = configured
         self._events: deque[tuple[float, float]] = deque(maxlen=EVENTS_KEPT)
+        # asked several times in each decision, and its answer changes with time and with events alone
+        self._answer: tuple[float, float | None] | None = None
 
     def at_congestion(self, carried: float, now: float) -> None:
         """Take what the line carried, ours and others', when a queue had just formed."""
         if carried > 0:
-            self._events.append((now, carried))
+            self._add(carried, now)
 
     def carried(self, rate: float, now: float) -> None:
         """Take a rate that got through without a queue: the capacity is no less."""
         known = self.bytes_per_second(now)
         if self._configured is None and known is not None and rate > known:
-            self._events.append((now, rate))
+            self._add(rate, now)
 
     def bytes_per_second(self, now: float) -> float | None:
         """Return the capacity: as configured, else as learned; None when nothing is known.
@@ -40,12 +42,20 @@ class CapacityEstimate:
         What is learned beside hidden business is too low, so it never overrules the
         admin; where the line really is slower than configured, the queue says so.
         """
-        return self._learned(now) if self._configured is None else float(self._configured)
+        if self._configured is not None:
+            return float(self._configured)
+        if self._answer is None or self._answer[0] != now:
+            self._answer = (now, self._learned(now))
+        return self._answer[1]
 
     @property
     def configured(self) -> bool:
         """Whether the admin has said what the line carries."""
         return self._configured is not None
+
+    def _add(self, rate: float, now: float) -> None:
+        self._events.append((now, rate))
+        self._answer = None
 
     def _learned(self, now: float) -> float | None:
         # events of a future that a clock step took back are as old as now

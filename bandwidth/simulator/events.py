@@ -1,5 +1,6 @@
-"""The discrete-event core: a heap of due calls and a virtual clock."""
+"""The discrete-event core: a heap of due events and a virtual clock."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
@@ -7,8 +8,32 @@ from typing import Any
 Callback = Callable[[Any], None]
 
 
+class Event(ABC):
+    """Something that happens at its time."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def happen(self) -> None:
+        """Do what is due."""
+
+
+class Call(Event):
+    """A call of ``callback`` with ``argument``; what comes again and again can add the same one each time."""
+
+    __slots__ = ("_argument", "_callback")
+
+    def __init__(self, callback: Callback, argument: Any = None) -> None:
+        self._callback = callback
+        self._argument = argument
+
+    def happen(self) -> None:
+        """Call."""
+        self._callback(self._argument)
+
+
 class Simulator:
-    """Runs callbacks in order of their time; those of one moment in the order in which they were added.
+    """Lets events happen in order of their time; those of one moment in the order in which they were added.
 
     There is no other source of order and no clock, so a run is a function of
     its inputs, bit for bit. Randomness is a `random.Random` that is passed to
@@ -19,25 +44,40 @@ class Simulator:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._heap: list[tuple[float, int, Callback, Any]] = []
+        self._heap: list[tuple[float, int, Event]] = []
         self._order = 0
 
-    def at(self, when: float, callback: Callback, argument: Any = None) -> None:
-        """Call ``callback(argument)`` at ``when`` (seconds); a time in the past means now."""
+    def add(self, when: float, event: Event) -> None:
+        """Let ``event`` happen at ``when`` (seconds); a time in the past means now."""
+        heappush(self._heap, (when, self.next_order(), event))
+
+    def next_order(self) -> int:
+        """Take a place among the events of one moment, for `put`."""
         self._order += 1
-        heappush(self._heap, (when, self._order, callback, argument))
+        return self._order
+
+    def put(self, when: float, order: int, event: Event) -> None:
+        """As `add`, in a place that was taken earlier."""
+        heappush(self._heap, (when, order, event))
+
+    def at(self, when: float, callback: Callback, argument: Any = None) -> None:
+        """Call ``callback(argument)`` at ``when``, as `add`."""
+        self.add(when, Call(callback, argument))
 
     def after(self, delay_seconds: float, callback: Callback, argument: Any = None) -> None:
         """Call ``callback(argument)`` in ``delay_seconds``."""
-        self._order += 1
-        heappush(self._heap, (self.now + delay_seconds, self._order, callback, argument))
+        self.add(self.now + delay_seconds, Call(callback, argument))
 
     def run(self, until: float) -> None:
         """Run everything that is due up to and including ``until``, then set the clock to it."""
         heap = self._heap
-        while heap and heap[0][0] <= until:
-            when, _, callback, argument = heappop(heap)
+        while heap:
+            when, order, event = heappop(heap)
+            if when > until:
+                # one too many: back to its place
+                heappush(heap, (when, order, event))
+                break
             if when > self.now:  # noqa: PLR1730 (a call to max for each event is dear)
                 self.now = when
-            callback(argument)
+            event.happen()
         self.now = max(self.now, until)

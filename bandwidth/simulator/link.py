@@ -6,63 +6,57 @@ acknowledgements of a download take a few per cent of the other direction. A
 flow's packets never overtake each other, so a gap in the numbers is a loss.
 """
 
-from collections import deque
-from typing import Any, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
-from bandwidth.simulator.events import Simulator
+from bandwidth.simulator.events import Call, Simulator
+from bandwidth.simulator.packets import Flow, Packet, Row, WayBack
 from bandwidth.simulator.queues import Discipline
 from bandwidth.simulator.rates import LineRate
 
 
-class Ack(NamedTuple):
-    """What a sender learns of one packet (links make plain tuples of this shape: they are faster)."""
-
-    number: int
-    size_bytes: int
-    sent_at: float
-    departed_at: float
-    """When its last bit left the bottleneck."""
-    state: Any
-    """What the sender gave along."""
-
-
-class Flow(Protocol):
-    """What a link needs to know of a sender."""
-
-    key: int
-    """Of its queue under fair queueing."""
-    ack_delay_seconds: float
-    """From leaving the bottleneck until the acknowledgement is at the sender: the round trip without any queue."""
-
-    def receive(self, ack: Any) -> None:
-        """Take an `Ack`."""
-
-
-class Link(Protocol):
+class Link(ABC):
     """What a sender needs to know of a link. In every link: arrived = departed + dropped + queued."""
 
-    arrived_packets: int
-    arrived_bytes: int
+    __slots__ = ("_simulator", "_ways_back", "arrived_bytes", "arrived_packets")
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._ways_back: dict[float, WayBack] = {}
+        self.arrived_packets = self.arrived_bytes = 0
+
+    def _return(self, packet: Packet) -> None:
+        """Send the acknowledgement of a packet back to its sender."""
+        delay = packet.flow.ack_delay_seconds
+        way = self._ways_back.get(delay)
+        if way is None:
+            way = self._ways_back[delay] = WayBack(self._simulator, delay)
+        way.carry(packet)
 
     @property
+    @abstractmethod
     def dropped_packets(self) -> int:
         """So far."""
 
     @property
+    @abstractmethod
     def dropped_bytes(self) -> int:
         """So far."""
 
+    @abstractmethod
     def queued(self, now: float) -> tuple[int, int]:
         """Return packets and bytes of which not every bit has left."""
 
+    @abstractmethod
     def backlog_seconds(self, now: float) -> float:
         """Return how long what is queued now takes to leave: the true queue."""
 
+    @abstractmethod
     def send(self, flow: Flow, number: int, size_bytes: int, state: Any = None) -> None:
         """Take a packet; whether it is dropped, nobody is told."""
 
 
-class FifoLink:
+class FifoLink(Link):
     """Drop-tail with an exact limit in bytes; departures are computed on arrival: one event for a packet.
 
     A packet counts against the limit until its last bit has left.
@@ -70,53 +64,64 @@ class FifoLink:
 
     __slots__ = (
         "_backlog",
+        "_dropped_bytes",
+        "_dropped_packets",
         "_free_at",
         "_limit",
         "_queue",
         "_rate",
-        "_simulator",
-        "arrived_bytes",
-        "arrived_packets",
-        "dropped_bytes",
-        "dropped_packets",
     )
 
     def __init__(self, simulator: Simulator, rate: LineRate, limit_bytes: int) -> None:
-        self._simulator = simulator
+        super().__init__(simulator)
         self._rate = rate
         self._limit = limit_bytes
-        self._queue: deque[tuple[float, int]] = deque()
+        self._queue = Row()
         self._backlog = 0
         self._free_at = 0.0
-        self.arrived_packets = self.arrived_bytes = 0
-        self.dropped_packets = self.dropped_bytes = 0
+        self._dropped_packets = self._dropped_bytes = 0
+
+    @property
+    def dropped_packets(self) -> int:
+        """See `Link`."""
+        return self._dropped_packets
+
+    @property
+    def dropped_bytes(self) -> int:
+        """See `Link`."""
+        return self._dropped_bytes
 
     def send(self, flow: Flow, number: int, size_bytes: int, state: Any = None) -> None:
         """See `Link`."""
-        simulator = self._simulator
-        now = simulator.now
+        now = self._simulator.now
         queue = self._queue
-        while queue and queue[0][0] <= now:
-            self._backlog -= queue.popleft()[1]
+        while queue.first is not None and queue.first.departed_at <= now:
+            self._backlog -= queue.pop().size_bytes
         self.arrived_packets += 1
         self.arrived_bytes += size_bytes
         if self._backlog + size_bytes > self._limit:
-            self.dropped_packets += 1
-            self.dropped_bytes += size_bytes
+            self._dropped_packets += 1
+            self._dropped_bytes += size_bytes
             return
-        departed = self._departure(now, size_bytes)
-        queue.append((departed, size_bytes))
+        packet = Packet(flow, number, size_bytes, now, state)
+        packet.departed_at = self._free_at = self._departure(now, size_bytes)
+        queue.append(packet)
         self._backlog += size_bytes
-        simulator.at(departed + flow.ack_delay_seconds, flow.receive, (number, size_bytes, now, departed, state))
+        self._return(packet)
 
     def _departure(self, now: float, size_bytes: int) -> float:
-        self._free_at = self._rate.finish(max(now, self._free_at), size_bytes)
-        return self._free_at
+        return self._rate.finish(max(now, self._free_at), size_bytes)
 
     def queued(self, now: float) -> tuple[int, int]:
         """See `Link`."""
-        waiting = [size for departed, size in self._queue if departed > now]
-        return len(waiting), sum(waiting)
+        packets, size = 0, 0
+        packet = self._queue.first
+        while packet is not None:
+            if packet.departed_at > now:
+                packets += 1
+                size += packet.size_bytes
+            packet = packet.behind
+        return packets, size
 
     def backlog_seconds(self, now: float) -> float:
         """See `Link`."""
@@ -145,11 +150,10 @@ class ShapedLink(FifoLink):
             tokens = float(size_bytes)
         self._tokens = tokens - size_bytes
         self._tokens_at = start
-        self._free_at = self._rate.finish(start, size_bytes)
-        return self._free_at
+        return self._rate.finish(start, size_bytes)
 
 
-class PolicedLink:
+class PolicedLink(Link):
     """A token bucket policer before another link: what does not conform is dropped at once (RFC 2697, one colour)."""
 
     __slots__ = (
@@ -158,21 +162,17 @@ class PolicedLink:
         "_policed_bytes",
         "_policed_packets",
         "_rate",
-        "_simulator",
         "_tokens",
         "_tokens_at",
-        "arrived_bytes",
-        "arrived_packets",
     )
 
     def __init__(self, simulator: Simulator, link: Link, *, policed_rate: float, burst_bytes: int) -> None:
-        self._simulator = simulator
+        super().__init__(simulator)
         self._link = link
         self._rate = policed_rate
         self._burst_bytes = burst_bytes
         self._tokens = float(burst_bytes)
         self._tokens_at = 0.0
-        self.arrived_packets = self.arrived_bytes = 0
         self._policed_packets = self._policed_bytes = 0
 
     @property
@@ -208,26 +208,18 @@ class PolicedLink:
         return self._link.backlog_seconds(now)
 
 
-class QueueLink:
+class QueueLink(Link):
     """A line behind any queue discipline: two events for a packet."""
 
-    __slots__ = (
-        "_busy_until",
-        "_discipline",
-        "_rate",
-        "_sending_bytes",
-        "_simulator",
-        "arrived_bytes",
-        "arrived_packets",
-    )
+    __slots__ = ("_busy_until", "_discipline", "_next", "_rate", "_sending_bytes")
 
     def __init__(self, simulator: Simulator, rate: LineRate, discipline: Discipline) -> None:
-        self._simulator = simulator
+        super().__init__(simulator)
         self._rate = rate
         self._discipline = discipline
         self._busy_until = -1.0  # -1: idle
         self._sending_bytes = 0
-        self.arrived_packets = self.arrived_bytes = 0
+        self._next = Call(self._serve)
 
     @property
     def dropped_packets(self) -> int:
@@ -244,7 +236,7 @@ class QueueLink:
         now = self._simulator.now
         self.arrived_packets += 1
         self.arrived_bytes += size_bytes
-        self._discipline.enqueue((flow, number, size_bytes, now, state), now)
+        self._discipline.enqueue(Packet(flow, number, size_bytes, now, state), now)
         if self._busy_until < 0:
             self._serve(None)
 
@@ -256,11 +248,10 @@ class QueueLink:
             self._busy_until = -1.0
             self._sending_bytes = 0
             return
-        flow, number, size_bytes, sent_at, state = packet
-        departed = self._busy_until = self._rate.finish(now, size_bytes)
-        self._sending_bytes = size_bytes
-        simulator.at(departed, self._serve)
-        simulator.at(departed + flow.ack_delay_seconds, flow.receive, (number, size_bytes, sent_at, departed, state))
+        departed = packet.departed_at = self._busy_until = self._rate.finish(now, packet.size_bytes)
+        self._sending_bytes = packet.size_bytes
+        simulator.add(departed, self._next)
+        self._return(packet)
 
     def queued(self, now: float) -> tuple[int, int]:
         """See `Link`."""

@@ -7,7 +7,9 @@ from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.controller import Decision
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import State
+from bandwidth.simulator.events import Call
 from bandwidth.simulator.flows.cubic import CubicSender
+from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import Path
 from bandwidth.units import BytesPerSecond, packet_bytes
 
@@ -23,16 +25,17 @@ class Law(Protocol):
         """Return what may be sent until the next sample."""
 
 
-class Ping:
+class Ping(Flow):
     """Eight bytes every 50 ms on an unpaced connection of its own, echoed at once."""
 
-    __slots__ = ("_link", "_number", "_simulator", "ack_delay_seconds", "key", "newest")
+    __slots__ = ("_link", "_next", "_number", "_simulator", "newest")
 
     def __init__(self, path: Path) -> None:
         self._simulator = path.simulator
         self._link = path.link
         self.key = path.next_key()
         self.ack_delay_seconds = path.rtt_seconds
+        self._next = Call(self.start)
         self._number = 0
         self.newest: float | None = None
 
@@ -40,11 +43,11 @@ class Ping:
         """Send one, and the others after it."""
         self._link.send(self, self._number, PING_BYTES)
         self._number += 1
-        self._simulator.after(PING_SECONDS, self.start)
+        self._simulator.add(self._simulator.now + PING_SECONDS, self._next)
 
-    def receive(self, ack: Any) -> None:
-        """Take an `Ack`."""
-        self.newest = self._simulator.now - ack[2]
+    def receive(self, packet: Packet) -> None:
+        """See `Flow`."""
+        self.newest = self._simulator.now - packet.sent_at
 
     def take(self) -> float | None:
         """Return the newest round trip since the last call, or None."""

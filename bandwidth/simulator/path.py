@@ -1,19 +1,20 @@
 """The way between two places: a bottleneck, the delays around it, and the books kept of a run."""
 
 from collections.abc import Callable
+from typing import Final
 
-from bandwidth.simulator.events import Simulator
+from bandwidth.simulator.events import Call, Simulator
 from bandwidth.simulator.link import Link
 from bandwidth.simulator.meters import Meter, Series
 
-QUEUE_LOOK_SECONDS = 0.005
-LOOKS_IN_A_SLOT = 10  # a meter's slot is 50 ms
+QUEUE_LOOK_SECONDS: Final = 0.005
+LOOKS_IN_A_SLOT: Final = 10  # a meter's slot is 50 ms
 
 
 class Path:
     """One bottleneck and its return way, with the true queue as a time series."""
 
-    __slots__ = ("_keys", "_looks", "_meters", "link", "queue", "rtt_seconds", "simulator")
+    __slots__ = ("_keys", "_looks", "_meters", "_next", "link", "queue", "rtt_seconds", "simulator")
 
     def __init__(self, simulator: Simulator, link: Link, rtt_seconds: float) -> None:
         self.simulator = simulator
@@ -24,7 +25,8 @@ class Path:
         self._keys = 0
         self._looks = 0
         self._meters: list[Meter] = []
-        simulator.after(QUEUE_LOOK_SECONDS, self._look)
+        self._next = Call(self._look)
+        simulator.add(simulator.now + QUEUE_LOOK_SECONDS, self._next)
 
     def watch(self, read: Callable[[], int]) -> Meter:
         """Return a meter of a growing count of bytes, which ``read`` returns; it is read 20 times a second."""
@@ -44,4 +46,4 @@ class Path:
         if self._looks % LOOKS_IN_A_SLOT == 0:
             for meter in self._meters:
                 meter.look()
-        self.simulator.after(QUEUE_LOOK_SECONDS, self._look)
+        self.simulator.add(now + QUEUE_LOOK_SECONDS, self._next)

@@ -1,62 +1,64 @@
 """Queue disciplines: FIFO, CoDel (RFC 8289), FQ-CoDel (RFC 8290), PIE (RFC 8033)."""
 
 import random
+from abc import ABC, abstractmethod
 from collections import deque
 from math import sqrt
-from typing import Any, Protocol
+from typing import ClassVar, Final
 
-Packet = tuple[Any, int, int, float, Any]
-"""Flow, number, size in bytes, time of arrival, the sender's state."""
+from bandwidth.simulator.packets import Packet, Row
 
-MTU_BYTES = 1_500
+MTU_BYTES: Final = 1_500
 
 
-class Discipline(Protocol):
+class Discipline(ABC):
     """What decides which packet leaves next, and which never does."""
 
-    backlog_bytes: int
-    backlog_packets: int
-    dropped_bytes: int
-    dropped_packets: int
+    __slots__ = ("backlog_bytes", "backlog_packets", "dropped_bytes", "dropped_packets")
 
+    def __init__(self) -> None:
+        self.backlog_bytes = self.backlog_packets = self.dropped_bytes = self.dropped_packets = 0
+
+    @abstractmethod
     def enqueue(self, packet: Packet, now: float) -> None:
         """Take a packet, or drop it (or another one)."""
 
+    @abstractmethod
     def dequeue(self, now: float) -> Packet | None:
         """Return the packet to send now; None when the queue is empty."""
 
+    def _count_drop(self, packet: Packet) -> None:
+        self.dropped_packets += 1
+        self.dropped_bytes += packet.size_bytes
 
-class Fifo:
+
+class Fifo(Discipline):
     """Drop-tail with an exact limit in bytes (the packet on the wire does not count here)."""
 
-    __slots__ = ("_limit", "_packets", "backlog_bytes", "backlog_packets", "dropped_bytes", "dropped_packets")
+    __slots__ = ("_limit", "_packets")
 
     def __init__(self, limit_bytes: int) -> None:
+        super().__init__()
         self._limit = limit_bytes
-        self._packets: deque[Packet] = deque()
-        self.backlog_bytes = self.backlog_packets = self.dropped_bytes = self.dropped_packets = 0
+        self._packets = Row()
 
     def enqueue(self, packet: Packet, now: float) -> None:  # noqa: ARG002
         """See `Discipline`."""
-        if self.backlog_bytes + packet[2] > self._limit:
+        if self.backlog_bytes + packet.size_bytes > self._limit:
             self._count_drop(packet)
             return
         self._packets.append(packet)
-        self.backlog_bytes += packet[2]
+        self.backlog_bytes += packet.size_bytes
         self.backlog_packets += 1
 
     def dequeue(self, now: float) -> Packet | None:  # noqa: ARG002
         """See `Discipline`."""
-        if not self._packets:
+        if self._packets.first is None:
             return None
-        packet = self._packets.popleft()
-        self.backlog_bytes -= packet[2]
+        packet = self._packets.pop()
+        self.backlog_bytes -= packet.size_bytes
         self.backlog_packets -= 1
         return packet
-
-    def _count_drop(self, packet: Packet) -> None:
-        self.dropped_packets += 1
-        self.dropped_bytes += packet[2]
 
 
 class Codel(Fifo):
@@ -80,7 +82,7 @@ class Codel(Fifo):
         if packet is None:
             self._first_above_time = 0.0
             return None, False
-        if now - packet[3] < self._target or self.backlog_bytes <= MTU_BYTES:
+        if now - packet.sent_at < self._target or self.backlog_bytes <= MTU_BYTES:
             self._first_above_time = 0.0
             return packet, False
         if self._first_above_time == 0.0:
@@ -118,51 +120,52 @@ class Codel(Fifo):
         return packet
 
 
-class FqCodel:
+class FairQueue(Codel):
+    """One of FQ-CoDel's queues."""
+
+    __slots__ = ("deficit", "listed")
+
+    def __init__(self) -> None:
+        super().__init__(1 << 62)  # the limit is on all queues together
+        self.deficit = 0
+        self.listed = False
+        """Whether it is among the new or the old queues."""
+
+
+class FqCodel(Discipline):
     """Fair queueing over CoDel queues, RFC 8290.
 
     A flow's queue is its key modulo the number of queues (section 4.1 hashes
     the 5-tuple; here keys are small and collisions would be noise).
     """
 
-    __slots__ = (
-        "_deficits",
-        "_limit",
-        "_new",
-        "_old",
-        "_quantum",
-        "_queues",
-        "backlog_bytes",
-        "backlog_packets",
-        "dropped_bytes",
-        "dropped_packets",
-    )
+    __slots__ = ("_limit", "_new", "_old", "_quantum", "_queues")
 
-    QUEUES = 1024
-    MOST_DROPPED = 64
+    QUEUES: ClassVar[int] = 1024
+    MOST_DROPPED: ClassVar[int] = 64
 
     def __init__(self, limit_packets: int = 10_240, quantum_bytes: int = 1_514) -> None:
         # the defaults of Linux and of the RFC
+        super().__init__()
         self._limit = limit_packets
         self._quantum = quantum_bytes
-        self._queues: dict[int, Codel] = {}
-        self._deficits: dict[int, int] = {}
-        self._new: deque[int] = deque()
-        self._old: deque[int] = deque()
-        self.backlog_bytes = self.backlog_packets = self.dropped_bytes = self.dropped_packets = 0
+        self._queues: dict[int, FairQueue] = {}
+        self._new: deque[FairQueue] = deque()
+        self._old: deque[FairQueue] = deque()
 
     def enqueue(self, packet: Packet, now: float) -> None:
         """Section 4.1: classify, append, and halve the longest queue when there are too many packets."""
-        key = packet[0].key % self.QUEUES
+        key = packet.flow.key % self.QUEUES
         queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[key] = Codel(1 << 62)
+            queue = self._queues[key] = FairQueue()
         queue.enqueue(packet, now)
-        self.backlog_bytes += packet[2]
+        self.backlog_bytes += packet.size_bytes
         self.backlog_packets += 1
-        if key not in self._deficits:
-            self._deficits[key] = self._quantum
-            self._new.append(key)
+        if not queue.listed:
+            queue.listed = True
+            queue.deficit = self._quantum
+            self._new.append(queue)
         if self.backlog_packets > self._limit:
             longest = max(self._queues.values(), key=lambda queue: queue.backlog_bytes)
             for _ in range(min(self.MOST_DROPPED, max(1, longest.backlog_packets // 2))):
@@ -171,22 +174,20 @@ class FqCodel:
     def _drop_from(self, longest: Codel, now: float) -> None:
         packet = Fifo.dequeue(longest, now)
         assert packet is not None, "the longest queue of a full discipline has a packet"
-        self.backlog_bytes -= packet[2]
+        self.backlog_bytes -= packet.size_bytes
         self.backlog_packets -= 1
-        self.dropped_packets += 1
-        self.dropped_bytes += packet[2]
+        self._count_drop(packet)
 
     def dequeue(self, now: float) -> Packet | None:
         """Section 4.2: new queues first, then the old ones, by deficit round robin."""
         while self._new or self._old:
             from_new = bool(self._new)
-            keys = self._new if from_new else self._old
-            key = keys[0]
-            if self._deficits[key] <= 0:
-                self._deficits[key] += self._quantum
-                self._old.append(keys.popleft())
+            queues = self._new if from_new else self._old
+            queue = queues[0]
+            if queue.deficit <= 0:
+                queue.deficit += self._quantum
+                self._old.append(queues.popleft())
                 continue
-            queue = self._queues[key]
             packets, size = queue.dropped_packets, queue.dropped_bytes
             packet = queue.dequeue(now)
             dropped, dropped_bytes = queue.dropped_packets - packets, queue.dropped_bytes - size
@@ -195,15 +196,15 @@ class FqCodel:
             self.backlog_packets -= dropped
             self.backlog_bytes -= dropped_bytes
             if packet is None:
-                keys.popleft()
+                queues.popleft()
                 if from_new:
-                    self._old.append(key)  # "to prevent starvation"
+                    self._old.append(queue)  # "to prevent starvation"
                 else:
-                    del self._deficits[key]
+                    queue.listed = False
                 continue
             self.backlog_packets -= 1
-            self.backlog_bytes -= packet[2]
-            self._deficits[key] -= packet[2]
+            self.backlog_bytes -= packet.size_bytes
+            queue.deficit -= packet.size_bytes
             return packet
         return None
 
@@ -217,11 +218,12 @@ class Pie(Fifo):
 
     __slots__ = ("_burst_allowance", "_delay", "_delay_old", "_probability", "_randomness", "_updated_at")
 
-    TARGET_SECONDS = 0.015  # section 4.2, QDELAY_REF
-    PERIOD_SECONDS = 0.015  # T_UPDATE
-    ALPHA, BETA = 0.125, 1.25  # 1/s
-    MAX_BURST_SECONDS = 0.15
-    TUNING = ((1e-6, 2048), (1e-5, 512), (1e-4, 128), (1e-3, 32), (0.01, 8), (0.1, 2))  # section 4.2: divisors
+    TARGET_SECONDS: Final = 0.015  # section 4.2, QDELAY_REF
+    PERIOD_SECONDS: Final = 0.015  # T_UPDATE
+    ALPHA: Final = 0.125  # 1/s
+    BETA: Final = 1.25  # 1/s
+    MAX_BURST_SECONDS: Final = 0.15
+    TUNING: Final = ((1e-6, 2048), (1e-5, 512), (1e-4, 128), (1e-3, 32), (0.01, 8), (0.1, 2))  # section 4.2: divisors
 
     def __init__(self, limit_bytes: int, randomness: random.Random) -> None:
         super().__init__(limit_bytes)
@@ -247,7 +249,7 @@ class Pie(Fifo):
     def dequeue(self, now: float) -> Packet | None:
         """See `Discipline`; the delay of the packet that leaves is the measurement."""
         packet = super().dequeue(now)
-        self._delay = 0.0 if packet is None else now - packet[3]
+        self._delay = 0.0 if packet is None else now - packet.sent_at
         self._catch_up(now)
         return packet
 

@@ -1,28 +1,31 @@
 """How fast a line sends: constant, or changing like a radio link."""
 
 import random
+from abc import ABC, abstractmethod
 from bisect import bisect_right
-from typing import Protocol
 
 
-class LineRate(Protocol):
+class LineRate(ABC):
     """A rate over time."""
 
-    @property
-    def mean(self) -> float:
-        """Bytes per second, in the long run."""
+    __slots__ = ("mean",)
 
+    mean: float
+    """Bytes per second, in the long run."""
+
+    @abstractmethod
     def finish(self, start: float, size_bytes: int) -> float:
         """Return when the last bit of ``size_bytes`` leaves that began to leave at ``start``."""
 
+    @abstractmethod
     def bytes_between(self, start: float, stop: float) -> float:
         """Return what the line can carry from ``start`` to ``stop``."""
 
 
-class ConstantRate:
+class ConstantRate(LineRate):
     """The same rate always."""
 
-    __slots__ = ("mean",)
+    __slots__ = ()
 
     def __init__(self, bytes_per_second: float) -> None:
         if bytes_per_second <= 0:
@@ -38,13 +41,13 @@ class ConstantRate:
         return (stop - start) * self.mean
 
 
-class PiecewiseRate:
+class PiecewiseRate(LineRate):
     """Constant in each of a list of intervals; the last one lasts for ever.
 
     ``steps`` are (start in seconds, bytes per second), the first of them at 0.
     """
 
-    __slots__ = ("_rates", "_starts", "mean")
+    __slots__ = ("_rates", "_starts")
 
     def __init__(self, steps: list[tuple[float, float]]) -> None:
         if not steps or steps[0][0] != 0 or any(rate <= 0 for _, rate in steps):

@@ -18,6 +18,7 @@ samples = st.builds(
     delivered_bytes=st.integers(0, 10**7),
     retransmits=st.integers(0, 1_000),
     application_limited=st.booleans(),
+    window_rate=st.none() | st.integers(1_000, 10**9).map(BytesPerSecond),
     business_bytes=st.none() | st.integers(0, 10**7),
     bulk_business=st.booleans(),
     business_harm_seconds=st.none() | st.floats(0, 1),
@@ -70,6 +71,7 @@ def test_whatever_came_before_an_idle_line_is_regained(sequence: list[tuple[Samp
             delivered_bytes=min(int(allowance * STEP_SECONDS), int(CAPACITY * STEP_SECONDS)),
             retransmits=0,
             application_limited=False,
+            window_rate=None,
             business_bytes=0,
         )
         allowance = controller.update(idle, now).allowance

@@ -2,24 +2,43 @@
 
 import random
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from bandwidth.simulator.flows.tcp import BURST_SECONDS, LEAST_BURST_PACKETS, TcpSender
 from bandwidth.simulator.path import Path
 
-HIGH_GAIN = 2.885  # 4.3.2.1: 2/ln 2, the least that doubles the rate each round
-CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4.1: ProbeBW
-WINDOW_GAIN = 2.0  # 4.3.4.1
-LEAST_WINDOW = 4.0  # 4.2.3.3: BBRMinPipeCwnd
-BANDWIDTH_ROUNDS = 10  # 4.1.1.2: BtlBwFilterLen
-MIN_RTT_SECONDS = 10.0  # 4.1.2.2: RTpropFilterLen
-PROBE_RTT_SECONDS = 0.2  # 4.3.5: ProbeRTTDuration
-FULL_PIPE_GROWTH = 1.25  # 4.3.2.2: a pipe is full when three rounds bring less than a quarter more
-FULL_PIPE_ROUNDS = 3
-PACING_MARGIN = 0.99  # Linux paces 1 % below the estimate
-SINGLE_PACKET_RATE = 150_000.0  # 4.2.2: below 1.2 Mbit/s packets go out one by one
+INFINITE: Final = float("inf")
+HIGH_GAIN: Final = 2.885  # 4.3.2.1: 2/ln 2, the least that doubles the rate each round
+CYCLE: Final[tuple[float, ...]] = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4.1: ProbeBW
+WINDOW_GAIN: Final = 2.0  # 4.3.4.1
+LEAST_WINDOW: Final = 4.0  # 4.2.3.3: BBRMinPipeCwnd
+BANDWIDTH_ROUNDS: Final = 10  # 4.1.1.2: BtlBwFilterLen
+MIN_RTT_SECONDS: Final = 10.0  # 4.1.2.2: RTpropFilterLen
+PROBE_RTT_SECONDS: Final = 0.2  # 4.3.5: ProbeRTTDuration
+FULL_PIPE_GROWTH: Final = 1.25  # 4.3.2.2: a pipe is full when three rounds bring less than a quarter more
+FULL_PIPE_ROUNDS: Final = 3
+PACING_MARGIN: Final = 0.99  # Linux paces 1 % below the estimate
+SINGLE_PACKET_RATE: Final = 150_000.0  # 4.2.2: below 1.2 Mbit/s packets go out one by one
 
-STARTUP, DRAIN, PROBE_BW, PROBE_RTT = range(4)
+STARTUP: Final = 0
+DRAIN: Final = 1
+PROBE_BW: Final = 2
+PROBE_RTT: Final = 3
+
+
+class SendState:
+    """What was known when a packet was sent (draft-cheng-iccrg-delivery-rate-estimation, 3.1.2)."""
+
+    __slots__ = ("delivered", "delivered_at", "first_sent_at", "limited", "sent_at")
+
+    def __init__(
+        self, delivered: int, delivered_at: float, first_sent_at: float, sent_at: float, limited: bool
+    ) -> None:
+        self.delivered = delivered
+        self.delivered_at = delivered_at
+        self.first_sent_at = first_sent_at
+        self.sent_at = sent_at
+        self.limited = limited
 
 
 class BbrSender(TcpSender):
@@ -49,14 +68,14 @@ class BbrSender(TcpSender):
         "_window_gain",
     )
 
-    def __init__(self, path: Path, randomness: random.Random, **options: Any) -> None:
-        super().__init__(path, **options)
+    def __init__(self, path: Path, randomness: random.Random) -> None:
+        super().__init__(path)
         self._randomness = randomness
         self._mode = STARTUP
         self._pacing_gain = self._window_gain = HIGH_GAIN
         self._bandwidths: deque[tuple[int, float]] = deque()  # falling, so that the first is the maximum
         self._bandwidth = 0.0
-        self._pipe_rtt = float("inf")
+        self._pipe_rtt = INFINITE
         self._min_rtt_at = 0.0
         self._round = 0
         self._round_ends_at = 0
@@ -82,28 +101,28 @@ class BbrSender(TcpSender):
         if self.flight <= 1:
             self._first_sent_at = self._delivered_at = self._simulator.now
         limited = self.delivered_bytes < self._limited_until
-        return self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now, limited
+        return SendState(self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now, limited)
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
         """4.2: update the model, then the three controls."""
         now = self._simulator.now
-        delivered_before, delivered_at, first_sent_at, sent_at, rate_limited = state
-        self._first_sent_at = sent_at
+        assert isinstance(state, SendState)
+        self._first_sent_at = state.sent_at
         self._delivered_at = now
-        if delivered_before >= self._round_ends_at:
+        if state.delivered >= self._round_ends_at:
             self._round_ends_at = self.delivered_bytes
             self._round += 1
             new_round = True
         else:
             new_round = False
-        interval = max(now - delivered_at, sent_at - first_sent_at)
+        interval = max(now - state.delivered_at, state.sent_at - state.first_sent_at)
         if interval >= min(self.min_rtt, rtt):
-            bandwidth = (self.delivered_bytes - delivered_before) / interval
-            if not rate_limited or bandwidth >= self._bandwidth:  # 4.1.1.4
+            bandwidth = (self.delivered_bytes - state.delivered) / interval
+            if not state.limited or bandwidth >= self._bandwidth:  # 4.1.1.4
                 self._add_bandwidth(bandwidth)
         if new_round and self._mode == STARTUP:
             self._check_full_pipe()
-        bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < float("inf") else 0.0
+        bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < INFINITE else 0.0
         if self._mode == PROBE_BW:
             self._advance_cycle(now, bdp)
         elif self._mode == DRAIN and self.flight <= self._in_flight(1.0, bdp):
@@ -194,7 +213,7 @@ class BbrSender(TcpSender):
 
     def _set_controls(self, packets: int, bdp: float) -> None:
         rate = self._pacing_gain * self._bandwidth * PACING_MARGIN
-        if self._bandwidth and (self._pipe_was_full or self._round <= 1 or rate > (self.pacing_rate or 0.0)):
+        if self._bandwidth and (self._pipe_was_full or self._round <= 1 or rate > self.pacing_rate):
             if self._round <= 1:
                 rate = max(rate, HIGH_GAIN * self.window * self.packet_bytes / self.smoothed_rtt)
             self.pace(rate)

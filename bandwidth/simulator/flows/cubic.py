@@ -1,19 +1,23 @@
 """CUBIC, RFC 9438, with HyStart++ (RFC 9406), which its section 4.10 recommends."""
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, Final
 
-from bandwidth.simulator.flows.tcp import INITIAL_WINDOW, TcpSender
+from bandwidth.simulator.flows.tcp import INITIAL_WINDOW, PACKET_BYTES, TcpSender
+from bandwidth.simulator.path import Path
 
-CUBIC_C = 0.4  # section 5.1
-BETA = 0.7  # section 4.6: multiplicative decrease
-ALPHA = 3 * (1 - BETA) / (1 + BETA)  # section 4.3: the Reno-friendly increase
-LEAST_WINDOW = 2.0
-INFINITE = float("inf")
+INFINITE: Final = float("inf")  # to ask float for it at each packet is dear
+CUBIC_C: Final = 0.4  # section 5.1
+BETA: Final = 0.7  # section 4.6: multiplicative decrease
+ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)  # section 4.3: the Reno-friendly increase
+LEAST_WINDOW: Final = 2.0
 # RFC 9406 section 4.3
-LEAST_THRESHOLD_SECONDS, MOST_THRESHOLD_SECONDS = 0.004, 0.016
-ROUND_SAMPLES = 8
-CONSERVATIVE_DIVISOR = 4
-CONSERVATIVE_ROUNDS = 5
+LEAST_THRESHOLD_SECONDS: Final = 0.004
+MOST_THRESHOLD_SECONDS: Final = 0.016
+ROUND_SAMPLES: Final = 8
+CONSERVATIVE_DIVISOR: Final = 4
+CONSERVATIVE_ROUNDS: Final = 5
 
 
 class CubicSender(TcpSender):
@@ -35,8 +39,15 @@ class CubicSender(TcpSender):
         "slow_start_threshold",
     )
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        packets: int | None = None,
+        packet_bytes: int = PACKET_BYTES,
+        on_done: Callable[[TcpSender], None] | None = None,
+    ) -> None:
+        super().__init__(path, packets=packets, packet_bytes=packet_bytes, on_done=on_done)
         self.slow_start_threshold = INFINITE
         self._window_max = 0.0
         self._window_before = 0.0  # RFC 9438's cwnd_prior
@@ -45,7 +56,7 @@ class CubicSender(TcpSender):
         self._reno_window = 0.0
         self._acked_at = 0.0
         self._round_ends_at = 0
-        self._round_rtt = self._last_round_rtt = self._baseline_rtt = float("inf")
+        self._round_rtt = self._last_round_rtt = self._baseline_rtt = INFINITE
         self._round_samples = 0
         self._conservative_rounds = -1  # not in conservative slow start
 
@@ -73,12 +84,12 @@ class CubicSender(TcpSender):
         # section 4.3: Reno's average window, with α = 1 above the window of the last loss
         alpha = ALPHA if self._reno_window < self._window_before else 1.0
         self._reno_window += alpha * packets / window
-        cubic = CUBIC_C * (elapsed - self._k) ** 3 + self._window_max
+        cubic = CUBIC_C * math.pow(elapsed - self._k, 3.0) + self._window_max
         if cubic < self._reno_window:
             self.window = max(window, self._reno_window)
             return
         # section 4.2: where the curve is one round trip from now, at most half as much again
-        target = CUBIC_C * (elapsed + self.smoothed_rtt - self._k) ** 3 + self._window_max
+        target = CUBIC_C * math.pow(elapsed + self.smoothed_rtt - self._k, 3.0) + self._window_max
         target = min(max(target, window), 1.5 * window)
         self.window = window + (target - window) * packets / window
 
@@ -86,14 +97,14 @@ class CubicSender(TcpSender):
         """RFC 9406 section 4.2: slow down when a round's least round trip has grown, and go on if it was noise."""
         if self._expected > self._round_ends_at:
             self._round_ends_at = self._next_number
-            self._last_round_rtt, self._round_rtt, self._round_samples = self._round_rtt, float("inf"), 0
+            self._last_round_rtt, self._round_rtt, self._round_samples = self._round_rtt, INFINITE, 0
             if self._conservative_rounds >= 0:
                 self._conservative_rounds += 1
                 if self._conservative_rounds >= CONSERVATIVE_ROUNDS:
                     self.slow_start_threshold = self.window
         self._round_rtt = min(self._round_rtt, rtt)
         self._round_samples += 1
-        if self._round_samples < ROUND_SAMPLES or self._last_round_rtt == float("inf"):
+        if self._round_samples < ROUND_SAMPLES or self._last_round_rtt == INFINITE:
             return
         if self._conservative_rounds < 0:
             allowed = max(LEAST_THRESHOLD_SECONDS, min(self._last_round_rtt / 8, MOST_THRESHOLD_SECONDS))
@@ -101,7 +112,7 @@ class CubicSender(TcpSender):
                 self._baseline_rtt = self._round_rtt
                 self._conservative_rounds = 0
         elif self._round_rtt < self._baseline_rtt:
-            self._baseline_rtt = float("inf")
+            self._baseline_rtt = INFINITE
             self._conservative_rounds = -1
 
     def _begin_epoch(self, now: float) -> None:
@@ -135,9 +146,9 @@ class CubicSender(TcpSender):
 
     def renew_window(self) -> None:
         """Begin slow start anew from the present window, as a new connection would: old losses say nothing now."""
-        self.slow_start_threshold = float("inf")
+        self.slow_start_threshold = INFINITE
         self._conservative_rounds = -1
-        self._baseline_rtt = self._last_round_rtt = float("inf")
+        self._baseline_rtt = self._last_round_rtt = INFINITE
         self._epoch_at = -1.0
         self.window = max(self.window, INITIAL_WINDOW)
 

@@ -13,19 +13,22 @@ Simplifications, all of them on the polite side of what matters here:
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from bandwidth.simulator.events import Call
+from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import Path
 
-PACKET_BYTES = 1_500
-INITIAL_WINDOW = 10.0  # RFC 6928
-LEAST_TIMEOUT_SECONDS = 0.2
-FIRST_TIMEOUT_SECONDS = 1.0  # RFC 6298 section 2.1
-BURST_SECONDS = 1 / 1024  # Linux sizes paced bursts to about a millisecond (tcp_tso_autosize) …
-LEAST_BURST_PACKETS = 2  # … and at least two segments (tcp_min_tso_segs)
+PACKET_BYTES: Final = 1_500
+INITIAL_WINDOW: Final = 10.0  # RFC 6928
+LEAST_TIMEOUT_SECONDS: Final = 0.2
+FIRST_TIMEOUT_SECONDS: Final = 1.0  # RFC 6298 section 2.1
+BURST_SECONDS: Final = 1 / 1024  # Linux sizes paced bursts to about a millisecond (tcp_tso_autosize) …
+UNPACED: Final = float("inf")
+LEAST_BURST_PACKETS: Final = 2  # … and at least two segments (tcp_min_tso_segs)
 
 
-class TcpSender:
+class TcpSender(Flow):
     """Sends ``packets`` packets (None: without end), as fast as ``window`` and ``pacing_rate`` allow.
 
     Congestion controls override `acknowledged`, `lost` and `timed_out`, and set
@@ -37,6 +40,7 @@ class TcpSender:
         "_expected",
         "_last_progress",
         "_link",
+        "_next_burst",
         "_next_number",
         "_on_done",
         "_pace_deadline",
@@ -47,11 +51,9 @@ class TcpSender:
         "_simulator",
         "_timer_at",
         "_unsent",
-        "ack_delay_seconds",
         "burst_least",
         "delivered_bytes",
         "flight",
-        "key",
         "lost_packets",
         "min_rtt",
         "pacing_rate",
@@ -80,7 +82,7 @@ class TcpSender:
         self._unsent = float("inf") if packets is None else float(packets)
         self.running = False
         self.window = INITIAL_WINDOW
-        self.pacing_rate: float | None = None
+        self.pacing_rate = UNPACED
         self.burst_least = LEAST_BURST_PACKETS
         self.flight = 0
         self.delivered_bytes = 0
@@ -98,6 +100,7 @@ class TcpSender:
         self._pace_generation = 0
         self._pace_deadline = -1.0
         self._paced_from = 0.0
+        self._next_burst = Call(self._send_burst, 0)
 
     # --- for congestion controls -----------------------------------------------------------
 
@@ -157,7 +160,7 @@ class TcpSender:
         """Send what may be sent now."""
         if not self.running:
             return
-        if self.pacing_rate is None:
+        if self.pacing_rate == UNPACED:
             window = self.window
             while self.flight < window and self._unsent > 0:
                 self._transmit()
@@ -168,19 +171,20 @@ class TcpSender:
         """Set the pacing rate in bytes per second; a higher one shortens the wait that is under way."""
         before = self.pacing_rate
         self.pacing_rate = max(rate, 1.0)
-        if before is not None and self._pace_deadline >= 0 and rate > before:
+        if before == UNPACED:
+            self.pump()
+        elif self._pace_deadline >= 0 and rate > before:
             left = (self._pace_deadline - self._paced_from) * before / self.pacing_rate
             self._pace_deadline = max(self._simulator.now, self._paced_from + left)
             self._pace_generation += 1
-            self._simulator.at(self._pace_deadline, self._send_burst, self._pace_generation)
-        elif before is None:
-            self.pump()
+            self._next_burst = Call(self._send_burst, self._pace_generation)
+            self._simulator.add(self._pace_deadline, self._next_burst)
 
     def _send_burst(self, generation: int) -> None:
         if generation != self._pace_generation:
             return
         self._pace_deadline = -1.0
-        if not self.running or self.pacing_rate is None:
+        if not self.running or self.pacing_rate == UNPACED:
             return
         burst = max(self.burst_least, int(self.pacing_rate * BURST_SECONDS / self.packet_bytes))
         sent = 0
@@ -190,7 +194,7 @@ class TcpSender:
         if sent:
             now = self._paced_from = self._simulator.now
             self._pace_deadline = now + sent * self.packet_bytes / self.pacing_rate
-            self._simulator.at(self._pace_deadline, self._send_burst, generation)
+            self._simulator.add(self._pace_deadline, self._next_burst)
 
     def _transmit(self) -> None:
         number = self._next_number
@@ -204,9 +208,9 @@ class TcpSender:
 
     # --- receiving -------------------------------------------------------------------------
 
-    def receive(self, ack: Any) -> None:
-        """Take an `Ack`."""
-        number, size, sent_at, _, state = ack
+    def receive(self, packet: Packet) -> None:
+        """See `Flow`."""
+        number = packet.number
         gap = number - self._expected
         if gap < 0:
             return  # given up by the timer, and sent again since
@@ -217,7 +221,7 @@ class TcpSender:
         self._last_progress = now
         self._backoff = 1.0
         self._probed = False
-        rtt = now - sent_at
+        rtt = now - packet.sent_at
         if self.smoothed_rtt:
             # RFC 6298 section 2.3
             self.rtt_variation += 0.25 * (abs(self.smoothed_rtt - rtt) - self.rtt_variation)
@@ -229,7 +233,7 @@ class TcpSender:
                 self._set_timer(now + self._patience())  # so far it ran with RFC 6298's first value
         if rtt < self.min_rtt:  # noqa: PLR1730 (max and min are calls, and this runs for each packet)
             self.min_rtt = rtt
-        self.delivered_bytes += size
+        self.delivered_bytes += packet.size_bytes
         if gap:
             self.lost_packets += gap
             self._unsent += gap
@@ -237,7 +241,7 @@ class TcpSender:
             if new_event:
                 self._recovery_until = self._next_number
             self.lost(gap, new_event)
-        self.acknowledged(rtt, 1, state, limited)
+        self.acknowledged(rtt, 1, packet.state, limited)
         if self._unsent > 0:
             self.pump()
         elif self.flight <= 0 and self.running:

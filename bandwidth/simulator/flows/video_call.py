@@ -12,6 +12,7 @@ runs from its capture until its last bit has left the bottleneck.
 from collections import deque
 from typing import Any
 
+from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import Path
 
 MOST_RATE = 312_500.0  # 2.5 Mbit/s: 720p at 30 frames a second
@@ -61,7 +62,7 @@ class DelayRate:
             return
         half = TREND_FRAMES // 2
         delays = list(self._delays)
-        trend = (sum(delays[half:]) - sum(delays[:half])) / half / (half * FRAME_SECONDS) * TREND_FACTOR
+        trend = (sum(delays[half:], 0.0) - sum(delays[:half], 0.0)) / half / (half * FRAME_SECONDS) * TREND_FACTOR
         self._overused = self._overused + 1 if trend > self._threshold else 0
         if self._overused >= OVERUSED_FRAMES:
             if now - self._changed_at >= round_trip + 0.1:
@@ -85,7 +86,7 @@ class DelayRate:
         self.rate = min(self.most, max(self.least, rate))
 
 
-class VideoCall:
+class VideoCall(Flow):
     """``frames`` are (captured at, seconds until it was whole) of those that arrived."""
 
     __slots__ = (
@@ -103,12 +104,10 @@ class VideoCall:
         "_shown_at",
         "_simulator",
         "_started_at",
-        "ack_delay_seconds",
         "delivered_bytes",
         "frames",
         "frames_sent",
         "frozen_seconds",
-        "key",
         "lost_packets",
         "running",
         "seconds",
@@ -182,12 +181,13 @@ class VideoCall:
         self._link.send(self, self._next_number, size, state)
         self._next_number += 1
 
-    def receive(self, ack: Any) -> None:
-        """Take an `Ack`, and with it what the receiver saw half a round trip ago."""
-        number, size, sent_at, departed_at, (frame, packets, captured_at) = ack
+    def receive(self, packet: Packet) -> None:
+        """See `Flow`; with it comes what the receiver saw half a round trip ago."""
+        size, sent_at, departed_at = packet.size_bytes, packet.sent_at, packet.departed_at
+        frame, packets, captured_at = packet.state
         now = self._simulator.now
-        self.lost_packets += number - self._expected
-        self._expected = number + 1
+        self.lost_packets += packet.number - self._expected
+        self._expected = packet.number + 1
         self._arrived += 1
         self.delivered_bytes += size
         self._received.append((now, size))

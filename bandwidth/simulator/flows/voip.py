@@ -2,22 +2,23 @@
 
 from typing import Any
 
+from bandwidth.simulator.events import Call
+from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import Path
 
 VOIP_BYTES = 200  # 160 of speech, 12 RTP, 8 UDP, 20 IPv4
 VOIP_INTERVAL_SECONDS = 0.02
 
 
-class VoipCall:
+class VoipCall(Flow):
     """``delays`` are (sent at, seconds from sending until the last bit has left the bottleneck): queue and packet."""
 
     __slots__ = (
         "_link",
+        "_next",
         "_simulator",
-        "ack_delay_seconds",
         "delays",
         "delivered_bytes",
-        "key",
         "running",
         "sent",
     )
@@ -27,6 +28,7 @@ class VoipCall:
         self._link = path.link
         self.key = path.next_key()
         self.ack_delay_seconds = path.rtt_seconds / 2
+        self._next = Call(self._speak)
         self.delays: list[tuple[float, float]] = []
         self.delivered_bytes = 0
         self.running = False
@@ -50,10 +52,9 @@ class VoipCall:
             return
         self._link.send(self, self.sent, VOIP_BYTES)
         self.sent += 1
-        self._simulator.after(VOIP_INTERVAL_SECONDS, self._speak)
+        self._simulator.add(self._simulator.now + VOIP_INTERVAL_SECONDS, self._next)
 
-    def receive(self, ack: Any) -> None:
-        """Take an `Ack`."""
-        _, size, sent_at, departed_at, _ = ack
-        self.delays.append((sent_at, departed_at - sent_at))
-        self.delivered_bytes += size
+    def receive(self, packet: Packet) -> None:
+        """See `Flow`."""
+        self.delays.append((packet.sent_at, packet.departed_at - packet.sent_at))
+        self.delivered_bytes += packet.size_bytes

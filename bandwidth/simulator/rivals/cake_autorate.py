@@ -103,7 +103,9 @@ class AutorateSender(CubicSender):
 
     __slots__ = ("_delivered", "_law", "_ping")
 
-    LEAST, BASE, MOST = 0.05, 0.5, 0.97
+    LEAST = 0.05
+    BASE = 0.5
+    MOST = 0.97
 
     def __init__(self, path: Path, line_rate: float) -> None:
         super().__init__(path)

@@ -1,27 +1,27 @@
 """Shared parts of the simulator's tests."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from bandwidth.simulator.events import Simulator
+from bandwidth.simulator.packets import Flow, Packet
 
 
 @dataclass
-class Probe:
+class Probe(Flow):
     """A flow that only notes what arrives."""
 
     key: int = 1
     ack_delay_seconds: float = 0.0
-    acks: list[Any] = field(default_factory=list)
+    acks: list[Packet] = field(default_factory=list)
 
-    def receive(self, ack: Any) -> None:
-        self.acks.append(ack)
+    def receive(self, packet: Packet) -> None:
+        self.acks.append(packet)
 
     @property
     def departures(self) -> list[float]:
-        return [ack[3] for ack in self.acks]
+        return [ack.departed_at for ack in self.acks]
 
 
 @pytest.fixture

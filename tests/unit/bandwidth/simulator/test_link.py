@@ -36,14 +36,14 @@ def test_a_fifo_is_exact_to_the_byte(simulator, probe):
     assert link.queued(0.1) == (3, 300)
     assert link.backlog_seconds(0.1) == pytest.approx(0.3)
     simulator.run(5)
-    assert [ack[0] for ack in probe.acks] == [0, 1, 2, 6]
+    assert [ack.number for ack in probe.acks] == [0, 1, 2, 6]
     assert (link.dropped_packets, link.dropped_bytes) == (4, 1 + 1 + 101 + 1)
 
 
 def test_an_acknowledgement_comes_back_after_the_flows_delay(simulator, probe):
     probe.ack_delay_seconds = 0.5
     seen = []
-    probe.receive = lambda ack: seen.append((simulator.now, ack[2], ack[3]))
+    probe.receive = lambda ack: seen.append((simulator.now, ack.sent_at, ack.departed_at))
     send(simulator, FifoLink(simulator, RATE, 1_000), probe, [(1, 100)])
     simulator.run(5)
     assert seen == [(pytest.approx(1.6), 1, pytest.approx(1.1))]
@@ -69,7 +69,7 @@ def test_a_policer_drops_what_does_not_conform(simulator, probe):
     link = PolicedLink(simulator, FifoLink(simulator, RATE, 10_000), policed_rate=100, burst_bytes=200)
     send(simulator, link, probe, [(0, 100), (0, 100), (0, 1), (1, 100), (1, 1)])
     simulator.run(9)
-    assert [ack[0] for ack in probe.acks] == [0, 1, 3]
+    assert [ack.number for ack in probe.acks] == [0, 1, 3]
     assert link.dropped_packets == 2
 
 
@@ -81,7 +81,7 @@ def test_codel_drops_by_its_control_law(simulator, probe):
     for number in range(20):
         link.send(probe, number, 1_500)
     simulator.run(60)
-    assert sorted(set(range(20)) - {ack[0] for ack in probe.acks}) == [3, 6, 9, 11, 13, 15, 17]
+    assert sorted(set(range(20)) - {ack.number for ack in probe.acks}) == [3, 6, 9, 11, 13, 15, 17]
 
 
 def test_fq_codel_gives_each_flow_its_turn(simulator, probes):
@@ -141,11 +141,11 @@ def test_nothing_is_lost_from_the_books(name, arrivals, looks, probes):
         acks = [ack for flow in flows for ack in flow.acks]
         packets, size = link.queued(simulator.now)
         assert link.arrived_packets == len(acks) + link.dropped_packets + packets
-        assert link.arrived_bytes == sum(ack[1] for ack in acks) + link.dropped_bytes + size
+        assert link.arrived_bytes == sum(ack.size_bytes for ack in acks) + link.dropped_bytes + size
     assert link.queued(simulator.now) == (0, 0)
     for flow in flows:
-        assert [ack[0] for ack in flow.acks] == sorted(ack[0] for ack in flow.acks)
-        assert all(ack[3] >= ack[2] + ack[1] / 1_000 - 1e-9 for ack in flow.acks)
+        assert [ack.number for ack in flow.acks] == sorted(ack.number for ack in flow.acks)
+        assert all(ack.departed_at >= ack.sent_at + ack.size_bytes / 1_000 - 1e-9 for ack in flow.acks)
 
 
 @settings(max_examples=40, deadline=None)
