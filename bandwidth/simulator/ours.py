@@ -5,17 +5,12 @@ from typing import Any, Protocol
 
 from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.controller import Decision
-from bandwidth.core.signals import Sample
+from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.states import State
-from bandwidth.simulator.events import Call
 from bandwidth.simulator.flows.cubic import CubicSender
-from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import Path
+from bandwidth.simulator.ping import Ping
 from bandwidth.units import BytesPerSecond, packet_bytes
-
-SAMPLE_SECONDS = 0.05
-PING_SECONDS = 0.05
-PING_BYTES = 8 + 29 + 52  # with TLS 1.3's record and TCP/IPv4 with time stamps
 
 
 class Law(Protocol):
@@ -25,42 +20,13 @@ class Law(Protocol):
         """Return what may be sent until the next sample."""
 
 
-class Ping(Flow):
-    """Eight bytes every 50 ms on an unpaced connection of its own, echoed at once."""
-
-    __slots__ = ("_link", "_next", "_number", "_simulator", "newest")
-
-    def __init__(self, path: Path) -> None:
-        self._simulator = path.simulator
-        self._link = path.link
-        self.key = path.next_key()
-        self.ack_delay_seconds = path.rtt_seconds
-        self._next = Call(self.start)
-        self._number = 0
-        self.newest: float | None = None
-
-    def start(self, _: Any = None) -> None:
-        """Send one, and the others after it."""
-        self._link.send(self, self._number, PING_BYTES)
-        self._number += 1
-        self._simulator.add(self._simulator.now + PING_SECONDS, self._next)
-
-    def receive(self, packet: Packet) -> None:
-        """See `Flow`."""
-        self.newest = self._simulator.now - packet.sent_at
-
-    def take(self) -> float | None:
-        """Return the newest round trip since the last call, or None."""
-        newest, self.newest = self.newest, None
-        return newest
-
-
 class OurSender(CubicSender):
     """Runs the shipped controller against the simulated line.
 
     ``business`` returns (all business bytes so far, bytes of each open connection by key), or None
     where nobody can see it; it is what has arrived at the site and been
-    reported: half a round trip later than at the bottleneck's far end. Under the
+    reported: half a round trip later than at the bottleneck's far end. ``line_rate``
+    is the line's as configured; None: nobody knows it. Under the
     pacing TCP keeps its own window; ``kernel_window=False`` shows the law without it.
     """
 
@@ -73,6 +39,7 @@ class OurSender(CubicSender):
         "_law",
         "_line_rate",
         "_lost_before",
+        "_sample_seconds",
         "decisions",
         "ping",
     )
@@ -82,22 +49,23 @@ class OurSender(CubicSender):
         path: Path,
         law: Law,
         *,
-        line_rate: float,
+        line_rate: BytesPerSecond | None,
         business: Callable[[], tuple[int, dict[int, int]] | None],
         kernel_window: bool = True,
     ) -> None:
-        super().__init__(path, packet_bytes=packet_bytes(BytesPerSecond(int(line_rate))))
+        super().__init__(path, packet_bytes=packet_bytes(line_rate))
         self._kernel_window = kernel_window
         if not kernel_window:
             self.window = float("inf")
         self._law = law
         self._business = business
-        self._line_rate = BytesPerSecond(int(line_rate))
+        self._line_rate = line_rate
         self._bulk: BulkDetector[int] = BulkDetector()
         self._business_before = 0
         self._delivered_before = 0
         self._lost_before = 0
-        self.ping = Ping(path)
+        self._sample_seconds = sample_seconds(self._line_rate)
+        self.ping = Ping(path, self._sample_seconds)
         self.decisions: list[tuple[float, Decision]] = []
         self.burst_least = 1  # the edge writes no more than it may send in an interval
 
@@ -142,7 +110,7 @@ class OurSender(CubicSender):
             self.renew_window()
         self.decisions.append((now, decision))
         self.pace(float(decision.allowance))
-        self._simulator.after(SAMPLE_SECONDS, self._decide)
+        self._simulator.after(self._sample_seconds, self._decide)
 
     def _window_rate(self) -> BytesPerSecond | None:
         if not self._kernel_window or not self.smoothed_rtt:

@@ -197,7 +197,7 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law, on_second: Callabl
         ours = OurSender(
             path,
             law(scenario),
-            line_rate=scenario.line_rate,
+            line_rate=BytesPerSecond(int(scenario.line_rate)) if scenario.capacity_configured else None,
             business=business.seen if scenario.business_visible else lambda: None,
             kernel_window=scenario.kernel_window,
         )

@@ -19,8 +19,7 @@ import msgspec
 
 from bandwidth.core import controller as controller_module
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
-from bandwidth.core.signals import Sample
-from bandwidth.simulator.ours import SAMPLE_SECONDS
+from bandwidth.core.signals import SHORTEST_SAMPLE_SECONDS, Sample
 from bandwidth.simulator.scenario import Scenario, shipped_law, simulate
 from bandwidth.units import BytesPerSecond
 from bench.control.sources import ROOT
@@ -103,7 +102,7 @@ def recorded_samples() -> list[Sample]:
     samples: list[Sample] = []
     scenario = Scenario(business="on/off", duration_seconds=60.0, business_from_seconds=10.0)
     simulate(scenario, lambda known: _Recorder(shipped_law(known).update, samples))
-    scale = 1 / SAMPLES_PER_SECOND / SAMPLE_SECONDS
+    scale = 1 / SAMPLES_PER_SECOND / SHORTEST_SAMPLE_SECONDS
     return [
         replace(
             sample,

@@ -9,20 +9,19 @@ import bandwidth
 from bench.control.cells import ALONE, OURS, OURS_HIDDEN, OURS_LEARNED, RIVALS
 
 ROOT = Path(__file__).parents[2]
-USES_OUR_PING = ("cake-autorate",)  # its module imports `Ping` from simulator/ours.py
+SHOWS = ("cli.py", "views.py", "figures.py", "policy.py")  # of the simulator: what shows a run does not change it
 
 
 def source_files(sender: str) -> list[Path]:
     """Return the files that decide what a run of ``sender`` measures, sorted."""
     simulator = ROOT / "bandwidth" / "simulator"
     ours = simulator / "ours.py"
-    files = {path for path in simulator.rglob("*.py") if path.parent.name != "rivals"} - {ours, simulator / "cli.py"}
+    files = {path for path in simulator.rglob("*.py") if path.parent.name != "rivals" and path.name not in SHOWS} - {ours}
     files |= {ROOT / "bandwidth" / "units.py", Path(__file__).with_name("figures.py")}
     if sender in (OURS, OURS_HIDDEN, OURS_LEARNED):
         files |= {ours, *(ROOT / "bandwidth" / "core").glob("*.py")}
     elif sender != ALONE:
         files |= set((simulator / "rivals").glob("*.py"))
-        files |= {ours} if sender in USES_OUR_PING else set()
     return sorted(files)
 
 

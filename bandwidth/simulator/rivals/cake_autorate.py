@@ -11,8 +11,8 @@ from collections import deque
 from typing import Any
 
 from bandwidth.simulator.flows.cubic import CubicSender
-from bandwidth.simulator.ours import Ping
 from bandwidth.simulator.path import Path
+from bandwidth.simulator.ping import Ping
 
 REFLECTORS = 6
 SAMPLE_SECONDS = 0.05  # each of them every 300 ms
@@ -110,7 +110,7 @@ class AutorateSender(CubicSender):
     def __init__(self, path: Path, line_rate: float) -> None:
         super().__init__(path)
         self._law = AutorateLaw(least=self.LEAST * line_rate, base=self.BASE * line_rate, most=self.MOST * line_rate)
-        self._ping = Ping(path)
+        self._ping = Ping(path, SAMPLE_SECONDS)
         self._delivered: deque[int] = deque([0], maxlen=LOOKS + 1)
         self.pacing_rate = self._law.rate
 

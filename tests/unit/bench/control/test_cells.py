@@ -17,7 +17,7 @@ from bench.control.cells import (
     Selection,
 )
 from bench.control.runner import run_key
-from bench.control.sources import ROOT, USES_OUR_PING, check_imports, source_files
+from bench.control.sources import ROOT, check_imports, source_files
 
 
 def test_the_whole_matrix_is_about_25_000_runs_and_none_comes_twice() -> None:
@@ -84,13 +84,12 @@ def test_a_change_of_our_law_repeats_our_runs_alone() -> None:
         assert {law, ours} <= set(source_files(sender))
     for sender in (ALONE, *RIVALS):
         assert law not in source_files(sender)
-        assert (ours in source_files(sender)) == (sender in USES_OUR_PING)
+        assert ours not in source_files(sender)
 
 
-def test_the_rivals_that_use_our_ping_are_those_that_import_it() -> None:
+def test_no_rival_needs_our_sender() -> None:
     rivals = ROOT / "bandwidth" / "simulator" / "rivals"
-    users = {path.stem.replace("_", "-") for path in rivals.glob("*.py") if "simulator.ours" in path.read_text()}
-    assert users == set(USES_OUR_PING)
+    assert not [path for path in rivals.glob("*.py") if "simulator.ours" in path.read_text()]
 
 
 def test_a_rivals_run_depends_on_the_rivals_and_business_alone_does_not() -> None:
