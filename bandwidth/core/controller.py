@@ -47,6 +47,7 @@ FAILED_RAMP_ROUND_TRIPS = 8.0
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
 STEADY_MOST = 0.6  # of the capacity: what is steady above it may be a transfer between two losses
+STEADY_LOOK_SECONDS = 0.5  # between two looks whether it has become steady
 STEADY_NEED = 1.15  # of its mean: what it takes in its busier moments
 STEADY_GROWTH, STEADY_FALL = 1.3, 0.8  # beyond these it was not what it seemed
 SHARE_AGAIN_SECONDS = 20.0  # one that fell beside us is not tried again for so long
@@ -178,7 +179,7 @@ class Controller:
     def _feed_forward(self, now: float) -> float | None:
         capacity = self.capacity.bytes_per_second(now)
         # what is steady has its bursts without us, too: only its mean is ours to leave
-        need = self._business.need if self._steady is None else STEADY_NEED * self._business.rate(1.0, now)
+        need = self._business.need if self._steady is None else STEADY_NEED * self._business.mean
         if capacity is None or need < BUSINESS_SEEN * capacity:
             return None
         margin = max(BUSINESS_MARGIN * capacity, min(BUSINESS_MARGIN_LEAST, BUSINESS_MARGIN_MOST * capacity))
@@ -202,7 +203,7 @@ class Controller:
         """Whether the business transfer is the one that takes only what it needs, and still does."""
         if self._steady is None:
             return False
-        rate = self._business.rate(1.0, now)
+        rate = self._business.mean
         if rate < STEADY_FALL * self._steady:
             self._refuse_sharing(now)
         elif rate > STEADY_GROWTH * self._steady:
@@ -270,7 +271,7 @@ class Controller:
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
             self._grow(view, now, step, queue / threshold)
-        self.capacity.carried(view.delivered + self._business.rate(0.5, now), now)
+        self.capacity.carried(view.delivered + self._business.mean, now)
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
         self._reason = Reason.QUEUE
@@ -290,6 +291,7 @@ class Controller:
             view.queue_seconds is None or view.queue_seconds <= self._threshold(now) / 2
         )
         if calm and view.bulk_business and capacity is not None and now >= self._share_from:
+            self._share_from = now + STEADY_LOOK_SECONDS
             steady = self._business.steady_rate(now)
             if steady is not None and steady <= STEADY_MOST * capacity:
                 self._steady = steady

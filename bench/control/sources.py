@@ -16,7 +16,9 @@ def source_files(sender: str) -> list[Path]:
     """Return the files that decide what a run of ``sender`` measures, sorted."""
     simulator = ROOT / "bandwidth" / "simulator"
     ours = simulator / "ours.py"
-    files = {path for path in simulator.rglob("*.py") if path.parent.name != "rivals" and path.name not in SHOWS} - {ours}
+    files = {path for path in simulator.rglob("*.py") if path.parent.name != "rivals" and path.name not in SHOWS} - {
+        ours
+    }
     files |= {ROOT / "bandwidth" / "units.py", Path(__file__).with_name("figures.py")}
     if sender in (OURS, OURS_HIDDEN, OURS_LEARNED):
         files |= {ours, *(ROOT / "bandwidth" / "core").glob("*.py")}
