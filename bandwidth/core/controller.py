@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
+from bandwidth.core.patience import Patience
 from bandwidth.core.sensors import Sensors, View
+from bandwidth.core.sharing import Sharing
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Event, Reason, State, next_state
 from bandwidth.core.trace import DecisionTrace
@@ -32,25 +34,14 @@ NOISE_LEAST_SECONDS = 0.001
 CUT_LEAST, CUT_MOST = 0.1, 0.5
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
+RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
 FULL_SECONDS = 20.0  # for so long a rate that had made a queue slowly is not reached again
 FULL_DELIVERED = 0.8
 FELT_SECONDS = 0.5  # and a round trip: so long a cut takes to show, in losses over a window of this length
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
-QUIET_LONGEST_SECONDS = 4.0  # a line that has become free is found within this …
-QUIET_BLIND_LONGEST_SECONDS = 8.0  # … or this: each ramp into a transfer that nothing shows costs it a window
-QUIET_FIRST_SECONDS = 0.5  # after a yield to somebody unseen; doubles while ramps fail …
-QUIET_BLIND_SECONDS = 1.5  # … and no less than this, or …
-QUIET_BLIND_ROUND_TRIPS = 8.0  # … so many round trips, where pings would not show that somebody is still there
-FAILED_RAMP_SECONDS = 3.0  # a yield so soon after a ramp, and some round trips, means that it met somebody
-FAILED_RAMP_ROUND_TRIPS = 8.0
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
-STEADY_MOST = 0.6  # of the capacity: what is steady above it may be a transfer between two losses
-STEADY_LOOK_SECONDS = 0.5  # between two looks whether it has become steady
-STEADY_NEED = 1.15  # of its mean: what it takes in its busier moments
-STEADY_GROWTH, STEADY_FALL = 1.3, 0.8  # beyond these it was not what it seemed
-SHARE_AGAIN_SECONDS = 20.0  # one that fell beside us is not tried again for so long
 PAUSE_EVERY_SECONDS = 60.0
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05
@@ -88,6 +79,8 @@ class Controller:
         self._sensors = Sensors()
         self._business = self._sensors.business
         self._competition = Competition()
+        self._patience = Patience(now)
+        self._sharing = Sharing(self._business, now)
         self.capacity = CapacityEstimate(settings.capacity)
         self.trace = DecisionTrace()
         self.state = State.LEARN
@@ -96,13 +89,10 @@ class Controller:
         self._rate = float(min(FIRST_RATE, settings.capacity or FIRST_RATE))
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
-        self._seen_at = self._entered_at = self._ramped_at = self._paused_at = now
+        self._seen_at = self._entered_at = self._paused_at = now
         self._cut_at = float("-inf")
         self._quiet_since: float | None = None
-        self._quiet_seconds = QUIET_FIRST_SECONDS
         self._yielded_to_seen = False
-        self._steady: float | None = None
-        self._share_from = now
         self._return_to: float | None = None
         self._cut_beyond = False
         self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
@@ -124,12 +114,16 @@ class Controller:
         now: float,
         *,
         ceiling: BytesPerSecond | None = None,
+        floor: BytesPerSecond | None = None,
+        boost: bool = False,
         blackout: bool = False,
     ) -> Decision:
         """Take a sample and return the decision that holds until the next one.
 
-        ``ceiling`` is policy's: the allowance is never above it. The clock may jump
-        either way; a gap earns no growth.
+        ``ceiling`` is policy's: the allowance is never above it. ``floor`` is
+        policy's as well, and may do business harm: the allowance is at least it,
+        up to the ceiling; ``boost`` says that it is an emergency's. The clock may
+        jump either way; a gap earns no growth.
         """
         step = min(LONGEST_STEP_SECONDS, max(0.0, now - self._seen_at))
         if now < self._seen_at:
@@ -150,7 +144,10 @@ class Controller:
         feed_forward = self._feed_forward(now)
         if feed_forward is not None and feed_forward < rate:
             rate, reason = feed_forward, Reason.BUSINESS_LOAD
-        return self._decide(now, reason, max(rate, self._least_rate), ceiling)
+        rate = max(rate, self._least_rate)
+        if floor is not None and floor > rate:
+            rate, reason = float(floor), Reason.BOOST if boost else Reason.FLOOR
+        return self._decide(now, reason, rate, ceiling)
 
     def _decide(self, now: float, reason: Reason, rate: float, ceiling: BytesPerSecond | None) -> Decision:
         if ceiling is not None and ceiling < rate:
@@ -178,8 +175,9 @@ class Controller:
 
     def _feed_forward(self, now: float) -> float | None:
         capacity = self.capacity.bytes_per_second(now)
-        # what is steady has its bursts without us, too: only its mean is ours to leave
-        need = self._business.need if self._steady is None else STEADY_NEED * self._business.mean
+        need = self._sharing.need
+        if need is None:
+            need = self._business.need
         if capacity is None or need < BUSINESS_SEEN * capacity:
             return None
         margin = max(BUSINESS_MARGIN * capacity, min(BUSINESS_MARGIN_LEAST, BUSINESS_MARGIN_MOST * capacity))
@@ -195,24 +193,9 @@ class Controller:
             cut_at=self._entered_at if self.state is State.BACK_OFF else None,
             within_capacity=target is not None and self._rate <= target,
         )
-        if reason is Reason.BUSINESS_BULK and self._shares_with_steady(now):
+        if reason is Reason.BUSINESS_BULK and self._sharing.holds(now):
             return None
         return reason
-
-    def _shares_with_steady(self, now: float) -> bool:
-        """Whether the business transfer is the one that takes only what it needs, and still does."""
-        if self._steady is None:
-            return False
-        rate = self._business.mean
-        if rate < STEADY_FALL * self._steady:
-            self._refuse_sharing(now)
-        elif rate > STEADY_GROWTH * self._steady:
-            self._steady = None  # it grew beside us, so we did it no harm: judge it anew
-        return self._steady is not None
-
-    def _refuse_sharing(self, now: float) -> None:
-        self._steady = None
-        self._share_from = now + SHARE_AGAIN_SECONDS
 
     def _watch_signals(self, view: View, now: float) -> None:
         lost = view.pings_missing and view.delivered < DELIVERED_NOTHING
@@ -254,8 +237,7 @@ class Controller:
             self._pause_least = None
             self._move(Event.PAUSE_DUE, now)
             return
-        if now - self._ramped_at >= self._failed_ramp_seconds(view):
-            self._quiet_seconds = QUIET_FIRST_SECONDS
+        self._patience.scavenging(view.rtt_seconds, now)
         target = self._target(now)
         queue = self._queue(view)
         threshold = self._threshold(now)
@@ -290,13 +272,9 @@ class Controller:
         calm = view.business_harm_seconds <= HARM_SECONDS and (
             view.queue_seconds is None or view.queue_seconds <= self._threshold(now) / 2
         )
-        if calm and view.bulk_business and capacity is not None and now >= self._share_from:
-            self._share_from = now + STEADY_LOOK_SECONDS
-            steady = self._business.steady_rate(now)
-            if steady is not None and steady <= STEADY_MOST * capacity:
-                self._steady = steady
-                self._resume(RESUME_SHARE, now)
-                return
+        if calm and view.bulk_business and self._sharing.begins(capacity, now):
+            self._resume(RESUME_SHARE, now)
+            return
         busy_rate = max(BUSINESS_MARGIN_LEAST, BUSINESS_MOST * (capacity or 0.0))
         if not calm or view.bulk_business or self._business.need > busy_rate:
             self._quiet_since = None
@@ -304,7 +282,7 @@ class Controller:
         if self._quiet_since is None:
             self._quiet_since = now
         # what is seen at others has a hold of its own (`BusinessLoad.need`)
-        if self._yielded_to_seen or now - self._quiet_since >= self._quiet_seconds:
+        if self._yielded_to_seen or now - self._quiet_since >= self._patience.seconds:
             self._resume(RESUME_SHARE if self._yielded_to_seen else PROBE_SHARE, now)
 
     def _slowdown(self, view: View, now: float, _step: float) -> None:
@@ -313,7 +291,7 @@ class Controller:
         if view.queue_seconds is not None:
             seen = view.rtt_seconds
             self._pause_least = seen if self._pause_least is None else min(self._pause_least, seen)
-        if view.bulk_business and not self._shares_with_steady(now):
+        if view.bulk_business and not self._sharing.holds(now):
             self._enter_yield(Reason.BUSINESS_BULK, view, now)
         elif now - self._entered_at >= max(PAUSE_SECONDS, 2 * view.rtt_seconds):
             if self._pause_least is not None:
@@ -361,15 +339,8 @@ class Controller:
             BUSINESS_SEEN * capacity, BUSINESS_MARGIN_LEAST
         )
         if not self._yielded_to_seen:
-            failed = now - self._ramped_at < self._failed_ramp_seconds(view)
-            first, longest = QUIET_FIRST_SECONDS, QUIET_LONGEST_SECONDS
-            if reason in (Reason.LOSS, Reason.SHORTFALL):
-                first = max(QUIET_BLIND_SECONDS, QUIET_BLIND_ROUND_TRIPS * view.rtt_seconds)
-                longest = QUIET_BLIND_LONGEST_SECONDS
-            again = 2 * self._quiet_seconds if failed else 0.0
-            self._quiet_seconds = min(longest, max(first, again))
-        if self._steady is not None:
-            self._refuse_sharing(now)
+            self._patience.yielded(reason, view.rtt_seconds, now)
+        self._sharing.refuse(now)
         self._quiet_since = None
         self._competition.forget()
         self._return_to = None
@@ -379,7 +350,7 @@ class Controller:
 
     def _resume(self, share: float, now: float) -> None:
         """Ramp from ``share`` of the target, where one is known."""
-        self._ramped_at = now
+        self._patience.ramped(now)
         self._rate = max(self._rate, share * (self._target(now) or 0.0))
         self._move(Event.QUIET, now)
 
@@ -395,7 +366,7 @@ class Controller:
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes was a page or a burst: return soon, but not twice in a row
         self._cut_beyond = self._felt_for_more(now)
-        again = now - self._cut_at < FAILED_RAMP_SECONDS
+        again = now - self._cut_at < RETURN_AGAIN_SECONDS
         if cut <= CUT_LEAST and view.delivered > FULL_DELIVERED * self._rate:
             # no burst, and nearly all of ours got through: somebody small takes what is missing
             self._full_at = (now, view.delivered)
@@ -420,9 +391,6 @@ class Controller:
         growth = min(GROWTH_MOST_PER_SECOND, self._threshold(now) / delay**2)
         self._rate += growth * capacity * step * (1 - fullness)
 
-    def _failed_ramp_seconds(self, view: View) -> float:
-        return FAILED_RAMP_SECONDS + FAILED_RAMP_ROUND_TRIPS * view.rtt_seconds
-
     def _refractory(self, view: View) -> float:
         return max(0.2, 2 * view.rtt_seconds + 0.1)
 
@@ -432,6 +400,8 @@ class Controller:
 
     def _restart_clocks(self, now: float) -> None:
         """After a clock that went back: nothing is due in the past, and nothing waits for a time that is far."""
-        self._entered_at = self._cut_at = self._ramped_at = self._paused_at = self._share_from = now
+        self._entered_at = self._cut_at = self._paused_at = now
+        self._patience.ramped(now)
+        self._sharing.restart(now)
         self._quiet_since = None
         self._competition.forget()

@@ -99,4 +99,6 @@ class Reason(enum.Enum):
     PAUSE = "looking at the line without ourselves"
     NO_SIGNALS = "no signals from the site"
     CEILING = "policy ceiling"
+    FLOOR = "policy's minimum rate"
+    BOOST = "emergency boost"
     BLACKOUT = "policy forbids sending"

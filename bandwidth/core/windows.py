@@ -1,4 +1,4 @@
-"""Sums over the last moments, each sample added once and taken out once: the cost of a look does not grow with the span."""
+"""Sums and maxima over the last moments; the cost of a look does not grow with the span."""
 
 from collections import deque
 

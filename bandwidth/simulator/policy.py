@@ -1,7 +1,6 @@
 """The shipping controller under a throttle profile, at a time of the site's clock that goes on during the run."""
 
 import math
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
@@ -36,8 +35,9 @@ class UnderPolicy:
         if sample.business_bytes is not None:
             self._business_bytes = (self._business_bytes or 0) + sample.business_bytes
         limit = self.limits[-1]
-        decision = self._law.update(sample, now, ceiling=limit.rate, blackout=limit.blackout)
-        return replace(decision, allowance=BytesPerSecond(max(decision.allowance, limit.floor)))
+        return self._law.update(
+            sample, now, ceiling=limit.rate, floor=limit.floor, boost=limit.boost, blackout=limit.blackout
+        )
 
     def _ask(self, now: float) -> None:
         seen = self._business_bytes
