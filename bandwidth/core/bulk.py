@@ -15,13 +15,13 @@ from bandwidth.units import BytesPerSecond
 ONSET_SECONDS = 0.1  # growth is looked for over two spans of this length, or of …
 ONSET_ROUND_TRIPS = 1.25  # … this many round trips
 ONSET_BYTES = 14_000  # the first window of a new connection: ten segments (RFC 6928)
-ONSET_GROWTH = 1.25
-SUSTAINED_SECONDS = 1.0
+ONSET_GROWTH = 1.25  # from one span to the next: slow start doubles, a call does not grow
+SUSTAINED_SECONDS = 1.0  # a page's object is over by then
 SUSTAINED_SHARE = 0.02  # of the line
 SUSTAINED_LEAST = 32_000.0  # bytes per second (256 kbit/s)
 PAUSE_SECONDS = 0.15  # without a segment: the transfer has ended, or waits for a person; at least …
 PAUSE_ROUND_TRIPS = 1.5  # … this many round trips: windows of an unpaced sender come in bursts
-PAUSE_BYTES = 1_448
+PAUSE_BYTES = 1_448  # a full segment: less is an acknowledgement or a keep-alive
 FLOWS_MOST = 1_024  # the largest ones: a busy PC has some hundreds of connections
 K = TypeVar("K", bound=Hashable)
 

@@ -5,16 +5,16 @@ from collections import deque
 from bandwidth.core.windows import RollingMax, RollingRate
 
 RATE_SECONDS = 0.1  # the shortest time over which a rate means something: two samples
-MEAN_SECONDS = 1.0
+MEAN_SECONDS = 1.0  # long enough for a burst and the silence after it
 HOLD_SECONDS = 0.3  # room that was needed is kept for this long, and …
 HOLD_ROUND_TRIPS = 2.0  # … for this many round trips: the pauses inside a page are about one
 PEAK_SECONDS = 2.0  # a rate above everything in this time is growth; one that comes and goes is not
 GROWTH = 2.0  # what grows may double in a round trip: slow start (RFC 5681 section 3.1)
 GROWING = 1.1  # above the peak so far by this much
-STEADY_SLICES = 3
+STEADY_SLICES = 3  # two could agree by chance
 STEADY_SLICE_SECONDS = 2.0  # as long as most encoders' groups of pictures
 STEADY_SPREAD = 0.06  # of its mean: a call's slices differ by less, those of a transfer's window by more
-LOOKS_SECONDS = STEADY_SLICES * STEADY_SLICE_SECONDS + 0.5
+LOOKS_SECONDS = STEADY_SLICES * STEADY_SLICE_SECONDS + 0.5  # all slices, and a little
 
 
 class BusinessLoad:

@@ -8,12 +8,12 @@ from collections import deque
 
 from bandwidth.units import BytesPerSecond
 
-EVENTS_KEPT = 128
+EVENTS_KEPT = 128  # bounds the memory: one every few seconds for ten minutes
 MAX_FILTER_SECONDS = 600.0  # the best of ten minutes: a single bad moment does not count
-MEMORY_SECONDS = 1_800.0
-PERCENTILE = 0.9
+MEMORY_SECONDS = 1_800.0  # after that only the last event counts
+PERCENTILE = 0.9  # of what is older than the filter
 DECAY_PER_SECOND = 0.01 / 60.0  # 1 % a minute without news, so that a line that became slower is noticed
-LARGEST_DECAY = 0.5
+LARGEST_DECAY = 0.5  # a line that was idle for days is not unknown
 
 
 class CapacityEstimate:

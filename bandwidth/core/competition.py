@@ -5,7 +5,7 @@ from bandwidth.core.states import Reason
 
 STRONG_QUEUE = 4.0  # × threshold: yield at once
 PERSISTENT_SECONDS = 0.5  # a queue that stays this long although we cut is somebody else's
-CUT_SHOWS_SECONDS = 0.15
+CUT_SHOWS_SECONDS = 0.15  # and a round trip: the filter's three pings
 LOSSES_LEAST = 2  # a paced sender below line rate loses nothing: two at a time are somebody's full buffer …
 LOSSES_USUAL = 3.0  # … unless the line itself loses packets: then so many times as usual
 SHORTFALL = 0.15  # of what was sent: more is not the grain of packets and samples

@@ -29,23 +29,25 @@ BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
 BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
 BUSINESS_MOST = 0.5  # of the capacity: after a yield, more than this is still using it
-MTU_BYTES = 1_500
-NOISE_LEAST_SECONDS = 0.001
-CUT_LEAST, CUT_MOST = 0.1, 0.5
+MTU_BYTES = 1_500  # Ethernet
+NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
+CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
 FULL_SECONDS = 20.0  # for so long a rate that had made a queue slowly is not reached again
-FULL_DELIVERED = 0.8
+FULL_DELIVERED = 0.8  # of the rate: when less got through, somebody large is there, and the rate says nothing
 FELT_SECONDS = 0.5  # and a round trip: so long a cut takes to show, in losses over a window of this length
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
-PAUSE_EVERY_SECONDS = 60.0
+PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is seen after two
 PAUSE_SECONDS = 0.5  # and at least two round trips
-PAUSE_SHARE = 0.05
-DELIVERED_SHARE = 0.9  # of the rate: if less got through, the rate is not what limits, and more of it is no test
+PAUSE_SHARE = 0.05  # of the rate: no queue can stay
+DELIVERED_SHARE = 0.96  # of the rate: if less got through, it is more than the line carries
+LOST_USUAL = 3.0  # times the line's own losses
+SETTLED_SECONDS = 1.0  # and a round trip after a change of state: then what is delivered is of the rate
 DELIVERED_NOTHING = 1.0  # bytes per second
 LONGEST_STEP_SECONDS = 0.5  # growth is never for more than this: a gap in the samples earns nothing
 
@@ -246,14 +248,27 @@ class Controller:
         elif target is not None and self._rate >= target:
             self._reason = Reason.AT_CAPACITY
             # what was learned may be too low: feel for more, slowly
-            if self.capacity.configured or self._full_at is not None:
-                self._rate = target
-            elif view.delivered >= DELIVERED_SHARE * self._rate:
-                self._rate += PROBE_PER_SECOND * target * step
+            self._rate = target if self.capacity.configured else self._feel_for_more(view, target, now, step)
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
             self._grow(view, now, step, queue / threshold)
         self.capacity.carried(view.delivered + self._business.mean, now)
+
+    def _feel_for_more(self, view: View, target: float, now: float, step: float) -> float:
+        """Return the rate at a learned capacity: what was learned may be too low."""
+        if self._full_at is not None:
+            return target
+        if self._rate > target and now - self._entered_at >= view.rtt_seconds + SETTLED_SECONDS:
+            lost = view.lost > LOST_USUAL * view.losses_usual
+            if lost or (view.delivered < DELIVERED_SHARE * self._rate and not view.limited):
+                # that is all that the line carries, though no queue has shown it; a loss makes what arrives too little
+                carried = target / HEADROOM if view.lost else view.delivered
+                self._full_at = (now, carried)
+                self.capacity.at_congestion(carried, now)
+                return target
+        if view.delivered < DELIVERED_SHARE * target:
+            return self._rate  # more of the rate would be no test
+        return self._rate + PROBE_PER_SECOND * target * step
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
         self._reason = Reason.QUEUE

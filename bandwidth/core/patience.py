@@ -8,7 +8,7 @@ BLIND_SECONDS = 1.5  # no less than this, or …
 BLIND_ROUND_TRIPS = 8.0  # … so many round trips, where pings would not show that somebody is still there
 BLIND_LONGEST_SECONDS = 8.0  # each ramp into a transfer that nothing shows costs it a window
 FAILED_RAMP_SECONDS = 3.0  # a yield so soon after a ramp, and some round trips, means that it met somebody
-FAILED_RAMP_ROUND_TRIPS = 8.0
+FAILED_RAMP_ROUND_TRIPS = 8.0  # a transfer needs about as many to show
 BLIND = frozenset({Reason.LOSS, Reason.SHORTFALL})
 """Reasons to yield that end with our own sending: silence says nothing."""
 

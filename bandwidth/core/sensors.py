@@ -45,6 +45,8 @@ class View:
     """As many may be lost in the window by the line itself."""
     pings_missing: bool
     application_limited: bool
+    limited: bool
+    """Lately, by the application or by the kernel's congestion window: the rate was not what limited us."""
     bulk_business: bool
     business_harm_seconds: float
 
@@ -83,7 +85,10 @@ class Sensors:
             self._pings.append(sample.rtt_seconds)
             self.base.observe(sample.rtt_seconds, now, quiet=quiet)
         rtt = self._pings[-1] if self._pings else (self.base.seconds or sample.data_rtt_seconds or 0.1)
-        self._add(sample, now, elapsed, allowed, rtt)
+        limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
+        self._add(sample, now, elapsed, rtt)
+        if elapsed > 0.0:
+            self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
         delivered = self._delivered.rate
         if sample.data_rtt_seconds is not None:
             self.data_base.observe(sample.data_rtt_seconds, now, quiet=quiet)
@@ -99,6 +104,7 @@ class Sensors:
             min(LOSS_USUAL_MOST, self._loss_share) * self._delivered.amount / SEGMENT_BYTES,
             self._missing >= PINGS_MISSING,
             sample.application_limited,
+            limited or self._shortfall.limited,
             sample.bulk_business,
             sample.business_harm_seconds or 0.0,
         )
@@ -111,7 +117,7 @@ class Sensors:
         self._shortfall.clear()
         self.business.forget()
 
-    def _add(self, sample: Sample, now: float, elapsed: float, allowed: BytesPerSecond, rtt: float) -> None:
+    def _add(self, sample: Sample, now: float, elapsed: float, rtt: float) -> None:
         self._delivered.expire(now)
         self._lost.expire(now)
         self._recent.expire(now)
@@ -122,8 +128,6 @@ class Sensors:
         self._delivered.add(now, elapsed, delivered)
         self._lost.add(now, elapsed, sample.retransmits)
         self._recent.add(now, elapsed, delivered + (sample.business_bytes or 0))
-        limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
-        self._shortfall.add(now, elapsed, delivered, allowed, limited=limited)
         segments = delivered / SEGMENT_BYTES
         if segments > 0.0:
             weight = min(1.0, segments / LOSS_MEMORY_SEGMENTS)
@@ -157,17 +161,24 @@ class _Shortfall:
         self._sent: deque[tuple[float, float, float, bool]] = deque()
         self._sent_bytes = self._sent_seconds = 0.0
         self._limited = 0
+        self._waiting_limited = 0
+
+    @property
+    def limited(self) -> bool:
+        """Whether the rate was not what limited us, in any of the last moments and the round trip before."""
+        return self._limited + self._waiting_limited > 0
 
     def clear(self) -> None:
         self._arrived.clear()
         self._waiting.clear()
         self._sent.clear()
         self._sent_bytes = self._sent_seconds = 0.0
-        self._limited = 0
+        self._limited = self._waiting_limited = 0
 
     def add(self, now: float, elapsed: float, arrived: int, allowed: BytesPerSecond, *, limited: bool) -> None:
         self._arrived.add(now, elapsed, arrived)
         self._waiting.append((now, elapsed, allowed * elapsed, limited))
+        self._waiting_limited += limited
 
     def share(self, rtt: float, now: float) -> float:
         """Return the missing part of what was sent, 0 to 1; 0 too where the rate was not what limited us."""
@@ -179,6 +190,7 @@ class _Shortfall:
             self._sent_seconds += entry[1]
             self._sent_bytes += entry[2]
             self._limited += entry[3]
+            self._waiting_limited -= entry[3]
         while self._sent and self._sent[0][0] <= now - rtt - SHORTFALL_SECONDS:
             entry = self._sent.popleft()
             self._sent_seconds -= entry[1]

@@ -6,7 +6,7 @@ from bandwidth.units import BytesPerSecond
 
 PING_BYTES = 8 + 29 + 52  # with TLS 1.3's record and TCP/IPv4 with time stamps
 PING_SHARE = 0.0035  # of the line, at most: on a slow line with a small buffer pings take others' places
-SHORTEST_SAMPLE_SECONDS, LONGEST_SAMPLE_SECONDS = 0.05, 0.1
+SHORTEST_SAMPLE_SECONDS, LONGEST_SAMPLE_SECONDS = 0.05, 0.1  # 20 a second follow a queue; 10 still meet a page
 
 
 def sample_seconds(line: BytesPerSecond | None) -> float:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.controller import Decision
 from bandwidth.core.signals import Sample, sample_seconds
-from bandwidth.core.states import State
+from bandwidth.core.window import WindowRenewal
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.path import Path
 from bandwidth.simulator.ping import Ping
@@ -39,6 +39,7 @@ class OurSender(CubicSender):
         "_law",
         "_line_rate",
         "_lost_before",
+        "_renewal",
         "_sample_seconds",
         "decisions",
         "ping",
@@ -64,6 +65,7 @@ class OurSender(CubicSender):
         self._business_before = 0
         self._delivered_before = 0
         self._lost_before = 0
+        self._renewal = WindowRenewal()
         self._sample_seconds = sample_seconds(self._line_rate)
         self.ping = Ping(path, self._sample_seconds)
         self.decisions: list[tuple[float, Decision]] = []
@@ -106,7 +108,7 @@ class OurSender(CubicSender):
         self._delivered_before = self.delivered_bytes
         self._lost_before = self.lost_packets
         decision = self._law.update(sample, now)
-        if decision.state is State.RAMP and self.decisions and self.decisions[-1][1].state is State.YIELD:
+        if self._renewal.due(sample, decision, now):
             self.renew_window()
         self.decisions.append((now, decision))
         self.pace(float(decision.allowance))

@@ -1,0 +1,73 @@
+"""The law's constants with their reasons, as the sources have them, for docs/bandwidth-control.md.
+
+python -m bench.law_constants        # writes the table into the page
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "bandwidth-control.md"
+MODULES = (
+    "controller",
+    "business",
+    "bulk",
+    "competition",
+    "sharing",
+    "patience",
+    "sensors",
+    "base_delay",
+    "capacity",
+    "signals",
+    "window",
+    "trace",
+)
+BEGIN, END = "<!-- constants:begin -->", "<!-- constants:end -->"
+
+
+def constants(source: str) -> list[tuple[str, str, str]]:
+    """Return (names, value, reason) of each constant of a module; the reason is the comment beside it."""
+    lines = source.splitlines()
+    found = []
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.Assign) or node.end_lineno is None:
+            continue
+        names, _, rest = lines[node.lineno - 1].partition(" = ")
+        value, _, reason = rest.partition("  # ")
+        tells_itself = isinstance(node.value, ast.Call)  # a type, or a set whose docstring follows
+        if (
+            len(names) > 1
+            and names.replace(", ", "_").isupper()
+            and node.lineno == node.end_lineno
+            and not tells_itself
+        ):
+            found.append((names, value, reason))
+    return found
+
+
+def table() -> str:
+    """Return the table of all modules in Markdown."""
+    rows = ["| constant | value | reason |", "|---|---|---|"]
+    for module in MODULES:
+        source = (ROOT / "bandwidth" / "core" / f"{module}.py").read_text(encoding="utf-8")
+        rows += [f"| `{module}.{names}` | {value} | {reason} |" for names, value, reason in constants(source)]
+    return "\n".join(rows)
+
+
+def page_with_table(page: str) -> str:
+    """Return ``page`` with the table between its markers. Raises `ValueError` when it has no markers."""
+    before, begins, rest = page.partition(BEGIN)
+    _, ends, after = rest.partition(END)
+    if not begins or not ends:
+        raise ValueError(f"the page lacks {BEGIN} or {END}")
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page_with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
