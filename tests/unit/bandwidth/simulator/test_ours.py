@@ -13,7 +13,7 @@ from bandwidth.simulator.path import Path
 from bandwidth.simulator.rates import ConstantRate
 from bandwidth.units import BytesPerSecond
 
-RATE = 1_250_000  # 10 Mbit/s
+RATE = BytesPerSecond(1_250_000)  # 10 Mbit/s
 
 
 class Stub:
@@ -63,16 +63,16 @@ def test_the_ping_shows_the_true_queue(path):
             assert min(queues) - 0.002 <= sample.rtt_seconds - 0.04 <= max(queues) + 0.002
 
 
-def test_business_is_seen_and_a_bulk_flow_after_a_second(path):
+def test_business_is_seen_and_a_transfer_in_its_second_round_trip(path):
     law = Stub(4_000)
     business = CubicSender(path)
-    OurSender(path, law, line_rate=RATE, business=lambda: {business.key: business.delivered_bytes}).start()
+    OurSender(path, law, line_rate=RATE, business=lambda: (business.delivered_bytes, business.connections())).start()
     path.simulator.at(3, business.start)
     path.simulator.at(8, business.stop)
     path.simulator.run(12)
     seen = [(now, sample.bulk_business) for now, sample in law.samples]
     first = min(now for now, bulk in seen if bulk)
-    assert 3.5 <= first <= 4.4
+    assert 3.04 <= first <= 3.2  # its first window of ten segments is acknowledged after a round trip of 40 ms
     assert not any(bulk for now, bulk in seen if now > 9.5)
     assert sum(sample.business_bytes or 0 for _, sample in law.samples) == business.delivered_bytes
     assert law.since(11)[0].business_bytes == 0
@@ -85,3 +85,37 @@ def test_without_the_kernels_window_only_the_law_limits(path):
     path.simulator.run(5)
     assert sender.sent_bytes == pytest.approx(5 * 2 * RATE, rel=0.05)
     assert sum(sample.retransmits for _, sample in law.samples) > 1_000
+
+
+class States(Stub):
+    """As `Stub`, with states by the clock."""
+
+    def __init__(self, rate: int, states: dict[float, State]) -> None:
+        super().__init__(rate)
+        self.states = states
+
+    def update(self, sample: Sample, now: float) -> Decision:
+        state = [state for since, state in self.states.items() if since <= now][-1]
+        return Decision(super().update(sample, now).allowance, Reason.AT_CAPACITY, state)
+
+
+def test_the_window_begins_anew_after_a_yield(path):
+    law = States(RATE, {0.0: State.YIELD, 1.0: State.RAMP})
+    sender = OurSender(path, law, line_rate=RATE, business=lambda: None)
+    sender.start()
+    path.simulator.run(0.9)
+    sender.slow_start_threshold = 3.0
+    path.simulator.run(1.2)
+    assert sender.slow_start_threshold == float("inf")
+
+
+def test_a_slow_line_gets_small_packets_and_few_pings():
+    simulator = Simulator()
+    slow = BytesPerSecond(250_000)
+    law = Stub(4_000)
+    narrow = Path(simulator, FifoLink(simulator, ConstantRate(slow), 50_000), 0.04)
+    sender = OurSender(narrow, law, line_rate=slow, business=lambda: None)
+    sender.start()
+    simulator.run(10)
+    assert sender.packet_bytes == 1_000  # 4 ms at 2 Mbit/s
+    assert len(law.samples) == pytest.approx(101, abs=1)
