@@ -14,6 +14,8 @@ WINDOW_SECONDS = 60.0  # … of one minute each
 QUIET_MARGIN_SECONDS = 0.001  # a quiet sample this far above the base may be the line's own jitter
 AGREEMENT_SECONDS = 0.001  # two pauses that differ by less saw the same line …
 AGREEMENT_SHARE = 0.02  # … or by less than this part of it
+FLAT_SECONDS = 10.0  # a longer round trip that stays the same for so long while we are silent is a longer route …
+FLAT_SPREAD_SECONDS = 0.003  # … for whoever fills a queue makes it longer and shorter by more than this
 
 
 class BaseDelay:
@@ -23,6 +25,7 @@ class BaseDelay:
         self._windows: deque[float] = deque(maxlen=WINDOWS)
         self._window_started: float | None = None
         self._pause_before: float | None = None
+        self._flat: tuple[float, float, float] | None = None  # (since, least, most)
 
     @property
     def seconds(self) -> float | None:
@@ -59,7 +62,37 @@ class BaseDelay:
         agreed = abs(before - least_rtt_seconds) <= tolerance
         if not agreed or min(before, least_rtt_seconds) <= base + tolerance:
             return False
-        self._windows.clear()
-        self._windows.append(min(before, least_rtt_seconds))
-        self._window_started = now
+        self._rise_to(min(before, least_rtt_seconds), now)
         return True
+
+    def silent(self, rtt_seconds: float, now: float) -> bool:
+        """Take a round trip while we send next to nothing; return whether the base has risen: the route is longer."""
+        base = self.seconds
+        if base is None or rtt_seconds <= base + FLAT_SPREAD_SECONDS:
+            self._flat = None
+            return False
+        since, least, most = self._flat or (now, rtt_seconds, rtt_seconds)
+        least, most = min(least, rtt_seconds), max(most, rtt_seconds)
+        if most - least > FLAT_SPREAD_SECONDS or now < since:
+            since, least, most = now, rtt_seconds, rtt_seconds
+        self._flat = (since, least, most)
+        if now - since < FLAT_SECONDS:
+            return False
+        self._rise_to(least, now)
+        return True
+
+    def busy(self) -> None:
+        """Note that we send again: what was flat so far proves nothing."""
+        self._flat = None
+
+    def rise_by(self, seconds: float, now: float) -> None:
+        """Follow another base that has risen: both are of the same route."""
+        base = self.seconds
+        if base is not None:
+            self._rise_to(base + seconds, now)
+
+    def _rise_to(self, seconds: float, now: float) -> None:
+        self._windows.clear()
+        self._windows.append(seconds)
+        self._window_started = now
+        self._flat = None

@@ -30,7 +30,7 @@ class BulkDetector(Generic[K]):
     """Keeps the last looks at the others' connections; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
-        self._looks: deque[tuple[float, dict[K, int]]] = deque()
+        self._looks: deque[tuple[float, dict[K, int], bool]] = deque()  # (at, bytes by connection, whether all)
         self._transfers: set[K] = set()
 
     def take(self, flows: Mapping[K, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None) -> bool:
@@ -38,13 +38,14 @@ class BulkDetector(Generic[K]):
 
         A connection that is new counts from 0 on. ``capacity``: the line's, or None.
         """
-        if len(flows) > FLOWS_MOST:
+        whole = len(flows) <= FLOWS_MOST
+        if not whole:
             flows = dict(sorted(flows.items(), key=lambda flow: -flow[1])[:FLOWS_MOST])
         looks = self._looks
         if looks and now < looks[-1][0]:
             looks.clear()
             self._transfers.clear()
-        looks.append((now, dict(flows)))
+        looks.append((now, dict(flows), whole))
         span = max(ONSET_SECONDS, ONSET_ROUND_TRIPS * rtt_seconds)
         long_span = max(SUSTAINED_SECONDS, 2 * span)
         while len(looks) > 1 and looks[1][0] <= now - long_span:
@@ -54,18 +55,24 @@ class BulkDetector(Generic[K]):
         sustained = max(SUSTAINED_LEAST, SUSTAINED_SHARE * float(capacity or 0)) * long_span
         transfers: set[K] = set()
         for key, size in flows.items():
-            if size - lately.get(key, 0) < PAUSE_BYTES:
+            if size - _bytes_then(lately, key, size) < PAUSE_BYTES:
                 continue
-            at_middle, at_start = middle.get(key, 0), before.get(key, 0)
+            at_middle, at_start = _bytes_then(middle, key, size), _bytes_then(before, key, size)
             begins = size - at_start >= ONSET_BYTES and size - at_middle >= ONSET_GROWTH * (at_middle - at_start)
-            if begins or key in self._transfers or size - oldest.get(key, 0) >= sustained:
+            if begins or key in self._transfers or size - _bytes_then(oldest, key, size) >= sustained:
                 transfers.add(key)
         self._transfers = transfers
         return bool(transfers)
 
-    def _at(self, when: float) -> dict[K, int]:
+    def _at(self, when: float) -> tuple[dict[K, int], bool]:
         """Return the newest look that is not younger than ``when``; without one, the oldest."""
-        for at, flows in reversed(self._looks):
+        for at, flows, whole in reversed(self._looks):
             if at <= when:
-                return flows
-        return self._looks[0][1]
+                return flows, whole
+        return self._looks[0][1:]
+
+
+def _bytes_then(look: tuple[dict[K, int], bool], key: K, size: int) -> int:
+    """Return the bytes of a connection in ``look``; one that may have been there among the small ones has not grown."""
+    flows, whole = look
+    return flows.get(key, 0 if whole else size)

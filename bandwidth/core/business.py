@@ -73,10 +73,13 @@ class BusinessLoad:
         fills the line or loses packets; one that stays where it is takes no more
         than it needs (a call, a camera, a copy that is limited elsewhere).
         """
-        if not self._looks or self._looks[0][0] > now - STEADY_SLICES * STEADY_SLICE_SECONDS:
+        looks = self._looks
+        if not looks or looks[0][0] > now - STEADY_SLICES * STEADY_SLICE_SECONDS:
             return None
+        if looks[-1][0] <= now - STEADY_SLICE_SECONDS:
+            return None  # nobody has seen others for a while
         slices = [0.0] * STEADY_SLICES
-        for at, _, new in self._looks:
+        for at, _, new in looks:
             index = int((now - at) / STEADY_SLICE_SECONDS)
             if index < STEADY_SLICES:
                 slices[index] += new / STEADY_SLICE_SECONDS

@@ -22,7 +22,8 @@ from bandwidth.units import BytesPerSecond
 LEAST_RATE = BytesPerSecond(4_000)  # keeps a connection and its sensors alive: one segment in 0.4 s …
 LEAST_SHARE = 0.005  # … or this part of a slow line …
 LEAST_RATE_EVER = BytesPerSecond(1_000)  # … but this in any case
-FIRST_RATE = BytesPerSecond(64_000)  # of an unknown line: four segments in 90 ms
+FIRST_RATE = BytesPerSecond(64_000)  # of an unknown line: four segments in 90 ms …
+FIRST_SHARE = 1 / 256  # … or of a known one: eight doublings to all of it
 HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
 BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
@@ -88,7 +89,7 @@ class Controller:
         self.state = State.LEARN
         least = LEAST_RATE if settings.capacity is None else min(LEAST_RATE, LEAST_SHARE * settings.capacity)
         self._least_rate = float(max(LEAST_RATE_EVER, least) if settings.least_rate is None else settings.least_rate)
-        self._rate = float(min(FIRST_RATE, settings.capacity or FIRST_RATE))
+        self._rate = self._first_rate()
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
         self._seen_at = self._entered_at = self._paused_at = now
@@ -132,14 +133,15 @@ class Controller:
             self._restart_clocks(now)
         self._seen_at = now
         quiet = self.state in (State.YIELD, State.SLOWDOWN, State.LEARN)
-        view = self._sensors.take(sample, now, quiet=quiet, allowed=self._allowance)
+        silent = self.state is State.YIELD
+        view = self._sensors.take(sample, now, quiet=quiet, silent=silent, allowed=self._allowance)
         if blackout:
             if self.state is not State.BLACKOUT:
                 self._move(Event.FORBIDDEN, now)
             return self._decide(now, Reason.BLACKOUT, 0.0, None)
         if self.state is State.BLACKOUT:
             self._move(Event.ALLOWED, now)
-            self._rate = float(min(FIRST_RATE, self._settings.capacity or FIRST_RATE))
+            self._rate = self._first_rate()
         self._watch_signals(view, now)
         self._steps[self.state](view, now, step)
         rate, reason = self._rate, self._reason
@@ -160,6 +162,10 @@ class Controller:
         return decision
 
     # --- what the view says --------------------------------------------------------------
+
+    def _first_rate(self) -> float:
+        capacity = self._settings.capacity
+        return float(FIRST_RATE) if capacity is None else min(max(FIRST_RATE, FIRST_SHARE * capacity), float(capacity))
 
     def _threshold(self, now: float) -> float:
         capacity = self.capacity.bytes_per_second(now)
@@ -310,7 +316,7 @@ class Controller:
             self._enter_yield(Reason.BUSINESS_BULK, view, now)
         elif now - self._entered_at >= max(PAUSE_SECONDS, 2 * view.rtt_seconds):
             if self._pause_least is not None:
-                self._sensors.base.pause_ended(self._pause_least, now)
+                self._sensors.pause_ended(self._pause_least, now)
             self._paused_at = now
             # what was before the pause was right a moment ago
             self._rate = RETURN_SHARE * self._rate_before

@@ -18,6 +18,7 @@ SEGMENT_BYTES = 1_448  # of payload, on Ethernet
 ACK_DELAY_SEGMENTS = 2  # delayed acknowledgements raise a data socket's round trip by as much (RFC 1122 4.2.3.2)
 FRESH_SEGMENTS = 16  # a smoothed round trip (RFC 6298: weight 1/8) has forgotten 7/8 of the past after as many
 LOSS_MEMORY_SEGMENTS = 8_000  # the line's own losses are learned over this many of our segments …
+LOSS_MEMORY_SECONDS = 10.0  # … and no sooner than this: on a fast line a crowded second has as many segments …
 LOSS_USUAL_MOST = 0.02  # … and more than this is congestion, however long it lasts
 SHORTFALL_SECONDS = 0.25  # over which what arrived is held against what was sent
 SHORTFALL_SEGMENTS = 16  # fewer than these say nothing
@@ -67,10 +68,11 @@ class Sensors:
         self._seen_at: float | None = None
         self._loss_share = 0.0
 
-    def take(self, sample: Sample, now: float, *, quiet: bool, allowed: BytesPerSecond) -> View:
+    def take(self, sample: Sample, now: float, *, quiet: bool, silent: bool, allowed: BytesPerSecond) -> View:
         """Take a sample and return the view.
 
-        ``quiet``: our own rate is low and no business is seen. ``allowed``: what held since the last sample.
+        ``quiet``: our own rate is low and no business is seen. ``silent``: we have yielded to somebody.
+        ``allowed``: what held since the last sample.
         """
         elapsed = 0.0 if self._seen_at is None else now - self._seen_at
         self._seen_at = now
@@ -84,11 +86,20 @@ class Sensors:
             self._missing = 0
             self._pings.append(sample.rtt_seconds)
             self.base.observe(sample.rtt_seconds, now, quiet=quiet)
+            if not silent or sample.bulk_business:
+                self.base.busy()
+            else:
+                before = self.base.seconds or 0.0
+                if self.base.silent(min(self._pings), now):
+                    self.data_base.rise_by((self.base.seconds or 0.0) - before, now)
         rtt = self._pings[-1] if self._pings else (self.base.seconds or sample.data_rtt_seconds or 0.1)
+        usual = min(LOSS_USUAL_MOST, self._loss_share)  # as it was: what is lost now must not excuse itself
         limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
         self._add(sample, now, elapsed, rtt)
         if elapsed > 0.0:
             self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
+        if self._missing >= PINGS_MISSING and not sample.delivered_bytes:
+            self._shortfall.clear()  # an outage is no competitor
         delivered = self._delivered.rate
         if sample.data_rtt_seconds is not None:
             self.data_base.observe(sample.data_rtt_seconds, now, quiet=quiet)
@@ -99,15 +110,22 @@ class Sensors:
             rtt,
             delivered,
             self._recent.rate,
-            self._shortfall.share(rtt, now),
+            # without an answer just now, it may be an outage that begins
+            self._shortfall.share(rtt, now) if self._missing == 0 else 0.0,
             int(self._lost.amount),
-            min(LOSS_USUAL_MOST, self._loss_share) * self._delivered.amount / SEGMENT_BYTES,
+            usual * self._delivered.amount / SEGMENT_BYTES,
             self._missing >= PINGS_MISSING,
             sample.application_limited,
             limited or self._shortfall.limited,
             sample.bulk_business,
             sample.business_harm_seconds or 0.0,
         )
+
+    def pause_ended(self, least_rtt_seconds: float, now: float) -> None:
+        """Take the least round trip of a planned pause: the base rises when two of them agree."""
+        before = self.base.seconds or 0.0
+        if self.base.pause_ended(least_rtt_seconds, now):
+            self.data_base.rise_by((self.base.seconds or 0.0) - before, now)
 
     def _forget(self) -> None:
         self._pings.clear()
@@ -130,7 +148,7 @@ class Sensors:
         self._recent.add(now, elapsed, delivered + (sample.business_bytes or 0))
         segments = delivered / SEGMENT_BYTES
         if segments > 0.0:
-            weight = min(1.0, segments / LOSS_MEMORY_SEGMENTS)
+            weight = min(1.0, segments / LOSS_MEMORY_SEGMENTS, elapsed / LOSS_MEMORY_SECONDS)
             self._loss_share += weight * (min(1.0, sample.retransmits / segments) - self._loss_share)
 
     def _queues(self, sample: Sample, delivered: float) -> tuple[float | None, float]:
@@ -162,6 +180,7 @@ class _Shortfall:
         self._sent_bytes = self._sent_seconds = 0.0
         self._limited = 0
         self._waiting_limited = 0
+        self._since: float | None = None
 
     @property
     def limited(self) -> bool:
@@ -174,8 +193,11 @@ class _Shortfall:
         self._sent.clear()
         self._sent_bytes = self._sent_seconds = 0.0
         self._limited = self._waiting_limited = 0
+        self._since = None
 
     def add(self, now: float, elapsed: float, arrived: int, allowed: BytesPerSecond, *, limited: bool) -> None:
+        if self._since is None:
+            self._since = now
         self._arrived.add(now, elapsed, arrived)
         self._waiting.append((now, elapsed, allowed * elapsed, limited))
         self._waiting_limited += limited
@@ -196,6 +218,8 @@ class _Shortfall:
             self._sent_seconds -= entry[1]
             self._sent_bytes -= entry[2]
             self._limited -= entry[3]
+        if self._since is None or now - self._since < rtt + 2 * SHORTFALL_SECONDS:
+            return 0.0  # what was sent first is not all of a window yet, and may still be on its way
         if self._limited or self._sent_bytes < SHORTFALL_SEGMENTS * SEGMENT_BYTES:
             return 0.0
         return max(0.0, 1.0 - self._arrived.rate / (self._sent_bytes / self._sent_seconds))
