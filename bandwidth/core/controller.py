@@ -266,7 +266,8 @@ class Controller:
             return target
         if self._rate > target and now - self._entered_at >= view.rtt_seconds + SETTLED_SECONDS:
             lost = view.lost > LOST_USUAL * view.losses_usual
-            if lost or (view.delivered < DELIVERED_SHARE * self._rate and not view.limited):
+            short = view.delivered < DELIVERED_SHARE * self._rate and view.shortfall > 1 - DELIVERED_SHARE
+            if lost or (short and not view.limited):
                 # that is all that the line carries, though no queue has shown it; a loss makes what arrives too little
                 carried = target / HEADROOM if view.lost else view.delivered
                 self._full_at = (now, carried)

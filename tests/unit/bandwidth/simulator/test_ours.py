@@ -3,7 +3,7 @@
 import pytest
 
 from bandwidth.core.controller import Decision
-from bandwidth.core.signals import Sample
+from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.states import Reason, State
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.flows.cubic import CubicSender
@@ -14,6 +14,7 @@ from bandwidth.simulator.rates import ConstantRate
 from bandwidth.units import BytesPerSecond
 
 RATE = BytesPerSecond(1_250_000)  # 10 Mbit/s
+SLOW = BytesPerSecond(250_000)  # 2 Mbit/s
 
 
 class Stub:
@@ -38,6 +39,7 @@ def path():
 
 
 def test_the_law_is_asked_twenty_times_a_second_and_its_rate_is_sent(path):
+    assert sample_seconds(RATE) == 0.05
     law = Stub(RATE // 2)
     sender = OurSender(path, law, line_rate=RATE, business=lambda: None)
     sender.start()
@@ -63,19 +65,59 @@ def test_the_ping_shows_the_true_queue(path):
             assert min(queues) - 0.002 <= sample.rtt_seconds - 0.04 <= max(queues) + 0.002
 
 
-def test_business_is_seen_and_a_transfer_in_its_second_round_trip(path):
+def test_a_slow_line_is_asked_and_pinged_half_as_often_with_smaller_packets():
+    # 89 bytes ÷ (0.35 % of 250 kB/s) is 102 ms, cut off at 100 ms; a packet of 4 ms is 1000 bytes
+    simulator = Simulator()
+    path = Path(simulator, FifoLink(simulator, ConstantRate(SLOW), int(0.2 * SLOW)), 0.04)
+    law = Stub(SLOW // 2)
+    sender = OurSender(path, law, line_rate=SLOW, business=lambda: None)
+    sender.start()
+    simulator.run(10)
+    assert sample_seconds(SLOW) == 0.1
+    assert len(law.samples) == pytest.approx(101, abs=1)
+    assert sender.packet_bytes == 1_000
+    # the first answer needs a round trip; then each interval has one
+    assert [sample.rtt_seconds is None for _, sample in law.samples[:3]] == [True, False, False]
+    assert all(sample.rtt_seconds == pytest.approx(0.04, abs=0.006) for sample in law.since(0.05))
+
+
+def test_a_line_that_nobody_knows_is_asked_often_and_gets_full_packets(path):
+    law = Stub(RATE // 2)
+    sender = OurSender(path, law, line_rate=None, business=lambda: None)
+    sender.start()
+    path.simulator.run(5)
+    assert len(law.samples) == pytest.approx(101, abs=1)
+    assert sender.packet_bytes == 1_500
+
+
+def test_business_is_seen_and_a_transfer_from_its_first_window_on(path):
     law = Stub(4_000)
     business = CubicSender(path)
-    OurSender(path, law, line_rate=RATE, business=lambda: (business.delivered_bytes, business.connections())).start()
+    OurSender(
+        path,
+        law,
+        line_rate=RATE,
+        business=lambda: (business.delivered_bytes, {business.key: business.delivered_bytes}),
+    ).start()
     path.simulator.at(3, business.start)
     path.simulator.at(8, business.stop)
     path.simulator.run(12)
     seen = [(now, sample.bulk_business) for now, sample in law.samples]
     first = min(now for now, bulk in seen if bulk)
-    assert 3.04 <= first <= 3.2  # its first window of ten segments is acknowledged after a round trip of 40 ms
-    assert not any(bulk for now, bulk in seen if now > 9.5)
+    assert 3.04 <= first <= 3.25  # ten segments have arrived after a round trip, and are looked at every 50 ms
+    assert all(bulk for now, bulk in seen if first <= now < 8)
+    # what is in the queue, 200 ms, still arrives; then a pause of 1.5 round trips with that queue, 360 ms, ends it
+    assert not any(bulk for now, bulk in seen if now > 8.8)
     assert sum(sample.business_bytes or 0 for _, sample in law.samples) == business.delivered_bytes
     assert law.since(11)[0].business_bytes == 0
+
+
+def test_bytes_of_closed_connections_stay_in_the_total_and_are_no_transfer(path):
+    law = Stub(4_000)
+    OurSender(path, law, line_rate=RATE, business=lambda: (int(path.simulator.now * 1_000_000), {})).start()
+    path.simulator.run(3)
+    assert all(sample.business_bytes == pytest.approx(50_000, abs=1) for _, sample in law.samples[1:])
+    assert not any(sample.bulk_business for _, sample in law.samples)
 
 
 def test_without_the_kernels_window_only_the_law_limits(path):
@@ -107,15 +149,3 @@ def test_the_window_begins_anew_after_a_yield(path):
     sender.slow_start_threshold = 3.0
     path.simulator.run(1.2)
     assert sender.slow_start_threshold == float("inf")
-
-
-def test_a_slow_line_gets_small_packets_and_few_pings():
-    simulator = Simulator()
-    slow = BytesPerSecond(250_000)
-    law = Stub(4_000)
-    narrow = Path(simulator, FifoLink(simulator, ConstantRate(slow), 50_000), 0.04)
-    sender = OurSender(narrow, law, line_rate=slow, business=lambda: None)
-    sender.start()
-    simulator.run(10)
-    assert sender.packet_bytes == 1_000  # 4 ms at 2 Mbit/s
-    assert len(law.samples) == pytest.approx(101, abs=1)

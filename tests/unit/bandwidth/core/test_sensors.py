@@ -1,0 +1,273 @@
+"""`bandwidth.core.sensors`: the few numbers that decide, by hand."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from bandwidth.core.sensors import Sensors, View
+from bandwidth.core.signals import Sample
+from bandwidth.units import BytesPerSecond
+
+STEP = 0.0625  # exact in binary, so that windows end where the sums by hand say
+IDLE = Sample(
+    rtt_seconds=0.04,
+    data_rtt_seconds=None,
+    delivered_bytes=0,
+    retransmits=0,
+    application_limited=False,
+    window_rate=None,
+    business_bytes=None,
+)
+
+
+def sample(
+    rtt: float | None = 0.04,
+    *,
+    data: float | None = None,
+    delivered: int = 0,
+    lost: int = 0,
+    limited: bool = False,
+    window: int | None = None,
+    business: int | None = None,
+) -> Sample:
+    """Return a sample of a line of 40 ms."""
+    window_rate = None if window is None else BytesPerSecond(window)
+    return Sample(rtt, data, delivered, lost, limited, window_rate, business)
+
+
+@dataclass
+class Line:
+    """Sensors that look every `STEP`."""
+
+    sensors: Sensors = field(default_factory=Sensors)
+    now: float = 0.0
+
+    def look(self, *looks: Sample, times: int = 1, step: float = STEP, allowed: int = 0, quiet: bool = False) -> View:
+        """Take the samples so many times, and return the last view."""
+        assert looks
+        view: View | None = None
+        for each in looks * times:
+            self.now += step
+            view = self.sensors.take(each, self.now, quiet=quiet, silent=False, allowed=BytesPerSecond(allowed))
+        assert view is not None
+        return view
+
+
+@pytest.fixture
+def line() -> Line:
+    """Return a line on which the first round trip is known."""
+    fresh = Line()
+    fresh.look(IDLE)
+    return fresh
+
+
+# --- pings -------------------------------------------------------------------------------------
+
+
+def test_the_queue_is_the_least_of_three_pings_above_the_base(line: Line) -> None:
+    assert line.look(sample(0.09)).queue_seconds == 0.0
+    assert line.look(sample(0.07)).queue_seconds == 0.0, "the first of 40 ms is one of the last three"
+    assert line.look(sample(0.06)).queue_seconds == pytest.approx(0.02)
+    view = line.look(sample(0.05))
+    assert view.queue_seconds == pytest.approx(0.01)
+    assert view.rtt_seconds == 0.05, "planned with the newest"
+
+
+def test_one_late_ping_is_no_queue(line: Line) -> None:
+    line.look(sample(0.04), times=3)
+    assert line.look(sample(0.5)).queue_seconds == 0.0
+    assert line.look(sample(0.04)).queue_seconds == 0.0
+
+
+def test_two_lost_pings_in_a_row_leave_no_sensor(line: Line) -> None:
+    view = line.look(sample(None))
+    assert (view.pings_missing, view.queue_seconds) == (False, 0.0)
+    view = line.look(sample(None))
+    assert (view.pings_missing, view.queue_seconds) == (True, None)
+    view = line.look(sample(0.04))
+    assert (view.pings_missing, view.queue_seconds) == (False, 0.0)
+
+
+def test_without_pings_our_data_shows_the_queue(line: Line) -> None:
+    rate = 144_800  # 100 segments per second, so two of them take 20 ms, and acknowledgements are late by as much
+    size = int(rate * STEP)
+    line.look(sample(0.04, data=0.04, delivered=size), times=16)
+    view = line.look(sample(None, data=0.10, delivered=size), times=2)
+    assert view.pings_missing
+    assert view.queue_seconds == pytest.approx(0.10 - 0.04 - 0.02)
+    assert view.own_queue_seconds == 0.0
+
+
+def test_without_a_ping_ever_the_data_socket_is_planned_with() -> None:
+    assert Line().look(sample(None, data=0.2)).rtt_seconds == 0.2
+    assert Line().look(sample(None)).rtt_seconds == 0.1
+
+
+def test_the_base_rises_only_in_quiet(line: Line) -> None:
+    line.look(sample(0.0405), times=2_000)
+    assert line.sensors.base.seconds == 0.04
+    line.look(sample(0.0405), times=12_000, quiet=True)  # 750 s: ten windows of a minute
+    assert line.sensors.base.seconds == 0.0405
+
+
+# --- our own queue -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("delivered", "own"),
+    [
+        # in 0.5 s: 8 × 2 896 = 16 segments; two of them take 62.5 ms at that rate
+        (2_896, 0.14 - 0.04 - 0.0625),
+        (2_895, 0.0),  # a smoothed round trip of fewer is too old
+    ],
+)
+def test_fair_queueing_shows_as_a_queue_that_pings_do_not_meet(line: Line, delivered: int, own: float) -> None:
+    line.look(sample(data=0.04, delivered=delivered), times=16)
+    view = line.look(sample(data=0.14, delivered=delivered))
+    assert view.queue_seconds == 0.0
+    assert view.own_queue_seconds == pytest.approx(own)
+
+
+def test_a_queue_that_both_meet_is_not_our_own(line: Line) -> None:
+    line.look(sample(data=0.04, delivered=100_000), times=16)
+    view = line.look(sample(0.09, data=0.09, delivered=100_000), times=3)
+    assert view.queue_seconds == pytest.approx(0.05)
+    assert view.own_queue_seconds == 0.0
+
+
+# --- rates -------------------------------------------------------------------------------------
+
+
+def test_the_first_sample_has_no_interval() -> None:
+    view = Line().look(sample(delivered=10**6, lost=100, business=10**6))
+    assert (view.delivered, view.recent, view.lost) == (0.0, 0.0, 0)
+
+
+def test_our_rate_is_of_half_a_second_and_the_lines_of_two_looks(line: Line) -> None:
+    view = line.look(sample(delivered=1_000, business=500), times=8)
+    assert view.delivered == 16_000.0
+    assert view.recent == 24_000.0
+    view = line.look(sample(delivered=3_000, business=500))
+    assert view.delivered == pytest.approx((7 * 1_000 + 3_000) / 0.5)
+    # 0.15 s hold three looks of 0.0625 s: those at 0, 0.0625 and 0.125 s of age
+    assert view.recent == pytest.approx((1_000 + 1_000 + 3_000 + 3 * 500) / 0.1875)
+    line.look(sample(delivered=0), times=7)
+    assert line.look(sample(delivered=0)).delivered == 0.0
+
+
+def test_business_that_is_not_seen_counts_as_nothing(line: Line) -> None:
+    view = line.look(sample(delivered=1_000, business=None), times=8)
+    assert view.recent == 16_000.0
+    assert line.sensors.business.need == 0.0
+
+
+@pytest.mark.parametrize(("gap", "rate"), [(2.0, 1_000 / 2.0), (2.001, 0.0), (-0.001, 0.0), (3_600.0, 0.0)])
+def test_a_silence_of_more_than_two_seconds_says_nothing_of_the_rates_in_it(
+    line: Line, gap: float, rate: float
+) -> None:
+    line.look(sample(delivered=50_000, business=50_000, lost=3), times=8)
+    view = line.look(sample(0.2, delivered=1_000, lost=5, business=1_000), step=gap)
+    assert view.delivered == rate
+    assert view.lost == (5 if rate else 0)
+    assert line.sensors.business.mean == rate
+    # pings of before do not hide what the line is like now
+    assert view.queue_seconds == pytest.approx(0.0 if rate else 0.16)
+    assert line.sensors.base.seconds == 0.04, "the line is the same"
+
+
+# --- losses ------------------------------------------------------------------------------------
+
+
+def test_losses_count_for_half_a_second(line: Line) -> None:
+    assert line.look(sample(delivered=1_448, lost=2), sample(delivered=1_448, lost=1)).lost == 3
+    assert line.look(sample(delivered=1_448), times=6).lost == 3
+    assert line.look(sample(delivered=1_448)).lost == 1
+    assert line.look(sample(delivered=1_448)).lost == 0
+
+
+def test_the_lines_own_losses_are_learned_over_ten_seconds(line: Line) -> None:
+    # 80 segments and one loss a look of 1/16 s: 1.25 %; a weight of 1/160 (80 ÷ 8000 would be more), and what is
+    # lost in a look does not count for that look
+    view = line.look(sample(delivered=80 * 1_448, lost=1), times=100)
+    usual = 0.0125 * (1 - (1 - 1 / 160) ** 99) * 8 * 80
+    assert view.losses_usual == pytest.approx(usual)
+    assert view.lost == 8
+
+
+def test_a_trickle_learns_by_segments_not_by_time(line: Line) -> None:
+    view = line.look(sample(delivered=4 * 1_448, lost=1), times=100)
+    assert view.losses_usual < 0.02 * 8 * 4 == pytest.approx(0.64)  # 4 ÷ 8000 a look
+
+
+@pytest.mark.parametrize(("lost", "usual"), [(8, 0.02 * 3_200 * (1 - (1 - 1 / 160) ** 19)), (80, 0.02 * 3_200)])
+def test_no_more_than_two_percent_is_usual(line: Line, lost: int, usual: float) -> None:
+    # of 20 % lost, 19 looks learn 2.2 %: more than may be
+    view = line.look(sample(delivered=400 * 1_448, lost=lost), times=20)
+    assert view.losses_usual == pytest.approx(usual)
+
+
+def test_losses_are_forgotten_as_they_are_learned(line: Line) -> None:
+    line.look(sample(delivered=80 * 1_448, lost=1), times=1_500)
+    view = line.look(sample(delivered=80 * 1_448), times=320)  # two memories: to e^-2
+    assert view.losses_usual == pytest.approx(0.0125 * (1 - 1 / 160) ** 320 * 640, rel=0.05)
+
+
+def test_a_lost_segment_without_any_delivered_is_not_learned(line: Line) -> None:
+    line.look(sample(lost=5), times=100)
+    assert line.look(sample(delivered=10**6), times=8).losses_usual == 0.0
+
+
+# --- what did not arrive -----------------------------------------------------------------------
+
+ALLOWED = 320_000  # 20 000 bytes in 1/16 s
+SIZE = int(ALLOWED * STEP)
+
+
+def test_all_that_was_sent_arrives(line: Line) -> None:
+    assert line.look(sample(delivered=SIZE), times=32, allowed=ALLOWED).shortfall == 0.0
+
+
+def test_a_third_is_missing(line: Line) -> None:
+    line.look(sample(delivered=SIZE), times=32, allowed=ALLOWED)
+    view = line.look(sample(delivered=SIZE * 2 // 3), times=4, allowed=ALLOWED)
+    assert view.shortfall == pytest.approx(1 / 3, rel=0.001)  # the window of 0.25 s holds four looks
+
+
+def test_more_than_was_sent_is_no_shortfall(line: Line) -> None:
+    assert line.look(sample(delivered=2 * SIZE), times=32, allowed=ALLOWED).shortfall == 0.0
+
+
+def test_what_arrives_is_held_against_what_was_sent_a_round_trip_ago(line: Line) -> None:
+    far = 0.25  # four looks
+    line.look(sample(far, delivered=SIZE), times=32, allowed=ALLOWED)
+    # we send twice as much: for a round trip no more of it can have arrived
+    assert line.look(sample(far, delivered=SIZE), times=4, allowed=2 * ALLOWED).shortfall == 0.0
+    assert line.look(sample(far, delivered=SIZE), times=4, allowed=2 * ALLOWED).shortfall == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("limited", "window"), [(True, None), (False, ALLOWED - 1)])
+def test_a_sender_that_the_rate_does_not_limit_has_no_shortfall(line: Line, limited: bool, window: int | None) -> None:
+    line.look(sample(delivered=SIZE), times=16, allowed=ALLOWED)
+    short = sample(delivered=SIZE // 4, limited=limited, window=window)
+    assert line.look(short, times=8, allowed=ALLOWED).shortfall == 0.0
+    # one such look is enough while it is in the window
+    line.look(sample(delivered=SIZE // 4), times=3, allowed=ALLOWED)
+    view = line.look(sample(delivered=SIZE // 4), times=3, allowed=ALLOWED)
+    assert view.shortfall == pytest.approx(0.75)
+
+
+def test_a_window_of_just_what_is_allowed_does_not_limit(line: Line) -> None:
+    short = sample(delivered=SIZE // 4, window=ALLOWED)
+    assert line.look(short, times=16, allowed=ALLOWED).shortfall == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(("allowed", "shortfall"), [(92_671, 0.0), (92_672, 1.0)])
+def test_fewer_than_sixteen_segments_say_nothing(line: Line, allowed: int, shortfall: float) -> None:
+    # 0.25 s of 92 672 bytes per second are 16 × 1 448 bytes
+    assert line.look(sample(), times=16, allowed=allowed).shortfall == shortfall
+
+
+def test_the_missing_is_looked_for_within_two_seconds() -> None:
+    line = Line()
+    assert line.look(sample(5.0), times=40, allowed=ALLOWED).shortfall == 0.0  # 2.5 s: two, and two windows of 0.25 s
+    assert line.look(sample(5.0), times=2, allowed=ALLOWED).shortfall == 1.0
