@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "bandwidth-control.md"
 MODULES = (
     "controller",
+    "decision",
     "business",
     "bulk",
     "competition",

@@ -27,13 +27,16 @@ class BusinessLoad:
         self._peak = RollingMax()
         self._need = RollingMax()
 
-    def forget(self) -> None:
-        """After a clock step or a sleep nothing of the past holds."""
+    def forget(self, now: float) -> None:
+        """After a clock step or a sleep nothing of the past holds, but what was needed is left to others at first."""
+        need = self.need
         self._looks.clear()
         self._mean.clear()
         self._young.clear()
         self._peak.clear()
         self._need.clear()
+        if need > 0.0:
+            self._need.add(now, need)
 
     def take(self, new_bytes: int | None, elapsed_seconds: float, now: float, rtt_seconds: float) -> None:
         """Take what others have transferred in the last ``elapsed_seconds``; None: it could not be seen."""
@@ -84,7 +87,7 @@ class BusinessLoad:
             if index < STEADY_SLICES:
                 slices[index] += new / STEADY_SLICE_SECONDS
         mean = sum(slices, 0.0) / STEADY_SLICES
-        return mean if max(slices) - min(slices) <= STEADY_SPREAD * mean else None
+        return mean if mean > 0.0 and max(slices) - min(slices) <= STEADY_SPREAD * mean else None
 
     def _rate_now(self, span_seconds: float, now: float) -> float:
         seconds = size = 0.0

@@ -7,10 +7,10 @@ constant are explained in docs/bandwidth-control.md.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
+from bandwidth.core.decision import ControllerSettings, Decision
 from bandwidth.core.patience import Patience
 from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.sharing import Sharing
@@ -19,11 +19,8 @@ from bandwidth.core.states import Event, Reason, State, next_state
 from bandwidth.core.trace import DecisionTrace
 from bandwidth.units import BytesPerSecond
 
-LEAST_RATE = BytesPerSecond(4_000)  # keeps a connection and its sensors alive: one segment in 0.4 s …
-LEAST_SHARE = 0.005  # … or this part of a slow line …
-LEAST_RATE_EVER = BytesPerSecond(1_000)  # … but this in any case
-FIRST_RATE = BytesPerSecond(64_000)  # of an unknown line: four segments in 90 ms …
-FIRST_SHARE = 1 / 256  # … or of a known one: eight doublings to all of it
+__all__ = ["Controller", "ControllerSettings", "Decision"]
+
 HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
 BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
@@ -53,27 +50,6 @@ DELIVERED_NOTHING = 1.0  # bytes per second
 LONGEST_STEP_SECONDS = 0.5  # growth is never for more than this: a gap in the samples earns nothing
 
 
-@dataclass(frozen=True)
-class ControllerSettings:
-    """What the network admin says of a line."""
-
-    capacity: BytesPerSecond | None = None
-    """The line's rate; None: it is learned."""
-    threshold_seconds: float = 0.008
-    """Queue that counts as one: strict 4 ms, normal 8 ms, relaxed 20 ms."""
-    least_rate: BytesPerSecond | None = None
-    """What is sent beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What may be sent from now on, and why."""
-
-    allowance: BytesPerSecond
-    reason: Reason
-    state: State
-
-
 class Controller:
     """Made once for a line; `update` is called for each sample with a clock in seconds."""
 
@@ -87,9 +63,8 @@ class Controller:
         self.capacity = CapacityEstimate(settings.capacity)
         self.trace = DecisionTrace()
         self.state = State.LEARN
-        least = LEAST_RATE if settings.capacity is None else min(LEAST_RATE, LEAST_SHARE * settings.capacity)
-        self._least_rate = float(max(LEAST_RATE_EVER, least) if settings.least_rate is None else settings.least_rate)
-        self._rate = self._first_rate()
+        self._least_rate = settings.rate_beside_others
+        self._rate = settings.first_rate
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
         self._seen_at = self._entered_at = self._paused_at = now
@@ -141,7 +116,7 @@ class Controller:
             return self._decide(now, Reason.BLACKOUT, 0.0, None)
         if self.state is State.BLACKOUT:
             self._move(Event.ALLOWED, now)
-            self._rate = self._first_rate()
+            self._rate = self._settings.first_rate
         self._watch_signals(view, now)
         self._steps[self.state](view, now, step)
         rate, reason = self._rate, self._reason
@@ -162,10 +137,6 @@ class Controller:
         return decision
 
     # --- what the view says --------------------------------------------------------------
-
-    def _first_rate(self) -> float:
-        capacity = self._settings.capacity
-        return float(FIRST_RATE) if capacity is None else min(max(FIRST_RATE, FIRST_SHARE * capacity), float(capacity))
 
     def _threshold(self, now: float) -> float:
         capacity = self.capacity.bytes_per_second(now)

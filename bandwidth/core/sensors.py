@@ -78,7 +78,7 @@ class Sensors:
         self._seen_at = now
         if not 0.0 <= elapsed <= LONGEST_GAP_SECONDS:
             # a clock step, or a machine that slept
-            self._forget()
+            self._forget(now)
             elapsed = 0.0
         if sample.rtt_seconds is None:
             self._missing += 1
@@ -127,13 +127,13 @@ class Sensors:
         if self.base.pause_ended(least_rtt_seconds, now):
             self.data_base.rise_by((self.base.seconds or 0.0) - before, now)
 
-    def _forget(self) -> None:
+    def _forget(self, now: float) -> None:
         self._pings.clear()
         self._delivered.clear()
         self._lost.clear()
         self._recent.clear()
         self._shortfall.clear()
-        self.business.forget()
+        self.business.forget(now)
 
     def _add(self, sample: Sample, now: float, elapsed: float, rtt: float) -> None:
         self._delivered.expire(now)

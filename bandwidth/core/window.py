@@ -5,7 +5,7 @@ crowded moments, and on a long line grows back for minutes. A new connection
 would not have that memory.
 """
 
-from bandwidth.core.controller import Decision
+from bandwidth.core.decision import Decision
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import State
 

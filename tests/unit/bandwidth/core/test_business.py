@@ -85,7 +85,7 @@ def test_the_mean_is_of_one_second() -> None:
 def test_what_cannot_be_seen_is_neither_taken_nor_held_for_ever() -> None:
     load = BusinessLoad()
     now = feed(load, [16_000.0] * 32)
-    load.take(None, STEP, now + 0.2, RTT)
+    load.take(None, STEP, now + 0.29, RTT)
     assert load.need == 16_000.0
     load.take(None, STEP, now + 0.31, RTT)
     assert load.need == 0.0
@@ -104,7 +104,7 @@ def test_a_past_that_does_not_hold_is_forgotten() -> None:
     load = BusinessLoad()
     now = feed(load, [16_000.0] * 160)
     assert load.steady_rate(now) == 16_000.0
-    load.forget()
+    load.forget(0.0)
     assert (load.need, load.mean, load.steady_rate(now)) == (0.0, 0.0, None)
     feed(load, [8_000.0])  # the clock has gone back
     assert load.need == 16_000.0

@@ -258,6 +258,16 @@ def test_losses_are_a_competitors(full: Stepper) -> None:
     assert full.step(retransmits=3) == Decision(BytesPerSecond(LEAST), Reason.LOSS, State.YIELD)
 
 
+def test_after_a_yield_to_somebody_unseen_a_sixteenth_is_tried(full: Stepper) -> None:
+    full.step(2, retransmits=4)
+    at = full.now
+    while full.is_in(State.YIELD):
+        full.step()
+    # the ramp before was less than 3.3 s ago, so 1.5 s are the first silence, from when nothing is lost any more
+    assert full.now - at == pytest.approx(1.5, abs=0.7)
+    assert full.decision.allowance == TARGET // 16
+
+
 def test_two_losses_at_a_time_are_enough_on_a_line_that_has_never_lost_any(full: Stepper) -> None:
     assert full.step(retransmits=2).reason is Reason.LOSS
 
@@ -421,9 +431,29 @@ def test_a_jump_of_the_clock_earns_less_than_a_step_and_hurts_for_no_more_than_s
     assert stepper.step(1_000).allowance == TARGET
 
 
+@pytest.mark.parametrize(
+    ("by", "growth"), [(STEP, 62_500), (0.5, 625_000), (1.9, 625_000), (30.0, 625_000), (-30.0, 0)]
+)
+def test_no_gap_earns_more_than_half_a_second(full: Stepper, by: float, growth: int) -> None:
+    """After a cut to a half, half of the line comes back in a second."""
+    full.step(3, rtt_seconds=0.07)
+    before = full.step()
+    assert before.state is State.SCAVENGE
+    assert full.step(by=by).allowance - before.allowance == pytest.approx(growth, abs=2)
+
+
+def test_after_a_clock_that_went_back_a_pause_is_due_within_a_minute(full: Stepper) -> None:
+    full.step(by=-1e6)
+    at = full.now
+    while not full.is_in(State.SLOWDOWN):
+        full.step()
+        assert full.now - at <= 61.0
+
+
 @pytest.mark.parametrize("jump", [-1e6, 3_600.0])
 def test_a_yield_ends_whatever_the_clock_does(full: Stepper, jump: float) -> None:
-    full.step(2, retransmits=2)
+    full.step(2, retransmits=4)
+    full.step(8)
     assert full.is_in(State.YIELD)
     full.step(by=jump)
     assert full.step(60).allowance == TARGET

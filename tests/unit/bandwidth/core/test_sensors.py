@@ -261,6 +261,13 @@ def test_a_window_of_just_what_is_allowed_does_not_limit(line: Line) -> None:
     assert line.look(short, times=16, allowed=ALLOWED).shortfall == pytest.approx(0.75)
 
 
+def test_after_a_clock_that_went_back_the_missing_is_found_as_before(line: Line) -> None:
+    line.look(sample(delivered=SIZE), times=32, allowed=ALLOWED)
+    line.now -= 1_000.0
+    assert line.look(sample(delivered=SIZE), times=8, allowed=ALLOWED).shortfall == 0.0
+    assert line.look(sample(delivered=SIZE // 4), times=8, allowed=ALLOWED).shortfall == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize(("allowed", "shortfall"), [(92_671, 0.0), (92_672, 1.0)])
 def test_fewer_than_sixteen_segments_say_nothing(line: Line, allowed: int, shortfall: float) -> None:
     # 0.25 s of 92 672 bytes per second are 16 × 1 448 bytes
