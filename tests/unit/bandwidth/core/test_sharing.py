@@ -120,7 +120,6 @@ def test_a_clock_that_went_back_makes_it_look_at_once() -> None:
     assert line.sharing.begins(CAPACITY, line.now)
 
 
-@pytest.mark.xfail(strict=True, reason="a rate of 0 is steady too, so the line is taken from a transfer without bytes")
 def test_a_transfer_whose_bytes_nobody_sees_is_not_shared_with() -> None:
     line = Line(0.0)
     assert not line.sharing.begins(CAPACITY, line.now)
