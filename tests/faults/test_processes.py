@@ -117,18 +117,25 @@ async def test_fetcher_killed_in_the_middle_fetches_nothing_again_that_is_on_dis
         await fleet.wait_until(lambda: progress(first) > 0.5, WITHIN_SECONDS, "half of the file")
         before = fleet.endpoints[1].patch("patch")["progress"]
         await fleet.kill9(first)
-        wan_before = await wan_bytes(fleet)
+        wan_before = await wan_bytes_without(fleet, first)
         await fleet.start_endpoint(1)
         await all_verified(fleet, 1)
         assert_same_bytes(first, payload)
-        again = await wan_bytes(fleet) - wan_before
+        await fleet.stop(first)
+        again = await wan_bytes_without(fleet, first) - wan_before
         pieces_in_flight = 4 * 256 * 1024
         assert again <= (1 - before) * FILE_BYTES + pieces_in_flight
 
 
-async def wan_bytes(fleet: Fleet) -> int:
-    status = json.loads(await run_command("seed-server", "status", "--home", fleet.server.home, "--json"))
-    return sum(site["wan_bytes"] for patch in status["patches"] for site in patch["sites"])
+async def wan_bytes_without(fleet: Fleet, gone: Member) -> int:
+    """Wait until the server knows that this endpoint has gone: all that it was sent is counted by then."""
+    assert gone.latest is not None
+    with trio.fail_after(WITHIN_SECONDS):
+        while True:
+            status = json.loads(await run_command("seed-server", "status", "--home", fleet.server.home, "--json"))
+            connected = {endpoint["id"] for endpoint in status["endpoints"] if endpoint["connected"]}
+            if gone.latest["endpoint_id"] not in connected:
+                return sum(site["wan_bytes"] for patch in status["patches"] for site in patch["sites"])
 
 
 async def test_killed_fetcher_is_replaced(tmp_path: Path, payload: Path) -> None:
@@ -183,8 +190,8 @@ async def test_damaged_bytes_on_an_endpoints_disk_are_found_and_fetched_from_the
         await start(fleet, 1, 2)
         await fleet.publish(payload, "patch")
         await all_verified(fleet, 1, 2)
-        wan_before = await wan_bytes(fleet)
         await fleet.stop(fleet.endpoints[1])
+        wan_before = await wan_bytes_without(fleet, fleet.endpoints[1])
         (cached,) = (fleet.endpoints[1].home / "cache").iterdir()
         with cached.open("r+b") as file:
             file.seek(FILE_BYTES // 2)
@@ -194,7 +201,8 @@ async def test_damaged_bytes_on_an_endpoints_disk_are_found_and_fetched_from_the
         await fleet.start_endpoint(1)
         await all_verified(fleet, 1)
         assert_same_bytes(fleet.endpoints[1], payload)
-        assert await wan_bytes(fleet) == wan_before
+        await fleet.stop(fleet.endpoints[1])
+        assert await wan_bytes_without(fleet, fleet.endpoints[1]) == wan_before
 
 
 async def test_payload_tampered_with_on_the_server_never_leaves_it(tmp_path: Path, payload: Path) -> None:
