@@ -593,6 +593,7 @@ class TestDamagedPayload:
         endpoint = await lab.endpoint()
         await endpoint.want(patch)
         await endpoint.control.expect(Unavailable)
+        await lab.server._records.flush()  # else the damage may be written after the repair
         lab.payload(patch).write_bytes(lab.payloads[patch.torrent_hash])
         lab.database.mark_damaged(patch.torrent_hash, "")
         await lab.server.repository_changed(2)
