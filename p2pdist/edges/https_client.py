@@ -8,10 +8,10 @@ followed. Every failure is an `HttpError` that says whose fault it is.
 import errno
 import ipaddress
 import ssl
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import httpx
 import trio
@@ -170,7 +170,10 @@ class HttpsClient:
         answered = too_large = False
         with trio.CancelScope(deadline=started + self._grace_seconds) as scope:
             try:
-                async with self._client.stream(method, url, content=body, headers=headers) as response:
+                hooks = {"trace": _close_unfinished_handshake()}
+                async with self._client.stream(
+                    method, url, content=body, headers=headers, extensions=hooks
+                ) as response:
                     answered = True
                     async for chunk in response.aiter_raw():
                         too_large = too_large or len(received) + len(chunk) > max_bytes
@@ -187,6 +190,20 @@ class HttpsClient:
         if too_large:
             raise HttpError("too_large", server)
         raise HttpError("too_slow" if answered else "no_answer", server)
+
+
+def _close_unfinished_handshake() -> Callable[[str, dict[str, Any]], Awaitable[None]]:
+    """Return a hook that closes the socket of a TLS handshake that is cancelled: httpx forgets it."""
+    opened: Any = None
+
+    async def trace(event: str, info: dict[str, Any]) -> None:
+        nonlocal opened
+        if event == "connection.connect_tcp.complete":
+            opened = info["return_value"]
+        elif event == "connection.start_tls.failed":
+            opened.get_extra_info("socket").close()
+
+    return trace
 
 
 def _explained(error: BaseException, server: str) -> HttpError:
