@@ -135,6 +135,7 @@ class TorrentEngine:
     async def resume(self, torrent_hash: TorrentHash) -> None:
         """Go on with a torrent that failed: check what is on disk, then fetch. Returns when the check has begun."""
         torrent = self._known(torrent_hash)
+        await self._writes_ended(torrent)
         torrent.state.error = ""
         torrent.handle.clear_error()
         torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
@@ -142,6 +143,14 @@ class TorrentEngine:
         self._begin_check(torrent)
         torrent.handle.resume()
         await self.refresh()
+
+    async def _writes_ended(self, torrent: _Torrent) -> None:
+        """Wait for the writes that are under way: their errors belong to the failure from before."""
+        before = torrent.state.flushes
+        torrent.handle.flush_cache()  # comes after them
+        with trio.move_on_after(ANSWER_SECONDS):
+            while torrent.state.flushes == before:
+                await torrent.state.changed.wait()
 
     def _begin_check(self, torrent: _Torrent) -> None:
         torrent.state.begin_check()

@@ -66,6 +66,8 @@ class TorrentState:
     """A check that nobody here asked for means that bytes on disk were found damaged."""
     flushed: bool = False
     """All pieces of a complete torrent are in the file."""
+    flushes: int = 0
+    """How often libtorrent has written all that it had in memory."""
     have: PieceSet = 0
     lan_have: PieceSet = 0
     progress: float = 0.0
@@ -127,11 +129,12 @@ class TorrentState:
         return events
 
     def take_flushed(self) -> list[EngineEvent]:
-        """Take in that libtorrent has written all that it had in memory."""
-        if self.activity != "complete" or self.flushed:
+        """Take in that libtorrent has written all that it had in memory, or has failed to."""
+        self.flushes += 1
+        self.wake()
+        if self.activity != "complete" or self.flushed or self.error:
             return []
         self.flushed = True
-        self.wake()
         return [TorrentCompleted(self.torrent_hash)]
 
     def take_status(self, status: StatusFields) -> list[EngineEvent]:
