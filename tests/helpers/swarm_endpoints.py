@@ -23,6 +23,7 @@ from p2pdist.identifiers import PieceIndex, TorrentHash
 from tests.helpers.pki import TestCA
 
 PIECE_BYTES = 256 << 10
+WITHIN_SECONDS = 30.0  # milliseconds as a rule; longer than the engine's own time limits, so that it may try again
 
 # a port differs from run to run anyway; the addresses keep the engines of one test apart, and of the processes that
 # share the suite
@@ -76,7 +77,7 @@ class Endpoint:
 
     async def until(self, payload: Payload, condition: Callable[[TransferSnapshot], bool]) -> TransferSnapshot:
         """Refresh until a snapshot fulfils the condition."""
-        with trio.fail_after(10):
+        with trio.fail_after(WITHIN_SECONDS):
             while True:
                 await self.engine.refresh()
                 snapshot = self.engine.snapshot(payload.torrent_hash)
@@ -89,7 +90,7 @@ class Endpoint:
 
     async def event(self, kind: type[EngineEvent], **fields: object) -> EngineEvent:
         """Return the next event of this kind whose fields match; drops others."""
-        with trio.fail_after(10):
+        with trio.fail_after(WITHIN_SECONDS):
             while True:
                 with trio.move_on_after(0.1):
                     event = await self.engine.events.receive()
