@@ -1,4 +1,9 @@
-"""Settings and fixtures that hold for every test."""
+"""Settings and fixtures that hold for every test.
+
+`make test` runs several tests at a time, in processes of their own, and other programs run beside them: an address,
+a port, a name on the network and a home belong to one test, and no other test's processes or files are counted.
+One that must not run beside certain others shares an `xdist_group` mark with them, with the reason.
+"""
 
 import itertools
 import os
