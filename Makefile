@@ -12,7 +12,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock clean bench-control bench-compiled bench-compiled-check
+.PHONY: help demo test lint format lock clean bench-control bench-lab bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -21,6 +21,7 @@ help:
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
 	@echo 'make bench-control [ARGS=…]      the limiter and its rivals over all lines (ARGS=--help: a part of them)'
+	@echo 'make bench-lab [ARGS=…]          as root: ours and its alternatives on lines of the lab (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
@@ -81,6 +82,9 @@ lock:
 # goes on where it was interrupted; $(COMPILED) is empty unless the simulator is compiled
 bench-control: bench-compiled
 	@$(COMPILED) $(BIN)/python -m bench.control_quality $(ARGS)
+
+bench-lab: $(READY)
+	@$(BIN)/python -m bench.lab_benchmark $(ARGS)
 
 clean:
 	rm -rf $(VENV) build ./*.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

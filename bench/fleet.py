@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sysconfig
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -42,18 +42,32 @@ class FleetError(Exception):
     """A command failed, a process died, or something did not happen in time; the text carries the log's tail."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a process runs."""
+
+    address: str
+    prefix: tuple[str, ...] = ()
+    """Put before each of its commands: the lab's way into a network namespace. The process must stay the same."""
+
+
 @dataclass
 class Member:
     """One process of the fleet: the seed server, or one endpoint."""
 
     name: str
     home: Path
-    address: str
+    place: Place
     process: trio.Process | None = None
     stopping: bool = False
     """It is meant to end, or has been."""
     latest: dict[str, Any] | None = None
     """What `p2pdist status --json` would say, kept up to date while the fleet is open."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return self.place.address
 
     @property
     def log(self) -> Path:
@@ -79,16 +93,16 @@ class Member:
 class Fleet:
     """Made by `open_fleet`. Endpoints are numbered from 1."""
 
-    def __init__(self, directory: Path, network: str, endpoints: int, nursery: trio.Nursery) -> None:
+    def __init__(self, directory: Path, server: Place, endpoints: Sequence[Place], nursery: trio.Nursery) -> None:
         self._nursery = nursery
-        self.server = Member("server", directory / "server", f"{network}.1")
+        self.server = Member("server", directory / "server", server)
         self.endpoints = {
-            k: Member(f"endpoint {k}", directory / f"endpoint{k}", f"{network}.{10 + k}")
-            for k in range(1, endpoints + 1)
+            k: Member(f"endpoint {k}", directory / f"endpoint{k}", place) for k, place in enumerate(endpoints, 1)
         }
         self.web_port, self.origin_port = free_ports(2)
         self._token = ""
         self._token_lock = trio.Lock()
+        self._following_stopped = False
 
     @property
     def members(self) -> list[Member]:
@@ -111,7 +125,7 @@ class Fleet:
         await self._start(self.server, "seed-server", "serve", "--home", self.server.home)
         for port in (self.web_port, self.origin_port):
             await self.wait_until(
-                partial(accepts_connections, self.server.address, port),
+                partial(accepts_connections, self.server.place, port),
                 SERVER_START_SECONDS,
                 f"the server listening on {self.server.address}:{port}",
             )
@@ -134,7 +148,10 @@ class Fleet:
         member = self.endpoints[k]
         async with self._token_lock:
             self._token = self._token or await self.token("--uses", str(len(self.endpoints)), "--ttl", TOKEN_TTL)
-        await run_command("p2pdist", "enrol", "--home", member.home, self._token, "--address", member.address)
+        await run_command(
+            "p2pdist", "enrol", "--home", member.home, self._token, "--address", member.address,
+            prefix=member.place.prefix,
+        )  # fmt: skip
         # any free port: a second fleet on the same addresses does not collide
         (member.home / "config.toml").write_text("lan_port = 0\n")
 
@@ -155,6 +172,16 @@ class Fleet:
         if not following:
             self._nursery.start_soon(self._follow, member)
 
+    def stop_following(self) -> None:
+        """Leave the daemons alone: looking at them costs them processor time. `look` looks once."""
+        self._following_stopped = True
+
+    async def look(self) -> None:
+        """Bring `Member.latest` of every running endpoint up to date, once."""
+        for member in self.endpoints.values():
+            if member.process is not None:
+                await self._look(member)
+
     async def status(self, k: int) -> dict[str, Any]:
         """Return what `p2pdist status --json` says now. (`Member.latest` costs no new process.)"""
         return await self._ask(k, "status")
@@ -171,13 +198,16 @@ class Fleet:
 
     async def _follow(self, member: Member) -> None:
         """Keep `Member.latest` up to date."""
-        while True:
-            process = member.process
-            with contextlib.suppress(UserError):  # it is down, or not up yet
-                answer = await ask_daemon(EndpointHome(member.home).socket, "status")
-                if member.process is process:
-                    member.latest = answer
+        while not self._following_stopped:
+            await self._look(member)
             await trio.sleep(FOLLOW_SECONDS)
+
+    async def _look(self, member: Member) -> None:
+        process = member.process
+        with contextlib.suppress(UserError):  # it is down, or not up yet
+            answer = await ask_daemon(EndpointHome(member.home).socket, "status")
+            if member.process is process:
+                member.latest = answer
 
     # --- processes -------------------------------------------------------------------
 
@@ -186,7 +216,8 @@ class Fleet:
         member.stopping = False
         with member.log.open("ab") as log:
             start = partial(
-                trio.run_process, [_SCRIPTS / program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                trio.run_process, [*member.place.prefix, _SCRIPTS / program, *arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 check=False, start_new_session=True, deliver_cancel=_end,
             )  # fmt: skip
             # a session of its own: Ctrl-C reaches us alone, and we end the processes in order
@@ -228,8 +259,16 @@ async def open_fleet(directory: Path, *, network: str, endpoints: int) -> AsyncI
 
     Nothing runs yet. Whatever was started has ended when the context closes.
     """
+    places = [Place(f"{network}.{10 + k}") for k in range(1, endpoints + 1)]
+    async with open_fleet_at(directory, Place(f"{network}.1"), places) as fleet:
+        yield fleet
+
+
+@asynccontextmanager
+async def open_fleet_at(directory: Path, server: Place, endpoints: Sequence[Place]) -> AsyncIterator[Fleet]:
+    """Give a fleet whose processes run where they are told, as `open_fleet` does."""
     async with trio.open_nursery() as nursery:
-        fleet = Fleet(directory, network, endpoints, nursery)
+        fleet = Fleet(directory, server, endpoints, nursery)
         try:
             yield fleet
         finally:
@@ -238,10 +277,10 @@ async def open_fleet(directory: Path, *, network: str, endpoints: int) -> AsyncI
             nursery.cancel_scope.cancel()
 
 
-async def run_command(program: str, *arguments: str | Path | int) -> str:
+async def run_command(program: str, *arguments: str | Path | int, prefix: tuple[str, ...] = ()) -> str:
     """Run one of our commands to its end and return its standard output. Raises `FleetError` with its error text."""
     result = await trio.run_process(
-        [_SCRIPTS / program, *map(str, arguments)],
+        [*prefix, _SCRIPTS / program, *map(str, arguments)],
         capture_stdout=True,
         capture_stderr=True,
         check=False,
@@ -265,11 +304,14 @@ def is_verified(member: Member, patch_id: str) -> bool:
     return member.patch(patch_id).get("state") == "verified"
 
 
-def accepts_connections(address: str, port: int) -> bool:
+def accepts_connections(place: Place, port: int) -> bool:
     """Whether something listens there now."""
+    if place.prefix:  # no socket of ours gets there
+        command = [*place.prefix, "ss", "-Hltn", f"sport = :{port}"]
+        return bool(subprocess.run(command, capture_output=True, check=False).stdout.strip())
     with socket.socket() as probe:
         probe.settimeout(1.0)  # loopback answers at once
-        return probe.connect_ex((address, port)) == 0
+        return probe.connect_ex((place.address, port)) == 0
 
 
 def free_ports(count: int) -> list[int]:

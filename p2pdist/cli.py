@@ -1,4 +1,4 @@
-"""The `p2pdist` command line: enrol, run, status, peers."""
+"""The `p2pdist` command line: enrol, run, status, peers, limiter, why."""
 
 import contextlib
 import errno
@@ -18,11 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pdist import __version__
+from p2pdist.cli_views import lan_view, rows_of, why_view
 from p2pdist.console import configure_log, human_bytes, human_seconds, print_json, run_command_line, terminal
-from p2pdist.edges import local_facts
+from p2pdist.core.why import WhyReason
+from p2pdist.edges import local_facts, process_memory
 from p2pdist.edges.local_socket import ask_daemon
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.limiter_view import line_view
 from p2pdist.settings import EndpointHome
 
 WATCH_SECONDS = 1.0
@@ -90,6 +93,8 @@ def p2pdist() -> None:
       p2pdist run                   the daemon, in the foreground
       p2pdist status --watch        how far each patch is
       p2pdist peers                 which neighbours it swaps with, or why not
+      p2pdist why KB5031455         why a patch is not here yet
+      p2pdist limiter --watch       how fast it may share, and what binds it
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,
     6 server unreachable, 7 bad input, 8 storage, 9 in use.
@@ -148,6 +153,7 @@ def run(home: EndpointHome, address: str | None) -> None:
     """
     from p2pdist.daemon import run_daemon  # the daemon's libraries take a while to load; status must not wait for them
 
+    process_memory.keep_small()
     trio.run(run_daemon, home, address)
 
 
@@ -178,6 +184,44 @@ def peers(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist peers --watch
     """
     _show(home, "peers", _peers_view, as_json=as_json, watch=watch)
+
+
+@p2pdist.command(short_help="Show how fast it shares, and what binds it.")
+@home_option
+@json_option
+@watch_option
+def limiter(home: EndpointHome, as_json: bool, watch: bool) -> None:
+    """Show the site's and the LAN's rates, the binding limit and its reason, and the time spent under each reason.
+
+    \b
+    Examples:
+      p2pdist limiter --watch
+      p2pdist limiter --json | jq .upload.reason
+    """
+    _show(home, "limiter", _limiter_view, as_json=as_json, watch=watch)
+
+
+@p2pdist.command(short_help="Say why a patch is not here yet.")
+@home_option
+@click.argument("patch")
+@json_option
+def why(home: EndpointHome, patch: str, as_json: bool) -> None:
+    """Say why PATCH (an id, or ID@VERSION) is not on this PC yet, and the time spent waiting for what.
+
+    \b
+    Example:
+      p2pdist why KB5031455
+    """
+    _check_enrolled(home)
+    rows = rows_of(trio.run(ask_daemon, home.socket, "why"), patch, WhyReason.NOT_ROLLED_OUT)
+    if as_json:
+        print_json({"patches": rows})
+    else:
+        terminal().print(why_view(rows))
+
+
+def _limiter_view(answer: dict[str, Any], columns: int) -> RenderableType:
+    return Group(line_view(answer, columns), "", lan_view(answer, columns))
 
 
 def _show(

@@ -10,6 +10,9 @@ import structlog
 import trio
 
 from p2pdist.console import configure_log
+from p2pdist.core.lan_policy import FitLimits
+from p2pdist.core.link_report import LinkReport
+from p2pdist.core.network import Medium
 from p2pdist.daemon_tasks import Daemon, swarm_identity
 from p2pdist.edges.discovery import open_discovery
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
@@ -20,10 +23,13 @@ from p2pdist.edges.payload_files import prepare_home
 from p2pdist.edges.torrent_engine import open_torrent_engine
 from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import ExitCode, UserError
+from p2pdist.explaining import Explainer
+from p2pdist.lan_limiter import LanLimiter, Reporting
 from p2pdist.neighbours import Neighbours
-from p2pdist.settings import EndpointHome, load_settings
+from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.transfers import Transfers
 
+MEDIA = {"wired": Medium.WIRED, "wifi": Medium.WIFI, "vpn": Medium.VPN, "metered": Medium.METERED}
 PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
 EXPIRED_RENEWAL_SECONDS = 10.0  # how long a start with expired certificates waits for new ones, before it goes on
 STOP_SECONDS = 5.0  # for the last record and the goodbyes
@@ -42,6 +48,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
     prepare_home(home.cache, home.patches, home.trust)
     with hold_lock(home):
         daemon = Daemon(home, settings, identity, address)
+        daemon.home_profile = load_profile(home)
         daemon.facts = await trio.to_thread.run_sync(daemon.look)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
@@ -86,7 +93,28 @@ async def _run_parts(daemon: Daemon) -> None:
         )
         # after all that its tasks use: it is left first, and waits for them
         nursery = await stack.enter_async_context(trio.open_nursery())
-        transfers = Transfers(home, engine, nursery, origin.send, can_fetch=settings.fetch_from_origin)
+        link_reports, reports = trio.open_memory_channel[LinkReport](1)
+        limiter = LanLimiter(
+            engine,
+            address=lambda: next(iter(daemon.addresses), None),
+            site=lambda: daemon.site,
+            profile=lambda: daemon.profile,
+            fit_limits=FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
+            medium=MEDIA.get(settings.network),
+            origin_bytes=lambda: transfers.bytes_from_origin,
+            reporting=Reporting(take=lambda report: _offer(link_reports, report), wanted=lambda: False),
+        )
+        await limiter.begin()
+        transfers = Transfers(
+            home, engine, nursery, origin.send, can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch
+        )
+        explainer = Explainer(
+            transfers.everything,
+            origin,
+            limiter,
+            fetches=settings.fetch_from_origin,
+            refused=lambda: daemon.refused,
+        )
         await transfers.load()
         neighbours = Neighbours(engine, discovery, lambda: daemon.announcement(engine.listen_port))
         store = TrustStore(
@@ -99,7 +127,9 @@ async def _run_parts(daemon: Daemon) -> None:
             serve_local_socket(
                 home.socket,
                 {
-                    "status": lambda: daemon.status(origin, transfers, discovery),
+                    "status": lambda: daemon.status(origin, transfers, discovery, limiter),
+                    "limiter": lambda: daemon.limiter(origin) | limiter.status(),
+                    "why": explainer.answer,
                     "peers": neighbours.status,
                 },
             )
@@ -108,7 +138,10 @@ async def _run_parts(daemon: Daemon) -> None:
         nursery.start_soon(daemon.follow_origin, origin, transfers, neighbours)
         for _ in range(PIECE_WORKERS):
             nursery.start_soon(daemon.take_pieces, origin, transfers)
-        nursery.start_soon(daemon.follow_engine, engine, transfers, neighbours)
+        nursery.start_soon(daemon.follow_engine, engine, transfers, neighbours, limiter)
+        nursery.start_soon(limiter.run)
+        nursery.start_soon(daemon.report_link, origin, reports)
+        nursery.start_soon(explainer.run)
         nursery.start_soon(daemon.step_transfers, transfers)
         nursery.start_soon(neighbours.follow_discovery)
         nursery.start_soon(neighbours.run, transfers.active_torrents)
@@ -120,6 +153,12 @@ async def _run_parts(daemon: Daemon) -> None:
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + STOP_SECONDS):
                 await transfers.save()
+
+
+def _offer(channel: trio.MemorySendChannel[LinkReport], report: LinkReport) -> None:
+    # while the connection is slow, what is a tenth of a second old is not worth a queue
+    with contextlib.suppress(trio.WouldBlock):
+        channel.send_nowait(report)
 
 
 @contextlib.contextmanager

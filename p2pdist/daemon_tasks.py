@@ -5,29 +5,38 @@ import ipaddress
 import random
 import time
 
+import msgspec
 import structlog
 import trio
 
+from bandwidth.profiles.model import Profile
 from p2pdist import __version__
 from p2pdist.core.backoff import Backoff
-from p2pdist.core.catalogue import Catalogue
+from p2pdist.core.catalogue import Catalogue, RefusedPatch
+from p2pdist.core.link_report import LinkReport
 from p2pdist.core.peer_book import Announcement
-from p2pdist.edges import local_facts
+from p2pdist.edges import local_facts, process_memory
 from p2pdist.edges.discovery import Discovery
 from p2pdist.edges.enrolment import renew
 from p2pdist.edges.identity_store import Identity, control_ssl_context, renewal_due
 from p2pdist.edges.local_socket import Answer
 from p2pdist.edges.origin_client import OriginAddress, OriginClient
-from p2pdist.edges.torrent_engine import SwarmIdentity, TorrentDamaged, TorrentEngine
+from p2pdist.edges.torrent_engine import PeerConnected, SwarmIdentity, TorrentDamaged, TorrentEngine
 from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import UserError
+from p2pdist.identifiers import SiteName
+from p2pdist.lan_limiter import LanLimiter
+from p2pdist.manifest.site_profile import SiteProfile
 from p2pdist.neighbours import Neighbours
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.transfers import SHORTEST_STEP_SECONDS, Transfers
+from p2pdist.wire import messages
 from p2pdist.wire.messages import (
     PROTOCOL_VERSION,
     ControlHello,
+    LinkWatch,
     RepositoryChanged,
+    SiteLimit,
     SitePeers,
     Unavailable,
     Welcome,
@@ -63,7 +72,14 @@ class Daemon:
         self.trust_problem = ""
         self.stale_problem = ""
         self.renewal_problem = ""
-        self.refused_problems: list[str] = []
+        self.refused: list[RefusedPatch] = []
+        self.home_profile: Profile | None = None
+        """The throttle profile in this PC's home."""
+        self.site_profile: SiteProfile | None = None
+        """The throttle profile of this PC's site, signed by the network admins."""
+        self.site_limit: SiteLimit | None = None
+        self.link_watch = LinkWatch(interval_seconds=None)
+        """How often the server wants to hear of others' traffic."""
         self.parts = trio.CancelScope()
         """Around all parts; when it is cancelled, they start again."""
         self._check_renewal = trio.Event()
@@ -125,6 +141,7 @@ class Daemon:
         anything_known = False
         while True:
             self._refresh_now = trio.Event()
+            store.site = SiteName(self.site) if self.site else None
             try:
                 if not anything_known and (cached := await store.load_cached(time.time())) is not None:
                     await self._accept(cached, transfers)
@@ -144,10 +161,10 @@ class Daemon:
 
     async def _accept(self, catalogue: Catalogue, transfers: Transfers) -> None:
         self.stale_problem = catalogue.stale
-        self.refused_problems = [
-            f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
-            for refused in catalogue.refused[:MAX_REFUSED_SHOWN]
-        ]
+        self.refused = list(catalogue.refused)
+        if catalogue.profile != self.site_profile:
+            self.site_profile = catalogue.profile
+            log.info("throttle profile", site=self.site, profile=catalogue.profile and catalogue.profile.profile().name)
         await transfers.reconcile(catalogue)
         self._step_now.set()  # the pace of steps may change with what is new
 
@@ -168,8 +185,32 @@ class Daemon:
                 self._refresh_now.set()
             elif isinstance(event, Unavailable):
                 transfers.origin_unavailable(event.torrent, event.reason)
+            elif isinstance(event, SiteLimit):
+                self.site_limit = event
+            elif isinstance(event, LinkWatch):
+                self.link_watch = event
             else:
+                self.site_limit = None
+                self.link_watch = LinkWatch(interval_seconds=None)
                 self._check_renewal.set()  # expired meanwhile (this PC slept), or the clock was corrected
+
+    @property
+    def reports_link(self) -> bool:
+        """Whether the server wants to hear of others' traffic now."""
+        return self.link_watch.interval_seconds is not None
+
+    async def report_link(self, origin: OriginClient, reports: trio.MemoryReceiveChannel[LinkReport]) -> None:
+        """Tell the server what others use of this PC's network, while it wants to hear of it."""
+        async for report in reports:
+            if self.reports_link:
+                await origin.send(
+                    messages.LinkReport(
+                        interval_seconds=min(report.interval_seconds, messages.MAX_REPORT_SECONDS),
+                        business_bytes=report.business_bytes,
+                        flows=report.flows,
+                        harm_seconds=report.harm_seconds,
+                    )
+                )
 
     async def take_pieces(self, origin: OriginClient, transfers: Transfers) -> None:
         """Store pieces from the origin; several of these run side by side."""
@@ -177,19 +218,27 @@ class Daemon:
             await transfers.take_piece(await origin.pieces.receive())
             self._step_now.set()
 
-    async def follow_engine(self, engine: TorrentEngine, transfers: Transfers, neighbours: Neighbours) -> None:
+    async def follow_engine(
+        self, engine: TorrentEngine, transfers: Transfers, neighbours: Neighbours, limiter: LanLimiter
+    ) -> None:
         """Act on what the torrent engine reports."""
         async for event in engine.events:
             if isinstance(event, TorrentDamaged):
                 await transfers.damaged(event.torrent_hash)
             neighbours.engine_event(event)
+            if isinstance(event, PeerConnected):
+                limiter.wake()
             self._step_now.set()
 
     async def step_transfers(self, transfers: Transfers) -> None:
         """Step the transfers regularly, and at once when something happened."""
+        was_busy = False
         while True:
             self._step_now = trio.Event()
             await transfers.step()
+            if was_busy and not transfers.busy:
+                await trio.to_thread.run_sync(process_memory.give_back)
+            was_busy = transfers.busy
             await trio.sleep(SHORTEST_STEP_SECONDS)  # whatever happens, not more often than this
             with trio.move_on_after(transfers.step_seconds):
                 await self._step_now.wait()
@@ -253,9 +302,16 @@ class Daemon:
         """Return fresh facts of this PC. Blocking. Raises `OSError`."""
         return local_facts.look(self.identity.server_address, self.identity.origin_port, self.fixed_address)
 
+    @property
+    def profile(self) -> Profile | None:
+        """The throttle profile that holds here: the site's, else the home's."""
+        return self.home_profile if self.site_profile is None else self.site_profile.profile()
+
     # --- what the commands ask --------------------------------------------------------
 
-    def status(self, origin: OriginClient, transfers: Transfers, discovery: Discovery | None) -> Answer:
+    def status(
+        self, origin: OriginClient, transfers: Transfers, discovery: Discovery | None, limiter: LanLimiter
+    ) -> Answer:
         """Return the answer to `p2pdist status`."""
         mdns_problem = discovery.problem if discovery else "mDNS is switched off"
         problems = [
@@ -264,6 +320,11 @@ class Daemon:
             self.stale_problem,
             transfers.memory.problem,
             mdns_problem,
+            *limiter.problems,
+            *(
+                f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
+                for refused in self.refused[:MAX_REFUSED_SHOWN]
+            ),
         ]
         return {
             "endpoint_id": self.identity.endpoint_id,
@@ -271,8 +332,18 @@ class Daemon:
             "server": self.identity.server_name,
             "server_connection": origin.status,
             "version": __version__,
-            "problems": [problem for problem in problems + self.refused_problems if problem],
+            "problems": [problem for problem in problems if problem],
             "patches": transfers.status(),
+        }
+
+    def limiter(self, origin: OriginClient) -> Answer:
+        """Return the answer to `p2pdist limiter`: what the server said last of this site's line."""
+        limit = self.site_limit
+        return {
+            "site": self.site or None,
+            "server_connection": origin.status,
+            "line": None if limit is None else msgspec.structs.asdict(limit),
+            "profile": self.profile and self.profile.name,
         }
 
 

@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bandwidth.profiles.model import Profile
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.toml_config import parse_toml
 from p2pdist.wire.codec import Record
 
 MAX_CONFIG_BYTES = 64 << 10  # a page of settings; more is not a configuration
+MAX_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse takes, with room for UTF-8
 
 
 class DaemonSettings(Record, frozen=True):
@@ -24,6 +26,12 @@ class DaemonSettings(Record, frozen=True):
     """Mean time between looks at the repository when the server gives no notice."""
     fetch_from_origin: bool = True
     """Whether this PC may take pieces over the branch line; False leaves that to its neighbours."""
+    network: Literal["auto", "wired", "wifi", "vpn", "metered"] = "auto"
+    """What this PC's network is, where the system does not know it (a telephone's hotspot)."""
+    serve_up_to_cpu_percent: Annotated[float, msgspec.Meta(ge=1, le=100)] = 80.0
+    """Neighbours are not served while the processors are busier; 100: always served."""
+    serve_from_battery_percent: Annotated[float, msgspec.Meta(ge=0, le=95)] = 20.0
+    """Neighbours are not served from a battery that has less; 0: always served."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -59,6 +67,11 @@ class EndpointHome:
         return self.root / "state" / "transfers.msgpack"
 
     @property
+    def throttle_profile(self) -> Path:
+        """A throttle profile for this PC; the file may be missing."""
+        return self.root / "throttle-profile.toml"
+
+    @property
     def socket(self) -> Path:
         """Unix socket of the running daemon."""
         return self.root / "daemon.sock"
@@ -72,17 +85,34 @@ class EndpointHome:
 def load_settings(home: EndpointHome) -> DaemonSettings:
     """Return the settings in ``home``. Raises `UserError` for a file that is unreadable or wrong."""
     path = home.root / "config.toml"
+    text = _read(path, MAX_CONFIG_BYTES)
+    return DaemonSettings() if text is None else parse_toml(text, DaemonSettings, source=str(path))
+
+
+def load_profile(home: EndpointHome) -> Profile | None:
+    """Return the throttle profile in ``home``, if any. Raises `UserError` for a file that is unreadable or wrong."""
+    text = _read(home.throttle_profile, MAX_PROFILE_BYTES)
+    if text is None:
+        return None
+    from bandwidth.profiles.parse import ProfileError, parse_profile  # most PCs have none, and it takes memory
+
+    try:
+        return parse_profile(text, source=str(home.throttle_profile))
+    except ProfileError as error:
+        raise UserError(str(error), ExitCode.BAD_INPUT) from error
+
+
+def _read(path: Path, most_bytes: int) -> str | None:
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_CONFIG_BYTES + 1)
+            text = file.read(most_bytes + 1)
     except FileNotFoundError:
-        return DaemonSettings()
+        return None
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", ExitCode.STORAGE) from error
-    if len(text) > MAX_CONFIG_BYTES:
-        raise UserError(f"{path} is over {MAX_CONFIG_BYTES} bytes; it is not a configuration.", ExitCode.BAD_INPUT)
+    if len(text) > most_bytes:
+        raise UserError(f"{path} is over {most_bytes} bytes; it is not a configuration.", ExitCode.BAD_INPUT)
     try:
-        decoded = text.decode()
+        return text.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
-    return parse_toml(decoded, DaemonSettings, source=str(path))

@@ -48,7 +48,7 @@ class Transfers:
         nursery: trio.Nursery,
         send: Callable[[FromEndpoint], Awaitable[None]],
         *,
-        can_fetch: bool,
+        can_fetch: Callable[[], bool],
     ) -> None:
         self._home = home
         self._engine = engine
@@ -341,7 +341,7 @@ class Transfers:
         for transfer in self._transfers.values():
             if transfer.snapshot is None or transfer.state == "checking":
                 continue
-            want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch)
+            want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
             if want != transfer.wanted:
                 transfer.wanted = want
                 news.append(want)
@@ -356,6 +356,21 @@ class Transfers:
     def active_torrents(self) -> list[TransferSnapshot]:
         """Return the torrents that the engine works on, for connecting peers."""
         return [t.snapshot for t in self._transfers.values() if t.snapshot is not None]
+
+    @property
+    def bytes_from_origin(self) -> int:
+        """What came over the site's line, of all patches."""
+        return sum(transfer.record.bytes_from_origin for transfer in self._transfers.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything moves, or is being checked or proven."""
+        now = trio.current_time()
+        return any(transfer.busy(now) for transfer in self._transfers.values())
+
+    def everything(self) -> list[Transfer]:
+        """Return every transfer, to look at."""
+        return list(self._transfers.values())
 
     def status(self) -> list[dict[str, Any]]:
         """Return what `p2pdist status` shows, by order of publication."""

@@ -3,7 +3,6 @@
 import contextlib
 import datetime as dt
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +19,10 @@ from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import InvalidIdentifierError, parse_endpoint_id
 from p2pdist.wire.enrolment import SECRET_BYTES, Token, encode_token
 from seed_server.cli_options import (
-    PASSPHRASE_VARIABLE,
     CvssScore,
     Duration,
+    ask_for_key,
+    ask_passphrase,
     home_option,
     json_option,
     offline_option,
@@ -31,9 +31,10 @@ from seed_server.cli_options import (
 from seed_server.core.role_policy import OFFLINE_KEYS, expiring_offline
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.database import Database
-from seed_server.edges.key_files import is_encrypted, key_path, load_offline_key
+from seed_server.edges.key_files import load_offline_key
 from seed_server.edges.repository import Repository
 from seed_server.initialising import initialise
+from seed_server.profile_commands import profile_group
 from seed_server.publishing import OnStage, Publication, publish
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 
@@ -96,7 +97,7 @@ def init_command(
         raise click.BadParameter("a name has 1 to 64 characters.", param_hint="--name")
     settings = ServerSettings(name=name, address=address, web_port=web_port, origin_port=origin_port)
     if encrypt_keys and passphrase is None:
-        passphrase = _ask_passphrase("Passphrase for the offline keys", confirm=True)
+        passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
     initialise(home, settings, passphrase=passphrase, now=time.time())
     pin = CertificateAuthority.open(home.ca).control_ca_pin().hex()
     facts = {"home": str(home.root), "name": name, "address": address, "web_port": web_port}
@@ -155,7 +156,7 @@ def publish_command(
 
     The same FILE under the same ID and version again repairs a payload that was damaged on this server's disk.
     """
-    passphrase = passphrase or _ask_for_key(offline_keys or home.offline_keys, "patches")
+    passphrase = passphrase or ask_for_key(offline_keys or home.offline_keys, "patches")
     try:
         with _progress_bars() as on_progress:
             published = publish(
@@ -194,7 +195,7 @@ def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes
     """
     folder = offline_keys or home.offline_keys
     repository = Repository.open(home, load_settings(home))
-    passphrase = passphrase or _ask_for_key(folder, "root")
+    passphrase = passphrase or ask_for_key(folder, "root")
     repository.renew_offline_roles(
         {name: load_offline_key(folder, name, passphrase) for name in OFFLINE_KEYS}, time.time()
     )
@@ -257,6 +258,26 @@ def status_command(home: ServerHome, as_json: bool, watch: bool) -> None:
     status_view.show_status(home, as_json=as_json, watch=watch)
 
 
+@seed_server.command("sites", short_help="Show how fast each site is sent to, and why.")
+@home_option
+@json_option
+@click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
+def sites_command(home: ServerHome, as_json: bool, watch: bool) -> None:
+    """Show how fast each site is sent to, what binds, how long each reason held, and WAN bytes ÷ file.
+
+    \b
+    Examples:
+      seed-server sites --watch
+      seed-server sites --json | jq '.sites[] | select(.active) | {site, rate, reason}'
+    """
+    from seed_server import sites_view
+
+    sites_view.show_sites(home, as_json=as_json, watch=watch)
+
+
+seed_server.add_command(profile_group)
+
+
 @seed_server.command("endpoints", short_help="List the enrolled endpoints.")
 @home_option
 @json_option
@@ -312,22 +333,6 @@ def _set_denied(home: ServerHome, endpoint_id: str, *, denied: bool) -> None:
                 f"No endpoint {endpoint_id} is enrolled here. 'seed-server endpoints' lists them.", ExitCode.BAD_INPUT
             )
         database.set_denied(checked, denied)
-
-
-def _ask_for_key(folder: Path, name: str) -> bytes | None:
-    """Ask for the passphrase of an encrypted key where somebody can answer; a missing key is reported later."""
-    if is_encrypted(key_path(folder, name)) and sys.stdin.isatty():
-        return _ask_passphrase("Passphrase of the offline keys", confirm=False)
-    return None
-
-
-def _ask_passphrase(prompt: str, *, confirm: bool) -> bytes:
-    if not sys.stdin.isatty():
-        raise UserError(
-            f"A passphrase is needed. Give it with --passphrase-file FILE or in {PASSPHRASE_VARIABLE}.", ExitCode.USAGE
-        )
-    text: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
-    return text.encode()
 
 
 @contextlib.contextmanager

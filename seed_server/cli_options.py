@@ -2,13 +2,14 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from p2pdist.errors import ExitCode, UserError
-from seed_server.edges.key_files import MAX_PASSPHRASE_BYTES
+from seed_server.edges.key_files import MAX_PASSPHRASE_BYTES, is_encrypted, key_path
 from seed_server.settings import ServerHome
 
 MAX_TOKEN_SECONDS = 30 * 86_400  # a token is a password on paper
@@ -82,3 +83,20 @@ passphrase_option = click.option(
     callback=_read_passphrase,
     help=f"File that holds the offline keys' passphrase; also from {PASSPHRASE_VARIABLE}.",
 )
+
+
+def ask_for_key(folder: Path, name: str) -> bytes | None:
+    """Ask for the passphrase of an encrypted key where somebody can answer; a missing key is reported later."""
+    if is_encrypted(key_path(folder, name)) and sys.stdin.isatty():
+        return ask_passphrase("Passphrase of the offline keys", confirm=False)
+    return None
+
+
+def ask_passphrase(prompt: str, *, confirm: bool) -> bytes:
+    """Ask for a passphrase on the terminal. Raises `UserError` (USAGE) where there is none."""
+    if not sys.stdin.isatty():
+        raise UserError(
+            f"A passphrase is needed. Give it with --passphrase-file FILE or in {PASSPHRASE_VARIABLE}.", ExitCode.USAGE
+        )
+    text: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return text.encode()

@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 import structlog
@@ -23,6 +23,7 @@ from seed_server.edges.listening import listen_sockets
 from seed_server.edges.origin import OriginServer
 from seed_server.edges.repository import Repository
 from seed_server.edges.server_tls import ServerTls
+from seed_server.profiles import parsed_profiles
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
 
 WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
@@ -45,6 +46,8 @@ class _Service:
     authority: CertificateAuthority
     repository: Repository
     tls: ServerTls
+    profile_targets: dict[str, bytes] = field(default_factory=dict)
+    """Those in force."""
 
     def web_port(self) -> WebPort:
         return WebPort(
@@ -69,7 +72,22 @@ class _Service:
                 continue
             if current != version:
                 version = current
+                await self.load_profiles(origin)
                 await origin.repository_changed(version)
+
+    async def load_profiles(self, origin: OriginServer) -> None:
+        """Use the throttle profiles that are signed now; when they cannot be read, those before stay in force."""
+        try:
+            targets = await trio.to_thread.run_sync(self.repository.profiles)
+            if targets == self.profile_targets:
+                return
+            profiles = await trio.to_thread.run_sync(parsed_profiles, targets)
+        except UserError as error:
+            log.error("the throttle profiles cannot be read", reason=error.message)  # noqa: TRY400
+            return
+        self.profile_targets = targets
+        origin.replace_profiles(profiles)
+        log.info("throttle profiles are in force", sites=len(profiles))
 
     async def watch_denied(self, origin: OriginServer) -> None:
         """Drop endpoints that the operator has just denied."""
@@ -176,6 +194,7 @@ async def _run(service: _Service) -> None:
         timestamp_version=version,
     )
     async with trio.open_nursery() as nursery:
+        await service.load_profiles(origin)
         await nursery.start(origin.run)
         await nursery.start(serve_web, make_app(service.web_port()), web_sockets, service.tls.web)
         nursery.start_soon(service.watch_repository, origin, version)

@@ -15,6 +15,7 @@ from p2pdist.toml_config import parse_toml
 from p2pdist.wire.codec import Record
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
+MAX_EGRESS_MBIT = 1_000_000.0  # 1 Tbit/s: more is a mistyped number
 MAX_ADDRESS_CHARS = 253  # longest DNS name
 
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
@@ -33,8 +34,10 @@ class ServerSettings(Record, frozen=True):
     """IP address that both ports listen on; empty: ``address`` when that is an IP address, else every interface."""
     web_port: Port = 8443
     origin_port: Port = 7690
-    fetchers_per_site: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    """Endpoints of one site that may fetch one patch over the branch line at the same time."""
+    egress_mbit: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_EGRESS_MBIT)] = 0.0
+    """What this server may send to all sites together, shared evenly where they want more; 0: no cap."""
+    fetchers_per_site: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    """Endpoints of one site that may fetch one patch at the same time; 0: as many as suit its line."""
     lease_seconds: Annotated[float, msgspec.Meta(ge=1.0, le=3_600.0)] = 30.0
     """A piece goes to another endpoint when its transfer made no progress for this long."""
     timestamp_lifetime_hours: Annotated[float, msgspec.Meta(ge=0.1, le=24 * 30)] = 24.0
@@ -222,9 +225,14 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     ),
     "web_port": ("HTTPS: enrolment, signed metadata, health.",),
     "origin_port": ("Mutual TLS: control and data connections of endpoints.",),
+    "egress_mbit": (
+        "What this server may send to all sites together, in Mbit/s. Sites that want more get equal",
+        "parts. 0: no cap.",
+    ),
     "fetchers_per_site": (
         "Endpoints of one site that may fetch one patch over the branch line at the same time.",
-        "One is best on a slow line; more help where this server is as near as the neighbours.",
+        "0: as many as suit its line: one on a slow one, up to 8 where this server is as near as",
+        "the neighbours.",
     ),
     "lease_seconds": ("A piece goes to another endpoint when its transfer made no progress for this long.",),
     "timestamp_lifetime_hours": (

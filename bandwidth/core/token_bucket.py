@@ -25,6 +25,11 @@ class TokenBucket:
         """The rate now; 0 lets nothing through."""
         return self._rate
 
+    @property
+    def burst_bytes(self) -> int:
+        """The most that may pass at once."""
+        return self._burst // _NANOSECONDS
+
     def level_bytes(self, now_ns: int) -> int:
         """Return how many whole bytes may pass at ``now_ns``."""
         self._fill(now_ns)

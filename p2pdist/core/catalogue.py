@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from p2pdist.identifiers import PatchId, PatchVersion, TorrentHash
+from p2pdist.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
 from p2pdist.manifest import (
     MAX_MANIFEST_BYTES,
     MAX_TORRENT_BYTES,
@@ -15,6 +15,7 @@ from p2pdist.manifest import (
     manifest_target,
     torrent_target,
 )
+from p2pdist.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
 
 MAX_CATALOGUE_BYTES = 256 << 20  # manifests and torrents are held in memory; 500 patches of half a MB
 
@@ -47,6 +48,8 @@ class Catalogue:
     refused: tuple[RefusedPatch, ...]
     stale: str
     """A sentence when the metadata is older than half its life or has expired, else empty."""
+    profile: SiteProfile | None = None
+    """The throttle profile of this endpoint's site; None: it has none, or the site is not known yet."""
 
 
 class DocumentError(Exception):
@@ -82,6 +85,17 @@ def read_patches(
             room -= size_bytes
             patches.append(patch)
     return tuple(patches), tuple(refused)
+
+
+def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocument) -> SiteProfile | None:
+    """Return the throttle profile of ``site``; None where it has none, or one that this version cannot use."""
+    if site is None or not has(profile_target(site)):
+        return None
+    try:
+        profile = decode_site_profile(get(profile_target(site), MAX_DOCUMENT_BYTES))
+    except (DocumentError, DecodeError):
+        return None  # the server, which sends, has read it or says why it cannot
+    return profile if profile.site == site else None
 
 
 def _read_patch(entry: RolloutEntry, get: GetDocument, room_bytes: int) -> tuple[CataloguePatch, int]:

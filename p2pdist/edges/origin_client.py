@@ -17,7 +17,9 @@ from typing import TypeAlias
 import structlog
 import trio
 
+from bandwidth.units import LARGEST_PACKET_BYTES
 from p2pdist.core.backoff import Backoff
+from p2pdist.edges.data_socket import connect_beside
 from p2pdist.errors import UserError
 from p2pdist.wire.codec import DecodeError
 from p2pdist.wire.frames import FrameDecoder, FrameError, encode_frame
@@ -30,10 +32,10 @@ from p2pdist.wire.messages import (
     FromEndpoint,
     Goodbye,
     Hello,
+    LinkWatch,
     Piece,
-    Ping,
-    Pong,
     RepositoryChanged,
+    SiteLimit,
     SitePeers,
     Unavailable,
     Welcome,
@@ -41,6 +43,7 @@ from p2pdist.wire.messages import (
     decode_on_data_connection,
     encode_message,
 )
+from p2pdist.wire.pings import ping_frame, ping_number
 
 CONNECT_SECONDS = 15.0  # TCP and TLS over a bad branch line
 WELCOME_SECONDS = 15.0
@@ -63,7 +66,7 @@ class Disconnected:
     reason: str
 
 
-OriginEvent: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | Disconnected
+OriginEvent: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Disconnected
 
 
 class _ConnectionLostError(Exception):
@@ -93,6 +96,7 @@ class OriginClient:
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
         self._send_problem = ""
+        self._packet_bytes = LARGEST_PACKET_BYTES
         self.status = "not connected yet"
         """One line on the connection, for people; "connected" when it is."""
 
@@ -121,7 +125,9 @@ class OriginClient:
             await trio.aclose_forcefully(stream)
 
     async def _send_on(self, stream: "trio.SSLStream[trio.SocketStream]", message: Hello | FromEndpoint) -> None:
-        frame = encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
+        await self._send_frame(stream, encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+
+    async def _send_frame(self, stream: "trio.SSLStream[trio.SocketStream]", frame: bytes) -> None:
         with trio.move_on_after(SEND_SECONDS) as scope:
             async with self._send_lock:
                 try:
@@ -165,10 +171,8 @@ class OriginClient:
                 await self._handle(control, waiting[0], welcome=True)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._wait_for_reconnect, nursery.cancel_scope)
-                    nursery.start_soon(self._read_data, address)
-                    for body in waiting[1:]:
-                        await self._handle(control, body)
-                    await self._read_control(control, decoder)
+                    nursery.start_soon(self._read_data, address, control)
+                    await self._read_control(control, decoder, waiting[1:])
         except* _ConnectionLostError as group:
             reason = _first_message(group)
         except* UserError as group:  # our own certificate is unusable, or the disk is full
@@ -181,9 +185,15 @@ class OriginClient:
             self._control = None
         return reason
 
-    async def _open(self, address: OriginAddress) -> "trio.SSLStream[trio.SocketStream]":
+    async def _open(
+        self, address: OriginAddress, beside: "trio.SSLStream[trio.SocketStream] | None" = None
+    ) -> "trio.SSLStream[trio.SocketStream]":
+        """Connect; ``beside`` a control connection to the same address, with packets of the size that was asked for."""
         with trio.fail_after(CONNECT_SECONDS):
-            tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
+            if beside is None:
+                tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
+            else:
+                tcp = await connect_beside(beside.transport_stream, self._packet_bytes, address.local_address)
             stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
             try:
                 await stream.do_handshake()
@@ -212,13 +222,23 @@ class OriginClient:
         except FrameError as error:
             raise _ConnectionLostError(f"the server sent a malformed frame: {error}") from error
 
-    async def _read_control(self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder) -> None:
+    async def _read_control(
+        self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder, bodies: list[bytes]
+    ) -> None:
         while True:
+            await self._handle_all(stream, bodies)
             with trio.move_on_after(SILENCE_SECONDS) as scope:
                 bodies = await self._receive(stream, decoder)
             if scope.cancelled_caught:
                 raise _ConnectionLostError(f"the server was silent for {SILENCE_SECONDS:.0f} s")
-            for body in bodies:
+
+    async def _handle_all(self, stream: "trio.SSLStream[trio.SocketStream]", bodies: list[bytes]) -> None:
+        # pings at once and before anything that can wait: the server measures the line with them
+        for body in bodies:
+            if (number := ping_number(body)) is not None:
+                await self._send_frame(stream, ping_frame(number))
+        for body in bodies:
+            if ping_number(body) is None:
                 await self._handle(stream, body)
 
     async def _handle(self, stream: "trio.SSLStream[trio.SocketStream]", body: bytes, *, welcome: bool = False) -> None:
@@ -230,18 +250,15 @@ class OriginClient:
             raise _ConnectionLostError(f"the server said: {message.reason}")
         if welcome is not isinstance(message, Welcome):
             raise _ConnectionLostError(f"the server sent {type(message).__name__} out of order")
-        if isinstance(message, Ping):
-            # at once and before anything that can wait: the server measures the line with it
-            await self._send_on(stream, Pong(nonce=message.nonce))
-            return
         if isinstance(message, Welcome):
             # before the event: whoever hears of it may send at once
             self._control = stream
+            self._packet_bytes = message.packet_bytes
             self.status = "connected"
         await self._events_in.send(message)
 
-    async def _read_data(self, address: OriginAddress) -> None:
-        stream = await self._open(address)
+    async def _read_data(self, address: OriginAddress, control: "trio.SSLStream[trio.SocketStream]") -> None:
+        stream = await self._open(address, beside=control)
         async with stream:
             await self._send_on(stream, DataHello(protocol=PROTOCOL_VERSION))
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)

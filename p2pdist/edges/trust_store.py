@@ -27,11 +27,12 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from p2pdist.core import trust_floor
-from p2pdist.core.catalogue import Catalogue, CataloguePatch, DocumentError, RefusedPatch, read_patches
+from p2pdist.core.catalogue import Catalogue, CataloguePatch, DocumentError, RefusedPatch, read_patches, read_profile
 from p2pdist.core.trust_floor import AcceptedMetadata, TrustFloor, VerifiedVersions
 from p2pdist.edges.https_client import HttpAnswer, HttpError
 from p2pdist.edges.trust_files import WORK_PREFIX, TrustFiles, storage_errors
 from p2pdist.errors import ExitCode, UserError
+from p2pdist.identifiers import SiteName
 from p2pdist.manifest import MAX_ROLLOUTS_BYTES, ROLLOUTS_TARGET, DecodeError, decode_rollouts
 
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
@@ -101,6 +102,8 @@ class TrustStore:
         self._root = root
         self._http = http
         self._lock = trio.Lock()
+        self.site: SiteName | None = None
+        """Whose throttle profile to fetch, once it is known."""
 
     async def refresh(self, now: float) -> Catalogue:
         """Fetch, verify and accept the newest metadata and its documents.
@@ -199,7 +202,8 @@ class TrustStore:
             log.warning(
                 "patch refused", patch_id=patch.entry.patch_id, version=patch.entry.version, reason=patch.reason
             )
-        return Catalogue(timestamp_version=version, patches=patches, refused=refused, stale="")
+        profile = read_profile(self.site, lambda target: updater.get_targetinfo(target) is not None, get)
+        return Catalogue(timestamp_version=version, patches=patches, refused=refused, stale="", profile=profile)
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:

@@ -3,17 +3,18 @@
 `docs/protocol.md` is the prose of this file. An endpoint opens two TLS
 connections to the origin port: one for control, one for data. The first frame
 on each is its hello. On the wire a message is a msgpack map whose key ``t``
-names its kind.
+names its kind. Pings are no messages: see `wire.pings`.
 """
 
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from bandwidth.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.wire import codec
 from p2pdist.wire.codec import Record
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 MAX_PIECES = 65_536  # 10 GB at 256 KiB is 40 960; keeps a bitfield at 8 KiB
 MAX_PIECE_BYTES = 4 << 20  # one piece is held whole in memory on either side
@@ -23,6 +24,9 @@ MAX_ADDRESSES = 16  # a PC with VPNs and containers; the rest cannot matter for 
 MAX_SITE_PEERS = 200  # more neighbours than libtorrent uses connections for
 MAX_PATCHES_PER_REPORT = 256
 MAX_TEXT_CHARS = 400
+MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
+MAX_REPORT_SECONDS = 60  # what a report on the line covers: an older view says nothing of now
+MAX_LIMIT_REASONS = 32  # of a closed list of 15
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
@@ -32,7 +36,10 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
 Bitfield = Annotated[bytes, msgspec.Meta(max_length=MAX_PIECES // 8)]
 ByteCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
-Nonce = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+FlowId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
+Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+"""Bytes per second."""
 
 PatchState: TypeAlias = Literal["waiting", "checking", "fetching", "verifying", "verified", "failed"]
 
@@ -108,10 +115,17 @@ class Report(Message, frozen=True, tag="report"):
     patches: Annotated[list[PatchReport], msgspec.Meta(max_length=MAX_PATCHES_PER_REPORT)]
 
 
-class Pong(Message, frozen=True, tag="pong"):
-    """Echo of a `Ping`, sent at once."""
+class LinkReport(Message, frozen=True, tag="link"):
+    """What others' traffic does on this PC; sent as often as the last `LinkWatch` asks, while there is news."""
 
-    nonce: Nonce
+    interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)]
+    """Since the report before."""
+    business_bytes: ByteCount
+    """What others transferred over the branch line in the interval: neither ours nor within the LAN."""
+    flows: Annotated[tuple[tuple[FlowId, ByteCount], ...], msgspec.Meta(max_length=MAX_REPORTED_FLOWS)]
+    """Others' largest connections: (id, bytes so far)."""
+    harm_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_REPORT_SECONDS)] | None
+    """Smoothed minus least round trip of others' connections; None where none is seen."""
 
 
 # --- seed server → endpoint, control connection ---------------------------------------
@@ -124,6 +138,8 @@ class Welcome(Message, frozen=True, tag="welcome"):
     site: Name
     timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
     """Version of the newest TUF timestamp metadata."""
+    packet_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_PACKET_BYTES, le=LARGEST_PACKET_BYTES)]
+    """Size of the IP packets on the data connection: on a slow line a telephone packet waits for no full one."""
 
 
 class SitePeer(Record, frozen=True):
@@ -153,10 +169,28 @@ class Unavailable(Message, frozen=True, tag="unavailable"):
     reason: Text
 
 
-class Ping(Message, frozen=True, tag="ping"):
-    """Round-trip probe and liveness check."""
+class LinkWatch(Message, frozen=True, tag="watch"):
+    """How often to send a `LinkReport`."""
 
-    nonce: Nonce
+    interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)] | None
+    """None: the site is fetching nothing, so only rarely."""
+
+
+class SiteLimit(Message, frozen=True, tag="limit"):
+    """How fast the site is sent to, and why; about once a second while that changes."""
+
+    rate: Rate
+    """On the line, packet headers included."""
+    capacity: Rate | None
+    """What the line carries, as configured or learned; None: not known yet."""
+    configured: bool
+    """Whether somebody has said what the line carries."""
+    state: Name
+    reason: Text
+    seconds: Annotated[dict[Name, Seconds], msgspec.Meta(max_length=MAX_LIMIT_REASONS)]
+    """Time spent under each reason."""
+    yield_seconds: Seconds
+    """Time spent giving way to others."""
 
 
 class Goodbye(Message, frozen=True, tag="goodbye"):
@@ -183,8 +217,8 @@ class Piece(Message, frozen=True, tag="piece"):
 
 
 Hello: TypeAlias = ControlHello | DataHello
-FromEndpoint: TypeAlias = Want | PieceStored | PieceRejected | Report | Pong | Goodbye
-FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | Ping | Goodbye
+FromEndpoint: TypeAlias = Want | PieceStored | PieceRejected | Report | LinkReport | Goodbye
+FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Goodbye
 OnDataConnection: TypeAlias = Piece | Goodbye
 
 

@@ -103,9 +103,14 @@ class PieceLedger:
         self._rejections: dict[EndpointId, _Rejections] = {}
         self.counters = LedgerCounters()
 
+    def resize(self, *, fetchers: int, max_leases_per_endpoint: int) -> None:
+        """Use other numbers from now on; whoever holds a slot too many keeps it until it has nothing to fetch."""
+        self._fetchers = fetchers
+        self._max_leases = max_leases_per_endpoint
+
     @property
     def slots(self) -> frozenset[EndpointId]:
-        """Endpoints that hold a fetcher slot: never more than the setting."""
+        """Endpoints that hold a fetcher slot: never more than the setting at the time when they took it."""
         return frozenset(self._slots)
 
     @property
@@ -117,6 +122,11 @@ class PieceLedger:
     def members(self) -> frozenset[EndpointId]:
         """Endpoints that have said what they have."""
         return frozenset(self._members)
+
+    @property
+    def remaining_pieces(self) -> int:
+        """Pieces that nobody at the site has, those on their way included."""
+        return self._needed().bit_count() + len(self._leases)
 
     def lacks(self, endpoint: EndpointId) -> bool:
         """Whether ``endpoint`` has said what it has, and that is not everything."""
@@ -230,12 +240,22 @@ class PieceLedger:
             self._end_lease(piece)
             self.counters.voided += 1
 
-    def expire(self, now: float) -> list[tuple[EndpointId, PieceIndex]]:
-        """End the leases without progress, demote their holders, and return both."""
+    def expire(
+        self, now: float, *, least_seconds: float = 0.0, slow: bool = False
+    ) -> list[tuple[EndpointId, PieceIndex]]:
+        """End the leases without progress, demote their holders, and return both.
+
+        ``least_seconds`` may pass without progress at the rate that we send at;
+        ``slow``: it is too low for a whole piece in time, so that no lease ages.
+        """
+        patience = max(self._lease_seconds, least_seconds)
+        if slow:
+            for lease in self._leases.values():
+                lease.granted_at = now
         expired = [
             (lease.endpoint, piece)
             for piece, lease in self._leases.items()
-            if now - lease.progress_at >= self._lease_seconds or now - lease.granted_at >= MAX_LEASE_SECONDS
+            if now - lease.progress_at >= patience or now - lease.granted_at >= MAX_LEASE_SECONDS
         ]
         for endpoint, piece in expired:
             self._end_lease(piece)
@@ -244,6 +264,11 @@ class PieceLedger:
             self._demoted_until[endpoint] = now + DEMOTED_SECONDS
         self._demoted_until = {e: until for e, until in self._demoted_until.items() if until > now}
         return expired
+
+    def hold(self, now: float) -> None:
+        """Let every lease begin anew."""
+        for lease in self._leases.values():
+            lease.granted_at = lease.progress_at = now
 
     # --- inside -------------------------------------------------------------------------
 

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from bandwidth.units import BytesPerSecond
 from p2pdist.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.wire.bitfield import PieceSet
-from seed_server.core.ledger import FetcherRank, PieceLedger
+from seed_server.core.ledger import MAX_LEASE_SECONDS, FetcherRank, PieceLedger
 
-MAX_UNCONFIRMED_BYTES = 16 << 20  # what one endpoint may have been sent and not confirmed: 130 ms at 1 Gbit/s
+UNCONFIRMED_BYTES = 16 << 20  # what one endpoint may have been sent and not confirmed, until `resize` says otherwise
+IN_KERNEL_BYTES = 64 << 10  # written, but perhaps not yet sent: so much may be without sign of life
+SLOW_PIECES = 2  # pieces that must fit into the longest lease
 MIN_UNCONFIRMED_PIECES = 4  # with the largest pieces too, one is written while another is checked
 
 
@@ -31,6 +34,7 @@ class ExpiredLease:
 class _Entry:
     sequence: int
     ledger: PieceLedger
+    piece_bytes: int
 
 
 class SiteLedger:
@@ -39,6 +43,7 @@ class SiteLedger:
     def __init__(self, *, fetchers: int, lease_seconds: float) -> None:
         self._fetchers = fetchers
         self._lease_seconds = lease_seconds
+        self._unconfirmed_bytes = UNCONFIRMED_BYTES
         self._entries: dict[TorrentHash, _Entry] = {}
         self._ready: dict[EndpointId, FetcherRank] = {}
         # with thousands of patches that all have, only what is under way may cost time
@@ -56,10 +61,26 @@ class SiteLedger:
                 self._ready,
                 fetchers=self._fetchers,
                 lease_seconds=self._lease_seconds,
-                max_leases_per_endpoint=max(MIN_UNCONFIRMED_PIECES, MAX_UNCONFIRMED_BYTES // piece_length_bytes),
+                max_leases_per_endpoint=self._max_leases(piece_length_bytes),
             )
         )
-        self._entries[torrent] = _Entry(sequence, ledger)
+        self._entries[torrent] = _Entry(sequence, ledger, piece_length_bytes)
+
+    @property
+    def fetchers(self) -> int:
+        """Endpoints that may fetch one torrent at the same time."""
+        return self._fetchers
+
+    def _max_leases(self, piece_bytes: int) -> int:
+        return max(MIN_UNCONFIRMED_PIECES, self._unconfirmed_bytes // piece_bytes)
+
+    def resize(self, *, fetchers: int, unconfirmed_bytes: int) -> None:
+        """Let ``fetchers`` endpoints fetch a torrent at the same time, each so far ahead."""
+        if (fetchers, unconfirmed_bytes) == (self._fetchers, self._unconfirmed_bytes):
+            return
+        self._fetchers, self._unconfirmed_bytes = fetchers, unconfirmed_bytes
+        for entry in self._entries.values():
+            entry.ledger.resize(fetchers=fetchers, max_leases_per_endpoint=self._max_leases(entry.piece_bytes))
 
     def remove_torrent(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer; its leases are void."""
@@ -136,13 +157,34 @@ class SiteLedger:
                 return LeasedPiece(torrent, piece)
         return None
 
-    def expire(self, now: float) -> list[ExpiredLease]:
-        """End all leases without progress, and return them."""
+    def expire(self, now: float, rate: BytesPerSecond | None = None) -> list[ExpiredLease]:
+        """End all leases without progress, and return them; ``rate`` is what each fetcher is sent at, if that is known.
+
+        While nothing may be sent (0), nothing expires.
+        """
+        if rate == 0:
+            return []
+        least_seconds = 0.0 if rate is None else IN_KERNEL_BYTES / rate
         expired: list[ExpiredLease] = []
         for torrent in sorted(self._leased):
             entry = self._entries.get(torrent)
             if entry:
-                expired += [ExpiredLease(endpoint, torrent, piece) for endpoint, piece in entry.ledger.expire(now)]
+                slow = rate is not None and SLOW_PIECES * entry.piece_bytes / rate > MAX_LEASE_SECONDS
+                ended = entry.ledger.expire(now, least_seconds=least_seconds, slow=slow)
+                expired += [ExpiredLease(endpoint, torrent, piece) for endpoint, piece in ended]
             if not entry or not entry.ledger.leases:
                 self._leased.discard(torrent)
         return expired
+
+    @property
+    def remaining_bytes(self) -> int:
+        """What the site still needs from here of the torrents that its endpoints want."""
+        torrents = {torrent for wanted in self._wanted.values() for torrent in wanted}
+        entries = [self._entries[torrent] for torrent in torrents if torrent in self._entries]
+        return sum(entry.ledger.remaining_pieces * entry.piece_bytes for entry in entries)
+
+    def hold(self, now: float) -> None:
+        """Renew all leases: that nothing is sent now is our own doing."""
+        for torrent in self._leased:
+            if entry := self._entries.get(torrent):
+                entry.ledger.hold(now)

@@ -12,11 +12,12 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from bandwidth.units import BytesPerSecond, line_share
+from bandwidth.units import line_share
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.toml_config import parse_toml
 from p2pdist.wire.codec import Record
+from seed_server.core.site_rate import Line
 
 MAX_SITES = 10_000  # branches of the largest companies
 MAX_NETWORKS_PER_SITE = 1_000
@@ -35,8 +36,8 @@ class Site:
     """A place whose endpoints share one line to the server."""
 
     name: SiteName
-    rate: BytesPerSecond | None
-    """Cap on what the origin sends there, all connections together; None: no cap."""
+    line: Line
+    """What is known of the line."""
     fetchers: int | None
     """Endpoints that may fetch one patch at the same time; None: the server's setting."""
 
@@ -102,7 +103,7 @@ class SiteMap:
 def automatic_site(address: IpAddress) -> Site:
     """Return the site of an address that no entry holds."""
     bits = AUTOMATIC_IPV4_BITS if address.version == 4 else AUTOMATIC_IPV6_BITS
-    return Site(SiteName(f"{AUTOMATIC_PREFIX}{_network(address, bits)}"), rate=None, fetchers=None)
+    return Site(SiteName(f"{AUTOMATIC_PREFIX}{_network(address, bits)}"), line=Line(), fetchers=None)
 
 
 def parse_site_map(text: str, *, source: str) -> SiteMap:
@@ -136,9 +137,10 @@ def _site(entry: SiteEntry, source: str) -> Site:
         raise _wrong(source, f"site {name!r}: names with {AUTOMATIC_PREFIX!r} are for automatic sites; choose another.")
     if entry.share is not None and entry.line_mbit is None:
         raise _wrong(source, f"site {name!r} has a share but no line_mbit to take it of; add line_mbit.")
-    share = 1.0 if entry.share is None else entry.share
-    rate = None if entry.line_mbit is None else line_share(entry.line_mbit, share)
-    return Site(name, rate, entry.fetchers)
+    if entry.line_mbit is None:
+        return Site(name, Line(), entry.fetchers)
+    ceiling = None if entry.share is None else line_share(entry.line_mbit, entry.share)
+    return Site(name, Line(line_share(entry.line_mbit, 1.0), ceiling), entry.fetchers)
 
 
 def _parse_network(text: str, site: str, source: str) -> IpNetwork:

@@ -8,6 +8,7 @@ process holds the database, STORAGE when the disk is full or the file damaged.
 """
 
 import hashlib
+import json
 import os
 import sqlite3
 import threading
@@ -19,12 +20,20 @@ from typing import Any, Literal, Self, TypeAlias
 
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.wire.messages import PatchReport
-from seed_server.edges.database_rows import SCHEMA, SCHEMA_VERSION, EndpointRow, PatchRow, ReportRow
+from seed_server.edges.database_rows import (
+    MIGRATIONS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    EndpointRow,
+    PatchRow,
+    ReportRow,
+    SiteLimitRow,
+)
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
 SPENT_TOKEN_KEPT_SECONDS = 30 * 86_400.0  # so long an old token is told "expired" rather than "unknown"
 
-__all__ = ["Database", "EndpointRow", "PatchRow", "ReportRow", "TokenVerdict"]
+__all__ = ["Database", "EndpointRow", "PatchRow", "ReportRow", "SiteLimitRow", "TokenVerdict"]
 
 TokenVerdict: TypeAlias = Literal["accepted", "unknown", "used", "expired"]
 
@@ -93,12 +102,21 @@ class Database:
                 f"{SCHEMA_VERSION}). Install that version again.",
                 ExitCode.BAD_INPUT,
             )
+        elif version in MIGRATIONS:
+            self._migrate()
         elif version != SCHEMA_VERSION:
             raise UserError(
                 f"{self._path} is not a seed server's database. Restore it from a backup, or run 'seed-server init' "
                 "in a new home.",
                 ExitCode.STORAGE,
             )
+
+    def _migrate(self) -> None:
+        with self._transaction() as connection:
+            # again under the lock: two processes may open an old file at the same time
+            while (version := self._schema_version()) in MIGRATIONS:
+                connection.execute(MIGRATIONS[version])
+                connection.execute(f"PRAGMA user_version = {version + 1}")
 
     def _schema_version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
@@ -208,9 +226,10 @@ class Database:
             )
 
     def disconnect_all(self, now: float) -> None:
-        """Say that no endpoint is connected: `serve` has just started, or ends."""
+        """Say that no endpoint is connected, and nothing is sent: `serve` has just started, or ends."""
         with self._transaction() as connection:
             connection.execute("UPDATE endpoints SET connected = 0, last_seen_at = ? WHERE connected", (now,))
+            connection.execute("UPDATE site_limits SET active = 0 WHERE active")
 
     # --- patches --------------------------------------------------------------------------
 
@@ -275,6 +294,47 @@ class Database:
     def reports(self) -> list[ReportRow]:
         """Return the newest report of every endpoint on every patch."""
         return [ReportRow(**row) for row in self._rows("SELECT * FROM reports ORDER BY patch_id, version, endpoint_id")]
+
+    # --- sites ------------------------------------------------------------------------------
+
+    def save_site_limits(self, rows: Iterable[SiteLimitRow]) -> None:
+        """Keep the newest word on each site's limit."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        r.site,
+                        r.at,
+                        int(r.active),
+                        r.endpoints,
+                        r.fetchers,
+                        r.rate,
+                        r.capacity,
+                        int(r.configured),
+                        r.state,
+                        r.reason,
+                        json.dumps(r.seconds),
+                        r.yield_seconds,
+                        r.sending_seconds,
+                    )
+                    for r in rows
+                ],
+            )
+
+    def site_limits(self) -> list[SiteLimitRow]:
+        """Return the newest word on each site's limit, by name."""
+        return [
+            SiteLimitRow(
+                **row
+                | {
+                    "active": bool(row["active"]),
+                    "configured": bool(row["configured"]),
+                    "seconds": json.loads(row["seconds"]),
+                }
+            )
+            for row in self._rows("SELECT * FROM site_limits ORDER BY site")
+        ]
 
     # --- WAN bytes ------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ Times are seconds since 1970.
 
 from p2pdist.wire.codec import Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -57,6 +57,21 @@ CREATE TABLE reports (
     PRIMARY KEY (endpoint_id, patch_id, version),
     FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE site_limits (
+    site TEXT PRIMARY KEY,
+    at REAL NOT NULL,
+    active INTEGER NOT NULL,
+    endpoints INTEGER NOT NULL,
+    fetchers INTEGER NOT NULL,
+    rate INTEGER NOT NULL,
+    capacity INTEGER,
+    configured INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    seconds TEXT NOT NULL,
+    yield_seconds REAL NOT NULL,
+    sending_seconds REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE wan_bytes (
     site TEXT NOT NULL,
     torrent_hash TEXT NOT NULL,
@@ -64,6 +79,31 @@ CREATE TABLE wan_bytes (
     PRIMARY KEY (site, torrent_hash)
 ) STRICT, WITHOUT ROWID;
 """
+
+# from one version to the next; each is one transaction
+MIGRATIONS = {1: SCHEMA[SCHEMA.index("CREATE TABLE site_limits") : SCHEMA.index("CREATE TABLE wan_bytes")]}
+
+
+class SiteLimitRow(Record, frozen=True):
+    """How fast a site was sent to when that was last decided, and why; rates in bytes per second on the line."""
+
+    site: str
+    at: float
+    active: bool
+    """Something was being sent."""
+    endpoints: int
+    fetchers: int
+    """Endpoints that were being sent pieces."""
+    rate: int
+    capacity: int | None
+    configured: bool
+    """Whether somebody has described the line; else the capacity is learned."""
+    state: str
+    reason: str
+    seconds: dict[str, float]
+    """Spent under each reason since the server's start."""
+    yield_seconds: float
+    sending_seconds: float
 
 
 class PatchRow(Record, frozen=True):

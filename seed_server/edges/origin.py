@@ -5,13 +5,15 @@ a connection does, only that connection ends.
 """
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 import trio
 
+from bandwidth.profiles.model import Profile
+from bandwidth.units import line_share
 from p2pdist.errors import UserError
-from p2pdist.identifiers import EndpointId
+from p2pdist.identifiers import EndpointId, SiteName
 from p2pdist.wire.codec import DecodeError
 from p2pdist.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
 from seed_server.core.site_map import SiteMap
@@ -22,9 +24,11 @@ from seed_server.edges.origin_connection import LostConnectionError, OriginConne
 from seed_server.edges.origin_control import ControlConversation
 from seed_server.edges.origin_fleet import DENIED, Fleet
 from seed_server.edges.origin_gate import Gate, allowed_connections
+from seed_server.edges.origin_link import DataLink, Ending
 from seed_server.edges.origin_records import OriginRecords
 from seed_server.edges.origin_sender import PieceSender
-from seed_server.edges.origin_site import DataLink, Ending, Session
+from seed_server.edges.origin_site import Session
+from seed_server.edges.pacing import limit_packets, use_known_control
 from seed_server.edges.piece_source import PieceSource
 from seed_server.settings import ServerSettings, listen_addresses
 
@@ -60,6 +64,7 @@ class OriginServer:
             source=source,
             sites=sites,
             timestamp_version=timestamp_version,
+            egress=line_share(settings.egress_mbit, 1.0) if settings.egress_mbit else None,
         )
         self._sender = PieceSender(
             source,
@@ -79,6 +84,8 @@ class OriginServer:
         self._gate = Gate(allowed_connections())
         await self._fleet.reload_patches()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
+        for sock in sockets:
+            limit_packets(sock)
         self.addresses = [sock.getsockname()[:2] for sock in sockets]
         listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
         # shielded: the records end after the connections, whose last news is written too
@@ -88,6 +95,7 @@ class OriginServer:
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._fleet.tick)
+                    nursery.start_soon(self._fleet.steer)
                     nursery.start_soon(trio.serve_listeners, self._serve, listeners)
                     task_status.started()
             finally:
@@ -100,6 +108,10 @@ class OriginServer:
     def replace_sites(self, sites: SiteMap) -> None:
         """Use a new site map: rates change at once, endpoints whose site changes connect again."""
         self._fleet.replace_sites(sites)
+
+    def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
+        """Use these throttle profiles from now on."""
+        self._fleet.replace_profiles(profiles)
 
     def drop_denied(self, denied: set[EndpointId]) -> None:
         """Refuse exactly these endpoints from now on, and end their connections."""
@@ -179,7 +191,10 @@ class OriginServer:
             raise RefusedError(DENIED)
         session, live = self._fleet.join(connection, hello)
         welcome = Welcome(
-            server_name=self._settings.name, site=live.site.name, timestamp_version=self._fleet.timestamp_version
+            server_name=self._settings.name,
+            site=live.site.name,
+            timestamp_version=self._fleet.timestamp_version,
+            packet_bytes=live.rate.packet_bytes(trio.current_time()),
         )
         conversation = ControlConversation(
             session,
@@ -204,14 +219,15 @@ class OriginServer:
             raise RefusedError("there is no control connection: open that first")
         session, live = known
         link = DataLink(connection)
-        live.attach(session, link)
+        use_known_control(connection.socket)
+        live.attach(session, link, trio.current_time())
         try:
             with link.ending.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(_guarded, connection.receive_nothing, link.ending)
                     nursery.start_soon(_guarded, lambda: self._sender.run(live, session, link), link.ending)
         finally:
-            live.detach(session, link)
+            live.detach(session, link, trio.current_time())
         return link.ending.reason
 
 

@@ -108,7 +108,10 @@ class OriginConnection:
 
         Only one task may send on a connection.
         """
-        frame = encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
+        await self.send_frame(encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+
+    async def send_frame(self, frame: bytes) -> None:
+        """As `send`, for a frame that is one already."""
         # a frame that is cancelled half-way breaks the stream, and with it the goodbye: see `hurry_when_cancelled`
         self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + SEND_SECONDS)
         with self._sending as scope:

@@ -12,21 +12,20 @@ from p2pdist.wire.codec import DecodeError
 from p2pdist.wire.messages import (
     FromEndpoint,
     Goodbye,
+    LinkReport,
     PieceRejected,
     PieceStored,
-    Ping,
-    Pong,
     Report,
     Unavailable,
     Want,
     Welcome,
     decode_from_endpoint,
 )
+from p2pdist.wire.pings import ping_frame, ping_number
 from seed_server.core.site_ledger import LeasedPiece
 from seed_server.edges.database import PatchRow
 from seed_server.edges.origin_connection import LostConnectionError, RefusedError
 from seed_server.edges.origin_fleet import DAMAGED
-from seed_server.edges.origin_outbox import PING
 from seed_server.edges.origin_records import OriginRecords
 from seed_server.edges.origin_site import LiveSite, Session
 
@@ -55,8 +54,6 @@ class ControlConversation:
         self._welcome = welcome
         self._find_patch = find_patch
         self._records = records
-        self._pings_sent = 0
-        self._pongs = 0
         self._second = 0.0
         self._frames = 0
 
@@ -65,6 +62,12 @@ class ControlConversation:
         while True:
             body = await self._session.connection.receive()
             self._count_frame()
+            number = ping_number(body)
+            if number is not None:
+                # before anything that can wait: it measures the line
+                if not self._session.pings.echoed(number, trio.current_time()):
+                    raise RefusedError("answer to a ping that was never sent")
+                continue
             try:
                 message = decode_from_endpoint(body)
                 await self._take(message)
@@ -77,18 +80,25 @@ class ControlConversation:
         """Welcome the endpoint, then send what waits in the outbox. Raises `LostConnectionError`."""
         await self._session.connection.send(self._welcome)
         while True:
-            await self._session.connection.send(await self._session.outbox.take())
+            message = await self._session.outbox.take()
+            if message is None:
+                # the time counts from here: what it has waited behind is not the line's
+                await self._session.connection.send_frame(ping_frame(self._session.pings.sent(trio.current_time())))
+            else:
+                await self._session.connection.send(message)
 
     async def ping(self) -> None:
         """See that the endpoint is alive, and its certificate still valid. Raises `RefusedError`."""
+        missed = 0
         while True:
             if self._session.connection.certificate_expired:
                 raise RefusedError("the certificate has expired: renew it and connect again")
-            if self._pings_sent - self._pongs >= MAX_MISSED_PINGS:
+            if missed >= MAX_MISSED_PINGS:
                 raise RefusedError(f"no answer to {MAX_MISSED_PINGS} pings")
-            self._pings_sent += 1
-            self._session.outbox.put(PING, Ping(nonce=self._pings_sent))
+            echoes = self._session.pings.echoes
+            self._session.outbox.put_ping()
             await trio.sleep(PING_SECONDS)
+            missed = 0 if self._session.pings.echoes > echoes else missed + 1
 
     def _count_frame(self) -> None:
         now = trio.current_time()
@@ -105,15 +115,15 @@ class ControlConversation:
             case PieceStored():
                 leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
                 self._live.ledger.stored(self._session.endpoint, leased, trio.current_time())
+                if self._session.link is not None:
+                    self._session.link.piece_stored(leased)
                 self._wake_own()
             case PieceRejected():
                 self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case Report():
                 self._records.report(self._session.endpoint, message.patches)
-            case Pong():
-                if message.nonce > self._pings_sent:
-                    raise RefusedError("answer to a ping that was never sent")
-                self._pongs = max(self._pongs, message.nonce)
+            case LinkReport():
+                self._live.reported(self._session, message, trio.current_time())
             case Goodbye():
                 raise LostConnectionError(f"the endpoint said: {message.reason}")
             case _:

@@ -1,22 +1,35 @@
 """Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
 
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 import structlog
 import trio
 
+from bandwidth.profiles.model import Profile
+from bandwidth.units import BytesPerSecond
 from p2pdist.errors import UserError
 from p2pdist.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
 from p2pdist.wire.messages import ControlHello, RepositoryChanged, SitePeer, Unavailable
+from seed_server.core.egress import share_egress
 from seed_server.core.ledger import FetcherRank
-from seed_server.core.site_map import SiteMap
+from seed_server.core.site_map import Site, SiteMap
+from seed_server.core.site_policy import site_policy
+from seed_server.core.site_rate import SiteRate
 from seed_server.edges.database import Database, PatchRow
 from seed_server.edges.origin_connection import OriginConnection, RefusedError
 from seed_server.edges.origin_records import OriginRecords
 from seed_server.edges.origin_site import LiveSite, Session
 from seed_server.edges.piece_source import PieceSource
+from seed_server.edges.site_controller import SiteController
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
+LIMIT_SECONDS = 1.0  # how often a site's rate and its reason are written down
 RELOAD_SECONDS = 1.0  # wishes for unknown torrents make us ask the database this often, not more
+MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
 DENIED = "this PC has been denied by the operator"
@@ -37,7 +50,10 @@ class Fleet:
         source: PieceSource,
         sites: SiteMap,
         timestamp_version: int,
+        egress: BytesPerSecond | None = None,
     ) -> None:
+        """``egress``: what may be sent to all sites together; None: no cap."""
+        self._egress = egress
         self._fetchers = fetchers
         self._lease_seconds = lease_seconds
         self._database = database
@@ -48,6 +64,10 @@ class Fleet:
         self.patches: dict[TorrentHash, PatchRow] = {}
         """What is published; changed in place."""
         self._live: dict[SiteName, LiveSite] = {}
+        self._rates: OrderedDict[SiteName, SiteRate] = OrderedDict()
+        self._profiles: Mapping[SiteName, Profile] = {}
+        self._explained: set[SiteName] = set()
+        self._steering: trio.Nursery | None = None
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         self._denied: set[EndpointId] = set()
         self._reloaded_at = -RELOAD_SECONDS
@@ -68,7 +88,25 @@ class Fleet:
             if (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
                 session.end("the site map has changed: connect again")
             elif site != live.site:
-                live.replace(site)
+                live.replace(site, trio.current_time())
+
+    def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
+        """Use these sites' profiles, and for all others none, from now on."""
+        self._profiles = profiles
+        for live in self._live.values():
+            self._set_policy(live, trio.current_time())
+
+    def _set_policy(self, live: LiveSite, now: float) -> None:
+        name, rate = live.site.name, live.rate
+        policy = site_policy(
+            self._profiles.get(name),
+            name,
+            datetime.now(UTC),
+            capacity=rate.capacity(now),
+            spare=rate.spare(now),
+            remaining_bytes=live.ledger.remaining_bytes,
+        )
+        rate.set_policy(policy, now)
 
     def drop_denied(self, denied: set[EndpointId]) -> None:
         """Refuse exactly these endpoints from now on, and end their connections."""
@@ -102,8 +140,10 @@ class Fleet:
         if live is None or live.site != placement.site:  # of a map that has been replaced: it empties by itself
             live = LiveSite(
                 placement.site,
+                self._rate(placement.site, now),
                 fetchers=self._fetchers,
                 lease_seconds=self._lease_seconds,
+                on_active=self._site_active,
             )
             self._live[placement.site.name] = live
             for patch in self.patches.values():
@@ -122,7 +162,7 @@ class Fleet:
         """Take a session out of everything; calling it again does nothing."""
         if session.link is not None:
             session.link.ending.end(session.ending.reason)
-            live.detach(session, session.link)
+            live.detach(session, session.link, trio.current_time())
         live.leave(session, trio.current_time())
         if not live.sessions and self._live.get(live.site.name) is live:
             del self._live[live.site.name]
@@ -135,6 +175,39 @@ class Fleet:
                 endpoint=session.endpoint,
                 reason=session.ending.reason or "it closed the connection",
             )
+
+    def _rate(self, site: Site, now: float) -> SiteRate:
+        """Return what is known of a site's line, also from when it was last here."""
+        rate = self._rates.get(site.name)
+        if rate is None:
+            rate = self._rates[site.name] = SiteRate(site.line, now)
+        rate.set_line(site.line, now)
+        self._rates.move_to_end(site.name)
+        while len(self._rates) > MAX_KNOWN_LINES:
+            self._rates.popitem(last=False)
+        return rate
+
+    def _site_active(self, live: LiveSite) -> None:
+        self._set_policy(live, trio.current_time())
+        self._share_egress()
+        if self._steering is not None:
+            self._steering.start_soon(SiteController(live).run)
+
+    def _share_egress(self) -> None:
+        if self._egress is None:
+            return
+        active = [live.rate for live in self._live.values() if live.steered]
+        for at, ceiling in share_egress(self._egress, {at: rate.wanted for at, rate in enumerate(active)}).items():
+            active[at].egress_ceiling = ceiling
+
+    async def steer(self) -> None:
+        """Decide how fast each site is sent to, while anything is sent there; until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._steering = nursery
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._steering = None
 
     def _seen(self, session: Session, live: LiveSite, *, connected: bool) -> None:
         self._records.seen(
@@ -212,20 +285,39 @@ class Fleet:
 
     async def tick(self) -> None:
         """Do what is due, until cancelled."""
-        seen_at = trio.current_time()
+        seen_at = told_at = trio.current_time()
         while True:
             await trio.sleep(TICK_SECONDS)
             now = trio.current_time()
             for live in self._live.values():
                 live.tell_peers(now)
                 self._expire(live, now)
+            self._share_egress()
+            if now - told_at >= LIMIT_SECONDS:
+                told_at = now
+                for live in self._live.values():
+                    if live.steered:
+                        self._set_policy(live, now)  # a window may begin or end
+                self._explain(now)
             if now - seen_at >= SEEN_SECONDS:
                 seen_at = now
                 for session, live in self._sessions.values():
                     self._seen(session, live, connected=True)
 
+    def _explain(self, now: float) -> None:
+        """Say of each site where something is sent, or was a moment ago, how fast and why."""
+        active = {live.site.name for live in self._live.values() if live.steered}
+        for live in self._live.values():
+            if live.site.name in active | self._explained:
+                live.tell_limit(now)
+                self._records.site_limit(live.limit_row(now, time.time()))
+        self._explained = active
+
     def _expire(self, live: LiveSite, now: float) -> None:
-        expired = live.ledger.expire(now)
+        rate = live.link_rate
+        if rate == 0:
+            live.ledger.hold(now)
+        expired = live.ledger.expire(now, rate)
         for lease in expired:
             log.warning("a lease expired", endpoint=lease.endpoint, torrent=lease.torrent, piece=lease.piece)
             session = live.sessions.get(lease.endpoint)

@@ -5,7 +5,6 @@ import trio
 from p2pdist.wire.messages import Message
 
 MAX_WAITING = 1_024  # kinds × torrents that an endpoint can ask about before it reads an answer
-PING = "ping"
 
 
 class Outbox:
@@ -13,6 +12,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._waiting: dict[str, Message] = {}
+        self._ping_due = False
         self._filled = trio.Event()
 
     @property
@@ -25,10 +25,17 @@ class Outbox:
         self._waiting[key] = message
         self._filled.set()
 
-    async def take(self) -> Message:
-        """Wait for the next message; a ping overtakes, for it measures the line and not the queue."""
-        while not self._waiting:
+    def put_ping(self) -> None:
+        """Ask for a ping; one that waits already is enough."""
+        self._ping_due = True
+        self._filled.set()
+
+    async def take(self) -> Message | None:
+        """Wait for the next message; None asks for a ping, which overtakes: it measures the line and not the queue."""
+        while not self._waiting and not self._ping_due:
             self._filled = trio.Event()
             await self._filled.wait()
-        key = PING if PING in self._waiting else next(iter(self._waiting))
-        return self._waiting.pop(key)
+        if self._ping_due:
+            self._ping_due = False
+            return None
+        return self._waiting.pop(next(iter(self._waiting)))

@@ -9,7 +9,7 @@ import trio
 from p2pdist.errors import UserError
 from p2pdist.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.wire.messages import PatchReport
-from seed_server.edges.database import Database
+from seed_server.edges.database import Database, SiteLimitRow
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
 MAX_WAITING_REPORTS = 1_024  # of one endpoint between two writes: several full reports; more is a flood
@@ -33,9 +33,10 @@ class _Batch:
     seen: dict[EndpointId, _Seen] = field(default_factory=dict)
     sent_bytes: dict[tuple[SiteName, TorrentHash], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
+    limits: dict[str, SiteLimitRow] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.reports or self.seen or self.sent_bytes or self.damaged)
+        return bool(self.reports or self.seen or self.sent_bytes or self.damaged or self.limits)
 
 
 class OriginRecords:
@@ -67,6 +68,10 @@ class OriginRecords:
     def damaged(self, torrent: TorrentHash, reason: str) -> None:
         """Keep that a patch can no longer be served."""
         self._batch.damaged[torrent] = reason
+
+    def site_limit(self, row: SiteLimitRow) -> None:
+        """Keep how fast a site is sent to, and why."""
+        self._batch.limits[row.site] = row
 
     async def run(self) -> None:
         """Write once a second until cancelled, and then for the last time."""
@@ -105,6 +110,7 @@ class OriginRecords:
                 self._database.add_wan_bytes(site, torrent, count)
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
+            self._database.save_site_limits(batch.limits.values())
 
     def _put_back(self, batch: _Batch) -> None:
         """Join an unwritten batch with what has come since; the newer wins."""
@@ -112,6 +118,7 @@ class OriginRecords:
         for endpoint, reports in batch.reports.items():
             newer.reports[endpoint] = reports | newer.reports.get(endpoint, {})
         newer.seen = batch.seen | newer.seen
+        newer.limits = batch.limits | newer.limits
         newer.damaged = batch.damaged | newer.damaged
         for key, count in batch.sent_bytes.items():
             newer.sent_bytes[key] = newer.sent_bytes.get(key, 0) + count

@@ -16,11 +16,11 @@ from seed_server.core.site_ledger import LeasedPiece
 from seed_server.edges.content_store import DamagedPayloadError
 from seed_server.edges.database import PatchRow
 from seed_server.edges.origin_connection import RefusedError
+from seed_server.edges.origin_link import DataLink
 from seed_server.edges.origin_records import OriginRecords
-from seed_server.edges.origin_site import DataLink, LiveSite, Session
+from seed_server.edges.origin_site import LiveSite, Session
 from seed_server.edges.piece_source import PieceSource, TemporaryReadError
 
-SLICE_BYTES = 32 << 10  # progress of a lease is seen in such steps: 4 s on a line of 64 kbit/s
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
 SHORTAGE_SECONDS = 1.0  # before another try when the server lacks files or memory
@@ -56,10 +56,10 @@ class PieceSender:
             async with self._frames:
                 leased = live.ledger.next_piece(session.endpoint, trio.current_time())
                 if leased is not None:
-                    live.started_sending(link)
+                    live.started_sending(link, trio.current_time())
                     await self._send(live, session, link, leased)
                     continue
-            live.stopped_sending(link)
+            live.stopped_sending(link, trio.current_time())
             await link.sleep(IDLE_SECONDS)
 
     async def _send(self, live: LiveSite, session: Session, link: DataLink, leased: LeasedPiece) -> None:
@@ -87,13 +87,15 @@ class PieceSender:
         frame = memoryview(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
         written, counted = 0, 0
         while written < len(frame):
-            part = frame[written : written + SLICE_BYTES]
+            part = frame[written : written + await link.may_write()]
             written += len(part)
             with trio.move_on_after(self._stall_seconds) as scope:
                 await link.connection.send_part(part, last=written == len(frame))
             if scope.cancelled_caught:
                 raise RefusedError("the data connection takes no data")
+            link.written_bytes += len(part)
             live.ledger.progressed(session.endpoint, leased, trio.current_time())
             payload = min(written, len(data))
             self._records.sent(live.site.name, leased.torrent, payload - counted)
             counted = payload
+        link.piece_written(leased)

@@ -1,62 +1,31 @@
 """The live state of one site: who is connected, its ledger, its share of the line."""
 
+from collections.abc import Callable, Mapping
+
 import structlog
-import trio
 
 from bandwidth.units import BytesPerSecond
 from p2pdist.identifiers import EndpointId, TorrentHash
-from p2pdist.wire.messages import MAX_SITE_PEERS, SitePeer, SitePeers
+from p2pdist.wire.messages import MAX_SITE_PEERS, MAX_TEXT_CHARS, LinkReport, LinkWatch, SiteLimit, SitePeer, SitePeers
+from seed_server.core.business_reports import report_seconds
+from seed_server.core.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
 from seed_server.core.ledger import FetcherRank
-from seed_server.core.site_ledger import LeasedPiece, SiteLedger
+from seed_server.core.ping_log import PingLog
+from seed_server.core.site_ledger import SiteLedger
 from seed_server.core.site_map import Site
-from seed_server.edges.database import PatchRow
+from seed_server.core.site_rate import SiteRate
+from seed_server.core.site_sample import LinkView
+from seed_server.edges.database import PatchRow, SiteLimitRow
 from seed_server.edges.origin_connection import OriginConnection
+from seed_server.edges.origin_link import DataLink, Ending
 from seed_server.edges.origin_outbox import Outbox
-from seed_server.edges.pacing import pace
 
 SMALL_SITE_ENDPOINTS = 50
 SMALL_SITE_PEERS_SECONDS = 0.25  # neighbours hear of a newcomer at once
 LARGE_SITE_PEERS_SECONDS = 5.0  # a thousand lists of 200 peers are 20 MB: not at every single arrival
+ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted
 
 log = structlog.get_logger()
-
-
-class Ending:
-    """How a connection is told to end; the first reason counts."""
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.reason: str | None = None
-        """For the `Goodbye`; None: the other side is gone."""
-        self._ended = False
-
-    def end(self, reason: str | None) -> None:
-        """End it. Returns at once."""
-        if not self._ended:
-            self._ended = True
-            self.reason = reason
-            self.scope.cancel()
-
-
-class DataLink:
-    """The data connection of a session."""
-
-    def __init__(self, connection: OriginConnection) -> None:
-        self.connection = connection
-        self.ending = Ending()
-        self.writing: LeasedPiece | None = None
-        """The piece that is being sent."""
-        self._wake = trio.Event()
-
-    def wake(self) -> None:
-        """Make its sender look for a piece now."""
-        self._wake.set()
-        self._wake = trio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for `wake`, at most ``seconds``."""
-        with trio.move_on_after(seconds):
-            await self._wake.wait()
 
 
 class Session:
@@ -73,9 +42,11 @@ class Session:
         self.software = software
         self.ending = Ending()
         self.outbox = Outbox()
+        self.pings = PingLog()
         self.link: DataLink | None = None
         self.told_unavailable: set[TorrentHash] = set()
         self.told_peers: SitePeers | None = None
+        self.told_limit: SiteLimit | None = None
 
     def end(self, reason: str | None) -> None:
         """End both connections."""
@@ -87,12 +58,30 @@ class Session:
 class LiveSite:
     """A site with at least one connected endpoint."""
 
-    def __init__(self, site: Site, *, fetchers: int, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        site: Site,
+        rate: SiteRate,
+        *,
+        fetchers: int,
+        lease_seconds: float,
+        on_active: "Callable[[LiveSite], None]" = lambda _: None,
+    ) -> None:
+        """``fetchers``: the server's setting, 0: as many as suit the line.
+
+        ``on_active`` is called when the first link begins to send; whoever takes the call steers until none does.
+        """
         self.site = site
-        self.ledger = SiteLedger(fetchers=site.fetchers or fetchers, lease_seconds=lease_seconds)
+        self.rate = rate
+        self._fixed_fetchers = site.fetchers or fetchers
+        self.ledger = SiteLedger(fetchers=self._fixed_fetchers or SLOW_FETCHERS, lease_seconds=lease_seconds)
         self.sessions: dict[EndpointId, Session] = {}
-        self._rate: BytesPerSecond | None = site.rate
-        self._sending: set[DataLink] = set()
+        self.sending: set[DataLink] = set()
+        self.steered = False
+        """Somebody steers: `on_active` need not be called again."""
+        self._on_active = on_active
+        self._ended: dict[DataLink, float] = {}
+        self._watch: LinkWatch = LinkWatch(interval_seconds=None)
         self._peers_changed_at: float | None = None
         self._complained = False
 
@@ -110,6 +99,8 @@ class LiveSite:
     def join(self, session: Session, now: float) -> None:
         """Add a connected endpoint."""
         self.sessions[session.endpoint] = session
+        if self._watch.interval_seconds is not None:
+            session.outbox.put("watch", self._watch)
         self._peers_changed(now)
 
     def leave(self, session: Session, now: float) -> None:
@@ -117,20 +108,21 @@ class LiveSite:
         if self.sessions.get(session.endpoint) is session:
             del self.sessions[session.endpoint]
             self.ledger.left(session.endpoint)
+            self.rate.reports.left(session.endpoint)
             self._peers_changed(now)
             self.wake_all()
 
-    def attach(self, session: Session, link: DataLink) -> None:
+    def attach(self, session: Session, link: DataLink, now: float) -> None:
         """Make ``link`` the data connection of ``session``; an older one ends."""
         if session.link is not None:
             session.link.ending.end("replaced by a newer data connection")
-            self.detach(session, session.link)
+            self.detach(session, session.link, now)
         session.link = link
         self.ledger.data_connected(session.rank)
 
-    def detach(self, session: Session, link: DataLink) -> None:
+    def detach(self, session: Session, link: DataLink, now: float) -> None:
         """Take the data connection away; its leases are void."""
-        self.stopped_sending(link)
+        self.stopped_sending(link, now)
         if session.link is link:
             session.link = None
             self.ledger.data_lost(session.endpoint)
@@ -167,28 +159,125 @@ class LiveSite:
 
     # --- the line -----------------------------------------------------------------------
 
-    def replace(self, site: Site) -> None:
-        """Use a changed rate from now on."""
+    def replace(self, site: Site, now: float) -> None:
+        """Use another description of the line from now on."""
         self.site = site
-        self._rate = site.rate
+        self.rate.set_line(site.line, now)
+
+    def started_sending(self, link: DataLink, now: float) -> None:
+        """Give ``link`` its share of the line; idle connections need none."""
+        if link in self.sending:
+            return
+        if not self.steered:
+            self.steered = True
+            self._on_active(self)
+        if not self.sending:
+            self.rate.resume(now)
+        self.sending.add(link)
+        self.rate.sampler.started(link, link.view())
+        self._ended.pop(link, None)
         self._divide()
 
-    def started_sending(self, link: DataLink) -> None:
-        """Give ``link`` its share of the line; idle connections need none."""
-        if link not in self._sending:
-            self._sending.add(link)
+    def stopped_sending(self, link: DataLink, now: float) -> None:
+        """Give the share of ``link`` to the others."""
+        if link in self.sending:
+            self.sending.remove(link)
+            self._ended[link] = now
             self._divide()
 
-    def stopped_sending(self, link: DataLink) -> None:
-        """Give the share of ``link`` to the others."""
-        if link in self._sending:
-            self._sending.remove(link)
-            self._divide()
+    def fit_ledger(self, now: float) -> None:
+        """Let as many endpoints fetch, and as far ahead, as suit the line."""
+        rate = self.rate
+        # what the line carries rather than what it may be sent now: a yield is no reason to change fetchers
+        usual = max(rate.decision.allowance, rate.capacity(now) or 0)
+        usual = BytesPerSecond(usual if rate.ceiling is None else min(usual, rate.ceiling))
+        fetchers = self._fixed_fetchers or fetchers_for(usual, rate.sampler.known_rtt_seconds)
+        before = self.ledger.fetchers
+        self.ledger.resize(fetchers=fetchers, unconfirmed_bytes=unconfirmed_bytes_for(usual))
+        if fetchers > before:
+            self.wake_all()
+
+    @property
+    def link_rate(self) -> BytesPerSecond | None:
+        """The least that one of the links that send may send; None when none does."""
+        return min((link.rate for link in self.sending if link.rate is not None), default=None)
+
+    def views(self, now: float) -> dict[DataLink, LinkView]:
+        """Look at the links that send, and at those that have just ended."""
+        self._ended = {link: at for link, at in self._ended.items() if now - at < ENDED_SECONDS}
+        views = {link: link.view() for link in self.sending}
+        return views | {link: link.view(sending=False) for link in self._ended}
 
     def _divide(self) -> None:
-        share = None if self._rate is None else BytesPerSecond(max(1, self._rate // max(1, len(self._sending))))
-        for link in self._sending:
-            result = pace(link.connection.socket, share)
-            if not result.taken and self._rate is not None and not self._complained:
+        self.set_rates(self.rate.divide({link: link.view() for link in self.sending}))
+
+    def set_rates(self, shares: Mapping[DataLink, BytesPerSecond]) -> None:
+        """Keep the shares from now on."""
+        for link, share in shares.items():
+            result = link.set_rate(share)
+            if result is not None and not result.taken and not self._complained:
                 self._complained = True
-                log.warning("the site's line cannot be paced", site=self.site.name, reason=result.reason)
+                log.warning("the site's line cannot be paced by the kernel", site=self.site.name, reason=result.reason)
+
+    # --- what endpoints see of the line -----------------------------------------------------
+
+    def watch(self, *, active: bool) -> None:
+        """Tell every endpoint how often to report while the site fetches, or that it is quiet."""
+        interval = report_seconds(len(self.sessions), self.rate.sample_seconds) if active else None
+        if self._watch.interval_seconds != interval:
+            self._watch = LinkWatch(interval_seconds=interval)
+            for session in self.sessions.values():
+                session.outbox.put("watch", self._watch)
+
+    def limit(self, now: float) -> SiteLimit:
+        """Return how fast the site is sent to, and why."""
+        rate = self.rate
+        times = rate.times
+        return SiteLimit(
+            rate=rate.decision.allowance,
+            capacity=rate.capacity(now),
+            configured=rate.configured is not None,
+            state=rate.decision.state.value,
+            reason=rate.decision.reason[:MAX_TEXT_CHARS],
+            seconds={cause: round(seconds, 1) for cause, seconds in times.by_cause.items()},
+            yield_seconds=round(times.yielding, 1),
+        )
+
+    def tell_limit(self, now: float) -> None:
+        """Send every endpoint how fast the site is sent to; of a large site, those that fetch."""
+        limit = self.limit(now)
+        everybody = len(self.sessions) <= SMALL_SITE_ENDPOINTS
+        for session in self.sessions.values():
+            if (everybody or session.link in self.sending) and session.told_limit != limit:
+                session.told_limit = limit
+                session.outbox.put("limit", limit)
+
+    def limit_row(self, now: float, wall_clock: float) -> SiteLimitRow:
+        """Return the same for the operator."""
+        limit = self.limit(now)
+        return SiteLimitRow(
+            site=self.site.name,
+            at=wall_clock,
+            active=bool(self.sending),
+            endpoints=len(self.sessions),
+            fetchers=len(self.sending),
+            rate=limit.rate,
+            capacity=limit.capacity,
+            configured=limit.configured,
+            state=limit.state,
+            reason=limit.reason,
+            seconds=limit.seconds,
+            yield_seconds=limit.yield_seconds,
+            sending_seconds=round(self.rate.times.sending, 1),
+        )
+
+    def reported(self, session: Session, report: LinkReport, now: float) -> None:
+        """Take what an endpoint sees of others' traffic."""
+        self.rate.reports.reported(
+            session.endpoint,
+            interval_seconds=report.interval_seconds,
+            business_bytes=report.business_bytes,
+            flows=report.flows,
+            harm_seconds=report.harm_seconds,
+            now=now,
+        )

@@ -52,6 +52,7 @@ from seed_server.core.role_policy import (
 from seed_server.edges import repository_files
 from seed_server.edges.file_lock import FileLock
 from seed_server.edges.key_files import key_path, load_signing_key
+from seed_server.edges.repository_files import damaged, untrusted
 from seed_server.settings import ServerHome, ServerSettings
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
@@ -144,7 +145,7 @@ class Repository:
         try:
             return decode_rollouts(self._read_target(self._load().targets["rollouts"].signed, ROLLOUTS_TARGET))
         except DecodeError as error:
-            raise _damaged(ROLLOUTS_TARGET) from error
+            raise damaged(ROLLOUTS_TARGET) from error
 
     def manifests(self) -> list[Manifest]:
         """Return the manifest of every published patch. Raises `UserError` (STORAGE) when one is damaged."""
@@ -153,11 +154,16 @@ class Repository:
         try:
             return [decode_manifest(self._read_target(patches, name)) for name in names]
         except DecodeError as error:
-            raise _damaged("a manifest") from error
+            raise damaged("a manifest") from error
 
     def expiries(self) -> list[RoleExpiry]:
         """Return when each role expires."""
         return self._load().expiries()
+
+    def profiles(self) -> dict[str, bytes]:
+        """Return the throttle profiles of sites, by target path."""
+        role = self._load().targets["profiles"].signed
+        return {name: self._read_target(role, name) for name in role.targets}
 
     # --- changes ---------------------------------------------------------------------
 
@@ -186,7 +192,18 @@ class Repository:
         """Raise `UserError` (REFUSED) when this is not the key that endpoints trust for patches."""
         delegations = self._load().targets["targets"].signed.delegations
         if delegations is None or _public(patches_key).keyid not in delegations.keys:
-            raise _untrusted("patches")
+            raise untrusted("patches")
+
+    def change_profile(self, target: str, data: bytes | None, *, profiles_key: Ed25519PrivateKey, now: float) -> int:
+        """Sign a site's profile, or its removal (None); return the new timestamp version. Raises as `publish_patch`."""
+        with self._writing():
+            current = self._load()
+            profiles = current.targets["profiles"].signed
+            if data is None:
+                profiles.targets.pop(target, None)
+            else:
+                self._add_target(profiles, target, data)
+            return self._commit(current, ("profiles",), {**self._online_keys(), "profiles": profiles_key}, now)
 
     def refresh_timestamp(self, now: float, *, force: bool = False) -> bool:
         """Sign anew every online role that is past half of its life; return whether anything was written.
@@ -232,7 +249,7 @@ class Repository:
         for name in ("targets", *_DELEGATED_PATHS):
             meta = snapshot.signed.meta.get(f"{name}.json")
             if meta is None:
-                raise _damaged("snapshot")
+                raise damaged("snapshot")
             targets[name] = self._read(f"{meta.version}.{name}", Targets)
             _verify(root.signed if name == "targets" else targets["targets"].signed, name, targets[name])
         return _Current(root, timestamp, snapshot, targets)
@@ -243,7 +260,7 @@ class Repository:
             metadata = Metadata[T].from_bytes(path.read_bytes())
         except FileNotFoundError:
             if self._home.tuf_metadata.exists():
-                raise _damaged(name) from None
+                raise damaged(name) from None
             raise UserError(
                 f"There is no repository in {self._home.root}. Name the right directory with --home.",
                 ExitCode.NOT_SET_UP,
@@ -251,20 +268,20 @@ class Repository:
         except OSError as error:
             raise UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", ExitCode.STORAGE) from error
         except RepositoryError as error:
-            raise _damaged(name) from error
+            raise damaged(name) from error
         if not isinstance(metadata.signed, kind):
-            raise _damaged(name)
+            raise damaged(name)
         return metadata
 
     def _read_target(self, role: Targets, name: str) -> bytes:
         target = role.targets.get(name)
         if target is None:
-            raise _damaged(name)
+            raise damaged(name)
         try:
             data = (self._home.tuf_targets / target.get_prefixed_paths()[0]).read_bytes()
             target.verify_length_and_hashes(data)
         except (OSError, RepositoryError) as error:
-            raise _damaged(name) from error
+            raise damaged(name) from error
         return data
 
     def _online_keys(self) -> dict[str, Ed25519PrivateKey]:
@@ -332,7 +349,7 @@ class Repository:
         try:
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except RepositoryError as error:
-            raise _untrusted(_KEY_OF_ROLE.get(role, role)) from error
+            raise untrusted(_KEY_OF_ROLE.get(role, role)) from error
         return metadata.to_bytes()
 
 
@@ -362,7 +379,7 @@ def _verify(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> None
     try:
         delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except (RepositoryError, ValueError) as error:
-        raise _damaged(role) from error
+        raise damaged(role) from error
 
 
 def _public(key: Ed25519PrivateKey) -> SSlibKey:
@@ -371,18 +388,3 @@ def _public(key: Ed25519PrivateKey) -> SSlibKey:
 
 def _moment(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(int(seconds), dt.UTC)
-
-
-def _untrusted(key: str) -> UserError:
-    return UserError(
-        f"The {key} key is not the one that this repository trusts; nothing was announced. "
-        "Use the offline folder that 'seed-server init' made for this server.",
-        ExitCode.REFUSED,
-    )
-
-
-def _damaged(what: str) -> UserError:
-    return UserError(
-        f"The repository's {what} is damaged or was tampered with. Restore the tuf folder from a backup.",
-        ExitCode.STORAGE,
-    )

@@ -1,7 +1,8 @@
-"""Which files of the TUF repository no client can need any more. Blocking."""
+"""Which files of the TUF repository no client can need any more, and what is said of broken ones. Blocking."""
 
 from collections.abc import Mapping
 
+from p2pdist.errors import ExitCode, UserError
 from seed_server.settings import ServerHome
 
 KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
@@ -22,3 +23,20 @@ def prune(home: ServerHome, newest_versions: Mapping[str, int], rollouts: str) -
     others = [path for path in in_force.parent.iterdir() if path != in_force]
     for path in sorted(others, key=lambda path: path.stat().st_mtime_ns)[: -(KEEP_VERSIONS - 1)]:
         path.unlink(missing_ok=True)
+
+
+def untrusted(key: str) -> UserError:
+    """Return what is raised for a key that endpoints do not trust."""
+    return UserError(
+        f"The {key} key is not the one that this repository trusts; nothing was announced. "
+        "Use the offline folder that 'seed-server init' made for this server.",
+        ExitCode.REFUSED,
+    )
+
+
+def damaged(what: str) -> UserError:
+    """Return what is raised for a part of the repository that is not as it was signed."""
+    return UserError(
+        f"The repository's {what} is damaged or was tampered with. Restore the tuf folder from a backup.",
+        ExitCode.STORAGE,
+    )

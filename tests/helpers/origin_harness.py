@@ -33,14 +33,13 @@ from p2pdist.wire.messages import (
     Goodbye,
     Message,
     Piece,
-    Ping,
-    Pong,
     Want,
     Welcome,
     decode_from_server,
     decode_on_data_connection,
     encode_message,
 )
+from p2pdist.wire.pings import ping_frame, ping_number
 from seed_server.core.site_map import SiteMap, parse_site_map
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.content_store import ContentStore
@@ -54,7 +53,14 @@ PIECE_BYTES = 64 << 10
 DEADLINE_SECONDS = 10.0  # of a whole test: nothing here takes a second on an idle machine
 
 Stream = trio.SSLStream[trio.SocketStream]
-M = TypeVar("M", bound=Message)
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A ping of the server's."""
+
+    number: int
 
 
 class Closed(Exception):  # noqa: N818 - an event more than an error
@@ -70,18 +76,23 @@ class Connection:
     decoder: FrameDecoder = field(default_factory=lambda: FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES))
     bodies: list[bytes] = field(default_factory=list)
     received_bytes: int = 0
+    sending: trio.Lock = field(default_factory=trio.Lock)
 
     async def send(self, message: Message) -> None:
         await self.send_raw(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
 
+    async def echo(self, ping: Ping) -> None:
+        await self.send_raw(ping_frame(ping.number))
+
     async def send_raw(self, data: bytes) -> None:
         with contextlib.suppress(trio.BrokenResourceError):  # what the server has said shows when it is read
-            await self.stream.send_all(data)
+            async with self.sending:
+                await self.stream.send_all(data)
 
     async def send_eof(self) -> None:
         await self.stream.transport_stream.send_eof()
 
-    async def receive(self) -> Message:
+    async def receive(self) -> Message | Ping:
         """Return the next message. Raises `Closed`."""
         while not self.bodies:
             try:
@@ -93,6 +104,8 @@ class Connection:
             self.received_bytes += len(data)
             self.bodies = self.decoder.feed(bytes(data))
         body = self.bodies.pop(0)
+        if not self.data and (number := ping_number(body)) is not None:
+            return Ping(number)
         message: Message = decode_on_data_connection(body) if self.data else decode_from_server(body)
         if isinstance(message, Goodbye):
             raise Closed(message.reason)
@@ -105,7 +118,7 @@ class Connection:
             if isinstance(message, kind):
                 return message
             if isinstance(message, Ping):
-                await self.send(Pong(nonce=message.nonce))
+                await self.echo(message)
 
     async def closed(self) -> str:
         """Wait for the end and return the reason that the server gave."""

@@ -104,7 +104,7 @@ async def running(open_endpoint: Any, root: Path) -> AsyncIterator[Running]:
         async def send(message: FromEndpoint) -> None:
             sent.append(message)
 
-        transfers = Transfers(home, endpoint.engine, nursery, send, can_fetch=True)
+        transfers = Transfers(home, endpoint.engine, nursery, send, can_fetch=lambda: True)
         await transfers.load()
         yield Running(transfers, endpoint.engine, home, sent)
         await transfers.save()

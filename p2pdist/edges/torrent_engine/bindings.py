@@ -6,7 +6,7 @@ import libtorrent as lt
 
 from p2pdist.core.torrent_file import TorrentFile, TorrentFileError, read_torrent_file
 from p2pdist.edges.torrent_engine.reports import EngineError, Failure, PeerSnapshot
-from p2pdist.edges.torrent_engine.settings import TORRENT_LIMITS
+from p2pdist.edges.torrent_engine.settings import LEAST_RATE, TORRENT_LIMITS, serving_settings
 from p2pdist.edges.torrent_engine.state import Activity, StatusFields
 from p2pdist.errors import ExitCode
 from p2pdist.identifiers import TorrentHash
@@ -64,6 +64,18 @@ def _peer_infos(handle: lt.torrent_handle) -> list[lt.peer_info]:
         return handle.get_peer_info()
     except RuntimeError:  # removed meanwhile
         return []
+
+
+def limit_class(session: lt.session, lan: int, upload: int | None, download: int | None, serve: bool) -> None:
+    """Set the rates of the neighbours' class, and whether they are served. Blocking: the session's thread answers."""
+    # all keys: a partial dictionary writes garbage. 0 is libtorrent's word for unlimited, 10 its least
+    limits: Any = {
+        "upload_limit": 0 if upload is None else max(LEAST_RATE, upload),
+        "download_limit": 0 if download is None else max(LEAST_RATE, download),
+    }
+    session.set_peer_class(lan, {**session.get_peer_class(lan), **limits})
+    settings: Any = serving_settings(serve)
+    session.apply_settings(settings)
 
 
 def failure_of(code: lt.error_code, operation: lt.operation_t | None = None) -> Failure:

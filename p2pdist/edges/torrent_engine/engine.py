@@ -15,7 +15,7 @@ import libtorrent as lt
 import structlog
 import trio
 
-from p2pdist.edges.torrent_engine.bindings import activity_of, ask_peers, copied, failure_of, read_torrent
+from p2pdist.edges.torrent_engine.bindings import activity_of, ask_peers, copied, failure_of, limit_class, read_torrent
 from p2pdist.edges.torrent_engine.reports import (
     EngineError,
     EngineEvent,
@@ -55,8 +55,11 @@ class _Torrent:
 class TorrentEngine:
     """A running session. Made by `open_torrent_engine`; every method runs in the trio thread."""
 
-    def __init__(self, session: lt.session, identity: SwarmIdentity, listen_port: int) -> None:
+    def __init__(self, session: lt.session, identity: SwarmIdentity, listen_port: int, lan_class: int) -> None:
         self._session = session
+        self._lan_class = lan_class
+        self._lan_bytes = (0, 0)
+        self._stats_seen = trio.Event()
         self._identity = identity
         self.listen_port = listen_port
         """The TLS port that neighbours connect to."""
@@ -69,6 +72,7 @@ class TorrentEngine:
         self._update_seen = trio.Event()
         self._handlers: dict[type[lt.alert], Callable[[Any], None]] = {
             lt.state_update_alert: self._on_state_update,
+            lt.session_stats_alert: self._on_session_stats,
             lt.state_changed_alert: self._on_state_changed,
             lt.cache_flushed_alert: self._on_cache_flushed,
             lt.piece_finished_alert: self._on_piece_finished,
@@ -207,6 +211,21 @@ class TorrentEngine:
         if torrent is not None:
             torrent.handle.connect_peer((address, port), _FROM_TRACKER, 0)
 
+    async def limit_lan(self, *, upload: int | None, download: int | None, serve: bool) -> None:
+        """Swap with neighbours at most this fast, in bytes per second; None: unlimited.
+
+        Without ``serve`` no neighbour gets anything: each is told so (choked), and asks others.
+        """
+        await trio.to_thread.run_sync(limit_class, self._session, self._lan_class, upload, download, serve)
+
+    async def lan_bytes(self) -> tuple[int, int]:
+        """Return the bytes received from and sent to neighbours so far, the protocol's own among them."""
+        seen = self._stats_seen
+        self._session.post_session_stats()
+        with trio.move_on_after(ANSWER_SECONDS):
+            await seen.wait()
+        return self._lan_bytes
+
     # --- looking --------------------------------------------------------------------
 
     async def refresh(self) -> None:
@@ -276,6 +295,12 @@ class TorrentEngine:
         self._updates_seen += 1
         self._update_seen.set()
         self._update_seen = trio.Event()
+
+    def _on_session_stats(self, alert: lt.session_stats_alert) -> None:
+        values = alert.values
+        self._lan_bytes = (values["net.recv_bytes"], values["net.sent_bytes"])
+        self._stats_seen.set()
+        self._stats_seen = trio.Event()
 
     def _on_state_changed(self, alert: lt.state_changed_alert) -> None:
         if state := self._states.get(alert.handle):

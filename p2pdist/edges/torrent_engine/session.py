@@ -38,11 +38,13 @@ async def open_torrent_engine(
     with readable, writable:
         readable.setblocking(False)
         writable.setblocking(False)
-        holder = [_new_session(listen_address, listen_port)]
+        session, lan_class = _new_session(listen_address, listen_port)
+        holder = [session]
+        del session
         try:
             holder[0].set_alert_fd(writable.fileno())
             port = await _listening(holder[0], readable, f"{listen_address}:{listen_port}")
-            engine = TorrentEngine(holder[0], identity, port)
+            engine = TorrentEngine(holder[0], identity, port, lan_class)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(engine.read_alerts, readable)
                 try:
@@ -58,7 +60,7 @@ async def open_torrent_engine(
                 log.warning("the torrent engine takes long to close; its last writes may be missing")
 
 
-def _new_session(listen_address: str, listen_port: int) -> lt.session:
+def _new_session(listen_address: str, listen_port: int) -> tuple[lt.session, int]:
     category = lt.alert.category_t
     session: lt.session = _make_session(
         {
@@ -75,12 +77,14 @@ def _new_session(listen_address: str, listen_port: int) -> lt.session:
     session.add_extension("smart_ban")
     # our own class for every address, before any torrent: the built-in one exempts the LAN from limits
     lan = session.create_peer_class("lan")
-    session.set_peer_class(lan, {**session.get_peer_class(lan), "ignore_unchoke_slots": True})
+    session.set_peer_class(
+        lan, {**session.get_peer_class(lan), "ignore_unchoke_slots": False}
+    )  # see `serving_settings`
     everybody = lt.ip_filter()
     everybody.add_rule("0.0.0.0", "255.255.255.255", 1 << lan)  # noqa: S104 - a range, not a listener
     everybody.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1 << lan)
     session.set_peer_class_filter(everybody)
-    return session
+    return session, lan
 
 
 async def _listening(session: lt.session, readable: socket.socket, wanted: str) -> int:

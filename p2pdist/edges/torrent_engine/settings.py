@@ -7,6 +7,7 @@ MAX_CONNECTIONS = 80  # of all torrents together; each costs a TLS state and buf
 PEER_CONNECT_SECONDS = 5  # on a LAN an answer takes milliseconds; a switched-off PC gives none
 HANDSHAKE_SECONDS = 10  # TLS and BitTorrent, on a PC that is busy
 RECONNECT_SECONDS = 3  # soonest second attempt; libtorrent by itself repeats some that were refused at this pace
+LEAST_RATE = 10  # bytes per second: libtorrent's least limit
 REQUEST_SECONDS = 10  # a block that a neighbour owes for so long is asked of another one
 ALERT_QUEUE_CAP = 10_000  # a piece is one alert: some seconds of a fast LAN while the event loop is held up
 
@@ -31,6 +32,11 @@ TORRENT_LIMITS: dict[str, Any] = {
     "max_decode_depth": 12,  # a single-file v2 torrent needs 6
     "max_decode_tokens": 2_000,  # one long string holds all hashes
 }
+
+
+def serving_settings(serve: bool) -> dict[str, Any]:
+    """Return what makes this endpoint serve every neighbour, or none: without slots, all are choked within a second."""
+    return {"unchoke_slots_limit": -1 if serve else 0}
 
 
 def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
@@ -67,6 +73,9 @@ def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
         "request_timeout": REQUEST_SECONDS,
         "piece_timeout": REQUEST_SECONDS,
         "allow_multiple_connections_per_ip": False,
+        **serving_settings(serve=True),
+        "unchoke_interval": 1,  # s; so soon it is heard that an endpoint refuses to serve, or serves again
+        "allowed_fast_set_size": 0,  # who is choked gets nothing, not even its first pieces
         "max_peerlist_size": 500,
         "auto_sequential": False,  # rarest first is what makes neighbours useful to each other
         # memory and threads of an office PC

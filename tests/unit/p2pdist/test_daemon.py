@@ -1,7 +1,9 @@
 """`p2pdist.daemon`: what must not end it, and where it can be reached."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,8 +16,10 @@ from p2pdist.edges import local_facts
 from p2pdist.edges.identity_store import Identity
 from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import ExitCode, UserError
+from p2pdist.manifest.site_profile import SiteProfile
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.transfers import Transfers
+from p2pdist.wire.messages import SiteLimit
 
 
 def identity(home: Path) -> Identity:
@@ -98,3 +102,17 @@ def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be made") as caught, hold_lock(home):
         pass
     assert caught.value.exit_code is ExitCode.STORAGE
+
+
+def test_limiter_says_what_the_server_said_last(tmp_path: Path) -> None:
+    made = daemon(tmp_path, None)
+    origin = cast("Any", SimpleNamespace(status="connected"))
+    assert made.limiter(origin) == {"site": None, "server_connection": "connected", "line": None, "profile": None}
+    made.site = "oslo"
+    made.site_profile = SiteProfile(format=1, site="oslo", text='name = "Office"\ntime_zone = "UTC"\n')
+    made.site_limit = SiteLimit(
+        rate=1, capacity=None, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
+        yield_seconds=0.0,
+    )  # fmt: skip
+    answer = json.loads(json.dumps(made.limiter(origin)))
+    assert (answer["profile"], answer["line"]["reason"], answer["line"]["capacity"]) == ("Office", "ramping up", None)

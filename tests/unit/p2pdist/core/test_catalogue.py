@@ -2,8 +2,8 @@
 
 import pytest
 
-from p2pdist.core.catalogue import DocumentError, read_patches
-from p2pdist.identifiers import PatchId, PatchVersion, TorrentHash
+from p2pdist.core.catalogue import DocumentError, read_patches, read_profile
+from p2pdist.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
 from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts, encode_manifest, manifest_target, torrent_target
 
 HASH = "ab" * 32
@@ -79,3 +79,15 @@ def test_the_cap_on_all_documents_holds(spare: int, count: int) -> None:
     size = 2 * len(b"torrent") + sum(len(found[path_of(name)]) for name in ("a", "b"))
     taken, refused = read(found, entry("a", 1), entry("b", 2), max_bytes=size + spare)
     assert (len(taken), len(refused)) == (count, 2 - count)
+
+
+@pytest.mark.parametrize("content", [b"junk", b"", None], ids=["junk", "empty", "cannot be had"])
+def test_profile_that_cannot_be_used_is_none_and_holds_up_nothing(content: bytes | None) -> None:
+    def get(_path: str, _cap: int) -> bytes:
+        if content is None:
+            raise DocumentError("gone")
+        return content
+
+    assert read_profile(SiteName("oslo"), lambda _: True, get) is None
+    assert read_profile(None, lambda _: True, get) is None
+    assert read_profile(SiteName("oslo"), lambda _: False, get) is None

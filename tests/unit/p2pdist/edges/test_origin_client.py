@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 import trio
 
@@ -22,11 +24,10 @@ from p2pdist.wire.messages import (
     Goodbye,
     Message,
     Piece,
-    Ping,
-    Pong,
     RepositoryChanged,
     Welcome,
 )
+from p2pdist.wire.pings import ping_frame
 from tests.helpers.pki import TestCA, client_context, server_context
 
 ADDRESS = "127.0.9.1"
@@ -34,7 +35,7 @@ CA = TestCA()
 SERVER = CA.issue(ADDRESS)
 CLIENT = CA.issue("endpoint")
 TORRENT = "ab" * 32
-WELCOME = Welcome(server_name="hq", site="branch", timestamp_version=3)
+WELCOME = Welcome(server_name="hq", site="branch", timestamp_version=3, packet_bytes=1_500)
 DEADLINE_SECONDS = 10
 
 Stream = trio.SSLStream[trio.SocketStream]
@@ -64,7 +65,8 @@ class Side:
     async def receive(self) -> bytes:
         while not self.bodies:
             data = await self.stream.receive_some()
-            assert data, "the client closed the connection"
+            if not data:
+                raise trio.BrokenResourceError("the client closed the connection")
             self.bodies = self.decoder.feed(bytes(data))
         return self.bodies.pop(0)
 
@@ -126,14 +128,47 @@ async def test_says_hello_and_hands_on_what_the_server_says() -> None:
         assert await client.events.receive() == RepositoryChanged(timestamp_version=4)
 
 
+async def test_answers_a_ping_before_what_came_with_it() -> None:
+    answered = trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        changed = encode_frame(messages.encode_message(RepositoryChanged(timestamp_version=4)), max_bytes=1_000)
+        await side.stream.send_all(changed * (origin_client.EVENTS_BUFFERED + 1) + ping_frame(7))
+        assert await side.receive() == (7).to_bytes(4, "big")
+        answered.set()
+        await side.closed()
+
+    async with connected(control):
+        await answered.wait()
+
+
+async def test_data_connection_has_packets_of_the_size_that_the_server_asks_for() -> None:
+    segment: list[int] = []
+    seen = trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(msgspec.structs.replace(WELCOME, packet_bytes=1_000))
+        await side.closed()
+
+    async def data(side: Side) -> None:
+        segment.append(side.stream.transport_stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+        seen.set()
+        await side.closed()
+
+    async with connected(control, data):
+        await seen.wait()
+    assert 900 <= segment[0] <= 960
+
+
 async def test_answers_a_ping_at_once_although_nobody_takes_the_pieces() -> None:
     answered = trio.Event()
 
     async def control(side: Side) -> None:
         await side.send(WELCOME)
-        for nonce in range(20):
-            await side.send(Ping(nonce=nonce))
-            assert messages.decode_from_endpoint(await side.receive()) == Pong(nonce=nonce)
+        for number in range(20):
+            await side.stream.send_all(ping_frame(number))
+            assert await side.receive() == number.to_bytes(4, "big")
         answered.set()
         await side.closed()
 
@@ -169,7 +204,7 @@ async def test_pieces_wait_in_the_socket_when_nobody_takes_them() -> None:
     ("answer", "reason"),
     [
         pytest.param(Goodbye(reason="this endpoint is denied"), "this endpoint is denied", id="goodbye"),
-        pytest.param(Ping(nonce=1), "Ping out of order", id="no welcome"),
+        pytest.param(RepositoryChanged(timestamp_version=1), "RepositoryChanged out of order", id="no welcome"),
         pytest.param(DataHello(protocol=1), "malformed message", id="message of the other direction"),
     ],
 )

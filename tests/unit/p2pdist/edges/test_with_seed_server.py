@@ -21,7 +21,9 @@ from p2pdist.edges.origin_client import OriginAddress
 from p2pdist.edges.payload_files import prepare_home
 from p2pdist.edges.trust_store import TrustError, TrustStore
 from p2pdist.errors import ExitCode, UserError
+from p2pdist.identifiers import SiteName
 from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts
+from p2pdist.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.wire.enrolment import Token, encode_token
 from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
@@ -140,6 +142,28 @@ async def test_renewed_offline_roles_and_a_new_root_are_followed(tmp_path: Path)
             after = await store.refresh(time.time())
             assert after.patches == before.patches
             assert after.timestamp_version > before.timestamp_version
+
+
+async def test_a_site_s_profile_reaches_its_endpoints_and_stays_over_a_restart(tmp_path: Path) -> None:
+    document = SiteProfile(format=1, site="oslo", text='name = "Office"\ntime_zone = "UTC"\n')
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        key = SIGNING_KEYS[server.home.root]["profiles"]
+        target = profile_target(SiteName("oslo"))
+        server.repository.change_profile(target, encode_site_profile(document), profiles_key=key, now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert (await store.refresh(time.time())).profile is None, "its site is not known yet"
+            store.site = SiteName("bergen")
+            assert (await store.refresh(time.time())).profile is None
+            store.site = SiteName("oslo")
+            assert (await store.refresh(time.time())).profile == document
+        async with trusting(identity, tmp_path / "trust") as store:
+            store.site = SiteName("oslo")
+            cached = await store.load_cached(time.time())
+            assert cached is not None
+            assert cached.profile == document
+            server.repository.change_profile(target, None, profiles_key=key, now=time.time())
+            assert (await store.refresh(time.time())).profile is None
 
 
 async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Path) -> None:

@@ -11,15 +11,16 @@ from p2pdist.wire.messages import (
     ControlHello,
     DataHello,
     Goodbye,
+    LinkReport,
+    LinkWatch,
     Message,
     PatchReport,
     Piece,
     PieceRejected,
     PieceStored,
-    Ping,
-    Pong,
     Report,
     RepositoryChanged,
+    SiteLimit,
     SitePeer,
     SitePeers,
     Unavailable,
@@ -38,6 +39,11 @@ HELLO = ControlHello(
     uptime_seconds=0,
 )  # fmt: skip
 WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fetch=True)
+LINK = LinkReport(interval_seconds=0.05, business_bytes=1, flows=((7, 8), (9, 10)), harm_seconds=0.01)
+LIMIT = SiteLimit(
+    rate=1, capacity=2, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
+    yield_seconds=0.5,
+)  # fmt: skip
 CHANNELS: list[tuple[Any, list[Message]]] = [
     (messages.decode_hello, [HELLO, DataHello(protocol=1)]),
     (
@@ -47,23 +53,25 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             PieceStored(torrent=HASH, piece=0),
             PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
             Report(patches=[REPORT]),
-            Pong(nonce=0),
+            LINK,
             Goodbye(reason="bye"),
         ],
     ),
     (
         messages.decode_from_server,
         [
-            Welcome(server_name="hq", site="s", timestamp_version=0),
+            Welcome(server_name="hq", site="s", timestamp_version=0, packet_bytes=1_500),
             SitePeers(peers=[PEER]),
             RepositoryChanged(timestamp_version=3),
             Unavailable(torrent=HASH, reason="gone"),
-            Ping(nonce=(1 << 62) - 1),
+            LinkWatch(interval_seconds=0.05),
+            LIMIT,
             Goodbye(reason="bye"),
         ],
     ),
     (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
 ]
+NULLABLE = {"harm_seconds", "interval_seconds", "capacity"}
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]
 
 
@@ -84,7 +92,10 @@ def test_every_prefix_of_a_message_is_refused(decode: Any, message: Message) -> 
 def test_every_missing_unknown_or_wrongly_typed_field_is_refused(decode: Any, message: Message) -> None:
     raw = msgspec.to_builtins(message, builtin_types=(bytes,))
     for name in raw:
-        for wrong in ({k: v for k, v in raw.items() if k != name}, raw | {name: {}}, raw | {name: None}):
+        wrongs = [{k: v for k, v in raw.items() if k != name}, raw | {name: {"": {}}}, raw | {name: None}]
+        if name in NULLABLE:
+            wrongs.pop()
+        for wrong in wrongs:
             with pytest.raises(DecodeError):
                 decode(codec.encode(wrong))
     with pytest.raises(DecodeError):
@@ -116,7 +127,20 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
         {"piece": messages.MAX_PIECES},
     ),
     (messages.decode_from_endpoint, PieceStored(torrent=HASH, piece=0), {"piece": 0}, {"piece": -1}),
-    (messages.decode_from_endpoint, Pong(nonce=0), {"nonce": (1 << 62) - 1}, {"nonce": 1 << 62}),
+    (messages.decode_from_endpoint, LINK, {"interval_seconds": 60.0}, {"interval_seconds": 60.1}),
+    (messages.decode_from_endpoint, LINK, {"interval_seconds": 1e-9}, {"interval_seconds": 0.0}),
+    (messages.decode_from_endpoint, LINK, {"business_bytes": 1 << 50}, {"business_bytes": (1 << 50) + 1}),
+    (messages.decode_from_endpoint, LINK, {"flows": [[0, 0]] * 16}, {"flows": [[0, 0]] * 17}),
+    (messages.decode_from_endpoint, LINK, {"flows": [[(1 << 62) - 1, 1 << 50]]}, {"flows": [[1 << 62, 0]]}),
+    (messages.decode_from_endpoint, LINK, {"flows": []}, {"flows": [[0, 0, 0]]}),
+    (messages.decode_from_endpoint, LINK, {"harm_seconds": 0.0}, {"harm_seconds": -0.001}),
+    (messages.decode_from_endpoint, LINK, {"harm_seconds": 60.0}, {"harm_seconds": float("nan")}),
+    (
+        messages.decode_from_server,
+        LIMIT,
+        {"seconds": {str(n): 1.0 for n in range(32)}},
+        {"seconds": {str(n): 1.0 for n in range(33)}},
+    ),
     (
         messages.decode_from_endpoint,
         Report(patches=[]),

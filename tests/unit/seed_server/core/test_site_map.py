@@ -85,13 +85,14 @@ class TestLanAddress:
 
 class TestRates:
     def test_share_of_the_line_in_bytes_per_second(self) -> None:
-        assert [site.rate for site in site_map().sites] == [2_250_000, 1_000_000, None]
+        lines = [(site.line.capacity, site.line.ceiling) for site in site_map().sites]
+        assert lines == [(2_500_000, 2_250_000), (1_000_000, None), (None, None)]
 
     def test_fetchers(self) -> None:
         assert [site.fetchers for site in site_map().sites] == [2, None, None]
 
     def test_automatic_site_has_no_cap(self) -> None:
-        assert site_map().site_of([], "198.51.100.9").rate is None
+        assert site_map().site_of([], "198.51.100.9").line.capacity is None
 
 
 def entry(rest: str, name: str = "a") -> str:

@@ -12,6 +12,7 @@ from p2pdist.errors import ExitCode, UserError
 from p2pdist.wire.messages import PatchReport
 from seed_server.edges import database as database_module
 from seed_server.edges.database import Database, PatchRow
+from seed_server.edges.database_rows import SCHEMA_VERSION
 
 SECRET = b"s" * 16
 ENDPOINT = "a" * 26
@@ -250,3 +251,15 @@ def test_what_the_operating_system_does_to_the_file_is_told_in_words(tmp_path: P
         with pytest.raises(UserError) as caught:
             database.reports()
     assert caught.value.exit_code is ExitCode.STORAGE
+
+
+def test_database_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with Database.create(path) as database:
+        database.add_endpoint("a" * 26, "pc", 1.0)
+        database._connection.execute("DROP TABLE site_limits")
+        database._connection.execute("PRAGMA user_version = 1")
+    with Database.open(path) as database:
+        assert database.site_limits() == []
+        assert len(database.endpoints()) == 1
+        assert database._schema_version() == SCHEMA_VERSION

@@ -1,0 +1,75 @@
+"""A way to get a file to all PCs: ours here, what a user would pick instead in `bench.lab.rivals`."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from bench.fleet import Fleet, is_verified
+from bench.lab.lab_fleet import open_lab_fleet
+from bench.lab.topology import Lab
+
+PATCH_ID = "lab"
+LOOK_SECONDS = 0.1
+
+
+def now_ms() -> float:
+    """Return the monotonic clock, which the lines' logs have as well."""
+    return time.monotonic_ns() / 1e6
+
+
+class Delivery(Protocol):
+    """Set up and waiting; nothing of the file has moved yet."""
+
+    finished_ms: dict[int, float]
+    """When each PC had the whole file, checked; PCs are numbered from 1 through all branches."""
+
+    async def start(self) -> None:
+        """Begin."""
+
+    async def follow(self) -> None:
+        """Keep `finished_ms` up to date, until cancelled."""
+
+    def check(self) -> None:
+        """Raise an error when a part has ended that should run."""
+
+
+class OurDelivery:
+    """Seed server and endpoint daemons."""
+
+    def __init__(self, fleet: Fleet, payload: Path) -> None:
+        self.fleet = fleet
+        self._payload = payload
+        self.finished_ms: dict[int, float] = {}
+
+    async def start(self) -> None:
+        """Publish."""
+        await self.fleet.publish(self._payload, PATCH_ID)
+
+    async def follow(self) -> None:
+        """Look at what the daemons say."""
+        while True:
+            for k, member in self.fleet.endpoints.items():
+                if k not in self.finished_ms and is_verified(member, PATCH_ID):
+                    self.finished_ms[k] = now_ms()
+            await trio.sleep(LOOK_SECONDS)
+
+    def check(self) -> None:
+        """Fail the run when a member has died by itself."""
+        for member in self.fleet.members:
+            if member.has_died:
+                raise RuntimeError(f"{member.name} ended by itself\n{member.log_tail()}")
+
+    def bytes_from_origin(self) -> dict[int, int]:
+        """Return what the daemons say that they received from the server."""
+        return {k: member.patch(PATCH_ID).get("bytes_from_origin", 0) for k, member in self.fleet.endpoints.items()}
+
+
+@asynccontextmanager
+async def open_ours(lab: Lab, payload: Path, directory: Path) -> AsyncIterator[OurDelivery]:
+    """Start the server and the daemons, and wait until they are connected."""
+    async with open_lab_fleet(lab, directory) as fleet:
+        yield OurDelivery(fleet, payload)

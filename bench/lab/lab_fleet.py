@@ -1,0 +1,53 @@
+"""The real seed server and endpoint daemons on the lab's hosts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from bench.fleet import Fleet, Place, open_fleet_at
+from bench.lab.namespaces import inside
+from bench.lab.topology import Host, Lab
+
+STARTING_AT_ONCE = 2  # each takes a second of processor time to start
+SHARE = 0.85  # of the line for patches, as docs/operations.md has it
+CONNECTED_SECONDS = 120.0  # for all endpoints of a lab
+
+
+def place(host: Host) -> Place:
+    """Return a host of the lab as a place for a process of the fleet."""
+    return Place(host.address, inside(host.namespace))
+
+
+def site_map(lab: Lab) -> str:
+    """Return ``sites.toml``: each branch with its line as the provider sells it, and room for headers."""
+    return "\n".join(
+        f'[[site]]\nname = "branch{branch.number}"\nnetworks = ["{branch.network}"]\n'
+        f"line_mbit = {lab.shape.lines[branch.number - 1].down.rate_mbit:g}\nshare = {SHARE}\n"
+        for branch in lab.branches
+    )
+
+
+@asynccontextmanager
+async def open_lab_fleet(lab: Lab, directory: Path, *, sites: str | None = None) -> AsyncIterator[Fleet]:
+    """Give a fleet with its server at head office and an endpoint on each PC, started and connected.
+
+    Endpoints are numbered from 1 through all branches. ``sites`` stands in for `site_map`.
+    """
+    places = [place(host) for branch in lab.branches for host in branch.endpoints]
+    async with open_fleet_at(directory, place(lab.head), places) as fleet:
+        await fleet.init_server()
+        (fleet.server.home / "sites.toml").write_text(site_map(lab) if sites is None else sites)
+        await fleet.start_server()
+        limit = trio.CapacityLimiter(STARTING_AT_ONCE)
+
+        async def start(k: int) -> None:
+            async with limit:
+                await fleet.start_endpoint(k)
+
+        with trio.fail_after(CONNECTED_SECONDS):
+            async with trio.open_nursery() as nursery:
+                for k in fleet.endpoints:
+                    nursery.start_soon(start, k)
+        yield fleet

@@ -1,0 +1,179 @@
+"""The lab's benchmark: real daemons, a real kernel and real business on branch lines; ours and what a user would pick.
+
+Usage: `make bench-lab` as root, or a part of it: `make bench-lab ARGS='--only "idle line" --methods p2pdist,curl'`.
+Finished runs are kept in build/bench/lab-runs.jsonl: an interrupted benchmark goes on where it stopped. Delete the
+file, or say --again, to measure anew. It takes over an hour: leave the machine alone meanwhile.
+"""
+
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+import trio
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.lab.engine import run_scenario
+from bench.lab.namespaces import LabError, remove_stale, why_not
+from bench.lab.packages import install_missing
+from bench.lab.records import Record
+from bench.lab.report import read_results, results_of, write_page, write_pictures, write_results
+from bench.lab.rivals import RIVALS
+from bench.lab.scenarios import OURS, Scenario, all_scenarios
+from bench.lab.summary import call_added_ms, kept_percent
+
+ROOT = Path(__file__).parents[1]
+RUN_FILE = ROOT / "build" / "bench" / "lab-runs.jsonl"
+METHODS = (OURS, *RIVALS)
+
+
+def read_runs(path: Path = RUN_FILE) -> dict[str, Record]:
+    """Return the finished runs by their key, the last of each."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    records = [msgspec.json.decode(line, type=Record) for line in lines if line.endswith(b"}")]
+    return {f"{record.scenario} / {record.method}": record for record in records}
+
+
+def append_run(record: Record, path: Path = RUN_FILE) -> None:
+    """Keep a run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode(record) + b"\n")
+
+
+def chosen(words: str | None, known: Sequence[str], option: str) -> list[str]:
+    """Return the names in a comma-separated choice, or all."""
+    if words is None:
+        return list(known)
+    wanted = [word.strip() for word in words.split(";" if ";" in words else ",")]
+    for word in wanted:
+        if word not in known:
+            raise click.BadParameter(f"there is no {word!r}; choose from: {'; '.join(known)}", param_hint=option)
+    return wanted
+
+
+def line_of(record: Record) -> str:
+    """Return a run in a line, for whoever waits."""
+    parts = [f"WAN {record.wan_ratio:.3f}", f"{record.seconds:.1f} s" if record.seconds else "not finished"]
+    if (kept := kept_percent(record)) is not None:
+        parts.append(f"CUBIC keeps {kept:.1f} %")
+    if (added := call_added_ms(record)) is not None:
+        parts.append(f"call +{added:.1f} ms")
+    if record.regained_seconds is not None:
+        parts.append(f"regained after {record.regained_seconds:.1f} s")
+    if record.processor_was_the_limit:
+        parts.append(f"VOID, processor {100 * record.processor.busy_share:.0f} % busy")
+    return ", ".join(parts)
+
+
+async def run_all(todo: Sequence[Scenario], console: Console) -> int:
+    """Run scenarios one after the other until a signal; return the exit code."""
+    exit_code = 0
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def job() -> None:
+                nonlocal exit_code
+                for count, scenario in enumerate(todo, 1):
+                    exit_code |= await run_one(scenario, f"{count}/{len(todo)}", console)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(job)
+            async for number in signals:
+                console.print(f"{signal.Signals(number).name}: taking the lab down")
+                exit_code = 128 + number
+                nursery.cancel_scope.cancel()
+                break
+    return exit_code
+
+
+async def run_one(scenario: Scenario, which: str, console: Console) -> int:
+    """Run one scenario, keep and print it; a failure is told, and the next goes on."""
+    console.print(f"[bold]{which} {escape(scenario.key)}[/bold]")
+    try:
+        with tempfile.TemporaryDirectory(prefix="p2pdist-lab-", ignore_cleanup_errors=True) as name:
+            record = await run_scenario(scenario, Path(name))
+    except Exception as error:  # noqa: BLE001 - one broken run must not cost the others
+        cause: BaseException = error
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        console.print(f"  failed: {type(cause).__name__}: {cause}", markup=False)
+        return 1
+    append_run(record)
+    console.print(f"  {line_of(record)}", markup=False)
+    return 0
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", help="Scenarios, with commas (or semicolons, where a name has a comma).")
+@click.option("--methods", help=f"Of {', '.join(METHODS)}; with semicolons where a name has a comma.")
+@click.option("--again", is_flag=True, help="Also repeat runs that are kept.")
+@click.option("--list", "list_only", is_flag=True, help="Print the scenarios and end.")
+@click.option("--render", is_flag=True, help="Run nothing: write page and pictures from the committed results.")
+@click.option("--install/--no-install", default=True, help="Install the alternatives' packages where they are missing.")
+def main(only: str | None, methods: str | None, again: bool, list_only: bool, render: bool, install: bool) -> None:
+    """Measure ours and its alternatives on lines of the lab.
+
+    Exit codes: 0 done (whatever was measured), 1 a run failed, 2 wrong usage or no lab here, 130 interrupted.
+    """
+    console = Console(highlight=False)
+    everything = all_scenarios(tuple(RIVALS))
+    if list_only:
+        for scenario in everything:
+            print(scenario.key)
+        return
+    if render:
+        committed = read_results()
+        if committed is None:
+            raise click.UsageError("there are no committed results to render; run the whole benchmark first.")
+        write_everything(committed.runs, console)
+        return
+    reason = why_not()
+    if reason is not None:
+        raise click.UsageError(reason)
+    names = chosen(only, list(dict.fromkeys(scenario.name for scenario in everything)), "--only")
+    ways = chosen(methods, METHODS, "--methods")
+    selected = [scenario for scenario in everything if scenario.name in names and scenario.method in ways]
+    runs = {} if again else read_runs()
+    todo = [each for each in selected if each.key not in runs or runs[each.key].processor_was_the_limit]
+    try:
+        if install and any(scenario.method != OURS for scenario in todo):
+            install_missing(console)
+        trio.run(remove_stale)
+        exit_code = trio.run(run_all, todo, console)
+    except LabError as error:
+        raise click.ClickException(str(error)) from error
+    runs = read_runs()
+    print_summary([runs[scenario.key] for scenario in selected if scenario.key in runs], console)
+    if exit_code == 0 and len(selected) == len(everything):
+        write_everything([runs[scenario.key] for scenario in everything], console)
+    sys.exit(exit_code)
+
+
+def print_summary(records: Sequence[Record], console: Console) -> None:
+    """Print the targets that were measured."""
+    shown = Table(title="Targets", title_justify="left")
+    for column in ("metric", "target", "measured", "met"):
+        shown.add_column(column)
+    for row in results_of(records).summary:
+        if row.measured is not None:
+            shown.add_row(row.metric, row.target, row.measured, {True: "yes", False: "no", None: "–"}[row.met])
+    console.print(shown)
+
+
+def write_everything(records: Sequence[Record], console: Console) -> None:
+    """Write what is committed."""
+    results = results_of(records)
+    write_results(results)
+    write_page(results)
+    write_pictures(results)
+    console.print("written: bench/results/lab.json, docs/benchmarks.md, docs/pictures/lab-*.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""What others use of this PC's network: raw counters of two looks into one report. Pure.
+
+A network card counts everybody's bytes and a socket its own; business is what is left when ours are
+taken away. Counters lie now and then: a card is reset, a 32-bit counter wraps, a dock is pulled out,
+the PC sleeps. Whatever cannot be explained counts as nothing: business that is missed for one look
+is seen in the next, and business that never was would stop us for nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+MAX_FLOWS = 16  # in a report; the transfers that matter on an office PC are few
+MAX_INTERFACES = 64  # containers and VPNs add some; thousands are a router, not an office PC
+MAX_SOCKETS = 4_096  # looked at in one round; a busy PC has some hundreds of connections
+LONGEST_INTERVAL_SECONDS = 10.0  # a longer gap is a clock step or a PC that slept: its mean says nothing
+MOST_BYTES_PER_SECOND = 12_500_000_000  # 100 Gbit/s: a difference beyond it is a broken counter
+OWN_OVERHEAD = 1.06  # frames, IP, TCP and TLS around our payload, where the system does not tell
+TCP_FRAME_BYTES = 14 + 32  # Ethernet, and TCP with time stamps; IP comes on top
+IPV4_BYTES, IPV6_BYTES = 20, 40
+ACTIVITY_KEPT = 0.5  # of a flow's activity at each look: the list holds who receives, not who once did
+
+_WRAP = 1 << 32
+
+
+@dataclass(frozen=True)
+class LinkReport:
+    """What the seed server is told of this PC's share in the site's line, for one interval."""
+
+    interval_seconds: float
+    business_bytes: int
+    """Others' bytes that came in, as the wire carries them; those from neighbours on the LAN are not the line's."""
+    flows: tuple[tuple[int, int], ...]
+    """(flow id, bytes received since it was first listed) of others' connections, the most active first."""
+    harm_seconds: float | None
+    """Smoothed − least round trip of the most harmed business connection; None: none had a fresh round trip."""
+
+
+@dataclass(frozen=True, slots=True)
+class NicCounters:
+    """What a network card has counted since it exists."""
+
+    received_bytes: int
+    sent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SocketReading:
+    """One TCP connection of this PC, as the system counts it; loopback is left out."""
+
+    flow_id: int
+    ours: bool
+    on_link: bool
+    """The other end is on this LAN: its bytes do not cross the site's line."""
+    received_bytes: int
+    sent_bytes: int
+    acked_bytes: int
+    segments_in: int
+    segments_out: int
+    rtt_seconds: float | None
+    least_rtt_seconds: float | None
+    ipv6: bool = False
+
+    @property
+    def wire_received_bytes(self) -> int:
+        """Bytes as the card counts them."""
+        return self.received_bytes + self.segments_in * self._header_bytes
+
+    @property
+    def wire_sent_bytes(self) -> int:
+        """Bytes as the card counts them."""
+        return self.sent_bytes + self.segments_out * self._header_bytes
+
+    @property
+    def _header_bytes(self) -> int:
+        return TCP_FRAME_BYTES + (IPV6_BYTES if self.ipv6 else IPV4_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class RawCounters:
+    """One look. ``sockets`` None: the system does not tell, and our own counts stand in.
+
+    ``at_seconds`` is any clock. ``own_received_bytes`` and ``own_sent_bytes`` are all payload of ours so far, of
+    the WAN and the LAN leg.
+    """
+
+    at_seconds: float
+    interfaces: Mapping[str, NicCounters]
+    sockets: tuple[SocketReading, ...] | None
+    own_received_bytes: int = 0
+    own_sent_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLook:
+    """What happened on this PC's network between two looks; bytes as the wire carries them."""
+
+    interval_seconds: float
+    own_received_bytes: int
+    own_sent_bytes: int
+    business_received_bytes: int
+    business_sent_bytes: int
+    report: LinkReport
+
+    @property
+    def business_bytes_per_second(self) -> float:
+        """Others' bytes both ways."""
+        return (self.business_received_bytes + self.business_sent_bytes) / self.interval_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A flow in the report. It counts from where it was when it was listed, so that nothing seems to begin anew."""
+
+    base_bytes: int
+    activity: float
+
+
+class LinkMeter:
+    """Keeps the last look; `take` is called for each one."""
+
+    def __init__(self) -> None:
+        self._last: RawCounters | None = None
+        self._sockets: dict[int, SocketReading] = {}
+        self._listed: dict[int, _Listed] = {}
+        self._owed_received = self._owed_sent = 0
+
+    def take(self, raw: RawCounters) -> LinkLook | None:
+        """Return what happened since the last look; None for the first one, and after a clock step or a sleep."""
+        last, self._last = self._last, raw
+        sockets_before = self._sockets
+        self._sockets = {socket.flow_id: socket for socket in (raw.sockets or ())[:MAX_SOCKETS]}
+        elapsed = 0.0 if last is None else raw.at_seconds - last.at_seconds
+        if last is None or not 0.0 < elapsed <= LONGEST_INTERVAL_SECONDS:
+            self._listed.clear()
+            self._owed_received = self._owed_sent = 0
+            return None
+        received, sent = _nic_difference(last.interfaces, raw.interfaces, elapsed)
+        ours = [(sockets_before.get(one.flow_id), one) for one in self._sockets.values() if one.ours]
+        others = [(sockets_before.get(one.flow_id), one) for one in self._sockets.values() if not one.ours]
+        if raw.sockets is None or last.sockets is None:
+            own_received = int(OWN_OVERHEAD * max(0, raw.own_received_bytes - last.own_received_bytes))
+            own_sent = int(OWN_OVERHEAD * max(0, raw.own_sent_bytes - last.own_sent_bytes))
+        else:
+            own_received, own_sent = _wire_received(ours), _wire_sent(ours)
+        business_received, self._owed_received = _left_over(received, own_received, self._owed_received)
+        business_sent, self._owed_sent = _left_over(sent, own_sent, self._owed_sent)
+        from_lan = _wire_received(pair for pair in others if pair[1].on_link)
+        return LinkLook(
+            interval_seconds=elapsed,
+            own_received_bytes=own_received,
+            own_sent_bytes=own_sent,
+            business_received_bytes=business_received,
+            business_sent_bytes=business_sent,
+            report=LinkReport(
+                interval_seconds=elapsed,
+                business_bytes=max(0, business_received - from_lan),
+                flows=self._flows(others),
+                harm_seconds=_harm(others),
+            ),
+        )
+
+    def _flows(self, others: list[tuple[SocketReading | None, SocketReading]]) -> tuple[tuple[int, int], ...]:
+        listed: dict[int, _Listed] = {}
+        for before, socket in others:
+            base = 0 if before is None else before.received_bytes
+            new = max(0, socket.received_bytes - base)
+            old = self._listed.get(socket.flow_id, _Listed(base, 0.0))
+            activity = ACTIVITY_KEPT * old.activity + new
+            if activity >= 1.0 and not socket.on_link:
+                listed[socket.flow_id] = _Listed(old.base_bytes, activity)
+        most_active = sorted(listed.items(), key=lambda flow: -flow[1].activity)[:MAX_FLOWS]
+        self._listed = dict(most_active)
+        return tuple(
+            (flow_id, max(0, self._sockets[flow_id].received_bytes - flow.base_bytes)) for flow_id, flow in most_active
+        )
+
+
+def _nic_difference(
+    before: Mapping[str, NicCounters], after: Mapping[str, NicCounters], elapsed: float
+) -> tuple[int, int]:
+    """Return the bytes received and sent; a card that has appeared counts from the next look on."""
+    received = sent = 0
+    for name in list(after)[:MAX_INTERFACES]:
+        if name in before:
+            received += _difference(before[name].received_bytes, after[name].received_bytes, elapsed)
+            sent += _difference(before[name].sent_bytes, after[name].sent_bytes, elapsed)
+    return received, sent
+
+
+def _difference(before: int, after: int, elapsed: float) -> int:
+    most = MOST_BYTES_PER_SECOND * elapsed
+    if after < before < _WRAP:  # a counter of 32 bits, or one that started over
+        after += _WRAP
+        most = min(most, _WRAP / 2)
+    return after - before if 0 <= after - before <= most else 0
+
+
+def _wire_received(pairs: Iterable[tuple[SocketReading | None, SocketReading]]) -> int:
+    return sum(max(0, now.wire_received_bytes - (was.wire_received_bytes if was else 0)) for was, now in pairs)
+
+
+def _wire_sent(pairs: Iterable[tuple[SocketReading | None, SocketReading]]) -> int:
+    return sum(max(0, now.wire_sent_bytes - (was.wire_sent_bytes if was else 0)) for was, now in pairs)
+
+
+def _left_over(total: int, own: int, owed: int) -> tuple[int, int]:
+    """Return others' bytes, and how many of ours the card has not counted yet: it is read a moment earlier."""
+    left = total - own - owed
+    return max(0, left), min(own, max(0, -left))
+
+
+def _harm(others: Iterable[tuple[SocketReading | None, SocketReading]]) -> float | None:
+    """Return the most harm; a round trip is fresh where something was acknowledged meanwhile, else it is old news."""
+    harms = [
+        max(0.0, now.rtt_seconds - now.least_rtt_seconds)
+        for was, now in others
+        if was is not None
+        and now.acked_bytes > was.acked_bytes
+        and now.rtt_seconds is not None
+        and now.least_rtt_seconds is not None
+        and not now.on_link
+    ]
+    return max(harms, default=None)

@@ -1,0 +1,44 @@
+"""Pings that are on their way to one endpoint, and what their echoes tell. Pure."""
+
+from collections import OrderedDict
+
+MAX_OUTSTANDING = 128  # six seconds of them at 20 a second: an older echo tells nothing of the line now
+NUMBERS = 1 << 32  # as `wire.pings`
+
+
+class PingLog:
+    """Numbers pings and measures their echoes; ``now`` is any clock in seconds."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._total = 0
+        self._sent: OrderedDict[int, float] = OrderedDict()
+        self._newest: float | None = None
+        self.echoes = 0
+        """All so far."""
+
+    def sent(self, now: float) -> int:
+        """Return the number of the ping that is sent now."""
+        number, self._next = self._next, (self._next + 1) % NUMBERS
+        self._total += 1
+        self._sent[number] = now
+        if len(self._sent) > MAX_OUTSTANDING:
+            self._sent.popitem(last=False)
+        return number
+
+    def echoed(self, number: int, now: float) -> bool:
+        """Take an echo; return False for a ping that was never sent. A second or very late echo says nothing."""
+        sent_at = self._sent.pop(number, None)
+        if sent_at is None:
+            return 0 < (self._next - number) % NUMBERS <= self._total
+        # echoes come in order: what was sent before and has no echo is lost
+        while self._sent and next(iter(self._sent.values())) < sent_at:
+            self._sent.popitem(last=False)
+        self._newest = max(0.0, now - sent_at)
+        self.echoes += 1
+        return True
+
+    def take(self) -> float | None:
+        """Return the newest round trip since the last call, or None."""
+        newest, self._newest = self._newest, None
+        return newest

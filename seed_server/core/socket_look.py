@@ -1,0 +1,36 @@
+"""What the kernel knows of one TCP socket that we send on. Pure; `edges.tcp_info` reads it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLook:
+    """One look at a socket; bytes are TCP payload, counters count since the connection began."""
+
+    rtt_seconds: float
+    """Smoothed, RFC 6298."""
+    rtt_variation_seconds: float
+    least_rtt_seconds: float | None
+    """The kernel's own minimum over some minutes; None before the first measurement."""
+    acked_bytes: int
+    retransmits: int
+    """Segments sent again, in vain or not."""
+    needless_retransmits: int
+    """Of these, as the receiver said (DSACK, RFC 2883), so many had arrived before."""
+    segment_bytes: int
+    """Payload of a full segment."""
+    window_segments: int
+    """Congestion window."""
+    slow_start_threshold_segments: int | None
+    """None: none yet, or renewed; the window doubles in each round trip."""
+    in_flight_segments: int
+    unsent_bytes: int
+    """Written to the socket and not sent yet."""
+    pacing_rate: int
+    """What the kernel paces at now, bytes per second: a raised limit holds from the next acknowledgement on."""
+    delivery_rate: int
+    """The kernel's estimate, bytes per second; of no use while ``application_limited``."""
+    application_limited: bool
+    """Lately the socket had nothing to send."""
+    receiver_limited_seconds: float
+    """Time that the receiver's window was full."""
