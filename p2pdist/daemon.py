@@ -102,7 +102,7 @@ async def _run_parts(daemon: Daemon) -> None:
             fit_limits=FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
             medium=MEDIA.get(settings.network),
             origin_bytes=lambda: transfers.bytes_from_origin,
-            reporting=Reporting(take=lambda report: _offer(link_reports, report), wanted=lambda: False),
+            reporting=Reporting(take=lambda report: _offer(link_reports, report), wanted=lambda: daemon.reports_link),
         )
         await limiter.begin()
         transfers = Transfers(
@@ -114,6 +114,7 @@ async def _run_parts(daemon: Daemon) -> None:
             limiter,
             fetches=settings.fetch_from_origin,
             refused=lambda: daemon.refused,
+            line_yields=lambda: daemon.line_yields,
         )
         await transfers.load()
         neighbours = Neighbours(engine, discovery, lambda: daemon.announcement(engine.listen_port))

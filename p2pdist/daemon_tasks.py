@@ -9,11 +9,12 @@ import msgspec
 import structlog
 import trio
 
+from bandwidth.core.states import State
 from bandwidth.profiles.model import Profile
 from p2pdist import __version__
 from p2pdist.core.backoff import Backoff
 from p2pdist.core.catalogue import Catalogue, RefusedPatch
-from p2pdist.core.link_report import LinkReport
+from p2pdist.core.link_report import LinkReport, ReportGatherer
 from p2pdist.core.peer_book import Announcement
 from p2pdist.edges import local_facts, process_memory
 from p2pdist.edges.discovery import Discovery
@@ -199,16 +200,23 @@ class Daemon:
         """Whether the server wants to hear of others' traffic now."""
         return self.link_watch.interval_seconds is not None
 
+    @property
+    def line_yields(self) -> bool:
+        """Whether the site's line yields to business, as the server said last."""
+        return self.site_limit is not None and self.site_limit.state == State.YIELD.value
+
     async def report_link(self, origin: OriginClient, reports: trio.MemoryReceiveChannel[LinkReport]) -> None:
         """Tell the server what others use of this PC's network, while it wants to hear of it."""
+        gatherer = ReportGatherer()
         async for report in reports:
-            if self.reports_link:
+            gathered = gatherer.take(report, self.link_watch.interval_seconds)
+            if gathered is not None:
                 await origin.send(
                     messages.LinkReport(
-                        interval_seconds=min(report.interval_seconds, messages.MAX_REPORT_SECONDS),
-                        business_bytes=report.business_bytes,
-                        flows=report.flows,
-                        harm_seconds=report.harm_seconds,
+                        interval_seconds=min(gathered.interval_seconds, messages.MAX_REPORT_SECONDS),
+                        business_bytes=gathered.business_bytes,
+                        flows=gathered.flows,
+                        harm_seconds=gathered.harm_seconds,
                     )
                 )
 

@@ -30,15 +30,16 @@ class Explainer:
         *,
         fetches: bool,
         refused: Callable[[], list[RefusedPatch]],
+        line_yields: Callable[[], bool],
     ) -> None:
+        """``line_yields``: whether the server says that the site's line yields to business."""
         self._transfers = transfers
         self._origin = origin
         self._limiter = limiter
         self._fetches = fetches
         self._refused = refused
         self._seconds: dict[TorrentHash, ReasonSeconds[WhyReason]] = {}
-        self.line_yields = False
-        """Set while the server says that the site's line yields to business."""
+        self._line_yields = line_yields
 
     async def run(self) -> None:
         """Count, until cancelled."""
@@ -73,7 +74,7 @@ class Explainer:
                 lan=self._limiter.decision.download.reason,
                 server_connected=self._origin.connected,
                 server_error=transfer.origin_error,
-                line_yields=self.line_yields,
+                line_yields=self._line_yields(),
                 fetches=self._fetches,
                 profile_lets_fetch=self._limiter.profile_lets_fetch,
                 refusal=self._limiter.fetch_refusal,

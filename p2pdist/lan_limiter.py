@@ -200,7 +200,7 @@ class LanLimiter:
                 if was_moving and not moving:
                     await trio.to_thread.run_sync(process_memory.give_back)
                 was_moving = moving
-                reporting = self._reporting is not None and (moving or self._reporting.wanted())
+                reporting = self._report_is_wanted(moving=moving)
                 if (moving and self._policy.adapts) or reporting:
                     gateway = await self._ping_gateway(moving=moving)
                 else:
@@ -251,6 +251,11 @@ class LanLimiter:
     def _note(self, now: float) -> None:
         self._seconds["upload"].note(self.decision.upload.reason, now)
         self._seconds["download"].note(self.decision.download.reason, now)
+
+    def _report_is_wanted(self, *, moving: bool) -> bool:
+        if self._reporting is None or self._network.medium is Medium.LOOPBACK:  # what stays in this PC crosses no line
+            return False
+        return moving or self._reporting.wanted()
 
     async def _count(self, received: int, sent: int) -> LinkLook | None:
         counted, origin_bytes = self._network.counted, self._origin_bytes()

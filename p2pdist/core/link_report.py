@@ -175,6 +175,35 @@ class LinkMeter:
         )
 
 
+class ReportGatherer:
+    """Makes of one report for each look as many as somebody wants to read."""
+
+    def __init__(self) -> None:
+        self._waiting: LinkReport | None = None
+
+    def take(self, report: LinkReport, wanted_seconds: float | None) -> LinkReport | None:
+        """Return what to send now; ``wanted_seconds``: how often, None: nobody listens."""
+        if wanted_seconds is None:
+            self._waiting = None
+            return None
+        gathered = report if self._waiting is None else _joined(self._waiting, report)
+        self._waiting = gathered
+        if gathered.interval_seconds + report.interval_seconds / 2 < wanted_seconds:
+            return None  # the next one comes nearer to what is wanted
+        self._waiting = None
+        return gathered
+
+
+def _joined(earlier: LinkReport, later: LinkReport) -> LinkReport:
+    harms = [report.harm_seconds for report in (earlier, later) if report.harm_seconds is not None]
+    return LinkReport(
+        interval_seconds=earlier.interval_seconds + later.interval_seconds,
+        business_bytes=earlier.business_bytes + later.business_bytes,
+        flows=later.flows,
+        harm_seconds=max(harms, default=None),
+    )
+
+
 def _nic_difference(
     before: Mapping[str, NicCounters], after: Mapping[str, NicCounters], elapsed: float
 ) -> tuple[int, int]:

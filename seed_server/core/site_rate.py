@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bandwidth.core.allocator import share_max_min
-from bandwidth.core.controller import Controller, ControllerSettings, Decision
-from bandwidth.core.decision import FIRST_RATE
+from bandwidth.core.controller import Controller
+from bandwidth.core.decision import FIRST_RATE, ControllerSettings
 from bandwidth.core.sensors import LONGEST_GAP_SECONDS
 from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.states import Reason, State
+from bandwidth.core.window import WindowRenewal
 from bandwidth.units import BytesPerSecond, packet_bytes
 from seed_server.core.business_reports import BusinessReports
 from seed_server.core.site_sample import Key, LinkRate, LinkView, SiteSampler
@@ -21,11 +22,8 @@ CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned 
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
 NORMAL_THRESHOLD_SECONDS = 0.008
-BOOST, LEAST_RATE = "boost", "least rate of the profile"
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
-CAUSES = frozenset({reason.value for reason in Reason} | {BOOST, LEAST_RATE})
-"""The closed list of what can bind."""
 _NOTHING = Sample(None, None, 0, 0, True, None, None)
 
 
@@ -63,13 +61,13 @@ class SiteDecision:
     """On the line."""
     state: State
     cause: str
-    """One of a closed list."""
+    """The value of a `Reason`: a closed list."""
     reason: str
     """The cause, and whose rule it is."""
     shares: Mapping[Key, BytesPerSecond]
     """TCP payload for each link that sends; 0: it must not."""
     renew_windows: bool
-    """The line is free again after a yield: what the sockets' windows learned from the rival is no longer true."""
+    """What the sockets' windows learned from crowded moments is in the way and no longer true."""
 
 
 @dataclass
@@ -95,6 +93,7 @@ class SiteRate:
         self._decided_at: float | None = None
         self._skipped_seconds = 0.0
         self._controller = self._new_controller(now)
+        self._renewal = WindowRenewal()
         self._wanted = FIRST_RATE
         self.decision = self._first_decision()
 
@@ -185,37 +184,34 @@ class SiteRate:
         sample = self.sampler.take(links, pings, business, now)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
-        before = self.decision
-        self._spent(before, now)
-        ceiling, rule = self._ceiling()
+        self._spent(self.decision, now)
+        ceiling, ceiling_rule = self._ceiling()
+        policy = self.policy
         decision = self._controller.update(
-            sample, now + self._skipped_seconds, ceiling=ceiling, blackout=self.policy.blackout
+            sample,
+            now + self._skipped_seconds,
+            ceiling=ceiling,
+            floor=policy.ceiling if policy.boost else policy.floor or None,
+            boost=policy.boost,
+            blackout=policy.blackout,
         )
-        allowance, cause, rule = self._bounded(decision, rule)
-        self._wanted = allowance
+        rules = {
+            Reason.CEILING: ceiling_rule,
+            Reason.BLACKOUT: policy.rule,
+            Reason.BOOST: policy.rule,
+            Reason.FLOOR: policy.floor_rule,
+        }
+        cause, rule = decision.reason.value, rules.get(decision.reason, "")
+        self._wanted = decision.allowance
         self.decision = SiteDecision(
-            allowance=allowance,
+            allowance=decision.allowance,
             state=decision.state,
             cause=cause,
             reason=f"{cause}: {rule}" if rule else cause,
-            shares=self._shares(allowance, links),
-            renew_windows=decision.state is State.RAMP and before.state is State.YIELD,
+            shares=self._shares(decision.allowance, links),
+            renew_windows=self._renewal.due(sample, decision, now + self._skipped_seconds),
         )
         return self.decision
-
-    def _bounded(self, decision: Decision, ceiling_rule: str) -> tuple[BytesPerSecond, str, str]:
-        """Return the allowance that policy makes of the controller's, its cause, and whose rule that is."""
-        policy, allowance, cause = self.policy, decision.allowance, decision.reason.value
-        if policy.blackout:
-            return BytesPerSecond(0), cause, policy.rule
-        rule = ceiling_rule if decision.reason is Reason.CEILING else ""
-        if policy.boost and policy.ceiling is not None:
-            allowance, cause, rule = policy.ceiling, BOOST, policy.rule
-        elif allowance < policy.floor:
-            allowance, cause, rule = policy.floor, LEAST_RATE, policy.floor_rule
-        if self.egress_ceiling is not None and allowance > self.egress_ceiling:
-            allowance, cause, rule = self.egress_ceiling, Reason.CEILING.value, EGRESS_RULE
-        return allowance, cause, rule
 
     def divide(self, links: Mapping[Key, LinkView]) -> Mapping[Key, BytesPerSecond]:
         """Return the shares of the allowance that holds: a link has begun to send, or ended."""
@@ -236,7 +232,8 @@ class SiteRate:
         known = [
             (limit, rule)
             for limit, rule in (
-                (self._line.ceiling, "share of the line in the site map"),
+                # a boost is for an emergency: it overrides what is usual on the line
+                (None if self.policy.boost else self._line.ceiling, "share of the line in the site map"),
                 (self.policy.ceiling, self.policy.rule),
                 (self.egress_ceiling, EGRESS_RULE),
             )

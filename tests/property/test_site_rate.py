@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bandwidth.core.states import Reason
 from bandwidth.units import BytesPerSecond
-from seed_server.core.site_rate import CAUSES, Line, Policy, SiteRate
+from seed_server.core.site_rate import Line, Policy, SiteRate
 from seed_server.core.site_sample import LinkView
 from seed_server.core.socket_look import SocketLook
 
@@ -72,7 +73,7 @@ def happen(site: SiteRate, event: str, values: list[Any], now: float) -> None:
 def check(site: SiteRate, sending: set[str], now: float) -> None:
     decision, policy = site.decision, site.policy
     assert decision.allowance >= 0
-    assert decision.cause in CAUSES
+    assert decision.cause in {reason.value for reason in Reason}
     assert decision.shares.keys() == sending
     assert sum(decision.shares.values()) <= decision.allowance
     if policy.blackout:

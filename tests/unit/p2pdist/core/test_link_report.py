@@ -21,6 +21,7 @@ from p2pdist.core.link_report import (
     LinkReport,
     NicCounters,
     RawCounters,
+    ReportGatherer,
     SocketReading,
 )
 
@@ -267,3 +268,26 @@ class TestHarm:
     def test_a_smoothed_round_trip_below_the_least_is_no_harm(self) -> None:
         now = replace(self.WAS, acked_bytes=200, rtt_seconds=0.018)
         assert look(raw(1.0, 0, 0, self.WAS), raw(2.0, 0, 0, now)).report.harm_seconds == 0.0
+
+
+class TestGatherer:
+    def test_reports_come_as_often_as_they_are_wanted_and_lose_no_byte(self) -> None:
+        gatherer = ReportGatherer()
+        sent = [gatherer.take(LinkReport(0.1, 10 + n, ((1, n),), n / 100), 0.3) for n in range(9)]
+        assert [report is not None for report in sent] == [False, False, True] * 3
+        last = sent[-1]
+        assert last is not None
+        assert (last.business_bytes, last.flows, last.harm_seconds) == (16 + 17 + 18, ((1, 8),), 0.08)
+        assert last.interval_seconds == pytest.approx(0.3)
+
+    def test_each_is_sent_where_looks_are_rarer_than_wanted(self) -> None:
+        gatherer = ReportGatherer()
+        report = LinkReport(0.1, 5, (), None)
+        assert gatherer.take(report, 0.05) == report
+
+    def test_what_nobody_wanted_is_not_told_later(self) -> None:
+        gatherer = ReportGatherer()
+        old, new = LinkReport(0.1, 5_000, (), 0.5), LinkReport(0.2, 7, (), None)
+        assert gatherer.take(old, 0.2) is None
+        assert gatherer.take(old, None) is None
+        assert gatherer.take(new, 0.2) == new

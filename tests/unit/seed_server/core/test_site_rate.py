@@ -9,7 +9,7 @@ import pytest
 from bandwidth.core.decision import FIRST_RATE
 from bandwidth.core.states import Reason, State
 from bandwidth.units import BytesPerSecond
-from seed_server.core.site_rate import BOOST, CAUSES, EGRESS_RULE, LEAST_RATE, Line, Policy, SiteDecision, SiteRate
+from seed_server.core.site_rate import EGRESS_RULE, Line, Policy, SiteDecision, SiteRate
 from seed_server.core.site_sample import LinkView
 from seed_server.core.socket_look import SocketLook
 
@@ -68,7 +68,7 @@ def test_described_line_is_used_to_its_capacity() -> None:
     assert decision.cause == Reason.AT_CAPACITY.value
     assert path.site.times.yielding == 0.0
     assert path.site.times.sending == pytest.approx(10 - STEP)
-    assert set(path.site.times.by_cause) <= CAUSES
+    assert set(path.site.times.by_cause) <= {reason.value for reason in Reason}
 
 
 def test_line_that_nobody_described_is_learned() -> None:
@@ -126,7 +126,7 @@ class TestPolicy:
     def test_boost_skips_adaptation_but_not_the_egress(self) -> None:
         boost = Policy(ceiling=BytesPerSecond(3_000_000), rule="'urgent'", boost=True)
         decision = self.decided(boost)
-        assert (decision.allowance, decision.cause) == (3_000_000, BOOST)
+        assert (decision.allowance, decision.cause) == (3_000_000, Reason.BOOST.value)
         assert self.decided(boost, egress=2_000_000).allowance == 2_000_000
 
     def test_floor_holds_whatever_is_measured(self) -> None:
@@ -137,7 +137,7 @@ class TestPolicy:
         path.carries = 20_000.0
         decision = path.run(5)
         assert decision.allowance == 50_000
-        assert (decision.cause, decision.reason) == (LEAST_RATE, f"{LEAST_RATE}: deadline 'Friday'")
+        assert (decision.cause, decision.reason) == (Reason.FLOOR.value, f"{Reason.FLOOR.value}: deadline 'Friday'")
 
     def test_takes_effect_with_the_next_decision(self) -> None:
         path = FakeLine(SiteRate(Line(LINE), 0.0))
