@@ -69,6 +69,8 @@ FROM_CONTROLLER = {
     Reason.PAUSE: LanReason.PAUSE,
     Reason.NO_SIGNALS: LanReason.NO_SIGNALS,
     Reason.CEILING: LanReason.PROFILE,
+    Reason.FLOOR: LanReason.PROFILE,
+    Reason.BOOST: LanReason.PROFILE,
     Reason.BLACKOUT: LanReason.BLACKOUT,
 }
 

@@ -69,7 +69,7 @@ def limiter(engine: Engine, **changes: Any) -> LanLimiter:
     given: dict[str, Any] = {
         "address": lambda: "10.0.0.5",
         "site": lambda: "",
-        "profile": None,
+        "profile": lambda: None,
         "fit_limits": FitLimits(),
         "medium": None,
     }
@@ -145,7 +145,7 @@ async def test_a_network_that_cannot_be_looked_at_ends_nothing(pc: Pc) -> None:
 async def test_a_blackout_is_told_with_its_rule(pc: Pc) -> None:
     profile = parse_profile('name = "p"\ntime_zone = "UTC"\n[[blackout]]\nname = "all day"\n', source="test")
     engine = Engine()
-    limited = limiter(engine, profile=profile)
+    limited = limiter(engine, profile=lambda: profile)
     await limited._look_around(1.0)
     await limited.look(None, moving=False)
     assert engine.limits[-1][2] is False
@@ -164,3 +164,12 @@ async def test_reports_come_also_while_only_the_line_is_used(pc: Pc, autojump_cl
         await limited.run()
     assert 190 <= len(reports) <= 200
     assert limited.decision.upload.reason is LanReason.NOTHING_TO_DO  # nothing moves between neighbours
+
+
+async def test_what_stays_in_this_pc_is_not_reported(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
+    reports = list[LinkReport]()
+    pc.state = NetworkState("lo", Medium.LOOPBACK, None, None, ("eth0",))
+    with trio.move_on_after(20):
+        await limiter(Engine(), reporting=Reporting(reports.append, wanted=lambda: True)).run()
+    assert reports == []
+    assert pc.looks == 0
