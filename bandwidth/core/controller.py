@@ -17,7 +17,7 @@ from bandwidth.core.sharing import Sharing
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Event, Reason, State, next_state
 from bandwidth.core.trace import DecisionTrace
-from bandwidth.units import BytesPerSecond
+from bandwidth.units import LARGEST_PACKET_BYTES, BytesPerSecond
 
 __all__ = ["Controller", "ControllerSettings", "Decision"]
 
@@ -27,7 +27,6 @@ BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
 BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
 BUSINESS_MOST = 0.5  # of the capacity: after a yield, more than this is still using it
-MTU_BYTES = 1_500  # Ethernet
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
 CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
@@ -141,7 +140,7 @@ class Controller:
     def _threshold(self, now: float) -> float:
         capacity = self.capacity.bytes_per_second(now)
         # two packets on the wire at a time are no queue of anybody's making
-        packets = 2 * MTU_BYTES / capacity if capacity else 0.0
+        packets = 2 * LARGEST_PACKET_BYTES / capacity if capacity else 0.0
         return max(self._settings.threshold_seconds, packets, NOISE_LEAST_SECONDS)
 
     def _target(self, now: float) -> float | None:
@@ -192,6 +191,7 @@ class Controller:
         if self._yielded(view, now):
             return
         if view.queue_seconds is not None:
+            self._paused_at = now  # until now we were silent: as good as a pause
             self._move(Event.BASE_KNOWN, now)
 
     def _ramp(self, view: View, now: float, step: float) -> None:
@@ -252,8 +252,7 @@ class Controller:
         self._reason = Reason.QUEUE
         if self._yielded(view, now):
             return
-        queue = self._queue(view)
-        threshold = self._threshold(now)
+        queue, threshold = self._queue(view), self._threshold(now)
         if queue <= threshold / 2:
             self._move(Event.DRAINED, now)
         elif queue > threshold and now - self._cut_at >= self._refractory(view):
@@ -348,29 +347,30 @@ class Controller:
         self._move(Event.QUIET, now)
 
     def _backed_off(self, view: View, now: float) -> bool:
-        threshold = self._threshold(now)
-        queue = self._queue(view)
+        queue, threshold = self._queue(view), self._threshold(now)
         if queue <= threshold:
             return False
         self._begin_cut(view, now, 0.5 * (queue / threshold - 1))
-        self.capacity.at_congestion(view.recent, now)
+        if not view.application_limited:
+            self.capacity.at_congestion(view.recent, now)
         return True
 
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes was a page or a burst: return soon, but not twice in a row
         self._cut_beyond = self._felt_for_more(now)
-        again = now - self._cut_at < RETURN_AGAIN_SECONDS
-        if cut <= CUT_LEAST and view.delivered > FULL_DELIVERED * self._rate:
+        if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.application_limited:
             # no burst, and nearly all of ours got through: somebody small takes what is missing
             self._full_at = (now, view.delivered)
-        self._return_to = None if again else RETURN_SHARE * min(self._rate, max(view.recent, view.delivered))
+        carried = self._rate if view.application_limited else max(view.recent, view.delivered)
+        again = now - self._cut_at < RETURN_AGAIN_SECONDS
+        self._return_to = None if again else RETURN_SHARE * min(self._rate, carried)
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
         self._move(Event.QUEUE, now)
 
     def _cut(self, view: View, now: float, cut: float) -> None:
         kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
-        known = view.delivered if view.delivered > DELIVERED_NOTHING else self._rate
+        known = view.delivered if view.delivered > DELIVERED_NOTHING and not view.application_limited else self._rate
         self._rate = max(self._least_rate, kept * min(self._rate, known))
         self._cut_at = now
 

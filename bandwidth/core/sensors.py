@@ -64,6 +64,7 @@ class Sensors:
         self._delivered = RollingRate(RATE_WINDOW_SECONDS)
         self._lost = RollingRate(RATE_WINDOW_SECONDS)
         self._recent = RollingRate(RECENT_SECONDS)
+        self._own_recent = RollingRate(RECENT_SECONDS)
         self._shortfall = _Shortfall()
         self._seen_at: float | None = None
         self._loss_share = 0.0
@@ -132,6 +133,7 @@ class Sensors:
         self._delivered.clear()
         self._lost.clear()
         self._recent.clear()
+        self._own_recent.clear()
         self._shortfall.clear()
         self.business.forget(now)
 
@@ -139,6 +141,7 @@ class Sensors:
         self._delivered.expire(now)
         self._lost.expire(now)
         self._recent.expire(now)
+        self._own_recent.expire(now)
         self.business.take(sample.business_bytes, elapsed, now, rtt)
         if elapsed <= 0.0:
             return
@@ -146,6 +149,7 @@ class Sensors:
         self._delivered.add(now, elapsed, delivered)
         self._lost.add(now, elapsed, sample.retransmits)
         self._recent.add(now, elapsed, delivered + (sample.business_bytes or 0))
+        self._own_recent.add(now, elapsed, delivered)
         segments = delivered / SEGMENT_BYTES
         if segments > 0.0:
             weight = min(1.0, segments / LOSS_MEMORY_SEGMENTS, elapsed / LOSS_MEMORY_SECONDS)
@@ -159,7 +163,9 @@ class Sensors:
         data: float | None = None
         data_base = self.data_base.seconds
         if sample.data_rtt_seconds is not None and data_base is not None:
-            spacing = ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(delivered, SEGMENT_BYTES)
+            # a smoothed round trip is of the slowest rate lately: when a pause ends, it still has the pause's spacing
+            slowest = min(delivered, self._own_recent.rate)
+            spacing = ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
             data = max(0.0, sample.data_rtt_seconds - data_base - spacing)
         if pings is None:
             return data, 0.0
@@ -181,6 +187,7 @@ class _Shortfall:
         self._limited = 0
         self._waiting_limited = 0
         self._since: float | None = None
+        self._allowed_before = BytesPerSecond(0)
 
     @property
     def limited(self) -> bool:
@@ -199,7 +206,10 @@ class _Shortfall:
         if self._since is None:
             self._since = now
         self._arrived.add(now, elapsed, arrived)
-        self._waiting.append((now, elapsed, allowed * elapsed, limited))
+        # a kernel takes a raised rate when the next acknowledgement comes, so what was sent is of the lower one
+        sent = min(allowed, self._allowed_before) * elapsed
+        self._allowed_before = allowed
+        self._waiting.append((now, elapsed, sent, limited))
         self._waiting_limited += limited
 
     def share(self, rtt: float, now: float) -> float:
