@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.terminal_chart import RateChart
 from p2pdist import __version__
 from p2pdist.cli_views import lan_view, rows_of, why_view
 from p2pdist.console import configure_log, human_bytes, human_seconds, print_json, run_command_line, terminal
@@ -198,7 +199,8 @@ def limiter(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist limiter --watch
       p2pdist limiter --json | jq .upload.reason
     """
-    _show(home, "limiter", _limiter_view, as_json=as_json, watch=watch)
+    chart = RateChart() if watch else None
+    _show(home, "limiter", lambda answer, _: _limiter_view(answer, chart), as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Say why a patch is not here yet.")
@@ -220,8 +222,12 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
         terminal().print(why_view(rows))
 
 
-def _limiter_view(answer: dict[str, Any], columns: int) -> RenderableType:
-    return Group(line_view(answer, columns), "", lan_view(answer, columns))
+def _limiter_view(answer: dict[str, Any], chart: RateChart | None) -> RenderableType:
+    parts: list[RenderableType] = [line_view(answer)]
+    if chart is not None and answer["line"] is not None:
+        chart.add(answer["line"]["rate"], answer["line"]["capacity"])
+        parts += ["", chart]
+    return Group(*parts, "", lan_view(answer))
 
 
 def _show(

@@ -23,7 +23,7 @@ def human_rate(bytes_per_second: float | None) -> str:
     return f"{bits:.2f} Gbit/s"
 
 
-def lan_view(answer: dict[str, Any], _columns: int) -> RenderableType:
+def lan_view(answer: dict[str, Any]) -> RenderableType:
     """Show the rates, what binds them, and the time under each reason."""
     parts: list[RenderableType] = [Text(problem, style="yellow") for problem in answer["problems"]]
     rates = Table(box=None, pad_edge=False, header_style="bold")

@@ -203,7 +203,8 @@ class Daemon:
     @property
     def line_yields(self) -> bool:
         """Whether the site's line yields to business, as the server said last."""
-        return self.site_limit is not None and self.site_limit.state == State.YIELD.value
+        limit = self.site_limit if self.reports_link else None  # else nothing is sent, and the last word is old
+        return limit is not None and limit.state == State.YIELD.value
 
     async def report_link(self, origin: OriginClient, reports: trio.MemoryReceiveChannel[LinkReport]) -> None:
         """Tell the server what others use of this PC's network, while it wants to hear of it."""

@@ -180,7 +180,8 @@ class LanLimiter:
     # --- the task -----------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Look at once: a neighbour has come, or something has begun."""
+        """Look at once, and often for a while: a neighbour has come, or something has begun."""
+        self._active_at = trio.current_time()
         self._wake.set()
 
     async def begin(self) -> None:
@@ -197,6 +198,8 @@ class LanLimiter:
                 if not 0 <= now - self._state_at < STATE_SECONDS:
                     await self._look_around(now)
                 moving = now - self._active_at < ACTIVE_SECONDS
+                if was_moving is not moving:
+                    self._engine.set_moving(moving)
                 if was_moving and not moving:
                     await trio.to_thread.run_sync(process_memory.give_back)
                 was_moving = moving
@@ -260,7 +263,12 @@ class LanLimiter:
     async def _count(self, received: int, sent: int) -> LinkLook | None:
         counted, origin_bytes = self._network.counted, self._origin_bytes()
         raw = await trio.to_thread.run_sync(
-            lambda: self._probe.counters(counted, own_received_bytes=received + origin_bytes, own_sent_bytes=sent)
+            lambda: self._probe.counters(
+                counted,
+                own_received_bytes=received + origin_bytes,
+                own_sent_bytes=sent,
+                own_line_bytes=origin_bytes,
+            )
         )
         look = self._meter.take(raw)
         if look is not None:

@@ -11,7 +11,7 @@ from bandwidth.units import BytesPerSecond
 from p2pdist.console import human_seconds
 
 
-def line_view(answer: dict[str, Any], _columns: int) -> RenderableType:
+def line_view(answer: dict[str, Any]) -> RenderableType:
     """Return the daemon's answer for people."""
     head = Text.assemble(
         ("site ", "dim"),

@@ -19,7 +19,7 @@ CPU_SECONDS = 10.0  # over which the processor's use is smoothed: starting a pro
 CPU_RESUME_SHARE = 0.8  # of the limit: serving begins again only clearly below it
 BATTERY_RESUME_PERCENT = 5.0  # above the limit, for the same reason
 FETCH_ANYWAY_SECONDS = 3_600.0  # a PC that is always busy gets its patches all the same
-WIRED_THRESHOLD_SECONDS = 0.004  # a queue in an office switch is shorter than that
+WIRED_THRESHOLD_SECONDS = 0.012  # our own limits send in bursts of 10 ms: less is our own
 WIFI_THRESHOLD_SECONDS = 0.020  # Wi-Fi answers unevenly: less is its own noise
 WIFI_SHARE = 0.5  # of the link's rate, for both ways together: a cell is shared by everyone in the room
 WIFI_CEILING = BytesPerSecond(5_000_000)  # 40 Mbit/s, where the rate is not known
@@ -38,6 +38,7 @@ class LanReason(enum.StrEnum):
     AT_CAPACITY = "all that the card carries beside a reserve"
     NOTHING_TO_DO = "neighbours take less than they may"
     BUSINESS = "leaving room for business traffic of this PC"
+    LINE_FIRST = "what comes over the site's line goes first"
     QUEUE = "a queue on the way to the gateway"
     CONTENTION = "somebody else keeps the network busy"
     PAUSE = "looking at the network without ourselves"
@@ -226,15 +227,22 @@ class LanPolicy:
         if self._up is self._down:
             return self._on_wifi(self._up, inputs, now)
         look = inputs.look
-        sent, received = (look.business_sent_bytes, look.business_received_bytes) if look else (None, None)
+        sent = look.business_sent_bytes if look else None
+        # what comes over the site's line is needed by all neighbours: it comes first, as business does
+        received = look.business_received_bytes + look.own_line_bytes if look else None
         up = _update(self._up, inputs, inputs.sent_bytes, sent, self._allowed_up, now)
         down = _update(self._down, inputs, inputs.received_bytes, received, self._allowed_down, now)
         self._allowed_up, self._allowed_down = up.allowance, down.allowance
-        return _way(up, LanReason.PROFILE), _way(down, LanReason.PROFILE)
+        way_down = _way(down, LanReason.PROFILE)
+        if way_down.reason is LanReason.BUSINESS and look and look.own_line_bytes > look.business_received_bytes:
+            way_down = replace(way_down, reason=LanReason.LINE_FIRST)
+        return _way(up, LanReason.PROFILE), way_down
 
     def _on_wifi(self, controller: Controller, inputs: LanInputs, now: float) -> tuple[WayDecision, WayDecision]:
         look = inputs.look
-        business = None if look is None else look.business_received_bytes + look.business_sent_bytes
+        business = None
+        if look is not None:
+            business = look.business_received_bytes + look.business_sent_bytes + look.own_line_bytes
         moved = inputs.received_bytes + inputs.sent_bytes
         ceiling = WIFI_CEILING if inputs.network.speed is None else None
         decision = _update(controller, inputs, moved, business, self._allowed_up, now, ceiling)

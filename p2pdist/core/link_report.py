@@ -6,12 +6,16 @@ the PC sleeps. Whatever cannot be explained counts as nothing: business that is 
 is seen in the next, and business that never was would stop us for nothing.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 MAX_FLOWS = 16  # in a report; the transfers that matter on an office PC are few
 MAX_INTERFACES = 64  # containers and VPNs add some; thousands are a router, not an office PC
 MAX_SOCKETS = 4_096  # looked at in one round; a busy PC has some hundreds of connections
+LONGEST_GATHERED_SECONDS = 1.0  # between two looks whose reports are sent as one
+LINE_SECONDS = 5.0  # after the last whole piece from the server: until then, more of one is on its way
+URGENT_FLOW_BYTES = 14_000  # of one connection between two looks: ten segments, the first window of a transfer
 LONGEST_INTERVAL_SECONDS = 10.0  # a longer gap is a clock step or a PC that slept: its mean says nothing
 MOST_BYTES_PER_SECOND = 12_500_000_000  # 100 Gbit/s: a difference beyond it is a broken counter
 OWN_OVERHEAD = 1.06  # frames, IP, TCP and TLS around our payload, where the system does not tell
@@ -80,7 +84,7 @@ class RawCounters:
     """One look. ``sockets`` None: the system does not tell, and our own counts stand in.
 
     ``at_seconds`` is any clock. ``own_received_bytes`` and ``own_sent_bytes`` are all payload of ours so far, of
-    the WAN and the LAN leg.
+    the WAN and the LAN leg; ``own_line_bytes`` what of it was received over the site's line.
     """
 
     at_seconds: float
@@ -88,6 +92,7 @@ class RawCounters:
     sockets: tuple[SocketReading, ...] | None
     own_received_bytes: int = 0
     own_sent_bytes: int = 0
+    own_line_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,8 @@ class LinkLook:
     interval_seconds: float
     own_received_bytes: int
     own_sent_bytes: int
+    own_line_bytes: int
+    """What of the own received bytes came over the site's line."""
     business_received_bytes: int
     business_sent_bytes: int
     report: LinkReport
@@ -123,6 +130,7 @@ class LinkMeter:
         self._sockets: dict[int, SocketReading] = {}
         self._listed: dict[int, _Listed] = {}
         self._owed_received = self._owed_sent = 0
+        self._line_at = -math.inf
 
     def take(self, raw: RawCounters) -> LinkLook | None:
         """Return what happened since the last look; None for the first one, and after a clock step or a sleep."""
@@ -140,8 +148,14 @@ class LinkMeter:
         if raw.sockets is None or last.sockets is None:
             own_received = int(OWN_OVERHEAD * max(0, raw.own_received_bytes - last.own_received_bytes))
             own_sent = int(OWN_OVERHEAD * max(0, raw.own_sent_bytes - last.own_sent_bytes))
+            own_line = int(OWN_OVERHEAD * max(0, raw.own_line_bytes - last.own_line_bytes))
         else:
             own_received, own_sent = _wire_received(ours), _wire_sent(ours)
+            own_line = _wire_received(pair for pair in ours if not pair[1].on_link)
+        if raw.own_line_bytes > last.own_line_bytes:
+            self._line_at = raw.at_seconds
+        if not 0.0 <= raw.at_seconds - self._line_at < LINE_SECONDS:
+            own_line = 0  # neighbours of the same site may be in other subnets
         business_received, self._owed_received = _left_over(received, own_received, self._owed_received)
         business_sent, self._owed_sent = _left_over(sent, own_sent, self._owed_sent)
         from_lan = _wire_received(pair for pair in others if pair[1].on_link)
@@ -149,6 +163,7 @@ class LinkMeter:
             interval_seconds=elapsed,
             own_received_bytes=own_received,
             own_sent_bytes=own_sent,
+            own_line_bytes=own_line,
             business_received_bytes=business_received,
             business_sent_bytes=business_sent,
             report=LinkReport(
@@ -176,20 +191,28 @@ class LinkMeter:
 
 
 class ReportGatherer:
-    """Makes of one report for each look as many as somebody wants to read."""
+    """Makes of one report for each look as many as somebody wants to read, and more while a transfer runs.
+
+    A large site asks its PCs to report seldom; the few of them where one connection carries much do it at each look.
+    """
 
     def __init__(self) -> None:
         self._waiting: LinkReport | None = None
+        self._flows: dict[int, int] = {}
 
     def take(self, report: LinkReport, wanted_seconds: float | None) -> LinkReport | None:
         """Return what to send now; ``wanted_seconds``: how often, None: nobody listens."""
+        before, self._flows = self._flows, dict(report.flows)
+        if wanted_seconds is None or report.interval_seconds > max(wanted_seconds, LONGEST_GATHERED_SECONDS):
+            self._waiting = None  # what was before a time without looks is old
         if wanted_seconds is None:
-            self._waiting = None
             return None
         gathered = report if self._waiting is None else _joined(self._waiting, report)
         self._waiting = gathered
-        if gathered.interval_seconds + report.interval_seconds / 2 < wanted_seconds:
-            return None  # the next one comes nearer to what is wanted
+        most = max((size - before.get(flow, size) for flow, size in report.flows), default=0)
+        due = gathered.interval_seconds + report.interval_seconds / 2 >= wanted_seconds  # the next one would be later
+        if not due and most < URGENT_FLOW_BYTES:
+            return None
         self._waiting = None
         return gathered
 

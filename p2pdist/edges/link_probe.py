@@ -56,6 +56,7 @@ class LinkProbe:
         self._networks: tuple[tuple[int, int, int], ...] = ()
         self._own: frozenset[bytes] = frozenset()
         self._on_link: dict[bytes, bool] = {}
+        self._own_inodes: set[int] = set()
 
     def look_around(self) -> None:
         """Learn this PC's own addresses and networks anew. Raises `OSError`."""
@@ -68,20 +69,23 @@ class LinkProbe:
         self._networks, self._own = tuple(networks), frozenset(own)
         self._on_link.clear()
 
-    def counters(self, counted: Iterable[str], *, own_received_bytes: int = 0, own_sent_bytes: int = 0) -> RawCounters:
+    def counters(
+        self, counted: Iterable[str], *, own_received_bytes: int = 0, own_sent_bytes: int = 0, own_line_bytes: int = 0
+    ) -> RawCounters:
         """Return one look; the own bytes are what we ourselves have counted, for systems that do not tell."""
         cards = local_facts.card_counters()
         interfaces = {name: NicCounters(*cards[name]) for name in counted if name in cards}
         at = time.monotonic()
-        return RawCounters(at, interfaces, self._sockets(), own_received_bytes, own_sent_bytes)
+        return RawCounters(at, interfaces, self._sockets(), own_received_bytes, own_sent_bytes, own_line_bytes)
 
     def _sockets(self) -> tuple[SocketReading, ...] | None:
         if not HAS_SOCK_DIAG:
             return None
         try:
-            ours = sock_diag.own_inodes()  # before and after: ours that close or open meanwhile are ours all the same
             connections = sock_diag.tcp_connections()
-            ours |= sock_diag.own_inodes()
+            # those of the look before as well: what we have just closed is still listed, and is ours all the same
+            before, self._own_inodes = self._own_inodes, sock_diag.own_inodes()
+            ours = before | self._own_inodes
         except OSError as error:
             self.problem = f"Others' connections cannot be seen: {error.strerror}. Only the card's bytes are known."
             return None

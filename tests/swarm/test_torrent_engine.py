@@ -33,7 +33,7 @@ from p2pdist.identifiers import PieceIndex, TorrentHash
 from p2pdist.manifest import MAX_TORRENT_BYTES
 from p2pdist.wire.bitfield import all_pieces, pieces_of
 from tests.helpers.pki import TestCA
-from tests.helpers.swarm_endpoints import PIECE_BYTES, Payload, make_identity
+from tests.helpers.swarm_endpoints import PIECE_BYTES, WITHIN_SECONDS, Payload, make_identity
 
 MIB = 1 << 20
 
@@ -89,6 +89,29 @@ async def test_three_engines_and_what_the_lan_holds(open_endpoint, payload_of):
         await b.put(payload, range(8, payload.count))
         for endpoint in (seed, a, b):
             await endpoint.completed(payload)
+
+
+async def test_the_last_piece_ends_no_connection_before_it_is_passed_on(open_endpoint, payload_of):
+    # at the word of the last piece a neighbour that had all others is not interested in anything, for a moment
+    payload = payload_of(2 * MIB)
+    last = payload.count - 1
+    async with open_endpoint() as fetcher, open_endpoint() as a, open_endpoint() as b:
+        for endpoint in (fetcher, a, b):
+            await endpoint.add(payload)
+            await endpoint.checked(payload)
+        for neighbour in (a, b):
+            neighbour.connect(payload, fetcher)
+            await neighbour.event(PeerConnected, torrent_hash=payload.torrent_hash, address=fetcher.address)
+        await fetcher.put(payload, range(last))
+        for neighbour in (a, b):
+            await neighbour.until(payload, lambda s: s.have == pieces_of(range(last)))
+        await fetcher.put(payload, [last])
+        for neighbour in (a, b):
+            seen: list[Any] = []
+            with trio.fail_after(WITHIN_SECONDS):
+                while not seen or not isinstance(seen[-1], TorrentCompleted):
+                    seen.append(await neighbour.engine.events.receive())
+            assert not [event for event in seen if isinstance(event, PeerGone)]
 
 
 async def test_connections_opened_by_both_sides_at_once_settle(open_endpoint, payload_of):

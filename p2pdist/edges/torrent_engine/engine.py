@@ -29,7 +29,7 @@ from p2pdist.edges.torrent_engine.reports import (
     disk_problem,
     peer_reason,
 )
-from p2pdist.edges.torrent_engine.settings import DH_PARAMETERS_PEM
+from p2pdist.edges.torrent_engine.settings import DH_PARAMETERS_PEM, tick_settings
 from p2pdist.edges.torrent_engine.state import TorrentState, piece_set
 from p2pdist.errors import ExitCode
 from p2pdist.identifiers import PieceIndex, TorrentHash
@@ -217,6 +217,11 @@ class TorrentEngine:
         Without ``serve`` no neighbour gets anything: each is told so (choked), and asks others.
         """
         await trio.to_thread.run_sync(limit_class, self._session, self._lan_class, upload, download, serve)
+
+    def set_moving(self, moving: bool) -> None:
+        """Say whether bytes move: limits are kept in small bursts then, and the processor is left alone else."""
+        settings: Any = tick_settings(moving=moving)
+        self._session.apply_settings(settings)
 
     async def lan_bytes(self) -> tuple[int, int]:
         """Return the bytes received from and sent to neighbours so far, the protocol's own among them."""

@@ -8,6 +8,8 @@ PEER_CONNECT_SECONDS = 5  # on a LAN an answer takes milliseconds; a switched-of
 HANDSHAKE_SECONDS = 10  # TLS and BitTorrent, on a PC that is busy
 RECONNECT_SECONDS = 3  # soonest second attempt; libtorrent by itself repeats some that were refused at this pace
 LEAST_RATE = 10  # bytes per second: libtorrent's least limit
+MOVING_TICK_MILLISECONDS, IDLE_TICK_MILLISECONDS = 10, 100
+IDLE_SECONDS = 30  # with nothing to give each other
 REQUEST_SECONDS = 10  # a block that a neighbour owes for so long is asked of another one
 ALERT_QUEUE_CAP = 10_000  # a piece is one alert: some seconds of a fast LAN while the event loop is held up
 
@@ -39,6 +41,11 @@ def serving_settings(serve: bool) -> dict[str, Any]:
     return {"unchoke_slots_limit": -1 if serve else 0}
 
 
+def tick_settings(*, moving: bool) -> dict[str, Any]:
+    """Return how often libtorrent looks at its limits: the burst size of each while bytes move, else a wake-up."""
+    return {"tick_interval": MOVING_TICK_MILLISECONDS if moving else IDLE_TICK_MILLISECONDS}
+
+
 def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
     """Return libtorrent's settings for an endpoint that listens on one address; port 0 takes any free one."""
     address = ipaddress.ip_address(listen_address)
@@ -59,7 +66,7 @@ def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
         "enable_incoming_utp": False,
         "enable_outgoing_utp": False,
         "mixed_mode_algorithm": 0,  # or it throttles TCP by itself
-        "tick_interval": 20,  # ms; the burst size of every limit
+        **tick_settings(moving=False),
         "in_enc_policy": _PLAINTEXT_INSIDE_TLS,
         "out_enc_policy": _PLAINTEXT_INSIDE_TLS,
         # connections: the peer book decides when; libtorrent gives up after one failure
@@ -73,6 +80,9 @@ def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
         "request_timeout": REQUEST_SECONDS,
         "piece_timeout": REQUEST_SECONDS,
         "allow_multiple_connections_per_ip": False,
+        # libtorrent would leave a neighbour at the word that it has its last piece, before it asks for that piece …
+        "close_redundant_connections": False,
+        "inactivity_timeout": IDLE_SECONDS,  # … so those of whom neither needs anything go when others need the room
         **serving_settings(serve=True),
         "unchoke_interval": 1,  # s; so soon it is heard that an endpoint refuses to serve, or serves again
         "allowed_fast_set_size": 0,  # who is choked gets nothing, not even its first pieces

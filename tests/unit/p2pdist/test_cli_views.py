@@ -66,7 +66,7 @@ def test_rates_are_in_bits(rate: float | None, words: str) -> None:
 
 
 def test_the_limiter_tells_rates_reasons_and_time() -> None:
-    text = printed(lan_view(ANSWER, 120))
+    text = printed(lan_view(ANSWER))
     for words in (
         "processor is busy (91%)",
         "100.0 Mbit/s",

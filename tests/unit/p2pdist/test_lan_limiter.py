@@ -22,10 +22,14 @@ class Engine:
     def __init__(self) -> None:
         self.received = self.sent = 0
         self.limits: list[tuple[int | None, int | None, bool]] = []
+        self.moving: list[bool] = []
 
     async def lan_bytes(self) -> tuple[int, int]:
         await trio.lowlevel.checkpoint()
         return self.received, self.sent
+
+    def set_moving(self, moving: bool) -> None:
+        self.moving.append(moving)
 
     async def limit_lan(self, *, upload: int | None, download: int | None, serve: bool) -> None:
         await trio.lowlevel.checkpoint()
@@ -121,6 +125,7 @@ async def test_it_looks_often_only_while_something_moves(pc: Pc, autojump_clock:
     with trio.move_on_after(60):
         await limited.run()
     assert pc.looks == 0
+    assert engine.moving == []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(limited.run)
         for _ in range(150):
@@ -132,6 +137,10 @@ async def test_it_looks_often_only_while_something_moves(pc: Pc, autojump_clock:
     assert len(reports) >= 90
     assert limited.status()["business_bytes_per_second"] > 0
     assert limited.status()["adapts"]
+    assert engine.moving == [True]
+    with trio.move_on_after(20):
+        await limited.run()
+    assert engine.moving[-1] is False
 
 
 async def test_a_network_that_cannot_be_looked_at_ends_nothing(pc: Pc) -> None:

@@ -16,7 +16,7 @@ LINE = {
 def shown(line: object) -> str:
     console = Console(width=120, file=io.StringIO())
     console.print(
-        line_view({"site": "oslo", "server_connection": "connected", "line": line, "profile": "Office hours"}, 120)
+        line_view({"site": "oslo", "server_connection": "connected", "line": line, "profile": "Office hours"})
     )
     output: str = console.file.getvalue()  # type: ignore[attr-defined]
     return output

@@ -33,9 +33,17 @@ WIRED = NetworkState("eth0", Medium.WIRED, GIGABIT, "10.0.0.1")
 PLAIN = LanInputs(NetworkState("eth0", Medium.WIRED), ProfileAnswer(), None)
 
 
-def look(received: float = 0.0, sent: float = 0.0) -> LinkLook:
-    """Business at these rates."""
-    return LinkLook(STEP, 0, 0, int(received * STEP), int(sent * STEP), LinkReport(STEP, 0, (), None))
+def look(received: float = 0.0, sent: float = 0.0, line: float = 0.0) -> LinkLook:
+    """Business at these rates, and our own bytes over the line."""
+    return LinkLook(
+        interval_seconds=STEP,
+        own_received_bytes=int(line * STEP),
+        own_sent_bytes=0,
+        own_line_bytes=int(line * STEP),
+        business_received_bytes=int(received * STEP),
+        business_sent_bytes=int(sent * STEP),
+        report=LinkReport(STEP, 0, (), None),
+    )
 
 
 class Lan:
@@ -49,7 +57,13 @@ class Lan:
         self.decision: LanDecision | None = None
 
     def run(
-        self, seconds: float, *, received: float = 0.0, sent: float = 0.0, gateway: float | None = 0.001
+        self,
+        seconds: float,
+        *,
+        received: float = 0.0,
+        sent: float = 0.0,
+        line: float = 0.0,
+        gateway: float | None = 0.001,
     ) -> LanDecision:
         for _ in range(int(seconds / STEP)):
             up = down = 0.0
@@ -58,7 +72,7 @@ class Lan:
                 down = min(self.wish, self.decision.download.rate or self.wish)
             inputs = replace(
                 self.inputs,
-                look=look(received, sent),
+                look=look(received, sent, line),
                 received_bytes=int(down * STEP),
                 sent_bytes=int(up * STEP),
                 gateway_seconds=gateway,
@@ -92,6 +106,15 @@ class TestOnAWiredCard:
         assert decision.download.rate < GIGABIT - 60e6
         assert decision.upload.reason is LanReason.AT_CAPACITY
         assert lan.run(3.0).download.reason is LanReason.AT_CAPACITY
+
+    def test_what_comes_over_the_line_goes_before_what_neighbours_send(self) -> None:
+        lan = Lan(WIRED)
+        lan.run(4.0)
+        decision = lan.run(1.0, line=20e6)
+        assert decision.download.rate is not None
+        assert 0.75 * GIGABIT < decision.download.rate < GIGABIT - 20e6
+        assert decision.download.reason is LanReason.LINE_FIRST
+        assert decision.upload.reason is LanReason.AT_CAPACITY
 
     def test_a_queue_to_the_gateway_is_yielded_to(self) -> None:
         lan = Lan(WIRED)

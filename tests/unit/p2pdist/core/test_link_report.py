@@ -93,6 +93,18 @@ class TestBusinessBytes:
         after = RawCounters(2.0, {"eth0": NicCounters(300_000, 0)}, None, own_received_bytes=101_000, own_sent_bytes=0)
         assert received(before, after) == 300_000 - int(OWN_OVERHEAD * 100_000)
 
+    def test_ours_over_the_line_are_told_from_ours_within_the_lan(self) -> None:
+        line, lan = replace(BASE, ours=True), replace(BASE, flow_id=2, ours=True, on_link=True)
+        first = raw(1.0, 0, 0, line, lan)
+        after = raw(2.0, 900_000, 0, replace(line, received_bytes=300_000), replace(lan, received_bytes=600_000))
+        found = look(first, replace(after, own_line_bytes=250_000))
+        assert (found.own_line_bytes, found.own_received_bytes) == (300_000, 900_000)
+        # a neighbour in another subnet: no piece comes from the server
+        assert look(first, after).own_line_bytes == 0
+        before = RawCounters(1.0, {"eth0": NicCounters(0, 0)}, None, own_received_bytes=500, own_line_bytes=0)
+        after = RawCounters(2.0, {"eth0": NicCounters(0, 0)}, None, own_received_bytes=1_500, own_line_bytes=900)
+        assert look(before, after).own_line_bytes == int(OWN_OVERHEAD * 900)
+
     def test_what_neighbours_send_is_the_cards_business_but_not_the_lines(self) -> None:
         file_server = replace(BASE, on_link=True)
         found = look(raw(1.0, 0, 0, file_server), raw(2.0, 900_000, 0, replace(file_server, received_bytes=800_000)))
@@ -284,6 +296,20 @@ class TestGatherer:
         gatherer = ReportGatherer()
         report = LinkReport(0.1, 5, (), None)
         assert gatherer.take(report, 0.05) == report
+
+    def test_a_transfer_is_told_at_each_look_however_seldom_the_rest_is_wanted(self) -> None:
+        gatherer = ReportGatherer()
+        sizes = [0, 2_000, 4_000, 30_000, 60_000, 60_100]
+        sent = [gatherer.take(LinkReport(0.1, 5, ((1, size),), None), 1.0) for size in sizes]
+        assert [report is not None for report in sent] == [False, False, False, True, True, False]
+        assert sent[3] is not None
+        assert sent[3].interval_seconds == pytest.approx(0.4)
+
+    def test_what_was_before_a_time_without_looks_is_not_joined(self) -> None:
+        gatherer = ReportGatherer()
+        assert gatherer.take(LinkReport(0.1, 5_000, (), 0.5), 0.5) is None
+        late = LinkReport(5.0, 7, (), None)
+        assert gatherer.take(late, 0.5) == late
 
     def test_what_nobody_wanted_is_not_told_later(self) -> None:
         gatherer = ReportGatherer()
