@@ -226,8 +226,9 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "web_port": ("HTTPS: enrolment, signed metadata, health.",),
     "origin_port": ("Mutual TLS: control and data connections of endpoints.",),
     "egress_mbit": (
-        "What this server may send to all sites together, in Mbit/s. Sites that want more get equal",
-        "parts. 0: no cap.",
+        "The part of this server's own line that patches may use, in Mbit/s: the line's rate, if all of it.",
+        "They use 97 % of that, so that they never queue there. Sites that want more get equal parts.",
+        "0: no cap.",
     ),
     "fetchers_per_site": (
         "Endpoints of one site that may fetch one patch over the branch line at the same time.",

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.profiles.values import rate_label
+from bandwidth.terminal_chart import RateChart
 from bandwidth.units import BytesPerSecond
 from p2pdist.console import human_bytes, human_seconds, print_json
 from seed_server.edges.database import Database, PatchRow, SiteLimitRow
@@ -19,6 +20,7 @@ from seed_server.settings import ServerHome, load_settings
 from seed_server.status_view import wide_terminal
 
 WATCH_SECONDS = 1.0
+CHARTS_SHOWN = 3  # more would not fit on a screen
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
@@ -109,11 +111,30 @@ def _times(limit: SiteLimitRow) -> str:
     return ", ".join(parts)
 
 
+class SiteCharts:
+    """The rates of the sites that are sent to, while somebody watches."""
+
+    def __init__(self) -> None:
+        self._charts: dict[str, RateChart] = {}
+
+    def of(self, views: list[SiteView]) -> list[RenderableType]:
+        """Take one look, and return the charts of the busiest sites."""
+        limits = [view.limit for view in views if view.limit.active or view.limit.site in self._charts]
+        for limit in limits:
+            chart = self._charts.setdefault(limit.site, RateChart(limit.site))
+            line = None if limit.capacity is None else BytesPerSecond(limit.capacity)
+            chart.add(BytesPerSecond(limit.rate if limit.active else 0), line)
+        self._charts = {site: chart for site, chart in self._charts.items() if not chart.is_flat}
+        busiest = sorted(limits, key=lambda limit: -limit.rate)[:CHARTS_SHOWN]
+        return [part for limit in busiest if limit.site in self._charts for part in ("", self._charts[limit.site])]
+
+
 def show_sites(home: ServerHome, *, as_json: bool, watch: bool) -> None:
     """Print the sites once, or again and again until Ctrl-C. Raises `UserError`."""
     console = wide_terminal()
     live = Live(console=console, auto_refresh=False) if watch and console.is_terminal and not as_json else None
     load_settings(home)
+    charts = SiteCharts()
     try:
         with live or contextlib.nullcontext():
             while True:
@@ -123,7 +144,8 @@ def show_sites(home: ServerHome, *, as_json: bool, watch: bool) -> None:
                 if as_json:
                     print_json({"serving": serving, "sites": [view.as_json() for view in views]})
                 elif live:
-                    live.update(as_text(views, serving=serving), refresh=True)
+                    shown = charts.of(views) if serving else []
+                    live.update(Group(as_text(views, serving=serving), *shown), refresh=True)
                 else:
                     console.print(as_text(views, serving=serving))
                 if not watch:

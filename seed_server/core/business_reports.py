@@ -11,8 +11,9 @@ from bandwidth.core.bulk import BulkDetector
 from bandwidth.units import BytesPerSecond
 
 MAX_REPORTERS = 2_000  # PCs of one site that are listened to
-SPREAD_MOST_SECONDS = 0.1  # bytes of a report are counted over its interval, so that reports make no peaks
-FRESH_SECONDS = 1.0  # an older word on harm or flows is no word on now
+FRESH_SECONDS = 1.0  # an older word on harm or flows is no word on now …
+FRESH_INTERVALS = 2.5  # … unless the PC reports as seldom as that
+FLOWS_SECONDS = 0.2  # of a report: over longer ones, the steps of a call look like the first windows of a transfer
 WATCHING_SECONDS = 120.0  # a PC that has not reported for twice the longest interval sees nothing any more
 RATE_SECONDS = 5.0
 MOST_OF_LINE = 4.0  # times the line: more than that did not pass over it
@@ -44,6 +45,11 @@ class _Reporter:
     flows: dict[int, int] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)
     harm_seconds: float | None = None
+    interval_seconds: float = 0.0
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether its word on harm and flows is of now."""
+        return now - self.at < max(FRESH_SECONDS, FRESH_INTERVALS * self.interval_seconds)
 
 
 class BusinessReports:
@@ -76,7 +82,9 @@ class BusinessReports:
             reporter.offsets = dict(flows)
         reporter.at = now
         reporter.waiting_bytes += business_bytes
-        reporter.spread_until = now + min(interval_seconds, SPREAD_MOST_SECONDS)
+        # bytes are counted over the time until the next report, so that reports make no peaks
+        reporter.interval_seconds = min(interval_seconds, LONGEST_REPORT_SECONDS)
+        reporter.spread_until = now + reporter.interval_seconds
         reporter.harm_seconds = harm_seconds
         known = reporter.offsets
         # one that comes into the list late has not carried more than all business in this interval
@@ -104,10 +112,11 @@ class BusinessReports:
             new = reporter.waiting_bytes * part
             reporter.waiting_bytes -= new
             carried += new
-            if now - reporter.at < FRESH_SECONDS:
+            if reporter.is_fresh(now):
                 if reporter.harm_seconds is not None:
                     harm = max(harm or 0.0, reporter.harm_seconds)
-                flows |= {(endpoint, key): size for key, size in reporter.flows.items()}
+                if reporter.interval_seconds <= FLOWS_SECONDS:
+                    flows |= {(endpoint, key): size for key, size in reporter.flows.items()}
         bulk = self._bulk.take(flows, now, rtt_seconds=rtt_seconds, capacity=capacity)
         if not watching:
             self.rate = None

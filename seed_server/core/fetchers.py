@@ -7,9 +7,8 @@ line rate, two about as slow, eight with the pieces dealt out 1.7 to 1.9 times.
 """
 
 from bandwidth.units import BytesPerSecond
+from seed_server.core.site_sample import NEAR_LEAST_RATE, NEAR_RTT_SECONDS
 
-NEAR_RTT_SECONDS = 0.005  # within a campus; a line between places takes longer
-NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # about half of Fast Ethernet: slower, and the line is the limit after all
 NEAR_FETCHERS = 8
 FAST_RATE = BytesPerSecond(25_000_000)  # 200 Mbit/s: more than one PC's disk and hash check surely take
 FAST_FETCHERS = 2

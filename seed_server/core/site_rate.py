@@ -178,10 +178,13 @@ class SiteRate:
         self._skipped_seconds += LONGEST_GAP_SECONDS + 1.0
         self._decided_at = None
 
-    def decide(self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float) -> SiteDecision:
-        """Take one look at the site and return what holds until the next one."""
+    def decide(
+        self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float, *, late_seconds: float = 0.0
+    ) -> SiteDecision:
+        """Take one look at the site, ``late_seconds`` after its time, and return what holds until the next one."""
         business = self.reports.take(now, rtt_seconds=self.sampler.rtt_seconds, capacity=self.capacity(now))
-        sample = self.sampler.take(links, pings, business, now)
+        self.sampler.line_carries = BytesPerSecond(max(self.capacity(now) or 0, self.decision.allowance))
+        sample = self.sampler.take(links, pings, business, now, late_seconds)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
         self._spent(self.decision, now)
@@ -209,7 +212,9 @@ class SiteRate:
             cause=cause,
             reason=f"{cause}: {rule}" if rule else cause,
             shares=self._shares(decision.allowance, links),
-            renew_windows=self._renewal.due(sample, decision, now + self._skipped_seconds),
+            renew_windows=self._renewal.due(
+                replace(sample, retransmits=self.sampler.retransmits), decision, now + self._skipped_seconds
+            ),
         )
         return self.decision
 

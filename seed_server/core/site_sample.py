@@ -23,6 +23,15 @@ ACK_DELAY_SEGMENTS = 2  # a smoothed round trip may be too long by their spacing
 GUARD_SECONDS = 0.002  # the kernel's own grain
 RECEIVER_LIMITED_SHARE = 0.5  # of the interval
 WRITTEN_SHARE = 0.9  # of what we may write: less, and it is we who have nothing, or no time
+TAKEN_SHARE = 0.9  # of our rate: the kernel that paces slower has not taken it yet
+LATE_SECONDS = 0.01  # of our own: less is a processor's everyday …
+VERY_LATE_SECONDS = 0.025  # … and as late, sockets may have run dry
+NEAR_RTT_SECONDS = 0.005  # within a campus; a line between places takes longer …
+NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # … and about half of Fast Ethernet: slower, and the line is the limit
+CARD_SECONDS = 0.01  # in a near site: what waits at the PCs' own cards for the PCs
+SHORT_PART = 0.85  # of its share: a link that gets less through is held up …
+FULL_PART = 0.95  # … but not by the line, where another one gets all of its share through
+USED_SHARE = 0.9  # of what all may send: when PCs take less, that is what limits
 RATE_SECONDS = 0.5  # over which a link's own rate is averaged
 KNOWN_PINGS_SHARE = 0.5  # of the pings of the endpoint that is known best: after fewer, its least may be chance
 MAX_ENDPOINTS_KNOWN = 4_096
@@ -54,6 +63,8 @@ class LinkRate(NamedTuple):
     """Payload, bytes per second."""
     limited: bool
     """It had less to send, or could be sent less, than its share."""
+    share: float = 0.0
+    """What it might have carried over the same time."""
 
 
 @dataclass
@@ -66,6 +77,10 @@ class _Link:
     unproven: int = 0
     """Retransmits of the last interval: until now they may turn out needless."""
     rate: float = 0.0
+    share: float = 0.0
+    allowed: int = 0
+    seconds: float = 0.0
+    """Since it began to send."""
 
 
 @dataclass
@@ -85,6 +100,10 @@ class SiteSampler:
         self._data_rtt: float | None = None
         self.link_rates: dict[Key, LinkRate] = {}
         """Of the links of the last sample."""
+        self.line_carries = BytesPerSecond(0)
+        """As far as is known."""
+        self.retransmits = 0
+        """Of the last sample, whatever they tell."""
         self.line_share = SEGMENT_BYTES / (SEGMENT_BYTES + HEADER_BYTES)
         """Payload in what goes over the line."""
 
@@ -98,26 +117,48 @@ class SiteSampler:
         """The least round trip of a ping; None before the first one."""
         return min((endpoint.least_ping_seconds for endpoint in self._endpoints.values()), default=None)
 
+    @property
+    def is_near(self) -> bool:
+        """Whether the site is as near as its PCs are to each other.
+
+        Then their own cards, full of what they swap, may be the narrow place: what one connection meets says nothing
+        of the line, and only what the pings to all of them meet does.
+        """
+        rtt = self.known_rtt_seconds
+        return rtt is not None and rtt < NEAR_RTT_SECONDS and self.line_carries >= NEAR_LEAST_RATE
+
     def take(
         self,
         links: Mapping[Key, LinkView],
         pings: Mapping[Key, float],
         business: BusinessView,
         now: float,
+        late_seconds: float = 0.0,
     ) -> Sample:
-        """Return the sample since the last call; ``pings`` has the endpoints whose echo came in this interval."""
+        """Return the sample since the last call; ``pings`` has the endpoints whose echo came in this interval.
+
+        ``late_seconds``: how much later than planned we look. As late were echoes read, and sockets supplied.
+        """
+        late_seconds = late_seconds if late_seconds >= LATE_SECONDS else 0.0
         elapsed = 0.0 if self._taken_at is None else max(0.0, now - self._taken_at)
         self._taken_at = now
         delivered = retransmits = 0
-        fresh: list[tuple[float, int]] = []  # (queueing delay, bytes)
+        fresh: list[float] = []  # queueing delays
         guard: float | None = None
         window = 0.0
         window_known = bool(links)
+        new_bytes: dict[Key, int] = {}
         for key, view in links.items():
-            new, again = self._advance(key, view, elapsed)
-            delivered += new
+            new_bytes[key], again = self._advance(key, view, elapsed)
+            delivered += new_bytes[key]
             retransmits += again
-            look = view.look
+        very_late = late_seconds >= VERY_LATE_SECONDS
+        if very_late:
+            self.link_rates = {key: rate._replace(limited=True) for key, rate in self.link_rates.items()}
+        self.retransmits = retransmits
+        self._find_limited_by_their_pc(links)
+        for key, view in links.items():
+            new, look = new_bytes[key], view.look
             if not view.sending:
                 continue
             if look is None or look.least_rtt_seconds is None:
@@ -129,7 +170,7 @@ class SiteSampler:
             if self.link_rates[key].limited:
                 continue  # a round trip to a PC that does not read is that PC's
             if new:
-                fresh.append((queue, new))
+                fresh.append(queue)
             if elapsed and new >= FRESH_SEGMENTS * look.segment_bytes:
                 spacing = ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new
                 bound = queue + spacing + GUARD_SECONDS
@@ -138,13 +179,14 @@ class SiteSampler:
             del self._links[gone]
         self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}
         self._remember_share(links)
+        near = self.is_near
         return Sample(
-            rtt_seconds=self._ping(pings, guard),
-            data_rtt_seconds=self._data(links, fresh),
+            rtt_seconds=self._ping(pings, guard, late_seconds),
+            data_rtt_seconds=None if near else self._data(links, fresh),
             delivered_bytes=int(delivered / self.line_share),
-            retransmits=retransmits,
-            application_limited=all(self.link_rates[key].limited for key, view in links.items() if view.sending),
-            window_rate=BytesPerSecond(int(min(window, 1e15))) if window_known else None,
+            retransmits=0 if near else retransmits,
+            application_limited=very_late or self._used_share(links) < USED_SHARE,
+            window_rate=BytesPerSecond(int(min(window / self.line_share, 1e15))) if window_known else None,
             business_bytes=business.business_bytes,
             bulk_business=business.bulk,
             business_harm_seconds=business.harm_seconds,
@@ -168,7 +210,12 @@ class SiteSampler:
         new = max(0, now_at.acked_bytes - before.acked_bytes)
         weight = min(1.0, elapsed / RATE_SECONDS)
         now_at.rate = before.rate + weight * ((new / elapsed if elapsed else before.rate) - before.rate)
-        self.link_rates[key] = LinkRate(now_at.rate, elapsed > 0 and self._is_limited(view, before, now_at, elapsed))
+        # acknowledgements come a round trip later, and a raised rate is taken later still
+        now_at.allowed = view.rate or 0
+        now_at.share = before.share + weight * (min(now_at.allowed, before.allowed) - before.share)
+        now_at.seconds = before.seconds + elapsed
+        limited = elapsed > 0 and self._is_limited(view, before, now_at, elapsed)
+        self.link_rates[key] = LinkRate(now_at.rate, limited, now_at.share)
         # a pause in what we write makes TCP send its last segment again (RFC 8985 section 7): that is no loss
         needless = max(0, now_at.needless - before.needless)
         lost = max(0, before.unproven - needless)
@@ -187,20 +234,24 @@ class SiteSampler:
             held_back = look is not None and look.unsent_bytes > 2 * look.segment_bytes
             wrote = now_at.written_bytes - before.written_bytes + SEGMENT_BYTES
             return not held_back and wrote < WRITTEN_SHARE * (view.rate or 0) * elapsed
-        return look is not None and look.application_limited and look.unsent_bytes < look.segment_bytes
+        # we keep the kernel supplied for NOT_SENT_SECONDS: when it has nothing, we are late, or there is nothing
+        return look is not None and look.unsent_bytes < look.segment_bytes
 
-    def _let_through(self, view: LinkView, look: SocketLook) -> float:
-        """Return the rate on the line that the kernel lets this socket have."""
+    @staticmethod
+    def _let_through(view: LinkView, look: SocketLook) -> float:
+        """Return the payload rate that the kernel lets this socket have."""
         assert look.least_rtt_seconds is not None
         window = look.window_segments * look.segment_bytes / max(look.least_rtt_seconds, 1e-6)
-        return (window if view.metered else min(window, look.pacing_rate)) / self.line_share
+        # a raised rate holds from the next acknowledgement on
+        is_slower = not view.metered and view.rate is not None and look.pacing_rate < TAKEN_SHARE * view.rate
+        return min(window, look.pacing_rate) if is_slower else window
 
-    def _ping(self, pings: Mapping[Key, float], guard: float | None) -> float | None:
+    def _ping(self, pings: Mapping[Key, float], guard: float | None, late_seconds: float) -> float | None:
         for endpoint, seconds in pings.items():
             known = self._endpoints.get(endpoint)
             if known is None:
                 if len(self._endpoints) >= MAX_ENDPOINTS_KNOWN:
-                    self._endpoints.pop(next(iter(self._endpoints)))
+                    self._endpoints.pop(next(key for key in self._endpoints if key not in pings))
                 self._endpoints[endpoint] = _Endpoint(seconds)
             else:
                 known.pings += 1
@@ -217,12 +268,42 @@ class SiteSampler:
         if guard is not None:
             # our data wait in the same queue as the pings: a ping that is later than they are met a busy process
             queue = min(queue, guard)
+        queue = max(0.0, queue - late_seconds - (CARD_SECONDS if self.is_near else 0.0))
         return self.rtt_seconds + queue
 
-    def _data(self, links: Mapping[Key, LinkView], fresh: list[tuple[float, int]]) -> float | None:
+    def _find_limited_by_their_pc(self, links: Mapping[Key, LinkView]) -> None:
+        """Find the links that get less than their share through, but not because of the line.
+
+        The line is everybody's: where another link gets all of its share through, it is not the line.
+        """
+        parts = {
+            key: rate.rate / rate.share
+            for key, rate in self.link_rates.items()
+            if key in links
+            and links[key].sending
+            and rate.share
+            and not rate.limited
+            and self._links[key].seconds >= 2 * RATE_SECONDS + self.rtt_seconds
+        }
+        if self.is_near or any(part >= FULL_PART for part in parts.values()):
+            for key in (key for key, part in parts.items() if part < SHORT_PART):
+                self.link_rates[key] = self.link_rates[key]._replace(limited=True)
+
+    def _used_share(self, links: Mapping[Key, LinkView]) -> float:
+        """Return the part of all shares that is of links which could use theirs."""
+        shares = {key: view.rate or 0 for key, view in links.items() if view.sending}
+        total = sum(shares.values())
+        rates = self.link_rates
+        if not total:
+            return 0.0 if all(rates[key].limited for key in shares) else 1.0
+        return (
+            sum(min(share, rates[key].rate) if rates[key].limited else share for key, share in shares.items()) / total
+        )
+
+    def _data(self, links: Mapping[Key, LinkView], fresh: list[float]) -> float | None:
         if fresh:
-            total = sum(size for _, size in fresh)
-            self._data_rtt = self._least_data_rtt + sum(queue * size for queue, size in fresh) / total
+            # as with pings: what delays one link alone is its PC's
+            self._data_rtt = self._least_data_rtt + min(fresh)
         else:
             delays = [view.piece_delay_seconds for view in links.values() if view.look is None]
             known = [delay for delay in delays if delay is not None]

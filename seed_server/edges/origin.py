@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 import trio
 
+from bandwidth.core.controller import HEADROOM
 from bandwidth.profiles.model import Profile
 from bandwidth.units import line_share
 from p2pdist.errors import UserError
@@ -64,7 +65,7 @@ class OriginServer:
             source=source,
             sites=sites,
             timestamp_version=timestamp_version,
-            egress=line_share(settings.egress_mbit, 1.0) if settings.egress_mbit else None,
+            egress=line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None,
         )
         self._sender = PieceSender(
             source,

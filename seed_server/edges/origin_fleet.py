@@ -12,7 +12,7 @@ from bandwidth.profiles.model import Profile
 from bandwidth.units import BytesPerSecond
 from p2pdist.errors import UserError
 from p2pdist.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
-from p2pdist.wire.messages import ControlHello, RepositoryChanged, SitePeer, Unavailable
+from p2pdist.wire.messages import ControlHello, SitePeer, Unavailable
 from seed_server.core.egress import share_egress
 from seed_server.core.ledger import FetcherRank
 from seed_server.core.site_map import Site, SiteMap
@@ -74,11 +74,11 @@ class Fleet:
         self._reloading = trio.Lock()
 
     async def repository_changed(self, timestamp_version: int) -> None:
-        """Serve what has been published, and tell every endpoint to refresh."""
+        """Serve what has been published, and tell every endpoint to refresh, within seconds."""
         self.timestamp_version = timestamp_version
         await self._try_reload()
-        for session, _ in self._sessions.values():
-            session.outbox.put("changed", RepositoryChanged(timestamp_version=timestamp_version))
+        for live in self._live.values():
+            live.repository_changed(timestamp_version, trio.current_time())
 
     def replace_sites(self, sites: SiteMap) -> None:
         """Use a new site map: rates change at once, endpoints whose site changes connect again."""
@@ -290,6 +290,7 @@ class Fleet:
             await trio.sleep(TICK_SECONDS)
             now = trio.current_time()
             for live in self._live.values():
+                live.tell_changed(now)
                 live.tell_peers(now)
                 self._expire(live, now)
             self._share_egress()

@@ -15,8 +15,9 @@ from seed_server.edges.tcp_info import look_at
 
 SLICE_BYTES = 32 << 10  # progress of a lease is seen in such steps
 METERED_BELOW = BytesPerSecond(100_000)  # slower, the kernel's bursts of two packets would each last over 30 ms
-NEAR_RTT_SECONDS = 0.008  # nearer than this, Linux sends bursts of up to 64 KiB (tcp_tso_rtt_log), so that …
-NEAR_METERED_BELOW = BytesPerSecond(6_000_000)  # … slower than this its pacing is too coarse to be measured
+BURST_BYTES = 64 << 10  # that Linux sends at once to a peer that is near …
+BURST_HALVES_MICROSECONDS = 1 << 9  # … halved for so much of the least round trip (tcp_tso_rtt_log)
+COARSE_SECONDS = 0.04  # between its bursts: pacing is too coarse to be measured, and we meter
 KERNEL_LEAST_RATE = BytesPerSecond(64_000)  # while we meter: a packet that is scheduled goes within 24 ms
 KERNEL_SHARE = 2  # while we meter: times the rate, so that a rising one is not held back
 DRAIN_RATE = BytesPerSecond(16_000)  # at least, for what is in the kernel when the rate falls: gone in some seconds
@@ -109,8 +110,14 @@ class DataLink:
     def _metered(self) -> bool:
         if self.rate is None:
             return False
-        near = self._look is not None and (self._look.least_rtt_seconds or 0.0) < NEAR_RTT_SECONDS
-        return self.rate < (NEAR_METERED_BELOW if near else METERED_BELOW) or not self.kernel_paces
+        return not self.kernel_paces or self.rate < max(METERED_BELOW, self._burst_bytes / COARSE_SECONDS)
+
+    @property
+    def _burst_bytes(self) -> int:
+        """What the kernel sends at once however slowly it is to pace."""
+        if self._look is None:
+            return 0
+        return BURST_BYTES >> int((self._look.least_rtt_seconds or 0.0) * 1e6 / BURST_HALVES_MICROSECONDS)
 
     @property
     def _part_bytes(self) -> int:

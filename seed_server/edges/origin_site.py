@@ -6,10 +6,20 @@ import structlog
 
 from bandwidth.units import BytesPerSecond
 from p2pdist.identifiers import EndpointId, TorrentHash
-from p2pdist.wire.messages import MAX_SITE_PEERS, MAX_TEXT_CHARS, LinkReport, LinkWatch, SiteLimit, SitePeer, SitePeers
+from p2pdist.wire.messages import (
+    MAX_SITE_PEERS,
+    MAX_TEXT_CHARS,
+    LinkReport,
+    LinkWatch,
+    RepositoryChanged,
+    SiteLimit,
+    SitePeer,
+    SitePeers,
+)
 from seed_server.core.business_reports import report_seconds
 from seed_server.core.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
 from seed_server.core.ledger import FetcherRank
+from seed_server.core.notices import Notices
 from seed_server.core.ping_log import PingLog
 from seed_server.core.site_ledger import SiteLedger
 from seed_server.core.site_map import Site
@@ -83,6 +93,8 @@ class LiveSite:
         self._ended: dict[DataLink, float] = {}
         self._watch: LinkWatch = LinkWatch(interval_seconds=None)
         self._peers_changed_at: float | None = None
+        self._changed: RepositoryChanged | None = None
+        self._notices: Notices[EndpointId] = Notices([], 0.0)
         self._complained = False
 
     def add_patch(self, patch: PatchRow) -> None:
@@ -133,6 +145,22 @@ class LiveSite:
         for session in self.sessions.values():
             if session.link is not None:
                 session.link.wake()
+
+    # --- news ---------------------------------------------------------------------------
+
+    def repository_changed(self, timestamp_version: int, now: float) -> None:
+        """Tell every endpoint to refresh: those that fetch at once, the others in `tell_changed`."""
+        ranked = sorted(self.sessions.values(), key=lambda session: session.rank.order)
+        self._changed = RepositoryChanged(timestamp_version=timestamp_version)
+        self._notices = Notices([session.endpoint for session in ranked], now, waiting=self._notices.waiting)
+        self.tell_changed(now)
+
+    def tell_changed(self, now: float) -> None:
+        """Send the news to whoever is to hear of it by now."""
+        for endpoint in self._notices.due(now):
+            session = self.sessions.get(endpoint)
+            if session is not None and self._changed is not None:
+                session.outbox.put("changed", self._changed)
 
     # --- neighbours ---------------------------------------------------------------------
 

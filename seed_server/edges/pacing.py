@@ -16,7 +16,7 @@ from bandwidth.units import LARGEST_PACKET_BYTES, BytesPerSecond
 SO_MAX_PACING_RATE = 47  # SOL_SOCKET, asm-generic/socket.h; Python names it only from 3.14 on
 TCP_NOTSENT_LOWAT = 25  # IPPROTO_TCP, linux/tcp.h
 TCP_CONGESTION = 13  # IPPROTO_TCP, linux/tcp.h
-NOT_SENT_SECONDS = 0.025  # queued in the kernel but not yet sent: what a new rate cannot take back; yet a busy loop …
+NOT_SENT_SECONDS = 0.05  # queued in the kernel but not yet sent: what a new rate cannot take back; yet a busy loop …
 NOT_SENT_LEAST_BYTES, NOT_SENT_MOST_BYTES = 16 << 10, 2 << 20  # … must not let it run dry: one or two TLS records
 CONTROL = b"cubic"  # its window is what the law was tried with; a paced sender that loses nothing seldom meets it
 RENEWING = b"bbr"  # sets the slow-start threshold to infinity when it takes over (`bbr_init`); CUBIC keeps that

@@ -11,7 +11,7 @@ from p2pdist.identifiers import EndpointId
 from seed_server.edges.origin_site import LiveSite, Session
 from seed_server.edges.pacing import renew_window
 
-MAX_PINGED = 4  # of a site's endpoints: two tell a busy PC from a busy line, more cost a slow line something
+MAX_PINGED = 8  # of a site's endpoints: two tell a busy PC from a busy line; only near ones are more that fetch
 QUIET_SECONDS = 1.0  # without a link that sends, before the task ends: between two pieces it need not start anew
 FIT_SECONDS = 0.25  # how soon more endpoints fetch on a line that turns out to be fast
 
@@ -35,7 +35,8 @@ class SiteController:
             while live.sending or trio.current_time() - self._sent_at < QUIET_SECONDS:
                 try:
                     if live.sending:
-                        self._step(trio.current_time())
+                        now = trio.current_time()
+                        self._step(now, late_seconds=now - next_at)
                 except Exception:
                     # of one line; what held before goes on to hold, and the others are not touched
                     log.exception("steering a site failed", site=live.site.name)
@@ -46,7 +47,7 @@ class SiteController:
             live.steered = False
             live.watch(active=False)
 
-    def _step(self, now: float) -> None:
+    def _step(self, now: float, *, late_seconds: float) -> None:
         live = self._live
         self._sent_at = now
         views = live.views(now)
@@ -56,7 +57,7 @@ class SiteController:
             seconds = session.pings.take()
             if seconds is not None:
                 pings[session.endpoint] = seconds
-        decision = live.rate.decide(views, pings, now)
+        decision = live.rate.decide(views, pings, now, late_seconds=late_seconds)
         if decision.renew_windows:
             for link in live.sending:
                 renew_window(link.connection.socket)

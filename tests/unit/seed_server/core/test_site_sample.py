@@ -7,7 +7,7 @@ import pytest
 from bandwidth.core.signals import Sample
 from bandwidth.units import BytesPerSecond
 from seed_server.core.business_reports import BusinessView
-from seed_server.core.site_sample import LinkView, SiteSampler
+from seed_server.core.site_sample import CARD_SECONDS, NEAR_LEAST_RATE, LinkView, SiteSampler
 from seed_server.core.socket_look import SocketLook
 
 LOOK = SocketLook(
@@ -128,11 +128,80 @@ class TestLimited:
         assert self.rates(before, view(0, metered=True, written=20_000, unsent_bytes=0))[0] is True
         assert self.rates(before, view(0, metered=True, written=20_000, unsent_bytes=9_000))[0] is False
 
-    def test_site_only_when_all_its_links_are(self) -> None:
+    @pytest.mark.parametrize(("others", "limited"), [(1, True), (20, False)])
+    def test_site_when_much_of_what_it_may_send_is_of_links_that_cannot(self, others: int, limited: bool) -> None:
+        starved = [view(0), view(1_000, unsent_bytes=0)]
+        rows: Rows = [
+            ({"x": starved[at]} | {str(n): view(50_000 * at, endpoint=str(n)) for n in range(others)}, {})
+            for at in (0, 1)
+        ]
+        assert samples(SiteSampler(), rows)[-1].application_limited is limited
+
+    def through(self, lag: int = 1, **parts: float) -> tuple[dict[str, bool], bool]:
+        """Links that get these parts of their rates through, for 3 s over a line of 40 ms, told ``lag`` looks later."""
         sampler = SiteSampler()
-        starved = [view(0), view(1_000, application_limited=True, unsent_bytes=0)]
-        rows: Rows = [({"x": starved[at], "y": view(50_000 * at, endpoint="b")}, {}) for at in (0, 1)]
-        assert samples(sampler, rows)[-1].application_limited is False
+        rows: Rows = [
+            (
+                {key: view(int(50_000 * part * max(0, at - lag)), endpoint=key) for key, part in parts.items()},
+                dict.fromkeys(parts, 0.04),
+            )
+            for at in range(60)
+        ]
+        sample = samples(sampler, rows)[-1]
+        return {key: rate.limited for key, rate in sampler.link_rates.items()}, sample.application_limited
+
+    def test_link_that_has_just_begun_is_not_held_up(self) -> None:
+        sampler = SiteSampler()
+        for at in range(90):
+            links = {"x": view(50_000 * at)}
+            if at == 60:
+                sampler.started("y", view(0, endpoint="b"))
+            if at >= 60:
+                links["y"] = view(50_000 * max(0, at - 62), endpoint="b")
+            sampler.take(links, {"a": 0.04}, NO_BUSINESS, at * STEP)
+            assert not any(rate.limited for rate in sampler.link_rates.values()), at
+
+    def test_link_that_gets_less_through_than_another_is_held_up_by_its_pc(self) -> None:
+        assert self.through(x=1.0, y=0.5) == ({"x": False, "y": True}, True)
+        assert self.through(x=1.0, y=0.9) == ({"x": False, "y": False}, False)
+
+    def test_links_that_all_get_less_through_are_held_up_by_the_line(self) -> None:
+        assert self.through(x=0.6, y=0.5) == ({"x": False, "y": False}, False)
+
+    def test_where_the_site_is_as_near_as_its_pcs_it_is_the_pcs(self) -> None:
+        sampler = SiteSampler()
+        rows: Rows = [({"x": view(25_000 * at)}, {"a": 0.001}) for at in range(60)]
+        assert samples(sampler, rows)[-1].application_limited is False, "on a slow line it is the line"
+        sampler = SiteSampler()
+        sampler.line_carries = NEAR_LEAST_RATE
+        assert samples(sampler, rows)[-1].application_limited is True
+
+    def test_near_site_shows_only_what_the_pings_to_all_its_pcs_meet(self) -> None:
+        sampler = SiteSampler()
+        sampler.line_carries = NEAR_LEAST_RATE
+        for at in range(4):
+            links = {key: view(50_000 * at, endpoint=key, rtt_seconds=0.02, least_rtt_seconds=0.001) for key in "xy"}
+            sampler.take(links, {"x": 0.001, "y": 0.001}, NO_BUSINESS, at * STEP)
+        links = {
+            key: view(200_000, endpoint=key, retransmits=9, rtt_seconds=0.06, least_rtt_seconds=0.001) for key in "xy"
+        }
+        sample = sampler.take(links, {"x": 0.041, "y": 0.031}, NO_BUSINESS, 4 * STEP)
+        assert (sample.data_rtt_seconds, sample.retransmits, sampler.retransmits) == (None, 0, 0)
+        sampler.take(links, {"x": 0.041, "y": 0.031}, NO_BUSINESS, 5 * STEP)
+        assert sampler.retransmits == 18
+        assert sample.rtt_seconds == pytest.approx(0.031 - CARD_SECONDS)
+
+    def test_our_own_lateness_is_no_queue_and_limits_all(self) -> None:
+        sampler = SiteSampler()
+        for at in range(4):
+            sampler.take({"x": view(50_000 * at)}, {"a": 0.04}, NO_BUSINESS, at * STEP)
+        late = sampler.take({"x": view(250_000)}, {"a": 0.09}, NO_BUSINESS, 0.25, late_seconds=0.05)
+        assert late.rtt_seconds == pytest.approx(0.04)
+        assert late.application_limited is True
+        punctual = sampler.take({"x": view(300_000)}, {"a": 0.09}, NO_BUSINESS, 0.3, late_seconds=0.001)
+        assert punctual.application_limited is False
+        assert punctual.rtt_seconds is not None
+        assert punctual.rtt_seconds > 0.04
 
     def test_its_round_trip_says_nothing_of_the_line(self) -> None:
         rows: Rows = [
@@ -149,8 +218,15 @@ class TestLimited:
 
 
 def test_kernel_that_still_paces_slower_is_told() -> None:
-    rows = samples(SiteSampler(), [({"x": view(0, pacing_rate=64_000)}, {})])
+    slow = replace(view(0, pacing_rate=64_000), rate=BytesPerSecond(100_000))
+    rows = samples(SiteSampler(), [({"x": slow}, {})])
     assert rows[0].window_rate == pytest.approx(64_000 * LINE_PER_PAYLOAD, abs=1)
+
+
+def test_pacing_at_our_own_rate_is_no_limit_of_the_kernels() -> None:
+    rows = samples(SiteSampler(), [({"x": replace(view(0, pacing_rate=100_000), rate=BytesPerSecond(100_001))}, {})])
+    assert rows[0].window_rate is not None
+    assert rows[0].window_rate > 1_000_000
 
 
 def test_without_tcp_info_what_was_written_counts_and_the_delay_of_pieces() -> None:

@@ -229,10 +229,10 @@ async def test_bug_in_one_step_costs_one_step(
         decide = branch.live.rate.decide
         failures = iter([1])
 
-        def broken(*arguments: Any) -> Any:
+        def broken(*arguments: Any, **named: Any) -> Any:
             for _ in failures:
                 raise RuntimeError("a bug")
-            return decide(*arguments)
+            return decide(*arguments, **named)
 
         monkeypatch.setattr(branch.live.rate, "decide", broken)
         with capture_logs() as logged:
