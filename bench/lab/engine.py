@@ -33,6 +33,7 @@ from bench.lab.wan_link import LineCounters
 LOOK_SECONDS = 0.1
 FAULT_AT = 0.3  # of the file
 LOOK_AT_FOOTPRINT_SECONDS = 0.5
+SETTLED_SECONDS = 5.0  # after the file: what a transfer needed has been given back
 
 
 @dataclass
@@ -106,7 +107,10 @@ class Run:
             await trio.sleep(LOOK_AT_FOOTPRINT_SECONDS)
 
     async def idle_footprint(self) -> Footprint | None:
-        """Watch the daemons with nothing to do."""
+        """Watch the daemons with nothing to do, not even to say how they are."""
+        if isinstance(self.delivery, OurDelivery):
+            self.delivery.fleet.stop_following()
+            await trio.sleep(SETTLED_SECONDS)
         before = {pid: process_use(pid) for pid in self.pids()}
         await trio.sleep(IDLE_SECONDS)
         pairs = [(use, after) for pid, use in before.items() if use and (after := process_use(pid))]
@@ -224,7 +228,8 @@ async def _measure(run: Run) -> Record:
                     await run.finished()
                 run.business_end = now_ms()
                 await business.end()
-            await run.finished()
+            if scenario.until_finished:
+                await run.finished()
         end = max(run.delivery.finished_ms.values()) if run.is_finished else now_ms()
         machine = machine_time()
         logs = business.logs()

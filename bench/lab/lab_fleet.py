@@ -7,24 +7,22 @@ from pathlib import Path
 import trio
 
 from bench.fleet import Fleet, Place, open_fleet_at
-from bench.lab.namespaces import inside
 from bench.lab.topology import Host, Lab
 
 STARTING_AT_ONCE = 2  # each takes a second of processor time to start
-SHARE = 0.85  # of the line for patches, as docs/operations.md has it
 CONNECTED_SECONDS = 120.0  # for all endpoints of a lab
 
 
 def place(host: Host) -> Place:
     """Return a host of the lab as a place for a process of the fleet."""
-    return Place(host.address, inside(host.namespace))
+    return Place(host.address, host.prefix)
 
 
 def site_map(lab: Lab) -> str:
-    """Return ``sites.toml``: each branch with its line as the provider sells it, and room for headers."""
+    """Return ``sites.toml``: each branch with its line as the provider sells it."""
     return "\n".join(
         f'[[site]]\nname = "branch{branch.number}"\nnetworks = ["{branch.network}"]\n'
-        f"line_mbit = {lab.shape.lines[branch.number - 1].down.rate_mbit:g}\nshare = {SHARE}\n"
+        f"line_mbit = {lab.shape.lines[branch.number - 1].down.rate_mbit:g}\n"
         for branch in lab.branches
     )
 
@@ -39,6 +37,9 @@ async def open_lab_fleet(lab: Lab, directory: Path, *, sites: str | None = None)
     async with open_fleet_at(directory, place(lab.head), places) as fleet:
         await fleet.init_server()
         (fleet.server.home / "sites.toml").write_text(site_map(lab) if sites is None else sites)
+        if lab.shape.uplink is not None:  # the operator knows its own line
+            with (fleet.server.home / "server.toml").open("a") as settings:
+                settings.write(f"egress_mbit = {lab.shape.uplink.down.rate_mbit:g}\n")
         await fleet.start_server()
         limit = trio.CapacityLimiter(STARTING_AT_ONCE)
 

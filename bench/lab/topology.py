@@ -9,7 +9,7 @@ A namespace has no way out: nothing that runs in the lab reaches this machine's 
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -23,6 +23,7 @@ FIRST_ENDPOINT = 11
 BUSINESS_HOST = 200  # wan_link.c counts this last byte and those above as business
 MAX_ENDPOINTS = 100
 LAN_BUFFER_MS = 50
+CARD_SPEED = "/sys/class/net/eth0/speed"
 _LABS = itertools.count(1)
 _TUN_QUEUE_PACKETS = 10_000  # the device hands every packet on at once; what waits, waits in the line
 
@@ -47,10 +48,21 @@ class Host:
 
     namespace: str
     address: str
+    speed_file: Path | None = None
+    """What its card says of its speed, in Mbit/s; None: what the kernel says, which for a virtual one is 10 Gbit/s."""
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What to put before a command to run it on this host; the process keeps its number."""
+        if self.speed_file is None:
+            return inside(self.namespace)
+        # `ip netns exec` gives each command its own view of /sys
+        mount = f'mount --bind "$0" {CARD_SPEED} && exec "$@"'
+        return (*inside(self.namespace), "sh", "-c", mount, str(self.speed_file))
 
     def command(self, *words: str | Path | float) -> list[str]:
         """Return a command as it runs on this host; the process that is started is the command itself."""
-        return [*inside(self.namespace), *(str(word) for word in words)]
+        return [*self.prefix, *(str(word) for word in words)]
 
 
 @dataclass
@@ -151,6 +163,9 @@ class _Builder:
             for command in (host.command, router.command):
                 device = "eth0" if command == host.command else port
                 await run(*command(*limit_rate(device, lan_mbit)))
+            speed_file = self._directory / f"{host.namespace}.speed"
+            await trio.Path(speed_file).write_text(f"{lan_mbit:.0f}\n")
+            host = replace(host, speed_file=speed_file)
         return host
 
     async def _line(self, shape: LineShape, head: tuple[Host, str], branch: tuple[Host, str], name: str) -> WanLine:
