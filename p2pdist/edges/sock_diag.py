@@ -9,11 +9,13 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from p2pdist.core.link_report import MAX_SOCKETS
 
 ANSWER_SECONDS = 1.0  # the kernel answers in microseconds for each connection
 READ_BYTES = 64 << 10  # the kernel fills at most 32 KiB at a time
+SOCKETS_IN_USE = Path("/proc/net/sockstat6")
 MAX_READS = 4 * MAX_SOCKETS  # each brings one connection at least; a stream without an end is not the kernel's
 
 _NETLINK_SOCK_DIAG = 4
@@ -53,7 +55,7 @@ def tcp_connections() -> list[TcpConnection]:
     Raises `OSError` where the kernel does not tell.
     """
     found: list[TcpConnection] = []
-    for family in (socket.AF_INET, socket.AF_INET6):
+    for family in (socket.AF_INET, socket.AF_INET6) if uses_ipv6() else (socket.AF_INET,):
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as asked:
             asked.settimeout(ANSWER_SECONDS)
             request = struct.pack("=BBBBI48x", family, socket.IPPROTO_TCP, 1 << (_INFO - 1), 0, _STATES)
@@ -64,6 +66,15 @@ def tcp_connections() -> list[TcpConnection]:
                 if done or len(found) >= MAX_SOCKETS:
                     break
     return found[:MAX_SOCKETS]
+
+
+def uses_ipv6(counts: Path = SOCKETS_IN_USE) -> bool:
+    """Whether any TCP socket of IPv6 is there: each list is a walk through the kernel's whole table."""
+    try:
+        lines = counts.read_text().splitlines()
+    except OSError:  # a kernel without IPv6 has no such file, and one that does not tell is asked
+        return socket.has_ipv6
+    return not any(line.split()[:3] == ["TCP6:", "inuse", "0"] for line in lines)
 
 
 def own_inodes() -> set[int]:

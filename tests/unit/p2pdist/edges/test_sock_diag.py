@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -145,3 +146,12 @@ def test_connections_are_bounded(count: int, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("p2pdist.edges.sock_diag.socket.socket", Kernel)
     assert len(sock_diag.tcp_connections()) == min(count, MAX_SOCKETS)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"), [("TCP6: inuse 0\nUDP6: inuse 2\n", False), ("TCP6: inuse 3\n", True), ("", True)]
+)
+def test_ipv6_is_asked_for_where_it_is_used(tmp_path: Path, text: str, asked: bool) -> None:
+    counts = tmp_path / "sockstat6"
+    counts.write_text(text)
+    assert sock_diag.uses_ipv6(counts) is asked
