@@ -54,6 +54,7 @@ class Scenario:
 
 
 IDLE_SECONDS = 30.0
+IDLE_MB = {OURS: 128, "curl": 32, "fixed share": 32}  # on the idle line; else 64
 USUAL = line_shape(20, 20, rtt_ms=40, buffer_ms=200)
 OTHER_LINES = {
     "100/20 Mbit/s, 10 ms": line_shape(100, 20, rtt_ms=10, buffer_ms=200),
@@ -76,8 +77,8 @@ def against_rivals(method: str) -> list[Scenario]:
     """Return what ours and every alternative does, on the same lines beside the same business."""
     ours = method == OURS
     return [
-        # the alternatives get half: whoever sends the file eight times needs minutes
-        Scenario(IDLE_LINE, USUAL, (128 if ours else 64) * MB, method, footprint=ours, timeout_seconds=600),
+        # the alternatives get less: whoever sends the file eight times needs minutes
+        Scenario(IDLE_LINE, USUAL, IDLE_MB.get(method, 64) * MB, method, footprint=ours, timeout_seconds=600),
         Scenario(BESIDE_CUBIC, USUAL, 64 * MB, method, business=(CUBIC, VOIP),
                  alone_seconds=20 if ours else 12, with_seconds=30, until_finished=ours),
         Scenario(BESIDE_CALL, USUAL, 64 * MB, method, business=(VOIP,), alone_seconds=10, with_seconds=30,
