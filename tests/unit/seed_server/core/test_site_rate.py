@@ -1,5 +1,6 @@
 """`seed_server.core.site_rate`: the controller between what is seen and what policy says."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ def test_recorded_line_is_given_to_a_download_and_used_again_after_it() -> None:
     # the sockets were paced by what was decided then: a law that decides otherwise would have seen another line
     agrees = sum(now == then for now, then in zip(silent, RECORDED["silent"], strict=True))
     assert agrees >= 0.9 * len(silent)
-    turns = [(before, after) for before, after in zip(states, states[1:], strict=False) if before is not after]
+    turns = [(before, after) for before, after in itertools.pairwise(states) if before is not after]
     assert (State.SCAVENGE, State.YIELD) in turns
     assert (State.YIELD, State.RAMP) in turns
     assert (State.RAMP, State.SCAVENGE) in turns
