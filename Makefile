@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
-# half of the suite's time is waiting for real processes: two at a time keep two cores busy
-WORKERS ?= 2
+# half of the suite's time is waiting for real processes: three at a time keep two cores busy
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,7 +16,7 @@ WORKERS ?= 2
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
-	@echo 'make test [WORKERS=2]            lint, types, import contracts, and all tests with coverage; 0: in one process'
+	@echo 'make test [WORKERS=3]            lint, types, import contracts, and all tests with coverage; 0: in one process'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'

@@ -607,23 +607,32 @@ class TestDamagedPayload:
         patch, other = await lab.publish(3), await lab.publish(2, sequence=2)
         damage(lab.payload(patch))
         endpoint, neighbour = await lab.endpoint(), await lab.endpoint()
-        await endpoint.want(patch)
-        for told in (endpoint, neighbour):
-            unavailable = await told.control.expect(Unavailable)
-            assert (unavailable.torrent, "damaged" in unavailable.reason) == (patch.torrent_hash, True)
-        await lab.server._records.flush()
-        assert origin_fleet.REPAIR_HINT in lab.database.patches()[0].damaged
-        # only good pieces may have come, and everything else is served on
-        await endpoint.want(other)
-        received = 0
-        while received < 2:
-            piece = await endpoint.data.expect(Piece)
-            if piece.torrent == other.torrent_hash:
-                assert piece.data == lab.piece(other, piece.piece)
-                await endpoint.control.send(PieceStored(torrent=piece.torrent, piece=piece.piece))
-                received += 1
-            else:
-                assert piece.data == lab.piece(patch, piece.piece)
+        arrived, pieces = trio.open_memory_channel[Piece](10)
+
+        async def read() -> None:  # who reads nothing is sent nothing, and the damage is in the last piece
+            while True:
+                await arrived.send(await endpoint.data.expect(Piece))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await endpoint.want(patch)
+            for told in (endpoint, neighbour):
+                unavailable = await told.control.expect(Unavailable)
+                assert (unavailable.torrent, "damaged" in unavailable.reason) == (patch.torrent_hash, True)
+            await lab.server._records.flush()
+            assert origin_fleet.REPAIR_HINT in lab.database.patches()[0].damaged
+            # only good pieces may have come, and everything else is served on
+            await endpoint.want(other)
+            received = 0
+            while received < 2:
+                piece = await pieces.receive()
+                if piece.torrent == other.torrent_hash:
+                    assert piece.data == lab.piece(other, piece.piece)
+                    await endpoint.control.send(PieceStored(torrent=piece.torrent, piece=piece.piece))
+                    received += 1
+                else:
+                    assert piece.data == lab.piece(patch, piece.piece)
+            nursery.cancel_scope.cancel()
 
     async def test_is_served_again_once_it_is_repaired(self, lab: Lab) -> None:
         patch = await lab.publish(3)
