@@ -119,14 +119,14 @@ class SiteCharts:
 
     def of(self, views: list[SiteView]) -> list[RenderableType]:
         """Take one look, and return the charts of the busiest sites."""
-        limits = [view.limit for view in views if view.limit.active or view.limit.site in self._charts]
-        for limit in limits:
-            chart = self._charts.setdefault(limit.site, RateChart(limit.site))
+        rates: dict[str, int] = {}
+        for limit in (view.limit for view in views if view.limit.active or view.limit.site in self._charts):
+            rate = rates[limit.site] = limit.rate if limit.active else 0  # else it is the last one there was
             line = None if limit.capacity is None else BytesPerSecond(limit.capacity)
-            chart.add(BytesPerSecond(limit.rate if limit.active else 0), line)
-        self._charts = {site: chart for site, chart in self._charts.items() if not chart.is_flat}
-        busiest = sorted(limits, key=lambda limit: -limit.rate)[:CHARTS_SHOWN]
-        return [part for limit in busiest if limit.site in self._charts for part in ("", self._charts[limit.site])]
+            self._charts.setdefault(limit.site, RateChart(limit.site)).add(BytesPerSecond(rate), line)
+        self._charts = {site: self._charts[site] for site in rates if not self._charts[site].is_flat}
+        busiest = sorted(self._charts, key=lambda site: -rates[site])[:CHARTS_SHOWN]
+        return [part for site in busiest for part in ("", self._charts[site])]
 
 
 def show_sites(home: ServerHome, *, as_json: bool, watch: bool) -> None:

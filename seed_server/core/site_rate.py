@@ -182,8 +182,9 @@ class SiteRate:
         self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float, *, late_seconds: float = 0.0
     ) -> SiteDecision:
         """Take one look at the site, ``late_seconds`` after its time, and return what holds until the next one."""
-        business = self.reports.take(now, rtt_seconds=self.sampler.rtt_seconds, capacity=self.capacity(now))
-        self.sampler.line_carries = BytesPerSecond(max(self.capacity(now) or 0, self.decision.allowance))
+        capacity = self.capacity(now)
+        business = self.reports.take(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
+        self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
         sample = self.sampler.take(links, pings, business, now, late_seconds)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet

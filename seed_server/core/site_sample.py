@@ -63,8 +63,6 @@ class LinkRate(NamedTuple):
     """Payload, bytes per second."""
     limited: bool
     """It had less to send, or could be sent less, than its share."""
-    share: float = 0.0
-    """What it might have carried over the same time."""
 
 
 @dataclass
@@ -78,6 +76,7 @@ class _Link:
     """Retransmits of the last interval: until now they may turn out needless."""
     rate: float = 0.0
     share: float = 0.0
+    """What it might have carried over the same time as ``rate``."""
     allowed: int = 0
     seconds: float = 0.0
     """Since it began to send."""
@@ -215,7 +214,7 @@ class SiteSampler:
         now_at.share = before.share + weight * (min(now_at.allowed, before.allowed) - before.share)
         now_at.seconds = before.seconds + elapsed
         limited = elapsed > 0 and self._is_limited(view, before, now_at, elapsed)
-        self.link_rates[key] = LinkRate(now_at.rate, limited, now_at.share)
+        self.link_rates[key] = LinkRate(now_at.rate, limited)
         # a pause in what we write makes TCP send its last segment again (RFC 8985 section 7): that is no loss
         needless = max(0, now_at.needless - before.needless)
         lost = max(0, before.unproven - needless)
@@ -276,14 +275,15 @@ class SiteSampler:
 
         The line is everybody's: where another link gets all of its share through, it is not the line.
         """
+        oldest = 2 * RATE_SECONDS + self.rtt_seconds  # a link that has begun since then has not shown what it carries
         parts = {
-            key: rate.rate / rate.share
-            for key, rate in self.link_rates.items()
+            key: link.rate / link.share
+            for key, link in self._links.items()
             if key in links
             and links[key].sending
-            and rate.share
-            and not rate.limited
-            and self._links[key].seconds >= 2 * RATE_SECONDS + self.rtt_seconds
+            and link.seconds >= oldest
+            and link.share
+            and not self.link_rates[key].limited
         }
         if self.is_near or any(part >= FULL_PART for part in parts.values()):
             for key in (key for key, part in parts.items() if part < SHORT_PART):

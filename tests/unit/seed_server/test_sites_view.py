@@ -1,16 +1,19 @@
 """`seed-server sites`: from the database to what people and scripts read."""
 
+import io
 import json
 from pathlib import Path
 
+import msgspec
 from click.testing import CliRunner
-from rich.console import Console
+from rich.console import Console, Group
 
+from bandwidth.terminal_chart import LOOKS_KEPT
 from seed_server.cli import seed_server
 from seed_server.edges.database import Database, PatchRow, SiteLimitRow
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.sites_view import as_text, site_views
+from seed_server.sites_view import CHARTS_SHOWN, SiteCharts, as_text, site_views
 
 LIMIT = SiteLimitRow(
     site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
@@ -44,6 +47,23 @@ def test_people_read_rate_reason_and_times() -> None:
     console.file.close()
     for words in ("19.2 Mbit/s", "20 Mbit/s", "window 'office'", "1 of 8", "1.010", "12", "policy ceiling", "quiet"):
         assert words in text
+
+
+def test_who_watches_sees_the_busiest_sites_and_how_they_end() -> None:
+    def titles(charts: SiteCharts, *limits: SiteLimitRow) -> list[str]:
+        console = Console(width=40, record=True, file=io.StringIO())
+        console.print(Group(*charts.of(site_views(list(limits), [], {}))))
+        return [line for line in console.export_text().splitlines() if line.isalpha()]
+
+    charts = SiteCharts()
+    sites = [msgspec.structs.replace(LIMIT, site=name, rate=1_000 * n) for n, name in enumerate("abcd", 1)]
+    assert titles(charts, QUIET, *sites) == ["d", "c", "b"][:CHARTS_SHOWN]
+    ended = msgspec.structs.replace(sites[3], active=False)
+    assert titles(charts, QUIET, *sites[:3], ended) == ["c", "b", "a"], "the rate that it had last counts no more"
+    assert titles(charts, QUIET, sites[0], ended) == ["a", "d"]
+    for _ in range(LOOKS_KEPT):
+        titles(charts, QUIET, ended)
+    assert titles(charts, QUIET, ended) == []
 
 
 def test_command_prints_what_the_server_wrote(tmp_path: Path) -> None:

@@ -207,12 +207,21 @@ def recorded_rows() -> list[tuple[float, dict[str, float], dict[str, LinkView], 
 
 
 def test_recorded_line_is_given_to_a_download_and_used_again_after_it() -> None:
+    rows = recorded_rows()
     site = SiteRate(Line(BytesPerSecond(2_500_000)), 0.0)
-    states = [site.decide(links, pings, at, late_seconds=late).state for at, pings, links, late in recorded_rows()]
-    silent = [state is State.YIELD for state in states]
-    # the sockets were paced by what was decided then: a law that decides otherwise would have seen another line
-    agrees = sum(now == then for now, then in zip(silent, RECORDED["silent"], strict=True))
-    assert agrees >= 0.9 * len(silent)
+    decisions = [site.decide(links, pings, at, late_seconds=late) for at, pings, links, late in rows]
+    # what was decided then is what the sockets were paced at in the next interval; endpoints' reports, which are not
+    # recorded, put one return off by a look
+    shares = [sum(decision.shares.values()) for decision in decisions]
+    for before, share, (_, _, links, _) in zip([shares[0], *shares], shares, rows[1:], strict=False):
+        paced = sum(view.rate for view in links.values() if view.sending and view.rate is not None)
+        assert pytest.approx(share, rel=0.01) == paced or pytest.approx(before, rel=0.01) == paced
+    exact = sum(
+        pytest.approx(share, rel=0.01) == sum(view.rate or 0 for view in links.values())
+        for share, (_, _, links, _) in zip(shares, rows[1:], strict=False)
+    )
+    assert exact >= len(rows) - 10
+    states = [decision.state for decision in decisions]
     turns = [(before, after) for before, after in itertools.pairwise(states) if before is not after]
     assert (State.SCAVENGE, State.YIELD) in turns
     assert (State.YIELD, State.RAMP) in turns
