@@ -72,11 +72,13 @@ class DirectionLog:
     def rate_series(
         self, start_ms: float, end_ms: float, step_ms: float, classes: Sequence[int] = (MANAGED, BUSINESS)
     ) -> list[float]:
-        """Return the mean rate of IP packets in each step, in Mbit/s."""
+        """Return the mean rate of IP packets in each step, in Mbit/s; the last one takes in a rest of half a step."""
         sums = [0] * max(1, round((end_ms - start_ms) / step_ms))
         for at, record in self.between(start_ms, end_ms):
             sums[min(len(sums) - 1, int((at - start_ms) / step_ms))] += sum(record.sent_bytes[each] for each in classes)
-        return [total * 8 / (step_ms * 1000) for total in sums]
+        last_ms = max(1.0, end_ms - start_ms - (len(sums) - 1) * step_ms)  # a millisecond is the log's grain
+        lengths = [*[step_ms] * (len(sums) - 1), last_ms]
+        return [total * 8 / (length * 1000) for total, length in zip(sums, lengths, strict=True)]
 
     def queue_series(self, start_ms: float, end_ms: float, step_ms: float) -> list[float]:
         """Return the longest queue in each step, in ms."""

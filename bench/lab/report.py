@@ -150,11 +150,11 @@ def picture(scenario: str, records: Sequence[Record]) -> str:
             continue
         series = record.series
         step = series.step_ms / 1000
-        count = len(series.managed_mbit)
+        count = len(series.managed_mbit) - 1  # the last step is not a whole one
         top = max(record.rate_mbit * 1.1, 1.0)
         # the queue in tens of milliseconds shares the axis: 200 ms are 20
         lines = [
-            Line(pen, [(k * step, value * scale) for k, value in enumerate(values)])
+            Line(pen, [(k * step, value * scale) for k, value in enumerate(values[:count])])
             for pen, values, scale in (
                 (QUEUE_PEN, series.queue_ms, 0.1),
                 (BUSINESS_PEN, series.business_mbit, 1.0),

@@ -47,3 +47,10 @@ def test_bytes_and_series_by_class(log: QueueLog) -> None:
     assert log.down.sent_bytes(100, 200, [BUSINESS]) == 3000
     assert log.down.rate_series(100, 200, 50) == [0.64, 0.24]
     assert log.down.queue_series(100, 200, 50) == [2.0, 100.0]
+
+
+def test_the_last_step_is_as_long_as_it_is(log: QueueLog) -> None:
+    whole = log.down.sent_bytes(100, 170)
+    assert log.down.rate_series(100, 170, 50) == [pytest.approx(whole * 8 / 70_000)]
+    assert log.down.rate_series(100, 190, 50)[1] == pytest.approx(log.down.sent_bytes(150, 190) * 8 / 40_000)
+    assert log.down.rate_series(100, 100, 50) == [0.0]
