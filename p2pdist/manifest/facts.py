@@ -1,0 +1,58 @@
+"""What an endpoint knows of itself: the names and types that expressions may use. Vocabulary, no I/O."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+from p2pdist.manifest.versions import Version
+
+FactValue: TypeAlias = bool | int | str | Version | tuple[str, ...]
+
+
+class FactType(enum.StrEnum):
+    """What kind of value a fact, or an expression, has."""
+
+    TRUTH = "true or false"
+    NUMBER = "a number"
+    TEXT = "a text"
+    VERSION = "a version"
+    TEXTS = "a list of texts"
+
+
+@dataclass(frozen=True, slots=True)
+class FactKind:
+    """One fact's type, and what it is, for people."""
+
+    type: FactType
+    meaning: str
+
+
+FACTS: Mapping[str, FactKind] = MappingProxyType(
+    {
+        "os.family": FactKind(FactType.TEXT, "debian, rhel, suse, windows or macos; of others, the system's own id"),
+        "os.id": FactKind(FactType.TEXT, "the system's own name, such as ubuntu, rocky or windows"),
+        "os.release": FactKind(FactType.VERSION, "such as 12, 22.04 or 10.0 (generic)"),
+        "os.build": FactKind(FactType.NUMBER, "of Windows, such as 19045; 0 elsewhere"),
+        "os.language": FactKind(FactType.TEXT, "such as en-us, ja-jp, zh-tw; lower case"),
+        "arch": FactKind(FactType.TEXT, "amd64, arm64, x86, or the system's own word"),
+        "hostname": FactKind(FactType.TEXT, "without the domain, lower case"),
+        "disk.free_mb": FactKind(FactType.NUMBER, "where patches are kept, in 10^6 bytes"),
+        "ram_mb": FactKind(FactType.NUMBER, "in 10^6 bytes"),
+        "network": FactKind(FactType.TEXT, "wired, wifi, vpn, metered or unknown"),
+        "on_mains": FactKind(FactType.TRUTH, "true also where there is no battery"),
+        "battery_percent": FactKind(FactType.NUMBER, "100 where there is no battery"),
+        "site": FactKind(FactType.TEXT, "as the site map has it; empty before the first connection"),
+        "tags": FactKind(FactType.TEXTS, "from the enrolment"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One endpoint's facts at one moment. A fact that could not be gathered is missing from ``values``."""
+
+    values: Mapping[str, FactValue] = field(default_factory=dict)
+    packages: Mapping[str, Version] = field(default_factory=dict)
+    """Installed packages by name, in the order of their own ecosystem."""
