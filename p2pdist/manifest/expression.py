@@ -211,9 +211,9 @@ class _Reader:
         name = _dotted(node)
         if name in ("true", "false"):
             return Literal(name == "true", FactType.TRUTH)
-        if name in FACTS:
-            return Fact(name)
         if name is not None:
+            if name in FACTS:
+                return Fact(name)
             raise self.error(node, f"there is no fact {name[:60]!r}; there are: {', '.join(FACTS)}")
         raise self.error(node, "only facts, texts, numbers, package(…), installed(…) and version(…) have a value")
 

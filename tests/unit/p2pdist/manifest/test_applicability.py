@@ -130,8 +130,8 @@ def test_versions_of_another_ecosystem_are_said() -> None:
 
 
 WORDS = (
-    "and or not ( ) == < in not in true false 12 -1 1e9 package( version( installed( , [ ] lambda for if else := * . ** "
-    "yield await { } \\ # é"
+    "and or not ( ) == < in not in true false 12 -1 1e9 package( version( installed( , [ ] lambda for if else := * . "
+    "** yield await { } \\ # é"
 )
 PIECES = st.sampled_from([*FACTS, *WORDS.split(" "), '"debian"', "'x'", '"3.0"', "f''", "\n", "\0"])
 
