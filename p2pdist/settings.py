@@ -32,6 +32,12 @@ class DaemonSettings(Record, frozen=True):
     """Neighbours are not served while the processors are busier; 100: always served."""
     serve_from_battery_percent: Annotated[float, msgspec.Meta(ge=0, le=95)] = 20.0
     """Neighbours are not served from a battery that has less; 0: always served."""
+    install: bool = True
+    """Whether patches are installed on this PC; else their files are only kept and shared."""
+    install_root: Annotated[str, msgspec.Meta(pattern="^/", max_length=300)] = "/"
+    """Below which directory archives and packages are installed: an image that is being built, a chroot."""
+    may_restart: bool = False
+    """Whether a patch whose reboot policy is `window` may restart this PC."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -65,6 +71,16 @@ class EndpointHome:
     def records(self) -> Path:
         """What is remembered of each transfer."""
         return self.root / "state" / "transfers.msgpack"
+
+    @property
+    def installs(self) -> Path:
+        """Journal and history of installations."""
+        return self.root / "state" / "installs.msgpack"
+
+    @property
+    def kept(self) -> Path:
+        """Payloads of installed patches, to roll back to: ``ID/VERSION/FILE``."""
+        return self.root / "kept"
 
     @property
     def throttle_profile(self) -> Path:

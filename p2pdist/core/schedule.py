@@ -8,9 +8,11 @@ not asked here: it happens ahead of all of this.
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
-MINUTES_A_DAY = 24 * 60
+from p2pdist.manifest.recipe import ScheduleRules
+from p2pdist.manifest.windows import MaintenanceWindow, parse_window
+
 LOOK_AHEAD_DAYS = 8  # every day of the week begins once, also after a window that goes over midnight
 
 
@@ -32,35 +34,6 @@ INSTALLS = frozenset({When.ANY_TIME, When.WINDOW, When.EMERGENCY, When.OVERDUE})
 
 
 @dataclass(frozen=True, slots=True)
-class MaintenanceWindow:
-    """A time of the day on some days of the week, in the PC's civil time; it may go over midnight."""
-
-    days: frozenset[int]
-    """0 is Monday; the day on which it opens."""
-    start_minute: int
-    """Since midnight."""
-    minutes: int
-    """How long it is open, by the clock on the wall: at most a day."""
-
-    def __post_init__(self) -> None:
-        if not (self.days and self.days <= set(range(7)) and 0 <= self.start_minute < MINUTES_A_DAY):
-            raise ValueError("a window opens on days 0 to 6, within a day")
-        if not 1 <= self.minutes <= MINUTES_A_DAY:
-            raise ValueError("a window is open for 1 minute to 24 hours")
-
-    def opens(self, day: date, zone: tzinfo) -> tuple[datetime, datetime] | None:
-        """Return when it opens on ``day`` and when it closes; None: not on this day of the week.
-
-        An hour that the clock leaves out or repeats shortens or lengthens it, as it does everybody's night.
-        """
-        if day.weekday() not in self.days:
-            return None
-        start = datetime.combine(day, time()) + timedelta(minutes=self.start_minute)
-        end = start + timedelta(minutes=self.minutes)
-        return start.replace(tzinfo=zone), end.replace(tzinfo=zone)
-
-
-@dataclass(frozen=True, slots=True)
 class Schedule:
     """What the publisher and the rollout ask for."""
 
@@ -79,6 +52,26 @@ class Schedule:
     def forced_at(self) -> datetime | None:
         """From when on neither windows nor the user count."""
         return None if self.deadline is None else self.deadline + self.grace
+
+
+def schedule_of(rules: ScheduleRules, zone: tzinfo) -> Schedule:
+    """Return what a manifest asks for, on a PC in ``zone``. ``rules`` have passed `check_schedule`."""
+    return Schedule(
+        windows=tuple(parse_window(text) for text in rules.windows),
+        not_before=_moment(rules.not_before, zone),
+        deadline=_moment(rules.deadline, zone),
+        grace=timedelta(minutes=rules.grace_minutes),
+        deferrals=rules.deferrals,
+        longest_deferral=timedelta(minutes=rules.longest_deferral_minutes),
+        emergency=rules.emergency,
+    )
+
+
+def _moment(text: str | None, zone: tzinfo) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
 
 @dataclass(frozen=True, slots=True)

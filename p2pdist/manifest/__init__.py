@@ -1,5 +1,6 @@
 """What a patch is (`Manifest`) and who gets it (`Rollouts`): documents signed as TUF targets. No I/O."""
 
+import re
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -16,6 +17,21 @@ from p2pdist.identifiers import (
     parse_sha256,
     parse_torrent_hash,
 )
+from p2pdist.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
+from p2pdist.manifest.recipe import (
+    ArchiveInstall,
+    Checks,
+    DebInstall,
+    HealthCheck,
+    Install,
+    RecipeError,
+    RpmInstall,
+    ScheduleRules,
+    check_checks,
+    check_install,
+    check_schedule,
+)
+from p2pdist.manifest.relations import MAX_RELATIONS
 from p2pdist.wire import codec
 from p2pdist.wire.codec import DecodeError, Record
 
@@ -29,6 +45,10 @@ MAX_PAYLOAD_BYTES = 1 << 40
 
 ROLLOUTS_TARGET = "rollouts/current"
 
+Platform = Annotated[str, msgspec.Meta(max_length=40)]
+Relations = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=129)], ...], msgspec.Meta(max_length=MAX_RELATIONS)]
+_VARIANT_WORD = re.compile(r"[a-z0-9_-]*")
+
 Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
 
 
@@ -40,6 +60,11 @@ class Payload(Record, frozen=True):
     sha256: str
     torrent_hash: str
     """v2 info-hash of the torrent that carries the file."""
+    platform: Platform = ""
+    """As the fact ``os.family`` (or ``linux``: all of them); empty: any. Likewise the next two."""
+    arch: Platform = ""
+    language: Platform = ""
+    """Such as ja-jp, en-us, zh-cn, or only ja."""
 
 
 class Manifest(Record, frozen=True):
@@ -54,6 +79,24 @@ class Manifest(Record, frozen=True):
     published_at: Annotated[int, msgspec.Meta(ge=0)]
     """Seconds since 1970, UTC."""
     payloads: Annotated[list[Payload], msgspec.Meta(min_length=1, max_length=MAX_PAYLOADS)]
+    """Variants of one patch: a PC takes the first that suits it best."""
+    requires: Relations = ()
+    """Patches (ID or ID@VERSION) that come first; likewise the next two."""
+    supersedes: Relations = ()
+    conflicts: Relations = ()
+    applies_to: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)] = ""
+    """An expression; empty: everywhere."""
+    install: Install | None = None
+    """None: the file is delivered, and nothing is done with it."""
+    detect: Checks = ()
+    """All of it holds where the patch is installed."""
+    health: HealthCheck | None = None
+    schedule: ScheduleRules = ScheduleRules()
+
+    @property
+    def name(self) -> str:
+        """Id and version, as commands take it."""
+        return f"{self.patch_id}@{self.version}"
 
 
 class RolloutEntry(Record, frozen=True):
@@ -97,9 +140,44 @@ def decode_manifest(data: bytes) -> Manifest:
             parse_file_name(payload.file_name)
             parse_sha256(payload.sha256)
             parse_torrent_hash(payload.torrent_hash)
-    except InvalidIdentifierError as error:
+        check_recipe(manifest)
+    except (InvalidIdentifierError, RecipeError) as error:
         raise DecodeError(str(error)) from error
     return manifest
+
+
+def check_recipe(manifest: Manifest) -> None:
+    """Raise `RecipeError`, or `InvalidIdentifierError`, for a recipe that no PC could carry out."""
+    _check_whom(manifest)
+    check_checks("detect", manifest.detect)
+    check_schedule(manifest.schedule)
+    if manifest.install is not None:
+        check_install(manifest.install)
+        if not manifest.detect and not isinstance(manifest.install, ArchiveInstall | DebInstall | RpmInstall):
+            raise RecipeError(
+                "detect", "say how a PC can tell that it is installed: the exit code alone proves nothing"
+            )
+    if manifest.health is not None:
+        if manifest.install is None:
+            raise RecipeError("health", "nothing is installed whose health could be looked at; add install")
+        check_checks("health", manifest.health.checks)
+
+
+def _check_whom(manifest: Manifest) -> None:
+    for relation in (*manifest.requires, *manifest.supersedes, *manifest.conflicts):
+        patch_id, at, version = relation.partition("@")
+        parse_patch_id(patch_id)
+        if at:
+            parse_patch_version(version)
+    if manifest.applies_to:
+        try:
+            parse_expression(manifest.applies_to)
+        except ExpressionError as error:
+            raise RecipeError("applies_to", str(error)) from error
+    for payload in manifest.payloads:
+        for word in (payload.platform, payload.arch, payload.language):
+            if not _VARIANT_WORD.fullmatch(word):
+                raise RecipeError("payload", f"{word!r} is not of lower-case letters, digits, - and _")
 
 
 def encode_rollouts(rollouts: Rollouts) -> bytes:

@@ -43,6 +43,9 @@ Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 
 PatchState: TypeAlias = Literal["waiting", "checking", "fetching", "verifying", "verified", "failed"]
 
+InstallState: TypeAlias = Literal["", "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed"]
+"""What has become of a patch beyond its file; empty: nothing is to be done with it, or not yet."""
+
 
 class Message(Record, frozen=True, tag_field="t"):
     """Base of every message."""
@@ -107,6 +110,9 @@ class PatchReport(Record, frozen=True):
     seconds: Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
     """From first seen to verified, or to now."""
     error: Text
+    install: InstallState = ""
+    install_reason: Text = ""
+    """In words: what it waits for, or what has failed."""
 
 
 class Report(Message, frozen=True, tag="report"):

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist.core.order import (
-    MAX_RELATIONS,
-    OrderedPatch,
-    OrderError,
-    PatchRef,
-    Standing,
-    StepKind,
-    check_relations,
-    plan,
-)
+from p2pdist.core.order import Standing, StepKind, plan
+from p2pdist.manifest.relations import MAX_RELATIONS, OrderedPatch, OrderError, PatchRef, check_relations
 
 
 def patch(patch_id: str, sequence: int = 0, version: str = "1", **relations: tuple[str, ...]) -> OrderedPatch:

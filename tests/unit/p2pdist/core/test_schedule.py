@@ -12,13 +12,13 @@ from p2pdist.core.schedule import (
     Decision,
     DeferralRefusedError,
     Deferrals,
-    MaintenanceWindow,
     Schedule,
     When,
     decide,
     defer,
     next_opening,
 )
+from p2pdist.manifest.windows import MaintenanceWindow
 
 OSLO = ZoneInfo("Europe/Oslo")
 NIGHT = MaintenanceWindow(frozenset(range(5)), 22 * 60, 6 * 60)  # Monday to Friday, 22:00 to 04:00

@@ -1,0 +1,74 @@
+"""Maintenance windows as people write them: ``mon-fri 22:00-05:00``. Vocabulary, no I/O."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+
+MINUTES_A_DAY = 24 * 60
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MAX_WINDOW_CHARS = 60
+
+_TEXT = re.compile(r"(?:(?P<days>[a-z,-]+) )?(?P<start>\d\d:\d\d)-(?P<end>\d\d:\d\d)")
+
+
+class InvalidWindowError(ValueError):
+    """The text is no maintenance window. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceWindow:
+    """A time of the day on some days of the week, in the PC's civil time; it may go over midnight."""
+
+    days: frozenset[int]
+    """0 is Monday; the day on which it opens."""
+    start_minute: int
+    """Since midnight."""
+    minutes: int
+    """How long it is open, by the clock on the wall: at most a day."""
+
+    def __post_init__(self) -> None:
+        if not (self.days and self.days <= set(range(7)) and 0 <= self.start_minute < MINUTES_A_DAY):
+            raise ValueError("a window opens on days 0 to 6, within a day")
+        if not 1 <= self.minutes <= MINUTES_A_DAY:
+            raise ValueError("a window is open for 1 minute to 24 hours")
+
+    def opens(self, day: date, zone: tzinfo) -> tuple[datetime, datetime] | None:
+        """Return when it opens on ``day`` and when it closes; None: not on this day of the week.
+
+        An hour that the clock leaves out or repeats shortens or lengthens it, as it does everybody's night.
+        """
+        if day.weekday() not in self.days:
+            return None
+        start = datetime.combine(day, time()) + timedelta(minutes=self.start_minute)
+        end = start + timedelta(minutes=self.minutes)
+        return start.replace(tzinfo=zone), end.replace(tzinfo=zone)
+
+
+def parse_window(text: str) -> MaintenanceWindow:
+    """Return the window that ``text`` spells. Raises `InvalidWindowError`."""
+    match = _TEXT.fullmatch(text) if len(text) <= MAX_WINDOW_CHARS else None
+    if match is None:
+        raise InvalidWindowError(f"{text[:60]!r} is no window; write: mon-fri 22:00-05:00, or: sat,sun 00:00-24:00")
+    start, end = _minute(match["start"]), _minute(match["end"])
+    if start == MINUTES_A_DAY:
+        raise InvalidWindowError(f"{text!r} opens at 24:00; write 00:00 of the next day")
+    # up to the same minute of the next day
+    return MaintenanceWindow(_days(match["days"] or "mon-sun", text), start, (end - start - 1) % MINUTES_A_DAY + 1)
+
+
+def _minute(clock: str) -> int:
+    hour, minute = int(clock[:2]), int(clock[3:])
+    if minute > 59 or hour > 24 or (hour == 24 and minute):
+        raise InvalidWindowError(f"{clock} is no time of the day, 00:00 to 24:00")
+    return hour * 60 + minute
+
+
+def _days(words: str, text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for word in words.split(","):
+        first, _, last = word.partition("-")
+        if first not in DAYS or (last or first) not in DAYS:
+            raise InvalidWindowError(f"{text!r} has no day {word!r}; days are {', '.join(DAYS)}, or mon-fri")
+        begin, end = DAYS.index(first), DAYS.index(last or first)
+        found |= {day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)}
+    return frozenset(found)
