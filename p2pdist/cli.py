@@ -1,15 +1,13 @@
-"""The `p2pdist` command line: enrol, run, status, peers, limiter, why."""
+"""The `p2pdist` command line: enrol, run, status, peers, limiter, why, and those of `patch_commands`."""
 
 import contextlib
 import errno
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-import platformdirs
 import trio
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -19,6 +17,7 @@ from rich.text import Text
 
 from bandwidth.terminal_chart import RateChart
 from p2pdist import __version__
+from p2pdist.cli_options import check_enrolled, home_option, json_option
 from p2pdist.cli_views import lan_view, rows_of, why_view
 from p2pdist.console import configure_log, human_bytes, human_seconds, print_json, run_command_line, terminal
 from p2pdist.core.why import WhyReason
@@ -27,16 +26,13 @@ from p2pdist.edges.local_socket import ask_daemon
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import InvalidIdentifierError, parse_ip_address
 from p2pdist.limiter_view import line_view
+from p2pdist.patch_commands import COMMANDS
 from p2pdist.settings import EndpointHome
 
 WATCH_SECONDS = 1.0
 WIDE_COLUMNS = 100  # a terminal with less gets a table with shorter columns
 PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
 STATE_STYLES = {"verified": "green", "failed": "red", "fetching": "cyan", "checking": "cyan", "verifying": "cyan"}
-
-
-def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> EndpointHome:
-    return EndpointHome(value.absolute())
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -63,23 +59,12 @@ def _check_own(address: str | None) -> None:
                 ) from None
 
 
-home_option = click.option(
-    "--home",
-    metavar="DIR",
-    envvar="P2PDIST_HOME",
-    type=click.Path(path_type=Path, file_okay=False, readable=False),
-    default=lambda: Path(platformdirs.site_data_dir("p2pdist", appauthor=False)),
-    callback=_home,
-    show_default="P2PDIST_HOME, else the system's data directory",
-    help="This endpoint's home directory.",
-)
 address_option = click.option(
     "--address",
     metavar="IP",
     callback=_address,
     help="Own address to listen on and connect from; by default the one that routes to the server.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for tools.")
 watch_option = click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
 
 
@@ -96,6 +81,8 @@ def p2pdist() -> None:
       p2pdist peers                 which neighbours it swaps with, or why not
       p2pdist why KB5031455         why a patch is not here yet
       p2pdist limiter --watch       how fast it may share, and what binds it
+      p2pdist plan                  what is to be installed, when, and what it waits for
+      p2pdist posture               whether this PC is compliant
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,
     6 server unreachable, 7 bad input, 8 storage, 9 in use.
@@ -203,18 +190,18 @@ def limiter(home: EndpointHome, as_json: bool, watch: bool) -> None:
     _show(home, "limiter", lambda answer, _: _limiter_view(answer, chart), as_json=as_json, watch=watch)
 
 
-@p2pdist.command(short_help="Say why a patch is not here yet.")
+@p2pdist.command(short_help="Say why a patch is not here, or not installed.")
 @home_option
 @click.argument("patch")
 @json_option
 def why(home: EndpointHome, patch: str, as_json: bool) -> None:
-    """Say why PATCH (an id, or ID@VERSION) is not on this PC yet, and the time spent waiting for what.
+    """Say why PATCH (an id, or ID@VERSION) is not here or not installed yet, and the time spent waiting for what.
 
     \b
     Example:
       p2pdist why KB5031455
     """
-    _check_enrolled(home)
+    check_enrolled(home)
     rows = rows_of(trio.run(ask_daemon, home.socket, "why"), patch, WhyReason.NOT_ROLLED_OUT)
     if as_json:
         print_json({"patches": rows})
@@ -238,7 +225,7 @@ def _show(
     as_json: bool,
     watch: bool,
 ) -> None:
-    _check_enrolled(home)
+    check_enrolled(home)
     console = terminal()
     if not console.is_terminal:
         console.width = PIPE_COLUMNS
@@ -261,18 +248,6 @@ def _show(
         while True:
             print_once()
             time.sleep(WATCH_SECONDS)
-
-
-def _check_enrolled(home: EndpointHome) -> None:
-    try:
-        enrolled = home.enrolment.exists()
-    except PermissionError:  # another user's: what is asked next says so, if it does not matter
-        enrolled = True
-    if not enrolled:
-        raise UserError(
-            f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol TOKEN",
-            ExitCode.NOT_SET_UP,
-        )
 
 
 def _show_live(console: Console, look: Callable[[], RenderableType]) -> NoReturn:
@@ -360,6 +335,10 @@ def _peers_view(answer: dict[str, Any], columns: int) -> RenderableType:
             human_bytes(peer["bytes_sent"]),
         )
     return table
+
+
+for _command in COMMANDS:
+    p2pdist.add_command(_command)
 
 
 def main() -> None:

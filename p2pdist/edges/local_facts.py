@@ -12,6 +12,8 @@ import psutil
 from p2pdist.core.network import Battery
 from p2pdist.wire.messages import MAX_ADDRESSES
 
+BOOT_ROUNDING_SECONDS = 60  # the system computes its start anew each time it is asked
+
 
 @dataclass(frozen=True)
 class LocalFacts:
@@ -114,6 +116,14 @@ def link_megabits(interface: str) -> int | None:
     """Return the card's rate, or None where the system does not tell."""
     found = psutil.net_if_stats().get(interface)
     return found.speed or None if found else None
+
+
+def boot_id() -> str:
+    """Return a name of this run of the system: another one after each restart, the same whatever its clock does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(round(psutil.boot_time() / BOOT_ROUNDING_SECONDS))
 
 
 def card_counters() -> dict[str, tuple[int, int]]:

@@ -1,7 +1,8 @@
 """Requests from this PC's commands to its running daemon, over a Unix socket in the home directory.
 
 Only its owner may connect: the socket's mode is the access control.
-A request is one frame with a command's name; the answer is one frame of JSON.
+A request is one frame: a command's name, and for one that changes something a blank and its arguments as JSON.
+The answer is one frame of JSON.
 """
 
 import contextlib
@@ -9,10 +10,11 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import trio
 
@@ -25,6 +27,9 @@ REQUEST_SECONDS = 10.0  # the daemon answers from memory; longer means that it h
 MAX_CONNECTIONS = 16  # people and scripts on one PC
 
 Answer = dict[str, Any]
+Question: TypeAlias = Callable[[], Answer]
+Order: TypeAlias = Callable[[dict[str, Any]], Awaitable[Answer]]
+"""Takes the arguments; raises `UserError` for what is refused."""
 
 
 @contextmanager
@@ -49,7 +54,9 @@ def _listen(path: Path) -> trio.socket.SocketType:
 
 
 @asynccontextmanager
-async def serve_local_socket(path: Path, handlers: dict[str, Callable[[], Answer]]) -> AsyncIterator[None]:
+async def serve_local_socket(
+    path: Path, questions: Mapping[str, Question], orders: Mapping[str, Order] = MappingProxyType({})
+) -> AsyncIterator[None]:
     """Answer requests on ``path`` while the context is open. The caller holds the home's lock.
 
     Raises `UserError` (`STORAGE`) when the socket cannot be made.
@@ -61,6 +68,7 @@ async def serve_local_socket(path: Path, handlers: dict[str, Callable[[], Answer
             f"The socket {path} cannot be made: {error.strerror}. Check the home's disk and permissions.",
             ExitCode.STORAGE,
         ) from error
+    handlers = {name: _asking(question) for name, question in questions.items()} | dict(orders)
     try:
         async with trio.open_nursery() as nursery:
             limit = trio.CapacityLimiter(MAX_CONNECTIONS)
@@ -77,9 +85,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-async def _accept(
-    listener: trio.socket.SocketType, handlers: dict[str, Callable[[], Answer]], limit: trio.CapacityLimiter
-) -> None:
+def _asking(question: Question) -> Order:
+    async def answer(_arguments: dict[str, Any]) -> Answer:
+        return question()
+
+    return answer
+
+
+async def _accept(listener: trio.socket.SocketType, handlers: Mapping[str, Order], limit: trio.CapacityLimiter) -> None:
     async with trio.open_nursery() as nursery:
         while True:
             await limit.acquire_on_behalf_of(slot := object())
@@ -93,23 +106,43 @@ async def _accept(
 
 
 async def _answer(
-    stream: trio.SocketStream, handlers: dict[str, Callable[[], Answer]], limit: trio.CapacityLimiter, slot: object
+    stream: trio.SocketStream, handlers: Mapping[str, Order], limit: trio.CapacityLimiter, slot: object
 ) -> None:
     try:
         with trio.move_on_after(REQUEST_SECONDS):
             async with stream:
-                name = (await _read_frame(stream, max_bytes=MAX_REQUEST_BYTES)).decode(errors="replace")
-                handler = handlers.get(name)
-                answer = handler() if handler else {"error": f"this daemon does not know the command {name[:40]!r}"}
+                request = (await _read_frame(stream, max_bytes=MAX_REQUEST_BYTES)).decode(errors="replace")
+                answer = await _carry_out(request, handlers)
                 await stream.send_all(encode_frame(json.dumps(answer).encode(), max_bytes=MAX_ANSWER_BYTES))
-    except (FrameError, trio.BrokenResourceError):
+    except (FrameError, trio.BrokenResourceError, ValueError):
         pass  # the asker went away or sent nonsense: its own loss
     finally:
         limit.release_on_behalf_of(slot)
 
 
-async def ask_daemon(path: Path, command: str) -> Answer:
-    """Return the running daemon's answer. Raises `UserError` (`NOT_RUNNING`) when there is none."""
+async def _carry_out(request: str, handlers: Mapping[str, Order]) -> Answer:
+    name, _, text = request.partition(" ")
+    handler = handlers.get(name)
+    if handler is None:
+        return {"error": f"this daemon does not know the command {name[:40]!r}"}
+    try:
+        arguments = json.loads(text or "{}")
+        return await handler(arguments if isinstance(arguments, dict) else {})
+    except UserError as error:
+        return {"refused": error.message, "exit_code": int(error.exit_code)}
+    except OSError as error:
+        return {
+            "refused": f"The daemon cannot write it down: {error.strerror}. Make room, or check the disk.",
+            "exit_code": int(ExitCode.STORAGE),
+        }
+
+
+async def ask_daemon(path: Path, command: str, arguments: dict[str, Any] | None = None) -> Answer:
+    """Return the running daemon's answer.
+
+    Raises `UserError`: `NOT_RUNNING` when there is no daemon, or what it raises itself.
+    """
+    request = command if arguments is None else f"{command} {json.dumps(arguments)}"
     not_running = UserError(
         f"The daemon is not running in {path.parent}. Start it with: p2pdist run --home {path.parent}",
         ExitCode.NOT_RUNNING,
@@ -119,7 +152,7 @@ async def ask_daemon(path: Path, command: str) -> Answer:
         with trio.fail_after(REQUEST_SECONDS), _short_path(path) as short:
             await connection.connect(short)
             async with trio.SocketStream(connection) as stream:
-                await stream.send_all(encode_frame(command.encode(), max_bytes=MAX_REQUEST_BYTES))
+                await stream.send_all(encode_frame(request.encode(), max_bytes=MAX_REQUEST_BYTES))
                 answer: Answer = json.loads(await _read_frame(stream, max_bytes=MAX_ANSWER_BYTES))
     except (ConnectionRefusedError, FileNotFoundError):
         raise not_running from None
@@ -136,6 +169,8 @@ async def ask_daemon(path: Path, command: str) -> Answer:
         ) from error
     finally:
         connection.close()
+    if answer.keys() == {"refused", "exit_code"}:
+        raise UserError(answer["refused"], ExitCode(answer["exit_code"]))
     if "error" in answer and len(answer) == 1:
         raise UserError(f"{answer['error']}; it may be an older version: restart it.", ExitCode.FAILED)
     return answer

@@ -1,0 +1,32 @@
+"""The PC's civil time: which zone its clock on the wall follows."""
+
+import os
+from datetime import datetime, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+LOCALTIME = Path("/etc/localtime")
+
+
+def zone(localtime: Path = LOCALTIME) -> tzinfo:
+    """Return the PC's time zone, with its changes of the clock where the system names the zone; else today's offset.
+
+    A laptop that travels gets a new answer, so ask each time.
+    """
+    for name in (os.environ.get("TZ", "").removeprefix(":"), _linked_name(localtime)):
+        if name:
+            try:
+                return ZoneInfo(name)
+            except (ValueError, OSError, KeyError):  # not known here (a KeyError), or no name at all
+                continue
+    offset = datetime.now().astimezone().tzinfo
+    assert offset is not None
+    return offset
+
+
+def _linked_name(localtime: Path) -> str:
+    try:
+        target = localtime.readlink()
+    except OSError:
+        return ""
+    return str(target).partition("zoneinfo/")[2]

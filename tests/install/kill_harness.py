@@ -1,0 +1,185 @@
+"""Kills the patch life with SIGKILL at every write of its journal, one after the other, and lets it go on.
+
+Run by `test_kill_at_every_step.py`: ``kill_harness.py DIRECTORY KIND HEALTHY`` prints a JSON list, one object for each
+point of death. Each life is a forked child: an interpreter of its own for each would take a minute.
+"""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import sys
+import tarfile
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import trio
+from trio.testing import MockClock
+
+from p2pdist.console import configure_log
+from p2pdist.core.install_life import Journal
+from p2pdist.core.install_plan import Offer
+from p2pdist.edges import install_journal
+from p2pdist.edges.installer import Installer
+from p2pdist.installs import Installs, Surroundings
+from p2pdist.manifest import Manifest, Payload
+from p2pdist.manifest.recipe import (
+    ArchiveInstall,
+    CommandCheck,
+    FileCheck,
+    HealthCheck,
+    Install,
+    ScriptInstall,
+)
+from p2pdist.settings import EndpointHome
+
+MAX_POINTS = 60
+RATE = 10.0  # the time that a health check is given passes this much faster
+SCRIPT = b"""#!/bin/sh
+echo "$1" >> "$2/runs"
+if [ "$1" = install ]; then
+    touch "$2/there"
+    if [ -e "$2/deadly" ]; then rm "$2/deadly"; kill -9 $PPID; fi
+else
+    rm -f "$2/there"
+fi
+"""
+
+
+def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool) -> Installs:
+    """Return the patch life of one PC; the process dies at the ``die_at``-th write of the journal."""
+    home = EndpointHome(root / "home")
+    payload, install = archive(root) if kind == "archive" else script(root)
+    file = home.patches / "acme" / "1" / "payload"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(payload)
+    check = CommandCheck(command=("/bin/true" if healthy else "/bin/false",))
+    described = Payload(
+        file_name="payload",
+        length_bytes=len(payload),
+        sha256=hashlib.sha256(payload).hexdigest(),
+        torrent_hash="1" * 64,
+    )
+    manifest = Manifest(
+        format=1,
+        patch_id="acme",
+        version="1",
+        title="",
+        severity="high",
+        cvss=None,
+        published_at=0,
+        payloads=[described],
+        install=install,
+        detect=() if kind == "archive" else (FileCheck(path=f"{root}/there"),),
+        health=HealthCheck(checks=(check,), within_seconds=1),
+    )
+    written = 0
+    save = install_journal.save_journal
+
+    async def save_and_die(path: Path, journal: Journal) -> None:
+        nonlocal written
+        written += 1
+        if written == die_at and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await save(path, journal)
+        if written == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    install_journal.save_journal = save_and_die
+
+    async def damaged(_torrent_hash: str) -> None:
+        raise AssertionError("nothing is damaged")
+
+    clock = [1e9]
+    return Installs(
+        home,
+        Installer(Path("/"), root / "scratch"),
+        lambda: [Offer(manifest, 1, described, str(file))],
+        Surroundings(lambda: None, damaged, lambda: None),
+        may_restart=False,
+        now=lambda: clock.append(clock[-1] + 4_000) or clock[-1],  # type: ignore[func-returns-value]
+        zone=lambda: UTC,
+    )
+
+
+def script(root: Path) -> tuple[bytes, Install]:
+    """Return a script that notes each of its runs."""
+    return SCRIPT, ScriptInstall(
+        interpreter="sh", arguments=("install", str(root)), rollback_arguments=("undo", str(root))
+    )
+
+
+def archive(root: Path) -> tuple[bytes, Install]:
+    """Return an archive with one file."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        member = tarfile.TarInfo("version.txt")
+        member.size = 2
+        tar.addfile(member, io.BytesIO(b"1\n"))
+    return data.getvalue(), ArchiveInstall(directory=f"{root}/app")
+
+
+async def settle(installs: Installs) -> dict[str, Any]:
+    """Step until the patch is in its final state, and return what became of it."""
+    await installs.load()
+    for _ in range(40):
+        await installs.step()
+        record = installs.journal.record("acme", "1")
+        if record is not None and (record.state == "installed" or (record.failure == "health" and not record.retry_at)):
+            break
+    assert record is not None
+    return {"state": record.state, "failure": record.failure, "decisions": installs.journal.decisions}
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run ``work`` in a forked process, and return how that ended."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - the child must not go on as the parent
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def main(directory: Path, kind: str, healthy: bool) -> None:
+    """Try every point of death, and print what became of each."""
+    configure_log("error")
+    results = []
+    for number in range(MAX_POINTS):
+        before, point = number % 2 == 0, number // 2
+        root = directory / str(number)
+        (root / "scratch").mkdir(parents=True)
+        deadly = number < 2 and kind == "script"  # the first two die in the middle of the installer instead
+        if deadly:
+            (root / "deadly").touch()
+
+        def live(die_at: int | None, root: Path = root, before: bool = before) -> None:
+            found = trio.run(settle, life(root, kind, healthy, die_at, before), clock=MockClock(rate=RATE))
+            (root / "result").write_text(json.dumps(found))
+
+        ended = in_child(lambda die_at=None if deadly else point: live(die_at))
+        if os.WIFEXITED(ended) and not deadly and point > 0:
+            break  # it came to its end before it was to die: every point has been tried
+        again = in_child(lambda: live(None))
+        runs = (root / "runs").read_text().split() if (root / "runs").exists() else []
+        results.append(
+            json.loads((root / "result").read_text())
+            | {
+                "point": "in the installer" if deadly else f"{'before' if before else 'after'} write {point}",
+                "killed": os.WIFSIGNALED(ended),
+                "ended_well": again == 0,
+                "installs": runs.count("install"),
+                "there": (root / "there").exists() or (root / "app" / "current" / "version.txt").exists(),
+            }
+        )
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "healthy")
