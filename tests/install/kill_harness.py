@@ -141,7 +141,7 @@ def in_child(work: Callable[[], None]) -> int:
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - the child must not go on as the parent
-            print(repr(error), file=sys.stderr, flush=True)
+            os.write(2, f"{error!r}\n".encode())
             os._exit(1)
         os._exit(0)
     return os.waitpid(child, 0)[1]
@@ -178,7 +178,7 @@ def main(directory: Path, kind: str, healthy: bool) -> None:
                 "there": (root / "there").exists() or (root / "app" / "current" / "version.txt").exists(),
             }
         )
-    print(json.dumps(results))
+    sys.stdout.write(json.dumps(results))
 
 
 if __name__ == "__main__":

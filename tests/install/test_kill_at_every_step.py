@@ -1,4 +1,4 @@
-"""The patch life under SIGKILL at every write of its journal, before and after it, and in the middle of an installer."""
+"""The patch life under SIGKILL: before and after every write of its journal, and in the middle of an installer."""
 
 import json
 import subprocess
