@@ -60,7 +60,7 @@ class Transfer:
     @property
     def payload(self) -> Payload:
         """The file that is fetched."""
-        return self.patch.manifest.payloads[0]
+        return self.patch.payload
 
     @property
     def torrent_hash(self) -> TorrentHash:
@@ -138,7 +138,7 @@ class Transfer:
 
 def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
     """Return the record of a patch that is first seen now."""
-    payload = patch.manifest.payloads[0]
+    payload = patch.payload
     return TransferRecord(
         patch_id=patch.manifest.patch_id,
         version=patch.manifest.version,

@@ -14,7 +14,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.core.catalogue import Catalogue, CataloguePatch
+from p2pdist.core.catalogue import Catalogue, CataloguePatch, Held
 from p2pdist.core.transfer import (
     DISK_MARGIN_BYTES,
     MAX_FAILED_PROOFS,
@@ -25,7 +25,7 @@ from p2pdist.core.transfer import (
 )
 from p2pdist.edges import payload_files
 from p2pdist.edges.torrent_engine import EngineError, TorrentEngine, TransferSnapshot
-from p2pdist.identifiers import PieceIndex, TorrentHash, parse_torrent_hash
+from p2pdist.identifiers import PieceIndex, TorrentHash
 from p2pdist.settings import EndpointHome
 from p2pdist.transfer import RETRY_SECONDS, Transfer, changed_reports, new_record, step_seconds
 from p2pdist.transfer_memory import TransferMemory
@@ -70,7 +70,7 @@ class Transfers:
     async def reconcile(self, catalogue: Catalogue) -> None:
         """Take up what is new in the catalogue and drop what is no longer in it."""
         async with self._lock:
-            wanted = {parse_torrent_hash(patch.manifest.payloads[0].torrent_hash): patch for patch in catalogue.patches}
+            wanted = catalogue.wanted()
             # rolled out still: what cannot be read of it now is no reason to delete its bytes
             kept = {(refused.entry.patch_id, refused.entry.version) for refused in catalogue.refused}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
@@ -86,7 +86,7 @@ class Transfers:
                 if transfer is None:
                     self._transfers[torrent_hash] = self._new_transfer(torrent_hash, patch)
                     log.info("patch is known", patch=patch.manifest.patch_id, version=patch.manifest.version)
-                elif transfer.name != (patch.manifest.patch_id, patch.manifest.version):
+                elif (transfer.name, transfer.payload.file_name) != (patch.name, patch.payload.file_name):
                     await self._rename(transfer, patch)
                 else:
                     transfer.patch = patch
@@ -356,6 +356,11 @@ class Transfers:
     def active_torrents(self) -> list[TransferSnapshot]:
         """Return the torrents that the engine works on, for connecting peers."""
         return [t.snapshot for t in self._transfers.values() if t.snapshot is not None]
+
+    def held(self) -> frozenset[Held]:
+        """Return of which patches and torrents there are, or may be, bytes here."""
+        records = (*self.memory.records.values(), *(transfer.record for transfer in self._transfers.values()))
+        return frozenset((record.patch_id, record.version, record.torrent_hash) for record in records)
 
     @property
     def bytes_from_origin(self) -> int:

@@ -89,6 +89,11 @@ def battery() -> Battery | None:
     return None if found is None else Battery(min(100.0, max(0.0, float(found.percent))), found.power_plugged)
 
 
+def memory_bytes() -> int:
+    """Return how much memory this PC has."""
+    return int(psutil.virtual_memory().total)
+
+
 def interface_of(address: str) -> str | None:
     """Return the interface that has ``address``, or any address of its loopback network. Raises `OSError`."""
     if ipaddress.ip_address(address).is_loopback:

@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
@@ -27,13 +27,13 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from p2pdist.core import trust_floor
-from p2pdist.core.catalogue import Catalogue, CataloguePatch, DocumentError, RefusedPatch, read_patches, read_profile
+from p2pdist.core.catalogue import Catalogue, Choose, DocumentError, Held, first_payload, read_catalogue
 from p2pdist.core.trust_floor import AcceptedMetadata, TrustFloor, VerifiedVersions
 from p2pdist.edges.https_client import HttpAnswer, HttpError
 from p2pdist.edges.trust_files import WORK_PREFIX, TrustFiles, storage_errors
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import SiteName
-from p2pdist.manifest import MAX_ROLLOUTS_BYTES, ROLLOUTS_TARGET, DecodeError, decode_rollouts
+from p2pdist.manifest import DecodeError
 
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
@@ -49,7 +49,7 @@ log = structlog.get_logger()
 
 TrustErrorKind = Literal["unreachable", "expired", "rolled_back", "invalid_signature", "malformed"]
 
-__all__ = ["Catalogue", "CataloguePatch", "RefusedPatch", "TrustError", "TrustStore", "check_root"]
+__all__ = ["Catalogue", "TrustError", "TrustStore", "check_root"]
 
 
 class TrustError(UserError):
@@ -104,6 +104,10 @@ class TrustStore:
         self._lock = trio.Lock()
         self.site: SiteName | None = None
         """Whose throttle profile to fetch, once it is known."""
+        self.choose: Choose = first_payload
+        """What is for this PC; called in a thread. Set before a refresh, like the others here."""
+        self.held: Collection[Held] = ()
+        """Bytes that this PC has; never changed, only replaced."""
 
     async def refresh(self, now: float) -> Catalogue:
         """Fetch, verify and accept the newest metadata and its documents.
@@ -190,20 +194,18 @@ class TrustStore:
         def get(target: str, max_bytes: int) -> bytes:
             return _document(updater, self._files, target, max_bytes, scratch)
 
-        version = updater.versions().timestamp
-        if updater.get_targetinfo(ROLLOUTS_TARGET) is None:  # nothing has been published yet
-            return Catalogue(timestamp_version=version, patches=(), refused=(), stale="")
+        def has(target: str) -> bool:
+            return updater.get_targetinfo(target) is not None
+
         try:
-            rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
+            catalogue = read_catalogue(has, get, site=self.site, choose=self.choose, held=self.held)
         except DocumentError as error:
             raise tuf_errors.RepositoryError(str(error)) from error
-        patches, refused = read_patches(rollouts, get)
-        for patch in refused:
+        for patch in catalogue.refused:
             log.warning(
                 "patch refused", patch_id=patch.entry.patch_id, version=patch.entry.version, reason=patch.reason
             )
-        profile = read_profile(self.site, lambda target: updater.get_targetinfo(target) is not None, get)
-        return Catalogue(timestamp_version=version, patches=patches, refused=refused, stale="", profile=profile)
+        return replace(catalogue, timestamp_version=updater.versions().timestamp)
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:

@@ -1,12 +1,12 @@
 """What an endpoint knows of itself: the names and types that expressions may use. Vocabulary, no I/O."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
-from p2pdist.manifest.versions import Version
+from p2pdist.manifest.versions import Ecosystem, InvalidVersionError, Version, parse_version
 
 FactValue: TypeAlias = bool | int | str | Version | tuple[str, ...]
 
@@ -47,6 +47,44 @@ FACTS: Mapping[str, FactKind] = MappingProxyType(
         "tags": FactKind(FactType.TEXTS, "from the enrolment"),
     }
 )
+
+
+class Packages(Mapping[str, Version]):
+    """Installed packages of one or more ecosystems, as their texts; of a name in two, the first counts.
+
+    A version is read when it is asked for: thousands of them, taken apart, would be megabytes. One that its own
+    ecosystem cannot read is read as a generic one; a package whose version nobody can read is not seen at all.
+    """
+
+    def __init__(self, sources: Mapping[Ecosystem, Mapping[str, str]] | None = None) -> None:
+        self._sources = dict(sources or {})
+
+    def __getitem__(self, name: str) -> Version:
+        for ecosystem, texts in self._sources.items():
+            if (text := texts.get(name)) is not None and (version := _read(text, ecosystem)) is not None:
+                return version
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        names = dict.fromkeys(name for texts in self._sources.values() for name in texts)
+        return (name for name in names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __eq__(self, other: object) -> bool:
+        return self._sources == other._sources if isinstance(other, Packages) else super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _read(text: str, ecosystem: Ecosystem) -> Version | None:
+    for tried in (ecosystem, Ecosystem.GENERIC):
+        try:
+            return parse_version(text, tried)
+        except InvalidVersionError:
+            continue
+    return None
 
 
 @dataclass(frozen=True, slots=True)

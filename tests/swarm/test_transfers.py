@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from p2pdist import transfer as transfer_module
 from p2pdist.core import transfer as core_transfer
-from p2pdist.core.catalogue import Catalogue, CataloguePatch, RefusedPatch
+from p2pdist.core.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
 from p2pdist.core.transfer import MAX_FAILED_PROOFS
 from p2pdist.edges import payload_files
 from p2pdist.edges.torrent_engine import TorrentDamaged
@@ -28,32 +28,44 @@ SIZE_BYTES = 1_000_003
 DEADLINE_SECONDS = 20
 
 
-def catalogue(*payloads: Any, sha256: str | None = None) -> Catalogue:
-    patches = tuple(
-        CataloguePatch(
-            entry=RolloutEntry(patch_id=f"patch{n}", version="1", sequence=n),
-            manifest=Manifest(
-                format=1,
-                patch_id=f"patch{n}",
-                version="1",
-                title="",
-                severity="low",
-                cvss=None,
-                published_at=0,
-                payloads=[
-                    Payload(
-                        file_name="file.bin",
-                        length_bytes=len(payload.data),
-                        sha256=sha256 or payload.name,
-                        torrent_hash=payload.torrent_hash,
-                    )
-                ],
-            ),
-            torrent=payload.torrent,
+def catalogue(*payloads: Any) -> Catalogue:
+    return catalogue_of(*(patch_of(n, payload) for n, payload in enumerate(payloads, 1)))
+
+
+def catalogue_of(*patches: CataloguePatch, not_applicable: tuple[NotApplicable, ...] = ()) -> Catalogue:
+    return Catalogue(timestamp_version=1, patches=patches, refused=(), stale="", not_applicable=not_applicable)
+
+
+def patch_of(n: int, *variants: Any) -> CataloguePatch:
+    """Patch ``n``, of which this PC takes the first variant."""
+    payloads = [
+        Payload(
+            file_name="file.bin",
+            length_bytes=len(variant.data),
+            sha256=variant.name,
+            torrent_hash=variant.torrent_hash,
         )
-        for n, payload in enumerate(payloads, 1)
+        for variant in variants
+    ]
+    return CataloguePatch(
+        entry=RolloutEntry(patch_id=f"patch{n}", version="1", sequence=n),
+        manifest=Manifest(
+            format=1,
+            patch_id=f"patch{n}",
+            version="1",
+            title="",
+            severity="low",
+            cvss=None,
+            published_at=0,
+            payloads=payloads,
+        ),
+        payload=payloads[0],
+        torrent=variants[0].torrent,
     )
-    return Catalogue(timestamp_version=1, patches=patches, refused=(), stale="")
+
+
+def no_longer(patch: CataloguePatch, *, shared: bool) -> NotApplicable:
+    return NotApplicable(patch.entry, patch.manifest, "not applicable: x 2 ≥ 2", shared=patch if shared else None)
 
 
 @dataclass
@@ -219,9 +231,9 @@ async def test_file_whose_pieces_are_right_and_whose_hash_is_wrong_fails_with_a_
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     (right,) = catalogue(payload).patches
-    wrong = replace(right.manifest.payloads[0], length_bytes=SIZE_BYTES + 1)
-    patch = CataloguePatch(right.entry, replace(right.manifest, payloads=[wrong]), right.torrent)
-    contradiction = Catalogue(timestamp_version=1, patches=(patch,), refused=(), stale="")
+    wrong = replace(right.payload, length_bytes=SIZE_BYTES + 1)
+    patch = CataloguePatch(right.entry, replace(right.manifest, payloads=[wrong]), wrong, right.torrent)
+    contradiction = catalogue_of(patch)
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(contradiction)
         await run.step_until(lambda: run.row["state"] == "fetching")
@@ -366,6 +378,7 @@ async def test_same_bytes_under_a_new_version_are_not_fetched_again(
     new = CataloguePatch(
         entry=replace(old.entry, version="2", sequence=2),
         manifest=replace(old.manifest, version="2"),
+        payload=old.payload,
         torrent=old.torrent,
     )
     async with running(open_endpoint, tmp_path / "home") as run:
@@ -387,3 +400,77 @@ async def test_a_refresh_without_news_tells_the_server_nothing(
         run.sent.clear()
         await run.transfers.reconcile(catalogue(payload))
         assert run.sent == []
+
+
+async def test_patch_that_applies_no_longer_is_kept_and_shared_also_after_a_restart(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    patch = patch_of(1, payload)
+    installed = catalogue_of(not_applicable=(no_longer(patch, shared=True),))
+    async with running(open_endpoint, tmp_path / "home") as run:
+        assert run.transfers.held() == frozenset()
+        await verified(run, payload)
+        assert run.transfers.held() == {("patch1", "1", payload.torrent_hash)}
+        await run.transfers.reconcile(installed)
+        assert Path(run.row["path"]).read_bytes() == payload.data
+        (active,) = run.transfers.active_torrents()
+        assert active.progress == 1.0
+    async with running(open_endpoint, tmp_path / "home") as run:
+        assert run.transfers.held() == {("patch1", "1", payload.torrent_hash)}
+        await run.transfers.reconcile(installed)
+        assert run.row["state"] == "verified"
+        assert len(run.transfers.active_torrents()) == 1
+
+
+@pytest.mark.parametrize("superseded", [True, False])
+async def test_patch_that_applies_no_longer_leaves_nothing_once_it_is_withdrawn_or_superseded(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path, superseded: bool
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    patch = patch_of(1, payload)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        await run.transfers.reconcile(catalogue_of(not_applicable=(no_longer(patch, shared=True),)))
+        without = (no_longer(patch, shared=False),) if superseded else ()
+        await run.transfers.reconcile(catalogue_of(not_applicable=without))
+        assert run.transfers.status() == []
+        assert run.transfers.held() == frozenset()
+        assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
+
+
+async def test_patch_that_never_applied_is_not_fetched(open_endpoint: Any, payload_of: Any, tmp_path: Path) -> None:
+    patch = patch_of(1, payload_of(SIZE_BYTES))
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue_of(not_applicable=(no_longer(patch, shared=False),)))
+        assert not run.transfers.status()
+        assert not run.transfers.active_torrents()
+        assert not run.sent
+
+
+async def test_another_variant_of_the_patch_takes_the_place_of_the_first(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    japanese, english = payload_of(SIZE_BYTES), payload_of(SIZE_BYTES + 1)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue_of(patch_of(1, japanese, english)))
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.finish(japanese)
+        await run.transfers.reconcile(catalogue_of(patch_of(1, english, japanese)))
+        assert run.row["length_bytes"] == SIZE_BYTES + 1
+        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.finish(english)
+        assert Path(run.row["path"]).read_bytes() == english.data
+        assert [path.name for path in run.home.cache.iterdir()] == [english.name]
+        assert run.transfers.held() == {("patch1", "1", english.torrent_hash)}
+
+
+async def test_of_two_patches_with_the_same_bytes_the_one_that_applies_names_them(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        old, new = patch_of(1, payload), patch_of(2, payload)
+        await run.transfers.reconcile(catalogue_of(new, not_applicable=(no_longer(old, shared=True),)))
+        assert (run.row["id"], run.row["state"]) == ("patch2", "verified")

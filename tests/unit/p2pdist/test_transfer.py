@@ -22,6 +22,7 @@ from p2pdist.wire.messages import MAX_CONTROL_FRAME_BYTES, decode_from_endpoint,
 
 def transfer(n: int = 0) -> Transfer:
     digest = f"{n:064x}"
+    payload = Payload(file_name="f", length_bytes=1, sha256=digest, torrent_hash=digest)
     patch = CataloguePatch(
         entry=RolloutEntry(patch_id=f"p{n:063}", version="9" * 64, sequence=n),
         manifest=Manifest(
@@ -32,8 +33,9 @@ def transfer(n: int = 0) -> Transfer:
             severity="low",
             cvss=None,
             published_at=0,
-            payloads=[Payload(file_name="f", length_bytes=1, sha256=digest, torrent_hash=digest)],
+            payloads=[payload],
         ),
+        payload=payload,
         torrent=b"",
     )
     return Transfer(patch, new_record(patch, 0.0), "waiting", LanActivity(0, 0.0))

@@ -1,12 +1,25 @@
 """Reading the catalogue: one bad patch never holds up the others."""
 
-import pytest
+from collections.abc import Callable, Collection
 
-from p2pdist.core.catalogue import DocumentError, read_patches, read_profile
+import pytest
+from msgspec.structs import replace
+
+from p2pdist.core.catalogue import (
+    DocumentError,
+    Held,
+    ReadPatches,
+    first_payload,
+    read_catalogue,
+    read_patches,
+    read_profile,
+)
+from p2pdist.core.suitability import Choice
 from p2pdist.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
 from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts, encode_manifest, manifest_target, torrent_target
 
 HASH = "ab" * 32
+JAPANESE = "cd" * 32
 
 
 def path_of(name: str) -> str:
@@ -17,8 +30,10 @@ def entry(name: str, sequence: int) -> RolloutEntry:
     return RolloutEntry(patch_id=name, version="1", sequence=sequence)
 
 
-def documents(*names: str) -> dict[str, bytes]:
+def documents(*names: str, supersedes: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """Of each patch, with an English and a Japanese file; the last one supersedes others."""
     found: dict[str, bytes] = {torrent_target(TorrentHash(HASH)): b"torrent"}
+    found[torrent_target(TorrentHash(JAPANESE))] = b"torrent ja"
     for name in names:
         payload = Payload(file_name="f", length_bytes=1, sha256=HASH, torrent_hash=HASH)
         manifest = Manifest(
@@ -29,13 +44,20 @@ def documents(*names: str) -> dict[str, bytes]:
             severity="low",
             cvss=None,
             published_at=0,
-            payloads=[payload],
+            payloads=[payload, replace(payload, torrent_hash=JAPANESE, language="ja")],
+            supersedes=supersedes if name == names[-1] else (),
         )
         found[path_of(name)] = encode_manifest(manifest)
     return found
 
 
-def read(found: dict[str, bytes], *entries: RolloutEntry, max_bytes: int = 10_000) -> tuple[list[str], list[str]]:
+def read_all(
+    found: dict[str, bytes],
+    *entries: RolloutEntry,
+    choose: Callable[[Manifest], Choice] = first_payload,
+    held: Collection[Held] = (),
+    max_bytes: int = 10_000,
+) -> ReadPatches:
     def get(path: str, cap: int) -> bytes:
         if path not in found:
             raise DocumentError("missing")
@@ -43,8 +65,18 @@ def read(found: dict[str, bytes], *entries: RolloutEntry, max_bytes: int = 10_00
             raise DocumentError("too large")
         return found[path]
 
-    patches, refused = read_patches(Rollouts(format=1, entries=list(entries)), get, max_bytes=max_bytes)
-    return [p.entry.patch_id for p in patches], [f"{r.entry.patch_id}: {r.reason}" for r in refused]
+    rollouts = Rollouts(format=1, entries=list(entries))
+    return read_patches(rollouts, get, choose=choose, held=held, max_bytes=max_bytes)
+
+
+def read(found: dict[str, bytes], *entries: RolloutEntry, max_bytes: int = 10_000) -> tuple[list[str], list[str]]:
+    got = read_all(found, *entries, max_bytes=max_bytes)
+    assert got.not_applicable == ()
+    return [p.entry.patch_id for p in got.patches], [f"{r.entry.patch_id}: {r.reason}" for r in got.refused]
+
+
+def never(manifest: Manifest) -> Choice:
+    return Choice(None, f"{manifest.patch_id} is not for you")
 
 
 def test_patches_come_by_sequence() -> None:
@@ -91,3 +123,63 @@ def test_profile_that_cannot_be_used_is_none_and_holds_up_nothing(content: bytes
     assert read_profile(SiteName("oslo"), lambda _: True, get) is None
     assert read_profile(None, lambda _: True, get) is None
     assert read_profile(SiteName("oslo"), lambda _: False, get) is None
+
+
+def test_the_chosen_payload_comes_with_its_torrent() -> None:
+    got = read_all(documents("a"), entry("a", 1), choose=lambda manifest: Choice(manifest.payloads[1], ""))
+    assert [(p.payload.torrent_hash, p.torrent) for p in got.patches] == [(JAPANESE, b"torrent ja")]
+
+
+def test_what_is_not_for_this_pc_is_named_with_the_reason_and_its_torrent_is_not_read() -> None:
+    found = documents("a", "b")
+    del found[torrent_target(TorrentHash(HASH))]
+    got = read_all(found, entry("b", 2), entry("a", 1), choose=never)
+    assert (got.patches, got.refused) == ((), ())
+    assert [(n.entry.patch_id, n.manifest.patch_id, n.reason, n.shared) for n in got.not_applicable] == [
+        ("a", "a", "a is not for you", None),
+        ("b", "b", "b is not for you", None),
+    ]
+
+
+def test_bytes_that_are_here_go_on_being_shared() -> None:
+    got = read_all(documents("a", "b"), entry("a", 1), entry("b", 2), choose=never, held={("a", "1", JAPANESE)})
+    first, second = got.not_applicable
+    assert first.shared is not None
+    assert (first.shared.payload.torrent_hash, first.shared.torrent) == (JAPANESE, b"torrent ja")
+    assert second.shared is None, "the same bytes under another name were never this patch's"
+
+
+def test_bytes_of_another_version_are_no_reason_to_fetch() -> None:
+    (skipped,) = read_all(documents("a"), entry("a", 1), choose=never, held={("a", "0", HASH)}).not_applicable
+    assert skipped.shared is None
+
+
+@pytest.mark.parametrize("relation", ["a", "a@1", "a@2"])
+@pytest.mark.parametrize("newer", ["for this PC", "installed", "not for this PC"])
+def test_superseded_bytes_are_shared_no_longer(relation: str, newer: str) -> None:
+    def choose(manifest: Manifest) -> Choice:
+        return first_payload(manifest) if (manifest.patch_id, newer) == ("b", "for this PC") else never(manifest)
+
+    held = {("a", "1", HASH)} | ({("b", "1", HASH)} if newer == "installed" else set())
+    found = documents("a", "b", supersedes=(relation,))
+    got = read_all(found, entry("a", 1), entry("b", 2), choose=choose, held=held)
+    kept = relation == "a@2" or newer == "not for this PC"
+    assert (got.not_applicable[0].shared is not None) is kept
+
+
+def test_manifests_of_what_is_not_for_this_pc_count_towards_the_cap() -> None:
+    found = documents("a", "b")
+    size = len(found[path_of("a")])
+    got = read_all(found, entry("a", 1), entry("b", 2), choose=never, max_bytes=2 * size - 1)
+    assert [n.entry.patch_id for n in got.not_applicable] == ["a"]
+    assert [r.reason for r in got.refused] == ["too large"]
+
+
+def test_a_repository_without_rollouts_is_empty_and_one_whose_rollouts_cannot_be_had_an_error() -> None:
+    def get(_path: str, _cap: int) -> bytes:
+        raise DocumentError("gone")
+
+    empty = read_catalogue(lambda _: False, get, site=None, choose=first_payload, held=())
+    assert (empty.patches, empty.refused, empty.not_applicable, empty.wanted()) == ((), (), (), {})
+    with pytest.raises(DocumentError, match="gone"):
+        read_catalogue(lambda _: True, get, site=None, choose=first_payload, held=())

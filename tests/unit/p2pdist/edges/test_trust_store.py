@@ -12,6 +12,8 @@ import pytest
 import trio
 
 from p2pdist import durable_files
+from p2pdist.core.catalogue import first_payload
+from p2pdist.core.suitability import Choice
 from p2pdist.edges import trust_store
 from p2pdist.edges.trust_store import TrustError, TrustStore, check_root
 from p2pdist.errors import ExitCode, UserError
@@ -60,6 +62,25 @@ async def test_published_patches_arrive_by_sequence(repository: Any, new_store: 
     assert [patch.manifest.patch_id for patch in catalogue.patches] == ["alpha", "beta"]
     assert catalogue.patches[1].torrent == b"torrent of beta"
     assert catalogue.timestamp_version == repository.timestamp.signed.version
+
+
+async def test_no_torrent_of_a_patch_that_is_not_for_this_pc_is_downloaded_unless_it_has_bytes_of_it(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    digest = repository.add_patch("beta")
+    repository.publish()
+    store = new_store()
+    store.choose = lambda manifest: first_payload(manifest) if manifest.patch_id == "alpha" else Choice(None, "no")
+    catalogue = await store.refresh(NOW)
+    assert [patch.manifest.patch_id for patch in catalogue.patches] == ["alpha"]
+    assert [(skipped.entry.patch_id, skipped.reason, skipped.shared) for skipped in catalogue.not_applicable] == [
+        ("beta", "no", None)
+    ]
+    assert not any(path.endswith(f"{digest}.torrent") for path in repository.requests)
+    store.held = {("beta", "1", digest)}
+    (skipped,) = (await store.refresh(NOW)).not_applicable
+    assert skipped.shared is not None
+    assert skipped.shared.torrent == b"torrent of beta"
 
 
 async def test_a_second_refresh_downloads_nothing_but_the_timestamp(
