@@ -1,7 +1,10 @@
 """The demo: a seed server and four endpoints on this machine, as real processes, share one large file.
 
+Then they install an application: everywhere at first, and its next version where it applies and is healthy.
+
 Usage: `make demo [FILE=path] [JSON=1]`. Exits 0 when every endpoint has proven
-the file and the origin sent it (almost) once; cleans up after itself always.
+the file, the origin sent it (almost) once, and every installation ended as it
+should; cleans up after itself always.
 """
 
 import hashlib
@@ -22,6 +25,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bench.demo_app import KIOSK, life_table, patch_life
 from bench.demo_payload import ENOUGH_BYTES, build_payload
 from bench.fleet import Fleet, FleetError, is_verified, open_fleet
 from p2pdist.console import human_bytes, human_seconds
@@ -44,6 +48,8 @@ class Demo:
 
     console: Console
     file: Path
+    scratch: Path
+    """Where the application is built."""
     step: str = "starting"
     started: float = field(default_factory=time.monotonic)
 
@@ -57,6 +63,7 @@ class Demo:
         with trio.move_on_after(TIMEOUT_SECONDS + self.file_bytes / SLOWEST_BYTES_PER_SECOND) as scope:
             self.say(f"seed server on {fleet.server.address}: init, serve")
             await fleet.start_server()
+            fleet.endpoints[KIOSK].tags = ("kiosk",)
             self.say(f"{ENDPOINTS} endpoints on {NETWORK}.11 to {NETWORK}.{10 + ENDPOINTS}: enrol, run")
             async with trio.open_nursery() as nursery:
                 for k in fleet.endpoints:
@@ -66,7 +73,8 @@ class Demo:
             await self.follow(fleet)
             self.say("compare every endpoint's file with the source")
             await self.compare(fleet)
-            return self.facts(fleet)
+            facts = self.facts(fleet)
+            return facts | {"patch_life": await patch_life(fleet, self.scratch, self.say)}
         assert scope.cancelled_caught
         tails = "\n".join(member.log_tail() for member in fleet.members)
         raise FleetError(
@@ -243,7 +251,7 @@ async def run_in_directory(console: Console, file: Path | None, as_json: bool) -
         directory = Path(name)
         try:
             check_disk(directory, file.stat().st_size if file else ENOUGH_BYTES)
-            demo = Demo(console, file or directory / "python-library.tar")
+            demo = Demo(console, file or directory / "python-library.tar", directory)
             if file is None:
                 demo.say("archive this Python's standard library and packages")
                 await make_payload(console, demo.file)
@@ -261,6 +269,7 @@ def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
     """Print the result and return the exit code: 0 when everything is as promised."""
     ratio = facts["origin_ratio"]
     console.print(result_table(facts))
+    console.print(life_table(facts["patch_life"]))
     good = ratio <= MAX_ORIGIN_RATIO and all(each["state"] == "verified" for each in facts["endpoints"])
     console.print(
         Text.assemble(

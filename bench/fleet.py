@@ -61,6 +61,8 @@ class Member:
     process: trio.Process | None = None
     stopping: bool = False
     """It is meant to end, or has been."""
+    tags: tuple[str, ...] = ()
+    """With which it is enrolled."""
     latest: dict[str, Any] | None = None
     """What `p2pdist status --json` would say, kept up to date while the fleet is open."""
 
@@ -88,6 +90,11 @@ class Member:
         """Return one patch of `latest`, or an empty dict while it is not known."""
         patches = self.latest["patches"] if self.latest else []
         return next((patch for patch in patches if patch["id"] == patch_id), {})
+
+    def install_state(self, patch_id: str, version: str) -> str:
+        """Return what has become of a patch beyond its file, as `latest` says; empty while that is not known."""
+        states = self.latest["installs"] if self.latest else {}
+        return str(states.get(f"{patch_id}@{version}", ""))
 
 
 class Fleet:
@@ -139,6 +146,10 @@ class Fleet:
             *options,
         )  # fmt: skip
 
+    async def publish_recipe(self, recipe: Path) -> str:
+        """Run `seed-server publish --recipe` and return what it printed."""
+        return await run_command("seed-server", "publish", "--home", self.server.home, "--recipe", recipe)
+
     async def token(self, *options: str) -> str:
         """Run `seed-server token` and return the token."""
         return (await run_command("seed-server", "token", "--home", self.server.home, *options)).strip()
@@ -150,13 +161,19 @@ class Fleet:
         member = self.endpoints[k]
         async with self._token_lock:
             self._token = self._token or await self.token("--uses", str(len(self.endpoints)), "--ttl", TOKEN_TTL)
+        token = self._token
+        if member.tags:
+            token = await self.token("--ttl", TOKEN_TTL, *(part for tag in member.tags for part in ("--tag", tag)))
         await run_command(
-            "p2pdist", "enrol", "--home", member.home, self._token, "--address", member.address,
+            "p2pdist", "enrol", "--home", member.home, token, "--address", member.address,
             prefix=member.place.prefix,
         )  # fmt: skip
         # any free port: a second fleet on the same addresses does not collide
         # this machine's processor is everybody's: that it is busy says nothing of one endpoint
-        (member.home / "config.toml").write_text("lan_port = 0\nserve_up_to_cpu_percent = 100\n")
+        # each installs below a directory of its own: this machine's programs are not theirs
+        (member.home / "config.toml").write_text(
+            f"lan_port = 0\nserve_up_to_cpu_percent = 100\ninstall_root = {json.dumps(str(member.home / 'root'))}\n"
+        )
 
     async def start_endpoint(self, k: int) -> None:
         """Start `p2pdist run` (enrolled first, where it is not yet) and wait until it is connected to the server."""

@@ -5,7 +5,7 @@ While bytes move between neighbours it looks ten times a second; an idle PC is l
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 import trio
@@ -133,6 +133,13 @@ class LanLimiter:
                 f"Neighbours are not served now: {reason.removeprefix('refuses to serve: ')}{details.get(reason, '')}."
             )
         return [problem for problem in said if problem]
+
+    @property
+    def blackout_until(self) -> datetime | None:
+        """Until when the profile allows nothing, or a while from now where that is not known; None: no blackout."""
+        if not self._answer.blackout:
+            return None
+        return self._blackout_end or datetime.now(UTC) + timedelta(minutes=1)
 
     def blackout_words(self) -> str:
         """Return " until HH:MM" in this PC's time, while a blackout holds whose end is near enough to be known."""

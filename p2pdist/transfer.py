@@ -16,7 +16,7 @@ from p2pdist.edges.torrent_engine import TransferSnapshot
 from p2pdist.identifiers import Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
 from p2pdist.manifest import Payload
 from p2pdist.wire.bitfield import pack
-from p2pdist.wire.messages import PatchReport, PatchState, Report, Want
+from p2pdist.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport, PatchState, Report, Want
 
 RETRY_SECONDS = 5.0  # after a full disk and the like
 LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: a faulty disk is not worn out with it
@@ -48,6 +48,8 @@ class Transfer:
     retry_at: float = 0.0
     retries: Backoff = field(default_factory=lambda: Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS))
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
+    install: tuple[InstallState, str] = ("", "")
+    """What has become of it beyond its file, and why in words."""
     reported: PatchReport | None = None
     """Last `Report` and `Want` that the server has; only what differs is sent."""
     wanted: Want | None = None
@@ -114,7 +116,9 @@ class Transfer:
     def report(self, wall_time: float) -> PatchReport:
         """Return the message that tells the server of this transfer."""
         error = self.error or (self.origin_error if self.state == "fetching" else "")
-        return report_of(self.record, self.state, self.progress, error, wall_time)
+        report = report_of(self.record, self.state, self.progress, error, wall_time)
+        state, reason = self.install
+        return replace(report, install=state, install_reason=reason[:MAX_TEXT_CHARS])
 
     def status_row(self, patches: Path, wall_time: float) -> dict[str, Any]:
         """Return what `p2pdist status` shows of this transfer."""
@@ -133,6 +137,8 @@ class Transfer:
             "seconds": round(report.seconds, 3),
             "path": str(self.verified_path(patches)) if self.state == "verified" else None,
             "error": report.error or None,
+            "install": report.install or None,
+            "install_reason": report.install_reason or None,
         }
 
 

@@ -1,0 +1,139 @@
+"""The demo's application: two versions as archives with recipes, and what becomes of them on each endpoint."""
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from bench.fleet import Fleet, FleetError, Member
+from p2pdist.edges.local_socket import ask_daemon
+from p2pdist.settings import EndpointHome
+
+APP_ID = "demo-app"
+DIRECTORY = "opt/demo-app"
+BROKEN = "etc/demo-app-broken"  # below an endpoint's root: there, version 2.0 is not healthy
+SICK, KIOSK = 3, 4  # endpoints: whose health check fails, and to which 2.0 does not apply
+TIMEOUT_SECONDS = 60.0  # many times what detection and a health check of a script take
+STATE_STYLES = {"installed": "green", "rolled_back": "yellow", "not_applicable": "dim"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What shall become of a version on an endpoint."""
+
+    state: str
+    runs: str
+    """What the application says that it is, at the end."""
+
+
+def expected(k: int) -> Expected:
+    """Return how 2.0 shall end on endpoint ``k``."""
+    if k == SICK:
+        return Expected("rolled_back", f"{APP_ID} 1.0")
+    return Expected("not_applicable", f"{APP_ID} 1.0") if k == KIOSK else Expected("installed", f"{APP_ID} 2.0")
+
+
+def build_version(directory: Path, version: str) -> Path:
+    """Write an archive of the application and its recipe, and return the recipe's path."""
+    archive = directory / f"{APP_ID}-{version}.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        # the link `current` leads into versions/VERSION, so five directories up is the endpoint's root
+        sick = f'[ ! -e "${{0%/*}}/../../../../../{BROKEN}" ] || {{ echo "broken on purpose"; exit 1; }}\n'
+        for name, script in (("bin/demo-app", f"echo {APP_ID} {version}\n"), ("bin/health", sick)):
+            data = f"#!/bin/sh\n{script if version != '1.0' or name != 'bin/health' else 'exit 0'}".encode()
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(data), 0o755
+            tar.addfile(member, io.BytesIO(data))
+    recipe = directory / f"{APP_ID}-{version}.toml"
+    applies_to = "" if version == "1.0" else "applies_to = '\"kiosk\" not in tags'\n"
+    recipe.write_text(f"""patch_id = "{APP_ID}"
+version = "{version}"
+title = "An application that can be unhealthy"
+{applies_to}
+[[payload]]
+file = "{archive.name}"
+
+[install]
+kind = "archive"
+directory = "/{DIRECTORY}"
+
+[[detect]]
+kind = "command"
+command = ["/{DIRECTORY}/current/bin/demo-app"]
+output = "{APP_ID} {version}"
+
+[health]
+within_seconds = 1
+[[health.checks]]
+kind = "command"
+command = ["/{DIRECTORY}/current/bin/health"]
+""")
+    return recipe
+
+
+def root_of(member: Member) -> Path:
+    """Return below which directory an endpoint of the demo installs."""
+    return member.home / "root"
+
+
+def running_version(member: Member) -> str:
+    """Return what the installed application says of itself. Blocking."""
+    program = root_of(member) / DIRECTORY / "current" / "bin" / "demo-app"
+    return subprocess.run([program], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+async def patch_life(fleet: Fleet, directory: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Install 1.0 everywhere, then 2.0 where it applies and is healthy; return what became of each endpoint."""
+    say(f"publish {APP_ID} 1.0, to be unpacked, detected and asked for its health")
+    await fleet.publish_recipe(build_version(directory, "1.0"))
+    everywhere = dict.fromkeys(fleet.endpoints, "installed")
+    await until(fleet, "1.0", everywhere)
+    say(f"{APP_ID} 1.0 is installed and detected on {len(fleet.endpoints)} endpoints")
+    broken = root_of(fleet.endpoints[SICK]) / BROKEN
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.touch()
+    say(f"publish {APP_ID} 2.0, not for kiosks (endpoint {KIOSK}); on endpoint {SICK} it will not be healthy")
+    await fleet.publish_recipe(build_version(directory, "2.0"))
+    await until(fleet, "2.0", {k: expected(k).state for k in fleet.endpoints})
+    rows = []
+    for k, member in fleet.endpoints.items():
+        found = await planned(member, "2.0")
+        runs = running_version(member)
+        if runs != expected(k).runs:
+            raise FleetError(f"{member.name} runs {runs!r}, and {expected(k).runs!r} was to be expected")
+        rows.append({"endpoint": k, "state": found["state"], "reason": found["reason"], "runs": runs})
+    return rows
+
+
+async def until(fleet: Fleet, version: str, states: dict[int, str]) -> None:
+    """Wait until ``version`` has these states. Raises `FleetError`."""
+    for k, state in states.items():
+        member = fleet.endpoints[k]
+        await fleet.wait_until(
+            lambda member=member, state=state: member.install_state(APP_ID, version) == state,  # type: ignore[misc]
+            TIMEOUT_SECONDS,
+            f"{APP_ID} {version} being {state} on {member.name}",
+        )
+
+
+async def planned(member: Member, version: str) -> dict[str, Any]:
+    """Return the row of the endpoint's plan."""
+    answer = await ask_daemon(EndpointHome(member.home).socket, "plan")
+    return next(row for row in answer["patches"] if (row["id"], row["version"]) == (APP_ID, version))
+
+
+def life_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the end of the demo for people."""
+    table = Table(title=f"{APP_ID} 2.0 on each endpoint", title_justify="left")
+    for column in ("endpoint", "state", "runs now", "because"):
+        table.add_column(column)
+    for row in rows:
+        state = Text(row["state"].replace("_", " "), STATE_STYLES.get(row["state"], "red"))
+        table.add_row(str(row["endpoint"]), state, row["runs"], row["reason"])
+    return table
