@@ -12,8 +12,7 @@ import trio
 from p2pdist.console import configure_log
 from p2pdist.core.lan_policy import FitLimits
 from p2pdist.core.link_report import LinkReport
-from p2pdist.core.network import Medium
-from p2pdist.daemon_tasks import Daemon, swarm_identity
+from p2pdist.daemon_tasks import MEDIA, Daemon, swarm_identity
 from p2pdist.edges.discovery import open_discovery
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.edges.identity_store import load_identity
@@ -29,7 +28,6 @@ from p2pdist.neighbours import Neighbours
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.transfers import Transfers
 
-MEDIA = {"wired": Medium.WIRED, "wifi": Medium.WIFI, "vpn": Medium.VPN, "metered": Medium.METERED}
 PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
 EXPIRED_RENEWAL_SECONDS = 10.0  # how long a start with expired certificates waits for new ones, before it goes on
 STOP_SECONDS = 5.0  # for the last record and the goodbyes
@@ -50,6 +48,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
         daemon = Daemon(home, settings, identity, address)
         daemon.home_profile = load_profile(home)
         daemon.facts = await trio.to_thread.run_sync(daemon.look)
+        await daemon.pc.look()
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_keep_running, daemon)
@@ -135,6 +134,7 @@ async def _run_parts(daemon: Daemon) -> None:
                 },
             )
         )
+        nursery.start_soon(daemon.pc.run)
         nursery.start_soon(daemon.follow_trust, store, transfers)
         nursery.start_soon(daemon.follow_origin, origin, transfers, neighbours)
         for _ in range(PIECE_WORKERS):

@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import random
 import time
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -13,8 +14,9 @@ from bandwidth.core.states import State
 from bandwidth.profiles.model import Profile
 from p2pdist import __version__
 from p2pdist.core.backoff import Backoff
-from p2pdist.core.catalogue import Catalogue, RefusedPatch
+from p2pdist.core.catalogue import Catalogue, NotApplicable, RefusedPatch
 from p2pdist.core.link_report import LinkReport, ReportGatherer
+from p2pdist.core.network import Medium
 from p2pdist.core.peer_book import Announcement
 from p2pdist.edges import local_facts, process_memory
 from p2pdist.edges.discovery import Discovery
@@ -29,6 +31,7 @@ from p2pdist.identifiers import SiteName
 from p2pdist.lan_limiter import LanLimiter
 from p2pdist.manifest.site_profile import SiteProfile
 from p2pdist.neighbours import Neighbours
+from p2pdist.pc_facts import PcFacts, Surroundings
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.transfers import SHORTEST_STEP_SECONDS, Transfers
 from p2pdist.wire import messages
@@ -50,6 +53,8 @@ LONGEST_RENEWAL_BACKOFF_SECONDS = 60.0  # an expired certificate keeps this PC o
 ADDRESS_CHECK_SECONDS = 30.0  # a new DHCP lease or a changed VPN is noticed within this
 REFRESH_FIRST_BACKOFF_SECONDS = 1.0
 REFRESH_JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
+
+MEDIA = {"wired": Medium.WIRED, "wifi": Medium.WIFI, "vpn": Medium.VPN, "metered": Medium.METERED}
 
 log = structlog.get_logger()
 
@@ -74,6 +79,7 @@ class Daemon:
         self.stale_problem = ""
         self.renewal_problem = ""
         self.refused: list[RefusedPatch] = []
+        self.not_applicable: list[NotApplicable] = []
         self.home_profile: Profile | None = None
         """The throttle profile in this PC's home."""
         self.site_profile: SiteProfile | None = None
@@ -86,6 +92,22 @@ class Daemon:
         self._check_renewal = trio.Event()
         self._refresh_now = trio.Event()
         self._step_now = trio.Event()
+        around = Surroundings(
+            address=lambda: next(iter(self.addresses), None),
+            site=lambda: self.site,
+            tags=lambda: (),
+            medium=MEDIA.get(settings.network),
+        )
+        self.pc = PcFacts(
+            home.root,
+            Path(settings.install_root),
+            around,
+            changed=lambda: self._refresh_now.set(),  # noqa: PLW0108
+        )
+
+    def facts_changed(self) -> None:
+        """Look at this PC again, and at which patches are for it: something was installed."""
+        self.pc.look_soon()
 
     @property
     def addresses(self) -> list[str]:
@@ -143,6 +165,7 @@ class Daemon:
         while True:
             self._refresh_now = trio.Event()
             store.site = SiteName(self.site) if self.site else None
+            store.choose, store.held = self.pc.chooser(), transfers.held()
             try:
                 if not anything_known and (cached := await store.load_cached(time.time())) is not None:
                     await self._accept(cached, transfers)
@@ -162,7 +185,7 @@ class Daemon:
 
     async def _accept(self, catalogue: Catalogue, transfers: Transfers) -> None:
         self.stale_problem = catalogue.stale
-        self.refused = list(catalogue.refused)
+        self.refused, self.not_applicable = list(catalogue.refused), list(catalogue.not_applicable)
         if catalogue.profile != self.site_profile:
             self.site_profile = catalogue.profile
             log.info("throttle profile", site=self.site, profile=catalogue.profile and catalogue.profile.profile().name)

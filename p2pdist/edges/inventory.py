@@ -13,6 +13,7 @@ from pathlib import Path
 
 from p2pdist.edges import local_facts
 from p2pdist.manifest.facts import Facts, FactValue, Packages
+from p2pdist.manifest.versions import Version
 
 if sys.platform == "win32":
     from p2pdist.edges import inventory_windows as system
@@ -39,11 +40,11 @@ def gather(
     site: str,
     tags: tuple[str, ...],
     rpm_listing: str = "",
-    packages: Packages | None = None,
+    packages: Mapping[str, Version] | None = None,
 ) -> Facts:
     """Return the facts now; ``home`` is where patches are kept, ``install_root`` where they are installed.
 
-    ``rpm_listing`` is what `inventory_linux.RPM_QUERY` printed. ``packages``: those that an earlier look read, while
+    ``rpm_listing`` is what `rpm_query` printed. ``packages``: those that an earlier look read, while
     `packages_stamp` is the same; else they are read now.
     """
     values: dict[str, FactValue] = {}
@@ -73,6 +74,11 @@ def read_packages(install_root: Path, rpm_listing: str = "") -> Packages:
 def packages_stamp(install_root: Path) -> object:
     """Return something that differs after packages have changed; None: nobody can tell."""
     return system.packages_stamp(install_root)
+
+
+def rpm_query(install_root: Path) -> tuple[str, ...] | None:
+    """Return the command that prints the packages of rpm, or None where there are none. It takes a second."""
+    return system.rpm_query(install_root)
 
 
 def normalised_arch(machine: str) -> str:

@@ -10,9 +10,7 @@ from p2pdist.manifest.expression import PACKAGE_NAME
 from p2pdist.manifest.facts import FactValue, Packages
 from p2pdist.manifest.versions import MAX_VERSION_CHARS, Ecosystem, InvalidVersionError, parse_version
 
-RPM_QUERY = ("rpm", "-qa", "--qf", "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n")
-"""Prints what `rpm_packages` reads; takes a second. With another root: ``--root`` before ``-qa``."""
-
+_RPM_FORMAT = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
 MAX_PACKAGES = 20_000  # a desktop has 3 000; what comes after them is not seen
 MAX_DPKG_STATUS_BYTES = 64 << 20  # MAX_PACKAGES of 2 kB each, with room
 MAX_RPM_LISTING_CHARS = MAX_PACKAGES * 200
@@ -98,9 +96,11 @@ def packages_stamp(root: Path) -> object:
     return tuple(_stamp(root / path) for path in (DPKG_STATUS, *_RPM_DATABASES))
 
 
-def has_rpm(root: Path) -> bool:
-    """Whether there is a database that `RPM_QUERY` would read."""
-    return any((root / path).is_file() for path in _RPM_DATABASES)
+def rpm_query(root: Path) -> tuple[str, ...] | None:
+    """Return the command that prints what `rpm_packages` reads, or None where rpm has no database."""
+    if not any((root / path).is_file() for path in _RPM_DATABASES):
+        return None
+    return ("rpm", "--root", str(root), "-qa", "--qf", _RPM_FORMAT)
 
 
 def dpkg_packages(lines: Iterable[str]) -> dict[str, str]:
@@ -132,7 +132,7 @@ def _stanzas(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def rpm_packages(listing: str) -> dict[str, str]:
-    """Return name and version of every package in what `RPM_QUERY` printed.
+    """Return name and version of every package in what `rpm_query` printed.
 
     Of several versions side by side (kernels), the highest; of several architectures, the one with the lowest.
     """
@@ -177,4 +177,4 @@ def _stamp(path: Path) -> tuple[int, int] | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return (found.st_mtime_ns, found.st_size) if found.st_size else None  # reading alone makes an empty -wal

@@ -30,6 +30,12 @@ def packages_stamp(root: Path) -> object:
     return "none"
 
 
+def rpm_query(root: Path) -> tuple[str, ...] | None:
+    """Return None: there is no rpm."""
+    del root
+    return None
+
+
 def version_facts(version: str) -> dict[str, FactValue]:
     """Return what ``14.2.1`` says."""
     found: dict[str, FactValue] = {"os.family": "macos", "os.id": "macos", "os.build": 0}

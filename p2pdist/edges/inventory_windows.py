@@ -36,6 +36,12 @@ def packages_stamp(root: Path) -> object:
     return None
 
 
+def rpm_query(root: Path) -> tuple[str, ...] | None:
+    """Return None: there is no rpm."""
+    del root
+    return None
+
+
 def version_facts(version: str) -> dict[str, FactValue]:
     """Return what ``10.0.19045`` says."""
     found: dict[str, FactValue] = {"os.family": "windows", "os.id": "windows"}

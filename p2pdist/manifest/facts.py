@@ -92,5 +92,5 @@ class Facts:
     """One endpoint's facts at one moment. A fact that could not be gathered is missing from ``values``."""
 
     values: Mapping[str, FactValue] = field(default_factory=dict)
-    packages: Mapping[str, Version] = field(default_factory=dict)
+    packages: Mapping[str, Version] = field(default_factory=Packages)
     """Installed packages by name, in the order of their own ecosystem."""
