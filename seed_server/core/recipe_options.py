@@ -35,7 +35,7 @@ def with_options(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     ``health`` (checks as `check_shorthand` has them), ``windows``, ``deadline`` and ``emergency``. Raises
     `OptionsError`, `CheckTextError`.
     """
-    given = {name: value for name, value in given.items() if value not in (None, (), False)}
+    given = {name: value for name, value in given.items() if value not in (None, ()) and value is not False}
     changes: dict[str, Any] = {name: given[name] for name in _AS_THEY_ARE if name in given}
     if "file" in given:
         changes["payload"] = _payload(recipe, given["file"])
