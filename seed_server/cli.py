@@ -1,25 +1,19 @@
 """The `seed-server` command line."""
 
-import contextlib
 import datetime as dt
 import secrets
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import trio
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from p2pdist import __version__
-from p2pdist.console import configure_log, human_bytes, print_json, run_command_line
+from p2pdist.console import configure_log, print_json, run_command_line
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import InvalidIdentifierError, parse_endpoint_id
 from p2pdist.wire.enrolment import SECRET_BYTES, Token, encode_token
 from seed_server.cli_options import (
-    CvssScore,
     Duration,
     ask_for_key,
     ask_passphrase,
@@ -28,14 +22,14 @@ from seed_server.cli_options import (
     offline_option,
     passphrase_option,
 )
-from seed_server.core.role_policy import OFFLINE_KEYS, expiring_offline
+from seed_server.core.role_policy import OFFLINE_KEYS
 from seed_server.edges.certificate_authority import CertificateAuthority
 from seed_server.edges.database import Database
 from seed_server.edges.key_files import load_offline_key
 from seed_server.edges.repository import Repository
 from seed_server.initialising import initialise
 from seed_server.profile_commands import profile_group
-from seed_server.publishing import OnStage, Publication, publish
+from seed_server.recipe_commands import lint_command, publish_command
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
@@ -53,6 +47,7 @@ def seed_server() -> None:
       seed-server serve
       seed-server token                      one enrolment, within an hour
       seed-server publish office.msi --patch-id office --version 1.2 --severity high
+      seed-server lint acme.toml && seed-server publish --recipe acme.toml
       seed-server status --watch
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not initialised, 5 refused (key, passphrase), 7 bad input,
@@ -126,60 +121,8 @@ def serve_command(home: ServerHome) -> None:
     trio.run(service.serve, home)
 
 
-@seed_server.command("publish", short_help="Sign a file and offer it to every endpoint.")
-@home_option
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--patch-id", required=True, metavar="ID", help="What this is a patch of; stays the same for all versions."
-)
-@click.option("--version", required=True, metavar="V", help="A version that was not published before.")
-@click.option("--title", default="", metavar="TEXT", help="One line for people.")
-@click.option(
-    "--severity",
-    type=click.Choice(["low", "medium", "high", "critical"]),
-    default="medium",
-    show_default=True,
-    help="How urgent it is.",
-)
-@click.option("--cvss", type=CvssScore(), metavar="N", help="CVSS score, 0.0 to 10.0.")
-@offline_option
-@passphrase_option
-@json_option
-def publish_command(
-    home: ServerHome, offline_keys: Path | None, passphrase: bytes | None, as_json: bool, **description: Any
-) -> None:
-    """Sign FILE and offer it to every endpoint; a running server tells them at once.
-
-    \b
-    Example:
-      seed-server publish --home /srv/patches office.msi --patch-id office --version 1.2
-
-    The same FILE under the same ID and version again repairs a payload that was damaged on this server's disk.
-    """
-    passphrase = passphrase or ask_for_key(offline_keys or home.offline_keys, "patches")
-    try:
-        with _progress_bars() as on_progress:
-            published = publish(
-                home,
-                Publication(**description),
-                offline_keys=offline_keys,
-                passphrase=passphrase,
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt:
-        raise UserError(
-            "Interrupted. The patch is published only if 'seed-server status' lists it; if not, run publish again.",
-            ExitCode.FAILED,
-        ) from None
-    patch = published.patch
-    if as_json:
-        facts = {name: getattr(patch, name) for name in patch.__struct_fields__ if name not in ("patch_id", "damaged")}
-        print_json({"id": patch.patch_id, **facts, "repaired": published.repaired})
-    else:
-        verb = "Repaired" if published.repaired else "Published"
-        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {human_bytes(patch.length_bytes)}")
-        click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
-    _warn_of_expiry(home)
+seed_server.add_command(publish_command)
+seed_server.add_command(lint_command)
 
 
 @seed_server.command("renew", short_help="Sign the offline metadata anew before it expires.")
@@ -333,32 +276,6 @@ def _set_denied(home: ServerHome, endpoint_id: str, *, denied: bool) -> None:
                 f"No endpoint {endpoint_id} is enrolled here. 'seed-server endpoints' lists them.", ExitCode.BAD_INPUT
             )
         database.set_denied(checked, denied)
-
-
-@contextlib.contextmanager
-def _progress_bars() -> Iterator[OnStage]:
-    """Show a bar per stage on standard error, on a terminal only."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def on_progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)
-
-        yield on_progress
-
-
-def _warn_of_expiry(home: ServerHome) -> None:
-    expiries = Repository.open(home, load_settings(home)).expiries()
-    for expiry in expiring_offline(expiries, time.time()):
-        click.echo(
-            f"warning: the {expiry.role} metadata is valid until {_date(expiry.expires_at)}; run 'seed-server renew' "
-            "with the offline keys before.",
-            err=True,
-        )
 
 
 def _date(seconds: float) -> str:

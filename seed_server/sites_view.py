@@ -139,7 +139,7 @@ def show_sites(home: ServerHome, *, as_json: bool, watch: bool) -> None:
         with live or contextlib.nullcontext():
             while True:
                 with Database.open(home.database) as database:
-                    views = site_views(database.site_limits(), database.patches(), database.wan_bytes())
+                    views = site_views(database.site_limits(), database.payloads(), database.wan_bytes())
                 serving = is_serving(home)
                 if as_json:
                     print_json({"serving": serving, "sites": [view.as_json() for view in views]})

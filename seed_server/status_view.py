@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
 _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
+PAYLOAD_FACTS = ("file_name", "platform", "arch", "language", "length_bytes", "sha256")
 _STYLES = {"verified": "green", "failed": "red"}
 
 
@@ -39,14 +40,36 @@ class FleetStatus:
     endpoints: list[EndpointRow]
     reports: list[ReportRow]
     wan_bytes: dict[tuple[str, str], int]
+    payloads: list[PatchRow] = field(default_factory=list)
+    """Of all patches; ``patches`` has the first of each."""
 
     def of_patch(self, patch: PatchRow) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
         return self._reports_by_patch.get((patch.patch_id, patch.version), [])
 
-    def sites_of(self, patch: PatchRow) -> list[tuple[str, int]]:
-        """Return the sites that ``patch`` was sent to, by name, each with its bytes."""
-        return self._sites_by_torrent.get(patch.torrent_hash, [])
+    def payloads_of(self, patch: PatchRow) -> list[PatchRow]:
+        """Return the payloads of ``patch``."""
+        return self._payloads_by_patch.get((patch.patch_id, patch.version), [patch])
+
+    def damage_of(self, patch: PatchRow) -> str:
+        """Return why the first damaged payload of ``patch`` cannot be served; empty: all can."""
+        return next((payload.damaged for payload in self.payloads_of(patch) if payload.damaged), "")
+
+    def sites_of(self, patch: PatchRow) -> list[tuple[str, int, float]]:
+        """Return the sites that ``patch`` was sent to, by name, each with its bytes, and these ÷ what went there."""
+        sent: dict[str, tuple[int, int]] = {}
+        for payload in self.payloads_of(patch):
+            for site, count in self._sites_by_torrent.get(payload.torrent_hash, []):
+                before = sent.get(site, (0, 0))
+                sent[site] = (before[0] + count, before[1] + payload.length_bytes)
+        return [(site, count, count / length) for site, (count, length) in sorted(sent.items())]
+
+    @cached_property
+    def _payloads_by_patch(self) -> dict[tuple[str, str], list[PatchRow]]:
+        grouped: dict[tuple[str, str], list[PatchRow]] = {}
+        for payload in self.payloads:
+            grouped.setdefault((payload.patch_id, payload.version), []).append(payload)
+        return grouped
 
     @cached_property
     def _reports_by_patch(self) -> dict[tuple[str, str], list[ReportRow]]:
@@ -77,8 +100,11 @@ class FleetStatus:
                     "cvss": patch.cvss,
                     "length_bytes": patch.length_bytes,
                     "sha256": patch.sha256,
+                    "payloads": [
+                        {name: getattr(payload, name) for name in PAYLOAD_FACTS} for payload in self.payloads_of(patch)
+                    ],
                     "published_at": patch.published_at,
-                    "damaged": patch.damaged or None,
+                    "damaged": self.damage_of(patch) or None,
                     "endpoints_verified": sum(report.state == "verified" for report in self.of_patch(patch)),
                     "endpoints": [
                         {
@@ -100,9 +126,9 @@ class FleetStatus:
                         {
                             "site": site,
                             "wan_bytes": count,
-                            "origin_ratio": round(count / patch.length_bytes, 4),
+                            "origin_ratio": round(ratio, 4),
                         }
-                        for site, count in self.sites_of(patch)
+                        for site, count, ratio in self.sites_of(patch)
                     ],
                 }
                 for patch in self.patches
@@ -140,8 +166,8 @@ class FleetStatus:
             parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
         for patch in reversed(self.patches):
             parts += ["", self._patch_head(patch)]
-            if patch.damaged:
-                parts.append(Text(f"cannot be served: {patch.damaged}", style="red"))
+            if damage := self.damage_of(patch):
+                parts.append(Text(f"cannot be served: {damage}", style="red"))
             reports = self.of_patch(patch)
             if reports:
                 parts += [*self._endpoint_table(reports, columns), "", self._site_table(patch)]
@@ -217,8 +243,8 @@ class FleetStatus:
         table.add_column("site", no_wrap=True)
         table.add_column("over the line", justify="right", no_wrap=True)
         table.add_column("÷ file", justify="right", no_wrap=True)
-        for site, count in self.sites_of(patch):
-            table.add_row(site, human_bytes(count), f"{count / patch.length_bytes:.3f}")
+        for site, count, ratio in self.sites_of(patch):
+            table.add_row(site, human_bytes(count), f"{ratio:.3f}")
         return table
 
 
@@ -226,13 +252,16 @@ def read_status(home: ServerHome) -> FleetStatus:
     """Return the fleet's state. Blocking. Raises `UserError`."""
     settings = load_settings(home)
     with Database.open(home.database) as database:
+        reports = database.reports()  # first: every endpoint in it is among those read later
+        payloads = database.payloads()
         return FleetStatus(
             server_name=settings.name,
             serving=is_serving(home),
-            reports=database.reports(),  # first: every endpoint in it is among those read later
-            patches=database.patches(),
+            reports=reports,
+            patches=[payload for payload in payloads if payload.number == 0],
             endpoints=database.endpoints(),
             wan_bytes=database.wan_bytes(),
+            payloads=payloads,
         )
 
 

@@ -31,7 +31,7 @@ from p2pdist.manifest.recipe import (
     check_install,
     check_schedule,
 )
-from p2pdist.manifest.relations import MAX_RELATIONS
+from p2pdist.manifest.relations import MAX_RELATIONS, OrderedPatch, PatchRef
 from p2pdist.wire import codec
 from p2pdist.wire.codec import DecodeError, Record
 
@@ -180,6 +180,12 @@ def _check_whom(manifest: Manifest) -> None:
                 raise RecipeError("payload", f"{word!r} is not of lower-case letters, digits, - and _")
 
 
+def ordered_patch(manifest: Manifest, sequence: int) -> OrderedPatch:
+    """Return what ``manifest`` says of its place among the others; ``sequence`` is that of its publication."""
+    ref = PatchRef(manifest.patch_id, manifest.version)
+    return OrderedPatch(ref, sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+
+
 def encode_rollouts(rollouts: Rollouts) -> bytes:
     """Return the rollouts document as a TUF target's bytes."""
     return codec.encode(rollouts)
@@ -212,5 +218,6 @@ __all__ = [
     "encode_manifest",
     "encode_rollouts",
     "manifest_target",
+    "ordered_patch",
     "torrent_target",
 ]

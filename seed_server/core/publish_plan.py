@@ -1,53 +1,31 @@
 """May this file be published, in which pieces, and what do the rollouts then say? Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from p2pdist.errors import ExitCode, UserError
-from p2pdist.identifiers import (
-    InvalidIdentifierError,
-    PatchId,
-    PatchVersion,
-    Sha256Hex,
-    parse_file_name,
-    parse_patch_id,
-    parse_patch_version,
-)
-from p2pdist.manifest import MAX_PAYLOAD_BYTES, MAX_ROLLOUT_ENTRIES, Manifest, RolloutEntry, Rollouts, Severity
+from p2pdist.identifiers import PatchId, PatchVersion, Sha256Hex
+from p2pdist.manifest import MAX_PAYLOAD_BYTES, MAX_ROLLOUT_ENTRIES, Manifest, RolloutEntry, Rollouts, ordered_patch
+from p2pdist.manifest.relations import OrderedPatch, OrderError, PatchRef, check_relations
 from p2pdist.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
+from seed_server.core.recipe import Recipe, manifest_of, recipe_problems
 
 MIN_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
-MAX_TITLE_CHARS = 200  # as in the manifest
 LARGEST_FILE_BYTES = min(MAX_PAYLOAD_BYTES, MAX_PIECE_BYTES * MAX_PIECES)
 
 
-@dataclass(frozen=True)
-class PatchDescription:
-    """What the operator says about a patch, checked."""
-
-    patch_id: PatchId
-    version: PatchVersion
-    title: str
-    severity: Severity
-    cvss: float | None
-    file_name: str
-
-
-def describe_patch(
-    *, patch_id: str, version: str, title: str, severity: Severity, cvss: float | None, file_name: str
-) -> PatchDescription:
-    """Return the checked description. Raises `UserError` (BAD_INPUT) that names the wrong value."""
-    try:
-        checked_id, checked_version = parse_patch_id(patch_id), parse_patch_version(version)
-        parse_file_name(file_name)
-    except InvalidIdentifierError as error:
-        raise _refused(str(error)) from error
-    if len(title) > MAX_TITLE_CHARS or not title.isprintable():
-        raise _refused(f"The title must be one line of at most {MAX_TITLE_CHARS} characters. Shorten it.")
-    if cvss is not None and not 0.0 <= cvss <= 10.0:
-        raise _refused(f"A CVSS score is from 0.0 to 10.0, not {cvss}. Correct --cvss.")
-    return PatchDescription(checked_id, checked_version, title, severity, cvss, file_name)
+def check_recipe_of(recipe: Recipe) -> None:
+    """Raise `UserError` (BAD_INPUT) for a recipe that lacks something, or that no PC could carry out."""
+    for given, what in (
+        (recipe.patch_id, "patch id: give --patch-id, or patch_id in a recipe"),
+        (recipe.version, "version: give --version, or version in a recipe"),
+        (recipe.payload, "payload: give a FILE, or [[payload]] in a recipe"),
+    ):
+        if not given:
+            raise _refused(f"There is no {what}.")
+    problems = [problem.explained(recipe) for problem in recipe_problems(recipe)]
+    if problems:
+        raise _refused("This cannot be published. Correct it and try again:\n" + "\n".join(problems))
 
 
 def choose_piece_length(length_bytes: int) -> int:
@@ -67,18 +45,18 @@ def choose_piece_length(length_bytes: int) -> int:
     return piece_length
 
 
-def check_new_name(description: PatchDescription, published: Iterable[Manifest], rollouts: Rollouts) -> None:
+def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
     """Raise `UserError` (BAD_INPUT) when this id and version exist already, or the rollouts are full.
 
     Needs no file content, so that a refusal comes before a long copy.
     """
     for manifest in published:
-        if (manifest.patch_id, manifest.version) == (description.patch_id, description.version):
+        if (manifest.patch_id, manifest.version) == (recipe.patch_id, recipe.version):
             raise _refused(
                 f"{manifest.patch_id} {manifest.version} is published already, and a published version never "
                 "changes. Choose another --version."
             )
-    others = [entry for entry in rollouts.entries if entry.patch_id != description.patch_id]
+    others = [entry for entry in rollouts.entries if entry.patch_id != recipe.patch_id]
     if len(others) >= MAX_ROLLOUT_ENTRIES:
         raise _refused(
             f"The fleet is offered {len(others)} patches already, the most that endpoints accept. "
@@ -95,6 +73,26 @@ def check_new_content(sha256: Sha256Hex, published: Iterable[Manifest]) -> None:
                     f"This very file is published already as {manifest.patch_id} {manifest.version} "
                     f"({payload.file_name}). Endpoints have it or get it; nothing needs to be done."
                 )
+
+
+def check_relations_of(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
+    """Raise `UserError` (BAD_INPUT) when its relations to what is published can never be met."""
+    sequences = {(entry.patch_id, entry.version): entry.sequence for entry in rollouts.entries}
+    others = []
+    for manifest in published:
+        sequence = sequences.get((manifest.patch_id, manifest.version), 0)
+        offered = sequence > 0 and manifest.patch_id != recipe.patch_id
+        # what is offered no more still counts as published, and waits for nothing
+        others.append(
+            ordered_patch(manifest, sequence)
+            if offered
+            else OrderedPatch(PatchRef(manifest.patch_id, manifest.version), sequence)
+        )
+    new = ordered_patch(manifest_of(recipe, [], 0), next_sequence(rollouts))
+    try:
+        check_relations(new, others)
+    except OrderError as error:
+        raise _refused(f"It cannot be published: {error}. Correct requires, supersedes or conflicts.") from error
 
 
 def next_sequence(rollouts: Rollouts) -> int:

@@ -18,9 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
+import msgspec
+
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.wire.messages import PatchReport
 from seed_server.edges.database_rows import (
+    ADD_PATCH,
+    ADD_PAYLOAD,
+    ALL_PAYLOADS,
+    FORGET_PAYLOADS,
     MIGRATIONS,
     SCHEMA,
     SCHEMA_VERSION,
@@ -80,8 +86,9 @@ class Database:
                 connection.execute("PRAGMA journal_mode = WAL")
                 # a token that was spent must stay spent after a power cut
                 connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA foreign_keys = OFF")  # while a migration makes a table anew
                 database._check_schema(create=create)
+                connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             connection.close()
             raise
@@ -115,7 +122,8 @@ class Database:
         with self._transaction() as connection:
             # again under the lock: two processes may open an old file at the same time
             while (version := self._schema_version()) in MIGRATIONS:
-                connection.execute(MIGRATIONS[version])
+                for statement in MIGRATIONS[version].split(";\n"):
+                    connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {version + 1}")
 
     def _schema_version(self) -> int:
@@ -233,22 +241,21 @@ class Database:
 
     # --- patches --------------------------------------------------------------------------
 
-    def add_patch(self, patch: PatchRow) -> None:
-        """Record a published patch; the same id and version again replaces the row (an interrupted publish)."""
-        values = tuple(getattr(patch, name) for name in PatchRow.__struct_fields__)
-        names = ", ".join(PatchRow.__struct_fields__)
-        marks = ", ".join("?" for _ in values)
-        changes = ", ".join(f"{name} = excluded.{name}" for name in PatchRow.__struct_fields__)
+    def add_patch(self, *payloads: PatchRow) -> None:
+        """Record a published patch with all its payloads; the same id and version again replaces it."""
+        rows = [msgspec.structs.asdict(row) for row in payloads]
         with self._transaction() as connection:
-            connection.execute(
-                f"INSERT INTO patches ({names}) VALUES ({marks}) "  # noqa: S608 - our own column names
-                f"ON CONFLICT (patch_id, version) DO UPDATE SET {changes}",
-                values,
-            )
+            connection.execute(ADD_PATCH, rows[0])
+            connection.execute(FORGET_PAYLOADS, rows[0])
+            connection.executemany(ADD_PAYLOAD, rows)
+
+    def payloads(self) -> list[PatchRow]:
+        """Return every payload of every patch, in the order of the patches' sequence."""
+        return [PatchRow(**row) for row in self._rows(ALL_PAYLOADS)]
 
     def patches(self) -> list[PatchRow]:
-        """Return all patches, in the order of their sequence."""
-        return [PatchRow(**row) for row in self._rows("SELECT * FROM patches ORDER BY sequence, patch_id, version")]
+        """Return the first payload of every patch, in the order of their sequence."""
+        return [row for row in self.payloads() if row.number == 0]
 
     def remove_patch(self, patch_id: str, version: str) -> None:
         """Forget a patch that was never announced, and the reports on it; an unknown one is ignored."""
@@ -256,9 +263,9 @@ class Database:
             connection.execute("DELETE FROM patches WHERE patch_id = ? AND version = ?", (patch_id, version))
 
     def mark_damaged(self, torrent_hash: str, reason: str) -> None:
-        """Say why a patch can no longer be served; an empty ``reason`` says that it can again."""
+        """Say why a payload can no longer be served; an empty ``reason`` says that it can again."""
         with self._transaction() as connection:
-            connection.execute("UPDATE patches SET damaged = ? WHERE torrent_hash = ?", (reason, torrent_hash))
+            connection.execute("UPDATE payloads SET damaged = ? WHERE torrent_hash = ?", (reason, torrent_hash))
 
     # --- reports --------------------------------------------------------------------------
 

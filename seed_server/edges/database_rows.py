@@ -5,7 +5,7 @@ Times are seconds since 1970.
 
 from p2pdist.wire.codec import Record
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -31,16 +31,26 @@ CREATE TABLE patches (
     title TEXT NOT NULL,
     severity TEXT NOT NULL,
     cvss REAL,
+    sequence INTEGER NOT NULL,
+    published_at REAL NOT NULL,
+    PRIMARY KEY (patch_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE payloads (
+    torrent_hash TEXT PRIMARY KEY,
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    number INTEGER NOT NULL,
     file_name TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     length_bytes INTEGER NOT NULL,
-    torrent_hash TEXT NOT NULL UNIQUE,
     piece_length_bytes INTEGER NOT NULL,
     piece_count INTEGER NOT NULL,
-    sequence INTEGER NOT NULL,
-    published_at REAL NOT NULL,
+    platform TEXT NOT NULL,
+    arch TEXT NOT NULL,
+    language TEXT NOT NULL,
     damaged TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (patch_id, version)
+    UNIQUE (patch_id, version, number),
+    FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE reports (
     endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
@@ -80,8 +90,25 @@ CREATE TABLE wan_bytes (
 ) STRICT, WITHOUT ROWID;
 """
 
-# from one version to the next; each is one transaction
-MIGRATIONS = {1: SCHEMA[SCHEMA.index("CREATE TABLE site_limits") : SCHEMA.index("CREATE TABLE wan_bytes")]}
+
+def _table(name: str) -> str:
+    """Return the statement that creates a table; for a migration, as long as the table is still what it made."""
+    start = SCHEMA.index(f"CREATE TABLE {name} (")
+    return SCHEMA[start : SCHEMA.index(";\n", start) + 2]
+
+
+_SEVERAL_PAYLOADS = f"""
+{_table("payloads")}
+INSERT INTO payloads SELECT torrent_hash, patch_id, version, 0, file_name, sha256, length_bytes, piece_length_bytes,
+    piece_count, '', '', '', damaged FROM patches;
+{_table("patches").replace("patches (", "new_patches (", 1)}
+INSERT INTO new_patches SELECT patch_id, version, title, severity, cvss, sequence, published_at FROM patches;
+DROP TABLE patches;
+ALTER TABLE new_patches RENAME TO patches;
+"""  # noqa: S608 - our own schema
+
+# from one version to the next; each is one transaction, with foreign keys off: a table may be made anew
+MIGRATIONS = {1: _table("site_limits"), 2: _SEVERAL_PAYLOADS}
 
 
 class SiteLimitRow(Record, frozen=True):
@@ -107,7 +134,7 @@ class SiteLimitRow(Record, frozen=True):
 
 
 class PatchRow(Record, frozen=True):
-    """A published patch, as the server serves it."""
+    """One payload of a published patch, as the server serves it; most patches have only one."""
 
     patch_id: str
     version: str
@@ -124,6 +151,31 @@ class PatchRow(Record, frozen=True):
     published_at: float
     damaged: str = ""
     """Why it cannot be served; empty when it can."""
+    number: int = 0
+    """Its place among the patch's payloads."""
+    platform: str = ""
+    arch: str = ""
+    language: str = ""
+
+
+_OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at")
+_OF_PAYLOAD = ("patch_id", "version", *(name for name in PatchRow.__struct_fields__ if name not in _OF_PATCH))
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    values = ", ".join(f":{name}" for name in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - our own column names
+
+
+ADD_PATCH = (
+    f"{_insert('patches', _OF_PATCH)} ON CONFLICT (patch_id, version) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in _OF_PATCH)}"
+)
+ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
+FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
+ALL_PAYLOADS = (
+    "SELECT * FROM patches JOIN payloads USING (patch_id, version) ORDER BY sequence, patch_id, version, number"
+)
 
 
 class EndpointRow(Record, frozen=True):

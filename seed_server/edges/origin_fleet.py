@@ -242,7 +242,7 @@ class Fleet:
     async def _reload(self) -> None:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
-        rows = {TorrentHash(p.torrent_hash): p for p in await trio.to_thread.run_sync(self._database.patches)}
+        rows = {TorrentHash(p.torrent_hash): p for p in await trio.to_thread.run_sync(self._database.payloads)}
         for torrent in self.patches.keys() - rows.keys():
             for live in self._live.values():
                 live.ledger.remove_torrent(torrent)

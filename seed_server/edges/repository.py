@@ -7,7 +7,7 @@ next write replaces them. Lifetimes are in `core.role_policy`.
 
 import contextlib
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -168,22 +168,26 @@ class Repository:
     # --- changes ---------------------------------------------------------------------
 
     def publish_patch(
-        self, manifest: Manifest, torrent: bytes, rollouts: Rollouts, *, patches_key: Ed25519PrivateKey, now: float
+        self,
+        manifest: Manifest,
+        torrents: Sequence[bytes],
+        rollouts: Rollouts,
+        *,
+        patches_key: Ed25519PrivateKey,
+        now: float,
     ) -> int:
-        """Sign and announce a patch of one payload; return the new timestamp version.
+        """Sign and announce a patch, with the torrent of each payload in turn; return the new timestamp version.
 
         Endpoints see all of it or nothing. Raises `UserError`: REFUSED for a
         key that the repository does not trust, BUSY, STORAGE.
         """
-        if len(manifest.payloads) != 1:
-            raise ValueError(f"one torrent was given for {len(manifest.payloads)} payloads")
         name = manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
-        torrent_name = torrent_target(TorrentHash(manifest.payloads[0].torrent_hash))
         with self._writing():
             current = self._load()
             patches = current.targets["patches"].signed
             self._add_target(patches, name, encode_manifest(manifest))
-            self._add_target(patches, torrent_name, torrent)
+            for payload, torrent in zip(manifest.payloads, torrents, strict=True):
+                self._add_target(patches, torrent_target(TorrentHash(payload.torrent_hash)), torrent)
             self._add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
             keys = {**self._online_keys(), "patches": patches_key}
             return self._commit(current, ("patches", "rollouts"), keys, now)

@@ -1,6 +1,7 @@
 """`seed-server init`, `publish`, `token`, `renew`, `endpoints`, `deny`, `allow` as a person runs them."""
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -192,7 +193,7 @@ def test_ctrl_c_while_publishing_says_where_that_leaves_one(shell: Shell, monkey
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seed_server.cli.publish", interrupted)
+    monkeypatch.setattr("seed_server.recipe_commands.publish", interrupted)
     assert "published only if" in shell(
         "publish", shell.file(), "--patch-id", "a", "--version", "1", code=ExitCode.FAILED
     )
@@ -270,8 +271,8 @@ def test_a_wrong_server_toml_is_explained(shell: Shell, damage: Callable[[Server
 
 def test_help_has_examples_for_every_job(shell: Shell) -> None:
     assert "Examples:" in shell("--help")
-    for command in ("init", "serve", "publish", "token", "status", "renew", "endpoints", "deny", "allow"):
-        assert "Example:" in shell(command, "--help")
+    for command in ("init", "serve", "publish", "token", "status", "renew", "endpoints", "deny", "allow", "lint"):
+        assert re.search("Examples?:", shell(command, "--help"))
 
 
 def test_the_real_process_publishes_and_leaves_standard_output_to_json(shell: Shell) -> None:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,10 @@ import pytest
 
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PieceIndex, parse_sha256
-from p2pdist.manifest import Rollouts
+from p2pdist.manifest import Manifest, Rollouts
+from p2pdist.manifest.recipe import DebInstall, HealthCheck, PackageCheck, ScheduleRules, UnitCheck
 from seed_server import publishing
+from seed_server.core.recipe import PayloadFile, Recipe
 from seed_server.edges.content_store import ContentStore, verify_piece
 from seed_server.edges.database import Database, PatchRow
 from seed_server.edges.repository import Repository
@@ -23,6 +24,11 @@ from seed_server.settings import ServerHome, ServerSettings
 NOW = 1_900_000_000.0
 SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
 PASSPHRASE = b"correct horse battery"
+
+
+def recipe(*files: Path, **changes: Any) -> Recipe:
+    payload = tuple(PayloadFile(file.as_posix(), language="" if n == 0 else f"l{n}") for n, file in enumerate(files))
+    return Recipe(**({"patch_id": "office", "version": "1.0", "payload": payload} | changes))
 
 
 class Server:
@@ -38,8 +44,9 @@ class Server:
         path.write_bytes(random.Random(seed).randbytes(length))
         return path
 
-    def publish(self, file: Path, patch_id: str = "office", version: str = "1.0", **options: Any) -> Published:
-        return publish(self.home, Publication(file, patch_id, version), clock=lambda: NOW, **options)
+    def publish(self, *files: Path, patch_id: str = "office", version: str = "1.0", **options: Any) -> Published:
+        publication = Publication(recipe(*files, patch_id=patch_id, version=version))
+        return publish(self.home, publication, clock=lambda: NOW, **options)
 
     def rows(self) -> list[PatchRow]:
         with Database.open(self.home.database) as database:
@@ -55,11 +62,13 @@ class Server:
         return {path.name for path in self.home.content.iterdir()}
 
     def check_all_announced_can_be_served(self) -> None:
-        rows = {(row.patch_id, row.version): row for row in self.rows()}
+        with Database.open(self.home.database) as database:
+            rows = {row.torrent_hash: row for row in database.payloads()}
         store = ContentStore(self.home.content)
-        for manifest in Repository.open(self.home, SETTINGS).manifests():
-            row, payload = rows[manifest.patch_id, manifest.version], manifest.payloads[0]
-            assert (row.torrent_hash, row.damaged) == (payload.torrent_hash, "")
+        payloads = [p for manifest in Repository.open(self.home, SETTINGS).manifests() for p in manifest.payloads]
+        for payload in payloads:
+            row = rows[payload.torrent_hash]
+            assert (row.sha256, row.language, row.damaged) == (payload.sha256, payload.language, "")
             sha256 = parse_sha256(payload.sha256)
             hashes = store.piece_hashes(sha256)
             assert len(hashes) == row.piece_count
@@ -126,7 +135,7 @@ def test_what_is_refused_leaves_nothing(
 
 def test_a_home_that_is_not_initialised(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not the home of a seed server") as caught:
-        publish(ServerHome(tmp_path), Publication(tmp_path / "x", "a", "1"))
+        publish(ServerHome(tmp_path), Publication(recipe(tmp_path / "x")))
     assert caught.value.exit_code is ExitCode.NOT_SET_UP
 
 
@@ -189,26 +198,26 @@ def test_whatever_ends_it_nothing_half_made_is_announced_and_the_next_run_works(
             real(*arguments, **named)
         raise Killed
 
-    file = server.file()
+    files = (server.file(), server.file("office-ja.msi", seed=2, length=100))
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, end)
         if dead:
             patch.setattr(publishing._Work, "undo_unless_announced", lambda *_: None)
             patch.setattr("shutil.rmtree", lambda *_, **__: None)
         with pytest.raises(Killed):
-            server.publish(file)
+            server.publish(*files)
     announced = (step, moment) == ("publish_patch", "after")
     assert server.announced() == [("old", "1.0"), *([("office", "1.0")] if announced else [])]
     server.check_all_announced_can_be_served()
     if not dead and not announced:
-        assert len(server.rows()) == 1
+        assert len(server.rows()) == len(server.content()) / 2 == 1
         assert server.content() <= {name for row in server.rows() for name in (row.sha256, f"{row.sha256}.pieces")}
     if announced:
         with pytest.raises(UserError, match="published already"):
-            server.publish(file)
+            server.publish(*files)
     else:
-        # under another name: the row of the dead one must not stand in the way
-        server.publish(file, patch_id="renamed")
+        # under another name: the rows of the dead one must not stand in the way
+        server.publish(*files, patch_id="renamed")
         assert server.announced() == [("old", "1.0"), ("renamed", "1.0")]
         assert {row.patch_id for row in server.rows()} == {"old", "renamed"}
     server.check_all_announced_can_be_served()
@@ -255,6 +264,82 @@ def test_a_payload_that_the_publication_describes_stays_as_it_was(server: Server
     server.publish(file)
     file.write_bytes(b"changed afterwards")
     server.check_all_announced_can_be_served()
-    publication = Publication(file, "office", "1.0")
     with pytest.raises(UserError, match="published already"):
-        publish(server.home, replace(publication, title="again"), clock=lambda: NOW)
+        publish(server.home, Publication(recipe(file, title="again")), clock=lambda: NOW)
+
+
+class TestVariants:
+    def test_all_are_announced_and_can_be_served(self, server: Server) -> None:
+        stages: dict[str, tuple[int, int]] = {}
+        files = (server.file(), server.file("office-ja.msi", seed=2), server.file("office-zh.msi", seed=3, length=5))
+        published = server.publish(*files, on_progress=lambda stage, *done: stages.update({stage: done}))
+        assert stages == {"copying": (1_200_005, 1_200_005), "hashing": (1_200_005, 1_200_005)}
+        assert [row.file_name for row in published.payloads] == ["office.msi", "office-ja.msi", "office-zh.msi"]
+        (manifest,) = Repository.open(server.home, SETTINGS).manifests()
+        assert [(one.language, one.length_bytes) for one in manifest.payloads] == [
+            ("", 600_000),
+            ("l1", 600_000),
+            ("l2", 5),
+        ]
+        server.check_all_announced_can_be_served()
+
+    def test_the_same_content_twice_is_refused_and_leaves_nothing(self, server: Server) -> None:
+        with pytest.raises(UserError, match="content of another payload"):
+            server.publish(server.file(), server.file("again.msi"))
+        assert (server.content(), server.rows(), server.announced()) == (set(), [], [])
+
+    def test_one_damaged_variant_is_repaired_by_its_file_alone(self, server: Server) -> None:
+        files = (server.file(), server.file("office-ja.msi", seed=2))
+        published = server.publish(*files)
+        mark_damaged(server, published.payloads[1])
+        with pytest.raises(UserError, match=r"office-ja\.msi of office 1\.0 is damaged"):
+            server.publish(files[0])
+        again = server.publish(files[1])
+        assert (again.repaired, again.payloads) == (True, published.payloads)
+        server.check_all_announced_can_be_served()
+        for row in published.payloads:
+            remove_payload(server, row)
+        assert server.publish(*files).repaired
+        server.check_all_announced_can_be_served()
+
+
+class TestRecipes:
+    def publish(self, server: Server, patch_id: str, seed: int, **changes: Any) -> Manifest:
+        file = server.file(seed=seed, length=10)
+        publish(server.home, Publication(recipe(file, patch_id=patch_id, **changes)), clock=lambda: NOW)
+        found = {manifest.patch_id: manifest for manifest in Repository.open(server.home, SETTINGS).manifests()}
+        return found[patch_id]
+
+    def test_the_manifest_carries_the_recipe(self, server: Server) -> None:
+        fields: dict[str, Any] = {
+            "applies_to": 'os.family == "debian"',
+            "install": DebInstall(package="acme"),
+            "detect": (PackageCheck(name="acme", at_least="1.0"),),
+            "health": HealthCheck(checks=(UnitCheck(unit="acme.service"),)),
+            "schedule": ScheduleRules(windows=("mon-fri 22:00-05:00",)),
+        }
+        manifest = self.publish(server, "acme", 1, **fields)
+        assert {name: getattr(manifest, name) for name in fields} == fields
+
+    def test_what_is_required_is_published_before(self, server: Server) -> None:
+        with pytest.raises(UserError, match="requires base, which is not published") as caught:
+            self.publish(server, "acme", 1, requires=("base",))
+        assert caught.value.exit_code is ExitCode.BAD_INPUT
+        self.publish(server, "base", 2)
+        assert self.publish(server, "acme", 1, requires=("base",)).requires == ("base",)
+        with pytest.raises(UserError, match="patches wait for each other"):
+            self.publish(server, "base", 3, version="2.0", requires=("acme",))
+        assert server.announced() == [("base", "1.0"), ("acme", "1.0")]
+
+    def test_versions_that_are_offered_no_more_wait_for_nothing(self, server: Server) -> None:
+        self.publish(server, "base", 1)
+        self.publish(server, "acme", 2, requires=("base",))
+        self.publish(server, "acme", 3, version="2.0")
+        self.publish(server, "base", 4, version="2.0", requires=("acme",))
+        assert server.announced() == [("acme", "2.0"), ("base", "2.0")]
+
+    def test_a_wrong_place_in_an_expression_is_pointed_at(self, server: Server) -> None:
+        with pytest.raises(UserError, match="column 5: os.build is a number") as caught:
+            self.publish(server, "acme", 1, applies_to='not os.build == "1"')
+        assert caught.value.message.endswith('    not os.build == "1"\n        ^')
+        assert not server.content()

@@ -65,7 +65,7 @@ class Server:
         entry = RolloutEntry(patch_id=patch_id, version="1", sequence=len(entries) + 1)
         key = SIGNING_KEYS[self.home.root]["patches"]
         rollouts = Rollouts(format=1, entries=[*entries, entry])
-        self.repository.publish_patch(manifest, b"torrent", rollouts, patches_key=key, now=time.time())
+        self.repository.publish_patch(manifest, [b"torrent"], rollouts, patches_key=key, now=time.time())
 
 
 SIGNING_KEYS: dict[Path, dict] = {}

@@ -15,28 +15,21 @@ from seed_server.core.publish_plan import (
     LARGEST_FILE_BYTES,
     MIN_PIECE_BYTES,
     TARGET_PIECES,
-    PatchDescription,
     check_new_content,
     check_new_name,
+    check_recipe_of,
+    check_relations_of,
     choose_piece_length,
-    describe_patch,
     next_sequence,
     with_patch,
 )
+from seed_server.core.recipe import PayloadFile, Recipe
 
 NONE = Rollouts(format=1, entries=[])
 
 
-def description(**changes: Any) -> PatchDescription:
-    values = {
-        "patch_id": "office",
-        "version": "1.0",
-        "title": "",
-        "severity": "low",
-        "cvss": None,
-        "file_name": "a.msi",
-    }
-    return describe_patch(**(values | changes))
+def recipe(**changes: Any) -> Recipe:
+    return Recipe(**({"patch_id": "office", "version": "1.0", "payload": (PayloadFile("a.msi"),)} | changes))
 
 
 def manifest(patch_id: str, version: str, sha256: str = "a" * 64) -> Manifest:
@@ -81,10 +74,13 @@ def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
     [
         ({"patch_id": "../x"}, "patch id"),
         ({"patch_id": "x" * 65}, "patch id"),
-        ({"version": ""}, "version"),
+        ({"version": ""}, "no version: give --version"),
+        ({"patch_id": ""}, "no patch id: give --patch-id"),
         ({"version": "1/2"}, "version"),
-        ({"file_name": ".bashrc"}, "file name"),
-        ({"file_name": ""}, "file name"),
+        ({"payload": (PayloadFile("x/.bashrc"),)}, "file name"),
+        ({"payload": (PayloadFile("x/"),)}, "file name"),
+        ({"payload": ()}, "no payload: give a FILE"),
+        ({"applies_to": "os.kind == 1"}, "there is no fact"),
         ({"title": "x" * 201}, "title"),
         ({"title": "two\nlines"}, "title"),
         ({"cvss": 10.1}, "CVSS"),
@@ -93,16 +89,16 @@ def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
 )
 def test_bad_descriptions(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
-        description(**changes)
+        check_recipe_of(recipe(**changes))
     assert caught.value.exit_code is ExitCode.BAD_INPUT
 
 
 def test_a_published_name_is_refused_and_other_names_are_not() -> None:
     published = [manifest("office", "1.0")]
     with pytest.raises(UserError, match=r"office 1\.0 is published already"):
-        check_new_name(description(), published, NONE)
-    check_new_name(description(version="1.1"), published, NONE)
-    check_new_name(description(patch_id="word"), published, NONE)
+        check_new_name(recipe(), published, NONE)
+    check_new_name(recipe(version="1.1"), published, NONE)
+    check_new_name(recipe(patch_id="word"), published, NONE)
 
 
 def test_published_content_is_refused_and_named() -> None:
@@ -116,8 +112,8 @@ def test_full_rollouts_take_newer_versions_only() -> None:
     entries = [RolloutEntry(patch_id=f"p{n}", version="1", sequence=n + 1) for n in range(MAX_ROLLOUT_ENTRIES)]
     full = Rollouts(format=1, entries=entries)
     with pytest.raises(UserError, match="offered 2000 patches"):
-        check_new_name(description(), [], full)
-    check_new_name(description(patch_id="p7", version="2"), [], full)
+        check_new_name(recipe(), [], full)
+    check_new_name(recipe(patch_id="p7", version="2"), [], full)
     assert decode_rollouts(encode(with_patch(full, PatchId("p7"), PatchVersion("2")))).entries[-1].version == "2"
 
 
@@ -128,3 +124,11 @@ def test_the_newest_version_replaces_the_older_and_goes_last() -> None:
     assert [(e.patch_id, e.version, e.sequence) for e in rollouts.entries] == [("b", "1", 2), ("a", "2", 3)]
     assert next_sequence(rollouts) == 4
     assert next_sequence(NONE) == 1
+
+
+def test_relations_to_what_is_published() -> None:
+    published = [manifest("base", "1")]
+    rollouts = Rollouts(format=1, entries=[RolloutEntry(patch_id="base", version="1", sequence=1)])
+    check_relations_of(recipe(requires=("base@1",)), published, rollouts)
+    with pytest.raises(UserError, match=r"office@1\.0 requires base@2, which is not published; publish that first\."):
+        check_relations_of(recipe(requires=("base@2",)), published, rollouts)

@@ -253,13 +253,67 @@ def test_what_the_operating_system_does_to_the_file_is_told_in_words(tmp_path: P
     assert caught.value.exit_code is ExitCode.STORAGE
 
 
-def test_database_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+FIRST_SCHEMAS_PATCHES = """
+CREATE TABLE patches (
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    title TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    cvss REAL,
+    file_name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    length_bytes INTEGER NOT NULL,
+    torrent_hash TEXT NOT NULL UNIQUE,
+    piece_length_bytes INTEGER NOT NULL,
+    piece_count INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    published_at REAL NOT NULL,
+    damaged TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (patch_id, version)
+) STRICT, WITHOUT ROWID;
+INSERT INTO patches VALUES ('KB1', '1.0', 'a patch', 'high', NULL, 'kb1.msu', '{sha256}', 1000000, '{torrent}', 262144,
+    4, 1, 5.0, 'piece 3 does not match');
+INSERT INTO endpoints (endpoint_id, hostname, enrolled_at) VALUES ('{endpoint}', 'pc', 1.0);
+INSERT INTO reports VALUES ('{endpoint}', 'KB1', '1.0', 'fetching', 0.5, 1, 2, 3, 4.0, '', 5.0);
+""".format(sha256="cd" * 32, torrent=TORRENT, endpoint=ENDPOINT)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
-    with Database.create(path) as database:
-        database.add_endpoint("a" * 26, "pc", 1.0)
-        database._connection.execute("DROP TABLE site_limits")
-        database._connection.execute("PRAGMA user_version = 1")
+    Database.create(path).close()
+    old = sqlite3.connect(path, isolation_level=None)
+    for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
+        old.execute(f"DROP TABLE {table}")
+    old.executescript(FIRST_SCHEMAS_PATCHES)
+    old.execute(f"PRAGMA user_version = {version}")
+    old.close()
     with Database.open(path) as database:
         assert database.site_limits() == []
-        assert len(database.endpoints()) == 1
+        assert database.patches() == database.payloads() == [patch(damaged="piece 3 does not match")]
+        assert [report.endpoint_id for report in database.reports()] == [ENDPOINT]
         assert database._schema_version() == SCHEMA_VERSION
+        assert database._rows("PRAGMA foreign_key_check") == []
+        assert database._rows("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
+        with Database.create(tmp_path / "new.db") as new:
+            query = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
+            shapes = [
+                [(row["name"], row["sql"].replace('"', "")) for row in one._rows(query)] for one in (database, new)
+            ]
+        assert shapes[0] == shapes[1]
+        database.remove_patch("KB1", "1.0")
+        assert (database.payloads(), database.reports()) == ([], [])
+
+
+def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Database) -> None:
+    japanese = patch(number=1, torrent_hash="ef" * 32, sha256="12" * 32, language="ja-jp")
+    database.add_patch(patch(), japanese)
+    assert database.payloads() == [patch(), japanese]
+    assert database.patches() == [patch()]
+    database.mark_damaged(japanese.torrent_hash, "gone")
+    assert [row.damaged for row in database.payloads()] == ["", "gone"]
+    database.add_patch(patch(sequence=3))
+    assert database.payloads() == [patch(sequence=3)]
+    database.add_patch(patch(), japanese)
+    database.remove_patch("KB1", "1.0")
+    assert database.payloads() == []

@@ -68,8 +68,8 @@ async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_p
     class SlowDatabase(Database):
         """Answers the first question late."""
 
-        def patches(self) -> list[PatchRow]:
-            rows = super().patches()
+        def payloads(self) -> list[PatchRow]:
+            rows = super().payloads()
             if not asked.is_set():
                 asked.set()
                 go_on.wait()

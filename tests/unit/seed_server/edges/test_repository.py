@@ -99,7 +99,7 @@ class Bench:
         )  # fmt: skip
         rollouts = with_patch(self.repository.current_rollouts(), PatchId(patch_id), PatchVersion(version))
         return self.repository.publish_patch(
-            manifest, TORRENT, rollouts, patches_key=key or self.keys["patches"], now=now
+            manifest, [TORRENT], rollouts, patches_key=key or self.keys["patches"], now=now
         )
 
 
