@@ -32,7 +32,15 @@ from p2pdist.settings import EndpointHome
 WATCH_SECONDS = 1.0
 WIDE_COLUMNS = 100  # a terminal with less gets a table with shorter columns
 PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
-STATE_STYLES = {"verified": "green", "failed": "red", "fetching": "cyan", "checking": "cyan", "verifying": "cyan"}
+STATE_STYLES = {
+    "verified": "green",
+    "installed": "green",
+    "failed": "red",
+    "rolled_back": "red",
+    "fetching": "cyan",
+    "checking": "cyan",
+    "verifying": "cyan",
+}
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -285,7 +293,7 @@ def _status_view(status: dict[str, Any], columns: int) -> RenderableType:
         table.add_row(
             patch["id"],
             patch["version"],
-            Text(patch["state"], style=STATE_STYLES.get(patch["state"], "")),
+            _state(patch),
             _progress(patch["progress"], bar=wide),
             human_bytes(patch["length_bytes"]),
             human_bytes(patch["bytes_from_origin"]),
@@ -297,9 +305,17 @@ def _status_view(status: dict[str, Any], columns: int) -> RenderableType:
     for patch in status["patches"]:
         if patch["error"]:
             parts.append(Text(f"{patch['id']} {patch['version']}: {patch['error']}", style="red"))
+        elif patch["install"] in ("failed", "rolled_back"):
+            parts.append(Text(f"{patch['id']} {patch['version']}: {patch['install_reason']}", style="red"))
         elif patch["path"]:
             parts.append(Text(f"{patch['id']} {patch['version']}: {patch['path']}", style="dim"))
     return Group(*parts)
+
+
+def _state(patch: dict[str, Any]) -> Text:
+    """Return how far a patch is: its file, and once that is proven, what has become of it."""
+    state = patch["install"] if patch["state"] == "verified" and patch["install"] else patch["state"]
+    return Text(state.replace("_", " "), style=STATE_STYLES.get(state, ""))
 
 
 def _progress(share: float, *, bar: bool) -> RenderableType:

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import filelock
 import structlog
@@ -16,15 +17,20 @@ from p2pdist.daemon_tasks import MEDIA, Daemon, swarm_identity
 from p2pdist.edges.discovery import open_discovery
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.edges.identity_store import load_identity
-from p2pdist.edges.local_socket import serve_local_socket
+from p2pdist.edges.installer import Installer
+from p2pdist.edges.local_socket import Answer, serve_local_socket
 from p2pdist.edges.origin_client import open_origin_client
 from p2pdist.edges.payload_files import prepare_home
+from p2pdist.edges.signed_statement import sign_statement
 from p2pdist.edges.torrent_engine import open_torrent_engine
 from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.explaining import Explainer
+from p2pdist.install_orders import InstallOrders
+from p2pdist.installs import Surroundings
 from p2pdist.lan_limiter import LanLimiter, Reporting
 from p2pdist.neighbours import Neighbours
+from p2pdist.patching import Patching
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.transfers import Transfers
 
@@ -43,7 +49,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
     settings = load_settings(home)
     configure_log(settings.log_level)
     identity = await trio.to_thread.run_sync(load_identity, home.root)
-    prepare_home(home.cache, home.patches, home.trust)
+    prepare_home(home.cache, home.patches, home.trust, home.scratch)
     with hold_lock(home):
         daemon = Daemon(home, settings, identity, address)
         daemon.home_profile = load_profile(home)
@@ -123,27 +129,38 @@ async def _run_parts(daemon: Daemon) -> None:
             root=identity.tuf_root,
             http=http,
         )
-        await stack.enter_async_context(
-            serve_local_socket(
-                home.socket,
-                {
-                    "status": lambda: daemon.status(origin, transfers, discovery, limiter),
-                    "limiter": lambda: daemon.limiter(origin) | limiter.status(),
-                    "why": explainer.answer,
-                    "peers": neighbours.status,
-                },
-            )
+        patching = Patching(
+            home,
+            settings,
+            Installer(Path(settings.install_root), home.scratch),
+            transfers,
+            Surroundings(
+                blackout_until=lambda: limiter.blackout_until,
+                damaged=transfers.damaged,
+                facts_changed=daemon.facts_changed,
+            ),
+            posture=lambda orders, problem: _posture(daemon, orders, problem),
         )
+        questions = {
+            "status": lambda: patching.add_to_status(daemon.status(origin, transfers, discovery, limiter)),
+            "limiter": lambda: daemon.limiter(origin) | limiter.status(),
+            "why": lambda: patching.explain(explainer.answer()),
+            "peers": neighbours.status,
+        }
+        await stack.enter_async_context(
+            serve_local_socket(home.socket, questions | dict(patching.questions()), patching.commands())
+        )
+        nursery.start_soon(patching.run)
         nursery.start_soon(daemon.pc.run)
-        nursery.start_soon(daemon.follow_trust, store, transfers)
-        nursery.start_soon(daemon.follow_origin, origin, transfers, neighbours)
+        nursery.start_soon(daemon.follow_trust, store, transfers, patching)
+        nursery.start_soon(daemon.follow_origin, origin, transfers, neighbours, patching)
         for _ in range(PIECE_WORKERS):
             nursery.start_soon(daemon.take_pieces, origin, transfers)
         nursery.start_soon(daemon.follow_engine, engine, transfers, neighbours, limiter)
         nursery.start_soon(limiter.run)
         nursery.start_soon(daemon.report_link, origin, reports)
         nursery.start_soon(explainer.run)
-        nursery.start_soon(daemon.step_transfers, transfers)
+        nursery.start_soon(daemon.step_transfers, transfers, patching, origin)
         nursery.start_soon(neighbours.follow_discovery)
         nursery.start_soon(neighbours.run, transfers.active_torrents)
         nursery.start_soon(daemon.renew_identity, engine, origin)
@@ -160,6 +177,11 @@ def _offer(channel: trio.MemorySendChannel[LinkReport], report: LinkReport) -> N
     # while the connection is slow, what is a tenth of a second old is not worth a queue
     with contextlib.suppress(trio.WouldBlock):
         channel.send_nowait(report)
+
+
+def _posture(daemon: Daemon, orders: InstallOrders, problem: str) -> Answer:
+    statement = orders.posture(daemon.identity.endpoint_id, daemon.facts.hostname, problem or daemon.stale_problem)
+    return {"posture": statement, "jws": sign_statement(daemon.identity, statement)}
 
 
 @contextlib.contextmanager

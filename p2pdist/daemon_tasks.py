@@ -14,7 +14,7 @@ from bandwidth.core.states import State
 from bandwidth.profiles.model import Profile
 from p2pdist import __version__
 from p2pdist.core.backoff import Backoff
-from p2pdist.core.catalogue import Catalogue, NotApplicable, RefusedPatch
+from p2pdist.core.catalogue import Catalogue, RefusedPatch
 from p2pdist.core.link_report import LinkReport, ReportGatherer
 from p2pdist.core.network import Medium
 from p2pdist.core.peer_book import Announcement
@@ -31,6 +31,7 @@ from p2pdist.identifiers import SiteName
 from p2pdist.lan_limiter import LanLimiter
 from p2pdist.manifest.site_profile import SiteProfile
 from p2pdist.neighbours import Neighbours
+from p2pdist.patching import Patching
 from p2pdist.pc_facts import PcFacts, Surroundings
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.transfers import SHORTEST_STEP_SECONDS, Transfers
@@ -79,7 +80,6 @@ class Daemon:
         self.stale_problem = ""
         self.renewal_problem = ""
         self.refused: list[RefusedPatch] = []
-        self.not_applicable: list[NotApplicable] = []
         self.home_profile: Profile | None = None
         """The throttle profile in this PC's home."""
         self.site_profile: SiteProfile | None = None
@@ -106,8 +106,9 @@ class Daemon:
         )
 
     def facts_changed(self) -> None:
-        """Look at this PC again, and at which patches are for it: something was installed."""
+        """Look at this PC again, and at which patches are for it: something was installed. Tell the server soon."""
         self.pc.look_soon()
+        self._step_now.set()
 
     @property
     def addresses(self) -> list[str]:
@@ -158,7 +159,7 @@ class Daemon:
 
     # --- tasks ----------------------------------------------------------------------
 
-    async def follow_trust(self, store: TrustStore, transfers: Transfers) -> None:
+    async def follow_trust(self, store: TrustStore, transfers: Transfers, patching: Patching) -> None:
         """Refresh the trusted catalogue at start, on notice, and every few minutes with jitter."""
         backoff = Backoff(REFRESH_FIRST_BACKOFF_SECONDS, self.settings.refresh_seconds)
         anything_known = False
@@ -168,9 +169,9 @@ class Daemon:
             store.choose, store.held = self.pc.chooser(), transfers.held()
             try:
                 if not anything_known and (cached := await store.load_cached(time.time())) is not None:
-                    await self._accept(cached, transfers)
+                    await self._accept(cached, transfers, patching)
                     anything_known = True
-                await self._accept(await store.refresh(time.time()), transfers)
+                await self._accept(await store.refresh(time.time()), transfers, patching)
                 anything_known = True
                 self.trust_problem = ""
                 backoff = backoff.succeeded()
@@ -183,16 +184,19 @@ class Daemon:
             with trio.move_on_after(wait):
                 await self._refresh_now.wait()
 
-    async def _accept(self, catalogue: Catalogue, transfers: Transfers) -> None:
+    async def _accept(self, catalogue: Catalogue, transfers: Transfers, patching: Patching) -> None:
         self.stale_problem = catalogue.stale
-        self.refused, self.not_applicable = list(catalogue.refused), list(catalogue.not_applicable)
+        self.refused = list(catalogue.refused)
         if catalogue.profile != self.site_profile:
             self.site_profile = catalogue.profile
             log.info("throttle profile", site=self.site, profile=catalogue.profile and catalogue.profile.profile().name)
         await transfers.reconcile(catalogue)
+        patching.take_catalogue(catalogue)
         self._step_now.set()  # the pace of steps may change with what is new
 
-    async def follow_origin(self, origin: OriginClient, transfers: Transfers, neighbours: Neighbours) -> None:
+    async def follow_origin(
+        self, origin: OriginClient, transfers: Transfers, neighbours: Neighbours, patching: Patching
+    ) -> None:
         """Act on what the server says."""
         async for event in origin.events:
             if isinstance(event, Welcome):
@@ -201,6 +205,7 @@ class Daemon:
                     self.site = event.site
                     await neighbours.announce()
                 transfers.forget_reports()
+                patching.forget_reports()
                 self._refresh_now.set()
                 self._step_now.set()
             elif isinstance(event, SitePeers):
@@ -262,12 +267,15 @@ class Daemon:
                 limiter.wake()
             self._step_now.set()
 
-    async def step_transfers(self, transfers: Transfers) -> None:
+    async def step_transfers(self, transfers: Transfers, patching: Patching, origin: OriginClient) -> None:
         """Step the transfers regularly, and at once when something happened."""
         was_busy = False
         while True:
             self._step_now = trio.Event()
+            reports = patching.transfers_stepped()
             await transfers.step()
+            for report in reports:
+                await origin.send(report)
             if was_busy and not transfers.busy:
                 await trio.to_thread.run_sync(process_memory.give_back)
             was_busy = transfers.busy

@@ -32,16 +32,16 @@ class Patching:
         transfers: Transfers,
         surroundings: Surroundings,
         *,
-        sign: Callable[[Installs, InstallOrders], Answer],
+        posture: Callable[[InstallOrders, str], Answer],
     ) -> None:
-        """``sign``: returns the answer to `p2pdist posture`."""
+        """``posture``: answers `p2pdist posture`, given why the list of patches is not known (empty: it is)."""
         self._home = home
         self._transfers = transfers
         self._enabled = settings.install
         self._catalogue: Catalogue | None = None
         self._proven: set[TorrentHash] = set()
         self._reported: list[PatchReport] = []
-        self._sign = sign
+        self._posture = posture
         self.installs = Installs(home, installer, self.offers, surroundings, may_restart=settings.may_restart)
         self.orders = InstallOrders(self.installs, time.time)
 
@@ -85,7 +85,10 @@ class Patching:
         self.installs.wake()
 
     def transfers_stepped(self) -> list[Report]:
-        """Take in how far the files are; return what the server does not know yet of patches that do not apply."""
+        """Take in how far the files are, and note with them what has become of each.
+
+        Return what the server does not know yet of patches that do not apply.
+        """
         if not self._enabled:
             return []
         transfers = self._transfers.everything()
@@ -95,8 +98,8 @@ class Patching:
             self.installs.wake()
         for transfer in transfers:
             transfer.install = self.installs.state_of(*transfer.name)
-        reports = [report for report in self.orders.reports() if report not in self._reported]
-        self._reported = self.orders.reports()
+        known, self._reported = self._reported, self.orders.reports()
+        reports = [report for report in self._reported if report not in known]
         starts = range(0, len(reports), MAX_PATCHES_PER_REPORT)
         return [Report(patches=reports[start : start + MAX_PATCHES_PER_REPORT]) for start in starts]
 
@@ -125,7 +128,7 @@ class Patching:
         return {
             "plan": self.orders.plan,
             "history": self.orders.history,
-            "posture": lambda: self._sign(self.installs, self.orders),
+            "posture": self._answer_posture,
         }
 
     def commands(self) -> Mapping[str, Order]:
@@ -133,6 +136,15 @@ class Patching:
         if not self._enabled:
             return dict.fromkeys(("defer", "rollback", "retry"), _switched_off)
         return {"defer": self.orders.defer, "rollback": self.orders.roll_back, "retry": self.orders.retry}
+
+    def _answer_posture(self) -> Answer:
+        return self._posture(self.orders, "" if self._catalogue else "the list of patches is not known yet")
+
+    def add_to_status(self, answer: Answer) -> Answer:
+        """Return the answer to `p2pdist status` with what is installed, and what the user should do."""
+        answer["problems"] += self.problems
+        answer["installs"] = {row.offer.label: row.state for row in self.installs.rows if row.state}
+        return answer
 
     def explain(self, answer: Answer) -> Answer:
         """Return the answer to `p2pdist why` with what comes after the file."""

@@ -78,6 +78,11 @@ class EndpointHome:
         return self.root / "state" / "installs.msgpack"
 
     @property
+    def scratch(self) -> Path:
+        """What installers need for a moment."""
+        return self.root / "scratch"
+
+    @property
     def kept(self) -> Path:
         """Payloads of installed patches, to roll back to: ``ID/VERSION/FILE``."""
         return self.root / "kept"

@@ -4,8 +4,10 @@ Run by `test_kill_at_every_step.py`: ``kill_harness.py DIRECTORY KIND HEALTHY`` 
 point of death. Each life is a forked child: an interpreter of its own for each would take a minute.
 """
 
+import functools
 import hashlib
 import io
+import itertools
 import json
 import os
 import signal
@@ -93,14 +95,14 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
     async def damaged(_torrent_hash: str) -> None:
         raise AssertionError("nothing is damaged")
 
-    clock = [1e9]
+    clock = itertools.count(1e9, 4_000)  # each look is an hour later: whatever is tried again is due
     return Installs(
         home,
         Installer(Path("/"), root / "scratch"),
         lambda: [Offer(manifest, 1, described, str(file))],
         Surroundings(lambda: None, damaged, lambda: None),
         may_restart=False,
-        now=lambda: clock.append(clock[-1] + 4_000) or clock[-1],  # type: ignore[func-returns-value]
+        now=lambda: next(clock),
         zone=lambda: UTC,
     )
 
@@ -125,6 +127,7 @@ def archive(root: Path) -> tuple[bytes, Install]:
 async def settle(installs: Installs) -> dict[str, Any]:
     """Step until the patch is in its final state, and return what became of it."""
     await installs.load()
+    record = None
     for _ in range(40):
         await installs.step()
         record = installs.journal.record("acme", "1")
@@ -163,10 +166,10 @@ def main(directory: Path, kind: str, healthy: bool) -> None:
             found = trio.run(settle, life(root, kind, healthy, die_at, before), clock=MockClock(rate=RATE))
             (root / "result").write_text(json.dumps(found))
 
-        ended = in_child(lambda die_at=None if deadly else point: live(die_at))
+        ended = in_child(functools.partial(live, None if deadly else point))
         if os.WIFEXITED(ended) and not deadly and point > 0:
             break  # it came to its end before it was to die: every point has been tried
-        again = in_child(lambda: live(None))
+        again = in_child(functools.partial(live, None))
         runs = (root / "runs").read_text().split() if (root / "runs").exists() else []
         results.append(
             json.loads((root / "result").read_text())

@@ -92,7 +92,7 @@ async def test_trust_that_cannot_be_read_at_start_is_a_problem_in_words(
     store = TrustStore(blocked, base_url="https://127.0.2.20:1", root=b"", http=cast("Any", None))
     made = daemon(tmp_path, None)
     with trio.move_on_after(5):
-        await made.follow_trust(store, cast("Transfers", SimpleNamespace(held=frozenset)))
+        await made.follow_trust(store, cast("Transfers", SimpleNamespace(held=frozenset)), cast("Any", None))
     assert "cannot be read or written" in made.trust_problem
 
 

@@ -8,10 +8,9 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from p2pdist import installs as installs_module
 from p2pdist.core.install_life import Failure, InstallRecord, LifeState
 from p2pdist.core.install_plan import Offer
-from p2pdist.edges import install_journal
+from p2pdist.edges import install_journal, local_facts
 from p2pdist.edges.installer import CheckAnswer, KeptPayload, Outcome, PayloadChangedError
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.install_orders import InstallOrders
@@ -385,7 +384,7 @@ async def test_installer_that_does_not_end_is_cancelled_in_time(pc: Pc, autojump
 
 async def test_restart_once_in_the_window_of_a_patch_that_asks_for_it(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
     boots = ["first"]
-    monkeypatch.setattr(installs_module.local_facts, "boot_id", lambda: boots[-1])
+    monkeypatch.setattr(local_facts, "boot_id", lambda: boots[-1])
     pc.start(may_restart=True)
     pc.installer.ends["1"] = outcome(reboot=True)
     pc.offer("acme", schedule=ScheduleRules(windows=("wed 11:00-13:00",), reboot="window"))
