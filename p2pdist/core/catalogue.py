@@ -1,6 +1,6 @@
 """What this endpoint shall have, out of documents that the trust store has verified. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from p2pdist.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
@@ -16,6 +16,13 @@ from p2pdist.manifest import (
     torrent_target,
 )
 from p2pdist.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
+from p2pdist.manifest.template import (
+    MAX_TEMPLATE_BYTES,
+    MAX_TEMPLATES,
+    Template,
+    decode_template,
+    template_target,
+)
 
 MAX_CATALOGUE_BYTES = 256 << 20  # manifests and torrents are held in memory; 500 patches of half a MB
 
@@ -50,6 +57,8 @@ class Catalogue:
     """A sentence when the metadata is older than half its life or has expired, else empty."""
     profile: SiteProfile | None = None
     """The throttle profile of this endpoint's site; None: it has none, or the site is not known yet."""
+    templates: tuple[Template, ...] = ()
+    """Diagnosis templates, by name."""
 
 
 class DocumentError(Exception):
@@ -96,6 +105,23 @@ def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocu
     except (DocumentError, DecodeError):
         return None  # the server, which sends, has read it or says why it cannot
     return profile if profile.site == site else None
+
+
+def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, ...]:
+    """Return the diagnosis templates among ``targets``, by name; one that this version cannot use is left out.
+
+    More than `MAX_TEMPLATES`: the first of them. What ``get`` raises besides
+    `DocumentError` and `DecodeError` passes through.
+    """
+    found: list[Template] = []
+    for target in sorted(targets)[:MAX_TEMPLATES]:
+        try:
+            template = decode_template(get(target, MAX_TEMPLATE_BYTES))
+        except (DocumentError, DecodeError):
+            continue  # the server shows that no PC answers it
+        if template_target(template.name) == target:
+            found.append(template)
+    return tuple(found)
 
 
 def _read_patch(entry: RolloutEntry, get: GetDocument, room_bytes: int) -> tuple[CataloguePatch, int]:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from p2pdist.core.catalogue import DocumentError, read_patches, read_profile
+from p2pdist.core.catalogue import DocumentError, read_patches, read_profile, read_templates
 from p2pdist.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
 from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts, encode_manifest, manifest_target, torrent_target
+from p2pdist.manifest.template import MAX_TEMPLATES, Template, TemplateItem, encode_template, template_target
 
 HASH = "ab" * 32
 
@@ -91,3 +92,30 @@ def test_profile_that_cannot_be_used_is_none_and_holds_up_nothing(content: bytes
     assert read_profile(SiteName("oslo"), lambda _: True, get) is None
     assert read_profile(None, lambda _: True, get) is None
     assert read_profile(SiteName("oslo"), lambda _: False, get) is None
+
+
+def template(name: str) -> bytes:
+    item = TemplateItem(label="kiosks", expression='"kiosk" in tags')
+    return encode_template(Template(format=1, name=name, title="", items=(item,)))
+
+
+def test_one_bad_template_never_holds_up_the_others() -> None:
+    found = {
+        template_target(name): content
+        for name, content in {"b": template("b"), "a": template("a"), "junk": b"junk", "other": template("a")}.items()
+    }
+
+    def get(path: str, cap: int) -> bytes:
+        if path not in found:
+            raise DocumentError("not signed")
+        assert cap >= len(found[path])
+        return found[path]
+
+    names = [*found, template_target("gone")]
+    assert [one.name for one in read_templates(names, get)] == ["a", "b"]
+
+
+def test_no_more_templates_than_the_cap() -> None:
+    targets = [template_target(f"t{n:03}") for n in range(MAX_TEMPLATES + 10)]
+    taken = read_templates(targets, lambda path, _: template(path.rpartition("/")[2]))
+    assert [one.name for one in taken] == [f"t{n:03}" for n in range(MAX_TEMPLATES)]
