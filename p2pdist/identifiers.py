@@ -69,6 +69,11 @@ def parse_site_name(text: str) -> SiteName:
     return SiteName(text)
 
 
+def parse_template_name(text: str) -> str:
+    """Return ``text`` as the name of a diagnosis template, or raise `InvalidIdentifierError`."""
+    return _patch_name(text, "template name")
+
+
 def parse_endpoint_id(text: str) -> EndpointId:
     """Return ``text`` as an endpoint id, or raise `InvalidIdentifierError`."""
     if not _ENDPOINT_ID.match(text):

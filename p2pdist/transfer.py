@@ -23,7 +23,7 @@ LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: a faulty disk 
 ACTIVE_STEP_SECONDS = 0.5
 STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: it may last for days
 IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
-PATCHES_PER_REPORT = 100  # with the longest errors still under wire.messages.MAX_CONTROL_FRAME_BYTES
+PATCHES_PER_REPORT = 50  # with the longest texts still under wire.messages.MAX_CONTROL_FRAME_BYTES
 
 
 @dataclass

@@ -21,6 +21,7 @@ from seed_server.cli_options import (
     json_option,
     offline_option,
     passphrase_option,
+    tags_option,
 )
 from seed_server.core.role_policy import OFFLINE_KEYS
 from seed_server.edges.certificate_authority import CertificateAuthority
@@ -31,6 +32,7 @@ from seed_server.initialising import initialise
 from seed_server.profile_commands import profile_group
 from seed_server.recipe_commands import lint_command, publish_command
 from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.template_commands import template_group
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 
@@ -165,22 +167,23 @@ def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes
     metavar="TIME",
     help="How long it is valid: 90s, 30m, 8h, up to 30d.",
 )
+@tags_option
 @json_option
-def token_command(home: ServerHome, uses: int, ttl: int, as_json: bool) -> None:
+def token_command(home: ServerHome, uses: int, ttl: int, tags: tuple[str, ...], as_json: bool) -> None:
     """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
 
     \b
     Example:
-      seed-server token --home /srv/patches --uses 20 --ttl 8h
+      seed-server token --home /srv/patches --uses 20 --ttl 8h --tag kiosk --tag branch-7
     """
     settings = load_settings(home)
     pin = CertificateAuthority.open(home.ca).control_ca_pin()
     now, secret = time.time(), secrets.token_bytes(SECRET_BYTES)
     token = Token(address=settings.address, web_port=settings.web_port, ca_pin=pin, secret=secret)
     with Database.open(home.database) as database:
-        database.add_token(secret, uses, now + ttl, now)
+        database.add_token(secret, uses, now + ttl, now, tags)
     if as_json:
-        print_json({"token": encode_token(token), "uses": uses, "expires_at": now + ttl})
+        print_json({"token": encode_token(token), "uses": uses, "expires_at": now + ttl, "tags": tags})
     else:
         click.echo(encode_token(token))
 
@@ -219,13 +222,14 @@ def sites_command(home: ServerHome, as_json: bool, watch: bool) -> None:
 
 
 seed_server.add_command(profile_group)
+seed_server.add_command(template_group)
 
 
 @seed_server.command("endpoints", short_help="List the enrolled endpoints.")
 @home_option
 @json_option
 def endpoints_command(home: ServerHome, as_json: bool) -> None:
-    """List the enrolled endpoints: id, host, site, address, and whether each is connected.
+    """List the enrolled endpoints: id, host, site, address, tags, and whether each is connected.
 
     \b
     Example:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from p2pdist.errors import ExitCode, UserError
+from p2pdist.wire.enrolment import MAX_TAGS, TAG_PATTERN
 from seed_server.edges.key_files import MAX_PASSPHRASE_BYTES, is_encrypted, key_path
 from seed_server.settings import ServerHome
 
@@ -67,6 +68,26 @@ home_option = click.option(
     type=click.Path(path_type=Path, readable=False),
     callback=_home,
     help="The server's home directory; also from SEED_SERVER_HOME.",
+)
+
+
+def _checked_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    tags = tuple(sorted(set(values)))
+    for tag in tags:
+        if not re.fullmatch(TAG_PATTERN, tag):
+            raise click.BadParameter(f"{tag[:60]!r} is no tag: use 1 to 40 of a-z, 0-9, '.', '_' and '-'.")
+    if len(tags) > MAX_TAGS:
+        raise click.BadParameter(f"a PC has at most {MAX_TAGS} tags.")
+    return tags
+
+
+tags_option = click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="TAG",
+    callback=_checked_tags,
+    help="What to call its PCs, such as kiosk or branch-7; may be given several times.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 offline_option = click.option(

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -27,7 +28,8 @@ _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
 PAYLOAD_FACTS = ("file_name", "platform", "arch", "language", "length_bytes", "sha256")
-_STYLES = {"verified": "green", "failed": "red"}
+_STYLES = {"verified": "green", "failed": "red", "installed": "green", "rolled_back": "red"}
+_INSTALL_STATES = ("installed", "installing", "waiting", "failed", "rolled_back", "not_applicable")
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class FleetStatus:
                     "published_at": patch.published_at,
                     "damaged": self.damage_of(patch) or None,
                     "endpoints_verified": sum(report.state == "verified" for report in self.of_patch(patch)),
+                    "install": install_counts(self.of_patch(patch)),
                     "endpoints": [
                         {
                             "id": report.endpoint_id,
@@ -118,6 +121,8 @@ class FleetStatus:
                             "bytes_wasted": report.bytes_wasted,
                             "seconds": report.seconds,
                             "error": report.error or None,
+                            "install": report.install or None,
+                            "install_reason": report.install_reason or None,
                             "reported_at": report.reported_at,
                         }
                         for report in self.of_patch(patch)
@@ -147,6 +152,7 @@ class FleetStatus:
                 "software": endpoint.software or None,
                 "connected": endpoint.connected and self.serving,
                 "denied": endpoint.denied,
+                "tags": list(endpoint.tags),
                 "enrolled_at": endpoint.enrolled_at,
                 "last_seen_at": endpoint.last_seen_at or None,
             }
@@ -176,12 +182,15 @@ class FleetStatus:
         return Group(*parts)
 
     def _patch_head(self, patch: PatchRow) -> Text:
-        verified = sum(report.state == "verified" for report in self.of_patch(patch))
+        reports = self.of_patch(patch)
+        verified = sum(report.state == "verified" for report in reports)
+        counts = ", ".join(f"{count} {_words(state)}" for state, count in install_counts(reports).items() if count)
         title = f" {patch.title}" if patch.title else ""
         return Text.assemble(
             (f"{patch.patch_id} {patch.version}", "bold"),
             f"{title}, {patch.severity}, {human_bytes(patch.length_bytes)}: ",
             (f"verified on {verified} of {len(self.endpoints)} endpoints", "green" if verified else ""),
+            f"; {counts}" if counts else "",
         )
 
     def endpoints_as_text(self, now: float) -> RenderableType:
@@ -192,6 +201,7 @@ class FleetStatus:
             table.add_column(column, overflow="fold")
         for column in ("address", "state"):
             table.add_column(column, no_wrap=True)
+        table.add_column("tags", overflow="fold")
         for row in self.endpoints:
             if row.denied:
                 state = Text("denied", style="red")
@@ -199,7 +209,7 @@ class FleetStatus:
                 state = Text("connected", style="green")
             else:
                 state = Text(f"seen {_ago(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
-            table.add_row(row.endpoint_id, row.hostname, row.site, row.address, state)
+            table.add_row(row.endpoint_id, row.hostname, row.site, row.address, state, " ".join(row.tags))
         return table
 
     def _endpoint_table(self, reports: list[ReportRow], columns: int) -> list[RenderableType]:
@@ -211,20 +221,20 @@ class FleetStatus:
             table.add_column(column, justify="right", no_wrap=True)
         known = {endpoint.endpoint_id: endpoint for endpoint in self.endpoints}
         # what needs a person comes first
-        order = {"failed": 0, "verified": 2}
-        ordered = sorted(reports, key=lambda r: (order.get(r.state, 1), known[r.endpoint_id].hostname, r.endpoint_id))
+        ordered = sorted(reports, key=lambda r: (_rank(r), known[r.endpoint_id].hostname, r.endpoint_id))
         problems: list[RenderableType] = []
         for report in ordered[:MAX_ENDPOINT_ROWS]:
             endpoint = known[report.endpoint_id]
             name_chars, site_chars = (_NAME_CHARS, _SITE_CHARS) if columns < PIPE_COLUMNS else (columns, columns)
-            away = report.state != "verified" and not (endpoint.connected and self.serving)
+            state = _shown_state(report)
+            away = state == report.state != "verified" and not (endpoint.connected and self.serving)
             table.add_row(
                 report.endpoint_id if wide else _cut(report.endpoint_id, _ID_CHARS),
                 _cut(endpoint.hostname, name_chars),
                 *([_cut(endpoint.site, site_chars)] if wide else []),
                 Text(
-                    f"away ({report.state})" if away else report.state,
-                    style="dim" if away else _STYLES.get(report.state, "cyan"),
+                    f"away ({state})" if away else _words(state),
+                    style="dim" if away else _STYLES.get(state, "cyan"),
                 ),
                 f"{int(report.progress * 100)}%",  # 100 means all of it
                 human_bytes(report.bytes_from_origin),
@@ -234,6 +244,9 @@ class FleetStatus:
             )
             if report.error:
                 problems.append(Text(f"{endpoint.hostname} ({report.endpoint_id}): {report.error}", style="red"))
+            if report.install_reason:
+                words = f"{endpoint.hostname} ({report.endpoint_id}) {_words(report.install)}: {report.install_reason}"
+                problems.append(Text(words, style=_STYLES.get(report.install, "")))
         if len(ordered) > MAX_ENDPOINT_ROWS:
             problems.append(Text(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more endpoints: see --json", style="dim"))
         return [table, *problems]
@@ -303,6 +316,28 @@ def wide_terminal() -> Console:
     if not console.is_terminal:
         console.width = PIPE_COLUMNS
     return console
+
+
+def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
+    """Return how many endpoints each state of installation has, zeros too."""
+    states = [report.install for report in reports]
+    return {state: states.count(state) for state in _INSTALL_STATES}
+
+
+def _rank(report: ReportRow) -> int:
+    if report.state == "failed" or report.install in ("failed", "rolled_back"):
+        return 0
+    return 2 if _shown_state(report) in ("verified", "installed", "not_applicable") else 1
+
+
+def _shown_state(report: ReportRow) -> str:
+    """Return what has become of the patch: of its installation once its file is there, else of the file."""
+    beyond = report.state == "verified" or report.install == "not_applicable"
+    return report.install if report.install and beyond else report.state
+
+
+def _words(state: str) -> str:
+    return state.replace("_", " ")
 
 
 def _table(*, close: bool = False) -> Table:

@@ -1,6 +1,6 @@
 """What this endpoint shall have, out of documents that the trust store has verified. Pure."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -23,6 +23,13 @@ from p2pdist.manifest import (
 )
 from p2pdist.manifest.relations import PatchRef, names
 from p2pdist.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
+from p2pdist.manifest.template import (
+    MAX_TEMPLATE_BYTES,
+    MAX_TEMPLATES,
+    Template,
+    decode_template,
+    template_target,
+)
 
 MAX_CATALOGUE_BYTES = 256 << 20  # manifests and torrents are held in memory; 500 patches of half a MB
 
@@ -81,6 +88,9 @@ class Catalogue:
     """The throttle profile of this endpoint's site; None: it has none, or the site is not known yet."""
     not_applicable: tuple[NotApplicable, ...] = ()
     """By ``entry.sequence``; never refused, never fetched."""
+
+    templates: tuple[Template, ...] = ()
+    """Diagnosis templates, by name."""
 
     def wanted(self) -> dict[TorrentHash, CataloguePatch]:
         """Return whose bytes belong on this PC: what it shall have, and what it has and shares."""
@@ -189,6 +199,23 @@ def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocu
     except (DocumentError, DecodeError):
         return None  # the server, which sends, has read it or says why it cannot
     return profile if profile.site == site else None
+
+
+def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, ...]:
+    """Return the diagnosis templates among ``targets``, by name; one that this version cannot use is left out.
+
+    More than `MAX_TEMPLATES`: the first of them. What ``get`` raises besides
+    `DocumentError` and `DecodeError` passes through.
+    """
+    found: list[Template] = []
+    for target in sorted(targets)[:MAX_TEMPLATES]:
+        try:
+            template = decode_template(get(target, MAX_TEMPLATE_BYTES))
+        except (DocumentError, DecodeError):
+            continue  # the server shows that no PC answers it
+        if template_target(template.name) == target:
+            found.append(template)
+    return tuple(found)
 
 
 def _read_patch(

@@ -179,6 +179,7 @@ def _identity(home: Path, token: Token, control_ca: str, key: str, reply: EnrolR
         tuf_root=reply.tuf_root.encode(),
         not_before=not_before,
         not_after=not_after,
+        tags=reply.tags,
     )
 
 

@@ -27,7 +27,7 @@ from p2pdist.edges.trust_files import read_file, storage_errors
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import EndpointId, endpoint_id_of_public_key, parse_endpoint_id
 from p2pdist.wire.codec import DecodeError, Record
-from p2pdist.wire.enrolment import Pem
+from p2pdist.wire.enrolment import Pem, Tags
 
 MAX_IDENTITY_BYTES = 1 << 20  # four certificates and a TUF root with several keys, base64
 MAX_KEY_BYTES = 8 << 10
@@ -54,6 +54,8 @@ class Identity:
     """From when both certificates are valid."""
     not_after: float
     """Until when both certificates are valid."""
+    tags: tuple[str, ...] = ()
+    """From the token that it was enrolled with."""
 
 
 class _Stored(Record, frozen=True):
@@ -68,6 +70,7 @@ class _Stored(Record, frozen=True):
     control_ca: Pem
     swarm_ca: Pem
     tuf_root: bytes
+    tags: Tags = ()
 
 
 def is_enrolled(home: Path) -> bool:
@@ -225,6 +228,7 @@ def _identity(home: Path, stored: _Stored, key: str) -> Identity:
         tuf_root=stored.tuf_root,
         not_before=not_before,
         not_after=not_after,
+        tags=stored.tags,
     )
 
 

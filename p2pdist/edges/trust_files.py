@@ -6,19 +6,23 @@ the same as none: what it held is derived from the other copy or fetched anew.
 
 import contextlib
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib import parse
 
 import structlog
 
 from p2pdist import durable_files
 from p2pdist.core import trust_floor
-from p2pdist.core.trust_floor import AcceptedMetadata, TrustFloor
+from p2pdist.core.trust_floor import AcceptedMetadata, TrustFloor, VerifiedVersions
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.wire.codec import DecodeError
 
 WORK_PREFIX = "work-"
+_ROOT_FILE = re.compile(r"(\d{1,19})\.root\.json\Z")
 
 log = structlog.get_logger()
 
@@ -89,6 +93,39 @@ class TrustFiles:
     @property
     def _accepted_path(self) -> Path:
         return self.directory / "accepted"
+
+
+@dataclass(frozen=True)
+class MetadataFiles:
+    """The metadata files of one verified state."""
+
+    roots: dict[str, bytes]
+    roles: dict[str, bytes]
+
+    def lay_out(self, directory: Path) -> None:
+        """Write them where tuf looks for its cache; not durable, the directory is a temporary one."""
+        (directory / "root_history").mkdir()
+        for version, data in self.roots.items():
+            (directory / "root_history" / f"{int(version)}.root.json").write_bytes(data)
+        for name, data in self.roles.items():
+            (directory / _role_file(name)).write_bytes(data)
+
+    @classmethod
+    def read(cls, directory: Path, versions: VerifiedVersions) -> "MetadataFiles":
+        """Read back what tuf has verified."""
+        roots: dict[str, bytes] = {}
+        for path in sorted((directory / "root_history").iterdir()):
+            match = _ROOT_FILE.match(path.name)
+            if match and int(match[1]) <= versions.root:
+                roots[match[1]] = path.read_bytes()
+        names = ("timestamp", "snapshot", *versions.roles)
+        paths = {name: directory / _role_file(name) for name in names}
+        # a role that no document needed was not fetched
+        return cls(roots=roots, roles={name: path.read_bytes() for name, path in paths.items() if path.is_file()})
+
+
+def _role_file(name: str) -> str:
+    return f"{parse.quote(name, '')}.json"
 
 
 @contextlib.contextmanager

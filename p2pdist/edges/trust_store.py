@@ -13,10 +13,9 @@ import io
 import re
 import tempfile
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
-from urllib import parse
 
 import structlog
 import trio
@@ -27,13 +26,14 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from p2pdist.core import trust_floor
-from p2pdist.core.catalogue import Catalogue, Choose, DocumentError, Held, first_payload, read_catalogue
+from p2pdist.core.catalogue import Catalogue, Choose, DocumentError, Held, first_payload, read_catalogue, read_templates
 from p2pdist.core.trust_floor import AcceptedMetadata, TrustFloor, VerifiedVersions
 from p2pdist.edges.https_client import HttpAnswer, HttpError
-from p2pdist.edges.trust_files import WORK_PREFIX, TrustFiles, storage_errors
+from p2pdist.edges.trust_files import WORK_PREFIX, MetadataFiles, TrustFiles, storage_errors
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import SiteName
 from p2pdist.manifest import DecodeError
+from p2pdist.manifest.template import TEMPLATES_PREFIX
 
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
@@ -43,7 +43,6 @@ REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line
 
 _METADATA_PATH = "/tuf/metadata"
 _TARGETS_PATH = "/tuf/targets"
-_ROOT_FILE = re.compile(r"(\d{1,19})\.root\.json\Z")
 
 log = structlog.get_logger()
 
@@ -152,7 +151,7 @@ class TrustStore:
             at = trust_floor.reference_time(floor, now)
             catalogue, versions, metadata = self._verify(_NetworkFetcher(self._http), accepted, at, floor)
             floor = trust_floor.raised(floor, versions, at)
-            if accepted is None or metadata != _MetadataFiles(accepted.roots, accepted.roles):
+            if accepted is None or metadata != MetadataFiles(accepted.roots, accepted.roles):
                 self._files.keep_accepted(
                     AcceptedMetadata(accepted_at=at, roots=metadata.roots, roles=metadata.roles, floor=floor)
                 )
@@ -178,17 +177,17 @@ class TrustStore:
 
     def _verify(
         self, fetcher: "_NetworkFetcher", accepted: AcceptedMetadata | None, at: float, floor: TrustFloor
-    ) -> tuple[Catalogue, VerifiedVersions, "_MetadataFiles"]:
+    ) -> tuple[Catalogue, VerifiedVersions, MetadataFiles]:
         with tempfile.TemporaryDirectory(dir=self._files.directory, prefix=WORK_PREFIX) as work:
             if accepted:
-                _MetadataFiles(accepted.roots, accepted.roles).lay_out(Path(work))
+                MetadataFiles(accepted.roots, accepted.roles).lay_out(Path(work))
             updater = _Updater(Path(work), self._base_url, fetcher, self._root, at)
             updater.refresh()
             versions = updater.versions()
             if reason := trust_floor.refusal(floor, versions):
                 raise tuf_errors.BadVersionNumberError(reason)
             catalogue = self._read_catalogue(updater, Path(work) / "download")
-            return catalogue, versions, _MetadataFiles.read(Path(work), versions)
+            return catalogue, versions, MetadataFiles.read(Path(work), versions)
 
     def _read_catalogue(self, updater: "_Updater", scratch: Path) -> Catalogue:
         def get(target: str, max_bytes: int) -> bytes:
@@ -205,7 +204,8 @@ class TrustStore:
             log.warning(
                 "patch refused", patch_id=patch.entry.patch_id, version=patch.entry.version, reason=patch.reason
             )
-        return replace(catalogue, timestamp_version=updater.versions().timestamp)
+        templates = read_templates(updater.names("patches", TEMPLATES_PREFIX), get)
+        return replace(catalogue, timestamp_version=updater.versions().timestamp, templates=templates)
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -292,6 +292,12 @@ class _Updater(Updater):
             timestamp_expires=verified.timestamp.expires.timestamp(),
         )
 
+    def names(self, role: str, prefix: str) -> list[str]:
+        """Return the target paths of a role that begin so and that it may sign; none where it was never delegated."""
+        self.get_targetinfo(prefix)  # loads the role, where nothing else has
+        signed = self._trusted_set.get(role)
+        return [path for path in signed.targets if path.startswith(prefix)] if signed else []
+
 
 class _NetworkFetcher(FetcherInterface):
     """Fetches in the trio task that started this thread, so that a cancelled refresh ends at once."""
@@ -331,39 +337,6 @@ class _OfflineFetcher(_NetworkFetcher):
         if url.endswith(f"{_METADATA_PATH}/timestamp.json") and len(self._timestamp) <= max_length:
             return self._timestamp
         raise tuf_errors.DownloadHTTPError("not on this PC's disk", 404)
-
-
-@dataclass(frozen=True)
-class _MetadataFiles:
-    """The metadata files of one verified state."""
-
-    roots: dict[str, bytes]
-    roles: dict[str, bytes]
-
-    def lay_out(self, directory: Path) -> None:
-        """Write them where tuf looks for its cache; not durable, the directory is a temporary one."""
-        (directory / "root_history").mkdir()
-        for version, data in self.roots.items():
-            (directory / "root_history" / f"{int(version)}.root.json").write_bytes(data)
-        for name, data in self.roles.items():
-            (directory / _role_file(name)).write_bytes(data)
-
-    @classmethod
-    def read(cls, directory: Path, versions: VerifiedVersions) -> "_MetadataFiles":
-        """Read back what tuf has verified."""
-        roots: dict[str, bytes] = {}
-        for path in sorted((directory / "root_history").iterdir()):
-            match = _ROOT_FILE.match(path.name)
-            if match and int(match[1]) <= versions.root:
-                roots[match[1]] = path.read_bytes()
-        names = ("timestamp", "snapshot", *versions.roles)
-        paths = {name: directory / _role_file(name) for name in names}
-        # a role that no document needed was not fetched
-        return cls(roots=roots, roles={name: path.read_bytes() for name, path in paths.items() if path.is_file()})
-
-
-def _role_file(name: str) -> str:
-    return f"{parse.quote(name, '')}.json"
 
 
 def _document(updater: Updater, files: TrustFiles, target: str, max_bytes: int, scratch: Path) -> bytes:

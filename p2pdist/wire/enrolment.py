@@ -14,10 +14,16 @@ from p2pdist.wire.codec import DecodeError, Record
 TOKEN_PREFIX = "p2pd-"  # noqa: S105 - a marker, not a secret
 MAX_TOKEN_CHARS = 1_000
 SECRET_BYTES = 16
+MAX_TAGS = 20  # of one PC: its kind, its branch, its ring
 MAX_ENROLMENT_BODY_BYTES = 64 << 10  # two certificates, two CAs and a TUF root with several keys
 _CHECKSUM_BYTES = 4
 
+TAG_PATTERN = r"^[a-z0-9._-]{1,40}\Z"
+
 Pem = Annotated[str, msgspec.Meta(max_length=16_384)]
+Tag = Annotated[str, msgspec.Meta(pattern=TAG_PATTERN, max_length=40)]
+Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
+"""What an operator calls the PCs of one token, such as kiosk or branch-7; sorted, each once."""
 
 
 class Token(Record, frozen=True):
@@ -60,6 +66,7 @@ class EnrolReply(Record, frozen=True):
     certificates: Certificates
     tuf_root: str
     """The TUF root metadata to start from, JSON text."""
+    tags: Tags = ()
 
 
 class RenewRequest(Record, frozen=True):

@@ -14,7 +14,7 @@ from bandwidth.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.wire import codec
 from p2pdist.wire.codec import Record
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 MAX_PIECES = 65_536  # 10 GB at 256 KiB is 40 960; keeps a bitfield at 8 KiB
 MAX_PIECE_BYTES = 4 << 20  # one piece is held whole in memory on either side
@@ -22,15 +22,18 @@ MAX_CONTROL_FRAME_BYTES = 256 << 10  # a report on every patch, or a full peer l
 MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
 MAX_ADDRESSES = 16  # a PC with VPNs and containers; the rest cannot matter for the site
 MAX_SITE_PEERS = 200  # more neighbours than libtorrent uses connections for
-MAX_PATCHES_PER_REPORT = 256
+MAX_PATCHES_PER_REPORT = 64  # with two texts each, whatever their script, within a control frame
 MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
 MAX_REPORT_SECONDS = 60  # what a report on the line covers: an older view says nothing of now
 MAX_LIMIT_REASONS = 32  # of a closed list of 15
+MAX_TEMPLATE_ITEMS = 50  # questions of one template: what a person reads in a table
+MAX_LABEL_CHARS = 80  # of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
 Address = Annotated[str, msgspec.Meta(min_length=2, max_length=45)]  # longest IPv6 text
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
@@ -134,6 +137,25 @@ class LinkReport(Message, frozen=True, tag="link"):
     """Smoothed minus least round trip of others' connections; None where none is seen."""
 
 
+class DiagnosisAnswer(Record, frozen=True):
+    """What a PC says to one item of a template."""
+
+    label: Label
+    applies: bool
+    """Whether the item asks this PC at all."""
+    needed: bool | None
+    """None where it does not."""
+    reason: Text
+    """In words: what decided."""
+
+
+class Diagnosis(Message, frozen=True, tag="diagnosis"):
+    """Everything a PC says to a template; replaces its previous answers. Sent when one of them has changed."""
+
+    template: Name
+    answers: Annotated[tuple[DiagnosisAnswer, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
+
+
 # --- seed server → endpoint, control connection ---------------------------------------
 
 
@@ -223,7 +245,7 @@ class Piece(Message, frozen=True, tag="piece"):
 
 
 Hello: TypeAlias = ControlHello | DataHello
-FromEndpoint: TypeAlias = Want | PieceStored | PieceRejected | Report | LinkReport | Goodbye
+FromEndpoint: TypeAlias = Want | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | Goodbye
 FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Goodbye
 OnDataConnection: TypeAlias = Piece | Goodbye
 

@@ -87,7 +87,8 @@ class WebPort:
             verdict = self.database.take_token(secret, now)
             if verdict != "accepted":
                 raise _RefusedError(403, _TOKEN_PROBLEMS[verdict], counts=True)
-            self.database.add_endpoint(endpoint_id, request.hostname, now)
+            tags = self.database.token_tags(secret)
+            self.database.add_endpoint(endpoint_id, request.hostname, now, tags)
         log.info("endpoint enrolled", endpoint=endpoint_id, hostname=request.hostname)
         return EnrolReply(
             endpoint_id=endpoint_id,
@@ -95,6 +96,7 @@ class WebPort:
             origin_port=self.origin_port,
             certificates=certificates,
             tuf_root=tuf_root,
+            tags=tags,
         )
 
     def renew(self, request: RenewRequest, now: float) -> Record:

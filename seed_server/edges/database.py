@@ -8,7 +8,6 @@ process holds the database, STORAGE when the disk is full or the file damaged.
 """
 
 import hashlib
-import json
 import os
 import sqlite3
 import threading
@@ -21,7 +20,8 @@ from typing import Any, Literal, Self, TypeAlias
 import msgspec
 
 from p2pdist.errors import ExitCode, UserError
-from p2pdist.wire.messages import PatchReport
+from p2pdist.manifest.template import MAX_TEMPLATES
+from p2pdist.wire.messages import Diagnosis, PatchReport
 from seed_server.edges.database_rows import (
     ADD_PATCH,
     ADD_PAYLOAD,
@@ -30,10 +30,16 @@ from seed_server.edges.database_rows import (
     MIGRATIONS,
     SCHEMA,
     SCHEMA_VERSION,
+    DiagnosisRow,
     EndpointRow,
     PatchRow,
     ReportRow,
     SiteLimitRow,
+    diagnosis_row,
+    endpoint_row,
+    report_values,
+    site_limit_row,
+    site_limit_values,
 )
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
@@ -175,13 +181,16 @@ class Database:
 
     # --- tokens ---------------------------------------------------------------------------
 
-    def add_token(self, secret: bytes, uses: int, expires_at: float, now: float) -> None:
-        """Accept ``secret`` for ``uses`` enrolments until ``expires_at``; only its SHA-256 is stored."""
+    def add_token(self, secret: bytes, uses: int, expires_at: float, now: float, tags: Sequence[str] = ()) -> None:
+        """Accept ``secret`` for ``uses`` enrolments until ``expires_at``; only its SHA-256 is stored.
+
+        The PCs that it enrols get ``tags``, as `wire.enrolment.Tags`.
+        """
         with self._transaction() as connection:
             connection.execute("DELETE FROM tokens WHERE expires_at < ?", (now - SPENT_TOKEN_KEPT_SECONDS,))
             connection.execute(
-                "INSERT INTO tokens (secret_sha256, uses_left, expires_at, created_at) VALUES (?, ?, ?, ?)",
-                (hashlib.sha256(secret).digest(), uses, expires_at, now),
+                "INSERT INTO tokens (secret_sha256, uses_left, expires_at, created_at, tags) VALUES (?, ?, ?, ?, ?)",
+                (hashlib.sha256(secret).digest(), uses, expires_at, now, " ".join(tags)),
             )
 
     def take_token(self, secret: bytes, now: float) -> TokenVerdict:
@@ -198,26 +207,31 @@ class Database:
             connection.execute("UPDATE tokens SET uses_left = uses_left - 1 WHERE secret_sha256 = ?", key)
             return "accepted"
 
+    def token_tags(self, secret: bytes) -> tuple[str, ...]:
+        """Return the tags of a token; of an unknown one, none."""
+        rows = self._rows("SELECT tags FROM tokens WHERE secret_sha256 = ?", (hashlib.sha256(secret).digest(),))
+        return tuple(rows[0]["tags"].split()) if rows else ()
+
     # --- endpoints ------------------------------------------------------------------------
 
-    def add_endpoint(self, endpoint_id: str, hostname: str, now: float) -> None:
+    def add_endpoint(self, endpoint_id: str, hostname: str, now: float, tags: Sequence[str] = ()) -> None:
         """Record an enrolment; a key that enrols again keeps its row, and stays denied if it was."""
         with self._transaction() as connection:
             connection.execute(
-                "INSERT INTO endpoints (endpoint_id, hostname, enrolled_at) VALUES (?, ?, ?) "
+                "INSERT INTO endpoints (endpoint_id, hostname, enrolled_at, tags) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (endpoint_id) DO UPDATE SET hostname = excluded.hostname, "
-                "enrolled_at = excluded.enrolled_at",
-                (endpoint_id, hostname, now),
+                "enrolled_at = excluded.enrolled_at, tags = excluded.tags",
+                (endpoint_id, hostname, now, " ".join(tags)),
             )
 
     def endpoints(self) -> list[EndpointRow]:
         """Return all endpoints, by hostname."""
-        return [_endpoint(row) for row in self._rows("SELECT * FROM endpoints ORDER BY hostname, endpoint_id")]
+        return [endpoint_row(row) for row in self._rows("SELECT * FROM endpoints ORDER BY hostname, endpoint_id")]
 
     def endpoint(self, endpoint_id: str) -> EndpointRow | None:
         """Return one endpoint, or None when it is not enrolled."""
         rows = self._rows("SELECT * FROM endpoints WHERE endpoint_id = ?", (endpoint_id,))
-        return _endpoint(rows[0]) if rows else None
+        return endpoint_row(rows[0]) if rows else None
 
     def set_denied(self, endpoint_id: str, denied: bool) -> None:
         """Deny an endpoint, or allow it again."""
@@ -273,34 +287,51 @@ class Database:
         """Keep an endpoint's newest report on each patch; of unpublished patches and unknown endpoints, nothing."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 "
+                "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 "
                 "WHERE EXISTS (SELECT 1 FROM patches WHERE patch_id = ?2 AND version = ?3) "
                 "AND EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1) "
                 "ON CONFLICT (endpoint_id, patch_id, version) DO UPDATE SET state = excluded.state, "
                 "progress = excluded.progress, bytes_from_origin = excluded.bytes_from_origin, "
                 "bytes_from_peers = excluded.bytes_from_peers, bytes_wasted = excluded.bytes_wasted, "
-                "seconds = excluded.seconds, error = excluded.error, reported_at = excluded.reported_at",
-                [
-                    (
-                        endpoint_id,
-                        r.patch_id,
-                        r.version,
-                        r.state,
-                        float(r.progress),
-                        r.bytes_from_origin,
-                        r.bytes_from_peers,
-                        r.bytes_wasted,
-                        float(r.seconds),
-                        r.error,
-                        now,
-                    )
-                    for r in reports
-                ],
+                "seconds = excluded.seconds, error = excluded.error, reported_at = excluded.reported_at, "
+                "install = excluded.install, install_reason = excluded.install_reason",
+                [report_values(endpoint_id, report, now) for report in reports],
             )
 
     def reports(self) -> list[ReportRow]:
         """Return the newest report of every endpoint on every patch."""
         return [ReportRow(**row) for row in self._rows("SELECT * FROM reports ORDER BY patch_id, version, endpoint_id")]
+
+    # --- diagnoses ------------------------------------------------------------------------
+
+    def save_diagnosis(self, endpoint_id: str, diagnosis: Diagnosis, now: float) -> None:
+        """Keep an endpoint's answers to a template in place of the ones before; of an unknown endpoint, nothing.
+
+        Whoever answers to made-up templates fills up the room for its own answers, `MAX_TEMPLATES`, and no other's.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM diagnoses WHERE endpoint_id = ? AND template = ?", (endpoint_id, diagnosis.template)
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO diagnoses SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                "WHERE EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1) AND ?8 > "
+                "(SELECT count(DISTINCT template) FROM diagnoses WHERE endpoint_id = ?1 AND template <> ?2)",
+                [
+                    (endpoint_id, diagnosis.template, a.label, a.applies, a.needed, a.reason, now, MAX_TEMPLATES)
+                    for a in diagnosis.answers
+                ],
+            )
+
+    def diagnoses(self, template: str) -> list[DiagnosisRow]:
+        """Return the newest answers of every endpoint to a template."""
+        rows = self._rows("SELECT * FROM diagnoses WHERE template = ? ORDER BY endpoint_id, label", (template,))
+        return [diagnosis_row(row) for row in rows]
+
+    def forget_diagnoses(self, template: str) -> None:
+        """Forget all answers to a template: it is another one now, or gone."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM diagnoses WHERE template = ?", (template,))
 
     # --- sites ------------------------------------------------------------------------------
 
@@ -309,39 +340,12 @@ class Database:
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        r.site,
-                        r.at,
-                        int(r.active),
-                        r.endpoints,
-                        r.fetchers,
-                        r.rate,
-                        r.capacity,
-                        int(r.configured),
-                        r.state,
-                        r.reason,
-                        json.dumps(r.seconds),
-                        r.yield_seconds,
-                        r.sending_seconds,
-                    )
-                    for r in rows
-                ],
+                [site_limit_values(row) for row in rows],
             )
 
     def site_limits(self) -> list[SiteLimitRow]:
         """Return the newest word on each site's limit, by name."""
-        return [
-            SiteLimitRow(
-                **row
-                | {
-                    "active": bool(row["active"]),
-                    "configured": bool(row["configured"]),
-                    "seconds": json.loads(row["seconds"]),
-                }
-            )
-            for row in self._rows("SELECT * FROM site_limits ORDER BY site")
-        ]
+        return [site_limit_row(row) for row in self._rows("SELECT * FROM site_limits ORDER BY site")]
 
     # --- WAN bytes ------------------------------------------------------------------------
 
@@ -357,10 +361,6 @@ class Database:
     def wan_bytes(self) -> dict[tuple[str, str], int]:
         """Return payload bytes sent by the origin, by (site, torrent hash)."""
         return {(row["site"], row["torrent_hash"]): row["bytes"] for row in self._rows("SELECT * FROM wan_bytes")}
-
-
-def _endpoint(row: dict[str, Any]) -> EndpointRow:
-    return EndpointRow(**(row | {"denied": bool(row["denied"]), "connected": bool(row["connected"])}))
 
 
 @contextmanager

@@ -3,16 +3,22 @@
 Times are seconds since 1970.
 """
 
-from p2pdist.wire.codec import Record
+import json
+from collections.abc import Mapping
+from typing import Any
 
-SCHEMA_VERSION = 3
+from p2pdist.wire.codec import Record
+from p2pdist.wire.messages import PatchReport
+
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE tokens (
     secret_sha256 BLOB PRIMARY KEY,
     uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
     expires_at REAL NOT NULL,
-    created_at REAL NOT NULL
+    created_at REAL NOT NULL,
+    tags TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE endpoints (
     endpoint_id TEXT PRIMARY KEY,
@@ -23,7 +29,8 @@ CREATE TABLE endpoints (
     address TEXT NOT NULL DEFAULT '',
     software TEXT NOT NULL DEFAULT '',
     connected INTEGER NOT NULL DEFAULT 0,
-    last_seen_at REAL NOT NULL DEFAULT 0
+    last_seen_at REAL NOT NULL DEFAULT 0,
+    tags TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE patches (
     patch_id TEXT NOT NULL,
@@ -64,6 +71,8 @@ CREATE TABLE reports (
     seconds REAL NOT NULL,
     error TEXT NOT NULL,
     reported_at REAL NOT NULL,
+    install TEXT NOT NULL DEFAULT '',
+    install_reason TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (endpoint_id, patch_id, version),
     FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -88,6 +97,16 @@ CREATE TABLE wan_bytes (
     bytes INTEGER NOT NULL,
     PRIMARY KEY (site, torrent_hash)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE diagnoses (
+    endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+    template TEXT NOT NULL,
+    label TEXT NOT NULL,
+    applies INTEGER NOT NULL,
+    needed INTEGER,
+    reason TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (endpoint_id, template, label)
+) STRICT, WITHOUT ROWID;
 """
 
 
@@ -108,7 +127,17 @@ ALTER TABLE new_patches RENAME TO patches;
 """  # noqa: S608 - our own schema
 
 # from one version to the next; each is one transaction, with foreign keys off: a table may be made anew
-MIGRATIONS = {1: _table("site_limits"), 2: _SEVERAL_PAYLOADS}
+MIGRATIONS = {
+    1: _table("site_limits"),
+    2: _SEVERAL_PAYLOADS,
+    3: f"""
+ALTER TABLE tokens ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE endpoints ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN install TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN install_reason TEXT NOT NULL DEFAULT '';
+{_table("diagnoses")}
+""",
+}
 
 
 class SiteLimitRow(Record, frozen=True):
@@ -191,6 +220,8 @@ class EndpointRow(Record, frozen=True):
     connected: bool
     last_seen_at: float
     """0.0 when it has never connected."""
+    tags: tuple[str, ...] = ()
+    """From the token that it was enrolled with."""
 
 
 class ReportRow(Record, frozen=True):
@@ -207,3 +238,75 @@ class ReportRow(Record, frozen=True):
     seconds: float
     error: str
     reported_at: float
+    install: str = ""
+    install_reason: str = ""
+
+
+class DiagnosisRow(Record, frozen=True):
+    """What an endpoint last said to one item of a template; fields as in `wire.messages.DiagnosisAnswer`."""
+
+    endpoint_id: str
+    template: str
+    label: str
+    applies: bool
+    needed: bool | None
+    reason: str
+    at: float
+
+
+def diagnosis_row(row: Mapping[str, Any]) -> DiagnosisRow:
+    """Return a row of the table, its 0 and 1 as false and true."""
+    needed = row["needed"]
+    return DiagnosisRow(
+        **dict(row) | {"applies": bool(row["applies"]), "needed": None if needed is None else bool(needed)}
+    )
+
+
+def endpoint_row(row: Mapping[str, Any]) -> EndpointRow:
+    """Return a row of the table as its type."""
+    shaped = {"denied": bool(row["denied"]), "connected": bool(row["connected"]), "tags": tuple(row["tags"].split())}
+    return EndpointRow(**dict(row) | shaped)
+
+
+def site_limit_row(row: Mapping[str, Any]) -> SiteLimitRow:
+    """Return a row of the table as its type."""
+    shaped = {name: bool(row[name]) for name in ("active", "configured")}
+    return SiteLimitRow(**dict(row) | shaped | {"seconds": json.loads(row["seconds"])})
+
+
+def report_values(endpoint_id: str, report: PatchReport, now: float) -> tuple[object, ...]:
+    """Return the columns of an endpoint's report, in the table's order."""
+    return (
+        endpoint_id,
+        report.patch_id,
+        report.version,
+        report.state,
+        float(report.progress),
+        report.bytes_from_origin,
+        report.bytes_from_peers,
+        report.bytes_wasted,
+        float(report.seconds),
+        report.error,
+        now,
+        report.install,
+        report.install_reason,
+    )
+
+
+def site_limit_values(row: SiteLimitRow) -> tuple[object, ...]:
+    """Return the columns of a site's limit, in the table's order."""
+    return (
+        row.site,
+        row.at,
+        int(row.active),
+        row.endpoints,
+        row.fetchers,
+        row.rate,
+        row.capacity,
+        int(row.configured),
+        row.state,
+        row.reason,
+        json.dumps(row.seconds),
+        row.yield_seconds,
+        row.sending_seconds,
+    )

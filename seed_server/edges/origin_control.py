@@ -10,6 +10,7 @@ from p2pdist.identifiers import PieceIndex, TorrentHash
 from p2pdist.wire.bitfield import BitfieldError, unpack
 from p2pdist.wire.codec import DecodeError
 from p2pdist.wire.messages import (
+    Diagnosis,
     FromEndpoint,
     Goodbye,
     LinkReport,
@@ -122,6 +123,8 @@ class ControlConversation:
                 self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case Report():
                 self._records.report(self._session.endpoint, message.patches)
+            case Diagnosis():
+                self._records.diagnosis(self._session.endpoint, message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
             case Goodbye():

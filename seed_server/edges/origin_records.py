@@ -8,7 +8,8 @@ import trio
 
 from p2pdist.errors import UserError
 from p2pdist.identifiers import EndpointId, SiteName, TorrentHash
-from p2pdist.wire.messages import PatchReport
+from p2pdist.manifest.template import MAX_TEMPLATES
+from p2pdist.wire.messages import Diagnosis, PatchReport
 from seed_server.edges.database import Database, SiteLimitRow
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
@@ -30,13 +31,14 @@ class _Seen:
 @dataclass
 class _Batch:
     reports: dict[EndpointId, dict[tuple[str, str], PatchReport]] = field(default_factory=dict)
+    diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
     seen: dict[EndpointId, _Seen] = field(default_factory=dict)
     sent_bytes: dict[tuple[SiteName, TorrentHash], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.reports or self.seen or self.sent_bytes or self.damaged or self.limits)
+        return any((self.reports, self.diagnoses, self.seen, self.sent_bytes, self.damaged, self.limits))
 
 
 class OriginRecords:
@@ -55,6 +57,12 @@ class OriginRecords:
             key = (patch.patch_id, patch.version)
             if key in waiting or len(waiting) < MAX_WAITING_REPORTS:
                 waiting[key] = patch
+
+    def diagnosis(self, endpoint: EndpointId, diagnosis: Diagnosis) -> None:
+        """Keep the newest answers to each template."""
+        waiting = self._batch.diagnoses.setdefault(endpoint, {})
+        if diagnosis.template in waiting or len(waiting) < MAX_TEMPLATES:
+            waiting[diagnosis.template] = diagnosis
 
     def seen(self, endpoint: EndpointId, site: SiteName, address: str, software: str, *, connected: bool) -> None:
         """Keep where an endpoint is."""
@@ -106,6 +114,9 @@ class OriginRecords:
                 )
             for endpoint, reports in batch.reports.items():
                 self._database.save_reports(endpoint, reports.values(), now)
+            for endpoint, diagnoses in batch.diagnoses.items():
+                for diagnosis in diagnoses.values():
+                    self._database.save_diagnosis(endpoint, diagnosis, now)
             for (site, torrent), count in batch.sent_bytes.items():
                 self._database.add_wan_bytes(site, torrent, count)
             for torrent, reason in batch.damaged.items():
@@ -117,6 +128,8 @@ class OriginRecords:
         newer = self._batch
         for endpoint, reports in batch.reports.items():
             newer.reports[endpoint] = reports | newer.reports.get(endpoint, {})
+        for endpoint, diagnoses in batch.diagnoses.items():
+            newer.diagnoses[endpoint] = diagnoses | newer.diagnoses.get(endpoint, {})
         newer.seen = batch.seen | newer.seen
         newer.limits = batch.limits | newer.limits
         newer.damaged = batch.damaged | newer.damaged

@@ -42,13 +42,8 @@ from p2pdist.manifest import (
     manifest_target,
     torrent_target,
 )
-from seed_server.core.role_policy import (
-    ONLINE_ROLES,
-    OnlineLifetimes,
-    RoleExpiry,
-    lifetimes_of_roles,
-    roles_due,
-)
+from p2pdist.manifest.template import TEMPLATES_PREFIX
+from seed_server.core.role_policy import ONLINE_ROLES, OnlineLifetimes, RoleExpiry, lifetimes_of_roles, roles_due
 from seed_server.edges import repository_files
 from seed_server.edges.file_lock import FileLock
 from seed_server.edges.key_files import key_path, load_signing_key
@@ -56,10 +51,9 @@ from seed_server.edges.repository_files import damaged, untrusted
 from seed_server.settings import ServerHome, ServerSettings
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
-MAX_TARGETS_ROLE_BYTES = 5 << 20  # endpoints refuse a larger one, and with it everything: about 8 000 patches
 
 _DELEGATED_PATHS = {
-    "patches": ["patches/*", "torrents/*"],
+    "patches": ["patches/*", "torrents/*", f"{TEMPLATES_PREFIX}*"],
     "rollouts": ["rollouts/*"],
     "profiles": ["profiles/*"],
 }
@@ -165,6 +159,11 @@ class Repository:
         role = self._load().targets["profiles"].signed
         return {name: self._read_target(role, name) for name in role.targets}
 
+    def templates(self) -> dict[str, bytes]:
+        """Return the diagnosis templates, by target path."""
+        patches = self._load().targets["patches"].signed
+        return {name: self._read_target(patches, name) for name in patches.targets if name.startswith(TEMPLATES_PREFIX)}
+
     # --- changes ---------------------------------------------------------------------
 
     def publish_patch(
@@ -200,14 +199,23 @@ class Repository:
 
     def change_profile(self, target: str, data: bytes | None, *, profiles_key: Ed25519PrivateKey, now: float) -> int:
         """Sign a site's profile, or its removal (None); return the new timestamp version. Raises as `publish_patch`."""
+        return self._change("profiles", target, data, profiles_key, now)
+
+    def change_template(self, target: str, data: bytes | None, *, patches_key: Ed25519PrivateKey, now: float) -> int:
+        """Sign a template, or its removal, likewise; REFUSED also where `renew_offline_roles` must come first."""
+        return self._change("patches", target, data, patches_key, now)
+
+    def _change(self, role: str, target: str, data: bytes | None, key: Ed25519PrivateKey, now: float) -> int:
         with self._writing():
             current = self._load()
-            profiles = current.targets["profiles"].signed
+            targets = current.targets[role].signed
             if data is None:
-                profiles.targets.pop(target, None)
+                targets.targets.pop(target, None)
+            elif not _delegated(current, role).is_delegated_path(target):
+                raise repository_files.outdated(target.partition("/")[0])
             else:
-                self._add_target(profiles, target, data)
-            return self._commit(current, ("profiles",), {**self._online_keys(), "profiles": profiles_key}, now)
+                self._add_target(targets, target, data)
+            return self._commit(current, (role,), {**self._online_keys(), role: key}, now)
 
     def refresh_timestamp(self, now: float, *, force: bool = False) -> bool:
         """Sign anew every online role that is past half of its life; return whether anything was written.
@@ -226,12 +234,16 @@ class Repository:
         return bool(due) or force
 
     def renew_offline_roles(self, keys: Keys, now: float) -> None:
-        """Sign root, targets, patches and profiles anew, content unchanged. ``keys`` holds `OFFLINE_KEYS`.
+        """Sign root, targets, patches and profiles anew; what each may sign becomes what this version needs.
+
+        ``keys`` holds `OFFLINE_KEYS`; targets stay as they are.
 
         Raises `UserError`: REFUSED for a key that the repository does not trust, BUSY, STORAGE.
         """
         with self._writing():
             current = self._load()
+            for role, paths in _DELEGATED_PATHS.items():
+                _delegated(current, role).paths = list(paths)
             self._commit(current, ("targets", "patches", "profiles"), {**self._online_keys(), **keys}, now)
             self._sign_root(current.root, keys, now)
 
@@ -265,10 +277,7 @@ class Repository:
         except FileNotFoundError:
             if self._home.tuf_metadata.exists():
                 raise damaged(name) from None
-            raise UserError(
-                f"There is no repository in {self._home.root}. Name the right directory with --home.",
-                ExitCode.NOT_SET_UP,
-            ) from None
+            raise repository_files.missing(self._home) from None
         except OSError as error:
             raise UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", ExitCode.STORAGE) from error
         except RepositoryError as error:
@@ -299,11 +308,7 @@ class Repository:
             try:
                 yield
             except OSError as error:
-                raise UserError(
-                    f"Cannot write to the repository in {self._home.root}: {error.strerror}. Nothing was announced; "
-                    "check the disk's space and permissions, then try again.",
-                    ExitCode.STORAGE,
-                ) from error
+                raise repository_files.unwritable(self._home, error) from error
 
     def _add_target(self, role: Targets, name: str, data: bytes) -> None:
         target = TargetFile.from_data(name, data, ["sha256"])
@@ -319,12 +324,7 @@ class Repository:
         for name in changed:
             delegator = current.root.signed if name == "targets" else current.targets["targets"].signed
             data = self._sign_next(name, current.targets[name], delegator, keys, now)
-            if len(data) > MAX_TARGETS_ROLE_BYTES:
-                raise UserError(
-                    f"The repository's {name} role would have {len(data)} bytes, and endpoints accept "
-                    f"{MAX_TARGETS_ROLE_BYTES}; nothing was announced. Start a new repository for further patches.",
-                    ExitCode.REFUSED,
-                )
+            repository_files.check_size(name, len(data))
             version = current.targets[name].signed.version
             durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
             current.snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(version, data, ["sha256"])
@@ -355,6 +355,13 @@ class Repository:
         except RepositoryError as error:
             raise untrusted(_KEY_OF_ROLE.get(role, role)) from error
         return metadata.to_bytes()
+
+
+def _delegated(current: _Current, role: str) -> DelegatedRole:
+    delegations = current.targets["targets"].signed.delegations
+    if delegations is None or delegations.roles is None or role not in delegations.roles:
+        raise damaged("targets")
+    return delegations.roles[role]
 
 
 def _first_versions(keys: Keys) -> _Current:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from p2pdist.errors import ExitCode, UserError
 from seed_server.settings import ServerHome
 
+MAX_TARGETS_ROLE_BYTES = 5 << 20  # endpoints refuse a larger one, and with it everything: about 8 000 patches
 KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
 
 
@@ -25,12 +26,47 @@ def prune(home: ServerHome, newest_versions: Mapping[str, int], rollouts: str) -
         path.unlink(missing_ok=True)
 
 
+def check_size(role: str, size_bytes: int) -> None:
+    """Raise `UserError` (REFUSED) for metadata that endpoints would not accept."""
+    if size_bytes > MAX_TARGETS_ROLE_BYTES:
+        raise UserError(
+            f"The repository's {role} role would have {size_bytes} bytes, and endpoints accept "
+            f"{MAX_TARGETS_ROLE_BYTES}; nothing was announced. Start a new repository for further patches.",
+            ExitCode.REFUSED,
+        )
+
+
+def outdated(what: str) -> UserError:
+    """Return what is raised for a document of a kind that the repository's older delegations do not cover."""
+    return UserError(
+        f"This repository was made before there were {what}: endpoints would not trust one. Run 'seed-server renew' "
+        "with all offline keys once, then try again.",
+        ExitCode.REFUSED,
+    )
+
+
 def untrusted(key: str) -> UserError:
     """Return what is raised for a key that endpoints do not trust."""
     return UserError(
         f"The {key} key is not the one that this repository trusts; nothing was announced. "
         "Use the offline folder that 'seed-server init' made for this server.",
         ExitCode.REFUSED,
+    )
+
+
+def missing(home: ServerHome) -> UserError:
+    """Return what is raised where there is no repository."""
+    return UserError(
+        f"There is no repository in {home.root}. Name the right directory with --home.", ExitCode.NOT_SET_UP
+    )
+
+
+def unwritable(home: ServerHome, error: OSError) -> UserError:
+    """Return what is raised when the disk does not take a change."""
+    return UserError(
+        f"Cannot write to the repository in {home.root}: {error.strerror}. Nothing was announced; "
+        "check the disk's space and permissions, then try again.",
+        ExitCode.STORAGE,
     )
 
 

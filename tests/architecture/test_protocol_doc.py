@@ -65,7 +65,7 @@ def test_every_cap_is_named_with_its_value(cap: tuple[str, int]) -> None:
 
 
 def test_every_state_is_named() -> None:
-    for state in typing.get_args(messages.PatchState):
+    for state in (*typing.get_args(messages.PatchState), *filter(None, typing.get_args(messages.InstallState))):
         assert f"`{state}`" in section("`report` (`Report`)")
 
 

@@ -16,11 +16,14 @@ from bandwidth.core.states import State
 from bandwidth.profiles.parse import parse_profile
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import SiteName
+from p2pdist.manifest.template import MAX_TEMPLATES
 from p2pdist.wire.frames import encode_frame
 from p2pdist.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     PROTOCOL_VERSION,
     DataHello,
+    Diagnosis,
+    DiagnosisAnswer,
     LinkReport,
     LinkWatch,
     Message,
@@ -183,13 +186,25 @@ class TestServing:
             bytes_wasted=0,
             seconds=2.0,
             error="",
+            install="waiting",
+            install_reason="window at 22:00",
         )
         await endpoint.control.send(Report(patches=[report]))
-        # the answer to a Want shows that the report before it has been taken
+        answer = DiagnosisAnswer(label="old openssl", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
+        await endpoint.control.send(Diagnosis(template="december", answers=(answer,)))
+        for number in range(2 * MAX_TEMPLATES):  # a flood of made-up ones costs the earlier nothing
+            await endpoint.control.send(Diagnosis(template=f"made-up-{number}", answers=(answer,)))
+        # the answer to a Want shows that what came before it has been taken
         await endpoint.control.send(unknown_want())
         await endpoint.control.expect(Unavailable)
         await lab.server._records.flush()
-        assert [(r.endpoint_id, r.state) for r in lab.database.reports()] == [(endpoint.identity.endpoint, "verified")]
+        assert [(r.endpoint_id, r.state, r.install, r.install_reason) for r in lab.database.reports()] == [
+            (endpoint.identity.endpoint, "verified", "waiting", "window at 22:00")
+        ]
+        assert [(r.endpoint_id, r.label, r.needed, r.reason) for r in lab.database.diagnoses("december")] == [
+            (endpoint.identity.endpoint, "old openssl", True, "openssl 3.0.11 < 3.0.17")
+        ]
+        assert lab.database.diagnoses(f"made-up-{MAX_TEMPLATES}") == []
         row = lab.database.endpoint(endpoint.identity.endpoint)
         assert row is not None
         assert (row.connected, row.site, row.address) == (True, endpoint.welcome.site, endpoint.identity.local_address)

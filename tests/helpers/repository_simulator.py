@@ -38,7 +38,7 @@ from p2pdist.manifest import (
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
-PATHS = {"patches": ["patches/*", "torrents/*"], "rollouts": ["rollouts/*"], "profiles": ["profiles/*"]}
+PATHS = {"patches": ["patches/*", "torrents/*", "templates/*"], "rollouts": ["rollouts/*"], "profiles": ["profiles/*"]}
 BASE_URL = "https://127.0.0.1:8443"
 
 

@@ -214,6 +214,28 @@ def test_a_token_names_server_pin_and_a_secret_that_the_database_accepts(shell: 
         ]  # fmt: skip
 
 
+def test_tags_of_a_token_are_sorted_and_shown_with_its_endpoints(shell: Shell) -> None:
+    shell.init()
+    facts = json.loads(shell("token", "--tag", "kiosk", "--tag", "branch-7", "--tag", "kiosk", "--json"))
+    assert facts["tags"] == ["branch-7", "kiosk"]
+    with Database.open(shell.home.database) as database:
+        assert database.token_tags(decode_token(facts["token"]).secret) == ("branch-7", "kiosk")
+        database.add_endpoint(ENDPOINT, "pc-1", 1.0, ("branch-7", "kiosk"))
+    assert "branch-7 kiosk" in shell("endpoints")
+    assert json.loads(shell("endpoints", "--json"))[0]["tags"] == ["branch-7", "kiosk"]
+
+
+@pytest.mark.parametrize("tag", ["Kiosk", "", "a b", "t" * 41, "tag\n", "ü"])
+def test_tags_that_are_none(shell: Shell, tag: str) -> None:
+    shell.init()
+    assert "is no tag" in shell("token", "--tag", tag, code=ExitCode.USAGE)
+
+
+def test_too_many_tags(shell: Shell) -> None:
+    shell.init()
+    assert "at most 20" in shell("token", *(f"--tag=t{n}" for n in range(21)), code=ExitCode.USAGE)
+
+
 @pytest.mark.parametrize("ttl", ["0s", "31d", "1", "h", "-1h", "1.5h", "", "²h"])
 def test_durations_that_are_none(shell: Shell, ttl: str) -> None:
     shell.init()

@@ -22,7 +22,9 @@ def patch(version: str, sequence: int) -> PatchRow:
     )  # fmt: skip
 
 
-def fleet(*, connected: bool = True, state: str = "verified", error: str = "") -> FleetStatus:
+def fleet(
+    *, connected: bool = True, state: str = "verified", error: str = "", install: str = "", install_reason: str = ""
+) -> FleetStatus:
     endpoint = EndpointRow(
         endpoint_id=ID, hostname=HOSTNAME, enrolled_at=1.0, denied=False, site=SITE, address="192.168.100.254",
         software="p2pdist 1", connected=connected, last_seen_at=5.0,
@@ -30,6 +32,7 @@ def fleet(*, connected: bool = True, state: str = "verified", error: str = "") -
     report = ReportRow(
         endpoint_id=ID, patch_id="office", version="1", state=state, progress=0.999, bytes_from_origin=999_900_000,
         bytes_from_peers=999_900_000, bytes_wasted=999_900_000, seconds=3_599.0, error=error, reported_at=9.0,
+        install=install, install_reason=install_reason,
     )  # fmt: skip
     return FleetStatus("hq", True, [patch("1", 1), patch("2", 2)], [endpoint], [report], {(SITE, HASH): 999_900_000})
 
@@ -62,6 +65,36 @@ def test_the_newest_patch_comes_first_and_a_problem_has_a_line_of_its_own() -> N
     assert text.index("office 2") < text.index("office 1")
     assert f"({ID})" in text
     assert "disk is full" in text
+
+
+@pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
+@pytest.mark.parametrize(
+    ("state", "install", "cell", "count"),
+    [
+        ("verified", "rolled_back", "rolled back", "1 rolled back"),
+        ("verified", "waiting", "waiting", "1 waiting"),
+        ("waiting", "not_applicable", "not applicable", "1 not applicable"),
+        ("fetching", "waiting", "away (fetching)", "1 waiting"),
+    ],
+)
+def test_state_of_an_installation_and_its_reason(columns: int, state: str, install: str, cell: str, count: str) -> None:
+    status = fleet(state=state, install=install, install_reason="the service died", connected=False)
+    text = shown(status, columns)
+    (row,) = [line for line in text.splitlines() if "59 m 59 s" in line]
+    assert cell in row
+    assert f"; {count}" in " ".join(text.split())
+    assert f"{install.replace('_', ' ')}: the service died" in " ".join(text.split())
+
+
+def test_installations_are_counted_for_tools() -> None:
+    facts = fleet(install="failed", install_reason="exit code 1").as_json()["patches"][0]
+    assert facts["install"] == {
+        "installed": 0, "installing": 0, "waiting": 0, "failed": 1, "rolled_back": 0, "not_applicable": 0,
+    }  # fmt: skip
+    assert (facts["endpoints"][0]["install"], facts["endpoints"][0]["install_reason"]) == ("failed", "exit code 1")
+    nothing = fleet().as_json()["patches"][0]
+    assert (nothing["endpoints"][0]["install"], nothing["endpoints"][0]["install_reason"]) == (None, None)
+    assert sum(nothing["install"].values()) == 0
 
 
 def test_json_says_null_for_what_is_not_known_and_counts_with_units() -> None:

@@ -13,10 +13,12 @@ from p2pdist.core.catalogue import (
     read_catalogue,
     read_patches,
     read_profile,
+    read_templates,
 )
 from p2pdist.core.suitability import Choice
 from p2pdist.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
 from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts, encode_manifest, manifest_target, torrent_target
+from p2pdist.manifest.template import MAX_TEMPLATES, Template, TemplateItem, encode_template, template_target
 
 HASH = "ab" * 32
 JAPANESE = "cd" * 32
@@ -183,3 +185,30 @@ def test_a_repository_without_rollouts_is_empty_and_one_whose_rollouts_cannot_be
     assert (empty.patches, empty.refused, empty.not_applicable, empty.wanted()) == ((), (), (), {})
     with pytest.raises(DocumentError, match="gone"):
         read_catalogue(lambda _: True, get, site=None, choose=first_payload, held=())
+
+
+def template(name: str) -> bytes:
+    item = TemplateItem(label="kiosks", expression='"kiosk" in tags')
+    return encode_template(Template(format=1, name=name, title="", items=(item,)))
+
+
+def test_one_bad_template_never_holds_up_the_others() -> None:
+    found = {
+        template_target(name): content
+        for name, content in {"b": template("b"), "a": template("a"), "junk": b"junk", "other": template("a")}.items()
+    }
+
+    def get(path: str, cap: int) -> bytes:
+        if path not in found:
+            raise DocumentError("not signed")
+        assert cap >= len(found[path])
+        return found[path]
+
+    names = [*found, template_target("gone")]
+    assert [one.name for one in read_templates(names, get)] == ["a", "b"]
+
+
+def test_no_more_templates_than_the_cap() -> None:
+    targets = [template_target(f"t{n:03}") for n in range(MAX_TEMPLATES + 10)]
+    taken = read_templates(targets, lambda path, _: template(path.rpartition("/")[2]))
+    assert [one.name for one in taken] == [f"t{n:03}" for n in range(MAX_TEMPLATES)]

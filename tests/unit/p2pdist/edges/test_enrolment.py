@@ -132,6 +132,14 @@ async def test_a_token_makes_a_member(serve: Callable[..., Server], home: Path) 
     assert (identity.server_address, identity.web_port) == (ADDRESS, server.port.port)
     assert (identity.server_name, identity.origin_port) == ("hq", 7690)
     assert identity.tuf_root == server.root.encode()
+    assert identity.tags == ()
+
+
+async def test_tags_of_the_token_are_kept(serve: Callable[..., Server], home: Path) -> None:
+    server = serve()
+    server.changes = {"tags": ("branch-7", "kiosk")}
+    await enrolment.enrol(home, server.token, hostname="pc-1", now=time.time())
+    assert identity_store.load_identity(home).tags == ("branch-7", "kiosk")
 
 
 async def test_an_enrolled_home_is_left_alone_unless_forced_and_keeps_its_key(
@@ -290,6 +298,10 @@ async def test_a_wrong_answer_to_the_enrolment_is_refused(
         {"endpoint_id": "a" * 26},
         {"server_name": "\x1b[31m"},
         {"tuf_root": "{}"},
+        {"tags": ("Kiosk",)},
+        {"tags": ("k" * 41,)},
+        {"tags": ("kiosk\n",)},
+        {"tags": tuple(map(str, range(21)))},
         {"control_certificate": "no"},
         {"swarm_certificate": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
     ],

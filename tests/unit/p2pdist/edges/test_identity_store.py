@@ -1,5 +1,6 @@
 """The identity on disk: whole or not at all, for its owner alone, and usable for TLS."""
 
+import dataclasses
 import errno
 import os
 import ssl
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -52,6 +54,17 @@ def exit_code(home: Path) -> tuple[ExitCode, str]:
 
 def test_what_is_saved_is_loaded(identity: Identity, tmp_path: Path) -> None:
     identity_store.save_identity(identity)
+    assert identity_store.load_identity(tmp_path) == identity
+
+
+def test_tags_are_kept_and_a_file_from_before_there_were_any_has_none(identity: Identity, tmp_path: Path) -> None:
+    tagged = dataclasses.replace(identity, tags=("branch-7", "kiosk"))
+    identity_store.save_identity(tagged)
+    assert identity_store.load_identity(tmp_path) == tagged
+    path = tmp_path / "identity" / "identity.json"
+    stored = msgspec.json.decode(path.read_bytes())
+    del stored["tags"]
+    path.write_bytes(msgspec.json.encode(stored))
     assert identity_store.load_identity(tmp_path) == identity
 
 

@@ -24,6 +24,7 @@ from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import SiteName
 from p2pdist.manifest import Manifest, Payload, RolloutEntry, Rollouts
 from p2pdist.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
+from p2pdist.manifest.template import Template, TemplateItem, encode_template, template_target
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.wire.enrolment import Token, encode_token
 from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
@@ -86,7 +87,7 @@ async def running(directory: Path) -> AsyncIterator[Server]:
     tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([ADDRESS], now))
     sockets = listen_sockets([ADDRESS], 0, purpose="web port")
     with Database.create(home.database) as database:
-        database.add_token(SECRET, 1, now + 60, now)
+        database.add_token(SECRET, 1, now + 60, now, ("kiosk",))
         port = WebPort(
             server_name=settings.name,
             origin_port=7690,
@@ -166,10 +167,35 @@ async def test_a_site_s_profile_reaches_its_endpoints_and_stays_over_a_restart(t
             assert (await store.refresh(time.time())).profile is None
 
 
+async def test_a_template_reaches_every_endpoint_and_stays_over_a_restart(tmp_path: Path) -> None:
+    items = (TemplateItem(label="old openssl", expression='package("openssl") < version("3.0.17")'),)
+    template = Template(format=1, name="december", title="", items=items)
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        key = SIGNING_KEYS[server.home.root]["patches"]
+
+        def change(name: str, data: bytes | None) -> None:
+            server.repository.change_template(template_target(name), data, patches_key=key, now=time.time())
+
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert (await store.refresh(time.time())).templates == ()
+            change("december", encode_template(template))
+            change("another-name", encode_template(template))
+            change("junk", b"junk")
+            accepted = await store.refresh(time.time())
+            assert accepted.templates == (template,)
+            assert (accepted.patches, accepted.refused) == ((), ())
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert await store.load_cached(time.time()) == accepted
+            change("december", None)
+            assert (await store.refresh(time.time())).templates == ()
+
+
 async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Path) -> None:
     async with running(tmp_path / "server") as server:
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
-        assert identity.server_name == "Head office"
+        assert (identity.server_name, identity.tags) == ("Head office", ("kiosk",))
+        assert [row.tags for row in server.database.endpoints()] == [("kiosk",)]
         with pytest.raises(UserError) as used:
             await enrolment.enrol(tmp_path / "other", server.token, hostname="other", now=time.time())
         assert used.value.exit_code == ExitCode.REFUSED

@@ -10,6 +10,8 @@ from p2pdist.wire.codec import DecodeError
 from p2pdist.wire.messages import (
     ControlHello,
     DataHello,
+    Diagnosis,
+    DiagnosisAnswer,
     Goodbye,
     LinkReport,
     LinkWatch,
@@ -29,6 +31,7 @@ from p2pdist.wire.messages import (
 )
 
 HASH = "ab" * 32
+ASTRAL = "\N{GRINNING FACE}"  # four bytes
 REPORT = PatchReport(
     patch_id="p", version="1", state="verified", progress=1.0, bytes_from_origin=1, bytes_from_peers=2,
     bytes_wasted=0, seconds=1.5, error="",
@@ -44,6 +47,8 @@ LIMIT = SiteLimit(
     rate=1, capacity=2, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
     yield_seconds=0.5,
 )  # fmt: skip
+ANSWER = DiagnosisAnswer(label="openssl", applies=True, needed=False, reason="openssl 3.0.19 ≥ 3.0.17")
+DIAGNOSIS = Diagnosis(template="december", answers=(ANSWER,))
 CHANNELS: list[tuple[Any, list[Message]]] = [
     (messages.decode_hello, [HELLO, DataHello(protocol=1)]),
     (
@@ -54,6 +59,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
             Report(patches=[REPORT]),
             LINK,
+            DIAGNOSIS,
             Goodbye(reason="bye"),
         ],
     ),
@@ -110,6 +116,10 @@ def test_a_message_of_another_channel_is_refused(decode: Any, group: list[Messag
                 decode(messages.encode_message(message))
 
 
+def answers(count: int, **changes: object) -> dict[str, Any]:
+    return {"answers": [msgspec.to_builtins(ANSWER) | changes] * count}
+
+
 BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     (messages.decode_hello, HELLO, {"addresses": ["::1"] * 16}, {"addresses": ["::1"] * 17}),
     (messages.decode_hello, HELLO, {"software": "s" * 400}, {"software": "s" * 401}),
@@ -127,6 +137,11 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
         {"piece": messages.MAX_PIECES},
     ),
     (messages.decode_from_endpoint, PieceStored(torrent=HASH, piece=0), {"piece": 0}, {"piece": -1}),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(50), answers(51)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1), answers(0)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, label="l" * 80), answers(1, label="l" * 81)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, needed=None), answers(1, needed=0)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, reason="r" * 400), answers(1, reason="r" * 401)),
     (messages.decode_from_endpoint, LINK, {"interval_seconds": 60.0}, {"interval_seconds": 60.1}),
     (messages.decode_from_endpoint, LINK, {"interval_seconds": 1e-9}, {"interval_seconds": 0.0}),
     (messages.decode_from_endpoint, LINK, {"business_bytes": 1 << 50}, {"business_bytes": (1 << 50) + 1}),
@@ -144,8 +159,8 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     (
         messages.decode_from_endpoint,
         Report(patches=[]),
-        {"patches": [msgspec.to_builtins(REPORT)] * 256},
-        {"patches": [msgspec.to_builtins(REPORT)] * 257},
+        {"patches": [msgspec.to_builtins(REPORT)] * 64},
+        {"patches": [msgspec.to_builtins(REPORT)] * 65},
     ),
     (
         messages.decode_from_endpoint,
@@ -188,10 +203,23 @@ def test_caps_hold_at_the_limit_and_one_over(
 
 def test_the_largest_messages_fit_into_their_channels() -> None:
     longest = msgspec.structs.replace(
-        REPORT, patch_id="p" * 64, version="v" * 64, error="e" * 400, bytes_from_origin=1 << 50, seconds=1e10
+        REPORT,
+        patch_id=ASTRAL * 64,
+        version=ASTRAL * 64,
+        error=ASTRAL * 400,
+        install="not_applicable",
+        install_reason=ASTRAL * 400,
+        bytes_from_origin=1 << 50,
+        seconds=1e10,
     )
+    answer = DiagnosisAnswer(label=ASTRAL * 80, applies=False, needed=None, reason=ASTRAL * 400)
+    diagnosis = Diagnosis(template=ASTRAL * 64, answers=(answer,) * messages.MAX_TEMPLATE_ITEMS)
     peer = SitePeer(endpoint_id="a" * 26, address="a" * 45, port=65_535)
     piece = Piece(torrent=HASH, piece=messages.MAX_PIECES - 1, data=bytes(messages.MAX_PIECE_BYTES))
-    control = [Report(patches=[longest] * 256), SitePeers(peers=[peer] * 200)]
+    control = [
+        Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT),
+        SitePeers(peers=[peer] * 200),
+        diagnosis,
+    ]
     assert all(len(messages.encode_message(m)) <= messages.MAX_CONTROL_FRAME_BYTES for m in control)
     assert len(messages.encode_message(piece)) <= messages.MAX_DATA_FRAME_BYTES

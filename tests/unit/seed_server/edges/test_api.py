@@ -87,11 +87,13 @@ def problem(response: httpx.Response) -> str:
 
 async def test_token_buys_certificates_once(tmp_path: Path) -> None:
     async with running(tmp_path) as web:
-        web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
+        web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now, tags=("branch-7", "kiosk"))
         key = new_key()
         response = await web.enrol(key)
         assert response.status_code == 200
         reply = decode_body(response.content, EnrolReply)
+        assert reply.tags == ("branch-7", "kiosk")
+        assert [row.tags for row in web.database.endpoints()] == [reply.tags]
         assert (reply.endpoint_id, reply.server_name, reply.origin_port) == (endpoint_id_of_key(key), "hq", 7690)
         assert [row.endpoint_id for row in web.database.endpoints()] == [reply.endpoint_id]
         again = await web.enrol(new_key())

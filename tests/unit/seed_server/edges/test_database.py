@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from p2pdist.errors import ExitCode, UserError
-from p2pdist.wire.messages import PatchReport
+from p2pdist.manifest.template import MAX_TEMPLATES
+from p2pdist.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.edges import database as database_module
 from seed_server.edges.database import Database, PatchRow
 from seed_server.edges.database_rows import SCHEMA_VERSION
@@ -90,8 +91,20 @@ class TestTokens:
         assert verdicts.count("accepted") == 5
         assert verdicts.count("used") == 11
 
+    def test_tags_come_with_the_token(self, database: Database) -> None:
+        database.add_token(SECRET, 1, expires_at=100.0, now=0.0, tags=("branch-7", "kiosk"))
+        database.add_token(b"o" * 16, 1, expires_at=100.0, now=0.0)
+        assert database.token_tags(SECRET) == ("branch-7", "kiosk")
+        assert database.token_tags(b"o" * 16) == database.token_tags(b"u" * 16) == ()
+
 
 class TestEndpoints:
+    def test_enrolling_again_replaces_the_tags(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0, ("branch-7", "kiosk"))
+        assert [row.tags for row in database.endpoints()] == [("branch-7", "kiosk")]
+        database.add_endpoint(ENDPOINT, "pc", 2.0)
+        assert [row.tags for row in database.endpoints()] == [()]
+
     def test_enrolling_again_keeps_the_denial(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         database.set_denied(ENDPOINT, True)
@@ -146,6 +159,16 @@ class TestPatchesAndReports:
         database.save_reports(ENDPOINT, [report(state="verified", progress=1.0)], 2.0)
         assert [(r.state, r.progress, r.reported_at) for r in database.reports()] == [("verified", 1.0, 2.0)]
 
+    def test_state_of_an_installation_is_kept_with_its_reason(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report(install="waiting", install_reason="window at 22:00")], 1.0)
+        (row,) = database.reports()
+        assert (row.install, row.install_reason, row.reported_at) == ("waiting", "window at 22:00", 1.0)
+        database.save_reports(ENDPOINT, [report(install="installed")], 2.0)
+        (row,) = database.reports()
+        assert (row.install, row.install_reason, row.error) == ("installed", "", "")
+
     def test_report_of_what_does_not_exist_fills_nothing(self, database: Database) -> None:
         database.add_patch(patch())
         database.save_reports(ENDPOINT, [report()], 1.0)
@@ -173,6 +196,52 @@ class TestPatchesAndReports:
         database.add_wan_bytes("hq", TORRENT, 6)
         database.add_wan_bytes("branch", TORRENT, 1)
         assert database.wan_bytes() == {("hq", TORRENT): 11, ("branch", TORRENT): 1}
+
+
+def diagnosis(template: str = "december", **answers: bool | None) -> Diagnosis:
+    return Diagnosis(
+        template=template,
+        answers=tuple(
+            DiagnosisAnswer(label=label, applies=needed is not None, needed=needed, reason=f"because of {label}")
+            for label, needed in answers.items()
+        ),
+    )
+
+
+class TestDiagnoses:
+    def test_newest_answers_replace_all_before(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_diagnosis(ENDPOINT, diagnosis(a=True, b=False), 1.0)
+        database.save_diagnosis(ENDPOINT, diagnosis(b=True, c=None), 2.0)
+        database.save_diagnosis(ENDPOINT, diagnosis("other", a=False), 3.0)
+        assert [(row.label, row.applies, row.needed, row.reason, row.at) for row in database.diagnoses("december")] == [
+            ("b", True, True, "because of b", 2.0),
+            ("c", False, None, "because of c", 2.0),
+        ]
+        database.forget_diagnoses("december")
+        assert database.diagnoses("december") == []
+        assert [row.needed for row in database.diagnoses("other")] == [False]
+
+    def test_same_label_twice_is_one_answer(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        twice = Diagnosis(template="t", answers=diagnosis(a=True).answers * 2)
+        database.save_diagnosis(ENDPOINT, twice, 1.0)
+        assert len(database.diagnoses("t")) == 1
+
+    def test_made_up_templates_fill_nobody_elses_room(self, database: Database) -> None:
+        other = "b" * 26
+        database.save_diagnosis(ENDPOINT, diagnosis(a=True), 1.0)
+        assert database.diagnoses("december") == [], "an endpoint that is not enrolled"
+        for endpoint in (ENDPOINT, other):
+            database.add_endpoint(endpoint, "pc", 1.0)
+        for number in range(2 * MAX_TEMPLATES):
+            database.save_diagnosis(ENDPOINT, diagnosis(f"made-up-{number}", a=True, b=True), 1.0)
+        (count,) = database._rows("SELECT count(*) AS rows FROM diagnoses")
+        assert count["rows"] == 2 * MAX_TEMPLATES
+        database.save_diagnosis(ENDPOINT, diagnosis("made-up-0", a=False), 2.0)
+        database.save_diagnosis(other, diagnosis("december", a=True), 2.0)
+        assert [row.needed for row in database.diagnoses("made-up-0")] == [False]
+        assert [row.endpoint_id for row in database.diagnoses("december")] == [other]
 
 
 class TestTheFile:
@@ -278,31 +347,52 @@ INSERT INTO reports VALUES ('{endpoint}', 'KB1', '1.0', 'fetching', 0.5, 1, 2, 3
 """.format(sha256="cd" * 32, torrent=TORRENT, endpoint=ENDPOINT)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+TAGS_AND_INSTALLS = """
+DROP TABLE diagnoses;
+ALTER TABLE tokens DROP COLUMN tags;
+ALTER TABLE endpoints DROP COLUMN tags;
+ALTER TABLE reports DROP COLUMN install;
+ALTER TABLE reports DROP COLUMN install_reason;
+"""
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
-    Database.create(path).close()
+    with Database.create(path) as database:
+        columns = shape(database)
+        if version == 3:
+            database.add_patch(patch(damaged="piece 3 does not match"))
+            database.add_endpoint(ENDPOINT, "pc", 1.0)
+            database.save_reports(ENDPOINT, [report()], 1.0)
     old = sqlite3.connect(path, isolation_level=None)
-    for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
-        old.execute(f"DROP TABLE {table}")
-    old.executescript(FIRST_SCHEMAS_PATCHES)
+    old.executescript(TAGS_AND_INSTALLS)
+    if version < 3:
+        for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
+            old.execute(f"DROP TABLE {table}")
+        old.executescript(FIRST_SCHEMAS_PATCHES)
     old.execute(f"PRAGMA user_version = {version}")
     old.close()
     with Database.open(path) as database:
+        assert database._schema_version() == SCHEMA_VERSION
+        assert shape(database) == columns
         assert database.site_limits() == []
         assert database.patches() == database.payloads() == [patch(damaged="piece 3 does not match")]
-        assert [report.endpoint_id for report in database.reports()] == [ENDPOINT]
-        assert database._schema_version() == SCHEMA_VERSION
+        assert [(row.hostname, row.tags) for row in database.endpoints()] == [("pc", ())]
+        assert [(row.state, row.install) for row in database.reports()] == [("fetching", "")]
         assert database._rows("PRAGMA foreign_key_check") == []
         assert database._rows("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
-        with Database.create(tmp_path / "new.db") as new:
-            query = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
-            shapes = [
-                [(row["name"], row["sql"].replace('"', "")) for row in one._rows(query)] for one in (database, new)
-            ]
-        assert shapes[0] == shapes[1]
+        database.save_reports(ENDPOINT, [report(install="installed")], 2.0)
+        assert [(row.install, row.reported_at) for row in database.reports()] == [("installed", 2.0)]
         database.remove_patch("KB1", "1.0")
         assert (database.payloads(), database.reports()) == ([], [])
+
+
+def shape(database: Database) -> list[dict]:
+    return database._rows(
+        "SELECT t.name AS name, c.cid, c.name AS field, c.type, c.dflt_value FROM sqlite_schema t, "
+        "pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY t.name, c.cid"
+    )
 
 
 def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Database) -> None:

@@ -27,6 +27,7 @@ from p2pdist.manifest import (
 from seed_server.core.publish_plan import with_patch
 from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.edges import repository as repository_module
+from seed_server.edges import repository_files
 from seed_server.edges.key_files import create_signing_key, key_path
 from seed_server.edges.repository import Repository
 from seed_server.edges.repository_files import KEEP_VERSIONS
@@ -124,6 +125,35 @@ def test_a_client_reads_what_was_published(bench: Bench) -> None:
     assert [manifest] == Repository.open(bench.home, SETTINGS).manifests()
     assert client.get(f"torrents/{manifest.payloads[0].torrent_hash}.torrent") == TORRENT
     assert client.get("patches/other@1.manifest") is None
+
+
+def test_a_template_is_read_and_taken_away(bench: Bench) -> None:
+    key = bench.keys["patches"]
+    bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    bench.publish("office", "1")
+    assert bench.client().get("templates/december") == b"questions"
+    assert Repository.open(bench.home, SETTINGS).templates() == {"templates/december": b"questions"}
+    bench.repository.change_template("templates/december", None, patches_key=key, now=NOW)
+    assert bench.client().get("templates/december") is None
+    assert len(bench.repository.manifests()) == 1
+
+
+def test_repository_from_before_there_were_templates_learns_of_them_by_a_renewal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setitem(repository_module._DELEGATED_PATHS, "patches", ["patches/*", "torrents/*"])
+        bench = Bench(tmp_path)
+    key, version = bench.keys["patches"], bench.repository.timestamp_version()
+    with pytest.raises(UserError, match="seed-server renew") as caught:
+        bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert bench.repository.timestamp_version() == version
+    root = bench.repository.trusted_root()
+    assert Client(bench.home, tmp_path / "pc", root).get("templates/december") is None
+    bench.repository.renew_offline_roles({name: bench.keys[name] for name in OFFLINE_KEYS}, NOW)
+    bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    assert Client(bench.home, tmp_path / "pc", root).get("templates/december") == b"questions"
 
 
 def test_a_client_that_knew_an_older_state_goes_on(bench: Bench) -> None:
@@ -316,7 +346,7 @@ def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(
 ) -> None:
     bench.publish("office", "1.0")
     size = (bench.home.tuf_metadata / "2.patches.json").stat().st_size
-    monkeypatch.setattr(repository_module, "MAX_TARGETS_ROLE_BYTES", size)
+    monkeypatch.setattr(repository_files, "MAX_TARGETS_ROLE_BYTES", size)
     with pytest.raises(UserError) as caught:
         bench.publish("editor", "1.0")
     assert caught.value.exit_code is ExitCode.REFUSED
