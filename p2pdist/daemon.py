@@ -14,6 +14,7 @@ from p2pdist.console import configure_log
 from p2pdist.core.lan_policy import FitLimits
 from p2pdist.core.link_report import LinkReport
 from p2pdist.daemon_tasks import MEDIA, Daemon, swarm_identity
+from p2pdist.diagnosing import Diagnoser
 from p2pdist.edges.discovery import open_discovery
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.edges.identity_store import load_identity
@@ -129,16 +130,19 @@ async def _run_parts(daemon: Daemon) -> None:
             root=identity.tuf_root,
             http=http,
         )
+        installer = Installer(Path(settings.install_root), home.scratch)
+        diagnoser = Diagnoser(lambda: daemon.pc.facts, installer.check)
         patching = Patching(
             home,
             settings,
-            Installer(Path(settings.install_root), home.scratch),
+            installer,
             transfers,
             Surroundings(
                 blackout_until=lambda: limiter.blackout_until,
                 damaged=transfers.damaged,
                 facts_changed=daemon.facts_changed,
             ),
+            diagnoser,
             posture=lambda orders, problem: _posture(daemon, orders, problem),
         )
         questions = {
@@ -151,6 +155,7 @@ async def _run_parts(daemon: Daemon) -> None:
             serve_local_socket(home.socket, questions | dict(patching.questions()), patching.commands())
         )
         nursery.start_soon(patching.run)
+        nursery.start_soon(diagnoser.run, origin.send)
         nursery.start_soon(daemon.pc.run)
         nursery.start_soon(daemon.follow_trust, store, transfers, patching)
         nursery.start_soon(daemon.follow_origin, origin, transfers, neighbours, patching)

@@ -95,7 +95,7 @@ class Daemon:
         around = Surroundings(
             address=lambda: next(iter(self.addresses), None),
             site=lambda: self.site,
-            tags=lambda: (),
+            tags=lambda: self.identity.tags,
             medium=MEDIA.get(settings.network),
         )
         self.pc = PcFacts(
@@ -272,7 +272,7 @@ class Daemon:
         was_busy = False
         while True:
             self._step_now = trio.Event()
-            reports = patching.transfers_stepped()
+            reports = patching.reports()
             await transfers.step()
             for report in reports:
                 await origin.send(report)
@@ -280,6 +280,7 @@ class Daemon:
                 await trio.to_thread.run_sync(process_memory.give_back)
             was_busy = transfers.busy
             await trio.sleep(SHORTEST_STEP_SECONDS)  # whatever happens, not more often than this
+            patching.look_at_files()
             with trio.move_on_after(transfers.step_seconds):
                 await self._step_now.wait()
 

@@ -8,6 +8,7 @@ import trio
 
 from p2pdist.core.catalogue import Catalogue
 from p2pdist.core.install_plan import Offer
+from p2pdist.diagnosing import Diagnoser
 from p2pdist.edges.installer import Installer
 from p2pdist.edges.local_socket import Answer, Order, Question
 from p2pdist.errors import ExitCode, UserError
@@ -31,6 +32,7 @@ class Patching:
         installer: Installer,
         transfers: Transfers,
         surroundings: Surroundings,
+        diagnoser: Diagnoser,
         *,
         posture: Callable[[InstallOrders, str], Answer],
     ) -> None:
@@ -42,6 +44,7 @@ class Patching:
         self._proven: set[TorrentHash] = set()
         self._reported: list[PatchReport] = []
         self._posture = posture
+        self._diagnoser = diagnoser
         self.installs = Installs(home, installer, self.offers, surroundings, may_restart=settings.may_restart)
         self.orders = InstallOrders(self.installs, time.time)
 
@@ -83,20 +86,25 @@ class Patching:
         """Take in what is rolled out now."""
         self._catalogue = catalogue
         self.installs.wake()
+        self._diagnoser.set_templates(catalogue.templates)
+        self._diagnoser.facts_changed()  # they are a reason to choose anew
 
-    def transfers_stepped(self) -> list[Report]:
-        """Take in how far the files are, and note with them what has become of each.
-
-        Return what the server does not know yet of patches that do not apply.
-        """
-        if not self._enabled:
-            return []
+    def look_at_files(self) -> None:
+        """Install what has been proven since the last look."""
         transfers = self._transfers.everything()
         proven = {transfer.torrent_hash for transfer in transfers if transfer.state == "verified"}
         if proven != self._proven:
             self._proven = proven
             self.installs.wake()
-        for transfer in transfers:
+
+    def reports(self) -> list[Report]:
+        """Note with each transfer what has become of it, so that it is reported.
+
+        Return what the server does not know yet of patches without one: they do not apply.
+        """
+        if not self._enabled:
+            return []
+        for transfer in self._transfers.everything():
             transfer.install = self.installs.state_of(*transfer.name)
         known, self._reported = self._reported, self.orders.reports()
         reports = [report for report in self._reported if report not in known]
@@ -106,6 +114,7 @@ class Patching:
     def forget_reports(self) -> None:
         """Report everything again: the server is a new one, or the same after a restart."""
         self._reported = []
+        self._diagnoser.reconnected()
 
     @property
     def problems(self) -> list[str]:

@@ -58,6 +58,8 @@ def _compare(term: Comparison, facts: Facts) -> Answer:
     right = term.right.value
     holds = _holds(got, term.operator, right)
     shown = ", ".join(got) if isinstance(got, tuple) else str(got)
+    if term.operator == "has":
+        return Answer(holds, f"{right} is {'' if holds else 'not '}in {name} ({shown or 'none'})")
     sign = term.operator if holds else _OPPOSITES[term.operator]
     return Answer(holds, f"{name} {shown} {sign} {', '.join(right) if isinstance(right, tuple) else right}")
 
@@ -73,7 +75,7 @@ def _compare_versions(name: str, got: FactValue, operator: str, text: str) -> An
     return Answer(holds, f"{name} {got} {operator if holds else _OPPOSITES[operator]} {text}")
 
 
-_OPPOSITES = {"==": "≠", "!=": "=", "<": "≥", "<=": ">", ">": "≤", ">=": "<", "in": "not in", "has": "without"}
+_OPPOSITES = {"==": "≠", "!=": "=", "<": "≥", "<=": ">", ">": "≤", ">=": "<", "in": "not in"}
 
 
 def _holds(left: FactValue, operator: str, right: FactValue) -> bool:
