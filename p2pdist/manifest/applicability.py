@@ -57,9 +57,9 @@ def _compare(term: Comparison, facts: Facts) -> Answer:
         return _compare_versions(name, got, term.operator, term.right.text)
     right = term.right.value
     holds = _holds(got, term.operator, right)
-    shown = ", ".join(got) if isinstance(got, tuple) else str(got)
+    shown = (", ".join(got) if isinstance(got, tuple) else str(got)) or "(empty)"
     if term.operator == "has":
-        return Answer(holds, f"{right} is {'' if holds else 'not '}in {name} ({shown or 'none'})")
+        return Answer(holds, f"{right} is {'' if holds else 'not '}in {name}: {shown}")
     sign = term.operator if holds else _OPPOSITES[term.operator]
     return Answer(holds, f"{name} {shown} {sign} {', '.join(right) if isinstance(right, tuple) else right}")
 

@@ -12,6 +12,7 @@ import ast
 import re
 from dataclasses import dataclass
 
+from p2pdist.manifest import lexical
 from p2pdist.manifest.facts import FACTS, FactType, FactValue
 from p2pdist.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 
@@ -122,11 +123,14 @@ def parse_expression(text: str) -> Term:
     if not flat.strip():
         raise ExpressionError("the expression is empty; to apply everywhere, write: true", 1)
     lead = len(flat) - len(flat.lstrip())
+    if wrong := lexical.problem(flat.strip()):
+        raise ExpressionError(wrong[0], lead + wrong[1] + 1)
     try:
         tree = ast.parse(flat.strip(), mode="eval").body
     except SyntaxError as error:
-        raise ExpressionError(error.msg or "not an expression", lead + (error.offset or 1)) from None
-    except (ValueError, MemoryError, RecursionError):  # a null character, or parentheses without end
+        column = min(max(1, error.offset or 1), len(flat.strip()) + 1)
+        raise ExpressionError(error.msg or "not an expression", lead + column) from None
+    except (ValueError, MemoryError, RecursionError):  # half of a character, or not not not …
         raise ExpressionError("not an expression: too many levels, or a character that no expression has", 1) from None
     return _Reader(flat.strip(), lead).term(tree, 0)
 

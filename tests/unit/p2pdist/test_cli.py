@@ -19,8 +19,8 @@ ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 TOKEN = encode_token(Token(address="127.0.0.1", web_port=1, ca_pin=bytes(32), secret=bytes(16)))
 PATCH = {
     "id": "acme-office", "version": "2.1.12345", "state": "verifying", "progress": 0.999, "length_bytes": 999_900_000,
-    "bytes_from_origin": 999_900_000, "bytes_from_peers": 999_900_000, "bytes_wasted": 0, "seconds": 3_599.0, "install": None,
-    "error": None, "path": None,
+    "bytes_from_origin": 999_900_000, "bytes_from_peers": 999_900_000, "bytes_wasted": 0, "seconds": 3_599.0,
+    "install": None, "error": None, "path": None,
 }  # fmt: skip
 STATUS = {
     "endpoint_id": ID, "site": "leeds", "server": "hq", "server_connection": "connected", "problems": [],

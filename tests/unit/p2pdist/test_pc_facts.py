@@ -78,7 +78,7 @@ async def test_a_patch_is_chosen_by_the_site_and_the_tags_of_now(pc: Pc) -> None
     facts = pc.facts()
     pc.site = ""
     await facts.look()
-    assert facts.chooser()(MANIFEST).reason == "not applicable: site  ≠ oslo"
+    assert facts.chooser()(MANIFEST).reason == "not applicable: site (empty) ≠ oslo"
     pc.site = "oslo"
     chosen = facts.chooser()
     assert chosen(MANIFEST).payload == MANIFEST.payloads[0]
