@@ -45,24 +45,27 @@ def _times_to_text(value: Any) -> Any:
 
 
 def _explain(error: str, text: str, kind: type[msgspec.Struct]) -> str:
-    match = _UNKNOWN_FIELD.search(error)
-    wrong = _UNKNOWN_TAG.search(error)
-    if wrong:
+    if wrong := _UNKNOWN_TAG.search(error):
+        key, tag = wrong["key"], wrong["tag"]
         top = re.split(r"[.\[]", wrong["path"])[0]
-        tags = sorted(_all_tags(next(field.type for field in msgspec.structs.fields(kind) if field.encode_name == top)))
-        nearest = difflib.get_close_matches(wrong["tag"], tags, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known ones are {', '.join(tags)}."
-        return f": unknown {wrong['key']} {wrong['tag']!r} in {wrong['path']}; {hint}"
-    if not match:
-        return f": {error}. Correct the value and try again."
-    key = match["key"]
-    line = next(
-        (n for n, row in enumerate(text.splitlines(), 1) if re.match(rf"\s*\[*\s*{re.escape(key)}\b", row)), None
-    )
-    place = f", line {line}" if line else ""
-    nearest = difflib.get_close_matches(key, sorted(_all_keys(kind)), n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys are {', '.join(sorted(_all_keys(kind)))}."
-    return f"{place}: unknown key {key!r}; {hint}"
+        (field,) = (field for field in msgspec.structs.fields(kind) if field.encode_name == top)
+        place = _line_of(rf".*\b{re.escape(key)}\s*=\s*[\"']{re.escape(tag)}[\"']", text)
+        return f"{place}: unknown {key} {tag!r} in {wrong['path']}; {_nearest(tag, _all_tags(field.type), 'ones')}"
+    if match := _UNKNOWN_FIELD.search(error):
+        key = match["key"]
+        place = _line_of(rf"\s*\[*\s*{re.escape(key)}\b", text)
+        return f"{place}: unknown key {key!r}; {_nearest(key, _all_keys(kind), 'keys')}"
+    return f": {error}. Correct the value and try again."
+
+
+def _line_of(pattern: str, text: str) -> str:
+    line = next((n for n, row in enumerate(text.splitlines(), 1) if re.match(pattern, row)), None)
+    return f", line {line}" if line else ""
+
+
+def _nearest(word: str, known: set[str], what: str) -> str:
+    nearest = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"known {what} are {', '.join(sorted(known))}."
 
 
 def _all_keys(kind: Any) -> set[str]:

@@ -90,8 +90,7 @@ def publish(
     settings = load_settings(home)
     check_recipe_of(publication.recipe)
     for source in publication.sources():
-        with open_source(source) as file:  # cheap refusals come before a long copy
-            choose_piece_length(file.seek(0, 2))
+        choose_piece_length(_length(source))  # cheap refusals come before a long copy
     with _publish_lock(home).held(), Database.open(home.database) as database:
         work = _Work(Repository.open(home, settings), ContentStore(home.content), database, on_progress, clock)
         work.clear_leftovers()
@@ -200,7 +199,7 @@ class _Work:
     @contextlib.contextmanager
     def _copied(self, publication: Publication) -> Iterator[list[IncomingFile]]:
         sources = publication.sources()
-        progress = _Progress("copying", sum(source.stat().st_size for source in sources), self.on_progress)
+        progress = _Progress("copying", sum(map(_length, sources)), self.on_progress)
         with contextlib.ExitStack() as stack:
             copies = []
             for source in sources:
@@ -265,6 +264,11 @@ class _Progress:
 
     def next_file(self, length_bytes: int) -> None:
         self.before += length_bytes
+
+
+def _length(source: Path) -> int:
+    with open_source(source) as file:
+        return file.seek(0, 2)
 
 
 def _payload(file: PayloadFile, incoming: IncomingFile, built: TorrentBuilt) -> Payload:

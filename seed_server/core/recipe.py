@@ -17,6 +17,7 @@ from p2pdist.manifest import (
     Platform,
     Relations,
     Severity,
+    check_recipe,
     decode_manifest,
     encode_manifest,
 )
@@ -212,4 +213,6 @@ def _check_whole(recipe: Recipe) -> None:
     files = recipe.payload or (PayloadFile(file="file"),)
     payloads = [Payload(one.file_name, 1, _DIGEST, _DIGEST, one.platform, one.arch, one.language) for one in files]
     named = msgspec.structs.replace(recipe, patch_id=recipe.patch_id or "patch", version=recipe.version or "1")
-    decode_manifest(encode_manifest(manifest_of(named, payloads, 0)))
+    manifest = manifest_of(named, payloads, 0)
+    check_recipe(manifest)
+    decode_manifest(encode_manifest(manifest))  # its size, and what options have filled in unchecked

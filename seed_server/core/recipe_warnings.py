@@ -17,6 +17,8 @@ from p2pdist.manifest.versions import Ecosystem, InvalidVersionError, parse_vers
 from seed_server.core.recipe import Recipe
 
 _FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
+_PLATFORMS = ("linux", "debian", "rhel", "suse", "windows", "macos")
+_ARCHES = ("amd64", "arm64", "x86")
 _SUFFIXES = {
     "deb": (".deb",),
     "rpm": (".rpm",),
@@ -37,7 +39,13 @@ class Doubt:
 
 def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
     """Return what is worth a second look, of a recipe without problems. ``now`` is in seconds since 1970."""
-    found = [*_of_gaps(recipe), *_of_installation(recipe), *_of_checks(recipe), *_of_schedule(recipe, now)]
+    found = [
+        *_of_gaps(recipe),
+        *_of_variants(recipe),
+        *_of_installation(recipe),
+        *_of_checks(recipe),
+        *_of_schedule(recipe, now),
+    ]
     return [Doubt(where, f"{where}: {text}") for where, text in found]
 
 
@@ -52,6 +60,13 @@ def _of_gaps(recipe: Recipe) -> Iterator[tuple[str, str]]:
         useless = [name for name in ("detect", "applies_to") if getattr(recipe, name)]
         for name in useless:
             yield name, "nothing is installed, the file is only delivered; add install"
+
+
+def _of_variants(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for number, payload in enumerate(recipe.payload, 1):
+        for word, known in ((payload.platform, _PLATFORMS), (payload.arch, _ARCHES)):
+            if word and word not in known:
+                yield f"payload {number}", f"few PCs call themselves {word!r}; the usual words are {', '.join(known)}"
 
 
 def _of_installation(recipe: Recipe) -> Iterator[tuple[str, str]]:

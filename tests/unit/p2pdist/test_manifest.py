@@ -98,3 +98,10 @@ def test_a_document_over_its_cap_is_refused_unread(decode: Any, cap: int) -> Non
 def test_target_paths_are_within_their_roles_paths() -> None:
     assert manifest.manifest_target(manifest.PatchId("KB1"), manifest.PatchVersion("2")) == "patches/KB1@2.manifest"
     assert manifest.torrent_target(HASH) == f"torrents/{HASH}.torrent"  # type: ignore[arg-type]
+
+
+def test_the_place_of_a_patch_among_others() -> None:
+    patch = msgspec.structs.replace(MANIFEST, requires=("a",), supersedes=("b@1",), conflicts=("c",))
+    ordered = manifest.ordered_patch(patch, 7)
+    assert (str(ordered.ref), ordered.sequence) == (patch.name, 7)
+    assert (ordered.requires, ordered.supersedes, ordered.conflicts) == (("a",), ("b@1",), ("c",))

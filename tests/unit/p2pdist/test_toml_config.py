@@ -62,3 +62,39 @@ def test_an_unknown_key_without_a_neighbour_lists_all() -> None:
 )
 def test_a_wrong_value_names_its_place(text: str, place: str) -> None:
     assert place in mistake(text)
+
+
+class Square(Record, frozen=True, tag_field="shape", tag="square"):
+    side: int
+
+
+class Circle(Record, frozen=True, tag_field="shape", tag="circle"):
+    radius: int
+
+
+class Drawing(Record, frozen=True):
+    drawn_at: str = ""
+    shapes: list[Square | Circle] = msgspec.field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[[shapes]]\nshape = "squre"', "x, line 2: unknown shape 'squre' in shapes[0]; did you mean 'square'?"),
+        ('[[shapes]]\nshape = "?"', "x, line 2: unknown shape '?' in shapes[0]; known ones are circle, square."),
+        ('[[shapes]]\nshap = "square"', "required field `shape`"),
+        ('[[shapes]]\nshape = "circle"\nradios = 1', "x, line 3: unknown key 'radios'; did you mean 'radius'?"),
+    ],
+)
+def test_a_table_of_an_unknown_kind_names_the_nearest(text: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_toml(text, Drawing, source="x")
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("written", ["2026-12-01", "2026-12-01T10:00:00", "2026-12-01T10:00:00+01:00", "10:00:00"])
+def test_times_are_texts_where_that_is_asked_for(written: str) -> None:
+    text = f"drawn_at = {written}"
+    assert parse_toml(text, Drawing, source="x", times_as_text=True).drawn_at == written
+    with pytest.raises(UserError, match="Expected `str`"):
+        parse_toml(text, Drawing, source="x")

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from seed_server.edges.database_rows import EndpointRow, PatchRow, ReportRow
@@ -113,3 +114,18 @@ def test_when_an_endpoint_was_seen_last() -> None:
     assert text.count(ID) == 3
     for words in ("seen 2 m 00 s ago", "seen 3 d ago", "connected"):
         assert words in text
+
+
+def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_site() -> None:
+    first = patch("1", 1)
+    second = replace(first, number=1, torrent_hash="cd" * 32, language="ja", length_bytes=100, damaged="piece 0 gone")
+    sent = {("leeds", first.torrent_hash): 999_900_000, ("leeds", second.torrent_hash): 100, ("oslo", "cd" * 32): 150}
+    status = FleetStatus("hq", True, [first], [], [], sent, [first, second])
+    (facts,) = status.as_json()["patches"]
+    assert facts["damaged"] == "piece 0 gone"
+    assert [payload["language"] for payload in facts["payloads"]] == ["", "ja"]
+    assert facts["sites"] == [
+        {"site": "leeds", "wan_bytes": 999_900_100, "origin_ratio": 1.0},
+        {"site": "oslo", "wan_bytes": 150, "origin_ratio": 1.5},
+    ]
+    assert "cannot be served: piece 0 gone" in shown(status, 80)

@@ -7,8 +7,9 @@ from typing import cast
 
 import trio
 import trio.testing
+from msgspec.structs import replace
 
-from p2pdist.identifiers import EndpointId
+from p2pdist.identifiers import EndpointId, TorrentHash
 from p2pdist.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.core.site_map import SiteMap, parse_site_map
 from seed_server.edges.content_store import ContentStore
@@ -85,3 +86,17 @@ async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_p
             await trio.testing.wait_all_tasks_blocked()
             go_on.set()
         assert list(live_fleet.patches) == [PATCH.torrent_hash]
+
+
+async def test_every_payload_of_a_patch_is_served_and_damaged_by_itself(tmp_path: Path) -> None:
+    japanese = replace(PATCH, number=1, torrent_hash="d" * 64, sha256="c" * 64, language="ja")
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_patch(PATCH, japanese)
+        live_fleet = fleet(tmp_path, database)
+        await live_fleet.reload_patches()
+        assert await live_fleet.find_patch(TorrentHash(PATCH.torrent_hash)) == PATCH
+        assert await live_fleet.find_patch(TorrentHash(japanese.torrent_hash)) == japanese
+        await live_fleet.damaged(TorrentHash(japanese.torrent_hash), "piece 0 is gone")
+        await live_fleet.reload_patches()
+        assert [bool(row.damaged) for row in live_fleet.patches.values()] == [False, True]
+        assert [bool(row.damaged) for row in database.payloads()] == [False, True]
