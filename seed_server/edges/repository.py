@@ -193,8 +193,7 @@ class Repository:
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when this is not the key that endpoints trust for patches."""
-        delegations = self._load().targets["targets"].signed.delegations
-        if delegations is None or _public(patches_key).keyid not in delegations.keys:
+        if _public(patches_key).keyid not in _delegated(self._load(), "patches").keyids:
             raise untrusted("patches")
 
     def change_profile(self, target: str, data: bytes | None, *, profiles_key: Ed25519PrivateKey, now: float) -> int:
@@ -220,9 +219,8 @@ class Repository:
     def refresh_timestamp(self, now: float, *, force: bool = False) -> bool:
         """Sign anew every online role that is past half of its life; return whether anything was written.
 
-        For `serve`: at its start and every few minutes. With ``force`` there is
-        a new timestamp in any case, which makes `serve` and endpoints look.
-        Raises `UserError`.
+        For `serve`: at its start and every few minutes. With ``force`` there is a new timestamp in any case, which
+        makes `serve` and endpoints look. Raises `UserError`.
         """
         if not force and not roles_due(self._load().expiries(), self._online, now):
             return False
