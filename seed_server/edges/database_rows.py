@@ -97,6 +97,7 @@ CREATE TABLE diagnoses (
     at REAL NOT NULL,
     PRIMARY KEY (endpoint_id, template, label)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX diagnoses_by_template ON diagnoses (template);
 """
 
 # from one version to the next; each is one transaction

@@ -28,7 +28,6 @@ from tuf.api.metadata import (
 )
 
 from p2pdist import durable_files
-from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.manifest import (
     ROLLOUTS_TARGET,
@@ -189,8 +188,7 @@ class Repository:
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when this is not the key that endpoints trust for patches."""
-        delegations = self._load().targets["targets"].signed.delegations
-        if delegations is None or _public(patches_key).keyid not in delegations.keys:
+        if _public(patches_key).keyid not in _delegated(self._load(), "patches").keyids:
             raise untrusted("patches")
 
     def change_profile(self, target: str, data: bytes | None, *, profiles_key: Ed25519PrivateKey, now: float) -> int:
@@ -230,11 +228,9 @@ class Repository:
         return bool(due) or force
 
     def renew_offline_roles(self, keys: Keys, now: float) -> None:
-        """Sign root, targets, patches and profiles anew; what each may sign becomes what this version needs.
+        """Sign root, targets, patches and profiles anew, content unchanged; each may sign what this version needs.
 
-        ``keys`` holds `OFFLINE_KEYS`; targets stay as they are.
-
-        Raises `UserError`: REFUSED for a key that the repository does not trust, BUSY, STORAGE.
+        ``keys`` holds `OFFLINE_KEYS`. Raises `UserError`: REFUSED for a key that is not trusted, BUSY, STORAGE.
         """
         with self._writing():
             current = self._load()
@@ -275,7 +271,7 @@ class Repository:
                 raise damaged(name) from None
             raise repository_files.missing(self._home) from None
         except OSError as error:
-            raise UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", ExitCode.STORAGE) from error
+            raise repository_files.unreadable(path, error) from error
         except RepositoryError as error:
             raise damaged(name) from error
         if not isinstance(metadata.signed, kind):
