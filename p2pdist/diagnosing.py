@@ -48,7 +48,7 @@ class Diagnoser:
     """Evaluates templates and tells the server what has changed."""
 
     def __init__(self, facts: Callable[[], Facts], check: Callable[[Check], Awaitable[CheckAnswer]]) -> None:
-        """``facts`` returns the newest ones; ``check`` carries out one check and raises nothing."""
+        """``facts`` returns the newest ones, empty before they are known; ``check`` tries one check, raises nothing."""
         self._facts = facts
         self._check = check
         self._templates: tuple[Template, ...] = ()
@@ -83,6 +83,8 @@ class Diagnoser:
     async def look(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
         """Evaluate every template once, and tell what is new."""
         templates, facts = self._templates, self._facts()
+        if not facts.values:
+            return
         names = {template.name for template in templates}
         self._told = {name: told for name, told in self._told.items() if name in names}
         wanted = {check for template in templates for item in template.items for check in item.checks}

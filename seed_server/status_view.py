@@ -201,7 +201,9 @@ class FleetStatus:
             table.add_column(column, overflow="fold")
         for column in ("address", "state"):
             table.add_column(column, no_wrap=True)
-        table.add_column("tags", overflow="fold")
+        tagged = any(row.tags for row in self.endpoints)
+        if tagged:
+            table.add_column("tags", overflow="fold")
         for row in self.endpoints:
             if row.denied:
                 state = Text("denied", style="red")
@@ -209,7 +211,8 @@ class FleetStatus:
                 state = Text("connected", style="green")
             else:
                 state = Text(f"seen {_ago(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
-            table.add_row(row.endpoint_id, row.hostname, row.site, row.address, state, " ".join(row.tags))
+            tags = [" ".join(row.tags)] if tagged else []
+            table.add_row(row.endpoint_id, printable(row.hostname), row.site, row.address, state, *tags)
         return table
 
     def _endpoint_table(self, reports: list[ReportRow], columns: int) -> list[RenderableType]:
@@ -230,7 +233,7 @@ class FleetStatus:
             away = state == report.state != "verified" and not (endpoint.connected and self.serving)
             table.add_row(
                 report.endpoint_id if wide else _cut(report.endpoint_id, _ID_CHARS),
-                _cut(endpoint.hostname, name_chars),
+                _cut(printable(endpoint.hostname), name_chars),
                 *([_cut(endpoint.site, site_chars)] if wide else []),
                 Text(
                     f"away ({state})" if away else _words(state),
@@ -242,11 +245,12 @@ class FleetStatus:
                 *([human_bytes(report.bytes_wasted)] if wide else []),
                 human_seconds(report.seconds),
             )
+            whose = f"{endpoint.hostname} ({report.endpoint_id})"
             if report.error:
-                problems.append(Text(f"{endpoint.hostname} ({report.endpoint_id}): {report.error}", style="red"))
+                problems.append(Text(printable(f"{whose}: {report.error}"), style="red"))
             if report.install_reason:
-                words = f"{endpoint.hostname} ({report.endpoint_id}) {_words(report.install)}: {report.install_reason}"
-                problems.append(Text(words, style=_STYLES.get(report.install, "")))
+                words = f"{whose} {_words(report.install)}: {report.install_reason}"
+                problems.append(Text(printable(words), style=_STYLES.get(report.install, "")))
         if len(ordered) > MAX_ENDPOINT_ROWS:
             problems.append(Text(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more endpoints: see --json", style="dim"))
         return [table, *problems]
@@ -338,6 +342,11 @@ def _shown_state(report: ReportRow) -> str:
 
 def _words(state: str) -> str:
     return state.replace("_", " ")
+
+
+def printable(text: str) -> str:
+    """Return what a PC says of itself without the signs that move a terminal's cursor."""
+    return "".join(ch if ch.isprintable() else "?" for ch in text)
 
 
 def _table(*, close: bool = False) -> Table:

@@ -13,7 +13,7 @@ from seed_server.cli_options import ask_for_key, home_option, json_option, offli
 from seed_server.edges.database_rows import DiagnosisRow
 from seed_server.edges.repository import Repository
 from seed_server.settings import ServerHome, load_settings
-from seed_server.status_view import wide_terminal
+from seed_server.status_view import printable, wide_terminal
 from seed_server.templates import (
     Findings,
     TemplateSigner,
@@ -157,8 +157,8 @@ def as_text(findings: Findings) -> RenderableType:
     needing = _table("host", "endpoint", "site", "needs", "because")
     pairs = [(pc, row) for pc in findings.endpoints for row in answered.get(pc.endpoint_id, []) if row.needed]
     for pc, row in pairs[:MAX_ENDPOINT_ROWS]:
-        cells = (pc.hostname, pc.endpoint_id, pc.site, row.label, _printable(row.reason))
-        needing.add_row(*(Text(cell) for cell in cells))
+        cells = (pc.hostname, pc.endpoint_id, pc.site, row.label, row.reason)
+        needing.add_row(*(Text(printable(cell)) for cell in cells))
     parts: list[RenderableType] = [Text(f"{template.name}: {template.title}", style="bold"), items]
     if pairs:
         parts += ["", needing]
@@ -196,7 +196,3 @@ def _table(*columns: str) -> Table:
 
 def _items(count: int) -> str:
     return "item" if count == 1 else "items"
-
-
-def _printable(text: str) -> str:
-    return "".join(ch if ch.isprintable() else "?" for ch in text)

@@ -107,6 +107,7 @@ CREATE TABLE diagnoses (
     at REAL NOT NULL,
     PRIMARY KEY (endpoint_id, template, label)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX diagnoses_by_template ON diagnoses (template);
 """
 
 

@@ -28,7 +28,6 @@ from tuf.api.metadata import (
 )
 
 from p2pdist import durable_files
-from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.manifest import (
     ROLLOUTS_TARGET,
@@ -232,11 +231,9 @@ class Repository:
         return bool(due) or force
 
     def renew_offline_roles(self, keys: Keys, now: float) -> None:
-        """Sign root, targets, patches and profiles anew; what each may sign becomes what this version needs.
+        """Sign root, targets, patches and profiles anew, content unchanged; each may sign what this version needs.
 
-        ``keys`` holds `OFFLINE_KEYS`; targets stay as they are.
-
-        Raises `UserError`: REFUSED for a key that the repository does not trust, BUSY, STORAGE.
+        ``keys`` holds `OFFLINE_KEYS`. Raises `UserError`: REFUSED for a key that is not trusted, BUSY, STORAGE.
         """
         with self._writing():
             current = self._load()
@@ -277,7 +274,7 @@ class Repository:
                 raise damaged(name) from None
             raise repository_files.missing(self._home) from None
         except OSError as error:
-            raise UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", ExitCode.STORAGE) from error
+            raise repository_files.unreadable(path, error) from error
         except RepositoryError as error:
             raise damaged(name) from error
         if not isinstance(metadata.signed, kind):

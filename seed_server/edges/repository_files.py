@@ -1,6 +1,7 @@
 """Which files of the TUF repository no client can need any more, and what is said of broken ones. Blocking."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from p2pdist.errors import ExitCode, UserError
 from seed_server.settings import ServerHome
@@ -59,6 +60,11 @@ def missing(home: ServerHome) -> UserError:
     return UserError(
         f"There is no repository in {home.root}. Name the right directory with --home.", ExitCode.NOT_SET_UP
     )
+
+
+def unreadable(path: Path, error: OSError) -> UserError:
+    """Return what is raised for a file that the disk does not give."""
+    return UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", ExitCode.STORAGE)
 
 
 def unwritable(home: ServerHome, error: OSError) -> UserError:

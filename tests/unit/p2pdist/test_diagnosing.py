@@ -71,6 +71,14 @@ async def test_an_expression_says_that_a_pc_needs_it() -> None:
     assert await pc.look() == [("openssl", False, None, "os.family rhel ≠ debian")]
 
 
+async def test_a_pc_that_knows_nothing_of_itself_yet_says_nothing() -> None:
+    pc = PC(SSL)
+    values, pc.values = pc.values, {}
+    assert await pc.look() == []
+    pc.values = values
+    assert len(await pc.look()) == 1
+
+
 async def test_a_check_that_does_not_hold_says_it_too_and_the_others_are_not_asked() -> None:
     pc = PC(AGENT)
     assert await pc.look() == [("agent", True, False, "agent.service runs, updater.service runs")]

@@ -87,6 +87,14 @@ def test_state_of_an_installation_and_its_reason(columns: int, state: str, insta
     assert f"{install.replace('_', ' ')}: the service died" in " ".join(text.split())
 
 
+def test_what_a_pc_says_moves_no_cursor() -> None:
+    status = fleet(state="failed", error="\x1b[2Jbroken", install="failed", install_reason="\x1b[1Aexit code 1")
+    text = shown(status, PIPE_COLUMNS)
+    assert "\x1b" not in text
+    assert "?[2Jbroken" in text
+    assert "?[1Aexit code 1" in text
+
+
 def test_installations_are_counted_for_tools() -> None:
     facts = fleet(install="failed", install_reason="exit code 1").as_json()["patches"][0]
     assert facts["install"] == {
