@@ -1,0 +1,341 @@
+"""Carrying out installations and checks on this PC. Programs are started by `processes`, for this module alone."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import trio
+
+from p2pdist.core import install_commands
+from p2pdist.core.install_answers import (
+    LOCKED,
+    CheckAnswer,
+    Outcome,
+    exit_words,
+    package_answer,
+    package_states,
+    printable,
+    unit_answer,
+)
+from p2pdist.core.install_commands import CommandLine, below
+from p2pdist.edges import archive_app, processes
+from p2pdist.edges.archive_members import ArchiveError
+from p2pdist.edges.processes import Ended
+from p2pdist.edges.proven_files import PayloadChangedError, look_at_file, proven
+from p2pdist.manifest import Manifest
+from p2pdist.manifest.recipe import (
+    ArchiveInstall,
+    Check,
+    CommandCheck,
+    DebInstall,
+    ExeInstall,
+    FileCheck,
+    HealthCheck,
+    Install,
+    MsiInstall,
+    MsuInstall,
+    PackageCheck,
+    RpmInstall,
+    ScriptInstall,
+)
+from p2pdist.manifest.versions import Ecosystem
+
+MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it failed
+MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
+HEALTH_POLL_SECONDS = 1.0
+LOCK_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class KeptPayload:
+    """The payload of an earlier version, kept to go back to."""
+
+    file: Path
+    sha256: str
+    version: str
+
+
+class Installer:
+    """Installs one at a time. ``root`` other than "/" is a tree of its own, for tests and demonstrations."""
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        self._root = root.as_posix()  # "/" on Windows as well
+        self._scratch = scratch
+        self._one_at_a_time = trio.Lock()
+        self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
+
+    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+        """Install the payload. Raises `PayloadChangedError`; all else that fails is in the outcome."""
+        if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
+            return _failed("it is for Windows")
+        async with self._one_at_a_time:
+            try:
+                async with proven(install, file, sha256, self._scratch) as (payload, name):
+                    if isinstance(install, ArchiveInstall):
+                        return await self._unpack(install, version, payload, sha256)
+                    command = install_commands.install_command(install, name, self._root, superuser=self._superuser)
+                    return await self._run(command, payload)
+            except OSError as error:
+                return _failed(f"{file.name} cannot be read: {error.strerror or error}")
+
+    async def roll_back(
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        previous: KeptPayload | None,
+        previous_version: str,
+    ) -> Outcome:
+        """Undo the installation of ``version``.
+
+        ``previous_version`` is what `installed_version` said before it; "" means that nothing was there.
+        Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is not what was signed.
+        """
+        async with self._one_at_a_time:
+            if isinstance(install, ArchiveInstall):
+                directory = self._below(install.directory)
+                return await self._in_thread(
+                    install.timeout_seconds,
+                    lambda: archive_app.roll_back(directory, version, previous_version),
+                    f"back at {previous_version}" if previous_version else "removed, as nothing was there before",
+                )
+            try:
+                return await self._undo(install, version, file, sha256, previous, previous_version)
+            except OSError as error:
+                return _failed(f"it cannot be undone: {error.strerror or error}")
+
+    async def _undo(
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        previous: KeptPayload | None,
+        previous_version: str,
+    ) -> Outcome:
+        if isinstance(install, DebInstall | RpmInstall):
+            states = await self._states(install)
+            untouched = (("installed", previous_version),) if previous_version else ()
+            if states == untouched and previous_version != version:
+                return Outcome(True, "nothing to undo: it is as it was before")
+            if not previous_version:
+                return await self._run_undo(install, "", None)
+            if previous is None:
+                return _failed(
+                    f"it cannot be rolled back: {install.package} {previous_version} was there before, "
+                    "and its package is not kept on this PC"
+                )
+            async with proven(install, previous.file, previous.sha256, self._scratch) as (payload, name):
+                outcome = await self._run_undo(install, "", name, payload)
+            there = await self.installed_version(install)
+            if there != previous_version:  # somebody had changed it by hand since that package was installed
+                return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {previous_version}")
+            return outcome
+        if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
+            async with proven(install, file, sha256, self._scratch) as (payload, name):
+                return await self._run_undo(install, name, None, payload)
+        return await self._run_undo(install, "", None)
+
+    async def _run_undo(
+        self, install: Install, name: str, previous_name: str | None, payload: BinaryIO | None = None
+    ) -> Outcome:
+        undo = install_commands.rollback_command(install, name, previous_name, self._root, superuser=self._superuser)
+        if undo is None:
+            return _failed("it cannot be rolled back: its recipe says no way to undo it")
+        if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
+            return _failed("it is for Windows")
+        return await self._run(undo, payload)
+
+    async def repair(self, install: Install) -> Outcome | None:
+        """Mend what an installation that was cut off (kill -9, power loss) has left; None: nothing to be done.
+
+        A dpkg that outlived the daemon is waited for.
+        """
+        async with self._one_at_a_time:
+            if isinstance(install, ArchiveInstall):
+                directory = self._below(install.directory)
+                return await self._in_thread(
+                    install.timeout_seconds, lambda: archive_app.clear_leftovers(directory), "leftovers are removed"
+                )
+            command = install_commands.recovery_command(install, self._root, superuser=self._superuser)
+            if command is None:
+                return None
+            outcome = _failed("")
+            with trio.move_on_after(install.timeout_seconds):
+                outcome = await self._run(command)
+                while not outcome.succeeded and any(sign in outcome.output for sign in LOCKED):
+                    await trio.sleep(LOCK_POLL_SECONDS)
+                    outcome = await self._run(command)
+            return outcome
+
+    async def installed_version(self, install: Install) -> str:
+        """Return which version of the package or archive is there, whole or not; "" for none, or where unknown."""
+        if isinstance(install, ArchiveInstall):
+            directory = self._below(install.directory)
+            with contextlib.suppress(ArchiveError, OSError):
+                return await trio.to_thread.run_sync(archive_app.current_version, directory)
+        elif isinstance(install, DebInstall | RpmInstall):
+            return next((version for _, version in await self._states(install) if version), "")
+        return ""
+
+    async def _states(self, install: DebInstall | RpmInstall) -> tuple[tuple[str, str], ...]:
+        ecosystem = Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
+        ended = await self._answer(install_commands.package_query(install.package, ecosystem, self._root))
+        return package_states(printable(ended.output)) if isinstance(ended, Ended) and ended.code == 0 else ()
+
+    # --- checks ------------------------------------------------------------------------------------
+
+    async def check(self, check: Check) -> CheckAnswer:
+        """Return whether ``check`` holds now."""
+        if isinstance(check, FileCheck):
+            return await trio.to_thread.run_sync(look_at_file, self._below(check.path), check.path, check.sha256)
+        if isinstance(check, PackageCheck):
+            return await self._package(check)
+        command = install_commands.check_command(check, self._root, windows=os.name == "nt")
+        assert command is not None
+        ended = await self._answer(command)
+        if isinstance(ended, CheckAnswer):
+            return ended
+        assert ended.code is not None
+        output = printable(ended.output)
+        if not isinstance(check, CommandCheck):
+            return unit_answer(check, ended.code, output, windows=os.name == "nt")
+        program = Path(command.argv[0]).name
+        if ended.code != check.exit_code:
+            return CheckAnswer(False, f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted")
+        if check.output.encode() not in ended.output:
+            return CheckAnswer(False, f"{program} did not write {check.output[:80]!r}")
+        return CheckAnswer(True, f"{program} answers as expected")
+
+    async def _package(self, check: PackageCheck) -> CheckAnswer:
+        ecosystem = await trio.to_thread.run_sync(_ecosystem)
+        if ecosystem is None:
+            return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
+        ended = await self._answer(install_commands.package_query(check.name, ecosystem, self._root))
+        if isinstance(ended, CheckAnswer):
+            return ended
+        # dpkg-query ends with 1 when one of several states is unknown, and writes the others all the same
+        return package_answer(check, printable(ended.output) if ended.code in {0, 1} else "", ecosystem)
+
+    async def detected(self, manifest: Manifest) -> CheckAnswer:
+        """Return whether the patch is installed: all that proves it holds; else the first that does not."""
+        checks = install_commands.default_checks(manifest)
+        if checks:
+            return await self._all(checks)
+        if not isinstance(manifest.install, ArchiveInstall):
+            return CheckAnswer(False, "nothing says how this patch is detected")
+        found = await self.installed_version(manifest.install)
+        if found != manifest.version:
+            there = f"{found} is" if found else "nothing is"
+            return CheckAnswer(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
+        return CheckAnswer(True, f"{found} is current in {manifest.install.directory}")
+
+    async def healthy(self, health: HealthCheck) -> CheckAnswer:
+        """Return whether all checks hold at one look within the time; else what the last look saw."""
+        answer = CheckAnswer(False, "the first look took too long")
+        with trio.move_on_after(health.within_seconds):
+            while True:
+                answer = await self._all(health.checks)
+                if answer.holds:
+                    return answer
+                await trio.sleep(HEALTH_POLL_SECONDS)
+        return CheckAnswer(False, f"after {health.within_seconds} s: {answer.words}")
+
+    async def _all(self, checks: tuple[Check, ...]) -> CheckAnswer:
+        answers = []
+        for check in checks:
+            answers.append(await self.check(check))
+            if not answers[-1].holds:
+                return answers[-1]
+        return CheckAnswer(True, "; ".join(answer.words for answer in answers))
+
+    async def restart_pc(self, minutes: int, message: str) -> Outcome:
+        """Have the system restart in some minutes, and tell its users."""
+        return await self._run(install_commands.restart_command(minutes, message, windows=os.name == "nt"))
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    def _below(self, path: str) -> Path:
+        return Path(below(self._root, path))
+
+    async def _run(self, command: CommandLine, payload: BinaryIO | None = None) -> Outcome:
+        program = Path(command.argv[0]).name
+        if command.argv[0].startswith("/proc/"):
+            program = "it"
+        try:
+            ended = await processes.run(
+                command.argv,
+                command.timeout_seconds,
+                max_output_bytes=MAX_OUTPUT_BYTES,
+                with_errors=True,
+                pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
+            )
+        except (OSError, ValueError) as error:
+            return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
+        output = printable(ended.output)
+        if ended.code is None:
+            return Outcome(False, f"{program} did not end within {command.timeout_seconds} s and was stopped", output)
+        reboot = ended.code in command.reboot_codes
+        succeeded = reboot or ended.code in command.success_codes
+        words = exit_words(program, ended.code, "" if succeeded else output)
+        return Outcome(succeeded, words, output, reboot, ended.code)
+
+    async def _answer(self, command: CommandLine) -> Ended | CheckAnswer:
+        """Return what a question came to: an end with a code, or the answer that there is none."""
+        try:
+            ended = await processes.run(
+                command.argv, command.timeout_seconds, max_output_bytes=MAX_ANSWER_BYTES, with_errors=False
+            )
+            if ended.code is None:
+                return CheckAnswer(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
+            return ended
+        except FileNotFoundError:
+            return CheckAnswer(False, f"{command.argv[0]} is missing")
+        except (OSError, ValueError) as error:
+            words = getattr(error, "strerror", None) or error
+            return CheckAnswer(False, f"{command.argv[0]} cannot be started: {words}")
+
+    async def _unpack(self, install: ArchiveInstall, version: str, payload: BinaryIO, sha256: str) -> Outcome:
+        def work() -> None:
+            archive_app.install(
+                payload,
+                self._below(install.directory),
+                version,
+                sha256,
+                strip_components=install.strip_components,
+                keep_versions=install.keep_versions,
+                check_cancelled=trio.from_thread.check_cancelled,
+            )
+
+        return await self._in_thread(install.timeout_seconds, work, f"unpacked, {version} is current")
+
+    async def _in_thread(self, timeout_seconds: float, work: Callable[[], None], words: str) -> Outcome:
+        with trio.move_on_after(timeout_seconds):
+            try:
+                await trio.to_thread.run_sync(work)
+            except ArchiveError as error:
+                return _failed(str(error))
+            except OSError as error:
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                    return _failed("the disk is full; what was unpacked is removed again")
+                return _failed(f"the disk refuses: {error.strerror or error}")
+            return Outcome(True, words)
+        return _failed(f"it was not done within {timeout_seconds} s and was stopped")
+
+
+def _ecosystem() -> Ecosystem | None:
+    if Path(install_commands.DPKG_QUERY).exists():
+        return Ecosystem.DEB
+    return Ecosystem.RPM if Path(install_commands.RPM).exists() else None
+
+
+def _failed(words: str) -> Outcome:
+    return Outcome(False, words)
+
+
+__all__ = ["CheckAnswer", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]

@@ -1,0 +1,128 @@
+"""A payload opened once, proven, and run as what was opened; and the files that checks look at."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import trio
+
+from p2pdist import durable_files
+from p2pdist.core.install_answers import CheckAnswer
+from p2pdist.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
+
+HASH_CHUNK_BYTES = 1 << 20
+DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
+DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
+_RUN = "run-"  # begins the names of private copies' directories
+# without O_NONBLOCK, opening a pipe that took the file's place would wait for somebody to write
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+
+
+class PayloadChangedError(Exception):
+    """The bytes of the file are not those that were signed. Nothing was run."""
+
+
+@asynccontextmanager
+async def proven(install: Install, file: Path, sha256: str, scratch: Path) -> AsyncIterator[tuple[BinaryIO, str]]:
+    """Open a payload once, prove its bytes, and give what was opened, with a name under which it can be run.
+
+    The name is of the descriptor, or of a private copy in ``scratch`` where descriptors have no names: what is
+    run is what was proven, whatever takes the place of ``file`` meanwhile. Raises `PayloadChangedError`, `OSError`.
+    """
+    copy = None
+    if not isinstance(install, ArchiveInstall) and not DESCRIPTORS_HAVE_NAMES:
+        copy = scratch / f"{_RUN}{secrets.token_hex(6)}" / f"payload{_suffix(install)}"
+    payload = await trio.to_thread.run_sync(open_proven, file, sha256, copy)
+    try:
+        yield payload, f"{DESCRIPTORS}/{payload.fileno()}" if copy is None else str(copy)
+    finally:
+        payload.close()
+        if copy is not None:
+            shutil.rmtree(copy.parent, ignore_errors=True)
+
+
+def _suffix(install: Install) -> str:
+    """Return the end of a file's name by which Windows knows what to do with it."""
+    match install:
+        case MsiInstall():
+            return ".msi"
+        case MsuInstall():
+            return ".msu"
+        case ExeInstall():
+            return ".exe"
+        case ScriptInstall(interpreter="powershell"):
+            return ".ps1"
+    return ""
+
+
+def open_proven(file: Path, sha256: str, copy: Path | None) -> BinaryIO:
+    """Return ``file`` opened and proven, copied to ``copy`` if given. Blocking, in a thread of trio's."""
+    try:
+        descriptor = os.open(file, _FLAGS)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise PayloadChangedError(f"{file} became a link") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PayloadChangedError(f"{file} is no file any more")
+    payload = open(descriptor, "rb")  # noqa: SIM115 — the caller's
+    try:
+        if _copy_and_hash(payload, copy) != sha256:
+            raise PayloadChangedError(f"{file} is not what was signed any more")
+        payload.seek(0)
+    except BaseException:
+        payload.close()
+        if copy is not None:
+            shutil.rmtree(copy.parent, ignore_errors=True)
+        raise
+    return payload
+
+
+def _copy_and_hash(payload: BinaryIO, copy: Path | None) -> str:
+    digest = hashlib.sha256()
+    with contextlib.ExitStack() as stack:
+        target = None
+        if copy is not None:
+            for left in copy.parent.parent.glob(f"{_RUN}*"):  # of a run that was cut off: there is one at a time
+                shutil.rmtree(left, ignore_errors=True)
+            durable_files.make_directory(copy.parent, mode=0o700)
+            target = stack.enter_context(
+                open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o500), "wb")
+            )
+        while chunk := payload.read(HASH_CHUNK_BYTES):
+            trio.from_thread.check_cancelled()
+            digest.update(chunk)
+            if target is not None:
+                target.write(chunk)
+    return digest.hexdigest()
+
+
+def look_at_file(path: Path, shown: str, sha256: str | None) -> CheckAnswer:
+    """Return whether a file is there, with this content. Blocking, in a thread of trio's."""
+    try:
+        found = path.stat()
+        if sha256 is None:
+            return CheckAnswer(True, f"{shown} is there")
+        if not stat.S_ISREG(found.st_mode):
+            return CheckAnswer(False, f"{shown} is no file")
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(HASH_CHUNK_BYTES):
+                trio.from_thread.check_cancelled()
+                digest.update(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return CheckAnswer(False, f"{shown} is missing")
+    except (OSError, ValueError) as error:
+        return CheckAnswer(False, f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}")
+    if digest.hexdigest() != sha256:
+        return CheckAnswer(False, f"{shown} has another content")
+    return CheckAnswer(True, f"{shown} has the wanted content")

@@ -1,0 +1,268 @@
+"""Real packages with the real dpkg, in a root of its own: the system's own database is never touched."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import trio
+
+from p2pdist.edges.installer import Installer, KeptPayload, PayloadChangedError
+from p2pdist.manifest import Manifest, Payload
+from p2pdist.manifest.recipe import DebInstall, PackageCheck
+
+pytestmark = [
+    pytest.mark.skipif(
+        not all(Path("/usr/bin", name).exists() for name in ("dpkg", "dpkg-deb", "dpkg-query")),
+        reason="dpkg is missing",
+    ),
+    pytest.mark.skipif(os.geteuid() != 0, reason="dpkg installs as root only"),
+]
+
+INSTALL = DebInstall(package="acme", timeout_seconds=20)
+
+
+class Packages:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def build(self, version: str, **scripts: str) -> KeptPayload:
+        tree = self.directory / f"tree-{version}"
+        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "opt/acme").mkdir(parents=True)
+        (tree / "opt/acme/version").write_text(f"{version}\n")
+        (tree / "DEBIAN/control").write_text(
+            f"Package: acme\nVersion: {version}\nArchitecture: all\n"
+            "Maintainer: Test <test@example.com>\nDescription: for a test\n"
+        )
+        for name, body in scripts.items():
+            (tree / "DEBIAN" / name).write_text(f"#!/bin/sh\n{body}\n")
+            (tree / "DEBIAN" / name).chmod(0o755)
+        file = self.directory / f"acme_{version}.deb"
+        subprocess.run(["dpkg-deb", "-Znone", "--build", tree, file], check=True, capture_output=True)
+        return KeptPayload(file, hashlib.sha256(file.read_bytes()).hexdigest(), version)
+
+
+def manifest(version: str) -> Manifest:
+    payload = Payload(file_name="acme.deb", length_bytes=1, sha256="a" * 64, torrent_hash="b" * 64)
+    return Manifest(
+        format=1,
+        patch_id="acme",
+        version=version,
+        title="Acme",
+        severity="low",
+        cvss=None,
+        published_at=0,
+        payloads=[payload],
+        install=INSTALL,
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    path = tmp_path / "root"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def installer(root: Path, tmp_path: Path) -> Installer:
+    return Installer(root, tmp_path / "scratch")
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Packages:
+    return Packages(tmp_path)
+
+
+def fifo(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+async def line_of(pipe: Path) -> str:
+    """Wait for somebody to write into the pipe."""
+    with trio.fail_after(10):
+        return await trio.to_thread.run_sync(pipe.read_text, abandon_on_cancel=True)
+
+
+async def put(installer: Installer, package: KeptPayload) -> None:
+    outcome = await installer.install(INSTALL, package.version, package.file, package.sha256)
+    assert outcome.succeeded, outcome
+
+
+async def test_installed_detected_and_upgraded(installer: Installer, packages: Packages, root: Path) -> None:
+    old, new = packages.build("1.9", postinst='echo "by $1 in $DPKG_ROOT"'), packages.build("1.10")
+    assert await installer.installed_version(INSTALL) == ""
+    assert (await installer.detected(manifest("1.9"))).words == "acme is not installed"
+    outcome = await installer.install(INSTALL, "1.9", old.file, old.sha256)
+    assert (outcome.succeeded, outcome.exit_code, outcome.reboot) == (True, 0, False)
+    assert f"by configure in {root}" in outcome.output
+    assert (await installer.detected(manifest("1.9"))).words == "acme 1.9 is installed"
+    answer = await installer.detected(manifest("1.10"))
+    assert (answer.holds, answer.words) == (False, "acme 1.9 is installed, 1.10 is wanted")
+    await put(installer, new)
+    assert await installer.installed_version(INSTALL) == "1.10"
+    assert (root / "opt/acme/version").read_text() == "1.10\n"
+    assert (await installer.detected(manifest("1.9"))).holds
+
+
+async def test_a_newer_version_is_not_replaced_by_an_older(installer: Installer, packages: Packages) -> None:
+    await put(installer, packages.build("2.0"))
+    old = packages.build("1.0")
+    outcome = await installer.install(INSTALL, "1.0", old.file, old.sha256)
+    assert "will not downgrade" in outcome.output
+    assert await installer.installed_version(INSTALL) == "2.0"
+
+
+async def test_a_failing_postinst_is_not_detected_and_goes_back(
+    installer: Installer, packages: Packages, root: Path
+) -> None:
+    old, broken = packages.build("1.0"), packages.build("2.0", postinst="echo the reason; exit 3")
+    await put(installer, old)
+    before = await installer.installed_version(INSTALL)
+    outcome = await installer.install(INSTALL, "2.0", broken.file, broken.sha256)
+    assert (outcome.succeeded, outcome.exit_code) == (False, 1)
+    assert outcome.words == "dpkg ended with exit code 1"
+    assert "the reason" in outcome.output
+    answer = await installer.detected(manifest("2.0"))
+    assert (answer.holds, answer.words) == (False, "acme 2.0 is not whole but half-configured")
+    back = await installer.roll_back(INSTALL, "2.0", broken.file, broken.sha256, old, before)
+    assert back.succeeded, back
+    assert (await installer.detected(manifest("1.0"))).words == "acme 1.0 is installed"
+    assert (root / "opt/acme/version").read_text() == "1.0\n"
+
+
+async def test_what_was_there_cannot_come_back_without_its_package(installer: Installer, packages: Packages) -> None:
+    new = packages.build("2.0")
+    await put(installer, packages.build("1.0"))
+    await put(installer, new)
+    outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, None, "1.0")
+    assert not outcome.succeeded
+    assert outcome.words == (
+        "it cannot be rolled back: acme 1.0 was there before, and its package is not kept on this PC"
+    )
+    assert await installer.installed_version(INSTALL) == "2.0"
+
+
+async def test_going_back_to_another_version_than_was_there_is_said(installer: Installer, packages: Packages) -> None:
+    kept, new = packages.build("1.0"), packages.build("2.0")
+    await put(installer, packages.build("1.5"))  # by hand
+    await put(installer, new)
+    outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, kept, "1.5")
+    assert outcome.words == "dpkg ended with exit code 0; 1.0 is there, not 1.5"
+
+
+@pytest.mark.parametrize("postinst", ["exit 0", "exit 1"])
+async def test_a_first_installation_is_undone_by_removal(
+    installer: Installer, packages: Packages, root: Path, postinst: str
+) -> None:
+    new = packages.build("1.0", postinst=postinst)
+    await installer.install(INSTALL, "1.0", new.file, new.sha256)
+    assert await installer.installed_version(INSTALL) == "1.0"
+    for expected in ("dpkg ended with exit code 0", "nothing to undo: it is as it was before"):
+        outcome = await installer.roll_back(INSTALL, "1.0", new.file, new.sha256, None, "")
+        assert (outcome.succeeded, outcome.words) == (True, expected)
+    assert await installer.installed_version(INSTALL) == ""
+    assert not (root / "opt/acme/version").exists()
+
+
+@pytest.mark.parametrize("script", ["preinst", "postinst"])
+async def test_dpkg_killed_amid_a_script_is_repaired(
+    installer: Installer, packages: Packages, root: Path, tmp_path: Path, script: str
+) -> None:
+    gate, begun, once = fifo(tmp_path / "gate"), fifo(tmp_path / "begun"), tmp_path / "once"
+    # the first time it waits until it is killed; after that it goes through
+    slow = f"[ -e {once} ] && exit 0; touch {once}; echo $PPID > {begun}; read line < {gate}"
+    new = packages.build("1.0", **{script: slow})
+
+    async with trio.open_nursery() as nursery:
+        outcomes = []
+
+        async def install() -> None:
+            outcomes.append(await installer.install(INSTALL, "1.0", new.file, new.sha256))
+
+        nursery.start_soon(install)
+        os.killpg(os.getpgid(int(await line_of(begun))), signal.SIGKILL)
+    assert outcomes[0].words == "dpkg was ended by SIGKILL"
+    assert not (await installer.detected(manifest("1.0"))).holds
+    repaired = await installer.repair(INSTALL)
+    assert repaired is not None
+    assert repaired.succeeded, repaired
+    if script == "preinst":  # nothing was unpacked yet: only doing it again helps
+        assert not (await installer.detected(manifest("1.0"))).holds
+        await put(installer, new)
+    assert (await installer.detected(manifest("1.0"))).holds
+    assert (root / "opt/acme/version").exists()
+
+
+async def test_a_half_installed_package_can_be_removed(installer: Installer, packages: Packages, root: Path) -> None:
+    new = packages.build("1.0", preinst="kill -9 $PPID")
+    outcome = await installer.install(INSTALL, "1.0", new.file, new.sha256)
+    assert outcome.exit_code == -signal.SIGKILL
+    assert not (await installer.check(PackageCheck(name="acme", at_least="1.0"))).holds
+    outcome = await installer.roll_back(INSTALL, "1.0", new.file, new.sha256, None, "")
+    assert outcome.succeeded, outcome
+    assert await installer.installed_version(INSTALL) == ""
+    await put(installer, packages.build("1.1"))
+
+
+async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
+    installer: Installer, packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2pdist.edges.installer.LOCK_POLL_SECONDS", 0.01)
+    gate, begun = fifo(tmp_path / "gate"), fifo(tmp_path / "begun")
+    new = packages.build("1.0", postinst=f"echo > {begun}; read line < {gate}")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(put, installer, new)
+        await line_of(begun)
+        repairs = []
+        locked = trio.Event()
+        other = Installer(Path(installer._root), tmp_path / "scratch2")  # of a daemon that was started anew
+        run = other._run
+
+        async def watched(command, payload=None):
+            outcome = await run(command, payload)
+            if not outcome.succeeded:
+                assert outcome.words.endswith("another program is installing packages at this moment")
+                locked.set()
+            return outcome
+
+        monkeypatch.setattr(other, "_run", watched)
+
+        async def repair() -> None:
+            repairs.append(await other.repair(INSTALL))
+
+        nursery.start_soon(repair)
+        with trio.fail_after(10):
+            await locked.wait()
+            gate.write_text("on\n")
+    assert repairs[0] is not None
+    assert repairs[0].succeeded
+    assert (await installer.detected(manifest("1.0"))).holds
+
+
+async def test_a_package_that_was_changed_is_not_run(installer: Installer, packages: Packages) -> None:
+    good, evil = packages.build("1.0"), packages.build("1.1")
+    shutil.copy(evil.file, good.file)
+    with pytest.raises(PayloadChangedError):
+        await installer.install(INSTALL, "1.0", good.file, good.sha256)
+    assert await installer.installed_version(INSTALL) == ""
+
+
+async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
+    installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, evil = packages.build("1.0"), packages.build("1.1")
+    run = installer._run
+
+    async def replaced_first(command, payload=None):
+        evil.file.replace(good.file)
+        return await run(command, payload)
+
+    monkeypatch.setattr(installer, "_run", replaced_first)
+    await put(installer, good)
+    assert await installer.installed_version(INSTALL) == "1.0"
