@@ -15,6 +15,7 @@ from p2pdist.core.install_answers import (
     LOCKED,
     CheckAnswer,
     Outcome,
+    PackageStates,
     exit_words,
     package_answer,
     package_states,
@@ -48,6 +49,7 @@ MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it fai
 MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
 HEALTH_POLL_SECONDS = 1.0
 LOCK_POLL_SECONDS = 1.0
+UNKNOWN_VERSION = "?"
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Installer:
         previous_version: str,
     ) -> Outcome:
         if isinstance(install, DebInstall | RpmInstall):
-            states = await self._states(install)
+            states = await self._states(install.package, _ecosystem_of(install))
             untouched = (("installed", previous_version),) if previous_version else ()
             if states == untouched and previous_version != version:
                 return Outcome(True, "nothing to undo: it is as it was before")
@@ -165,7 +167,7 @@ class Installer:
             command = install_commands.recovery_command(install, self._root, superuser=self._superuser)
             if command is None:
                 return None
-            outcome = _failed("")
+            outcome = _failed("the repair was not done in time")
             with trio.move_on_after(install.timeout_seconds):
                 outcome = await self._run(command)
                 while not outcome.succeeded and any(sign in outcome.output for sign in LOCKED):
@@ -174,19 +176,31 @@ class Installer:
             return outcome
 
     async def installed_version(self, install: Install) -> str:
-        """Return which version of the package or archive is there, whole or not; "" for none, or where unknown."""
+        """Return which version of the package or archive is there, whole or not; "" for none, and for other kinds.
+
+        `UNKNOWN_VERSION` when dpkg or rpm gives no answer: what may have been there is never removed in a rollback.
+        """
         if isinstance(install, ArchiveInstall):
             directory = self._below(install.directory)
             with contextlib.suppress(ArchiveError, OSError):
                 return await trio.to_thread.run_sync(archive_app.current_version, directory)
         elif isinstance(install, DebInstall | RpmInstall):
-            return next((version for _, version in await self._states(install) if version), "")
+            states = await self._states(install.package, _ecosystem_of(install))
+            if isinstance(states, CheckAnswer):
+                return UNKNOWN_VERSION
+            return next((version for _, version in states if version), "")
         return ""
 
-    async def _states(self, install: DebInstall | RpmInstall) -> tuple[tuple[str, str], ...]:
-        ecosystem = Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
-        ended = await self._answer(install_commands.package_query(install.package, ecosystem, self._root))
-        return package_states(printable(ended.output)) if isinstance(ended, Ended) and ended.code == 0 else ()
+    async def _states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckAnswer:
+        """Return what dpkg or rpm says of a package, or why it does not say anything."""
+        query = install_commands.package_query(package, ecosystem, self._root)
+        ended = await self._answer(query)
+        if isinstance(ended, CheckAnswer):
+            return ended
+        output = printable(ended.output)
+        if ended.code not in query.success_codes:
+            return CheckAnswer(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
+        return package_states(output)
 
     # --- checks ------------------------------------------------------------------------------------
 
@@ -216,11 +230,8 @@ class Installer:
         ecosystem = await trio.to_thread.run_sync(_ecosystem)
         if ecosystem is None:
             return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
-        ended = await self._answer(install_commands.package_query(check.name, ecosystem, self._root))
-        if isinstance(ended, CheckAnswer):
-            return ended
-        # dpkg-query ends with 1 when one of several states is unknown, and writes the others all the same
-        return package_answer(check, printable(ended.output) if ended.code in {0, 1} else "", ecosystem)
+        states = await self._states(check.name, ecosystem)
+        return states if isinstance(states, CheckAnswer) else package_answer(check, states, ecosystem)
 
     async def detected(self, manifest: Manifest) -> CheckAnswer:
         """Return whether the patch is installed: all that proves it holds; else the first that does not."""
@@ -328,6 +339,10 @@ class Installer:
         return _failed(f"it was not done within {timeout_seconds} s and was stopped")
 
 
+def _ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
+    return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
+
+
 def _ecosystem() -> Ecosystem | None:
     if Path(install_commands.DPKG_QUERY).exists():
         return Ecosystem.DEB
@@ -338,4 +353,4 @@ def _failed(words: str) -> Outcome:
     return Outcome(False, words)
 
 
-__all__ = ["CheckAnswer", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]
+__all__ = ["UNKNOWN_VERSION", "CheckAnswer", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]

@@ -51,12 +51,12 @@ def test_output_moves_no_terminal() -> None:
     ],
 )
 def test_packages(output: str, ecosystem: Ecosystem, holds: bool, words: str) -> None:
-    answer = package_answer(PackageCheck(name="acme", at_least="2.1"), output, ecosystem)
+    answer = package_answer(PackageCheck(name="acme", at_least="2.1"), package_states(output), ecosystem)
     assert (answer.holds, answer.words) == (holds, words)
 
 
 def test_a_version_that_cannot_be_compared_is_not_proof() -> None:
-    answer = package_answer(PackageCheck(name="acme", at_least="x"), "installed 2.1\n", Ecosystem.DEB)
+    answer = package_answer(PackageCheck(name="acme", at_least="x"), (("installed", "2.1"),), Ecosystem.DEB)
     assert not answer.holds
     assert "cannot be compared" in answer.words
     assert package_states("installed 1\n\n") == (("installed", "1"),)

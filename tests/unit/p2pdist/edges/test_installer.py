@@ -13,8 +13,15 @@ import pytest
 import trio
 import trio.testing
 
-from p2pdist.edges import archive_app, archive_members, processes, proven_files
-from p2pdist.edges.installer import CheckAnswer, Installer, KeptPayload, Outcome, PayloadChangedError
+from p2pdist.edges import archive_app, archive_members, installer, processes, proven_files
+from p2pdist.edges.installer import (
+    UNKNOWN_VERSION,
+    CheckAnswer,
+    Installer,
+    KeptPayload,
+    Outcome,
+    PayloadChangedError,
+)
 from p2pdist.manifest import Manifest, Payload
 from p2pdist.manifest.recipe import (
     ArchiveInstall,
@@ -32,6 +39,7 @@ from p2pdist.manifest.recipe import (
     ScriptInstall,
     UnitCheck,
 )
+from p2pdist.manifest.versions import Ecosystem
 
 pytestmark = pytest.mark.skipif(not Path("/bin/sh").exists(), reason="there is no /bin/sh")
 
@@ -275,8 +283,33 @@ async def test_a_pc_without_rpm(place: Place) -> None:
     rpm, payload = RpmInstall(package="acme"), place.file("x")
     outcome = await place.installer.install(rpm, "1", payload.file, payload.sha256)
     assert outcome == Outcome(False, "rpm cannot be started: No such file or directory")
-    assert await place.installer.installed_version(rpm) == ""
+    assert await place.installer.installed_version(rpm) == UNKNOWN_VERSION
     assert await place.installer.repair(rpm) is None
+
+
+async def test_a_package_database_without_an_answer_removes_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    async def run(argv, *arguments, **named):
+        seen.append(argv)
+        return processes.Ended(2, b"")
+
+    monkeypatch.setattr(processes, "run", run)
+    monkeypatch.setattr(installer, "_ecosystem", lambda: Ecosystem.DEB)
+    deb, payload = DebInstall(package="acme"), place.file("x")
+    before = await place.installer.installed_version(deb)
+    assert before == UNKNOWN_VERSION
+    answer = await place.installer.check(PackageCheck(name="acme", at_least="1"))
+    assert answer == CheckAnswer(False, "dpkg-query ended with exit code 2")
+    outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, before)
+    assert not outcome.succeeded
+    assert {argv[0] for argv in seen} == {"/usr/bin/dpkg-query"}
+    # of a first installation, it is tried: what is not there cannot be removed
+    outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, "")
+    assert not outcome.succeeded
+    assert seen[-1][-3:] == ("--remove", "--", "acme")
 
 
 async def test_restarting_is_a_command_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
