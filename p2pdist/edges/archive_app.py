@@ -98,7 +98,10 @@ def roll_back(directory: Path, version: str, previous_version: str) -> None:
     if previous_version == version:
         raise ArchiveError(f"{version} was there before; there is nothing to go back to")
     if previous_version:
-        parse_patch_version(previous_version)
+        try:
+            parse_patch_version(previous_version)
+        except InvalidIdentifierError as error:
+            raise ArchiveError(f"what was there before, {previous_version[:80]!r}, is no version") from error
         if not _is_tree(versions / previous_version):
             raise ArchiveError(f"version {previous_version} is no longer in {versions}")
         _switch(directory, previous_version)

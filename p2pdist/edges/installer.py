@@ -1,9 +1,9 @@
 """Carrying out installations and checks on this PC. Programs are started by `processes`, for this module alone."""
 
-import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -67,6 +67,7 @@ class Installer:
     def __init__(self, root: Path, scratch: Path) -> None:
         self._root = root.as_posix()  # "/" on Windows as well
         self._scratch = scratch
+        self._record = scratch / "running"
         self._one_at_a_time = trio.Lock()
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
 
@@ -74,7 +75,7 @@ class Installer:
         """Install the payload. Raises `PayloadChangedError`; all else that fails is in the outcome."""
         if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
             return _failed("it is for Windows")
-        async with self._one_at_a_time:
+        async with self._alone(install):
             try:
                 async with proven(install, file, sha256, self._scratch) as (payload, name):
                     if isinstance(install, ArchiveInstall):
@@ -98,7 +99,7 @@ class Installer:
         ``previous_version`` is what `installed_version` said before it; "" means that nothing was there.
         Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is not what was signed.
         """
-        async with self._one_at_a_time:
+        async with self._alone(install):
             if isinstance(install, ArchiveInstall):
                 directory = self._below(install.directory)
                 return await self._in_thread(
@@ -156,9 +157,9 @@ class Installer:
     async def repair(self, install: Install) -> Outcome | None:
         """Mend what an installation that was cut off (kill -9, power loss) has left; None: nothing to be done.
 
-        A dpkg that outlived the daemon is waited for.
+        What outlived the daemon that started it is waited for, as it is before any installation.
         """
-        async with self._one_at_a_time:
+        async with self._alone(install):
             if isinstance(install, ArchiveInstall):
                 directory = self._below(install.directory)
                 return await self._in_thread(
@@ -178,13 +179,15 @@ class Installer:
     async def installed_version(self, install: Install) -> str:
         """Return which version of the package or archive is there, whole or not; "" for none, and for other kinds.
 
-        `UNKNOWN_VERSION` when dpkg or rpm gives no answer: what may have been there is never removed in a rollback.
+        `UNKNOWN_VERSION` when the PC does not tell: what may have been there is never removed in a rollback.
         """
         if isinstance(install, ArchiveInstall):
             directory = self._below(install.directory)
-            with contextlib.suppress(ArchiveError, OSError):
+            try:
                 return await trio.to_thread.run_sync(archive_app.current_version, directory)
-        elif isinstance(install, DebInstall | RpmInstall):
+            except (ArchiveError, OSError):
+                return UNKNOWN_VERSION
+        if isinstance(install, DebInstall | RpmInstall):
             states = await self._states(install.package, _ecosystem_of(install))
             if isinstance(states, CheckAnswer):
                 return UNKNOWN_VERSION
@@ -242,7 +245,7 @@ class Installer:
             return CheckAnswer(False, "nothing says how this patch is detected")
         found = await self.installed_version(manifest.install)
         if found != manifest.version:
-            there = f"{found} is" if found else "nothing is"
+            there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
             return CheckAnswer(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
         return CheckAnswer(True, f"{found} is current in {manifest.install.directory}")
 
@@ -271,6 +274,12 @@ class Installer:
 
     # --- how ---------------------------------------------------------------------------------------
 
+    @asynccontextmanager
+    async def _alone(self, install: Install) -> AsyncIterator[None]:
+        async with self._one_at_a_time:
+            await processes.end_of_outlived(self._record, install.timeout_seconds)
+            yield
+
     def _below(self, path: str) -> Path:
         return Path(below(self._root, path))
 
@@ -285,6 +294,7 @@ class Installer:
                 max_output_bytes=MAX_OUTPUT_BYTES,
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
+                record=self._record,
             )
         except (OSError, ValueError) as error:
             return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")

@@ -252,6 +252,57 @@ async def test_one_at_a_time(place: Place, tmp_path: Path) -> None:
     assert log.read_text() == "first\nsecond\n"
 
 
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
+) -> None:
+    monkeypatch.setattr(processes, "OUTLIVED_POLL_SECONDS", 0.01)
+    seen, recorded = trio.Event(), processes._recorded
+
+    def watched(record: Path) -> int | None:
+        found = recorded(record)
+        if found is not None:
+            trio.from_thread.run_sync(seen.set)
+        return found
+
+    monkeypatch.setattr(processes, "_recorded", watched)
+    begun, gate, log = tmp_path / "begun", tmp_path / "gate", tmp_path / "log"
+    os.mkfifo(begun)
+    os.mkfifo(gate)
+    first = place.file(f"echo $$ > {begun}; read x < {gate}; echo first >> {log}", "first")
+    second = place.file(f"echo second >> {log}", "second")
+    install = ScriptInstall(interpreter="sh", timeout_seconds=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(place.installer.install, SH, "1", first.file, first.sha256)
+        orphan = int(await line_of(begun))
+        other = Installer(place.root, tmp_path / "scratch")  # of the daemon that is started next
+        outcomes = []
+
+        async def again() -> None:
+            outcomes.append(await other.install(SH if in_time else install, "1", second.file, second.sha256))
+
+        async with trio.open_nursery() as inner:
+            inner.start_soon(again)
+            with trio.fail_after(10):
+                await seen.wait()
+            assert not log.exists()
+            if in_time:
+                gate.write_text("on\n")
+        assert outcomes[0].succeeded
+        assert not alive(orphan)
+    assert log.read_text() == ("first\nsecond\n" if in_time else "second\n")
+    assert not (tmp_path / "scratch/running").exists()
+
+
+async def test_a_record_of_another_process_is_not_waited_for(place: Place) -> None:
+    (place.directory / "scratch").mkdir()
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    for text in ("", "x", f"{os.getpid()} 1 {boot.read_text().strip() if boot.exists() else ''}", "1 1 y"):
+        (place.directory / "scratch/running").write_text(text)
+        with trio.fail_after(5):
+            assert (await place.script("exit 0")).succeeded
+
+
 async def test_what_cannot_be_started_is_an_outcome(place: Place) -> None:
     payload = place.file("x")
     outcome = await place.script("x", ScriptInstall(interpreter="powershell"))
@@ -357,6 +408,13 @@ async def test_archives_that_cannot_be_unpacked_say_why(place: Place) -> None:
     (place.root / "opt/acme/versions/.unpacking-old/x").mkdir(parents=True)
     assert await place.installer.repair(ARCHIVE) == Outcome(True, "leftovers are removed")
     assert list((place.root / "opt/acme/versions").iterdir()) == []
+    (place.root / "opt/acme/current").symlink_to("/usr")
+    assert await place.installer.installed_version(ARCHIVE) == UNKNOWN_VERSION
+    answer = await place.installer.detected(manifest("1", ARCHIVE))
+    assert answer == CheckAnswer(False, "another thing is current in /opt/acme, 1 is wanted")
+    (place.root / "opt/acme/current").unlink()
+    outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, UNKNOWN_VERSION)
+    assert outcome == Outcome(False, "what was there before, '?', is no version")
 
 
 async def test_unpacking_is_cancelled_and_has_an_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
