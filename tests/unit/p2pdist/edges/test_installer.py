@@ -257,7 +257,12 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
 ) -> None:
     monkeypatch.setattr(processes, "OUTLIVED_POLL_SECONDS", 0.01)
+    written, write = trio.Event(), processes._write_record
     seen, recorded = trio.Event(), processes._recorded
+
+    def writing(record: Path, process_id: int) -> None:
+        write(record, process_id)
+        written.set()
 
     def watched(record: Path) -> int | None:
         found = recorded(record)
@@ -265,6 +270,7 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
             trio.from_thread.run_sync(seen.set)
         return found
 
+    monkeypatch.setattr(processes, "_write_record", writing)
     monkeypatch.setattr(processes, "_recorded", watched)
     begun, gate, log = tmp_path / "begun", tmp_path / "gate", tmp_path / "log"
     os.mkfifo(begun)
@@ -275,6 +281,7 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(place.installer.install, SH, "1", first.file, first.sha256)
         orphan = int(await line_of(begun))
+        await written.wait()
         other = Installer(place.root, tmp_path / "scratch")  # of the daemon that is started next
         outcomes = []
 
