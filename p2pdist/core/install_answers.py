@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from p2pdist.manifest.recipe import PackageCheck, UnitCheck
 from p2pdist.manifest.versions import Ecosystem, InvalidVersionError, Version, parse_version
@@ -14,6 +15,13 @@ _HINTS = (
     (LOCKED, "another program is installing packages at this moment"),
     (("dependency problems", "Failed dependencies"), "packages that it depends on are missing"),
 )
+
+
+PackageStates: TypeAlias = tuple[tuple[str, str], ...]
+"""(state, version) of a package; several: architectures, or kernels side by side.
+
+Of a package whose first installation was cut off, the version is "".
+"""
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,8 @@ def exit_words(program: str, code: int, output: str) -> str:
     return f"{ended}: {hint}" if hint else ended
 
 
-def package_states(output: str) -> tuple[tuple[str, str], ...]:
-    """Return (state, version) for each line of a package query; several: architectures, or kernels side by side.
-
-    Of a package whose first installation was cut off, the version is "".
-    """
+def package_states(output: str) -> PackageStates:
+    """Return what a package query wrote, without states that mean that it is not there."""
     states = []
     for line in output.splitlines():
         state, _, version = line.strip().partition(" ")
@@ -66,9 +71,8 @@ def package_states(output: str) -> tuple[tuple[str, str], ...]:
     return tuple(states)
 
 
-def package_answer(check: PackageCheck, output: str, ecosystem: Ecosystem) -> CheckAnswer:
+def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosystem) -> CheckAnswer:
     """Return whether the queried package is installed, whole, in the wanted version or a later one."""
-    states = package_states(output)
     if not states:
         return CheckAnswer(False, f"{check.name} is not installed")
     whole = [version for state, version in states if state == "installed"]

@@ -97,9 +97,10 @@ def rollback_command(
             remove = ("--force-remove-reinstreq", "--remove", "--", install.package)
             back = ("--force-downgrade", "--install", "--", previous_file or "")
             undo = _dpkg(install, root, superuser, *(back if previous_file else remove))
+        case RpmInstall() if previous_file is not None:
+            undo = _rpm(install, root, "--upgrade", "--oldpackage", "--replacepkgs", "--", previous_file)
         case RpmInstall():
-            back = ("--upgrade", "--oldpackage", "--replacepkgs", "--", previous_file or "")
-            undo = _rpm(install, root, *(back if previous_file else ("--erase", "--", install.package)))
+            undo = _rpm(install, root, "--erase", "--", install.package)
         case ScriptInstall() if install.rollback_arguments is not None:
             undo = _script(install, file, install.rollback_arguments)
         case MsiInstall():

@@ -98,7 +98,10 @@ def roll_back(directory: Path, version: str, previous_version: str) -> None:
     if previous_version == version:
         raise ArchiveError(f"{version} was there before; there is nothing to go back to")
     if previous_version:
-        parse_patch_version(previous_version)
+        try:
+            parse_patch_version(previous_version)
+        except InvalidIdentifierError as error:
+            raise ArchiveError(f"what was there before, {previous_version[:80]!r}, is no version") from error
         if not _is_tree(versions / previous_version):
             raise ArchiveError(f"version {previous_version} is no longer in {versions}")
         _switch(directory, previous_version)
@@ -242,6 +245,8 @@ def _switch(directory: Path, version: str) -> None:
     durable_files.fsync_directory(directory / "versions")
     link = directory / f".current-{secrets.token_hex(6)}"
     link.symlink_to(f"versions/{version}", target_is_directory=True)
+    if os.name == "nt":
+        (directory / "current").unlink(missing_ok=True)  # Windows replaces no link to a directory
     try:
         os.replace(link, directory / "current")
     except OSError:

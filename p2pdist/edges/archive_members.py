@@ -13,7 +13,12 @@ from typing import IO, BinaryIO, Literal, TypeAlias
 
 MAX_MEMBERS = 200_000  # a large application has some 50 000 files
 MAX_NAME_CHARS = 1_000  # of a member's path: with the directory's own it stays far under PATH_MAX
+MAX_HEADER_BYTES = 1 << 20  # of a tar member's extended header, which is read as a whole: long names, attributes
 MAX_LINKS = 10_000  # symbolic ones; each is followed once to see where it leads
+
+_EXTENDED = {
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+}  # fmt: skip
 
 Kind: TypeAlias = Literal["file", "directory", "symlink", "hardlink"]
 
@@ -66,6 +71,10 @@ def _readable() -> Iterator[None]:
         if error.errno is not None:
             raise
         raise ArchiveError(f"the archive is damaged: {error}") from error  # as gzip and bz2 say it
+    except Exception as error:
+        if type(error).__name__ != "ZstdError":  # of Python 3.14
+            raise
+        raise ArchiveError(f"the archive is damaged: {error}") from error
 
 
 def path_parts(name: str, strip_components: int) -> tuple[str, ...]:
@@ -85,9 +94,19 @@ def path_parts(name: str, strip_components: int) -> tuple[str, ...]:
     return parts[strip_components:]
 
 
+class _Header(tarfile.TarInfo):
+    """Refuses extended headers before they fill the memory; this method is tarfile's own seam."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+        if self.type in _EXTENDED and self.size > MAX_HEADER_BYTES:
+            raise ArchiveError(f"the archive has a header of over {MAX_HEADER_BYTES >> 20} MiB")
+        found: tarfile.TarInfo | None = super()._proc_member(archive)  # type: ignore[misc]
+        return found
+
+
 def _tar(file: BinaryIO, strip_components: int) -> Iterator[Member]:
     try:
-        archive = tarfile.open(fileobj=file, mode="r:*")  # noqa: SIM115 — closed below
+        archive = tarfile.open(fileobj=file, mode="r:*", tarinfo=_Header)  # noqa: SIM115 — closed below
     except tarfile.ReadError:
         file.seek(0)
         if file.read(4) == b"\x28\xb5\x2f\xfd":
@@ -96,7 +115,7 @@ def _tar(file: BinaryIO, strip_components: int) -> Iterator[Member]:
     with archive:
         count = 0
         while (info := archive.next()) is not None:
-            archive.members.clear()  # else it remembers all of them
+            archive.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
             count += 1
             if count > MAX_MEMBERS:
                 raise ArchiveError(f"the archive has more than {MAX_MEMBERS} members")

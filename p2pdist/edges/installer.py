@@ -1,10 +1,10 @@
 """Carrying out installations and checks on this PC. Programs are started by `processes`, for this module alone."""
 
-import contextlib
 import errno
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from p2pdist.core.install_answers import (
     LOCKED,
     CheckAnswer,
     Outcome,
+    PackageStates,
     exit_words,
     package_answer,
     package_states,
@@ -48,6 +49,7 @@ MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it fai
 MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
 HEALTH_POLL_SECONDS = 1.0
 LOCK_POLL_SECONDS = 1.0
+UNKNOWN_VERSION = "?"
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ class Installer:
     """Installs one at a time. ``root`` other than "/" is a tree of its own, for tests and demonstrations."""
 
     def __init__(self, root: Path, scratch: Path) -> None:
-        self._root = str(root)
+        self._root = root.as_posix()  # "/" on Windows as well
         self._scratch = scratch
+        self._record = scratch / "running"
         self._one_at_a_time = trio.Lock()
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
 
@@ -72,7 +75,7 @@ class Installer:
         """Install the payload. Raises `PayloadChangedError`; all else that fails is in the outcome."""
         if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
             return _failed("it is for Windows")
-        async with self._one_at_a_time:
+        async with self._alone(install):
             try:
                 async with proven(install, file, sha256, self._scratch) as (payload, name):
                     if isinstance(install, ArchiveInstall):
@@ -96,7 +99,7 @@ class Installer:
         ``previous_version`` is what `installed_version` said before it; "" means that nothing was there.
         Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is not what was signed.
         """
-        async with self._one_at_a_time:
+        async with self._alone(install):
             if isinstance(install, ArchiveInstall):
                 directory = self._below(install.directory)
                 return await self._in_thread(
@@ -119,7 +122,7 @@ class Installer:
         previous_version: str,
     ) -> Outcome:
         if isinstance(install, DebInstall | RpmInstall):
-            states = await self._states(install)
+            states = await self._states(install.package, _ecosystem_of(install))
             untouched = (("installed", previous_version),) if previous_version else ()
             if states == untouched and previous_version != version:
                 return Outcome(True, "nothing to undo: it is as it was before")
@@ -131,7 +134,11 @@ class Installer:
                     "and its package is not kept on this PC"
                 )
             async with proven(install, previous.file, previous.sha256, self._scratch) as (payload, name):
-                return await self._run_undo(install, "", name, payload)
+                outcome = await self._run_undo(install, "", name, payload)
+            there = await self.installed_version(install)
+            if there != previous_version:  # somebody had changed it by hand since that package was installed
+                return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {previous_version}")
+            return outcome
         if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
             async with proven(install, file, sha256, self._scratch) as (payload, name):
                 return await self._run_undo(install, name, None, payload)
@@ -150,9 +157,9 @@ class Installer:
     async def repair(self, install: Install) -> Outcome | None:
         """Mend what an installation that was cut off (kill -9, power loss) has left; None: nothing to be done.
 
-        A dpkg that outlived the daemon is waited for.
+        What outlived the daemon that started it is waited for, as it is before any installation.
         """
-        async with self._one_at_a_time:
+        async with self._alone(install):
             if isinstance(install, ArchiveInstall):
                 directory = self._below(install.directory)
                 return await self._in_thread(
@@ -161,7 +168,7 @@ class Installer:
             command = install_commands.recovery_command(install, self._root, superuser=self._superuser)
             if command is None:
                 return None
-            outcome = _failed("")
+            outcome = _failed("the repair was not done in time")
             with trio.move_on_after(install.timeout_seconds):
                 outcome = await self._run(command)
                 while not outcome.succeeded and any(sign in outcome.output for sign in LOCKED):
@@ -170,19 +177,33 @@ class Installer:
             return outcome
 
     async def installed_version(self, install: Install) -> str:
-        """Return which version of the package or archive is there, whole or not; "" for none, or where unknown."""
+        """Return which version of the package or archive is there, whole or not; "" for none, and for other kinds.
+
+        `UNKNOWN_VERSION` when the PC does not tell: what may have been there is never removed in a rollback.
+        """
         if isinstance(install, ArchiveInstall):
             directory = self._below(install.directory)
-            with contextlib.suppress(ArchiveError, OSError):
+            try:
                 return await trio.to_thread.run_sync(archive_app.current_version, directory)
-        elif isinstance(install, DebInstall | RpmInstall):
-            return next((version for _, version in await self._states(install) if version), "")
+            except (ArchiveError, OSError):
+                return UNKNOWN_VERSION
+        if isinstance(install, DebInstall | RpmInstall):
+            states = await self._states(install.package, _ecosystem_of(install))
+            if isinstance(states, CheckAnswer):
+                return UNKNOWN_VERSION
+            return next((version for _, version in states if version), "")
         return ""
 
-    async def _states(self, install: DebInstall | RpmInstall) -> tuple[tuple[str, str], ...]:
-        ecosystem = Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
-        ended = await self._answer(install_commands.package_query(install.package, ecosystem, self._root))
-        return package_states(printable(ended.output)) if isinstance(ended, Ended) and ended.code == 0 else ()
+    async def _states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckAnswer:
+        """Return what dpkg or rpm says of a package, or why it does not say anything."""
+        query = install_commands.package_query(package, ecosystem, self._root)
+        ended = await self._answer(query)
+        if isinstance(ended, CheckAnswer):
+            return ended
+        output = printable(ended.output)
+        if ended.code not in query.success_codes:
+            return CheckAnswer(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
+        return package_states(output)
 
     # --- checks ------------------------------------------------------------------------------------
 
@@ -212,11 +233,8 @@ class Installer:
         ecosystem = await trio.to_thread.run_sync(_ecosystem)
         if ecosystem is None:
             return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
-        ended = await self._answer(install_commands.package_query(check.name, ecosystem, self._root))
-        if isinstance(ended, CheckAnswer):
-            return ended
-        # dpkg-query ends with 1 when one of several states is unknown, and writes the others all the same
-        return package_answer(check, printable(ended.output) if ended.code in {0, 1} else "", ecosystem)
+        states = await self._states(check.name, ecosystem)
+        return states if isinstance(states, CheckAnswer) else package_answer(check, states, ecosystem)
 
     async def detected(self, manifest: Manifest) -> CheckAnswer:
         """Return whether the patch is installed: all that proves it holds; else the first that does not."""
@@ -227,7 +245,7 @@ class Installer:
             return CheckAnswer(False, "nothing says how this patch is detected")
         found = await self.installed_version(manifest.install)
         if found != manifest.version:
-            there = f"{found} is" if found else "nothing is"
+            there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
             return CheckAnswer(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
         return CheckAnswer(True, f"{found} is current in {manifest.install.directory}")
 
@@ -256,6 +274,12 @@ class Installer:
 
     # --- how ---------------------------------------------------------------------------------------
 
+    @asynccontextmanager
+    async def _alone(self, install: Install) -> AsyncIterator[None]:
+        async with self._one_at_a_time:
+            await processes.end_of_outlived(self._record, install.timeout_seconds)
+            yield
+
     def _below(self, path: str) -> Path:
         return Path(below(self._root, path))
 
@@ -270,6 +294,7 @@ class Installer:
                 max_output_bytes=MAX_OUTPUT_BYTES,
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
+                record=self._record,
             )
         except (OSError, ValueError) as error:
             return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
@@ -324,6 +349,10 @@ class Installer:
         return _failed(f"it was not done within {timeout_seconds} s and was stopped")
 
 
+def _ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
+    return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
+
+
 def _ecosystem() -> Ecosystem | None:
     if Path(install_commands.DPKG_QUERY).exists():
         return Ecosystem.DEB
@@ -334,4 +363,4 @@ def _failed(words: str) -> Outcome:
     return Outcome(False, words)
 
 
-__all__ = ["CheckAnswer", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]
+__all__ = ["UNKNOWN_VERSION", "CheckAnswer", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]

@@ -21,6 +21,9 @@ from p2pdist.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInst
 HASH_CHUNK_BYTES = 1 << 20
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
+_RUN = "run-"  # begins the names of private copies' directories
+# without O_NONBLOCK, opening a pipe that took the file's place would wait for somebody to write
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
 
 class PayloadChangedError(Exception):
@@ -36,7 +39,7 @@ async def proven(install: Install, file: Path, sha256: str, scratch: Path) -> As
     """
     copy = None
     if not isinstance(install, ArchiveInstall) and not DESCRIPTORS_HAVE_NAMES:
-        copy = scratch / f"run-{secrets.token_hex(6)}" / f"payload{_suffix(install)}"
+        copy = scratch / f"{_RUN}{secrets.token_hex(6)}" / f"payload{_suffix(install)}"
     payload = await trio.to_thread.run_sync(open_proven, file, sha256, copy)
     try:
         yield payload, f"{DESCRIPTORS}/{payload.fileno()}" if copy is None else str(copy)
@@ -63,27 +66,17 @@ def _suffix(install: Install) -> str:
 def open_proven(file: Path, sha256: str, copy: Path | None) -> BinaryIO:
     """Return ``file`` opened and proven, copied to ``copy`` if given. Blocking, in a thread of trio's."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(file, _FLAGS)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise PayloadChangedError(f"{file} became a link") from error
         raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PayloadChangedError(f"{file} is no file any more")
     payload = open(descriptor, "rb")  # noqa: SIM115 — the caller's
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PayloadChangedError(f"{file} is no file any more")
-        with contextlib.ExitStack() as stack:
-            target = None
-            if copy is not None:
-                durable_files.make_directory(copy.parent, mode=0o700)
-                target = stack.enter_context(open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o500), "wb"))
-            digest = hashlib.sha256()
-            while chunk := payload.read(HASH_CHUNK_BYTES):
-                trio.from_thread.check_cancelled()
-                digest.update(chunk)
-                if target is not None:
-                    target.write(chunk)
-        if digest.hexdigest() != sha256:
+        if _copy_and_hash(payload, copy) != sha256:
             raise PayloadChangedError(f"{file} is not what was signed any more")
         payload.seek(0)
     except BaseException:
@@ -92,6 +85,25 @@ def open_proven(file: Path, sha256: str, copy: Path | None) -> BinaryIO:
             shutil.rmtree(copy.parent, ignore_errors=True)
         raise
     return payload
+
+
+def _copy_and_hash(payload: BinaryIO, copy: Path | None) -> str:
+    digest = hashlib.sha256()
+    with contextlib.ExitStack() as stack:
+        target = None
+        if copy is not None:
+            for left in copy.parent.parent.glob(f"{_RUN}*"):  # of a run that was cut off: there is one at a time
+                shutil.rmtree(left, ignore_errors=True)
+            durable_files.make_directory(copy.parent, mode=0o700)
+            target = stack.enter_context(
+                open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o500), "wb")
+            )
+        while chunk := payload.read(HASH_CHUNK_BYTES):
+            trio.from_thread.check_cancelled()
+            digest.update(chunk)
+            if target is not None:
+                target.write(chunk)
+    return digest.hexdigest()
 
 
 def look_at_file(path: Path, shown: str, sha256: str | None) -> CheckAnswer:

@@ -47,3 +47,31 @@ def test_the_seed_server_takes_only_the_shared_vocabulary_from_the_daemon() -> N
         if within(name, {"p2pdist"}) and not within(name, SHARED_VOCABULARY) and name != "p2pdist.__version__"
     }
     assert taken == set()
+
+
+PROCESS_STARTERS = {
+    *("open_process", "run_process", "create_subprocess_exec", "create_subprocess_shell"),
+    *("system", "popen", "startfile", "fork", "forkpty", "posix_spawn", "posix_spawnp"),
+    *(f"{kind}{form}" for kind in ("exec", "spawn") for form in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
+}
+
+
+def test_processes_are_started_in_one_module_of_the_endpoint_and_for_the_installer_alone() -> None:
+    """What import-linter cannot see: trio and os start processes as well."""
+    starters, users = set(), set()
+    for path in sorted((ROOT / "p2pdist").rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in PROCESS_STARTERS and is_module(node.value):
+                starters.add(name)
+        if any(within(taken, {"p2pdist.edges.processes"}) for taken in imports_of(path)):
+            users.add(name)
+    assert starters == {"p2pdist/edges/processes.py"}
+    assert users == {"p2pdist/edges/installer.py"}
+
+
+def is_module(node: ast.expr) -> bool:
+    """Whether it is os, trio, or a module in one of them such as trio.lowlevel."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id in {"os", "trio", "asyncio"}

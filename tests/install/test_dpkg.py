@@ -148,6 +148,14 @@ async def test_what_was_there_cannot_come_back_without_its_package(installer: In
     assert await installer.installed_version(INSTALL) == "2.0"
 
 
+async def test_going_back_to_another_version_than_was_there_is_said(installer: Installer, packages: Packages) -> None:
+    kept, new = packages.build("1.0"), packages.build("2.0")
+    await put(installer, packages.build("1.5"))  # by hand
+    await put(installer, new)
+    outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, kept, "1.5")
+    assert outcome.words == "dpkg ended with exit code 0; 1.0 is there, not 1.5"
+
+
 @pytest.mark.parametrize("postinst", ["exit 0", "exit 1"])
 async def test_a_first_installation_is_undone_by_removal(
     installer: Installer, packages: Packages, root: Path, postinst: str
