@@ -4,7 +4,6 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import filelock
 import structlog
@@ -18,7 +17,6 @@ from p2pdist.diagnosing import Diagnoser
 from p2pdist.edges.discovery import open_discovery
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.edges.identity_store import load_identity
-from p2pdist.edges.installer import Installer
 from p2pdist.edges.local_socket import Answer, serve_local_socket
 from p2pdist.edges.origin_client import open_origin_client
 from p2pdist.edges.payload_files import prepare_home
@@ -130,12 +128,11 @@ async def _run_parts(daemon: Daemon) -> None:
             root=identity.tuf_root,
             http=http,
         )
-        installer = Installer(Path(settings.install_root), home.scratch)
-        diagnoser = Diagnoser(lambda: daemon.pc.facts, installer.check)
+        diagnoser = Diagnoser(lambda: daemon.pc.facts, daemon.installer.check)
         patching = Patching(
             home,
             settings,
-            installer,
+            daemon.installer,
             transfers,
             Surroundings(
                 blackout_until=lambda: limiter.blackout_until,

@@ -1,6 +1,5 @@
 """What the daemon does all the time: its state, and the tasks that connect its parts."""
 
-import hashlib
 import ipaddress
 import random
 import time
@@ -22,12 +21,13 @@ from p2pdist.edges import local_facts, process_memory
 from p2pdist.edges.discovery import Discovery
 from p2pdist.edges.enrolment import renew
 from p2pdist.edges.identity_store import Identity, control_ssl_context, renewal_due
+from p2pdist.edges.installer import Installer
 from p2pdist.edges.local_socket import Answer
 from p2pdist.edges.origin_client import OriginAddress, OriginClient
 from p2pdist.edges.torrent_engine import PeerConnected, SwarmIdentity, TorrentDamaged, TorrentEngine
 from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import UserError
-from p2pdist.identifiers import SiteName
+from p2pdist.identifiers import SiteName, opaque_tag
 from p2pdist.lan_limiter import LanLimiter
 from p2pdist.manifest.site_profile import SiteProfile
 from p2pdist.neighbours import Neighbours
@@ -98,11 +98,14 @@ class Daemon:
             tags=lambda: self.identity.tags,
             medium=MEDIA.get(settings.network),
         )
+        root = Path(settings.install_root)
+        self.installer = Installer(root, home.scratch)
         self.pc = PcFacts(
             home.root,
-            Path(settings.install_root),
+            root,
             around,
             changed=lambda: self._refresh_now.set(),  # noqa: PLW0108
+            list_rpm=self.installer.list_packages,
         )
 
     def facts_changed(self) -> None:
@@ -153,8 +156,8 @@ class Daemon:
             endpoint_id=self.identity.endpoint_id,
             address=next(iter(self.addresses), "0.0.0.0"),  # noqa: S104 - says that there is none
             port=lan_port,
-            swarm_tag=tag(self.identity.swarm_ca),
-            site_tag=tag(self.site) if self.site else "",
+            swarm_tag=opaque_tag(self.identity.swarm_ca),
+            site_tag=opaque_tag(self.site) if self.site else "",
         )
 
     # --- tasks ----------------------------------------------------------------------
@@ -391,8 +394,3 @@ class Daemon:
 def swarm_identity(identity: Identity) -> SwarmIdentity:
     """Return the part of the identity that the swarm needs."""
     return SwarmIdentity(ca_pem=identity.swarm_ca, certificate_pem=identity.swarm_certificate, key_pem=identity.key)
-
-
-def tag(text: str) -> str:
-    """Return a short name for ``text`` that does not tell it: 16 hexadecimal digits of its SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

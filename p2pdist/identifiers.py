@@ -128,3 +128,8 @@ def endpoint_id_of_public_key(spki_der: bytes) -> EndpointId:
     """Return the endpoint id of a public key (DER SubjectPublicKeyInfo): nobody has another's id without its key."""
     digest = hashlib.sha256(spki_der).digest()[:16]
     return EndpointId(base64.b32encode(digest).decode().rstrip("=").lower())
+
+
+def opaque_tag(text: str) -> str:
+    """Return a short name for ``text`` that does not tell it: 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

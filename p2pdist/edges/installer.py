@@ -23,7 +23,7 @@ from p2pdist.core.install_answers import (
     unit_answer,
 )
 from p2pdist.core.install_commands import CommandLine, below
-from p2pdist.edges import archive_app, processes
+from p2pdist.edges import archive_app, inventory, processes
 from p2pdist.edges.archive_members import ArchiveError
 from p2pdist.edges.processes import Ended
 from p2pdist.edges.proven_files import PayloadChangedError, look_at_file, proven
@@ -47,6 +47,8 @@ from p2pdist.manifest.versions import Ecosystem
 
 MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it failed
 MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
+LISTING_SECONDS = 120.0  # rpm on an old disk
+MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
 HEALTH_POLL_SECONDS = 1.0
 LOCK_POLL_SECONDS = 1.0
 UNKNOWN_VERSION = "?"
@@ -205,6 +207,13 @@ class Installer:
             return CheckAnswer(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
         return package_states(output)
 
+    async def list_packages(self, query: tuple[str, ...]) -> str:
+        """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
+        ended = await processes.run(query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False)
+        if ended.code != 0:
+            raise OSError(f"{query[0]} ended with {'no answer' if ended.code is None else f'code {ended.code}'}")
+        return ended.output.decode(errors="replace")
+
     # --- checks ------------------------------------------------------------------------------------
 
     async def check(self, check: Check) -> CheckAnswer:
@@ -231,6 +240,14 @@ class Installer:
 
     async def _package(self, check: PackageCheck) -> CheckAnswer:
         ecosystem = await trio.to_thread.run_sync(_ecosystem)
+        if ecosystem is None and os.name == "nt":
+            packages = await trio.to_thread.run_sync(inventory.read_packages, Path(self._root))
+            found = packages.get(check.name)
+            return package_answer(
+                check,
+                () if found is None else (("installed", str(found)),),
+                found.ecosystem if found else Ecosystem.WINDOWS,
+            )
         if ecosystem is None:
             return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
         states = await self._states(check.name, ecosystem)
