@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import replace
 
+from p2pdist.core.install_life import Failure, InstallRecord
+from p2pdist.core.install_plan import Offer
 from p2pdist.edges.installer import Installer, KeptPayload, PayloadChangedError
+from p2pdist.installs import Installs, Surroundings
 from p2pdist.manifest import Manifest, Payload
 from p2pdist.manifest.recipe import DebInstall, PackageCheck
+from p2pdist.settings import EndpointHome
 
 pytestmark = [
     pytest.mark.skipif(
@@ -266,3 +271,45 @@ async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
     monkeypatch.setattr(installer, "_run", replaced_first)
     await put(installer, good)
     assert await installer.installed_version(INSTALL) == "1.0"
+
+
+async def test_the_whole_life_of_packages_on_a_pc(
+    installer: Installer, packages: Packages, root: Path, tmp_path: Path
+) -> None:
+    home, offers, now = EndpointHome(tmp_path / "home"), list[Offer](), [1e9]
+
+    def offer(package: KeptPayload) -> None:
+        made = manifest(package.version)
+        payload = replace(made.payloads[0], sha256=package.sha256, file_name=package.file.name)
+        offers[:] = [Offer(replace(made, payloads=[payload]), 1, payload, str(package.file))]
+
+    async def damaged(_torrent_hash: str) -> None:
+        raise AssertionError("nothing is damaged")
+
+    surroundings = Surroundings(lambda: None, damaged, lambda: None)
+    installs = Installs(home, installer, lambda: offers, surroundings, may_restart=False, now=lambda: now[0])
+
+    async def settle(version: str) -> InstallRecord:
+        while await installs.step() == 0:
+            pass
+        record = installs.journal.record("acme", version)
+        assert record is not None
+        return record
+
+    offer(packages.build("1.0"))
+    assert (await settle("1.0")).state == "installed"
+    offer(packages.build("2.0", postinst="echo the reason; exit 3"))
+    record = None
+    for attempt in (1, 2, 3):
+        record = await settle("2.0")
+        assert (record.state, record.attempts) == ("rolled_back", {Failure.INSTALL: attempt})
+        assert (root / "opt/acme/version").read_text() == "1.0\n"
+        now[0] += 30_000
+    assert record is not None
+    assert record.retry_at is None
+    assert "half-configured" in record.reason
+    assert any("the reason" in entry.output for entry in installs.journal.history)
+    offer(packages.build("2.1"))
+    assert (await settle("2.1")).state == "installed"
+    assert (root / "opt/acme/version").read_text() == "2.1\n"
+    assert installs.journal.decisions == 5

@@ -15,6 +15,8 @@ from bench.lab.wan_link import line_shape
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("lab")]
 
 FILE_BYTES = 12_000_000
+PIECE_BYTES = 256 << 10
+PIECES_ON_THEIR_WAY = 5  # three endpoints, each with one in its socket, and what had just been told
 CUT_SECONDS = 20.0
 WITHIN_SECONDS = 60.0  # after the cut: TCP tries again after up to as long as it was
 
@@ -44,5 +46,5 @@ async def test_branch_that_is_cut_off_for_twenty_seconds_goes_on_and_fetches_not
         )
         for member in members:
             assert Path(member.patch("cut")["path"]).read_bytes() == payload.read_bytes()
-        # what was on its way when the line was cut may come again
-        assert FILE_BYTES <= from_origin() <= 1.05 * FILE_BYTES
+        # what was on its way to each endpoint when the line was cut may come again, to another
+        assert FILE_BYTES <= from_origin() <= FILE_BYTES + PIECES_ON_THEIR_WAY * PIECE_BYTES

@@ -77,6 +77,12 @@ async def test_json_is_one_object_with_the_promised_facts(payload: Path, scratch
         assert endpoint["state"] == "verified"
         assert endpoint["seconds"] > 0
         assert endpoint["bytes_from_origin"] + endpoint["bytes_from_peers"] >= FILE_BYTES
+    assert [(row["state"], row["runs"]) for row in facts["patch_life"]] == [
+        ("installed", "demo-app 2.0"),
+        ("installed", "demo-app 2.0"),
+        ("rolled_back", "demo-app 1.0"),
+        ("not_applicable", "demo-app 1.0"),
+    ]
     assert list(scratch.iterdir()) == []
 
 

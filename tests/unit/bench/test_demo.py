@@ -20,7 +20,9 @@ def test_the_bar_tells_origin_from_peers_and_never_overflows(origin: int, peers:
 
 def facts(**changed: Any) -> dict[str, Any]:
     endpoint = {"id": "a" * 26, "state": "verified", "seconds": 3.0, "bytes_from_origin": 100, "bytes_from_peers": 0}
-    return {"file_bytes": 100, "origin_ratio": 1.0, "seconds": 3.0, "endpoints": [endpoint]} | changed
+    life = {"endpoint": 1, "state": "installed", "runs": "demo-app 2.0", "reason": "installed"}
+    made = {"file_bytes": 100, "origin_ratio": 1.0, "seconds": 3.0, "endpoints": [endpoint], "patch_life": [life]}
+    return made | changed
 
 
 @pytest.mark.parametrize(("ratio", "code"), [(1.0, 0), (1.02, 0), (1.0201, 1)])
