@@ -19,7 +19,15 @@ from bandwidth.terminal_chart import RateChart
 from p2pdist import __version__
 from p2pdist.cli_options import check_enrolled, home_option, json_option
 from p2pdist.cli_views import lan_view, rows_of, why_view
-from p2pdist.console import configure_log, human_bytes, human_seconds, print_json, run_command_line, terminal
+from p2pdist.console import (
+    configure_log,
+    human_bytes,
+    human_seconds,
+    print_json,
+    run_command_line,
+    terminal,
+    wide_terminal,
+)
 from p2pdist.core.why import WhyReason
 from p2pdist.edges import local_facts, process_memory
 from p2pdist.edges.local_socket import ask_daemon
@@ -31,7 +39,6 @@ from p2pdist.settings import EndpointHome
 
 WATCH_SECONDS = 1.0
 WIDE_COLUMNS = 100  # a terminal with less gets a table with shorter columns
-PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
 STATE_STYLES = {
     "verified": "green",
     "installed": "green",
@@ -234,9 +241,7 @@ def _show(
     watch: bool,
 ) -> None:
     check_enrolled(home)
-    console = terminal()
-    if not console.is_terminal:
-        console.width = PIPE_COLUMNS
+    console = wide_terminal()
 
     def ask() -> dict[str, Any]:
         return trio.run(ask_daemon, home.socket, command)

@@ -12,10 +12,25 @@ from rich.console import Console
 
 from p2pdist.errors import ExitCode, UserError
 
+PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
+
 
 def terminal() -> Console:
     """Return a console for standard output; rich itself respects NO_COLOR and pipes."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def wide_terminal() -> Console:
+    """Return a console for standard output that cuts nothing in a pipe."""
+    console = terminal()
+    if not console.is_terminal:
+        console.width = PIPE_COLUMNS
+    return console
+
+
+def printable(text: str) -> str:
+    """Return what another machine says without the signs that move a terminal's cursor."""
+    return "".join(ch if ch.isprintable() else "?" for ch in text)
 
 
 def print_json(value: Any) -> None:

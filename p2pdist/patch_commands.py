@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pdist.cli_options import check_enrolled, home_option, json_option
-from p2pdist.console import human_seconds, print_json, terminal
+from p2pdist.console import human_seconds, print_json, wide_terminal
 from p2pdist.edges.local_socket import ask_daemon
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.settings import EndpointHome
@@ -217,7 +217,4 @@ def _print(answer: dict[str, Any], as_json: bool, view: Any) -> None:
     if as_json:
         print_json(answer)
         return
-    console = terminal()
-    if not console.is_terminal:
-        console.width = 240
-    console.print(view(answer))
+    wide_terminal().print(view(answer))

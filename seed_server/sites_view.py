@@ -13,11 +13,10 @@ from rich.text import Text
 from bandwidth.profiles.values import rate_label
 from bandwidth.terminal_chart import RateChart
 from bandwidth.units import BytesPerSecond
-from p2pdist.console import human_bytes, human_seconds, print_json
+from p2pdist.console import human_bytes, human_seconds, print_json, wide_terminal
 from seed_server.edges.database import Database, PatchRow, SiteLimitRow
 from seed_server.service import is_serving
 from seed_server.settings import ServerHome, load_settings
-from seed_server.status_view import wide_terminal
 
 WATCH_SECONDS = 1.0
 CHARTS_SHOWN = 3  # more would not fit on a screen

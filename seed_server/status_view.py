@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.console import human_bytes, human_seconds, print_json, terminal
+from p2pdist.console import PIPE_COLUMNS, human_bytes, human_seconds, print_json, printable, wide_terminal
 from seed_server.edges.database import Database
 from seed_server.edges.database_rows import EndpointRow, PatchRow, ReportRow
 from seed_server.service import is_serving
@@ -23,7 +23,6 @@ WATCH_SECONDS = 1.0
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
 WIDE_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
 ROOMY_COLUMNS = 126  # room for two spaces between columns
-PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
 _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
@@ -314,14 +313,6 @@ def show_endpoints(home: ServerHome, *, as_json: bool) -> None:
         click.echo("No PC has enrolled yet. Make a token for one with 'seed-server token'.")
 
 
-def wide_terminal() -> Console:
-    """Return a console for standard output that cuts nothing in a pipe."""
-    console = terminal()
-    if not console.is_terminal:
-        console.width = PIPE_COLUMNS
-    return console
-
-
 def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
     """Return how many endpoints each state of installation has, zeros too."""
     states = [report.install for report in reports]
@@ -342,11 +333,6 @@ def _shown_state(report: ReportRow) -> str:
 
 def _words(state: str) -> str:
     return state.replace("_", " ")
-
-
-def printable(text: str) -> str:
-    """Return what a PC says of itself without the signs that move a terminal's cursor."""
-    return "".join(ch if ch.isprintable() else "?" for ch in text)
 
 
 def _table(*, close: bool = False) -> Table:

@@ -8,12 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.console import print_json
+from p2pdist.console import print_json, printable, wide_terminal
 from seed_server.cli_options import ask_for_key, home_option, json_option, offline_option, passphrase_option
 from seed_server.edges.database_rows import DiagnosisRow
 from seed_server.edges.repository import Repository
 from seed_server.settings import ServerHome, load_settings
-from seed_server.status_view import printable, wide_terminal
 from seed_server.templates import (
     Findings,
     TemplateSigner,
