@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from p2pdist.cli import PIPE_COLUMNS, _peers_view, _status_view, p2pdist
-from p2pdist.console import run_command_line
+from p2pdist.cli import _peers_view, _status_view, p2pdist
+from p2pdist.console import PIPE_COLUMNS, run_command_line
 from p2pdist.errors import ExitCode
 from p2pdist.settings import EndpointHome
 from p2pdist.wire.enrolment import Token, encode_token

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from p2pdist.console import PIPE_COLUMNS
 from seed_server.edges.database_rows import EndpointRow, PatchRow, ReportRow
-from seed_server.status_view import PIPE_COLUMNS, FleetStatus
+from seed_server.status_view import FleetStatus
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 HASH = "ab" * 32
