@@ -12,7 +12,7 @@ import trio
 from p2pdist.console import configure_log
 from p2pdist.core.lan_policy import FitLimits
 from p2pdist.core.link_report import LinkReport
-from p2pdist.daemon_tasks import MEDIA, Daemon, swarm_identity
+from p2pdist.daemon_tasks import MEDIA, Daemon
 from p2pdist.diagnosing import Diagnoser
 from p2pdist.edges.discovery import open_discovery
 from p2pdist.edges.https_client import HttpsClient, base_url, trusting_context
@@ -21,7 +21,7 @@ from p2pdist.edges.local_socket import Answer, serve_local_socket
 from p2pdist.edges.origin_client import open_origin_client
 from p2pdist.edges.payload_files import prepare_home
 from p2pdist.edges.signed_statement import sign_statement
-from p2pdist.edges.torrent_engine import open_torrent_engine
+from p2pdist.edges.torrent_engine import SwarmIdentity, open_torrent_engine
 from p2pdist.edges.trust_store import TrustStore
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.explaining import Explainer
@@ -80,7 +80,7 @@ async def _run_parts(daemon: Daemon) -> None:
             open_torrent_engine(
                 listen_address=daemon.listen_address,
                 listen_port=settings.lan_port,
-                identity=swarm_identity(daemon.identity),
+                identity=SwarmIdentity.of(daemon.identity),
             )
         )
         discovery = None
@@ -138,6 +138,7 @@ async def _run_parts(daemon: Daemon) -> None:
                 blackout_until=lambda: limiter.blackout_until,
                 damaged=transfers.damaged,
                 facts_changed=daemon.facts_changed,
+                at_work=daemon.at_work,
             ),
             diagnoser,
             posture=lambda orders, problem: _posture(daemon, orders, problem),

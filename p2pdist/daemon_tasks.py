@@ -22,6 +22,7 @@ from p2pdist.edges.discovery import Discovery
 from p2pdist.edges.enrolment import renew
 from p2pdist.edges.identity_store import Identity, control_ssl_context, renewal_due
 from p2pdist.edges.installer import Installer
+from p2pdist.edges.last_site import load_site, save_site
 from p2pdist.edges.local_socket import Answer
 from p2pdist.edges.origin_client import OriginAddress, OriginClient
 from p2pdist.edges.torrent_engine import PeerConnected, SwarmIdentity, TorrentDamaged, TorrentEngine
@@ -75,7 +76,7 @@ class Daemon:
         self.identity = identity
         self.fixed_address = address
         self.facts = local_facts.UNKNOWN
-        self.site = ""
+        self.site = load_site(home.last_site)
         self.trust_problem = ""
         self.stale_problem = ""
         self.renewal_problem = ""
@@ -89,6 +90,8 @@ class Daemon:
         """How often the server wants to hear of others' traffic."""
         self.parts = trio.CancelScope()
         """Around all parts; when it is cancelled, they start again."""
+        self.at_work = trio.Lock()
+        """Held while something is installed."""
         self._check_renewal = trio.Event()
         self._refresh_now = trio.Event()
         self._step_now = trio.Event()
@@ -107,6 +110,11 @@ class Daemon:
             changed=lambda: self._refresh_now.set(),  # noqa: PLW0108
             list_rpm=self.installer.list_packages,
         )
+
+    async def restart_parts(self) -> None:
+        """Start every part anew, when nothing is being installed."""
+        async with self.at_work:
+            self.parts.cancel()
 
     def facts_changed(self) -> None:
         """Look at this PC again, and at which patches are for it: something was installed. Tell the server soon."""
@@ -206,6 +214,7 @@ class Daemon:
                 log.info("connected to the server", server=event.server_name, site=event.site)
                 if event.site != self.site:
                     self.site = event.site
+                    await trio.to_thread.run_sync(save_site, self.home.last_site, SiteName(event.site))
                     await neighbours.announce()
                 transfers.forget_reports()
                 patching.forget_reports()
@@ -299,10 +308,10 @@ class Daemon:
             before = self.identity
             if await self.renew_now():
                 backoff = backoff.succeeded()
-                engine.set_identity(swarm_identity(self.identity))
+                engine.set_identity(SwarmIdentity.of(self.identity))
                 origin.reconnect()
                 if (before.control_ca, before.swarm_ca) != (self.identity.control_ca, self.identity.swarm_ca):
-                    self.parts.cancel()  # every part knows an authority
+                    await self.restart_parts()  # every part knows an authority
             backoff = backoff.failed()
             await trio.sleep(backoff.delay_seconds(random.random()))  # noqa: S311 - jitter
 
@@ -340,7 +349,7 @@ class Daemon:
         origin.reconnect()
         await neighbours.announce()
         if self.listen_address != listened_on:
-            self.parts.cancel()  # to listen there
+            await self.restart_parts()  # to listen there
 
     def look(self) -> local_facts.LocalFacts:
         """Return fresh facts of this PC. Blocking. Raises `OSError`."""
@@ -389,8 +398,3 @@ class Daemon:
             "line": None if limit is None else msgspec.structs.asdict(limit),
             "profile": self.profile and self.profile.name,
         }
-
-
-def swarm_identity(identity: Identity) -> SwarmIdentity:
-    """Return the part of the identity that the swarm needs."""
-    return SwarmIdentity(ca_pem=identity.swarm_ca, certificate_pem=identity.swarm_certificate, key_pem=identity.key)

@@ -137,9 +137,12 @@ class LanLimiter:
     @property
     def blackout_until(self) -> datetime | None:
         """Until when the profile allows nothing, or a while from now where that is not known; None: no blackout."""
-        if not self._answer.blackout:
+        # asked anew: a profile may have come, or changed, since the last look
+        now = datetime.now(UTC)
+        if not profile_answer(self._profile(), self._site() or None, now, self._network.medium).blackout:
             return None
-        return self._blackout_end or datetime.now(UTC) + timedelta(minutes=1)
+        end = self._blackout_end
+        return end if end is not None and end > now else now + timedelta(minutes=1)
 
     def blackout_words(self) -> str:
         """Return " until HH:MM" in this PC's time, while a blackout holds whose end is near enough to be known."""

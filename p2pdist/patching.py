@@ -104,9 +104,12 @@ class Patching:
         """
         if not self._enabled:
             return []
-        for transfer in self._transfers.everything():
-            transfer.install = self.installs.state_of(*transfer.name)
-        known, self._reported = self._reported, self.orders.reports()
+        rows = {row.offer.name: row for row in self.installs.plan()}
+        transfers = self._transfers.everything()
+        for transfer in transfers:
+            row = rows.get(transfer.name)
+            transfer.install = ("", "") if row is None else (row.state, row.reason)
+        known, self._reported = self._reported, self.orders.reports({transfer.name for transfer in transfers})
         reports = [report for report in self._reported if report not in known]
         starts = range(0, len(reports), MAX_PATCHES_PER_REPORT)
         return [Report(patches=reports[start : start + MAX_PATCHES_PER_REPORT]) for start in starts]
@@ -121,7 +124,7 @@ class Patching:
         """What the user should know, in words."""
         restarts = [
             f"Restart this PC to finish {row.offer.label}."
-            for row in self.installs.rows
+            for row in self.installs.plan()
             if row.record is not None
             and row.record.restart_boot is not None
             and row.offer.manifest.schedule.reboot != "never"
@@ -152,7 +155,7 @@ class Patching:
     def add_to_status(self, answer: Answer) -> Answer:
         """Return the answer to `p2pdist status` with what is installed, and what the user should do."""
         answer["problems"] += self.problems
-        answer["installs"] = {row.offer.label: row.state for row in self.installs.rows if row.state}
+        answer["installs"] = {row.offer.label: row.state for row in self.installs.plan() if row.state}
         return answer
 
     def explain(self, answer: Answer) -> Answer:

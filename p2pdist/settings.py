@@ -78,6 +78,11 @@ class EndpointHome:
         return self.root / "state" / "installs.msgpack"
 
     @property
+    def last_site(self) -> Path:
+        """Which site this PC was in last."""
+        return self.root / "state" / "site"
+
+    @property
     def scratch(self) -> Path:
         """What installers need for a moment."""
         return self.root / "scratch"

@@ -101,6 +101,10 @@ PATIENCE: dict[Failure, tuple[int, float, float]] = {
     Failure.USER: (1, 0.0, 0.0),
 }
 """Attempts in all, then the first and the longest wait between them, in seconds."""
+LONGEST_RETRY_SECONDS = max(longest for _, _, longest in PATIENCE.values())
+
+STAYS_BACK: frozenset[Failure | None] = frozenset({Failure.HEALTH, Failure.USER})
+"""Failures after which finding it is no success: somebody has to ask for another try."""
 
 
 class KeptFile(Record, frozen=True):
@@ -138,6 +142,15 @@ class InstallRecord(Record, frozen=True):
     restart_boot: str | None = None
     """Which run of the system has to end for it; None: no restart is needed."""
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has happened with it that would be missed."""
+        return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
+
+    def numbered(self, decision: int) -> "InstallRecord":
+        """Return the record under another decision."""
+        return replace(self, decision=decision)
+
 
 class HistoryEntry(Record, frozen=True):
     """One step that was taken."""
@@ -162,6 +175,10 @@ class Journal(Record, frozen=True):
         """Return the record of a patch."""
         return next((r for r in self.records if (r.patch_id, r.version) == (patch_id, version)), None)
 
+    def with_decision(self, record: InstallRecord, entry: HistoryEntry) -> "Journal":
+        """Return the journal with ``record`` under a new decision."""
+        return replace(self.with_record(record, entry), decisions=record.decision)
+
     def with_record(self, record: InstallRecord, entry: HistoryEntry | None = None) -> "Journal":
         """Return the journal with ``record`` in place of the one before, and a step in the history."""
         others = [r for r in self.records if (r.patch_id, r.version) != (record.patch_id, record.version)]
@@ -174,7 +191,7 @@ def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
     after = replace(record, state=next_state(record.state, event), changed_at=now)
     if after.state == "installed":
         return replace(after, failure=None, reason="", attempts={}, retry_at=None, deferred_until=None)
-    if event is LifeEvent.RETRIED:
+    if after.state == "waiting":
         return replace(after, retry_at=None, undo_asked=False)
     return after
 

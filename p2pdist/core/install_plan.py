@@ -12,6 +12,7 @@ from p2pdist.manifest.relations import OrderedPatch, OrderError, PatchRef
 from p2pdist.wire.messages import InstallState
 
 NOT_HERE = "its file is not here yet"
+_NOT_BEGUN = frozenset({"waiting", "failed", "rolled_back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,6 @@ class Offer:
         """Patch id and version, for people."""
         return self.manifest.name
 
-    @property
-    def why_now(self) -> str:
-        """What lets it be installed, before its schedule is asked."""
-        return "emergency" if self.manifest.schedule.emergency else "its turn"
-
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
@@ -65,9 +61,9 @@ class PlanRow:
     @property
     def state(self) -> InstallState:
         """As the server is told."""
-        if self.record is not None:
-            return reported_state(self.record)
-        return "not_applicable" if self.offer.not_applicable else ""
+        if self.offer.not_applicable and (self.record is None or self.record.state in _NOT_BEGUN):
+            return "not_applicable"
+        return "" if self.record is None else reported_state(self.record)
 
     @property
     def settled(self) -> bool:
@@ -141,7 +137,10 @@ def _row(
         return _because(row, NOT_HERE)
     deferrals = Deferrals(
         record.deferral_count,
-        None if record.deferred_until is None else datetime.fromtimestamp(record.deferred_until, UTC),
+        # one that a clock ahead of the time has made is over when it would have been
+        None
+        if record.deferred_until is None
+        else min(datetime.fromtimestamp(record.deferred_until, UTC), at + schedule.longest_deferral),
     )
     decision = decide(schedule, deferrals, at, zone, blackout_until=blackout_until)
     again_at = decision.again_at.timestamp() if decision.again_at else None

@@ -25,7 +25,7 @@ from p2pdist.console import configure_log
 from p2pdist.core.install_life import Journal
 from p2pdist.core.install_plan import Offer
 from p2pdist.edges import install_journal
-from p2pdist.edges.installer import Installer
+from p2pdist.edges.installer import Installer, Outcome
 from p2pdist.installs import Installs, Surroundings
 from p2pdist.manifest import Manifest, Payload
 from p2pdist.manifest.recipe import (
@@ -49,6 +49,20 @@ else
     rm -f "$2/there"
 fi
 """
+
+
+class CountingInstaller(Installer):
+    """Notes each installation that is ordered, on disk."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(Path("/"), root / "scratch")
+        self._calls = root / "calls"
+
+    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+        """Note it, then do it."""
+        with self._calls.open("a") as calls:
+            calls.write("install\n")
+        return await super().install(install, version, file, sha256)
 
 
 def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool) -> Installs:
@@ -98,7 +112,7 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
     clock = itertools.count(1e9, 4_000)  # each look is an hour later: whatever is tried again is due
     return Installs(
         home,
-        Installer(Path("/"), root / "scratch"),
+        CountingInstaller(root),
         lambda: [Offer(manifest, 1, described, str(file))],
         Surroundings(lambda: None, damaged, lambda: None),
         may_restart=False,
@@ -170,6 +184,7 @@ def main(directory: Path, kind: str, healthy: bool) -> None:
         if os.WIFEXITED(ended) and not deadly and point > 0:
             break  # it came to its end before it was to die: every point has been tried
         again = in_child(functools.partial(live, None))
+        orders = (root / "calls").read_text().split() if (root / "calls").exists() else []
         runs = (root / "runs").read_text().split() if (root / "runs").exists() else []
         results.append(
             json.loads((root / "result").read_text())
@@ -177,6 +192,7 @@ def main(directory: Path, kind: str, healthy: bool) -> None:
                 "point": "in the installer" if deadly else f"{'before' if before else 'after'} write {point}",
                 "killed": os.WIFSIGNALED(ended),
                 "ended_well": again == 0,
+                "orders": len(orders),
                 "installs": runs.count("install"),
                 "there": (root / "there").exists() or (root / "app" / "current" / "version.txt").exists(),
             }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from p2pdist.core.peer_reasons import PeerReason
+from p2pdist.edges.identity_store import Identity
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PieceIndex, TorrentHash
 from p2pdist.wire.bitfield import PieceSet
@@ -19,6 +20,11 @@ class SwarmIdentity:
     ca_pem: str
     certificate_pem: str
     key_pem: str = field(repr=False)
+
+    @classmethod
+    def of(cls, identity: Identity) -> "SwarmIdentity":
+        """Return the part of an endpoint's identity that the swarm needs."""
+        return cls(ca_pem=identity.swarm_ca, certificate_pem=identity.swarm_certificate, key_pem=identity.key)
 
 
 class EngineError(UserError):

@@ -8,13 +8,14 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from p2pdist.core.install_life import Failure, InstallRecord, LifeState
+from p2pdist.carrying_out import STOP_SECONDS
+from p2pdist.core.install_life import Failure, InstallRecord, Journal, LifeState
 from p2pdist.core.install_plan import Offer
 from p2pdist.edges import install_journal, local_facts
 from p2pdist.edges.installer import CheckAnswer, KeptPayload, Outcome, PayloadChangedError
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.install_orders import InstallOrders
-from p2pdist.installs import LONGEST_WAIT_SECONDS, LOOK_SECONDS, STOP_SECONDS, Installs, Surroundings
+from p2pdist.installs import LONGEST_WAIT_SECONDS, LOOK_SECONDS, Installs, Surroundings
 from p2pdist.manifest import Manifest, Payload
 from p2pdist.manifest.recipe import (
     ArchiveInstall,
@@ -48,6 +49,8 @@ class PlayedInstaller:
         self.is_healthy = True
         self.rolls_back = outcome()
         self.changed = False
+        self.stays_detected = False
+        """Whether detection goes on finding what was rolled back."""
         self.running: trio.Event | None = None
         self.go_on = trio.Event()
 
@@ -73,7 +76,7 @@ class PlayedInstaller:
     ) -> Outcome:
         patch_id = file.parent.parent.name
         self.calls.append(f"roll back {patch_id} {version} to {previous.version if previous else None}")
-        if self.rolls_back.succeeded:
+        if self.rolls_back.succeeded and not self.stays_detected:
             self.present.pop(patch_id, None)
             if previous is not None:
                 assert previous.file.read_bytes()
@@ -183,7 +186,7 @@ async def test_a_patch_goes_from_its_file_to_installed_and_detected(pc: Pc) -> N
     await pc.settle()
     assert (pc.installer.calls, pc.record().state) == (["install acme 1"], "installed")
     assert pc.history() == [
-        "installing (its turn)",
+        "installing (may be installed at any time)",
         "the installer has ended: done",
         "detected: acme 1 is there",
         "healthy: it answers",
@@ -237,7 +240,7 @@ async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> N
     assert (record.state, record.failure, record.retry_at) == ("rolled_back", Failure.INSTALL, None)
     assert pc.installer.calls.count("install acme 1") == 3
     assert "exit code 3" in record.reason
-    assert pc.installs.rows[0].reason == record.reason
+    assert pc.installs.plan()[0].reason == record.reason
 
 
 async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc: Pc) -> None:
@@ -273,6 +276,25 @@ async def test_what_cannot_be_rolled_back_says_both_and_is_left_alone(pc: Pc) ->
     assert (record.state, record.retry_at) == ("failed", None)
     assert "exit code 3" in record.reason
     assert "not rolled back: the version before is not kept" in record.reason
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_what_did_harm_is_not_well_because_it_is_there(pc: Pc, back: bool) -> None:
+    pc.installer.is_healthy = False
+    pc.installer.stays_detected = True
+    if not back:
+        pc.installer.rolls_back = outcome(False, "its recipe says no way to undo it")
+    pc.offer("acme", health=HEALTH)
+    await pc.settle()
+    pc.now += LOOK_SECONDS
+    await pc.settle()
+    record = pc.record()
+    assert (record.state, record.failure) == ("rolled_back" if back else "failed", Failure.HEALTH)
+    assert orders(pc).posture("id", "pc", "")["compliant"] is False
+    pc.installer.is_healthy = True
+    await orders(pc).retry({"patch": "acme"})
+    await pc.settle()
+    assert pc.record().state == "installed"
 
 
 async def test_changed_file_is_never_run_and_fetched_again(pc: Pc) -> None:
@@ -322,7 +344,9 @@ async def test_clock_set_back_does_not_stop_looking(pc: Pc) -> None:
 
 
 async def test_full_disk_begins_nothing_and_is_said(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
-    pc.offer("acme")
+    pc.offer("acme", schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
+    await pc.settle()
+    pc.now += 3_600
 
     async def full(path: Path, journal: object) -> None:
         raise OSError(28, "No space left on device")
@@ -334,6 +358,26 @@ async def test_full_disk_begins_nothing_and_is_said(pc: Pc, monkeypatch: pytest.
     assert "No space left" in pc.installs.problem
     await pc.settle()
     assert (pc.record().state, pc.installs.problem) == ("installed", "")
+
+
+async def test_disk_that_is_full_when_the_installer_ends_forgets_nothing(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, full = install_journal.save_journal, [False]
+
+    async def save_or_not(path: Path, journal: Journal) -> None:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        await save(path, journal)
+        full[0] = journal.records[0].state == "installing"
+
+    pc.offer("acme")
+    monkeypatch.setattr(install_journal, "save_journal", save_or_not)
+    assert await pc.installs.step() == LONGEST_WAIT_SECONDS
+    full[0] = False
+    await pc.settle()
+    assert (pc.record().state, pc.installer.calls) == ("installed", ["install acme 1"])
+    assert "the installer has ended: done" in pc.history()
 
 
 @pytest.mark.parametrize("state", ["installing", "detecting", "checking", "rolling_back"])
@@ -397,13 +441,73 @@ async def test_restart_once_in_the_window_of_a_patch_that_asks_for_it(pc: Pc, mo
     assert pc.record().restart_boot is None
 
 
-async def test_withdrawn_patches_are_forgotten_unless_installed(pc: Pc) -> None:
-    pc.offer("a", here=False)
-    pc.offer("b")
+async def test_withdrawn_patches_are_forgotten_unless_something_has_happened(pc: Pc) -> None:
+    pc.offer("waiting", here=False)
+    pc.offer("installed")
+    pc.offer("deferred", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
     await pc.settle()
-    pc.offers = [pc.offer("c", here=False)]
+    await orders(pc).defer({"patch": "deferred"})
+    pc.installer.is_healthy = False
+    pc.offer("sick", health=HEALTH)
     await pc.settle()
-    assert sorted(record.patch_id for record in pc.installs.journal.records) == ["b", "c"]
+    before, pc.offers = pc.offers, []
+    pc.offer("other", here=False)
+    await pc.settle()
+    assert sorted(r.patch_id for r in pc.installs.journal.records) == ["deferred", "installed", "other", "sick"]
+    pc.offers = before
+    await pc.settle()
+    assert pc.installer.calls.count("install sick 1") == 1, "it is remembered that it did harm"
+
+
+async def test_withdrawn_in_the_middle_it_comes_to_its_end(pc: Pc) -> None:
+    pc.offer("acme")
+    pc.installer.running = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.settle)
+        await pc.installer.running.wait()
+        pc.offers = []
+        pc.installer.go_on.set()
+    assert pc.record().state == "installed"
+
+
+async def test_needed_by_another_it_counts_where_it_is_here_without_applying(pc: Pc) -> None:
+    needed = pc.offer("a")
+    pc.offers[-1] = Offer(needed.manifest, 1, None, None, "not applicable: it is newer")
+    pc.offer("b", sequence=2, requires=("a",))
+    pc.installer.present["a"] = "1"
+    await pc.settle()
+    assert pc.record("b").state == "installed"
+
+
+async def test_orders_and_the_loop_lose_nothing_of_each_other(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the loop waits for the disk, or asks what is there, the user decides."""
+    held, reached = trio.Event(), trio.Event()
+    ask = pc.installer.installed_version
+
+    async def slow(install: Install) -> str:
+        reached.set()
+        await held.wait()
+        return await ask(install)
+
+    monkeypatch.setattr(pc.installer, "installed_version", slow)
+    pc.offer("acme", schedule=ScheduleRules(deferrals=1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.settle)
+        await reached.wait()
+        await orders(pc).defer({"patch": "acme", "seconds": 600})
+        held.set()
+    assert (pc.installer.calls, pc.record().deferral_count) == ([], 1)
+
+
+async def test_times_that_a_wrong_clock_has_made_do_not_last(pc: Pc) -> None:
+    pc.now += 1e9
+    pc.installer.works = False
+    pc.offer("acme", schedule=ScheduleRules(deferrals=2, longest_deferral_minutes=60))
+    await pc.settle()
+    pc.now -= 1e9
+    pc.installer.works = True
+    await pc.settle()
+    assert pc.record().state == "installed"
 
 
 # --- the user's decisions ------------------------------------------------------------------------
@@ -464,6 +568,7 @@ async def test_plan_history_posture_and_why(pc: Pc) -> None:
     offered = pc.offer("tool", sequence=2, install=tool)
     pc.offers[-1] = Offer(offered.manifest, 2, None, None, "not applicable: no tool")
     await pc.settle()
+    assert orders(pc).posture("id", "pc", "")["problem"] == ""
     shown = {row["id"]: row for row in orders(pc).plan()["patches"]}
     assert shown["acme"]["reason"] == "waits for a maintenance window"
     assert shown["acme"]["due_at"] == NOW + 7_200
@@ -475,7 +580,29 @@ async def test_plan_history_posture_and_why(pc: Pc) -> None:
         "its file is here; to be installed: waits for a maintenance window",
         "it does not apply to this PC: not applicable: no tool",
     ]
-    assert [(r.patch_id, r.install) for r in orders(pc).reports()] == [("tool", "not_applicable")]
+    assert [(r.patch_id, r.install) for r in orders(pc).reports(set())] == [("tool", "not_applicable")]
     pc.now += 7_200
     await pc.settle()
     assert orders(pc).history()["history"][-1]["what"] == "installed"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1e300, float("nan"), "4h"])
+async def test_deferrals_of_no_length_are_refused(pc: Pc, seconds: object) -> None:
+    pc.offer("acme", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
+    await pc.settle()
+    with pytest.raises(UserError, match="from a second to 30 days"):
+        await orders(pc).defer({"patch": "acme", "seconds": seconds})
+    assert pc.record().deferral_count == 0
+
+
+async def test_posture_of_a_pc_that_has_not_looked_yet_is_not_good(pc: Pc) -> None:
+    pc.offer("acme")
+    said = orders(pc).posture("id", "pc", "")
+    assert (said["compliant"], said["problem"]) == (False, "what is installed here has not been looked at yet")
+
+
+async def test_reasons_of_any_length_fit_a_report(pc: Pc) -> None:
+    offered = pc.offer("acme")
+    pc.offers = [Offer(offered.manifest, 1, None, None, "x" * 1_000)]
+    (report,) = orders(pc).reports(set())
+    assert len(report.install_reason) == 400
