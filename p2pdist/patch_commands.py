@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pdist.cli_options import check_enrolled, home_option, json_option
-from p2pdist.console import human_seconds, print_json, wide_terminal
+from p2pdist.console import PIPE_COLUMNS, human_seconds, print_json, wide_terminal
 from p2pdist.edges.local_socket import ask_daemon
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.settings import EndpointHome
 
 STATE_STYLES = {"installed": "green", "failed": "red", "rolled_back": "red", "installing": "cyan"}
+WIDE_COLUMNS = 100  # a terminal with less has the reasons below the table
 UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -31,7 +32,7 @@ def plan_command(home: EndpointHome, as_json: bool) -> None:
       p2pdist plan --json | jq '.patches[] | select(.step == "blocked")'
     """
     answer = _ask(home, "plan")
-    _print(answer, as_json, plan_view)
+    _print(answer, as_json, lambda shown: plan_view(shown, wide_terminal().width))
 
 
 @click.command("history", short_help="Show each step that was taken.")
@@ -145,14 +146,16 @@ def clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
 
 
-def plan_view(answer: dict[str, Any]) -> RenderableType:
-    """Show the plan as a table."""
+def plan_view(answer: dict[str, Any], columns: int = PIPE_COLUMNS) -> RenderableType:
+    """Show the plan as a table; in a narrow terminal, the reasons stand below it."""
     parts: list[RenderableType] = [Text(answer["problem"], style="yellow")] if answer["problem"] else []
     if not answer["patches"]:
         return Group(*parts, Text("No patches: the server has published none for this PC."))
+    wide = columns >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("patch", "version", "state", "then", "because", "deadline"):
+    for column in ("patch", "version", "state", "then", "deadline", *(["because"] if wide else [])):
         table.add_column(column, no_wrap=column not in ("because", "patch"), overflow="fold")
+    parts.append(table)
     for row in answer["patches"]:
         because = row["reason"] + (f" (until {clock(row['again_at'])})" if row["again_at"] else "")
         if row["restart_needed"]:
@@ -162,10 +165,12 @@ def plan_view(answer: dict[str, Any]) -> RenderableType:
             row["version"],
             Text(row["state"].replace("_", " "), style=STATE_STYLES.get(row["state"], "")),
             row["step"],
-            because,
             clock(row["due_at"]) if row["due_at"] else "",
+            *([because] if wide else []),
         )
-    return Group(*parts, table)
+        if not wide and because != row["state"]:
+            parts.append(Text(f"{row['id']} {row['version']}: {because}", style="dim"))
+    return Group(*parts)
 
 
 def history_view(answer: dict[str, Any], *, with_output: bool) -> RenderableType:

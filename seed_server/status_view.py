@@ -247,7 +247,7 @@ class FleetStatus:
             whose = f"{endpoint.hostname} ({report.endpoint_id})"
             if report.error:
                 problems.append(Text(printable(f"{whose}: {report.error}"), style="red"))
-            if report.install_reason:
+            if report.install_reason and report.install != "installed":
                 words = f"{whose} {_words(report.install)}: {report.install_reason}"
                 problems.append(Text(printable(words), style=_STYLES.get(report.install, "")))
         if len(ordered) > MAX_ENDPOINT_ROWS:
