@@ -360,7 +360,7 @@ ALTER TABLE reports DROP COLUMN install_reason;
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
     with Database.create(path) as database:
-        columns = shape(database)
+        fresh = shape(database)
         if version == 3:
             database.add_patch(patch(damaged="piece 3 does not match"))
             database.add_endpoint(ENDPOINT, "pc", 1.0)
@@ -375,7 +375,7 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
     old.close()
     with Database.open(path) as database:
         assert database._schema_version() == SCHEMA_VERSION
-        assert shape(database) == columns
+        assert shape(database) == fresh
         assert database.site_limits() == []
         assert database.patches() == database.payloads() == [patch(damaged="piece 3 does not match")]
         assert [(row.hostname, row.tags) for row in database.endpoints()] == [("pc", ())]
@@ -392,6 +392,10 @@ def shape(database: Database) -> list[dict]:
     return database._rows(
         "SELECT t.name AS name, c.cid, c.name AS field, c.type, c.dflt_value FROM sqlite_schema t, "
         "pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY t.name, c.cid"
+    ) + database._rows(
+        'SELECT t.name AS name, i."unique", i.origin, i.partial, c.seqno, c.name AS field FROM sqlite_schema t, '
+        "pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.type = 'table' "
+        "ORDER BY t.name, i.name, c.seqno"
     )
 
 
