@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from p2pdist.errors import ExitCode, UserError
@@ -221,6 +222,27 @@ class TestDiagnoses:
         database.forget_diagnoses("december")
         assert database.diagnoses("december") == []
         assert [row.needed for row in database.diagnoses("other")] == [False]
+
+    def test_answers_to_what_is_no_template_are_forgotten(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        for name in ("december", "gone", 'x"y'):
+            database.save_diagnosis(ENDPOINT, diagnosis(name, a=True), 1.0)
+        database.forget_other_diagnoses({"december", 'x"y'})
+        assert [len(database.diagnoses(name)) for name in ("december", "gone", 'x"y')] == [1, 0, 1]
+        database.forget_other_diagnoses([])
+        assert database.diagnoses("december") == []
+
+    def test_templates_are_counted_once_whatever_the_number_of_answers(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        statements: list[str] = []
+        database._connection.set_trace_callback(statements.append)
+        answers = tuple(
+            msgspec.structs.replace(diagnosis(a=True).answers[0], label=f"item {number}") for number in range(50)
+        )
+        database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=answers), 1.0)
+        database._connection.set_trace_callback(None)
+        assert len(database.diagnoses("december")) == 50
+        assert sum("count(" in statement for statement in statements) == 1
 
     def test_same_label_twice_is_one_answer(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
