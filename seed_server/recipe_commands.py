@@ -95,11 +95,14 @@ def publish_command(
 
     \b
     Examples:
-      seed-server publish office.msi --patch-id office --version 1.2           only delivered
-      seed-server publish acme_2.1_amd64.deb --patch-id acme --version 2.1 --install deb --package acme
-          --applies-to 'os.family == "debian" and installed("acme")' --health 'unit acme.service'
+      seed-server publish office.msi --patch-id office --version 1.2
+          only delivered
+      seed-server publish acme_2.1_amd64.deb --patch-id acme --version 2.1 \\
+          --install deb --package acme --health 'unit acme.service' \\
+          --applies-to 'os.family == "debian" and installed("acme")' \\
           --window 'mon-fri 22:00-05:00' --deadline 2026-12-01T18:00
-      seed-server publish --recipe acme.toml --version 2.2      docs/recipes.md: how to write one
+      seed-server publish --recipe acme.toml --version 2.2
+          docs/recipes.md: how to write one
 
     \b
     Checks:
@@ -136,7 +139,7 @@ def lint_command(recipe: Path, as_json: bool) -> None:
     \b
     Examples:
       seed-server lint acme.toml
-      seed-server lint acme.toml --json | jq -r '.findings[] | [.level, .line, .text] | @tsv'
+      seed-server lint acme.toml --json | jq -r '.findings[] | .text'
     """
     findings = lint_recipe(recipe, time.time())
     errors = sum(finding.level == "error" for finding in findings)

@@ -25,6 +25,7 @@ from seed_server.edges.repository import Repository
 from seed_server.edges.server_tls import ServerTls
 from seed_server.profiles import parsed_profiles
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
+from seed_server.templates import template_names
 
 WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
@@ -73,6 +74,7 @@ class _Service:
             if current != version:
                 version = current
                 await self.load_profiles(origin)
+                await self.load_templates(origin)  # before PCs hear of a new one, and answer it
                 await origin.repository_changed(version)
 
     async def load_profiles(self, origin: OriginServer) -> None:
@@ -88,6 +90,15 @@ class _Service:
         self.profile_targets = targets
         origin.replace_profiles(profiles)
         log.info("throttle profiles are in force", sites=len(profiles))
+
+    async def load_templates(self, origin: OriginServer) -> None:
+        """Take answers to the templates that are signed now; when they cannot be read, to those before."""
+        try:
+            names = await trio.to_thread.run_sync(template_names, self.repository)
+        except UserError as error:
+            log.error("the diagnosis templates cannot be read", reason=error.message)  # noqa: TRY400
+            return
+        origin.replace_templates(names)
 
     async def watch_denied(self, origin: OriginServer) -> None:
         """Drop endpoints that the operator has just denied."""
@@ -195,6 +206,7 @@ async def _run(service: _Service) -> None:
     )
     async with trio.open_nursery() as nursery:
         await service.load_profiles(origin)
+        await service.load_templates(origin)
         await nursery.start(origin.run)
         await nursery.start(serve_web, make_app(service.web_port()), web_sockets, service.tls.web)
         nursery.start_soon(service.watch_repository, origin, version)

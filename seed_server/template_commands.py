@@ -101,7 +101,8 @@ def show_command(home: ServerHome, name: str, as_json: bool) -> None:
     \b
     Examples:
       seed-server template show openssl-2026
-      seed-server template show openssl-2026 --json | jq -r '.endpoints[] | select(.answers[].needed) | .hostname'
+      seed-server template show openssl-2026 --json |
+          jq -r '.endpoints[] | select(.answers[].needed) | .hostname'
     """
     findings = read_findings(home, name)
     if as_json:

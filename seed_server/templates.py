@@ -15,6 +15,7 @@ from p2pdist.manifest.recipe import RecipeError
 from p2pdist.manifest.template import (
     MAX_TEMPLATE_BYTES,
     MAX_TEMPLATES,
+    TEMPLATES_PREFIX,
     Template,
     TemplateItem,
     check_template,
@@ -55,6 +56,11 @@ class TemplateSigner:
         repository.change_template(template_target(name), document, patches_key=key, now=time.time())
         with Database.open(self.home.database) as database:
             database.forget_diagnoses(name)
+
+    def forget_strays(self, repository: Repository) -> None:
+        """Forget answers to what is no template: of a PC that was late, or where a removal was cut short."""
+        with Database.open(self.home.database) as database:
+            database.forget_other_diagnoses(template_names(repository))
 
 
 @dataclass(frozen=True)
@@ -107,15 +113,19 @@ def set_template(signer: TemplateSigner, name: str, file: Path) -> Template:
     # signing the same again would forget answers that PCs have no reason to repeat
     if known.get(name) != template:
         signer.change(repository, name, encode_template(template))
+    signer.forget_strays(repository)
     return template
 
 
 def remove_template(signer: TemplateSigner, name: str) -> None:
     """Take away a template and all answers to it. Raises `UserError`, also when there is none."""
     repository = Repository.open(signer.home, load_settings(signer.home))
-    if template_target(checked_name(name)) not in repository.templates():
+    known = template_target(checked_name(name)) in repository.templates()
+    if known:
+        signer.change(repository, name, None)
+    signer.forget_strays(repository)
+    if not known:
         raise _unknown(name)
-    signer.change(repository, name, None)
 
 
 def read_templates(repository: Repository) -> dict[str, Template]:
@@ -130,6 +140,11 @@ def read_templates(repository: Repository) -> dict[str, Template]:
         if template_target(template.name) == target:
             found[template.name] = template
     return found
+
+
+def template_names(repository: Repository) -> frozenset[str]:
+    """Return the name of every signed template, also of one that this version cannot use. Raises `UserError`."""
+    return frozenset(target.removeprefix(TEMPLATES_PREFIX) for target in repository.templates())
 
 
 def read_findings(home: ServerHome, name: str) -> Findings:

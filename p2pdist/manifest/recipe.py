@@ -21,6 +21,7 @@ MAX_PATH_CHARS = 500
 MAX_OUTPUT_CHARS = 1_000  # that a check expects
 MAX_WINDOWS = 20
 MAX_KEPT_VERSIONS = 10
+YEARS = range(2000, 3000)  # of what is scheduled: grace and time zones are added, and dates end with the year 9999
 MAX_TIMEOUT_SECONDS = 6 * 3_600  # a service pack on an old disk takes hours
 
 Arguments = Annotated[
@@ -250,13 +251,18 @@ def check_schedule(rules: ScheduleRules) -> None:
     for name, time_text in (("not_before", rules.not_before), ("deadline", rules.deadline)):
         if time_text is not None:
             try:
-                datetime.fromisoformat(time_text)
+                year = datetime.fromisoformat(time_text).year
             except ValueError:
                 raise RecipeError(
                     f"schedule, {name}",
                     f"{time_text!r} is no date and time; write 2026-12-01T18:00, "
                     "or with an offset 2026-12-01T18:00+01:00",
                 ) from None
+            if year not in YEARS:
+                raise RecipeError(
+                    f"schedule, {name}",
+                    f"{time_text!r} is not between the years {YEARS[0]} and {YEARS[-1]}; for 'never' leave it out",
+                )
     if rules.grace_minutes and rules.deadline is None:
         raise RecipeError("schedule, grace_minutes", "grace begins at a deadline, and there is none")
 

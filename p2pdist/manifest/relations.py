@@ -40,21 +40,54 @@ def names(relation: str, ref: PatchRef) -> bool:
     return patch_id == ref.patch_id and version in ("", ref.version)
 
 
-def check_relations(new: OrderedPatch, published: Collection[OrderedPatch]) -> None:
-    """Refuse a publication that could never be installed. Raises `OrderError`."""
+def check_relations(new: OrderedPatch, offered: Collection[OrderedPatch]) -> None:
+    """Refuse a publication that could never be installed, or that would make another one so. Raises `OrderError`.
+
+    ``offered`` is all that PCs are offered now: they know of nothing else. ``new`` takes the place of its own id there.
+    """
     for word, relations in (("requires", new.requires), ("supersedes", new.supersedes), ("conflicts", new.conflicts)):
         if len(relations) > MAX_RELATIONS:
             raise OrderError(f"{new.ref} {word} {len(relations)} patches; at most {MAX_RELATIONS} are allowed")
         for relation in relations:
             if names(relation, new.ref) and (word != "supersedes" or "@" in relation):
                 raise OrderError(f"{new.ref} {word} itself")
-    known = [patch.ref for patch in published]
+    others = [patch for patch in offered if patch.ref.patch_id != new.ref.patch_id]
     for relation in new.requires:
-        if not any(names(relation, ref) for ref in known):
-            raise OrderError(f"{new.ref} requires {relation}, which is not published; publish that first")
-        if relation in new.conflicts or relation in new.supersedes:
-            raise OrderError(f"{new.ref} requires {relation} and excludes it at the same time")
-    in_order([*published, new])
+        _check_requirement(new, relation, others)
+    replaced = [patch.ref for patch in offered if patch.ref.patch_id == new.ref.patch_id]
+    for other in others:
+        if not replaces(new, other.ref):  # what is superseded need not be installed any more
+            _check_dependent(other, new, replaced)
+    in_order([*others, new])
+
+
+def _check_requirement(new: OrderedPatch, relation: str, others: Collection[OrderedPatch]) -> None:
+    if relation.partition("@")[0] == new.ref.patch_id:
+        raise OrderError(f"{new.ref} requires {relation}, and takes its place: only one version of a patch is offered")
+    required = [other for other in others if names(relation, other.ref)]
+    if not required:
+        raise OrderError(f"{new.ref} requires {relation}, which is not published; publish that first")
+    if relation in new.conflicts or all(_excludes(new, other.ref) for other in required):
+        raise OrderError(f"{new.ref} requires {relation} and excludes it at the same time")
+    if all(_excludes(other, new.ref) for other in required):
+        raise OrderError(f"{new.ref} requires {relation}, and {required[0].ref} conflicts with it or supersedes it")
+
+
+def _check_dependent(other: OrderedPatch, new: OrderedPatch, replaced: Collection[PatchRef]) -> None:
+    """Refuse ``new`` where ``other``, which is offered, requires it or what it replaces, and could then never come."""
+    for relation in other.requires:
+        if any(names(relation, ref) for ref in replaced) and not names(relation, new.ref):
+            raise OrderError(
+                f"{other.ref} requires {relation}, which {new.ref} would replace; first publish a version of "
+                f"{other.ref.patch_id} that requires {new.ref.patch_id} in any version, or let {new.ref} supersede "
+                f"{other.ref.patch_id}"
+            )
+        if names(relation, new.ref) and (_excludes(new, other.ref) or _excludes(other, new.ref)):
+            raise OrderError(f"{other.ref} requires {relation}, and {new.ref} and {other.ref} exclude each other")
+
+
+def _excludes(patch: OrderedPatch, ref: PatchRef) -> bool:
+    return any(names(relation, ref) for relation in (*patch.conflicts, *patch.supersedes))
 
 
 def replaces(patch: OrderedPatch, ref: PatchRef) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from p2pdist.errors import ExitCode, UserError
 from p2pdist.identifiers import PatchId, PatchVersion, Sha256Hex
 from p2pdist.manifest import MAX_PAYLOAD_BYTES, MAX_ROLLOUT_ENTRIES, Manifest, RolloutEntry, Rollouts, ordered_patch
-from p2pdist.manifest.relations import OrderedPatch, OrderError, PatchRef, check_relations
+from p2pdist.manifest.relations import OrderedPatch, OrderError, PatchRef, check_relations, names
 from p2pdist.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.core.recipe import Recipe, manifest_of, recipe_problems
 
@@ -76,23 +76,33 @@ def check_new_content(sha256: Sha256Hex, published: Iterable[Manifest]) -> None:
 
 
 def check_relations_of(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
-    """Raise `UserError` (BAD_INPUT) when its relations to what is published can never be met."""
+    """Raise `UserError` (BAD_INPUT) when its relations can never be met, or would keep another patch away for ever."""
     sequences = {(entry.patch_id, entry.version): entry.sequence for entry in rollouts.entries}
-    others = []
+    offered, gone = [], []
     for manifest in published:
-        sequence = sequences.get((manifest.patch_id, manifest.version), 0)
-        offered = sequence > 0 and manifest.patch_id != recipe.patch_id
-        # what is offered no more still counts as published, and waits for nothing
-        others.append(
-            ordered_patch(manifest, sequence)
-            if offered
-            else OrderedPatch(PatchRef(manifest.patch_id, manifest.version), sequence)
-        )
+        sequence = sequences.get((manifest.patch_id, manifest.version))
+        if sequence is None:
+            gone.append(PatchRef(manifest.patch_id, manifest.version))
+        else:
+            offered.append(ordered_patch(manifest, sequence))
     new = ordered_patch(manifest_of(recipe, [], 0), next_sequence(rollouts))
     try:
-        check_relations(new, others)
+        _check_none_is_gone(new, offered, gone)
+        check_relations(new, offered)
     except OrderError as error:
         raise _refused(f"It cannot be published: {error}. Correct requires, supersedes or conflicts.") from error
+
+
+def _check_none_is_gone(new: OrderedPatch, offered: Iterable[OrderedPatch], gone: Iterable[PatchRef]) -> None:
+    """Raise `OrderError` where it requires a version that was published, and is offered no more."""
+    for relation in new.requires:
+        patch_id = relation.partition("@")[0]
+        newer = [patch.ref for patch in offered if patch.ref.patch_id == patch_id]
+        if patch_id == new.ref.patch_id or any(names(relation, ref) for ref in newer):
+            continue
+        if any(names(relation, ref) for ref in gone):
+            instead = f"{newer[0]} has replaced it; require {newer[0]}, or {patch_id}" if newer else "leave it out"
+            raise OrderError(f"{new.ref} requires {relation}, which is offered no more: {instead}")
 
 
 def next_sequence(rollouts: Rollouts) -> int:

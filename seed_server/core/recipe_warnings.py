@@ -130,7 +130,7 @@ def _of_schedule(recipe: Recipe, now: float) -> Iterator[tuple[str, str]]:
     if rules.reboot == "window" and not rules.windows:
         yield "schedule, reboot", "there is no window to restart in, so a PC restarts at once"
     not_before, deadline = _moment(rules.not_before), _moment(rules.deadline)
-    if deadline is not None and deadline + _slack(rules.deadline) < datetime.fromtimestamp(now, UTC):
+    if deadline is not None and deadline < datetime.fromtimestamp(now, UTC) - _slack(rules.deadline):
         yield "schedule, deadline", f"{rules.deadline} is over: PCs install it as soon as they have it"
     if not_before is not None and deadline is not None and not_before >= deadline:
         yield "schedule, not_before", f"{rules.not_before} is not before the deadline, {rules.deadline}"

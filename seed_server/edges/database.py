@@ -313,15 +313,18 @@ class Database:
             connection.execute(
                 "DELETE FROM diagnoses WHERE endpoint_id = ? AND template = ?", (endpoint_id, diagnosis.template)
             )
-            connection.executemany(
-                "INSERT OR REPLACE INTO diagnoses SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
-                "WHERE EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1) AND ?8 > "
-                "(SELECT count(DISTINCT template) FROM diagnoses WHERE endpoint_id = ?1 AND template <> ?2)",
-                [
-                    (endpoint_id, diagnosis.template, a.label, a.applies, a.needed, a.reason, now, MAX_TEMPLATES)
-                    for a in diagnosis.answers
-                ],
-            )
+            (others,) = connection.execute(
+                "SELECT count(DISTINCT template) FROM diagnoses WHERE endpoint_id = ?", (endpoint_id,)
+            ).fetchone()
+            if others < MAX_TEMPLATES:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO diagnoses SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                    "WHERE EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1)",
+                    [
+                        (endpoint_id, diagnosis.template, a.label, a.applies, a.needed, a.reason, now)
+                        for a in diagnosis.answers
+                    ],
+                )
 
     def diagnoses(self, template: str) -> list[DiagnosisRow]:
         """Return the newest answers of every endpoint to a template."""
@@ -332,6 +335,12 @@ class Database:
         """Forget all answers to a template: it is another one now, or gone."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM diagnoses WHERE template = ?", (template,))
+
+    def forget_other_diagnoses(self, templates: Iterable[str]) -> None:
+        """Forget all answers but those to ``templates``."""
+        with self._transaction() as connection:
+            known = msgspec.json.encode(sorted(templates)).decode()
+            connection.execute("DELETE FROM diagnoses WHERE template NOT IN (SELECT value FROM json_each(?))", (known,))
 
     # --- sites ------------------------------------------------------------------------------
 

@@ -137,6 +137,7 @@ ALTER TABLE endpoints ADD COLUMN tags TEXT NOT NULL DEFAULT '';
 ALTER TABLE reports ADD COLUMN install TEXT NOT NULL DEFAULT '';
 ALTER TABLE reports ADD COLUMN install_reason TEXT NOT NULL DEFAULT '';
 {_table("diagnoses")}
+CREATE INDEX diagnoses_by_template ON diagnoses (template);
 """,
 }
 

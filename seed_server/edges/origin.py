@@ -6,6 +6,7 @@ a connection does, only that connection ends.
 
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 import structlog
 import trio
@@ -113,6 +114,10 @@ class OriginServer:
     def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
         """Use these throttle profiles from now on."""
         self._fleet.replace_profiles(profiles)
+
+    def replace_templates(self, names: AbstractSet[str]) -> None:
+        """Take answers to these diagnosis templates from now on, and to no others."""
+        self._records.replace_templates(names)
 
     def drop_denied(self, denied: set[EndpointId]) -> None:
         """Refuse exactly these endpoints from now on, and end their connections."""

@@ -1,6 +1,7 @@
 """What the origin port learns, on its way into the database: collected, written once a second in one transaction."""
 
 import time
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import structlog
@@ -49,6 +50,11 @@ class OriginRecords:
         self._batch = _Batch()
         self._flushing = trio.Lock()
         self._complained_at = -COMPLAIN_SECONDS
+        self._templates: AbstractSet[str] = frozenset()
+
+    def replace_templates(self, names: AbstractSet[str]) -> None:
+        """Take answers to these templates, and to no others."""
+        self._templates = names
 
     def report(self, endpoint: EndpointId, patches: list[PatchReport]) -> None:
         """Keep the newest report on each patch."""
@@ -59,7 +65,9 @@ class OriginRecords:
                 waiting[key] = patch
 
     def diagnosis(self, endpoint: EndpointId, diagnosis: Diagnosis) -> None:
-        """Keep the newest answers to each template."""
+        """Keep the newest answers to each template; to what is none, nothing."""
+        if diagnosis.template not in self._templates:
+            return
         waiting = self._batch.diagnoses.setdefault(endpoint, {})
         if diagnosis.template in waiting or len(waiting) < MAX_TEMPLATES:
             waiting[diagnosis.template] = diagnosis

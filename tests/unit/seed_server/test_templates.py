@@ -3,8 +3,10 @@
 import json
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import trio
 from click.testing import CliRunner, Result
 
 from p2pdist.errors import ExitCode, UserError
@@ -217,3 +219,56 @@ def test_signed_template_of_another_version_can_be_taken_away(home: ServerHome) 
     assert read_templates(repository) == {}
     assert "not asked any more" in run(home, "remove", "newer").output
     assert repository.templates() == {}
+
+
+def test_answers_to_what_is_no_template_do_not_stay(answered: ServerHome, file: Path) -> None:
+    """A removal that was cut short, and a PC that answers after it."""
+
+    def late() -> None:
+        with Database.open(answered.database) as database:
+            answers = (DiagnosisAnswer(label="x", applies=True, needed=True, reason=""),)
+            database.save_diagnosis(NEEDS, Diagnosis(template="november", answers=answers), 9.0)
+
+    version = version_of(answered)
+    for command, words in (
+        (("set", "december", file), ""),
+        (("remove", "november"), "There is no template"),
+    ):
+        late()
+        result = run(answered, *command)
+        assert not words or words in refused(result)
+        with Database.open(answered.database) as database:
+            assert (len(database.diagnoses("november")), len(database.diagnoses("december"))) == (0, 9)
+    assert version_of(answered) == version, "nothing had to be signed"
+    late()
+    run(answered, "remove", "december")
+    with Database.open(answered.database) as database:
+        assert (database.diagnoses("november"), database.diagnoses("december")) == ([], [])
+
+
+async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, file: Path) -> None:
+    from seed_server.service import _Service
+
+    send, receive = trio.open_memory_channel[frozenset[str]](8)
+
+    class Origin:
+        def replace_templates(self, names: frozenset[str]) -> None:
+            send.send_nowait(names)
+
+        def replace_profiles(self, profiles: object) -> None:
+            pass
+
+        async def repository_changed(self, version: int) -> None:
+            pass
+
+    repository = Repository.open(home, load_settings(home))
+    nothing = cast("Any", None)
+    service = _Service(home, nothing, nothing, nothing, repository, nothing)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.watch_repository, cast("Any", Origin()), repository.timestamp_version())
+            await trio.to_thread.run_sync(run, home, "set", "december", file)
+            assert await receive.receive() == {"december"}
+            await trio.to_thread.run_sync(run, home, "remove", "december")
+            assert await receive.receive() == set()
+            nursery.cancel_scope.cancel()

@@ -89,12 +89,51 @@ def test_of_two_that_conflict_the_first_is_installed(says: str) -> None:
         (patch("n", conflicts=("n@1",)), "conflicts itself"),
         (patch("n", supersedes=("n@1",)), "supersedes itself"),
         (patch("n", requires=("a",), conflicts=("a",)), "excludes it at the same time"),
+        (patch("n", requires=("a@1",), conflicts=("a",)), "requires a@1 and excludes it at the same time"),
+        (patch("n", requires=("a",), supersedes=("a@1",)), "requires a and excludes it at the same time"),
+        (patch("n", requires=("c",)), "requires c, and c@1 conflicts with it or supersedes it"),
+        (patch("n", requires=("s@1",)), "requires s@1, and s@1 conflicts with it or supersedes it"),
+        (patch("a", 2, "2", requires=("a@1",)), "requires a@1, and takes its place"),
+        (patch("a", 2, "2"), "exact@1 requires a@1, which a@2 would replace; first publish a version of exact that"),
+        (patch("a", 2, "2", conflicts=("exact",)), "exact@1 requires a@1, which a@2 would replace"),
+        (patch("b", 2, "2", conflicts=("any",)), "any@1 requires b, and b@2 and any@1 exclude each other"),
+        (patch("b", 2, "3"), "any@1 requires b, and b@3 and any@1 exclude each other"),
+        (patch("b", 2, "4"), "any@1 requires b, and b@4 and any@1 exclude each other"),
         (patch("n", requires=tuple(f"p{n}" for n in range(MAX_RELATIONS + 1))), "at most"),
     ],
 )
 def test_what_cannot_be_published(new: OrderedPatch, words: str) -> None:
     with pytest.raises(OrderError, match=words):
-        check_relations(new, [patch("a")])
+        check_relations(new, OFFERED)
+
+
+OFFERED = [
+    patch("a"),
+    patch("b"),
+    patch("c", conflicts=("n",)),
+    patch("s", supersedes=("n@1",)),
+    patch("exact", requires=("a@1",)),
+    patch("any", requires=("b",), conflicts=("b@3",), supersedes=("b@4",)),
+]
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        patch("b", 2, "2"),
+        patch("b", 2, "2", conflicts=("any@2",)),
+        patch("a", 2, "2", supersedes=("exact",)),
+        patch("b", 2, "3", supersedes=("any",)),
+        patch("n", 2, "2", requires=("s", "a@1"), conflicts=("a@2",)),
+        patch("exact", 2, "2", requires=("a",)),
+    ],
+)
+def test_what_can_be_published(new: OrderedPatch) -> None:
+    check_relations(new, OFFERED)
+
+
+def test_a_requirement_that_was_never_met_does_not_hold_up_newer_versions() -> None:
+    check_relations(patch("a", 3, "3"), [patch("a", 2, "2"), patch("exact", 1, requires=("a@1",))])
 
 
 def test_a_circle_is_named() -> None:

@@ -74,6 +74,13 @@ def test_a_recipe_survives_the_wire(fields: dict[str, Any]) -> None:
         ({"health": HealthCheck(checks=(CHECK,))}, "health: nothing is installed"),
         ({"schedule": ScheduleRules(windows=("someday",))}, "schedule, windows"),
         ({"schedule": ScheduleRules(deadline="tomorrow")}, "schedule, deadline"),
+        (
+            {"schedule": ScheduleRules(deadline="9999-12-31", grace_minutes=5)},
+            "schedule, deadline: .* for 'never' leave",
+        ),
+        ({"schedule": ScheduleRules(deadline="3000-01-01T00:00Z")}, "schedule, deadline: .* years 2000 and 2999"),
+        ({"schedule": ScheduleRules(not_before="0001-01-01T00:00+14:00")}, "schedule, not_before: .* leave it out"),
+        ({"schedule": ScheduleRules(not_before="1999-12-31T23:59")}, "schedule, not_before: .* years 2000 and"),
         ({"schedule": ScheduleRules(grace_minutes=5)}, "grace begins"),
         ({"payloads": [replace(MANIFEST.payloads[0], language="JA jp")]}, "payload"),
     ],

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,3 +133,27 @@ def test_relations_to_what_is_published() -> None:
     check_relations_of(recipe(requires=("base@1",)), published, rollouts)
     with pytest.raises(UserError, match=r"office@1\.0 requires base@2, which is not published; publish that first\."):
         check_relations_of(recipe(requires=("base@2",)), published, rollouts)
+
+
+def test_versions_that_are_offered_no_more_meet_no_requirement() -> None:
+    published = [manifest("base", "1"), manifest("base", "2"), manifest("lost", "1")]
+    rollouts = Rollouts(format=1, entries=[RolloutEntry(patch_id="base", version="2", sequence=2)])
+    for relation, words in (
+        ("base@1", r"requires base@1, which is offered no more: base@2 has replaced it; require base@2, or base\."),
+        ("lost", r"requires lost, which is offered no more: leave it out\."),
+    ):
+        with pytest.raises(UserError, match=words) as caught:
+            check_relations_of(recipe(requires=(relation,)), published, rollouts)
+        assert caught.value.exit_code is ExitCode.BAD_INPUT
+    check_relations_of(recipe(requires=("base", "base@2")), published, rollouts)
+
+
+def test_a_new_version_does_not_take_away_what_another_patch_requires() -> None:
+    exact = msgspec.structs.replace(manifest("office", "1"), requires=("base@1",))
+    entries = [RolloutEntry(patch_id=name, version="1", sequence=n) for n, name in enumerate(("base", "office"), 1)]
+    published, rollouts = [manifest("base", "1"), exact], Rollouts(format=1, entries=entries)
+    with pytest.raises(UserError, match=r"office@1 requires base@1, which base@2 would replace"):
+        check_relations_of(recipe(patch_id="base", version="2"), published, rollouts)
+    # a version of it that is offered no more has no say
+    later = with_patch(rollouts, PatchId("office"), PatchVersion("2"))
+    check_relations_of(recipe(patch_id="base", version="2"), [*published, manifest("office", "2")], later)

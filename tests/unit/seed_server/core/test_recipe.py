@@ -58,6 +58,8 @@ def test_the_manifest_has_all_of_it() -> None:
         ({"conflicts": ("x@",)}, "conflicts", "version"),
         ({"requires": ("acme",)}, "relations", "requires itself"),
         ({"supersedes": ("base",)}, "relations", "requires base and excludes it"),
+        ({"requires": ("base@1",), "conflicts": ("base",)}, "relations", "requires base@1 and excludes it"),
+        ({"requires": ("acme@1",)}, "relations", "requires acme@1, and takes its place"),
         ({"payload": (PayloadFile("x/.hidden"),)}, "payload 1", "file name"),
         ({"payload": (PayloadFile("a"), PayloadFile("b"))}, "payload 2", "no PC would take it"),
         ({"payload": (PayloadFile("a"), PayloadFile("a", arch="arm64"))}, "payload 2", "is the file of payload 1"),

@@ -51,6 +51,7 @@ def checks(*commands: str) -> HealthCheck:
         {"install": ScriptInstall(interpreter="sh", rollback_arguments=()), "detect": (OUTPUT,)},
         {"schedule": ScheduleRules(deadline="2026-05-31T23:00")},  # not over everywhere
         {"schedule": ScheduleRules(emergency=True)},
+        {"schedule": ScheduleRules(deadline="9999-12-31T23:59")},  # refused elsewhere, and no reason to fail here
     ],
 )
 def test_what_is_well_has_no_warning(changes: dict[str, Any]) -> None:

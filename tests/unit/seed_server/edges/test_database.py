@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from p2pdist.errors import ExitCode, UserError
@@ -222,6 +223,27 @@ class TestDiagnoses:
         assert database.diagnoses("december") == []
         assert [row.needed for row in database.diagnoses("other")] == [False]
 
+    def test_answers_to_what_is_no_template_are_forgotten(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        for name in ("december", "gone", 'x"y'):
+            database.save_diagnosis(ENDPOINT, diagnosis(name, a=True), 1.0)
+        database.forget_other_diagnoses({"december", 'x"y'})
+        assert [len(database.diagnoses(name)) for name in ("december", "gone", 'x"y')] == [1, 0, 1]
+        database.forget_other_diagnoses([])
+        assert database.diagnoses("december") == []
+
+    def test_templates_are_counted_once_whatever_the_number_of_answers(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        statements: list[str] = []
+        database._connection.set_trace_callback(statements.append)
+        answers = tuple(
+            msgspec.structs.replace(diagnosis(a=True).answers[0], label=f"item {number}") for number in range(50)
+        )
+        database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=answers), 1.0)
+        database._connection.set_trace_callback(None)
+        assert len(database.diagnoses("december")) == 50
+        assert sum("count(" in statement for statement in statements) == 1
+
     def test_same_label_twice_is_one_answer(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         twice = Diagnosis(template="t", answers=diagnosis(a=True).answers * 2)
@@ -360,7 +382,7 @@ ALTER TABLE reports DROP COLUMN install_reason;
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
     with Database.create(path) as database:
-        columns = shape(database)
+        fresh = shape(database)
         if version == 3:
             database.add_patch(patch(damaged="piece 3 does not match"))
             database.add_endpoint(ENDPOINT, "pc", 1.0)
@@ -375,7 +397,7 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
     old.close()
     with Database.open(path) as database:
         assert database._schema_version() == SCHEMA_VERSION
-        assert shape(database) == columns
+        assert shape(database) == fresh
         assert database.site_limits() == []
         assert database.patches() == database.payloads() == [patch(damaged="piece 3 does not match")]
         assert [(row.hostname, row.tags) for row in database.endpoints()] == [("pc", ())]
@@ -392,6 +414,10 @@ def shape(database: Database) -> list[dict]:
     return database._rows(
         "SELECT t.name AS name, c.cid, c.name AS field, c.type, c.dflt_value FROM sqlite_schema t, "
         "pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY t.name, c.cid"
+    ) + database._rows(
+        'SELECT t.name AS name, i."unique", i.origin, i.partial, c.seqno, c.name AS field FROM sqlite_schema t, '
+        "pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.type = 'table' "
+        "ORDER BY t.name, i.name, c.seqno"
     )
 
 
