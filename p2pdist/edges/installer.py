@@ -205,7 +205,7 @@ class Installer:
         output = printable(ended.output)
         if ended.code not in query.success_codes:
             return CheckAnswer(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
-        return package_states(output)
+        return () if ended.code else package_states(output)  # rpm says on standard output that it has none
 
     async def list_packages(self, query: tuple[str, ...]) -> str:
         """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
@@ -239,8 +239,9 @@ class Installer:
         return CheckAnswer(True, f"{program} answers as expected")
 
     async def _package(self, check: PackageCheck) -> CheckAnswer:
-        ecosystem = await trio.to_thread.run_sync(_ecosystem)
-        if ecosystem is None and os.name == "nt":
+        """Ask the first package database that has it: an rpm is found also where dpkg is there for other things."""
+        ecosystems = await trio.to_thread.run_sync(_ecosystems)
+        if not ecosystems and os.name == "nt":
             packages = await trio.to_thread.run_sync(inventory.read_packages, Path(self._root))
             found = packages.get(check.name)
             return package_answer(
@@ -248,10 +249,16 @@ class Installer:
                 () if found is None else (("installed", str(found)),),
                 found.ecosystem if found else Ecosystem.WINDOWS,
             )
-        if ecosystem is None:
+        if not ecosystems:
             return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
-        states = await self._states(check.name, ecosystem)
-        return states if isinstance(states, CheckAnswer) else package_answer(check, states, ecosystem)
+        silent = None
+        for ecosystem in ecosystems:
+            states = await self._states(check.name, ecosystem)
+            if isinstance(states, CheckAnswer):
+                silent = silent or states
+            elif states:
+                return package_answer(check, states, ecosystem)
+        return silent or package_answer(check, (), ecosystems[0])
 
     async def detected(self, manifest: Manifest) -> CheckAnswer:
         """Return whether the patch is installed: all that proves it holds; else the first that does not."""
@@ -370,10 +377,9 @@ def _ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
     return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
 
 
-def _ecosystem() -> Ecosystem | None:
-    if Path(install_commands.DPKG_QUERY).exists():
-        return Ecosystem.DEB
-    return Ecosystem.RPM if Path(install_commands.RPM).exists() else None
+def _ecosystems() -> tuple[Ecosystem, ...]:
+    tools = ((install_commands.DPKG_QUERY, Ecosystem.DEB), (install_commands.RPM, Ecosystem.RPM))
+    return tuple(ecosystem for tool, ecosystem in tools if Path(tool).exists())
 
 
 def _failed(words: str) -> Outcome:

@@ -355,7 +355,7 @@ async def test_a_package_database_without_an_answer_removes_nothing(
         return processes.Ended(2, b"")
 
     monkeypatch.setattr(processes, "run", run)
-    monkeypatch.setattr(installer, "_ecosystem", lambda: Ecosystem.DEB)
+    monkeypatch.setattr(installer, "_ecosystems", lambda: (Ecosystem.DEB,))
     deb, payload = DebInstall(package="acme"), place.file("x")
     before = await place.installer.installed_version(deb)
     assert before == UNKNOWN_VERSION
@@ -368,6 +368,32 @@ async def test_a_package_database_without_an_answer_removes_nothing(
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, "")
     assert not outcome.succeeded
     assert seen[-1][-3:] == ("--remove", "--", "acme")
+
+
+@pytest.mark.parametrize(
+    ("dpkg", "rpm", "answer"),
+    [
+        ((0, b"installed 1.0\n"), (0, b"installed 2.0-1\n"), CheckAnswer(False, "acme 1.0 is installed, 2 is wanted")),
+        ((1, b""), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
+        ((0, b"config-files 3.0\n"), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
+        ((2, b""), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
+        ((2, b""), (1, b"package acme is not installed\n"), CheckAnswer(False, "dpkg-query ended with exit code 2")),
+        ((1, b""), (1, b""), CheckAnswer(False, "acme is not installed")),
+    ],
+)
+async def test_the_first_package_database_that_has_it_answers(
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    dpkg: tuple[int, bytes],
+    rpm: tuple[int, bytes],
+    answer: CheckAnswer,
+) -> None:
+    async def run(argv, *arguments, **named):
+        return processes.Ended(*(dpkg if argv[0] == "/usr/bin/dpkg-query" else rpm))
+
+    monkeypatch.setattr(processes, "run", run)
+    monkeypatch.setattr(installer, "_ecosystems", lambda: (Ecosystem.DEB, Ecosystem.RPM))
+    assert await place.installer.check(PackageCheck(name="acme", at_least="2")) == answer
 
 
 async def test_restarting_is_a_command_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
