@@ -47,7 +47,8 @@ def install(
     """Unpack ``archive`` and make it the current version.
 
     A tree of this version from the same archive is used as is, but for the current one: that is installed again
-    because something of it is missing. Raises `ArchiveError`, or `OSError`; then nothing is left behind, and the link is as it was.
+    because something of it is missing. Raises `ArchiveError`, or `OSError`; then nothing is left behind, and the
+    link is as it was.
     """
     parse_patch_version(version)
     versions = directory / "versions"

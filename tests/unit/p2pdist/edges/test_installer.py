@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -176,15 +177,31 @@ async def test_bytes_that_were_not_signed_are_not_run(place: Place) -> None:
     with pytest.raises(PayloadChangedError, match="not what was signed"):
         await place.installer.install(SH, "1", elsewhere, "0" * 64)
     os.mkfifo(place.directory / "fifo")
-    outcome = await place.installer.install(SH, "1", place.directory / "missing", payload.sha256)
-    assert outcome == Outcome(False, "missing cannot be read: No such file or directory")
+    with pytest.raises(PayloadChangedError, match="missing cannot be opened: No such file or directory"):
+        await place.installer.install(SH, "1", place.directory / "missing", payload.sha256)
     for path in (place.directory, place.directory / "fifo"):
         with pytest.raises(PayloadChangedError, match="no file"):
             await place.installer.install(SH, "1", path, payload.sha256)
     undoable = ScriptInstall(interpreter="sh", rollback_arguments=())
     with pytest.raises(PayloadChangedError):
         await place.installer.roll_back(undoable, "1", elsewhere, "0" * 64, None, "")
+    with pytest.raises(PayloadChangedError, match="cannot be opened"):
+        await place.installer.roll_back(undoable, "1", place.directory / "missing", payload.sha256, None, "")
     assert not (place.directory / "ran").exists()
+
+
+async def test_a_payload_that_the_disk_does_not_give_is_not_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(file, sha256, copy):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(PayloadChangedError, match="cannot be read: Input/output error"):
+        proven_files._copy_and_hash(Broken(), None)
+    monkeypatch.setattr(proven_files, "open_proven", broken)  # of a private copy: not the payload's fault
+    assert await place.script("x") == Outcome(False, "payload cannot be copied: No space left on device")
 
 
 async def test_exit_codes_are_as_the_recipe_says(place: Place) -> None:
@@ -210,6 +227,29 @@ async def test_a_late_script_is_ended_with_all_that_it_started(place: Place, tmp
     assert (outcome.succeeded, outcome.words) == (False, "sh did not end within 1 s and was stopped")
     assert outcome.exit_code is None
     assert not alive(int(outcome.output))
+
+
+async def test_a_process_that_does_not_even_end_when_killed_is_given_up_and_stays_recorded(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, open_process = [], trio.lowlevel.open_process
+
+    async def opened(*arguments, **named):
+        begun.append(await open_process(*arguments, **named))
+        return begun[-1]
+
+    monkeypatch.setattr(trio.lowlevel, "open_process", opened)
+    monkeypatch.setattr(processes, "KILLED_SECONDS", 0.05)
+    monkeypatch.setattr(processes, "GROUP_END_SECONDS", 0.05)
+    monkeypatch.setattr(processes, "LINGER_SECONDS", 0.05)
+    record = tmp_path / "running"
+    with monkeypatch.context() as kernel, trio.fail_after(10):
+        kernel.setattr(os, "killpg", lambda group, number: None)
+        ended = await processes.run(("/bin/sleep", "1000"), 0.05, max_output_bytes=9, with_errors=True, record=record)
+    assert ended.code is None
+    assert record.read_text().split()[0] == str(begun[0].pid)
+    begun[0].kill()
+    await begun[0].wait()
 
 
 async def test_cancellation_leaves_no_process(place: Place, tmp_path: Path) -> None:
@@ -490,6 +530,36 @@ async def test_a_full_disk_is_said_and_nothing_is_left(place: Place, monkeypatch
 
 
 # --- checks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_between", [True, False])
+async def test_a_pipe_in_a_file_s_place_is_not_waited_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch, in_between: bool
+) -> None:
+    path = place.root / "x"
+    os.mkfifo(path)
+    if in_between:  # it was a file when it was looked at first
+        looked = Path(__file__).stat()
+        monkeypatch.setattr(Path, "stat", lambda *arguments, **named: looked)
+    with trio.fail_after(10):
+        answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
+    assert answer == CheckAnswer(False, "/x is no file")
+
+
+async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(proven_files, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(os, "open", lambda *arguments: gate.wait(20))
+    try:
+        with trio.fail_after(10):
+            for _ in range(proven_files.MAX_LOOKS + 2):
+                answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
+                assert answer == CheckAnswer(False, "/x could not be looked at within 0 s")
+        assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+    finally:
+        gate.set()
 
 
 async def test_files_are_looked_at_below_the_root(place: Place) -> None:
