@@ -294,14 +294,20 @@ async def test_a_kept_package_that_is_gone_is_said_before_anything_runs(
     assert await installer.installed_version(INSTALL) == "2.0"
 
 
+@pytest.mark.parametrize(("sealed", "in_place"), [(True, True), (True, False), (False, False)])
 async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
-    installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch
+    installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch, sealed: bool, in_place: bool
 ) -> None:
+    if not sealed:  # as large packages are
+        monkeypatch.setattr("p2pdist.edges.proven_files.MAX_SEALED_BYTES", 0)
     good, evil = packages.build("1.0"), packages.build("1.1")
     run = installer._run
 
     async def replaced_first(command, payload=None):
-        evil.file.replace(good.file)
+        if in_place:
+            good.file.write_bytes(evil.file.read_bytes())
+        else:
+            evil.file.replace(good.file)
         return await run(command, payload)
 
     monkeypatch.setattr(installer, "_run", replaced_first)

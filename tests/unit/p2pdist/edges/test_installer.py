@@ -156,7 +156,10 @@ async def test_python_runs_what_was_opened_without_modules_beside_it(place: Plac
     assert (outcome.succeeded, outcome.output) == (True, "['-c']\n")
 
 
-async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sealed", [True, False])
+async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.MonkeyPatch, sealed: bool) -> None:
+    if not sealed:  # as large ones are
+        monkeypatch.setattr(proven_files, "MAX_SEALED_BYTES", 0)
     run = processes.run
 
     async def replaced_first(*arguments, **named):
@@ -166,6 +169,62 @@ async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.
 
     monkeypatch.setattr(processes, "run", replaced_first)
     assert (await place.script("echo good")).output == "good\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory files are Linux's")
+@pytest.mark.parametrize("kind", ["script", "archive"])
+async def test_what_is_written_into_the_file_meanwhile_does_not_reach_a_small_payload(
+    place: Place, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    run, unpack = processes.run, archive_app.install
+
+    def written(good: bytes, evil: bytes) -> None:
+        with (place.directory / "payload").open("r+b") as file:  # the same inode, as the torrent engine writes
+            file.write((place.directory / "payload").read_bytes().replace(good, evil))
+
+    async def written_first(*arguments, **named):
+        written(b"good", b"evil")
+        return await run(*arguments, **named)
+
+    def unpacked_later(payload, *arguments, **named):
+        with pytest.raises(OSError, match="not permitted"):
+            os.ftruncate(payload.fileno(), 1)
+        with pytest.raises(OSError, match="not permitted"):
+            os.write(payload.fileno(), b"x")
+        written(b"good", b"evil")
+        unpack(payload, *arguments, **named)
+
+    monkeypatch.setattr(processes, "run", written_first)
+    monkeypatch.setattr(archive_app, "install", unpacked_later)
+    if kind == "script":
+        assert (await place.script("echo good")).output == "good\n"
+    else:
+        assert (await place.unpack("1", place.file(archive(b"good")))).succeeded
+        assert (place.root / "opt/acme/current/data").read_bytes() == b"good"
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory files are Linux's")
+async def test_without_files_in_memory_the_file_itself_is_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "memfd_create", refused)
+    assert (await place.script("echo good")).output == "good\n"
+
+
+async def test_a_payload_that_grows_while_it_is_read_is_not_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = proven_files._read
+
+    def grown(payload):
+        chunk = read(payload)
+        if len(chunk) < 1000:
+            with (place.directory / "payload").open("ab") as file:
+                file.write(b"x" * 1000)
+        return chunk
+
+    monkeypatch.setattr(proven_files, "_read", grown)
+    with trio.fail_after(10), pytest.raises(PayloadChangedError, match="longer"):
+        await place.script("echo good")
 
 
 async def test_bytes_that_were_not_signed_are_not_run(place: Place) -> None:
@@ -199,7 +258,7 @@ async def test_a_payload_that_the_disk_does_not_give_is_not_run(place: Place, mo
             raise OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(PayloadChangedError, match="cannot be read: Input/output error"):
-        proven_files._copy_and_hash(Broken(), None)
+        proven_files._copy_and_hash(Broken(), None, 1)
     monkeypatch.setattr(proven_files, "open_proven", broken)  # of a private copy: not the payload's fault
     assert await place.script("x") == Outcome(False, "payload cannot be copied: No space left on device")
 
