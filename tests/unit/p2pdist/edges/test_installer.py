@@ -610,7 +610,11 @@ async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
 ) -> None:
     gate = threading.Event()
     monkeypatch.setattr(proven_files, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(os, "open", lambda *arguments: gate.wait(20))
+
+    def hanging(path: Path, flags: int) -> None:
+        gate.wait(20)
+
+    monkeypatch.setattr(proven_files, "_open", hanging)
     try:
         with trio.fail_after(10):
             for _ in range(proven_files.MAX_LOOKS + 2):
