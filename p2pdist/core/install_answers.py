@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from p2pdist.core.install_commands import DerivedCheck
 from p2pdist.manifest.recipe import PackageCheck, UnitCheck
-from p2pdist.manifest.versions import Ecosystem, InvalidVersionError, Version, parse_version
+from p2pdist.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 
 SIGNALS = {1: "SIGHUP", 2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM"}
 LOCKED = ("lock was locked by another process", "can't create transaction lock", "is locked by another")
@@ -81,19 +82,25 @@ def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosys
         return CheckAnswer(False, f"{f'{check.name} {version}'.rstrip()} is not whole but {state}")
     try:
         wanted = parse_version(check.at_least, ecosystem)
-        newest: Version = max(parse_version(version, ecosystem) for version in whole)
+        of = {version: parse_version(_compared(version, check), ecosystem) for version in whole}
     except InvalidVersionError as error:
         return CheckAnswer(False, f"{check.name} {whole[0]} cannot be compared: {error}")
-    if newest < wanted:
+    newest = max(of, key=of.__getitem__)
+    if of[newest] < wanted:
         return CheckAnswer(False, f"{check.name} {newest} is installed, {check.at_least} is wanted")
     return CheckAnswer(True, f"{check.name} {newest} is installed")
+
+
+def _compared(version: str, check: PackageCheck) -> str:
+    return re.sub(r"^[0-9]+:", "", version) if isinstance(check, DerivedCheck) else version
 
 
 def unit_answer(check: UnitCheck, code: int, output: str, *, windows: bool) -> CheckAnswer:
     """Return whether a unit, or service of Windows, runs."""
     if windows:
-        # the number: its name is in the system's language
-        running = code == 0 and re.search(r":\s*4\s", output) is not None
+        # what the lines and states are called is in the system's language: TYPE, in hex, comes first, then STATE
+        numbers = re.findall(r"^[ \t]+[^:\n]*:[ \t]*([0-9A-Fa-f]+)(?=\s|$)", output, re.MULTILINE)
+        running = code == 0 and numbers[1:2] == ["4"]
         return CheckAnswer(running, f"the service {check.unit} {'runs' if running else 'does not run'}")
     lines = output.split()
     return CheckAnswer(code == 0, f"{check.unit} is {lines[0] if lines else 'unknown to systemd'}")

@@ -44,6 +44,10 @@ _ALREADY_DONE = 2359302, 2359303  # of wusa: WU_S_ALREADY_INSTALLED, WU_S_ALREAD
 _RESTART_CODES = (3010, 1641)  # of Windows Installer and wusa: needed, begun
 
 
+class DerivedCheck(PackageCheck, frozen=True, tag_field="kind", tag="package"):
+    """A check that follows from the patch's version, in which there is no room for an epoch: none is compared."""
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """A program, absolute, and its arguments."""
@@ -173,7 +177,7 @@ def kill_tree_command(process_id: int) -> CommandLine:
 def default_checks(manifest: Manifest) -> tuple[Check, ...]:
     """Return what proves that the patch is installed; none for an archive without ``detect``: its link is asked."""
     if not manifest.detect and isinstance(manifest.install, DebInstall | RpmInstall):
-        return (PackageCheck(name=manifest.install.package, at_least=manifest.version),)
+        return (DerivedCheck(name=manifest.install.package, at_least=manifest.version),)
     return manifest.detect
 
 

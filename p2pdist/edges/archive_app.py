@@ -4,6 +4,7 @@
     /opt/acme/versions/2.0, 2.1        whole trees: they get their names when all of them is on the disk
     /opt/acme/versions/.payload-2.1    SHA-256 of the archive that 2.1 came from
     /opt/acme/versions/.unpacking-…    of a run under way, or one that was cut off
+    /opt/acme/versions/.back-2.1       while another tree takes the place of this one
 
 All of it blocks; `installer` calls it in a thread. Every function may be repeated after it was cut off anywhere.
 """
@@ -23,6 +24,7 @@ from p2pdist.identifiers import InvalidIdentifierError, parse_patch_version
 MAX_UNPACKED_BYTES = 64 << 30  # of one version: the largest office suites and CAD systems have some 30 GiB
 FREE_MARGIN_BYTES = 64 << 20  # that unpacking leaves free: a full disk stops more than this one application
 CHUNK_BYTES = 1 << 20
+_BACK = ".back-"
 
 Cancelled = Callable[[], None]
 """Raises when the work shall stop."""
@@ -42,9 +44,11 @@ def install(
     keep_versions: int = 2,
     check_cancelled: Cancelled = lambda: None,
 ) -> None:
-    """Unpack ``archive`` and make it the current version; a tree of this version from the same archive is used as is.
+    """Unpack ``archive`` and make it the current version.
 
-    Raises `ArchiveError`, or `OSError`; then nothing is left behind, and the link is as it was.
+    A tree of this version from the same archive is used as is, but for the current one: that is installed again
+    because something of it is missing. Raises `ArchiveError`, or `OSError`; then nothing is left behind, and the
+    link is as it was.
     """
     parse_patch_version(version)
     versions = directory / "versions"
@@ -55,17 +59,19 @@ def install(
     clear_leftovers(directory)
     previous = current_version(directory)
     marker = versions / f".payload-{version}"
-    if not (_is_tree(versions / version) and _text(marker) == sha256):
+    if not (previous != version and _is_tree(versions / version) and _text(marker) == sha256):
         temporary = versions / f".unpacking-{secrets.token_hex(6)}"
         try:
             _unpack(archive, temporary, strip_components, check_cancelled)
             _flush(temporary, check_cancelled)
             marker.unlink(missing_ok=True)  # a tree without one is never taken for whole
-            _set_aside(versions / version)
+            if os.path.lexists(versions / version):
+                (versions / version).rename(versions / f"{_BACK}{version}")
             temporary.rename(versions / version)
             durable_files.write_file(marker, sha256.encode())
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
+            _bring_back(versions)
             raise
     _switch(directory, version)
     _prune(versions, {version, previous}, keep_versions)
@@ -89,14 +95,16 @@ def current_version(directory: Path) -> str:
 def roll_back(directory: Path, version: str, previous_version: str) -> None:
     """Lead the link back to ``previous_version``, or remove it when that is "", and remove ``version``.
 
-    Raises `ArchiveError` when the previous version is not there any more, and `OSError`.
+    Where they are one, it was installed again, and stays. Raises `ArchiveError` when the previous version is not
+    there any more, or when the link leads to a third one by now, and `OSError`.
     """
     versions = directory / "versions"
     if not directory.is_dir():
         return
-    current_version(directory)  # a foreign link is left alone
-    if previous_version == version:
-        raise ArchiveError(f"{version} was there before; there is nothing to go back to")
+    _bring_back(versions)
+    current = current_version(directory)  # a foreign link is left alone
+    if current not in {"", version, previous_version}:
+        raise ArchiveError(f"{current} is current by now: something else upgraded it; it stays")
     if previous_version:
         try:
             parse_patch_version(previous_version)
@@ -108,16 +116,18 @@ def roll_back(directory: Path, version: str, previous_version: str) -> None:
     else:
         (directory / "current").unlink(missing_ok=True)
         durable_files.fsync_directory(directory)
-    (versions / f".payload-{parse_patch_version(version)}").unlink(missing_ok=True)
-    _set_aside(versions / version)
+    if previous_version != version:
+        (versions / f".payload-{parse_patch_version(version)}").unlink(missing_ok=True)
+        _set_aside(versions / version)
     clear_leftovers(directory)
 
 
 def clear_leftovers(directory: Path) -> None:
     """Remove what a run that was cut off has left. Raises `OSError` when the directories cannot be read."""
+    _bring_back(directory / "versions")
     for place, prefixes in (
         (directory, (".current-",)),
-        (directory / "versions", (".unpacking-", ".old-", "..payload-")),
+        (directory / "versions", (".unpacking-", ".old-", "..payload-", _BACK)),
     ):
         for path in list(place.iterdir()) if place.is_dir() else ():
             if path.name.startswith(prefixes):
@@ -271,6 +281,13 @@ def _set_aside(path: Path) -> None:
         aside = path.with_name(f".old-{secrets.token_hex(6)}")
         path.rename(aside)
         _remove(aside)
+
+
+def _bring_back(versions: Path) -> None:
+    """Give the trees their names again whose successors did not get as far as to bear them."""
+    for path in list(versions.glob(f"{_BACK}*")):
+        if not os.path.lexists(versions / path.name.removeprefix(_BACK)):
+            path.rename(versions / path.name.removeprefix(_BACK))
 
 
 def _remove(path: Path) -> None:

@@ -26,7 +26,7 @@ from p2pdist.core.install_commands import CommandLine, below
 from p2pdist.edges import archive_app, inventory, processes
 from p2pdist.edges.archive_members import ArchiveError
 from p2pdist.edges.processes import Ended
-from p2pdist.edges.proven_files import PayloadChangedError, look_at_file, proven
+from p2pdist.edges.proven_files import MAX_LOOKS, PayloadChangedError, look_at_file, proven
 from p2pdist.manifest import Manifest
 from p2pdist.manifest.recipe import (
     ArchiveInstall,
@@ -71,10 +71,11 @@ class Installer:
         self._scratch = scratch
         self._record = scratch / "running"
         self._one_at_a_time = trio.Lock()
+        self._looks = trio.CapacityLimiter(MAX_LOOKS)
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
 
     async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
-        """Install the payload. Raises `PayloadChangedError`; all else that fails is in the outcome."""
+        """Install the payload. Raises `PayloadChangedError`, also of a missing one; other failures are outcomes."""
         if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
             return _failed("it is for Windows")
         async with self._alone(install):
@@ -85,7 +86,7 @@ class Installer:
                     command = install_commands.install_command(install, name, self._root, superuser=self._superuser)
                     return await self._run(command, payload)
             except OSError as error:
-                return _failed(f"{file.name} cannot be read: {error.strerror or error}")
+                return _failed(f"{file.name} cannot be copied: {error.strerror or error}")
 
     async def roll_back(
         self,
@@ -95,11 +96,14 @@ class Installer:
         sha256: str,
         previous: KeptPayload | None,
         previous_version: str,
+        *,
+        installed_as: str = "",
     ) -> Outcome:
         """Undo the installation of ``version``.
 
         ``previous_version`` is what `installed_version` said before it; "" means that nothing was there.
-        Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is not what was signed.
+        ``installed_as`` is what it said right after it: a package that has a third version by now stays.
+        Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is missing or was changed.
         """
         async with self._alone(install):
             if isinstance(install, ArchiveInstall):
@@ -110,7 +114,7 @@ class Installer:
                     f"back at {previous_version}" if previous_version else "removed, as nothing was there before",
                 )
             try:
-                return await self._undo(install, version, file, sha256, previous, previous_version)
+                return await self._undo(install, version, file, sha256, previous, previous_version, installed_as)
             except OSError as error:
                 return _failed(f"it cannot be undone: {error.strerror or error}")
 
@@ -122,12 +126,18 @@ class Installer:
         sha256: str,
         previous: KeptPayload | None,
         previous_version: str,
+        installed_as: str,
     ) -> Outcome:
         if isinstance(install, DebInstall | RpmInstall):
             states = await self._states(install.package, _ecosystem_of(install))
             untouched = (("installed", previous_version),) if previous_version else ()
             if states == untouched and previous_version != version:
                 return Outcome(True, "nothing to undo: it is as it was before")
+            if installed_as and not isinstance(states, CheckAnswer):
+                others = {there for _, there in states}
+                if others and not others & {"", UNKNOWN_VERSION, installed_as, previous_version}:
+                    found = ", ".join(sorted(others))
+                    return _failed(f"{install.package} {found} is there: something else upgraded it; it stays")
             if not previous_version:
                 return await self._run_undo(install, "", None)
             if previous is None:
@@ -205,7 +215,7 @@ class Installer:
         output = printable(ended.output)
         if ended.code not in query.success_codes:
             return CheckAnswer(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
-        return package_states(output)
+        return () if ended.code else package_states(output)  # rpm says on standard output that it has none
 
     async def list_packages(self, query: tuple[str, ...]) -> str:
         """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
@@ -219,7 +229,7 @@ class Installer:
     async def check(self, check: Check) -> CheckAnswer:
         """Return whether ``check`` holds now."""
         if isinstance(check, FileCheck):
-            return await trio.to_thread.run_sync(look_at_file, self._below(check.path), check.path, check.sha256)
+            return await look_at_file(self._below(check.path), check.path, check.sha256, self._looks)
         if isinstance(check, PackageCheck):
             return await self._package(check)
         command = install_commands.check_command(check, self._root, windows=os.name == "nt")
@@ -239,8 +249,9 @@ class Installer:
         return CheckAnswer(True, f"{program} answers as expected")
 
     async def _package(self, check: PackageCheck) -> CheckAnswer:
-        ecosystem = await trio.to_thread.run_sync(_ecosystem)
-        if ecosystem is None and os.name == "nt":
+        """Ask the first package database that has it: an rpm is found also where dpkg is there for other things."""
+        ecosystems = await trio.to_thread.run_sync(_ecosystems)
+        if not ecosystems and os.name == "nt":
             packages = await trio.to_thread.run_sync(inventory.read_packages, Path(self._root))
             found = packages.get(check.name)
             return package_answer(
@@ -248,10 +259,16 @@ class Installer:
                 () if found is None else (("installed", str(found)),),
                 found.ecosystem if found else Ecosystem.WINDOWS,
             )
-        if ecosystem is None:
+        if not ecosystems:
             return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
-        states = await self._states(check.name, ecosystem)
-        return states if isinstance(states, CheckAnswer) else package_answer(check, states, ecosystem)
+        silent = None
+        for ecosystem in ecosystems:
+            states = await self._states(check.name, ecosystem)
+            if isinstance(states, CheckAnswer):
+                silent = silent or states
+            elif states:
+                return package_answer(check, states, ecosystem)
+        return silent or package_answer(check, (), ecosystems[0])
 
     async def detected(self, manifest: Manifest) -> CheckAnswer:
         """Return whether the patch is installed: all that proves it holds; else the first that does not."""
@@ -370,10 +387,9 @@ def _ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
     return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
 
 
-def _ecosystem() -> Ecosystem | None:
-    if Path(install_commands.DPKG_QUERY).exists():
-        return Ecosystem.DEB
-    return Ecosystem.RPM if Path(install_commands.RPM).exists() else None
+def _ecosystems() -> tuple[Ecosystem, ...]:
+    tools = ((install_commands.DPKG_QUERY, Ecosystem.DEB), (install_commands.RPM, Ecosystem.RPM))
+    return tuple(ecosystem for tool, ecosystem in tools if Path(tool).exists())
 
 
 def _failed(words: str) -> Outcome:

@@ -12,7 +12,8 @@ import trio
 from p2pdist.core.install_commands import kill_tree_command
 
 LINGER_SECONDS = 1.0  # for the last output, when a service that was started holds on to the pipe
-GROUP_END_SECONDS = 5.0  # until killed processes are gone; longer only in the kernel, on a broken disk
+KILLED_SECONDS = 10.0  # until a killed process is gone; longer only in the kernel, on a broken disk
+GROUP_END_SECONDS = 5.0  # until the processes that it started are gone as well
 GROUP_POLL_SECONDS = 0.02
 OUTLIVED_POLL_SECONDS = 0.5
 
@@ -58,7 +59,7 @@ async def run(
 
     Only the last ``max_output_bytes`` are kept, with what goes to standard error only if asked for. Cancelled
     or late, no process of the group is left; a service that left the group goes on. While it runs, ``record``
-    says so to `end_of_outlived`.
+    says so to `end_of_outlived`; it stays of a process that does not even end when it is killed.
     """
     process = await trio.lowlevel.open_process(
         list(argv),
@@ -89,10 +90,10 @@ async def run(
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
-            if process.returncode is None:
+            if process.returncode is None and not late:
                 await _kill(process)
             await process.stdout.aclose()
-        if record is not None:
+        if record is not None and process.returncode is not None:
             _forget(record)
     return Ended(None if late else process.returncode, bytes(output))
 
@@ -153,17 +154,19 @@ async def _drain(stream: trio.abc.ReceiveStream, output: bytearray, most: int, d
 
 
 async def _kill(process: trio.Process) -> None:
-    """Kill the process, which was not waited for yet, with its group, and wait until all are gone."""
+    """Kill the process, which was not waited for yet, with its group, and wait a while until all are gone."""
     with trio.CancelScope(shield=True):
         if os.name == "nt":
             with contextlib.suppress(OSError):
                 await run(kill_tree_command(process.pid).argv, GROUP_END_SECONDS, max_output_bytes=1, with_errors=False)
             process.kill()
-            await process.wait()
+            with trio.move_on_after(KILLED_SECONDS):
+                await process.wait()
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        with trio.move_on_after(KILLED_SECONDS):
+            await process.wait()
         with trio.move_on_after(GROUP_END_SECONDS):
             while await trio.to_thread.run_sync(_group_lives, process.pid):  # noqa: ASYNC110 — nothing tells of it
                 await trio.sleep(GROUP_POLL_SECONDS)

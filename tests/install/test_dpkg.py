@@ -161,6 +161,30 @@ async def test_going_back_to_another_version_than_was_there_is_said(installer: I
     assert outcome.words == "dpkg ended with exit code 0; 1.0 is there, not 1.5"
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_what_something_else_upgraded_stays(installer: Installer, packages: Packages, first: bool) -> None:
+    old, new = packages.build("1.0"), packages.build("2.0")
+    before = "" if first else "1.0"
+    if not first:
+        await put(installer, old)
+    await put(installer, new)
+    after = await installer.installed_version(INSTALL)
+    await put(installer, packages.build("3.0"))  # by hand
+    kept = None if first else old
+    outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, kept, before, installed_as=after)
+    assert (outcome.succeeded, outcome.words) == (False, "acme 3.0 is there: something else upgraded it; it stays")
+    assert await installer.installed_version(INSTALL) == "3.0"
+
+
+async def test_what_is_still_as_it_was_installed_goes_back(installer: Installer, packages: Packages) -> None:
+    old, new = packages.build("1.0"), packages.build("2.0")
+    await put(installer, old)
+    await put(installer, new)
+    outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, old, "1.0", installed_as="2.0")
+    assert outcome.succeeded, outcome
+    assert await installer.installed_version(INSTALL) == "1.0"
+
+
 @pytest.mark.parametrize("postinst", ["exit 0", "exit 1"])
 async def test_a_first_installation_is_undone_by_removal(
     installer: Installer, packages: Packages, root: Path, postinst: str
@@ -258,14 +282,32 @@ async def test_a_package_that_was_changed_is_not_run(installer: Installer, packa
     assert await installer.installed_version(INSTALL) == ""
 
 
-async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
-    installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch
+async def test_a_kept_package_that_is_gone_is_said_before_anything_runs(
+    installer: Installer, packages: Packages
 ) -> None:
+    old, new = packages.build("1.0"), packages.build("2.0")
+    await put(installer, old)
+    await put(installer, new)
+    old.file.unlink()
+    with pytest.raises(PayloadChangedError):
+        await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, old, "1.0")
+    assert await installer.installed_version(INSTALL) == "2.0"
+
+
+@pytest.mark.parametrize(("sealed", "in_place"), [(True, True), (True, False), (False, False)])
+async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
+    installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch, sealed: bool, in_place: bool
+) -> None:
+    if not sealed:  # as large packages are
+        monkeypatch.setattr("p2pdist.edges.proven_files.MAX_SEALED_BYTES", 0)
     good, evil = packages.build("1.0"), packages.build("1.1")
     run = installer._run
 
     async def replaced_first(command, payload=None):
-        evil.file.replace(good.file)
+        if in_place:
+            good.file.write_bytes(evil.file.read_bytes())
+        else:
+            evil.file.replace(good.file)
         return await run(command, payload)
 
     monkeypatch.setattr(installer, "_run", replaced_first)

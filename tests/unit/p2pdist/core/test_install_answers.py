@@ -3,6 +3,7 @@
 import pytest
 
 from p2pdist.core.install_answers import exit_words, package_answer, package_states, printable, unit_answer
+from p2pdist.core.install_commands import DerivedCheck
 from p2pdist.manifest.recipe import PackageCheck, UnitCheck
 from p2pdist.manifest.versions import Ecosystem
 
@@ -55,6 +56,17 @@ def test_packages(output: str, ecosystem: Ecosystem, holds: bool, words: str) ->
     assert (answer.holds, answer.words) == (holds, words)
 
 
+@pytest.mark.parametrize("ecosystem", [Ecosystem.DEB, Ecosystem.RPM])
+def test_a_patch_has_no_epoch_and_none_is_compared_with_its_version(ecosystem: Ecosystem) -> None:
+    derived, said = (kind(name="openssh", at_least="9.1") for kind in (DerivedCheck, PackageCheck))
+    old, new = (package_states(f"installed 2:{version}-3\n") for version in ("9.0", "9.1"))
+    assert package_answer(derived, old, ecosystem).words == "openssh 2:9.0-3 is installed, 9.1 is wanted"
+    assert package_answer(derived, new, ecosystem).words == "openssh 2:9.1-3 is installed"
+    assert package_answer(derived, new, ecosystem).holds
+    assert package_answer(derived, (*new, *old), ecosystem).holds
+    assert package_answer(said, old, ecosystem).holds  # who writes a check writes the epoch, or means none
+
+
 def test_a_version_that_cannot_be_compared_is_not_proof() -> None:
     answer = package_answer(PackageCheck(name="acme", at_least="x"), (("installed", "2.1"),), Ecosystem.DEB)
     assert not answer.holds
@@ -68,9 +80,45 @@ def test_units() -> None:
     answer = unit_answer(unit, 3, "failed\n", windows=False)
     assert (answer.holds, answer.words) == (False, "acme is failed")
     assert not unit_answer(unit, 1, "", windows=False).holds
-    state = (
-        "\nSERVICE_NAME: acme\n        TYPE               : 10  WIN32_OWN_PROCESS\n        STATE              : {}\n"
-    )
-    assert unit_answer(unit, 0, state.format("4  RUNNING"), windows=True).holds
-    assert not unit_answer(unit, 0, state.format("1  STOPPED"), windows=True).holds
     assert not unit_answer(unit, 1060, "", windows=True).holds
+
+
+ENGLISH = """
+SERVICE_NAME: {name}
+        TYPE               : {type}  WIN32_OWN_PROCESS
+        STATE              : {state}
+                                (NOT_STOPPABLE, NOT_PAUSABLE, IGNORES_SHUTDOWN)
+        WIN32_EXIT_CODE    : {code}
+        SERVICE_EXIT_CODE  : 0  (0x0)
+        CHECKPOINT         : 0x0
+        WAIT_HINT          : 0x0
+"""
+GERMAN = """
+DIENSTNAME: {name}
+        TYP                : {type}  WIN32_OWN_PROCESS
+        STATUS             : {state}
+                                (NOT_STOPPABLE, NOT_PAUSABLE, IGNORES_SHUTDOWN)
+        WIN32_BEENDEN      : {code}
+        DIENST_BEENDEN     : 0  (0x0)
+        PR�FPUNKT          : 0x0
+        WARTEHINWEIS       : 0x0
+"""
+
+
+@pytest.mark.parametrize("form", [ENGLISH, GERMAN])
+@pytest.mark.parametrize(
+    ("type_", "state", "code", "runs"),
+    [
+        ("10", "4  RUNNING", "0  (0x0)", True),
+        ("e0", "4  RUNNING", "0  (0x0)", True),  # of a user's service: hex
+        ("10", "1  STOPPED", "4  (0x4)", False),  # it ended with code 4
+        ("4", "1  STOPPED", "0  (0x0)", False),
+        ("10", "2  START_PENDING", "0  (0x0)", False),
+    ],
+)
+def test_services_of_windows_run_by_their_state_in_any_language(
+    form: str, type_: str, state: str, code: str, runs: bool
+) -> None:
+    output = form.format(name="acme: 4 ", type=type_, state=state, code=code)
+    answer = unit_answer(UnitCheck(unit="acme"), 0, output, windows=True)
+    assert (answer.holds, answer.words) == (runs, f"the service acme {'runs' if runs else 'does not run'}")

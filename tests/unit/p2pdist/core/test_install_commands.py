@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from p2pdist.core import install_commands
 from p2pdist.core.install_commands import (
     CommandLine,
+    DerivedCheck,
     check_command,
     default_checks,
     install_command,
@@ -172,7 +173,7 @@ def test_default_checks() -> None:
         return default_checks(manifest)
 
     file = FileCheck(path="/opt/acme")
-    assert checks(DEB) == checks(RPM) == (PackageCheck(name="acme", at_least="2.1"),)
+    assert checks(DEB) == checks(RPM) == (DerivedCheck(name="acme", at_least="2.1"),)
     assert checks(DEB, file) == (file,)
     assert checks(ARCHIVE) == ()
     assert checks(None) == ()

@@ -276,17 +276,60 @@ def test_no_way_back_to_what_is_gone(app: Path) -> None:
     put(app, "2", tar(("a", "file", b"x")))
     with pytest.raises(ArchiveError, match="version 1 is no longer in"):
         roll_back(app, "2", "1")
-    with pytest.raises(ArchiveError, match="nothing to go back to"):
-        roll_back(app, "2", "2")
     assert current_version(app) == "2"
 
 
-def test_the_same_again_is_harmless_and_another_payload_replaces(app: Path) -> None:
+def test_the_same_again_mends_it_and_stays_when_it_is_rolled_back(app: Path) -> None:
+    data = tar(("a", "file", b"first"), ("b", "file", b"b"))
+    put(app, "1", data)
+    (app / "current/a").unlink()
+    (app / "current/b").write_bytes(b"damaged")
+    put(app, "1", data)
+    for _ in range(2):
+        assert [(app / "current" / name).read_bytes() for name in "ab"] == [b"first", b"b"]
+        assert [path.name for path in (app / "versions").iterdir() if path.name != "1"] == [".payload-1"]
+        roll_back(app, "1", "1")
+    (app / "current").unlink()
+    roll_back(app, "1", "1")
+    assert current_version(app) == "1"
+
+
+def test_the_same_again_that_fails_leaves_what_was_there(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(app, "1", tar(("a", "file", b"first")))
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name.startswith(".unpacking-"):
+            raise OSError("refused")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="refused"):
+        put(app, "1", tar(("a", "file", b"second")))
+    assert (app / "current/a").read_bytes() == b"first"
+    assert names(app) == ["1"]
+
+
+def test_a_version_that_something_else_brought_stays(app: Path) -> None:
+    for version in ("1", "2", "3"):
+        put(app, version, tar(("a", "file", version.encode())), keep_versions=3)
+    for previous in ("1", ""):
+        with pytest.raises(ArchiveError, match="3 is current by now: something else upgraded it; it stays"):
+            roll_back(app, "2", previous)
+    assert (names(app), current_version(app)) == (["1", "2", "3"], "3")
+
+
+def test_a_tree_that_is_not_current_any_more_is_used_as_is(app: Path) -> None:
     data = tar(("a", "file", b"first"))
     put(app, "1", data)
     inode = (app / "current/a").stat().st_ino
+    put(app, "2", data)
     put(app, "1", data)
     assert (app / "current/a").stat().st_ino == inode
+
+
+def test_another_payload_of_the_same_version_replaces(app: Path) -> None:
+    put(app, "1", tar(("a", "file", b"first")))
     put(app, "1", tar(("a", "file", b"second")))
     assert (app / "current/a").read_bytes() == b"second"
     assert names(app) == ["1"]
@@ -333,9 +376,9 @@ for number in range(1, 1000):
             return call
         for name in OPERATIONS:
             setattr(os, name, counted(getattr(os, name)))
-        put(app, "2", new)
+        put(app, sys.argv[5], new)
         if sys.argv[4] == "back":
-            archive_app.roll_back(app, "2", "1")
+            archive_app.roll_back(app, sys.argv[5], "1")
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if os.WIFEXITED(status):
@@ -346,12 +389,40 @@ for number in range(1, 1000):
 
 
 @pytest.mark.parametrize("back", ["stay", "back"])
+def test_killed_at_each_step_of_the_same_again_a_whole_tree_is_there_after_the_repair(
+    tmp_path: Path, back: str
+) -> None:
+    old, new = tar(("a", "file", b"old"), ("b/c", "file", b"old")), tar(("a", "file", b"new"), ("b/c", "file", b"new"))
+    (tmp_path / "old").write_bytes(old)
+    (tmp_path / "new").write_bytes(new)
+    (tmp_path / "apps").mkdir()
+    script = [sys.executable, "-c", KILLED, *(str(tmp_path / name) for name in ("apps", "old", "new")), back, "1"]
+    subprocess.run(script, check=True, env={**os.environ, "PYTHONPATH": str(Path(archive_app.__file__).parents[2])})
+    apps = list((tmp_path / "apps").iterdir())
+    assert len(apps) > 20
+    seen = set()
+    for app in apps:
+        archive_app.clear_leftovers(app)
+        assert current_version(app) == "1"
+        content = (app / "current/a").read_bytes() + (app / "current/b/c").read_bytes()
+        seen.add(content)
+        if back == "back":
+            roll_back(app, "1", "1")
+        assert (app / "current/a").read_bytes() + (app / "current/b/c").read_bytes() == content
+        put(app, "1", new)
+        assert (app / "current/b/c").read_bytes() == b"new"
+        assert names(app) == ["0", "1"]
+        assert [path.name for path in app.iterdir() if path.name.startswith(".")] == []
+    assert seen == {b"oldold", b"newnew"}
+
+
+@pytest.mark.parametrize("back", ["stay", "back"])
 def test_killed_at_each_step_the_link_leads_to_a_whole_tree_and_the_next_run_ends_it(tmp_path: Path, back: str) -> None:
     old, new = tar(("a", "file", b"old"), ("b/c", "file", b"old")), tar(("a", "file", b"new"), ("b/c", "file", b"new"))
     (tmp_path / "old").write_bytes(old)
     (tmp_path / "new").write_bytes(new)
     (tmp_path / "apps").mkdir()
-    script = [sys.executable, "-c", KILLED, *(str(tmp_path / name) for name in ("apps", "old", "new")), back]
+    script = [sys.executable, "-c", KILLED, *(str(tmp_path / name) for name in ("apps", "old", "new")), back, "2"]
     subprocess.run(script, check=True, env={**os.environ, "PYTHONPATH": str(Path(archive_app.__file__).parents[2])})
     apps = sorted((tmp_path / "apps").iterdir(), key=lambda path: int(path.name))
     assert len(apps) > 20

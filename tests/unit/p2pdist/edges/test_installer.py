@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,10 @@ async def test_python_runs_what_was_opened_without_modules_beside_it(place: Plac
     assert (outcome.succeeded, outcome.output) == (True, "['-c']\n")
 
 
-async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sealed", [True, False])
+async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.MonkeyPatch, sealed: bool) -> None:
+    if not sealed:  # as large ones are
+        monkeypatch.setattr(proven_files, "MAX_SEALED_BYTES", 0)
     run = processes.run
 
     async def replaced_first(*arguments, **named):
@@ -167,6 +171,62 @@ async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.
     assert (await place.script("echo good")).output == "good\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory files are Linux's")
+@pytest.mark.parametrize("kind", ["script", "archive"])
+async def test_what_is_written_into_the_file_meanwhile_does_not_reach_a_small_payload(
+    place: Place, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    run, unpack = processes.run, archive_app.install
+
+    def written(good: bytes, evil: bytes) -> None:
+        with (place.directory / "payload").open("r+b") as file:  # the same inode, as the torrent engine writes
+            file.write((place.directory / "payload").read_bytes().replace(good, evil))
+
+    async def written_first(*arguments, **named):
+        written(b"good", b"evil")
+        return await run(*arguments, **named)
+
+    def unpacked_later(payload, *arguments, **named):
+        with pytest.raises(OSError, match="not permitted"):
+            os.ftruncate(payload.fileno(), 1)
+        with pytest.raises(OSError, match="not permitted"):
+            os.write(payload.fileno(), b"x")
+        written(b"good", b"evil")
+        unpack(payload, *arguments, **named)
+
+    monkeypatch.setattr(processes, "run", written_first)
+    monkeypatch.setattr(archive_app, "install", unpacked_later)
+    if kind == "script":
+        assert (await place.script("echo good")).output == "good\n"
+    else:
+        assert (await place.unpack("1", place.file(archive(b"good")))).succeeded
+        assert (place.root / "opt/acme/current/data").read_bytes() == b"good"
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="memory files are Linux's")
+async def test_without_files_in_memory_the_file_itself_is_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "memfd_create", refused)
+    assert (await place.script("echo good")).output == "good\n"
+
+
+async def test_a_payload_that_grows_while_it_is_read_is_not_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = proven_files._read
+
+    def grown(payload):
+        chunk = read(payload)
+        if len(chunk) < 1000:
+            with (place.directory / "payload").open("ab") as file:
+                file.write(b"x" * 1000)
+        return chunk
+
+    monkeypatch.setattr(proven_files, "_read", grown)
+    with trio.fail_after(10), pytest.raises(PayloadChangedError, match="longer"):
+        await place.script("echo good")
+
+
 async def test_bytes_that_were_not_signed_are_not_run(place: Place) -> None:
     payload = place.file(f"touch {place.directory}/ran")
     elsewhere = payload.file.rename(place.directory / "elsewhere")
@@ -176,15 +236,31 @@ async def test_bytes_that_were_not_signed_are_not_run(place: Place) -> None:
     with pytest.raises(PayloadChangedError, match="not what was signed"):
         await place.installer.install(SH, "1", elsewhere, "0" * 64)
     os.mkfifo(place.directory / "fifo")
-    outcome = await place.installer.install(SH, "1", place.directory / "missing", payload.sha256)
-    assert outcome == Outcome(False, "missing cannot be read: No such file or directory")
+    with pytest.raises(PayloadChangedError, match="missing cannot be opened: No such file or directory"):
+        await place.installer.install(SH, "1", place.directory / "missing", payload.sha256)
     for path in (place.directory, place.directory / "fifo"):
         with pytest.raises(PayloadChangedError, match="no file"):
             await place.installer.install(SH, "1", path, payload.sha256)
     undoable = ScriptInstall(interpreter="sh", rollback_arguments=())
     with pytest.raises(PayloadChangedError):
         await place.installer.roll_back(undoable, "1", elsewhere, "0" * 64, None, "")
+    with pytest.raises(PayloadChangedError, match="cannot be opened"):
+        await place.installer.roll_back(undoable, "1", place.directory / "missing", payload.sha256, None, "")
     assert not (place.directory / "ran").exists()
+
+
+async def test_a_payload_that_the_disk_does_not_give_is_not_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(file, sha256, copy):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(PayloadChangedError, match="cannot be read: Input/output error"):
+        proven_files._copy_and_hash(Broken(), None, 1)
+    monkeypatch.setattr(proven_files, "open_proven", broken)  # of a private copy: not the payload's fault
+    assert await place.script("x") == Outcome(False, "payload cannot be copied: No space left on device")
 
 
 async def test_exit_codes_are_as_the_recipe_says(place: Place) -> None:
@@ -210,6 +286,29 @@ async def test_a_late_script_is_ended_with_all_that_it_started(place: Place, tmp
     assert (outcome.succeeded, outcome.words) == (False, "sh did not end within 1 s and was stopped")
     assert outcome.exit_code is None
     assert not alive(int(outcome.output))
+
+
+async def test_a_process_that_does_not_even_end_when_killed_is_given_up_and_stays_recorded(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, open_process = [], trio.lowlevel.open_process
+
+    async def opened(*arguments, **named):
+        begun.append(await open_process(*arguments, **named))
+        return begun[-1]
+
+    monkeypatch.setattr(trio.lowlevel, "open_process", opened)
+    monkeypatch.setattr(processes, "KILLED_SECONDS", 0.05)
+    monkeypatch.setattr(processes, "GROUP_END_SECONDS", 0.05)
+    monkeypatch.setattr(processes, "LINGER_SECONDS", 0.05)
+    record = tmp_path / "running"
+    with monkeypatch.context() as kernel, trio.fail_after(10):
+        kernel.setattr(os, "killpg", lambda group, number: None)
+        ended = await processes.run(("/bin/sleep", "1000"), 0.05, max_output_bytes=9, with_errors=True, record=record)
+    assert ended.code is None
+    assert record.read_text().split()[0] == str(begun[0].pid)
+    begun[0].kill()
+    await begun[0].wait()
 
 
 async def test_cancellation_leaves_no_process(place: Place, tmp_path: Path) -> None:
@@ -355,7 +454,7 @@ async def test_a_package_database_without_an_answer_removes_nothing(
         return processes.Ended(2, b"")
 
     monkeypatch.setattr(processes, "run", run)
-    monkeypatch.setattr(installer, "_ecosystem", lambda: Ecosystem.DEB)
+    monkeypatch.setattr(installer, "_ecosystems", lambda: (Ecosystem.DEB,))
     deb, payload = DebInstall(package="acme"), place.file("x")
     before = await place.installer.installed_version(deb)
     assert before == UNKNOWN_VERSION
@@ -368,6 +467,32 @@ async def test_a_package_database_without_an_answer_removes_nothing(
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, "")
     assert not outcome.succeeded
     assert seen[-1][-3:] == ("--remove", "--", "acme")
+
+
+@pytest.mark.parametrize(
+    ("dpkg", "rpm", "answer"),
+    [
+        ((0, b"installed 1.0\n"), (0, b"installed 2.0-1\n"), CheckAnswer(False, "acme 1.0 is installed, 2 is wanted")),
+        ((1, b""), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
+        ((0, b"config-files 3.0\n"), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
+        ((2, b""), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
+        ((2, b""), (1, b"package acme is not installed\n"), CheckAnswer(False, "dpkg-query ended with exit code 2")),
+        ((1, b""), (1, b""), CheckAnswer(False, "acme is not installed")),
+    ],
+)
+async def test_the_first_package_database_that_has_it_answers(
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    dpkg: tuple[int, bytes],
+    rpm: tuple[int, bytes],
+    answer: CheckAnswer,
+) -> None:
+    async def run(argv, *arguments, **named):
+        return processes.Ended(*(dpkg if argv[0] == "/usr/bin/dpkg-query" else rpm))
+
+    monkeypatch.setattr(processes, "run", run)
+    monkeypatch.setattr(installer, "_ecosystems", lambda: (Ecosystem.DEB, Ecosystem.RPM))
+    assert await place.installer.check(PackageCheck(name="acme", at_least="2")) == answer
 
 
 async def test_restarting_is_a_command_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,6 +589,40 @@ async def test_a_full_disk_is_said_and_nothing_is_left(place: Place, monkeypatch
 
 
 # --- checks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_between", [True, False])
+async def test_a_pipe_in_a_file_s_place_is_not_waited_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch, in_between: bool
+) -> None:
+    path = place.root / "x"
+    os.mkfifo(path)
+    if in_between:  # it was a file when it was looked at first
+        looked = Path(__file__).stat()
+        monkeypatch.setattr(Path, "stat", lambda *arguments, **named: looked)
+    with trio.fail_after(10):
+        answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
+    assert answer == CheckAnswer(False, "/x is no file")
+
+
+async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(proven_files, "LOOK_SECONDS", 0.02)
+
+    def hanging(path: Path, flags: int) -> None:
+        gate.wait(20)
+
+    monkeypatch.setattr(proven_files, "_open", hanging)
+    try:
+        with trio.fail_after(10):
+            for _ in range(proven_files.MAX_LOOKS + 2):
+                answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
+                assert answer == CheckAnswer(False, "/x could not be looked at within 0 s")
+        assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+    finally:
+        gate.set()
 
 
 async def test_files_are_looked_at_below_the_root(place: Place) -> None:
