@@ -14,6 +14,7 @@ from p2pdist.core.install_plan import Offer
 from p2pdist.edges import install_journal, local_facts
 from p2pdist.edges.installer import Installer, KeptPayload, Outcome, PayloadChangedError
 from p2pdist.journal_keeper import JournalKeeper, Name
+from p2pdist.manifest.recipe import Install
 from p2pdist.settings import EndpointHome
 from p2pdist.wire.messages import MAX_TEXT_CHARS
 
@@ -81,21 +82,22 @@ class CarryingOut:
             return await self._keeper.update(
                 offer.name, self._not_run, "its file is not what was signed; nothing was run"
             )
-        return await self._ended(offer.name, outcome)
+        return await self._ended(offer.name, offer.manifest.install, outcome)
 
     def _not_run(self, record: InstallRecord) -> InstallRecord:
         wrong = failed(record, Failure.VERIFY, "its file is not what was signed any more; it is fetched again")
         return self._settled(step(wrong, LifeEvent.NOT_RUN, self._keeper.now()))
 
-    async def _ended(self, name: Name, outcome: Outcome) -> InstallRecord:
+    async def _ended(self, name: Name, install: Install, outcome: Outcome) -> InstallRecord:
         def ended(record: InstallRecord) -> InstallRecord:
-            after = step(record, LifeEvent.ENDED, self._keeper.now())
+            after = replace(step(record, LifeEvent.ENDED, self._keeper.now()), installed_as=found)
             if not outcome.succeeded:
                 # no attempt is counted yet: detection decides
                 after = replace(after, failure=Failure.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
             return replace(after, restart_boot=local_facts.boot_id()) if outcome.reboot else after
 
         self._unwritten[name] = outcome
+        found = await self._installer.installed_version(install)
         record = await self._keeper.update(name, ended, f"the installer has ended: {outcome.words}", outcome.output)
         del self._unwritten[name]
         return record
@@ -115,13 +117,13 @@ class CarryingOut:
             await self._keep(offer)
 
     async def _after_interruption(self, offer: Offer) -> InstallRecord:
-        outcome = self._unwritten.get(offer.name)
+        outcome, install = self._unwritten.get(offer.name), offer.manifest.install
+        assert install is not None
         if outcome is None:
-            assert offer.manifest.install is not None
-            repaired = await self._installer.repair(offer.manifest.install)
+            repaired = await self._installer.repair(install)
             words = "interrupted: the daemon or the PC was stopped" + (f"; {repaired.words}" if repaired else "")
             outcome = Outcome(False, words, repaired.output if repaired else "")
-        return await self._ended(offer.name, outcome)
+        return await self._ended(offer.name, install, outcome)
 
     async def _detect(self, offer: Offer, record: InstallRecord) -> InstallRecord:
         answer, now = await self._installer.detected(offer.manifest), self._keeper.now()
@@ -166,8 +168,9 @@ class CarryingOut:
             previous = self._kept(record.patch_id, record.previous)
             try:
                 outcome = await self._installer.roll_back(
-                    offer.manifest.install, record.version, own.file, own.sha256, previous, record.previous_version
-                )
+                    offer.manifest.install, record.version, own.file, own.sha256, previous, record.previous_version,
+                    installed_as=record.installed_as,
+                )  # fmt: skip
             except PayloadChangedError:
                 outcome = Outcome(False, "the file that undoes it is not what was signed")
         event = LifeEvent.ROLLED_BACK if outcome.succeeded else LifeEvent.NOT_ROLLED_BACK

@@ -136,6 +136,8 @@ class InstallRecord(Record, frozen=True):
     undo_asked: bool = False
     previous_version: str = ""
     """What was installed before it, in the words of its kind; empty: nothing."""
+    installed_as: str = ""
+    """What was there right after the installation, in the words of its kind: only that is rolled back."""
     previous: KeptFile | None = None
     own: KeptFile | None = None
     """Its own payload, kept since it was installed."""

@@ -73,6 +73,8 @@ class PlayedInstaller:
         sha256: str,
         previous: KeptPayload | None,
         previous_version: str,
+        *,
+        installed_as: str,
     ) -> Outcome:
         patch_id = file.parent.parent.name
         self.calls.append(f"roll back {patch_id} {version} to {previous.version if previous else None}")
