@@ -14,7 +14,8 @@ from p2pdist.core.install_plan import Offer
 from p2pdist.edges import install_journal, local_facts
 from p2pdist.edges.installer import Installer, KeptPayload, Outcome, PayloadChangedError
 from p2pdist.journal_keeper import JournalKeeper, Name
-from p2pdist.manifest.recipe import Install
+from p2pdist.manifest import Payload
+from p2pdist.manifest.recipe import Install, ScriptInstall
 from p2pdist.settings import EndpointHome
 from p2pdist.wire.messages import MAX_TEXT_CHARS
 
@@ -23,6 +24,10 @@ STOP_SECONDS = 60.0  # an installer that runs when the daemon stops may come to 
 T = TypeVar("T")
 
 log = structlog.get_logger()
+
+
+class _DecidedOtherwiseError(Exception):
+    """The record is not what the plan was made of: the user has decided meanwhile."""
 
 
 class CarryingOut:
@@ -49,17 +54,25 @@ class CarryingOut:
         file = Path(offer.file)
         async with self.at_work:
             before = await self._installer.installed_version(install)
-            if self._keeper.record(offer.name) != planned:
-                return True
-            begun = replace(
-                step(planned, LifeEvent.BEGUN, self._keeper.now()),
-                previous_version=before,
-                previous=self._kept_of_others(offer),
-                failure=None,
-                reason="",
-            )
+            kept = await self._keep_file(offer, payload, file)
+
+            def begun(record: InstallRecord) -> InstallRecord:
+                if record != planned:
+                    raise _DecidedOtherwiseError
+                return replace(
+                    step(record, LifeEvent.BEGUN, self._keeper.now()),
+                    previous_version=before,
+                    previous=self._kept_of_others(offer) or record.previous,
+                    own=kept,
+                    failure=None,
+                    reason="",
+                )
+
             # written before anything runs: what is not in the journal has not been begun
-            record = await self._keeper.decide(offer.name, lambda _: begun, f"installing ({why})")
+            try:
+                record = await self._keeper.decide(offer.name, begun, f"installing ({why})")
+            except _DecidedOtherwiseError:
+                return True
             log.info("installing", patch=record.patch_id, version=record.version, decision=record.decision)
             record = await _to_its_end(lambda: self._run(offer, file, payload.sha256))
             if record.state == "failed":
@@ -86,9 +99,10 @@ class CarryingOut:
 
     def _not_run(self, record: InstallRecord) -> InstallRecord:
         wrong = failed(record, Failure.VERIFY, "its file is not what was signed any more; it is fetched again")
+        wrong = replace(wrong, own=None)
         return self._settled(step(wrong, LifeEvent.NOT_RUN, self._keeper.now()))
 
-    async def _ended(self, name: Name, install: Install, outcome: Outcome) -> InstallRecord:
+    async def _ended(self, name: Name, install: Install | None, outcome: Outcome) -> InstallRecord:
         def ended(record: InstallRecord) -> InstallRecord:
             after = replace(step(record, LifeEvent.ENDED, self._keeper.now()), installed_as=found)
             if not outcome.succeeded:
@@ -97,7 +111,7 @@ class CarryingOut:
             return replace(after, restart_boot=local_facts.boot_id()) if outcome.reboot else after
 
         self._unwritten[name] = outcome
-        found = await self._installer.installed_version(install)
+        found = "" if install is None else await self._installer.installed_version(install)
         record = await self._keeper.update(name, ended, f"the installer has ended: {outcome.words}", outcome.output)
         del self._unwritten[name]
         return record
@@ -114,13 +128,13 @@ class CarryingOut:
         if record.state == "rolling_back":
             await _to_its_end(lambda: self._roll_back(offer, record))
         elif record.state == "installed":
-            await self._keep(offer)
+            log.info("installed", patch=record.patch_id, version=record.version)
+            await self._forget_predecessors(record)
 
     async def _after_interruption(self, offer: Offer) -> InstallRecord:
         outcome, install = self._unwritten.get(offer.name), offer.manifest.install
-        assert install is not None
         if outcome is None:
-            repaired = await self._installer.repair(install)
+            repaired = None if install is None else await self._installer.repair(install)
             words = "interrupted: the daemon or the PC was stopped" + (f"; {repaired.words}" if repaired else "")
             outcome = Outcome(False, words, repaired.output if repaired else "")
         return await self._ended(offer.name, install, outcome)
@@ -159,9 +173,12 @@ class CarryingOut:
         return replace(step(asked, LifeEvent.UNDONE, self._keeper.now()), undo_asked=False)
 
     async def _roll_back(self, offer: Offer, record: InstallRecord) -> None:
+        # what is offered now may have gone already: the kept file is ours
         own = self._kept(record.patch_id, record.own)
-        if offer.file is not None and offer.payload is not None:
+        if own is None and offer.file is not None and offer.payload is not None:
             own = KeptPayload(Path(offer.file), offer.payload.sha256, record.version)
+        if own is None and not isinstance(offer.manifest.install, ScriptInstall):
+            own = KeptPayload(self._kept_files, "", record.version)  # only a script is undone by its own file
         if offer.manifest.install is None or own is None:
             outcome = Outcome(False, "its file is not here any more")
         else:
@@ -190,33 +207,35 @@ class CarryingOut:
 
     # --- what leads back ------------------------------------------------------------------
 
-    async def _keep(self, offer: Offer) -> None:
-        patch_id, version = offer.name
-        log.info("installed", patch=patch_id, version=version)
-        if offer.file is None or offer.payload is None:
-            return
-        kept = KeptFile(version=version, file_name=offer.payload.file_name, sha256=offer.payload.sha256)
-        directory = self._kept_files / patch_id
+    async def _keep_file(self, offer: Offer, payload: Payload, file: Path) -> KeptFile | None:
+        """Keep the file before it is run: the patch may be withdrawn while that lasts, and its file with it."""
+        kept = KeptFile(version=offer.name[1], file_name=payload.file_name, sha256=payload.sha256)
         try:
-            await install_journal.keep_payload(Path(offer.file), directory, kept)
+            await install_journal.keep_payload(file, self._kept_files / offer.name[0], kept)
         except OSError as error:
             log.warning("the payload cannot be kept to roll back to", patch=offer.label, reason=error.strerror)
-            return
-        # its predecessors are not installed any more, and of their files the last is enough
-        await self._keeper.change(
-            lambda journal: replace(
-                journal, records=tuple(r for r in journal.records if r.patch_id != patch_id or r.version == version)
-            )
-        )
-        record = await self._keeper.update(offer.name, lambda r: replace(r, own=kept))
-        await install_journal.drop_kept(directory, {version, *([record.previous.version] if record.previous else [])})
+            return None
+        return kept
+
+    async def _forget_predecessors(self, record: InstallRecord) -> None:
+        """Its predecessors are not installed any more, and of their files the last is enough."""
+
+        def gone(other: InstallRecord) -> bool:
+            return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
+
+        await self._keeper.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
+        versions = {record.version, *([record.previous.version] if record.previous else [])}
+        await install_journal.drop_kept(self._kept_files / record.patch_id, versions)
 
     def _kept_of_others(self, offer: Offer) -> KeptFile | None:
-        """Return the payload of the version of this patch that was installed last."""
+        """Return the payload of the version of this patch that is installed, as far as we have installed it."""
         patch_id, version = offer.name
-        records = self._keeper.journal.records
-        others = [r for r in records if r.patch_id == patch_id and r.version != version and r.own is not None]
-        return max(others, key=lambda record: record.changed_at).own if others else None
+        others = [
+            (record.changed_at, record.previous if record.state == "rolled_back" else record.own)
+            for record in self._keeper.journal.records
+            if record.patch_id == patch_id and record.version != version
+        ]
+        return max(((at, kept) for at, kept in others if kept), key=lambda found: found[0], default=(0.0, None))[1]
 
     def _kept(self, patch_id: str, kept: KeptFile | None) -> KeptPayload | None:
         if kept is None:

@@ -1,5 +1,6 @@
 """The patch life on this PC: what is there already, what comes next, and when; `carrying_out` does it."""
 
+import dataclasses
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +25,7 @@ from p2pdist.core.install_plan import Offer, PlanRow, plan_rows
 from p2pdist.edges import local_facts, local_time
 from p2pdist.edges.installer import Installer
 from p2pdist.identifiers import TorrentHash
-from p2pdist.journal_keeper import JournalKeeper, Name
+from p2pdist.journal_keeper import JournalKeeper, Name, RecordGoneError
 from p2pdist.settings import EndpointHome
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: what is due is looked at again this often
@@ -120,6 +121,8 @@ class Installs:
         """Do what is due now: one decision at most. Return after how many seconds to look again."""
         try:
             wait = await self._step()
+        except RecordGoneError:
+            return 1.0
         except OSError as error:
             self.problem = (
                 f"Nothing can be installed: {self._home.installs} cannot be written ({error.strerror}). "
@@ -133,6 +136,7 @@ class Installs:
     async def _step(self) -> float:
         offers = {offer.name: offer for offer in self._offers()}
         await self._take_up(offers)
+        self._remember(offers)
         for record in self.journal.records:
             name = (record.patch_id, record.version)
             offer = offers.get(name) or self._last_offers.get(name)
@@ -153,9 +157,21 @@ class Installs:
         waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
         return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
 
+    def _remember(self, offers: dict[Name, Offer]) -> None:
+        """Keep the offers of what has been begun: it is ended, and rolled back, also when it is withdrawn."""
+        known = self._last_offers
+        self._last_offers = {}
+        for record in self.journal.records:
+            name = (record.patch_id, record.version)
+            offer = offers.get(name)
+            if offer is None and name in known:
+                offer = dataclasses.replace(known[name], file=None)  # its file goes with it
+            if offer is not None and not record.untouched:
+                self._last_offers[name] = offer
+
     async def _install(self, row: PlanRow) -> None:
         assert row.record is not None
-        self._last_offers = {row.offer.name: row.offer}
+        self._last_offers[row.offer.name] = row.offer
         good = await self.carrying_out.begin(row.offer, row.reason, row.record)
         self._done()
         if not good and row.offer.payload is not None:
@@ -221,11 +237,15 @@ class Installs:
         # what did harm, or was taken back, is not well because it is there: somebody has to say so
         if holds and record.state != "installed" and not (record.failure in STAYS_BACK and record.state != "waiting"):
             event, what = LifeEvent.DETECTED, f"is here already: {words}"
-        elif not holds and record.state == "installed":
+        elif not holds and record.state == "installed" and not self._just_installed(record):
             event, what = LifeEvent.NOT_DETECTED, f"is not here any more: {words}"
         else:
             return
         await self.keeper.update(name, lambda r: step(r, event, self._now()) if r.state == record.state else r, what)
+
+    def _just_installed(self, record: InstallRecord) -> bool:
+        """Whether we installed it so lately that two patches may be undoing each other, or a check flaps."""
+        return record.decision > 0 and 0 <= self._now() - record.changed_at < LOOK_SECONDS
 
     @property
     def _restarts(self) -> bool:

@@ -7,8 +7,17 @@ import trio
 
 from p2pdist.core.install_life import MAX_OUTPUT_CHARS, HistoryEntry, InstallRecord, Journal
 from p2pdist.edges import install_journal
+from p2pdist.errors import UserError
 from p2pdist.settings import EndpointHome
 from p2pdist.wire.messages import MAX_TEXT_CHARS
+
+
+class RecordGoneError(UserError):
+    """The patch has been withdrawn meanwhile."""
+
+    def __init__(self, name: "Name") -> None:
+        super().__init__(f"{name[0]}@{name[1]} has just been withdrawn. 'p2pdist plan' lists what is rolled out.")
+
 
 Name = tuple[str, str]
 """Patch id and version."""
@@ -44,13 +53,13 @@ class JournalKeeper:
     ) -> InstallRecord:
         """Replace a record by what ``change`` makes of it as it is now, with ``what`` in the history.
 
-        Raises `OSError`, `KeyError` for a patch that has no record, and what ``change`` raises.
+        Raises `OSError`, `RecordGoneError`, and what ``change`` raises; the journal is then as it was.
         """
 
         def changed(journal: Journal) -> Journal:
             record = journal.record(*name)
             if record is None:
-                raise KeyError(name)
+                raise RecordGoneError(name)
             return journal.with_record(after := change(record), self._entry(after, what, output) if what else None)
 
         await self.change(changed)
@@ -67,7 +76,7 @@ class JournalKeeper:
         def changed(journal: Journal) -> Journal:
             record = journal.record(*name)
             if record is None:
-                raise KeyError(name)
+                raise RecordGoneError(name)
             return journal.with_decision(after := numbered(record), self._entry(after, what, ""))
 
         await self.change(changed)

@@ -51,6 +51,9 @@ class PlayedInstaller:
         self.changed = False
         self.stays_detected = False
         """Whether detection goes on finding what was rolled back."""
+        self.one_at_a_time = False
+        """Whether each installation removes all others."""
+        self.undone_by: Path | None = None
         self.running: trio.Event | None = None
         self.go_on = trio.Event()
 
@@ -61,6 +64,8 @@ class PlayedInstaller:
         if self.running is not None:
             self.running.set()
             await self.go_on.wait()
+        if self.one_at_a_time:
+            self.present.clear()
         if self.works:
             self.present[file.parent.parent.name] = version
         return self.ends.get(version, outcome())
@@ -76,7 +81,7 @@ class PlayedInstaller:
         *,
         installed_as: str,
     ) -> Outcome:
-        patch_id = file.parent.parent.name
+        patch_id, self.undone_by = file.parent.parent.name, file
         self.calls.append(f"roll back {patch_id} {version} to {previous.version if previous else None}")
         if self.rolls_back.succeeded and not self.stays_detected:
             self.present.pop(patch_id, None)
@@ -470,6 +475,56 @@ async def test_withdrawn_in_the_middle_it_comes_to_its_end(pc: Pc) -> None:
         pc.offers = []
         pc.installer.go_on.set()
     assert pc.record().state == "installed"
+
+
+async def test_the_way_back_is_known_after_a_rollback_and_another_try(pc: Pc) -> None:
+    pc.offer("acme", "1")
+    await pc.settle()
+    pc.offer("acme", "2", health=HEALTH)
+    await pc.settle()
+    await orders(pc).roll_back({"patch": "acme"})
+    await pc.settle()
+    assert pc.installer.present["acme"] == "1"
+    pc.installer.is_healthy = False
+    await orders(pc).retry({"patch": "acme"})
+    await pc.settle()
+    assert pc.installer.calls[-1] == "roll back acme 2 to 1"
+    pc.offer("acme", "3", health=HEALTH)
+    await pc.settle()
+    assert pc.installer.calls[-1] == "roll back acme 3 to 1"
+
+
+async def test_file_that_goes_while_it_is_installed_is_rolled_back_by_the_kept_one(pc: Pc) -> None:
+    offer = pc.offer("acme", health=HEALTH)
+    pc.installer.is_healthy = False
+    pc.installer.running = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.settle)
+        await pc.installer.running.wait()
+        pc.offers = []
+        assert offer.file is not None
+        Path(offer.file).unlink()
+        pc.installer.go_on.set()
+    assert pc.record().state == "rolled_back"
+    assert pc.installer.undone_by == pc.home.kept / "acme" / "1" / "a.tar"
+
+
+async def test_patches_that_undo_each_other_do_not_take_turns_without_a_pause(pc: Pc) -> None:
+    pc.installer.one_at_a_time = True
+    pc.offer("a")
+    pc.offer("b", sequence=2)
+    await pc.settle()
+    assert pc.installer.calls == ["install a 1", "install b 1"]
+
+
+async def test_rollback_that_was_accepted_is_carried_out_though_the_patch_is_withdrawn(pc: Pc) -> None:
+    pc.offer("acme")
+    await pc.settle()
+    await orders(pc).roll_back({"patch": "acme"})
+    pc.offers = []
+    pc.offer("other", here=False)
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1", "roll back acme 1 to None"]
 
 
 async def test_needed_by_another_it_counts_where_it_is_here_without_applying(pc: Pc) -> None:
