@@ -1,5 +1,6 @@
 """`seed_server.core.site_ledger` with thousands of patches and hundreds of endpoints: what costs time, and what not."""
 
+import gc
 import sys
 from collections.abc import Callable
 
@@ -20,11 +21,14 @@ def calls_of(work: Callable[[], object]) -> int:
         nonlocal calls
         calls += event in ("call", "c_call")
 
+    gc.collect()
+    gc.disable()  # what is left of other tests is not finalised in between
     sys.setprofile(count)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return calls
 
 
