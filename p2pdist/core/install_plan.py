@@ -76,7 +76,8 @@ def plan_rows(
 ) -> list[PlanRow]:
     """Return every offer in the order of installation; of those that are due, emergencies first."""
     by_ref = {_ref(offer): offer for offer in offers}
-    records = {ref: journal.record(ref.patch_id, ref.version) for ref in by_ref}
+    known = {PatchRef(record.patch_id, record.version): record for record in journal.records}
+    records = {ref: known.get(ref) for ref in by_ref}
     standings = {ref: _standing(offer, records[ref]) for ref, offer in by_ref.items()}
     try:
         steps = plan([ordered(offer) for offer in offers], standings)

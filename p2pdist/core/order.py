@@ -8,7 +8,7 @@ import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from p2pdist.manifest.relations import OrderedPatch, PatchRef, in_order, names, replaces
+from p2pdist.manifest.relations import OrderedPatch, PatchRef, Related, in_order
 
 
 class Standing(enum.Enum):
@@ -46,15 +46,16 @@ def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, Standin
     ``standings`` has every one of ``patches``. Raises `OrderError` for a cycle, which publishing refuses.
     """
     steps: dict[PatchRef, PlanStep] = {}
+    related = Related(patches)
     for patch in in_order(patches):
-        kind, reason = _becomes(patch, patches, standings, steps)
+        kind, reason = _becomes(patch, related, standings, steps)
         steps[patch.ref] = PlanStep(patch.ref, kind, reason)
     return list(steps.values())
 
 
 def _becomes(
     patch: OrderedPatch,
-    patches: Collection[OrderedPatch],
+    related: Related,
     standings: Mapping[PatchRef, Standing],
     before: Mapping[PatchRef, PlanStep],
 ) -> tuple[StepKind, str]:
@@ -62,37 +63,27 @@ def _becomes(
     if standing is not Standing.APPLICABLE:
         kind = StepKind.BLOCKED if standing is Standing.FAILED else StepKind.SKIP
         return kind, standing.value
-    for other in patches:
-        if (
-            other.ref != patch.ref
-            and replaces(other, patch.ref)
-            and standings[other.ref] is not Standing.NOT_APPLICABLE
-        ):
+    for other in related.replacing(patch.ref):
+        if standings[other.ref] is not Standing.NOT_APPLICABLE:
             return StepKind.SKIP, f"superseded by {other.ref}"
-    for other in patches:
-        excludes = any(names(relation, other.ref) for relation in patch.conflicts) or any(
-            names(relation, patch.ref) for relation in other.conflicts
-        )
-        if excludes and other.ref != patch.ref:
-            if standings[other.ref] is Standing.INSTALLED:
-                return StepKind.BLOCKED, f"conflicts with {other.ref}, which is installed"
-            step = before.get(other.ref)
-            if step is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT):
-                return StepKind.BLOCKED, f"conflicts with {other.ref}, which was published first"
-    return _requirements(patch, patches, standings, before)
+    for other in related.excluded(patch):
+        if standings[other.ref] is Standing.INSTALLED:
+            return StepKind.BLOCKED, f"conflicts with {other.ref}, which is installed"
+        step = before.get(other.ref)
+        if step is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT):
+            return StepKind.BLOCKED, f"conflicts with {other.ref}, which was published first"
+    return _requirements(patch, related, standings, before)
 
 
 def _requirements(
     patch: OrderedPatch,
-    patches: Collection[OrderedPatch],
+    related: Related,
     standings: Mapping[PatchRef, Standing],
     before: Mapping[PatchRef, PlanStep],
 ) -> tuple[StepKind, str]:
     waits = []
     for relation in patch.requires:
-        # whoever supersedes what is required does its work
-        able = [other for other in patches if names(relation, other.ref)]
-        able += [other for other in patches if any(replaces(other, one.ref) for one in able) and other not in able]
+        able = related.able(relation)
         if any(standings[other.ref] is Standing.INSTALLED for other in able):
             continue
         coming = [

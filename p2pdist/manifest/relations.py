@@ -1,6 +1,7 @@
 """Patches that require, supersede or exclude others: what publishing refuses, and in which order they come. No I/O."""
 
 import graphlib
+import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -95,17 +96,47 @@ def replaces(patch: OrderedPatch, ref: PatchRef) -> bool:
     return patch.ref != ref and any(names(relation, ref) for relation in patch.supersedes)
 
 
+class Related:
+    """Finds the patches that a relation leads to without a look at all of them: there may be thousands."""
+
+    def __init__(self, patches: Collection[OrderedPatch]) -> None:
+        self._by_id: dict[str, list[OrderedPatch]] = {}
+        for patch in patches:
+            self._by_id.setdefault(patch.ref.patch_id, []).append(patch)
+        self._replacing = [patch for patch in patches if patch.supersedes]
+        self._excluding = [patch for patch in patches if patch.conflicts]
+
+    def named(self, relation: str) -> list[OrderedPatch]:
+        """Return the patches that ``relation`` (ID or ID@VERSION) means."""
+        return [patch for patch in self._by_id.get(relation.partition("@")[0], ()) if names(relation, patch.ref)]
+
+    def replacing(self, ref: PatchRef) -> list[OrderedPatch]:
+        """Return the patches that supersede ``ref``."""
+        return [patch for patch in self._replacing if replaces(patch, ref)]
+
+    def able(self, relation: str) -> list[OrderedPatch]:
+        """Return who fulfils a requirement: what it means, and whoever supersedes that does its work."""
+        found = self.named(relation)
+        return list(dict.fromkeys([*found, *(other for one in found for other in self.replacing(one.ref))]))
+
+    def excluded(self, patch: OrderedPatch) -> list[OrderedPatch]:
+        """Return the patches that must not be together with ``patch``, whichever of the two says so."""
+        own = [other for relation in patch.conflicts for other in self.named(relation)]
+        others = [other for other in self._excluding if any(names(relation, patch.ref) for relation in other.conflicts)]
+        return [other for other in dict.fromkeys([*own, *others]) if other.ref != patch.ref]
+
+
 def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
     """Return ``patches`` with what they require before them. Raises `OrderError` for a cycle."""
     by_ref = {patch.ref: patch for patch in patches}
-    graph: dict[PatchRef, list[PatchRef]] = {}
-    for patch in patches:
-        wanted = [other.ref for other in patches if any(names(relation, other.ref) for relation in patch.requires)]
-        # who replaces what is required comes before it is missed
-        wanted += [
-            other.ref for other in patches if any(replaces(other, ref) for ref in wanted) and other.ref != patch.ref
+    related = Related(patches)
+    # who replaces what is required comes before it is missed
+    graph = {
+        patch.ref: [
+            other.ref for relation in patch.requires for other in related.able(relation) if other.ref != patch.ref
         ]
-        graph[patch.ref] = [ref for ref in wanted if ref != patch.ref]
+        for patch in patches
+    }
     sorter = graphlib.TopologicalSorter(graph)
     try:
         sorter.prepare()
@@ -114,10 +145,11 @@ def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
         circle = " requires ".join(str(ref) for ref in reversed(error.args[1]))
         raise OrderError(f"patches wait for each other: {circle}") from None
     found: list[OrderedPatch] = []
-    ready: list[PatchRef] = []
+    ready: list[tuple[int, PatchRef]] = []
     while sorter.is_active():
-        ready = sorted([*ready, *sorter.get_ready()], key=lambda ref: by_ref[ref].sequence)
-        ref, ready = ready[0], ready[1:]
+        for ref in sorter.get_ready():
+            heapq.heappush(ready, (by_ref[ref].sequence, ref))
+        _, ref = heapq.heappop(ready)
         found.append(by_ref[ref])
         sorter.done(ref)
     return found

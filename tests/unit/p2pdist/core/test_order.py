@@ -1,5 +1,7 @@
 """`p2pdist.core.order`: what is installed when, why the others wait, and what cannot be published."""
 
+import gc
+import sys
 from dataclasses import replace
 
 import pytest
@@ -178,3 +180,26 @@ def test_any_plan_keeps_its_promises(patches: list[OrderedPatch], data: st.DataO
                 )
             for relation in by_ref[step.ref].conflicts:
                 assert PatchRef(relation, "1") not in installed - {step.ref}
+
+
+def test_a_plan_of_thousands_costs_each_patch_the_same() -> None:
+    def calls(count: int) -> int:
+        patches = [patch(f"p{n}", n, requires=(f"p{n - 1}",) if n % 10 else ()) for n in range(count)]
+        standings = {one.ref: Standing.INSTALLED if n % 2 else Standing.APPLICABLE for n, one in enumerate(patches)}
+        made = 0
+
+        def note(_frame: object, event: str, _argument: object) -> None:
+            nonlocal made
+            made += event in ("call", "c_call")
+
+        gc.collect()
+        gc.disable()
+        sys.setprofile(note)
+        try:
+            plan(patches, standings)
+        finally:
+            sys.setprofile(None)
+            gc.enable()
+        return made
+
+    assert calls(1_000) < 3 * calls(500)
