@@ -5,6 +5,7 @@ python -m bench.fact_table        # writes the table into the page
 
 from pathlib import Path
 
+from bench.page_table import between
 from p2pdist.manifest.facts import FACTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "expressions.md"
@@ -20,11 +21,7 @@ def table() -> str:
 
 def page_with_table(page: str) -> str:
     """Return ``page`` with the table between its markers. Raises `ValueError` when it has no markers."""
-    before, begins, rest = page.partition(BEGIN)
-    _, ends, after = rest.partition(END)
-    if not begins or not ends:
-        raise ValueError(f"the page lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    return between(page, BEGIN, END, table())
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ python -m bench.law_constants        # writes the table into the page
 import ast
 from pathlib import Path
 
+from bench.page_table import between
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "bandwidth-control.md"
 MODULES = (
@@ -53,11 +55,7 @@ def table() -> str:
 
 def page_with_table(page: str) -> str:
     """Return ``page`` with the table between its markers. Raises `ValueError` when it has no markers."""
-    before, begins, rest = page.partition(BEGIN)
-    _, ends, after = rest.partition(END)
-    if not begins or not ends:
-        raise ValueError(f"the page lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    return between(page, BEGIN, END, table())
 
 
 def main() -> None:

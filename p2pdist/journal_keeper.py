@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import trio
+from msgspec.structs import replace
 
 from p2pdist.core.install_life import MAX_OUTPUT_CHARS, HistoryEntry, InstallRecord, Journal
 from p2pdist.edges import install_journal
@@ -69,20 +70,7 @@ class JournalKeeper:
 
     async def decide(self, name: Name, change: Callable[[InstallRecord], InstallRecord], what: str) -> InstallRecord:
         """Likewise, under a new decision's number."""
-
-        def numbered(record: InstallRecord) -> InstallRecord:
-            return change(record).numbered(self.journal.decisions + 1)
-
-        def changed(journal: Journal) -> Journal:
-            record = journal.record(*name)
-            if record is None:
-                raise RecordGoneError(name)
-            return journal.with_decision(after := numbered(record), self._entry(after, what, ""))
-
-        await self.change(changed)
-        record = self.record(name)
-        assert record is not None
-        return record
+        return await self.update(name, lambda r: replace(change(r), decision=self.journal.decisions + 1), what)
 
     def _entry(self, record: InstallRecord, what: str, output: str) -> HistoryEntry:
         return HistoryEntry(

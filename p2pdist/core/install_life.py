@@ -149,10 +149,6 @@ class InstallRecord(Record, frozen=True):
         """Whether nothing has happened with it that would be missed."""
         return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
 
-    def numbered(self, decision: int) -> "InstallRecord":
-        """Return the record under another decision."""
-        return replace(self, decision=decision)
-
 
 class HistoryEntry(Record, frozen=True):
     """One step that was taken."""
@@ -177,15 +173,12 @@ class Journal(Record, frozen=True):
         """Return the record of a patch."""
         return next((r for r in self.records if (r.patch_id, r.version) == (patch_id, version)), None)
 
-    def with_decision(self, record: InstallRecord, entry: HistoryEntry) -> "Journal":
-        """Return the journal with ``record`` under a new decision."""
-        return replace(self.with_record(record, entry), decisions=record.decision)
-
     def with_record(self, record: InstallRecord, entry: HistoryEntry | None = None) -> "Journal":
         """Return the journal with ``record`` in place of the one before, and a step in the history."""
         others = [r for r in self.records if (r.patch_id, r.version) != (record.patch_id, record.version)]
         history = self.history if entry is None else (*self.history, entry)[-MAX_HISTORY:]
-        return replace(self, records=(*others[-(MAX_RECORDS - 1) :], record), history=history)
+        decisions = max(self.decisions, record.decision)
+        return replace(self, decisions=decisions, records=(*others[-(MAX_RECORDS - 1) :], record), history=history)
 
 
 def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
