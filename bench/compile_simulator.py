@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "build" / "compiled"
 STAMP = ".sources"
-HOT = ("units.py", "core/*.py", "simulator/*.py", "simulator/flows/*.py", "simulator/rivals/*.py")
-NOT_HOT = ("__init__.py", "cli.py")
+HOT = ("core/*.py", "simulator/*.py", "simulator/flows/*.py", "simulator/rivals/*.py")
+NOT_HOT = ("__init__.py",)
 
 # mypyc's own options come first. No fused multiply-add where the processor has one: it rounds once where
 # the interpreter rounds twice, and results must be the same to the last bit

@@ -28,7 +28,7 @@ from rich.text import Text
 from bench.demo_app import KIOSK, life_table, patch_life
 from bench.demo_payload import ENOUGH_BYTES, build_payload
 from bench.fleet import Fleet, FleetError, is_verified, open_fleet
-from p2pdist.console import human_bytes, human_seconds
+from p2pdist.shared.console import human_bytes, human_seconds
 
 NETWORK = "127.0.1"
 ENDPOINTS = 4

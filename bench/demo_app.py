@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.fleet import Fleet, FleetError, Member
-from p2pdist.edges.local_socket import ask_daemon
+from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 
 APP_ID = "demo-app"

@@ -6,7 +6,7 @@ python -m bench.fact_table        # writes the table into the page
 from pathlib import Path
 
 from bench.page_table import between
-from p2pdist.manifest.facts import FACTS
+from p2pdist.shared.manifest.facts import FACTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "expressions.md"
 BEGIN, END = "<!-- facts:begin -->", "<!-- facts:end -->"

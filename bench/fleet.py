@@ -23,9 +23,9 @@ from typing import Any
 
 import trio
 
-from p2pdist.edges.local_socket import ask_daemon
-from p2pdist.errors import UserError
+from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.errors import UserError
 
 SERVER_START_SECONDS = 30.0  # importing the web stack on a busy machine takes seconds
 ENDPOINT_START_SECONDS = 30.0

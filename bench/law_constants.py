@@ -22,7 +22,7 @@ MODULES = (
     "base_delay",
     "capacity",
     "signals",
-    "window",
+    "window_renewal",
     "trace",
 )
 BEGIN, END = "<!-- constants:begin -->", "<!-- constants:end -->"

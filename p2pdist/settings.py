@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from bandwidth.profiles.model import Profile
-from p2pdist.errors import ExitCode, UserError
-from p2pdist.toml_config import parse_toml
-from p2pdist.wire.codec import Record
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.toml_config import parse_toml
+from p2pdist.shared.wire.codec import Record
 
 MAX_CONFIG_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse takes, with room for UTF-8

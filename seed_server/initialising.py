@@ -7,14 +7,14 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 
-from p2pdist import durable_files
-from p2pdist.errors import ExitCode, UserError
-from seed_server.core.role_policy import OFFLINE_KEYS, ONLINE_ROLES
-from seed_server.edges.certificate_authority import CertificateAuthority
-from seed_server.edges.database import Database
-from seed_server.edges.key_files import check_passphrase, create_signing_key, key_path
-from seed_server.edges.repository import Repository
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import ExitCode, UserError
+from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
+from seed_server.signing.key_files import check_passphrase, create_signing_key, key_path
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from seed_server.store.database import Database
 
 EXAMPLE_SITES = """\
 # Sites (branches) of this company. A running server uses a change at once.

@@ -9,23 +9,23 @@ import click
 import structlog
 import trio
 
-from p2pdist.console import configure_log
-from p2pdist.errors import ExitCode, UserError
-from p2pdist.identifiers import EndpointId
-from seed_server.core.role_policy import expiring_offline
-from seed_server.core.site_map import SiteMap, parse_site_map
-from seed_server.edges.api import WebPort, make_app, serve_web
-from seed_server.edges.certificate_authority import CertificateAuthority
-from seed_server.edges.content_store import ContentStore
-from seed_server.edges.database import Database
-from seed_server.edges.file_lock import FileLock
-from seed_server.edges.listening import listen_sockets
-from seed_server.edges.origin import OriginServer
-from seed_server.edges.repository import Repository
-from seed_server.edges.server_tls import ServerTls
-from seed_server.profiles import parsed_profiles
+from p2pdist.shared.console import configure_log
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import EndpointId
+from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.line.site_map import SiteMap, parse_site_map
+from seed_server.origin.server import OriginServer
+from seed_server.ports.listening import listen_sockets
+from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
-from seed_server.templates import template_names
+from seed_server.signing.profiles import parsed_profiles
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import expiring_offline
+from seed_server.signing.templates import template_names
+from seed_server.store.content_store import ContentStore
+from seed_server.store.database import Database
+from seed_server.store.file_lock import FileLock
+from seed_server.web.app import WebPort, make_app, serve_web
 
 WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way

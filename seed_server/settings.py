@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from p2pdist import durable_files
-from p2pdist.errors import ExitCode, UserError
-from p2pdist.toml_config import parse_toml
-from p2pdist.wire.codec import Record
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.toml_config import parse_toml
+from p2pdist.shared.wire.codec import Record
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_EGRESS_MBIT = 1_000_000.0  # 1 Tbit/s: more is a mistyped number

@@ -16,7 +16,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from p2pdist.edges.torrent_engine import SwarmIdentity
+from p2pdist.transfer.torrent_engine import SwarmIdentity
 from tests.helpers import certificates as certificates_module
 from tests.helpers import repository_simulator
 from tests.helpers.pki import TestCA

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 K = TypeVar("K")
 

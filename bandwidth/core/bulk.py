@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 ONSET_SECONDS = 0.1  # growth is looked for over two spans of this length, or of …
 ONSET_ROUND_TRIPS = 1.25  # … this many round trips

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from bandwidth.core.windows import RollingMax, RollingRate
+from bandwidth.core.rolling import RollingMax, RollingRate
 
 RATE_SECONDS = 0.1  # the shortest time over which a rate means something: two samples
 MEAN_SECONDS = 1.0  # long enough for a burst and the silence after it

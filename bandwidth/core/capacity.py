@@ -6,7 +6,7 @@ become the belief about the line (cake-autorate issue 18 learns at congestion to
 
 from collections import deque
 
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 EVENTS_KEPT = 128  # bounds the memory: one every few seconds for ten minutes
 MAX_FILTER_SECONDS = 600.0  # the best of ten minutes: a single bad moment does not count

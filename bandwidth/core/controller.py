@@ -17,7 +17,7 @@ from bandwidth.core.sharing import Sharing
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Event, Reason, State, next_state
 from bandwidth.core.trace import DecisionTrace
-from bandwidth.units import LARGEST_PACKET_BYTES, BytesPerSecond
+from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 
 __all__ = ["Controller", "ControllerSettings", "Decision"]
 

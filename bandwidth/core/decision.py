@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bandwidth.core.states import Reason, State
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 LEAST_RATE = BytesPerSecond(4_000)  # keeps a connection and its sensors alive: one segment in 0.4 s …
 LEAST_SHARE = 0.005  # … or this part of a slow line …

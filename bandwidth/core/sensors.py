@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from bandwidth.core.base_delay import BaseDelay
 from bandwidth.core.business import BusinessLoad
+from bandwidth.core.rolling import RollingRate
 from bandwidth.core.signals import Sample
-from bandwidth.core.windows import RollingRate
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 RATE_WINDOW_SECONDS = 0.5  # over which our own rate is measured
 RECENT_SECONDS = 0.15  # three samples: a rate that doubles meanwhile is not much older

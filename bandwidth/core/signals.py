@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 PING_BYTES = 8 + 29 + 52  # with TLS 1.3's record and TCP/IPv4 with time stamps
 PING_SHARE = 0.0035  # of the line, at most: on a slow line with a small buffer pings take others' places

@@ -4,7 +4,7 @@ The level is kept in byte-nanoseconds: bytes × 10^9. Time is an integer number 
 nanoseconds of any clock; a clock that stands still or goes back adds nothing.
 """
 
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 _NANOSECONDS = 1_000_000_000
 

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from bandwidth.core.states import Reason, State
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 CHANGES_KEPT = 256  # some minutes of a restless line; for the person who asks "why just now?"
 LONGEST_STEP_SECONDS = 10.0  # a machine that slept was not limited meanwhile

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 MINUTES_PER_DAY = 24 * 60
 

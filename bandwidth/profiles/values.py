@@ -9,9 +9,9 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, TypeVar
 
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import EVERY_DAY, MINUTES_PER_DAY, Day, YearlyDate
 from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR
-from bandwidth.units import BytesPerSecond
 
 E = TypeVar("E", bound=enum.StrEnum)
 

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.controller import Decision
 from bandwidth.core.signals import Sample, sample_seconds
-from bandwidth.core.window import WindowRenewal
+from bandwidth.core.units import BytesPerSecond, packet_bytes
+from bandwidth.core.window_renewal import WindowRenewal
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.path import Path
 from bandwidth.simulator.ping import Ping
-from bandwidth.units import BytesPerSecond, packet_bytes
 
 
 class Law(Protocol):

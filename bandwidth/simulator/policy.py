@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import Profile, Sensitivity
 from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
 from bandwidth.simulator.scenario import Scenario
-from bandwidth.units import BytesPerSecond
 
 THRESHOLD_SECONDS = {Sensitivity.STRICT: 0.004, Sensitivity.NORMAL: 0.008, Sensitivity.RELAXED: 0.020}
 """Queue delay that counts as one; `ControllerSettings.threshold_seconds`."""

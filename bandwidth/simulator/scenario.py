@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.simulator.building import Business, build_business, build_link, build_scavenger
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.link import Link
@@ -17,7 +18,6 @@ from bandwidth.simulator.meters import Meter, percentile
 from bandwidth.simulator.ours import Law, OurSender
 from bandwidth.simulator.path import Path
 from bandwidth.simulator.rates import ConstantRate, LineRate, radio_rate
-from bandwidth.units import BytesPerSecond
 
 SETTLED_SECONDS = 3.0  # of the rate before business begins: the mean over this long
 

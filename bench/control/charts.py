@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
-from bandwidth.svg import CHARACTER_WIDTH, MARGIN_LEFT, PLOT_WIDTH, document, text
+from bandwidth.pictures.svg import CHARACTER_WIDTH, MARGIN_LEFT, PLOT_WIDTH, document, text
 
 COLUMN_GAP, ROW_GAP = 76, 84
 CHART_TOP = 118

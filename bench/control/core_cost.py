@@ -20,8 +20,8 @@ import msgspec
 from bandwidth.core import controller as controller_module
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import SHORTEST_SAMPLE_SECONDS, Sample
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.simulator.scenario import Scenario, shipped_law, simulate
-from bandwidth.units import BytesPerSecond
 from bench.control.sources import ROOT
 from bench.control.summary import Measured, SummaryRow
 from bench.control.targets import Unit, show

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from p2pdist.core.peer_reasons import PeerReason
-from p2pdist.edges.torrent_engine import PeerRefused
-from p2pdist.edges.torrent_engine.settings import DH_PARAMETERS_PEM
+from p2pdist.transfer.torrent_engine import PeerRefused
+from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+from p2pdist.transfer.torrent_engine.settings import DH_PARAMETERS_PEM
 from tests.helpers.pki import Leaf, TestCA
 from tests.helpers.swarm_endpoints import Endpoint, Payload
 

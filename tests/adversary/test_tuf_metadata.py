@@ -18,9 +18,9 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pdist.edges import trust_store
-from p2pdist.edges.https_client import HttpsClient, trusting_context
-from p2pdist.edges.trust_store import Catalogue, TrustError, TrustStore
+from p2pdist.trust import store as trust_store
+from p2pdist.trust.https_client import HttpsClient, trusting_context
+from p2pdist.trust.store import Catalogue, TrustError, TrustStore
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

@@ -5,12 +5,12 @@ import re
 import pytest
 
 from bench.fact_table import PAGE, page_with_table
-from p2pdist.core.suitability import language_distance
-from p2pdist.manifest import expression, lexical
-from p2pdist.manifest.applicability import evaluate
-from p2pdist.manifest.expression import ExpressionError, parse_expression
-from p2pdist.manifest.facts import Facts, Packages
-from p2pdist.manifest.versions import Ecosystem, Version, parse_version
+from p2pdist.shared.manifest import expression, lexical
+from p2pdist.shared.manifest.applicability import evaluate
+from p2pdist.shared.manifest.expression import ExpressionError, parse_expression
+from p2pdist.shared.manifest.facts import Facts, Packages
+from p2pdist.shared.manifest.versions import Ecosystem, Version, parse_version
+from p2pdist.trust.suitability import language_distance
 
 DOC = PAGE.read_text(encoding="utf-8")
 PC = Facts(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from p2pdist.carrying_out import STOP_SECONDS
-from p2pdist.core.install_life import PATIENCE, as_mermaid
+from p2pdist.install.executor import STOP_SECONDS
+from p2pdist.install.lifecycle import PATIENCE, as_mermaid
 
 DOC = (Path(__file__).parents[2] / "docs" / "patch-life.md").read_text()
 

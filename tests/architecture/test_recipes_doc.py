@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.manifest.facts import FACTS
-from p2pdist.manifest.recipe import INSTALL_KINDS
-from seed_server.core.check_shorthand import parse_check
-from seed_server.recipe_files import lint_recipe, read_recipe
+from p2pdist.shared.manifest.facts import FACTS
+from p2pdist.shared.manifest.recipe import INSTALL_KINDS
+from seed_server.publishing.check_shorthand import parse_check
+from seed_server.publishing.recipe_files import lint_recipe, read_recipe
 
 DOC = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 RECIPES = re.findall(r"^```toml\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)

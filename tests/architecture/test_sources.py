@@ -9,16 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("p2pdist", "seed_server", "bandwidth")
 MAX_LINES = 400  # "files near 300 lines": beyond this, a file has two jobs
-SHARED_VOCABULARY = {
-    "p2pdist.identifiers",
-    "p2pdist.manifest",
-    "p2pdist.wire",
-    "p2pdist.merkle",
-    "p2pdist.errors",
-    "p2pdist.toml_config",  # this and the next two: ADR 0003
-    "p2pdist.durable_files",
-    "p2pdist.console",
-}
+SHARED_VOCABULARY = {"p2pdist.shared"}
 SOURCES = [path for package in (*PACKAGES, "bench") for path in sorted((ROOT / package).rglob("*.py"))]
 
 
@@ -64,10 +55,10 @@ def test_processes_are_started_in_one_module_of_the_endpoint_and_for_the_install
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and node.attr in PROCESS_STARTERS and is_module(node.value):
                 starters.add(name)
-        if any(within(taken, {"p2pdist.edges.processes"}) for taken in imports_of(path)):
+        if any(within(taken, {"p2pdist.install.processes"}) for taken in imports_of(path)):
             users.add(name)
-    assert starters == {"p2pdist/edges/processes.py"}
-    assert users == {"p2pdist/edges/installer.py"}
+    assert starters == {"p2pdist/install/processes.py"}
+    assert users == {"p2pdist/install/installer.py"}
 
 
 def is_module(node: ast.expr) -> bool:

@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 
 from bandwidth.core.states import State
 from bandwidth.profiles.parse import parse_profile
-from p2pdist.errors import ExitCode, UserError
-from p2pdist.identifiers import SiteName
-from p2pdist.manifest.template import MAX_TEMPLATES
-from p2pdist.wire.frames import encode_frame
-from p2pdist.wire.messages import (
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.frames import encode_frame
+from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     PROTOCOL_VERSION,
     DataHello,
@@ -40,18 +40,15 @@ from p2pdist.wire.messages import (
     Welcome,
     encode_message,
 )
-from p2pdist.wire.pings import ping_frame
-from seed_server.edges import (
-    origin_connection,
-    origin_control,
-    origin_fleet,
-    origin_gate,
-    origin_sender,
-    site_controller,
-)
-from seed_server.edges.content_store import DamagedPayloadError
-from seed_server.edges.database import PatchRow
-from seed_server.edges.pacing import pacing_rate
+from p2pdist.shared.wire.pings import ping_frame
+from seed_server.line.pacing import pacing_rate
+from seed_server.origin import connection as origin_connection
+from seed_server.origin import control as origin_control
+from seed_server.origin import sender, steering
+from seed_server.origin import state as origin_fleet
+from seed_server.ports import gate
+from seed_server.store.content_store import DamagedPayloadError
+from seed_server.store.database import PatchRow
 from tests.helpers.origin_harness import (
     SERVER_ADDRESS,
     Closed,
@@ -441,7 +438,7 @@ class TestWhoMayConnect:
         assert "expired" in await endpoint.control.closed()
 
     async def test_not_beyond_the_caps(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(origin_gate, "MAX_PER_ADDRESS", 2)
+        monkeypatch.setattr(gate, "MAX_PER_ADDRESS", 2)
         identity = lab.identity()
         await lab.endpoint(identity)
         third = await lab.connect(lab.own_context(identity), identity.local_address)
@@ -666,7 +663,7 @@ class TestDamagedPayload:
         assert await fetch(lab, newcomer, patch, 3) == [0, 1, 2]
 
     async def test_shortage_of_files_is_not_damage(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(origin_sender, "SHORTAGE_SECONDS", 0.01)
+        monkeypatch.setattr(sender, "SHORTAGE_SECONDS", 0.01)
         patch = await lab.publish(1)
         endpoint = await lab.endpoint()
         opened = lab.content.open_payload
@@ -746,7 +743,7 @@ class TestTheLine:
             nursery.cancel_scope.cancel()
 
     async def test_steering_ends_when_nothing_is_sent(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(site_controller, "QUIET_SECONDS", 0.1)
+        monkeypatch.setattr(steering, "QUIET_SECONDS", 0.1)
         async with running_lab(tmp_path) as lab:
             patch = await lab.publish(2)
             endpoint = await lab.endpoint()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 SEGMENT_BYTES = 1_448
 

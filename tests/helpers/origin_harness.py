@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-from p2pdist import merkle
-from p2pdist.identifiers import EndpointId, Sha256Hex, TorrentHash
-from p2pdist.wire import bitfield
-from p2pdist.wire.enrolment import Certificates
-from p2pdist.wire.frames import FrameDecoder, encode_frame
-from p2pdist.wire.messages import (
+from p2pdist.shared import merkle
+from p2pdist.shared.identifiers import EndpointId, Sha256Hex, TorrentHash
+from p2pdist.shared.wire import bitfield
+from p2pdist.shared.wire.enrolment import Certificates
+from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
+from p2pdist.shared.wire.messages import (
     MAX_DATA_FRAME_BYTES,
     PROTOCOL_VERSION,
     ControlHello,
@@ -39,14 +39,14 @@ from p2pdist.wire.messages import (
     decode_on_data_connection,
     encode_message,
 )
-from p2pdist.wire.pings import ping_frame, ping_number
-from seed_server.core.site_map import SiteMap, parse_site_map
-from seed_server.edges.certificate_authority import CertificateAuthority
-from seed_server.edges.content_store import ContentStore
-from seed_server.edges.database import Database, PatchRow
-from seed_server.edges.origin import OriginServer
-from seed_server.edges.server_tls import ServerTls
+from p2pdist.shared.wire.pings import ping_frame, ping_number
+from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.line.site_map import SiteMap, parse_site_map
+from seed_server.origin.server import OriginServer
+from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerSettings
+from seed_server.store.content_store import ContentStore
+from seed_server.store.database import Database, PatchRow
 
 SERVER_ADDRESS = "127.0.8.1"
 PIECE_BYTES = 64 << 10

@@ -22,9 +22,8 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from p2pdist.edges.https_client import HttpAnswer, HttpError
-from p2pdist.identifiers import PatchId, PatchVersion, TorrentHash
-from p2pdist.manifest import (
+from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
+from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
     Manifest,
     Payload,
@@ -35,6 +34,7 @@ from p2pdist.manifest import (
     manifest_target,
     torrent_target,
 )
+from p2pdist.trust.https_client import HttpAnswer, HttpError
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

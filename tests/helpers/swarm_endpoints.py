@@ -11,7 +11,8 @@ from pathlib import Path
 import libtorrent as lt
 import trio
 
-from p2pdist.edges.torrent_engine import (
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.transfer.torrent_engine import (
     EngineEvent,
     SwarmIdentity,
     TorrentCompleted,
@@ -19,7 +20,6 @@ from p2pdist.edges.torrent_engine import (
     TransferSnapshot,
     open_torrent_engine,
 )
-from p2pdist.identifiers import PieceIndex, TorrentHash
 from tests.helpers.pki import TestCA
 
 PIECE_BYTES = 256 << 10

@@ -21,14 +21,15 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from p2pdist.console import configure_log
-from p2pdist.core.install_life import Journal
-from p2pdist.core.install_plan import Offer
-from p2pdist.edges import install_journal
-from p2pdist.edges.installer import Installer, Outcome
-from p2pdist.installs import Installs, Surroundings
-from p2pdist.manifest import Manifest, Payload
-from p2pdist.manifest.recipe import (
+from p2pdist.install import install_journal
+from p2pdist.install.installer import Installer, Outcome
+from p2pdist.install.lifecycle import Journal
+from p2pdist.install.loop import Installs, Surroundings
+from p2pdist.install.plan import Offer
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.console import configure_log
+from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     CommandCheck,
     FileCheck,
@@ -36,7 +37,6 @@ from p2pdist.manifest.recipe import (
     Install,
     ScriptInstall,
 )
-from p2pdist.settings import EndpointHome
 
 MAX_POINTS = 60
 RATE = 10.0  # the time that a health check is given passes this much faster

@@ -11,13 +11,13 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from p2pdist.core.install_life import Failure, InstallRecord
-from p2pdist.core.install_plan import Offer
-from p2pdist.edges.installer import Installer, KeptPayload, PayloadChangedError
-from p2pdist.installs import Installs, Surroundings
-from p2pdist.manifest import Manifest, Payload
-from p2pdist.manifest.recipe import DebInstall, PackageCheck
+from p2pdist.install.installer import Installer, KeptPayload, PayloadChangedError
+from p2pdist.install.lifecycle import Failure, InstallRecord
+from p2pdist.install.loop import Installs, Surroundings
+from p2pdist.install.plan import Offer
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.recipe import DebInstall, PackageCheck
 
 pytestmark = [
     pytest.mark.skipif(
@@ -242,7 +242,7 @@ async def test_a_half_installed_package_can_be_removed(installer: Installer, pac
 async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
     installer: Installer, packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("p2pdist.edges.installer.LOCK_POLL_SECONDS", 0.01)
+    monkeypatch.setattr("p2pdist.install.installer.LOCK_POLL_SECONDS", 0.01)
     gate, begun = fifo(tmp_path / "gate"), fifo(tmp_path / "begun")
     new = packages.build("1.0", postinst=f"echo > {begun}; read line < {gate}")
     async with trio.open_nursery() as nursery:
@@ -299,7 +299,7 @@ async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
     installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch, sealed: bool, in_place: bool
 ) -> None:
     if not sealed:  # as large packages are
-        monkeypatch.setattr("p2pdist.edges.proven_files.MAX_SEALED_BYTES", 0)
+        monkeypatch.setattr("p2pdist.install.proven_files.MAX_SEALED_BYTES", 0)
     good, evil = packages.build("1.0"), packages.build("1.1")
     run = installer._run
 

@@ -12,7 +12,7 @@ from bandwidth.core import controller as controller_module
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import TRANSITIONS, Event, Reason, State, next_state
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 from tests.helpers.fluid_line import FluidLine, Loop
 
 CAPACITY = BytesPerSecond(2_500_000)

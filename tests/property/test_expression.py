@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from p2pdist.manifest import applicability, lexical
-from p2pdist.manifest.applicability import Answer, evaluate
-from p2pdist.manifest.expression import (
+from p2pdist.shared.manifest import applicability, lexical
+from p2pdist.shared.manifest.applicability import Answer, evaluate
+from p2pdist.shared.manifest.expression import (
     MAX_DEPTH,
     MAX_EXPRESSION_CHARS,
     MAX_NUMBER,
@@ -27,8 +27,8 @@ from p2pdist.manifest.expression import (
     Term,
     parse_expression,
 )
-from p2pdist.manifest.facts import FACTS, Facts, FactType, FactValue, Packages
-from p2pdist.manifest.versions import Ecosystem, InvalidVersionError, Version, parse_version
+from p2pdist.shared.manifest.facts import FACTS, Facts, FactType, FactValue, Packages
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, Version, parse_version
 
 PACKAGES = ["openssl", "libc6", "acme-agent", "7-Zip 23.01 (x64)"]
 

@@ -1,12 +1,12 @@
-"""The promises of `seed_server.core.ledger`, whatever the order of events."""
+"""The promises of `seed_server.origin.ledger`, whatever the order of events."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from p2pdist.identifiers import EndpointId, PieceIndex
-from p2pdist.wire.bitfield import all_pieces
-from seed_server.core.ledger import (
+from p2pdist.shared.identifiers import EndpointId, PieceIndex
+from p2pdist.shared.wire.bitfield import all_pieces
+from seed_server.origin.ledger import (
     DEMOTED_SECONDS,
     LONGEST_REJECTION_SECONDS,
     STORED_GRACE_SECONDS,

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist.core.peer_book import (
+from p2pdist.neighbours.peer_book import (
     FASTEST_REATTEMPT_SECONDS,
     MAX_CONNECTS_PER_CALL,
     MAX_LINKS_PER_TORRENT,
@@ -13,9 +13,9 @@ from p2pdist.core.peer_book import (
     Announcement,
     PeerBook,
 )
-from p2pdist.core.peer_reasons import PeerReason
-from p2pdist.identifiers import EndpointId, TorrentHash
-from p2pdist.wire.messages import SitePeer
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 SWARM, SITE = "a" * 16, "c" * 16
 IDS = [EndpointId(letter * 26) for letter in "abcxyz"]

@@ -1,4 +1,4 @@
-"""`seed_server.core.site_rate` whatever sockets, endpoints, clocks and policies do."""
+"""`seed_server.line.site_rate` whatever sockets, endpoints, clocks and policies do."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandwidth.core.states import Reason
-from bandwidth.units import BytesPerSecond
-from seed_server.core.site_rate import Line, Policy, SiteRate
-from seed_server.core.site_sample import LinkView
-from seed_server.core.socket_look import SocketLook
+from bandwidth.core.units import BytesPerSecond
+from seed_server.line.site_rate import Line, Policy, SiteRate
+from seed_server.line.site_sample import LinkView
+from seed_server.line.socket_look import SocketLook
 
 seconds = st.floats(0.0, 100.0)
 sizes = st.integers(0, 1 << 50)

@@ -5,9 +5,9 @@ import contextlib
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from p2pdist.core import trust_floor
-from p2pdist.core.trust_floor import AcceptedMetadata, TrustFloor, VerifiedVersions
-from p2pdist.wire.codec import DecodeError
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.trust import floor as trust_floor
+from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedVersions
 
 small = st.integers(1, 6)
 offers = st.builds(

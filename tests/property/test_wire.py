@@ -6,20 +6,20 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist import manifest
-from p2pdist.errors import UserError
-from p2pdist.wire import bitfield, codec, enrolment, messages
-from p2pdist.wire.bitfield import BitfieldError
-from p2pdist.wire.codec import DecodeError
-from p2pdist.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest import documents
+from p2pdist.shared.wire import bitfield, codec, enrolment, messages
+from p2pdist.shared.wire.bitfield import BitfieldError
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 
 DECODERS: list[Any] = [
     messages.decode_hello,
     messages.decode_from_endpoint,
     messages.decode_from_server,
     messages.decode_on_data_connection,
-    manifest.decode_manifest,
-    manifest.decode_rollouts,
+    documents.decode_manifest,
+    documents.decode_rollouts,
     lambda data: enrolment.decode_body(data, enrolment.EnrolReply),
 ]
 plain = st.recursive(

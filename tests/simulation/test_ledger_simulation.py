@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from p2pdist.identifiers import EndpointId, PieceIndex, TorrentHash
-from p2pdist.wire.bitfield import all_pieces, iter_pieces
-from seed_server.core.ledger import FetcherRank
-from seed_server.core.site_ledger import LeasedPiece, SiteLedger
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
+from p2pdist.shared.wire.bitfield import all_pieces, iter_pieces
+from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.site_ledger import LeasedPiece, SiteLedger
 
 TORRENT = TorrentHash("ab" * 32)
 STEP_SECONDS = 0.1

@@ -7,6 +7,7 @@ from itertools import groupby
 import pytest
 
 from bandwidth.core.controller import Controller, ControllerSettings
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.simulator.building import build_link
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.meters import percentile
@@ -14,7 +15,6 @@ from bandwidth.simulator.ours import OurSender
 from bandwidth.simulator.path import Path
 from bandwidth.simulator.rates import ConstantRate
 from bandwidth.simulator.scenario import Result, Scenario, run, simulate
-from bandwidth.units import BytesPerSecond
 
 SHORT = Scenario(duration_seconds=25, business_from_seconds=7, business_until_seconds=20)
 RATE = 2_500_000  # 20 Mbit/s

@@ -10,9 +10,9 @@ import pytest
 import trio
 import zeroconf
 
-from p2pdist.edges import discovery as module
-from p2pdist.edges.discovery import SERVICE_TYPE, Announcement, Discovery, PeerFound, PeerLost, open_discovery
-from p2pdist.identifiers import EndpointId
+from p2pdist.neighbours import discovery as module
+from p2pdist.neighbours.discovery import SERVICE_TYPE, Announcement, Discovery, PeerFound, PeerLost, open_discovery
+from p2pdist.shared.identifiers import EndpointId
 
 SWARM = "0123456789abcdef"
 

@@ -4,8 +4,8 @@ import libtorrent as lt
 import pytest
 import trio
 
-from p2pdist.core.lan_policy import PROTOCOL_RATE, STOPPED, WIRED_THRESHOLD_SECONDS
-from p2pdist.edges.torrent_engine.settings import tick_settings
+from p2pdist.limiter.lan_policy import PROTOCOL_RATE, STOPPED, WIRED_THRESHOLD_SECONDS
+from p2pdist.transfer.torrent_engine.settings import tick_settings
 
 MIB = 1 << 20
 

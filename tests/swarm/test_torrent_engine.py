@@ -16,8 +16,11 @@ import libtorrent as lt
 import pytest
 import trio
 
-from p2pdist.core.peer_reasons import PeerReason
-from p2pdist.edges.torrent_engine import (
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
+from p2pdist.shared.wire.bitfield import all_pieces, pieces_of
+from p2pdist.transfer.torrent_engine import (
     EngineError,
     PeerConnected,
     PeerGone,
@@ -28,10 +31,7 @@ from p2pdist.edges.torrent_engine import (
     TorrentFailed,
     open_torrent_engine,
 )
-from p2pdist.errors import ExitCode, UserError
-from p2pdist.identifiers import PieceIndex, TorrentHash
-from p2pdist.manifest import MAX_TORRENT_BYTES
-from p2pdist.wire.bitfield import all_pieces, pieces_of
+from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import PIECE_BYTES, WITHIN_SECONDS, Payload, make_identity
 

@@ -1,4 +1,4 @@
-"""`p2pdist.transfers` with a real engine and real files; the test plays the origin."""
+"""`p2pdist.transfer.manager` with a real engine and real files; the test plays the origin."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -12,17 +12,16 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
-from p2pdist import transfer as transfer_module
-from p2pdist.core import transfer as core_transfer
-from p2pdist.core.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
-from p2pdist.core.transfer import MAX_FAILED_PROOFS
-from p2pdist.edges import payload_files
-from p2pdist.edges.torrent_engine import TorrentDamaged
-from p2pdist.manifest import Manifest, Payload, RolloutEntry
 from p2pdist.settings import EndpointHome
-from p2pdist.transfers import MAX_TRANSFERS_AT_A_TIME, Transfers
-from p2pdist.wire.bitfield import unpack
-from p2pdist.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Report, Want
+from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
+from p2pdist.shared.wire.bitfield import unpack
+from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Report, Want
+from p2pdist.transfer import files, states
+from p2pdist.transfer import transfer as transfer_module
+from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
+from p2pdist.transfer.states import MAX_FAILED_PROOFS
+from p2pdist.transfer.torrent_engine import TorrentDamaged
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
 
 SIZE_BYTES = 1_000_003
 DEADLINE_SECONDS = 20
@@ -276,7 +275,7 @@ async def test_patch_withdrawn_while_the_daemon_was_stopped_leaves_nothing(
         await run.transfers.reconcile(catalogue())
         assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
         await run.transfers.save()
-        assert await payload_files.load_records(run.home.records) == []
+        assert await files.load_records(run.home.records) == []
 
 
 @pytest.fixture
@@ -285,16 +284,16 @@ def held_proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[trio.E
 
     def hold(right: bool) -> tuple[trio.Event, trio.Event]:
         hashed, go = trio.Event(), trio.Event()
-        real = payload_files.hash_file
+        real = files.hash_file
 
-        async def hash_file(path: Path) -> payload_files.Proof:
+        async def hash_file(path: Path) -> files.Proof:
             proof = await real(path)
             hashed.set()
             with trio.CancelScope(shield=True):
                 await go.wait()
-            return proof if right else payload_files.Proof(proof.sha256, 0, proof.mtime_ns)
+            return proof if right else files.Proof(proof.sha256, 0, proof.mtime_ns)
 
-        monkeypatch.setattr(payload_files, "hash_file", hash_file)
+        monkeypatch.setattr(files, "hash_file", hash_file)
         return hashed, go
 
     return hold
@@ -365,7 +364,7 @@ async def test_patches_that_nobody_has_do_not_hold_up_the_next(
         await run.step_until(lambda: sum(r["state"] == "fetching" for r in run.transfers.status()) == len(payloads) - 1)
         await run.transfers.step()
         assert run.transfers.status()[-1]["state"] == "waiting"
-        for module in (core_transfer, transfer_module):
+        for module in (states, transfer_module):
             monkeypatch.setattr(module, "LAN_STALL_SECONDS", 0)
         await run.step_until(lambda: run.transfers.status()[-1]["state"] == "fetching")
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 import trio
 import trio.testing
 
-from p2pdist.identifiers import EndpointId
-from seed_server.edges.database import Database
-from seed_server.edges.origin import OriginServer
+from p2pdist.shared.identifiers import EndpointId
+from seed_server.origin.server import OriginServer
 from seed_server.service import _Service
+from seed_server.store.database import Database
 
 ENDPOINT = EndpointId("a" * 26)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandwidth.core.allocator import share_max_min
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 
 def share(total: int, **demands: int | None) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import pytest
 
 from bandwidth.core.bulk import FLOWS_MOST, BulkDetector
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 FAST = BytesPerSecond(100_000_000)  # its 2 % are out of reach of what begins here
 

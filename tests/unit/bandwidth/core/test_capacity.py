@@ -3,7 +3,7 @@
 import pytest
 
 from bandwidth.core.capacity import LARGEST_DECAY, MAX_FILTER_SECONDS, MEMORY_SECONDS, CapacityEstimate
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 
 def test_nothing_is_known_at_first() -> None:

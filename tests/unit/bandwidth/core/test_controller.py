@@ -8,7 +8,7 @@ import pytest
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Reason, State
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 from tests.helpers.fluid_line import FluidLine, Loop
 
 CAPACITY = BytesPerSecond(2_500_000)  # 20 Mbit/s

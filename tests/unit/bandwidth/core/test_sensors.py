@@ -6,7 +6,7 @@ import pytest
 
 from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.signals import Sample
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 STEP = 0.0625  # exact in binary, so that windows end where the sums by hand say
 IDLE = Sample(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandwidth.core.signals import PING_BYTES, PING_SHARE, Sample, sample_seconds
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 
 @pytest.mark.parametrize(

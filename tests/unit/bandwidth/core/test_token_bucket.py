@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandwidth.core.token_bucket import TokenBucket
-from bandwidth.units import BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 SECOND = 1_000_000_000
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles import model as m
 from bandwidth.profiles.parse import TABLE_KEYS, TOP_KEYS, ProfileError, parse_profile
 from bandwidth.profiles.precedence import RANK, Measure, RuleKind
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.values import rate_text
 from bandwidth.profiles.write import to_toml
-from bandwidth.units import BytesPerSecond
 
 T = TypeVar("T")
 SITES, GROUPS = ("a", "b", 'the "third" \\ site'), ("north", "south")

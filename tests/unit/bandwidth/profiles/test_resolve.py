@@ -2,11 +2,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile, Sensitivity
 from bandwidth.profiles.parse import parse_profile
 from bandwidth.profiles.precedence import RuleKind
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, RuleState, effective_limit
-from bandwidth.units import BytesPerSecond
 
 LINE = BytesPerSecond(2_500_000)  # 20 Mbit/s
 WORK = '[[business_hours]]\ndays = "weekdays"\nfrom = "08:00"\nto = "18:00"\n'

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bandwidth.cli import bandwidth
+from bandwidth.commands.main import bandwidth
 from bandwidth.profiles.parse import TABLE_KEYS, TOP_KEYS, parse_profile
 from bandwidth.profiles.precedence import PRECEDENCE, RuleKind, precedence_markdown
 from bandwidth.profiles.shipped import NAMES

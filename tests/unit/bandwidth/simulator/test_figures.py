@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from bandwidth.commands.simulator_views import TABLE_ROWS, rows_every
 from bandwidth.simulator.figures import _in_words, _worst, added_ms, ms
-from bandwidth.simulator.views import TABLE_ROWS, rows_every
 
 NEVER = math.inf
 

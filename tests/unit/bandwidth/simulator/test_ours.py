@@ -5,13 +5,13 @@ import pytest
 from bandwidth.core.controller import Decision
 from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.states import Reason, State
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.link import FifoLink
 from bandwidth.simulator.ours import OurSender
 from bandwidth.simulator.path import Path
 from bandwidth.simulator.rates import ConstantRate
-from bandwidth.units import BytesPerSecond
 
 RATE = BytesPerSecond(1_250_000)  # 10 Mbit/s
 SLOW = BytesPerSecond(250_000)  # 2 Mbit/s

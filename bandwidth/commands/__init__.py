@@ -1,0 +1,1 @@
+"""The `bandwidth` command line: parses and prints."""

@@ -1,0 +1,66 @@
+"""Pictures as files: SVG as it is, or PNG drawn from that very SVG.
+
+The one module that knows the renderer. Its font comes with a package, so a PNG
+has its letters on a machine without any font, and looks alike on all; only
+what that font has not (Latin, Greek and Cyrillic it has) is taken from the system.
+"""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import click
+import resvg_py
+
+from bandwidth.commands.console import CommandError
+
+PNG_ZOOM = 2.0  # sharp on a dense screen and in a printed report
+FONT, FONT_FILES = "Source Sans Pro", ("SourceSansPro-Regular.ttf", "SourceSansPro-Bold.ttf")
+FORMATS = (".svg", ".png")
+
+
+class PictureFile(click.ParamType[Path]):
+    """A file to write a picture to. What can be known before the work is done is refused before."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or end with an exit code: usage for another format, failed for no such folder."""
+        path = Path(value)
+        if path.suffix.lower() not in FORMATS:
+            self.fail(f"{path} ends in neither .svg nor .png: the ending chooses the format.", param, ctx)
+        try:
+            folder, taken = path.parent.is_dir(), path.is_dir()
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            raise CommandError(f"{str(path)!r} cannot be written ({error}). Name another file with -o.") from error
+        if not folder or taken:
+            reason = "it is a folder" if taken else f"there is no folder {path.parent}"
+            message = f"{path} cannot be written ({reason}). Name another file with -o."
+            raise CommandError(message)
+        return path
+
+
+picture_option = click.option(
+    "-o", "--output", type=PictureFile(), metavar="FILE", help="Write a picture here: .svg or .png."
+)
+
+
+def write_picture(path: Path, svg: str) -> None:
+    """Write the picture in the format of the file's ending. Raises `CommandError`."""
+    data = png_of(svg) if path.suffix.lower() == ".png" else svg.encode()
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror}). Name another file with -o."
+        raise CommandError(message) from error
+
+
+def png_of(svg: str) -> bytes:
+    """Return ``svg`` drawn as PNG."""
+    with as_file(files("font_source_sans_pro") / "files") as folder:
+        return resvg_py.svg_to_bytes(
+            svg_string=svg,
+            zoom=PNG_ZOOM,
+            sans_serif_family=FONT,
+            font_files=[str(folder / name) for name in FONT_FILES],
+        )

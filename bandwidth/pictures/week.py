@@ -1,0 +1,127 @@
+"""A week of limits as a picture: SVG text, which opens in every browser.
+
+Colours hold up in greyscale and for colour-blind eyes: rates go from light to dark in one hue, and what is
+stopped or skipped is hatched.
+"""
+
+from collections.abc import Iterator
+from html import escape
+
+from bandwidth.core.units import BytesPerSecond
+from bandwidth.pictures.svg import CHARACTER_WIDTH, MARGIN_LEFT, MARGIN_RIGHT, PLOT_WIDTH, WIDTH, cut, document, text
+from bandwidth.profiles.model import MINUTES_PER_DAY
+from bandwidth.profiles.values import rate_label
+from bandwidth.profiles.week import Cell, DayRow, Week
+
+ROW_HEIGHT, ROW_GAP = 40, 6
+LEGEND_ENTRY_GAP = 26
+LIGHT, DARK = (209, 229, 240), (8, 64, 129)
+WHITE_TEXT_FROM = 0.6  # of the way from light to dark; keeps the contrast at 4.5 or more
+
+
+def week_svg(week: Week, title: str, subtitle: str) -> str:
+    """Return ``week`` as a picture: a row a day, hours from left to right, the rate by colour and in words."""
+    top = 96
+    legend_top = top + len(week.days) * (ROW_HEIGHT + ROW_GAP) + 18
+    body = [text(MARGIN_LEFT, 30, title, "title"), text(MARGIN_LEFT, 51, subtitle, "small")]
+    body += _hours(top, legend_top - 18)
+    for index, row in enumerate(week.days):
+        body += _day(row, top + index * (ROW_HEIGHT + ROW_GAP), week)
+    legend, height = _legend(week, legend_top)
+    return document(height, title, [*body, *legend])
+
+
+# --- the week --------------------------------------------------------------------------------
+
+
+def _hours(top: int, bottom: int) -> Iterator[str]:
+    for hour in range(0, 25, 2):
+        x = _x_of_minute(hour * 60)
+        yield f'<line class="axis" x1="{x:.1f}" y1="{top - 8}" x2="{x:.1f}" y2="{bottom}"/>'
+        yield text(x, top - 14, f"{hour:02}:00", "small", anchor="middle")
+
+
+def _day(row: DayRow, top: int, week: Week) -> Iterator[str]:
+    name = f"{row.day:%a} {row.day.day} {row.day:%b}"
+    middle = top + ROW_HEIGHT / 2 + 4
+    yield text(MARGIN_LEFT - 10, middle - 7 if row.holiday else middle, name, "", anchor="end")
+    if row.holiday:
+        yield text(MARGIN_LEFT - 10, middle + 8, cut(row.holiday, 14), "small", anchor="end")
+    for run in row.runs:
+        x, width = _x_of_minute(run.start), _x_of_minute(run.end) - _x_of_minute(run.start)
+        fill, text_fill = _fill(run.cell, week)
+        told = f"{name} {_clock(run.start)}–{_clock(run.end)}: {_label(run.cell)} ({run.cell.rule})"
+        box = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW_HEIGHT}"'
+        yield f'<rect {box} fill="{fill}" stroke="#ffffff"><title>{escape(told)}</title></rect>'
+        label = next((words for words in _labels(run.cell) if len(words) * CHARACTER_WIDTH < width - 6), "")
+        if label and run.cell.stopped:  # letters on hatching need a ground
+            ground = len(label) * CHARACTER_WIDTH + 8
+            left = x + width / 2 - ground / 2
+            yield f'<rect x="{left:.1f}" y="{middle - 14}" width="{ground:.1f}" height="20" fill="#ffffff" rx="3"/>'
+        if label:
+            yield text(x + width / 2, middle, label, "", anchor="middle", fill=text_fill)
+
+
+def _legend(week: Week, top: int) -> tuple[list[str], int]:
+    cells = [run.cell for row in week.days for run in row.runs]
+    entries = [(_fill(Cell(rate, ""), week)[0], _rate_words(rate)) for rate in week.rates]
+    if any(cell.stopped for cell in cells):
+        entries.insert(0, ("url(#stopped)", "stopped"))
+    if any(cell.skipped for cell in cells):
+        entries.append(("url(#skipped)", "skipped by the clock"))
+    if any(cell.boost for cell in cells):
+        entries.append(("none", "!: boost, adaptation is skipped"))
+    if any(cell.twice for cell in cells):
+        entries.append(("none", "×2: comes twice, the stricter is shown"))
+    drawn = []
+    x, y = float(MARGIN_LEFT), top
+    for fill, words in entries:
+        width = 24 + len(words) * CHARACTER_WIDTH
+        if x + width > WIDTH - MARGIN_RIGHT:
+            x, y = float(MARGIN_LEFT), y + 24
+        if fill != "none":
+            drawn.append(f'<rect x="{x:.1f}" y="{y}" width="16" height="16" fill="{fill}" stroke="#7b8794"/>')
+        drawn.append(text(x + (22 if fill != "none" else 0), y + 12.5, words, ""))
+        x += width + LEGEND_ENTRY_GAP
+    return drawn, y + 36
+
+
+def _fill(cell: Cell, week: Week) -> tuple[str, str]:
+    if cell.skipped:
+        return "url(#skipped)", "#1f2933"
+    if cell.stopped:
+        return "url(#stopped)", "#1f2933"
+    rates = week.rates
+    share = rates.index(cell.rate) / max(1, len(rates) - 1) if len(rates) > 1 else 0.5
+    red, green, blue = (round(light + (dark - light) * share) for light, dark in zip(LIGHT, DARK, strict=True))
+    return f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if share >= WHITE_TEXT_FROM else "#1f2933"
+
+
+def _labels(cell: Cell) -> list[str]:
+    """Return what may stand in a box, the longest first."""
+    if cell.skipped:
+        return []
+    label = _label(cell)
+    if cell.twice:
+        return [f"×2 {label}", "×2"]
+    if cell.boost:
+        return [f"! {label}", f"! {label.partition(' ')[0]}", "!"]
+    return [label, label.partition(" ")[0]] if label[0].isdigit() else [label]
+
+
+def _label(cell: Cell) -> str:
+    if cell.skipped:
+        return "skipped"
+    return "stopped" if cell.stopped else _rate_words(cell.rate)
+
+
+def _rate_words(rate: BytesPerSecond | None) -> str:
+    return "no limit" if rate is None else rate_label(rate)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def _x_of_minute(minute: int) -> float:
+    return MARGIN_LEFT + PLOT_WIDTH * minute / MINUTES_PER_DAY

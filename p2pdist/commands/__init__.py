@@ -1,0 +1,1 @@
+"""The `p2pdist` command line: parses, asks the daemon, prints."""

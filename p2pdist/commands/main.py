@@ -1,0 +1,369 @@
+"""The `p2pdist` command line: enrol, run, status, peers, limiter, why, and those of `patch_commands`."""
+
+import contextlib
+import errno
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+import trio
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bandwidth.pictures.terminal import RateChart
+from p2pdist import __version__
+from p2pdist.commands.limiter_view import line_view
+from p2pdist.commands.options import check_enrolled, home_option, json_option
+from p2pdist.commands.patch_commands import COMMANDS
+from p2pdist.commands.views import lan_view, rows_of, why_view
+from p2pdist.local_api.socket import ask_daemon
+from p2pdist.pc import process_memory, system
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.console import (
+    configure_log,
+    human_bytes,
+    human_seconds,
+    print_json,
+    run_command_line,
+    terminal,
+    wide_terminal,
+)
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.status.reasons import WhyReason
+
+WATCH_SECONDS = 1.0
+WIDE_COLUMNS = 100  # a terminal with less gets a table with shorter columns
+STATE_STYLES = {
+    "verified": "green",
+    "installed": "green",
+    "failed": "red",
+    "rolled_back": "red",
+    "fetching": "cyan",
+    "checking": "cyan",
+    "verifying": "cyan",
+}
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return parse_ip_address(value)
+    except InvalidIdentifierError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _check_own(address: str | None) -> None:
+    """Raise `UserError` for an address that this PC has not: connecting from it would blame the server."""
+    if address is None:
+        return
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise UserError(
+                    f"{address} is not an address of this PC. Give one of its own to --address, or leave it out.",
+                    ExitCode.BAD_INPUT,
+                ) from None
+
+
+address_option = click.option(
+    "--address",
+    metavar="IP",
+    callback=_address,
+    help="Own address to listen on and connect from; by default the one that routes to the server.",
+)
+watch_option = click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="p2pdist")
+def p2pdist() -> None:
+    """Get signed patches to this PC and share them with its neighbours.
+
+    \b
+    Examples:
+      p2pdist enrol p2pd-…          once, with the token from your operator
+      p2pdist run                   the daemon, in the foreground
+      p2pdist status --watch        how far each patch is
+      p2pdist peers                 which neighbours it swaps with, or why not
+      p2pdist why KB5031455         why a patch is not here yet
+      p2pdist limiter --watch       how fast it may share, and what binds it
+      p2pdist plan                  what is to be installed, when, and what it waits for
+      p2pdist posture               whether this PC is compliant
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,
+    6 server unreachable, 7 bad input, 8 storage, 9 in use.
+    """
+    configure_log("warning")  # commands say themselves what they did; `run` sets its own level
+
+
+@p2pdist.command(short_help="Enrol this PC with a token.")
+@home_option
+@click.argument("token")
+@address_option
+@click.option("--force", is_flag=True, help="Enrol again although this home is enrolled already.")
+@json_option
+def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_json: bool) -> None:
+    """Enrol this PC with the TOKEN that `seed-server token` printed.
+
+    \b
+    Example:
+      p2pdist enrol --home /var/lib/p2pdist p2pd-3q2-7w…
+    """
+    from p2pdist.identity.enrolment import enrol as enrol_endpoint
+
+    _check_own(address)
+    try:
+        identity = trio.run(
+            lambda: enrol_endpoint(
+                home.root,
+                token,
+                hostname=system.hostname(),
+                now=time.time(),
+                local_address=address,
+                force=force,
+            )
+        )
+    except PermissionError as error:
+        raise UserError(
+            f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", ExitCode.STORAGE
+        ) from error
+    if as_json:
+        print_json({"endpoint_id": identity.endpoint_id, "server": identity.server_name})
+    else:
+        click.echo(f"Enrolled as {identity.endpoint_id} with {identity.server_name}.")
+        own = f" --address {address}" if address else ""
+        click.echo(f"Start the daemon with: p2pdist run --home {home.root}{own}")
+
+
+@p2pdist.command(short_help="Run the daemon, in the foreground.")
+@home_option
+@address_option
+def run(home: EndpointHome, address: str | None) -> None:
+    """Run the daemon in the foreground; SIGTERM or Ctrl-C stops it cleanly.
+
+    \b
+    Example:
+      p2pdist run --home /var/lib/p2pdist
+    """
+    from p2pdist.daemon.composition import (
+        run_daemon,  # the daemon's libraries take a while to load; status must not wait for them
+    )
+
+    process_memory.keep_small()
+    trio.run(run_daemon, home, address)
+
+
+@p2pdist.command(short_help="Show each patch: state, progress, bytes by source.")
+@home_option
+@json_option
+@watch_option
+def status(home: EndpointHome, as_json: bool, watch: bool) -> None:
+    """Show each patch: state, progress, where its bytes came from.
+
+    \b
+    Examples:
+      p2pdist status
+      p2pdist status --json | jq '.patches[] | select(.state != "verified")'
+    """
+    _show(home, "status", _status_view, as_json=as_json, watch=watch)
+
+
+@p2pdist.command(short_help="Show each neighbour: connected, or why not.")
+@home_option
+@json_option
+@watch_option
+def peers(home: EndpointHome, as_json: bool, watch: bool) -> None:
+    """Show each neighbour, how it became known, and whether it is connected or why not.
+
+    \b
+    Example:
+      p2pdist peers --watch
+    """
+    _show(home, "peers", _peers_view, as_json=as_json, watch=watch)
+
+
+@p2pdist.command(short_help="Show how fast it shares, and what binds it.")
+@home_option
+@json_option
+@watch_option
+def limiter(home: EndpointHome, as_json: bool, watch: bool) -> None:
+    """Show the site's and the LAN's rates, the binding limit and its reason, and the time spent under each reason.
+
+    \b
+    Examples:
+      p2pdist limiter --watch
+      p2pdist limiter --json | jq .upload.reason
+    """
+    chart = RateChart() if watch else None
+    _show(home, "limiter", lambda answer, _: _limiter_view(answer, chart), as_json=as_json, watch=watch)
+
+
+@p2pdist.command(short_help="Say why a patch is not here, or not installed.")
+@home_option
+@click.argument("patch")
+@json_option
+def why(home: EndpointHome, patch: str, as_json: bool) -> None:
+    """Say why PATCH (an id, or ID@VERSION) is not here or not installed yet, and the time spent waiting for what.
+
+    \b
+    Example:
+      p2pdist why KB5031455
+    """
+    check_enrolled(home)
+    rows = rows_of(trio.run(ask_daemon, home.socket, "why"), patch, WhyReason.NOT_ROLLED_OUT)
+    if as_json:
+        print_json({"patches": rows})
+    else:
+        terminal().print(why_view(rows))
+
+
+def _limiter_view(answer: dict[str, Any], chart: RateChart | None) -> RenderableType:
+    parts: list[RenderableType] = [line_view(answer)]
+    if chart is not None and answer["line"] is not None:
+        chart.add(answer["line"]["rate"], answer["line"]["capacity"])
+        parts += ["", chart]
+    return Group(*parts, "", lan_view(answer))
+
+
+def _show(
+    home: EndpointHome,
+    command: str,
+    view: Callable[[dict[str, Any], int], RenderableType],
+    *,
+    as_json: bool,
+    watch: bool,
+) -> None:
+    check_enrolled(home)
+    console = wide_terminal()
+
+    def ask() -> dict[str, Any]:
+        return trio.run(ask_daemon, home.socket, command)
+
+    def print_once() -> None:
+        if as_json:
+            print_json(ask())
+        else:
+            console.print(view(ask(), console.width))
+
+    if not watch:
+        print_once()
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        if console.is_terminal and not as_json:
+            _show_live(console, lambda: view(ask(), console.width))
+        while True:
+            print_once()
+            time.sleep(WATCH_SECONDS)
+
+
+def _show_live(console: Console, look: Callable[[], RenderableType]) -> NoReturn:
+    first = look()  # a daemon that is not running at the start is an error; one that stops later may come back
+    with Live(first, console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(WATCH_SECONDS)
+            try:
+                screen = look()
+            except UserError as error:
+                if error.exit_code is not ExitCode.NOT_RUNNING:
+                    raise
+                screen = Text(f"{error.message}\nWaiting for it; Ctrl-C ends.", style="yellow")
+            live.update(screen, refresh=True)
+
+
+def _status_view(status: dict[str, Any], columns: int) -> RenderableType:
+    head = Text.assemble(
+        ("endpoint ", "dim"), status["endpoint_id"], ("  site ", "dim"), status["site"] or "not known yet",
+        ("  server ", "dim"), f"{status['server']}: {status['server_connection']}",
+    )  # fmt: skip
+    parts: list[RenderableType] = [head]
+    parts += [Text(problem, style="yellow") for problem in status["problems"]]
+    if not status["patches"]:
+        parts.append(Text("No patches yet: the server has published none for this PC."))
+        return Group(*parts)
+    wide = columns >= WIDE_COLUMNS
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
+    for column in ("patch", "version"):
+        table.add_column(column, overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for column in ("done", "size", "from\norigin", "from\npeers", "wasted", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for patch in status["patches"]:
+        table.add_row(
+            patch["id"],
+            patch["version"],
+            _state(patch),
+            _progress(patch["progress"], bar=wide),
+            human_bytes(patch["length_bytes"]),
+            human_bytes(patch["bytes_from_origin"]),
+            human_bytes(patch["bytes_from_peers"]),
+            human_bytes(patch["bytes_wasted"]),
+            human_seconds(patch["seconds"]),
+        )
+    parts.append(table)
+    for patch in status["patches"]:
+        if patch["error"]:
+            parts.append(Text(f"{patch['id']} {patch['version']}: {patch['error']}", style="red"))
+        elif patch["install"] in ("failed", "rolled_back"):
+            parts.append(Text(f"{patch['id']} {patch['version']}: {patch['install_reason']}", style="red"))
+        elif patch["path"]:
+            parts.append(Text(f"{patch['id']} {patch['version']}: {patch['path']}", style="dim"))
+    return Group(*parts)
+
+
+def _state(patch: dict[str, Any]) -> Text:
+    """Return how far a patch is: its file, and once that is proven, what has become of it."""
+    state = patch["install"] if patch["state"] == "verified" and patch["install"] else patch["state"]
+    return Text(state.replace("_", " "), style=STATE_STYLES.get(state, ""))
+
+
+def _progress(share: float, *, bar: bool) -> RenderableType:
+    percent = f"{int(share * 100)}%"  # 100 means all of it
+    if not bar:
+        return Text(percent)
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(ProgressBar(total=1.0, completed=share, width=10), f"{percent:>4}")
+    return grid
+
+
+def _peers_view(answer: dict[str, Any], columns: int) -> RenderableType:
+    if not answer["peers"]:
+        return Text("No neighbours known yet: none has announced itself by mDNS, and the server has named none.")
+    wide = columns >= WIDE_COLUMNS
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
+    for column in ("endpoint", "address", "source"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("state")
+    for column in ("received", "sent"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for peer in answer["peers"]:
+        connected = Text("connected", style="green")
+        host = f"[{peer['address']}]" if ":" in peer["address"] else peer["address"]
+        table.add_row(
+            peer["endpoint_id"] if wide else peer["endpoint_id"][:9] + "…",
+            f"{host}:{peer['port']}",
+            "+".join(peer["sources"]),
+            connected
+            if peer["connected"]
+            else Text(f"{'not connected: ' if wide else ''}{peer['reason']}", style="dim"),
+            human_bytes(peer["bytes_received"]),
+            human_bytes(peer["bytes_sent"]),
+        )
+    return table
+
+
+for _command in COMMANDS:
+    p2pdist.add_command(_command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run_command_line(p2pdist)

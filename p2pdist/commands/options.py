@@ -1,0 +1,39 @@
+"""Options and checks that several `p2pdist` commands share."""
+
+from pathlib import Path
+
+import click
+import platformdirs
+
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.errors import ExitCode, UserError
+
+
+def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> EndpointHome:
+    return EndpointHome(value.absolute())
+
+
+home_option = click.option(
+    "--home",
+    metavar="DIR",
+    envvar="P2PDIST_HOME",
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
+    default=lambda: Path(platformdirs.site_data_dir("p2pdist", appauthor=False)),
+    callback=_home,
+    show_default="P2PDIST_HOME, else the system's data directory",
+    help="This endpoint's home directory.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for tools.")
+
+
+def check_enrolled(home: EndpointHome) -> None:
+    """Raise `UserError` (NOT_SET_UP) where nobody has enrolled this PC."""
+    try:
+        enrolled = home.enrolment.exists()
+    except PermissionError:  # another user's: what is asked next says so, if it does not matter
+        enrolled = True
+    if not enrolled:
+        raise UserError(
+            f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol TOKEN",
+            ExitCode.NOT_SET_UP,
+        )

@@ -1,0 +1,1 @@
+"""The daemon itself: its parts are built here, wired here, and run here."""

@@ -1,0 +1,1 @@
+"""Who this PC is for the company: enrolment, its key and its two certificates."""

@@ -1,0 +1,269 @@
+"""One decision from its beginning to its end: install, detect, ask for its health, keep what leads back, or go back."""
+
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+import trio
+from msgspec.structs import replace
+
+from p2pdist.install import install_journal
+from p2pdist.install.installer import Installer, KeptPayload, Outcome, PayloadChangedError
+from p2pdist.install.journal import JournalKeeper, Name
+from p2pdist.install.lifecycle import Failure, InstallRecord, KeptFile, LifeEvent, failed, settled, step
+from p2pdist.install.plan import Offer
+from p2pdist.pc import system
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.manifest.documents import Payload
+from p2pdist.shared.manifest.recipe import Install, ScriptInstall
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+
+STOP_SECONDS = 60.0  # an installer that runs when the daemon stops may come to its end
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class _DecidedOtherwiseError(Exception):
+    """The record is not what the plan was made of: the user has decided meanwhile."""
+
+
+class CarryingOut:
+    """Runs in the daemon's trio thread, one decision at a time."""
+
+    def __init__(self, home: EndpointHome, installer: Installer, keeper: JournalKeeper, at_work: trio.Lock) -> None:
+        self._kept_files = home.kept
+        self._installer = installer
+        self._keeper = keeper
+        self._unwritten: dict[Name, Outcome] = {}
+        """How installers ended, as far as the disk was too full to take it."""
+        self.at_work = at_work
+        """Held while something is carried out."""
+
+    async def begin(self, offer: Offer, why: str, planned: InstallRecord) -> bool:
+        """Install ``offer``, and take it to its end; return whether its file was what was signed.
+
+        Does nothing where the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
+        """
+        install, payload = offer.manifest.install, offer.payload
+        assert install is not None
+        assert payload is not None
+        assert offer.file is not None
+        file = Path(offer.file)
+        async with self.at_work:
+            before = await self._installer.installed_version(install)
+            kept = await self._keep_file(offer, payload, file)
+
+            def begun(record: InstallRecord) -> InstallRecord:
+                if record != planned:
+                    raise _DecidedOtherwiseError
+                return replace(
+                    step(record, LifeEvent.BEGUN, self._keeper.now()),
+                    previous_version=before,
+                    previous=self._kept_of_others(offer) or record.previous,
+                    own=kept,
+                    failure=None,
+                    reason="",
+                )
+
+            # written before anything runs: what is not in the journal has not been begun
+            try:
+                record = await self._keeper.decide(offer.name, begun, f"installing ({why})")
+            except _DecidedOtherwiseError:
+                return True
+            log.info("installing", patch=record.patch_id, version=record.version, decision=record.decision)
+            record = await _to_its_end(lambda: self._run(offer, file, payload.sha256))
+            if record.state == "failed":
+                return False
+            await self._carry_on(offer, record)
+            return True
+
+    async def carry_on(self, offer: Offer) -> None:
+        """Take a patch that is under way, or is to be rolled back, to its end from wherever it is. Raises `OSError`."""
+        async with self.at_work:
+            record = self._keeper.record(offer.name)
+            assert record is not None
+            await self._carry_on(offer, record)
+
+    async def _run(self, offer: Offer, file: Path, sha256: str) -> InstallRecord:
+        assert offer.manifest.install is not None
+        try:
+            outcome = await self._installer.install(offer.manifest.install, offer.name[1], file, sha256)
+        except PayloadChangedError:
+            return await self._keeper.update(
+                offer.name, self._not_run, "its file is not what was signed; nothing was run"
+            )
+        return await self._ended(offer.name, offer.manifest.install, outcome)
+
+    def _not_run(self, record: InstallRecord) -> InstallRecord:
+        wrong = failed(record, Failure.VERIFY, "its file is not what was signed any more; it is fetched again")
+        wrong = replace(wrong, own=None)
+        return self._settled(step(wrong, LifeEvent.NOT_RUN, self._keeper.now()))
+
+    async def _ended(self, name: Name, install: Install | None, outcome: Outcome) -> InstallRecord:
+        def ended(record: InstallRecord) -> InstallRecord:
+            after = replace(step(record, LifeEvent.ENDED, self._keeper.now()), installed_as=found)
+            if not outcome.succeeded:
+                # no attempt is counted yet: detection decides
+                after = replace(after, failure=Failure.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
+            return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
+
+        self._unwritten[name] = outcome
+        found = "" if install is None else await self._installer.installed_version(install)
+        record = await self._keeper.update(name, ended, f"the installer has ended: {outcome.words}", outcome.output)
+        del self._unwritten[name]
+        return record
+
+    async def _carry_on(self, offer: Offer, record: InstallRecord) -> None:
+        if record.state == "installing":  # interrupted: it is never run again for this decision
+            record = await self._after_interruption(offer)
+        if record.state == "detecting":
+            record = await self._detect(offer, record)
+        if record.state == "checking":
+            record = await self._check_health(offer)
+        if record.state == "installed" and record.undo_asked:
+            record = await self._keeper.decide(offer.name, self._undone, "rolling back: this PC's user asks for it")
+        if record.state == "rolling_back":
+            await _to_its_end(lambda: self._roll_back(offer, record))
+        elif record.state == "installed":
+            log.info("installed", patch=record.patch_id, version=record.version)
+            await self._forget_predecessors(record)
+
+    async def _after_interruption(self, offer: Offer) -> InstallRecord:
+        outcome, install = self._unwritten.get(offer.name), offer.manifest.install
+        if outcome is None:
+            repaired = None if install is None else await self._installer.repair(install)
+            words = "interrupted: the daemon or the PC was stopped" + (f"; {repaired.words}" if repaired else "")
+            outcome = Outcome(False, words, repaired.output if repaired else "")
+        return await self._ended(offer.name, install, outcome)
+
+    async def _detect(self, offer: Offer, record: InstallRecord) -> InstallRecord:
+        answer, now = await self._installer.detected(offer.manifest), self._keeper.now()
+        if answer.holds:
+            said = f", although {record.reason}" if record.failure is Failure.INSTALL else ""
+            return await self._keeper.update(
+                offer.name, lambda r: step(r, LifeEvent.DETECTED, now), f"detected: {answer.words}{said}"
+            )
+
+        def not_detected(current: InstallRecord) -> InstallRecord:
+            failure = current.failure or Failure.DETECT
+            reason = f"{current.reason}; {answer.words}" if current.failure else f"not detected: {answer.words}"
+            return step(failed(current, failure, reason), LifeEvent.NOT_DETECTED, now)
+
+        return await self._keeper.update(offer.name, not_detected, f"not detected: {answer.words}")
+
+    async def _check_health(self, offer: Offer) -> InstallRecord:
+        now = self._keeper.now
+        if offer.manifest.health is None:
+            return await self._keeper.update(offer.name, lambda r: step(r, LifeEvent.HEALTHY, now()), "installed")
+        answer = await self._installer.healthy(offer.manifest.health)
+        if answer.holds:
+            return await self._keeper.update(
+                offer.name, lambda r: step(r, LifeEvent.HEALTHY, now()), f"healthy: {answer.words}"
+            )
+        reason = f"not healthy: {answer.words}"
+        return await self._keeper.update(
+            offer.name, lambda r: step(failed(r, Failure.HEALTH, reason), LifeEvent.UNHEALTHY, now()), reason
+        )
+
+    def _undone(self, record: InstallRecord) -> InstallRecord:
+        asked = failed(record, Failure.USER, "this PC's user has rolled it back")
+        return replace(step(asked, LifeEvent.UNDONE, self._keeper.now()), undo_asked=False)
+
+    async def _roll_back(self, offer: Offer, record: InstallRecord) -> None:
+        # what is offered now may have gone already: the kept file is ours
+        own = self._kept(record.patch_id, record.own)
+        if own is None and offer.file is not None and offer.payload is not None:
+            own = KeptPayload(Path(offer.file), offer.payload.sha256, record.version)
+        if own is None and not isinstance(offer.manifest.install, ScriptInstall):
+            own = KeptPayload(self._kept_files, "", record.version)  # only a script is undone by its own file
+        if offer.manifest.install is None or own is None:
+            outcome = Outcome(False, "its file is not here any more")
+        else:
+            previous = self._kept(record.patch_id, record.previous)
+            try:
+                outcome = await self._installer.roll_back(
+                    offer.manifest.install, record.version, own.file, own.sha256, previous, record.previous_version,
+                    installed_as=record.installed_as,
+                )  # fmt: skip
+            except PayloadChangedError:
+                outcome = Outcome(False, "the file that undoes it is not what was signed")
+        event = LifeEvent.ROLLED_BACK if outcome.succeeded else LifeEvent.NOT_ROLLED_BACK
+
+        def rolled_back(current: InstallRecord) -> InstallRecord:
+            after = step(current, event, self._keeper.now())
+            if not outcome.succeeded:
+                after = replace(after, reason=f"{after.reason}; not rolled back: {outcome.words}"[:MAX_TEXT_CHARS])
+            boot = system.boot_id() if outcome.reboot else after.restart_boot
+            return self._settled(replace(after, own=None, restart_boot=boot))
+
+        after = await self._keeper.update(offer.name, rolled_back, f"{event.value}: {outcome.words}", outcome.output)
+        log.warning(event.value, patch=offer.label, reason=after.reason)
+
+    def _settled(self, record: InstallRecord) -> InstallRecord:
+        return settled(record, self._keeper.now(), random.random())  # noqa: S311 - jitter
+
+    # --- what leads back ------------------------------------------------------------------
+
+    async def _keep_file(self, offer: Offer, payload: Payload, file: Path) -> KeptFile | None:
+        """Keep the file before it is run: the patch may be withdrawn while that lasts, and its file with it."""
+        kept = KeptFile(version=offer.name[1], file_name=payload.file_name, sha256=payload.sha256)
+        try:
+            await install_journal.keep_payload(file, self._kept_files / offer.name[0], kept)
+        except OSError as error:
+            log.warning("the payload cannot be kept to roll back to", patch=offer.label, reason=error.strerror)
+            return None
+        return kept
+
+    async def _forget_predecessors(self, record: InstallRecord) -> None:
+        """Its predecessors are not installed any more, and of their files the last is enough."""
+
+        def gone(other: InstallRecord) -> bool:
+            return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
+
+        await self._keeper.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
+        versions = {record.version, *([record.previous.version] if record.previous else [])}
+        await install_journal.drop_kept(self._kept_files / record.patch_id, versions)
+
+    def _kept_of_others(self, offer: Offer) -> KeptFile | None:
+        """Return the payload of the version of this patch that is installed, as far as we have installed it."""
+        patch_id, version = offer.name
+        others = [
+            (record.changed_at, record.previous if record.state == "rolled_back" else record.own)
+            for record in self._keeper.journal.records
+            if record.patch_id == patch_id and record.version != version
+        ]
+        return max(((at, kept) for at, kept in others if kept), key=lambda found: found[0], default=(0.0, None))[1]
+
+    def _kept(self, patch_id: str, kept: KeptFile | None) -> KeptPayload | None:
+        if kept is None:
+            return None
+        return KeptPayload(self._kept_files / patch_id / kept.version / kept.file_name, kept.sha256, kept.version)
+
+
+async def _to_its_end(work: Callable[[], Awaitable[T]]) -> T:
+    """Return what ``work`` does; when this is cancelled, it has `STOP_SECONDS` to come to its end first."""
+    result: list[T] = []
+    problem: list[Exception] = []
+    async with trio.open_nursery() as nursery:
+        scope = trio.CancelScope(shield=True)
+
+        async def give_notice() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                scope.deadline = trio.current_time() + STOP_SECONDS
+
+        nursery.start_soon(give_notice)
+        with scope:
+            try:
+                result.append(await work())
+            except Exception as error:  # noqa: BLE001 - raised below: a nursery would wrap it
+                problem.append(error)
+        nursery.cancel_scope.cancel()
+    if problem:
+        raise problem[0]
+    return result[0]

@@ -1,0 +1,399 @@
+"""Carrying out installations and checks on this PC. Programs are started by `processes`, for this module alone."""
+
+import errno
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import trio
+
+from p2pdist.install import archive, command_lines, processes
+from p2pdist.install.archive_members import ArchiveError
+from p2pdist.install.command_lines import CommandLine, below
+from p2pdist.install.outcomes import (
+    LOCKED,
+    CheckAnswer,
+    Outcome,
+    PackageStates,
+    exit_words,
+    package_answer,
+    package_states,
+    printable,
+    unit_answer,
+)
+from p2pdist.install.processes import Ended
+from p2pdist.install.proven_files import MAX_LOOKS, PayloadChangedError, look_at_file, proven
+from p2pdist.pc import inventory
+from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.recipe import (
+    ArchiveInstall,
+    Check,
+    CommandCheck,
+    DebInstall,
+    ExeInstall,
+    FileCheck,
+    HealthCheck,
+    Install,
+    MsiInstall,
+    MsuInstall,
+    PackageCheck,
+    RpmInstall,
+    ScriptInstall,
+)
+from p2pdist.shared.manifest.versions import Ecosystem
+
+MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it failed
+MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
+LISTING_SECONDS = 120.0  # rpm on an old disk
+MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
+HEALTH_POLL_SECONDS = 1.0
+LOCK_POLL_SECONDS = 1.0
+UNKNOWN_VERSION = "?"
+
+
+@dataclass(frozen=True)
+class KeptPayload:
+    """The payload of an earlier version, kept to go back to."""
+
+    file: Path
+    sha256: str
+    version: str
+
+
+class Installer:
+    """Installs one at a time. ``root`` other than "/" is a tree of its own, for tests and demonstrations."""
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        self._root = root.as_posix()  # "/" on Windows as well
+        self._scratch = scratch
+        self._record = scratch / "running"
+        self._one_at_a_time = trio.Lock()
+        self._looks = trio.CapacityLimiter(MAX_LOOKS)
+        self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
+
+    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+        """Install the payload. Raises `PayloadChangedError`, also of a missing one; other failures are outcomes."""
+        if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
+            return _failed("it is for Windows")
+        async with self._alone(install):
+            try:
+                async with proven(install, file, sha256, self._scratch) as (payload, name):
+                    if isinstance(install, ArchiveInstall):
+                        return await self._unpack(install, version, payload, sha256)
+                    command = command_lines.install_command(install, name, self._root, superuser=self._superuser)
+                    return await self._run(command, payload)
+            except OSError as error:
+                return _failed(f"{file.name} cannot be copied: {error.strerror or error}")
+
+    async def roll_back(
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        previous: KeptPayload | None,
+        previous_version: str,
+        *,
+        installed_as: str = "",
+    ) -> Outcome:
+        """Undo the installation of ``version``.
+
+        ``previous_version`` is what `installed_version` said before it; "" means that nothing was there.
+        ``installed_as`` is what it said right after it: a package that has a third version by now stays.
+        Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is missing or was changed.
+        """
+        async with self._alone(install):
+            if isinstance(install, ArchiveInstall):
+                directory = self._below(install.directory)
+                return await self._in_thread(
+                    install.timeout_seconds,
+                    lambda: archive.roll_back(directory, version, previous_version),
+                    f"back at {previous_version}" if previous_version else "removed, as nothing was there before",
+                )
+            try:
+                return await self._undo(install, version, file, sha256, previous, previous_version, installed_as)
+            except OSError as error:
+                return _failed(f"it cannot be undone: {error.strerror or error}")
+
+    async def _undo(
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        previous: KeptPayload | None,
+        previous_version: str,
+        installed_as: str,
+    ) -> Outcome:
+        if isinstance(install, DebInstall | RpmInstall):
+            states = await self._states(install.package, _ecosystem_of(install))
+            untouched = (("installed", previous_version),) if previous_version else ()
+            if states == untouched and previous_version != version:
+                return Outcome(True, "nothing to undo: it is as it was before")
+            if installed_as and not isinstance(states, CheckAnswer):
+                others = {there for _, there in states}
+                if others and not others & {"", UNKNOWN_VERSION, installed_as, previous_version}:
+                    found = ", ".join(sorted(others))
+                    return _failed(f"{install.package} {found} is there: something else upgraded it; it stays")
+            if not previous_version:
+                return await self._run_undo(install, "", None)
+            if previous is None:
+                return _failed(
+                    f"it cannot be rolled back: {install.package} {previous_version} was there before, "
+                    "and its package is not kept on this PC"
+                )
+            async with proven(install, previous.file, previous.sha256, self._scratch) as (payload, name):
+                outcome = await self._run_undo(install, "", name, payload)
+            there = await self.installed_version(install)
+            if there != previous_version:  # somebody had changed it by hand since that package was installed
+                return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {previous_version}")
+            return outcome
+        if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
+            async with proven(install, file, sha256, self._scratch) as (payload, name):
+                return await self._run_undo(install, name, None, payload)
+        return await self._run_undo(install, "", None)
+
+    async def _run_undo(
+        self, install: Install, name: str, previous_name: str | None, payload: BinaryIO | None = None
+    ) -> Outcome:
+        undo = command_lines.rollback_command(install, name, previous_name, self._root, superuser=self._superuser)
+        if undo is None:
+            return _failed("it cannot be rolled back: its recipe says no way to undo it")
+        if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
+            return _failed("it is for Windows")
+        return await self._run(undo, payload)
+
+    async def repair(self, install: Install) -> Outcome | None:
+        """Mend what an installation that was cut off (kill -9, power loss) has left; None: nothing to be done.
+
+        What outlived the daemon that started it is waited for, as it is before any installation.
+        """
+        async with self._alone(install):
+            if isinstance(install, ArchiveInstall):
+                directory = self._below(install.directory)
+                return await self._in_thread(
+                    install.timeout_seconds, lambda: archive.clear_leftovers(directory), "leftovers are removed"
+                )
+            command = command_lines.recovery_command(install, self._root, superuser=self._superuser)
+            if command is None:
+                return None
+            outcome = _failed("the repair was not done in time")
+            with trio.move_on_after(install.timeout_seconds):
+                outcome = await self._run(command)
+                while not outcome.succeeded and any(sign in outcome.output for sign in LOCKED):
+                    await trio.sleep(LOCK_POLL_SECONDS)
+                    outcome = await self._run(command)
+            return outcome
+
+    async def installed_version(self, install: Install) -> str:
+        """Return which version of the package or archive is there, whole or not; "" for none, and for other kinds.
+
+        `UNKNOWN_VERSION` when the PC does not tell: what may have been there is never removed in a rollback.
+        """
+        if isinstance(install, ArchiveInstall):
+            directory = self._below(install.directory)
+            try:
+                return await trio.to_thread.run_sync(archive.current_version, directory)
+            except (ArchiveError, OSError):
+                return UNKNOWN_VERSION
+        if isinstance(install, DebInstall | RpmInstall):
+            states = await self._states(install.package, _ecosystem_of(install))
+            if isinstance(states, CheckAnswer):
+                return UNKNOWN_VERSION
+            return next((version for _, version in states if version), "")
+        return ""
+
+    async def _states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckAnswer:
+        """Return what dpkg or rpm says of a package, or why it does not say anything."""
+        query = command_lines.package_query(package, ecosystem, self._root)
+        ended = await self._answer(query)
+        if isinstance(ended, CheckAnswer):
+            return ended
+        output = printable(ended.output)
+        if ended.code not in query.success_codes:
+            return CheckAnswer(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
+        return () if ended.code else package_states(output)  # rpm says on standard output that it has none
+
+    async def list_packages(self, query: tuple[str, ...]) -> str:
+        """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
+        ended = await processes.run(query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False)
+        if ended.code != 0:
+            raise OSError(f"{query[0]} ended with {'no answer' if ended.code is None else f'code {ended.code}'}")
+        return ended.output.decode(errors="replace")
+
+    # --- checks ------------------------------------------------------------------------------------
+
+    async def check(self, check: Check) -> CheckAnswer:
+        """Return whether ``check`` holds now."""
+        if isinstance(check, FileCheck):
+            return await look_at_file(self._below(check.path), check.path, check.sha256, self._looks)
+        if isinstance(check, PackageCheck):
+            return await self._package(check)
+        command = command_lines.check_command(check, self._root, windows=os.name == "nt")
+        assert command is not None
+        ended = await self._answer(command)
+        if isinstance(ended, CheckAnswer):
+            return ended
+        assert ended.code is not None
+        output = printable(ended.output)
+        if not isinstance(check, CommandCheck):
+            return unit_answer(check, ended.code, output, windows=os.name == "nt")
+        program = Path(command.argv[0]).name
+        if ended.code != check.exit_code:
+            return CheckAnswer(False, f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted")
+        if check.output.encode() not in ended.output:
+            return CheckAnswer(False, f"{program} did not write {check.output[:80]!r}")
+        return CheckAnswer(True, f"{program} answers as expected")
+
+    async def _package(self, check: PackageCheck) -> CheckAnswer:
+        """Ask the first package database that has it: an rpm is found also where dpkg is there for other things."""
+        ecosystems = await trio.to_thread.run_sync(_ecosystems)
+        if not ecosystems and os.name == "nt":
+            packages = await trio.to_thread.run_sync(inventory.read_packages, Path(self._root))
+            found = packages.get(check.name)
+            return package_answer(
+                check,
+                () if found is None else (("installed", str(found)),),
+                found.ecosystem if found else Ecosystem.WINDOWS,
+            )
+        if not ecosystems:
+            return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
+        silent = None
+        for ecosystem in ecosystems:
+            states = await self._states(check.name, ecosystem)
+            if isinstance(states, CheckAnswer):
+                silent = silent or states
+            elif states:
+                return package_answer(check, states, ecosystem)
+        return silent or package_answer(check, (), ecosystems[0])
+
+    async def detected(self, manifest: Manifest) -> CheckAnswer:
+        """Return whether the patch is installed: all that proves it holds; else the first that does not."""
+        checks = command_lines.default_checks(manifest)
+        if checks:
+            return await self._all(checks)
+        if not isinstance(manifest.install, ArchiveInstall):
+            return CheckAnswer(False, "nothing says how this patch is detected")
+        found = await self.installed_version(manifest.install)
+        if found != manifest.version:
+            there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
+            return CheckAnswer(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
+        return CheckAnswer(True, f"{found} is current in {manifest.install.directory}")
+
+    async def healthy(self, health: HealthCheck) -> CheckAnswer:
+        """Return whether all checks hold at one look within the time; else what the last look saw."""
+        answer = CheckAnswer(False, "the first look took too long")
+        with trio.move_on_after(health.within_seconds):
+            while True:
+                answer = await self._all(health.checks)
+                if answer.holds:
+                    return answer
+                await trio.sleep(HEALTH_POLL_SECONDS)
+        return CheckAnswer(False, f"after {health.within_seconds} s: {answer.words}")
+
+    async def _all(self, checks: tuple[Check, ...]) -> CheckAnswer:
+        answers = []
+        for check in checks:
+            answers.append(await self.check(check))
+            if not answers[-1].holds:
+                return answers[-1]
+        return CheckAnswer(True, "; ".join(answer.words for answer in answers))
+
+    async def restart_pc(self, minutes: int, message: str) -> Outcome:
+        """Have the system restart in some minutes, and tell its users."""
+        return await self._run(command_lines.restart_command(minutes, message, windows=os.name == "nt"))
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _alone(self, install: Install) -> AsyncIterator[None]:
+        async with self._one_at_a_time:
+            await processes.end_of_outlived(self._record, install.timeout_seconds)
+            yield
+
+    def _below(self, path: str) -> Path:
+        return Path(below(self._root, path))
+
+    async def _run(self, command: CommandLine, payload: BinaryIO | None = None) -> Outcome:
+        program = Path(command.argv[0]).name
+        if command.argv[0].startswith("/proc/"):
+            program = "it"
+        try:
+            ended = await processes.run(
+                command.argv,
+                command.timeout_seconds,
+                max_output_bytes=MAX_OUTPUT_BYTES,
+                with_errors=True,
+                pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
+                record=self._record,
+            )
+        except (OSError, ValueError) as error:
+            return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
+        output = printable(ended.output)
+        if ended.code is None:
+            return Outcome(False, f"{program} did not end within {command.timeout_seconds} s and was stopped", output)
+        reboot = ended.code in command.reboot_codes
+        succeeded = reboot or ended.code in command.success_codes
+        words = exit_words(program, ended.code, "" if succeeded else output)
+        return Outcome(succeeded, words, output, reboot, ended.code)
+
+    async def _answer(self, command: CommandLine) -> Ended | CheckAnswer:
+        """Return what a question came to: an end with a code, or the answer that there is none."""
+        try:
+            ended = await processes.run(
+                command.argv, command.timeout_seconds, max_output_bytes=MAX_ANSWER_BYTES, with_errors=False
+            )
+            if ended.code is None:
+                return CheckAnswer(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
+            return ended
+        except FileNotFoundError:
+            return CheckAnswer(False, f"{command.argv[0]} is missing")
+        except (OSError, ValueError) as error:
+            words = getattr(error, "strerror", None) or error
+            return CheckAnswer(False, f"{command.argv[0]} cannot be started: {words}")
+
+    async def _unpack(self, install: ArchiveInstall, version: str, payload: BinaryIO, sha256: str) -> Outcome:
+        def work() -> None:
+            archive.install(
+                payload,
+                self._below(install.directory),
+                version,
+                sha256,
+                strip_components=install.strip_components,
+                keep_versions=install.keep_versions,
+                check_cancelled=trio.from_thread.check_cancelled,
+            )
+
+        return await self._in_thread(install.timeout_seconds, work, f"unpacked, {version} is current")
+
+    async def _in_thread(self, timeout_seconds: float, work: Callable[[], None], words: str) -> Outcome:
+        with trio.move_on_after(timeout_seconds):
+            try:
+                await trio.to_thread.run_sync(work)
+            except ArchiveError as error:
+                return _failed(str(error))
+            except OSError as error:
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                    return _failed("the disk is full; what was unpacked is removed again")
+                return _failed(f"the disk refuses: {error.strerror or error}")
+            return Outcome(True, words)
+        return _failed(f"it was not done within {timeout_seconds} s and was stopped")
+
+
+def _ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
+    return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
+
+
+def _ecosystems() -> tuple[Ecosystem, ...]:
+    tools = ((command_lines.DPKG_QUERY, Ecosystem.DEB), (command_lines.RPM, Ecosystem.RPM))
+    return tuple(ecosystem for tool, ecosystem in tools if Path(tool).exists())
+
+
+def _failed(words: str) -> Outcome:
+    return Outcome(False, words)
+
+
+__all__ = ["UNKNOWN_VERSION", "CheckAnswer", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]

@@ -1,0 +1,219 @@
+"""The way of one patch on one PC, from its proven file to installed and detected, or back: a state table. Pure.
+
+What the installer says is noted; what *detection* says decides. Every step is written to the journal before it is
+taken, so a PC that loses power in the middle knows what may have happened: it looks, and never runs the same
+installation a second time for one decision.
+"""
+
+import enum
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
+
+MAX_RECORDS = 4_000  # as many as transfers are remembered
+MAX_HISTORY = 1_000  # steps; a patch takes five
+MAX_OUTPUT_CHARS = 2_000  # of an installer, in the history
+
+LifeState: TypeAlias = Literal[
+    "waiting", "installing", "detecting", "checking", "installed", "rolling_back", "rolled_back", "failed"
+]
+
+
+class LifeEvent(enum.Enum):
+    """What can happen."""
+
+    BEGUN = "the installer is started"
+    NOT_RUN = "nothing could be run"
+    ENDED = "the installer has ended, or was interrupted"
+    DETECTED = "detection finds it"
+    NOT_DETECTED = "detection does not find it"
+    HEALTHY = "its health checks hold, or it has none"
+    UNHEALTHY = "its health checks do not hold in time"
+    UNDONE = "this PC's user asks to have it rolled back"
+    ROLLED_BACK = "it is rolled back"
+    NOT_ROLLED_BACK = "it cannot be rolled back"
+    RETRIED = "it is tried again"
+
+
+TRANSITIONS: dict[tuple[LifeState, LifeEvent], LifeState] = {
+    ("waiting", LifeEvent.BEGUN): "installing",
+    ("waiting", LifeEvent.DETECTED): "installed",
+    ("installing", LifeEvent.NOT_RUN): "failed",
+    ("installing", LifeEvent.ENDED): "detecting",
+    ("detecting", LifeEvent.DETECTED): "checking",
+    ("detecting", LifeEvent.NOT_DETECTED): "rolling_back",
+    ("checking", LifeEvent.HEALTHY): "installed",
+    ("checking", LifeEvent.UNHEALTHY): "rolling_back",
+    ("installed", LifeEvent.NOT_DETECTED): "waiting",
+    ("installed", LifeEvent.UNDONE): "rolling_back",
+    ("rolling_back", LifeEvent.ROLLED_BACK): "rolled_back",
+    ("rolling_back", LifeEvent.NOT_ROLLED_BACK): "failed",
+    ("rolled_back", LifeEvent.RETRIED): "waiting",
+    ("rolled_back", LifeEvent.DETECTED): "installed",
+    ("failed", LifeEvent.RETRIED): "waiting",
+    ("failed", LifeEvent.DETECTED): "installed",
+}
+"""Every allowed step; anything else is a programming error (`next_state` raises)."""
+
+UNDER_WAY: frozenset[LifeState] = frozenset({"installing", "detecting", "checking", "rolling_back"})
+"""States that the daemon goes on from by itself, after an interruption too."""
+
+
+def next_state(state: LifeState, event: LifeEvent) -> LifeState:
+    """Return the state after ``event``. Raises `ValueError` for a step that the table does not have."""
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise ValueError(f"a patch that is {state!r} cannot take: {event.value}") from None
+
+
+def as_mermaid() -> str:
+    """Return the table as a mermaid state diagram; the documentation shows it, and a test compares."""
+    lines = ["stateDiagram-v2", "    [*] --> waiting"]
+    lines += [f"    {before} --> {after}: {event.value}" for (before, event), after in TRANSITIONS.items()]
+    return "\n".join(lines)
+
+
+class Failure(enum.StrEnum):
+    """What went wrong: each class has its own patience."""
+
+    VERIFY = "verify"
+    """The file was not what was signed when it was to be run; nothing was run."""
+    INSTALL = "install"
+    """The installer ended with an error, and detection agrees."""
+    DETECT = "detect"
+    """The installer says that all is well, and detection does not."""
+    HEALTH = "health"
+    USER = "user"
+    """This PC's user has rolled it back."""
+
+
+PATIENCE: dict[Failure, tuple[int, float, float]] = {
+    Failure.VERIFY: (5, 60.0, 3_600.0),  # the file is fetched again meanwhile
+    Failure.INSTALL: (3, 600.0, 21_600.0),  # a locked database, a full disk, a program in use: these pass
+    Failure.DETECT: (2, 1_800.0, 21_600.0),
+    Failure.HEALTH: (1, 0.0, 0.0),  # it was there and did harm: not again by itself
+    Failure.USER: (1, 0.0, 0.0),
+}
+"""Attempts in all, then the first and the longest wait between them, in seconds."""
+LONGEST_RETRY_SECONDS = max(longest for _, _, longest in PATIENCE.values())
+
+STAYS_BACK: frozenset[Failure | None] = frozenset({Failure.HEALTH, Failure.USER})
+"""Failures after which finding it is no success: somebody has to ask for another try."""
+
+
+class KeptFile(Record, frozen=True):
+    """A payload of an earlier version, kept to go back to."""
+
+    version: str
+    file_name: str
+    sha256: str
+
+
+class InstallRecord(Record, frozen=True):
+    """What the journal has of one patch. Times are seconds since 1970."""
+
+    patch_id: str
+    version: str
+    state: LifeState
+    first_seen_at: float
+    changed_at: float
+    decision: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Number of the last decision to install or to roll back; one is carried out at most once."""
+    failure: Failure | None = None
+    reason: str = ""
+    """In words, of the failure."""
+    attempts: dict[Failure, int] = msgspec.field(default_factory=dict)
+    retry_at: float | None = None
+    """When it is tried again; None: not by itself."""
+    deferral_count: Annotated[int, msgspec.Meta(ge=0)] = 0
+    deferred_until: float | None = None
+    undo_asked: bool = False
+    previous_version: str = ""
+    """What was installed before it, in the words of its kind; empty: nothing."""
+    installed_as: str = ""
+    """What was there right after the installation, in the words of its kind: only that is rolled back."""
+    previous: KeptFile | None = None
+    own: KeptFile | None = None
+    """Its own payload, kept since it was installed."""
+    restart_boot: str | None = None
+    """Which run of the system has to end for it; None: no restart is needed."""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has happened with it that would be missed."""
+        return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
+
+
+class HistoryEntry(Record, frozen=True):
+    """One step that was taken."""
+
+    at: float
+    patch_id: str
+    version: str
+    decision: int
+    what: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
+    output: Annotated[str, msgspec.Meta(max_length=MAX_OUTPUT_CHARS)] = ""
+
+
+class Journal(Record, frozen=True):
+    """The file that is written before and after each step."""
+
+    decisions: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many have been made; never goes back."""
+    records: Annotated[tuple[InstallRecord, ...], msgspec.Meta(max_length=MAX_RECORDS)] = ()
+    history: Annotated[tuple[HistoryEntry, ...], msgspec.Meta(max_length=MAX_HISTORY)] = ()
+
+    def record(self, patch_id: str, version: str) -> InstallRecord | None:
+        """Return the record of a patch."""
+        return next((r for r in self.records if (r.patch_id, r.version) == (patch_id, version)), None)
+
+    def with_record(self, record: InstallRecord, entry: HistoryEntry | None = None) -> "Journal":
+        """Return the journal with ``record`` in place of the one before, and a step in the history."""
+        others = [r for r in self.records if (r.patch_id, r.version) != (record.patch_id, record.version)]
+        history = self.history if entry is None else (*self.history, entry)[-MAX_HISTORY:]
+        decisions = max(self.decisions, record.decision)
+        return replace(self, decisions=decisions, records=(*others[-(MAX_RECORDS - 1) :], record), history=history)
+
+
+def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
+    """Return the record after ``event``, with everything that follows from the state alone."""
+    after = replace(record, state=next_state(record.state, event), changed_at=now)
+    if after.state == "installed":
+        return replace(after, failure=None, reason="", attempts={}, retry_at=None, deferred_until=None)
+    if after.state == "waiting":
+        return replace(after, retry_at=None, undo_asked=False)
+    return after
+
+
+def failed(record: InstallRecord, failure: Failure, reason: str) -> InstallRecord:
+    """Return the record with why it fails; the class decides how often it is tried again (`settled`)."""
+    attempts = {**record.attempts, failure: record.attempts.get(failure, 0) + 1}
+    return replace(record, failure=failure, reason=reason[:MAX_TEXT_CHARS], attempts=attempts)
+
+
+def settled(record: InstallRecord, now: float, jitter: float) -> InstallRecord:
+    """Return a record that has come to an end (failed, rolled back), with when it is tried again.
+
+    What cannot be rolled back is in a state that nobody planned, and is left alone.
+    """
+    stuck = record.state == "failed" and record.failure is not Failure.VERIFY
+    if record.failure is None or stuck:
+        return replace(record, retry_at=None)
+    most, first_seconds, longest_seconds = PATIENCE[record.failure]
+    count = record.attempts.get(record.failure, 0)
+    if count >= most:
+        return replace(record, retry_at=None)
+    return replace(record, retry_at=now + Backoff(first_seconds, longest_seconds, count).delay_seconds(jitter))
+
+
+def reported_state(record: InstallRecord) -> InstallState:
+    """Return the state as the server is told."""
+    if record.state in UNDER_WAY:
+        return "installing"
+    return record.state  # type: ignore[return-value]

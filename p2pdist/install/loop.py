@@ -1,0 +1,274 @@
+"""The patch life on this PC: what is there already, what comes next, and when; `carrying_out` does it."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+import structlog
+import trio
+from msgspec.structs import replace
+
+from p2pdist.install import local_time
+from p2pdist.install.executor import CarryingOut
+from p2pdist.install.installer import Installer
+from p2pdist.install.journal import JournalKeeper, Name, RecordGoneError
+from p2pdist.install.lifecycle import (
+    LONGEST_RETRY_SECONDS,
+    STAYS_BACK,
+    UNDER_WAY,
+    InstallRecord,
+    Journal,
+    LifeEvent,
+    step,
+)
+from p2pdist.install.plan import Offer, PlanRow, plan_rows
+from p2pdist.pc import system
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.identifiers import TorrentHash
+
+LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: what is due is looked at again this often
+LOOK_SECONDS = 3_600.0  # between detections of what is settled: somebody may have removed it
+PLAN_KEPT_SECONDS = 5.0  # reasons have minutes in them, not seconds
+RESTART_MINUTES = 5  # for whoever is at the PC to save their work
+RESTART_LASTS_SECONDS = 600.0  # a restart that has not come by then was called off
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the rest of the daemon knows, and is told."""
+
+    blackout_until: Callable[[], datetime | None]
+    """Until when nothing may be installed; None: no blackout now."""
+    damaged: Callable[[TorrentHash], Awaitable[None]]
+    """Told of a file that is not what was proven."""
+    facts_changed: Callable[[], None]
+    """Told after each installation: other patches may apply now."""
+    at_work: trio.Lock = field(default_factory=trio.Lock)
+    """Held while something is installed: nothing else may end the daemon's parts meanwhile."""
+
+
+class Installs:
+    """All methods run in the daemon's one trio thread."""
+
+    def __init__(
+        self,
+        home: EndpointHome,
+        installer: Installer,
+        offers: Callable[[], Sequence[Offer]],
+        around: Surroundings,
+        *,
+        may_restart: bool,
+        now: Callable[[], float] = time.time,
+        zone: Callable[[], tzinfo] = local_time.zone,
+    ) -> None:
+        self._home = home
+        self._installer = installer
+        self._offers = offers
+        self._around = around
+        self._may_restart = may_restart
+        self._now = now
+        self._zone = zone
+        self.keeper = JournalKeeper(home, now)
+        self.carrying_out = CarryingOut(home, installer, self.keeper, around.at_work)
+        self.problem = ""
+        """Why nothing is installed, in words; empty while all is well."""
+        self.looked = False
+        """Whether detection has been asked of everything since the start."""
+        self._looked_at: dict[Name, float] = {}
+        self._last_offers: dict[Name, Offer] = {}
+        """Of what is under way: it comes to its end also when it is withdrawn meanwhile."""
+        self._planned: tuple[float, list[Offer], Journal, list[PlanRow]] | None = None
+        self._wake = trio.Event()
+        self._restart_at = -math.inf
+
+    @property
+    def journal(self) -> Journal:
+        """The journal as it is on disk."""
+        return self.keeper.journal
+
+    async def load(self) -> None:
+        """Read the journal. Call once, first. Raises `OSError`."""
+        await self.keeper.load()
+
+    def wake(self) -> None:
+        """Look at once: something has changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Install what is due, until cancelled. An installer that runs then may come to its end."""
+        while True:
+            self._wake = trio.Event()
+            wait = await self.step()
+            with trio.move_on_after(wait):
+                await self._wake.wait()
+
+    def plan(self) -> list[PlanRow]:
+        """Return every patch in the order of installation, with what becomes of it as of now."""
+        now, offers = self._now(), list(self._offers())
+        if self._planned is not None:
+            at, known, journal, rows = self._planned
+            if 0 <= now - at < PLAN_KEPT_SECONDS and journal is self.journal and known == offers:
+                return rows
+        rows = plan_rows(offers, self.journal, now, self._zone(), blackout_until=self._around.blackout_until())
+        self._planned = now, offers, self.journal, rows
+        return rows
+
+    async def step(self) -> float:
+        """Do what is due now: one decision at most. Return after how many seconds to look again."""
+        try:
+            wait = await self._step()
+        except RecordGoneError:
+            return 1.0
+        except OSError as error:
+            self.problem = (
+                f"Nothing can be installed: {self._home.installs} cannot be written ({error.strerror}). "
+                "Make room, or check the disk."
+            )
+            log.error("the journal cannot be written", path=str(self._home.installs), cause=error.strerror)  # noqa: TRY400
+            return LONGEST_WAIT_SECONDS
+        self.problem = ""
+        return wait
+
+    async def _step(self) -> float:
+        offers = {offer.name: offer for offer in self._offers()}
+        await self._take_up(offers)
+        self._remember(offers)
+        for record in self.journal.records:
+            name = (record.patch_id, record.version)
+            offer = offers.get(name) or self._last_offers.get(name)
+            if offer is not None and (
+                record.state in UNDER_WAY or (record.state, record.undo_asked) == ("installed", True)
+            ):
+                await self.carrying_out.carry_on(offer)
+                self._done()
+                return 0.0
+        await self._look(offers)
+        self._planned = None
+        rows = self.plan()
+        due = next((row for row in rows if row.due), None)
+        if due is not None and not self._restarts:
+            await self._install(due)
+            return 0.0
+        await self._restart_if_due(rows)
+        waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
+        return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
+
+    def _remember(self, offers: dict[Name, Offer]) -> None:
+        """Keep the offers of what has been begun: it is ended, and rolled back, also when it is withdrawn."""
+        known = self._last_offers
+        self._last_offers = {}
+        for record in self.journal.records:
+            name = (record.patch_id, record.version)
+            offer = offers.get(name)
+            if offer is None and name in known:
+                offer = dataclasses.replace(known[name], file=None)  # its file goes with it
+            if offer is not None and not record.untouched:
+                self._last_offers[name] = offer
+
+    async def _install(self, row: PlanRow) -> None:
+        assert row.record is not None
+        self._last_offers[row.offer.name] = row.offer
+        good = await self.carrying_out.begin(row.offer, row.reason, row.record)
+        self._done()
+        if not good and row.offer.payload is not None:
+            await self._around.damaged(TorrentHash(row.offer.payload.torrent_hash))
+
+    def _done(self) -> None:
+        self._looked_at.clear()  # what one installation brings may be what another detects
+        self._around.facts_changed()
+
+    async def _take_up(self, offers: dict[Name, Offer]) -> None:
+        """Begin a record for each new patch; forget those of withdrawn ones with which nothing has happened."""
+        now = self._now()
+        required = {relation for offer in offers.values() for relation in offer.manifest.requires}
+        wanted = [
+            name
+            for name, offer in offers.items()
+            # one that does not apply, and is needed by another, may be here all the same
+            if offer.manifest.install is not None and (not offer.not_applicable or required & {name[0], "@".join(name)})
+        ]
+
+        def change(journal: Journal) -> Journal:
+            known = {(record.patch_id, record.version) for record in journal.records}
+            new = [
+                InstallRecord(patch_id=name[0], version=name[1], state="waiting", first_seen_at=now, changed_at=now)
+                for name in wanted
+                if name not in known
+            ]
+            kept = [
+                record
+                for record in journal.records
+                if not offers or (record.patch_id, record.version) in offers or not record.untouched
+            ]
+            return replace(journal, records=(*kept, *new)) if new or len(kept) < len(known) else journal
+
+        await self.keeper.change(change)
+
+    async def _look(self, offers: dict[Name, Offer]) -> None:
+        """Ask detection of everything that is settled or waits, where that is long ago; begin retries that are due."""
+        for name, offer in offers.items():
+            record, now = self.keeper.record(name), self._now()
+            if record is None:
+                continue
+            if record.retry_at is not None and not now < record.retry_at <= now + LONGEST_RETRY_SECONDS:
+                await self._retry(name)  # also where a clock was ahead when it failed
+            looked_at = self._looked_at.get(name)
+            if looked_at is not None and 0 <= now - looked_at < LOOK_SECONDS:
+                continue
+            self._looked_at[name] = now
+            answer = await self._installer.detected(offer.manifest)
+            await self._take_answer(name, answer.holds, answer.words)
+        self.looked = True
+
+    async def _retry(self, name: Name) -> None:
+        def retried(record: InstallRecord) -> InstallRecord:
+            return record if record.retry_at is None else step(record, LifeEvent.RETRIED, self._now())
+
+        await self.keeper.update(name, retried, LifeEvent.RETRIED.value)
+
+    async def _take_answer(self, name: Name, holds: bool, words: str) -> None:
+        record = self.keeper.record(name)
+        if record is None or record.state in UNDER_WAY:
+            return
+        # what did harm, or was taken back, is not well because it is there: somebody has to say so
+        if holds and record.state != "installed" and not (record.failure in STAYS_BACK and record.state != "waiting"):
+            event, what = LifeEvent.DETECTED, f"is here already: {words}"
+        elif not holds and record.state == "installed" and not self._just_installed(record):
+            event, what = LifeEvent.NOT_DETECTED, f"is not here any more: {words}"
+        else:
+            return
+        await self.keeper.update(name, lambda r: step(r, event, self._now()) if r.state == record.state else r, what)
+
+    def _just_installed(self, record: InstallRecord) -> bool:
+        """Whether we installed it so lately that two patches may be undoing each other, or a check flaps."""
+        return record.decision > 0 and 0 <= self._now() - record.changed_at < LOOK_SECONDS
+
+    @property
+    def _restarts(self) -> bool:
+        """Whether the PC is about to be restarted: nothing is begun that this would cut off."""
+        return 0 <= self._now() - self._restart_at < RESTART_LASTS_SECONDS
+
+    async def _restart_if_due(self, rows: Sequence[PlanRow]) -> None:
+        """Restart the PC for a patch that asks for it, in a window."""
+        boot = system.boot_id()
+        for row in rows:
+            if row.record is None or row.record.restart_boot is None:
+                continue
+            if row.record.restart_boot != boot:
+                await self.keeper.update(
+                    row.offer.name, lambda r: replace(r, restart_boot=None), "the PC has been restarted"
+                )
+            elif row.restart_due and self._may_restart and not self._restarts:
+                outcome = await self._installer.restart_pc(
+                    RESTART_MINUTES, f"This PC restarts in {RESTART_MINUTES} minutes to finish {row.offer.label}."
+                )
+                if outcome.succeeded:
+                    self._restart_at = self._now()
+                await self.keeper.update(
+                    row.offer.name, lambda r: r, f"the PC is restarted: {outcome.words}", outcome.output
+                )

@@ -1,0 +1,99 @@
+"""In which order patches are installed on a PC, and why one waits. Pure.
+
+A patch may *require* others (they come first), *supersede* others (they are not installed any more) and *conflict*
+with others (never both). The order is topological; among those that may come next, the one published first does.
+"""
+
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from p2pdist.shared.manifest.relations import OrderedPatch, PatchRef, Related, in_order
+
+
+class Standing(enum.Enum):
+    """How a patch stands on this PC."""
+
+    INSTALLED = "installed"
+    """Detected here, whoever installed it."""
+    APPLICABLE = "applicable"
+    NOT_APPLICABLE = "does not apply here"
+    FAILED = "failed"
+
+
+class StepKind(enum.Enum):
+    """What becomes of a patch."""
+
+    INSTALL = "to be installed"
+    WAIT = "waits"
+    SKIP = "not needed"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One patch in the plan."""
+
+    ref: PatchRef
+    kind: StepKind
+    reason: str
+    """In words, for `p2pdist plan`; empty for what may be installed at once."""
+
+
+def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, Standing]) -> list[PlanStep]:
+    """Return what becomes of each patch that is rolled out to this PC, in the order of installation.
+
+    ``standings`` has every one of ``patches``. Raises `OrderError` for a cycle, which publishing refuses.
+    """
+    steps: dict[PatchRef, PlanStep] = {}
+    related = Related(patches)
+    for patch in in_order(patches):
+        kind, reason = _becomes(patch, related, standings, steps)
+        steps[patch.ref] = PlanStep(patch.ref, kind, reason)
+    return list(steps.values())
+
+
+def _becomes(
+    patch: OrderedPatch,
+    related: Related,
+    standings: Mapping[PatchRef, Standing],
+    before: Mapping[PatchRef, PlanStep],
+) -> tuple[StepKind, str]:
+    standing = standings[patch.ref]
+    if standing is not Standing.APPLICABLE:
+        kind = StepKind.BLOCKED if standing is Standing.FAILED else StepKind.SKIP
+        return kind, standing.value
+    for other in related.replacing(patch.ref):
+        if standings[other.ref] is not Standing.NOT_APPLICABLE:
+            return StepKind.SKIP, f"superseded by {other.ref}"
+    for other in related.excluded(patch):
+        if standings[other.ref] is Standing.INSTALLED:
+            return StepKind.BLOCKED, f"conflicts with {other.ref}, which is installed"
+        step = before.get(other.ref)
+        if step is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT):
+            return StepKind.BLOCKED, f"conflicts with {other.ref}, which was published first"
+    return _requirements(patch, related, standings, before)
+
+
+def _requirements(
+    patch: OrderedPatch,
+    related: Related,
+    standings: Mapping[PatchRef, Standing],
+    before: Mapping[PatchRef, PlanStep],
+) -> tuple[StepKind, str]:
+    waits = []
+    for relation in patch.requires:
+        able = related.able(relation)
+        if any(standings[other.ref] is Standing.INSTALLED for other in able):
+            continue
+        coming = [
+            other
+            for other in able
+            if (step := before.get(other.ref)) is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT)
+        ]
+        if coming:
+            waits.append(f"needs {coming[-1].ref} first")
+            continue
+        why = f"{before[able[0].ref].reason}" if able and able[0].ref in before else "is not rolled out to this PC"
+        return StepKind.BLOCKED, f"needs {relation}: {why}"
+    return (StepKind.WAIT, ", ".join(waits)) if waits else (StepKind.INSTALL, "")

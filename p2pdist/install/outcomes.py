@@ -1,0 +1,106 @@
+"""What an installation and a check came to, in words for people. Pure."""
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from p2pdist.install.command_lines import DerivedCheck
+from p2pdist.shared.manifest.recipe import PackageCheck, UnitCheck
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
+
+SIGNALS = {1: "SIGHUP", 2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM"}
+LOCKED = ("lock was locked by another process", "can't create transaction lock", "is locked by another")
+
+_HINTS = (
+    (("No space left on device", "not enough disk space"), "the disk is full"),
+    (LOCKED, "another program is installing packages at this moment"),
+    (("dependency problems", "Failed dependencies"), "packages that it depends on are missing"),
+)
+
+
+PackageStates: TypeAlias = tuple[tuple[str, str], ...]
+"""(state, version) of a package; several: architectures, or kernels side by side.
+
+Of a package whose first installation was cut off, the version is "".
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How carrying something out ended; whether it is installed, only a check says."""
+
+    succeeded: bool
+    words: str
+    """For people: exit code, timeout, disk full."""
+    output: str = ""
+    """The end of what it wrote, printable."""
+    reboot: bool = False
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class CheckAnswer:
+    """Whether a check holds, and what was seen."""
+
+    holds: bool
+    words: str
+
+
+def printable(data: bytes) -> str:
+    """Return a program's output as text of lines, with no sign that moves a terminal's cursor."""
+    text = data.decode(errors="replace").replace("\r\n", "\n").replace("\t", " ")
+    return "".join(sign if sign == "\n" or sign.isprintable() else "�" for sign in text)
+
+
+def exit_words(program: str, code: int, output: str) -> str:
+    """Return how a program ended, with the reason where its output has a known one."""
+    if code < 0:
+        ended = f"{program} was ended by {SIGNALS.get(-code, f'signal {-code}')}"
+    else:
+        ended = f"{program} ended with exit code {code}"
+    hint = next((words for signs, words in _HINTS if any(sign in output for sign in signs)), None)
+    return f"{ended}: {hint}" if hint else ended
+
+
+def package_states(output: str) -> PackageStates:
+    """Return what a package query wrote, without states that mean that it is not there."""
+    states = []
+    for line in output.splitlines():
+        state, _, version = line.strip().partition(" ")
+        if state and state not in {"not-installed", "config-files"}:
+            states.append((state, version))
+    return tuple(states)
+
+
+def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosystem) -> CheckAnswer:
+    """Return whether the queried package is installed, whole, in the wanted version or a later one."""
+    if not states:
+        return CheckAnswer(False, f"{check.name} is not installed")
+    whole = [version for state, version in states if state == "installed"]
+    if not whole:
+        state, version = states[0]
+        return CheckAnswer(False, f"{f'{check.name} {version}'.rstrip()} is not whole but {state}")
+    try:
+        wanted = parse_version(check.at_least, ecosystem)
+        of = {version: parse_version(_compared(version, check), ecosystem) for version in whole}
+    except InvalidVersionError as error:
+        return CheckAnswer(False, f"{check.name} {whole[0]} cannot be compared: {error}")
+    newest = max(of, key=of.__getitem__)
+    if of[newest] < wanted:
+        return CheckAnswer(False, f"{check.name} {newest} is installed, {check.at_least} is wanted")
+    return CheckAnswer(True, f"{check.name} {newest} is installed")
+
+
+def _compared(version: str, check: PackageCheck) -> str:
+    return re.sub(r"^[0-9]+:", "", version) if isinstance(check, DerivedCheck) else version
+
+
+def unit_answer(check: UnitCheck, code: int, output: str, *, windows: bool) -> CheckAnswer:
+    """Return whether a unit, or service of Windows, runs."""
+    if windows:
+        # what the lines and states are called is in the system's language: TYPE, in hex, comes first, then STATE
+        numbers = re.findall(r"^[ \t]+[^:\n]*:[ \t]*([0-9A-Fa-f]+)(?=\s|$)", output, re.MULTILINE)
+        running = code == 0 and numbers[1:2] == ["4"]
+        return CheckAnswer(running, f"the service {check.unit} {'runs' if running else 'does not run'}")
+    lines = output.split()
+    return CheckAnswer(code == 0, f"{check.unit} is {lines[0] if lines else 'unknown to systemd'}")

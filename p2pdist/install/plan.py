@@ -1,0 +1,164 @@
+"""What is to be done on this PC now, and why everything else waits: order, schedule and retries together. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord, Journal, reported_state
+from p2pdist.install.order import PlanStep, Standing, StepKind, plan
+from p2pdist.install.schedule import Deferrals, Schedule, When, decide, schedule_of
+from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, PatchRef
+from p2pdist.shared.wire.messages import InstallState
+
+NOT_HERE = "its file is not here yet"
+_NOT_BEGUN = frozenset({"waiting", "failed", "rolled_back"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A patch that is rolled out to this PC, as far as it has come."""
+
+    manifest: Manifest
+    sequence: int
+    payload: Payload | None
+    """The variant for this PC; None: it does not apply here."""
+    file: str | None
+    """Path of its proven file; None: not here yet."""
+    not_applicable: str = ""
+    """Why it does not apply, in words; empty: it does."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Patch id and version."""
+        return self.manifest.patch_id, self.manifest.version
+
+    @property
+    def label(self) -> str:
+        """Patch id and version, for people."""
+        return self.manifest.name
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One patch in the plan."""
+
+    offer: Offer
+    record: InstallRecord | None
+    """None: nothing is to be installed of it."""
+    kind: StepKind
+    reason: str
+    """In words; empty for what is installed next."""
+    due: bool = False
+    """It is installed now."""
+    again_at: float | None = None
+    """When the reason is over at the latest, in seconds since 1970; None: nobody knows."""
+    due_at: float | None = None
+    """Deadline with its grace."""
+    restart_due: bool = False
+    """The PC has to be restarted for it, and may be now."""
+
+    @property
+    def state(self) -> InstallState:
+        """As the server is told."""
+        if self.offer.not_applicable and (self.record is None or self.record.state in _NOT_BEGUN):
+            return "not_applicable"
+        return "" if self.record is None else reported_state(self.record)
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is left to be done."""
+        return self.kind is StepKind.SKIP or self.offer.manifest.install is None
+
+
+def plan_rows(
+    offers: Sequence[Offer], journal: Journal, now: float, zone: tzinfo, *, blackout_until: datetime | None
+) -> list[PlanRow]:
+    """Return every offer in the order of installation; of those that are due, emergencies first."""
+    by_ref = {_ref(offer): offer for offer in offers}
+    known = {PatchRef(record.patch_id, record.version): record for record in journal.records}
+    records = {ref: known.get(ref) for ref in by_ref}
+    standings = {ref: _standing(offer, records[ref]) for ref, offer in by_ref.items()}
+    try:
+        steps = plan([ordered(offer) for offer in offers], standings)
+    except OrderError as error:  # publishing refuses it; a rollout of old and new may still bring it together
+        steps = [PlanStep(ref, StepKind.BLOCKED, str(error)) for ref in by_ref]
+    at = datetime.fromtimestamp(now, UTC)
+    rows = [_row(by_ref[step.ref], records[step.ref], step, at, zone, blackout_until) for step in steps]
+    return sorted(rows, key=lambda row: not (row.due and row.offer.manifest.schedule.emergency))
+
+
+def ordered(offer: Offer) -> OrderedPatch:
+    """Return the offer's place among the others."""
+    manifest = offer.manifest
+    return OrderedPatch(_ref(offer), offer.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+
+
+def _ref(offer: Offer) -> PatchRef:
+    return PatchRef(*offer.name)
+
+
+def _standing(offer: Offer, record: InstallRecord | None) -> Standing:
+    if record is not None and record.state == "installed":
+        return Standing.INSTALLED
+    if offer.not_applicable:
+        return Standing.NOT_APPLICABLE
+    if offer.manifest.install is None:  # it is done when it is here
+        return Standing.APPLICABLE if offer.file is None else Standing.INSTALLED
+    if record is not None and record.state in ("failed", "rolled_back") and record.retry_at is None:
+        return Standing.FAILED
+    return Standing.APPLICABLE
+
+
+def _row(
+    offer: Offer,
+    record: InstallRecord | None,
+    step: PlanStep,
+    at: datetime,
+    zone: tzinfo,
+    blackout_until: datetime | None,
+) -> PlanRow:
+    schedule = schedule_of(offer.manifest.schedule, zone)
+    due_at = schedule.forced_at.timestamp() if schedule.forced_at else None
+    reason = step.reason
+    if step.kind is StepKind.SKIP and offer.not_applicable and not (record and record.state == "installed"):
+        reason = offer.not_applicable
+    if step.kind is StepKind.BLOCKED and record is not None and record.reason:
+        reason = record.reason
+    restarts = record is not None and record.restart_boot is not None
+    restart_due = restarts and _may_restart(schedule, offer, at, zone, blackout_until)
+    row = PlanRow(offer, record, step.kind, reason, due_at=due_at, restart_due=restart_due)
+    if step.kind is not StepKind.INSTALL:
+        return row
+    if record is not None and record.state in UNDER_WAY:
+        return _because(row, "under way")
+    if record is not None and record.retry_at is not None:
+        return _because(row, f"tried again later: {record.reason}", record.retry_at)
+    if offer.manifest.install is None or record is None or offer.file is None:
+        return _because(row, NOT_HERE)
+    deferrals = Deferrals(
+        record.deferral_count,
+        # one that a clock ahead of the time has made is over when it would have been
+        None
+        if record.deferred_until is None
+        else min(datetime.fromtimestamp(record.deferred_until, UTC), at + schedule.longest_deferral),
+    )
+    decision = decide(schedule, deferrals, at, zone, blackout_until=blackout_until)
+    again_at = decision.again_at.timestamp() if decision.again_at else None
+    if not decision.install:
+        return _because(row, str(decision.when), again_at)
+    return PlanRow(offer, record, step.kind, str(decision.when), due=True, due_at=due_at)
+
+
+def _because(row: PlanRow, reason: str, again_at: float | None = None) -> PlanRow:
+    return PlanRow(
+        row.offer, row.record, row.kind, reason, again_at=again_at, due_at=row.due_at, restart_due=row.restart_due
+    )
+
+
+def _may_restart(schedule: Schedule, offer: Offer, at: datetime, zone: tzinfo, blackout_until: datetime | None) -> bool:
+    """Whether the patch's reboot policy lets the PC be restarted now: within a window of its own."""
+    if offer.manifest.schedule.reboot != "window" or not schedule.windows:
+        return False
+    when = decide(Schedule(windows=schedule.windows), Deferrals(), at, zone, blackout_until=blackout_until).when
+    return when is When.WINDOW

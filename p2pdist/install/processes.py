@@ -1,0 +1,189 @@
+"""Running one program to its end: the one place that starts processes on an endpoint. For `installer` alone."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from p2pdist.install.command_lines import kill_tree_command
+
+LINGER_SECONDS = 1.0  # for the last output, when a service that was started holds on to the pipe
+KILLED_SECONDS = 10.0  # until a killed process is gone; longer only in the kernel, on a broken disk
+GROUP_END_SECONDS = 5.0  # until the processes that it started are gone as well
+GROUP_POLL_SECONDS = 0.02
+OUTLIVED_POLL_SECONDS = 0.5
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_WINDOWS_NAMES = (
+    "SystemRoot", "SystemDrive", "windir", "ComSpec", "PATH", "PATHEXT", "TEMP", "TMP", "ALLUSERSPROFILE",
+    "ProgramData", "ProgramFiles", "ProgramFiles(x86)", "CommonProgramFiles", "CommonProgramFiles(x86)",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    code: int | None
+    """Negative: by this signal. None: it did not end in time, and was killed with all of its group."""
+    output: bytes
+    """The last of what it wrote."""
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the same few variables whoever started the daemon, and however."""
+    if os.name == "nt":
+        return {name: os.environ[name] for name in _WINDOWS_NAMES if name in os.environ}
+    return {
+        "PATH": _PATH,
+        "LANG": "C.UTF-8",
+        "HOME": "/root" if os.geteuid() == 0 else str(Path.home()),
+        "DEBIAN_FRONTEND": "noninteractive",
+    }
+
+
+async def run(
+    argv: tuple[str, ...],
+    timeout_seconds: float,
+    *,
+    max_output_bytes: int,
+    with_errors: bool,
+    pass_descriptor: int | None = None,
+    record: Path | None = None,
+) -> Ended:
+    """Run a program in a group of its own, with nothing to read, and wait for it. Raises `OSError` at its start.
+
+    Only the last ``max_output_bytes`` are kept, with what goes to standard error only if asked for. Cancelled
+    or late, no process of the group is left; a service that left the group goes on. While it runs, ``record``
+    says so to `end_of_outlived`; it stays of a process that does not even end when it is killed.
+    """
+    process = await trio.lowlevel.open_process(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
+        cwd="/" if os.name != "nt" else None,
+        env=clean_environment(),
+        pass_fds=() if pass_descriptor is None else (pass_descriptor,),
+        start_new_session=os.name != "nt",
+    )
+    assert process.stdout is not None
+    output = bytearray()
+    late = False
+    try:
+        if record is not None:
+            _write_record(record, process.pid)
+        async with trio.open_nursery() as nursery:
+            drained = trio.Event()
+            nursery.start_soon(_drain, process.stdout, output, max_output_bytes, drained)
+            with trio.move_on_after(timeout_seconds):
+                await process.wait()
+            if process.returncode is None:
+                late = True
+                await _kill(process)
+            with trio.move_on_after(LINGER_SECONDS):
+                await drained.wait()
+            nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True):
+            if process.returncode is None and not late:
+                await _kill(process)
+            await process.stdout.aclose()
+        if record is not None and process.returncode is not None:
+            _forget(record)
+    return Ended(None if late else process.returncode, bytes(output))
+
+
+async def end_of_outlived(record: Path, timeout_seconds: float) -> None:
+    """Wait for a process that outlived the daemon (kill -9) that started it; kill it with its group when it is late."""
+    group = await trio.to_thread.run_sync(_recorded, record)
+    if group is None:
+        return
+    with trio.move_on_after(timeout_seconds):
+        while await trio.to_thread.run_sync(_recorded, record):  # noqa: ASYNC110 — it is nobody's child any more
+            await trio.sleep(OUTLIVED_POLL_SECONDS)
+    if await trio.to_thread.run_sync(_recorded, record):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+        with trio.move_on_after(GROUP_END_SECONDS):
+            while await trio.to_thread.run_sync(_group_lives, group):  # noqa: ASYNC110
+                await trio.sleep(GROUP_POLL_SECONDS)
+    _forget(record)
+
+
+def _write_record(record: Path, process_id: int) -> None:
+    with contextlib.suppress(OSError):  # where systems do not tell, or nothing can be written, it is not waited for
+        identity = _identity(process_id)
+        record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record.write_text(identity)
+
+
+def _recorded(record: Path) -> int | None:
+    """Return the recorded process if it, and no other of the same number, still runs."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = record.read_text()
+        process_id = int(text.split()[0])
+        if text == _identity(process_id):
+            return process_id
+    return None
+
+
+def _identity(process_id: int) -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    fields = Path(f"/proc/{process_id}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    state, started_at = fields[0], fields[19]
+    if state in "ZX":
+        raise ProcessLookupError(process_id)
+    return f"{process_id} {started_at} {boot}"
+
+
+def _forget(record: Path) -> None:
+    with contextlib.suppress(OSError):
+        record.unlink(missing_ok=True)
+
+
+async def _drain(stream: trio.abc.ReceiveStream, output: bytearray, most: int, drained: trio.Event) -> None:
+    async for data in stream:
+        output += data
+        del output[:-most]
+    drained.set()
+
+
+async def _kill(process: trio.Process) -> None:
+    """Kill the process, which was not waited for yet, with its group, and wait a while until all are gone."""
+    with trio.CancelScope(shield=True):
+        if os.name == "nt":
+            with contextlib.suppress(OSError):
+                await run(kill_tree_command(process.pid).argv, GROUP_END_SECONDS, max_output_bytes=1, with_errors=False)
+            process.kill()
+            with trio.move_on_after(KILLED_SECONDS):
+                await process.wait()
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with trio.move_on_after(KILLED_SECONDS):
+            await process.wait()
+        with trio.move_on_after(GROUP_END_SECONDS):
+            while await trio.to_thread.run_sync(_group_lives, process.pid):  # noqa: ASYNC110 — nothing tells of it
+                await trio.sleep(GROUP_POLL_SECONDS)
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group still runs; a dead one that init has not heard of yet does not."""
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    found = False
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # "PID (NAME) STATE PARENT GROUP …", and a name may have brackets and blanks
+            state, _, its_group = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            found = True
+            if int(its_group) == group and state not in "ZX":
+                return True
+    return not found  # without /proc, only the signal tells

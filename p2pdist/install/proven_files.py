@@ -1,0 +1,205 @@
+"""A payload opened once, proven, and run as what was opened; and the files that checks look at."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import trio
+
+from p2pdist.install.outcomes import CheckAnswer
+from p2pdist.shared import durable_files
+from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
+
+if sys.platform == "linux":
+    import fcntl
+
+HASH_CHUNK_BYTES = 1 << 20
+LOOK_SECONDS = 60.0  # for one file of a check: some 5 GB of an old disk
+MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
+DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
+DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
+MAX_SEALED_BYTES = 64 << 20  # of a payload that is run from memory: scripts and most packages; there is one at a time
+_RUN = "run-"  # begins the names of private copies' directories
+# without O_NONBLOCK, opening a pipe that took the file's place would wait for somebody to write
+_LOOK_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+_FLAGS = _LOOK_FLAGS | getattr(os, "O_NOFOLLOW", 0)
+
+
+class PayloadChangedError(Exception):
+    """The file is missing or cannot be read, or its bytes are not those that were signed. Nothing was run."""
+
+
+@asynccontextmanager
+async def proven(install: Install, file: Path, sha256: str, scratch: Path) -> AsyncIterator[tuple[BinaryIO, str]]:
+    """Open a payload once, prove its bytes, and give what was opened, with a name under which it can be run.
+
+    The name is of the descriptor, or of a private copy in ``scratch`` where descriptors have no names: what is
+    run is what was proven, whatever takes the place of ``file`` meanwhile. On Linux, what is opened is a sealed
+    copy in memory, so that nothing written into ``file`` reaches it either; larger ones than `MAX_SEALED_BYTES`
+    are ``file`` itself. Raises `PayloadChangedError`, or
+    `OSError` when it cannot be copied.
+    """
+    copy = None
+    if not isinstance(install, ArchiveInstall) and not DESCRIPTORS_HAVE_NAMES:
+        copy = scratch / f"{_RUN}{secrets.token_hex(6)}" / f"payload{_suffix(install)}"
+    payload = await trio.to_thread.run_sync(open_proven, file, sha256, copy)
+    try:
+        yield payload, f"{DESCRIPTORS}/{payload.fileno()}" if copy is None else str(copy)
+    finally:
+        payload.close()
+        if copy is not None:
+            shutil.rmtree(copy.parent, ignore_errors=True)
+
+
+def _suffix(install: Install) -> str:
+    """Return the end of a file's name by which Windows knows what to do with it."""
+    match install:
+        case MsiInstall():
+            return ".msi"
+        case MsuInstall():
+            return ".msu"
+        case ExeInstall():
+            return ".exe"
+        case ScriptInstall(interpreter="powershell"):
+            return ".ps1"
+    return ""
+
+
+def open_proven(file: Path, sha256: str, copy: Path | None) -> BinaryIO:
+    """Return what was proven of ``file``: a sealed copy in memory, or itself. Blocking, in a thread of trio's.
+
+    If given, ``copy`` is made of it, and it is itself.
+    """
+    payload = _open_payload(file)
+    with contextlib.ExitStack() as closed:
+        closed.enter_context(payload)
+        memory = None
+        length_bytes = os.fstat(payload.fileno()).st_size
+        if copy is None and length_bytes <= MAX_SEALED_BYTES:
+            memory = _sealable()
+        try:
+            if memory is not None:
+                closed.enter_context(memory)
+                digest = _copy_and_hash(payload, memory, length_bytes)
+                memory.flush()
+                _seal(memory)
+            elif copy is not None:
+                with _private(copy) as target:
+                    digest = _copy_and_hash(payload, target, length_bytes)
+            else:
+                digest = _copy_and_hash(payload, None, length_bytes)
+            if digest != sha256:
+                raise PayloadChangedError(f"{file} is not what was signed any more")
+            proven_file = payload if memory is None else memory
+            proven_file.seek(0)
+        except BaseException:
+            if copy is not None:
+                shutil.rmtree(copy.parent, ignore_errors=True)
+            raise
+        closed.pop_all()
+    if memory is not None:
+        payload.close()
+    return proven_file
+
+
+def _open_payload(file: Path) -> BinaryIO:
+    try:
+        payload = _open(file, _FLAGS)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise PayloadChangedError(f"{file} became a link") from error
+        raise PayloadChangedError(f"{file} cannot be opened: {error.strerror or error}") from error
+    if payload is None:
+        raise PayloadChangedError(f"{file} is no file any more")
+    return payload
+
+
+def _sealable() -> BinaryIO | None:
+    """Return an empty file in memory; None where the system has none that can be sealed, or refuses it."""
+    if sys.platform == "linux" and DESCRIPTORS_HAVE_NAMES:
+        with contextlib.suppress(OSError):
+            return open(os.memfd_create("payload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
+    return None
+
+
+def _seal(memory: BinaryIO) -> None:
+    if sys.platform == "linux":
+        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(memory.fileno(), fcntl.F_ADD_SEALS, seals)
+
+
+def _private(copy: Path) -> BinaryIO:
+    for left in copy.parent.parent.glob(f"{_RUN}*"):  # of a run that was cut off: there is one at a time
+        shutil.rmtree(left, ignore_errors=True)
+    durable_files.make_directory(copy.parent, mode=0o700)
+    return open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o500), "wb")
+
+
+def _open(path: Path, flags: int) -> BinaryIO | None:
+    """Open a file; None for what is no regular one, of which nothing is read."""
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return open(descriptor, "rb")
+
+
+def _copy_and_hash(payload: BinaryIO, target: BinaryIO | None, length_bytes: int) -> str:
+    digest = hashlib.sha256()
+    while chunk := _read(payload):
+        trio.from_thread.check_cancelled()
+        length_bytes -= len(chunk)
+        if length_bytes < 0:  # what grows meanwhile fills neither memory nor disk
+            raise PayloadChangedError("a payload became longer while it was read")
+        digest.update(chunk)
+        if target is not None:
+            target.write(chunk)
+    return digest.hexdigest()
+
+
+def _read(payload: BinaryIO) -> bytes:
+    try:
+        return payload.read(HASH_CHUNK_BYTES)
+    except OSError as error:
+        raise PayloadChangedError(f"a payload cannot be read: {error.strerror or error}") from error
+
+
+async def look_at_file(path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter) -> CheckAnswer:
+    """Return whether a file is there, with this content (``sha256``; None: any).
+
+    A look that a dead disk or file server does not answer is given up; its thread keeps its place among ``looks``.
+    """
+    with trio.move_on_after(LOOK_SECONDS):
+        return await trio.to_thread.run_sync(_look_at_file, path, shown, sha256, abandon_on_cancel=True, limiter=looks)
+    return CheckAnswer(False, f"{shown} could not be looked at within {LOOK_SECONDS:.0f} s")
+
+
+def _look_at_file(path: Path, shown: str, sha256: str | None) -> CheckAnswer:
+    try:
+        if sha256 is None:
+            path.stat()
+            return CheckAnswer(True, f"{shown} is there")
+        digest = hashlib.sha256()
+        file = _open(path, _LOOK_FLAGS)
+        if file is None:
+            return CheckAnswer(False, f"{shown} is no file")
+        with file:
+            while chunk := file.read(HASH_CHUNK_BYTES):
+                trio.from_thread.check_cancelled()
+                digest.update(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return CheckAnswer(False, f"{shown} is missing")
+    except (OSError, ValueError) as error:
+        return CheckAnswer(False, f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}")
+    if digest.hexdigest() != sha256:
+        return CheckAnswer(False, f"{shown} has another content")
+    return CheckAnswer(True, f"{shown} has the wanted content")

@@ -1,0 +1,154 @@
+"""When a patch may be installed: windows in the PC's own time, deadlines, the user's deferrals, emergencies. Pure.
+
+In this order: a blackout forbids everything; an emergency waits for nothing else; after deadline and grace a patch
+is installed at any hour; before, the user may defer it and it waits for a window. Staging (fetching and proving) is
+not asked here: it happens ahead of all of this.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from p2pdist.shared.manifest.recipe import ScheduleRules
+from p2pdist.shared.manifest.windows import MaintenanceWindow, parse_window
+
+LOOK_AHEAD_DAYS = 8  # every day of the week begins once, also after a window that goes over midnight
+
+
+class When(enum.StrEnum):
+    """Why now, or why not yet: the closed list that people read."""
+
+    ANY_TIME = "may be installed at any time"
+    WINDOW = "a maintenance window is open"
+    EMERGENCY = "an emergency"
+    OVERDUE = "its deadline and grace are over"
+    BLACKOUT = "waits: a blackout"
+    NOT_BEFORE = "waits for its release on this PC"
+    DEFERRED = "waits: the user has deferred it"
+    NO_WINDOW = "waits for a maintenance window"
+
+
+INSTALLS = frozenset({When.ANY_TIME, When.WINDOW, When.EMERGENCY, When.OVERDUE})
+"""Reasons to install now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What the publisher and the rollout ask for."""
+
+    windows: tuple[MaintenanceWindow, ...] = ()
+    """None: at any hour."""
+    not_before: datetime | None = None
+    deadline: datetime | None = None
+    grace: timedelta = timedelta(0)
+    """After the deadline, for the user to save their work: windows count still, new deferrals do not."""
+    deferrals: int = 0
+    """How often the user may put it off."""
+    longest_deferral: timedelta = timedelta(days=1)
+    emergency: bool = False
+
+    @property
+    def forced_at(self) -> datetime | None:
+        """From when on neither windows nor the user count."""
+        return None if self.deadline is None else self.deadline + self.grace
+
+
+def schedule_of(rules: ScheduleRules, zone: tzinfo) -> Schedule:
+    """Return what a manifest asks for, on a PC in ``zone``. ``rules`` have passed `check_schedule`."""
+    return Schedule(
+        windows=tuple(parse_window(text) for text in rules.windows),
+        not_before=_moment(rules.not_before, zone),
+        deadline=_moment(rules.deadline, zone),
+        grace=timedelta(minutes=rules.grace_minutes),
+        deferrals=rules.deferrals,
+        longest_deferral=timedelta(minutes=rules.longest_deferral_minutes),
+        emergency=rules.emergency,
+    )
+
+
+def _moment(text: str | None, zone: tzinfo) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Deferrals:
+    """What the user has done so far with one patch."""
+
+    count: int = 0
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether to install now; if not, when to look again at the latest (None: somebody must act first)."""
+
+    when: When
+    again_at: datetime | None = None
+
+    @property
+    def install(self) -> bool:
+        """Whether to install now."""
+        return self.when in INSTALLS
+
+
+def decide(
+    schedule: Schedule, deferrals: Deferrals, now: datetime, zone: tzinfo, *, blackout_until: datetime | None = None
+) -> Decision:
+    """Return whether to install at ``now`` (aware). ``blackout_until``: nothing may happen until then."""
+    if blackout_until is not None and now < blackout_until:
+        return Decision(When.BLACKOUT, blackout_until)
+    if schedule.emergency:
+        return Decision(When.EMERGENCY)
+    forced_at = schedule.forced_at
+    if forced_at is not None and now >= forced_at:
+        return Decision(When.OVERDUE)
+    if schedule.not_before is not None and now < schedule.not_before:
+        return _wait(When.NOT_BEFORE, schedule.not_before, forced_at)
+    if deferrals.until is not None and now < deferrals.until:
+        return _wait(When.DEFERRED, deferrals.until, forced_at)
+    if not schedule.windows:
+        return Decision(When.ANY_TIME)
+    opens_at = next_opening(schedule.windows, now, zone)
+    if opens_at <= now:
+        return Decision(When.WINDOW)
+    return _wait(When.NO_WINDOW, opens_at, forced_at)
+
+
+def _wait(when: When, until: datetime, forced_at: datetime | None) -> Decision:
+    return Decision(when, until if forced_at is None else min(until, forced_at))
+
+
+def next_opening(windows: Sequence[MaintenanceWindow], now: datetime, zone: tzinfo) -> datetime:
+    """Return ``now`` while one of ``windows`` (not empty) is open, else when the next one opens."""
+    today = now.astimezone(zone).date()
+    found: list[datetime] = []
+    for offset in range(-1, LOOK_AHEAD_DAYS):
+        for window in windows:
+            times = window.opens(today + timedelta(days=offset), zone)
+            if times is not None and now < times[1]:
+                found.append(max(now, times[0]))
+    return min(found)
+
+
+class DeferralRefusedError(ValueError):
+    """The user may not put it off. The message says why."""
+
+
+def defer(schedule: Schedule, deferrals: Deferrals, now: datetime, wanted: timedelta) -> Deferrals:
+    """Return the deferrals after one more, of at most what the schedule allows. Raises `DeferralRefusedError`."""
+    if schedule.emergency:
+        raise DeferralRefusedError("An emergency cannot be deferred.")
+    if deferrals.count >= schedule.deferrals:
+        allowed = schedule.deferrals
+        raise DeferralRefusedError(
+            f"It has been deferred {deferrals.count} times, and {allowed} are allowed." if allowed else
+            "It cannot be deferred."
+        )  # fmt: skip
+    if schedule.deadline is not None and now >= schedule.deadline:
+        raise DeferralRefusedError("Its deadline is over.")
+    until = now + min(max(wanted, timedelta(0)), schedule.longest_deferral)
+    return Deferrals(deferrals.count + 1, until if schedule.deadline is None else min(until, schedule.deadline))

@@ -1,0 +1,1 @@
+"""How fast this PC swaps with its neighbours, and what its network carries besides."""

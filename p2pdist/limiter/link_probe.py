@@ -1,0 +1,122 @@
+"""The PC's network as it is now: cards, everybody's connections, kind of network, battery, processor.
+
+Everything here blocks, for a millisecond or less; the daemon calls it in worker threads.
+What differs by system is in `link_probe_linux` and `link_probe_other`, chosen here and nowhere else.
+"""
+
+import ipaddress
+import sys
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.limiter.link_report import MAX_SOCKETS, NicCounters, RawCounters, SocketReading
+from p2pdist.pc import system as local_facts
+from p2pdist.pc.network import Medium, NetworkState
+
+if sys.platform == "linux":
+    from p2pdist.limiter import link_probe_linux as system
+    from p2pdist.limiter import sock_diag
+else:
+    from p2pdist.limiter import link_probe_other as system
+
+HAS_SOCK_DIAG: Final = sys.platform == "linux"
+MAX_OWN_NETWORKS = 256
+
+
+def network_state(address: str | None, medium: Medium | None = None) -> NetworkState:
+    """Return the state of the network that ``address`` (one of ours) is on; ``medium``: what the admin says it is.
+
+    Raises `OSError` when the system does not tell its addresses.
+    """
+    interface = None if address is None else local_facts.interface_of(address)
+    battery = local_facts.battery()
+    if interface is None:
+        return NetworkState(medium=medium or Medium.UNKNOWN, counted=system.counted_cards(None), battery=battery)
+    speed = system.speed(interface)
+    if speed is None and not HAS_SOCK_DIAG and (megabits := local_facts.link_megabits(interface)):
+        speed = BytesPerSecond(megabits * 125_000)
+    return NetworkState(
+        interface=interface,
+        medium=medium or system.medium(interface),
+        speed=speed,
+        gateway=system.gateway(interface),
+        counted=system.counted_cards(interface),
+        battery=battery,
+    )
+
+
+class LinkProbe:
+    """Reads counters; one thread at a time."""
+
+    def __init__(self) -> None:
+        self.problem = ""
+        """Why others' connections cannot be seen, in words; empty while they can."""
+        self._networks: tuple[tuple[int, int, int], ...] = ()
+        self._own: frozenset[bytes] = frozenset()
+        self._on_link: dict[bytes, bool] = {}
+        self._own_inodes: set[int] = set()
+
+    def look_around(self) -> None:
+        """Learn this PC's own addresses and networks anew. Raises `OSError`."""
+        networks, own = set(), set()
+        for address, length in local_facts.own_networks()[:MAX_OWN_NETWORKS]:
+            parsed = ipaddress.ip_interface(f"{address}/{length}")
+            own.add(parsed.packed)
+            if not parsed.is_loopback:
+                networks.add((parsed.version, int(parsed.network.network_address), int(parsed.netmask)))
+        self._networks, self._own = tuple(networks), frozenset(own)
+        self._on_link.clear()
+
+    def counters(
+        self, counted: Iterable[str], *, own_received_bytes: int = 0, own_sent_bytes: int = 0, own_line_bytes: int = 0
+    ) -> RawCounters:
+        """Return one look; the own bytes are what we ourselves have counted, for systems that do not tell."""
+        cards = local_facts.card_counters()
+        interfaces = {name: NicCounters(*cards[name]) for name in counted if name in cards}
+        at = time.monotonic()
+        return RawCounters(at, interfaces, self._sockets(), own_received_bytes, own_sent_bytes, own_line_bytes)
+
+    def _sockets(self) -> tuple[SocketReading, ...] | None:
+        if not HAS_SOCK_DIAG:
+            return None
+        try:
+            connections = sock_diag.tcp_connections()
+            # those of the look before as well: what we have just closed is still listed, and is ours all the same
+            before, self._own_inodes = self._own_inodes, sock_diag.own_inodes()
+            ours = before | self._own_inodes
+        except OSError as error:
+            self.problem = f"Others' connections cannot be seen: {error.strerror}. Only the card's bytes are known."
+            return None
+        self.problem = ""
+        return tuple(
+            SocketReading(
+                flow_id=connection.cookie,
+                ours=connection.inode in ours,
+                on_link=self._is_on_link(connection.peer),
+                received_bytes=connection.received_bytes,
+                sent_bytes=connection.sent_bytes,
+                acked_bytes=connection.acked_bytes,
+                segments_in=connection.segments_in,
+                segments_out=connection.segments_out,
+                rtt_seconds=connection.rtt_seconds,
+                least_rtt_seconds=connection.least_rtt_seconds,
+                ipv6=len(connection.peer) == 16,
+            )
+            for connection in connections
+            if not self._stays_here(connection.peer)
+        )
+
+    def _stays_here(self, peer: bytes) -> bool:
+        return peer in self._own or (peer[0:1] == b"\x7f" and len(peer) == 4) or peer == bytes(15) + b"\1"
+
+    def _is_on_link(self, peer: bytes) -> bool:
+        known = self._on_link.get(peer)
+        if known is None:
+            version, value = (4 if len(peer) == 4 else 6), int.from_bytes(peer, "big")
+            known = any(version == kind and value & mask == network for kind, network, mask in self._networks)
+            if len(self._on_link) >= MAX_SOCKETS:
+                self._on_link.clear()
+            self._on_link[peer] = known
+        return known

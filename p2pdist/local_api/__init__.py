@@ -1,0 +1,1 @@
+"""The daemon's socket on this PC: what the command line asks, and what it is answered."""

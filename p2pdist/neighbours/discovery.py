@@ -1,0 +1,284 @@
+"""Neighbours by mDNS (RFC 6762, 6763). The only zeroconf import.
+
+zeroconf runs a thread of its own; what it hears is handed over through a bounded
+channel, and read there in trio's thread. Announcements are hints that anybody on
+the network can send: they are parsed strictly and capped, and mutual TLS decides.
+Where mDNS does not work the daemon goes on with the server's list.
+"""
+
+import contextlib
+import ipaddress
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import structlog
+import trio
+import zeroconf
+
+from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id, parse_ip_address
+
+__all__ = ["Announcement", "Discovery", "DiscoveryEvent", "PeerFound", "PeerLost", "open_discovery"]
+
+SERVICE_TYPE = "_p2pdist._tcp.local."
+FORMAT = b"1"
+HEARD_CAP = 256  # names that wait to be looked up; a flood beyond it is dropped
+FOUND_CAP = 256
+MAX_NAMES = 400  # neighbours that are followed at a time: twice what the peer book takes
+MAX_NAMES_PER_ADDRESS = 8  # several daemons on one PC in tests; more is somebody making up names
+LOOK_AGAIN_SECONDS = 60.0  # a packet that was lost hides a neighbour for no longer than this
+LOOKUPS_AT_A_TIME = 8
+LOOKUP_MILLISECONDS = 3_000  # the records usually come with the announcement
+GOODBYE_SECONDS = 1.0  # the goodbyes take 0.4 s; a stopping daemon does not wait for zeroconf to tidy up
+START_RETRY_SECONDS = 60.0  # the network may come up after the daemon
+
+_TXT_KEYS = {b"v", b"id", b"swarm", b"site", b"run"}
+_TAG = re.compile(r"[0-9a-f]{16}\Z")
+_RUN = re.compile(r"[0-9a-f]{8}\Z")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class PeerFound:
+    """A neighbour has announced itself, or changed its announcement."""
+
+    announcement: Announcement
+
+
+@dataclass(frozen=True)
+class PeerLost:
+    """A neighbour has said goodbye, or its announcement has expired."""
+
+    endpoint_id: str
+
+
+DiscoveryEvent: TypeAlias = PeerFound | PeerLost
+
+
+@dataclass(frozen=True)
+class _Known:
+    announcement: Announcement
+    run: str
+    """Differs from start to start: a neighbour that came back is news even where nothing else has changed."""
+
+
+class Discovery:
+    """Made by `open_discovery`."""
+
+    def __init__(self, own: Announcement, interface: str | None) -> None:
+        self._own = own
+        self._interface = interface
+        self._found, self.events = trio.open_memory_channel[DiscoveryEvent](FOUND_CAP)
+        self._heard_in, self._heard = trio.open_memory_channel[tuple[str, bool]](HEARD_CAP)
+        self._changed = trio.Event()
+        self._moved = False
+        """The own address has changed: zeroconf listens only where it found networks when it was opened."""
+        self._run_id = secrets.token_hex(4)
+        self._known: dict[str, _Known] = {}
+        self.dropped_hints = 0
+        """Announcements that came faster than they could be looked at, or were malformed."""
+        self.problem = ""
+        """Why mDNS does not work on this PC, in words; empty while it does."""
+
+    async def announce(self, own: Announcement) -> None:
+        """Announce what has changed of this endpoint."""
+        self._moved = self._moved or own.address != self._own.address
+        self._own = own
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Announce and browse until cancelled; try again where mDNS cannot start."""
+        while True:
+            try:
+                await self._run_once()
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever the network does to zeroconf, the daemon goes on
+                # also groups: registering runs in a nursery
+                self.problem = f"mDNS does not work on this PC ({_words(error)}); peers come from the server."
+                log.warning("mDNS does not work", reason=_words(error), retry_seconds=START_RETRY_SECONDS)
+            with trio.move_on_after(START_RETRY_SECONDS):
+                await self._changed.wait()
+            self._changed = trio.Event()
+
+    async def _run_once(self) -> None:
+        """Announce and browse until the own address changes."""
+        self._moved = False
+        if ipaddress.ip_address(self._own.address).is_unspecified:
+            self.problem = "mDNS waits: this PC has no network address yet."
+            self._changed = trio.Event()
+            await self._changed.wait()
+            return
+        responder = await trio.to_thread.run_sync(_open, self._own.address, self._interface)
+        try:
+            token = trio.lowlevel.current_trio_token()
+
+            def heard(**event: Any) -> None:
+                gone = event["state_change"] is zeroconf.ServiceStateChange.Removed
+                with contextlib.suppress(trio.RunFinishedError):  # the daemon has just ended
+                    # idempotent: a name that is repeated faster than we read counts once
+                    token.run_sync_soon(self._hear, event["name"], gone, idempotent=True)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_keep_asking, responder, heard)
+                nursery.start_soon(self._keep_announced, responder, nursery.cancel_scope)
+                for _ in range(LOOKUPS_AT_A_TIME):
+                    nursery.start_soon(self._look_up, responder, self._heard.clone())
+        finally:
+            for known in self._known.values():  # who leaves now is not heard
+                self._emit(PeerLost(known.announcement.endpoint_id))
+            self._known.clear()
+            with trio.move_on_after(GOODBYE_SECONDS, shield=True):
+                await trio.to_thread.run_sync(responder.close, abandon_on_cancel=True)
+
+    def _hear(self, name: str, gone: bool) -> None:
+        try:
+            self._heard_in.send_nowait((name, gone))
+        except trio.WouldBlock:
+            self.dropped_hints += 1
+
+    async def _keep_announced(self, responder: zeroconf.Zeroconf, scope: trio.CancelScope) -> None:
+        registered = False
+        while not self._moved:
+            self._changed = trio.Event()
+            info = _service_info(self._own, self._run_id)
+            call = responder.update_service if registered else responder.register_service
+            # takes about 1.6 s: the standard asks to probe first
+            await trio.to_thread.run_sync(call, info, abandon_on_cancel=True)
+            registered = True
+            self.problem = ""
+            await self._changed.wait()
+        scope.cancel()
+
+    async def _look_up(self, responder: zeroconf.Zeroconf, heard: trio.MemoryReceiveChannel[tuple[str, bool]]) -> None:
+        async for name, gone in heard:
+            endpoint_id = name.removesuffix(f".{SERVICE_TYPE}")
+            if endpoint_id == self._own.endpoint_id:
+                continue
+            if gone:
+                if (known := self._known.pop(endpoint_id, None)) is not None:
+                    self._emit(PeerLost(known.announcement.endpoint_id))
+                continue
+            if endpoint_id not in self._known and len(self._known) >= MAX_NAMES:
+                self.dropped_hints += 1
+                continue
+            try:
+                info = await trio.to_thread.run_sync(
+                    responder.get_service_info, SERVICE_TYPE, name, LOOKUP_MILLISECONDS, abandon_on_cancel=True
+                )
+            except Exception as error:  # noqa: BLE001 - one neighbour's records must not end the others'
+                log.debug("an mDNS name cannot be looked up", reason=_words(error))
+                info = None
+            heard_now = _parse(endpoint_id, info) if info is not None else None
+            if heard_now is None or not self._has_room(endpoint_id, heard_now):
+                self.dropped_hints += 1
+            elif self._known.get(endpoint_id) != heard_now:
+                self._known[endpoint_id] = heard_now
+                self._emit(PeerFound(heard_now.announcement))
+
+    def _has_room(self, endpoint_id: str, heard: _Known) -> bool:
+        if endpoint_id not in self._known and len(self._known) >= MAX_NAMES:
+            return False
+        address = heard.announcement.address
+        others = [k for name, k in self._known.items() if name != endpoint_id and k.announcement.address == address]
+        return len(others) < MAX_NAMES_PER_ADDRESS
+
+    def _emit(self, event: DiscoveryEvent) -> None:
+        try:
+            self._found.send_nowait(event)
+        except trio.WouldBlock:
+            self.dropped_hints += 1
+
+
+@asynccontextmanager
+async def open_discovery(own: Announcement, *, interface: str | None) -> AsyncIterator[Discovery]:
+    """Announce ``own`` and hear the neighbours while the context is open.
+
+    ``interface`` is the own address of the one network to use, or None for all.
+    While the own address is the unspecified one, there is no network to announce on: it waits for
+    `Discovery.announce`. Does not wait for the announcement, and does not fail when mDNS does:
+    `Discovery.problem` then says why.
+    """
+    discovery = Discovery(own, interface)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(discovery.run)
+        try:
+            yield discovery
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def _keep_asking(responder: zeroconf.Zeroconf, heard: Any) -> None:
+    """Browse until cancelled. A new browser asks anew and lists what is known, so only news is answered."""
+    while True:
+        browser = await trio.to_thread.run_sync(
+            lambda: zeroconf.ServiceBrowser(responder, SERVICE_TYPE, handlers=[heard])
+        )
+        await trio.sleep(LOOK_AGAIN_SECONDS)  # when cancelled here, the browser ends with the responder
+        await trio.to_thread.run_sync(browser.cancel, abandon_on_cancel=True)
+
+
+def _words(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, zeroconf.NonUniqueNameException):
+        return "something else on this network announces this endpoint's id"
+    return (str(error) or type(error).__name__)[:200]
+
+
+def _open(address: str, interface: str | None) -> zeroconf.Zeroconf:
+    if ipaddress.ip_address(address).is_loopback:
+        # multicast on loopback works on its first address alone, for daemons on all of 127.0.0.0/8
+        return zeroconf.Zeroconf(interfaces=["127.0.0.1"])
+    if interface is not None:
+        return zeroconf.Zeroconf(interfaces=[interface])
+    try:
+        return zeroconf.Zeroconf(ip_version=zeroconf.IPVersion.All)
+    except OSError:  # a PC without IPv6
+        return zeroconf.Zeroconf(ip_version=zeroconf.IPVersion.V4Only)
+
+
+def _service_info(own: Announcement, run_id: str) -> zeroconf.ServiceInfo:
+    return zeroconf.ServiceInfo(
+        SERVICE_TYPE,
+        f"{own.endpoint_id}.{SERVICE_TYPE}",
+        port=own.port,
+        properties={
+            "v": FORMAT,
+            "id": own.endpoint_id,
+            "swarm": own.swarm_tag,
+            "site": own.site_tag,
+            "run": run_id,
+        },
+        server=f"{own.endpoint_id}.local.",  # not the PC's name
+        parsed_addresses=[own.address],
+    )
+
+
+def _parse(endpoint_id: str, info: zeroconf.ServiceInfo) -> _Known | None:
+    """Return what a neighbour announces, or None for anything that ours would not say."""
+    try:
+        txt = {key: (value or b"").decode("ascii") for key, value in info.properties.items()}
+        if txt.keys() != _TXT_KEYS or txt[b"v"] != FORMAT.decode() or txt[b"id"] != endpoint_id:
+            return None
+        swarm_tag, site_tag, run = txt[b"swarm"], txt[b"site"], txt[b"run"]
+        if not _TAG.match(swarm_tag) or not _RUN.match(run) or (site_tag and not _TAG.match(site_tag)):
+            return None
+        port = info.port or 0
+        address = next((parse_ip_address(a) for a in info.parsed_addresses() if _can_be_a_pc(a)), None)
+        if address is None or not 1 <= port <= 65_535:
+            return None
+        return _Known(Announcement(parse_endpoint_id(endpoint_id), address, port, swarm_tag, site_tag), run)
+    except (InvalidIdentifierError, UnicodeDecodeError):
+        return None
+
+
+def _can_be_a_pc(text: str) -> bool:
+    """Whether one host can have this address; link-local IPv6 needs a zone, which mDNS does not carry."""
+    address = ipaddress.ip_address(text)
+    zone_needed = address.version == 6 and address.is_link_local
+    return not (address.is_multicast or address.is_unspecified or zone_needed or text == "255.255.255.255")

@@ -1,0 +1,352 @@
+"""Who the neighbours are, and when to connect to which of them.
+
+Hints come from mDNS and from the server's site list; anybody on the LAN can
+send the former, so they are capped and prove nothing: mutual TLS decides. The
+book merges them by endpoint id, one link for each (neighbour, torrent).
+
+Every endpoint that misses pieces connects. When two do so in the same moment
+the engines drop one of the two connections, or both; the endpoint with the
+lower id then waits half as long, so they do not meet like that again.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.identifiers import (
+    EndpointId,
+    InvalidIdentifierError,
+    TorrentHash,
+    parse_endpoint_id,
+    parse_ip_address,
+)
+from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer
+from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+
+Source: TypeAlias = Literal["mdns", "server"]
+
+MAX_MDNS_PEERS = 200  # as many as the server would name; a LAN segment is smaller
+MAX_IDS_PER_ADDRESS = 4  # several daemons on one PC in tests; more is somebody making up names
+MAX_LINKS_PER_TORRENT = 40  # more neighbours at once bring a LAN swarm no speed, only memory and handshakes
+MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one look at the book may start
+ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even when no event told so
+FASTEST_REATTEMPT_SECONDS = 1.0  # whatever is announced, a neighbour is not tried more often
+GONE_SHOWN_SECONDS = 60.0  # how long `p2pdist peers` still lists who has left
+
+_SOON = Backoff(first_seconds=2.0, longest_seconds=30.0)
+_LATER = Backoff(first_seconds=60.0, longest_seconds=600.0)  # for what a person or a renewal must change
+_LATER_REASONS = frozenset(
+    {
+        PeerReason.CERTIFICATE_REFUSED,
+        PeerReason.REFUSED_OUR_CERTIFICATE,
+        PeerReason.SENT_BAD_DATA,
+        PeerReason.ITSELF,
+        PeerReason.BOTH_COMPLETE,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What an endpoint tells its neighbours. Unproven until TLS."""
+
+    endpoint_id: EndpointId
+    address: str
+    port: int
+    swarm_tag: str
+    """Short name of the swarm CA: others' swarms are not tried."""
+    site_tag: str
+    """Short name of the site; empty while unknown."""
+
+
+@dataclass(frozen=True)
+class ConnectTo:
+    """One connection to open now."""
+
+    torrent_hash: TorrentHash
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class PeerEntry:
+    """A line of `p2pdist peers`."""
+
+    endpoint_id: EndpointId
+    address: str
+    port: int
+    sources: tuple[Source, ...]
+    status: Literal["connected", "not connected"]
+    reason: PeerReason | None
+    """Why it is not connected; None while it is."""
+
+
+@dataclass
+class _Link:
+    connected_to: str | None = None
+    """Address of the open connection; the hints may name another one by now."""
+    trying: bool = False
+    reason: PeerReason = PeerReason.NOT_TRIED
+    failures: int = 0
+    tried_at: float | None = None
+    next_attempt_at: float = 0.0
+    changed_at: float = 0.0
+
+    @property
+    def connected(self) -> bool:
+        return self.connected_to is not None
+
+    def set_reason(self, reason: PeerReason, now: float) -> None:
+        self.reason = reason
+        self.changed_at = now
+
+
+@dataclass
+class _Peer:
+    endpoint_id: EndpointId
+    order: bytes
+    hints: dict[Source, Announcement] = field(default_factory=dict)
+    last_hint: Announcement | None = None
+    gone_at: float | None = None
+    turn: int = 0
+    """Which of its addresses is next, where the sources name different ones."""
+    links: dict[TorrentHash, _Link] = field(default_factory=dict)
+
+    @property
+    def connected(self) -> bool:
+        return any(link.connected for link in self.links.values())
+
+    @property
+    def failures(self) -> int:
+        return max((link.failures for link in self.links.values()), default=0)
+
+    def addresses(self) -> list[tuple[str, int]]:
+        """Distinct addresses, mDNS first: it was heard on this very network."""
+        return list(dict.fromkeys((h.address, h.port) for s in ("mdns", "server") if (h := self.hints.get(s))))
+
+    def current(self) -> tuple[str, int]:
+        addresses = self.addresses()
+        if addresses:
+            return addresses[self.turn % len(addresses)]
+        assert self.last_hint is not None
+        return self.last_hint.address, self.last_hint.port
+
+
+class PeerBook:
+    """The neighbours of one endpoint. Pure: ``now`` is any clock in seconds that does not go back."""
+
+    def __init__(self, own_id: EndpointId, *, swarm_tag: str, site_tag: str = "") -> None:
+        self._own_id = own_id
+        self._swarm_tag = swarm_tag
+        self._site_tag = site_tag
+        self._peers: dict[EndpointId, _Peer] = {}
+        self.dropped_hints = 0
+        """Hints that were ignored: malformed, or over a cap."""
+
+    def set_site(self, site_tag: str) -> None:
+        """Take in which site this endpoint is in now; empty when unknown."""
+        self._site_tag = site_tag
+
+    # --- hints ----------------------------------------------------------------------
+
+    def observe(self, hint: Announcement, source: Source, now: float) -> None:
+        """Take in an announcement; each one makes its neighbour due at once, within `FASTEST_REATTEMPT_SECONDS`."""
+        hint_checked = _checked(hint)
+        if hint_checked is None or not self._has_room(hint_checked, source):
+            self.dropped_hints += 1
+            return
+        if hint_checked.endpoint_id == self._own_id:
+            return
+        peer = self._peers.get(hint_checked.endpoint_id)
+        if peer is None:
+            order = hashlib.sha256(f"{self._own_id}{hint_checked.endpoint_id}".encode()).digest()
+            peer = self._peers[hint_checked.endpoint_id] = _Peer(hint_checked.endpoint_id, order)
+        peer.hints[source] = peer.last_hint = hint_checked
+        peer.gone_at = None
+        peer.turn = peer.addresses().index((hint_checked.address, hint_checked.port))
+        for link in peer.links.values():
+            link.failures = 0
+            if not link.connected:
+                link.trying = False
+                link.next_attempt_at = now if link.tried_at is None else link.tried_at + FASTEST_REATTEMPT_SECONDS
+
+    def lost(self, endpoint_id: str, source: Source, now: float) -> None:
+        """Take in that ``source`` no longer names this endpoint. Open connections stay."""
+        peer = self._peers.get(EndpointId(endpoint_id))
+        if peer is None or source not in peer.hints:
+            return
+        del peer.hints[source]
+        peer.turn = 0
+        if not peer.hints:
+            peer.gone_at = now
+
+    def replace_server_list(self, peers: Iterable[SitePeer], now: float) -> None:
+        """Take in the server's whole list of this site; an empty one means that it names nobody."""
+        listed: dict[str, SitePeer] = {peer.endpoint_id: peer for peer in list(peers)[:MAX_SITE_PEERS]}
+        for endpoint_id in [known.endpoint_id for known in self._peers.values() if "server" in known.hints]:
+            if endpoint_id not in listed:
+                self.lost(endpoint_id, "server", now)
+        for peer in listed.values():
+            hint = Announcement(EndpointId(peer.endpoint_id), peer.address, peer.port, self._swarm_tag, self._site_tag)
+            known_peer = self._peers.get(hint.endpoint_id)
+            known_hint = known_peer.hints.get("server") if known_peer else None
+            # the list is sent whole each time: only what is new in it is an announcement
+            if known_hint is None or (known_hint.address, known_hint.port) != (hint.address, hint.port):
+                self.observe(hint, "server", now)
+
+    def _has_room(self, hint: Announcement, source: Source) -> bool:
+        if source == "server":
+            return True
+        known = self._peers.get(hint.endpoint_id)
+        others = [peer for peer in self._peers.values() if "mdns" in peer.hints and peer is not known]
+        if sum(peer.hints["mdns"].address == hint.address for peer in others) >= MAX_IDS_PER_ADDRESS:
+            return False
+        if len(others) < MAX_MDNS_PEERS:
+            return True
+        # a flood of made-up names must not keep a real neighbour out: what failed most makes room
+        useless = max(
+            (peer for peer in others if "server" not in peer.hints and not peer.connected and peer.failures),
+            key=lambda peer: peer.failures,
+            default=None,
+        )
+        if useless is None:
+            return False
+        del self._peers[useless.endpoint_id]
+        return True
+
+    # --- connections ----------------------------------------------------------------
+
+    def connections_wanted(self, torrents: Mapping[TorrentHash, bool], now: float) -> list[ConnectTo]:
+        """Return the connections to open now, at most `MAX_CONNECTS_PER_CALL`; they count as tried.
+
+        ``torrents`` are all that the engine has; True for those that still miss
+        pieces. Only for these this endpoint connects: who needs bytes asks.
+        """
+        self._prune(torrents, now)
+        wanted: list[ConnectTo] = []
+        # a random-looking order that differs from PC to PC keeps a large site from becoming cliques
+        peers = sorted((p for p in self._peers.values() if self._verdict(p) is None), key=lambda p: p.order)
+        for torrent_hash, incomplete in torrents.items():
+            links = [(peer, peer.links.setdefault(torrent_hash, _Link(changed_at=now))) for peer in peers]
+            if incomplete:
+                wanted += self._due(torrent_hash, links, MAX_CONNECTS_PER_CALL - len(wanted), now)
+                continue
+            for _, link in links:
+                # how the last connection ended is no news once nothing is missing
+                if not link.connected and link.reason is not PeerReason.NOTHING_TO_FETCH:
+                    link.set_reason(PeerReason.NOTHING_TO_FETCH, now)
+        return wanted
+
+    def _due(
+        self, torrent_hash: TorrentHash, links: list[tuple[_Peer, _Link]], most: int, now: float
+    ) -> list[ConnectTo]:
+        wanted: list[ConnectTo] = []
+        room = MAX_LINKS_PER_TORRENT - sum(
+            link.connected or (link.trying and now < link.next_attempt_at) for _, link in links
+        )
+        for peer, link in links:
+            if link.connected or now < link.next_attempt_at or len(wanted) >= most:
+                continue
+            if link.trying:
+                self._failed(peer, torrent_hash, PeerReason.TIMED_OUT, now)
+                continue
+            if room <= 0:
+                link.set_reason(PeerReason.OVER_CONNECTION_CAP, now)
+                continue
+            room -= 1
+            wanted.append(ConnectTo(torrent_hash, *peer.current()))
+            link.trying = True
+            link.tried_at = now
+            link.next_attempt_at = now + ATTEMPT_SECONDS
+        return wanted
+
+    def connected(self, torrent_hash: TorrentHash, address: str, now: float) -> None:
+        """Take in that the engine has a connection to this address, whoever opened it."""
+        for peer in self._peers.values():
+            if all(address != known for known, _ in peer.addresses()):
+                continue
+            link = peer.links.setdefault(torrent_hash, _Link())
+            link.connected_to = address
+            link.trying = False
+            link.failures = 0
+            link.changed_at = now
+
+    def disconnected(self, torrent_hash: TorrentHash, address: str, reason: PeerReason, now: float) -> None:
+        """Take in that a connection has ended."""
+        for peer in self._peers.values():
+            link = peer.links.get(torrent_hash)
+            if link is not None and link.connected_to == address:
+                self._failed(peer, torrent_hash, reason, now)
+
+    def refused(self, torrent_hash: TorrentHash, address: str, port: int, reason: PeerReason, now: float) -> None:
+        """Take in that an attempt to connect to this address and port failed."""
+        for peer in self._peers.values():
+            link = peer.links.get(torrent_hash)
+            if (address, port) in peer.addresses() and link is not None and link.trying:
+                self._failed(peer, torrent_hash, reason, now)
+
+    def _failed(self, peer: _Peer, torrent_hash: TorrentHash, reason: PeerReason, now: float) -> None:
+        link = peer.links.setdefault(torrent_hash, _Link())
+        link.connected_to = None
+        link.trying = False
+        link.failures += 1
+        link.set_reason(reason, now)
+        backoff = _LATER if reason in _LATER_REASONS else _SOON
+        delay = Backoff(backoff.first_seconds, backoff.longest_seconds, link.failures)
+        link.next_attempt_at = now + delay.delay_seconds(0.0 if self._own_id < peer.endpoint_id else 1.0)
+        peer.turn += 1
+
+    def _verdict(self, peer: _Peer) -> PeerReason | None:
+        """Why this neighbour is not to be tried at all, or None."""
+        if not peer.hints:
+            return PeerReason.GONE
+        if "server" in peer.hints:
+            return None
+        hint = peer.hints["mdns"]
+        if hint.swarm_tag != self._swarm_tag:
+            return PeerReason.OTHER_SWARM
+        if hint.site_tag and self._site_tag and hint.site_tag != self._site_tag:
+            return PeerReason.OTHER_SITE
+        return None
+
+    def _prune(self, torrents: Mapping[TorrentHash, bool], now: float) -> None:
+        for peer in list(self._peers.values()):
+            for torrent_hash in [known for known in peer.links if known not in torrents]:
+                del peer.links[torrent_hash]
+            if peer.gone_at is not None and not peer.connected and now - peer.gone_at >= GONE_SHOWN_SECONDS:
+                del self._peers[peer.endpoint_id]
+
+    # --- what people see --------------------------------------------------------------
+
+    def entries(self) -> list[PeerEntry]:
+        """Return every known neighbour, by endpoint id."""
+        return [self._entry(self._peers[endpoint_id]) for endpoint_id in sorted(self._peers)]
+
+    def _entry(self, peer: _Peer) -> PeerEntry:
+        address, port = peer.current()
+        reason: PeerReason | None = None
+        if not peer.connected:
+            latest = max(peer.links.values(), key=lambda link: link.changed_at, default=None)
+            reason = self._verdict(peer) or (latest.reason if latest else PeerReason.NOT_TRIED)
+        return PeerEntry(
+            endpoint_id=peer.endpoint_id,
+            address=address,
+            port=port,
+            sources=tuple(sorted(peer.hints)),
+            status="connected" if peer.connected else "not connected",
+            reason=reason,
+        )
+
+
+def _checked(hint: Announcement) -> Announcement | None:
+    """Return the hint in normal form, or None when it is malformed."""
+    try:
+        endpoint_id = parse_endpoint_id(hint.endpoint_id)
+        address = parse_ip_address(hint.address)
+    except InvalidIdentifierError:
+        return None
+    if not 1 <= hint.port <= 65_535:
+        return None
+    return Announcement(endpoint_id, address, hint.port, hint.swarm_tag, hint.site_tag)

@@ -1,0 +1,120 @@
+"""The neighbours: hints go into the peer book, connections that it wants go to the engine."""
+
+import math
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from p2pdist.local_api.socket import Answer
+from p2pdist.neighbours.discovery import Discovery, PeerFound
+from p2pdist.neighbours.peer_book import Announcement, PeerBook
+from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.transfer.torrent_engine import (
+    EngineEvent,
+    PeerConnected,
+    PeerGone,
+    PeerRefused,
+    TorrentEngine,
+    TransferSnapshot,
+)
+
+STEP_SECONDS = 1.0  # retries are looked at this often, and hints at once
+IDLE_STEP_SECONDS = 10.0  # while nothing is to be fetched: hundreds of neighbours times patches cost processor time
+
+log = structlog.get_logger()
+
+
+class Neighbours:
+    """Joins the peer book with discovery, the server's list and the engine; runs in the daemon's trio thread."""
+
+    def __init__(
+        self,
+        engine: TorrentEngine,
+        discovery: Discovery | None,
+        announcement: Callable[[], Announcement],
+    ) -> None:
+        self._engine = engine
+        self._discovery = discovery
+        self._announcement = announcement
+        own = announcement()
+        self._book = PeerBook(own.endpoint_id, swarm_tag=own.swarm_tag, site_tag=own.site_tag)
+        self._snapshots: list[TransferSnapshot] = []
+        self._something_new = trio.Event()
+
+    async def announce(self) -> None:
+        """Tell the neighbours what has changed of this endpoint: its site, address or port."""
+        own = self._announcement()
+        self._book.set_site(own.site_tag)
+        if self._discovery is not None:
+            await self._discovery.announce(own)
+
+    async def follow_discovery(self) -> None:
+        """Take in what mDNS brings, until cancelled."""
+        if self._discovery is None:
+            return
+        async for event in self._discovery.events:
+            now = trio.current_time()
+            if isinstance(event, PeerFound):
+                self._book.observe(event.announcement, "mdns", now)
+                self._something_new.set()
+            else:
+                self._book.lost(event.endpoint_id, "mdns", now)
+
+    def server_list(self, peers: list[SitePeer]) -> None:
+        """Take in the server's list of this site."""
+        self._book.replace_server_list(peers, trio.current_time())
+        self._something_new.set()
+
+    def engine_event(self, event: EngineEvent) -> None:
+        """Take in what became of a connection."""
+        now = trio.current_time()
+        if isinstance(event, PeerConnected):
+            self._book.connected(event.torrent_hash, event.address, now)
+        elif isinstance(event, PeerGone):
+            self._book.disconnected(event.torrent_hash, event.address, event.reason, now)
+        elif isinstance(event, PeerRefused):
+            if event.torrent_hash is None:
+                log.warning("a caller was refused", address=event.address, reason=str(event.reason))
+            else:
+                self._book.refused(event.torrent_hash, event.address, event.port, event.reason, now)
+
+    async def run(self, torrents: Callable[[], list[TransferSnapshot]]) -> None:
+        """Open the connections that the book wants, until cancelled."""
+        looked_at = -math.inf
+        while True:
+            new = self._something_new.is_set()
+            self._something_new = trio.Event()
+            self._snapshots = torrents()
+            incomplete = {snapshot.torrent_hash: snapshot.phase == "downloading" for snapshot in self._snapshots}
+            now = trio.current_time()
+            if new or any(incomplete.values()) or now - looked_at >= IDLE_STEP_SECONDS:
+                looked_at = now
+                for wanted in self._book.connections_wanted(incomplete, now):
+                    self._engine.connect_peer(wanted.torrent_hash, wanted.address, wanted.port)
+            with trio.move_on_after(STEP_SECONDS):
+                await self._something_new.wait()
+
+    def status(self) -> Answer:
+        """Return the answer to `p2pdist peers`."""
+        received: dict[str, int] = {}
+        sent: dict[str, int] = {}
+        for snapshot in self._snapshots:
+            for peer in snapshot.peers:
+                received[peer.address] = received.get(peer.address, 0) + peer.bytes_down
+                sent[peer.address] = sent.get(peer.address, 0) + peer.bytes_up
+        return {
+            "peers": [
+                {
+                    "endpoint_id": entry.endpoint_id,
+                    "address": entry.address,
+                    "port": entry.port,
+                    "sources": list(entry.sources),
+                    "connected": entry.status == "connected",
+                    "reason": None if entry.reason is None else str(entry.reason),
+                    "bytes_received": received.get(entry.address, 0),
+                    "bytes_sent": sent.get(entry.address, 0),
+                }
+                for entry in self._book.entries()
+            ]
+        }

@@ -1,0 +1,305 @@
+"""The endpoint's two connections to the seed server's origin port: control and data.
+
+Keeps them up with backoff and jitter. What comes out are two bounded channels:
+`OriginClient.events` and `OriginClient.pieces`. While the daemon is busy storing
+pieces, no further one is read from the data socket, and TCP slows the sender;
+the control connection goes on meanwhile.
+"""
+
+import math
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+import trio
+
+from bandwidth.core.units import LARGEST_PACKET_BYTES
+from p2pdist.origin.data_socket import connect_beside
+from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.messages import (
+    MAX_CONTROL_FRAME_BYTES,
+    MAX_DATA_FRAME_BYTES,
+    PROTOCOL_VERSION,
+    ControlHello,
+    DataHello,
+    FromEndpoint,
+    Goodbye,
+    Hello,
+    LinkWatch,
+    Piece,
+    RepositoryChanged,
+    SiteLimit,
+    SitePeers,
+    Unavailable,
+    Welcome,
+    decode_from_server,
+    decode_on_data_connection,
+    encode_message,
+)
+from p2pdist.shared.wire.pings import ping_frame, ping_number
+
+CONNECT_SECONDS = 15.0  # TCP and TLS over a bad branch line
+WELCOME_SECONDS = 15.0
+SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
+SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 60.0
+STABLE_SECONDS = 30.0  # a connection that lived this long resets the backoff
+RECEIVE_BYTES = 256 << 10
+PIECES_BUFFERED = 2  # whole pieces that may wait in memory
+EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The connection is gone; the client reconnects by itself."""
+
+    reason: str
+
+
+OriginEvent: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Disconnected
+
+
+class _ConnectionLostError(Exception):
+    """The connection is over; the text says why."""
+
+
+@dataclass
+class OriginAddress:
+    """Where and how to connect, read anew at each attempt (certificates are renewed meanwhile)."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext
+    local_address: str | None
+    """Bind outgoing connections to this address, or None for the system's choice."""
+
+
+class OriginClient:
+    """Made by `open_origin_client`."""
+
+    def __init__(self, address: Callable[[], OriginAddress], hello: Callable[[], ControlHello]) -> None:
+        self._address = address
+        self._hello = hello
+        self._events_in, self.events = trio.open_memory_channel[OriginEvent](EVENTS_BUFFERED)
+        self._pieces_in, self.pieces = trio.open_memory_channel[Piece](PIECES_BUFFERED)
+        self._control: trio.SSLStream[trio.SocketStream] | None = None
+        self._send_lock = trio.Lock()
+        self._reconnect = trio.Event()
+        self._send_problem = ""
+        self._packet_bytes = LARGEST_PACKET_BYTES
+        self.status = "not connected yet"
+        """One line on the connection, for people; "connected" when it is."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server has welcomed us and the connection is up."""
+        return self._control is not None
+
+    def reconnect(self) -> None:
+        """Drop the connection, if any, and connect again at once (new certificate or address)."""
+        self._reconnect.set()
+
+    async def send(self, message: FromEndpoint) -> None:
+        """Send a control message; while there is no connection it is dropped.
+
+        That is safe for every message: all of them are repeated or rebuilt after a `Welcome`.
+        """
+        stream = self._control
+        if stream is None:
+            return
+        try:
+            await self._send_on(stream, message)
+        except _ConnectionLostError as error:
+            # ends this connection, and no later one, by what its reader then meets: with the usual wait
+            self._send_problem = str(error)
+            await trio.aclose_forcefully(stream)
+
+    async def _send_on(self, stream: "trio.SSLStream[trio.SocketStream]", message: Hello | FromEndpoint) -> None:
+        await self._send_frame(stream, encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+
+    async def _send_frame(self, stream: "trio.SSLStream[trio.SocketStream]", frame: bytes) -> None:
+        with trio.move_on_after(SEND_SECONDS) as scope:
+            async with self._send_lock:
+                try:
+                    await stream.send_all(frame)
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    raise _ConnectionLostError(_cause(error)) from error
+        if scope.cancelled_caught:
+            raise _ConnectionLostError(f"the server took no control message for {SEND_SECONDS:.0f} s")
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        backoff = Backoff(FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
+        while True:
+            self._reconnect = trio.Event()
+            started = trio.current_time()
+            reason = await self._one_connection()
+            self._control = None
+            if trio.current_time() - started >= STABLE_SECONDS or self._reconnect.is_set():
+                backoff = backoff.succeeded()
+            backoff = backoff.failed()
+            delay = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
+            self.status = f"{reason}; next attempt within {math.ceil(delay)} s"
+            log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
+            await self._events_in.send(Disconnected(reason))
+            with trio.move_on_after(delay):
+                await self._reconnect.wait()
+
+    async def _one_connection(self) -> str:
+        """Connect, serve until something breaks, and return why it ended."""
+        reason = "connection closed by the daemon itself"
+        try:
+            address = self._address()
+            control = await self._open(address)
+            async with control:
+                await self._send_on(control, self._hello())
+                decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
+                waiting: list[bytes] = []
+                with trio.fail_after(WELCOME_SECONDS):
+                    while not waiting:
+                        waiting = await self._receive(control, decoder)
+                await self._handle(control, waiting[0], welcome=True)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._wait_for_reconnect, nursery.cancel_scope)
+                    nursery.start_soon(self._read_data, address, control)
+                    await self._read_control(control, decoder, waiting[1:])
+        except* _ConnectionLostError as group:
+            reason = _first_message(group)
+        except* UserError as group:  # our own certificate is unusable, or the disk is full
+            reason = _first_message(group)
+        except* trio.TooSlowError:
+            reason = "the server did not answer in time"
+        except* OSError as group:  # ssl.SSLError among them
+            reason = _first_message(group)
+        finally:
+            self._control = None
+        return reason
+
+    async def _open(
+        self, address: OriginAddress, beside: "trio.SSLStream[trio.SocketStream] | None" = None
+    ) -> "trio.SSLStream[trio.SocketStream]":
+        """Connect; ``beside`` a control connection to the same address, with packets of the size that was asked for."""
+        with trio.fail_after(CONNECT_SECONDS):
+            if beside is None:
+                tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
+            else:
+                tcp = await connect_beside(beside.transport_stream, self._packet_bytes, address.local_address)
+            stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
+            try:
+                await stream.do_handshake()
+            except BaseException as error:  # also when cancelled: nobody else knows this socket yet
+                tcp.socket.close()
+                if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
+                    raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
+                raise
+            return stream
+
+    async def _wait_for_reconnect(self, scope: trio.CancelScope) -> None:
+        await self._reconnect.wait()
+        scope.cancel()
+
+    async def _receive(self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder) -> list[bytes]:
+        try:
+            data = await stream.receive_some(RECEIVE_BYTES)
+        except trio.ClosedResourceError as error:  # by `send`
+            raise _ConnectionLostError(self._send_problem) from error
+        except trio.BrokenResourceError as error:
+            raise _ConnectionLostError(_cause(error)) from error
+        if not data:
+            raise _ConnectionLostError("the server closed the connection")
+        try:
+            return decoder.feed(bytes(data))
+        except FrameError as error:
+            raise _ConnectionLostError(f"the server sent a malformed frame: {error}") from error
+
+    async def _read_control(
+        self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder, bodies: list[bytes]
+    ) -> None:
+        while True:
+            await self._handle_all(stream, bodies)
+            with trio.move_on_after(SILENCE_SECONDS) as scope:
+                bodies = await self._receive(stream, decoder)
+            if scope.cancelled_caught:
+                raise _ConnectionLostError(f"the server was silent for {SILENCE_SECONDS:.0f} s")
+
+    async def _handle_all(self, stream: "trio.SSLStream[trio.SocketStream]", bodies: list[bytes]) -> None:
+        # pings at once and before anything that can wait: the server measures the line with them
+        for body in bodies:
+            if (number := ping_number(body)) is not None:
+                await self._send_frame(stream, ping_frame(number))
+        for body in bodies:
+            if ping_number(body) is None:
+                await self._handle(stream, body)
+
+    async def _handle(self, stream: "trio.SSLStream[trio.SocketStream]", body: bytes, *, welcome: bool = False) -> None:
+        try:
+            message = decode_from_server(body)
+        except DecodeError as error:
+            raise _ConnectionLostError(f"the server sent a malformed message: {error}") from error
+        if isinstance(message, Goodbye):
+            raise _ConnectionLostError(f"the server said: {message.reason}")
+        if welcome is not isinstance(message, Welcome):
+            raise _ConnectionLostError(f"the server sent {type(message).__name__} out of order")
+        if isinstance(message, Welcome):
+            # before the event: whoever hears of it may send at once
+            self._control = stream
+            self._packet_bytes = message.packet_bytes
+            self.status = "connected"
+        await self._events_in.send(message)
+
+    async def _read_data(self, address: OriginAddress, control: "trio.SSLStream[trio.SocketStream]") -> None:
+        stream = await self._open(address, beside=control)
+        async with stream:
+            await self._send_on(stream, DataHello(protocol=PROTOCOL_VERSION))
+            decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)
+            while True:
+                for body in await self._receive(stream, decoder):
+                    try:
+                        message = decode_on_data_connection(body)
+                    except DecodeError as error:
+                        raise _ConnectionLostError(f"the server sent a malformed piece: {error}") from error
+                    if isinstance(message, Goodbye):
+                        raise _ConnectionLostError(f"the server said: {message.reason}")
+                    await self._pieces_in.send(message)
+
+
+@asynccontextmanager
+async def open_origin_client(
+    address: Callable[[], OriginAddress], hello: Callable[[], ControlHello]
+) -> AsyncIterator[OriginClient]:
+    """Keep an endpoint connected to its seed server while the context is open.
+
+    ``address`` and ``hello`` are asked at each attempt. The caller must keep
+    reading ``events``.
+    """
+    client = OriginClient(address, hello)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.run)
+        try:
+            yield client
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+def _cause(error: BaseException) -> str:
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    return str(root) or type(root).__name__
+
+
+def _first_message(group: BaseExceptionGroup[BaseException]) -> str:
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return str(first) or type(first).__name__

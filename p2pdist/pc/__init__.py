@@ -1,0 +1,1 @@
+"""What this PC is: its hardware, software, network and place."""

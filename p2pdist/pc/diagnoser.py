@@ -1,0 +1,140 @@
+"""What this PC says to diagnosis templates, and when the server hears of it.
+
+Expressions are answered from the facts at each look. A check asks the system (a file's hash, a program's exit code),
+so its answer is kept for a while: facts change with every megabyte of free disk.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from p2pdist.shared.manifest.applicability import Answer, evaluate
+from p2pdist.shared.manifest.expression import parse_expression
+from p2pdist.shared.manifest.facts import Facts
+from p2pdist.shared.manifest.recipe import Check
+from p2pdist.shared.manifest.template import Template, TemplateItem
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, Diagnosis, DiagnosisAnswer
+
+CHECK_KEPT_SECONDS = 600.0
+LOOK_AGAIN_SECONDS = 1_800.0  # what a check asks may change without any fact
+SHORTEST_LOOK_SECONDS = 5.0  # a burst of changes is one look
+REASON_SECONDS = 3_600.0  # the same answer in other words ("1234 MB free") is told this seldom
+
+
+class CheckAnswer(Protocol):
+    """What came of a check."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """Why, for people."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Told:
+    template: Template
+    answers: tuple[DiagnosisAnswer, ...]
+    at: float
+
+
+class Diagnoser:
+    """Evaluates templates and tells the server what has changed."""
+
+    def __init__(self, facts: Callable[[], Facts], check: Callable[[Check], Awaitable[CheckAnswer]]) -> None:
+        """``facts`` returns the newest ones, empty before they are known; ``check`` tries one check, raises nothing."""
+        self._facts = facts
+        self._check = check
+        self._templates: tuple[Template, ...] = ()
+        self._told: dict[str, _Told] = {}
+        self._checked: dict[Check, tuple[float, CheckAnswer]] = {}
+        self._wake = trio.Event()
+
+    def set_templates(self, templates: Sequence[Template]) -> None:
+        """Take over the templates of a newly accepted catalogue."""
+        if tuple(templates) != self._templates:
+            self._templates = tuple(templates)
+            self._wake.set()
+
+    def facts_changed(self) -> None:
+        """Look again soon."""
+        self._wake.set()
+
+    def reconnected(self) -> None:
+        """Tell everything again: the server may have forgotten it, or never got it."""
+        self._told.clear()
+        self._wake.set()
+
+    async def run(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
+        """Look after each change, and tell what is new, until cancelled."""
+        while True:
+            self._wake = trio.Event()
+            await self.look(send)
+            await trio.sleep(SHORTEST_LOOK_SECONDS)
+            with trio.move_on_after(LOOK_AGAIN_SECONDS):
+                await self._wake.wait()
+
+    async def look(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
+        """Evaluate every template once, and tell what is new."""
+        templates, facts = self._templates, self._facts()
+        if not facts.values:
+            return
+        names = {template.name for template in templates}
+        self._told = {name: told for name, told in self._told.items() if name in names}
+        wanted = {check for template in templates for item in template.items for check in item.checks}
+        self._checked = {check: kept for check, kept in self._checked.items() if check in wanted}
+        for template in templates:
+            answers = tuple([await self._answer(item, facts) for item in template.items])
+            if self._is_news(template, answers):
+                # before the wait: a reconnection meanwhile forgets it again
+                self._told[template.name] = _Told(template, answers, trio.current_time())
+                await send(Diagnosis(template=template.name, answers=answers))
+
+    def _is_news(self, template: Template, answers: tuple[DiagnosisAnswer, ...]) -> bool:
+        told = self._told.get(template.name)
+        if told is None or told.template != template:
+            return True
+        if _verdicts(told.answers) != _verdicts(answers):
+            return True
+        return told.answers != answers and trio.current_time() - told.at >= REASON_SECONDS
+
+    async def _answer(self, item: TemplateItem, facts: Facts) -> DiagnosisAnswer:
+        applies = _evaluate(item.applies_to, facts) if item.applies_to else Answer(True, "")
+        if not applies.applies:
+            return _said(item, applies=False, needed=None, reason=applies.reason)
+        question = _evaluate(item.expression, facts) if item.expression else Answer(False, "")
+        if question.applies:
+            return _said(item, applies=True, needed=True, reason=question.reason)
+        reasons = [question.reason]
+        for check in item.checks:
+            answer = await self._checked_answer(check)
+            if not answer.holds:
+                return _said(item, applies=True, needed=True, reason=answer.words)
+            reasons.append(answer.words)
+        return _said(item, applies=True, needed=False, reason=", ".join(reason for reason in reasons if reason))
+
+    async def _checked_answer(self, check: Check) -> CheckAnswer:
+        kept = self._checked.get(check)
+        if kept is not None and trio.current_time() - kept[0] < CHECK_KEPT_SECONDS:
+            return kept[1]
+        answer = await self._check(check)
+        self._checked[check] = (trio.current_time(), answer)
+        return answer
+
+
+def _evaluate(text: str, facts: Facts) -> Answer:
+    return evaluate(parse_expression(text), facts)  # it parsed when the template was decoded
+
+
+def _said(item: TemplateItem, *, applies: bool, needed: bool | None, reason: str) -> DiagnosisAnswer:
+    return DiagnosisAnswer(label=item.label, applies=applies, needed=needed, reason=reason[:MAX_TEXT_CHARS])
+
+
+def _verdicts(answers: tuple[DiagnosisAnswer, ...]) -> list[tuple[str, bool, bool | None]]:
+    return [(answer.label, answer.applies, answer.needed) for answer in answers]

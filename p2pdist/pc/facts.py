@@ -1,0 +1,126 @@
+"""The PC's facts, as the daemon last saw them, and what they choose of each patch."""
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import trio
+
+from p2pdist.limiter import link_probe
+from p2pdist.pc import inventory
+from p2pdist.pc.network import Medium
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest.facts import Facts, FactValue
+from p2pdist.shared.manifest.versions import Version
+from p2pdist.trust.catalogue import Choose
+from p2pdist.trust.suitability import choose
+
+LOOK_SECONDS = 600.0  # what others install here, or a new language, counts within this
+VOLATILE = frozenset({"disk.free_mb", "battery_percent"})  # they always differ: the next regular refresh sees them
+
+_NETWORKS = {Medium.WIRED: "wired", Medium.WIFI: "wifi", Medium.VPN: "vpn", Medium.METERED: "metered"}
+
+ListRpm = Callable[[tuple[str, ...]], Awaitable[str]]
+"""Runs a command and returns what it printed. Raises `UserError` or `OSError`."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What others know of this PC; asked for at each use, in the daemon's trio thread."""
+
+    address: Callable[[], str | None]
+    """The own address that neighbours use."""
+    site: Callable[[], str]
+    tags: Callable[[], tuple[str, ...]]
+    medium: Medium | None = None
+    """What the settings say that the network is; None: look."""
+
+
+class PcFacts:
+    """Runs in the daemon's trio thread. Packages are read again only after their database has changed."""
+
+    def __init__(
+        self,
+        home: Path,
+        install_root: Path,
+        around: Surroundings,
+        *,
+        changed: Callable[[], None],
+        list_rpm: ListRpm | None = None,
+    ) -> None:
+        """Call ``changed`` when patches may have become applicable, or be so no longer."""
+        self._home = home
+        self._install_root = install_root
+        self._around = around
+        self._changed = changed
+        self._list_rpm = list_rpm
+        self._looked = Facts()
+        self._stamp: object = None
+        self._asked = trio.Event()
+
+    @property
+    def facts(self) -> Facts:
+        """The last look, with the site and the tags of now."""
+        now: dict[str, FactValue] = {"site": self._around.site(), "tags": self._around.tags()}
+        return Facts({**self._looked.values, **now}, self._looked.packages)
+
+    def chooser(self) -> Choose:
+        """Return what chooses by the facts of now; it may be called in any thread."""
+        return functools.partial(choose, facts=self.facts)
+
+    def look_soon(self) -> None:
+        """Look again, and have the patches chosen anew in any case: something was installed."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Look every few minutes and whenever asked, until cancelled."""
+        while True:
+            with trio.move_on_after(LOOK_SECONDS):
+                await self._asked.wait()
+            asked, self._asked = self._asked.is_set(), trio.Event()
+            if await self.look() or asked:
+                self._changed()
+
+    async def look(self) -> bool:
+        """Gather the facts; return whether any has changed that may matter."""
+        before = self._looked
+        stamp, rpm_query = await trio.to_thread.run_sync(self._read_stamp, abandon_on_cancel=True)
+        known = self._stamp is not None and stamp == self._stamp
+        listing = ""
+        if not known and rpm_query is not None and self._list_rpm is not None:
+            try:
+                listing = await self._list_rpm(rpm_query)
+            except (UserError, OSError) as error:
+                log.warning("rpm's packages cannot be listed", reason=str(error))
+                # without them, all would seem to be removed
+                known, stamp = bool(before.packages), None
+        gather = functools.partial(self._gather, before.packages if known else None, listing)
+        self._looked = await trio.to_thread.run_sync(gather, self._around.address(), abandon_on_cancel=True)
+        self._stamp = stamp
+        return _steady(before) != _steady(self._looked)
+
+    def _read_stamp(self) -> tuple[object, tuple[str, ...] | None]:
+        return inventory.packages_stamp(self._install_root), inventory.rpm_query(self._install_root)
+
+    def _gather(self, known: Mapping[str, Version] | None, rpm_listing: str, address: str | None) -> Facts:
+        try:
+            medium = self._around.medium or link_probe.network_state(address).medium
+        except OSError:
+            medium = Medium.UNKNOWN
+        return inventory.gather(
+            self._home,
+            self._install_root,
+            network=_NETWORKS.get(medium, "unknown"),
+            site="",
+            tags=(),
+            rpm_listing=rpm_listing,
+            packages=known,
+        )
+
+
+def _steady(facts: Facts) -> object:
+    return {name: value for name, value in facts.values.items() if name not in VOLATILE}, facts.packages

@@ -1,0 +1,33 @@
+"""Which site this PC was in last: its throttle profile holds from the start, also while the server is away."""
+
+from pathlib import Path
+
+import structlog
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.identifiers import SiteName, parse_site_name
+
+MAX_SITE_BYTES = 1_000  # a name has 64 characters
+
+log = structlog.get_logger()
+
+
+def load_site(path: Path) -> str:
+    """Return the site; empty where it is not known. Blocking."""
+    try:
+        with path.open("rb") as file:
+            return parse_site_name(file.read(MAX_SITE_BYTES).decode().strip())
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        log.warning("the last site cannot be read", path=str(path), reason=str(error))
+        return ""
+
+
+def save_site(path: Path, site: SiteName) -> None:
+    """Remember the site, durably. Blocking. One that cannot be written is logged: the next start waits for it."""
+    try:
+        durable_files.make_directory(path.parent)
+        durable_files.write_file(path, f"{site}\n".encode())
+    except OSError as error:
+        log.warning("the site cannot be remembered", path=str(path), reason=error.strerror)

@@ -1,0 +1,144 @@
+"""What this PC knows of itself: addresses, power, cards, processor, uptime. psutil behind one module."""
+
+import ipaddress
+import platform
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from p2pdist.pc.network import Battery
+from p2pdist.shared.wire.messages import MAX_ADDRESSES
+
+BOOT_ROUNDING_SECONDS = 60  # the system computes its start anew each time it is asked
+
+
+@dataclass(frozen=True)
+class LocalFacts:
+    """One look at this PC."""
+
+    hostname: str
+    addresses: tuple[str, ...]
+    """Own addresses, the one that reaches the server first; at most `MAX_ADDRESSES`."""
+    on_mains: bool
+    wired: bool
+    uptime_seconds: int
+
+
+UNKNOWN = LocalFacts("unnamed", (), on_mains=True, wired=True, uptime_seconds=0)
+"""Before the first look."""
+
+
+def hostname() -> str:
+    """Return this PC's name, for people."""
+    return platform.node()[:255] or "unnamed"
+
+
+def address_towards(host: str, port: int) -> str | None:
+    """Return the own address that the routing table picks towards ``host``, or None without a route.
+
+    Connecting a datagram socket sends nothing. Blocking when ``host`` is a name.
+    """
+    try:
+        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except OSError:
+        return None
+    for family, kind, protocol, _, target in candidates:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.connect(target)
+                return str(probe.getsockname()[0])
+        except OSError:
+            continue
+    return None
+
+
+def look(host: str, port: int, fixed_address: str | None) -> LocalFacts:
+    """Return the facts now, first among the addresses the fixed one, else the one that leads to ``host``.
+
+    Blocking: milliseconds, or until a name is not resolved. Raises `OSError` when the system does not tell.
+    """
+    preferred_address = fixed_address or address_towards(host, port)
+    addresses: list[str] = [preferred_address] if preferred_address else []
+    interface_of: dict[str, str] = {}
+    for interface, entries in psutil.net_if_addrs().items():
+        for entry in entries:
+            if entry.family not in (socket.AF_INET, socket.AF_INET6):
+                continue
+            address = entry.address.partition("%")[0]
+            interface_of[address] = interface
+            parsed = ipaddress.ip_address(address)
+            if not (parsed.is_loopback or parsed.is_link_local or address in addresses):
+                addresses.append(address)
+    power = battery()
+    used_interface = interface_of.get(addresses[0]) if addresses else None
+    return LocalFacts(
+        hostname=hostname(),
+        addresses=tuple(addresses[:MAX_ADDRESSES]),
+        on_mains=power is None or power.on_mains is not False,
+        wired=used_interface is None or not Path("/sys/class/net", used_interface, "wireless").exists(),
+        uptime_seconds=max(0, int(time.time() - psutil.boot_time())),
+    )
+
+
+def battery() -> Battery | None:
+    """Return the battery's state, or None for a PC without one."""
+    found = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return None if found is None else Battery(min(100.0, max(0.0, float(found.percent))), found.power_plugged)
+
+
+def memory_bytes() -> int:
+    """Return how much memory this PC has."""
+    return int(psutil.virtual_memory().total)
+
+
+def interface_of(address: str) -> str | None:
+    """Return the interface that has ``address``, or any address of its loopback network. Raises `OSError`."""
+    if ipaddress.ip_address(address).is_loopback:
+        address = "::1" if ":" in address else "127.0.0.1"  # the rest of 127.0.0.0/8 is there without being listed
+    for interface, entries in psutil.net_if_addrs().items():
+        if any(entry.address.partition("%")[0] == address for entry in entries):
+            return interface
+    return None
+
+
+def own_networks() -> list[tuple[str, int]]:
+    """Return each own address with the length of its network's prefix. Raises `OSError`."""
+    found = []
+    for entries in psutil.net_if_addrs().values():
+        for entry in entries:
+            if entry.family in (socket.AF_INET, socket.AF_INET6):
+                whole = 32 if entry.family == socket.AF_INET else 128
+                mask = ipaddress.ip_address(entry.netmask) if entry.netmask else None
+                length = whole if mask is None else int(mask).bit_count()
+                found.append((entry.address.partition("%")[0], length))
+    return found
+
+
+def link_megabits(interface: str) -> int | None:
+    """Return the card's rate, or None where the system does not tell."""
+    found = psutil.net_if_stats().get(interface)
+    return found.speed or None if found else None
+
+
+def boot_id() -> str:
+    """Return a name of this run of the system: another one after each restart, the same whatever its clock does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(round(psutil.boot_time() / BOOT_ROUNDING_SECONDS))
+
+
+def card_counters() -> dict[str, tuple[int, int]]:
+    """Return each card's bytes received and sent since it exists."""
+    # psutil's own mending of wraps is off: it would hide a card that starts over
+    return {name: (c.bytes_recv, c.bytes_sent) for name, c in psutil.net_io_counters(pernic=True, nowrap=False).items()}
+
+
+def processor_seconds() -> tuple[float, float]:
+    """Return all processors' (busy, total) seconds so far; waiting for a disk is not busy."""
+    times = psutil.cpu_times()
+    total = sum(float(part) for part in times[:8])  # guests are in user time already
+    return total - times.idle - getattr(times, "iowait", 0.0), total

@@ -1,0 +1,1 @@
+"""The vocabulary: all that the seed server takes from this package."""

@@ -1,0 +1,1 @@
+"""Signed documents and what they may say: patches, recipes, expressions, versions, templates."""

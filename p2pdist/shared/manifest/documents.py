@@ -1,0 +1,223 @@
+"""What a patch is (`Manifest`) and who gets it (`Rollouts`): documents signed as TUF targets. No I/O."""
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from p2pdist.shared.identifiers import (
+    InvalidIdentifierError,
+    PatchId,
+    PatchVersion,
+    Sha256Hex,
+    TorrentHash,
+    parse_file_name,
+    parse_patch_id,
+    parse_patch_version,
+    parse_sha256,
+    parse_torrent_hash,
+)
+from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
+from p2pdist.shared.manifest.recipe import (
+    ArchiveInstall,
+    Checks,
+    DebInstall,
+    HealthCheck,
+    Install,
+    RecipeError,
+    RpmInstall,
+    ScheduleRules,
+    check_checks,
+    check_install,
+    check_schedule,
+)
+from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, PatchRef
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError, Record
+
+FORMAT_VERSION = 1
+MAX_MANIFEST_BYTES = 256 << 10  # a recipe with long scripts belongs into the payload
+MAX_ROLLOUTS_BYTES = 1 << 20  # MAX_ROLLOUT_ENTRIES of under 300 bytes each, with room
+MAX_TORRENT_BYTES = 4 << 20  # 65 536 pieces × 32 bytes of hash, with room
+MAX_PAYLOADS = 64  # platforms × languages × deltas of one patch
+MAX_ROLLOUT_ENTRIES = 2_000  # patches that a fleet is offered at the same time
+MAX_PAYLOAD_BYTES = 1 << 40
+
+ROLLOUTS_TARGET = "rollouts/current"
+
+Platform = Annotated[str, msgspec.Meta(max_length=40)]
+Relations = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=129)], ...], msgspec.Meta(max_length=MAX_RELATIONS)]
+_VARIANT_WORD = re.compile(r"[a-z0-9_-]*")
+
+Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
+
+
+class Payload(Record, frozen=True):
+    """One file of a patch, as it is shared and proven."""
+
+    file_name: str
+    length_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAYLOAD_BYTES)]
+    sha256: str
+    torrent_hash: str
+    """v2 info-hash of the torrent that carries the file."""
+    platform: Platform = ""
+    """As the fact ``os.family`` (or ``linux``: all of them); empty: any. Likewise the next two."""
+    arch: Platform = ""
+    language: Platform = ""
+    """Such as ja-jp, en-us, zh-cn, or only ja."""
+
+
+class Manifest(Record, frozen=True):
+    """A patch. Signed by the offline ``patches`` role."""
+
+    format: Literal[1]
+    patch_id: str
+    version: str
+    title: Annotated[str, msgspec.Meta(max_length=200)]
+    severity: Severity
+    cvss: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] | None
+    published_at: Annotated[int, msgspec.Meta(ge=0)]
+    """Seconds since 1970, UTC."""
+    payloads: Annotated[list[Payload], msgspec.Meta(min_length=1, max_length=MAX_PAYLOADS)]
+    """Variants of one patch: a PC takes the first that suits it best."""
+    requires: Relations = ()
+    """Patches (ID or ID@VERSION) that come first; likewise the next two."""
+    supersedes: Relations = ()
+    conflicts: Relations = ()
+    applies_to: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)] = ""
+    """An expression; empty: everywhere."""
+    install: Install | None = None
+    """None: the file is delivered, and nothing is done with it."""
+    detect: Checks = ()
+    """All of it holds where the patch is installed."""
+    health: HealthCheck | None = None
+    schedule: ScheduleRules = ScheduleRules()
+
+    @property
+    def name(self) -> str:
+        """Id and version, as commands take it."""
+        return f"{self.patch_id}@{self.version}"
+
+
+class RolloutEntry(Record, frozen=True):
+    """One patch that endpoints shall have."""
+
+    patch_id: str
+    version: str
+    sequence: Annotated[int, msgspec.Meta(ge=1)]
+    """Grows with each publication: of two patches, the lower is fetched first."""
+
+
+class Rollouts(Record, frozen=True):
+    """Which patches endpoints shall have now. Signed by the online ``rollouts`` role."""
+
+    format: Literal[1]
+    entries: Annotated[list[RolloutEntry], msgspec.Meta(max_length=MAX_ROLLOUT_ENTRIES)]
+
+
+def manifest_target(patch_id: PatchId, version: PatchVersion) -> str:
+    """Return the TUF target path of a patch's manifest."""
+    return f"patches/{patch_id}@{version}.manifest"
+
+
+def torrent_target(torrent_hash: TorrentHash) -> str:
+    """Return the TUF target path of a torrent file."""
+    return f"torrents/{torrent_hash}.torrent"
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the manifest as a TUF target's bytes."""
+    return codec.encode(manifest)
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Return a checked manifest. Raises `DecodeError` for a wrong shape, name or hash."""
+    manifest: Manifest = codec.decode(data, Manifest, max_bytes=MAX_MANIFEST_BYTES)
+    try:
+        parse_patch_id(manifest.patch_id)
+        parse_patch_version(manifest.version)
+        for payload in manifest.payloads:
+            parse_file_name(payload.file_name)
+            parse_sha256(payload.sha256)
+            parse_torrent_hash(payload.torrent_hash)
+        check_recipe(manifest)
+    except (InvalidIdentifierError, RecipeError) as error:
+        raise DecodeError(str(error)) from error
+    return manifest
+
+
+def check_recipe(manifest: Manifest) -> None:
+    """Raise `RecipeError`, or `InvalidIdentifierError`, for a recipe that no PC could carry out."""
+    _check_whom(manifest)
+    check_checks("detect", manifest.detect)
+    check_schedule(manifest.schedule)
+    if manifest.install is not None:
+        check_install(manifest.install)
+        if not manifest.detect and not isinstance(manifest.install, ArchiveInstall | DebInstall | RpmInstall):
+            raise RecipeError(
+                "detect", "say how a PC can tell that it is installed: the exit code alone proves nothing"
+            )
+    if manifest.health is not None:
+        if manifest.install is None:
+            raise RecipeError("health", "nothing is installed whose health could be looked at; add install")
+        check_checks("health", manifest.health.checks)
+
+
+def _check_whom(manifest: Manifest) -> None:
+    for relation in (*manifest.requires, *manifest.supersedes, *manifest.conflicts):
+        patch_id, at, version = relation.partition("@")
+        parse_patch_id(patch_id)
+        if at:
+            parse_patch_version(version)
+    if manifest.applies_to:
+        try:
+            parse_expression(manifest.applies_to)
+        except ExpressionError as error:
+            raise RecipeError("applies_to", str(error)) from error
+    for payload in manifest.payloads:
+        for word in (payload.platform, payload.arch, payload.language):
+            if not _VARIANT_WORD.fullmatch(word):
+                raise RecipeError("payload", f"{word!r} is not of lower-case letters, digits, - and _")
+
+
+def ordered_patch(manifest: Manifest, sequence: int) -> OrderedPatch:
+    """Return what ``manifest`` says of its place among the others; ``sequence`` is that of its publication."""
+    ref = PatchRef(manifest.patch_id, manifest.version)
+    return OrderedPatch(ref, sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+
+
+def encode_rollouts(rollouts: Rollouts) -> bytes:
+    """Return the rollouts document as a TUF target's bytes."""
+    return codec.encode(rollouts)
+
+
+def decode_rollouts(data: bytes) -> Rollouts:
+    """Return a checked rollouts document. Raises `DecodeError`."""
+    rollouts: Rollouts = codec.decode(data, Rollouts, max_bytes=MAX_ROLLOUTS_BYTES)
+    try:
+        for entry in rollouts.entries:
+            parse_patch_id(entry.patch_id)
+            parse_patch_version(entry.version)
+    except InvalidIdentifierError as error:
+        raise DecodeError(str(error)) from error
+    return rollouts
+
+
+__all__ = [
+    "DecodeError",
+    "Manifest",
+    "PatchId",
+    "PatchVersion",
+    "Payload",
+    "RolloutEntry",
+    "Rollouts",
+    "Severity",
+    "Sha256Hex",
+    "decode_manifest",
+    "decode_rollouts",
+    "encode_manifest",
+    "encode_rollouts",
+    "manifest_target",
+    "ordered_patch",
+    "torrent_target",
+]

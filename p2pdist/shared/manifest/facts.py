@@ -1,0 +1,96 @@
+"""What an endpoint knows of itself: the names and types that expressions may use. Vocabulary, no I/O."""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, Version, parse_version
+
+FactValue: TypeAlias = bool | int | str | Version | tuple[str, ...]
+
+
+class FactType(enum.StrEnum):
+    """What kind of value a fact, or an expression, has."""
+
+    TRUTH = "true or false"
+    NUMBER = "a number"
+    TEXT = "a text"
+    VERSION = "a version"
+    TEXTS = "a list of texts"
+
+
+@dataclass(frozen=True, slots=True)
+class FactKind:
+    """One fact's type, and what it is, for people."""
+
+    type: FactType
+    meaning: str
+
+
+FACTS: Mapping[str, FactKind] = MappingProxyType(
+    {
+        "os.family": FactKind(FactType.TEXT, "debian, rhel, suse, windows or macos; of others, the system's own id"),
+        "os.id": FactKind(FactType.TEXT, "the system's own name, such as ubuntu, rocky or windows"),
+        "os.release": FactKind(FactType.VERSION, "such as 12, 22.04 or 10.0 (generic)"),
+        "os.build": FactKind(FactType.NUMBER, "of Windows, such as 19045; 0 elsewhere"),
+        "os.language": FactKind(FactType.TEXT, "such as en-us, ja-jp, zh-tw; lower case"),
+        "arch": FactKind(FactType.TEXT, "amd64, arm64, x86, or the system's own word"),
+        "hostname": FactKind(FactType.TEXT, "without the domain, lower case"),
+        "disk.free_mb": FactKind(FactType.NUMBER, "where patches are kept, in 10^6 bytes"),
+        "ram_mb": FactKind(FactType.NUMBER, "in 10^6 bytes"),
+        "network": FactKind(FactType.TEXT, "wired, wifi, vpn, metered or unknown"),
+        "on_mains": FactKind(FactType.TRUTH, "true also where there is no battery"),
+        "battery_percent": FactKind(FactType.NUMBER, "100 where there is no battery"),
+        "site": FactKind(FactType.TEXT, "as the site map has it; empty before the first connection"),
+        "tags": FactKind(FactType.TEXTS, "from the enrolment"),
+    }
+)
+
+
+class Packages(Mapping[str, Version]):
+    """Installed packages of one or more ecosystems, as their texts; of a name in two, the first counts.
+
+    A version is read when it is asked for: thousands of them, taken apart, would be megabytes. One that its own
+    ecosystem cannot read is read as a generic one; a package whose version nobody can read is not seen at all.
+    """
+
+    def __init__(self, sources: Mapping[Ecosystem, Mapping[str, str]] | None = None) -> None:
+        self._sources = dict(sources or {})
+
+    def __getitem__(self, name: str) -> Version:
+        for ecosystem, texts in self._sources.items():
+            if (text := texts.get(name)) is not None and (version := _read(text, ecosystem)) is not None:
+                return version
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        names = dict.fromkeys(name for texts in self._sources.values() for name in texts)
+        return (name for name in names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __eq__(self, other: object) -> bool:
+        return self._sources == other._sources if isinstance(other, Packages) else super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _read(text: str, ecosystem: Ecosystem) -> Version | None:
+    for tried in (ecosystem, Ecosystem.GENERIC):
+        try:
+            return parse_version(text, tried)
+        except InvalidVersionError:
+            continue
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One endpoint's facts at one moment. A fact that could not be gathered is missing from ``values``."""
+
+    values: Mapping[str, FactValue] = field(default_factory=dict)
+    packages: Mapping[str, Version] = field(default_factory=Packages)
+    """Installed packages by name, in the order of their own ecosystem."""

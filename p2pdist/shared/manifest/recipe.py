@@ -1,0 +1,286 @@
+"""What is done with a patch on a PC: how it is installed, how that is proven, and when. Vocabulary, no I/O.
+
+Kinds are an allow-list. Commands are lists of arguments, handed to the system one by one: there is no shell.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from p2pdist.shared.manifest.expression import PACKAGE_NAME
+from p2pdist.shared.manifest.windows import MAX_WINDOW_CHARS, parse_window
+from p2pdist.shared.wire.codec import Record
+
+MAX_ARGUMENTS = 64
+MAX_ARGUMENT_CHARS = 1_000
+MAX_CHECKS = 20  # of one patch
+MAX_PATH_CHARS = 500
+MAX_OUTPUT_CHARS = 1_000  # that a check expects
+MAX_WINDOWS = 20
+MAX_KEPT_VERSIONS = 10
+YEARS = range(2000, 3000)  # of what is scheduled: grace and time zones are added, and dates end with the year 9999
+MAX_TIMEOUT_SECONDS = 6 * 3_600  # a service pack on an old disk takes hours
+
+Arguments = Annotated[
+    tuple[Annotated[str, msgspec.Meta(max_length=MAX_ARGUMENT_CHARS)], ...], msgspec.Meta(max_length=MAX_ARGUMENTS)
+]
+Command = Annotated[
+    tuple[Annotated[str, msgspec.Meta(max_length=MAX_ARGUMENT_CHARS)], ...],
+    msgspec.Meta(min_length=1, max_length=MAX_ARGUMENTS),
+]
+PathText = Annotated[str, msgspec.Meta(min_length=2, max_length=MAX_PATH_CHARS)]
+PackageText = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+VersionText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Timeout = Annotated[int, msgspec.Meta(ge=1, le=MAX_TIMEOUT_SECONDS)]
+ExitCodes = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)], ...], msgspec.Meta(max_length=20)]
+Reboot: TypeAlias = Literal["never", "ask", "window"]
+
+_PRODUCT_CODE = re.compile(r"\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}")
+_PROPERTY_NAME = re.compile(r"[A-Z_][A-Z0-9_.]{0,71}")
+_PROPERTY_VALUE = re.compile(r"[^\s\"]*")  # Windows Installer splits its command line by rules of its own
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:\\")
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}")
+
+
+class RecipeError(ValueError):
+    """A recipe that no PC could carry out. ``where`` names the key."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.where = where
+
+
+# --- install -------------------------------------------------------------------------------------
+
+
+class DebInstall(Record, frozen=True, tag_field="kind", tag="deb"):
+    """A Debian package, by dpkg."""
+
+    package: PackageText
+    """Its name in dpkg; what is rolled back is the package of this name."""
+    timeout_seconds: Timeout = 1_800
+
+
+class RpmInstall(Record, frozen=True, tag_field="kind", tag="rpm"):
+    """An RPM package, by rpm."""
+
+    package: PackageText
+    timeout_seconds: Timeout = 1_800
+
+
+class ArchiveInstall(Record, frozen=True, tag_field="kind", tag="archive"):
+    """A tar or zip archive: unpacked into ``DIRECTORY/versions/VERSION``, to which ``DIRECTORY/current`` leads."""
+
+    directory: PathText
+    strip_components: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0
+    """How many leading directories of each member's path are left out."""
+    keep_versions: Annotated[int, msgspec.Meta(ge=1, le=MAX_KEPT_VERSIONS)] = 2
+    """Previous versions that stay unpacked, to be rolled back to."""
+    timeout_seconds: Timeout = 1_800
+
+
+class ScriptInstall(Record, frozen=True, tag_field="kind", tag="script"):
+    """The payload is a script, run by its interpreter."""
+
+    interpreter: Literal["sh", "bash", "python3", "powershell"]
+    arguments: Arguments = ()
+    rollback_arguments: Arguments | None = None
+    """Arguments with which the same script undoes it; None: it cannot be undone."""
+    success_codes: ExitCodes = (0,)
+    reboot_codes: ExitCodes = ()
+    """Success, and the PC has to be restarted."""
+    timeout_seconds: Timeout = 1_800
+
+
+class MsiInstall(Record, frozen=True, tag_field="kind", tag="msi"):
+    """A Windows Installer package, by msiexec."""
+
+    product_code: PackageText
+    """Of the product, in braces; what is rolled back."""
+    properties: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_ARGUMENTS)] = msgspec.field(default_factory=dict)
+    """Public properties; values have neither blanks nor quotation marks."""
+    timeout_seconds: Timeout = 3_600
+
+
+class MsuInstall(Record, frozen=True, tag_field="kind", tag="msu"):
+    """A Windows update, by wusa."""
+
+    kb: Annotated[int, msgspec.Meta(ge=1, le=99_999_999)]
+    """Number of its article; what is rolled back."""
+    timeout_seconds: Timeout = MAX_TIMEOUT_SECONDS
+
+
+class ExeInstall(Record, frozen=True, tag_field="kind", tag="exe"):
+    """A Windows program that installs."""
+
+    arguments: Arguments = ()
+    uninstall: Command | None = None
+    """The whole command that undoes it, its program first; None: it cannot be undone."""
+    success_codes: ExitCodes = (0,)
+    reboot_codes: ExitCodes = (3010, 1641)
+    timeout_seconds: Timeout = 3_600
+
+
+Install: TypeAlias = DebInstall | RpmInstall | ArchiveInstall | ScriptInstall | MsiInstall | MsuInstall | ExeInstall
+INSTALL_KINDS = ("deb", "rpm", "archive", "script", "msi", "msu", "exe")
+
+
+# --- prove ---------------------------------------------------------------------------------------
+
+
+class PackageCheck(Record, frozen=True, tag_field="kind", tag="package"):
+    """The package is installed, whole, in this version or a later one of its ecosystem."""
+
+    name: PackageText
+    at_least: VersionText
+
+
+class FileCheck(Record, frozen=True, tag_field="kind", tag="file"):
+    """The file is there, with this content."""
+
+    path: PathText
+    sha256: str | None = None
+    """None: any content."""
+
+
+class CommandCheck(Record, frozen=True, tag_field="kind", tag="command"):
+    """The program ends with this code, and writes this among other things."""
+
+    command: Command
+    output: Annotated[str, msgspec.Meta(max_length=MAX_OUTPUT_CHARS)] = ""
+    """Contained in standard output; empty: anything."""
+    exit_code: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
+    timeout_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)] = 30
+
+
+class UnitCheck(Record, frozen=True, tag_field="kind", tag="unit"):
+    """The systemd unit, or on Windows the service, runs."""
+
+    unit: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+Check: TypeAlias = PackageCheck | FileCheck | CommandCheck | UnitCheck
+Checks = Annotated[tuple[Check, ...], msgspec.Meta(max_length=MAX_CHECKS)]
+
+
+class HealthCheck(Record, frozen=True):
+    """What works after the installation; all of it within a time, else the patch is rolled back."""
+
+    checks: Annotated[tuple[Check, ...], msgspec.Meta(min_length=1, max_length=MAX_CHECKS)]
+    within_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
+
+
+# --- when ----------------------------------------------------------------------------------------
+
+
+class ScheduleRules(Record, frozen=True):
+    """When it may be installed. Times without an offset are in each PC's own civil time."""
+
+    windows: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=MAX_WINDOW_CHARS)], ...], msgspec.Meta(max_length=MAX_WINDOWS)
+    ] = ()
+    """Such as ``mon-fri 22:00-05:00``; none: at any hour."""
+    not_before: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    """Date and time, ISO 8601; likewise the next."""
+    deadline: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    grace_minutes: Annotated[int, msgspec.Meta(ge=0, le=60 * 24 * 30)] = 0
+    deferrals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    """How often the PC's user may put it off."""
+    longest_deferral_minutes: Annotated[int, msgspec.Meta(ge=1, le=60 * 24 * 30)] = 60 * 24
+    emergency: bool = False
+    """Waits for no window; a blackout holds all the same."""
+    reboot: Reboot = "never"
+    """Where a restart is needed: nobody is told to, the user is asked, or it happens in the next window."""
+
+
+# --- what the shapes alone do not say ------------------------------------------------------------
+
+
+def check_install(install: Install) -> None:
+    """Raise `RecipeError` for an installation that cannot be."""
+    where = f"install ({install.__struct_config__.tag})"
+    if isinstance(install, DebInstall | RpmInstall):
+        _check_package(where, install.package)
+    elif isinstance(install, ArchiveInstall):
+        check_path(f"{where}, directory", install.directory)
+    elif isinstance(install, ScriptInstall):
+        _check_arguments(where, (*install.arguments, *(install.rollback_arguments or ())))
+    elif isinstance(install, MsiInstall):
+        if not _PRODUCT_CODE.fullmatch(install.product_code):
+            raise RecipeError(where, "a product code looks like {90160000-0011-0000-0000-0000000FF1CE}")
+        for name, value in install.properties.items():
+            if not _PROPERTY_NAME.fullmatch(name) or not _PROPERTY_VALUE.fullmatch(value) or len(value) > 500:
+                raise RecipeError(
+                    where,
+                    f"property {name[:72]!r}: names are in capitals, values have no blanks or quotation marks",
+                )
+            _check_arguments(where, [value])
+    elif isinstance(install, ExeInstall):
+        _check_arguments(where, (*install.arguments, *(install.uninstall or ())))
+        if install.uninstall is not None:
+            check_path(f"{where}, uninstall", install.uninstall[0])
+
+
+def check_checks(where: str, checks: tuple[Check, ...]) -> None:
+    """Raise `RecipeError` for a check that cannot be."""
+    for number, check in enumerate(checks, 1):
+        place = f"{where} {number}"
+        if isinstance(check, PackageCheck):
+            _check_package(place, check.name)
+        elif isinstance(check, FileCheck):
+            check_path(f"{place}, path", check.path)
+            if check.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", check.sha256):
+                raise RecipeError(place, "a SHA-256 has 64 digits 0-9, a-f")
+        elif isinstance(check, CommandCheck):
+            check_path(f"{place}, program", check.command[0])
+            _check_arguments(place, check.command)
+        elif not _UNIT.fullmatch(check.unit) or check.unit.startswith("-"):
+            raise RecipeError(place, f"{check.unit!r} is no name of a unit")
+
+
+def check_schedule(rules: ScheduleRules) -> None:
+    """Raise `RecipeError` for times that cannot be."""
+    for text in rules.windows:
+        try:
+            parse_window(text)
+        except ValueError as error:
+            raise RecipeError("schedule, windows", str(error)) from error
+    for name, time_text in (("not_before", rules.not_before), ("deadline", rules.deadline)):
+        if time_text is not None:
+            try:
+                year = datetime.fromisoformat(time_text).year
+            except ValueError:
+                raise RecipeError(
+                    f"schedule, {name}",
+                    f"{time_text!r} is no date and time; write 2026-12-01T18:00, "
+                    "or with an offset 2026-12-01T18:00+01:00",
+                ) from None
+            if year not in YEARS:
+                raise RecipeError(
+                    f"schedule, {name}",
+                    f"{time_text!r} is not between the years {YEARS[0]} and {YEARS[-1]}; for 'never' leave it out",
+                )
+    if rules.grace_minutes and rules.deadline is None:
+        raise RecipeError("schedule, grace_minutes", "grace begins at a deadline, and there is none")
+
+
+def check_path(where: str, path: str) -> None:
+    """Raise `RecipeError` for a path that is not absolute, or that has a way back in it."""
+    parts = re.split(r"[/\\]", path)
+    absolute = path.startswith("/") or _WINDOWS_PATH.match(path)
+    if not absolute or ".." in parts or not path.isprintable():
+        raise RecipeError(where, f"{path[:80]!r} is no absolute path without '..'")
+
+
+def _check_package(where: str, name: str) -> None:
+    if not PACKAGE_NAME.fullmatch(name):
+        raise RecipeError(where, f"{name[:60]!r} is no name of a package")
+
+
+def _check_arguments(where: str, arguments: Iterable[str]) -> None:
+    for argument in arguments:
+        if "\0" in argument or any("\ud800" <= sign <= "\udfff" for sign in argument):
+            raise RecipeError(where, f"the argument {argument[:60]!r} has a character that no argument can have")

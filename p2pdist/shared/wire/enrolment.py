@@ -1,0 +1,128 @@
+"""The enrolment token, and the JSON bodies of the web port's enrolment calls."""
+
+import base64
+import binascii
+import hashlib
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError, Record
+
+TOKEN_PREFIX = "p2pd-"  # noqa: S105 - a marker, not a secret
+MAX_TOKEN_CHARS = 1_000
+SECRET_BYTES = 16
+MAX_TAGS = 20  # of one PC: its kind, its branch, its ring
+MAX_ENROLMENT_BODY_BYTES = 64 << 10  # two certificates, two CAs and a TUF root with several keys
+_CHECKSUM_BYTES = 4
+
+TAG_PATTERN = r"^[a-z0-9._-]{1,40}\Z"
+
+Pem = Annotated[str, msgspec.Meta(max_length=16_384)]
+Tag = Annotated[str, msgspec.Meta(pattern=TAG_PATTERN, max_length=40)]
+Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
+"""What an operator calls the PCs of one token, such as kiosk or branch-7; sorted, each once."""
+
+
+class Token(Record, frozen=True):
+    """What `seed-server token` hands to a PC: where the server is, how to recognise it, and a secret."""
+
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+    web_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    ca_pin: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+    """SHA-256 of the control CA certificate (DER)."""
+    secret: Annotated[bytes, msgspec.Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)]
+
+
+class EnrolRequest(Record, frozen=True):
+    """``POST /v1/enrol``: spends one use of a token."""
+
+    secret: Annotated[str, msgspec.Meta(min_length=2 * SECRET_BYTES, max_length=2 * SECRET_BYTES)]
+    """The token's secret, hexadecimal."""
+    csr: Pem
+    """PKCS #10 request; its signature proves possession, its subject is ignored."""
+    hostname: Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class Certificates(Record, frozen=True):
+    """Short-lived certificates for one key; answer to ``POST /v1/renew`` and part of the enrolment's."""
+
+    control_certificate: Pem
+    """Client certificate for the origin port, SAN = endpoint id."""
+    swarm_certificate: Pem
+    """Certificate for the LAN swarm, SAN = ``*``."""
+    control_ca: Pem
+    swarm_ca: Pem
+
+
+class EnrolReply(Record, frozen=True):
+    """Answer to ``POST /v1/enrol``."""
+
+    endpoint_id: str
+    server_name: str
+    origin_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    certificates: Certificates
+    tuf_root: str
+    """The TUF root metadata to start from, JSON text."""
+    tags: Tags = ()
+
+
+class RenewRequest(Record, frozen=True):
+    """``POST /v1/renew``: new certificates for an enrolled key; the CSR's signature is the proof."""
+
+    csr: Pem
+
+
+class Problem(Record, frozen=True):
+    """Body of every 4xx and 5xx answer."""
+
+    error: str
+    """One or two sentences for a person."""
+
+
+def encode_token(token: Token) -> str:
+    """Return the one string that an operator copies to a PC."""
+    body = codec.encode(token)
+    checksum = hashlib.sha256(body).digest()[:_CHECKSUM_BYTES]
+    return TOKEN_PREFIX + base64.urlsafe_b64encode(checksum + body).decode().rstrip("=")
+
+
+def decode_token(text: str) -> Token:
+    """Return the token that ``text`` encodes. Raises `UserError` (`ExitCode.BAD_INPUT`)."""
+    text = text.strip()
+    problem = UserError(
+        "This is not a whole enrolment token. Copy the complete line that 'seed-server token' printed.",
+        ExitCode.BAD_INPUT,
+    )
+    if not text.startswith(TOKEN_PREFIX) or len(text) > MAX_TOKEN_CHARS:
+        raise problem
+    encoded = text.removeprefix(TOKEN_PREFIX)
+    try:
+        raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+        checksum, body = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
+        if hashlib.sha256(body).digest()[:_CHECKSUM_BYTES] != checksum:
+            raise problem
+        token: Token = codec.decode(body, Token, max_bytes=MAX_TOKEN_CHARS)
+    except (binascii.Error, DecodeError, ValueError) as error:
+        raise problem from error
+    return token
+
+
+T = TypeVar("T")
+
+
+def encode_body(value: Record) -> bytes:
+    """Return ``value`` as a JSON body."""
+    return msgspec.json.encode(value)
+
+
+def decode_body(body: bytes, kind: type[T]) -> T:
+    """Return the ``kind`` that a JSON body encodes. Raises `DecodeError`."""
+    if len(body) > MAX_ENROLMENT_BODY_BYTES:
+        raise DecodeError(f"{len(body)} bytes are over the cap of {MAX_ENROLMENT_BODY_BYTES}")
+    try:
+        return msgspec.json.decode(body, type=kind, strict=True)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise DecodeError(str(error)) from error

@@ -1,0 +1,275 @@
+"""Every message of the origin protocol, with the cap of every field.
+
+`docs/protocol.md` is the prose of this file. An endpoint opens two TLS
+connections to the origin port: one for control, one for data. The first frame
+on each is its hello. On the wire a message is a msgpack map whose key ``t``
+names its kind. Pings are no messages: see `wire.pings`.
+"""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import Record
+
+PROTOCOL_VERSION = 3
+
+MAX_PIECES = 65_536  # 10 GB at 256 KiB is 40 960; keeps a bitfield at 8 KiB
+MAX_PIECE_BYTES = 4 << 20  # one piece is held whole in memory on either side
+MAX_CONTROL_FRAME_BYTES = 256 << 10  # a report on every patch, or a full peer list, with room
+MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
+MAX_ADDRESSES = 16  # a PC with VPNs and containers; the rest cannot matter for the site
+MAX_SITE_PEERS = 200  # more neighbours than libtorrent uses connections for
+MAX_PATCHES_PER_REPORT = 64  # with two texts each, whatever their script, within a control frame
+MAX_TEXT_CHARS = 400
+MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
+MAX_REPORT_SECONDS = 60  # what a report on the line covers: an older view says nothing of now
+MAX_LIMIT_REASONS = 32  # of a closed list of 15
+MAX_TEMPLATE_ITEMS = 50  # questions of one template: what a person reads in a table
+MAX_LABEL_CHARS = 80  # of such a question
+
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
+Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
+Address = Annotated[str, msgspec.Meta(min_length=2, max_length=45)]  # longest IPv6 text
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
+Bitfield = Annotated[bytes, msgspec.Meta(max_length=MAX_PIECES // 8)]
+ByteCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+FlowId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
+Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+"""Bytes per second."""
+
+PatchState: TypeAlias = Literal["waiting", "checking", "fetching", "verifying", "verified", "failed"]
+
+InstallState: TypeAlias = Literal["", "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed"]
+"""What has become of a patch beyond its file; empty: nothing is to be done with it, or not yet."""
+
+
+class Message(Record, frozen=True, tag_field="t"):
+    """Base of every message."""
+
+
+# --- endpoint → seed server, control connection ---------------------------------------
+
+
+class ControlHello(Message, frozen=True, tag="hello"):
+    """First frame of the control connection."""
+
+    protocol: int
+    software: Text
+    hostname: Text
+    addresses: Annotated[list[Address], msgspec.Meta(max_length=MAX_ADDRESSES)]
+    """The endpoint's own addresses, best first; they decide its site."""
+    lan_port: Port
+    """Port of its TLS BitTorrent listener."""
+    on_mains: bool
+    wired: bool
+    uptime_seconds: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
+
+
+class Want(Message, frozen=True, tag="want"):
+    """Asks for leases on a torrent's pieces and says what the LAN has; replaces the previous one."""
+
+    torrent: Hash
+    have: Bitfield
+    """Pieces on this endpoint's disk."""
+    lan_have: Bitfield
+    """Pieces that this endpoint's connected LAN peers hold."""
+    lan_stalled: bool
+    """The LAN holds pieces that this endpoint lacks, yet none has arrived for a while."""
+    can_fetch: bool
+    """False when the profile, the battery or the disk forbids fetching from the origin."""
+
+
+class PieceStored(Message, frozen=True, tag="stored"):
+    """A piece from the origin passed its hash check: the lease is fulfilled."""
+
+    torrent: Hash
+    piece: PieceNumber
+
+
+class PieceRejected(Message, frozen=True, tag="rejected"):
+    """A piece from the origin failed its hash check: the lease is void."""
+
+    torrent: Hash
+    piece: PieceNumber
+
+
+class PatchReport(Record, frozen=True):
+    """One patch's state on an endpoint; counts are payload bytes, since the patch was first seen."""
+
+    patch_id: Name
+    version: Name
+    state: PatchState
+    progress: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+    bytes_from_origin: ByteCount
+    bytes_from_peers: ByteCount
+    bytes_wasted: ByteCount
+    seconds: Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
+    """From first seen to verified, or to now."""
+    error: Text
+    install: InstallState = ""
+    install_reason: Text = ""
+    """In words: what it waits for, or what has failed."""
+
+
+class Report(Message, frozen=True, tag="report"):
+    """The state of every patch that changed since the last report."""
+
+    patches: Annotated[list[PatchReport], msgspec.Meta(max_length=MAX_PATCHES_PER_REPORT)]
+
+
+class LinkReport(Message, frozen=True, tag="link"):
+    """What others' traffic does on this PC; sent as often as the last `LinkWatch` asks, while there is news."""
+
+    interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)]
+    """Since the report before."""
+    business_bytes: ByteCount
+    """What others transferred over the branch line in the interval: neither ours nor within the LAN."""
+    flows: Annotated[tuple[tuple[FlowId, ByteCount], ...], msgspec.Meta(max_length=MAX_REPORTED_FLOWS)]
+    """Others' largest connections: (id, bytes so far)."""
+    harm_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_REPORT_SECONDS)] | None
+    """Smoothed minus least round trip of others' connections; None where none is seen."""
+
+
+class DiagnosisAnswer(Record, frozen=True):
+    """What a PC says to one item of a template."""
+
+    label: Label
+    applies: bool
+    """Whether the item asks this PC at all."""
+    needed: bool | None
+    """None where it does not."""
+    reason: Text
+    """In words: what decided."""
+
+
+class Diagnosis(Message, frozen=True, tag="diagnosis"):
+    """Everything a PC says to a template; replaces its previous answers. Sent when one of them has changed."""
+
+    template: Name
+    answers: Annotated[tuple[DiagnosisAnswer, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
+
+
+# --- seed server → endpoint, control connection ---------------------------------------
+
+
+class Welcome(Message, frozen=True, tag="welcome"):
+    """Answer to `ControlHello`."""
+
+    server_name: Name
+    site: Name
+    timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
+    """Version of the newest TUF timestamp metadata."""
+    packet_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_PACKET_BYTES, le=LARGEST_PACKET_BYTES)]
+    """Size of the IP packets on the data connection: on a slow line a telephone packet waits for no full one."""
+
+
+class SitePeer(Record, frozen=True):
+    """Another endpoint of the same site, connected to the server now."""
+
+    endpoint_id: Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
+    address: Address
+    port: Port
+
+
+class SitePeers(Message, frozen=True, tag="peers"):
+    """The whole peer list of the site; replaces the previous one."""
+
+    peers: Annotated[list[SitePeer], msgspec.Meta(max_length=MAX_SITE_PEERS)]
+
+
+class RepositoryChanged(Message, frozen=True, tag="changed"):
+    """New TUF metadata is there: refresh."""
+
+    timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Unavailable(Message, frozen=True, tag="unavailable"):
+    """The origin cannot serve this torrent (unknown, or damaged on its disk)."""
+
+    torrent: Hash
+    reason: Text
+
+
+class LinkWatch(Message, frozen=True, tag="watch"):
+    """How often to send a `LinkReport`."""
+
+    interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)] | None
+    """None: the site is fetching nothing, so only rarely."""
+
+
+class SiteLimit(Message, frozen=True, tag="limit"):
+    """How fast the site is sent to, and why; about once a second while that changes."""
+
+    rate: Rate
+    """On the line, packet headers included."""
+    capacity: Rate | None
+    """What the line carries, as configured or learned; None: not known yet."""
+    configured: bool
+    """Whether somebody has said what the line carries."""
+    state: Name
+    reason: Text
+    seconds: Annotated[dict[Name, Seconds], msgspec.Meta(max_length=MAX_LIMIT_REASONS)]
+    """Time spent under each reason."""
+    yield_seconds: Seconds
+    """Time spent giving way to others."""
+
+
+class Goodbye(Message, frozen=True, tag="goodbye"):
+    """Last frame before a side closes the connection on purpose, with the cause in words."""
+
+    reason: Text
+
+
+# --- data connection -------------------------------------------------------------------
+
+
+class DataHello(Message, frozen=True, tag="data"):
+    """First frame of the data connection, endpoint → server. Nothing follows it in this direction."""
+
+    protocol: int
+
+
+class Piece(Message, frozen=True, tag="piece"):
+    """One leased piece, server → endpoint. Sending it is what grants the lease."""
+
+    torrent: Hash
+    piece: PieceNumber
+    data: Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_PIECE_BYTES)]
+
+
+Hello: TypeAlias = ControlHello | DataHello
+FromEndpoint: TypeAlias = Want | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | Goodbye
+FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Goodbye
+OnDataConnection: TypeAlias = Piece | Goodbye
+
+
+def encode_message(message: Message) -> bytes:
+    """Return the frame body of ``message``."""
+    return codec.encode(message)
+
+
+def decode_hello(body: bytes) -> Hello:
+    """Return the first message of a connection. Raises `codec.DecodeError`."""
+    return codec.decode(body, Hello, max_bytes=MAX_CONTROL_FRAME_BYTES)
+
+
+def decode_from_endpoint(body: bytes) -> FromEndpoint:
+    """Return a later control message of an endpoint. Raises `codec.DecodeError`."""
+    return codec.decode(body, FromEndpoint, max_bytes=MAX_CONTROL_FRAME_BYTES)
+
+
+def decode_from_server(body: bytes) -> FromServer:
+    """Return a control message of the server. Raises `codec.DecodeError`."""
+    return codec.decode(body, FromServer, max_bytes=MAX_CONTROL_FRAME_BYTES)
+
+
+def decode_on_data_connection(body: bytes) -> OnDataConnection:
+    """Return what the server sent on the data connection. Raises `codec.DecodeError`."""
+    return codec.decode(body, OnDataConnection, max_bytes=MAX_DATA_FRAME_BYTES)

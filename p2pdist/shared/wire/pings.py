@@ -1,0 +1,20 @@
+"""Pings on the control connection: frames of 8 bytes, echoed as they are. Pure.
+
+The body of a ping is its number alone, 4 bytes; no message is that short (an
+empty map with its tag already has more), so a frame's length tells them apart.
+"""
+
+from p2pdist.shared.wire.frames import encode_frame
+
+PING_BODY_BYTES = 4
+PING_NUMBERS = 1 << 32  # numbers count up and begin again after the last
+
+
+def ping_frame(number: int) -> bytes:
+    """Return the whole frame of a ping, or of its echo."""
+    return encode_frame((number % PING_NUMBERS).to_bytes(PING_BODY_BYTES, "big"), max_bytes=PING_BODY_BYTES)
+
+
+def ping_number(body: bytes) -> int | None:
+    """Return the number in a frame's body, or None when the frame is a message."""
+    return int.from_bytes(body, "big") if len(body) == PING_BODY_BYTES else None

@@ -1,0 +1,1 @@
+"""A patch's file on its way: from the first piece to the proven file in its place."""

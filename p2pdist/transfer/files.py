@@ -1,0 +1,179 @@
+"""Payload files on this PC's disk: proof of the whole file, publication, records. Blocking work in threads."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import trio
+
+from p2pdist.settings import EndpointHome
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import (
+    InvalidIdentifierError,
+    Sha256Hex,
+    parse_patch_id,
+    parse_patch_version,
+    parse_sha256,
+)
+from p2pdist.shared.wire import codec
+from p2pdist.transfer.states import TransferRecord, TransferRecords
+
+HASH_CHUNK_BYTES = 1 << 20
+MAX_RECORDS_BYTES = 8 << 20  # MAX_TRANSFER_RECORDS of about 400 bytes, with room
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The outcome of hashing a whole file."""
+
+    sha256: Sha256Hex
+    length_bytes: int
+    mtime_ns: int
+
+
+async def hash_file(path: Path) -> Proof:
+    """Make ``path`` durable and hash it through one open descriptor, in a thread.
+
+    Raises `OSError`; cancellable at each chunk.
+    """
+
+    def work() -> Proof:
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            os.fsync(file.fileno())  # libtorrent wrote it; only we promise durability
+            before = os.fstat(file.fileno())
+            while chunk := file.read(HASH_CHUNK_BYTES):
+                digest.update(chunk)
+                trio.from_thread.check_cancelled()
+            after = os.fstat(file.fileno())
+        # a write during the hash makes the recorded time newer than what was proven: keep the older one
+        return Proof(Sha256Hex(digest.hexdigest()), after.st_size, min(before.st_mtime_ns, after.st_mtime_ns))
+
+    return await trio.to_thread.run_sync(work)
+
+
+async def unchanged_since(path: Path, *, length_bytes: int, mtime_ns: int) -> bool:
+    """Whether ``path`` still has the size and modification time that it was proven with."""
+
+    def work() -> bool:
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return status.st_size == length_bytes and status.st_mtime_ns == mtime_ns
+
+    return await trio.to_thread.run_sync(work)
+
+
+async def publish_verified(source: Path, path: Path) -> None:
+    """Give the proven ``source`` its place ``path`` under ``patches/``, atomically. Raises `OSError`."""
+
+    def work() -> None:
+        durable_files.make_directory(path.parent)
+        durable_files.link_file(source, path)
+
+    await trio.to_thread.run_sync(work)
+
+
+async def remove_verified(path: Path) -> None:
+    """Remove a verified file and its empty parent directories up to the patch's; what cannot be removed is logged."""
+
+    def work() -> None:
+        _unlink(path)
+        for directory in (path.parent, path.parent.parent):
+            try:
+                directory.rmdir()
+            except OSError:
+                return  # another version or file lives there
+
+    await trio.to_thread.run_sync(work)
+
+
+async def remove_withdrawn(home: EndpointHome, record: TransferRecord) -> None:
+    """Remove all files of a patch that is no longer rolled out; what cannot be removed is logged."""
+
+    def work() -> None:
+        try:  # the record comes from a file, and its names become paths
+            cached = home.cache / parse_sha256(record.sha256)
+            directory = home.patches / parse_patch_id(record.patch_id) / parse_patch_version(record.version)
+        except InvalidIdentifierError:
+            return
+        _unlink(cached)
+        with contextlib.suppress(OSError):  # mostly: it was never finished
+            for path in list(directory.iterdir()):
+                _unlink(path)
+            directory.rmdir()
+            directory.parent.rmdir()
+
+    await trio.to_thread.run_sync(work)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("a file that is no longer wanted cannot be removed", path=str(path), reason=error.strerror)
+
+
+async def lacking_bytes(path: Path, length_bytes: int, margin_bytes: int) -> int:
+    """Return how many bytes must become free for ``path`` to grow to ``length_bytes`` and leave the margin; 0: enough.
+
+    What it occupies now counts as there (it may be sparse). Raises `OSError`.
+    """
+
+    def work() -> int:
+        allocated = 0
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            # 512 is the unit of st_blocks in POSIX, whatever the file system's block size is
+            allocated = status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
+        missing = length_bytes - allocated
+        return max(0, missing + margin_bytes - shutil.disk_usage(path.parent).free) if missing > 0 else 0
+
+    return await trio.to_thread.run_sync(work)
+
+
+async def load_records(path: Path) -> list[TransferRecord]:
+    """Return the remembered transfers; a missing or damaged file gives none (everything is then checked anew)."""
+
+    def work() -> list[TransferRecord]:
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_RECORDS_BYTES + 1)
+            records: TransferRecords = codec.decode(data, TransferRecords, max_bytes=MAX_RECORDS_BYTES)
+        except FileNotFoundError:
+            return []
+        except (OSError, codec.DecodeError) as error:
+            log.warning("transfer records are unreadable, starting without them", path=str(path), error=str(error))
+            return []
+        return records.records
+
+    return await trio.to_thread.run_sync(work)
+
+
+async def save_records(path: Path, records: list[TransferRecord]) -> None:
+    """Durably replace the remembered transfers. Raises `OSError`."""
+
+    def work() -> None:
+        durable_files.make_directory(path.parent)
+        durable_files.write_file(path, codec.encode(TransferRecords(records=records)))
+
+    await trio.to_thread.run_sync(work)
+
+
+def prepare_home(*directories: Path) -> None:
+    """Create the daemon's directories, readable by its own user alone. Raises `UserError`."""
+    for directory in directories:
+        try:
+            durable_files.make_directory(directory, mode=0o700)
+        except OSError as error:
+            raise UserError(
+                f"Cannot create {directory}: {error.strerror}. Check --home and its permissions.", ExitCode.STORAGE
+            ) from error

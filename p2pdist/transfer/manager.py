@@ -1,0 +1,400 @@
+"""All transfers of this endpoint: from the catalogue through the swarm to proven files.
+
+Carries out the state table of `core.transfer` with the torrent engine and the
+payload files. `Transfers.step` is called about once a second and whenever the
+engine reports something; it never waits for the network.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trio
+from msgspec.structs import replace
+
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored
+from p2pdist.transfer import files
+from p2pdist.transfer.records import TransferMemory
+from p2pdist.transfer.states import (
+    DISK_MARGIN_BYTES,
+    MAX_FAILED_PROOFS,
+    LanActivity,
+    TransferEvent,
+    next_state,
+    seconds_taken,
+)
+from p2pdist.transfer.torrent_engine import EngineError, TorrentEngine, TransferSnapshot
+from p2pdist.transfer.transfer import RETRY_SECONDS, Transfer, changed_reports, new_record, step_seconds
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
+
+SHORTEST_STEP_SECONDS = 0.1
+REPORT_SECONDS = 2.0
+MAX_TRANSFERS_AT_A_TIME = 4  # whose bytes flow; the rest wait in order of publication
+
+log = structlog.get_logger()
+
+
+class Transfers:
+    """The endpoint's transfers; all methods run in the daemon's one trio thread."""
+
+    def __init__(
+        self,
+        home: EndpointHome,
+        engine: TorrentEngine,
+        nursery: trio.Nursery,
+        send: Callable[[FromEndpoint], Awaitable[None]],
+        *,
+        can_fetch: Callable[[], bool],
+    ) -> None:
+        self._home = home
+        self._engine = engine
+        self._nursery = nursery
+        self._send = send
+        self._can_fetch = can_fetch
+        self._transfers: dict[TorrentHash, Transfer] = {}
+        self.memory = TransferMemory(home)
+        self._reported_at = 0.0
+        self._dirty = False
+        self._lock = trio.Lock()
+
+    async def load(self) -> None:
+        """Read what an earlier run remembered. Call once, first."""
+        await self.memory.load()
+
+    # --- the catalogue -------------------------------------------------------------
+
+    async def reconcile(self, catalogue: Catalogue) -> None:
+        """Take up what is new in the catalogue and drop what is no longer in it."""
+        async with self._lock:
+            wanted = catalogue.wanted()
+            # rolled out still: what cannot be read of it now is no reason to delete its bytes
+            kept = {(refused.entry.patch_id, refused.entry.version) for refused in catalogue.refused}
+            for torrent_hash in [known for known in self._transfers if known not in wanted]:
+                if self._transfers[torrent_hash].name not in kept:
+                    await self._drop(self._transfers.pop(torrent_hash))
+            for torrent_hash in [known for known in self.memory.records if known not in wanted]:
+                record = self.memory.records[torrent_hash]
+                if (record.patch_id, record.version) not in kept:  # withdrawn while the daemon was not running
+                    del self.memory.records[torrent_hash]
+                    await files.remove_withdrawn(self._home, record)
+            for torrent_hash, patch in wanted.items():
+                transfer = self._transfers.get(torrent_hash)
+                if transfer is None:
+                    self._transfers[torrent_hash] = self._new_transfer(torrent_hash, patch)
+                    log.info("patch is known", patch=patch.manifest.patch_id, version=patch.manifest.version)
+                elif (transfer.name, transfer.payload.file_name) != (patch.name, patch.payload.file_name):
+                    await self._rename(transfer, patch)
+                else:
+                    transfer.patch = patch
+            for transfer in self._transfers.values():
+                if transfer.origin_error:
+                    transfer.wanted = None  # what the origin could not serve may have been repaired: ask again
+            self._dirty = True
+        await self.step()
+
+    def _new_transfer(self, torrent_hash: TorrentHash, patch: CataloguePatch) -> Transfer:
+        record = new_record(patch, time.time())
+        known = self.memory.records.get(torrent_hash)
+        if known is not None and (known.patch_id, known.version) == (record.patch_id, record.version):
+            record = known
+        elif known is not None:  # the same bytes under another name
+            record = replace(record, verified_mtime_ns=known.verified_mtime_ns)
+        return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
+
+    async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
+        """Give the bytes that are here, or on their way, the name of another patch with the same payload."""
+        await files.remove_verified(self._verified_path(transfer))
+        mtime_ns = transfer.record.verified_mtime_ns
+        transfer.patch = patch
+        transfer.record = replace(new_record(patch, time.time()), verified_mtime_ns=mtime_ns)
+        if transfer.state == "verified":
+            self._move(transfer, TransferEvent.RENAMED)
+            await self._publish(transfer, mtime_ns)
+
+    async def _drop(self, transfer: Transfer) -> None:
+        transfer.proving.cancel()
+        if transfer.in_engine:
+            await self._engine.remove(transfer.torrent_hash, delete_files=True)
+        await files.remove_verified(self._verified_path(transfer))
+        await files.remove_withdrawn(self._home, transfer.record)
+        self.memory.records.pop(transfer.torrent_hash, None)
+        log.info("patch is withdrawn", patch=transfer.record.patch_id, version=transfer.record.version)
+
+    # --- one step ------------------------------------------------------------------
+
+    async def step(self) -> None:
+        """Look at every transfer once and do what its state asks for."""
+        async with self._lock:
+            now = trio.current_time()
+            await self._engine.refresh()
+            for transfer in list(self._transfers.values()):
+                self._read_counters(transfer, now)
+                if transfer.state == "failed" and now >= transfer.retry_at:
+                    self._move(transfer, TransferEvent.RETRIED)
+                if transfer.state == "waiting":
+                    await self._start(transfer, now)
+                if transfer.snapshot is not None:
+                    self._follow_engine(transfer, transfer.snapshot, now)
+            news = self._news(now)
+            if self._dirty or self.memory.due(now):
+                await self._save(now)
+        for message in news:  # outside of the lock: a server that takes nothing holds up nothing else
+            await self._send(message)
+
+    @property
+    def step_seconds(self) -> float:
+        """How long to wait before the next `step` when nothing happens."""
+        return step_seconds(self._transfers.values(), trio.current_time())
+
+    def _read_counters(self, transfer: Transfer, now: float) -> None:
+        if not transfer.in_engine:
+            return
+        snapshot = transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)
+        transfer.activity = transfer.activity.observe(snapshot.bytes_from_peers, now)
+        transfer.record = replace(
+            transfer.record,
+            bytes_from_peers=transfer.record.bytes_from_peers + snapshot.bytes_from_peers - transfer.engine_peer_bytes,
+            bytes_wasted=transfer.record.bytes_wasted + snapshot.bytes_wasted - transfer.engine_wasted_bytes,
+        )
+        transfer.engine_peer_bytes = snapshot.bytes_from_peers
+        transfer.engine_wasted_bytes = snapshot.bytes_wasted
+
+    async def _start(self, transfer: Transfer, now: float) -> None:
+        record = transfer.record
+        if record.verified_at is None and sum(t.busy(now) for t in self._transfers.values()) >= MAX_TRANSFERS_AT_A_TIME:
+            return
+        cached = self._cache_path(transfer)
+        proven = record.verified_mtime_ns is not None and await files.unchanged_since(
+            cached, length_bytes=transfer.payload.length_bytes, mtime_ns=record.verified_mtime_ns
+        )
+        if not proven:
+            transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
+            try:
+                lacking = await files.lacking_bytes(cached, transfer.payload.length_bytes, DISK_MARGIN_BYTES)
+            except OSError as error:
+                self._fail(transfer, f"{self._home.cache} cannot be read: {error.strerror}. Check the disk.", now)
+                return
+            if lacking > 0:
+                self._fail(
+                    transfer,
+                    f"The disk is too full: {lacking} more bytes must be free in {self._home.cache}. "
+                    f"Free some space; it is tried again every {RETRY_SECONDS:.0f} s.",
+                    now,
+                )
+                transfer.retry_soon(now)  # a look at the disk costs nothing
+                return
+        try:
+            if transfer.in_engine:
+                await self._engine.resume(transfer.torrent_hash)
+            else:
+                await self._engine.add(
+                    transfer.patch.torrent,
+                    expected_hash=transfer.torrent_hash,
+                    directory=self._home.cache,
+                    assume_complete=proven,
+                )
+        except EngineError as error:
+            self._fail(transfer, str(error), now)
+            return
+        if not transfer.in_engine:
+            transfer.in_engine = True
+            transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
+        transfer.error = ""
+        transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the one from before may tell of the failure
+        transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
+        self._move(transfer, TransferEvent.ADDED)
+        if proven:
+            self._move(transfer, TransferEvent.COMPLETED)
+            await self._publish(transfer, record.verified_mtime_ns)
+
+    def _follow_engine(self, transfer: Transfer, snapshot: TransferSnapshot, now: float) -> None:
+        if snapshot.phase == "error" and transfer.state in ("checking", "fetching"):
+            self._fail(transfer, snapshot.error, now)
+        elif snapshot.phase == "complete" and transfer.state in ("checking", "fetching"):
+            self._move(transfer, TransferEvent.COMPLETED)
+            transfer.proving = trio.CancelScope()
+            self._nursery.start_soon(self._prove, transfer)
+        elif snapshot.phase == "downloading" and transfer.state == "checking":
+            self._move(transfer, TransferEvent.CHECKED)
+            # a long check is no stall of the LAN
+            transfer.activity = LanActivity(snapshot.bytes_from_peers, now)
+
+    async def _prove(self, transfer: Transfer) -> None:
+        """Hash the whole file and publish it; runs beside the steps, which do not look at it meanwhile.
+
+        Who cancels ``proving`` holds the lock: with the lock, and not cancelled, the transfer is still ours.
+        """
+        with transfer.proving:
+            try:
+                proof, problem = await files.hash_file(self._cache_path(transfer)), ""
+            except OSError as error:
+                proof, problem = None, f"The finished file cannot be read: {error.strerror}. Check the disk."
+            async with self._lock:
+                await trio.lowlevel.checkpoint_if_cancelled()
+                now = trio.current_time()
+                if proof is None:
+                    self._fail(transfer, problem, now)
+                elif (proof.sha256, proof.length_bytes) == (transfer.sha256, transfer.payload.length_bytes):
+                    await self._publish(transfer, proof.mtime_ns)
+                else:
+                    log.error("the whole file has a wrong hash", patch=transfer.record.patch_id, got=proof.sha256)
+                    await self._disproven(transfer, now)
+
+    async def _disproven(self, transfer: Transfer, now: float) -> None:
+        transfer.failed_proofs += 1
+        if transfer.failed_proofs >= MAX_FAILED_PROOFS:
+            self._fail(
+                transfer,
+                f"The file was wrong {transfer.failed_proofs} times although each piece was right: either this PC's "
+                "disk or memory is faulty, or the publisher's manifest. Check this PC first, then publish again.",
+                now,
+            )
+            return
+        # first the check: a step in between would see the engine complete, and prove again
+        await self._engine.recheck(transfer.torrent_hash)
+        self._move(transfer, TransferEvent.DISPROVEN)
+
+    async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
+        try:
+            await files.publish_verified(self._cache_path(transfer), self._verified_path(transfer))
+        except OSError as error:
+            self._fail(transfer, f"The verified file cannot be placed: {error.strerror}.", trio.current_time())
+            return
+        record = transfer.record
+        transfer.record = replace(record, verified_at=record.verified_at or time.time(), verified_mtime_ns=mtime_ns)
+        transfer.retries = transfer.retries.succeeded()
+        self._move(transfer, TransferEvent.PROVEN)
+        log.info(
+            "patch is verified",
+            patch=record.patch_id,
+            version=record.version,
+            seconds=round(seconds_taken(transfer.record, time.time()), 1),
+            from_origin=record.bytes_from_origin,
+            from_peers=record.bytes_from_peers,
+        )
+
+    async def damaged(self, torrent_hash: TorrentHash) -> None:
+        """Take in that bytes on disk are not what they were: back to checking and fetching."""
+        async with self._lock:
+            transfer = self._transfers.get(torrent_hash)
+            if transfer is None or transfer.state not in ("verified", "verifying", "fetching"):
+                return
+            transfer.proving.cancel()
+            log.warning("bytes on disk are damaged, fetching them again", patch=transfer.record.patch_id)
+            transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
+            await files.remove_verified(self._verified_path(transfer))
+            self._move(transfer, TransferEvent.DAMAGED)
+
+    def _move(self, transfer: Transfer, event: TransferEvent) -> None:
+        transfer.state = next_state(transfer.state, event)
+        self._dirty = True
+
+    def _fail(self, transfer: Transfer, reason: str, now: float) -> None:
+        transfer.failed(reason, now)
+        self._move(transfer, TransferEvent.FAILED)
+        log.error("transfer failed", patch=transfer.record.patch_id, reason=reason)
+
+    # --- the origin ----------------------------------------------------------------
+
+    async def take_piece(self, piece: Piece) -> None:
+        """Store a piece that came from the origin, and tell the origin whether it was good."""
+        transfer = self._transfers.get(TorrentHash(piece.torrent))
+        if transfer is None or not transfer.in_engine:
+            return  # withdrawn while it was on its way; the server drops the torrent too
+        transfer.origin_error = ""
+        transfer.origin_piece_at = trio.current_time()
+        size = len(piece.data)
+        transfer.record = replace(transfer.record, bytes_from_origin=transfer.record.bytes_from_origin + size)
+        already_here = transfer.snapshot is not None and bool(transfer.snapshot.have >> piece.piece & 1)
+        try:
+            good = await self._engine.add_piece(transfer.torrent_hash, PieceIndex(piece.piece), piece.data)
+        except EngineError as error:
+            # no verdict on the piece: what is wrong is here. The next `Want` says that this endpoint cannot fetch
+            log.warning("a piece from the origin could not be stored", piece=piece.piece, reason=str(error))
+            return
+        if not good or already_here:
+            transfer.record = replace(transfer.record, bytes_wasted=transfer.record.bytes_wasted + size)
+        answer = PieceStored if good else PieceRejected
+        await self._send(answer(torrent=piece.torrent, piece=piece.piece))
+
+    def origin_unavailable(self, torrent: str, reason: str) -> None:
+        """Remember why the origin cannot serve a torrent; the LAN may still bring it."""
+        transfer = self._transfers.get(TorrentHash(torrent))
+        if transfer is not None:
+            transfer.origin_error = reason
+
+    def forget_reports(self) -> None:
+        """Report everything again: the server is a new one, or the same after a restart."""
+        for transfer in self._transfers.values():
+            transfer.reported = None
+            transfer.wanted = None
+            transfer.origin_error = ""
+        self._reported_at = 0.0
+
+    def _news(self, now: float) -> list[FromEndpoint]:
+        """Return what the server does not know yet."""
+        news: list[FromEndpoint] = []
+        for transfer in self._transfers.values():
+            if transfer.snapshot is None or transfer.state == "checking":
+                continue
+            want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
+            if want != transfer.wanted:
+                transfer.wanted = want
+                news.append(want)
+        if now - self._reported_at < REPORT_SECONDS and not self._dirty:
+            return news
+        self._reported_at = now
+        news += changed_reports(self._transfers.values(), time.time())
+        return news
+
+    # --- what others ask -----------------------------------------------------------
+
+    def active_torrents(self) -> list[TransferSnapshot]:
+        """Return the torrents that the engine works on, for connecting peers."""
+        return [t.snapshot for t in self._transfers.values() if t.snapshot is not None]
+
+    def held(self) -> frozenset[Held]:
+        """Return of which patches and torrents there are, or may be, bytes here."""
+        records = (*self.memory.records.values(), *(transfer.record for transfer in self._transfers.values()))
+        return frozenset((record.patch_id, record.version, record.torrent_hash) for record in records)
+
+    @property
+    def bytes_from_origin(self) -> int:
+        """What came over the site's line, of all patches."""
+        return sum(transfer.record.bytes_from_origin for transfer in self._transfers.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything moves, or is being checked or proven."""
+        now = trio.current_time()
+        return any(transfer.busy(now) for transfer in self._transfers.values())
+
+    def everything(self) -> list[Transfer]:
+        """Return every transfer, to look at."""
+        return list(self._transfers.values())
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return what `p2pdist status` shows, by order of publication."""
+        by_sequence = sorted(self._transfers.values(), key=lambda transfer: transfer.patch.entry.sequence)
+        return [transfer.status_row(self._home.patches, time.time()) for transfer in by_sequence]
+
+    # --- files ---------------------------------------------------------------------
+
+    async def save(self) -> None:
+        """Write the records now (the daemon stops)."""
+        async with self._lock:
+            await self._save(trio.current_time())
+
+    async def _save(self, now: float) -> None:
+        self._dirty = False
+        await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
+
+    def _cache_path(self, transfer: Transfer) -> Path:
+        return self._home.cache / transfer.sha256
+
+    def _verified_path(self, transfer: Transfer) -> Path:
+        return transfer.verified_path(self._home.patches)

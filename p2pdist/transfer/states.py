@@ -1,0 +1,118 @@
+"""The way of one patch on one endpoint, from known to verified: a state table and its record."""
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+
+from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchReport, PatchState
+
+LAN_STALL_SECONDS = 20.0  # several request timeouts of a LAN peer; a busy LAN still delivers something in it
+MAX_FAILED_PROOFS = 3  # the same file wrong three times is the disk or the memory, not the network
+DISK_MARGIN_BYTES = 64 << 20  # left free beside the payload: logs, records and other programs
+MAX_TRANSFER_RECORDS = 4_000
+
+
+class TransferEvent(enum.Enum):
+    """What can happen to a transfer."""
+
+    ADDED = "its torrent was added"
+    CHECKED = "the bytes on disk were checked"
+    COMPLETED = "all pieces are there"
+    PROVEN = "the whole file has its SHA-256"
+    DISPROVEN = "the whole file has another SHA-256"
+    DAMAGED = "bytes on disk changed afterwards"
+    FAILED = "it cannot go on by itself"
+    RETRIED = "the cause of the failure may be gone"
+    RENAMED = "its bytes belong to another patch now"
+
+
+TRANSITIONS: dict[tuple[PatchState, TransferEvent], PatchState] = {
+    ("waiting", TransferEvent.ADDED): "checking",
+    ("waiting", TransferEvent.FAILED): "failed",
+    ("checking", TransferEvent.CHECKED): "fetching",
+    ("checking", TransferEvent.COMPLETED): "verifying",
+    ("checking", TransferEvent.FAILED): "failed",
+    ("fetching", TransferEvent.COMPLETED): "verifying",
+    ("fetching", TransferEvent.DAMAGED): "checking",
+    ("fetching", TransferEvent.FAILED): "failed",
+    ("verifying", TransferEvent.PROVEN): "verified",
+    ("verifying", TransferEvent.DISPROVEN): "checking",
+    ("verifying", TransferEvent.DAMAGED): "checking",
+    ("verifying", TransferEvent.FAILED): "failed",
+    ("verified", TransferEvent.DAMAGED): "checking",
+    ("verified", TransferEvent.RENAMED): "verifying",
+    ("failed", TransferEvent.RETRIED): "waiting",
+}
+"""Every allowed step; anything else is a programming error (`next_state` raises)."""
+
+
+def next_state(state: PatchState, event: TransferEvent) -> PatchState:
+    """Return the state after ``event``. Raises `ValueError` for a step that the table does not have."""
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise ValueError(f"a transfer that is {state!r} cannot take: {event.value}") from None
+
+
+class TransferRecord(Record, frozen=True):
+    """What is kept on disk of one transfer; counts are payload bytes since the patch was first seen."""
+
+    patch_id: str
+    version: str
+    sha256: str
+    torrent_hash: str
+    first_seen_at: float
+    """Seconds since 1970, UTC."""
+    verified_at: float | None
+    verified_mtime_ns: int | None
+    """Modification time of the proven file: when it still has it, it is not hashed again at start."""
+    bytes_from_origin: Annotated[int, msgspec.Meta(ge=0)]
+    bytes_from_peers: Annotated[int, msgspec.Meta(ge=0)]
+    bytes_wasted: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class TransferRecords(Record, frozen=True):
+    """The file that holds every `TransferRecord`."""
+
+    records: Annotated[list[TransferRecord], msgspec.Meta(max_length=MAX_TRANSFER_RECORDS)]
+
+
+@dataclass(frozen=True)
+class LanActivity:
+    """Notices when the LAN has stopped delivering to this endpoint."""
+
+    bytes_from_peers: int
+    changed_at: float
+
+    def observe(self, bytes_from_peers: int, now: float) -> "LanActivity":
+        """Return the state after a look at the counter of payload bytes from peers."""
+        if bytes_from_peers == self.bytes_from_peers:
+            return self
+        return replace(self, bytes_from_peers=bytes_from_peers, changed_at=now)
+
+    def stalled(self, now: float) -> bool:
+        """Whether nothing has come from the LAN for `LAN_STALL_SECONDS`."""
+        return now - self.changed_at >= LAN_STALL_SECONDS
+
+
+def seconds_taken(record: TransferRecord, now: float) -> float:
+    """Return the time from first seen to verified, or to ``now`` while that lies ahead; never negative."""
+    return max(0.0, (record.verified_at if record.verified_at is not None else now) - record.first_seen_at)
+
+
+def report_of(record: TransferRecord, state: PatchState, progress: float, error: str, now: float) -> PatchReport:
+    """Return the message that tells the server of this transfer."""
+    return PatchReport(
+        patch_id=record.patch_id,
+        version=record.version,
+        state=state,
+        progress=min(1.0, max(0.0, progress)),
+        bytes_from_origin=record.bytes_from_origin,
+        bytes_from_peers=record.bytes_from_peers,
+        bytes_wasted=record.bytes_wasted,
+        seconds=seconds_taken(record, now),
+        error=error[:MAX_TEXT_CHARS],
+    )

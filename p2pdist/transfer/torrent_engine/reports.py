@@ -1,0 +1,219 @@
+"""What passes between the torrent engine and the daemon: identity, snapshots, events, reasons in words."""
+
+import errno
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from p2pdist.identity.store import Identity
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.wire.bitfield import PieceSet
+from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+
+Phase: TypeAlias = Literal["checking", "downloading", "complete", "error"]
+
+
+@dataclass(frozen=True)
+class SwarmIdentity:
+    """The endpoint's certificate in the swarm (SAN ``*``), its key, and the swarm's CA. All PEM."""
+
+    ca_pem: str
+    certificate_pem: str
+    key_pem: str = field(repr=False)
+
+    @classmethod
+    def of(cls, identity: Identity) -> "SwarmIdentity":
+        """Return the part of an endpoint's identity that the swarm needs."""
+        return cls(ca_pem=identity.swarm_ca, certificate_pem=identity.swarm_certificate, key_pem=identity.key)
+
+
+class EngineError(UserError):
+    """The torrent engine could not do what was asked; the text says why."""
+
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message, exit_code)
+
+
+@dataclass(frozen=True)
+class PeerSnapshot:
+    """One connected neighbour of a torrent; counts are payload bytes of this connection."""
+
+    address: str
+    port: int
+    bytes_down: int
+    bytes_up: int
+
+
+@dataclass(frozen=True)
+class TransferSnapshot:
+    """One torrent as of the last `TorrentEngine.refresh`; counts are payload bytes since it was added."""
+
+    torrent_hash: TorrentHash
+    phase: Phase
+    piece_count: int
+    have: PieceSet
+    """Proven pieces; empty in phase ``error``: after a failed write only the next check knows what is on disk."""
+    lan_have: PieceSet
+    """Pieces that connected neighbours hold; empty once this endpoint is complete."""
+    bytes_from_peers: int
+    """All that came, also what was of no use (`bytes_wasted`)."""
+    bytes_to_peers: int
+    bytes_wasted: int
+    """Came twice, or failed its hash."""
+    progress: float
+    """Share of the file's bytes that is here, or has been checked while checking; 0 to 1."""
+    peers: tuple[PeerSnapshot, ...]
+    error: str
+    """In words, when ``phase`` is ``error``; else empty."""
+
+
+@dataclass(frozen=True)
+class TorrentCompleted:
+    """All pieces are there, by download or found by a check."""
+
+    torrent_hash: TorrentHash
+
+
+@dataclass(frozen=True)
+class TorrentFailed:
+    """The torrent has stopped (`TorrentEngine.resume` goes on)."""
+
+    torrent_hash: TorrentHash
+    reason: str
+
+
+@dataclass(frozen=True)
+class TorrentDamaged:
+    """A torrent that was complete has lost bytes on disk: it is checked again, and then fetches what is missing."""
+
+    torrent_hash: TorrentHash
+
+
+@dataclass(frozen=True)
+class PieceHashFailed:
+    """A piece in which neighbours had a part failed its hash; it is fetched again."""
+
+    torrent_hash: TorrentHash
+    piece: PieceIndex
+
+
+@dataclass(frozen=True)
+class PeerConnected:
+    """A neighbour has passed mutual TLS and shares this torrent."""
+
+    torrent_hash: TorrentHash
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class PeerGone:
+    """A connection that was there has ended."""
+
+    torrent_hash: TorrentHash
+    address: str
+    port: int
+    reason: PeerReason
+
+
+@dataclass(frozen=True)
+class PeerRefused:
+    """A connection did not come about, in either direction.
+
+    ``torrent_hash`` is None for a caller from outside who failed in the TLS
+    handshake; ``port`` is then the caller's.
+    """
+
+    torrent_hash: TorrentHash | None
+    address: str
+    port: int
+    reason: PeerReason
+
+
+TorrentEvent: TypeAlias = TorrentCompleted | TorrentFailed | TorrentDamaged
+PeerEvent: TypeAlias = PeerConnected | PeerGone | PeerRefused | PieceHashFailed
+EngineEvent: TypeAlias = TorrentEvent | PeerEvent
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error code of the engine: category name, number, message, and the operation that it came from."""
+
+    category: str
+    value: int
+    message: str
+    operation: str = ""
+
+
+_BY_ERRNO = {
+    errno.ECONNREFUSED: PeerReason.CONNECTION_REFUSED,
+    errno.ETIMEDOUT: PeerReason.TIMED_OUT,
+    errno.ENETUNREACH: PeerReason.UNREACHABLE,
+    errno.EHOSTUNREACH: PeerReason.UNREACHABLE,
+    errno.EADDRNOTAVAIL: PeerReason.UNREACHABLE,
+    errno.EINVAL: PeerReason.UNREACHABLE,
+    errno.ECONNRESET: PeerReason.CONNECTION_LOST,
+    errno.EPIPE: PeerReason.CONNECTION_LOST,
+}
+# numbers of libtorrent's own error category (error_code.hpp), stable since 1.2
+_BY_LIBTORRENT_CODE = {
+    36: PeerReason.TIMED_OUT,
+    37: PeerReason.BOTH_COMPLETE,
+    38: PeerReason.BOTH_COMPLETE,  # it only uploads and we need nothing
+    39: PeerReason.NOT_SHARED,  # unknown info-hash
+    40: PeerReason.NOT_SHARED,  # torrent paused
+    47: PeerReason.ITSELF,
+    49: PeerReason.TIMED_OUT,
+    50: PeerReason.TIMED_OUT,
+    51: PeerReason.TIMED_OUT,
+    52: PeerReason.TIMED_OUT,
+    79: PeerReason.DUPLICATE,
+    80: PeerReason.NOT_SHARED,  # torrent removed
+    90: PeerReason.OVER_CONNECTION_CAP,
+    91: PeerReason.SENT_BAD_DATA,
+    93: PeerReason.SENT_BAD_DATA,
+    94: PeerReason.STILL_CHECKING,
+    97: PeerReason.OVER_CONNECTION_CAP,
+    112: PeerReason.CERTIFICATE_REFUSED,
+}
+
+
+_OPENSSL_REASON_MASK = (1 << 23) - 1  # the bits above name the part of OpenSSL
+_OPENSSL_VERIFY_FAILED = 134
+_OPENSSL_CALLBACK_FAILED = 234
+_OPENSSL_ALERT = 1_000  # plus the number of the alert that the other side sent
+_ALERT_UNRECOGNIZED_NAME = 112
+# RFC 8446, section 6.2: handshake failure, the certificate's faults, access denied, internal error (a wrong name)
+_ALERTS_ON_CERTIFICATE = frozenset({40, 42, 43, 44, 45, 46, 48, 49, 80, 116})
+
+
+def peer_reason(failure: Failure) -> PeerReason:
+    """Return why a connection ended, or did not come about, from the engine's error code."""
+    if failure.category == "libtorrent":
+        return _BY_LIBTORRENT_CODE.get(failure.value, PeerReason.OTHER)
+    if failure.category == "asio.ssl":
+        return _tls_reason(failure.value & _OPENSSL_REASON_MASK)
+    if failure.category == "system" and failure.value in _BY_ERRNO:
+        return _BY_ERRNO[failure.value]
+    if failure.operation == "ssl_handshake":
+        return PeerReason.TLS_FAILED
+    return PeerReason.CONNECTION_LOST
+
+
+def _tls_reason(openssl_reason: int) -> PeerReason:
+    if openssl_reason == _OPENSSL_VERIFY_FAILED:
+        return PeerReason.CERTIFICATE_REFUSED
+    if openssl_reason in (_OPENSSL_CALLBACK_FAILED, _OPENSSL_ALERT + _ALERT_UNRECOGNIZED_NAME):
+        return PeerReason.NOT_SHARED  # the name in the handshake is the torrent's hash
+    if openssl_reason - _OPENSSL_ALERT in _ALERTS_ON_CERTIFICATE:
+        return PeerReason.REFUSED_OUR_CERTIFICATE
+    return PeerReason.TLS_FAILED
+
+
+def disk_problem(failure: Failure, path: str) -> str:
+    """Return what a failed file operation means for a person."""
+    if failure.value == errno.ENOSPC:
+        return f"The disk is full: {path} cannot grow. Free some space; what is there already is kept."
+    if failure.value == errno.EDQUOT:
+        return f"The disk quota is used up: {path} cannot grow. Raise it or free some space."
+    return f"This PC's disk failed at {path}: {failure.message}. Check the disk and the file's permissions."

@@ -1,0 +1,182 @@
+"""One patch on its way to this endpoint: what is known of it, and what is told of it."""
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+from msgspec.structs import replace
+
+from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.identifiers import Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
+from p2pdist.shared.manifest.documents import Payload
+from p2pdist.shared.wire.bitfield import pack
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport, PatchState, Report, Want
+from p2pdist.transfer.states import LAN_STALL_SECONDS, LanActivity, TransferRecord, report_of
+from p2pdist.transfer.torrent_engine import TransferSnapshot
+from p2pdist.trust.catalogue import CataloguePatch
+
+RETRY_SECONDS = 5.0  # after a full disk and the like
+LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: a faulty disk is not worn out with it
+ACTIVE_STEP_SECONDS = 0.5
+STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: it may last for days
+IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
+PATCHES_PER_REPORT = 50  # with the longest texts still under wire.messages.MAX_CONTROL_FRAME_BYTES
+
+
+@dataclass
+class Transfer:
+    """One patch on its way."""
+
+    patch: CataloguePatch
+    record: TransferRecord
+    state: PatchState
+    activity: LanActivity
+    error: str = ""
+    origin_error: str = ""
+    """Why the origin cannot serve it, while it cannot."""
+    in_engine: bool = False
+    snapshot: TransferSnapshot | None = None
+    engine_peer_bytes: int = 0
+    """How much of the engine's counter is in the record already; likewise the next."""
+    engine_wasted_bytes: int = 0
+    origin_piece_at: float = -math.inf
+    """When the last piece came from the origin, on trio's clock."""
+    failed_proofs: int = 0
+    retry_at: float = 0.0
+    retries: Backoff = field(default_factory=lambda: Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS))
+    proving: trio.CancelScope = field(default_factory=trio.CancelScope)
+    install: tuple[InstallState, str] = ("", "")
+    """What has become of it beyond its file, and why in words."""
+    reported: PatchReport | None = None
+    """Last `Report` and `Want` that the server has; only what differs is sent."""
+    wanted: Want | None = None
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Patch id and version."""
+        return self.record.patch_id, self.record.version
+
+    @property
+    def payload(self) -> Payload:
+        """The file that is fetched."""
+        return self.patch.payload
+
+    @property
+    def torrent_hash(self) -> TorrentHash:
+        """The torrent that carries it."""
+        return parse_torrent_hash(self.payload.torrent_hash)
+
+    @property
+    def sha256(self) -> Sha256Hex:
+        """What the whole file must hash to."""
+        return parse_sha256(self.payload.sha256)
+
+    @property
+    def progress(self) -> float:
+        """Share of the file that is on disk, 0 to 1."""
+        if self.state in ("verified", "verifying"):
+            return 1.0
+        return self.snapshot.progress if self.snapshot else 0.0
+
+    def busy(self, now: float) -> bool:
+        """Whether something moves; who only waits for bytes that do not come must not hold up the others."""
+        if self.state == "fetching":
+            return not self.activity.stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
+        return self.state in ("checking", "verifying")
+
+    def failed(self, reason: str, now: float) -> None:
+        """Remember why it cannot go on, and when to try again; each failure in a row waits longer."""
+        self.error = reason
+        self.retries = self.retries.failed()
+        self.retry_at = now + self.retries.delay_seconds(1.0)
+
+    def retry_soon(self, now: float) -> None:
+        """Try again after the shortest time, however often it has failed."""
+        self.retries = self.retries.succeeded()
+        self.retry_at = now + RETRY_SECONDS
+
+    def verified_path(self, patches: Path) -> Path:
+        """Return where the proven file has its place below the ``patches`` directory."""
+        return patches / self.record.patch_id / self.record.version / self.payload.file_name
+
+    def want(self, snapshot: TransferSnapshot, now: float, *, can_fetch: bool) -> Want:
+        """Return the message that asks the origin for leases; ``now`` is trio's clock."""
+        incomplete = self.state == "fetching"
+        return Want(
+            torrent=self.torrent_hash,
+            have=pack(snapshot.have, snapshot.piece_count),
+            lan_have=pack(snapshot.lan_have, snapshot.piece_count),
+            lan_stalled=incomplete and self.activity.stalled(now),
+            can_fetch=incomplete and can_fetch,
+        )
+
+    def report(self, wall_time: float) -> PatchReport:
+        """Return the message that tells the server of this transfer."""
+        error = self.error or (self.origin_error if self.state == "fetching" else "")
+        report = report_of(self.record, self.state, self.progress, error, wall_time)
+        state, reason = self.install
+        return replace(report, install=state, install_reason=reason[:MAX_TEXT_CHARS])
+
+    def status_row(self, patches: Path, wall_time: float) -> dict[str, Any]:
+        """Return what `p2pdist status` shows of this transfer."""
+        report = self.report(wall_time)
+        return {
+            "id": report.patch_id,
+            "version": report.version,
+            "title": self.patch.manifest.title,
+            "severity": self.patch.manifest.severity,
+            "length_bytes": self.payload.length_bytes,
+            "state": report.state,
+            "progress": round(report.progress, 4),
+            "bytes_from_origin": report.bytes_from_origin,
+            "bytes_from_peers": report.bytes_from_peers,
+            "bytes_wasted": report.bytes_wasted,
+            "seconds": round(report.seconds, 3),
+            "path": str(self.verified_path(patches)) if self.state == "verified" else None,
+            "error": report.error or None,
+            "install": report.install or None,
+            "install_reason": report.install_reason or None,
+        }
+
+
+def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
+    """Return the record of a patch that is first seen now."""
+    payload = patch.payload
+    return TransferRecord(
+        patch_id=patch.manifest.patch_id,
+        version=patch.manifest.version,
+        sha256=payload.sha256,
+        torrent_hash=payload.torrent_hash,
+        first_seen_at=wall_time,
+        verified_at=None,
+        verified_mtime_ns=None,
+        bytes_from_origin=0,
+        bytes_from_peers=0,
+        bytes_wasted=0,
+    )
+
+
+def changed_reports(transfers: Iterable[Transfer], wall_time: float) -> list[Report]:
+    """Return what the server does not know yet of these transfers, and count it as reported."""
+    changed: list[PatchReport] = []
+    for transfer in transfers:
+        report = transfer.report(wall_time)
+        # the running clock alone is no news
+        if transfer.reported is None or replace(report, seconds=0.0) != replace(transfer.reported, seconds=0.0):
+            transfer.reported = report
+            changed.append(report)
+    batches = range(0, len(changed), PATCHES_PER_REPORT)
+    return [Report(patches=changed[start : start + PATCHES_PER_REPORT]) for start in batches]
+
+
+def step_seconds(transfers: Collection[Transfer], now: float) -> float:
+    """Return how long to wait before the next step when nothing happens; ``now`` is trio's clock."""
+    if any(transfer.busy(now) for transfer in transfers):
+        return ACTIVE_STEP_SECONDS
+    unfinished = any(transfer.state not in ("verified", "failed") for transfer in transfers)
+    longest = STALLED_STEP_SECONDS if unfinished else IDLE_STEP_SECONDS
+    retries = (max(0.0, transfer.retry_at - now) for transfer in transfers if transfer.state == "failed")
+    return min((longest, *retries))

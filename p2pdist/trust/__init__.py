@@ -1,0 +1,1 @@
+"""What is believed: TUF's metadata, the floor below which nothing is accepted, the catalogue."""

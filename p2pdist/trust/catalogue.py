@@ -1,0 +1,244 @@
+"""What this endpoint shall have, out of documents that the trust store has verified. Pure."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash, parse_torrent_hash
+from p2pdist.shared.manifest.documents import (
+    MAX_MANIFEST_BYTES,
+    MAX_ROLLOUTS_BYTES,
+    MAX_TORRENT_BYTES,
+    ROLLOUTS_TARGET,
+    DecodeError,
+    Manifest,
+    Payload,
+    RolloutEntry,
+    Rollouts,
+    decode_manifest,
+    decode_rollouts,
+    manifest_target,
+    torrent_target,
+)
+from p2pdist.shared.manifest.relations import PatchRef, names
+from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
+from p2pdist.shared.manifest.template import (
+    MAX_TEMPLATE_BYTES,
+    MAX_TEMPLATES,
+    Template,
+    decode_template,
+    template_target,
+)
+from p2pdist.trust.suitability import Choice
+
+MAX_CATALOGUE_BYTES = 256 << 20  # manifests and torrents are held in memory; 500 patches of half a MB
+
+
+@dataclass(frozen=True)
+class CataloguePatch:
+    """A patch that this endpoint shall have, with every document verified by TUF."""
+
+    entry: RolloutEntry
+    manifest: Manifest
+    payload: Payload
+    """The one of ``manifest.payloads`` that is for this PC."""
+    torrent: bytes
+    """The torrent file of ``payload``; its info-hash is for the torrent engine to compare."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Patch id and version."""
+        return self.manifest.patch_id, self.manifest.version
+
+
+@dataclass(frozen=True)
+class RefusedPatch:
+    """A patch that the rollouts name and that cannot be taken; the others are not held up by it."""
+
+    entry: RolloutEntry
+    reason: str
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A patch that the rollouts name and that is not for this PC, or is so no longer: it may be installed."""
+
+    entry: RolloutEntry
+    manifest: Manifest
+    reason: str
+    shared: CataloguePatch | None = None
+    """Where the PC has bytes of it already: they go on being shared, until it is withdrawn or superseded."""
+
+
+Held: TypeAlias = tuple[str, str, str]
+"""Patch id, version and torrent hash of bytes that this PC has."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that is accepted now."""
+
+    timestamp_version: int
+    patches: tuple[CataloguePatch, ...]
+    """By ``entry.sequence``."""
+    refused: tuple[RefusedPatch, ...]
+    stale: str
+    """A sentence when the metadata is older than half its life or has expired, else empty."""
+    profile: SiteProfile | None = None
+    """The throttle profile of this endpoint's site; None: it has none, or the site is not known yet."""
+    not_applicable: tuple[NotApplicable, ...] = ()
+    """By ``entry.sequence``; never refused, never fetched."""
+
+    templates: tuple[Template, ...] = ()
+    """Diagnosis templates, by name."""
+
+    def wanted(self) -> dict[TorrentHash, CataloguePatch]:
+        """Return whose bytes belong on this PC: what it shall have, and what it has and shares."""
+        shared = (skipped.shared for skipped in self.not_applicable)
+        # of two patches with the same bytes, the one that is for this PC gives them their name
+        patches = (*(patch for patch in shared if patch is not None), *self.patches)
+        return {parse_torrent_hash(patch.payload.torrent_hash): patch for patch in patches}
+
+
+class DocumentError(Exception):
+    """One verified document cannot be had; the text is a clause for people."""
+
+
+Choose = Callable[[Manifest], Choice]
+
+GetDocument = Callable[[str, int], bytes]
+"""Returns the verified bytes of a target path, at most that many. Raises `DocumentError`."""
+
+
+def first_payload(manifest: Manifest) -> Choice:
+    """Choose the payload that the manifest lists first, whatever the PC is."""
+    return Choice(manifest.payloads[0], "for every PC")
+
+
+def read_catalogue(
+    has: Callable[[str], bool], get: GetDocument, *, site: SiteName | None, choose: Choose, held: Collection[Held]
+) -> Catalogue:
+    """Return the catalogue, its version and freshness left open. Raises `DocumentError`: no rollouts can be read.
+
+    ``has`` tells whether a target exists; for the others see `read_patches` and `read_profile`.
+    """
+    if not has(ROLLOUTS_TARGET):  # nothing has been published yet
+        return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
+    rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
+    read = read_patches(rollouts, get, choose=choose, held=held)
+    return Catalogue(
+        timestamp_version=0,
+        patches=read.patches,
+        refused=read.refused,
+        stale="",
+        profile=read_profile(site, has, get),
+        not_applicable=read.not_applicable,
+    )
+
+
+@dataclass(frozen=True)
+class ReadPatches:
+    """What the rollouts name, each in order of sequence."""
+
+    patches: tuple[CataloguePatch, ...]
+    refused: tuple[RefusedPatch, ...]
+    not_applicable: tuple[NotApplicable, ...]
+
+
+def read_patches(
+    rollouts: Rollouts,
+    get: GetDocument,
+    *,
+    choose: Choose,
+    held: Collection[Held] = (),
+    max_bytes: int = MAX_CATALOGUE_BYTES,
+) -> ReadPatches:
+    """Return the patches that can be taken, those that cannot, and those that are not for this PC.
+
+    ``choose`` decides what is for this PC, ``held`` are the bytes that it has. ``max_bytes`` bounds all manifests
+    and torrents together. What ``get`` raises besides `DocumentError` and `DecodeError` passes through.
+    """
+    patches: list[CataloguePatch] = []
+    refused: list[RefusedPatch] = []
+    not_applicable: list[NotApplicable] = []
+    seen: set[tuple[str, str]] = set()
+    room = max_bytes
+    for entry in sorted(rollouts.entries, key=lambda entry: entry.sequence):
+        if (entry.patch_id, entry.version) in seen:
+            refused.append(RefusedPatch(entry=entry, reason="it is rolled out twice"))
+            continue
+        seen.add((entry.patch_id, entry.version))
+        try:
+            patch, size_bytes = _read_patch(entry, get, room, choose, held)
+        except (DocumentError, DecodeError) as error:
+            refused.append(RefusedPatch(entry=entry, reason=str(error)))
+        else:
+            room -= size_bytes
+            if isinstance(patch, NotApplicable):
+                not_applicable.append(patch)
+            else:
+                patches.append(patch)
+    here = [*patches, *(skipped.shared for skipped in not_applicable if skipped.shared is not None)]
+    for n, skipped in enumerate(not_applicable):
+        if skipped.shared is not None and any(_supersedes(other.manifest, skipped.manifest) for other in here):
+            not_applicable[n] = replace(skipped, shared=None)
+    return ReadPatches(tuple(patches), tuple(refused), tuple(not_applicable))
+
+
+def _supersedes(newer: Manifest, older: Manifest) -> bool:
+    ref = PatchRef(older.patch_id, older.version)
+    return newer.name != older.name and any(names(relation, ref) for relation in newer.supersedes)
+
+
+def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocument) -> SiteProfile | None:
+    """Return the throttle profile of ``site``; None where it has none, or one that this version cannot use."""
+    if site is None or not has(profile_target(site)):
+        return None
+    try:
+        profile = decode_site_profile(get(profile_target(site), MAX_DOCUMENT_BYTES))
+    except (DocumentError, DecodeError):
+        return None  # the server, which sends, has read it or says why it cannot
+    return profile if profile.site == site else None
+
+
+def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, ...]:
+    """Return the diagnosis templates among ``targets``, by name; one that this version cannot use is left out.
+
+    More than `MAX_TEMPLATES`: the first of them. What ``get`` raises besides
+    `DocumentError` and `DecodeError` passes through.
+    """
+    found: list[Template] = []
+    for target in sorted(targets)[:MAX_TEMPLATES]:
+        try:
+            template = decode_template(get(target, MAX_TEMPLATE_BYTES))
+        except (DocumentError, DecodeError):
+            continue  # the server shows that no PC answers it
+        if template_target(template.name) == target:
+            found.append(template)
+    return tuple(found)
+
+
+def _read_patch(
+    entry: RolloutEntry, get: GetDocument, room_bytes: int, choose: Choose, held: Collection[Held]
+) -> tuple[CataloguePatch | NotApplicable, int]:
+    path = manifest_target(PatchId(entry.patch_id), PatchVersion(entry.version))
+    encoded = get(path, min(MAX_MANIFEST_BYTES, room_bytes))
+    manifest = decode_manifest(encoded)
+    if (manifest.patch_id, manifest.version) != (entry.patch_id, entry.version):
+        raise DocumentError(f"{path!r} is the manifest of {manifest.patch_id}@{manifest.version}")
+    choice = choose(manifest)
+    payload = choice.payload or _held_payload(manifest, held)
+    if payload is None:
+        return NotApplicable(entry, manifest, choice.reason), len(encoded)
+    torrent_path = torrent_target(TorrentHash(payload.torrent_hash))
+    torrent = get(torrent_path, min(MAX_TORRENT_BYTES, room_bytes - len(encoded)))
+    patch = CataloguePatch(entry=entry, manifest=manifest, payload=payload, torrent=torrent)
+    size_bytes = len(encoded) + len(torrent)
+    if choice.payload is None:
+        return NotApplicable(entry, manifest, choice.reason, shared=patch), size_bytes
+    return patch, size_bytes
+
+
+def _held_payload(manifest: Manifest, held: Collection[Held]) -> Payload | None:
+    name = (manifest.patch_id, manifest.version)
+    return next((payload for payload in manifest.payloads if (*name, payload.torrent_hash) in held), None)

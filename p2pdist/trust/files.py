@@ -1,0 +1,160 @@
+"""The files behind the trust store: floor, accepted metadata, verified documents. Blocking.
+
+Each carries a checksum or is named by one. A damaged, cut or missing file is
+the same as none: what it held is derived from the other copy or fetched anew.
+"""
+
+import contextlib
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib import parse
+
+import structlog
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.trust import floor as trust_floor
+from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedVersions
+
+WORK_PREFIX = "work-"
+_ROOT_FILE = re.compile(r"(\d{1,19})\.root\.json\Z")
+
+log = structlog.get_logger()
+
+
+class TrustFiles:
+    """One directory, readable by its owner alone."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._floor = TrustFloor()  # also in memory: deleting the files below a running daemon resets nothing
+        self._used: set[str] = set()
+
+    def load(self) -> tuple[TrustFloor, AcceptedMetadata | None]:
+        """Return the highest floor known and the metadata last accepted, and remove what a killed process left."""
+        durable_files.make_directory(self._documents, mode=0o700)
+        self.directory.chmod(0o700)
+        for leftover in self.directory.glob(f"{WORK_PREFIX}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        self._used.clear()
+        accepted = None
+        with _damage_is_logged(self._accepted_path):
+            data = read_file(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
+            accepted = trust_floor.decode_accepted(data)
+            self._floor = trust_floor.higher(self._floor, accepted.floor)
+        with _damage_is_logged(self._floor_path):
+            data = read_file(self._floor_path, trust_floor.MAX_FLOOR_BYTES + trust_floor.CHECKSUM_BYTES)
+            self._floor = trust_floor.higher(self._floor, trust_floor.decode_floor(data))
+        return self._floor, accepted
+
+    def keep_floor(self, floor: TrustFloor) -> None:
+        """Make ``floor`` durable."""
+        durable_files.write_file(self._floor_path, trust_floor.encode_floor(floor), mode=0o600)
+        self._floor = floor
+
+    def keep_accepted(self, accepted: AcceptedMetadata) -> None:
+        """Make the metadata durable; before the floor, so that a crash between the two leaves it above the floor."""
+        durable_files.write_file(self._accepted_path, trust_floor.encode_accepted(accepted), mode=0o600)
+
+    def document(self, sha256: str, max_bytes: int) -> bytes | None:
+        """Return the stored document with that hash, proven, or None."""
+        self._used.add(sha256)
+        path = self._documents / sha256
+        with contextlib.suppress(FileNotFoundError), _damage_is_logged(path):
+            data = read_file(path, max_bytes)
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise DecodeError("the hash does not fit: the file is damaged")
+            return data
+        return None
+
+    def keep_document(self, sha256: str, data: bytes) -> None:
+        """Store a document whose hash has been checked."""
+        durable_files.write_file(self._documents / sha256, data, mode=0o600)
+
+    def drop_unused_documents(self) -> None:
+        """Delete the documents that nobody has asked for since `load`."""
+        for path in self._documents.iterdir():
+            if path.name not in self._used:
+                path.unlink(missing_ok=True)
+
+    @property
+    def _documents(self) -> Path:
+        return self.directory / "targets"
+
+    @property
+    def _floor_path(self) -> Path:
+        return self.directory / "floor"
+
+    @property
+    def _accepted_path(self) -> Path:
+        return self.directory / "accepted"
+
+
+@dataclass(frozen=True)
+class MetadataFiles:
+    """The metadata files of one verified state."""
+
+    roots: dict[str, bytes]
+    roles: dict[str, bytes]
+
+    def lay_out(self, directory: Path) -> None:
+        """Write them where tuf looks for its cache; not durable, the directory is a temporary one."""
+        (directory / "root_history").mkdir()
+        for version, data in self.roots.items():
+            (directory / "root_history" / f"{int(version)}.root.json").write_bytes(data)
+        for name, data in self.roles.items():
+            (directory / _role_file(name)).write_bytes(data)
+
+    @classmethod
+    def read(cls, directory: Path, versions: VerifiedVersions) -> "MetadataFiles":
+        """Read back what tuf has verified."""
+        roots: dict[str, bytes] = {}
+        for path in sorted((directory / "root_history").iterdir()):
+            match = _ROOT_FILE.match(path.name)
+            if match and int(match[1]) <= versions.root:
+                roots[match[1]] = path.read_bytes()
+        names = ("timestamp", "snapshot", *versions.roles)
+        paths = {name: directory / _role_file(name) for name in names}
+        # a role that no document needed was not fetched
+        return cls(roots=roots, roles={name: path.read_bytes() for name, path in paths.items() if path.is_file()})
+
+
+def _role_file(name: str) -> str:
+    return f"{parse.quote(name, '')}.json"
+
+
+@contextlib.contextmanager
+def storage_errors(directory: Path) -> Iterator[None]:
+    """Turn an `OSError` of the local disk into a `UserError` (`ExitCode.STORAGE`)."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"The files in {directory} cannot be read or written ({error.strerror or error}). "
+            "Make room or correct the permissions there, then try again.",
+            ExitCode.STORAGE,
+        ) from error
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Return a file's bytes. Raises `DecodeError` when it holds more than ``max_bytes``, else `OSError`."""
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise DecodeError(f"more than {max_bytes} bytes")
+    return data
+
+
+@contextlib.contextmanager
+def _damage_is_logged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except DecodeError as error:
+        log.warning("trust file is damaged, getting it anew", path=str(path), reason=str(error))

@@ -1,0 +1,234 @@
+"""HTTPS to the seed server's web port: the only httpx import on the endpoint.
+
+Whoever answers is hostile until verified: an answer has a cap on its size, a
+minimum rate and a total deadline, is never decompressed, and a redirect is not
+followed. Every failure is an `HttpError` that says whose fault it is.
+"""
+
+import errno
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+import trio
+
+from p2pdist.shared.errors import ExitCode, UserError
+
+CONNECT_SECONDS = 10.0  # a TCP and TLS handshake over the slowest line that is of any use
+GRACE_SECONDS = 20.0  # connecting, and the server's own time until the first byte
+MIN_BYTES_PER_SECOND = 1024.0  # after the grace; a slower answer holds us up on purpose, or is useless
+TOTAL_SECONDS = 300.0  # no single document is worth more
+
+FailureKind = Literal[
+    "port_closed",
+    "no_answer",
+    "too_slow",
+    "too_large",
+    "certificate_not_yet_valid",
+    "certificate_expired",
+    "certificate_wrong_name",
+    "certificate_untrusted",
+    "wrong_answer",
+]
+
+_VERIFY_CODES: dict[int, FailureKind] = {  # X509_V_ERR_* of OpenSSL
+    9: "certificate_not_yet_valid",
+    10: "certificate_expired",
+    62: "certificate_wrong_name",
+    64: "certificate_wrong_name",
+}
+
+
+class HttpError(UserError):
+    """The web port did not give a whole answer; ``kind`` says in which way."""
+
+    def __init__(self, kind: FailureKind, server: str, detail: str = "") -> None:
+        super().__init__(_text(kind, server, detail), _EXIT_CODES.get(kind, ExitCode.UNREACHABLE))
+        self.kind: FailureKind = kind
+
+
+_EXIT_CODES: dict[FailureKind, ExitCode] = {
+    "certificate_not_yet_valid": ExitCode.REFUSED,
+    "certificate_expired": ExitCode.REFUSED,
+    "certificate_wrong_name": ExitCode.REFUSED,
+    "certificate_untrusted": ExitCode.REFUSED,
+    "wrong_answer": ExitCode.REFUSED,
+    "too_large": ExitCode.REFUSED,
+}
+
+
+def _text(kind: FailureKind, server: str, detail: str) -> str:
+    texts: dict[FailureKind, str] = {
+        "port_closed": f"Nothing listens on {server}. Start 'seed-server serve' there, or check the web port.",
+        "no_answer": f"The seed server at {server} does not answer. Check its address, the network and its firewall.",
+        "too_slow": f"The seed server at {server} answers too slowly. Check the line and the server's load.",
+        "too_large": f"The seed server at {server} sent more than such an answer can hold. Check what runs there.",
+        "certificate_not_yet_valid": (
+            f"The certificate of the seed server at {server} is not yet valid. Check this PC's clock first."
+        ),
+        "certificate_expired": (
+            f"The certificate of the seed server at {server} has expired. Check this PC's clock, then the server."
+        ),
+        "certificate_wrong_name": (
+            f"The certificate of the seed server at {server} is for another address. Ask the operator to run "
+            "'seed-server init' with the address that PCs use."
+        ),
+        "certificate_untrusted": (
+            f"Whoever answers at {server} is not this PC's seed server: its certificate is from another authority. "
+            "Check the address; if the server was set up anew, enrol this PC again."
+        ),
+        "wrong_answer": f"What runs at {server} does not answer like a seed server. Check the web port.",
+    }
+    return f"{texts[kind]} ({detail})" if detail else texts[kind]
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+
+
+def unverified_context() -> ssl.SSLContext:
+    """Return a context that accepts any server: only for fetching what a pin then checks."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def trusting_context(ca_pem: str) -> ssl.SSLContext:
+    """Return a context that trusts servers of this CA alone, under the address that is connected to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks name and chain
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(cadata=ca_pem)
+    return context
+
+
+def base_url(address: str, port: int) -> str:
+    """Return ``https://ADDRESS:PORT``, an IPv6 address in brackets."""
+    try:
+        bracketed = ipaddress.ip_address(address).version == 6
+    except ValueError:
+        bracketed = False
+    return f"https://[{address}]:{port}" if bracketed else f"https://{address}:{port}"
+
+
+class HttpsClient:
+    """Keeps connections to one server; an async context manager."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        local_address: str | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+        min_bytes_per_second: float = MIN_BYTES_PER_SECOND,
+    ) -> None:
+        self._grace_seconds = grace_seconds
+        self._min_bytes_per_second = min_bytes_per_second
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(verify=context, local_address=local_address, trust_env=False),
+            timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, grace_seconds)),  # the rest: our deadline
+            headers={"Accept-Encoding": "identity", "User-Agent": "p2pdist"},
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        with trio.CancelScope(shield=True):  # closing a local socket does not wait for the other side
+            await self._client.aclose()
+
+    async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
+        """Return the answer to a GET. Raises `HttpError`."""
+        return await self._request("GET", url, None, max_bytes)
+
+    async def post(self, url: str, body: bytes, *, max_bytes: int) -> HttpAnswer:
+        """Return the answer to a POST of a JSON ``body``. Raises `HttpError`."""
+        return await self._request("POST", url, body, max_bytes)
+
+    async def _request(self, method: str, url: str, body: bytes | None, max_bytes: int) -> HttpAnswer:
+        server = httpx.URL(url).netloc.decode("ascii", "replace")
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        started = trio.current_time()
+        received = bytearray()
+        answered = too_large = False
+        with trio.CancelScope(deadline=started + self._grace_seconds) as scope:
+            try:
+                hooks = {"trace": _close_unfinished_handshake()}
+                async with self._client.stream(
+                    method, url, content=body, headers=headers, extensions=hooks
+                ) as response:
+                    answered = True
+                    async for chunk in response.aiter_raw():
+                        too_large = too_large or len(received) + len(chunk) > max_bytes
+                        if too_large:
+                            scope.cancel()  # httpx's nested generators end cleanly from within only, not by a break
+                            continue
+                        received += chunk
+                        allowed = self._grace_seconds + len(received) / self._min_bytes_per_second
+                        scope.deadline = started + min(TOTAL_SECONDS, allowed)
+                    if not too_large:
+                        return HttpAnswer(response.status_code, bytes(received))
+            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+                raise _explained(error, server) from error
+        if too_large:
+            raise HttpError("too_large", server)
+        raise HttpError("too_slow" if answered else "no_answer", server)
+
+
+def _close_unfinished_handshake() -> Callable[[str, dict[str, Any]], Awaitable[None]]:
+    """Return a hook that closes the socket of a TLS handshake that is cancelled: httpx forgets it."""
+    opened: Any = None
+
+    async def trace(event: str, info: dict[str, Any]) -> None:
+        nonlocal opened
+        if event == "connection.connect_tcp.complete":
+            opened = info["return_value"]
+        elif event == "connection.start_tls.failed":
+            opened.get_extra_info("socket").close()
+
+    return trace
+
+
+def _explained(error: BaseException, server: str) -> HttpError:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            kind = _VERIFY_CODES.get(cause.verify_code, "certificate_untrusted")
+            return HttpError(kind, server, cause.verify_message if kind == "certificate_untrusted" else "")
+        if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
+            return HttpError("port_closed", server)
+    cut_off = "disconnected" in str(error) or "closed connection" in str(error)  # a server that died while answering
+    foreign = isinstance(error, httpx.RemoteProtocolError | httpx.InvalidURL) and not cut_off
+    if foreign or any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+        return HttpError("wrong_answer", server)
+    return HttpError("no_answer", server)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    queue: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while queue:
+        current = queue.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        queue += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            queue += current.exceptions

@@ -1,0 +1,1 @@
+"""The `seed-server` command line: parses and prints."""

@@ -1,0 +1,123 @@
+"""Options and types of values that several `seed-server` commands share."""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
+from seed_server.settings import ServerHome
+from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, is_encrypted, key_path
+
+MAX_TOKEN_SECONDS = 30 * 86_400  # a token is a password on paper
+PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+class Duration(click.ParamType[int]):
+    """``90s``, ``30m``, ``1h`` or ``7d``, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds; `click.BadParameter` for anything else."""
+        text = str(value)
+        number, unit = text[:-1], text[-1:]
+        seconds = int(number) * _UNITS[unit] if unit in _UNITS and number.isascii() and number.isdigit() else 0
+        if not 1 <= seconds <= MAX_TOKEN_SECONDS:
+            self.fail(f"{text!r} is not a duration from 1s to 30d, such as 30m, 1h or 7d.", param, ctx)
+        return seconds
+
+
+class CvssScore(click.ParamType[float]):
+    """A CVSS score; it has one decimal."""
+
+    name = "cvss"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the score; `click.BadParameter` for anything else."""
+        if not re.fullmatch(r"(?:[0-9](?:\.[0-9])?|10(?:\.0)?)", str(value), re.ASCII):
+            self.fail(f"{str(value)!r} is not a CVSS score: one from 0.0 to 10.0 with one decimal.", param, ctx)
+        return float(value)
+
+
+def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> ServerHome:
+    return ServerHome(value.absolute())
+
+
+def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> bytes | None:
+    if value is None:
+        text = os.environ.get(PASSPHRASE_VARIABLE)
+        return os.fsencode(text) if text else None
+    try:
+        with value.open("rb") as file:
+            return file.read(MAX_PASSPHRASE_BYTES + 2).rstrip(b"\r\n")
+    except OSError as error:
+        raise UserError(f"Cannot read the passphrase file {value}: {error.strerror}.", ExitCode.BAD_INPUT) from error
+
+
+home_option = click.option(
+    "--home",
+    envvar="SEED_SERVER_HOME",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, readable=False),
+    callback=_home,
+    help="The server's home directory; also from SEED_SERVER_HOME.",
+)
+
+
+def _checked_tags(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    tags = tuple(sorted(set(values)))
+    for tag in tags:
+        if not re.fullmatch(TAG_PATTERN, tag):
+            raise click.BadParameter(f"{tag[:60]!r} is no tag: use 1 to 40 of a-z, 0-9, '.', '_' and '-'.")
+    if len(tags) > MAX_TAGS:
+        raise click.BadParameter(f"a PC has at most {MAX_TAGS} tags.")
+    return tags
+
+
+tags_option = click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="TAG",
+    callback=_checked_tags,
+    help="What to call its PCs, such as kiosk or branch-7; may be given several times.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
+offline_option = click.option(
+    "--offline-keys",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder with the offline keys, when it is not in the home (keys/offline).",
+)
+passphrase_option = click.option(
+    "--passphrase-file",
+    "passphrase",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    callback=_read_passphrase,
+    help=f"File that holds the offline keys' passphrase; also from {PASSPHRASE_VARIABLE}.",
+)
+
+
+def ask_for_key(folder: Path, name: str) -> bytes | None:
+    """Ask for the passphrase of an encrypted key where somebody can answer; a missing key is reported later."""
+    if is_encrypted(key_path(folder, name)) and sys.stdin.isatty():
+        return ask_passphrase("Passphrase of the offline keys", confirm=False)
+    return None
+
+
+def ask_passphrase(prompt: str, *, confirm: bool) -> bytes:
+    """Ask for a passphrase on the terminal. Raises `UserError` (USAGE) where there is none."""
+    if not sys.stdin.isatty():
+        raise UserError(
+            f"A passphrase is needed. Give it with --passphrase-file FILE or in {PASSPHRASE_VARIABLE}.", ExitCode.USAGE
+        )
+    text: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return text.encode()

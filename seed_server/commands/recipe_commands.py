@@ -1,0 +1,224 @@
+"""`seed-server publish` and `seed-server lint`."""
+
+import contextlib
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from p2pdist.shared.console import human_bytes, print_json
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.manifest.recipe import INSTALL_KINDS
+from seed_server.commands.options import (
+    CvssScore,
+    ask_for_key,
+    home_option,
+    json_option,
+    offline_option,
+    passphrase_option,
+)
+from seed_server.publishing.check_shorthand import CheckTextError
+from seed_server.publishing.publish import OnStage, Publication, Published, publish
+from seed_server.publishing.recipe import Recipe
+from seed_server.publishing.recipe_files import lint_recipe, read_recipe
+from seed_server.publishing.recipe_options import OptionsError, with_options
+from seed_server.settings import ServerHome, load_settings
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import expiring_offline
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_OPTIONS = (
+    click.argument("file", type=click.Path(path_type=Path), required=False),
+    click.option(
+        "--recipe", metavar="FILE.toml", type=click.Path(path_type=Path), help="All of the following, from a file."
+    ),
+    click.option("--patch-id", metavar="ID", help="What this is a patch of; stays the same for all versions."),
+    click.option("--version", metavar="V", help="A version that was not published before."),
+    click.option("--title", metavar="TEXT", help="One line for people."),
+    click.option(
+        "--severity",
+        type=click.Choice(["low", "medium", "high", "critical"]),
+        help="How urgent it is; medium when not given.",
+    ),
+    click.option("--cvss", type=CvssScore(), metavar="N", help="CVSS score, 0.0 to 10.0."),
+    click.option("--applies-to", metavar="EXPR", help="Which PCs it is for; all when not given."),
+    click.option("--install", "kind", type=click.Choice(INSTALL_KINDS), help="How it is installed."),
+    click.option("--package", metavar="NAME", help="For deb and rpm: the package's name."),
+    click.option("--directory", metavar="DIR", help="For archive: where on the PC it is unpacked."),
+    click.option(
+        "--interpreter",
+        type=click.Choice(["sh", "bash", "python3", "powershell"]),
+        help="For script: what runs it.",
+    ),
+    click.option("--argument", "arguments", multiple=True, metavar="A", help="For script and exe; again for each."),
+    click.option("--product-code", metavar="{CODE}", help="For msi: the product's."),
+    click.option("--kb", type=click.IntRange(1, 99_999_999), metavar="N", help="For msu: its article's number."),
+    click.option("--detect", multiple=True, metavar="CHECK", help="What holds where it is installed; again for more."),
+    click.option("--health", multiple=True, metavar="CHECK", help="What works afterwards, else it is rolled back."),
+    click.option("--window", "windows", multiple=True, metavar="TEXT", help="When it may be installed."),
+    click.option("--deadline", metavar="TIME", help="When it is installed at the latest, ISO 8601."),
+    click.option("--emergency", is_flag=True, help="It waits for no window."),
+    click.option("--requires", multiple=True, metavar="ID[@V]", help="A patch that comes first; again for more."),
+    click.option("--supersedes", multiple=True, metavar="ID[@V]", help="A patch that this replaces."),
+    click.option("--conflicts", multiple=True, metavar="ID[@V]", help="A patch that this does not go with."),
+)
+
+
+def _with_recipe_options(command: F) -> F:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command("publish", short_help="Sign a patch and offer it to every endpoint.")
+@home_option
+@_with_recipe_options
+@offline_option
+@passphrase_option
+@json_option
+def publish_command(
+    home: ServerHome,
+    file: Path | None,
+    recipe: Path | None,
+    offline_keys: Path | None,
+    passphrase: bytes | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Sign FILE, or what a recipe names, and offer it to every endpoint; a running server tells them at once.
+
+    \b
+    Examples:
+      seed-server publish office.msi --patch-id office --version 1.2
+          only delivered
+      seed-server publish acme_2.1_amd64.deb --patch-id acme --version 2.1 \\
+          --install deb --package acme --health 'unit acme.service' \\
+          --applies-to 'os.family == "debian" and installed("acme")' \\
+          --window 'mon-fri 22:00-05:00' --deadline 2026-12-01T18:00
+      seed-server publish --recipe acme.toml --version 2.2
+          docs/recipes.md: how to write one
+
+    \b
+    Checks:
+      package acme >= 2.1                  file /opt/acme/VERSION sha256=HEX
+      command /usr/bin/acme -V => 2.1      unit acme.service
+
+    The same files under the same ID and version again repair what was damaged on this server's disk.
+    """
+    publication = _publication(file, recipe, given)
+    passphrase = passphrase or ask_for_key(offline_keys or home.offline_keys, "patches")
+    try:
+        with _progress_bars() as on_progress:
+            published = publish(
+                home, publication, offline_keys=offline_keys, passphrase=passphrase, on_progress=on_progress
+            )
+    except KeyboardInterrupt:
+        raise UserError(
+            "Interrupted. The patch is published only if 'seed-server status' lists it; if not, run publish again.",
+            ExitCode.FAILED,
+        ) from None
+    if as_json:
+        print_json(_as_json(published))
+    else:
+        _show(published)
+    _warn_of_expiry(home)
+
+
+@click.command("lint", short_help="Check a recipe without publishing it.")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@json_option
+def lint_command(recipe: Path, as_json: bool) -> None:
+    """Check RECIPE and the files that it names; publish nothing. It exits with 0 when only warnings are left, else 7.
+
+    \b
+    Examples:
+      seed-server lint acme.toml
+      seed-server lint acme.toml --json | jq -r '.findings[] | .text'
+    """
+    findings = lint_recipe(recipe, time.time())
+    errors = sum(finding.level == "error" for finding in findings)
+    if as_json:
+        print_json(
+            {"recipe": str(recipe), "valid": not errors, "findings": [finding.as_json() for finding in findings]}
+        )
+    else:
+        for finding in findings:
+            click.echo(finding.as_text(str(recipe)))
+    if errors:
+        raise UserError(f"{recipe} cannot be published: {_count(errors, 'error')}.", ExitCode.BAD_INPUT)
+    if not as_json:
+        warnings = f", with {_count(len(findings), 'warning')}" if findings else ""
+        click.echo(f"{recipe} can be published{warnings}.")
+
+
+def _publication(file: Path | None, recipe: Path | None, given: dict[str, Any]) -> Publication:
+    if recipe is None:
+        for value, name in ((file, "FILE"), (given["patch_id"], "--patch-id"), (given["version"], "--version")):
+            if value is None:
+                raise click.UsageError(f"{name} is missing; give it, or a --recipe that has it.")
+        known, folder = Recipe(), Path()
+    else:
+        known, folder = read_recipe(recipe), recipe.parent
+        file = file and file.absolute()  # relative to where we are, not to the recipe
+    try:
+        return Publication(with_options(known, {**given, "file": file and file.as_posix()}), folder)
+    except (OptionsError, CheckTextError) as error:
+        raise click.UsageError(f"{error}.") from error
+
+
+def _as_json(published: Published) -> dict[str, Any]:
+    patch = published.patch
+    hidden = ("patch_id", "damaged", "number", "platform", "arch", "language")
+    facts = {name: getattr(patch, name) for name in patch.__struct_fields__ if name not in hidden}
+    names = ("file_name", "length_bytes", "sha256", "torrent_hash", "platform", "arch", "language")
+    payloads = [{name: getattr(payload, name) for name in names} for payload in published.payloads]
+    return {"id": patch.patch_id, **facts, "payloads": payloads, "repaired": published.repaired}
+
+
+def _show(published: Published) -> None:
+    verb, patch = "Repaired" if published.repaired else "Published", published.patch
+    if len(published.payloads) == 1:
+        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {human_bytes(patch.length_bytes)}")
+        click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
+        return
+    click.echo(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
+    for payload in published.payloads:
+        words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
+        click.echo(f"  {words}: {payload.file_name}, {human_bytes(payload.length_bytes)}, SHA-256 {payload.sha256}")
+
+
+@contextlib.contextmanager
+def _progress_bars() -> Iterator[OnStage]:
+    """Show a bar per stage on standard error, on a terminal only."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done, total=total)
+
+        yield on_progress
+
+
+def _warn_of_expiry(home: ServerHome) -> None:
+    expiries = Repository.open(home, load_settings(home)).expiries()
+    for expiry in expiring_offline(expiries, time.time()):
+        until = f"{dt.datetime.fromtimestamp(expiry.expires_at, dt.UTC):%Y-%m-%d %H:%M} UTC"
+        click.echo(
+            f"warning: the {expiry.role} metadata is valid until {until}; run 'seed-server renew' "
+            "with the offline keys before.",
+            err=True,
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""PCs become known: tokens, certificates, who is denied."""

@@ -1,0 +1,108 @@
+"""The one place that sets how fast and how far ahead the kernel sends on a data socket.
+
+Linux spaces a TCP socket's packets at `SO_MAX_PACING_RATE` by itself, without
+root and without a special queue discipline: below line rate no queue forms.
+"""
+
+import contextlib
+import socket
+import sys
+from dataclasses import dataclass
+
+import trio
+
+from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
+
+SO_MAX_PACING_RATE = 47  # SOL_SOCKET, asm-generic/socket.h; Python names it only from 3.14 on
+TCP_NOTSENT_LOWAT = 25  # IPPROTO_TCP, linux/tcp.h
+TCP_CONGESTION = 13  # IPPROTO_TCP, linux/tcp.h
+NOT_SENT_SECONDS = 0.05  # queued in the kernel but not yet sent: what a new rate cannot take back; yet a busy loop …
+NOT_SENT_LEAST_BYTES, NOT_SENT_MOST_BYTES = 16 << 10, 2 << 20  # … must not let it run dry: one or two TLS records
+CONTROL = b"cubic"  # its window is what the law was tried with; a paced sender that loses nothing seldom meets it
+RENEWING = b"bbr"  # sets the slow-start threshold to infinity when it takes over (`bbr_init`); CUBIC keeps that
+_UNLIMITED = (1 << 64) - 1  # ~0: the kernel's word for no limit
+_FITS_32_BIT = 1 << 32  # at or over it the kernel reads the value only as 64 bits (Linux 5.0)
+
+PACED = ""
+"""`PacingResult.reason` when the kernel took the rate."""
+
+Socket = socket.socket | trio.socket.SocketType
+
+
+@dataclass(frozen=True)
+class PacingResult:
+    """Whether the kernel took the settings."""
+
+    taken: bool
+    reason: str
+    """Why not, for people; empty when it did."""
+
+
+def pace(sock: Socket, rate: BytesPerSecond | None) -> PacingResult:
+    """Limit what ``sock`` sends to ``rate`` (TCP payload), or lift the limit (None), and keep its send queue short.
+
+    May be called again at any time; a new rate holds after the packets that the
+    kernel has already scheduled: two at most, but at 4 kB/s these are 0.7 s.
+    """
+    if sys.platform != "linux":
+        return PacingResult(taken=False, reason=f"{sys.platform} cannot pace a socket; only a server on Linux can")
+    value = _UNLIMITED if rate is None else int(rate)
+    if value < 1:
+        raise ValueError("a rate is at least 1 byte a second; None lifts the limit")
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, value.to_bytes(8, sys.byteorder))
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, not_sent_bytes(rate))
+    except OSError as error:
+        return PacingResult(taken=False, reason=f"the kernel refused to pace the socket: {error.strerror}")
+    return PacingResult(taken=True, reason=PACED)
+
+
+def not_sent_bytes(rate: BytesPerSecond | None) -> int:
+    """Return how much may wait in the kernel at ``rate``."""
+    if rate is None:
+        return NOT_SENT_MOST_BYTES
+    return min(NOT_SENT_MOST_BYTES, max(NOT_SENT_LEAST_BYTES, int(rate * NOT_SENT_SECONDS)))
+
+
+def pacing_rate(sock: Socket) -> BytesPerSecond | None:
+    """Return the limit that the kernel has for ``sock``; None when there is none. Linux only."""
+    value = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, 8), sys.byteorder)
+    return None if value in (_UNLIMITED, _FITS_32_BIT - 1) else BytesPerSecond(value)
+
+
+def limit_packets(listener: socket.socket) -> None:
+    """Send packets of at most Ethernet's size on all connections of ``listener``, whatever the network would take.
+
+    A paced sender's grain is a packet: one of loopback's or of a jumbo frame's size
+    lasts a second on a slow line. Endpoints ask for smaller ones where that helps.
+    """
+    headers = 60 if listener.family == socket.AF_INET6 else 40
+    with contextlib.suppress(OSError):  # Windows does not let us
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, LARGEST_PACKET_BYTES - headers)
+
+
+def use_known_control(sock: Socket) -> None:
+    """Use CUBIC where the system lets us; else whatever it has."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # no such module, or not allowed
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, CONTROL)
+
+
+def renew_window(sock: Socket) -> bool:
+    """Forget what losses taught the congestion window: it doubles per round trip again. Returns whether it does.
+
+    After a yield the window and its threshold are what a rival's full buffer left
+    of them; the controller's ramp would crawl behind. Switching to BBR and back
+    resets the threshold (seen with TCP_INFO; Reno in between does not do it).
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        before = sock.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16).rstrip(b"\0")
+        if before == RENEWING:
+            return False  # it has no threshold to renew
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, RENEWING)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, before)
+    except OSError:
+        return False
+    return True

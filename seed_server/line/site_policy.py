@@ -1,0 +1,42 @@
+"""What a site's profile says at an instant, as the limits of its line. Pure."""
+
+from datetime import datetime
+
+from bandwidth.core.units import BytesPerSecond
+from bandwidth.profiles.model import Profile, Sensitivity
+from bandwidth.profiles.resolve import Backlog, effective_limit
+from p2pdist.shared.identifiers import SiteName
+from seed_server.line.site_rate import Policy
+
+THRESHOLD_SECONDS = {Sensitivity.STRICT: 0.004, Sensitivity.NORMAL: 0.008, Sensitivity.RELAXED: 0.020}
+
+
+def site_policy(
+    profile: Profile | None,
+    site: SiteName,
+    at: datetime,
+    *,
+    capacity: BytesPerSecond | None,
+    spare: BytesPerSecond | None,
+    remaining_bytes: int,
+) -> Policy:
+    """Return the policy of ``site`` at ``at``; without a profile, everything is allowed.
+
+    ``capacity``: of the line, configured or learned; ``spare``: what business leaves of it, None: not known;
+    ``remaining_bytes``: still to be sent there, which deadlines are paced by.
+    """
+    if profile is None:
+        return Policy()
+    limit = effective_limit(
+        profile, site, at, line=capacity, spare=spare, backlog=Backlog(remaining_bytes=remaining_bytes)
+    )
+    return Policy(
+        ceiling=limit.rate,
+        rule=str(limit.rule),
+        floor=limit.floor,
+        floor_rule=limit.floor_reason,
+        blackout=limit.blackout,
+        boost=limit.boost,
+        line=profile.site(site).line,
+        threshold_seconds=THRESHOLD_SECONDS[limit.sensitivity],
+    )

@@ -1,0 +1,262 @@
+"""How fast one site is sent to, all its connections together, and why. Pure.
+
+The controller of `bandwidth` decides; policy (the site map's share, the profile,
+the server's own egress) bounds it from above, a profile's floor from below.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bandwidth.core.allocator import share_max_min
+from bandwidth.core.controller import Controller
+from bandwidth.core.decision import FIRST_RATE, ControllerSettings
+from bandwidth.core.sensors import LONGEST_GAP_SECONDS
+from bandwidth.core.signals import Sample, sample_seconds
+from bandwidth.core.states import Reason, State
+from bandwidth.core.units import BytesPerSecond, packet_bytes
+from bandwidth.core.window_renewal import WindowRenewal
+from seed_server.line.business_reports import BusinessReports
+from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
+
+CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
+DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
+DEMAND_LEAST = 16_000  # … from this on
+NORMAL_THRESHOLD_SECONDS = 0.008
+NO_FLOOR = BytesPerSecond(0)
+EGRESS_RULE = "the server's egress"
+_NOTHING = Sample(None, None, 0, 0, True, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the site map says of a site's line; None: nothing."""
+
+    capacity: BytesPerSecond | None = None
+    ceiling: BytesPerSecond | None = None
+    """Share of the line that is ours at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the site's profile says now."""
+
+    ceiling: BytesPerSecond | None = None
+    rule: str = ""
+    """Whose ceiling it is, for people."""
+    floor: BytesPerSecond = NO_FLOOR
+    floor_rule: str = ""
+    blackout: bool = False
+    boost: bool = False
+    """``ceiling`` is sent, whatever the line looks like."""
+    line: BytesPerSecond | None = None
+    """The line's rate, where the profile names one and the site map does not."""
+    threshold_seconds: float = NORMAL_THRESHOLD_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDecision:
+    """What holds from now on."""
+
+    allowance: BytesPerSecond
+    """On the line."""
+    state: State
+    cause: str
+    """The value of a `Reason`: a closed list."""
+    reason: str
+    """The cause, and whose rule it is."""
+    shares: Mapping[Key, BytesPerSecond]
+    """TCP payload for each link that sends; 0: it must not."""
+    renew_windows: bool
+    """What the sockets' windows learned from crowded moments is in the way and no longer true."""
+
+
+@dataclass
+class SiteTimes:
+    """Seconds since this object was made."""
+
+    by_cause: dict[str, float] = field(default_factory=dict)
+    yielding: float = 0.0
+    sending: float = 0.0
+
+
+class SiteRate:
+    """Lives as long as its site is known; ``now`` is any clock in seconds."""
+
+    def __init__(self, line: Line, now: float) -> None:
+        self._line = line
+        self.policy = Policy()
+        self.egress_ceiling: BytesPerSecond | None = None
+        """This site's part of what the server may send."""
+        self.sampler = SiteSampler()
+        self.reports = BusinessReports()
+        self.times = SiteTimes()
+        self._decided_at: float | None = None
+        self._skipped_seconds = 0.0
+        self._controller = self._new_controller(now)
+        self._renewal = WindowRenewal()
+        self._wanted = FIRST_RATE
+        self.decision = self._first_decision()
+
+    def _new_controller(self, now: float) -> Controller:
+        settings = ControllerSettings(capacity=self.configured, threshold_seconds=self.policy.threshold_seconds)
+        return Controller(settings, now + self._skipped_seconds)
+
+    def _first_decision(self) -> SiteDecision:
+        limits = (FIRST_RATE, self.configured, self._line.ceiling, self.policy.ceiling, self.egress_ceiling)
+        first = BytesPerSecond(0) if self.policy.blackout else min(limit for limit in limits if limit is not None)
+        cause = Reason.LEARNING.value
+        return SiteDecision(first, State.LEARN, cause, cause, {}, renew_windows=False)
+
+    # --- what is known ------------------------------------------------------------------
+
+    @property
+    def configured(self) -> BytesPerSecond | None:
+        """The line's rate as somebody has described it; the site map comes before the profile."""
+        return self._line.capacity or self.policy.line
+
+    def capacity(self, now: float) -> BytesPerSecond | None:
+        """Return the line's rate, as configured or else as learned."""
+        known = self._controller.capacity.bytes_per_second(now + self._skipped_seconds)
+        return None if known is None else BytesPerSecond(int(known))
+
+    @property
+    def ceiling(self) -> BytesPerSecond | None:
+        """The least of what policy allows at most; None: no limit."""
+        return self._ceiling()[0]
+
+    def spare(self, now: float) -> BytesPerSecond | None:
+        """Return what business leaves of the line; None where that is not known."""
+        capacity, business = self.capacity(now), self.reports.rate
+        return None if capacity is None or business is None else BytesPerSecond(max(0, int(capacity - business)))
+
+    @property
+    def sample_seconds(self) -> float:
+        """How often to ping, look and decide."""
+        return sample_seconds(
+            self.configured or (None if self._decided_at is None else self.capacity(self._decided_at))
+        )
+
+    def packet_bytes(self, now: float) -> int:
+        """Return the size of packets that suits the line."""
+        return packet_bytes(self.capacity(now))
+
+    @property
+    def wanted(self) -> BytesPerSecond:
+        """What the site would use if the server's egress were without limit, and a little more."""
+        return BytesPerSecond(max(FIRST_RATE, int(DEMAND_GROWTH * self._wanted)))
+
+    # --- what changes -------------------------------------------------------------------
+
+    def set_line(self, line: Line, now: float) -> None:
+        """Use another description of the line; what was learned about the old one is void."""
+        if line == self._line:
+            return
+        before, self._line = self.configured, line
+        if before != self.configured:
+            self._controller = self._new_controller(now)
+
+    def set_policy(self, policy: Policy, now: float) -> None:
+        """Use what the profile says now."""
+        before, old = self.configured, self.policy
+        self.policy = policy
+        if before != self.configured:
+            self._controller = self._new_controller(now)
+        elif old.threshold_seconds != policy.threshold_seconds:
+            learned = self._controller.capacity
+            self._controller = self._new_controller(now)
+            self._controller.capacity = learned
+
+    def resume(self, now: float) -> None:
+        """Say that sending begins again; after a long silence, carefully."""
+        if self._decided_at is None:
+            return
+        if not 0 <= now - self._decided_at < CAREFUL_AFTER_SECONDS:
+            # the line is learned anew, its capacity and its empty round trip are kept
+            self._controller.update(_NOTHING, now + self._skipped_seconds, blackout=True)
+            self.decision = self._first_decision()
+        # that nothing arrived while nothing was sent tells nothing: for the controller it is a gap
+        self._skipped_seconds += LONGEST_GAP_SECONDS + 1.0
+        self._decided_at = None
+
+    def decide(
+        self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float, *, late_seconds: float = 0.0
+    ) -> SiteDecision:
+        """Take one look at the site, ``late_seconds`` after its time, and return what holds until the next one."""
+        capacity = self.capacity(now)
+        business = self.reports.take(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
+        self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
+        sample = self.sampler.take(links, pings, business, now, late_seconds)
+        if self._decided_at is None:
+            sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
+        self._spent(self.decision, now)
+        ceiling, ceiling_rule = self._ceiling()
+        policy = self.policy
+        decision = self._controller.update(
+            sample,
+            now + self._skipped_seconds,
+            ceiling=ceiling,
+            floor=policy.ceiling if policy.boost else policy.floor or None,
+            boost=policy.boost,
+            blackout=policy.blackout,
+        )
+        rules = {
+            Reason.CEILING: ceiling_rule,
+            Reason.BLACKOUT: policy.rule,
+            Reason.BOOST: policy.rule,
+            Reason.FLOOR: policy.floor_rule,
+        }
+        cause, rule = decision.reason.value, rules.get(decision.reason, "")
+        self._wanted = decision.allowance
+        self.decision = SiteDecision(
+            allowance=decision.allowance,
+            state=decision.state,
+            cause=cause,
+            reason=f"{cause}: {rule}" if rule else cause,
+            shares=self._shares(decision.allowance, links),
+            renew_windows=self._renewal.due(
+                replace(sample, retransmits=self.sampler.retransmits), decision, now + self._skipped_seconds
+            ),
+        )
+        return self.decision
+
+    def divide(self, links: Mapping[Key, LinkView]) -> Mapping[Key, BytesPerSecond]:
+        """Return the shares of the allowance that holds: a link has begun to send, or ended."""
+        return self._shares(self.decision.allowance, links)
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _spent(self, held: SiteDecision, now: float) -> None:
+        if self._decided_at is not None:
+            elapsed = min(CAREFUL_AFTER_SECONDS, max(0.0, now - self._decided_at))
+            self.times.by_cause[held.cause] = self.times.by_cause.get(held.cause, 0.0) + elapsed
+            self.times.sending += elapsed
+            if held.state is State.YIELD:
+                self.times.yielding += elapsed
+        self._decided_at = now
+
+    def _ceiling(self) -> tuple[BytesPerSecond | None, str]:
+        known = [
+            (limit, rule)
+            for limit, rule in (
+                # a boost is for an emergency: it overrides what is usual on the line
+                (None if self.policy.boost else self._line.ceiling, "share of the line in the site map"),
+                (self.policy.ceiling, self.policy.rule),
+                (self.egress_ceiling, EGRESS_RULE),
+            )
+            if limit is not None
+        ]
+        return min(known, default=(None, ""))
+
+    def _shares(self, allowance: BytesPerSecond, links: Mapping[Key, LinkView]) -> dict[Key, BytesPerSecond]:
+        payload = BytesPerSecond(int(allowance * self.sampler.line_share))
+        demands: dict[Key, BytesPerSecond | None] = {}
+        for key in (key for key, view in links.items() if view.sending):
+            rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))
+            demand = max(DEMAND_LEAST, int(DEMAND_GROWTH * rate.rate))
+            demands[key] = BytesPerSecond(demand) if rate.limited else None
+        shares = share_max_min(payload, demands)
+        if shares and all(demand is not None for demand in demands.values()):
+            # nobody uses all of it: what is over goes to all, so that whoever recovers need not wait for a sample
+            spare = max(0, payload - sum(shares.values())) // len(shares)
+            shares = {key: BytesPerSecond(share + spare) for key, share in shares.items()}
+        return shares

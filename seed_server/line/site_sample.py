@@ -1,0 +1,323 @@
+"""Looks at all of a site's sockets and pings → one sample of its line. Pure.
+
+Bytes on the line are what the controller counts in: TCP payload and its headers.
+The kernel counts and paces payload alone; on small packets that is a tenth less.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from bandwidth.core.signals import Sample
+from bandwidth.core.units import BytesPerSecond
+from seed_server.line.business_reports import BusinessView
+from seed_server.line.socket_look import SocketLook
+
+Key: TypeAlias = Any
+"""Whatever the edge knows a link or an endpoint by; hashable."""
+
+HEADER_BYTES = 52  # IPv4, TCP, time stamps; IPv6 has 20 more, which the controller's headroom covers
+SEGMENT_BYTES = 1_448  # where the kernel does not say
+FRESH_SEGMENTS = 16  # after so many acknowledged segments a smoothed round trip is of now (RFC 6298: weight 1/8)
+ACK_DELAY_SEGMENTS = 2  # a smoothed round trip may be too long by their spacing (RFC 1122 section 4.2.3.2)
+GUARD_SECONDS = 0.002  # the kernel's own grain
+RECEIVER_LIMITED_SHARE = 0.5  # of the interval
+WRITTEN_SHARE = 0.9  # of what we may write: less, and it is we who have nothing, or no time
+TAKEN_SHARE = 0.9  # of our rate: the kernel that paces slower has not taken it yet
+LATE_SECONDS = 0.01  # of our own: less is a processor's everyday …
+VERY_LATE_SECONDS = 0.025  # … and as late, sockets may have run dry
+NEAR_RTT_SECONDS = 0.005  # within a campus; a line between places takes longer …
+NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # … and about half of Fast Ethernet: slower, and the line is the limit
+CARD_SECONDS = 0.01  # in a near site: what waits at the PCs' own cards for the PCs
+SHORT_PART = 0.85  # of its share: a link that gets less through is held up …
+FULL_PART = 0.95  # … but not by the line, where another one gets all of its share through
+USED_SHARE = 0.9  # of what all may send: when PCs take less, that is what limits
+RATE_SECONDS = 0.5  # over which a link's own rate is averaged
+KNOWN_PINGS_SHARE = 0.5  # of the pings of the endpoint that is known best: after fewer, its least may be chance
+MAX_ENDPOINTS_KNOWN = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """One data connection, as the edge sees it."""
+
+    endpoint: Key
+    look: SocketLook | None
+    """None where the kernel does not tell."""
+    written_bytes: int
+    """Handed to the kernel so far."""
+    piece_delay_seconds: float | None
+    """From a piece's last byte to the news that it is stored; the newest, or None."""
+    rate: BytesPerSecond | None
+    """Its share since the last look, payload; None: not decided."""
+    metered: bool
+    """Written at its share by ourselves: the kernel then always finds little to send."""
+    sending: bool = True
+    """False for a moment after its last piece: what is under way still arrives."""
+
+
+class LinkRate(NamedTuple):
+    """What one link carries."""
+
+    rate: float
+    """Payload, bytes per second."""
+    limited: bool
+    """It had less to send, or could be sent less, than its share."""
+
+
+@dataclass
+class _Link:
+    acked_bytes: int
+    retransmits: int
+    written_bytes: int
+    receiver_limited_seconds: float
+    needless: int
+    unproven: int = 0
+    """Retransmits of the last interval: until now they may turn out needless."""
+    rate: float = 0.0
+    share: float = 0.0
+    """What it might have carried over the same time as ``rate``."""
+    allowed: int = 0
+    seconds: float = 0.0
+    """Since it began to send."""
+
+
+@dataclass
+class _Endpoint:
+    least_ping_seconds: float
+    pings: int = 1
+
+
+class SiteSampler:
+    """Keeps what the next sample is compared with; ``now`` is any clock in seconds."""
+
+    def __init__(self) -> None:
+        self._links: dict[Key, _Link] = {}
+        self._endpoints: dict[Key, _Endpoint] = {}
+        self._taken_at: float | None = None
+        self._least_data_rtt = float("inf")
+        self._data_rtt: float | None = None
+        self.link_rates: dict[Key, LinkRate] = {}
+        """Of the links of the last sample."""
+        self.line_carries = BytesPerSecond(0)
+        """As far as is known."""
+        self.retransmits = 0
+        """Of the last sample, whatever they tell."""
+        self.line_share = SEGMENT_BYTES / (SEGMENT_BYTES + HEADER_BYTES)
+        """Payload in what goes over the line."""
+
+    @property
+    def rtt_seconds(self) -> float:
+        """The round trip to plan with."""
+        return self._data_rtt or 0.1 if self.known_rtt_seconds is None else self.known_rtt_seconds
+
+    @property
+    def known_rtt_seconds(self) -> float | None:
+        """The least round trip of a ping; None before the first one."""
+        return min((endpoint.least_ping_seconds for endpoint in self._endpoints.values()), default=None)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the site is as near as its PCs are to each other.
+
+        Then their own cards, full of what they swap, may be the narrow place: what one connection meets says nothing
+        of the line, and only what the pings to all of them meet does.
+        """
+        rtt = self.known_rtt_seconds
+        return rtt is not None and rtt < NEAR_RTT_SECONDS and self.line_carries >= NEAR_LEAST_RATE
+
+    def take(
+        self,
+        links: Mapping[Key, LinkView],
+        pings: Mapping[Key, float],
+        business: BusinessView,
+        now: float,
+        late_seconds: float = 0.0,
+    ) -> Sample:
+        """Return the sample since the last call; ``pings`` has the endpoints whose echo came in this interval.
+
+        ``late_seconds``: how much later than planned we look. As late were echoes read, and sockets supplied.
+        """
+        late_seconds = late_seconds if late_seconds >= LATE_SECONDS else 0.0
+        elapsed = 0.0 if self._taken_at is None else max(0.0, now - self._taken_at)
+        self._taken_at = now
+        delivered = retransmits = 0
+        fresh: list[float] = []  # queueing delays
+        guard: float | None = None
+        window = 0.0
+        window_known = bool(links)
+        new_bytes: dict[Key, int] = {}
+        for key, view in links.items():
+            new_bytes[key], again = self._advance(key, view, elapsed)
+            delivered += new_bytes[key]
+            retransmits += again
+        very_late = late_seconds >= VERY_LATE_SECONDS
+        if very_late:
+            self.link_rates = {key: rate._replace(limited=True) for key, rate in self.link_rates.items()}
+        self.retransmits = retransmits
+        self._find_limited_by_their_pc(links)
+        for key, view in links.items():
+            new, look = new_bytes[key], view.look
+            if not view.sending:
+                continue
+            if look is None or look.least_rtt_seconds is None:
+                window_known = False
+                continue
+            self._least_data_rtt = min(self._least_data_rtt, look.least_rtt_seconds)
+            queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
+            window += self._let_through(view, look)
+            if self.link_rates[key].limited:
+                continue  # a round trip to a PC that does not read is that PC's
+            if new:
+                fresh.append(queue)
+            if elapsed and new >= FRESH_SEGMENTS * look.segment_bytes:
+                spacing = ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new
+                bound = queue + spacing + GUARD_SECONDS
+                guard = bound if guard is None else min(guard, bound)
+        for gone in self._links.keys() - links.keys():
+            del self._links[gone]
+        self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}
+        self._remember_share(links)
+        near = self.is_near
+        return Sample(
+            rtt_seconds=self._ping(pings, guard, late_seconds),
+            data_rtt_seconds=None if near else self._data(links, fresh),
+            delivered_bytes=int(delivered / self.line_share),
+            retransmits=0 if near else retransmits,
+            application_limited=very_late or self._used_share(links) < USED_SHARE,
+            window_rate=BytesPerSecond(int(min(window / self.line_share, 1e15))) if window_known else None,
+            business_bytes=business.business_bytes,
+            bulk_business=business.bulk,
+            business_harm_seconds=business.harm_seconds,
+        )
+
+    def _advance(self, key: Key, view: LinkView, elapsed: float) -> tuple[int, int]:
+        """Return a link's newly delivered bytes and retransmits, and note its rate."""
+        look = view.look
+        now_at = _Link(
+            acked_bytes=look.acked_bytes if look else view.written_bytes,
+            retransmits=look.retransmits if look else 0,
+            written_bytes=view.written_bytes,
+            receiver_limited_seconds=look.receiver_limited_seconds if look else 0.0,
+            needless=look.needless_retransmits if look else 0,
+        )
+        before = self._links.get(key)
+        self._links[key] = now_at
+        if before is None:
+            self.link_rates[key] = LinkRate(0.0, limited=False)
+            return 0, 0
+        new = max(0, now_at.acked_bytes - before.acked_bytes)
+        weight = min(1.0, elapsed / RATE_SECONDS)
+        now_at.rate = before.rate + weight * ((new / elapsed if elapsed else before.rate) - before.rate)
+        # acknowledgements come a round trip later, and a raised rate is taken later still
+        now_at.allowed = view.rate or 0
+        now_at.share = before.share + weight * (min(now_at.allowed, before.allowed) - before.share)
+        now_at.seconds = before.seconds + elapsed
+        limited = elapsed > 0 and self._is_limited(view, before, now_at, elapsed)
+        self.link_rates[key] = LinkRate(now_at.rate, limited)
+        # a pause in what we write makes TCP send its last segment again (RFC 8985 section 7): that is no loss
+        needless = max(0, now_at.needless - before.needless)
+        lost = max(0, before.unproven - needless)
+        again = max(0, now_at.retransmits - before.retransmits)
+        now_at.unproven = max(0, again - max(0, needless - before.unproven))
+        return new, lost
+
+    @staticmethod
+    def _is_limited(view: LinkView, before: _Link, now_at: _Link, elapsed: float) -> bool:
+        look = view.look
+        if look is not None:
+            waited = now_at.receiver_limited_seconds - before.receiver_limited_seconds
+            if waited >= RECEIVER_LIMITED_SHARE * elapsed:
+                return True
+        if view.metered:
+            held_back = look is not None and look.unsent_bytes > 2 * look.segment_bytes
+            wrote = now_at.written_bytes - before.written_bytes + SEGMENT_BYTES
+            return not held_back and wrote < WRITTEN_SHARE * (view.rate or 0) * elapsed
+        # we keep the kernel supplied for NOT_SENT_SECONDS: when it has nothing, we are late, or there is nothing
+        return look is not None and look.unsent_bytes < look.segment_bytes
+
+    @staticmethod
+    def _let_through(view: LinkView, look: SocketLook) -> float:
+        """Return the payload rate that the kernel lets this socket have."""
+        assert look.least_rtt_seconds is not None
+        window = look.window_segments * look.segment_bytes / max(look.least_rtt_seconds, 1e-6)
+        # a raised rate holds from the next acknowledgement on
+        is_slower = not view.metered and view.rate is not None and look.pacing_rate < TAKEN_SHARE * view.rate
+        return min(window, look.pacing_rate) if is_slower else window
+
+    def _ping(self, pings: Mapping[Key, float], guard: float | None, late_seconds: float) -> float | None:
+        for endpoint, seconds in pings.items():
+            known = self._endpoints.get(endpoint)
+            if known is None:
+                if len(self._endpoints) >= MAX_ENDPOINTS_KNOWN:
+                    self._endpoints.pop(next(key for key in self._endpoints if key not in pings))
+                self._endpoints[endpoint] = _Endpoint(seconds)
+            else:
+                known.pings += 1
+                known.least_ping_seconds = min(known.least_ping_seconds, seconds)
+        if not pings:
+            return None
+        most = max(self._endpoints[endpoint].pings for endpoint in pings)
+        # the line's queue delays everybody; what delays one PC alone is that PC's
+        queue = min(
+            seconds - self._endpoints[endpoint].least_ping_seconds
+            for endpoint, seconds in pings.items()
+            if self._endpoints[endpoint].pings >= KNOWN_PINGS_SHARE * most
+        )
+        if guard is not None:
+            # our data wait in the same queue as the pings: a ping that is later than they are met a busy process
+            queue = min(queue, guard)
+        queue = max(0.0, queue - late_seconds - (CARD_SECONDS if self.is_near else 0.0))
+        return self.rtt_seconds + queue
+
+    def _find_limited_by_their_pc(self, links: Mapping[Key, LinkView]) -> None:
+        """Find the links that get less than their share through, but not because of the line.
+
+        The line is everybody's: where another link gets all of its share through, it is not the line.
+        """
+        oldest = 2 * RATE_SECONDS + self.rtt_seconds  # a link that has begun since then has not shown what it carries
+        parts = {
+            key: link.rate / link.share
+            for key, link in self._links.items()
+            if key in links
+            and links[key].sending
+            and link.seconds >= oldest
+            and link.share
+            and not self.link_rates[key].limited
+        }
+        if self.is_near or any(part >= FULL_PART for part in parts.values()):
+            for key in (key for key, part in parts.items() if part < SHORT_PART):
+                self.link_rates[key] = self.link_rates[key]._replace(limited=True)
+
+    def _used_share(self, links: Mapping[Key, LinkView]) -> float:
+        """Return the part of all shares that is of links which could use theirs."""
+        shares = {key: view.rate or 0 for key, view in links.items() if view.sending}
+        total = sum(shares.values())
+        rates = self.link_rates
+        if not total:
+            return 0.0 if all(rates[key].limited for key in shares) else 1.0
+        return (
+            sum(min(share, rates[key].rate) if rates[key].limited else share for key, share in shares.items()) / total
+        )
+
+    def _data(self, links: Mapping[Key, LinkView], fresh: list[float]) -> float | None:
+        if fresh:
+            # as with pings: what delays one link alone is its PC's
+            self._data_rtt = self._least_data_rtt + min(fresh)
+        else:
+            delays = [view.piece_delay_seconds for view in links.values() if view.look is None]
+            known = [delay for delay in delays if delay is not None]
+            if known:
+                self._data_rtt = min(known)
+        return self._data_rtt if links else None
+
+    def _remember_share(self, links: Mapping[Key, LinkView]) -> None:
+        segments = [view.look.segment_bytes for view in links.values() if view.look and view.look.segment_bytes]
+        if segments:
+            segment = min(segments)
+            self.line_share = segment / (segment + HEADER_BYTES)
+
+    def started(self, key: Key, view: LinkView) -> None:
+        """Count what a link carries from now on."""
+        self._links.pop(key, None)
+        self._advance(key, view, 0.0)

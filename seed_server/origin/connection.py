@@ -1,0 +1,171 @@
+"""One TLS connection on the origin port: frames in and out, deadlines, and an end with a reason.
+
+Everything that arrives is hostile until it has been decoded.
+"""
+
+import ssl
+import time
+
+import trio
+
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
+
+HANDSHAKE_SECONDS = 10.0  # TCP and TLS over a bad branch line
+FIRST_FRAME_SECONDS = 10.0  # the hello follows the handshake at once
+SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
+GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
+RECEIVE_BYTES = 64 << 10
+
+
+class LostConnectionError(Exception):
+    """The other side is gone; there is nobody to say anything to. The text says how."""
+
+
+class RefusedError(Exception):
+    """We end the connection; the text is the `Goodbye` reason."""
+
+
+class OriginConnection:
+    """A connection whose client has proven that it has a key that the control CA certified."""
+
+    def __init__(self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str) -> None:
+        self._tcp = tcp
+        self._stream = stream
+        self._decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
+        self._bodies: list[bytes] = []
+        self._within_frame = False
+        self._sending = trio.CancelScope()
+        self.address = address
+        """The address that the server sees."""
+        self.endpoint, self.certificate_expires_at = _identity(stream)
+
+    @classmethod
+    async def accept(cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str) -> "OriginConnection":
+        """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
+        stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
+        try:
+            with trio.fail_after(HANDSHAKE_SECONDS):
+                await stream.do_handshake()
+            return cls(tcp, stream, address)
+        except trio.TooSlowError:
+            await trio.aclose_forcefully(tcp)
+            raise LostConnectionError("no TLS handshake in time") from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError, InvalidIdentifierError) as error:
+            await trio.aclose_forcefully(tcp)
+            raise LostConnectionError(f"TLS handshake failed: {_cause(error)}") from error
+        except BaseException:
+            await trio.aclose_forcefully(tcp)
+            raise
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        """The TCP socket, for its options."""
+        return self._tcp.socket
+
+    @property
+    def certificate_expired(self) -> bool:
+        """Whether the certificate that this connection began with has run out since."""
+        return time.time() >= self.certificate_expires_at
+
+    async def receive(self) -> bytes:
+        """Return the next frame's body. Raises `LostConnectionError`, and `RefusedError` for what is no frame."""
+        while not self._bodies:
+            data = await self._receive_some()
+            try:
+                self._bodies = self._decoder.feed(data)
+                if not data:
+                    self._decoder.at_end_of_stream()
+            except FrameError as error:
+                raise RefusedError(f"malformed frame: {error}") from error
+            if not data:
+                raise LostConnectionError("closed by the endpoint")
+        return self._bodies.pop(0)
+
+    async def receive_first(self) -> bytes:
+        """As `receive`, within `FIRST_FRAME_SECONDS`."""
+        try:
+            with trio.fail_after(FIRST_FRAME_SECONDS):
+                return await self.receive()
+        except trio.TooSlowError:
+            raise RefusedError(f"no hello within {FIRST_FRAME_SECONDS:.0f} s") from None
+
+    async def receive_nothing(self) -> None:
+        """Wait for the end of a direction on which nothing may arrive. Raises like `receive`."""
+        if self._bodies or await self._receive_some():
+            raise RefusedError("nothing follows the hello on a data connection")
+        raise LostConnectionError("closed by the endpoint")
+
+    async def _receive_some(self) -> bytes:
+        try:
+            return bytes(await self._stream.receive_some(RECEIVE_BYTES))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise LostConnectionError(_cause(error)) from error
+
+    async def send(self, message: Message) -> None:
+        """Send a control message. Raises `LostConnectionError`, also when it is not taken in time.
+
+        Only one task may send on a connection.
+        """
+        await self.send_frame(encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+
+    async def send_frame(self, frame: bytes) -> None:
+        """As `send`, for a frame that is one already."""
+        # a frame that is cancelled half-way breaks the stream, and with it the goodbye: see `hurry_when_cancelled`
+        self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + SEND_SECONDS)
+        with self._sending as scope:
+            await self.send_part(frame, last=True)
+        if scope.cancelled_caught:
+            raise LostConnectionError(f"took no control message for {SEND_SECONDS:.0f} s")
+
+    async def hurry_when_cancelled(self) -> None:
+        """Wait to be cancelled, and then leave a `send` under way only `GOODBYE_SECONDS`."""
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._sending.deadline = min(self._sending.deadline, trio.current_time() + GOODBYE_SECONDS)
+
+    async def send_part(self, data: bytes | memoryview, *, last: bool) -> None:
+        """Send a part of a frame, however long that takes; ``last`` when the frame ends with it."""
+        self._within_frame = True
+        try:
+            await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise LostConnectionError(_cause(error)) from error
+        self._within_frame = not last
+
+    async def finish(self, reason: str | None) -> None:
+        """Close, and say why unless ``reason`` is None. Takes at most `GOODBYE_SECONDS`, also when cancelled."""
+        with trio.CancelScope(shield=True):
+            # a goodbye within a piece would be read as the piece's bytes
+            if reason is not None and not self._within_frame:
+                with trio.move_on_after(GOODBYE_SECONDS):
+                    await self._say_goodbye(reason)
+            await trio.aclose_forcefully(self._tcp)
+
+    async def _say_goodbye(self, reason: str) -> None:
+        goodbye = Goodbye(reason=reason[:MAX_TEXT_CHARS])
+        try:
+            await self._stream.send_all(encode_frame(encode_message(goodbye), max_bytes=MAX_CONTROL_FRAME_BYTES))
+            await self._tcp.send_eof()
+            # closing with unread bytes resets the connection, and the goodbye may be lost with it
+            while await self._tcp.receive_some(RECEIVE_BYTES):
+                pass
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+
+
+def _identity(stream: "trio.SSLStream[trio.SocketStream]") -> tuple[EndpointId, float]:
+    """Return the endpoint and the expiry in its verified certificate. Raises `InvalidIdentifierError`."""
+    certificate = stream.getpeercert() or {}
+    names = certificate.get("subjectAltName", ())
+    if len(names) != 1 or names[0][0] != "DNS":
+        raise InvalidIdentifierError("the certificate does not name one endpoint")
+    return parse_endpoint_id(names[0][1]), float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

@@ -1,0 +1,172 @@
+"""What an endpoint says on its control connection, and what that changes."""
+
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+import structlog
+import trio
+
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.wire.bitfield import BitfieldError, unpack
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.messages import (
+    Diagnosis,
+    FromEndpoint,
+    Goodbye,
+    LinkReport,
+    PieceRejected,
+    PieceStored,
+    Report,
+    Unavailable,
+    Want,
+    Welcome,
+    decode_from_endpoint,
+)
+from p2pdist.shared.wire.pings import ping_frame, ping_number
+from seed_server.origin.connection import LostConnectionError, RefusedError
+from seed_server.origin.records import OriginRecords
+from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.site_ledger import LeasedPiece
+from seed_server.origin.state import DAMAGED
+from seed_server.store.database import PatchRow
+
+PING_SECONDS = 5.0  # keeps address translation alive, which forgets a silent connection within a minute or so
+MAX_MISSED_PINGS = 4  # a busy PC misses one or two
+MAX_FRAMES_PER_SECOND = 4_000  # eight times the pieces that 1 Gbit/s carries; more is a flood
+MAX_UNKNOWN_TORRENTS = 2_000  # as many as patches are offered; more is a guess at names
+
+log = structlog.get_logger()
+
+
+class ControlConversation:
+    """The tasks of one control connection: `read`, `write` and `ping`."""
+
+    def __init__(
+        self,
+        session: Session,
+        live: LiveSite,
+        welcome: Welcome,
+        *,
+        find_patch: Callable[[TorrentHash], Awaitable[PatchRow | None]],
+        records: OriginRecords,
+    ) -> None:
+        self._session = session
+        self._live = live
+        self._welcome = welcome
+        self._find_patch = find_patch
+        self._records = records
+        self._second = 0.0
+        self._frames = 0
+
+    async def read(self) -> None:
+        """Take messages until the end. Raises `LostConnectionError`, `RefusedError`."""
+        while True:
+            body = await self._session.connection.receive()
+            self._count_frame()
+            number = ping_number(body)
+            if number is not None:
+                # before anything that can wait: it measures the line
+                if not self._session.pings.echoed(number, trio.current_time()):
+                    raise RefusedError("answer to a ping that was never sent")
+                continue
+            try:
+                message = decode_from_endpoint(body)
+                await self._take(message)
+            except DecodeError as error:
+                raise RefusedError(f"malformed message: {error}") from error
+            except BitfieldError as error:
+                raise RefusedError(f"impossible message: {error}") from error
+
+    async def write(self) -> None:
+        """Welcome the endpoint, then send what waits in the outbox. Raises `LostConnectionError`."""
+        await self._session.connection.send(self._welcome)
+        while True:
+            message = await self._session.outbox.take()
+            if message is None:
+                # the time counts from here: what it has waited behind is not the line's
+                await self._session.connection.send_frame(ping_frame(self._session.pings.sent(trio.current_time())))
+            else:
+                await self._session.connection.send(message)
+
+    async def ping(self) -> None:
+        """See that the endpoint is alive, and its certificate still valid. Raises `RefusedError`."""
+        missed = 0
+        while True:
+            if self._session.connection.certificate_expired:
+                raise RefusedError("the certificate has expired: renew it and connect again")
+            if missed >= MAX_MISSED_PINGS:
+                raise RefusedError(f"no answer to {MAX_MISSED_PINGS} pings")
+            echoes = self._session.pings.echoes
+            self._session.outbox.put_ping()
+            await trio.sleep(PING_SECONDS)
+            missed = 0 if self._session.pings.echoes > echoes else missed + 1
+
+    def _count_frame(self) -> None:
+        now = trio.current_time()
+        if now - self._second >= 1.0:
+            self._second, self._frames = now, 0
+        self._frames += 1
+        if self._frames > MAX_FRAMES_PER_SECOND:
+            raise RefusedError(f"more than {MAX_FRAMES_PER_SECOND} messages in a second")
+
+    async def _take(self, message: FromEndpoint) -> None:
+        match message:
+            case Want():
+                await self._want(message)
+            case PieceStored():
+                leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
+                self._live.ledger.stored(self._session.endpoint, leased, trio.current_time())
+                if self._session.link is not None:
+                    self._session.link.piece_stored(leased)
+                self._wake_own()
+            case PieceRejected():
+                self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
+            case Report():
+                self._records.report(self._session.endpoint, message.patches)
+            case Diagnosis():
+                self._records.diagnosis(self._session.endpoint, message)
+            case LinkReport():
+                self._live.reported(self._session, message, trio.current_time())
+            case Goodbye():
+                raise LostConnectionError(f"the endpoint said: {message.reason}")
+            case _:
+                assert_never(message)
+
+    async def _want(self, want: Want) -> None:
+        session, torrent = self._session, TorrentHash(want.torrent)
+        if torrent in session.told_unavailable:
+            return  # it has been said; a repaired or published patch is announced
+        patch = await self._find_patch(torrent)
+        if patch is None or patch.damaged:
+            if session.outbox.full or len(session.told_unavailable) >= MAX_UNKNOWN_TORRENTS:
+                raise RefusedError("asks for too many torrents that are not here")
+            session.told_unavailable.add(torrent)
+            reason = DAMAGED if patch else "not published here"
+            session.outbox.put(torrent, Unavailable(torrent=torrent, reason=reason))
+            return
+        ledger = self._live.ledger.ledger(torrent)
+        slots = ledger.slots if ledger else frozenset()
+        self._live.ledger.want(
+            session.endpoint,
+            torrent,
+            have=unpack(want.have, patch.piece_count),
+            lan_have=unpack(want.lan_have, patch.piece_count),
+            lan_stalled=want.lan_stalled,
+            can_fetch=want.can_fetch,
+            now=trio.current_time(),
+        )
+        if ledger and slots - ledger.slots:
+            self._live.wake_all()  # a fetcher's slot is free
+        else:
+            self._wake_own()
+
+    def _rejected(self, leased: LeasedPiece) -> None:
+        log.warning(
+            "an endpoint rejected a piece", endpoint=self._session.endpoint, torrent=leased.torrent, piece=leased.piece
+        )
+        self._live.ledger.rejected(self._session.endpoint, leased, trio.current_time())
+        self._live.wake_all()
+
+    def _wake_own(self) -> None:
+        if self._session.link is not None:
+            self._session.link.wake()

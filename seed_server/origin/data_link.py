@@ -1,0 +1,185 @@
+"""The data connection of an endpoint: how it ends, and how much may be written to it now."""
+
+import time
+
+import trio
+
+from bandwidth.core.token_bucket import TokenBucket
+from bandwidth.core.units import BytesPerSecond
+from seed_server.line.pacing import PacingResult, pace
+from seed_server.line.site_sample import SEGMENT_BYTES, LinkView
+from seed_server.line.socket_look import SocketLook
+from seed_server.line.tcp_info import look_at
+from seed_server.origin.connection import OriginConnection
+from seed_server.origin.site_ledger import LeasedPiece
+
+SLICE_BYTES = 32 << 10  # progress of a lease is seen in such steps
+METERED_BELOW = BytesPerSecond(100_000)  # slower, the kernel's bursts of two packets would each last over 30 ms
+BURST_BYTES = 64 << 10  # that Linux sends at once to a peer that is near …
+BURST_HALVES_MICROSECONDS = 1 << 9  # … halved for so much of the least round trip (tcp_tso_rtt_log)
+COARSE_SECONDS = 0.04  # between its bursts: pacing is too coarse to be measured, and we meter
+KERNEL_LEAST_RATE = BytesPerSecond(64_000)  # while we meter: a packet that is scheduled goes within 24 ms
+KERNEL_SHARE = 2  # while we meter: times the rate, so that a rising one is not held back
+DRAIN_RATE = BytesPerSecond(16_000)  # at least, for what is in the kernel when the rate falls: gone in some seconds
+METER_SECONDS = 0.003  # of the rate are written at a time, or one segment: a burst that makes no queue
+EARNED_PARTS = 4  # may be written at once after a busy moment
+BACKLOG_SECONDS = 0.01  # between looks whether the kernel has sent what it has
+TLS_RECORD_BYTES = 22  # header, content type and tag of TLS 1.3
+PACE_AGAIN_SHARE = 0.01  # a smaller change is not worth a system call
+
+
+class Ending:
+    """How a connection is told to end; the first reason counts."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.reason: str | None = None
+        """For the `Goodbye`; None: the other side is gone."""
+        self._ended = False
+
+    def end(self, reason: str | None) -> None:
+        """End it. Returns at once."""
+        if not self._ended:
+            self._ended = True
+            self.reason = reason
+            self.scope.cancel()
+
+
+class DataLink:
+    """The data connection of a session.
+
+    Its rate is kept by the kernel's pacing. Slow rates, and all rates where the
+    kernel cannot pace, are kept by writing a segment at a time.
+    """
+
+    def __init__(self, connection: OriginConnection) -> None:
+        self.connection = connection
+        self.ending = Ending()
+        self.writing: LeasedPiece | None = None
+        """The piece that is being sent."""
+        self.written_bytes = 0
+        self.rate: BytesPerSecond | None = None
+        """TCP payload; None: not decided yet, nothing limits it."""
+        self.kernel_paces = True
+        self._kernel_rate: BytesPerSecond | None = None
+        self._look: SocketLook | None = None
+        self._bucket: TokenBucket | None = None
+        self._wake = trio.Event()
+        self._rate_changed = trio.Event()
+        self._unconfirmed: tuple[LeasedPiece, float] | None = None
+        self._piece_delay: float | None = None
+
+    def wake(self) -> None:
+        """Make its sender look for a piece now."""
+        self._wake.set()
+        self._wake = trio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for `wake`, at most ``seconds``."""
+        with trio.move_on_after(seconds):
+            await self._wake.wait()
+
+    # --- what is measured -------------------------------------------------------------
+
+    def view(self, *, sending: bool = True) -> LinkView:
+        """Look at the socket."""
+        self._look = look_at(self.connection.socket)
+        return LinkView(
+            endpoint=self.connection.endpoint,
+            look=self._look,
+            written_bytes=self.written_bytes,
+            piece_delay_seconds=self._piece_delay,
+            rate=self.rate,
+            metered=self._metered,
+            sending=sending,
+        )
+
+    def piece_written(self, piece: LeasedPiece) -> None:
+        """Say that the last byte of ``piece`` has been handed to the kernel."""
+        self._unconfirmed = (piece, trio.current_time())
+
+    def piece_stored(self, piece: LeasedPiece) -> None:
+        """Say that the endpoint has stored ``piece``."""
+        if self._unconfirmed is not None and self._unconfirmed[0] == piece:
+            self._piece_delay = trio.current_time() - self._unconfirmed[1]
+            self._unconfirmed = None
+
+    # --- how fast ---------------------------------------------------------------------
+
+    @property
+    def _metered(self) -> bool:
+        if self.rate is None:
+            return False
+        return not self.kernel_paces or self.rate < max(METERED_BELOW, self._burst_bytes / COARSE_SECONDS)
+
+    @property
+    def _burst_bytes(self) -> int:
+        """What the kernel sends at once however slowly it is to pace."""
+        if self._look is None:
+            return 0
+        return BURST_BYTES >> int((self._look.least_rtt_seconds or 0.0) * 1e6 / BURST_HALVES_MICROSECONDS)
+
+    @property
+    def _part_bytes(self) -> int:
+        """What is written at a time while we meter."""
+        segment = self._look.segment_bytes if self._look and self._look.segment_bytes else SEGMENT_BYTES
+        whole = max(segment, int((self.rate or 0) * METER_SECONDS) // segment * segment)
+        return min(SLICE_BYTES, whole - TLS_RECORD_BYTES)
+
+    def set_rate(self, rate: BytesPerSecond) -> PacingResult | None:
+        """Keep ``rate`` from now on, 0: write nothing. Returns what the kernel said, None when it was not asked."""
+        before, self.rate = self.rate, rate
+        self._fill_bucket(rate)
+        if before != rate:
+            self._rate_changed.set()
+            self._rate_changed = trio.Event()
+        wanted = self._rate_for_kernel(rate)
+        known = self._kernel_rate
+        if not self.kernel_paces or (known is not None and abs(wanted - known) <= PACE_AGAIN_SHARE * known):
+            return None
+        result = pace(self.connection.socket, wanted)
+        self._kernel_rate = wanted
+        self.kernel_paces = result.taken
+        return result
+
+    def _fill_bucket(self, rate: BytesPerSecond) -> None:
+        """Go on at ``rate`` with what was earned before, but not with much."""
+        now_ns = time.monotonic_ns()
+        earned = 0 if self._bucket is None else self._bucket.level_bytes(now_ns)
+        burst = EARNED_PARTS * self._part_bytes
+        self._bucket = TokenBucket(rate, burst_bytes=burst, now_ns=now_ns)
+        self._bucket.take(max(0, burst - earned), now_ns)
+
+    def _rate_for_kernel(self, rate: BytesPerSecond) -> BytesPerSecond:
+        """Return the kernel's part: while we meter, it only spaces the packets of what we write at a time."""
+        if not self._metered:
+            return rate
+        if self._backlog():
+            return max(DRAIN_RATE, rate)
+        return max(KERNEL_LEAST_RATE, BytesPerSecond(KERNEL_SHARE * rate))
+
+    def _backlog(self) -> bool:
+        """Whether the kernel holds more than what we write at a time."""
+        look = self._look
+        return look is not None and look.unsent_bytes > max(2 * look.segment_bytes, self._part_bytes)
+
+    async def may_write(self) -> int:
+        """Wait until something may be written, and return how much."""
+        while True:
+            if not self._metered or self._bucket is None:
+                return SLICE_BYTES
+            wait_ns: int | None = None
+            if self._backlog():
+                # from before the rate fell: nothing is added to it
+                self._look = look_at(self.connection.socket)
+                if self._backlog():
+                    await trio.sleep(BACKLOG_SECONDS)
+                    continue
+            if self.rate:
+                part = min(self._part_bytes, self._bucket.burst_bytes)
+                wait_ns = self._bucket.wait_ns(part, time.monotonic_ns())
+                if wait_ns == 0:
+                    self._bucket.take(part, time.monotonic_ns())
+                    return part
+            with trio.move_on_after(float("inf") if wait_ns is None else wait_ns / 1e9):
+                await self._rate_changed.wait()

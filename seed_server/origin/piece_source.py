@@ -1,0 +1,61 @@
+"""Pieces from the content store, each proven before it leaves: a tampered payload is never sent."""
+
+import errno
+from collections import OrderedDict
+
+import trio
+
+from p2pdist.shared import merkle
+from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
+from seed_server.store.content_store import ContentStore, DamagedPayloadError, verify_piece
+from seed_server.store.database import PatchRow
+
+READING_THREADS = 4  # more do not read one disk faster, and would take the threads of everything else
+MAX_HASH_LISTS = 32  # of patches under way at the same time; 16 384 hashes take about 1 MB
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
+
+
+class TemporaryReadError(Exception):
+    """The server lacks something for a moment (files, memory); the payload is not to blame."""
+
+
+class PieceSource:
+    """Reads and verifies pieces."""
+
+    def __init__(self, content: ContentStore) -> None:
+        self._content = content
+        self._threads = trio.CapacityLimiter(READING_THREADS)
+        self._hashes: OrderedDict[Sha256Hex, list[bytes]] = OrderedDict()
+
+    def forget(self, patch: PatchRow) -> None:
+        """Read the patch's piece hashes anew next time."""
+        self._hashes.pop(Sha256Hex(patch.sha256), None)
+
+    async def read(self, patch: PatchRow, piece: PieceIndex) -> bytes:
+        """Return a piece that matches its v2 hash. Raises `DamagedPayloadError`, `TemporaryReadError`."""
+        sha256 = parse_sha256(patch.sha256)
+        known = self._hashes.get(sha256)
+        data, hashes = await trio.to_thread.run_sync(self._read, patch, piece, known, limiter=self._threads)
+        self._hashes[sha256] = hashes
+        self._hashes.move_to_end(sha256)
+        while len(self._hashes) > MAX_HASH_LISTS:
+            self._hashes.popitem(last=False)
+        return data
+
+    def _read(self, patch: PatchRow, piece: PieceIndex, known: list[bytes] | None) -> tuple[bytes, list[bytes]]:
+        sha256 = parse_sha256(patch.sha256)
+        try:
+            hashes = known or self._content.piece_hashes(sha256)
+            if len(hashes) != patch.piece_count:
+                raise DamagedPayloadError(f"{len(hashes)} piece hashes for {patch.piece_count} pieces")
+            data = self._content.read_piece(sha256, piece, patch.piece_length_bytes)
+        except DamagedPayloadError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _SHORTAGES:
+                raise TemporaryReadError(str(error)) from error
+            raise
+        _, length = merkle.piece_span(piece, patch.piece_length_bytes, patch.length_bytes)
+        if len(data) != length or not verify_piece(
+            data, hashes[piece], piece_length=patch.piece_length_bytes, file_length=patch.length_bytes
+        ):
+            raise DamagedPayloadError(f"piece {piece} is not what was published")
+        return data, hashes

@@ -1,0 +1,145 @@
+"""What the origin port learns, on its way into the database: collected, written once a second in one transaction."""
+
+import time
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.messages import Diagnosis, PatchReport
+from seed_server.store.database import Database, SiteLimitRow
+
+FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
+MAX_WAITING_REPORTS = 1_024  # of one endpoint between two writes: several full reports; more is a flood
+COMPLAIN_SECONDS = 60.0  # a full disk is told once a minute
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    site: SiteName
+    address: str
+    software: str
+    connected: bool
+    at: float
+
+
+@dataclass
+class _Batch:
+    reports: dict[EndpointId, dict[tuple[str, str], PatchReport]] = field(default_factory=dict)
+    diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
+    seen: dict[EndpointId, _Seen] = field(default_factory=dict)
+    sent_bytes: dict[tuple[SiteName, TorrentHash], int] = field(default_factory=dict)
+    damaged: dict[TorrentHash, str] = field(default_factory=dict)
+    limits: dict[str, SiteLimitRow] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return any((self.reports, self.diagnoses, self.seen, self.sent_bytes, self.damaged, self.limits))
+
+
+class OriginRecords:
+    """The one writer of the origin port into the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._batch = _Batch()
+        self._flushing = trio.Lock()
+        self._complained_at = -COMPLAIN_SECONDS
+        self._templates: AbstractSet[str] = frozenset()
+
+    def replace_templates(self, names: AbstractSet[str]) -> None:
+        """Take answers to these templates, and to no others."""
+        self._templates = names
+
+    def report(self, endpoint: EndpointId, patches: list[PatchReport]) -> None:
+        """Keep the newest report on each patch."""
+        waiting = self._batch.reports.setdefault(endpoint, {})
+        for patch in patches:
+            key = (patch.patch_id, patch.version)
+            if key in waiting or len(waiting) < MAX_WAITING_REPORTS:
+                waiting[key] = patch
+
+    def diagnosis(self, endpoint: EndpointId, diagnosis: Diagnosis) -> None:
+        """Keep the newest answers to each template; to what is none, nothing."""
+        if diagnosis.template not in self._templates:
+            return
+        waiting = self._batch.diagnoses.setdefault(endpoint, {})
+        if diagnosis.template in waiting or len(waiting) < MAX_TEMPLATES:
+            waiting[diagnosis.template] = diagnosis
+
+    def seen(self, endpoint: EndpointId, site: SiteName, address: str, software: str, *, connected: bool) -> None:
+        """Keep where an endpoint is."""
+        self._batch.seen[endpoint] = _Seen(site, address, software, connected, time.time())
+
+    def sent(self, site: SiteName, torrent: TorrentHash, count: int) -> None:
+        """Count payload bytes sent to ``site``."""
+        key = (site, torrent)
+        self._batch.sent_bytes[key] = self._batch.sent_bytes.get(key, 0) + count
+
+    def damaged(self, torrent: TorrentHash, reason: str) -> None:
+        """Keep that a patch can no longer be served."""
+        self._batch.damaged[torrent] = reason
+
+    def site_limit(self, row: SiteLimitRow) -> None:
+        """Keep how fast a site is sent to, and why."""
+        self._batch.limits[row.site] = row
+
+    async def run(self) -> None:
+        """Write once a second until cancelled, and then for the last time."""
+        try:
+            while True:
+                await trio.sleep(FLUSH_SECONDS)
+                await self.flush()
+        finally:
+            with trio.CancelScope(shield=True):  # a local write; the database gives up on its own when it is blocked
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits. What cannot be written waits for the next time; the port goes on serving."""
+        async with self._flushing:
+            batch, self._batch = self._batch, _Batch()
+            if not batch:
+                return
+            try:
+                await trio.to_thread.run_sync(self._write, batch)
+            except UserError as error:
+                self._put_back(batch)
+                if trio.current_time() - self._complained_at >= COMPLAIN_SECONDS:
+                    self._complained_at = trio.current_time()
+                    log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
+
+    def _write(self, batch: _Batch) -> None:
+        now = time.time()
+        with self._database.batch():
+            for endpoint, seen in batch.seen.items():
+                self._database.seen(
+                    endpoint, seen.site, seen.address, seen.software, connected=seen.connected, now=seen.at
+                )
+            for endpoint, reports in batch.reports.items():
+                self._database.save_reports(endpoint, reports.values(), now)
+            for endpoint, diagnoses in batch.diagnoses.items():
+                for diagnosis in diagnoses.values():
+                    self._database.save_diagnosis(endpoint, diagnosis, now)
+            for (site, torrent), count in batch.sent_bytes.items():
+                self._database.add_wan_bytes(site, torrent, count)
+            for torrent, reason in batch.damaged.items():
+                self._database.mark_damaged(torrent, reason)
+            self._database.save_site_limits(batch.limits.values())
+
+    def _put_back(self, batch: _Batch) -> None:
+        """Join an unwritten batch with what has come since; the newer wins."""
+        newer = self._batch
+        for endpoint, reports in batch.reports.items():
+            newer.reports[endpoint] = reports | newer.reports.get(endpoint, {})
+        for endpoint, diagnoses in batch.diagnoses.items():
+            newer.diagnoses[endpoint] = diagnoses | newer.diagnoses.get(endpoint, {})
+        newer.seen = batch.seen | newer.seen
+        newer.limits = batch.limits | newer.limits
+        newer.damaged = batch.damaged | newer.damaged
+        for key, count in batch.sent_bytes.items():
+            newer.sent_bytes[key] = newer.sent_bytes.get(key, 0) + count

@@ -1,0 +1,253 @@
+"""The origin port: mutual TLS 1.3, a control and a data connection for each endpoint.
+
+One task for each connection, all in the nursery of `OriginServer.run`. Whatever
+a connection does, only that connection ends.
+"""
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
+
+import structlog
+import trio
+
+from bandwidth.core.controller import HEADROOM
+from bandwidth.core.units import line_share
+from bandwidth.profiles.model import Profile
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import EndpointId, SiteName
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
+from seed_server.line.pacing import limit_packets, use_known_control
+from seed_server.line.site_map import SiteMap
+from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
+from seed_server.origin.control import ControlConversation
+from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.piece_source import PieceSource
+from seed_server.origin.records import OriginRecords
+from seed_server.origin.sender import PieceSender
+from seed_server.origin.site import Session
+from seed_server.origin.state import DENIED, Fleet
+from seed_server.ports.gate import Gate, allowed_connections
+from seed_server.ports.listening import listen_sockets
+from seed_server.settings import ServerSettings, listen_addresses
+from seed_server.store.content_store import ContentStore
+from seed_server.store.database import Database
+
+STOPPING = "the seed server is stopping"
+OUR_FAULT = "the seed server has a problem of its own: try again later"
+
+log = structlog.get_logger()
+
+
+class OriginServer:
+    """Serves endpoints; made and run once."""
+
+    def __init__(
+        self,
+        *,
+        settings: ServerSettings,
+        database: Database,
+        content: ContentStore,
+        tls: ssl.SSLContext,
+        sites: SiteMap,
+        timestamp_version: int,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._tls = tls
+        self._records = OriginRecords(database)
+        source = PieceSource(content)
+        self._fleet = Fleet(
+            fetchers=settings.fetchers_per_site,
+            lease_seconds=settings.lease_seconds,
+            database=database,
+            records=self._records,
+            source=source,
+            sites=sites,
+            timestamp_version=timestamp_version,
+            egress=line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None,
+        )
+        self._sender = PieceSender(
+            source,
+            self._fleet.patches,
+            self._records,
+            on_damaged=self._fleet.damaged,
+            lease_seconds=settings.lease_seconds,
+        )
+        self._gate = Gate()
+        self.addresses: list[tuple[str, int]] = []
+        """Where it listens, once it has started."""
+
+    # --- for the composition root -------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
+        self._gate = Gate(allowed_connections())
+        await self._fleet.reload_patches()
+        sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
+        for sock in sockets:
+            limit_packets(sock)
+        self.addresses = [sock.getsockname()[:2] for sock in sockets]
+        listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
+        # shielded: the records end after the connections, whose last news is written too
+        keeping_records = trio.CancelScope(shield=True)
+        async with trio.open_nursery() as outer:
+            outer.start_soon(self._keep_records, keeping_records)
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._fleet.tick)
+                    nursery.start_soon(self._fleet.steer)
+                    nursery.start_soon(trio.serve_listeners, self._serve, listeners)
+                    task_status.started()
+            finally:
+                keeping_records.cancel()
+
+    async def repository_changed(self, timestamp_version: int) -> None:
+        """Serve what has been published, and tell every endpoint to refresh."""
+        await self._fleet.repository_changed(timestamp_version)
+
+    def replace_sites(self, sites: SiteMap) -> None:
+        """Use a new site map: rates change at once, endpoints whose site changes connect again."""
+        self._fleet.replace_sites(sites)
+
+    def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
+        """Use these throttle profiles from now on."""
+        self._fleet.replace_profiles(profiles)
+
+    def replace_templates(self, names: AbstractSet[str]) -> None:
+        """Take answers to these diagnosis templates from now on, and to no others."""
+        self._records.replace_templates(names)
+
+    def drop_denied(self, denied: set[EndpointId]) -> None:
+        """Refuse exactly these endpoints from now on, and end their connections."""
+        self._fleet.drop_denied(denied)
+
+    async def _keep_records(self, scope: trio.CancelScope) -> None:
+        with scope:
+            await self._records.run()
+
+    # --- connections --------------------------------------------------------------------
+
+    async def _serve(self, tcp: trio.SocketStream) -> None:
+        try:
+            address = str(tcp.socket.getpeername()[0])
+        except OSError:  # gone already
+            await trio.aclose_forcefully(tcp)
+            return
+        if why := self._gate.full(address):
+            log.debug("connection turned away", address=address, reason=why)
+            await trio.aclose_forcefully(tcp)
+            return
+        with self._gate.entered(address):
+            try:
+                await self._serve_proven(tcp, address)
+            except LostConnectionError as error:
+                log.debug("no origin connection", address=address, reason=str(error))
+            except Exception:
+                # a bug in serving one connection must not end those of all others
+                log.exception("serving a connection failed", address=address)
+
+    async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
+        with self._gate.unproven(address):
+            connection = await OriginConnection.accept(tcp, self._tls, address)
+            reason: str | None = STOPPING  # if we are cancelled
+            hello: Hello | None = None
+            try:
+                hello = decode_hello(await connection.receive_first())
+            except DecodeError as error:
+                reason = f"the first message is no hello: {error}"
+            except RefusedError as error:
+                reason = str(error)
+            except LostConnectionError:
+                reason = None
+                raise
+            finally:
+                if hello is None:
+                    await _finish(connection, reason)
+        if hello is None:
+            return
+        reason = STOPPING
+        try:
+            reason = await self._serve_endpoint(connection, hello)
+        except RefusedError as error:
+            reason = str(error)
+        except UserError as error:
+            log.error("an endpoint cannot be served", reason=error.message)  # noqa: TRY400
+            reason = OUR_FAULT
+        except Exception:
+            reason = OUR_FAULT
+            raise
+        finally:
+            await _finish(connection, reason)
+
+    async def _serve_endpoint(self, connection: OriginConnection, hello: Hello) -> str | None:
+        """Serve a connection to its end, and return the reason; None when the endpoint is gone."""
+        if hello.protocol != PROTOCOL_VERSION:
+            raise RefusedError(f"this server speaks protocol {PROTOCOL_VERSION}, not {hello.protocol}: update")
+        if isinstance(hello, ControlHello):
+            return await self._control(connection, hello)
+        return await self._data(connection)
+
+    async def _control(self, connection: OriginConnection, hello: ControlHello) -> str | None:
+        row = await trio.to_thread.run_sync(self._database.endpoint, connection.endpoint)
+        if row is None:
+            raise RefusedError("this PC is not enrolled here: enrol it with a new token")
+        if row.denied or self._fleet.is_denied(connection.endpoint):
+            raise RefusedError(DENIED)
+        session, live = self._fleet.join(connection, hello)
+        welcome = Welcome(
+            server_name=self._settings.name,
+            site=live.site.name,
+            timestamp_version=self._fleet.timestamp_version,
+            packet_bytes=live.rate.packet_bytes(trio.current_time()),
+        )
+        conversation = ControlConversation(
+            session,
+            live,
+            welcome,
+            find_patch=self._fleet.find_patch,
+            records=self._records,
+        )
+        try:
+            with session.ending.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(connection.hurry_when_cancelled)
+                    for task in (conversation.read, conversation.write, conversation.ping):
+                        nursery.start_soon(_guarded, task, session)
+        finally:
+            self._fleet.leave(session, live)
+        return session.ending.reason
+
+    async def _data(self, connection: OriginConnection) -> str | None:
+        known = self._fleet.session(connection.endpoint)
+        if known is None:
+            raise RefusedError("there is no control connection: open that first")
+        session, live = known
+        link = DataLink(connection)
+        use_known_control(connection.socket)
+        live.attach(session, link, trio.current_time())
+        try:
+            with link.ending.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_guarded, connection.receive_nothing, link.ending)
+                    nursery.start_soon(_guarded, lambda: self._sender.run(live, session, link), link.ending)
+        finally:
+            live.detach(session, link, trio.current_time())
+        return link.ending.reason
+
+
+async def _finish(connection: OriginConnection, reason: str | None) -> None:
+    if reason not in (None, STOPPING):
+        log.info("connection ended", endpoint=connection.endpoint, address=connection.address, reason=reason)
+    await connection.finish(reason)
+
+
+async def _guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:
+    """Run a connection's task; what it raises ends the connection."""
+    try:
+        await task()
+    except LostConnectionError:
+        ending.end(None)
+    except RefusedError as error:
+        ending.end(str(error))

@@ -1,0 +1,311 @@
+"""The live state of one site: who is connected, its ledger, its share of the line."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import (
+    MAX_SITE_PEERS,
+    MAX_TEXT_CHARS,
+    LinkReport,
+    LinkWatch,
+    RepositoryChanged,
+    SiteLimit,
+    SitePeer,
+    SitePeers,
+)
+from seed_server.line.business_reports import report_seconds
+from seed_server.line.site_map import Site
+from seed_server.line.site_rate import SiteRate
+from seed_server.line.site_sample import LinkView
+from seed_server.origin.connection import OriginConnection
+from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
+from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.notices import Notices
+from seed_server.origin.outbox import Outbox
+from seed_server.origin.ping_log import PingLog
+from seed_server.origin.site_ledger import SiteLedger
+from seed_server.store.database import PatchRow, SiteLimitRow
+
+SMALL_SITE_ENDPOINTS = 50
+SMALL_SITE_PEERS_SECONDS = 0.25  # neighbours hear of a newcomer at once
+LARGE_SITE_PEERS_SECONDS = 5.0  # a thousand lists of 200 peers are 20 MB: not at every single arrival
+ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted
+
+log = structlog.get_logger()
+
+
+class Session:
+    """A connected endpoint; lives as long as its control connection."""
+
+    def __init__(
+        self, connection: OriginConnection, rank: FetcherRank, peer: SitePeer, own_addresses: list[str], software: str
+    ) -> None:
+        self.connection = connection
+        self.endpoint = connection.endpoint
+        self.rank = rank
+        self.peer = peer
+        self.own_addresses = own_addresses
+        self.software = software
+        self.ending = Ending()
+        self.outbox = Outbox()
+        self.pings = PingLog()
+        self.link: DataLink | None = None
+        self.told_unavailable: set[TorrentHash] = set()
+        self.told_peers: SitePeers | None = None
+        self.told_limit: SiteLimit | None = None
+
+    def end(self, reason: str | None) -> None:
+        """End both connections."""
+        if self.link is not None:
+            self.link.ending.end(reason)
+        self.ending.end(reason)
+
+
+class LiveSite:
+    """A site with at least one connected endpoint."""
+
+    def __init__(
+        self,
+        site: Site,
+        rate: SiteRate,
+        *,
+        fetchers: int,
+        lease_seconds: float,
+        on_active: "Callable[[LiveSite], None]" = lambda _: None,
+    ) -> None:
+        """``fetchers``: the server's setting, 0: as many as suit the line.
+
+        ``on_active`` is called when the first link begins to send; whoever takes the call steers until none does.
+        """
+        self.site = site
+        self.rate = rate
+        self._fixed_fetchers = site.fetchers or fetchers
+        self.ledger = SiteLedger(fetchers=self._fixed_fetchers or SLOW_FETCHERS, lease_seconds=lease_seconds)
+        self.sessions: dict[EndpointId, Session] = {}
+        self.sending: set[DataLink] = set()
+        self.steered = False
+        """Somebody steers: `on_active` need not be called again."""
+        self._on_active = on_active
+        self._ended: dict[DataLink, float] = {}
+        self._watch: LinkWatch = LinkWatch(interval_seconds=None)
+        self._peers_changed_at: float | None = None
+        self._changed: RepositoryChanged | None = None
+        self._notices: Notices[EndpointId] = Notices([], 0.0)
+        self._complained = False
+
+    def add_patch(self, patch: PatchRow) -> None:
+        """Begin to serve ``patch``."""
+        self.ledger.add_torrent(
+            TorrentHash(patch.torrent_hash),
+            sequence=patch.sequence,
+            piece_count=patch.piece_count,
+            piece_length_bytes=patch.piece_length_bytes,
+        )
+
+    # --- who is there -------------------------------------------------------------------
+
+    def join(self, session: Session, now: float) -> None:
+        """Add a connected endpoint."""
+        self.sessions[session.endpoint] = session
+        if self._watch.interval_seconds is not None:
+            session.outbox.put("watch", self._watch)
+        self._peers_changed(now)
+
+    def leave(self, session: Session, now: float) -> None:
+        """Remove an endpoint; its leases are void, its pieces no longer count."""
+        if self.sessions.get(session.endpoint) is session:
+            del self.sessions[session.endpoint]
+            self.ledger.left(session.endpoint)
+            self.rate.reports.left(session.endpoint)
+            self._peers_changed(now)
+            self.wake_all()
+
+    def attach(self, session: Session, link: DataLink, now: float) -> None:
+        """Make ``link`` the data connection of ``session``; an older one ends."""
+        if session.link is not None:
+            session.link.ending.end("replaced by a newer data connection")
+            self.detach(session, session.link, now)
+        session.link = link
+        self.ledger.data_connected(session.rank)
+
+    def detach(self, session: Session, link: DataLink, now: float) -> None:
+        """Take the data connection away; its leases are void."""
+        self.stopped_sending(link, now)
+        if session.link is link:
+            session.link = None
+            self.ledger.data_lost(session.endpoint)
+            self.wake_all()
+
+    def wake_all(self) -> None:
+        """Make every sender of the site look for a piece: something has become free."""
+        for session in self.sessions.values():
+            if session.link is not None:
+                session.link.wake()
+
+    # --- news ---------------------------------------------------------------------------
+
+    def repository_changed(self, timestamp_version: int, now: float) -> None:
+        """Tell every endpoint to refresh: those that fetch at once, the others in `tell_changed`."""
+        ranked = sorted(self.sessions.values(), key=lambda session: session.rank.order)
+        self._changed = RepositoryChanged(timestamp_version=timestamp_version)
+        self._notices = Notices([session.endpoint for session in ranked], now, waiting=self._notices.waiting)
+        self.tell_changed(now)
+
+    def tell_changed(self, now: float) -> None:
+        """Send the news to whoever is to hear of it by now."""
+        for endpoint in self._notices.due(now):
+            session = self.sessions.get(endpoint)
+            if session is not None and self._changed is not None:
+                session.outbox.put("changed", self._changed)
+
+    # --- neighbours ---------------------------------------------------------------------
+
+    def _peers_changed(self, now: float) -> None:
+        if self._peers_changed_at is None:
+            self._peers_changed_at = now
+
+    def tell_peers(self, now: float) -> None:
+        """Send each endpoint its neighbours, when they have changed and the changes have been collected for a while."""
+        small = len(self.sessions) <= SMALL_SITE_ENDPOINTS
+        wait = SMALL_SITE_PEERS_SECONDS if small else LARGE_SITE_PEERS_SECONDS
+        if self._peers_changed_at is None or now - self._peers_changed_at < wait:
+            return
+        self._peers_changed_at = None
+        around = sorted(self.sessions)
+        for at, endpoint in enumerate(around):
+            session = self.sessions[endpoint]
+            # the next ones on the ring of ids: however many there are, all stay connected with each other
+            others = (around[at + 1 :] + around[:at])[:MAX_SITE_PEERS]
+            peers = SitePeers(peers=[self.sessions[other].peer for other in others])
+            if peers != session.told_peers:
+                session.told_peers = peers
+                session.outbox.put("peers", peers)
+
+    # --- the line -----------------------------------------------------------------------
+
+    def replace(self, site: Site, now: float) -> None:
+        """Use another description of the line from now on."""
+        self.site = site
+        self.rate.set_line(site.line, now)
+
+    def started_sending(self, link: DataLink, now: float) -> None:
+        """Give ``link`` its share of the line; idle connections need none."""
+        if link in self.sending:
+            return
+        if not self.steered:
+            self.steered = True
+            self._on_active(self)
+        if not self.sending:
+            self.rate.resume(now)
+        self.sending.add(link)
+        self.rate.sampler.started(link, link.view())
+        self._ended.pop(link, None)
+        self._divide()
+
+    def stopped_sending(self, link: DataLink, now: float) -> None:
+        """Give the share of ``link`` to the others."""
+        if link in self.sending:
+            self.sending.remove(link)
+            self._ended[link] = now
+            self._divide()
+
+    def fit_ledger(self, now: float) -> None:
+        """Let as many endpoints fetch, and as far ahead, as suit the line."""
+        rate = self.rate
+        # what the line carries rather than what it may be sent now: a yield is no reason to change fetchers
+        usual = max(rate.decision.allowance, rate.capacity(now) or 0)
+        usual = BytesPerSecond(usual if rate.ceiling is None else min(usual, rate.ceiling))
+        fetchers = self._fixed_fetchers or fetchers_for(usual, rate.sampler.known_rtt_seconds)
+        before = self.ledger.fetchers
+        self.ledger.resize(fetchers=fetchers, unconfirmed_bytes=unconfirmed_bytes_for(usual))
+        if fetchers > before:
+            self.wake_all()
+
+    @property
+    def link_rate(self) -> BytesPerSecond | None:
+        """The least that one of the links that send may send; None when none does."""
+        return min((link.rate for link in self.sending if link.rate is not None), default=None)
+
+    def views(self, now: float) -> dict[DataLink, LinkView]:
+        """Look at the links that send, and at those that have just ended."""
+        self._ended = {link: at for link, at in self._ended.items() if now - at < ENDED_SECONDS}
+        views = {link: link.view() for link in self.sending}
+        return views | {link: link.view(sending=False) for link in self._ended}
+
+    def _divide(self) -> None:
+        self.set_rates(self.rate.divide({link: link.view() for link in self.sending}))
+
+    def set_rates(self, shares: Mapping[DataLink, BytesPerSecond]) -> None:
+        """Keep the shares from now on."""
+        for link, share in shares.items():
+            result = link.set_rate(share)
+            if result is not None and not result.taken and not self._complained:
+                self._complained = True
+                log.warning("the site's line cannot be paced by the kernel", site=self.site.name, reason=result.reason)
+
+    # --- what endpoints see of the line -----------------------------------------------------
+
+    def watch(self, *, active: bool) -> None:
+        """Tell every endpoint how often to report while the site fetches, or that it is quiet."""
+        interval = report_seconds(len(self.sessions), self.rate.sample_seconds) if active else None
+        if self._watch.interval_seconds != interval:
+            self._watch = LinkWatch(interval_seconds=interval)
+            for session in self.sessions.values():
+                session.outbox.put("watch", self._watch)
+
+    def limit(self, now: float) -> SiteLimit:
+        """Return how fast the site is sent to, and why."""
+        rate = self.rate
+        times = rate.times
+        return SiteLimit(
+            rate=rate.decision.allowance,
+            capacity=rate.capacity(now),
+            configured=rate.configured is not None,
+            state=rate.decision.state.value,
+            reason=rate.decision.reason[:MAX_TEXT_CHARS],
+            seconds={cause: round(seconds, 1) for cause, seconds in times.by_cause.items()},
+            yield_seconds=round(times.yielding, 1),
+        )
+
+    def tell_limit(self, now: float) -> None:
+        """Send every endpoint how fast the site is sent to; of a large site, those that fetch."""
+        limit = self.limit(now)
+        everybody = len(self.sessions) <= SMALL_SITE_ENDPOINTS
+        for session in self.sessions.values():
+            if (everybody or session.link in self.sending) and session.told_limit != limit:
+                session.told_limit = limit
+                session.outbox.put("limit", limit)
+
+    def limit_row(self, now: float, wall_clock: float) -> SiteLimitRow:
+        """Return the same for the operator."""
+        limit = self.limit(now)
+        return SiteLimitRow(
+            site=self.site.name,
+            at=wall_clock,
+            active=bool(self.sending),
+            endpoints=len(self.sessions),
+            fetchers=len(self.sending),
+            rate=limit.rate,
+            capacity=limit.capacity,
+            configured=limit.configured,
+            state=limit.state,
+            reason=limit.reason,
+            seconds=limit.seconds,
+            yield_seconds=limit.yield_seconds,
+            sending_seconds=round(self.rate.times.sending, 1),
+        )
+
+    def reported(self, session: Session, report: LinkReport, now: float) -> None:
+        """Take what an endpoint sees of others' traffic."""
+        self.rate.reports.reported(
+            session.endpoint,
+            interval_seconds=report.interval_seconds,
+            business_bytes=report.business_bytes,
+            flows=report.flows,
+            harm_seconds=report.harm_seconds,
+            now=now,
+        )

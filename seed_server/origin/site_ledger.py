@@ -1,0 +1,190 @@
+"""The ledgers of all torrents of one site, and which torrent an endpoint is served next. Pure."""
+
+from dataclasses import dataclass
+
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
+from p2pdist.shared.wire.bitfield import PieceSet
+from seed_server.origin.ledger import MAX_LEASE_SECONDS, FetcherRank, PieceLedger
+
+UNCONFIRMED_BYTES = 16 << 20  # what one endpoint may have been sent and not confirmed, until `resize` says otherwise
+IN_KERNEL_BYTES = 64 << 10  # written, but perhaps not yet sent: so much may be without sign of life
+SLOW_PIECES = 2  # pieces that must fit into the longest lease
+MIN_UNCONFIRMED_PIECES = 4  # with the largest pieces too, one is written while another is checked
+
+
+@dataclass(frozen=True)
+class LeasedPiece:
+    """A piece on its way to an endpoint."""
+
+    torrent: TorrentHash
+    piece: PieceIndex
+
+
+@dataclass(frozen=True)
+class ExpiredLease:
+    """A lease that ended because its transfer made no progress."""
+
+    endpoint: EndpointId
+    torrent: TorrentHash
+    piece: PieceIndex
+
+
+@dataclass(frozen=True)
+class _Entry:
+    sequence: int
+    ledger: PieceLedger
+    piece_bytes: int
+
+
+class SiteLedger:
+    """All that one site fetches. Unknown torrents and endpoints are ignored: they may just have gone."""
+
+    def __init__(self, *, fetchers: int, lease_seconds: float) -> None:
+        self._fetchers = fetchers
+        self._lease_seconds = lease_seconds
+        self._unconfirmed_bytes = UNCONFIRMED_BYTES
+        self._entries: dict[TorrentHash, _Entry] = {}
+        self._ready: dict[EndpointId, FetcherRank] = {}
+        # with thousands of patches that all have, only what is under way may cost time
+        self._wanted: dict[EndpointId, set[TorrentHash]] = {}
+        self._leased: set[TorrentHash] = set()
+
+    def add_torrent(self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int) -> None:
+        """Begin to serve ``torrent``; lower sequences go first. A known one keeps its ledger."""
+        known = self._entries.get(torrent)
+        ledger = (
+            known.ledger
+            if known
+            else PieceLedger(
+                piece_count,
+                self._ready,
+                fetchers=self._fetchers,
+                lease_seconds=self._lease_seconds,
+                max_leases_per_endpoint=self._max_leases(piece_length_bytes),
+            )
+        )
+        self._entries[torrent] = _Entry(sequence, ledger, piece_length_bytes)
+
+    @property
+    def fetchers(self) -> int:
+        """Endpoints that may fetch one torrent at the same time."""
+        return self._fetchers
+
+    def _max_leases(self, piece_bytes: int) -> int:
+        return max(MIN_UNCONFIRMED_PIECES, self._unconfirmed_bytes // piece_bytes)
+
+    def resize(self, *, fetchers: int, unconfirmed_bytes: int) -> None:
+        """Let ``fetchers`` endpoints fetch a torrent at the same time, each so far ahead."""
+        if (fetchers, unconfirmed_bytes) == (self._fetchers, self._unconfirmed_bytes):
+            return
+        self._fetchers, self._unconfirmed_bytes = fetchers, unconfirmed_bytes
+        for entry in self._entries.values():
+            entry.ledger.resize(fetchers=fetchers, max_leases_per_endpoint=self._max_leases(entry.piece_bytes))
+
+    def remove_torrent(self, torrent: TorrentHash) -> None:
+        """Serve ``torrent`` no longer; its leases are void."""
+        self._entries.pop(torrent, None)
+
+    def ledger(self, torrent: TorrentHash) -> PieceLedger | None:
+        """Return one torrent's ledger."""
+        entry = self._entries.get(torrent)
+        return entry.ledger if entry else None
+
+    def data_connected(self, rank: FetcherRank) -> None:
+        """Say that an endpoint can now be sent pieces."""
+        self._ready[rank.endpoint] = rank
+
+    def data_lost(self, endpoint: EndpointId) -> None:
+        """Say that an endpoint's data connection is gone; its leases are void."""
+        self._ready.pop(endpoint, None)
+        for entry in self._entries.values():
+            entry.ledger.data_lost(endpoint)
+
+    def left(self, endpoint: EndpointId) -> None:
+        """Say that an endpoint's control connection is gone."""
+        self._ready.pop(endpoint, None)
+        self._wanted.pop(endpoint, None)
+        for entry in self._entries.values():
+            entry.ledger.left(endpoint)
+
+    def want(
+        self,
+        endpoint: EndpointId,
+        torrent: TorrentHash,
+        *,
+        have: PieceSet,
+        lan_have: PieceSet,
+        lan_stalled: bool,
+        can_fetch: bool,
+        now: float,
+    ) -> None:
+        """As `PieceLedger.want`."""
+        if entry := self._entries.get(torrent):
+            entry.ledger.want(
+                endpoint, have=have, lan_have=lan_have, lan_stalled=lan_stalled, can_fetch=can_fetch, now=now
+            )
+            wanted = self._wanted.setdefault(endpoint, set())
+            (wanted.add if entry.ledger.lacks(endpoint) else wanted.discard)(torrent)
+
+    def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
+        """As `PieceLedger.stored`."""
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.stored(endpoint, at.piece, now)
+
+    def rejected(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
+        """As `PieceLedger.rejected`."""
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.rejected(endpoint, at.piece, now)
+
+    def progressed(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
+        """As `PieceLedger.progressed`."""
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.progressed(endpoint, at.piece, now)
+
+    def unsent(self, endpoint: EndpointId, at: LeasedPiece) -> None:
+        """As `PieceLedger.unsent`."""
+        if entry := self._entries.get(at.torrent):
+            entry.ledger.unsent(endpoint, at.piece)
+
+    def next_piece(self, endpoint: EndpointId, now: float) -> LeasedPiece | None:
+        """Lease ``endpoint`` its next piece, of the torrent with the lowest sequence that has one for it."""
+        wanted = [(self._entries[t].sequence, t) for t in self._wanted.get(endpoint, ()) if t in self._entries]
+        for _, torrent in sorted(wanted):
+            piece = self._entries[torrent].ledger.next_piece(endpoint, now)
+            if piece is not None:
+                self._leased.add(torrent)
+                return LeasedPiece(torrent, piece)
+        return None
+
+    def expire(self, now: float, rate: BytesPerSecond | None = None) -> list[ExpiredLease]:
+        """End all leases without progress, and return them; ``rate`` is what each fetcher is sent at, if that is known.
+
+        While nothing may be sent (0), nothing expires.
+        """
+        if rate == 0:
+            return []
+        least_seconds = 0.0 if rate is None else IN_KERNEL_BYTES / rate
+        expired: list[ExpiredLease] = []
+        for torrent in sorted(self._leased):
+            entry = self._entries.get(torrent)
+            if entry:
+                slow = rate is not None and SLOW_PIECES * entry.piece_bytes / rate > MAX_LEASE_SECONDS
+                ended = entry.ledger.expire(now, least_seconds=least_seconds, slow=slow)
+                expired += [ExpiredLease(endpoint, torrent, piece) for endpoint, piece in ended]
+            if not entry or not entry.ledger.leases:
+                self._leased.discard(torrent)
+        return expired
+
+    @property
+    def remaining_bytes(self) -> int:
+        """What the site still needs from here of the torrents that its endpoints want."""
+        torrents = {torrent for wanted in self._wanted.values() for torrent in wanted}
+        entries = [self._entries[torrent] for torrent in torrents if torrent in self._entries]
+        return sum(entry.ledger.remaining_pieces * entry.piece_bytes for entry in entries)
+
+    def hold(self, now: float) -> None:
+        """Renew all leases: that nothing is sent now is our own doing."""
+        for torrent in self._leased:
+            if entry := self._entries.get(torrent):
+                entry.ledger.hold(now)

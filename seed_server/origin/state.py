@@ -1,0 +1,335 @@
+"""Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import structlog
+import trio
+
+from bandwidth.core.units import BytesPerSecond
+from bandwidth.profiles.model import Profile
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
+from p2pdist.shared.wire.messages import ControlHello, SitePeer, Unavailable
+from seed_server.line.egress import share_egress
+from seed_server.line.site_map import Site, SiteMap
+from seed_server.line.site_policy import site_policy
+from seed_server.line.site_rate import SiteRate
+from seed_server.origin.connection import OriginConnection, RefusedError
+from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.piece_source import PieceSource
+from seed_server.origin.records import OriginRecords
+from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.steering import SiteController
+from seed_server.store.database import Database, PatchRow
+
+TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
+SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
+LIMIT_SECONDS = 1.0  # how often a site's rate and its reason are written down
+RELOAD_SECONDS = 1.0  # wishes for unknown torrents make us ask the database this often, not more
+MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
+REPAIR_HINT = "publish the same file again under the same id and version to repair it"
+DAMAGED = "damaged on the seed server's disk"
+DENIED = "this PC has been denied by the operator"
+
+log = structlog.get_logger()
+
+
+class Fleet:
+    """The origin port's state; its methods never wait for an endpoint."""
+
+    def __init__(
+        self,
+        *,
+        fetchers: int,
+        lease_seconds: float,
+        database: Database,
+        records: OriginRecords,
+        source: PieceSource,
+        sites: SiteMap,
+        timestamp_version: int,
+        egress: BytesPerSecond | None = None,
+    ) -> None:
+        """``egress``: what may be sent to all sites together; None: no cap."""
+        self._egress = egress
+        self._fetchers = fetchers
+        self._lease_seconds = lease_seconds
+        self._database = database
+        self._records = records
+        self._source = source
+        self._site_map = sites
+        self.timestamp_version = timestamp_version
+        self.patches: dict[TorrentHash, PatchRow] = {}
+        """What is published; changed in place."""
+        self._live: dict[SiteName, LiveSite] = {}
+        self._rates: OrderedDict[SiteName, SiteRate] = OrderedDict()
+        self._profiles: Mapping[SiteName, Profile] = {}
+        self._explained: set[SiteName] = set()
+        self._steering: trio.Nursery | None = None
+        self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
+        self._denied: set[EndpointId] = set()
+        self._reloaded_at = -RELOAD_SECONDS
+        self._reloading = trio.Lock()
+
+    async def repository_changed(self, timestamp_version: int) -> None:
+        """Serve what has been published, and tell every endpoint to refresh, within seconds."""
+        self.timestamp_version = timestamp_version
+        await self._try_reload()
+        for live in self._live.values():
+            live.repository_changed(timestamp_version, trio.current_time())
+
+    def replace_sites(self, sites: SiteMap) -> None:
+        """Use a new site map: rates change at once, endpoints whose site changes connect again."""
+        self._site_map = sites
+        for session, live in list(self._sessions.values()):
+            site = sites.site_of(session.own_addresses, session.connection.address)
+            if (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
+                session.end("the site map has changed: connect again")
+            elif site != live.site:
+                live.replace(site, trio.current_time())
+
+    def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
+        """Use these sites' profiles, and for all others none, from now on."""
+        self._profiles = profiles
+        for live in self._live.values():
+            self._set_policy(live, trio.current_time())
+
+    def _set_policy(self, live: LiveSite, now: float) -> None:
+        name, rate = live.site.name, live.rate
+        policy = site_policy(
+            self._profiles.get(name),
+            name,
+            datetime.now(UTC),
+            capacity=rate.capacity(now),
+            spare=rate.spare(now),
+            remaining_bytes=live.ledger.remaining_bytes,
+        )
+        rate.set_policy(policy, now)
+
+    def drop_denied(self, denied: set[EndpointId]) -> None:
+        """Refuse exactly these endpoints from now on, and end their connections."""
+        self._denied = set(denied)
+        for endpoint in denied & self._sessions.keys():
+            log.warning("dropping a denied endpoint", endpoint=endpoint)
+            self._sessions[endpoint][0].end(DENIED)
+
+    # --- endpoints ----------------------------------------------------------------------
+
+    def session(self, endpoint: EndpointId) -> tuple[Session, LiveSite] | None:
+        """Return a connected endpoint with its site."""
+        return self._sessions.get(endpoint)
+
+    def is_denied(self, endpoint: EndpointId) -> bool:
+        """Whether `drop_denied` has named ``endpoint``."""
+        return endpoint in self._denied
+
+    def join(self, connection: OriginConnection, hello: ControlHello) -> tuple[Session, LiveSite]:
+        """Add an endpoint to its site; an older connection of it ends. Raises `RefusedError`."""
+        try:
+            own = [parse_ip_address(address.partition("%")[0]) for address in hello.addresses]
+            placement = self._site_map.place(own, connection.address)
+        except InvalidIdentifierError as error:
+            raise RefusedError(str(error)) from error
+        now = trio.current_time()
+        if older := self._sessions.get(connection.endpoint):
+            older[0].end("replaced by a newer control connection")
+            self.leave(*older)
+        live = self._live.get(placement.site.name)
+        if live is None or live.site != placement.site:  # of a map that has been replaced: it empties by itself
+            live = LiveSite(
+                placement.site,
+                self._rate(placement.site, now),
+                fetchers=self._fetchers,
+                lease_seconds=self._lease_seconds,
+                on_active=self._site_active,
+            )
+            self._live[placement.site.name] = live
+            for patch in self.patches.values():
+                if not patch.damaged:
+                    live.add_patch(patch)
+        rank = FetcherRank(connection.endpoint, hello.wired, hello.on_mains, hello.uptime_seconds)
+        peer = SitePeer(endpoint_id=connection.endpoint, address=placement.lan_address, port=hello.lan_port)
+        session = Session(connection, rank, peer, own, hello.software)
+        live.join(session, now)
+        self._sessions[connection.endpoint] = (session, live)
+        self._seen(session, live, connected=True)
+        log.info("endpoint connected", endpoint=session.endpoint, site=live.site.name, address=connection.address)
+        return session, live
+
+    def leave(self, session: Session, live: LiveSite) -> None:
+        """Take a session out of everything; calling it again does nothing."""
+        if session.link is not None:
+            session.link.ending.end(session.ending.reason)
+            live.detach(session, session.link, trio.current_time())
+        live.leave(session, trio.current_time())
+        if not live.sessions and self._live.get(live.site.name) is live:
+            del self._live[live.site.name]
+        known = self._sessions.get(session.endpoint)
+        if known is not None and known[0] is session:
+            del self._sessions[session.endpoint]
+            self._seen(session, live, connected=False)
+            log.info(
+                "endpoint disconnected",
+                endpoint=session.endpoint,
+                reason=session.ending.reason or "it closed the connection",
+            )
+
+    def _rate(self, site: Site, now: float) -> SiteRate:
+        """Return what is known of a site's line, also from when it was last here."""
+        rate = self._rates.get(site.name)
+        if rate is None:
+            rate = self._rates[site.name] = SiteRate(site.line, now)
+        rate.set_line(site.line, now)
+        self._rates.move_to_end(site.name)
+        while len(self._rates) > MAX_KNOWN_LINES:
+            self._rates.popitem(last=False)
+        return rate
+
+    def _site_active(self, live: LiveSite) -> None:
+        self._set_policy(live, trio.current_time())
+        self._share_egress()
+        if self._steering is not None:
+            self._steering.start_soon(SiteController(live).run)
+
+    def _share_egress(self) -> None:
+        if self._egress is None:
+            return
+        active = [live.rate for live in self._live.values() if live.steered]
+        for at, ceiling in share_egress(self._egress, {at: rate.wanted for at, rate in enumerate(active)}).items():
+            active[at].egress_ceiling = ceiling
+
+    async def steer(self) -> None:
+        """Decide how fast each site is sent to, while anything is sent there; until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._steering = nursery
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._steering = None
+
+    def _seen(self, session: Session, live: LiveSite, *, connected: bool) -> None:
+        self._records.seen(
+            session.endpoint, live.site.name, session.peer.address, session.software, connected=connected
+        )
+
+    # --- patches ------------------------------------------------------------------------
+
+    async def find_patch(self, torrent: TorrentHash) -> PatchRow | None:
+        """Return the patch of a torrent; for one that is not known, look into the database (again) first.
+
+        May wait for `RELOAD_SECONDS`: a Want can overtake the news of a publication.
+        """
+        if torrent not in self.patches:
+            await trio.sleep_until(self._reloaded_at + RELOAD_SECONDS)
+            if trio.current_time() - self._reloaded_at >= RELOAD_SECONDS:  # nobody else has meanwhile
+                await self._try_reload()
+        return self.patches.get(torrent)
+
+    async def _try_reload(self) -> None:
+        try:
+            await self.reload_patches()
+        except UserError as error:
+            # a Want for what is missing asks again
+            log.error("the published patches cannot be read", reason=error.message)  # noqa: TRY400
+
+    async def reload_patches(self) -> None:
+        """Serve what the database says is published. Raises `UserError`."""
+        async with self._reloading:  # an older answer of the database must not overwrite a newer one
+            await self._reload()
+
+    async def _reload(self) -> None:
+        self._reloaded_at = trio.current_time()
+        await self._records.flush()  # what is damaged must not come back from the database as good
+        rows = {TorrentHash(p.torrent_hash): p for p in await trio.to_thread.run_sync(self._database.payloads)}
+        for torrent in self.patches.keys() - rows.keys():
+            for live in self._live.values():
+                live.ledger.remove_torrent(torrent)
+        for torrent, patch in rows.items():
+            known = self.patches.get(torrent)
+            if known == patch:
+                continue
+            if known is not None and known.damaged and not patch.damaged:
+                log.info("a damaged patch is repaired", patch=patch.patch_id, version=patch.version)
+            self._source.forget(patch)
+            for session, _ in self._sessions.values():
+                session.told_unavailable.discard(torrent)
+            for live in self._live.values():
+                if patch.damaged:
+                    live.ledger.remove_torrent(torrent)
+                else:
+                    live.add_patch(patch)
+        # in place: the sender looks at the same dictionary
+        self.patches.clear()
+        self.patches.update(rows)
+
+    async def damaged(self, torrent: TorrentHash, reason: str) -> None:
+        """Stop serving a patch, and tell whoever may wait for it."""
+        patch = self.patches.get(torrent)
+        if patch is None or patch.damaged:
+            return
+        text = f"{reason}; {REPAIR_HINT}"
+        log.error("a payload is damaged", patch=patch.patch_id, version=patch.version, reason=text)
+        self.patches[torrent] = _with_damage(patch, text)
+        self._records.damaged(torrent, text)
+        unavailable = Unavailable(torrent=torrent, reason=DAMAGED)
+        for live in self._live.values():
+            live.ledger.remove_torrent(torrent)
+        for session, _ in self._sessions.values():
+            session.told_unavailable.add(torrent)
+            session.outbox.put(torrent, unavailable)
+        await self._records.flush()
+
+    # --- regular work -------------------------------------------------------------------
+
+    async def tick(self) -> None:
+        """Do what is due, until cancelled."""
+        seen_at = told_at = trio.current_time()
+        while True:
+            await trio.sleep(TICK_SECONDS)
+            now = trio.current_time()
+            for live in self._live.values():
+                live.tell_changed(now)
+                live.tell_peers(now)
+                self._expire(live, now)
+            self._share_egress()
+            if now - told_at >= LIMIT_SECONDS:
+                told_at = now
+                for live in self._live.values():
+                    if live.steered:
+                        self._set_policy(live, now)  # a window may begin or end
+                self._explain(now)
+            if now - seen_at >= SEEN_SECONDS:
+                seen_at = now
+                for session, live in self._sessions.values():
+                    self._seen(session, live, connected=True)
+
+    def _explain(self, now: float) -> None:
+        """Say of each site where something is sent, or was a moment ago, how fast and why."""
+        active = {live.site.name for live in self._live.values() if live.steered}
+        for live in self._live.values():
+            if live.site.name in active | self._explained:
+                live.tell_limit(now)
+                self._records.site_limit(live.limit_row(now, time.time()))
+        self._explained = active
+
+    def _expire(self, live: LiveSite, now: float) -> None:
+        rate = live.link_rate
+        if rate == 0:
+            live.ledger.hold(now)
+        expired = live.ledger.expire(now, rate)
+        for lease in expired:
+            log.warning("a lease expired", endpoint=lease.endpoint, torrent=lease.torrent, piece=lease.piece)
+            session = live.sessions.get(lease.endpoint)
+            link = session.link if session else None
+            if link is not None and link.writing is not None:
+                written = (link.writing.torrent, link.writing.piece)
+                if written == (lease.torrent, lease.piece):
+                    link.ending.end("the data connection takes no data")
+        if expired:
+            live.wake_all()
+
+
+def _with_damage(patch: PatchRow, reason: str) -> PatchRow:
+    return PatchRow(**({name: getattr(patch, name) for name in PatchRow.__struct_fields__} | {"damaged": reason}))

@@ -1,0 +1,75 @@
+"""The task that steers one site's line while anything is sent there.
+
+Ten to twenty times a second: ping the endpoints that fetch, read TCP_INFO of
+their data sockets, decide, pace the sockets. It ends when nothing is sent.
+"""
+
+import structlog
+import trio
+
+from p2pdist.shared.identifiers import EndpointId
+from seed_server.line.pacing import renew_window
+from seed_server.origin.site import LiveSite, Session
+
+MAX_PINGED = 8  # of a site's endpoints: two tell a busy PC from a busy line; only near ones are more that fetch
+QUIET_SECONDS = 1.0  # without a link that sends, before the task ends: between two pieces it need not start anew
+FIT_SECONDS = 0.25  # how soon more endpoints fetch on a line that turns out to be fast
+
+log = structlog.get_logger()
+
+
+class SiteController:
+    """Steers one `LiveSite`; `run` is one task in the nursery of whoever was told that the site is active."""
+
+    def __init__(self, live: LiveSite) -> None:
+        self._live = live
+        self._sent_at = 0.0
+        self._fitted_at = float("-inf")
+
+    async def run(self) -> None:
+        """Steer until nothing has been sent for `QUIET_SECONDS`."""
+        live = self._live
+        next_at = self._sent_at = trio.current_time()
+        try:
+            live.watch(active=True)
+            while live.sending or trio.current_time() - self._sent_at < QUIET_SECONDS:
+                try:
+                    if live.sending:
+                        now = trio.current_time()
+                        self._step(now, late_seconds=now - next_at)
+                except Exception:
+                    # of one line; what held before goes on to hold, and the others are not touched
+                    log.exception("steering a site failed", site=live.site.name)
+                    await trio.sleep(QUIET_SECONDS)
+                next_at = max(next_at + live.rate.sample_seconds, trio.current_time())
+                await trio.sleep_until(next_at)
+        finally:
+            live.steered = False
+            live.watch(active=False)
+
+    def _step(self, now: float, *, late_seconds: float) -> None:
+        live = self._live
+        self._sent_at = now
+        views = live.views(now)
+        pinged = self._pinged()
+        pings: dict[EndpointId, float] = {}
+        for session in pinged:
+            seconds = session.pings.take()
+            if seconds is not None:
+                pings[session.endpoint] = seconds
+        decision = live.rate.decide(views, pings, now, late_seconds=late_seconds)
+        if decision.renew_windows:
+            for link in live.sending:
+                renew_window(link.connection.socket)
+        live.set_rates(decision.shares)
+        for session in pinged:
+            session.outbox.put_ping()
+        live.watch(active=True)
+        if now - self._fitted_at >= FIT_SECONDS:
+            self._fitted_at = now
+            live.fit_ledger(now)
+
+    def _pinged(self) -> list[Session]:
+        """Return the endpoints that fetch."""
+        fetching = [session for session in self._live.sessions.values() if session.link in self._live.sending]
+        return fetching[:MAX_PINGED]

@@ -1,0 +1,1 @@
+"""How ports are opened: addresses, TLS, how many may come in."""

@@ -1,0 +1,317 @@
+"""The whole of a publication: check, copy, hash, sign, announce. Blocking; run by the command line.
+
+The order makes a crash harmless: first the payload and its piece hashes, then
+the database row that lets the origin serve it, at last the signed repository
+that tells endpoints of it. What the repository does not list is not published,
+and the next publication clears it away.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from p2pdist.shared import merkle
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.manifest.documents import Manifest, Payload
+from seed_server.publishing.plan import (
+    check_new_content,
+    check_new_name,
+    check_recipe_of,
+    check_relations_of,
+    choose_piece_length,
+    with_patch,
+)
+from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
+from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
+from seed_server.settings import ServerHome, load_settings
+from seed_server.signing.key_files import load_offline_key
+from seed_server.signing.repository import Repository
+from seed_server.store.content_store import ContentStore, IncomingFile, open_source
+from seed_server.store.database import Database, PatchRow
+from seed_server.store.file_lock import FileLock
+
+Stage: TypeAlias = Literal["copying", "hashing"]
+OnStage: TypeAlias = Callable[[Stage, int, int], None]
+"""Called with the stage, bytes done and bytes in total."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the operator asks for."""
+
+    recipe: Recipe
+    folder: Path = Path()
+    """What the recipe's payload files are relative to."""
+
+    def sources(self) -> list[Path]:
+        """Return the payload files."""
+        return [self.folder / payload.file for payload in self.recipe.payload]
+
+
+@dataclass(frozen=True)
+class Published:
+    """The outcome of `publish`."""
+
+    payloads: list[PatchRow]
+    repaired: bool
+    """The patch had been published before; what this server needs to serve it was damaged, and is restored."""
+
+    @property
+    def patch(self) -> PatchRow:
+        """The first payload's row."""
+        return self.payloads[0]
+
+
+def publish(
+    home: ServerHome,
+    publication: Publication,
+    *,
+    offline_keys: Path | None = None,
+    passphrase: bytes | None = None,
+    on_progress: OnStage = lambda *_: None,
+    clock: Callable[[], float] = time.time,
+) -> Published:
+    """Publish a patch; endpoints get it from the moment this returns.
+
+    ``offline_keys`` is the folder with the patches key when it is not in
+    ``home``; ``clock`` gives seconds since 1970. Publishing the same files under
+    the same name again repairs a payload that the server found damaged. Raises
+    `UserError`; then nothing is announced.
+    """
+    settings = load_settings(home)
+    check_recipe_of(publication.recipe)
+    for source in publication.sources():
+        choose_piece_length(_length(source))  # cheap refusals come before a long copy
+    with _publish_lock(home).held(), Database.open(home.database) as database:
+        work = _Work(Repository.open(home, settings), ContentStore(home.content), database, on_progress, clock)
+        work.clear_leftovers()
+        broken = work.broken_patch(publication.recipe)
+        if broken:
+            return Published(work.repair(publication, broken), repaired=True)
+        manifests, rollouts = work.repository.manifests(), work.repository.current_rollouts()
+        check_new_name(publication.recipe, manifests, rollouts)
+        check_relations_of(publication.recipe, manifests, rollouts)
+        key = load_offline_key(offline_keys or home.offline_keys, "patches", passphrase)
+        work.repository.check_patches_key(key)
+        return Published(work.publish(publication, key), repaired=False)
+
+
+@dataclass(frozen=True)
+class _Work:
+    repository: Repository
+    content: ContentStore
+    database: Database
+    on_progress: OnStage
+    clock: Callable[[], float]
+
+    def clear_leftovers(self) -> None:
+        """Remove what a killed publication left: copies, and rows that the repository does not list."""
+        manifests = self.repository.manifests()
+        for row in self.database.payloads():
+            self.undo_unless_announced(row, manifests)
+        self.content.remove_leftovers({payload.sha256 for manifest in manifests for payload in manifest.payloads})
+
+    def undo_unless_announced(self, row: PatchRow, manifests: Sequence[Manifest]) -> None:
+        """Remove row and payload when the repository does not list the patch."""
+        if any((manifest.patch_id, manifest.version) == (row.patch_id, row.version) for manifest in manifests):
+            return
+        self.database.remove_patch(row.patch_id, row.version)
+        sha256 = parse_sha256(row.sha256)
+        if all(payload.sha256 != sha256 for manifest in manifests for payload in manifest.payloads):
+            self.content.discard(sha256)
+        log.info("unfinished publication removed", patch=row.patch_id, version=row.version)
+
+    def broken_patch(self, recipe: Recipe) -> "_Broken | None":
+        """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""
+        name = (recipe.patch_id, recipe.version)
+        rows = {row.torrent_hash: row for row in self.database.payloads() if (row.patch_id, row.version) == name}
+        for manifest in self.repository.manifests():
+            if (manifest.patch_id, manifest.version) == name:
+                broken = {
+                    payload.sha256
+                    for payload in manifest.payloads
+                    if payload.torrent_hash not in rows
+                    or rows[payload.torrent_hash].damaged
+                    or not self.content.path(parse_sha256(payload.sha256)).exists()
+                }
+                return _Broken(manifest, broken) if broken else None
+        return None
+
+    def publish(self, publication: Publication, key: Ed25519PrivateKey) -> list[PatchRow]:
+        """Publish a new patch."""
+        with self._copied(publication) as copies:
+            seen: set[str] = set()
+            for payload, incoming in zip(publication.recipe.payload, copies, strict=True):
+                check_new_content(incoming.sha256, self.repository.manifests())
+                if incoming.sha256 in seen:
+                    raise UserError(
+                        f"{payload.file} has the content of another payload of this patch. Name it once.",
+                        ExitCode.BAD_INPUT,
+                    )
+                seen.add(incoming.sha256)
+            torrents = self._build(copies)
+            with self.repository.locked():
+                return self._announce(publication.recipe, copies, torrents, key)
+
+    def repair(self, publication: Publication, broken: "_Broken") -> list[PatchRow]:
+        """Restore payloads, piece hashes and rows of a published patch; the repository says what they must be."""
+        manifest = broken.manifest
+        payloads = {payload.sha256: payload for payload in manifest.payloads}
+        with self._copied(publication) as copies:
+            given = {incoming.sha256 for incoming in copies}
+            if not given <= payloads.keys():
+                raise UserError(
+                    f"{manifest.patch_id} {manifest.version} is published with other content, and a published version "
+                    "never changes. Give the original file to repair it, or choose another --version.",
+                    ExitCode.BAD_INPUT,
+                )
+            if missing := [payloads[sha256].file_name for sha256 in broken.sha256s - given]:
+                raise UserError(
+                    f"{', '.join(sorted(missing))} of {manifest.patch_id} {manifest.version} is damaged here too. "
+                    "Give all of its files, with the recipe that published it.",
+                    ExitCode.BAD_INPUT,
+                )
+            torrents = self._build(copies)
+            for incoming, built in zip(copies, torrents, strict=True):
+                if built.torrent_hash != payloads[incoming.sha256].torrent_hash:
+                    raise UserError(
+                        f"This release of seed-server makes another torrent of {manifest.patch_id} {manifest.version} "
+                        "than the published one. Restore the content folder from a backup, or repair it with the "
+                        "release that published it.",
+                        ExitCode.FAILED,
+                    )
+            sequences = {(e.patch_id, e.version): e.sequence for e in self.repository.current_rollouts().entries}
+            rows = _rows(manifest, sequences.get((manifest.patch_id, manifest.version), 0))
+            self._keep(copies, torrents, rows)
+            self.repository.refresh_timestamp(self.clock(), force=True)  # tells `serve` to look again
+        log.info("damaged payload replaced", patch=manifest.patch_id, version=manifest.version)
+        return rows
+
+    @contextlib.contextmanager
+    def _copied(self, publication: Publication) -> Iterator[list[IncomingFile]]:
+        sources = publication.sources()
+        progress = _Progress("copying", sum(map(_length, sources)), self.on_progress)
+        with contextlib.ExitStack() as stack:
+            copies = []
+            for source in sources:
+                copies.append(stack.enter_context(self.content.incoming(source, progress.of_file)))
+                progress.next_file(copies[-1].length_bytes)
+            yield copies
+
+    def _build(self, copies: Sequence[IncomingFile]) -> list[TorrentBuilt]:
+        progress = _Progress("hashing", sum(incoming.length_bytes for incoming in copies), self.on_progress)
+        torrents = []
+        for incoming in copies:
+            torrents.append(build_torrent(incoming.path, choose_piece_length(incoming.length_bytes), progress.of_file))
+            progress.next_file(incoming.length_bytes)
+        return torrents
+
+    def _keep(self, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], rows: list[PatchRow]) -> None:
+        for incoming, built in zip(copies, torrents, strict=True):
+            self.content.keep(incoming)
+            self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
+        self.database.add_patch(*rows)
+
+    def _announce(
+        self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
+    ) -> list[PatchRow]:
+        now = int(self.clock())
+        name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
+        rollouts = with_patch(self.repository.current_rollouts(), *name)
+        manifest = manifest_of(recipe, list(map(_payload, recipe.payload, copies, torrents)), now)
+        rows = _rows(manifest, rollouts.entries[-1].sequence)
+        try:
+            self._keep(copies, torrents, rows)
+            torrent_files = [built.torrent for built in torrents]
+            self.repository.publish_patch(manifest, torrent_files, rollouts, patches_key=key, now=now)
+        except BaseException:
+            # also Ctrl-C; when this fails as well, the next publication clears up
+            with contextlib.suppress(UserError):
+                for row in rows:
+                    self.undo_unless_announced(row, self.repository.manifests())
+            raise
+        log.info("patch published", patch=manifest.patch_id, version=manifest.version, payloads=len(rows))
+        return rows
+
+
+@dataclass(frozen=True)
+class _Broken:
+    manifest: Manifest
+    sha256s: set[str]
+    """Of the payloads that cannot be served."""
+
+
+@dataclass
+class _Progress:
+    """Of a stage that goes through several files."""
+
+    stage: Stage
+    total: int
+    on_progress: OnStage
+    before: int = 0
+
+    def of_file(self, done: int, _total: int) -> None:
+        self.on_progress(self.stage, self.before + done, max(self.total, self.before + done))
+
+    def next_file(self, length_bytes: int) -> None:
+        self.before += length_bytes
+
+
+def _length(source: Path) -> int:
+    with open_source(source) as file:
+        return file.seek(0, 2)
+
+
+def _payload(file: PayloadFile, incoming: IncomingFile, built: TorrentBuilt) -> Payload:
+    return Payload(
+        file_name=file.file_name,
+        length_bytes=incoming.length_bytes,
+        sha256=incoming.sha256,
+        torrent_hash=built.torrent_hash,
+        platform=file.platform,
+        arch=file.arch,
+        language=file.language,
+    )
+
+
+def _rows(manifest: Manifest, sequence: int) -> list[PatchRow]:
+    return [
+        PatchRow(
+            patch_id=manifest.patch_id,
+            version=manifest.version,
+            title=manifest.title,
+            severity=manifest.severity,
+            cvss=manifest.cvss,
+            file_name=payload.file_name,
+            sha256=payload.sha256,
+            length_bytes=payload.length_bytes,
+            torrent_hash=payload.torrent_hash,
+            piece_length_bytes=choose_piece_length(payload.length_bytes),
+            piece_count=merkle.piece_count(payload.length_bytes, choose_piece_length(payload.length_bytes)),
+            sequence=sequence,
+            published_at=manifest.published_at,
+            number=number,
+            platform=payload.platform,
+            arch=payload.arch,
+            language=payload.language,
+        )
+        for number, payload in enumerate(manifest.payloads)
+    ]
+
+
+def _publish_lock(home: ServerHome) -> FileLock:
+    """One publication at a time: whatever is half-made is then known to be a leftover."""
+    return FileLock(
+        home.publish_lock,
+        timeout_seconds=0.0,
+        busy=f"Another 'seed-server publish' is at work in {home.root}. Wait for it to finish, then try again.",
+    )

@@ -1,0 +1,218 @@
+"""A recipe: what an operator says of a patch, and everything that is wrong with it. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from p2pdist.shared.identifiers import InvalidIdentifierError, parse_file_name, parse_patch_id, parse_patch_version
+from p2pdist.shared.manifest.documents import (
+    MAX_PAYLOADS,
+    DecodeError,
+    Manifest,
+    Payload,
+    Platform,
+    Relations,
+    Severity,
+    check_recipe,
+    decode_manifest,
+    encode_manifest,
+)
+from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
+from p2pdist.shared.manifest.recipe import (
+    Checks,
+    HealthCheck,
+    Install,
+    RecipeError,
+    ScheduleRules,
+    check_checks,
+    check_install,
+    check_schedule,
+)
+from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, PatchRef, check_relations
+from p2pdist.shared.wire.codec import Record
+
+MAX_TITLE_CHARS = 200  # as in the manifest
+MAX_FILE_CHARS = 4_096  # as long as a path can be
+_SHOWN_CHARS = 100  # of an expression, around the place that is meant
+_DIGEST = "0" * 64  # stands for a hash that is not known yet
+
+
+class PayloadFile(Record, frozen=True):
+    """One variant's file; the words are those of `manifest.Payload`."""
+
+    file: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_FILE_CHARS)]
+    """Relative to the recipe's folder; parts are divided by ``/``."""
+    platform: Platform = ""
+    arch: Platform = ""
+    language: Platform = ""
+
+    @property
+    def file_name(self) -> str:
+        """The bare name, as endpoints see it."""
+        return self.file.rsplit("/", 1)[-1]
+
+    @property
+    def variant(self) -> tuple[str, str, str]:
+        """What a PC chooses by."""
+        return self.platform, self.arch, self.language
+
+
+class Recipe(Record, frozen=True):
+    """What a recipe file holds; fields as in `Manifest`. Empty id, version and payload: given when it is published."""
+
+    patch_id: str = ""
+    version: str = ""
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)] = ""
+    severity: Severity = "medium"
+    cvss: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] | None = None
+    applies_to: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)] = ""
+    requires: Relations = ()
+    supersedes: Relations = ()
+    conflicts: Relations = ()
+    payload: Annotated[tuple[PayloadFile, ...], msgspec.Meta(max_length=MAX_PAYLOADS)] = ()
+    install: Install | None = None
+    detect: Checks = ()
+    health: HealthCheck | None = None
+    schedule: ScheduleRules = ScheduleRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something for which a recipe is refused."""
+
+    where: str
+    """The key, such as ``detect 2``, or ``schedule, windows``."""
+    text: str
+    column: int | None = None
+    """Of an expression's wrong place, from 1."""
+
+    def explained(self, recipe: Recipe) -> str:
+        """Return the text, and under it the expression with its wrong place marked."""
+        return self.text if self.column is None else f"{self.text}\n{pointed(recipe.applies_to, self.column)}"
+
+
+def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) -> Manifest:
+    """Return the manifest; ``payloads`` are those of the recipe, hashed."""
+    return Manifest(
+        format=1,
+        patch_id=recipe.patch_id,
+        version=recipe.version,
+        title=recipe.title,
+        severity=recipe.severity,
+        cvss=recipe.cvss,
+        published_at=published_at,
+        payloads=list(payloads),
+        requires=recipe.requires,
+        supersedes=recipe.supersedes,
+        conflicts=recipe.conflicts,
+        applies_to=recipe.applies_to,
+        install=recipe.install,
+        detect=recipe.detect,
+        health=recipe.health,
+        schedule=recipe.schedule,
+    )
+
+
+def recipe_problems(recipe: Recipe) -> list[Problem]:
+    """Return all that is wrong, as far as the recipe alone tells; what it leaves out is no problem."""
+    problems = [problem for where, check in _checks(recipe) for problem in _caught(where, check)]
+    return problems or list(_caught("recipe", lambda: _check_whole(recipe)))
+
+
+def pointed(expression: str, column: int) -> str:
+    """Return two lines: what is around ``column``, and a caret under it."""
+    flat = re.sub(r"\s", " ", expression)
+    start = max(0, column - 1 - _SHOWN_CHARS // 2)
+    before = flat[start : column - 1]
+    columns = sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in before)
+    return f"    {flat[start : start + _SHOWN_CHARS]}\n    {' ' * columns}^"
+
+
+def _checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
+    install, health = recipe.install, recipe.health
+    if recipe.patch_id:
+        yield "patch_id", lambda: parse_patch_id(recipe.patch_id)
+    if recipe.version:
+        yield "version", lambda: parse_patch_version(recipe.version)
+    yield "title", lambda: _check_title(recipe)
+    yield "cvss", lambda: _check_cvss(recipe.cvss)
+    if recipe.applies_to:
+        yield "applies_to", lambda: parse_expression(recipe.applies_to)
+    for kind in ("requires", "supersedes", "conflicts"):
+        yield kind, lambda kind=kind: _check_names(getattr(recipe, kind))  # type: ignore[misc]
+    yield "relations", lambda: _check_among_themselves(recipe)
+    for number, payload in enumerate(recipe.payload, 1):
+        where = f"payload {number}"
+        yield where, lambda payload=payload: parse_file_name(payload.file_name)  # type: ignore[misc]
+        yield where, lambda number=number: _check_variant(recipe.payload, number)  # type: ignore[misc]
+    if install is not None:
+        yield "install", lambda: check_install(install)
+    yield "detect", lambda: check_checks("detect", recipe.detect)
+    if health is not None:
+        yield "health", lambda: check_checks("health", health.checks)
+    yield "schedule", lambda: check_schedule(recipe.schedule)
+
+
+def _caught(where: str, check: Callable[[], object]) -> Iterator[Problem]:
+    try:
+        check()
+    except ExpressionError as error:
+        yield Problem(where, f"{where}: {error}", error.column)
+    except RecipeError as error:
+        yield Problem(error.where, str(error))
+    except (InvalidIdentifierError, OrderError, DecodeError) as error:
+        yield Problem(where, f"{where}: {error}")
+
+
+def _check_title(recipe: Recipe) -> None:
+    if len(recipe.title) > MAX_TITLE_CHARS or not recipe.title.isprintable():
+        raise RecipeError("title", f"it must be one line of at most {MAX_TITLE_CHARS} characters; shorten it")
+
+
+def _check_cvss(cvss: float | None) -> None:
+    if cvss is not None and not 0.0 <= cvss <= 10.0:
+        raise RecipeError("cvss", f"a CVSS score is from 0.0 to 10.0, not {cvss}")
+
+
+def _check_names(relations: Relations) -> None:
+    for relation in relations:
+        patch_id, at, version = relation.partition("@")
+        parse_patch_id(patch_id)
+        if at:
+            parse_patch_version(version)
+
+
+def _check_among_themselves(recipe: Recipe) -> None:
+    new = OrderedPatch(
+        PatchRef(recipe.patch_id, recipe.version), 1, recipe.requires, recipe.supersedes, recipe.conflicts
+    )
+    # whether what it requires is published, is seen when it is published
+    required = {PatchRef(name.partition("@")[0], name.partition("@")[2]) for name in recipe.requires}
+    check_relations(new, [OrderedPatch(ref, 0) for ref in required if ref != new.ref])
+
+
+def _check_variant(payloads: Sequence[PayloadFile], number: int) -> None:
+    payload = payloads[number - 1]
+    for earlier, other in enumerate(payloads[: number - 1], 1):
+        if other.variant == payload.variant:
+            raise RecipeError(
+                f"payload {number}",
+                f"it has the platform, arch and language of payload {earlier}, so no PC would take it; "
+                "say in which of them it differs",
+            )
+        if other.file == payload.file:
+            raise RecipeError(f"payload {number}", f"it is the file of payload {earlier}; one payload is enough for it")
+
+
+def _check_whole(recipe: Recipe) -> None:
+    """Let it pass through what endpoints let it pass through."""
+    files = recipe.payload or (PayloadFile(file="file"),)
+    payloads = [Payload(one.file_name, 1, _DIGEST, _DIGEST, one.platform, one.arch, one.language) for one in files]
+    named = msgspec.structs.replace(recipe, patch_id=recipe.patch_id or "patch", version=recipe.version or "1")
+    manifest = manifest_of(named, payloads, 0)
+    check_recipe(manifest)
+    decode_manifest(encode_manifest(manifest))  # its size, and what options have filled in unchecked

@@ -1,0 +1,156 @@
+"""What an operator may not have meant: a recipe that can be published, and would surprise. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from p2pdist.shared.manifest.recipe import (
+    ArchiveInstall,
+    CommandCheck,
+    DebInstall,
+    ExeInstall,
+    FileCheck,
+    RpmInstall,
+    ScriptInstall,
+)
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
+from seed_server.publishing.recipe import Recipe
+
+_FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
+_PLATFORMS = ("linux", "debian", "rhel", "suse", "windows", "macos")
+_ARCHES = ("amd64", "arm64", "x86")
+_SUFFIXES = {
+    "deb": (".deb",),
+    "rpm": (".rpm",),
+    "msi": (".msi",),
+    "msu": (".msu",),
+    "exe": (".exe",),
+    "archive": (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".zip"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A warning. ``where`` is the key."""
+
+    where: str
+    text: str
+
+
+def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
+    """Return what is worth a second look, of a recipe without problems. ``now`` is in seconds since 1970."""
+    found = [
+        *_of_gaps(recipe),
+        *_of_variants(recipe),
+        *_of_installation(recipe),
+        *_of_checks(recipe),
+        *_of_schedule(recipe, now),
+    ]
+    return [Doubt(where, f"{where}: {text}") for where, text in found]
+
+
+def _of_gaps(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if not recipe.patch_id:
+        yield "patch_id", "none; give it to publish with --patch-id"
+    if not recipe.version:
+        yield "version", "none; give it to publish with --version"
+    if not recipe.payload:
+        yield "payload", "none; give the file to publish"
+    if recipe.install is None:
+        useless = [name for name in ("detect", "applies_to") if getattr(recipe, name)]
+        for name in useless:
+            yield name, "nothing is installed, the file is only delivered; add install"
+
+
+def _of_variants(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for number, payload in enumerate(recipe.payload, 1):
+        for word, known in ((payload.platform, _PLATFORMS), (payload.arch, _ARCHES)):
+            if word and word not in known:
+                yield f"payload {number}", f"few PCs call themselves {word!r}; the usual words are {', '.join(known)}"
+
+
+def _of_installation(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    install = recipe.install
+    if install is None:
+        return
+    kind = str(install.__struct_config__.tag)
+    if not recipe.applies_to and not all(payload.platform for payload in recipe.payload):
+        yield "applies_to", f"none: every PC of the fleet would try this {kind}; say which ones"
+    ecosystem = {"deb": Ecosystem.DEB, "rpm": Ecosystem.RPM}.get(kind)
+    if ecosystem and not recipe.detect and recipe.version and not _is_version(recipe.version, ecosystem):
+        system = "Debian" if ecosystem is Ecosystem.DEB else "RPM"
+        yield "detect", f"none, and {recipe.version!r} is no {system} version to be compared; add a package check"
+    if recipe.health is None:
+        yield "health", "none: what this breaks would not be noticed, nor rolled back"
+    if isinstance(install, ScriptInstall) and install.rollback_arguments is None:
+        yield "install", "this script cannot be rolled back; add rollback_arguments"
+    if isinstance(install, ExeInstall) and install.uninstall is None:
+        yield "install", "this program cannot be rolled back; add uninstall"
+    for number, payload in enumerate(recipe.payload, 1):
+        suffixes = _SUFFIXES.get(kind, ())
+        if suffixes and not payload.file_name.lower().endswith(suffixes):
+            yield f"payload {number}", f"{payload.file_name} does not look like {kind}: {', '.join(suffixes)}"
+
+
+def _of_checks(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    install = recipe.install
+    if not isinstance(install, ArchiveInstall):
+        yield from _of_commands_without_output(recipe)
+        return
+    folder = install.directory.rstrip("/\\")
+    zipped = any(payload.file_name.lower().endswith(".zip") for payload in recipe.payload)
+    for where, checks in (("detect", recipe.detect), ("health", recipe.health.checks if recipe.health else ())):
+        for number, check in enumerate(checks, 1):
+            path = check.command[0] if isinstance(check, CommandCheck) else getattr(check, "path", "")
+            inside = path.replace("\\", "/").startswith(folder.replace("\\", "/") + "/")
+            below = path[len(folder) + 1 :].replace("\\", "/")
+            if inside and not below.startswith("current/"):
+                yield f"{where} {number}", f"{path} is not below {folder}/current, where the new version is found"
+            elif inside and zipped and isinstance(check, CommandCheck) and path.startswith("/"):
+                yield (
+                    f"{where} {number}",
+                    "a zip archive that was made on Windows does not say that a file may be run; a tar archive does",
+                )
+
+
+def _of_commands_without_output(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if isinstance(recipe.install, DebInstall | RpmInstall) or len(recipe.detect) != 1:
+        return
+    check = recipe.detect[0]
+    if isinstance(check, CommandCheck) and not check.output:
+        yield "detect 1", "a command that only has to end well often does so with the old version too; expect an output"
+    if isinstance(check, FileCheck) and check.sha256 is None:
+        yield "detect 1", "a file of any content is often there with the old version too; add its sha256"
+
+
+def _of_schedule(recipe: Recipe, now: float) -> Iterator[tuple[str, str]]:
+    rules = recipe.schedule
+    if rules.emergency and rules.windows:
+        yield "schedule, windows", "an emergency waits for no window; leave one of the two out"
+    if rules.reboot == "window" and not rules.windows:
+        yield "schedule, reboot", "there is no window to restart in, so a PC restarts at once"
+    not_before, deadline = _moment(rules.not_before), _moment(rules.deadline)
+    if deadline is not None and deadline < datetime.fromtimestamp(now, UTC) - _slack(rules.deadline):
+        yield "schedule, deadline", f"{rules.deadline} is over: PCs install it as soon as they have it"
+    if not_before is not None and deadline is not None and not_before >= deadline:
+        yield "schedule, not_before", f"{rules.not_before} is not before the deadline, {rules.deadline}"
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _slack(text: str | None) -> timedelta:
+    aware = text is not None and datetime.fromisoformat(text).tzinfo is not None
+    return timedelta() if aware else _FURTHEST_ZONE
+
+
+def _is_version(text: str, ecosystem: Ecosystem) -> bool:
+    try:
+        parse_version(text, ecosystem)
+    except InvalidVersionError:
+        return False
+    return True

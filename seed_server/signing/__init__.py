@@ -1,0 +1,1 @@
+"""The TUF repository: keys, roles, lifetimes, and the documents that are signed."""

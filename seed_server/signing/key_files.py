@@ -1,0 +1,143 @@
+"""Signing keys of the TUF roles on disk: Ed25519, PKCS #8 PEM, mode 0600, with or without a passphrase. Blocking."""
+
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import ExitCode, UserError
+
+MIN_PASSPHRASE_BYTES = 12  # the key derivation of PKCS #8 slows guessing, it does not stop it
+MAX_PASSPHRASE_BYTES = 1_023  # OpenSSL reads no more
+MAX_KEY_FILE_BYTES = 16 << 10
+KEY_FILE_MODE = 0o600
+KEY_DIRECTORY_MODE = 0o700
+
+_ENCRYPTED_MARK = b"ENCRYPTED PRIVATE KEY"
+
+
+def check_passphrase(passphrase: bytes) -> None:
+    """Raise `UserError` (BAD_INPUT) for a passphrase that is not fit to protect a new key."""
+    if not MIN_PASSPHRASE_BYTES <= len(passphrase) <= MAX_PASSPHRASE_BYTES:
+        raise UserError(
+            f"The passphrase has {len(passphrase)} bytes; it must have {MIN_PASSPHRASE_BYTES} to "
+            f"{MAX_PASSPHRASE_BYTES}. Choose another one.",
+            ExitCode.BAD_INPUT,
+        )
+
+
+def create_signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
+    """Create a key, write it to ``path`` (0600) and return it; encrypted when there is a ``passphrase``.
+
+    Raises `UserError`: BAD_INPUT for an unfit passphrase, STORAGE when the file cannot be written.
+    """
+    if passphrase is not None:
+        check_passphrase(passphrase)
+    key = Ed25519PrivateKey.generate()
+    encryption = BestAvailableEncryption(passphrase) if passphrase is not None else NoEncryption()
+    write_key_file(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    return key
+
+
+def write_key_file(path: Path, pem: bytes) -> None:
+    """Durably write a private key that only its owner can read. Raises `UserError` (STORAGE)."""
+    try:
+        durable_files.make_directory(path.parent, mode=KEY_DIRECTORY_MODE)
+        durable_files.write_file(path, pem, mode=KEY_FILE_MODE)
+    except OSError as error:
+        raise UserError(
+            f"Cannot write the key {path}: {error.strerror}. Check the disk's space and permissions.", ExitCode.STORAGE
+        ) from error
+
+
+def load_signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
+    """Return the key at ``path``.
+
+    ``passphrase`` is ignored for a key that is not encrypted. Raises
+    `UserError`: NOT_SET_UP when the file is missing, REFUSED for a missing or
+    wrong passphrase, STORAGE when it cannot be read or is damaged.
+    """
+    pem = _read(path)
+    encrypted = _ENCRYPTED_MARK in pem
+    if encrypted and not passphrase:
+        raise UserError(
+            f"The {path.stem} key {path} is encrypted. Give its passphrase with --passphrase-file FILE or in "
+            "SEED_SERVER_PASSPHRASE.",
+            ExitCode.REFUSED,
+        )
+    try:
+        key = load_pem_private_key(pem, passphrase if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        if encrypted:
+            raise UserError(
+                f"The passphrase does not open the {path.stem} key {path}. Check it and try again.", ExitCode.REFUSED
+            ) from error
+        raise _damaged(path) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _damaged(path)
+    return key
+
+
+def load_offline_key(folder: Path, role: str, passphrase: bytes | None) -> Ed25519PrivateKey:
+    """Return the key of an offline ``role``; says what to do when its folder was taken away. See `load_signing_key`."""
+    path = key_path(folder, role)
+    if _is_missing(path):
+        raise UserError(
+            f"The {role} key is not at {path}: attach the offline folder or pass --offline-keys DIR.",
+            ExitCode.NOT_SET_UP,
+        )
+    return load_signing_key(path, passphrase)
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether the key at ``path`` needs a passphrase; False for a missing one. Raises `UserError` (STORAGE)."""
+    return not _is_missing(path) and _ENCRYPTED_MARK in _read(path)
+
+
+def key_path(folder: Path, role: str) -> Path:
+    """Return where ``folder`` holds the key of ``role``."""
+    return folder / f"{role}.pem"
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is surely no such file; one that may not be looked at is explained by reading it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            pem = file.read(MAX_KEY_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise UserError(
+            f"The {path.stem} key is not at {path}. Restore it from the backup of this server's home.",
+            ExitCode.NOT_SET_UP,
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"Cannot read the {path.stem} key {path}: {error.strerror}. Run this as the user who owns it.",
+            ExitCode.STORAGE,
+        ) from error
+    if len(pem) > MAX_KEY_FILE_BYTES:
+        raise _damaged(path)
+    return pem
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"The {path.stem} key {path} is damaged or not an Ed25519 key. Restore it from a backup.", ExitCode.STORAGE
+    )

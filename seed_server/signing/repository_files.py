@@ -1,0 +1,84 @@
+"""Which files of the TUF repository no client can need any more, and what is said of broken ones. Blocking."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from p2pdist.shared.errors import ExitCode, UserError
+from seed_server.settings import ServerHome
+
+MAX_TARGETS_ROLE_BYTES = 5 << 20  # endpoints refuse a larger one, and with it everything: about 8 000 patches
+KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
+
+
+def prune(home: ServerHome, newest_versions: Mapping[str, int], rollouts: str) -> None:
+    """Remove all but the newest `KEEP_VERSIONS` of each role's metadata and of the rollouts. Raises `OSError`.
+
+    ``rollouts`` is the path of the rollouts in force, below the targets: they stay,
+    also when the clock was set back and they look like the oldest.
+    """
+    for role, newest in newest_versions.items():
+        for path in home.tuf_metadata.glob(f"*.{role}.json"):
+            number = path.name.split(".", 1)[0]
+            if number.isdigit() and int(number) <= newest - KEEP_VERSIONS:
+                path.unlink(missing_ok=True)
+    in_force = home.tuf_targets / rollouts
+    others = [path for path in in_force.parent.iterdir() if path != in_force]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime_ns)[: -(KEEP_VERSIONS - 1)]:
+        path.unlink(missing_ok=True)
+
+
+def check_size(role: str, size_bytes: int) -> None:
+    """Raise `UserError` (REFUSED) for metadata that endpoints would not accept."""
+    if size_bytes > MAX_TARGETS_ROLE_BYTES:
+        raise UserError(
+            f"The repository's {role} role would have {size_bytes} bytes, and endpoints accept "
+            f"{MAX_TARGETS_ROLE_BYTES}; nothing was announced. Start a new repository for further patches.",
+            ExitCode.REFUSED,
+        )
+
+
+def outdated(what: str) -> UserError:
+    """Return what is raised for a document of a kind that the repository's older delegations do not cover."""
+    return UserError(
+        f"This repository was made before there were {what}: endpoints would not trust one. Run 'seed-server renew' "
+        "with all offline keys once, then try again.",
+        ExitCode.REFUSED,
+    )
+
+
+def untrusted(key: str) -> UserError:
+    """Return what is raised for a key that endpoints do not trust."""
+    return UserError(
+        f"The {key} key is not the one that this repository trusts; nothing was announced. "
+        "Use the offline folder that 'seed-server init' made for this server.",
+        ExitCode.REFUSED,
+    )
+
+
+def missing(home: ServerHome) -> UserError:
+    """Return what is raised where there is no repository."""
+    return UserError(
+        f"There is no repository in {home.root}. Name the right directory with --home.", ExitCode.NOT_SET_UP
+    )
+
+
+def unreadable(path: Path, error: OSError) -> UserError:
+    """Return what is raised for a file that the disk does not give."""
+    return UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", ExitCode.STORAGE)
+
+
+def unwritable(home: ServerHome, error: OSError) -> UserError:
+    """Return what is raised when the disk does not take a change."""
+    return UserError(
+        f"Cannot write to the repository in {home.root}: {error.strerror}. Nothing was announced; "
+        "check the disk's space and permissions, then try again.",
+        ExitCode.STORAGE,
+    )
+
+
+def damaged(what: str) -> UserError:
+    """Return what is raised for a part of the repository that is not as it was signed."""
+    return UserError(
+        f"The repository's {what} is damaged or was tampered with. Restore the tuf folder from a backup.",
+        ExitCode.STORAGE,
+    )

@@ -1,0 +1,1 @@
+"""What the server keeps: the database, payloads by their content, locks."""

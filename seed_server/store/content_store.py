@@ -1,0 +1,226 @@
+"""Payloads on the server's disk, named by their SHA-256, each with the hashes of its pieces.
+
+Blocking: the running server calls this through `trio.to_thread`, the commands
+directly.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from p2pdist.shared import durable_files, merkle
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
+
+COPY_CHUNK_BYTES = 1 << 20
+MIN_FREE_BYTES_AFTER_COPY = 16 << 20  # metadata, database and logs must go on working
+MAX_PIECES_FILE_BYTES = 4 << 20  # as the cap of a torrent
+
+_INCOMING = ".incoming."
+# a payload, its piece hashes, or the latter's temporary file; whatever else lies there is not ours
+_OURS = re.compile(r"[0-9a-f]{64}(\.pieces)?$|\.[0-9a-f]{64}\.pieces\.[0-9a-f]+\.tmp$")
+
+OnProgress = Callable[[int, int], None]
+"""Called with bytes done and bytes in total."""
+
+
+class DamagedPayloadError(Exception):
+    """A payload on the server's disk is missing, unreadable or not what was published. The text says which."""
+
+
+@dataclass(frozen=True)
+class IncomingFile:
+    """A file that lies completely and durably in the store, in a directory of its own that is temporary."""
+
+    path: Path
+    """Its last part is the SHA-256: the name that the torrent carries."""
+    sha256: Sha256Hex
+    length_bytes: int
+
+
+class ContentStore:
+    """The directory ``content/``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def path(self, sha256: Sha256Hex) -> Path:
+        """Return where the payload lies, or would lie."""
+        return self._directory / parse_sha256(sha256)
+
+    @contextlib.contextmanager
+    def incoming(self, source: Path, on_progress: OnProgress) -> Iterator[IncomingFile]:
+        """Copy ``source`` into the store and hash it on the way; the copy vanishes again unless `keep` takes it.
+
+        Raises `UserError`: BAD_INPUT for a source that is missing, not
+        readable, no regular file, empty, or that changes meanwhile; STORAGE for
+        a full or broken disk. `KeyboardInterrupt` leaves nothing behind.
+        """
+        temporary = self._directory / f"{_INCOMING}{secrets.token_hex(8)}"
+        try:
+            with open_source(source) as file:
+                incoming = self._copy(file, source, temporary, on_progress)
+            yield incoming
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def keep(self, incoming: IncomingFile) -> None:
+        """Give the copied file its final name, durably; replaces an older copy of the same bytes."""
+        with _storage_errors(self._directory):
+            os.replace(incoming.path, self.path(incoming.sha256))
+            durable_files.fsync_directory(self._directory)
+
+    def write_piece_hashes(self, sha256: Sha256Hex, concatenated: bytes) -> None:
+        """Durably write the payload's v2 piece hashes, 32 bytes each. Raises `UserError` (STORAGE)."""
+        with _storage_errors(self._directory):
+            durable_files.write_file(self._pieces_path(sha256), concatenated)
+
+    def discard(self, sha256: Sha256Hex) -> None:
+        """Remove a payload and its piece hashes, where they exist."""
+        self.path(sha256).unlink(missing_ok=True)
+        self._pieces_path(sha256).unlink(missing_ok=True)
+
+    def remove_leftovers(self, published: Collection[str]) -> None:
+        """Remove what a killed `publish` left: all but the payloads ``published`` (SHA-256) and their piece hashes.
+
+        The caller holds the publish lock.
+        """
+        for path in self._directory.iterdir():
+            if path.name.startswith(_INCOMING):
+                shutil.rmtree(path, ignore_errors=True)
+            elif _OURS.match(path.name) and path.name.removesuffix(".pieces") not in published:
+                path.unlink(missing_ok=True)
+
+    def open_payload(self, sha256: Sha256Hex) -> BinaryIO:
+        """Open the payload for reading. Raises `DamagedPayloadError` when that fails."""
+        try:
+            return self.path(sha256).open("rb")
+        except OSError as error:
+            raise DamagedPayloadError(f"cannot open {self.path(sha256)}: {error.strerror}") from error
+
+    def read_piece(self, sha256: Sha256Hex, piece: PieceIndex, piece_length: int) -> bytes:
+        """Return a piece as it lies on the disk, not yet verified. Raises `DamagedPayloadError`."""
+        with self.open_payload(sha256) as file:
+            return read_piece_of(file, piece, piece_length)
+
+    def piece_hashes(self, sha256: Sha256Hex) -> list[bytes]:
+        """Return the payload's v2 piece hashes. Raises `DamagedPayloadError`."""
+        path = self._pieces_path(sha256)
+        try:
+            with path.open("rb") as file:
+                return merkle.split_hashes(file.read(MAX_PIECES_FILE_BYTES))
+        except OSError as error:
+            raise DamagedPayloadError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise DamagedPayloadError(f"{path} is damaged: {error}") from error
+
+    def _copy(self, file: BinaryIO, source: Path, temporary: Path, on_progress: OnProgress) -> IncomingFile:
+        before = os.fstat(file.fileno())
+        self._check_space(before.st_size)
+        digest, done = hashlib.sha256(), 0
+        with _storage_errors(self._directory):
+            temporary.mkdir()
+            with (temporary / "payload").open("xb") as copy:
+                # a file that grows as fast as we read must not fill the disk
+                while done <= before.st_size and (chunk := _read(file, source)):
+                    digest.update(chunk)
+                    copy.write(chunk)
+                    done += len(chunk)
+                    on_progress(done, max(done, before.st_size))
+                copy.flush()
+                os.fsync(copy.fileno())
+            path = (temporary / "payload").rename(temporary / digest.hexdigest())
+        after = os.fstat(file.fileno())
+        if done != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise UserError(
+                f"{source} changed while it was read. Wait until its download or copy has finished, then publish it.",
+                ExitCode.BAD_INPUT,
+            )
+        return IncomingFile(path, Sha256Hex(digest.hexdigest()), done)
+
+    def _check_space(self, needed_bytes: int) -> None:
+        with _storage_errors(self._directory):
+            free = shutil.disk_usage(self._directory).free
+        if free < needed_bytes + MIN_FREE_BYTES_AFTER_COPY:
+            raise UserError(
+                f"The disk of {self._directory} has {free >> 20} MiB free; this file needs {needed_bytes >> 20} MiB "
+                f"and {MIN_FREE_BYTES_AFTER_COPY >> 20} MiB must remain. Free some space or move the server's home.",
+                ExitCode.STORAGE,
+            )
+
+    def _pieces_path(self, sha256: Sha256Hex) -> Path:
+        return self._directory / f"{parse_sha256(sha256)}.pieces"
+
+
+def read_piece_of(file: BinaryIO, piece: PieceIndex, piece_length: int) -> bytes:
+    """Return a piece of an open payload, not yet verified. Raises `DamagedPayloadError`."""
+    try:
+        file.seek(piece * piece_length)
+        data = file.read(piece_length)
+    except OSError as error:
+        raise DamagedPayloadError(f"cannot read piece {piece}: {error.strerror}") from error
+    if not data:
+        raise DamagedPayloadError(f"the file ends before piece {piece}")
+    return data
+
+
+def verify_piece(data: bytes, expected_hash: bytes, *, piece_length: int, file_length: int) -> bool:
+    """Whether ``data`` is the piece with this v2 hash. About 1 ms per MiB of processor time."""
+    return bool(data) and merkle.piece_hash(data, piece_length, file_length) == expected_hash
+
+
+@contextlib.contextmanager
+def open_source(source: Path) -> Iterator[BinaryIO]:
+    """Open a file that an operator named. Raises `UserError` (BAD_INPUT) unless it is regular, readable, not empty."""
+    try:
+        # a named pipe would otherwise wait for a writer
+        file = open(source, "rb", opener=lambda path, flags: os.open(path, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115
+    except FileNotFoundError:
+        raise _bad_source(f"There is no file {source}. Check the path.") from None
+    except IsADirectoryError:
+        raise _bad_source(f"{source} is a directory. Publish one file; pack several into an archive.") from None
+    except OSError as error:
+        raise _bad_source(f"Cannot read {source}: {error.strerror}. Check its permissions.") from error
+    with file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise _bad_source(f"{source} is not a regular file. Publish a file from the disk.")
+        if status.st_size == 0:
+            raise _bad_source(f"{source} is empty; there is nothing to publish. Check that its download has finished.")
+        yield file
+
+
+def _read(file: BinaryIO, source: Path) -> bytes:
+    try:
+        return file.read(COPY_CHUNK_BYTES)
+    except OSError as error:
+        raise _bad_source(f"Cannot read {source}: {error.strerror}. Check the disk that it lies on.") from error
+
+
+def _bad_source(message: str) -> UserError:
+    return UserError(message, ExitCode.BAD_INPUT)
+
+
+@contextlib.contextmanager
+def _storage_errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise UserError(
+                f"The disk of {directory} is full. Free some space or move the server's home, then publish again.",
+                ExitCode.STORAGE,
+            ) from error
+        raise UserError(
+            f"Cannot write to {directory}: {error.strerror}. Check the directory and its permissions.",
+            ExitCode.STORAGE,
+        ) from error

@@ -1,0 +1,398 @@
+"""The seed server's state in SQLite: tokens, endpoints, patches, reports, WAN bytes. The only sqlite3 import.
+
+Blocking: trio code calls every method through `trio.to_thread.run_sync`. One
+connection behind a lock serves all threads of a process; several processes
+(`serve`, `publish`, `token`, `status`) share the file, which WAL allows.
+Times are seconds since 1970. Every method raises `UserError`: BUSY when another
+process holds the database, STORAGE when the disk is full or the file damaged.
+"""
+
+import hashlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+import msgspec
+
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.messages import Diagnosis, PatchReport
+from seed_server.store.schema import (
+    ADD_PATCH,
+    ADD_PAYLOAD,
+    ALL_PAYLOADS,
+    FORGET_PAYLOADS,
+    MIGRATIONS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    DiagnosisRow,
+    EndpointRow,
+    PatchRow,
+    ReportRow,
+    SiteLimitRow,
+    diagnosis_row,
+    endpoint_row,
+    report_values,
+    site_limit_row,
+    site_limit_values,
+)
+
+BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
+SPENT_TOKEN_KEPT_SECONDS = 30 * 86_400.0  # so long an old token is told "expired" rather than "unknown"
+
+__all__ = ["Database", "EndpointRow", "PatchRow", "ReportRow", "SiteLimitRow", "TokenVerdict"]
+
+TokenVerdict: TypeAlias = Literal["accepted", "unknown", "used", "expired"]
+
+
+class Database:
+    """One open state database; made by `create` or `open`, closed as a context manager."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._lock = threading.RLock()  # `batch` calls the other methods while it holds it
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Make the database at ``path`` and open it; one that is already there is opened as it is."""
+        try:
+            # token hashes and the fleet's state are nobody else's business
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise UserError(
+                f"Cannot create the database {path}: {error.strerror}. Check the directory and the disk's free space.",
+                ExitCode.STORAGE,
+            ) from error
+        return cls._opened(path, create=True)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the database at ``path``. Raises `UserError` also for none (NOT_SET_UP) and for a newer schema."""
+        if not path.is_file():
+            raise UserError(
+                f"There is no database {path}. Run 'seed-server init' first, or name the right home with --home.",
+                ExitCode.NOT_SET_UP,
+            )
+        return cls._opened(path, create=False)
+
+    @classmethod
+    def _opened(cls, path: Path, *, create: bool) -> Self:
+        with _user_errors(path):
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        database = cls(connection, path)
+        try:
+            with _user_errors(path):
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA journal_mode = WAL")
+                # a token that was spent must stay spent after a power cut
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = OFF")  # while a migration makes a table anew
+                database._check_schema(create=create)
+                connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return database
+
+    def _check_schema(self, *, create: bool) -> None:
+        version = self._schema_version()
+        if version == 0 and create:
+            with self._transaction() as connection:
+                # again under the lock: two processes may create at the same time
+                if self._schema_version() == 0:
+                    for statement in SCHEMA.split(";\n"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif version > SCHEMA_VERSION:
+            raise UserError(
+                f"{self._path} was written by a newer seed-server (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}). Install that version again.",
+                ExitCode.BAD_INPUT,
+            )
+        elif version in MIGRATIONS:
+            self._migrate()
+        elif version != SCHEMA_VERSION:
+            raise UserError(
+                f"{self._path} is not a seed server's database. Restore it from a backup, or run 'seed-server init' "
+                "in a new home.",
+                ExitCode.STORAGE,
+            )
+
+    def _migrate(self) -> None:
+        with self._transaction() as connection:
+            # again under the lock: two processes may open an old file at the same time
+            while (version := self._schema_version()) in MIGRATIONS:
+                for statement in MIGRATIONS[version].split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+
+    def _schema_version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing."""
+        with self._lock, _user_errors(self._path):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Make all changes within the block one transaction: all or none, and one fsync."""
+        with self._transaction():
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _user_errors(self._path):
+            within_batch = self._connection.in_transaction  # ours, for we hold the lock
+            if within_batch:
+                yield self._connection
+                return
+            # IMMEDIATE: a read that turns into a write could not wait for its lock
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, arguments: Sequence[object] = ()) -> list[dict[str, Any]]:
+        with self._lock, _user_errors(self._path):
+            return [dict(row) for row in self._connection.execute(query, arguments)]
+
+    def data_version(self) -> int:
+        """Return a number that changes when another process has written; this one's writes do not count."""
+        return int(self._rows("PRAGMA data_version")[0]["data_version"])
+
+    # --- tokens ---------------------------------------------------------------------------
+
+    def add_token(self, secret: bytes, uses: int, expires_at: float, now: float, tags: Sequence[str] = ()) -> None:
+        """Accept ``secret`` for ``uses`` enrolments until ``expires_at``; only its SHA-256 is stored.
+
+        The PCs that it enrols get ``tags``, as `wire.enrolment.Tags`.
+        """
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM tokens WHERE expires_at < ?", (now - SPENT_TOKEN_KEPT_SECONDS,))
+            connection.execute(
+                "INSERT INTO tokens (secret_sha256, uses_left, expires_at, created_at, tags) VALUES (?, ?, ?, ?, ?)",
+                (hashlib.sha256(secret).digest(), uses, expires_at, now, " ".join(tags)),
+            )
+
+    def take_token(self, secret: bytes, now: float) -> TokenVerdict:
+        """Spend one use of a token, atomically."""
+        key = (hashlib.sha256(secret).digest(),)
+        with self._transaction() as connection:
+            row = connection.execute("SELECT uses_left, expires_at FROM tokens WHERE secret_sha256 = ?", key).fetchone()
+            if row is None:
+                return "unknown"
+            if now >= row["expires_at"]:
+                return "expired"
+            if row["uses_left"] < 1:
+                return "used"
+            connection.execute("UPDATE tokens SET uses_left = uses_left - 1 WHERE secret_sha256 = ?", key)
+            return "accepted"
+
+    def token_tags(self, secret: bytes) -> tuple[str, ...]:
+        """Return the tags of a token; of an unknown one, none."""
+        rows = self._rows("SELECT tags FROM tokens WHERE secret_sha256 = ?", (hashlib.sha256(secret).digest(),))
+        return tuple(rows[0]["tags"].split()) if rows else ()
+
+    # --- endpoints ------------------------------------------------------------------------
+
+    def add_endpoint(self, endpoint_id: str, hostname: str, now: float, tags: Sequence[str] = ()) -> None:
+        """Record an enrolment; a key that enrols again keeps its row, and stays denied if it was."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO endpoints (endpoint_id, hostname, enrolled_at, tags) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (endpoint_id) DO UPDATE SET hostname = excluded.hostname, "
+                "enrolled_at = excluded.enrolled_at, tags = excluded.tags",
+                (endpoint_id, hostname, now, " ".join(tags)),
+            )
+
+    def endpoints(self) -> list[EndpointRow]:
+        """Return all endpoints, by hostname."""
+        return [endpoint_row(row) for row in self._rows("SELECT * FROM endpoints ORDER BY hostname, endpoint_id")]
+
+    def endpoint(self, endpoint_id: str) -> EndpointRow | None:
+        """Return one endpoint, or None when it is not enrolled."""
+        rows = self._rows("SELECT * FROM endpoints WHERE endpoint_id = ?", (endpoint_id,))
+        return endpoint_row(rows[0]) if rows else None
+
+    def set_denied(self, endpoint_id: str, denied: bool) -> None:
+        """Deny an endpoint, or allow it again."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE endpoints SET denied = ? WHERE endpoint_id = ?", (int(denied), endpoint_id))
+
+    def seen(self, endpoint_id: str, site: str, address: str, software: str, *, connected: bool, now: float) -> None:
+        """Record where an endpoint is, and whether it is connected."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE endpoints SET site = ?, address = ?, software = ?, connected = ?, last_seen_at = ? "
+                "WHERE endpoint_id = ?",
+                (site, address, software, int(connected), now, endpoint_id),
+            )
+
+    def disconnect_all(self, now: float) -> None:
+        """Say that no endpoint is connected, and nothing is sent: `serve` has just started, or ends."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE endpoints SET connected = 0, last_seen_at = ? WHERE connected", (now,))
+            connection.execute("UPDATE site_limits SET active = 0 WHERE active")
+
+    # --- patches --------------------------------------------------------------------------
+
+    def add_patch(self, *payloads: PatchRow) -> None:
+        """Record a published patch with all its payloads; the same id and version again replaces it."""
+        rows = [msgspec.structs.asdict(row) for row in payloads]
+        with self._transaction() as connection:
+            connection.execute(ADD_PATCH, rows[0])
+            connection.execute(FORGET_PAYLOADS, rows[0])
+            connection.executemany(ADD_PAYLOAD, rows)
+
+    def payloads(self) -> list[PatchRow]:
+        """Return every payload of every patch, in the order of the patches' sequence."""
+        return [PatchRow(**row) for row in self._rows(ALL_PAYLOADS)]
+
+    def patches(self) -> list[PatchRow]:
+        """Return the first payload of every patch, in the order of their sequence."""
+        return [row for row in self.payloads() if row.number == 0]
+
+    def remove_patch(self, patch_id: str, version: str) -> None:
+        """Forget a patch that was never announced, and the reports on it; an unknown one is ignored."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM patches WHERE patch_id = ? AND version = ?", (patch_id, version))
+
+    def mark_damaged(self, torrent_hash: str, reason: str) -> None:
+        """Say why a payload can no longer be served; an empty ``reason`` says that it can again."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE payloads SET damaged = ? WHERE torrent_hash = ?", (reason, torrent_hash))
+
+    # --- reports --------------------------------------------------------------------------
+
+    def save_reports(self, endpoint_id: str, reports: Iterable[PatchReport], now: float) -> None:
+        """Keep an endpoint's newest report on each patch; of unpublished patches and unknown endpoints, nothing."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 "
+                "WHERE EXISTS (SELECT 1 FROM patches WHERE patch_id = ?2 AND version = ?3) "
+                "AND EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1) "
+                "ON CONFLICT (endpoint_id, patch_id, version) DO UPDATE SET state = excluded.state, "
+                "progress = excluded.progress, bytes_from_origin = excluded.bytes_from_origin, "
+                "bytes_from_peers = excluded.bytes_from_peers, bytes_wasted = excluded.bytes_wasted, "
+                "seconds = excluded.seconds, error = excluded.error, reported_at = excluded.reported_at, "
+                "install = excluded.install, install_reason = excluded.install_reason",
+                [report_values(endpoint_id, report, now) for report in reports],
+            )
+
+    def reports(self) -> list[ReportRow]:
+        """Return the newest report of every endpoint on every patch."""
+        return [ReportRow(**row) for row in self._rows("SELECT * FROM reports ORDER BY patch_id, version, endpoint_id")]
+
+    # --- diagnoses ------------------------------------------------------------------------
+
+    def save_diagnosis(self, endpoint_id: str, diagnosis: Diagnosis, now: float) -> None:
+        """Keep an endpoint's answers to a template in place of the ones before; of an unknown endpoint, nothing.
+
+        Whoever answers to made-up templates fills up the room for its own answers, `MAX_TEMPLATES`, and no other's.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM diagnoses WHERE endpoint_id = ? AND template = ?", (endpoint_id, diagnosis.template)
+            )
+            (others,) = connection.execute(
+                "SELECT count(DISTINCT template) FROM diagnoses WHERE endpoint_id = ?", (endpoint_id,)
+            ).fetchone()
+            if others < MAX_TEMPLATES:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO diagnoses SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                    "WHERE EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1)",
+                    [
+                        (endpoint_id, diagnosis.template, a.label, a.applies, a.needed, a.reason, now)
+                        for a in diagnosis.answers
+                    ],
+                )
+
+    def diagnoses(self, template: str) -> list[DiagnosisRow]:
+        """Return the newest answers of every endpoint to a template."""
+        rows = self._rows("SELECT * FROM diagnoses WHERE template = ? ORDER BY endpoint_id, label", (template,))
+        return [diagnosis_row(row) for row in rows]
+
+    def forget_diagnoses(self, template: str) -> None:
+        """Forget all answers to a template: it is another one now, or gone."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM diagnoses WHERE template = ?", (template,))
+
+    def forget_other_diagnoses(self, templates: Iterable[str]) -> None:
+        """Forget all answers but those to ``templates``."""
+        with self._transaction() as connection:
+            known = msgspec.json.encode(sorted(templates)).decode()
+            connection.execute("DELETE FROM diagnoses WHERE template NOT IN (SELECT value FROM json_each(?))", (known,))
+
+    # --- sites ------------------------------------------------------------------------------
+
+    def save_site_limits(self, rows: Iterable[SiteLimitRow]) -> None:
+        """Keep the newest word on each site's limit."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [site_limit_values(row) for row in rows],
+            )
+
+    def site_limits(self) -> list[SiteLimitRow]:
+        """Return the newest word on each site's limit, by name."""
+        return [site_limit_row(row) for row in self._rows("SELECT * FROM site_limits ORDER BY site")]
+
+    # --- WAN bytes ------------------------------------------------------------------------
+
+    def add_wan_bytes(self, site: str, torrent_hash: str, count: int) -> None:
+        """Add ``count`` payload bytes that the origin sent to ``site``."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO wan_bytes (site, torrent_hash, bytes) VALUES (?, ?, ?) "
+                "ON CONFLICT (site, torrent_hash) DO UPDATE SET bytes = bytes + excluded.bytes",
+                (site, torrent_hash, count),
+            )
+
+    def wan_bytes(self) -> dict[tuple[str, str], int]:
+        """Return payload bytes sent by the origin, by (site, torrent hash)."""
+        return {(row["site"], row["torrent_hash"]): row["bytes"] for row in self._rows("SELECT * FROM wan_bytes")}
+
+
+@contextmanager
+def _user_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise UserError(
+                f"Another process has held the database {path} for {BUSY_SECONDS:.0f} s. "
+                "Find it (another seed-server command, a backup, a database tool), end it, and try again.",
+                ExitCode.BUSY,
+            ) from error
+        if primary == sqlite3.SQLITE_FULL:
+            raise UserError(
+                f"The disk that holds {path} is full. Free some space and try again.", ExitCode.STORAGE
+            ) from error
+        if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise UserError(f"The database {path} is damaged. Restore it from a backup.", ExitCode.STORAGE) from error
+        if isinstance(error, sqlite3.OperationalError):  # of the disk, permissions, memory: no fault of ours
+            raise UserError(
+                f"Cannot read or write the database {path} ({error}). Check its permissions and the disk.",
+                ExitCode.STORAGE,
+            ) from error
+        raise

@@ -1,0 +1,34 @@
+"""Locks between the processes that share a server's home. Blocking; the operating system frees a dead holder's lock."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from p2pdist.shared.errors import ExitCode, UserError
+
+
+class FileLock:
+    """One lock file; re-entrant within a thread, exclusive between threads and between processes."""
+
+    def __init__(self, path: Path, *, timeout_seconds: float, busy: str) -> None:
+        self._path = path
+        self._busy = busy
+        self._lock = filelock.FileLock(path, timeout=timeout_seconds)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock. Raises `UserError`: BUSY with the text ``busy`` after the time-out, STORAGE."""
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise UserError(self._busy, ExitCode.BUSY) from None
+        except OSError as error:
+            raise UserError(
+                f"Cannot lock {self._path}: {error.strerror}. Run this as the user who owns it.", ExitCode.STORAGE
+            ) from error
+        try:
+            yield
+        finally:
+            self._lock.release()

@@ -1,0 +1,314 @@
+"""What the state database holds: its schema, and its rows as checked types. No I/O.
+
+Times are seconds since 1970.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import PatchReport
+
+SCHEMA_VERSION = 4
+
+SCHEMA = """
+CREATE TABLE tokens (
+    secret_sha256 BLOB PRIMARY KEY,
+    uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
+    expires_at REAL NOT NULL,
+    created_at REAL NOT NULL,
+    tags TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE TABLE endpoints (
+    endpoint_id TEXT PRIMARY KEY,
+    hostname TEXT NOT NULL,
+    enrolled_at REAL NOT NULL,
+    denied INTEGER NOT NULL DEFAULT 0,
+    site TEXT NOT NULL DEFAULT '',
+    address TEXT NOT NULL DEFAULT '',
+    software TEXT NOT NULL DEFAULT '',
+    connected INTEGER NOT NULL DEFAULT 0,
+    last_seen_at REAL NOT NULL DEFAULT 0,
+    tags TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE TABLE patches (
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    title TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    cvss REAL,
+    sequence INTEGER NOT NULL,
+    published_at REAL NOT NULL,
+    PRIMARY KEY (patch_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE payloads (
+    torrent_hash TEXT PRIMARY KEY,
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    file_name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    length_bytes INTEGER NOT NULL,
+    piece_length_bytes INTEGER NOT NULL,
+    piece_count INTEGER NOT NULL,
+    platform TEXT NOT NULL,
+    arch TEXT NOT NULL,
+    language TEXT NOT NULL,
+    damaged TEXT NOT NULL DEFAULT '',
+    UNIQUE (patch_id, version, number),
+    FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reports (
+    endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    state TEXT NOT NULL,
+    progress REAL NOT NULL,
+    bytes_from_origin INTEGER NOT NULL,
+    bytes_from_peers INTEGER NOT NULL,
+    bytes_wasted INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    error TEXT NOT NULL,
+    reported_at REAL NOT NULL,
+    install TEXT NOT NULL DEFAULT '',
+    install_reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (endpoint_id, patch_id, version),
+    FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE TABLE site_limits (
+    site TEXT PRIMARY KEY,
+    at REAL NOT NULL,
+    active INTEGER NOT NULL,
+    endpoints INTEGER NOT NULL,
+    fetchers INTEGER NOT NULL,
+    rate INTEGER NOT NULL,
+    capacity INTEGER,
+    configured INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    seconds TEXT NOT NULL,
+    yield_seconds REAL NOT NULL,
+    sending_seconds REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wan_bytes (
+    site TEXT NOT NULL,
+    torrent_hash TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (site, torrent_hash)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE diagnoses (
+    endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+    template TEXT NOT NULL,
+    label TEXT NOT NULL,
+    applies INTEGER NOT NULL,
+    needed INTEGER,
+    reason TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (endpoint_id, template, label)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX diagnoses_by_template ON diagnoses (template);
+"""
+
+
+def _table(name: str) -> str:
+    """Return the statement that creates a table; for a migration, as long as the table is still what it made."""
+    start = SCHEMA.index(f"CREATE TABLE {name} (")
+    return SCHEMA[start : SCHEMA.index(";\n", start) + 2]
+
+
+_SEVERAL_PAYLOADS = f"""
+{_table("payloads")}
+INSERT INTO payloads SELECT torrent_hash, patch_id, version, 0, file_name, sha256, length_bytes, piece_length_bytes,
+    piece_count, '', '', '', damaged FROM patches;
+{_table("patches").replace("patches (", "new_patches (", 1)}
+INSERT INTO new_patches SELECT patch_id, version, title, severity, cvss, sequence, published_at FROM patches;
+DROP TABLE patches;
+ALTER TABLE new_patches RENAME TO patches;
+"""  # noqa: S608 - our own schema
+
+# from one version to the next; each is one transaction, with foreign keys off: a table may be made anew
+MIGRATIONS = {
+    1: _table("site_limits"),
+    2: _SEVERAL_PAYLOADS,
+    3: f"""
+ALTER TABLE tokens ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE endpoints ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN install TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN install_reason TEXT NOT NULL DEFAULT '';
+{_table("diagnoses")}
+CREATE INDEX diagnoses_by_template ON diagnoses (template);
+""",
+}
+
+
+class SiteLimitRow(Record, frozen=True):
+    """How fast a site was sent to when that was last decided, and why; rates in bytes per second on the line."""
+
+    site: str
+    at: float
+    active: bool
+    """Something was being sent."""
+    endpoints: int
+    fetchers: int
+    """Endpoints that were being sent pieces."""
+    rate: int
+    capacity: int | None
+    configured: bool
+    """Whether somebody has described the line; else the capacity is learned."""
+    state: str
+    reason: str
+    seconds: dict[str, float]
+    """Spent under each reason since the server's start."""
+    yield_seconds: float
+    sending_seconds: float
+
+
+class PatchRow(Record, frozen=True):
+    """One payload of a published patch, as the server serves it; most patches have only one."""
+
+    patch_id: str
+    version: str
+    title: str
+    severity: str
+    cvss: float | None
+    file_name: str
+    sha256: str
+    length_bytes: int
+    torrent_hash: str
+    piece_length_bytes: int
+    piece_count: int
+    sequence: int
+    published_at: float
+    damaged: str = ""
+    """Why it cannot be served; empty when it can."""
+    number: int = 0
+    """Its place among the patch's payloads."""
+    platform: str = ""
+    arch: str = ""
+    language: str = ""
+
+
+_OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at")
+_OF_PAYLOAD = ("patch_id", "version", *(name for name in PatchRow.__struct_fields__ if name not in _OF_PATCH))
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    values = ", ".join(f":{name}" for name in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - our own column names
+
+
+ADD_PATCH = (
+    f"{_insert('patches', _OF_PATCH)} ON CONFLICT (patch_id, version) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in _OF_PATCH)}"
+)
+ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
+FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
+ALL_PAYLOADS = (
+    "SELECT * FROM patches JOIN payloads USING (patch_id, version) ORDER BY sequence, patch_id, version, number"
+)
+
+
+class EndpointRow(Record, frozen=True):
+    """An enrolled endpoint and what was last known of it."""
+
+    endpoint_id: str
+    hostname: str
+    enrolled_at: float
+    denied: bool
+    site: str
+    address: str
+    software: str
+    connected: bool
+    last_seen_at: float
+    """0.0 when it has never connected."""
+    tags: tuple[str, ...] = ()
+    """From the token that it was enrolled with."""
+
+
+class ReportRow(Record, frozen=True):
+    """What an endpoint last said of a patch; fields as in `wire.messages.PatchReport`."""
+
+    endpoint_id: str
+    patch_id: str
+    version: str
+    state: str
+    progress: float
+    bytes_from_origin: int
+    bytes_from_peers: int
+    bytes_wasted: int
+    seconds: float
+    error: str
+    reported_at: float
+    install: str = ""
+    install_reason: str = ""
+
+
+class DiagnosisRow(Record, frozen=True):
+    """What an endpoint last said to one item of a template; fields as in `wire.messages.DiagnosisAnswer`."""
+
+    endpoint_id: str
+    template: str
+    label: str
+    applies: bool
+    needed: bool | None
+    reason: str
+    at: float
+
+
+def diagnosis_row(row: Mapping[str, Any]) -> DiagnosisRow:
+    """Return a row of the table, its 0 and 1 as false and true."""
+    needed = row["needed"]
+    return DiagnosisRow(
+        **dict(row) | {"applies": bool(row["applies"]), "needed": None if needed is None else bool(needed)}
+    )
+
+
+def endpoint_row(row: Mapping[str, Any]) -> EndpointRow:
+    """Return a row of the table as its type."""
+    shaped = {"denied": bool(row["denied"]), "connected": bool(row["connected"]), "tags": tuple(row["tags"].split())}
+    return EndpointRow(**dict(row) | shaped)
+
+
+def site_limit_row(row: Mapping[str, Any]) -> SiteLimitRow:
+    """Return a row of the table as its type."""
+    shaped = {name: bool(row[name]) for name in ("active", "configured")}
+    return SiteLimitRow(**dict(row) | shaped | {"seconds": json.loads(row["seconds"])})
+
+
+def report_values(endpoint_id: str, report: PatchReport, now: float) -> tuple[object, ...]:
+    """Return the columns of an endpoint's report, in the table's order."""
+    return (
+        endpoint_id,
+        report.patch_id,
+        report.version,
+        report.state,
+        float(report.progress),
+        report.bytes_from_origin,
+        report.bytes_from_peers,
+        report.bytes_wasted,
+        float(report.seconds),
+        report.error,
+        now,
+        report.install,
+        report.install_reason,
+    )
+
+
+def site_limit_values(row: SiteLimitRow) -> tuple[object, ...]:
+    """Return the columns of a site's limit, in the table's order."""
+    return (
+        row.site,
+        row.at,
+        int(row.active),
+        row.endpoints,
+        row.fetchers,
+        row.rate,
+        row.capacity,
+        int(row.configured),
+        row.state,
+        row.reason,
+        json.dumps(row.seconds),
+        row.yield_seconds,
+        row.sending_seconds,
+    )

@@ -1,0 +1,1 @@
+"""The web port: enrolment, metadata and targets over HTTPS."""

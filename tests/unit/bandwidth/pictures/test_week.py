@@ -1,0 +1,51 @@
+from datetime import date
+from xml.etree import ElementTree as ET
+
+from bandwidth.core.units import BytesPerSecond
+from bandwidth.pictures.svg import WIDTH
+from bandwidth.pictures.week import week_svg
+from bandwidth.profiles.parse import parse_profile
+from bandwidth.profiles.week import Week, week_of
+
+
+def week(text: str, day: date) -> Week:
+    profile = parse_profile('name = "p"\ntime_zone = "Europe/Berlin"\n' + text, source="p")
+    return week_of(profile, None, day, line=BytesPerSecond(2_500_000))
+
+
+def test_a_week_tells_rates_stops_boosts_and_changes_of_the_clock() -> None:
+    rules = (
+        '[[blackout]]\nfrom = "08:00"\nto = "12:00"\n[[limit]]\npercent_of_line = 50\n'
+        '[[boost]]\nsince = 2026-03-24T00:00:00\nuntil = 2026-03-25T00:00:00\nrate = "4 Mbit/s"\n'
+    )
+    picture = ET.fromstring(week_svg(week(rules, date(2026, 3, 23)), "title", "subtitle"))
+    words = list(picture.itertext())
+    for expected in (
+        "title",
+        "subtitle",
+        "Mon 23 Mar",
+        "Sun 29 Mar",
+        "24:00",
+        "stopped",
+        "10 Mbit/s",
+        "! 4 Mbit/s",
+    ):
+        assert expected in words
+    assert "skipped by the clock" in words
+    assert "Sun 29 Mar 02:00–03:00: skipped (the clocks are put forward)" in words
+
+
+def test_a_week_without_any_rule() -> None:
+    words = list(ET.fromstring(week_svg(week("", date(2026, 6, 1)), "t", "s")).itertext())
+    assert words.count("no limit") == 8  # seven days and the legend
+
+
+def test_a_week_of_many_rates_keeps_its_legend_inside() -> None:
+    rules = "".join(
+        f'[[window]]\nfrom = "{hour:02}:00"\nto = "{hour + 1:02}:00"\ncap = "{hour + 1}.25 Mbit/s"\n'
+        for hour in range(24)
+    )
+    picture = ET.fromstring(week_svg(week(rules, date(2026, 6, 1)), "t", "s"))
+    boxes = [box.attrib for box in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in box.attrib]
+    assert len({box["y"] for box in boxes}) > 7 + 1  # days, and rows of the legend
+    assert all(float(box["x"]) + float(box["width"]) <= WIDTH for box in boxes)

@@ -1,0 +1,33 @@
+"""`p2pdist limiter`: what the server says of the site's line, for people."""
+
+import io
+
+from rich.console import Console
+
+from p2pdist.commands.limiter_view import line_view
+
+LINE = {
+    "rate": 1_000_000, "capacity": 2_500_000, "configured": False, "state": "yield",
+    "reason": "a business transfer is running", "seconds": {"ramping up": 2.0, "a business transfer is running": 61.0},
+    "yield_seconds": 61.0,
+}  # fmt: skip
+
+
+def shown(line: object) -> str:
+    console = Console(width=120, file=io.StringIO())
+    console.print(
+        line_view({"site": "oslo", "server_connection": "connected", "line": line, "profile": "Office hours"})
+    )
+    output: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return output
+
+
+def test_rate_reason_and_times() -> None:
+    text = shown(LINE)
+    for words in ("oslo", "Office hours", "8 Mbit/s", "a business transfer is running", "20 Mbit/s, learned"):
+        assert words in text
+    assert text.index("a business transfer is running", text.index("time")) < text.index("ramping up")
+
+
+def test_nothing_sent_yet() -> None:
+    assert "nothing to this site" in shown(None)

@@ -1,0 +1,95 @@
+"""`p2pdist` as a person runs it, without a daemon; with one: tests/swarm/."""
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from p2pdist.commands.main import _peers_view, _status_view, p2pdist
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.console import PIPE_COLUMNS, run_command_line
+from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.wire.enrolment import Token, encode_token
+
+ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
+TOKEN = encode_token(Token(address="127.0.0.1", web_port=1, ca_pin=bytes(32), secret=bytes(16)))
+PATCH = {
+    "id": "acme-office", "version": "2.1.12345", "state": "verifying", "progress": 0.999, "length_bytes": 999_900_000,
+    "bytes_from_origin": 999_900_000, "bytes_from_peers": 999_900_000, "bytes_wasted": 0, "seconds": 3_599.0,
+    "install": None, "error": None, "path": None,
+}  # fmt: skip
+STATUS = {
+    "endpoint_id": ID, "site": "leeds", "server": "hq", "server_connection": "connected", "problems": [],
+    "patches": [PATCH],
+}  # fmt: skip
+PEER = {
+    "endpoint_id": ID, "address": "192.168.100.254", "port": 7691, "sources": ["mdns", "server"], "connected": False,
+    "reason": "not needed: this endpoint has all pieces", "bytes_received": 999_900_000, "bytes_sent": 999_900_000,
+}  # fmt: skip
+
+
+def shown(view: Callable[[dict[str, Any], int], RenderableType], answer: dict[str, Any], columns: int) -> str:
+    console = Console(file=io.StringIO(), width=columns, color_system=None)
+    console.print(view(answer, columns))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
+def test_tables_cut_no_number_state_or_address(columns: int) -> None:
+    text = shown(_status_view, STATUS, columns)
+    for words in ("acme-office", "verifying", " 99%", "59 m 59 s"):
+        assert words in text
+    assert text.count("999.9 MB") == 3
+    text = shown(_peers_view, {"peers": [PEER]}, columns)
+    assert text.count("999.9 MB") == 2
+    for words in ("192.168.100.254:7691", "mdns+server", "not needed:"):
+        assert words in text
+    assert "…" not in text or columns == 80
+
+
+def test_an_ipv6_neighbour_has_brackets() -> None:
+    assert "[2001:db8::1]:7691" in shown(_peers_view, {"peers": [PEER | {"address": "2001:db8::1"}]}, 120)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("enrol", "nonsense"), ExitCode.BAD_INPUT, "not a whole enrolment token"),
+        (("enrol", TOKEN, "--address", "999"), ExitCode.USAGE, "not an IP address"),
+        (("enrol", TOKEN, "--address", "198.51.100.7"), ExitCode.BAD_INPUT, "not an address of this PC"),
+        (("status",), ExitCode.NOT_SET_UP, "not enrolled"),
+        (("peers", "--watch"), ExitCode.NOT_SET_UP, "not enrolled"),
+        (("run",), ExitCode.NOT_SET_UP, "not enrolled"),
+    ],
+)
+def test_mistakes_are_named_without_a_traceback(
+    arguments: tuple[str, ...], code: ExitCode, words: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["p2pdist", *arguments, "--home", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        run_command_line(p2pdist)
+    output, errors = capsys.readouterr()
+    assert ended.value.code == code
+    assert words in errors
+    assert "Traceback" not in errors
+    assert not output
+
+
+@pytest.mark.parametrize("options", [("--watch",), ("--json", "--watch"), ()])
+def test_a_daemon_that_is_not_running_is_said_at_once(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrolment = EndpointHome(tmp_path).enrolment
+    enrolment.parent.mkdir()
+    enrolment.write_text("{}")
+    monkeypatch.setattr(sys, "argv", ["p2pdist", "status", *options, "--home", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        run_command_line(p2pdist)
+    assert ended.value.code == ExitCode.NOT_RUNNING
+    assert "not running" in capsys.readouterr().err

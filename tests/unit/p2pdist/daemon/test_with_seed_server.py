@@ -1,0 +1,272 @@
+"""Enrolment, renewal and trust against the seed server's own web port and repository: nothing is simulated."""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from p2pdist.daemon import composition, tasks
+from p2pdist.daemon.tasks import Daemon
+from p2pdist.identity import enrolment
+from p2pdist.identity.store import Identity
+from p2pdist.origin.client import OriginAddress
+from p2pdist.settings import DaemonSettings, EndpointHome
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
+from p2pdist.shared.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
+from p2pdist.shared.manifest.template import Template, TemplateItem, encode_template, template_target
+from p2pdist.shared.wire.enrolment import Token, encode_token
+from p2pdist.transfer.files import prepare_home
+from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
+from p2pdist.trust.store import TrustError, TrustStore
+from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.ports.listening import listen_sockets
+from seed_server.ports.server_tls import ServerTls
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import create_signing_key, key_path
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from seed_server.store.database import Database
+from seed_server.web.app import WebPort, make_app, serve_web
+
+ADDRESS = "127.0.2.11"
+SECRET = b"t" * 16
+
+
+@dataclass(frozen=True)
+class Server:
+    home: ServerHome
+    repository: Repository
+    database: Database
+    token: str
+
+    def publish(self, patch_id: str) -> None:
+        """Sign one more patch; its payload and torrent are nobody's business here."""
+        digest = hashlib.sha256(patch_id.encode()).hexdigest()
+        payload = Payload(file_name="p.bin", length_bytes=1, sha256=digest, torrent_hash=digest)
+        manifest = Manifest(
+            format=1,
+            patch_id=patch_id,
+            version="1",
+            title="",
+            severity="low",
+            cvss=None,
+            published_at=0,
+            payloads=[payload],
+        )
+        entries = self.repository.current_rollouts().entries
+        entry = RolloutEntry(patch_id=patch_id, version="1", sequence=len(entries) + 1)
+        key = SIGNING_KEYS[self.home.root]["patches"]
+        rollouts = Rollouts(format=1, entries=[*entries, entry])
+        self.repository.publish_patch(manifest, [b"torrent"], rollouts, patches_key=key, now=time.time())
+
+
+SIGNING_KEYS: dict[Path, dict] = {}
+
+
+@asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[Server]:
+    home = ServerHome(directory)
+    settings = ServerSettings(name="Head office", address=ADDRESS)
+    now = time.time()
+    for folder in (home.online_keys, home.keys / "offline", home.keys / "ca", home.content):
+        folder.mkdir(parents=True)
+    keys = {role: create_signing_key(key_path(home.online_keys, role), None) for role in ONLINE_ROLES}
+    keys |= {role: create_signing_key(key_path(home.keys / "offline", role), None) for role in OFFLINE_KEYS}
+    SIGNING_KEYS[directory] = keys
+    authority = CertificateAuthority.create(home.keys / "ca", settings.name, now)
+    repository = Repository.create(home, settings, keys, now)
+    tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([ADDRESS], now))
+    sockets = listen_sockets([ADDRESS], 0, purpose="web port")
+    with Database.create(home.database) as database:
+        database.add_token(SECRET, 1, now + 60, now, ("kiosk",))
+        port = WebPort(
+            server_name=settings.name,
+            origin_port=7690,
+            authority=authority,
+            database=database,
+            trusted_root=repository.trusted_root,
+            metadata_directory=home.tuf_metadata,
+            targets_directory=home.tuf_targets,
+        )
+        token = Token(
+            address=ADDRESS, web_port=sockets[0].getsockname()[1], ca_pin=authority.control_ca_pin(), secret=SECRET
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_web, make_app(port), sockets, tls.web)
+            yield Server(home, repository, database, encode_token(token))
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def trusting(identity: Identity, directory: Path) -> AsyncIterator[TrustStore]:
+    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+        url = base_url(identity.server_address, identity.web_port)
+        yield TrustStore(directory, base_url=url, root=identity.tuf_root, http=http)
+
+
+async def test_a_member_follows_what_is_published_and_refuses_a_restored_backup(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert (await store.refresh(time.time())).patches == ()
+            server.publish("KB1")
+            backup = {path: path.read_bytes() for path in server.home.tuf_metadata.iterdir()}
+            server.publish("KB2")
+            catalogue = await store.refresh(time.time())
+            assert [patch.manifest.patch_id for patch in catalogue.patches] == ["KB1", "KB2"]
+            assert (catalogue.refused, catalogue.stale) == ((), "")
+            assert catalogue.timestamp_version == server.repository.timestamp_version()
+            for path, data in backup.items():
+                path.write_bytes(data)
+            with pytest.raises(TrustError) as caught:
+                await store.refresh(time.time())
+            assert caught.value.kind == "rolled_back"
+            assert await store.load_cached(time.time()) == catalogue
+
+
+async def test_renewed_offline_roles_and_a_new_root_are_followed(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            server.publish("KB1")
+            before = await store.refresh(time.time())
+            server.repository.renew_offline_roles(SIGNING_KEYS[server.home.root], time.time())
+            after = await store.refresh(time.time())
+            assert after.patches == before.patches
+            assert after.timestamp_version > before.timestamp_version
+
+
+async def test_a_site_s_profile_reaches_its_endpoints_and_stays_over_a_restart(tmp_path: Path) -> None:
+    document = SiteProfile(format=1, site="oslo", text='name = "Office"\ntime_zone = "UTC"\n')
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        key = SIGNING_KEYS[server.home.root]["profiles"]
+        target = profile_target(SiteName("oslo"))
+        server.repository.change_profile(target, encode_site_profile(document), profiles_key=key, now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert (await store.refresh(time.time())).profile is None, "its site is not known yet"
+            store.site = SiteName("bergen")
+            assert (await store.refresh(time.time())).profile is None
+            store.site = SiteName("oslo")
+            assert (await store.refresh(time.time())).profile == document
+        async with trusting(identity, tmp_path / "trust") as store:
+            store.site = SiteName("oslo")
+            cached = await store.load_cached(time.time())
+            assert cached is not None
+            assert cached.profile == document
+            server.repository.change_profile(target, None, profiles_key=key, now=time.time())
+            assert (await store.refresh(time.time())).profile is None
+
+
+async def test_a_template_reaches_every_endpoint_and_stays_over_a_restart(tmp_path: Path) -> None:
+    items = (TemplateItem(label="old openssl", expression='package("openssl") < version("3.0.17")'),)
+    template = Template(format=1, name="december", title="", items=items)
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        key = SIGNING_KEYS[server.home.root]["patches"]
+
+        def change(name: str, data: bytes | None) -> None:
+            server.repository.change_template(template_target(name), data, patches_key=key, now=time.time())
+
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert (await store.refresh(time.time())).templates == ()
+            change("december", encode_template(template))
+            change("another-name", encode_template(template))
+            change("junk", b"junk")
+            accepted = await store.refresh(time.time())
+            assert accepted.templates == (template,)
+            assert (accepted.patches, accepted.refused) == ((), ())
+        async with trusting(identity, tmp_path / "trust") as store:
+            assert await store.load_cached(time.time()) == accepted
+            change("december", None)
+            assert (await store.refresh(time.time())).templates == ()
+
+
+async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        assert (identity.server_name, identity.tags) == ("Head office", ("kiosk",))
+        assert [row.tags for row in server.database.endpoints()] == [("kiosk",)]
+        with pytest.raises(UserError) as used:
+            await enrolment.enrol(tmp_path / "other", server.token, hostname="other", now=time.time())
+        assert used.value.exit_code == ExitCode.REFUSED
+        assert "used up" in used.value.message
+        assert (await enrolment.renew(identity, time.time())).endpoint_id == identity.endpoint_id
+        server.database.set_denied(identity.endpoint_id, denied=True)
+        with pytest.raises(UserError) as denied:
+            await enrolment.renew(identity, time.time())
+        assert denied.value.exit_code == ExitCode.REFUSED
+        assert "denied" in denied.value.message
+
+
+class WatchedDaemon(Daemon):
+    """Tells with which identity the server is called."""
+
+    def __init__(self, home: Path, identity: Identity) -> None:
+        endpoint_home = EndpointHome(home)
+        prepare_home(endpoint_home.cache, endpoint_home.patches, endpoint_home.trust)
+        super().__init__(endpoint_home, DaemonSettings(lan_port=0, mdns=False), identity, "127.0.2.12")
+        self.called_as: list[Identity] = []
+        self.called = trio.Event()
+
+    def origin_address(self) -> OriginAddress:
+        self.called_as.append(self.identity)
+        self.called.set()
+        return super().origin_address()
+
+
+async def test_expired_certificates_are_renewed_before_the_server_is_called(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        expired = dataclasses.replace(identity, not_before=0.0, not_after=1.0)
+        daemon = WatchedDaemon(tmp_path / "pc", expired)
+        with trio.fail_after(10):
+            nursery.start_soon(composition._keep_running, daemon)
+            await daemon.called.wait()
+        assert daemon.called_as[0].not_after > time.time()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_failed_renewal_is_told_and_soon_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "FIRST_RENEWAL_BACKOFF_SECONDS", 0.01)
+    async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        server.database.set_denied(identity.endpoint_id, denied=True)
+        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0, not_after=1.0))
+        with trio.fail_after(10):
+            nursery.start_soon(composition._keep_running, daemon)
+            await daemon.called.wait()
+            assert "denied" in daemon.renewal_problem
+            server.database.set_denied(identity.endpoint_id, denied=False)
+            while daemon.renewal_problem:  # noqa: ASYNC110 - a plain attribute
+                await trio.sleep(0.01)
+        assert daemon.identity.not_after > time.time()
+        nursery.cancel_scope.cancel()
+
+
+async def test_new_authorities_start_all_parts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        other = CertificateAuthority.create(tmp_path / "ca", "other", time.time())
+        renewed = dataclasses.replace(identity, control_ca=other.control_ca_pem)
+
+        async def renew(_identity: Identity, _now: float, *, local_address: str | None) -> Identity:
+            return renewed
+
+        monkeypatch.setattr(tasks, "renew", renew)
+        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0))
+        with trio.fail_after(10):
+            nursery.start_soon(composition._keep_running, daemon)
+            await daemon.called.wait()
+            first = daemon.parts
+            while daemon.parts is first or daemon.called_as[-1] is not renewed:  # noqa: ASYNC110 - plain attributes
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()

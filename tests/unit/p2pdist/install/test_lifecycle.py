@@ -1,0 +1,96 @@
+"""`p2pdist.install.lifecycle`: the state table, the journal, and how patient each class of failure is."""
+
+import pytest
+from msgspec.structs import replace
+
+from p2pdist.install.lifecycle import (
+    MAX_HISTORY,
+    MAX_RECORDS,
+    PATIENCE,
+    TRANSITIONS,
+    UNDER_WAY,
+    Failure,
+    HistoryEntry,
+    InstallRecord,
+    Journal,
+    LifeEvent,
+    failed,
+    next_state,
+    reported_state,
+    settled,
+    step,
+)
+from p2pdist.shared.wire import codec
+
+RECORD = InstallRecord(patch_id="acme", version="2", state="waiting", first_seen_at=1.0, changed_at=1.0)
+
+
+def test_only_detection_leads_to_installed() -> None:
+    into = {(before, event) for (before, event), after in TRANSITIONS.items() if after == "installed"}
+    assert {event for _, event in into} == {LifeEvent.DETECTED, LifeEvent.HEALTHY}
+    assert [before for before, event in into if event is LifeEvent.HEALTHY] == ["checking"]
+    assert [before for (before, _), after in TRANSITIONS.items() if after == "checking"] == ["detecting"]
+
+
+def test_nothing_under_way_can_begin_again() -> None:
+    assert [state for state in UNDER_WAY if (state, LifeEvent.BEGUN) in TRANSITIONS] == []
+    with pytest.raises(ValueError, match="'installing' cannot take"):
+        next_state("installing", LifeEvent.BEGUN)
+
+
+def test_every_state_has_a_way_out() -> None:
+    states = {state for state, _ in TRANSITIONS} | set(TRANSITIONS.values())
+    assert {state for state, _ in TRANSITIONS} == states
+
+
+@pytest.mark.parametrize(
+    ("failure", "delays"),
+    [
+        (Failure.VERIFY, [60, 120, 240, 480, None]),
+        (Failure.INSTALL, [600, 1_200, None]),
+        (Failure.DETECT, [1_800, None]),
+        (Failure.HEALTH, [None]),
+        (Failure.USER, [None]),
+    ],
+)
+def test_each_class_has_its_own_patience(failure: Failure, delays: list[float | None]) -> None:
+    record = replace(RECORD, state="failed" if failure is Failure.VERIFY else "rolled_back")
+    got = []
+    for _ in delays:
+        record = settled(failed(record, failure, "why"), 100.0, 1.0)
+        got.append(None if record.retry_at is None else record.retry_at - 100.0)
+    assert got == delays
+    assert len(delays) == PATIENCE[failure][0]
+
+
+def test_what_cannot_be_rolled_back_is_left_alone() -> None:
+    record = settled(replace(failed(RECORD, Failure.INSTALL, "no"), state="failed"), 0.0, 1.0)
+    assert record.retry_at is None
+
+
+def test_success_forgets_failures() -> None:
+    record = replace(failed(RECORD, Failure.INSTALL, "no"), state="checking", retry_at=5.0, deferred_until=6.0)
+    after = step(record, LifeEvent.HEALTHY, 9.0)
+    assert (after.failure, after.reason, after.attempts, after.retry_at) == (None, "", {}, None)
+    assert (after.deferred_until, after.changed_at) == (None, 9.0)
+
+
+def test_journal_survives_the_disk_and_stays_bounded() -> None:
+    journal = Journal(decisions=7)
+    for number in range(MAX_HISTORY + 5):
+        record = replace(RECORD, decision=number)
+        entry = HistoryEntry(at=0.0, patch_id="acme", version="2", decision=number, what="x")
+        journal = journal.with_record(record, entry)
+    assert len(journal.history) == MAX_HISTORY
+    assert journal.history[-1].decision == MAX_HISTORY + 4
+    assert len(journal.records) == 1
+    full = replace(journal, records=tuple(replace(RECORD, patch_id=f"p{n}") for n in range(MAX_RECORDS)))
+    assert len(full.with_record(RECORD).records) == MAX_RECORDS
+    failing = journal.with_record(failed(RECORD, Failure.DETECT, "why"))
+    assert codec.decode(codec.encode(failing), Journal, max_bytes=1 << 24) == failing
+
+
+def test_what_the_server_is_told() -> None:
+    assert reported_state(RECORD) == "waiting"
+    assert reported_state(replace(RECORD, state="rolling_back")) == "installing"
+    assert reported_state(replace(RECORD, state="rolled_back")) == "rolled_back"

@@ -1,0 +1,666 @@
+"""`p2pdist.install.loop`: the patch life with a journal on disk, and an installer that the test plays."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from p2pdist.install import install_journal
+from p2pdist.install.executor import STOP_SECONDS
+from p2pdist.install.installer import CheckAnswer, KeptPayload, Outcome, PayloadChangedError
+from p2pdist.install.lifecycle import Failure, InstallRecord, Journal, LifeState
+from p2pdist.install.loop import LONGEST_WAIT_SECONDS, LOOK_SECONDS, Installs, Surroundings
+from p2pdist.install.plan import Offer
+from p2pdist.install.requests import InstallOrders
+from p2pdist.pc import system
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.recipe import (
+    ArchiveInstall,
+    Check,
+    CommandCheck,
+    HealthCheck,
+    Install,
+    ScheduleRules,
+    ScriptInstall,
+)
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
+HEALTH = HealthCheck(checks=(CommandCheck(command=("/bin/true",)),))
+
+
+def outcome(succeeded: bool = True, words: str = "done", *, reboot: bool = False) -> Outcome:
+    return Outcome(succeeded, words, "what it wrote", reboot, 0 if succeeded else 3)
+
+
+class PlayedInstaller:
+    """Does what the test says, and notes what was asked of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.present: dict[str, str] = {}
+        """Patch version by patch id, as detection sees it."""
+        self.ends: dict[str, Outcome] = {}
+        self.works = True
+        """Whether an installation brings what detection looks for."""
+        self.is_healthy = True
+        self.rolls_back = outcome()
+        self.changed = False
+        self.stays_detected = False
+        """Whether detection goes on finding what was rolled back."""
+        self.one_at_a_time = False
+        """Whether each installation removes all others."""
+        self.undone_by: Path | None = None
+        self.running: trio.Event | None = None
+        self.go_on = trio.Event()
+
+    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+        self.calls.append(f"install {file.parent.parent.name} {version}")
+        if self.changed:
+            raise PayloadChangedError
+        if self.running is not None:
+            self.running.set()
+            await self.go_on.wait()
+        if self.one_at_a_time:
+            self.present.clear()
+        if self.works:
+            self.present[file.parent.parent.name] = version
+        return self.ends.get(version, outcome())
+
+    async def roll_back(
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        previous: KeptPayload | None,
+        previous_version: str,
+        *,
+        installed_as: str,
+    ) -> Outcome:
+        patch_id, self.undone_by = file.parent.parent.name, file
+        self.calls.append(f"roll back {patch_id} {version} to {previous.version if previous else None}")
+        if self.rolls_back.succeeded and not self.stays_detected:
+            self.present.pop(patch_id, None)
+            if previous is not None:
+                assert previous.file.read_bytes()
+                self.present[patch_id] = previous.version
+        return self.rolls_back
+
+    async def repair(self, install: Install) -> Outcome | None:
+        self.calls.append("repair")
+        return None
+
+    async def installed_version(self, install: Install) -> str:
+        return ""
+
+    async def check(self, check: Check) -> CheckAnswer:
+        raise NotImplementedError
+
+    async def detected(self, manifest: Manifest) -> CheckAnswer:
+        version = self.present.get(manifest.patch_id)
+        return CheckAnswer(version == manifest.version, f"{manifest.patch_id} {version} is there")
+
+    async def healthy(self, health: HealthCheck) -> CheckAnswer:
+        return CheckAnswer(self.is_healthy, "it answers" if self.is_healthy else "it does not answer")
+
+    async def restart_pc(self, minutes: int, message: str) -> Outcome:
+        self.calls.append(f"restart: {message}")
+        return outcome()
+
+
+class Pc:
+    """One PC: a home, a clock, offers, and the patch life under test."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = EndpointHome(home)
+        self.installer = PlayedInstaller()
+        self.now = NOW
+        self.offers: list[Offer] = []
+        self.blackout: datetime | None = None
+        self.damaged: list[str] = []
+        self.facts_changes = 0
+        self.installs = self.start()
+
+    def start(self, *, may_restart: bool = False) -> Installs:
+        async def damaged(torrent_hash: str) -> None:
+            self.damaged.append(torrent_hash)
+
+        def changed() -> None:
+            self.facts_changes += 1
+
+        self.installs = Installs(
+            self.home,
+            self.installer,  # type: ignore[arg-type]
+            lambda: self.offers,
+            Surroundings(lambda: self.blackout, damaged, changed),
+            may_restart=may_restart,
+            now=lambda: self.now,
+            zone=lambda: UTC,
+        )
+        return self.installs
+
+    def offer(self, patch_id: str, version: str = "1", *, sequence: int = 1, here: bool = True, **fields: Any) -> Offer:
+        file = self.home.patches / patch_id / version / "a.tar"
+        if here:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"payload")
+        payload = Payload(file_name="a.tar", length_bytes=7, sha256="0" * 64, torrent_hash="1" * 64)
+        manifest = Manifest(
+            format=1,
+            patch_id=patch_id,
+            version=version,
+            title="",
+            severity="high",
+            cvss=None,
+            published_at=0,
+            payloads=[payload],
+            **({"install": ArchiveInstall(directory="/opt/acme")} | fields),
+        )
+        made = Offer(manifest, sequence, payload, str(file) if here else None)
+        self.offers = [o for o in self.offers if o.name[0] != patch_id] + [made]
+        return made
+
+    async def settle(self) -> float:
+        """Step until nothing is due; return how long it would wait."""
+        for _ in range(20):
+            wait = await self.installs.step()
+            if wait > 0:
+                return wait
+        raise AssertionError("it does not come to rest")
+
+    def record(self, patch_id: str = "acme", version: str = "1") -> InstallRecord:
+        found = self.installs.journal.record(patch_id, version)
+        assert found is not None
+        return found
+
+    def history(self) -> list[str]:
+        return [entry.what for entry in self.installs.journal.history]
+
+
+@pytest.fixture
+async def pc(tmp_path: Path) -> Pc:
+    made = Pc(tmp_path)
+    await made.installs.load()
+    return made
+
+
+async def test_a_patch_goes_from_its_file_to_installed_and_detected(pc: Pc) -> None:
+    pc.offer("acme", health=HEALTH)
+    await pc.settle()
+    assert (pc.installer.calls, pc.record().state) == (["install acme 1"], "installed")
+    assert pc.history() == [
+        "installing (may be installed at any time)",
+        "the installer has ended: done",
+        "detected: acme 1 is there",
+        "healthy: it answers",
+    ]
+    assert pc.facts_changes == 1
+    assert (pc.home.kept / "acme" / "1" / "a.tar").read_bytes() == b"payload"
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
+
+
+async def test_what_is_there_already_is_found_and_not_installed(pc: Pc) -> None:
+    pc.installer.present["acme"] = "1"
+    pc.offer("acme")
+    await pc.settle()
+    assert (pc.installer.calls, pc.record().state) == ([], "installed")
+
+
+async def test_detection_decides_not_the_exit_code(pc: Pc) -> None:
+    pc.installer.ends["1"] = outcome(False, "exit code 3")
+    pc.offer("acme")
+    await pc.settle()
+    assert pc.record().state == "installed"
+    assert "although exit code 3" in pc.history()[2]
+
+
+async def test_success_that_detection_denies_is_rolled_back_and_tried_again_later(pc: Pc) -> None:
+    pc.installer.works = False
+    pc.offer("acme")
+    wait = await pc.settle()
+    record = pc.record()
+    assert (record.state, record.failure, record.attempts) == ("rolled_back", Failure.DETECT, {Failure.DETECT: 1})
+    assert record.reason == "not detected: acme None is there"
+    assert record.retry_at is not None
+    assert 900 <= record.retry_at - pc.now <= 1_800
+    assert wait == LONGEST_WAIT_SECONDS
+    pc.now = record.retry_at
+    pc.installer.works = True
+    await pc.settle()
+    assert pc.record().state == "installed"
+    assert pc.installer.calls == ["install acme 1", "roll back acme 1 to None", "install acme 1"]
+
+
+async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> None:
+    pc.installer.works = False
+    pc.installer.ends["1"] = outcome(False, "exit code 3")
+    pc.offer("acme")
+    for _ in range(10):
+        await pc.settle()
+        pc.now += 30_000
+    record = pc.record()
+    assert (record.state, record.failure, record.retry_at) == ("rolled_back", Failure.INSTALL, None)
+    assert pc.installer.calls.count("install acme 1") == 3
+    assert "exit code 3" in record.reason
+    assert pc.installs.plan()[0].reason == record.reason
+
+
+async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc: Pc) -> None:
+    pc.offer("acme", "1")
+    await pc.settle()
+    pc.offer("acme", "2", health=HEALTH)
+    pc.installer.is_healthy = False
+    await pc.settle()
+    assert pc.installer.calls[-1] == "roll back acme 2 to 1"
+    record = pc.record(version="2")
+    assert (record.state, record.failure, record.retry_at) == ("rolled_back", Failure.HEALTH, None)
+    assert record.reason == "not healthy: it does not answer"
+    pc.now += 1e6
+    await pc.settle()
+    assert pc.installer.calls.count("install acme 2") == 1
+
+
+async def test_upgrade_keeps_one_version_to_go_back_to(pc: Pc) -> None:
+    for version in ("1", "2", "3"):
+        pc.offer("acme", version)
+        await pc.settle()
+    assert sorted(path.name for path in (pc.home.kept / "acme").iterdir()) == ["2", "3"]
+    assert [r.version for r in pc.installs.journal.records] == ["3"]
+
+
+async def test_what_cannot_be_rolled_back_says_both_and_is_left_alone(pc: Pc) -> None:
+    pc.installer.works = False
+    pc.installer.ends["1"] = outcome(False, "exit code 3")
+    pc.installer.rolls_back = outcome(False, "the version before is not kept")
+    pc.offer("acme")
+    await pc.settle()
+    record = pc.record()
+    assert (record.state, record.retry_at) == ("failed", None)
+    assert "exit code 3" in record.reason
+    assert "not rolled back: the version before is not kept" in record.reason
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_what_did_harm_is_not_well_because_it_is_there(pc: Pc, back: bool) -> None:
+    pc.installer.is_healthy = False
+    pc.installer.stays_detected = True
+    if not back:
+        pc.installer.rolls_back = outcome(False, "its recipe says no way to undo it")
+    pc.offer("acme", health=HEALTH)
+    await pc.settle()
+    pc.now += LOOK_SECONDS
+    await pc.settle()
+    record = pc.record()
+    assert (record.state, record.failure) == ("rolled_back" if back else "failed", Failure.HEALTH)
+    assert orders(pc).posture("id", "pc", "")["compliant"] is False
+    pc.installer.is_healthy = True
+    await orders(pc).retry({"patch": "acme"})
+    await pc.settle()
+    assert pc.record().state == "installed"
+
+
+async def test_changed_file_is_never_run_and_fetched_again(pc: Pc) -> None:
+    pc.installer.changed = True
+    offer = pc.offer("acme")
+    await pc.settle()
+    assert (pc.record().state, pc.record().failure, pc.damaged) == ("failed", Failure.VERIFY, ["1" * 64])
+    assert offer.payload is not None
+    pc.installer.changed = False
+    pc.now += 120
+    await pc.settle()
+    assert pc.record().state == "installed"
+
+
+async def test_order_and_blackout_and_window(pc: Pc) -> None:
+    pc.offer("b", sequence=1, requires=("a",))
+    pc.offer("a", sequence=2, schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
+    wait = await pc.settle()
+    assert (pc.installer.calls, wait) == ([], LONGEST_WAIT_SECONDS)
+    pc.now += 3_600
+    pc.blackout = datetime.fromtimestamp(pc.now + 60, UTC)
+    await pc.settle()
+    assert pc.installer.calls == []
+    pc.now += 60
+    await pc.settle()
+    assert pc.installer.calls == ["install a 1", "install b 1"]
+
+
+async def test_removed_by_somebody_it_is_installed_again(pc: Pc) -> None:
+    pc.offer("acme")
+    await pc.settle()
+    pc.installer.present.clear()
+    await pc.settle()
+    assert pc.record().state == "installed", "it does not look at every step"
+    pc.now += LOOK_SECONDS
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1", "install acme 1"]
+
+
+async def test_clock_set_back_does_not_stop_looking(pc: Pc) -> None:
+    pc.offer("acme")
+    await pc.settle()
+    pc.installer.present.clear()
+    pc.now -= 1e7
+    await pc.settle()
+    assert len(pc.installer.calls) == 2
+
+
+async def test_full_disk_begins_nothing_and_is_said(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    pc.offer("acme", schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
+    await pc.settle()
+    pc.now += 3_600
+
+    async def full(path: Path, journal: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(install_journal, "save_journal", full)
+        assert await pc.installs.step() == LONGEST_WAIT_SECONDS
+    assert pc.installer.calls == []
+    assert "No space left" in pc.installs.problem
+    await pc.settle()
+    assert (pc.record().state, pc.installs.problem) == ("installed", "")
+
+
+async def test_disk_that_is_full_when_the_installer_ends_forgets_nothing(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, full = install_journal.save_journal, [False]
+
+    async def save_or_not(path: Path, journal: Journal) -> None:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        await save(path, journal)
+        full[0] = journal.records[0].state == "installing"
+
+    pc.offer("acme")
+    monkeypatch.setattr(install_journal, "save_journal", save_or_not)
+    assert await pc.installs.step() == LONGEST_WAIT_SECONDS
+    full[0] = False
+    await pc.settle()
+    assert (pc.record().state, pc.installer.calls) == ("installed", ["install acme 1"])
+    assert "the installer has ended: done" in pc.history()
+
+
+@pytest.mark.parametrize("state", ["installing", "detecting", "checking", "rolling_back"])
+async def test_what_was_under_way_goes_on_and_is_not_run_again(pc: Pc, state: LifeState) -> None:
+    pc.offer("acme", health=HEALTH)
+    pc.installer.present["acme"] = "1"
+    interrupted = InstallRecord(
+        patch_id="acme", version="1", state=state, first_seen_at=NOW, changed_at=NOW, decision=4,
+        failure=Failure.HEALTH if state == "rolling_back" else None,
+        attempts={Failure.HEALTH: 1} if state == "rolling_back" else {},
+    )  # fmt: skip
+    await install_journal.save_journal(
+        pc.home.installs, replace(pc.installs.journal, decisions=4, records=(interrupted,))
+    )
+    await pc.start().load()
+    await pc.settle()
+    assert not [call for call in pc.installer.calls if call.startswith("install")]
+    assert pc.record().state == ("rolled_back" if state == "rolling_back" else "installed")
+
+
+async def test_stopping_the_daemon_lets_an_installer_end(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
+    pc.offer("acme")
+    pc.installer.running = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.installs.run)
+        await pc.installer.running.wait()
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(STOP_SECONDS / 2)
+            pc.installer.go_on.set()
+    assert pc.record().state == "detecting"
+    await pc.start().load()
+    await pc.settle()
+    assert (pc.record().state, pc.installer.calls) == ("installed", ["install acme 1"])
+
+
+async def test_installer_that_does_not_end_is_cancelled_in_time(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
+    pc.offer("acme")
+    pc.installer.running = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.installs.run)
+        await pc.installer.running.wait()
+        began = trio.current_time()
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() - began == pytest.approx(STOP_SECONDS)
+    assert pc.record().state == "installing"
+
+
+async def test_restart_once_in_the_window_of_a_patch_that_asks_for_it(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    boots = ["first"]
+    monkeypatch.setattr(system, "boot_id", lambda: boots[-1])
+    pc.start(may_restart=True)
+    pc.installer.ends["1"] = outcome(reboot=True)
+    pc.offer("acme", schedule=ScheduleRules(windows=("wed 11:00-13:00",), reboot="window"))
+    await pc.settle()
+    await pc.settle()
+    restarts = [call for call in pc.installer.calls if call.startswith("restart")]
+    assert restarts == ["restart: This PC restarts in 5 minutes to finish acme@1."]
+    boots.append("second")
+    await pc.settle()
+    assert pc.record().restart_boot is None
+
+
+async def test_withdrawn_patches_are_forgotten_unless_something_has_happened(pc: Pc) -> None:
+    pc.offer("waiting", here=False)
+    pc.offer("installed")
+    pc.offer("deferred", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
+    await pc.settle()
+    await orders(pc).defer({"patch": "deferred"})
+    pc.installer.is_healthy = False
+    pc.offer("sick", health=HEALTH)
+    await pc.settle()
+    before, pc.offers = pc.offers, []
+    pc.offer("other", here=False)
+    await pc.settle()
+    assert sorted(r.patch_id for r in pc.installs.journal.records) == ["deferred", "installed", "other", "sick"]
+    pc.offers = before
+    await pc.settle()
+    assert pc.installer.calls.count("install sick 1") == 1, "it is remembered that it did harm"
+
+
+async def test_withdrawn_in_the_middle_it_comes_to_its_end(pc: Pc) -> None:
+    pc.offer("acme")
+    pc.installer.running = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.settle)
+        await pc.installer.running.wait()
+        pc.offers = []
+        pc.installer.go_on.set()
+    assert pc.record().state == "installed"
+
+
+async def test_the_way_back_is_known_after_a_rollback_and_another_try(pc: Pc) -> None:
+    pc.offer("acme", "1")
+    await pc.settle()
+    pc.offer("acme", "2", health=HEALTH)
+    await pc.settle()
+    await orders(pc).roll_back({"patch": "acme"})
+    await pc.settle()
+    assert pc.installer.present["acme"] == "1"
+    pc.installer.is_healthy = False
+    await orders(pc).retry({"patch": "acme"})
+    await pc.settle()
+    assert pc.installer.calls[-1] == "roll back acme 2 to 1"
+    pc.offer("acme", "3", health=HEALTH)
+    await pc.settle()
+    assert pc.installer.calls[-1] == "roll back acme 3 to 1"
+
+
+async def test_file_that_goes_while_it_is_installed_is_rolled_back_by_the_kept_one(pc: Pc) -> None:
+    offer = pc.offer("acme", health=HEALTH)
+    pc.installer.is_healthy = False
+    pc.installer.running = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.settle)
+        await pc.installer.running.wait()
+        pc.offers = []
+        assert offer.file is not None
+        Path(offer.file).unlink()
+        pc.installer.go_on.set()
+    assert pc.record().state == "rolled_back"
+    assert pc.installer.undone_by == pc.home.kept / "acme" / "1" / "a.tar"
+
+
+async def test_patches_that_undo_each_other_do_not_take_turns_without_a_pause(pc: Pc) -> None:
+    pc.installer.one_at_a_time = True
+    pc.offer("a")
+    pc.offer("b", sequence=2)
+    await pc.settle()
+    assert pc.installer.calls == ["install a 1", "install b 1"]
+
+
+async def test_rollback_that_was_accepted_is_carried_out_though_the_patch_is_withdrawn(pc: Pc) -> None:
+    pc.offer("acme")
+    await pc.settle()
+    await orders(pc).roll_back({"patch": "acme"})
+    pc.offers = []
+    pc.offer("other", here=False)
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1", "roll back acme 1 to None"]
+
+
+async def test_needed_by_another_it_counts_where_it_is_here_without_applying(pc: Pc) -> None:
+    needed = pc.offer("a")
+    pc.offers[-1] = Offer(needed.manifest, 1, None, None, "not applicable: it is newer")
+    pc.offer("b", sequence=2, requires=("a",))
+    pc.installer.present["a"] = "1"
+    await pc.settle()
+    assert pc.record("b").state == "installed"
+
+
+async def test_orders_and_the_loop_lose_nothing_of_each_other(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the loop waits for the disk, or asks what is there, the user decides."""
+    held, reached = trio.Event(), trio.Event()
+    ask = pc.installer.installed_version
+
+    async def slow(install: Install) -> str:
+        reached.set()
+        await held.wait()
+        return await ask(install)
+
+    monkeypatch.setattr(pc.installer, "installed_version", slow)
+    pc.offer("acme", schedule=ScheduleRules(deferrals=1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.settle)
+        await reached.wait()
+        await orders(pc).defer({"patch": "acme", "seconds": 600})
+        held.set()
+    assert (pc.installer.calls, pc.record().deferral_count) == ([], 1)
+
+
+async def test_times_that_a_wrong_clock_has_made_do_not_last(pc: Pc) -> None:
+    pc.now += 1e9
+    pc.installer.works = False
+    pc.offer("acme", schedule=ScheduleRules(deferrals=2, longest_deferral_minutes=60))
+    await pc.settle()
+    pc.now -= 1e9
+    pc.installer.works = True
+    await pc.settle()
+    assert pc.record().state == "installed"
+
+
+# --- the user's decisions ------------------------------------------------------------------------
+
+
+def orders(pc: Pc) -> InstallOrders:
+    return InstallOrders(pc.installs, lambda: pc.now)
+
+
+async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
+    pc.offer("acme", schedule=ScheduleRules(windows=("wed 13:00-18:00",), deferrals=1))
+    await pc.settle()
+    answer = await orders(pc).defer({"patch": "acme", "seconds": 7_200})
+    assert (answer["until"], answer["deferrals_left"]) == (NOW + 7_200, 0)
+    await pc.start().load()
+    pc.now += 5_400
+    await pc.settle()
+    assert pc.installer.calls == []
+    with pytest.raises(UserError, match="deferred 1 times, and 1 are allowed") as refused:
+        await orders(pc).defer({"patch": "acme"})
+    assert refused.value.exit_code is ExitCode.REFUSED
+    pc.now += 1_800
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
+
+
+async def test_user_rolls_back_and_it_stays_so_until_asked(pc: Pc) -> None:
+    pc.offer("acme")
+    await pc.settle()
+    await orders(pc).roll_back({"patch": "acme@1"})
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1", "roll back acme 1 to None"]
+    pc.now += 1e7
+    await pc.settle()
+    assert (pc.record().state, len(pc.installer.calls)) == ("rolled_back", 2)
+    await orders(pc).retry({"patch": "acme"})
+    await pc.settle()
+    assert pc.record().state == "installed"
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [("defer", "it is installed"), ("retry", "needs no retry"), ("roll_back", "was not installed by p2pdist")],
+)
+async def test_what_makes_no_sense_is_refused_with_the_reason(pc: Pc, order: str, message: str) -> None:
+    pc.installer.present["acme"] = "1"
+    pc.offer("acme")
+    await pc.settle()
+    with pytest.raises(UserError, match=message):
+        await getattr(orders(pc), order)({"patch": "acme"})
+    with pytest.raises(UserError, match="not rolled out to this PC"):
+        await getattr(orders(pc), order)({"patch": "other"})
+
+
+async def test_plan_history_posture_and_why(pc: Pc) -> None:
+    pc.offer("acme", schedule=ScheduleRules(deadline="2026-11-25T14:00", windows=("sun 01:00-02:00",)))
+    tool = ScriptInstall(interpreter="sh")
+    offered = pc.offer("tool", sequence=2, install=tool)
+    pc.offers[-1] = Offer(offered.manifest, 2, None, None, "not applicable: no tool")
+    await pc.settle()
+    assert orders(pc).posture("id", "pc", "")["problem"] == ""
+    shown = {row["id"]: row for row in orders(pc).plan()["patches"]}
+    assert shown["acme"]["reason"] == "waits for a maintenance window"
+    assert shown["acme"]["due_at"] == NOW + 7_200
+    assert shown["tool"]["state"] == "not_applicable"
+    assert orders(pc).posture("id", "pc", "")["compliant"] is True
+    answers: list[dict[str, Any]] = [{"id": "acme", "version": "1", "state": "verified", "reason": "it is here"}]
+    orders(pc).explain(answers)
+    assert [row["reason"] for row in answers] == [
+        "its file is here; to be installed: waits for a maintenance window",
+        "it does not apply to this PC: not applicable: no tool",
+    ]
+    assert [(r.patch_id, r.install) for r in orders(pc).reports(set())] == [("tool", "not_applicable")]
+    pc.now += 7_200
+    await pc.settle()
+    assert orders(pc).history()["history"][-1]["what"] == "installed"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1e300, float("nan"), "4h"])
+async def test_deferrals_of_no_length_are_refused(pc: Pc, seconds: object) -> None:
+    pc.offer("acme", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
+    await pc.settle()
+    with pytest.raises(UserError, match="from a second to 30 days"):
+        await orders(pc).defer({"patch": "acme", "seconds": seconds})
+    assert pc.record().deferral_count == 0
+
+
+async def test_posture_of_a_pc_that_has_not_looked_yet_is_not_good(pc: Pc) -> None:
+    pc.offer("acme")
+    said = orders(pc).posture("id", "pc", "")
+    assert (said["compliant"], said["problem"]) == (False, "what is installed here has not been looked at yet")
+
+
+async def test_reasons_of_any_length_fit_a_report(pc: Pc) -> None:
+    offered = pc.offer("acme")
+    pc.offers = [Offer(offered.manifest, 1, None, None, "x" * 1_000)]
+    (report,) = orders(pc).reports(set())
+    assert len(report.install_reason) == 400

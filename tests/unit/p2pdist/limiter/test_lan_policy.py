@@ -1,0 +1,281 @@
+"""`p2pdist.limiter.lan_policy`: the binding limit and its reason, in every situation of the closed list."""
+
+from dataclasses import replace
+
+import pytest
+
+from bandwidth.core.states import Reason
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.limiter.lan_policy import (
+    BATTERY_RESUME_PERCENT,
+    CPU_RESUME_SHARE,
+    CPU_SECONDS,
+    FETCH_ANYWAY_SECONDS,
+    FROM_CONTROLLER,
+    PROTOCOL_RATE,
+    STOPPED,
+    WIFI_CEILING,
+    YIELDING,
+    FitLimits,
+    Fitness,
+    LanDecision,
+    LanInputs,
+    LanPolicy,
+    LanReason,
+    ProfileAnswer,
+)
+from p2pdist.limiter.link_report import LinkLook, LinkReport
+from p2pdist.pc.network import Battery, Medium, NetworkState
+
+STEP = 0.1
+GIGABIT = BytesPerSecond(125_000_000)
+WIRED = NetworkState("eth0", Medium.WIRED, GIGABIT, "10.0.0.1")
+PLAIN = LanInputs(NetworkState("eth0", Medium.WIRED), ProfileAnswer(), None)
+
+
+def look(received: float = 0.0, sent: float = 0.0, line: float = 0.0) -> LinkLook:
+    """Business at these rates, and our own bytes over the line."""
+    return LinkLook(
+        interval_seconds=STEP,
+        own_received_bytes=int(line * STEP),
+        own_sent_bytes=0,
+        own_line_bytes=int(line * STEP),
+        business_received_bytes=int(received * STEP),
+        business_sent_bytes=int(sent * STEP),
+        report=LinkReport(STEP, 0, (), None),
+    )
+
+
+class Lan:
+    """Neighbours that take and give all that is allowed, at most ``wish`` each way."""
+
+    def __init__(self, network: NetworkState, wish: float = 1e12, profile: ProfileAnswer | None = None) -> None:
+        self.policy = LanPolicy()
+        self.inputs = LanInputs(network, profile or ProfileAnswer(), None)
+        self.wish = wish
+        self.now = 0.0
+        self.decision: LanDecision | None = None
+
+    def run(
+        self,
+        seconds: float,
+        *,
+        received: float = 0.0,
+        sent: float = 0.0,
+        line: float = 0.0,
+        gateway: float | None = 0.001,
+    ) -> LanDecision:
+        for _ in range(int(seconds / STEP)):
+            up = down = 0.0
+            if self.decision is not None:
+                up = min(self.wish, self.decision.upload.rate or self.wish)
+                down = min(self.wish, self.decision.download.rate or self.wish)
+            inputs = replace(
+                self.inputs,
+                look=look(received, sent, line),
+                received_bytes=int(down * STEP),
+                sent_bytes=int(up * STEP),
+                gateway_seconds=gateway,
+            )
+            self.now += STEP
+            self.decision = self.policy.decide(inputs, self.now)
+        assert self.decision is not None
+        return self.decision
+
+
+def test_every_reason_of_the_controller_is_translated() -> None:
+    assert set(FROM_CONTROLLER) == set(Reason)
+    assert LanReason.BUSINESS in YIELDING
+
+
+class TestOnAWiredCard:
+    def test_the_ramp_takes_seconds_and_ends_below_the_cards_rate(self) -> None:
+        lan = Lan(WIRED)
+        decision = lan.run(4.0)
+        for way in (decision.upload, decision.download):
+            assert way.rate is not None
+            assert 0.9 * GIGABIT < way.rate < GIGABIT
+            assert way.reason is LanReason.AT_CAPACITY
+
+    def test_business_on_the_card_gets_room_at_once_in_its_way_alone(self) -> None:
+        lan = Lan(WIRED)
+        lan.run(4.0)
+        decision = lan.run(0.3, received=60e6)
+        assert decision.download.reason is LanReason.BUSINESS
+        assert decision.download.rate is not None
+        assert decision.download.rate < GIGABIT - 60e6
+        assert decision.upload.reason is LanReason.AT_CAPACITY
+        assert lan.run(3.0).download.reason is LanReason.AT_CAPACITY
+
+    def test_what_comes_over_the_line_goes_before_what_neighbours_send(self) -> None:
+        lan = Lan(WIRED)
+        lan.run(4.0)
+        decision = lan.run(1.0, line=20e6)
+        assert decision.download.rate is not None
+        assert 0.75 * GIGABIT < decision.download.rate < GIGABIT - 20e6
+        assert decision.download.reason is LanReason.LINE_FIRST
+        assert decision.upload.reason is LanReason.AT_CAPACITY
+
+    def test_a_queue_to_the_gateway_is_yielded_to(self) -> None:
+        lan = Lan(WIRED)
+        lan.run(4.0)
+        decision = lan.run(1.5, gateway=0.030)
+        assert decision.upload.reason in YIELDING
+        assert decision.upload.rate is not None
+        assert decision.upload.rate < GIGABIT / 2
+
+    def test_without_answers_of_the_gateway_the_cards_bytes_decide(self) -> None:
+        lan = Lan(WIRED)
+        lan.inputs = replace(lan.inputs, gateway_answers=False)
+        assert lan.run(4.0, gateway=None).upload.reason is LanReason.AT_CAPACITY
+        assert lan.run(0.3, sent=60e6, gateway=None).upload.reason is LanReason.BUSINESS
+
+    def test_neighbours_that_take_less_are_said(self) -> None:
+        assert Lan(WIRED, wish=1e6).run(6.0).upload.reason is LanReason.NOTHING_TO_DO
+
+    def test_without_a_known_rate_nothing_is_adapted(self) -> None:
+        lan = Lan(replace(WIRED, speed=None))
+        assert lan.run(1.0, received=1e9).download.rate is None
+        assert not lan.policy.adapts
+
+    def test_a_new_card_is_learned_anew(self) -> None:
+        lan = Lan(WIRED)
+        lan.run(4.0)
+        lan.inputs = replace(lan.inputs, network=replace(WIRED, speed=BytesPerSecond(12_500_000)))
+        decision = lan.run(4.0)
+        assert decision.upload.rate is not None
+        assert decision.upload.rate < 12_500_000
+
+
+class TestOnWifi:
+    WIFI = NetworkState("wlan0", Medium.WIFI, BytesPerSecond(20_000_000), "10.0.0.1")
+
+    def test_both_ways_share_half_of_the_cell(self) -> None:
+        decision = Lan(self.WIFI).run(5.0)
+        assert decision.upload.rate is not None
+        assert decision.download.rate is not None
+        assert 8e6 < decision.upload.rate + decision.download.rate <= 10e6
+        assert decision.upload.rate == pytest.approx(decision.download.rate, rel=0.01)
+
+    def test_one_way_alone_gets_most_of_it(self) -> None:
+        lan = Lan(self.WIFI, wish=0.0)
+        lan.run(0.2)
+        for _ in range(50):  # downloads alone
+            lan.now += STEP
+            assert lan.decision is not None
+            inputs = replace(
+                lan.inputs,
+                look=look(),
+                received_bytes=int((lan.decision.download.rate or 0) * STEP),
+                gateway_seconds=0.003,
+            )
+            lan.decision = lan.policy.decide(inputs, lan.now)
+        assert lan.decision is not None
+        assert lan.decision.download.rate is not None
+        assert lan.decision.download.rate > 8e6
+
+    def test_a_link_of_unknown_rate_has_a_ceiling(self) -> None:
+        decision = Lan(replace(self.WIFI, speed=None)).run(10.0)
+        assert decision.upload.rate is not None
+        assert decision.download.rate is not None
+        assert decision.upload.rate + decision.download.rate <= WIFI_CEILING + 2 * STOPPED
+
+    def test_noise_of_the_air_is_no_queue(self) -> None:
+        lan = Lan(self.WIFI)
+        lan.run(5.0)
+        assert lan.run(0.5, gateway=0.012).upload.reason not in YIELDING
+
+
+class TestTheProfile:
+    def test_its_cap_binds_where_it_is_less(self) -> None:
+        decision = Lan(WIRED, profile=ProfileAnswer(rate=BytesPerSecond(1_000_000), rule="cap")).run(4.0)
+        assert (decision.upload.rate, decision.upload.reason) == (1_000_000, LanReason.PROFILE)
+        assert decision.serve
+
+    def test_a_blackout_stops_both_ways(self) -> None:
+        decision = LanPolicy().decide(replace(PLAIN, profile=ProfileAnswer(rate=BytesPerSecond(0), blackout=True)), 1.0)
+        assert (decision.upload.rate, decision.download.rate) == (PROTOCOL_RATE, STOPPED)
+        assert decision.upload.reason is decision.download.reason is LanReason.BLACKOUT
+        assert not decision.serve
+
+    def test_a_rate_of_nearly_nothing_is_not_taken_for_unlimited(self) -> None:
+        decision = LanPolicy().decide(replace(PLAIN, profile=ProfileAnswer(rate=BytesPerSecond(0))), 1.0)
+        assert decision.download.rate == STOPPED
+
+    @pytest.mark.parametrize(
+        ("medium", "reason"), [(Medium.VPN, LanReason.REFUSED_VPN), (Medium.METERED, LanReason.REFUSED_METERED)]
+    )
+    def test_our_own_caution_yields_to_what_it_says_of_the_network(self, medium: Medium, reason: LanReason) -> None:
+        inputs = replace(PLAIN, network=NetworkState("tun0", medium))
+        decision = LanPolicy().decide(inputs, 1.0)
+        assert (decision.serve, decision.upload.reason) == (False, reason)
+        assert decision.download.rate is None
+        said = ProfileAnswer(rate=BytesPerSecond(250_000), names_network=True)
+        decision = LanPolicy().decide(replace(inputs, profile=said), 1.0)
+        assert (decision.serve, decision.upload.rate) == (True, 250_000)
+
+
+class TestFitness:
+    def test_a_busy_processor_refuses_after_a_while_and_serves_again_clearly_below(self) -> None:
+        fitness = Fitness(FitLimits())
+        now, refused_after = 0, None
+        for now in range(60):
+            if fitness.take(1.0, None, float(now)) is LanReason.REFUSED_CPU:
+                refused_after = now
+                break
+        assert refused_after is not None
+        assert CPU_SECONDS < refused_after < 2.5 * CPU_SECONDS
+        share = 0.8 * CPU_RESUME_SHARE
+        for later in range(now, now + 60):
+            fitness.take(0.75, None, float(later))
+        assert fitness.take(0.75, None, now + 60.0) is LanReason.REFUSED_CPU  # below the limit, but not clearly
+        for later in range(now + 60, now + 120):
+            fitness.take(share - 0.1, None, float(later))
+        assert fitness.take(share - 0.1, None, now + 121.0) is None
+
+    @pytest.mark.parametrize(("cpu", "refused"), [(0.80, False), (0.81, True)])
+    def test_the_limit_of_the_processor(self, cpu: float, refused: bool) -> None:
+        fitness = Fitness(FitLimits())
+        reasons = [fitness.take(cpu, None, n * 5.0) for n in range(100)]
+        assert (reasons[-1] is LanReason.REFUSED_CPU) is refused
+
+    def test_starting_a_program_is_no_load(self) -> None:
+        fitness = Fitness(FitLimits())
+        assert all(fitness.take(1.0 if n % 5 == 0 else 0.1, None, float(n)) is None for n in range(100))
+
+    @pytest.mark.parametrize(
+        ("percent", "on_mains", "refused"),
+        [(20.0, False, False), (19.9, False, True), (5.0, True, False), (5.0, None, True)],
+    )
+    def test_the_limit_of_the_battery(self, percent: float, on_mains: bool | None, refused: bool) -> None:
+        reason = Fitness(FitLimits()).take(0.0, Battery(percent, on_mains), 0.0)
+        assert (reason is LanReason.REFUSED_BATTERY) is refused
+
+    def test_a_battery_serves_again_clearly_above(self) -> None:
+        fitness = Fitness(FitLimits())
+        assert fitness.take(0.0, Battery(19.0, on_mains=False), 0.0)
+        assert fitness.take(0.0, Battery(19.9 + BATTERY_RESUME_PERCENT, on_mains=False), 1.0)
+        assert fitness.take(0.0, Battery(20.0 + BATTERY_RESUME_PERCENT, on_mains=False), 2.0) is None
+        assert fitness.take(0.0, Battery(20.0, on_mains=False), 3.0) is None
+
+    def test_the_admin_may_say_that_nothing_refuses(self) -> None:
+        fitness = Fitness(FitLimits(cpu_percent=100, battery_percent=0))
+        assert all(fitness.take(1.0, Battery(0.0, on_mains=False), float(n)) is None for n in range(100))
+
+    def test_who_refuses_takes_no_leases_but_not_for_ever(self) -> None:
+        fitness = Fitness(FitLimits())
+        assert fitness.may_fetch(0.0)
+        fitness.take(0.0, Battery(1.0, on_mains=False), 10.0)
+        assert not fitness.may_fetch(10.0 + FETCH_ANYWAY_SECONDS - 1)
+        assert fitness.may_fetch(10.0 + FETCH_ANYWAY_SECONDS)
+        fitness.take(0.0, None, 20.0)
+        assert fitness.may_fetch(20.0)
+
+    def test_a_refusal_keeps_the_downloads(self) -> None:
+        decision = LanPolicy().decide(replace(PLAIN, refusal=LanReason.REFUSED_CPU), 1.0)
+        assert (decision.serve, decision.upload.reason) == (False, LanReason.REFUSED_CPU)
+        assert decision.download.reason is LanReason.UNLIMITED
+
+    def test_neighbours_on_this_very_pc_are_always_served(self) -> None:
+        network = NetworkState("lo", Medium.LOOPBACK)
+        assert LanPolicy().decide(replace(PLAIN, network=network, refusal=LanReason.REFUSED_CPU), 1.0).serve

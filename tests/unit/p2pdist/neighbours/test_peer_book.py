@@ -1,0 +1,233 @@
+import pytest
+
+from p2pdist.neighbours.peer_book import (
+    ATTEMPT_SECONDS,
+    FASTEST_REATTEMPT_SECONDS,
+    GONE_SHOWN_SECONDS,
+    MAX_IDS_PER_ADDRESS,
+    MAX_LINKS_PER_TORRENT,
+    MAX_MDNS_PEERS,
+    Announcement,
+    ConnectTo,
+    PeerBook,
+)
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+
+SWARM, OTHER_SWARM = "a" * 16, "b" * 16
+SITE, OTHER_SITE = "c" * 16, "d" * 16
+OWN = EndpointId("m" * 26)
+LOW, HIGH = EndpointId("a" * 26), EndpointId("z" * 26)
+T1, T2 = TorrentHash("1" * 64), TorrentHash("2" * 64)
+WANT = {T1: True}
+
+
+def hint(endpoint_id=LOW, address="10.0.0.1", port=7691, swarm=SWARM, site=SITE) -> Announcement:
+    return Announcement(EndpointId(endpoint_id), address, port, swarm, site)
+
+
+def numbered(number: int) -> EndpointId:
+    digits = "".join("abcdefghijklmnopqrstuvwxyz234567"[(number >> 5 * i) & 31] for i in range(5))
+    return EndpointId("a" * 21 + digits)
+
+
+@pytest.fixture
+def book() -> PeerBook:
+    return PeerBook(OWN, swarm_tag=SWARM, site_tag=SITE)
+
+
+def only(book: PeerBook):
+    (entry,) = book.entries()
+    return entry
+
+
+def test_a_new_neighbour_is_connected_at_once_and_once(book):
+    book.observe(hint(), "mdns", 0.0)
+    assert only(book).reason is PeerReason.NOT_TRIED
+    assert book.connections_wanted(WANT, 0.0) == [ConnectTo(T1, "10.0.0.1", 7691)]
+    assert book.connections_wanted(WANT, 0.1) == []
+    book.connected(T1, "10.0.0.1", 0.2)
+    entry = only(book)
+    assert (entry.status, entry.reason, entry.sources) == ("connected", None, ("mdns",))
+    assert book.connections_wanted(WANT, 1_000.0) == []
+
+
+def test_each_torrent_has_its_own_connection(book):
+    book.observe(hint(), "mdns", 0.0)
+    book.connections_wanted(WANT, 0.0)
+    book.connected(T1, "10.0.0.1", 0.0)
+    assert book.connections_wanted({T1: True, T2: True}, 1.0) == [ConnectTo(T2, "10.0.0.1", 7691)]
+
+
+def test_who_has_everything_connects_to_nobody_but_is_found(book):
+    book.observe(hint(), "mdns", 0.0)
+    assert book.connections_wanted({T1: False}, 0.0) == []
+    assert only(book).reason is PeerReason.NOTHING_TO_FETCH
+    book.connected(T1, "10.0.0.1", 1.0)
+    assert only(book).status == "connected"
+    book.disconnected(T1, "10.0.0.1", PeerReason.BOTH_COMPLETE, 2.0)
+    assert only(book).reason is PeerReason.BOTH_COMPLETE
+
+
+def test_sources_are_merged_by_endpoint_id(book):
+    book.observe(hint(), "mdns", 0.0)
+    book.replace_server_list([SitePeer(endpoint_id=LOW, address="10.0.0.1", port=7691)], 0.0)
+    assert only(book).sources == ("mdns", "server")
+    assert len(book.connections_wanted(WANT, 0.0)) == 1
+    book.lost(LOW, "mdns", 1.0)
+    assert only(book).sources == ("server",)
+    book.replace_server_list([], 2.0)
+    assert only(book).reason is PeerReason.GONE
+    assert book.connections_wanted(WANT, 100.0) == []
+    assert book.entries() == []
+
+
+def test_a_refused_connect_is_retried_with_growing_pauses(book):
+    book.observe(hint(), "mdns", 0.0)
+    now, pauses = 0.0, []
+    for _ in range(6):
+        assert len(book.connections_wanted(WANT, now)) == 1
+        book.refused(T1, "10.0.0.1", 7691, PeerReason.CONNECTION_REFUSED, now)
+        assert only(book).reason is PeerReason.CONNECTION_REFUSED
+        start = now
+        while not book.connections_wanted(WANT, now):
+            now += 0.25
+        pauses.append(now - start)
+        book.refused(T1, "10.0.0.1", 7691, PeerReason.CONNECTION_REFUSED, now)
+        now += 1_000
+    assert pauses == sorted(pauses)
+    assert pauses[0] <= 2.0
+    assert pauses[-1] <= 30.25
+
+
+def test_a_new_announcement_makes_it_due_but_not_faster_than_the_cap(book):
+    book.observe(hint(), "mdns", 0.0)
+    book.connections_wanted(WANT, 0.0)
+    for failure in range(8):
+        book.refused(T1, "10.0.0.1", 7691, PeerReason.CONNECTION_REFUSED, failure * 100.0)
+        book.connections_wanted(WANT, failure * 100.0 + 99)
+    book.observe(hint(), "mdns", 1_000.0)
+    assert len(book.connections_wanted(WANT, 1_000.0)) == 1
+    attempts = 0
+    for step in range(100):  # an announcement every 50 ms, by whoever wants us to be busy
+        now = 1_000.0 + step * 0.05
+        book.observe(hint(), "mdns", now)
+        attempts += len(book.connections_wanted(WANT, now))
+    assert attempts <= 5.0 / FASTEST_REATTEMPT_SECONDS
+
+
+def test_the_lower_id_comes_back_sooner():
+    pauses = {}
+    for other in (LOW, HIGH):
+        book = PeerBook(OWN, swarm_tag=SWARM, site_tag=SITE)
+        book.observe(hint(other), "mdns", 0.0)
+        book.connections_wanted(WANT, 0.0)
+        book.connected(T1, "10.0.0.1", 0.0)
+        book.disconnected(T1, "10.0.0.1", PeerReason.DUPLICATE, 0.0)
+        now = 0.0
+        while not book.connections_wanted(WANT, now):
+            now += 0.01
+        pauses[other] = now
+    assert pauses[HIGH] == pytest.approx(pauses[LOW] / 2, abs=0.02)  # own id is below HIGH
+
+
+def test_no_answer_at_all_is_a_timeout(book):
+    book.observe(hint(), "mdns", 0.0)
+    book.connections_wanted(WANT, 0.0)
+    assert book.connections_wanted(WANT, ATTEMPT_SECONDS - 0.1) == []
+    book.connections_wanted(WANT, ATTEMPT_SECONDS)
+    assert only(book).reason is PeerReason.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [(hint(swarm=OTHER_SWARM), PeerReason.OTHER_SWARM), (hint(site=OTHER_SITE), PeerReason.OTHER_SITE)],
+)
+def test_others_are_not_tried_and_the_reason_is_told(book, observed, reason):
+    book.observe(observed, "mdns", 0.0)
+    assert book.connections_wanted(WANT, 0.0) == []
+    assert only(book).reason is reason
+
+
+def test_an_unknown_site_on_either_side_is_tried():
+    unknowing = PeerBook(OWN, swarm_tag=SWARM)
+    unknowing.observe(hint(), "mdns", 0.0)
+    assert unknowing.connections_wanted(WANT, 0.0)
+    unknowing.set_site(OTHER_SITE)
+    assert only(unknowing).reason is PeerReason.OTHER_SITE
+    knowing = PeerBook(OWN, swarm_tag=SWARM, site_tag=SITE)
+    knowing.observe(hint(site=""), "mdns", 0.0)
+    assert knowing.connections_wanted(WANT, 0.0)
+
+
+def test_itself_and_malformed_hints_are_ignored(book):
+    book.observe(hint(OWN), "mdns", 0.0)
+    for bad in (hint("nonsense"), hint(address="somewhere"), hint(port=0), hint(port=65_536)):
+        book.observe(bad, "mdns", 0.0)
+    assert book.entries() == []
+    assert book.dropped_hints == 4
+
+
+def test_where_the_sources_differ_both_addresses_are_tried_in_turn(book):
+    book.replace_server_list([SitePeer(endpoint_id=LOW, address="10.0.0.1", port=7691)], 0.0)
+    book.observe(hint(address="10.0.0.66"), "mdns", 0.0)  # perhaps somebody else's doing
+    assert book.connections_wanted(WANT, 0.0) == [ConnectTo(T1, "10.0.0.66", 7691)]
+    book.refused(T1, "10.0.0.66", 7691, PeerReason.CERTIFICATE_REFUSED, 0.0)
+    assert book.connections_wanted(WANT, 10_000.0) == [ConnectTo(T1, "10.0.0.1", 7691)]
+
+
+def test_a_false_hint_does_not_hide_that_a_connection_ended(book):
+    book.observe(hint(), "mdns", 0.0)
+    book.connected(T1, "10.0.0.1", 0.0)
+    book.observe(hint(address="10.0.0.66"), "mdns", 1.0)
+    assert only(book).status == "connected"
+    book.disconnected(T1, "10.0.0.1", PeerReason.CONNECTION_LOST, 2.0)
+    assert only(book).status == "not connected"
+
+
+def test_over_the_connection_cap(book):
+    for number in range(MAX_LINKS_PER_TORRENT + 3):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    assert len(book.connections_wanted(WANT, 0.0)) == MAX_LINKS_PER_TORRENT
+    assert sum(e.reason is PeerReason.OVER_CONNECTION_CAP for e in book.entries()) == 3
+
+
+def test_ids_per_address_are_capped(book):
+    for number in range(MAX_IDS_PER_ADDRESS + 1):
+        book.observe(hint(numbered(number)), "mdns", 0.0)
+    assert len(book.entries()) == MAX_IDS_PER_ADDRESS
+    assert book.dropped_hints == 1
+
+
+def test_a_full_book_keeps_room_for_who_is_real(book):
+    for number in range(MAX_MDNS_PEERS):
+        book.observe(hint(numbered(number), address=f"10.1.{number // 250}.{number % 250}"), "mdns", 0.0)
+    book.observe(hint(HIGH, address="10.2.0.1"), "mdns", 0.0)
+    assert HIGH not in {e.endpoint_id for e in book.entries()}
+    # the server's list is not the LAN's to fill
+    book.replace_server_list([SitePeer(endpoint_id=LOW[:-1] + "z", address="10.3.0.1", port=1)], 0.0)
+    assert len(book.entries()) == MAX_MDNS_PEERS + 1
+    # and what proved useless goes first
+    (tried, *_) = book.connections_wanted(WANT, 0.0)
+    book.refused(T1, tried.address, tried.port, PeerReason.TIMED_OUT, 1.0)
+    book.observe(hint(HIGH, address="10.2.0.1"), "mdns", 2.0)
+    assert HIGH in {e.endpoint_id for e in book.entries()}
+
+
+def test_who_left_is_shown_for_a_while_and_a_connection_outlives_the_hint(book):
+    book.observe(hint(), "mdns", 0.0)
+    book.connected(T1, "10.0.0.1", 0.0)
+    book.lost(LOW, "mdns", 1.0)
+    book.connections_wanted(WANT, 1.0 + GONE_SHOWN_SECONDS)
+    assert only(book).status == "connected"
+    book.disconnected(T1, "10.0.0.1", PeerReason.CONNECTION_LOST, 100.0)
+    book.connections_wanted(WANT, 100.0)
+    assert book.entries() == []
+
+
+def test_a_torrent_that_is_gone_is_forgotten(book):
+    book.observe(hint(), "mdns", 0.0)
+    book.connected(T1, "10.0.0.1", 0.0)
+    book.connections_wanted({}, 1.0)
+    assert only(book).status == "not connected"

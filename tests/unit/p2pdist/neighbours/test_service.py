@@ -1,0 +1,60 @@
+"""`p2pdist.neighbours.service`: how often the book is looked at."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import trio
+
+from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.service import IDLE_STEP_SECONDS, STEP_SECONDS, Neighbours
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.transfer.torrent_engine import TransferSnapshot
+from p2pdist.transfer.torrent_engine.reports import Phase
+
+OWN = Announcement(EndpointId("a" * 26), "127.0.2.30", 7691, "0" * 16, "")
+SECONDS = 60.0
+
+
+def snapshot(phase: Phase) -> TransferSnapshot:
+    return TransferSnapshot(TorrentHash("ab" * 32), phase, 1, 0, 0, 0, 0, 0, 0.0, (), "")
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Neighbours], list[float]]:
+    def count(neighbours: Neighbours) -> list[float]:
+        times: list[float] = []
+        real = neighbours._book.connections_wanted
+
+        def counted(torrents: Any, now: float) -> Any:
+            times.append(now)
+            return real(torrents, now)
+
+        monkeypatch.setattr(neighbours._book, "connections_wanted", counted)
+        return times
+
+    return count
+
+
+@pytest.mark.parametrize(("phase", "every"), [("downloading", STEP_SECONDS), ("complete", IDLE_STEP_SECONDS)])
+async def test_a_pc_with_nothing_to_fetch_looks_rarely(
+    looks: Any, phase: Phase, every: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    neighbours = Neighbours(cast("Any", None), None, lambda: OWN)
+    times = looks(neighbours)
+    with trio.move_on_after(SECONDS):
+        await neighbours.run(lambda: [snapshot(phase)])
+    assert len(times) == pytest.approx(SECONDS / every, abs=1)
+
+
+async def test_a_new_hint_is_looked_at_at_once(looks: Any, autojump_clock: trio.testing.MockClock) -> None:
+    neighbours = Neighbours(cast("Any", None), None, lambda: OWN)
+    times = looks(neighbours)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(neighbours.run, lambda: [snapshot("complete")])
+        await trio.sleep(1.5)
+        neighbours.server_list([SitePeer(endpoint_id="b" * 26, address="127.0.2.31", port=1)])
+        await trio.sleep(0.1)
+        assert times[-1] - times[0] == pytest.approx(1.5)
+        nursery.cancel_scope.cancel()

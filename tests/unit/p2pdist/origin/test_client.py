@@ -1,0 +1,331 @@
+"""`p2pdist.origin.client` against a real TLS server on loopback that follows a script."""
+
+import contextlib
+import functools
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+import trio
+
+from p2pdist.origin import client as origin_client
+from p2pdist.origin.client import Disconnected, OriginAddress, OriginClient, open_origin_client
+from p2pdist.shared.wire import messages
+from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
+from p2pdist.shared.wire.messages import (
+    MAX_CONTROL_FRAME_BYTES,
+    MAX_DATA_FRAME_BYTES,
+    PROTOCOL_VERSION,
+    ControlHello,
+    DataHello,
+    Goodbye,
+    Message,
+    Piece,
+    RepositoryChanged,
+    Welcome,
+)
+from p2pdist.shared.wire.pings import ping_frame
+from tests.helpers.pki import TestCA, client_context, server_context
+
+ADDRESS = "127.0.9.1"
+CA = TestCA()
+SERVER = CA.issue(ADDRESS)
+CLIENT = CA.issue("endpoint")
+TORRENT = "ab" * 32
+WELCOME = Welcome(server_name="hq", site="branch", timestamp_version=3, packet_bytes=1_500)
+DEADLINE_SECONDS = 10
+
+Stream = trio.SSLStream[trio.SocketStream]
+
+
+def hello() -> ControlHello:
+    return ControlHello(
+        protocol=PROTOCOL_VERSION,
+        software="test",
+        hostname="pc",
+        addresses=["127.0.9.2"],
+        lan_port=7691,
+        on_mains=True,
+        wired=True,
+        uptime_seconds=1,
+    )
+
+
+@dataclass
+class Side:
+    """The server's end of one connection."""
+
+    stream: Stream
+    decoder: FrameDecoder = field(default_factory=lambda: FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES))
+    bodies: list[bytes] = field(default_factory=list)
+
+    async def receive(self) -> bytes:
+        while not self.bodies:
+            data = await self.stream.receive_some()
+            if not data:
+                raise trio.BrokenResourceError("the client closed the connection")
+            self.bodies = self.decoder.feed(bytes(data))
+        return self.bodies.pop(0)
+
+    async def send(self, message: Message) -> None:
+        await self.stream.send_all(encode_frame(messages.encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
+
+    async def closed(self) -> None:
+        with contextlib.suppress(trio.BrokenResourceError):
+            while await self.stream.receive_some():
+                pass
+
+
+Script = Callable[[Side], Awaitable[None]]
+
+
+@asynccontextmanager
+async def connected(control: Script, data: Script | None = None) -> AsyncIterator[OriginClient]:
+    """Run a server whose control and data connections follow the scripts, and a client of it."""
+
+    async def idle(side: Side) -> None:
+        await side.closed()
+
+    async def handle(tcp: trio.SocketStream) -> None:
+        stream = trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True)
+        side = Side(stream)
+        try:
+            first = messages.decode_hello(await side.receive())
+            await (control if isinstance(first, ControlHello) else data or idle)(side)
+        except trio.BrokenResourceError:
+            pass
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
+            port = listeners[0].socket.getsockname()[1]
+            address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
+            async with open_origin_client(lambda: address, hello) as client:
+                yield client
+            nursery.cancel_scope.cancel()
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin_client, "FIRST_BACKOFF_SECONDS", 0.01)
+
+
+async def test_says_hello_and_hands_on_what_the_server_says() -> None:
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        await side.send(RepositoryChanged(timestamp_version=4))
+        await side.closed()
+
+    async with connected(control) as client:
+        assert await client.events.receive() == WELCOME
+        assert client.connected
+        assert client.status == "connected"
+        assert await client.events.receive() == RepositoryChanged(timestamp_version=4)
+
+
+async def test_answers_a_ping_before_what_came_with_it() -> None:
+    answered = trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        changed = encode_frame(messages.encode_message(RepositoryChanged(timestamp_version=4)), max_bytes=1_000)
+        await side.stream.send_all(changed * (origin_client.EVENTS_BUFFERED + 1) + ping_frame(7))
+        assert await side.receive() == (7).to_bytes(4, "big")
+        answered.set()
+        await side.closed()
+
+    async with connected(control):
+        await answered.wait()
+
+
+async def test_data_connection_has_packets_of_the_size_that_the_server_asks_for() -> None:
+    segment: list[int] = []
+    seen = trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(msgspec.structs.replace(WELCOME, packet_bytes=1_000))
+        await side.closed()
+
+    async def data(side: Side) -> None:
+        segment.append(side.stream.transport_stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+        seen.set()
+        await side.closed()
+
+    async with connected(control, data):
+        await seen.wait()
+    assert 900 <= segment[0] <= 960
+
+
+async def test_answers_a_ping_at_once_although_nobody_takes_the_pieces() -> None:
+    answered = trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        for number in range(20):
+            await side.stream.send_all(ping_frame(number))
+            assert await side.receive() == number.to_bytes(4, "big")
+        answered.set()
+        await side.closed()
+
+    async def data(side: Side) -> None:
+        while True:
+            await side.send(Piece(torrent=TORRENT, piece=0, data=bytes(100_000)))
+
+    async with connected(control, data):
+        await answered.wait()
+
+
+async def test_pieces_wait_in_the_socket_when_nobody_takes_them() -> None:
+    sent = 0
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        await side.closed()
+
+    async def data(side: Side) -> None:
+        nonlocal sent
+        while True:
+            await side.send(Piece(torrent=TORRENT, piece=sent, data=bytes(4_000_000)))
+            sent += 1
+
+    async with connected(control, data) as client:
+        for piece in range(5):
+            assert (await client.pieces.receive()).piece == piece
+        await trio.testing.wait_all_tasks_blocked(0.2)
+        assert sent <= 5 + origin_client.PIECES_BUFFERED + 4, "memory must stay bounded"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param(Goodbye(reason="this endpoint is denied"), "this endpoint is denied", id="goodbye"),
+        pytest.param(RepositoryChanged(timestamp_version=1), "RepositoryChanged out of order", id="no welcome"),
+        pytest.param(DataHello(protocol=1), "malformed message", id="message of the other direction"),
+    ],
+)
+async def test_reason_of_a_refusal_reaches_the_person(answer: Message, reason: str) -> None:
+    async def control(side: Side) -> None:
+        await side.send(answer)
+        await side.closed()
+
+    async with connected(control) as client:
+        event = await client.events.receive()
+        assert isinstance(event, Disconnected)
+        assert reason in event.reason
+        assert reason in client.status
+        assert not client.connected
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param(b"\0\0\0\0", id="empty frame"),
+        pytest.param(b"\xff\xff\xff\xff", id="oversized frame"),
+        pytest.param(b"\0\0\0\x01\xc1", id="no msgpack"),
+        pytest.param(b"\0\0\0\x03\x81\xa1t", id="truncated msgpack"),
+    ],
+)
+async def test_malformed_bytes_end_the_connection_and_it_comes_back(nonsense: bytes) -> None:
+    attempts = 0
+
+    async def control(side: Side) -> None:
+        nonlocal attempts
+        attempts += 1
+        await side.send(WELCOME)
+        if attempts == 1:
+            await side.stream.send_all(nonsense)
+        await side.closed()
+
+    async with connected(control) as client:
+        assert await client.events.receive() == WELCOME
+        event = await client.events.receive()
+        assert isinstance(event, Disconnected)
+        assert "malformed" in event.reason
+        assert await client.events.receive() == WELCOME
+
+
+async def test_lost_data_connection_takes_the_control_connection_with_it() -> None:
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        await side.closed()
+
+    async def data(side: Side) -> None:
+        pass  # close at once
+
+    async with connected(control, data) as client:
+        assert await client.events.receive() == WELCOME
+        event = await client.events.receive()
+        assert isinstance(event, Disconnected)
+        assert "closed the connection" in event.reason
+
+
+async def test_server_with_a_foreign_certificate_gets_no_hello() -> None:
+    got = b"nothing yet"
+    other = TestCA("other")
+
+    async def handle(tcp: trio.SocketStream) -> None:
+        nonlocal got
+        stream = trio.SSLStream(tcp, server_context(other, other.issue(ADDRESS)), server_side=True)
+        try:
+            got = bytes(await stream.receive_some())
+        except trio.BrokenResourceError:
+            got = b""
+        await trio.aclose_forcefully(stream)
+
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
+            port = listeners[0].socket.getsockname()[1]
+            address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), None)
+            async with open_origin_client(lambda: address, hello) as client:
+                event = await client.events.receive()
+                assert isinstance(event, Disconnected)
+                assert "certificate verify failed" in event.reason
+            nursery.cancel_scope.cancel()
+    assert got == b""
+
+
+async def test_server_that_is_away_is_tried_again_and_again() -> None:
+    with trio.fail_after(DEADLINE_SECONDS):
+        address = OriginAddress(ADDRESS, 9, client_context(CA, CLIENT), None)
+        async with open_origin_client(lambda: address, hello) as client:
+            for _ in range(3):
+                assert isinstance(await client.events.receive(), Disconnected)
+            assert "next attempt within" in client.status
+
+
+async def test_reconnect_uses_the_new_address_at_once() -> None:
+    connections = 0
+
+    async def control(side: Side) -> None:
+        nonlocal connections
+        connections += 1
+        await side.send(WELCOME)
+        await side.closed()
+
+    async with connected(control) as client:
+        assert await client.events.receive() == WELCOME
+        client.reconnect()
+        assert isinstance(await client.events.receive(), Disconnected)
+        assert await client.events.receive() == WELCOME
+        assert connections == 2
+
+
+async def test_a_failed_send_ends_its_connection_and_does_not_cut_the_wait_before_the_next() -> None:
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        await side.closed()
+
+    async with connected(control) as client:
+        assert await client.events.receive() == WELCOME
+        assert client._control is not None
+        await trio.aclose_forcefully(client._control)
+        await client.send(messages.PieceStored(torrent=TORRENT, piece=0))
+        assert not client._reconnect.is_set(), "only a new certificate or address is a reason to call again at once"
+        assert isinstance(await client.events.receive(), Disconnected)
+        assert await client.events.receive() == WELCOME

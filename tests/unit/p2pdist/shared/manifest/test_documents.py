@@ -1,0 +1,110 @@
+"""Manifests and rollouts: signed, yet checked in every field."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from p2pdist.shared.manifest import documents
+from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError
+
+HASH = "ab" * 32
+PAYLOAD = Payload(file_name="a.msi", length_bytes=1, sha256=HASH, torrent_hash=HASH)
+MANIFEST = Manifest(
+    format=1, patch_id="KB1", version="2", title="T", severity="high", cvss=9.8, published_at=1, payloads=[PAYLOAD]
+)
+ROLLOUTS = Rollouts(format=1, entries=[RolloutEntry(patch_id="KB1", version="2", sequence=1)])
+
+
+def test_a_manifest_round_trips() -> None:
+    assert documents.decode_manifest(documents.encode_manifest(MANIFEST)) == MANIFEST
+
+
+def test_rollouts_round_trip() -> None:
+    assert documents.decode_rollouts(documents.encode_rollouts(ROLLOUTS)) == ROLLOUTS
+
+
+def changed(record: Any, **changes: Any) -> bytes:
+    return codec.encode(msgspec.to_builtins(record) | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"patch_id": "../x"},
+        {"patch_id": ""},
+        {"version": "a/b"},
+        {"title": "x" * 201},
+        {"severity": "urgent"},
+        {"cvss": 10.1},
+        {"cvss": float("nan")},
+        {"published_at": -1},
+        {"payloads": []},
+        {"payloads": [msgspec.to_builtins(PAYLOAD)] * (documents.MAX_PAYLOADS + 1)},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"file_name": "../../etc/passwd"}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"length_bytes": 0}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"length_bytes": documents.MAX_PAYLOAD_BYTES + 1}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"sha256": "AB" * 32}]},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"torrent_hash": HASH[:-1]}]},
+        {"surprise": 1},
+    ],
+)
+def test_a_manifest_beside_its_form_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        documents.decode_manifest(changed(MANIFEST, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"title": "x" * 200},
+        {"cvss": 10.0},
+        {"cvss": None},
+        {"payloads": [msgspec.to_builtins(PAYLOAD)] * documents.MAX_PAYLOADS},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"length_bytes": documents.MAX_PAYLOAD_BYTES}]},
+    ],
+)
+def test_a_manifest_at_its_limits_is_accepted(changes: dict[str, Any]) -> None:
+    documents.decode_manifest(changed(MANIFEST, **changes))
+
+
+def test_rollouts_at_the_cap_fit_and_one_more_does_not() -> None:
+    longest = RolloutEntry(patch_id="a" * 64, version="b" * 64, sequence=(1 << 63) - 1)
+    full = Rollouts(format=1, entries=[longest] * documents.MAX_ROLLOUT_ENTRIES)
+    assert documents.decode_rollouts(documents.encode_rollouts(full)) == full
+    over = Rollouts(format=1, entries=[longest] * (documents.MAX_ROLLOUT_ENTRIES + 1))
+    with pytest.raises(DecodeError):
+        documents.decode_rollouts(documents.encode_rollouts(over))
+
+
+@pytest.mark.parametrize("entry", [{"patch_id": "a b"}, {"version": ""}, {"sequence": 0}])
+def test_a_rollout_beside_its_form_is_refused(entry: dict[str, Any]) -> None:
+    with pytest.raises(DecodeError):
+        documents.decode_rollouts(changed(ROLLOUTS, entries=[msgspec.to_builtins(ROLLOUTS.entries[0]) | entry]))
+
+
+@pytest.mark.parametrize(
+    ("decode", "cap"),
+    [
+        (documents.decode_manifest, documents.MAX_MANIFEST_BYTES),
+        (documents.decode_rollouts, documents.MAX_ROLLOUTS_BYTES),
+    ],
+)
+def test_a_document_over_its_cap_is_refused_unread(decode: Any, cap: int) -> None:
+    with pytest.raises(DecodeError, match="over the cap"):
+        decode(bytes(cap + 1))
+
+
+def test_target_paths_are_within_their_roles_paths() -> None:
+    assert documents.manifest_target(documents.PatchId("KB1"), documents.PatchVersion("2")) == "patches/KB1@2.manifest"
+    assert documents.torrent_target(HASH) == f"torrents/{HASH}.torrent"  # type: ignore[arg-type]
+
+
+def test_the_place_of_a_patch_among_others() -> None:
+    patch = msgspec.structs.replace(MANIFEST, requires=("a",), supersedes=("b@1",), conflicts=("c",))
+    ordered = documents.ordered_patch(patch, 7)
+    assert (str(ordered.ref), ordered.sequence) == (patch.name, 7)
+    assert (ordered.requires, ordered.supersedes, ordered.conflicts) == (("a",), ("b@1",), ("c",))

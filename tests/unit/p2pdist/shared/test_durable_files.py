@@ -1,0 +1,138 @@
+"""The durable writer: the old content or the new, never a part, whatever fails."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from p2pdist.shared import durable_files
+
+CALLS = ["open", "fsync", "replace"]
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """Return a switch that makes the n-th call of an `os` function fail with ENOSPC."""
+
+    def switch(name: str, nth: int) -> None:
+        real, left = getattr(os, name), [nth]
+
+        def call(*arguments: object, **options: object) -> object:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(os, name, call)
+
+    return switch
+
+
+def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
+    durable_files.write_file(tmp_path / "f", b"one")
+    durable_files.write_file(tmp_path / "f", iter([b"t", b"", b"wo"]))
+    assert (tmp_path / "f").read_bytes() == b"two"
+    assert names(tmp_path) == ["f"]
+
+
+def test_the_mode_holds_from_the_first_byte_on(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        (temporary,) = tmp_path.iterdir()
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
+        yield b"secret"
+
+    durable_files.write_file(tmp_path / "f", chunks(), mode=0o600)
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_failing_call_leaves_the_old_content_and_no_temporary_file(
+    tmp_path: Path, failing: Callable[[str, int], None], name: str
+) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    failing(name, 0)
+    with pytest.raises(OSError, match="No space"):
+        durable_files.write_file(tmp_path / "f", b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f": b"old"}
+
+
+def test_data_that_fails_half_way_leaves_the_old_content(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"part"
+        raise KeyboardInterrupt
+
+    (tmp_path / "f").write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt):
+        durable_files.write_file(tmp_path / "f", chunks())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f": b"old"}
+
+
+def test_file_and_directory_are_synced_in_that_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noting_fsync(descriptor: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def noting_replace(source: Path, target: Path) -> None:
+        steps.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    monkeypatch.setattr(os, "replace", noting_replace)
+    durable_files.write_file(tmp_path / "f", b"x")
+    assert steps == ["file", "rename", "directory"]
+
+
+def test_a_name_of_the_longest_length_can_be_written(tmp_path: Path) -> None:
+    durable_files.write_file(tmp_path / ("n" * 255), b"x")
+    assert (tmp_path / ("n" * 255)).read_bytes() == b"x"
+
+
+def test_a_symlink_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"old")
+    (tmp_path / "f").symlink_to("victim")
+    durable_files.write_file(tmp_path / "f", b"new")
+    assert (tmp_path / "victim").read_bytes() == b"old"
+    assert not (tmp_path / "f").is_symlink()
+
+
+def test_a_link_shares_the_bytes_and_replaces_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"new")
+    (tmp_path / "f").write_bytes(b"old")
+    for _ in range(2):  # again: both names are one file already
+        durable_files.link_file(tmp_path / "source", tmp_path / "f")
+        assert (tmp_path / "f").samefile(tmp_path / "source")
+        assert names(tmp_path) == ["f", "source"]
+
+
+@pytest.mark.parametrize("name", ["link", "replace"])
+def test_a_failing_link_leaves_the_old_content(tmp_path: Path, failing: Callable[[str, int], None], name: str) -> None:
+    (tmp_path / "source").write_bytes(b"new")
+    (tmp_path / "f").write_bytes(b"old")
+    failing(name, 0)
+    with pytest.raises(OSError, match="No space"):
+        durable_files.link_file(tmp_path / "source", tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == b"old"
+    assert names(tmp_path) == ["f", "source"]
+
+
+def test_directories_are_made_with_their_parents_and_kept(tmp_path: Path) -> None:
+    durable_files.make_directory(tmp_path / "a" / "b", mode=0o700)
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+    durable_files.make_directory(tmp_path / "a" / "b", mode=0o755)
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+
+
+def test_a_directory_where_a_file_is_fails(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(OSError, match="exists"):
+        durable_files.make_directory(tmp_path / "f")

@@ -1,0 +1,86 @@
+"""The codec: exactly the declared shape, or `DecodeError`."""
+
+from typing import Annotated
+
+import msgpack
+import msgspec
+import pytest
+
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError, Record
+
+
+class Sample(Record, frozen=True):
+    number: int
+    data: bytes = b""
+    items: Annotated[list[int], msgspec.Meta(max_length=2)] = msgspec.field(default_factory=list)
+
+
+def decode(data: bytes, cap: int = 1_000) -> Sample:
+    return codec.decode(data, Sample, max_bytes=cap)
+
+
+def test_a_record_round_trips_with_bytes_as_bytes() -> None:
+    sample = Sample(number=1, data=b"\x00\xff", items=[1, 2])
+    assert decode(codec.encode(sample)) == sample
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"number": "1"},
+        {"number": 1.0},
+        {"number": True},
+        {"number": None},
+        {"number": 1, "extra": 2},
+        {},
+        [1],
+        1,
+        {"number": 1, "data": "text"},
+        {"number": 1, "items": [1, 2, 3]},
+        {1: 2},
+        {b"number": 1},
+    ],
+)
+def test_any_other_shape_is_refused(raw: object) -> None:
+    with pytest.raises(DecodeError):
+        decode(msgpack.packb(raw))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        codec.encode(Sample(number=1)) + b"\x00",
+        b"\xc7\x00\x05",
+        b"\xd6\xff\x00\x00\x00\x00",
+        b"\x81\xa6\xff\xfe\xfd\xfc\xfb\xfa\x01",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\x91" * 900,
+    ],
+)
+def test_hostile_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode(data)
+
+
+def test_the_cap_holds_to_the_byte() -> None:
+    encoded = codec.encode(Sample(number=1, data=bytes(100)))
+    assert decode(encoded, cap=len(encoded)).number == 1
+    with pytest.raises(DecodeError, match="over the cap"):
+        decode(encoded, cap=len(encoded) - 1)
+
+
+def test_every_prefix_is_refused() -> None:
+    encoded = codec.encode(Sample(number=70_000, data=b"abc", items=[1, 2]))
+    for length in range(len(encoded)):
+        with pytest.raises(DecodeError):
+            decode(encoded[:length])
+
+
+def test_records_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Sample(number=1).number = 2  # type: ignore[misc]

@@ -1,0 +1,225 @@
+"""The origin protocol's messages: every kind round trips, every cap holds to the unit."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from p2pdist.shared.wire import codec, messages
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.messages import (
+    ControlHello,
+    DataHello,
+    Diagnosis,
+    DiagnosisAnswer,
+    Goodbye,
+    LinkReport,
+    LinkWatch,
+    Message,
+    PatchReport,
+    Piece,
+    PieceRejected,
+    PieceStored,
+    Report,
+    RepositoryChanged,
+    SiteLimit,
+    SitePeer,
+    SitePeers,
+    Unavailable,
+    Want,
+    Welcome,
+)
+
+HASH = "ab" * 32
+ASTRAL = "\N{GRINNING FACE}"  # four bytes
+REPORT = PatchReport(
+    patch_id="p", version="1", state="verified", progress=1.0, bytes_from_origin=1, bytes_from_peers=2,
+    bytes_wasted=0, seconds=1.5, error="",
+)  # fmt: skip
+PEER = SitePeer(endpoint_id="a" * 26, address="::1", port=1)
+HELLO = ControlHello(
+    protocol=1, software="s", hostname="h", addresses=["127.0.0.1"], lan_port=1, on_mains=True, wired=True,
+    uptime_seconds=0,
+)  # fmt: skip
+WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fetch=True)
+LINK = LinkReport(interval_seconds=0.05, business_bytes=1, flows=((7, 8), (9, 10)), harm_seconds=0.01)
+LIMIT = SiteLimit(
+    rate=1, capacity=2, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
+    yield_seconds=0.5,
+)  # fmt: skip
+ANSWER = DiagnosisAnswer(label="openssl", applies=True, needed=False, reason="openssl 3.0.19 ≥ 3.0.17")
+DIAGNOSIS = Diagnosis(template="december", answers=(ANSWER,))
+CHANNELS: list[tuple[Any, list[Message]]] = [
+    (messages.decode_hello, [HELLO, DataHello(protocol=1)]),
+    (
+        messages.decode_from_endpoint,
+        [
+            WANT,
+            PieceStored(torrent=HASH, piece=0),
+            PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
+            Report(patches=[REPORT]),
+            LINK,
+            DIAGNOSIS,
+            Goodbye(reason="bye"),
+        ],
+    ),
+    (
+        messages.decode_from_server,
+        [
+            Welcome(server_name="hq", site="s", timestamp_version=0, packet_bytes=1_500),
+            SitePeers(peers=[PEER]),
+            RepositoryChanged(timestamp_version=3),
+            Unavailable(torrent=HASH, reason="gone"),
+            LinkWatch(interval_seconds=0.05),
+            LIMIT,
+            Goodbye(reason="bye"),
+        ],
+    ),
+    (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
+]
+NULLABLE = {"harm_seconds", "interval_seconds", "capacity"}
+ALL = [(decode, message) for decode, group in CHANNELS for message in group]
+
+
+@pytest.mark.parametrize(("decode", "message"), ALL)
+def test_every_message_round_trips(decode: Any, message: Message) -> None:
+    assert decode(messages.encode_message(message)) == message
+
+
+@pytest.mark.parametrize(("decode", "message"), ALL)
+def test_every_prefix_of_a_message_is_refused(decode: Any, message: Message) -> None:
+    encoded = messages.encode_message(message)
+    for length in range(len(encoded)):
+        with pytest.raises(DecodeError):
+            decode(encoded[:length])
+
+
+@pytest.mark.parametrize(("decode", "message"), ALL)
+def test_every_missing_unknown_or_wrongly_typed_field_is_refused(decode: Any, message: Message) -> None:
+    raw = msgspec.to_builtins(message, builtin_types=(bytes,))
+    for name in raw:
+        wrongs = [{k: v for k, v in raw.items() if k != name}, raw | {name: {"": {}}}, raw | {name: None}]
+        if name in NULLABLE:
+            wrongs.pop()
+        for wrong in wrongs:
+            with pytest.raises(DecodeError):
+                decode(codec.encode(wrong))
+    with pytest.raises(DecodeError):
+        decode(codec.encode(raw | {"surprise": 1}))
+
+
+@pytest.mark.parametrize(("decode", "group"), CHANNELS)
+def test_a_message_of_another_channel_is_refused(decode: Any, group: list[Message]) -> None:
+    for _, message in ALL:
+        if message not in group:
+            with pytest.raises(DecodeError):
+                decode(messages.encode_message(message))
+
+
+def answers(count: int, **changes: object) -> dict[str, Any]:
+    return {"answers": [msgspec.to_builtins(ANSWER) | changes] * count}
+
+
+BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
+    (messages.decode_hello, HELLO, {"addresses": ["::1"] * 16}, {"addresses": ["::1"] * 17}),
+    (messages.decode_hello, HELLO, {"software": "s" * 400}, {"software": "s" * 401}),
+    (messages.decode_hello, HELLO, {"lan_port": 65_535}, {"lan_port": 65_536}),
+    (messages.decode_hello, HELLO, {"lan_port": 1}, {"lan_port": 0}),
+    (messages.decode_hello, HELLO, {"uptime_seconds": 1 << 40}, {"uptime_seconds": (1 << 40) + 1}),
+    (messages.decode_hello, HELLO, {"addresses": ["a" * 45]}, {"addresses": ["a" * 46]}),
+    (messages.decode_from_endpoint, WANT, {"have": bytes(8_192)}, {"have": bytes(8_193)}),
+    (messages.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH + "\n"}),
+    (messages.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH.upper()}),
+    (
+        messages.decode_from_endpoint,
+        PieceStored(torrent=HASH, piece=0),
+        {"piece": messages.MAX_PIECES - 1},
+        {"piece": messages.MAX_PIECES},
+    ),
+    (messages.decode_from_endpoint, PieceStored(torrent=HASH, piece=0), {"piece": 0}, {"piece": -1}),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(50), answers(51)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1), answers(0)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, label="l" * 80), answers(1, label="l" * 81)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, needed=None), answers(1, needed=0)),
+    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, reason="r" * 400), answers(1, reason="r" * 401)),
+    (messages.decode_from_endpoint, LINK, {"interval_seconds": 60.0}, {"interval_seconds": 60.1}),
+    (messages.decode_from_endpoint, LINK, {"interval_seconds": 1e-9}, {"interval_seconds": 0.0}),
+    (messages.decode_from_endpoint, LINK, {"business_bytes": 1 << 50}, {"business_bytes": (1 << 50) + 1}),
+    (messages.decode_from_endpoint, LINK, {"flows": [[0, 0]] * 16}, {"flows": [[0, 0]] * 17}),
+    (messages.decode_from_endpoint, LINK, {"flows": [[(1 << 62) - 1, 1 << 50]]}, {"flows": [[1 << 62, 0]]}),
+    (messages.decode_from_endpoint, LINK, {"flows": []}, {"flows": [[0, 0, 0]]}),
+    (messages.decode_from_endpoint, LINK, {"harm_seconds": 0.0}, {"harm_seconds": -0.001}),
+    (messages.decode_from_endpoint, LINK, {"harm_seconds": 60.0}, {"harm_seconds": float("nan")}),
+    (
+        messages.decode_from_server,
+        LIMIT,
+        {"seconds": {str(n): 1.0 for n in range(32)}},
+        {"seconds": {str(n): 1.0 for n in range(33)}},
+    ),
+    (
+        messages.decode_from_endpoint,
+        Report(patches=[]),
+        {"patches": [msgspec.to_builtins(REPORT)] * 64},
+        {"patches": [msgspec.to_builtins(REPORT)] * 65},
+    ),
+    (
+        messages.decode_from_endpoint,
+        Report(patches=[]),
+        {"patches": [msgspec.to_builtins(REPORT) | {"progress": 0.0}]},
+        {"patches": [msgspec.to_builtins(REPORT) | {"progress": 1.01}]},
+    ),
+    (
+        messages.decode_from_endpoint,
+        Report(patches=[]),
+        {"patches": [msgspec.to_builtins(REPORT)]},
+        {"patches": [msgspec.to_builtins(REPORT) | {"progress": float("nan")}]},
+    ),
+    (
+        messages.decode_from_server,
+        SitePeers(peers=[]),
+        {"peers": [msgspec.to_builtins(PEER)] * 200},
+        {"peers": [msgspec.to_builtins(PEER)] * 201},
+    ),
+    (messages.decode_from_server, Unavailable(torrent=HASH, reason=""), {"reason": "r" * 400}, {"reason": "r" * 401}),
+    (
+        messages.decode_on_data_connection,
+        Piece(torrent=HASH, piece=1, data=b"x"),
+        {"data": bytes(messages.MAX_PIECE_BYTES)},
+        {"data": bytes(messages.MAX_PIECE_BYTES + 1)},
+    ),
+    (messages.decode_on_data_connection, Piece(torrent=HASH, piece=1, data=b"x"), {"data": b"x"}, {"data": b""}),
+]
+
+
+@pytest.mark.parametrize(("decode", "message", "at", "over"), BEYOND)
+def test_caps_hold_at_the_limit_and_one_over(
+    decode: Any, message: Message, at: dict[str, Any], over: dict[str, Any]
+) -> None:
+    raw = msgspec.to_builtins(message, builtin_types=(bytes,))
+    decode(codec.encode(raw | at))
+    with pytest.raises(DecodeError):
+        decode(codec.encode(raw | over))
+
+
+def test_the_largest_messages_fit_into_their_channels() -> None:
+    longest = msgspec.structs.replace(
+        REPORT,
+        patch_id=ASTRAL * 64,
+        version=ASTRAL * 64,
+        error=ASTRAL * 400,
+        install="not_applicable",
+        install_reason=ASTRAL * 400,
+        bytes_from_origin=1 << 50,
+        seconds=1e10,
+    )
+    answer = DiagnosisAnswer(label=ASTRAL * 80, applies=False, needed=None, reason=ASTRAL * 400)
+    diagnosis = Diagnosis(template=ASTRAL * 64, answers=(answer,) * messages.MAX_TEMPLATE_ITEMS)
+    peer = SitePeer(endpoint_id="a" * 26, address="a" * 45, port=65_535)
+    piece = Piece(torrent=HASH, piece=messages.MAX_PIECES - 1, data=bytes(messages.MAX_PIECE_BYTES))
+    control = [
+        Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT),
+        SitePeers(peers=[peer] * 200),
+        diagnosis,
+    ]
+    assert all(len(messages.encode_message(m)) <= messages.MAX_CONTROL_FRAME_BYTES for m in control)
+    assert len(messages.encode_message(piece)) <= messages.MAX_DATA_FRAME_BYTES

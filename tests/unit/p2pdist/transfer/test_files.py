@@ -1,0 +1,90 @@
+"""`p2pdist.transfer.files`: proofs, publication and records on a real disk."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import trio
+
+from p2pdist.transfer import files
+from p2pdist.transfer.states import TransferRecord
+
+
+def record(version: str) -> TransferRecord:
+    return TransferRecord(
+        patch_id="openssl",
+        version=version,
+        sha256="a" * 64,
+        torrent_hash="b" * 64,
+        first_seen_at=1.0,
+        verified_at=None,
+        verified_mtime_ns=None,
+        bytes_from_origin=1,
+        bytes_from_peers=2,
+        bytes_wasted=3,
+    )
+
+
+async def test_proof_is_the_sha256_of_the_whole_file(tmp_path: Path) -> None:
+    data = os.urandom(3 * files.HASH_CHUNK_BYTES + 17)
+    path = tmp_path / "payload"
+    path.write_bytes(data)
+    proof = await files.hash_file(path)
+    assert (proof.sha256, proof.length_bytes) == (hashlib.sha256(data).hexdigest(), len(data))
+    assert await files.unchanged_since(path, length_bytes=len(data), mtime_ns=proof.mtime_ns)
+
+
+async def test_any_later_write_ends_the_proof(tmp_path: Path) -> None:
+    path = tmp_path / "payload"
+    path.write_bytes(b"good")
+    os.utime(path, ns=(0, 1))
+    proof = await files.hash_file(path)
+    path.write_bytes(b"evil")
+    assert not await files.unchanged_since(path, length_bytes=4, mtime_ns=proof.mtime_ns)
+    path.unlink()
+    assert not await files.unchanged_since(path, length_bytes=4, mtime_ns=proof.mtime_ns)
+
+
+async def test_hashing_can_be_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "payload"
+    with path.open("wb") as file:
+        file.truncate(1 << 32)  # sparse: seconds to hash, nothing on disk
+    with trio.fail_after(2), trio.move_on_after(0.05) as scope:
+        await files.hash_file(path)
+    assert scope.cancelled_caught
+
+
+async def test_published_file_shares_its_bytes_with_the_cache(tmp_path: Path) -> None:
+    cached = tmp_path / "cache"
+    cached.write_bytes(b"payload")
+    place = tmp_path / "patches" / "openssl" / "3.0.17" / "openssl.deb"
+    await files.publish_verified(cached, place)
+    await files.publish_verified(cached, place)  # again, after a restart
+    assert place.read_bytes() == b"payload"
+    assert place.stat().st_ino == cached.stat().st_ino
+    assert [entry.name for entry in place.parent.iterdir()] == ["openssl.deb"]
+
+
+async def test_removal_takes_the_empty_directories_and_leaves_other_versions(tmp_path: Path) -> None:
+    cached = tmp_path / "cache"
+    cached.write_bytes(b"payload")
+    old, new = (tmp_path / "patches" / "openssl" / version / "openssl.deb" for version in ("1", "2"))
+    await files.publish_verified(cached, old)
+    await files.publish_verified(cached, new)
+    await files.remove_verified(old)
+    assert not old.parent.exists()
+    assert new.exists()
+    await files.remove_verified(new)
+    await files.remove_verified(new)
+    assert not (tmp_path / "patches" / "openssl").exists()
+
+
+async def test_records_survive_and_damage_to_them_costs_only_memory(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "transfers.msgpack"
+    assert await files.load_records(path) == []
+    await files.save_records(path, [record("1"), record("2")])
+    assert await files.load_records(path) == [record("1"), record("2")]
+    damaged = bytearray(path.read_bytes())
+    damaged[0] ^= 0xFF
+    path.write_bytes(damaged)
+    assert await files.load_records(path) == []

@@ -1,0 +1,83 @@
+"""`p2pdist.transfer.states`: the state table is complete and leads where it should."""
+
+import typing
+
+import pytest
+
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchState
+from p2pdist.transfer.states import (
+    LAN_STALL_SECONDS,
+    TRANSITIONS,
+    LanActivity,
+    TransferEvent,
+    TransferRecord,
+    next_state,
+    report_of,
+    seconds_taken,
+)
+
+STATES = typing.get_args(PatchState)
+
+
+def record(**changes: typing.Any) -> TransferRecord:
+    fields: dict[str, typing.Any] = {
+        "patch_id": "openssl",
+        "version": "3.0.17",
+        "sha256": "a" * 64,
+        "torrent_hash": "b" * 64,
+        "first_seen_at": 1_000.0,
+        "verified_at": None,
+        "verified_mtime_ns": None,
+        "bytes_from_origin": 10,
+        "bytes_from_peers": 20,
+        "bytes_wasted": 0,
+    }
+    return TransferRecord(**(fields | changes))
+
+
+def test_every_state_and_event_is_in_the_table() -> None:
+    assert {state for state, _ in TRANSITIONS} == set(STATES)
+    assert {event for _, event in TRANSITIONS} == set(TransferEvent)
+    assert set(TRANSITIONS.values()) == set(STATES)
+
+
+def test_verified_can_be_reached_from_every_state() -> None:
+    reaches = {"verified"}
+    for _ in STATES:
+        reaches |= {state for (state, _), to in TRANSITIONS.items() if to in reaches}
+    assert reaches == set(STATES)
+
+
+def test_only_a_proof_of_the_whole_file_verifies() -> None:
+    into_verified = [(state, event) for (state, event), to in TRANSITIONS.items() if to == "verified"]
+    assert into_verified == [("verifying", TransferEvent.PROVEN)]
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("event", list(TransferEvent))
+def test_a_step_that_is_not_in_the_table_raises(state: PatchState, event: TransferEvent) -> None:
+    if (state, event) in TRANSITIONS:
+        assert next_state(state, event) == TRANSITIONS[state, event]
+    else:
+        with pytest.raises(ValueError, match="cannot take"):
+            next_state(state, event)
+
+
+def test_lan_stalls_when_nothing_came_for_long_enough() -> None:
+    activity = LanActivity(bytes_from_peers=100, changed_at=50.0)
+    assert not activity.observe(100, 60.0).stalled(50.0 + LAN_STALL_SECONDS - 0.1)
+    assert activity.observe(100, 60.0).stalled(50.0 + LAN_STALL_SECONDS)
+    assert not activity.observe(101, 60.0).stalled(50.0 + LAN_STALL_SECONDS)
+
+
+def test_seconds_run_until_verified_and_are_never_negative() -> None:
+    assert seconds_taken(record(), 1_012.5) == 12.5
+    assert seconds_taken(record(verified_at=1_007.0), 1_012.5) == 7.0
+    assert seconds_taken(record(), 900.0) == 0.0, "a clock that was set back"
+
+
+def test_report_fits_the_message_whatever_the_error_says() -> None:
+    report = report_of(record(), "failed", 1.7, "x" * 10_000, 1_001.0)
+    assert report.progress == 1.0
+    assert len(report.error) == MAX_TEXT_CHARS
+    assert (report.bytes_from_origin, report.bytes_from_peers, report.seconds) == (10, 20, 1.0)

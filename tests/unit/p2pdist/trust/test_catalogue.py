@@ -1,0 +1,222 @@
+"""Reading the catalogue: one bad patch never holds up the others."""
+
+from collections.abc import Callable, Collection
+
+import pytest
+from msgspec.structs import replace
+
+from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
+from p2pdist.shared.manifest.documents import (
+    Manifest,
+    Payload,
+    RolloutEntry,
+    Rollouts,
+    encode_manifest,
+    manifest_target,
+    torrent_target,
+)
+from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, TemplateItem, encode_template, template_target
+from p2pdist.trust.catalogue import (
+    DocumentError,
+    Held,
+    ReadPatches,
+    first_payload,
+    read_catalogue,
+    read_patches,
+    read_profile,
+    read_templates,
+)
+from p2pdist.trust.suitability import Choice
+
+HASH = "ab" * 32
+JAPANESE = "cd" * 32
+
+
+def path_of(name: str) -> str:
+    return manifest_target(PatchId(name), PatchVersion("1"))
+
+
+def entry(name: str, sequence: int) -> RolloutEntry:
+    return RolloutEntry(patch_id=name, version="1", sequence=sequence)
+
+
+def documents(*names: str, supersedes: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """Of each patch, with an English and a Japanese file; the last one supersedes others."""
+    found: dict[str, bytes] = {torrent_target(TorrentHash(HASH)): b"torrent"}
+    found[torrent_target(TorrentHash(JAPANESE))] = b"torrent ja"
+    for name in names:
+        payload = Payload(file_name="f", length_bytes=1, sha256=HASH, torrent_hash=HASH)
+        manifest = Manifest(
+            format=1,
+            patch_id=name,
+            version="1",
+            title="",
+            severity="low",
+            cvss=None,
+            published_at=0,
+            payloads=[payload, replace(payload, torrent_hash=JAPANESE, language="ja")],
+            supersedes=supersedes if name == names[-1] else (),
+        )
+        found[path_of(name)] = encode_manifest(manifest)
+    return found
+
+
+def read_all(
+    found: dict[str, bytes],
+    *entries: RolloutEntry,
+    choose: Callable[[Manifest], Choice] = first_payload,
+    held: Collection[Held] = (),
+    max_bytes: int = 10_000,
+) -> ReadPatches:
+    def get(path: str, cap: int) -> bytes:
+        if path not in found:
+            raise DocumentError("missing")
+        if len(found[path]) > cap:
+            raise DocumentError("too large")
+        return found[path]
+
+    rollouts = Rollouts(format=1, entries=list(entries))
+    return read_patches(rollouts, get, choose=choose, held=held, max_bytes=max_bytes)
+
+
+def read(found: dict[str, bytes], *entries: RolloutEntry, max_bytes: int = 10_000) -> tuple[list[str], list[str]]:
+    got = read_all(found, *entries, max_bytes=max_bytes)
+    assert got.not_applicable == ()
+    return [p.entry.patch_id for p in got.patches], [f"{r.entry.patch_id}: {r.reason}" for r in got.refused]
+
+
+def never(manifest: Manifest) -> Choice:
+    return Choice(None, f"{manifest.patch_id} is not for you")
+
+
+def test_patches_come_by_sequence() -> None:
+    assert read(documents("a", "b"), entry("a", 2), entry("b", 1)) == (["b", "a"], [])
+
+
+def test_a_missing_manifest_refuses_that_patch_alone() -> None:
+    assert read(documents("b"), entry("a", 1), entry("b", 2)) == (["b"], ["a: missing"])
+
+
+def test_a_manifest_of_another_patch_is_refused() -> None:
+    found = documents("a", "b")
+    found[path_of("a")] = found[path_of("b")]
+    taken, refused = read(found, entry("a", 1), entry("b", 2))
+    assert taken == ["b"]
+    assert "is the manifest of b@1" in refused[0]
+
+
+def test_a_damaged_manifest_is_refused() -> None:
+    taken, refused = read({**documents("a", "b"), path_of("a"): b"\xc1"}, entry("a", 1), entry("b", 2))
+    assert taken == ["b"]
+    assert len(refused) == 1
+
+
+def test_a_patch_that_is_rolled_out_twice_is_taken_once() -> None:
+    assert read(documents("a"), entry("a", 1), entry("a", 2)) == (["a"], ["a: it is rolled out twice"])
+
+
+@pytest.mark.parametrize(("spare", "count"), [(0, 2), (-1, 1)])
+def test_the_cap_on_all_documents_holds(spare: int, count: int) -> None:
+    found = documents("a", "b")
+    size = 2 * len(b"torrent") + sum(len(found[path_of(name)]) for name in ("a", "b"))
+    taken, refused = read(found, entry("a", 1), entry("b", 2), max_bytes=size + spare)
+    assert (len(taken), len(refused)) == (count, 2 - count)
+
+
+@pytest.mark.parametrize("content", [b"junk", b"", None], ids=["junk", "empty", "cannot be had"])
+def test_profile_that_cannot_be_used_is_none_and_holds_up_nothing(content: bytes | None) -> None:
+    def get(_path: str, _cap: int) -> bytes:
+        if content is None:
+            raise DocumentError("gone")
+        return content
+
+    assert read_profile(SiteName("oslo"), lambda _: True, get) is None
+    assert read_profile(None, lambda _: True, get) is None
+    assert read_profile(SiteName("oslo"), lambda _: False, get) is None
+
+
+def test_the_chosen_payload_comes_with_its_torrent() -> None:
+    got = read_all(documents("a"), entry("a", 1), choose=lambda manifest: Choice(manifest.payloads[1], ""))
+    assert [(p.payload.torrent_hash, p.torrent) for p in got.patches] == [(JAPANESE, b"torrent ja")]
+
+
+def test_what_is_not_for_this_pc_is_named_with_the_reason_and_its_torrent_is_not_read() -> None:
+    found = documents("a", "b")
+    del found[torrent_target(TorrentHash(HASH))]
+    got = read_all(found, entry("b", 2), entry("a", 1), choose=never)
+    assert (got.patches, got.refused) == ((), ())
+    assert [(n.entry.patch_id, n.manifest.patch_id, n.reason, n.shared) for n in got.not_applicable] == [
+        ("a", "a", "a is not for you", None),
+        ("b", "b", "b is not for you", None),
+    ]
+
+
+def test_bytes_that_are_here_go_on_being_shared() -> None:
+    got = read_all(documents("a", "b"), entry("a", 1), entry("b", 2), choose=never, held={("a", "1", JAPANESE)})
+    first, second = got.not_applicable
+    assert first.shared is not None
+    assert (first.shared.payload.torrent_hash, first.shared.torrent) == (JAPANESE, b"torrent ja")
+    assert second.shared is None, "the same bytes under another name were never this patch's"
+
+
+def test_bytes_of_another_version_are_no_reason_to_fetch() -> None:
+    (skipped,) = read_all(documents("a"), entry("a", 1), choose=never, held={("a", "0", HASH)}).not_applicable
+    assert skipped.shared is None
+
+
+@pytest.mark.parametrize("relation", ["a", "a@1", "a@2"])
+@pytest.mark.parametrize("newer", ["for this PC", "installed", "not for this PC"])
+def test_superseded_bytes_are_shared_no_longer(relation: str, newer: str) -> None:
+    def choose(manifest: Manifest) -> Choice:
+        return first_payload(manifest) if (manifest.patch_id, newer) == ("b", "for this PC") else never(manifest)
+
+    held = {("a", "1", HASH)} | ({("b", "1", HASH)} if newer == "installed" else set())
+    found = documents("a", "b", supersedes=(relation,))
+    got = read_all(found, entry("a", 1), entry("b", 2), choose=choose, held=held)
+    kept = relation == "a@2" or newer == "not for this PC"
+    assert (got.not_applicable[0].shared is not None) is kept
+
+
+def test_manifests_of_what_is_not_for_this_pc_count_towards_the_cap() -> None:
+    found = documents("a", "b")
+    size = len(found[path_of("a")])
+    got = read_all(found, entry("a", 1), entry("b", 2), choose=never, max_bytes=2 * size - 1)
+    assert [n.entry.patch_id for n in got.not_applicable] == ["a"]
+    assert [r.reason for r in got.refused] == ["too large"]
+
+
+def test_a_repository_without_rollouts_is_empty_and_one_whose_rollouts_cannot_be_had_an_error() -> None:
+    def get(_path: str, _cap: int) -> bytes:
+        raise DocumentError("gone")
+
+    empty = read_catalogue(lambda _: False, get, site=None, choose=first_payload, held=())
+    assert (empty.patches, empty.refused, empty.not_applicable, empty.wanted()) == ((), (), (), {})
+    with pytest.raises(DocumentError, match="gone"):
+        read_catalogue(lambda _: True, get, site=None, choose=first_payload, held=())
+
+
+def template(name: str) -> bytes:
+    item = TemplateItem(label="kiosks", expression='"kiosk" in tags')
+    return encode_template(Template(format=1, name=name, title="", items=(item,)))
+
+
+def test_one_bad_template_never_holds_up_the_others() -> None:
+    found = {
+        template_target(name): content
+        for name, content in {"b": template("b"), "a": template("a"), "junk": b"junk", "other": template("a")}.items()
+    }
+
+    def get(path: str, cap: int) -> bytes:
+        if path not in found:
+            raise DocumentError("not signed")
+        assert cap >= len(found[path])
+        return found[path]
+
+    names = [*found, template_target("gone")]
+    assert [one.name for one in read_templates(names, get)] == ["a", "b"]
+
+
+def test_no_more_templates_than_the_cap() -> None:
+    targets = [template_target(f"t{n:03}") for n in range(MAX_TEMPLATES + 10)]
+    taken = read_templates(targets, lambda path, _: template(path.rpartition("/")[2]))
+    assert [one.name for one in taken] == [f"t{n:03}" for n in range(MAX_TEMPLATES)]

@@ -1,0 +1,279 @@
+"""The trust store against an in-memory repository: what it accepts, keeps and reuses."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import trio
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.trust import store as trust_store
+from p2pdist.trust.catalogue import first_payload
+from p2pdist.trust.store import TrustError, TrustStore, check_root
+from p2pdist.trust.suitability import Choice
+
+NOW = 1_800_000_000.0
+DAY = 86_400.0
+
+
+@pytest.fixture
+def repository(tuf_simulator: ModuleType) -> Any:
+    simulator = tuf_simulator.RepositorySimulator()
+    simulator.add_patch("alpha")
+    simulator.publish()
+    return simulator
+
+
+@pytest.fixture
+def new_store(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> Callable[[], TrustStore]:
+    """Return a maker of stores over one directory: a second one is a restarted daemon."""
+    return lambda: TrustStore(
+        tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=repository
+    )
+
+
+async def test_an_empty_repository_is_an_empty_catalogue(tuf_simulator: ModuleType, tmp_path: Path) -> None:
+    repository = tuf_simulator.RepositorySimulator()
+    store = TrustStore(tmp_path, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=repository)
+    catalogue = await store.refresh(NOW)
+    assert (catalogue.patches, catalogue.refused, catalogue.stale) == ((), (), "")
+
+
+async def test_a_catalogue_without_a_rollouts_document_is_empty(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    repository.targets["rollouts"].signed.targets.clear()
+    repository.sign_targets("rollouts")
+    repository.sign_snapshot()
+    repository.sign_timestamp()
+    assert (await new_store().refresh(NOW)).patches == ()
+
+
+async def test_published_patches_arrive_by_sequence(repository: Any, new_store: Callable[[], TrustStore]) -> None:
+    repository.add_patch("beta")
+    repository.publish()
+    catalogue = await new_store().refresh(NOW)
+    assert [patch.manifest.patch_id for patch in catalogue.patches] == ["alpha", "beta"]
+    assert catalogue.patches[1].torrent == b"torrent of beta"
+    assert catalogue.timestamp_version == repository.timestamp.signed.version
+
+
+async def test_no_torrent_of_a_patch_that_is_not_for_this_pc_is_downloaded_unless_it_has_bytes_of_it(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    digest = repository.add_patch("beta")
+    repository.publish()
+    store = new_store()
+    store.choose = lambda manifest: first_payload(manifest) if manifest.patch_id == "alpha" else Choice(None, "no")
+    catalogue = await store.refresh(NOW)
+    assert [patch.manifest.patch_id for patch in catalogue.patches] == ["alpha"]
+    assert [(skipped.entry.patch_id, skipped.reason, skipped.shared) for skipped in catalogue.not_applicable] == [
+        ("beta", "no", None)
+    ]
+    assert not any(path.endswith(f"{digest}.torrent") for path in repository.requests)
+    store.held = {("beta", "1", digest)}
+    (skipped,) = (await store.refresh(NOW)).not_applicable
+    assert skipped.shared is not None
+    assert skipped.shared.torrent == b"torrent of beta"
+
+
+async def test_a_second_refresh_downloads_nothing_but_the_timestamp(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    store = new_store()
+    first = await store.refresh(NOW)
+    repository.requests.clear()
+    assert await store.refresh(NOW + 60) == first
+    assert repository.requests == ["/tuf/metadata/2.root.json", "/tuf/metadata/timestamp.json"]
+
+
+async def test_after_a_new_patch_only_what_is_new_is_downloaded(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    store = new_store()
+    await store.refresh(NOW)
+    repository.add_patch("beta")
+    repository.publish()
+    repository.requests.clear()
+    assert len((await new_store().refresh(NOW)).patches) == 2
+    assert [path for path in repository.requests if "alpha" in path] == []
+    assert not any(path.endswith("targets.json") for path in repository.requests)
+
+
+async def test_documents_of_withdrawn_patches_are_deleted(
+    repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path
+) -> None:
+    await new_store().refresh(NOW)
+    repository.entries.clear()
+    repository.publish()
+    assert (await new_store().refresh(NOW)).patches == ()
+    assert len(list((tmp_path / "trust").glob("*/targets/*"))) == 1  # the rollouts document
+
+
+async def test_without_a_server_the_last_catalogue_is_loaded(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    accepted = await new_store().refresh(NOW)
+    repository.down = True
+    repository.requests.clear()
+    assert await new_store().load_cached(NOW + DAY) == accepted
+    assert repository.requests == []
+
+
+async def test_expired_metadata_keeps_what_was_accepted_and_says_so(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    accepted = await new_store().refresh(NOW)
+    cached = await new_store().load_cached(NOW + 30 * DAY)
+    assert cached is not None
+    assert cached.patches == accepted.patches
+    assert "expired 20 days ago" in cached.stale
+
+
+async def test_nothing_is_cached_before_the_first_refresh(new_store: Callable[[], TrustStore]) -> None:
+    assert await new_store().load_cached(NOW) is None
+
+
+async def test_a_refresh_that_breaks_off_leaves_the_accepted_state(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    accepted = await new_store().refresh(NOW)
+    repository.add_patch("beta")
+    repository.publish()
+    whole = repository.backup()
+    repository.status_of["/tuf/metadata/4.rollouts.json"] = 500
+    with pytest.raises(TrustError) as caught:
+        await new_store().refresh(NOW)
+    assert caught.value.kind == "unreachable"
+    assert "HTTP 500" in caught.value.message
+    assert await new_store().load_cached(NOW) == accepted
+    repository.status_of.clear()
+    repository.files = whole
+    assert len((await new_store().refresh(NOW)).patches) == 2
+
+
+async def test_an_unreachable_server_is_named(repository: Any, new_store: Callable[[], TrustStore]) -> None:
+    repository.down = True
+    with pytest.raises(TrustError) as caught:
+        await new_store().refresh(NOW)
+    assert caught.value.kind == "unreachable"
+    assert caught.value.exit_code == ExitCode.UNREACHABLE
+    assert "127.0.0.1:8443" in caught.value.message
+
+
+async def test_the_files_are_for_their_owner_alone(new_store: Callable[[], TrustStore], tmp_path: Path) -> None:
+    await new_store().refresh(NOW)
+    for path in (tmp_path / "trust").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) in {0o600, 0o700}, path
+
+
+async def test_work_directories_of_a_killed_process_are_removed(
+    new_store: Callable[[], TrustStore], tmp_path: Path
+) -> None:
+    await new_store().refresh(NOW)
+    (files,) = (tmp_path / "trust").iterdir()
+    (files / "work-killed").mkdir()
+    await new_store().load_cached(NOW)
+    assert sorted(path.name for path in files.iterdir()) == ["accepted", "floor", "targets"]
+
+
+async def test_the_floor_is_durable_before_the_catalogue_is_handed_out(
+    new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    real = durable_files.write_file
+
+    def noting(path: Path, *arguments: Any, **options: Any) -> None:
+        real(path, *arguments, **options)
+        written.append(path.name)
+
+    monkeypatch.setattr(durable_files, "write_file", noting)
+    await new_store().refresh(NOW)
+    assert written[-2:] == ["accepted", "floor"]
+
+
+@pytest.mark.parametrize("nth", range(5))
+async def test_a_full_disk_is_an_error_of_its_own_and_leaves_the_accepted_state(
+    repository: Any, new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    accepted = await new_store().refresh(NOW)
+    repository.add_patch("beta")
+    repository.publish()
+    real, calls = os.fsync, iter(range(1_000))
+
+    def full(descriptor: int) -> None:
+        if next(calls) >= nth:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(UserError) as caught:
+            await new_store().refresh(NOW)
+    assert caught.value.exit_code == ExitCode.STORAGE
+    assert "No space left" in caught.value.message
+    cached = await new_store().load_cached(NOW)
+    assert cached is not None
+    assert cached.patches[:1] == accepted.patches
+    assert len((await new_store().refresh(NOW)).patches) == 2
+
+
+async def test_a_cancelled_refresh_ends_at_once_and_accepts_nothing(
+    tuf_simulator: ModuleType, repository: Any, tmp_path: Path
+) -> None:
+    asked = trio.Event()
+
+    class Silent:
+        async def get(self, url: str, *, max_bytes: int) -> Any:
+            asked.set()
+            await trio.sleep_forever()
+
+    store = TrustStore(tmp_path, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=Silent())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.refresh, NOW)
+        await asked.wait()
+        nursery.cancel_scope.cancel()
+    assert await store.load_cached(NOW) is None
+
+
+async def test_a_refresh_has_a_deadline(
+    tuf_simulator: ModuleType, repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent:
+        async def get(self, url: str, *, max_bytes: int) -> Any:
+            await trio.sleep_forever()
+
+    monkeypatch.setattr(trust_store, "REFRESH_SECONDS", 0.05)
+    store = TrustStore(tmp_path, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=Silent())
+    with pytest.raises(TrustError) as caught:
+        await store.refresh(NOW)
+    assert caught.value.kind == "unreachable"
+
+
+async def test_another_trust_root_starts_anew_and_leaves_the_first_floor(
+    tuf_simulator: ModuleType, repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path
+) -> None:
+    for _ in range(5):
+        repository.publish()
+    accepted = await new_store().refresh(NOW)
+    other = tuf_simulator.RepositorySimulator()
+    store = TrustStore(tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=other.first_root, http=other)
+    assert (await store.refresh(NOW)).patches == ()
+    assert await new_store().load_cached(NOW) == accepted
+
+
+def test_a_trust_root_is_checked_before_it_is_kept(repository: Any) -> None:
+    check_root(repository.first_root)
+    tampered = repository.first_root.replace(b'"version":1}', b'"version":2}')
+    timestamp = repository.files["/tuf/metadata/timestamp.json"]
+    for bad in (b"", b"{}", b"\xff", tampered, timestamp, b" " * (trust_store.MAX_ROOT_BYTES + 1)):
+        assert bad != repository.first_root
+        with pytest.raises(TrustError) as caught:
+            check_root(bad)
+        assert caught.value.kind == "malformed"

@@ -1,0 +1,184 @@
+"""`seed-server publish` with a recipe or its options, and `lint`, as a person runs them."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from p2pdist.shared.console import run_command_line
+from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.recipe import (
+    CommandCheck,
+    DebInstall,
+    HealthCheck,
+    MsiInstall,
+    PackageCheck,
+    ScheduleRules,
+    ScriptInstall,
+    UnitCheck,
+)
+from seed_server.commands.main import seed_server
+from seed_server.initialising import initialise
+from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.signing.repository import Repository
+
+RECIPE = """\
+patch_id = "acme"
+version = "2.1"
+title = "Acme"
+applies_to = 'os.family == "debian"'
+[[payload]]
+file = "acme.deb"
+[[payload]]
+file = "acme-ja.deb"
+language = "ja"
+[install]
+kind = "deb"
+package = "acme"
+[health]
+checks = [{ kind = "unit", unit = "acme.service" }]
+[schedule]
+windows = ["22:00-05:00"]
+deadline = 2130-01-01T00:00:00
+"""
+
+
+class Shell:
+    """An initialised home, and a folder with a recipe elsewhere."""
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = ServerHome(directory / "home")
+        initialise(self.home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=1_900_000_000.0)
+        self.folder = directory / "recipes"
+        self.folder.mkdir()
+        for name in ("acme.deb", "acme-ja.deb", "other.deb"):
+            (self.folder / name).write_bytes(name.encode())
+        self.recipe = self.folder / "acme.toml"
+        self.recipe.write_text(RECIPE)
+        self._capture = capture
+        self._monkeypatch = monkeypatch
+        monkeypatch.setenv("SEED_SERVER_HOME", str(self.home.root))
+        monkeypatch.setattr("seed_server.commands.recipe_commands._warn_of_expiry", lambda _: None)
+
+    def __call__(self, *arguments: object, code: int = 0) -> str:
+        """Return what the command printed; where it failed, with standard error."""
+        self._monkeypatch.setattr(sys, "argv", ["seed-server", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            run_command_line(seed_server)
+        output, errors = self._capture.readouterr()
+        assert (ended.value.code or 0) == code, errors
+        return output + errors if code else output
+
+    def manifests(self) -> list[Manifest]:
+        return Repository.open(self.home, load_settings(self.home)).manifests()
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(tmp_path, capsys, monkeypatch)
+
+
+def test_a_recipe_is_published_with_all_its_files(shell: Shell) -> None:
+    printed = shell("publish", "--recipe", shell.recipe)
+    assert "Published acme 2.1: 2 files" in printed
+    assert "any other: acme.deb, 8 B" in printed
+    assert "ja: acme-ja.deb, 11 B" in printed
+    (manifest,) = shell.manifests()
+    assert [(payload.file_name, payload.language) for payload in manifest.payloads] == [
+        ("acme.deb", ""),
+        ("acme-ja.deb", "ja"),
+    ]
+    assert (manifest.title, manifest.install) == ("Acme", DebInstall(package="acme"))
+    assert manifest.schedule == ScheduleRules(windows=("22:00-05:00",), deadline="2130-01-01T00:00:00")
+    (patch,) = json.loads(shell("status", "--json"))["patches"]
+    assert [payload["file_name"] for payload in patch["payloads"]] == ["acme.deb", "acme-ja.deb"]
+
+
+def test_options_say_what_a_recipe_would(shell: Shell) -> None:
+    facts = json.loads(
+        shell(
+            *("publish", shell.folder / "acme.deb", "--patch-id", "acme", "--version", "2.1", "--json"),
+            *("--applies-to", 'os.family == "debian"', "--install", "script", "--interpreter", "sh"),
+            *("--argument", "-x", "--argument", "a b", "--detect", "package acme >= 2.1"),
+            *("--health", "unit acme.service", "--health", "command /usr/bin/acme -V => 2.1"),
+            *("--window", "mon-fri 22:00-05:00", "--window", "sun 01:00-02:00", "--deadline", "2130-01-01T18:00"),
+            *("--emergency", "--supersedes", "old", "--supersedes", "older@1", "--conflicts", "beta"),
+        )
+    )
+    assert [payload["file_name"] for payload in facts["payloads"]] == ["acme.deb"]
+    (manifest,) = shell.manifests()
+    assert manifest.applies_to == 'os.family == "debian"'
+    assert manifest.install == ScriptInstall(interpreter="sh", arguments=("-x", "a b"))
+    assert manifest.detect == (PackageCheck(name="acme", at_least="2.1"),)
+    assert manifest.health == HealthCheck(
+        checks=(UnitCheck(unit="acme.service"), CommandCheck(command=("/usr/bin/acme", "-V"), output="2.1"))
+    )
+    assert manifest.schedule == ScheduleRules(
+        windows=("mon-fri 22:00-05:00", "sun 01:00-02:00"), deadline="2130-01-01T18:00", emergency=True
+    )
+    assert (manifest.supersedes, manifest.conflicts) == (("old", "older@1"), ("beta",))
+
+
+def test_an_option_beside_a_recipe_counts_first(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.recipe.write_text(RECIPE.replace('[[payload]]\nfile = "acme-ja.deb"\nlanguage = "ja"\n', ""))
+    monkeypatch.chdir(shell.folder.parent)
+    code = "{6A3F1C9E-52B7-4D0E-9C41-7F0B8D2E6A15}"
+    shell(
+        *("publish", "recipes/other.deb", "--recipe", "recipes/acme.toml", "--version", "2.2"),
+        *("--install", "msi", "--product-code", code, "--detect", "package Acme >= 2.2"),
+    )
+    (manifest,) = shell.manifests()
+    assert (manifest.name, manifest.title) == ("acme@2.2", "Acme")
+    assert manifest.payloads[0].file_name == "other.deb"
+    assert manifest.install == MsiInstall(product_code=code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), ExitCode.USAGE, "FILE is missing; give it, or a --recipe"),
+        (("acme.deb",), ExitCode.USAGE, "--patch-id is missing"),
+        (("other.deb", "--recipe", "acme.toml"), ExitCode.USAGE, "names 2 files"),
+        (("--recipe", "acme.toml", "--health", "acme"), ExitCode.USAGE, "is no check"),
+        (("--recipe", "acme.toml", "--install", "rpm"), ExitCode.USAGE, "--install rpm needs --package"),
+        (("--recipe", "acme.toml", "--window", "never"), ExitCode.BAD_INPUT, "'never' is no window"),
+        (("--recipe", "acme.toml", "--requires", "base"), ExitCode.BAD_INPUT, "requires base, which is not published"),
+        (("--recipe", "acme.toml", "--applies-to", "arch == 1"), ExitCode.BAD_INPUT, "    arch == 1\n    ^"),
+        (("--recipe", "none.toml"), ExitCode.BAD_INPUT, "Cannot read recipe none.toml"),
+    ],
+)
+def test_publish_refuses(
+    shell: Shell, arguments: tuple[str, ...], code: ExitCode, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shell.folder)
+    assert words in shell("publish", *arguments, code=code)
+    assert shell.manifests() == []
+    assert not list(shell.home.content.iterdir())
+
+
+def test_lint_of_a_good_recipe(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEED_SERVER_HOME")  # it needs none
+    assert shell("lint", shell.recipe) == f"{shell.recipe} can be published.\n"
+    shell.recipe.write_text(RECIPE.replace("2130", "2020"))
+    printed = shell("lint", shell.recipe)
+    assert f"{shell.recipe}, line 17: warning: schedule, deadline: 2020-01-01T00:00:00 is over" in printed
+    assert "can be published, with 1 warning." in printed
+    facts = json.loads(shell("lint", shell.recipe, "--json"))
+    assert facts["valid"] is True
+    assert [(one["level"], one["line"], one["where"]) for one in facts["findings"]] == [
+        ("warning", 17, "schedule, deadline")
+    ]
+
+
+def test_lint_of_a_wrong_recipe(shell: Shell) -> None:
+    shell.recipe.write_text(RECIPE.replace("os.family", "os.famly").replace("acme-ja", "none"))
+    printed = shell("lint", shell.recipe, code=ExitCode.BAD_INPUT)
+    assert f"{shell.recipe}, line 4, column 15: error: applies_to: column 1: there is no fact 'os.famly'" in printed
+    assert '    os.famly == "debian"\n    ^' in printed
+    assert "line 7: error: payload 2: There is no file" in printed
+    assert "cannot be published: 2 errors." in printed
+    printed = shell("lint", shell.recipe, "--json", code=ExitCode.BAD_INPUT)
+    facts = json.JSONDecoder().raw_decode(printed)[0]
+    assert (facts["valid"], len(facts["findings"]), facts["findings"][0]["column"]) == (False, 2, 15)

@@ -1,0 +1,83 @@
+"""`seed-server sites`: from the database to what people and scripts read."""
+
+import io
+import json
+from pathlib import Path
+
+import msgspec
+from click.testing import CliRunner
+from rich.console import Console, Group
+
+from bandwidth.pictures.terminal import LOOKS_KEPT
+from seed_server.commands.main import seed_server
+from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, as_text, site_views
+from seed_server.initialising import initialise
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.store.database import Database, PatchRow, SiteLimitRow
+
+LIMIT = SiteLimitRow(
+    site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
+    state="scavenge", reason="policy ceiling: window 'office'", seconds={"ramping up": 1.5, "policy ceiling": 90.0},
+    yield_seconds=12.0, sending_seconds=91.5,
+)  # fmt: skip
+QUIET = SiteLimitRow(
+    site="bergen", at=1.0, active=False, endpoints=2, fetchers=0, rate=64_000, capacity=None, configured=False,
+    state="learn", reason="learning the line", seconds={}, yield_seconds=0.0, sending_seconds=0.0,
+)  # fmt: skip
+PATCH = PatchRow(
+    patch_id="office", version="1.0", title="", severity="low", cvss=None, file_name="a.bin", sha256="a" * 64,
+    length_bytes=1_000_000, torrent_hash="b" * 64, piece_length_bytes=1 << 18, piece_count=4, sequence=1,
+    published_at=0.0,
+)  # fmt: skip
+WAN = {("oslo", "b" * 64): 1_010_000, ("oslo", "c" * 64): 5}
+
+
+def test_joins_limit_and_bytes_with_the_active_first() -> None:
+    oslo, bergen = site_views([QUIET, LIMIT], [PATCH], WAN)
+    assert (oslo.as_json()["rate"], oslo.as_json()["origin_ratio"]) == (2_400_000, 1.01)
+    assert oslo.as_json()["capacity_is"] == "configured"
+    assert (bergen.as_json()["rate"], bergen.as_json()["origin_ratio"]) == (0, None)
+    assert bergen.as_json()["capacity_is"] == "unknown"
+
+
+def test_people_read_rate_reason_and_times() -> None:
+    console = Console(width=240, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(as_text(site_views([LIMIT, QUIET], [PATCH], WAN), serving=True))
+    text = console.export_text()
+    console.file.close()
+    for words in ("19.2 Mbit/s", "20 Mbit/s", "window 'office'", "1 of 8", "1.010", "12", "policy ceiling", "quiet"):
+        assert words in text
+
+
+def test_who_watches_sees_the_busiest_sites_and_how_they_end() -> None:
+    def titles(charts: SiteCharts, *limits: SiteLimitRow) -> list[str]:
+        console = Console(width=40, record=True, file=io.StringIO())
+        console.print(Group(*charts.of(site_views(list(limits), [], {}))))
+        return [line for line in console.export_text().splitlines() if line.isalpha()]
+
+    charts = SiteCharts()
+    sites = [msgspec.structs.replace(LIMIT, site=name, rate=1_000 * n) for n, name in enumerate("abcd", 1)]
+    assert titles(charts, QUIET, *sites) == ["d", "c", "b"][:CHARTS_SHOWN]
+    ended = msgspec.structs.replace(sites[3], active=False)
+    assert titles(charts, QUIET, *sites[:3], ended) == ["c", "b", "a"], "the rate that it had last counts no more"
+    assert titles(charts, QUIET, sites[0], ended) == ["a", "d"]
+    for _ in range(LOOKS_KEPT):
+        titles(charts, QUIET, ended)
+    assert titles(charts, QUIET, ended) == []
+
+
+def test_command_prints_what_the_server_wrote(tmp_path: Path) -> None:
+    home = ServerHome(tmp_path / "home")
+    initialise(home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=0.0)
+    run = CliRunner()
+    empty = run.invoke(seed_server, ["sites", "--home", str(home.root)])
+    assert "Nothing has been sent" in empty.output
+    with Database.open(home.database) as database:
+        database.save_site_limits([LIMIT, QUIET])
+        database.add_patch(PATCH)
+        database.add_wan_bytes("oslo", "b" * 64, 500_000)
+    answer = json.loads(run.invoke(seed_server, ["sites", "--json", "--home", str(home.root)]).output)
+    assert answer["serving"] is False
+    assert [(site["site"], site["origin_ratio"]) for site in answer["sites"]] == [("oslo", 0.5), ("bergen", None)]
+    assert answer["sites"][0]["seconds"] == LIMIT.seconds
+    assert run.invoke(seed_server, ["sites", "--home", str(home.root)]).exit_code == 0

@@ -1,0 +1,140 @@
+"""`seed-server status` and `endpoints` as people see them, at the usual widths."""
+
+import io
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from p2pdist.shared.console import PIPE_COLUMNS
+from seed_server.commands.status_view import FleetStatus
+from seed_server.store.schema import EndpointRow, PatchRow, ReportRow
+
+ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
+HASH = "ab" * 32
+HOSTNAME = "workstation-with-a-long-name.branch.example.com"
+SITE = "auto-192.168.100.0/24"
+
+
+def patch(version: str, sequence: int) -> PatchRow:
+    return PatchRow(
+        patch_id="office", version=version, title="", severity="high", cvss=None, file_name="office.msi", sha256=HASH,
+        length_bytes=999_900_000, torrent_hash=HASH, piece_length_bytes=262_144, piece_count=3_815,
+        sequence=sequence, published_at=1.0,
+    )  # fmt: skip
+
+
+def fleet(
+    *, connected: bool = True, state: str = "verified", error: str = "", install: str = "", install_reason: str = ""
+) -> FleetStatus:
+    endpoint = EndpointRow(
+        endpoint_id=ID, hostname=HOSTNAME, enrolled_at=1.0, denied=False, site=SITE, address="192.168.100.254",
+        software="p2pdist 1", connected=connected, last_seen_at=5.0,
+    )  # fmt: skip
+    report = ReportRow(
+        endpoint_id=ID, patch_id="office", version="1", state=state, progress=0.999, bytes_from_origin=999_900_000,
+        bytes_from_peers=999_900_000, bytes_wasted=999_900_000, seconds=3_599.0, error=error, reported_at=9.0,
+        install=install, install_reason=install_reason,
+    )  # fmt: skip
+    return FleetStatus("hq", True, [patch("1", 1), patch("2", 2)], [endpoint], [report], {(SITE, HASH): 999_900_000})
+
+
+def shown(status: FleetStatus, columns: int) -> str:
+    console = Console(file=io.StringIO(), width=columns, color_system=None)
+    console.print(status.as_text(columns))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
+@pytest.mark.parametrize("state", ["verified", "fetching"])
+def test_no_number_and_no_state_is_cut(columns: int, state: str) -> None:
+    text = shown(fleet(state=state, connected=state == "verified"), columns)
+    (row,) = [line for line in text.splitlines() if "59 m 59 s" in line]
+    assert row.count("999.9 MB") == (2 if columns < 118 else 3)
+    assert (state if state == "verified" else "away (fetching)") in row
+    assert " 99%" in row  # not 100 before all of it is there
+
+
+def test_a_pipe_has_whole_names() -> None:
+    text = shown(fleet(), PIPE_COLUMNS)
+    assert ID in text
+    assert HOSTNAME in text
+
+
+def test_the_newest_patch_comes_first_and_a_problem_has_a_line_of_its_own() -> None:
+    text = shown(fleet(state="failed", error="the disk is full"), 80)
+    assert text.index("office 2") < text.index("office 1")
+    assert f"({ID})" in text
+    assert "disk is full" in text
+
+
+@pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
+@pytest.mark.parametrize(
+    ("state", "install", "cell", "count"),
+    [
+        ("verified", "rolled_back", "rolled back", "1 rolled back"),
+        ("verified", "waiting", "waiting", "1 waiting"),
+        ("waiting", "not_applicable", "not applicable", "1 not applicable"),
+        ("fetching", "waiting", "away (fetching)", "1 waiting"),
+    ],
+)
+def test_state_of_an_installation_and_its_reason(columns: int, state: str, install: str, cell: str, count: str) -> None:
+    status = fleet(state=state, install=install, install_reason="the service died", connected=False)
+    text = shown(status, columns)
+    (row,) = [line for line in text.splitlines() if "59 m 59 s" in line]
+    assert cell in row
+    assert f"; {count}" in " ".join(text.split())
+    assert f"{install.replace('_', ' ')}: the service died" in " ".join(text.split())
+
+
+def test_what_a_pc_says_moves_no_cursor() -> None:
+    status = fleet(state="failed", error="\x1b[2Jbroken", install="failed", install_reason="\x1b[1Aexit code 1")
+    text = shown(status, PIPE_COLUMNS)
+    assert "\x1b" not in text
+    assert "?[2Jbroken" in text
+    assert "?[1Aexit code 1" in text
+
+
+def test_installations_are_counted_for_tools() -> None:
+    facts = fleet(install="failed", install_reason="exit code 1").as_json()["patches"][0]
+    assert facts["install"] == {
+        "installed": 0, "installing": 0, "waiting": 0, "failed": 1, "rolled_back": 0, "not_applicable": 0,
+    }  # fmt: skip
+    assert (facts["endpoints"][0]["install"], facts["endpoints"][0]["install_reason"]) == ("failed", "exit code 1")
+    nothing = fleet().as_json()["patches"][0]
+    assert (nothing["endpoints"][0]["install"], nothing["endpoints"][0]["install_reason"]) == (None, None)
+    assert sum(nothing["install"].values()) == 0
+
+
+def test_json_says_null_for_what_is_not_known_and_counts_with_units() -> None:
+    facts = fleet().as_json()
+    old, new = facts["patches"]
+    assert (old["endpoints_verified"], new["endpoints_verified"]) == (1, 0)
+    assert facts["endpoints"] == fleet().endpoints_as_json()
+
+
+def test_when_an_endpoint_was_seen_last() -> None:
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    for connected, now in ((False, 125.0), (False, 5.0 + 3 * 86_400), (True, 6.0)):
+        console.print(fleet(connected=connected).endpoints_as_text(now))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert text.count(ID) == 3
+    for words in ("seen 2 m 00 s ago", "seen 3 d ago", "connected"):
+        assert words in text
+
+
+def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_site() -> None:
+    first = patch("1", 1)
+    second = replace(first, number=1, torrent_hash="cd" * 32, language="ja", length_bytes=100, damaged="piece 0 gone")
+    sent = {("leeds", first.torrent_hash): 999_900_000, ("leeds", second.torrent_hash): 100, ("oslo", "cd" * 32): 150}
+    status = FleetStatus("hq", True, [first], [], [], sent, [first, second])
+    (facts,) = status.as_json()["patches"]
+    assert facts["damaged"] == "piece 0 gone"
+    assert [payload["language"] for payload in facts["payloads"]] == ["", "ja"]
+    assert facts["sites"] == [
+        {"site": "leeds", "wan_bytes": 999_900_100, "origin_ratio": 1.0},
+        {"site": "oslo", "wan_bytes": 150, "origin_ratio": 1.5},
+    ]
+    assert "cannot be served: piece 0 gone" in shown(status, 80)

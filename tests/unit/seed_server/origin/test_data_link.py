@@ -1,0 +1,141 @@
+"""`seed_server.origin.data_link`: who keeps a rate, the kernel or the meter."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import trio
+
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from seed_server.line.pacing import PacingResult, pacing_rate
+from seed_server.origin import data_link
+from seed_server.origin.connection import OriginConnection
+from seed_server.origin.data_link import DRAIN_RATE, KERNEL_LEAST_RATE, SLICE_BYTES, DataLink
+from seed_server.origin.site_ledger import LeasedPiece
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pacing and TCP_INFO are Linux's")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    with socket.socket() as server:
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1_460)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        receiver = socket.create_connection(server.getsockname())
+        sender, _ = server.accept()
+        with sender, receiver:
+            sender.setblocking(False)
+            yield sender, receiver
+
+
+@pytest.fixture
+def link(pair: tuple[socket.socket, socket.socket]) -> DataLink:
+    return DataLink(cast("OriginConnection", SimpleNamespace(socket=pair[0], endpoint="a")))
+
+
+async def written_in(link: DataLink, pair: tuple[socket.socket, socket.socket], seconds: float) -> int:
+    sender, receiver = pair
+    total = 0
+    with trio.move_on_after(seconds):
+        while True:
+            part = await link.may_write()
+            total += part
+            assert sender.send(bytes(part)) == part
+            receiver.recv(1 << 20)
+    return total
+
+
+async def test_fast_rate_is_the_kernels(link: DataLink) -> None:
+    link.set_rate(BytesPerSecond(20_000_000))
+    assert pacing_rate(cast("socket.socket", link.connection.socket)) == 20_000_000
+    assert await link.may_write() == SLICE_BYTES
+    assert not link.view().metered
+
+
+@pytest.mark.parametrize("rate", [20_000, 200_000, 1_200_000])
+async def test_slow_rate_is_metered_a_few_segments_at_a_time(
+    link: DataLink, pair: tuple[socket.socket, socket.socket], rate: int
+) -> None:
+    link.view()
+    link.set_rate(BytesPerSecond(rate))
+    assert link.view().metered
+    assert await link.may_write() <= max(1_448, rate * 0.003)
+    assert await written_in(link, pair, 0.5) == pytest.approx(rate * 0.5, rel=0.25, abs=3_000)
+
+
+async def test_kernel_sends_what_we_meter_at_once(link: DataLink) -> None:
+    link.view()
+    link.set_rate(BytesPerSecond(4_000))
+    assert pacing_rate(cast("socket.socket", link.connection.socket)) == KERNEL_LEAST_RATE
+
+
+async def test_what_the_kernel_holds_when_the_rate_falls_drains_slowly_and_nothing_is_added(
+    link: DataLink, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    link.set_rate(BytesPerSecond(20_000_000))
+    try:
+        while True:
+            pair[0].send(bytes(65_536))
+    except BlockingIOError:
+        pass
+    link.view()
+    link.set_rate(BytesPerSecond(4_000))
+    assert pacing_rate(pair[0]) == DRAIN_RATE
+    with trio.move_on_after(0.2) as waiting:
+        await link.may_write()
+    assert waiting.cancelled_caught
+
+
+async def test_nothing_is_written_while_nothing_may_be_and_a_new_rate_wakes(link: DataLink) -> None:
+    link.set_rate(BytesPerSecond(0))
+    async with trio.open_nursery() as nursery:
+        got: list[int] = []
+
+        async def write() -> None:
+            got.append(await link.may_write())
+
+        nursery.start_soon(write)
+        await trio.sleep(0.1)
+        assert got == []
+        link.set_rate(BytesPerSecond(20_000_000))
+    assert got == [SLICE_BYTES]
+
+
+async def test_unused_time_earns_little(link: DataLink, pair: tuple[socket.socket, socket.socket]) -> None:
+    link.view()
+    link.set_rate(BytesPerSecond(50_000))
+    await trio.sleep(1.0)
+    link.set_rate(BytesPerSecond(4_000))
+    assert await written_in(link, pair, 0.1) <= data_link.EARNED_PARTS * 1_448
+
+
+async def test_kernel_that_cannot_pace_is_said_once_and_metered(
+    link: DataLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_link, "pace", lambda *_: PacingResult(taken=False, reason="not here"))
+    monkeypatch.setattr(data_link, "look_at", lambda _: None)
+    result = link.set_rate(BytesPerSecond(20_000_000))
+    assert result is not None
+    assert result.reason == "not here"
+    assert link.set_rate(BytesPerSecond(10_000_000)) is None
+    assert link.view().metered
+    assert await link.may_write() < SLICE_BYTES + 1
+
+
+async def test_delay_of_a_piece(link: DataLink) -> None:
+    piece = LeasedPiece(TorrentHash("a" * 64), PieceIndex(1))
+    link.piece_stored(piece)
+    assert link.view().piece_delay_seconds is None
+    link.piece_written(piece)
+    await trio.sleep(0.05)
+    link.piece_stored(LeasedPiece(TorrentHash("a" * 64), PieceIndex(2)))
+    assert link.view().piece_delay_seconds is None
+    link.piece_stored(piece)
+    delay = link.view().piece_delay_seconds
+    assert delay is not None
+    assert 0.05 <= delay < 0.5

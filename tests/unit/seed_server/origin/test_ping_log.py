@@ -1,0 +1,50 @@
+"""`seed_server.origin.ping_log`: round trips, and echoes of what was never sent."""
+
+import pytest
+
+from seed_server.origin.ping_log import MAX_OUTSTANDING, NUMBERS, PingLog
+
+
+def test_newest_round_trip_is_taken_once() -> None:
+    log = PingLog()
+    first, second = log.sent(1.0), log.sent(1.05)
+    assert log.echoed(first, 1.04)
+    assert log.echoed(second, 1.10)
+    assert log.take() == pytest.approx(0.05)
+    assert log.take() is None
+    assert log.echoes == 2
+
+
+def test_second_and_late_echoes_say_nothing_and_unsent_ones_are_refused() -> None:
+    log = PingLog()
+    numbers = [log.sent(float(at)) for at in range(MAX_OUTSTANDING + 2)]
+    assert log.echoed(numbers[-1], 200.0)
+    log.take()
+    for number in numbers:
+        assert log.echoed(number, 200.0)
+    assert log.take() is None
+    assert not log.echoed(numbers[-1] + 1, 200.0)
+    assert not log.echoed(NUMBERS - 1, 200.0)
+    assert not PingLog().echoed(0, 0.0)
+
+
+def test_memory_is_bounded_without_echoes() -> None:
+    log = PingLog()
+    for at in range(10 * MAX_OUTSTANDING):
+        log.sent(float(at))
+    assert len(log._sent) == MAX_OUTSTANDING
+
+
+def test_numbers_begin_again() -> None:
+    log = PingLog()
+    log._next, log._total = NUMBERS - 1, NUMBERS - 1
+    last, first = log.sent(0.0), log.sent(0.1)
+    assert (last, first) == (NUMBERS - 1, 0)
+    assert log.echoed(last, 0.2)
+    assert log.echoed(first, 0.2)
+
+
+def test_clock_that_goes_back() -> None:
+    log = PingLog()
+    assert log.echoed(log.sent(5.0), 4.0)
+    assert log.take() == 0.0

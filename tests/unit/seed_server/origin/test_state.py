@@ -1,0 +1,102 @@
+"""`seed_server.origin.state`: a site map that changes, and answers of the database that overtake each other."""
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import trio
+import trio.testing
+from msgspec.structs import replace
+
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
+from seed_server.line.site_map import SiteMap, parse_site_map
+from seed_server.origin.connection import OriginConnection
+from seed_server.origin.piece_source import PieceSource
+from seed_server.origin.records import OriginRecords
+from seed_server.origin.state import Fleet
+from seed_server.store.content_store import ContentStore
+from seed_server.store.database import Database, PatchRow
+
+PATCH = PatchRow(
+    patch_id="office", version="1.0", title="", severity="low", cvss=None, file_name="a.bin", sha256="a" * 64,
+    length_bytes=1, torrent_hash="b" * 64, piece_length_bytes=1 << 18, piece_count=1, sequence=1, published_at=0.0,
+)  # fmt: skip
+
+
+def site_map(fetchers: int) -> SiteMap:
+    text = f'[[site]]\nname = "branch"\nnetworks = ["127.0.0.0/8"]\nline_mbit = {fetchers}\nfetchers = {fetchers}\n'
+    return parse_site_map(text, source="sites.toml")
+
+
+def fleet(directory: Path, database: Database) -> Fleet:
+    return Fleet(
+        fetchers=2,
+        lease_seconds=30.0,
+        database=database,
+        records=OriginRecords(database),
+        source=PieceSource(ContentStore(directory)),
+        sites=site_map(1),
+        timestamp_version=1,
+    )
+
+
+def arrival(letter: str) -> tuple[OriginConnection, ControlHello]:
+    hello = ControlHello(
+        protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=["127.0.0.2"], lan_port=1, wired=True,
+        on_mains=True, uptime_seconds=1,
+    )  # fmt: skip
+    return cast("OriginConnection", SimpleNamespace(endpoint=EndpointId(letter * 26), address="127.0.0.2")), hello
+
+
+async def test_who_comes_while_the_old_site_empties_is_in_the_new_one(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        live_fleet = fleet(tmp_path, database)
+        old_session, old = live_fleet.join(*arrival("a"))
+        live_fleet.replace_sites(site_map(3))
+        session, new = live_fleet.join(*arrival("b"))
+        assert (old.site.fetchers, new.site.fetchers) == (1, 3)
+        live_fleet.leave(old_session, old)
+        assert live_fleet.session(session.endpoint) == (session, new)
+        _, third = live_fleet.join(*arrival("c"))
+        assert third is new
+
+
+async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_path: Path) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    class SlowDatabase(Database):
+        """Answers the first question late."""
+
+        def payloads(self) -> list[PatchRow]:
+            rows = super().payloads()
+            if not asked.is_set():
+                asked.set()
+                go_on.wait()
+            return rows
+
+    with SlowDatabase.create(tmp_path / "state.db") as database:
+        live_fleet = fleet(tmp_path, database)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live_fleet.reload_patches)
+            await trio.to_thread.run_sync(asked.wait)
+            database.add_patch(PATCH)
+            nursery.start_soon(live_fleet.reload_patches)
+            await trio.testing.wait_all_tasks_blocked()
+            go_on.set()
+        assert list(live_fleet.patches) == [PATCH.torrent_hash]
+
+
+async def test_every_payload_of_a_patch_is_served_and_damaged_by_itself(tmp_path: Path) -> None:
+    japanese = replace(PATCH, number=1, torrent_hash="d" * 64, sha256="c" * 64, language="ja")
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_patch(PATCH, japanese)
+        live_fleet = fleet(tmp_path, database)
+        await live_fleet.reload_patches()
+        assert await live_fleet.find_patch(TorrentHash(PATCH.torrent_hash)) == PATCH
+        assert await live_fleet.find_patch(TorrentHash(japanese.torrent_hash)) == japanese
+        await live_fleet.damaged(TorrentHash(japanese.torrent_hash), "piece 0 is gone")
+        await live_fleet.reload_patches()
+        assert [bool(row.damaged) for row in live_fleet.patches.values()] == [False, True]
+        assert [bool(row.damaged) for row in database.payloads()] == [False, True]

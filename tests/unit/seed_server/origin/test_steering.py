@@ -1,0 +1,254 @@
+"""`seed_server.origin.steering`: the loop on a fake clock, with endpoints that answer or do not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import trio
+import trio.testing
+from structlog.testing import capture_logs
+
+from bandwidth.core.states import State
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId, SiteName
+from p2pdist.shared.wire.messages import LinkWatch, SitePeer
+from seed_server.line.site_map import Site
+from seed_server.line.site_rate import Line, SiteRate
+from seed_server.line.site_sample import LinkView
+from seed_server.line.socket_look import SocketLook
+from seed_server.origin import steering as site_controller
+from seed_server.origin.data_link import DataLink
+from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.steering import QUIET_SECONDS, SiteController
+
+LINE = BytesPerSecond(1_000_000)
+RTT = 0.04
+
+
+@dataclass(eq=False)
+class FakeLink:
+    """A data connection that carries what it may."""
+
+    endpoint: str
+    kernel_tells: bool = True
+    rate: BytesPerSecond | None = None
+    rates: list[tuple[float, int]] = field(default_factory=list)
+    carried: float = 0.0
+    seen_at: float = 0.0
+
+    @property
+    def connection(self) -> SimpleNamespace:
+        return SimpleNamespace(socket=self)
+
+    def view(self, *, sending: bool = True) -> LinkView:
+        now = trio.current_time()
+        self.carried += (self.rate or 0) * (now - self.seen_at)
+        self.seen_at = now
+        look = SocketLook(RTT, 0.0, RTT, int(self.carried), 0, 0, 1_448, 10_000, None, 1, 5_000, 1 << 40, 0, False, 0.0)
+        known = look if self.kernel_tells else None
+        return LinkView(self.endpoint, known, int(self.carried), None, self.rate, not self.kernel_tells, sending)
+
+    def wake(self) -> None:
+        """See `DataLink`."""
+
+    def set_rate(self, rate: BytesPerSecond) -> None:
+        self.rate = rate
+        self.rates.append((trio.current_time(), rate))
+
+
+@dataclass
+class Branch:
+    """A live site whose endpoints are played here."""
+
+    live: LiveSite
+    nursery: trio.Nursery
+    steering: int = 0
+
+    def join(self, letter: str, *, answers: bool = True, delay: float = RTT) -> Session:
+        connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
+        rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
+        session = Session(cast("Any", connection), rank, cast("SitePeer", None), [], "test")
+        self.live.join(session, trio.current_time())
+        self.nursery.start_soon(self.play, session, answers, delay)
+        return session
+
+    async def play(self, session: Session, answers: bool, delay: float) -> None:
+        async def echo(number: int) -> None:
+            await trio.sleep(delay)
+            assert session.pings.echoed(number, trio.current_time())
+
+        while True:
+            message = await session.outbox.take()
+            if message is None:
+                number = session.pings.sent(trio.current_time())
+                if answers:
+                    self.nursery.start_soon(echo, number)
+            elif isinstance(message, LinkWatch):
+                session.told_watch = message  # type: ignore[attr-defined]
+
+    def send(self, session: Session, **changes: Any) -> FakeLink:
+        link = FakeLink(session.endpoint, **changes)
+        session.link = cast("DataLink", link)
+        self.live.started_sending(cast("DataLink", link), trio.current_time())
+        return link
+
+    def stop(self, link: FakeLink) -> None:
+        self.live.stopped_sending(cast("DataLink", link), trio.current_time())
+
+
+Play = Callable[[Branch], Any]
+
+
+async def with_branch(play: Play, line: Line = Line(LINE)) -> None:  # noqa: B008 - frozen
+    async with trio.open_nursery() as nursery:
+        branch: Branch
+
+        def on_active(live: LiveSite) -> None:
+            branch.steering += 1
+            nursery.start_soon(SiteController(live).run)
+
+        rate = SiteRate(line, trio.current_time())
+        site = Site(SiteName("branch"), line, None)
+        live = LiveSite(site, rate, fetchers=2, lease_seconds=30.0, on_active=on_active)
+        branch = Branch(live, nursery)
+        await play(branch)
+        nursery.cancel_scope.cancel()
+
+
+async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        session = branch.join("a")
+        link = branch.send(session)
+        await trio.sleep(10)
+        assert branch.live.rate.decision.allowance == 970_000
+        assert link.rate == 970_000 * 1_448 // 1_500
+        assert session.told_watch.interval_seconds == pytest.approx(0.05)  # type: ignore[attr-defined]
+        branch.stop(link)
+        await trio.sleep(QUIET_SECONDS + 0.2)
+        assert not branch.live.steered
+        assert session.told_watch.interval_seconds is None  # type: ignore[attr-defined]
+        pings = session.pings.echoes
+        await trio.sleep(60)
+        assert session.pings.echoes - pings <= 1, "a quiet site is left alone"
+        branch.send(session)
+        await trio.sleep(1)
+        assert branch.steering == 2
+        assert branch.live.steered
+
+    await with_branch(play)
+
+
+async def test_one_task_however_often_links_begin_and_end(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        session = branch.join("a")
+        for _ in range(20):
+            link = branch.send(session)
+            await trio.sleep(0.3)
+            branch.stop(link)
+            await trio.sleep(0.1)
+        assert branch.steering == 1
+        assert branch.live.rate.times.yielding == 0.0
+
+    await with_branch(play)
+
+
+async def test_looks_twenty_times_a_second_also_when_a_look_was_late(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        link = branch.send(branch.join("a"))
+        await trio.sleep(2)
+        before = len(link.rates)
+        autojump_clock.jump(1.0)  # a busy machine: what was missed is not made up for
+        await trio.sleep(2)
+        assert 38 <= len(link.rates) - before <= 42
+
+    await with_branch(play)
+
+
+async def test_endpoint_that_answers_no_ping_is_steered_by_tcp_info(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        branch.send(branch.join("a", answers=False))
+        await trio.sleep(10)
+        assert branch.live.rate.decision.allowance == 970_000
+
+    await with_branch(play)
+
+
+async def test_without_tcp_info_pings_steer(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        branch.send(branch.join("a"), kernel_tells=False)
+        await trio.sleep(10)
+        assert branch.live.rate.decision.allowance == 970_000
+
+    await with_branch(play)
+
+
+async def test_without_any_sensor_the_line_is_left_at_the_first_rate(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        branch.send(branch.join("a", answers=False), kernel_tells=False)
+        await trio.sleep(10)
+        assert 1 <= branch.live.rate.decision.allowance <= 64_000
+
+    await with_branch(play)
+
+
+async def test_endpoint_that_goes_with_a_ping_on_its_way(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        gone, stays = branch.join("a"), branch.join("b")
+        links = [branch.send(gone), branch.send(stays)]
+        await trio.sleep(5)
+        branch.stop(links[0])
+        gone.link = None
+        branch.live.leave(gone, trio.current_time())
+        await trio.sleep(5)
+        assert branch.live.rate.decision.state in (State.RAMP, State.SCAVENGE)
+        assert links[1].rate == 970_000 * 1_448 // 1_500
+
+    await with_branch(play)
+
+
+async def test_slow_line_is_looked_at_less_often(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        link = branch.send(branch.join("a"))
+        await trio.sleep(2)
+        before = len(link.rates)
+        await trio.sleep(2)
+        assert 19 <= len(link.rates) - before <= 21
+
+    await with_branch(play, Line(BytesPerSecond(125_000)))
+
+
+async def test_bug_in_one_step_costs_one_step(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(branch: Branch) -> None:
+        branch.send(branch.join("a"))
+        await trio.sleep(2)
+        decide = branch.live.rate.decide
+        failures = iter([1])
+
+        def broken(*arguments: Any, **named: Any) -> Any:
+            for _ in failures:
+                raise RuntimeError("a bug")
+            return decide(*arguments, **named)
+
+        monkeypatch.setattr(branch.live.rate, "decide", broken)
+        with capture_logs() as logged:
+            await trio.sleep(5)
+        assert [entry["event"] for entry in logged] == ["steering a site failed"]
+        assert branch.live.rate.decision.allowance == 970_000
+
+    await with_branch(play)
+
+
+async def test_pings_few_of_many(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        sessions = [branch.join(letter) for letter in "abcdefgh"]
+        for session in sessions:
+            branch.send(session)
+        await trio.sleep(1)
+        assert sum(session.pings.echoes > 0 for session in sessions) == site_controller.MAX_PINGED
+
+    await with_branch(play)

@@ -1,0 +1,168 @@
+"""`seed_server.publishing.plan`."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import PatchId, PatchVersion, Sha256Hex
+from p2pdist.shared.manifest.documents import (
+    MAX_ROLLOUT_ENTRIES,
+    Manifest,
+    Payload,
+    RolloutEntry,
+    Rollouts,
+    decode_rollouts,
+    encode_rollouts,
+)
+from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
+from seed_server.publishing.plan import (
+    LARGEST_FILE_BYTES,
+    MIN_PIECE_BYTES,
+    TARGET_PIECES,
+    check_new_content,
+    check_new_name,
+    check_recipe_of,
+    check_relations_of,
+    choose_piece_length,
+    next_sequence,
+    with_patch,
+)
+from seed_server.publishing.recipe import PayloadFile, Recipe
+
+NONE = Rollouts(format=1, entries=[])
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe(**({"patch_id": "office", "version": "1.0", "payload": (PayloadFile("a.msi"),)} | changes))
+
+
+def manifest(patch_id: str, version: str, sha256: str = "a" * 64) -> Manifest:
+    payload = Payload(file_name="a.msi", length_bytes=1, sha256=sha256, torrent_hash="b" * 64)
+    return Manifest(
+        format=1, patch_id=patch_id, version=version, title="", severity="low", cvss=None, published_at=0,
+        payloads=[payload],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (1, MIN_PIECE_BYTES),
+        (MIN_PIECE_BYTES * TARGET_PIECES, MIN_PIECE_BYTES),
+        (MIN_PIECE_BYTES * TARGET_PIECES + 1, 2 * MIN_PIECE_BYTES),
+        (10_000_000_000, 1 << 20),
+        (LARGEST_FILE_BYTES, MAX_PIECE_BYTES),
+    ],
+)
+def test_piece_length(length: int, expected: int) -> None:
+    assert choose_piece_length(length) == expected
+
+
+@given(st.integers(min_value=1, max_value=LARGEST_FILE_BYTES))
+def test_every_piece_length_keeps_to_the_protocols_caps(length: int) -> None:
+    piece_length = choose_piece_length(length)
+    assert MIN_PIECE_BYTES <= piece_length <= MAX_PIECE_BYTES
+    assert -(-length // piece_length) <= MAX_PIECES
+    assert piece_length & (piece_length - 1) == 0
+
+
+@pytest.mark.parametrize(("length", "words"), [(0, "is empty"), (LARGEST_FILE_BYTES + 1, "Split it")])
+def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        choose_piece_length(length)
+    assert caught.value.exit_code is ExitCode.BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"patch_id": "../x"}, "patch id"),
+        ({"patch_id": "x" * 65}, "patch id"),
+        ({"version": ""}, "no version: give --version"),
+        ({"patch_id": ""}, "no patch id: give --patch-id"),
+        ({"version": "1/2"}, "version"),
+        ({"payload": (PayloadFile("x/.bashrc"),)}, "file name"),
+        ({"payload": (PayloadFile("x/"),)}, "file name"),
+        ({"payload": ()}, "no payload: give a FILE"),
+        ({"applies_to": "os.kind == 1"}, "there is no fact"),
+        ({"title": "x" * 201}, "title"),
+        ({"title": "two\nlines"}, "title"),
+        ({"cvss": 10.1}, "CVSS"),
+        ({"cvss": float("nan")}, "CVSS"),
+    ],
+)
+def test_bad_descriptions(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        check_recipe_of(recipe(**changes))
+    assert caught.value.exit_code is ExitCode.BAD_INPUT
+
+
+def test_a_published_name_is_refused_and_other_names_are_not() -> None:
+    published = [manifest("office", "1.0")]
+    with pytest.raises(UserError, match=r"office 1\.0 is published already"):
+        check_new_name(recipe(), published, NONE)
+    check_new_name(recipe(version="1.1"), published, NONE)
+    check_new_name(recipe(patch_id="word"), published, NONE)
+
+
+def test_published_content_is_refused_and_named() -> None:
+    published = [manifest("office", "1.0", "a" * 64)]
+    with pytest.raises(UserError, match=r"published already as office 1\.0 \(a\.msi\)"):
+        check_new_content(Sha256Hex("a" * 64), published)
+    check_new_content(Sha256Hex("c" * 64), published)
+
+
+def test_full_rollouts_take_newer_versions_only() -> None:
+    entries = [RolloutEntry(patch_id=f"p{n}", version="1", sequence=n + 1) for n in range(MAX_ROLLOUT_ENTRIES)]
+    full = Rollouts(format=1, entries=entries)
+    with pytest.raises(UserError, match="offered 2000 patches"):
+        check_new_name(recipe(), [], full)
+    check_new_name(recipe(patch_id="p7", version="2"), [], full)
+    assert (
+        decode_rollouts(encode_rollouts(with_patch(full, PatchId("p7"), PatchVersion("2")))).entries[-1].version == "2"
+    )
+
+
+def test_the_newest_version_replaces_the_older_and_goes_last() -> None:
+    rollouts = NONE
+    for patch_id, version in (("a", "1"), ("b", "1"), ("a", "2")):
+        rollouts = with_patch(rollouts, PatchId(patch_id), PatchVersion(version))
+    assert [(e.patch_id, e.version, e.sequence) for e in rollouts.entries] == [("b", "1", 2), ("a", "2", 3)]
+    assert next_sequence(rollouts) == 4
+    assert next_sequence(NONE) == 1
+
+
+def test_relations_to_what_is_published() -> None:
+    published = [manifest("base", "1")]
+    rollouts = Rollouts(format=1, entries=[RolloutEntry(patch_id="base", version="1", sequence=1)])
+    check_relations_of(recipe(requires=("base@1",)), published, rollouts)
+    with pytest.raises(UserError, match=r"office@1\.0 requires base@2, which is not published; publish that first\."):
+        check_relations_of(recipe(requires=("base@2",)), published, rollouts)
+
+
+def test_versions_that_are_offered_no_more_meet_no_requirement() -> None:
+    published = [manifest("base", "1"), manifest("base", "2"), manifest("lost", "1")]
+    rollouts = Rollouts(format=1, entries=[RolloutEntry(patch_id="base", version="2", sequence=2)])
+    for relation, words in (
+        ("base@1", r"requires base@1, which is offered no more: base@2 has replaced it; require base@2, or base\."),
+        ("lost", r"requires lost, which is offered no more: leave it out\."),
+    ):
+        with pytest.raises(UserError, match=words) as caught:
+            check_relations_of(recipe(requires=(relation,)), published, rollouts)
+        assert caught.value.exit_code is ExitCode.BAD_INPUT
+    check_relations_of(recipe(requires=("base", "base@2")), published, rollouts)
+
+
+def test_a_new_version_does_not_take_away_what_another_patch_requires() -> None:
+    exact = msgspec.structs.replace(manifest("office", "1"), requires=("base@1",))
+    entries = [RolloutEntry(patch_id=name, version="1", sequence=n) for n, name in enumerate(("base", "office"), 1)]
+    published, rollouts = [manifest("base", "1"), exact], Rollouts(format=1, entries=entries)
+    with pytest.raises(UserError, match=r"office@1 requires base@1, which base@2 would replace"):
+        check_relations_of(recipe(patch_id="base", version="2"), published, rollouts)
+    # a version of it that is offered no more has no say
+    later = with_patch(rollouts, PatchId("office"), PatchVersion("2"))
+    check_relations_of(recipe(patch_id="base", version="2"), [*published, manifest("office", "2")], later)

@@ -1,0 +1,345 @@
+"""`seed_server.publishing.publish`: the real store, child, database and repository; crashes between every two steps."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pytest
+
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import PieceIndex, parse_sha256
+from p2pdist.shared.manifest.documents import Manifest, Rollouts
+from p2pdist.shared.manifest.recipe import DebInstall, HealthCheck, PackageCheck, ScheduleRules, UnitCheck
+from seed_server.initialising import initialise
+from seed_server.publishing import publish as publishing
+from seed_server.publishing.publish import Publication, Published, publish
+from seed_server.publishing.recipe import PayloadFile, Recipe
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.repository import Repository
+from seed_server.store.content_store import ContentStore, verify_piece
+from seed_server.store.database import Database, PatchRow
+
+NOW = 1_900_000_000.0
+SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
+PASSPHRASE = b"correct horse battery"
+
+
+def recipe(*files: Path, **changes: Any) -> Recipe:
+    payload = tuple(PayloadFile(file.as_posix(), language="" if n == 0 else f"l{n}") for n, file in enumerate(files))
+    return Recipe(**({"patch_id": "office", "version": "1.0", "payload": payload} | changes))
+
+
+class Server:
+    """An initialised home and files to publish."""
+
+    def __init__(self, directory: Path, passphrase: bytes | None = None) -> None:
+        self.directory = directory
+        self.home = ServerHome(directory / "home")
+        initialise(self.home, SETTINGS, passphrase=passphrase, now=NOW)
+
+    def file(self, name: str = "office.msi", seed: int = 1, length: int = 600_000) -> Path:
+        path = self.directory / name
+        path.write_bytes(random.Random(seed).randbytes(length))
+        return path
+
+    def publish(self, *files: Path, patch_id: str = "office", version: str = "1.0", **options: Any) -> Published:
+        publication = Publication(recipe(*files, patch_id=patch_id, version=version))
+        return publish(self.home, publication, clock=lambda: NOW, **options)
+
+    def rows(self) -> list[PatchRow]:
+        with Database.open(self.home.database) as database:
+            return database.patches()
+
+    def rollouts(self) -> Rollouts:
+        return Repository.open(self.home, SETTINGS).current_rollouts()
+
+    def announced(self) -> list[tuple[str, str]]:
+        return [(entry.patch_id, entry.version) for entry in self.rollouts().entries]
+
+    def content(self) -> set[str]:
+        return {path.name for path in self.home.content.iterdir()}
+
+    def check_all_announced_can_be_served(self) -> None:
+        with Database.open(self.home.database) as database:
+            rows = {row.torrent_hash: row for row in database.payloads()}
+        store = ContentStore(self.home.content)
+        payloads = [p for manifest in Repository.open(self.home, SETTINGS).manifests() for p in manifest.payloads]
+        for payload in payloads:
+            row = rows[payload.torrent_hash]
+            assert (row.sha256, row.language, row.damaged) == (payload.sha256, payload.language, "")
+            sha256 = parse_sha256(payload.sha256)
+            hashes = store.piece_hashes(sha256)
+            assert len(hashes) == row.piece_count
+            for number, expected in enumerate(hashes):
+                piece = store.read_piece(sha256, PieceIndex(number), row.piece_length_bytes)
+                lengths = {"piece_length": row.piece_length_bytes, "file_length": row.length_bytes}
+                assert verify_piece(piece, expected, **lengths)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+def test_a_publication_is_announced_and_can_be_served(server: Server) -> None:
+    stages: list[tuple[str, int, int]] = []
+    published = server.publish(server.file(), on_progress=lambda *stage: stages.append(stage))
+    assert not published.repaired
+    assert (published.patch.sequence, published.patch.published_at) == (1, NOW)
+    assert server.rows() == [published.patch]
+    assert server.announced() == [("office", "1.0")]
+    assert {stage: (done, total) for stage, done, total in stages} == {
+        "copying": (600_000, 600_000),
+        "hashing": (600_000, 600_000),
+    }
+    server.check_all_announced_can_be_served()
+
+
+def test_a_newer_version_becomes_the_current_one(server: Server) -> None:
+    server.publish(server.file())
+    server.publish(server.file(seed=2), version="1.1")
+    server.publish(server.file(seed=3), patch_id="word")
+    assert [(e.patch_id, e.version, e.sequence) for e in server.rollouts().entries] == [
+        ("office", "1.1", 2),
+        ("word", "1.0", 3),
+    ]
+    assert len(server.rows()) == 3
+    server.check_all_announced_can_be_served()
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "words"),
+    [
+        (lambda s: s.directory / "missing.bin", {}, "There is no file"),
+        (lambda s: s.file(length=0), {}, "is empty"),
+        (lambda s: s.directory, {}, "is a directory"),
+        (lambda s: s.file(name=".hidden"), {}, "file name"),
+        (lambda s: s.file(), {"patch_id": "a/b"}, "patch id"),
+        (lambda s: s.file(), {"version": " "}, "version"),
+        (lambda s: s.file(seed=2), {"patch_id": "old"}, "old 1.0 is published already"),
+        (lambda s: s.file(seed=7), {}, "published already as old 1.0"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(
+    server: Server, make: Callable[[Server], Path], options: dict[str, str], words: str
+) -> None:
+    server.publish(server.file(seed=7), patch_id="old")
+    before = (server.content(), server.rows(), server.rollouts())
+    with pytest.raises(UserError, match=words) as caught:
+        server.publish(make(server), **options)
+    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert (server.content(), server.rows(), server.rollouts()) == before
+
+
+def test_a_home_that_is_not_initialised(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not the home of a seed server") as caught:
+        publish(ServerHome(tmp_path), Publication(recipe(tmp_path / "x")))
+    assert caught.value.exit_code is ExitCode.NOT_SET_UP
+
+
+def test_the_offline_folder_may_be_elsewhere(server: Server) -> None:
+    safe = server.directory / "safe"
+    server.home.offline_keys.rename(safe)
+    with pytest.raises(UserError, match="attach the offline folder"):
+        server.publish(server.file())
+    server.publish(server.file(), offline_keys=safe)
+    assert server.announced() == [("office", "1.0")]
+
+
+def test_another_servers_offline_folder_is_refused(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Server(tmp_path / "other")
+    with pytest.raises(UserError, match="not the one that this repository trusts"):
+        server.publish(server.file(), offline_keys=other.home.offline_keys)
+    assert not server.content()
+
+
+def test_encrypted_keys_need_their_passphrase(tmp_path: Path) -> None:
+    server = Server(tmp_path, PASSPHRASE)
+    for passphrase, words in ((None, "is encrypted"), (b"wrong horse battery", "does not open")):
+        with pytest.raises(UserError, match=words):
+            server.publish(server.file(), passphrase=passphrase)
+    server.publish(server.file(), passphrase=PASSPHRASE)
+    assert Repository.open(server.home, SETTINGS).refresh_timestamp(NOW, force=True)  # serve needs none
+
+
+def test_two_publications_at_the_same_time(server: Server) -> None:
+    with filelock.FileLock(server.home.publish_lock), pytest.raises(UserError, match="is at work") as caught:
+        server.publish(server.file())
+    assert caught.value.exit_code is ExitCode.BUSY
+
+
+class Killed(BaseException):
+    """The process ends here, and cleans nothing up."""
+
+
+STEPS = [
+    (publishing, "build_torrent"),
+    (ContentStore, "keep"),
+    (ContentStore, "write_piece_hashes"),
+    (Database, "add_patch"),
+    (Repository, "publish_patch"),
+]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("owner", "step"), STEPS)
+@pytest.mark.parametrize("dead", [True, False], ids=["killed", "interrupted"])
+def test_whatever_ends_it_nothing_half_made_is_announced_and_the_next_run_works(
+    server: Server, monkeypatch: pytest.MonkeyPatch, owner: Any, step: str, moment: str, dead: bool
+) -> None:
+    server.publish(server.file(seed=5), patch_id="old")
+    real = getattr(owner, step)
+
+    def end(*arguments: Any, **named: Any) -> Any:
+        if moment == "after":
+            real(*arguments, **named)
+        raise Killed
+
+    files = (server.file(), server.file("office-ja.msi", seed=2, length=100))
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, end)
+        if dead:
+            patch.setattr(publishing._Work, "undo_unless_announced", lambda *_: None)
+            patch.setattr("shutil.rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            server.publish(*files)
+    announced = (step, moment) == ("publish_patch", "after")
+    assert server.announced() == [("old", "1.0"), *([("office", "1.0")] if announced else [])]
+    server.check_all_announced_can_be_served()
+    if not dead and not announced:
+        assert len(server.rows()) == len(server.content()) / 2 == 1
+        assert server.content() <= {name for row in server.rows() for name in (row.sha256, f"{row.sha256}.pieces")}
+    if announced:
+        with pytest.raises(UserError, match="published already"):
+            server.publish(*files)
+    else:
+        # under another name: the rows of the dead one must not stand in the way
+        server.publish(*files, patch_id="renamed")
+        assert server.announced() == [("old", "1.0"), ("renamed", "1.0")]
+        assert {row.patch_id for row in server.rows()} == {"old", "renamed"}
+    server.check_all_announced_can_be_served()
+    assert not [name for name in server.content() if name.startswith(".")]
+
+
+def mark_damaged(server: Server, row: PatchRow) -> None:
+    (server.home.content / row.sha256).write_bytes(b"tampered")
+    with Database.open(server.home.database) as database:
+        database.mark_damaged(row.torrent_hash, "piece 0 is not what was published")
+
+
+def remove_payload(server: Server, row: PatchRow) -> None:
+    (server.home.content / row.sha256).unlink()
+
+
+def forget_row(server: Server, row: PatchRow) -> None:
+    with Database.open(server.home.database) as database:
+        database.remove_patch(row.patch_id, row.version)
+
+
+@pytest.mark.parametrize("damage", [mark_damaged, remove_payload, forget_row])
+def test_the_same_publication_again_repairs_a_payload(
+    server: Server, damage: Callable[[Server, PatchRow], None]
+) -> None:
+    file = server.file()
+    row = server.publish(file).patch
+    damage(server, row)
+    with pytest.raises(UserError, match="published with other content"):
+        server.publish(server.file("other.msi", seed=9))
+    version = Repository.open(server.home, SETTINGS).timestamp_version()
+    server.home.offline_keys.rename(server.directory / "safe")  # nothing new is signed offline
+    published = server.publish(file)
+    assert published.repaired
+    assert published.patch == row
+    assert server.rows() == [row]
+    assert server.announced() == [("office", "1.0")]
+    assert Repository.open(server.home, SETTINGS).timestamp_version() == version + 1
+    server.check_all_announced_can_be_served()
+
+
+def test_a_payload_that_the_publication_describes_stays_as_it_was(server: Server) -> None:
+    file = server.file()
+    server.publish(file)
+    file.write_bytes(b"changed afterwards")
+    server.check_all_announced_can_be_served()
+    with pytest.raises(UserError, match="published already"):
+        publish(server.home, Publication(recipe(file, title="again")), clock=lambda: NOW)
+
+
+class TestVariants:
+    def test_all_are_announced_and_can_be_served(self, server: Server) -> None:
+        stages: dict[str, tuple[int, int]] = {}
+        files = (server.file(), server.file("office-ja.msi", seed=2), server.file("office-zh.msi", seed=3, length=5))
+        published = server.publish(*files, on_progress=lambda stage, *done: stages.update({stage: done}))
+        assert stages == {"copying": (1_200_005, 1_200_005), "hashing": (1_200_005, 1_200_005)}
+        assert [row.file_name for row in published.payloads] == ["office.msi", "office-ja.msi", "office-zh.msi"]
+        (manifest,) = Repository.open(server.home, SETTINGS).manifests()
+        assert [(one.language, one.length_bytes) for one in manifest.payloads] == [
+            ("", 600_000),
+            ("l1", 600_000),
+            ("l2", 5),
+        ]
+        server.check_all_announced_can_be_served()
+
+    def test_the_same_content_twice_is_refused_and_leaves_nothing(self, server: Server) -> None:
+        with pytest.raises(UserError, match="content of another payload"):
+            server.publish(server.file(), server.file("again.msi"))
+        assert (server.content(), server.rows(), server.announced()) == (set(), [], [])
+
+    def test_one_damaged_variant_is_repaired_by_its_file_alone(self, server: Server) -> None:
+        files = (server.file(), server.file("office-ja.msi", seed=2))
+        published = server.publish(*files)
+        mark_damaged(server, published.payloads[1])
+        with pytest.raises(UserError, match=r"office-ja\.msi of office 1\.0 is damaged"):
+            server.publish(files[0])
+        again = server.publish(files[1])
+        assert (again.repaired, again.payloads) == (True, published.payloads)
+        server.check_all_announced_can_be_served()
+        for row in published.payloads:
+            remove_payload(server, row)
+        assert server.publish(*files).repaired
+        server.check_all_announced_can_be_served()
+
+
+class TestRecipes:
+    def publish(self, server: Server, patch_id: str, seed: int, **changes: Any) -> Manifest:
+        file = server.file(seed=seed, length=10)
+        publish(server.home, Publication(recipe(file, patch_id=patch_id, **changes)), clock=lambda: NOW)
+        found = {manifest.patch_id: manifest for manifest in Repository.open(server.home, SETTINGS).manifests()}
+        return found[patch_id]
+
+    def test_the_manifest_carries_the_recipe(self, server: Server) -> None:
+        fields: dict[str, Any] = {
+            "applies_to": 'os.family == "debian"',
+            "install": DebInstall(package="acme"),
+            "detect": (PackageCheck(name="acme", at_least="1.0"),),
+            "health": HealthCheck(checks=(UnitCheck(unit="acme.service"),)),
+            "schedule": ScheduleRules(windows=("mon-fri 22:00-05:00",)),
+        }
+        manifest = self.publish(server, "acme", 1, **fields)
+        assert {name: getattr(manifest, name) for name in fields} == fields
+
+    def test_what_is_required_is_published_before(self, server: Server) -> None:
+        with pytest.raises(UserError, match="requires base, which is not published") as caught:
+            self.publish(server, "acme", 1, requires=("base",))
+        assert caught.value.exit_code is ExitCode.BAD_INPUT
+        self.publish(server, "base", 2)
+        assert self.publish(server, "acme", 1, requires=("base",)).requires == ("base",)
+        with pytest.raises(UserError, match="patches wait for each other"):
+            self.publish(server, "base", 3, version="2.0", requires=("acme",))
+        assert server.announced() == [("base", "1.0"), ("acme", "1.0")]
+
+    def test_versions_that_are_offered_no_more_wait_for_nothing(self, server: Server) -> None:
+        self.publish(server, "base", 1)
+        self.publish(server, "acme", 2, requires=("base",))
+        self.publish(server, "acme", 3, version="2.0")
+        self.publish(server, "base", 4, version="2.0", requires=("acme",))
+        assert server.announced() == [("acme", "2.0"), ("base", "2.0")]
+
+    def test_a_wrong_place_in_an_expression_is_pointed_at(self, server: Server) -> None:
+        with pytest.raises(UserError, match="column 5: os.build is a number") as caught:
+            self.publish(server, "acme", 1, applies_to='not os.build == "1"')
+        assert caught.value.message.endswith('    not os.build == "1"\n        ^')
+        assert not server.content()

@@ -1,0 +1,352 @@
+"""`seed_server.signing.repository`, read by python-tuf's own client."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import filelock
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tuf.api.exceptions import DownloadHTTPError, ExpiredMetadataError
+from tuf.ngclient import FetcherInterface, Updater
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.identifiers import PatchId, PatchVersion
+from p2pdist.shared.manifest.documents import (
+    ROLLOUTS_TARGET,
+    Manifest,
+    Payload,
+    decode_manifest,
+    decode_rollouts,
+    manifest_target,
+)
+from seed_server.publishing.plan import with_patch
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing import repository, repository_files
+from seed_server.signing.key_files import create_signing_key, key_path
+from seed_server.signing.repository import Repository
+from seed_server.signing.repository_files import KEEP_VERSIONS
+from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+
+DAY = 86_400.0
+NOW = time.time()  # the client compares with the real clock
+SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
+TORRENT = b"d4:infod6:lengthi1eee"
+
+
+class DirectoryFetcher(FetcherInterface):
+    """Serves a repository's directory as a web server would."""
+
+    def __init__(self, home: ServerHome) -> None:
+        self._root = home.root / "tuf"
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        try:
+            yield (self._root / unquote(urlparse(url).path).lstrip("/")).read_bytes()
+        except FileNotFoundError:
+            raise DownloadHTTPError("not found", 404) from None
+
+
+class Client:
+    """An endpoint that starts from the root it was enrolled with."""
+
+    def __init__(self, home: ServerHome, directory: Path, trusted_root: str) -> None:
+        (directory / "targets").mkdir(parents=True, exist_ok=True)
+        self.updater = Updater(
+            metadata_dir=str(directory),
+            metadata_base_url="https://127.0.0.1/metadata/",
+            target_dir=str(directory / "targets"),
+            target_base_url="https://127.0.0.1/targets/",
+            fetcher=DirectoryFetcher(home),
+            bootstrap=trusted_root.encode(),
+        )
+        self.updater.refresh()
+
+    def get(self, name: str) -> bytes | None:
+        info = self.updater.get_targetinfo(name)
+        return None if info is None else Path(self.updater.download_target(info)).read_bytes()
+
+    def rollouts(self) -> list[tuple[str, str, int]]:
+        data = self.get(ROLLOUTS_TARGET)
+        assert data is not None
+        return [(entry.patch_id, entry.version, entry.sequence) for entry in decode_rollouts(data).entries]
+
+
+class Bench:
+    """A repository with its keys."""
+
+    def __init__(self, directory: Path, now: float = NOW) -> None:
+        self.directory = directory
+        self.home = ServerHome(directory / "home")
+        self.keys = {name: create_signing_key(key_path(self.home.offline_keys, name), None) for name in OFFLINE_KEYS}
+        self.keys |= {name: create_signing_key(key_path(self.home.online_keys, name), None) for name in ONLINE_ROLES}
+        self.repository = Repository.create(self.home, SETTINGS, self.keys, now)
+        self.clients = 0
+
+    def client(self) -> Client:
+        self.clients += 1
+        return Client(self.home, self.directory / f"client-{self.clients}", self.repository.trusted_root())
+
+    def publish(self, patch_id: str, version: str, now: float = NOW, key: Ed25519PrivateKey | None = None) -> int:
+        payload = Payload(file_name="a.bin", length_bytes=1, sha256="a" * 64, torrent_hash=f"{hash_digits(patch_id)}")
+        manifest = Manifest(
+            format=1, patch_id=patch_id, version=version, title="", severity="low", cvss=None, published_at=int(now),
+            payloads=[payload],
+        )  # fmt: skip
+        rollouts = with_patch(self.repository.current_rollouts(), PatchId(patch_id), PatchVersion(version))
+        return self.repository.publish_patch(
+            manifest, [TORRENT], rollouts, patches_key=key or self.keys["patches"], now=now
+        )
+
+
+def hash_digits(text: str) -> str:
+    return text.encode().hex().ljust(64, "0")[:64]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_client_reads_what_was_published(bench: Bench) -> None:
+    assert bench.client().rollouts() == []
+    before = bench.repository.timestamp_version()
+    assert bench.publish("office", "1.0+b~2") == before + 1 == bench.repository.timestamp_version()
+    client = bench.client()
+    assert client.rollouts() == [("office", "1.0+b~2", 1)]
+    data = client.get(manifest_target(PatchId("office"), PatchVersion("1.0+b~2")))
+    assert data is not None
+    manifest = decode_manifest(data)
+    assert [manifest] == Repository.open(bench.home, SETTINGS).manifests()
+    assert client.get(f"torrents/{manifest.payloads[0].torrent_hash}.torrent") == TORRENT
+    assert client.get("patches/other@1.manifest") is None
+
+
+def test_a_template_is_read_and_taken_away(bench: Bench) -> None:
+    key = bench.keys["patches"]
+    bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    bench.publish("office", "1")
+    assert bench.client().get("templates/december") == b"questions"
+    assert Repository.open(bench.home, SETTINGS).templates() == {"templates/december": b"questions"}
+    bench.repository.change_template("templates/december", None, patches_key=key, now=NOW)
+    assert bench.client().get("templates/december") is None
+    assert len(bench.repository.manifests()) == 1
+
+
+def test_repository_from_before_there_were_templates_learns_of_them_by_a_renewal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setitem(repository._DELEGATED_PATHS, "patches", ["patches/*", "torrents/*"])
+        bench = Bench(tmp_path)
+    key, version = bench.keys["patches"], bench.repository.timestamp_version()
+    with pytest.raises(UserError, match="seed-server renew") as caught:
+        bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert bench.repository.timestamp_version() == version
+    root = bench.repository.trusted_root()
+    assert Client(bench.home, tmp_path / "pc", root).get("templates/december") is None
+    bench.repository.renew_offline_roles({name: bench.keys[name] for name in OFFLINE_KEYS}, NOW)
+    bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    assert Client(bench.home, tmp_path / "pc", root).get("templates/december") == b"questions"
+
+
+def test_a_client_that_knew_an_older_state_goes_on(bench: Bench) -> None:
+    root = bench.repository.trusted_root()
+    for n in range(3):
+        bench.publish(f"p{n}", "1")
+        assert len(Client(bench.home, bench.directory / "same", root).rollouts()) == n + 1
+
+
+def test_roles_sign_with_keys_of_their_own(bench: Bench) -> None:
+    root = json.loads(bench.repository.trusted_root())["signed"]
+    keyids = {role: set(root["roles"][role]["keyids"]) for role in ("root", "targets", "snapshot", "timestamp")}
+    assert keyids["root"] == keyids["targets"]
+    targets = json.loads((bench.home.tuf_metadata / "1.targets.json").read_text())["signed"]["delegations"]["roles"]
+    assert {role["name"]: role["terminating"] for role in targets} == {
+        "patches": True, "rollouts": True, "profiles": True,
+    }  # fmt: skip
+    distinct = [keyids["root"], keyids["snapshot"], keyids["timestamp"], *(set(role["keyids"]) for role in targets)]
+    assert len(set.union(*distinct)) == len(distinct) == 6
+    assert root["consistent_snapshot"] is True
+
+
+def test_a_foreign_patches_key_is_refused_and_nothing_changes(bench: Bench) -> None:
+    before = bench.repository.timestamp_version()
+    foreign = Ed25519PrivateKey.generate()
+    for attempt in (
+        lambda: bench.publish("evil", "1", key=foreign),
+        lambda: bench.repository.check_patches_key(foreign),
+    ):
+        with pytest.raises(UserError, match="not the one that this repository trusts") as caught:
+            attempt()
+        assert caught.value.exit_code is ExitCode.REFUSED
+    bench.repository.check_patches_key(bench.keys["patches"])
+    assert bench.repository.timestamp_version() == before
+    assert bench.client().rollouts() == []
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_killed_before_any_write_the_old_state_stands_and_the_next_publish_works(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish("first", "1")
+    real, writes = durable_files.write_file, 0
+
+    def count(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > allowed:
+            raise Killed
+        real(path, data, mode=mode)
+
+    monkeypatch.setattr(durable_files, "write_file", count)
+    for allowed in range(20):
+        writes = 0
+        try:
+            bench.publish("second", f"{allowed}")
+        except Killed:
+            monkeypatch.setattr(durable_files, "write_file", real)
+            assert bench.client().rollouts() == [("first", "1", 1)]
+            monkeypatch.setattr(durable_files, "write_file", count)
+            continue
+        break
+    assert allowed == 7  # 3 targets, 2 roles, snapshot, timestamp
+    assert bench.client().rollouts() == [("first", "1", 1), ("second", "7", 2)]
+
+
+def test_fresh_roles_are_left_alone(bench: Bench) -> None:
+    version = bench.repository.timestamp_version()
+    assert not bench.repository.refresh_timestamp(NOW + 0.4 * DAY)
+    assert bench.repository.timestamp_version() == version
+    assert bench.repository.refresh_timestamp(NOW, force=True)
+    assert bench.repository.timestamp_version() == version + 1
+    assert bench.client().rollouts() == []
+
+
+@pytest.mark.parametrize(
+    ("age_days", "snapshot", "rollouts"), [(0.6, 1, 1), (4, 2, 1), (16, 2, 2), (60, 2, 2)]
+)  # fmt: skip
+def test_a_server_that_was_left_alone_comes_back(tmp_path: Path, age_days: float, snapshot: int, rollouts: int) -> None:
+    bench = Bench(tmp_path, now=NOW - age_days * DAY)
+    bench.publish("office", "1", now=NOW - age_days * DAY)
+    if age_days > 1:
+        with pytest.raises(ExpiredMetadataError):
+            bench.client()
+    assert bench.repository.refresh_timestamp(NOW)
+    assert not bench.repository.refresh_timestamp(NOW)
+    assert bench.client().rollouts() == [("office", "1", 1)]
+    newest = {p.name for p in bench.home.tuf_metadata.iterdir()}
+    assert (f"{snapshot + 1}.snapshot.json" in newest, f"{snapshot + 2}.snapshot.json" in newest) == (True, False)
+    assert (f"{rollouts + 1}.rollouts.json" in newest, f"{rollouts + 2}.rollouts.json" in newest) == (True, False)
+
+
+def test_offline_roles_are_renewed_with_the_offline_keys_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, now=NOW - 100 * DAY)
+    bench.publish("office", "1", now=NOW - 100 * DAY)
+    root = bench.repository.trusted_root()
+    bench.repository.refresh_timestamp(NOW)
+    client = bench.client()
+    with pytest.raises(ExpiredMetadataError):
+        client.get("patches/office@1.manifest")
+    with pytest.raises(UserError, match="not the one that this repository trusts"):
+        bench.repository.renew_offline_roles({name: Ed25519PrivateKey.generate() for name in OFFLINE_KEYS}, NOW)
+    bench.repository.renew_offline_roles({name: bench.keys[name] for name in OFFLINE_KEYS}, NOW)
+    client = bench.client()
+    assert client.get("patches/office@1.manifest")
+    assert (tmp_path / f"client-{bench.clients}" / "root.json").exists()
+    assert bench.repository.trusted_root() == root
+    expiries = {expiry.role: expiry.expires_at for expiry in bench.repository.expiries()}
+    assert expiries["root"] == expiries["targets"] == int(NOW + 365 * DAY)
+    assert expiries["patches"] == int(NOW + 90 * DAY)
+
+
+def test_a_lifetime_that_was_made_shorter_takes_effect(bench: Bench) -> None:
+    shorter = ServerSettings(name="hq", address="127.0.0.1", timestamp_lifetime_hours=1)
+    assert Repository.open(bench.home, shorter).refresh_timestamp(NOW)
+    expiries = {expiry.role: expiry.expires_at for expiry in bench.repository.expiries()}
+    assert expiries["timestamp"] == int(NOW + 3_600)
+
+
+@pytest.mark.parametrize(
+    "name", ["1.snapshot.json", "1.patches.json", "1.targets.json", "1.root.json", "timestamp.json"]
+)
+def test_we_never_sign_on_top_of_tampered_metadata(bench: Bench, name: str) -> None:
+    path = bench.home.tuf_metadata / name
+    metadata = json.loads(path.read_text())
+    metadata["signed"]["expires"] = "2090-01-01T00:00:00Z"
+    for content in (json.dumps(metadata).encode(), b"{", b""):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="damaged or was tampered with") as caught:
+            bench.publish("office", "1")
+        assert caught.value.exit_code is ExitCode.STORAGE
+
+
+def test_a_tampered_target_is_noticed(bench: Bench) -> None:
+    (path,) = (bench.home.tuf_targets / "rollouts").iterdir()
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(UserError, match="rollouts/current is damaged"):
+        bench.repository.current_rollouts()
+
+
+def test_a_root_that_the_old_root_did_not_sign_is_refused(bench: Bench, tmp_path: Path) -> None:
+    other = Bench(tmp_path / "other")
+    other.repository.renew_offline_roles({name: other.keys[name] for name in OFFLINE_KEYS}, NOW)
+    (bench.home.tuf_metadata / "2.root.json").write_bytes((other.home.tuf_metadata / "2.root.json").read_bytes())
+    with pytest.raises(UserError, match="root is damaged or was tampered with"):
+        bench.repository.current_rollouts()
+
+
+def test_another_writer_makes_us_wait_then_say_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "LOCK_TIMEOUT_SECONDS", 0.05)
+    waiting = Repository.open(bench.home, SETTINGS)
+    with filelock.FileLock(bench.home.repository_lock), pytest.raises(UserError, match="Another process") as caught:
+        waiting.refresh_timestamp(NOW, force=True)
+    assert caught.value.exit_code is ExitCode.BUSY
+    with waiting.locked():
+        assert waiting.refresh_timestamp(NOW, force=True)
+
+
+def test_old_versions_are_removed(bench: Bench) -> None:
+    for n in range(KEEP_VERSIONS + 3):
+        bench.publish("office", str(n))
+    for role in ("snapshot", "patches", "rollouts"):
+        assert len(list(bench.home.tuf_metadata.glob(f"*.{role}.json"))) == KEEP_VERSIONS
+    assert len(list((bench.home.tuf_targets / "rollouts").iterdir())) == KEEP_VERSIONS
+    assert (bench.home.tuf_metadata / "1.root.json").exists()
+    assert bench.client().rollouts() == [("office", str(KEEP_VERSIONS + 2), KEEP_VERSIONS + 3)]
+
+
+def test_a_home_without_a_repository(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no repository") as caught:
+        Repository.open(ServerHome(tmp_path), SETTINGS)
+    assert caught.value.exit_code is ExitCode.NOT_SET_UP
+
+
+def test_a_clock_that_was_set_back_does_not_cost_the_rollouts_in_force(bench: Bench) -> None:
+    for n in range(KEEP_VERSIONS):
+        bench.publish("office", f"1.{n}")
+    for path in (bench.home.tuf_targets / "rollouts").iterdir():
+        os.utime(path, (NOW + 400 * DAY, NOW + 400 * DAY))  # written while the clock was a year ahead
+    bench.publish("office", "2.0")
+    assert bench.client().rollouts() == [("office", "2.0", KEEP_VERSIONS + 1)]
+    assert len(list((bench.home.tuf_targets / "rollouts").iterdir())) == KEEP_VERSIONS
+
+
+def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.publish("office", "1.0")
+    size = (bench.home.tuf_metadata / "2.patches.json").stat().st_size
+    monkeypatch.setattr(repository_files, "MAX_TARGETS_ROLE_BYTES", size)
+    with pytest.raises(UserError) as caught:
+        bench.publish("editor", "1.0")
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert bench.client().rollouts() == [("office", "1.0", 1)]

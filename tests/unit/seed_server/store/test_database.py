@@ -1,0 +1,435 @@
+"""`seed_server.store.database` on a real file."""
+
+import concurrent.futures
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
+from seed_server.store import database as database_module
+from seed_server.store.database import Database, PatchRow
+from seed_server.store.schema import SCHEMA_VERSION
+
+SECRET = b"s" * 16
+ENDPOINT = "a" * 26
+TORRENT = "ab" * 32
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    with Database.create(path) as opened:
+        yield opened
+
+
+def patch(**changes: object) -> PatchRow:
+    values: dict = {
+        "patch_id": "KB1",
+        "version": "1.0",
+        "title": "a patch",
+        "severity": "high",
+        "cvss": None,
+        "file_name": "kb1.msu",
+        "sha256": "cd" * 32,
+        "length_bytes": 1_000_000,
+        "torrent_hash": TORRENT,
+        "piece_length_bytes": 262_144,
+        "piece_count": 4,
+        "sequence": 1,
+        "published_at": 5.0,
+    }
+    return PatchRow(**(values | changes))
+
+
+def report(**changes: object) -> PatchReport:
+    values: dict = {
+        "patch_id": "KB1",
+        "version": "1.0",
+        "state": "fetching",
+        "progress": 0.5,
+        "bytes_from_origin": 10,
+        "bytes_from_peers": 20,
+        "bytes_wasted": 0,
+        "seconds": 1.5,
+        "error": "",
+    }
+    return PatchReport(**(values | changes))
+
+
+class TestTokens:
+    def test_has_as_many_uses_as_it_was_made_for(self, database: Database) -> None:
+        database.add_token(SECRET, 2, expires_at=100.0, now=0.0)
+        assert [database.take_token(SECRET, 1.0) for _ in range(3)] == ["accepted", "accepted", "used"]
+
+    def test_expires_at_its_time(self, database: Database) -> None:
+        database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
+        assert database.take_token(SECRET, 100.0) == "expired"
+        assert database.take_token(SECRET, 99.9) == "accepted"
+
+    def test_of_another_server_is_unknown(self, database: Database) -> None:
+        assert database.take_token(SECRET, 0.0) == "unknown"
+
+    def test_secret_is_not_in_the_file(self, database: Database, path: Path) -> None:
+        database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
+        database.close()
+        assert SECRET not in path.read_bytes()
+
+    def test_is_spent_once_by_many_threads_and_two_processes_connections(self, database: Database, path: Path) -> None:
+        database.add_token(SECRET, 5, expires_at=100.0, now=0.0)
+        with Database.open(path) as other, concurrent.futures.ThreadPoolExecutor(4) as pool:
+            takers = [database, other] * 8
+            verdicts = list(pool.map(lambda taker: taker.take_token(SECRET, 1.0), takers))
+        assert verdicts.count("accepted") == 5
+        assert verdicts.count("used") == 11
+
+    def test_tags_come_with_the_token(self, database: Database) -> None:
+        database.add_token(SECRET, 1, expires_at=100.0, now=0.0, tags=("branch-7", "kiosk"))
+        database.add_token(b"o" * 16, 1, expires_at=100.0, now=0.0)
+        assert database.token_tags(SECRET) == ("branch-7", "kiosk")
+        assert database.token_tags(b"o" * 16) == database.token_tags(b"u" * 16) == ()
+
+
+class TestEndpoints:
+    def test_enrolling_again_replaces_the_tags(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0, ("branch-7", "kiosk"))
+        assert [row.tags for row in database.endpoints()] == [("branch-7", "kiosk")]
+        database.add_endpoint(ENDPOINT, "pc", 2.0)
+        assert [row.tags for row in database.endpoints()] == [()]
+
+    def test_enrolling_again_keeps_the_denial(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.set_denied(ENDPOINT, True)
+        database.add_endpoint(ENDPOINT, "pc-renamed", 2.0)
+        row = database.endpoint(ENDPOINT)
+        assert row is not None
+        assert (row.denied, row.hostname, row.enrolled_at) == (True, "pc-renamed", 2.0)
+
+    def test_unknown_endpoint_is_none(self, database: Database) -> None:
+        assert database.endpoint(ENDPOINT) is None
+
+    def test_seen_and_disconnected(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.seen(ENDPOINT, "hq", "10.0.0.1", "p2pdist 1", connected=True, now=3.0)
+        assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", True, 3.0)]
+        database.disconnect_all(9.0)
+        assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", False, 9.0)]
+
+
+class TestPatchesAndReports:
+    def test_patches_come_in_their_sequence(self, database: Database) -> None:
+        later = patch(patch_id="KB0", sequence=2, torrent_hash="ef" * 32, cvss=9.8)
+        database.add_patch(later)
+        database.add_patch(patch())
+        assert database.patches() == [patch(), later]
+
+    def test_same_version_again_replaces_the_row(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_patch(patch(sequence=7))
+        assert database.patches() == [patch(sequence=7)]
+
+    def test_damaged_and_repaired(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.mark_damaged(TORRENT, "piece 3 does not match")
+        assert database.patches()[0].damaged == "piece 3 does not match"
+        database.mark_damaged(TORRENT, "")
+        assert database.patches()[0].damaged == ""
+
+    def test_removed_patch_takes_its_reports_along(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.remove_patch("KB1", "1.0")
+        database.remove_patch("KB1", "1.0")
+        assert database.patches() == []
+        assert database.reports() == []
+
+    def test_newest_report_stays(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.save_reports(ENDPOINT, [report(state="verified", progress=1.0)], 2.0)
+        assert [(r.state, r.progress, r.reported_at) for r in database.reports()] == [("verified", 1.0, 2.0)]
+
+    def test_state_of_an_installation_is_kept_with_its_reason(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report(install="waiting", install_reason="window at 22:00")], 1.0)
+        (row,) = database.reports()
+        assert (row.install, row.install_reason, row.reported_at) == ("waiting", "window at 22:00", 1.0)
+        database.save_reports(ENDPOINT, [report(install="installed")], 2.0)
+        (row,) = database.reports()
+        assert (row.install, row.install_reason, row.error) == ("installed", "", "")
+
+    def test_report_of_what_does_not_exist_fills_nothing(self, database: Database) -> None:
+        database.add_patch(patch())
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_reports(ENDPOINT, [report(patch_id=f"made-up-{n}") for n in range(50)], 1.0)
+        assert database.reports() == []
+
+    def test_batch_is_all_or_nothing(self, database: Database) -> None:
+        def broken_batch() -> None:
+            with database.batch():
+                database.add_wan_bytes("hq", TORRENT, 5)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            broken_batch()
+        assert database.wan_bytes() == {}
+        with database.batch():
+            database.add_wan_bytes("hq", TORRENT, 5)
+            database.add_patch(patch())
+        assert database.wan_bytes() == {("hq", TORRENT): 5}
+        assert database.patches() == [patch()]
+
+    def test_wan_bytes_add_up(self, database: Database) -> None:
+        database.add_wan_bytes("hq", TORRENT, 5)
+        database.add_wan_bytes("hq", TORRENT, 6)
+        database.add_wan_bytes("branch", TORRENT, 1)
+        assert database.wan_bytes() == {("hq", TORRENT): 11, ("branch", TORRENT): 1}
+
+
+def diagnosis(template: str = "december", **answers: bool | None) -> Diagnosis:
+    return Diagnosis(
+        template=template,
+        answers=tuple(
+            DiagnosisAnswer(label=label, applies=needed is not None, needed=needed, reason=f"because of {label}")
+            for label, needed in answers.items()
+        ),
+    )
+
+
+class TestDiagnoses:
+    def test_newest_answers_replace_all_before(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_diagnosis(ENDPOINT, diagnosis(a=True, b=False), 1.0)
+        database.save_diagnosis(ENDPOINT, diagnosis(b=True, c=None), 2.0)
+        database.save_diagnosis(ENDPOINT, diagnosis("other", a=False), 3.0)
+        assert [(row.label, row.applies, row.needed, row.reason, row.at) for row in database.diagnoses("december")] == [
+            ("b", True, True, "because of b", 2.0),
+            ("c", False, None, "because of c", 2.0),
+        ]
+        database.forget_diagnoses("december")
+        assert database.diagnoses("december") == []
+        assert [row.needed for row in database.diagnoses("other")] == [False]
+
+    def test_answers_to_what_is_no_template_are_forgotten(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        for name in ("december", "gone", 'x"y'):
+            database.save_diagnosis(ENDPOINT, diagnosis(name, a=True), 1.0)
+        database.forget_other_diagnoses({"december", 'x"y'})
+        assert [len(database.diagnoses(name)) for name in ("december", "gone", 'x"y')] == [1, 0, 1]
+        database.forget_other_diagnoses([])
+        assert database.diagnoses("december") == []
+
+    def test_templates_are_counted_once_whatever_the_number_of_answers(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        statements: list[str] = []
+        database._connection.set_trace_callback(statements.append)
+        answers = tuple(
+            msgspec.structs.replace(diagnosis(a=True).answers[0], label=f"item {number}") for number in range(50)
+        )
+        database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=answers), 1.0)
+        database._connection.set_trace_callback(None)
+        assert len(database.diagnoses("december")) == 50
+        assert sum("count(" in statement for statement in statements) == 1
+
+    def test_same_label_twice_is_one_answer(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        twice = Diagnosis(template="t", answers=diagnosis(a=True).answers * 2)
+        database.save_diagnosis(ENDPOINT, twice, 1.0)
+        assert len(database.diagnoses("t")) == 1
+
+    def test_made_up_templates_fill_nobody_elses_room(self, database: Database) -> None:
+        other = "b" * 26
+        database.save_diagnosis(ENDPOINT, diagnosis(a=True), 1.0)
+        assert database.diagnoses("december") == [], "an endpoint that is not enrolled"
+        for endpoint in (ENDPOINT, other):
+            database.add_endpoint(endpoint, "pc", 1.0)
+        for number in range(2 * MAX_TEMPLATES):
+            database.save_diagnosis(ENDPOINT, diagnosis(f"made-up-{number}", a=True, b=True), 1.0)
+        (count,) = database._rows("SELECT count(*) AS rows FROM diagnoses")
+        assert count["rows"] == 2 * MAX_TEMPLATES
+        database.save_diagnosis(ENDPOINT, diagnosis("made-up-0", a=False), 2.0)
+        database.save_diagnosis(other, diagnosis("december", a=True), 2.0)
+        assert [row.needed for row in database.diagnoses("made-up-0")] == [False]
+        assert [row.endpoint_id for row in database.diagnoses("december")] == [other]
+
+
+class TestTheFile:
+    def test_everything_is_there_after_opening_again(self, database: Database, path: Path) -> None:
+        database.add_patch(patch())
+        database.close()
+        with Database.open(path) as again:
+            assert again.patches() == [patch()]
+
+    def test_create_keeps_what_is_there(self, database: Database, path: Path) -> None:
+        database.add_patch(patch())
+        with Database.create(path) as again:
+            assert again.patches() == [patch()]
+
+    def test_is_for_its_owner_only(self, database: Database, path: Path) -> None:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_another_process_sees_that_something_changed(self, database: Database, path: Path) -> None:
+        with Database.open(path) as other:
+            before = database.data_version()
+            other.add_patch(patch())
+            assert database.data_version() != before
+
+    def test_missing(self, path: Path) -> None:
+        with pytest.raises(UserError, match="init") as caught:
+            Database.open(path)
+        assert caught.value.exit_code == ExitCode.NOT_SET_UP
+
+    def test_newer_schema(self, database: Database, path: Path) -> None:
+        database.close()
+        raw = sqlite3.connect(path)
+        raw.execute("PRAGMA user_version = 99")
+        raw.close()
+        with pytest.raises(UserError, match="newer") as caught:
+            Database.open(path)
+        assert caught.value.exit_code == ExitCode.BAD_INPUT
+
+    @pytest.mark.parametrize("content", [b"", b"not a database" * 100])
+    def test_other_file(self, path: Path, content: bytes) -> None:
+        path.write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            Database.open(path)
+        assert caught.value.exit_code == ExitCode.STORAGE
+
+    def test_locked_by_another_process(self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.01)
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with Database.open(path) as waiting, pytest.raises(UserError, match="Another process") as caught:
+            waiting.add_patch(patch())
+        holder.close()
+        assert caught.value.exit_code == ExitCode.BUSY
+
+    def test_full_disk_keeps_the_old_content(self, database: Database, path: Path) -> None:
+        database.add_patch(patch())
+        # a page limit makes SQLite give the very error of a full disk
+        pages = database._rows("PRAGMA page_count")[0]["page_count"]
+        database._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        def enrol_a_thousand() -> None:
+            for number in range(1_000):
+                database.add_endpoint(f"{number:026}", "x" * 255, 1.0)
+
+        with pytest.raises(UserError, match="full") as caught:
+            enrol_a_thousand()
+        assert caught.value.exit_code == ExitCode.STORAGE
+        assert database.patches() == [patch()]
+        assert database.data_version() > 0
+
+
+def test_what_the_operating_system_does_to_the_file_is_told_in_words(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        with sqlite3.connect(tmp_path / "state.db") as other:
+            other.execute("DROP TABLE reports")
+        other.close()
+        with pytest.raises(UserError) as caught:
+            database.reports()
+    assert caught.value.exit_code is ExitCode.STORAGE
+
+
+FIRST_SCHEMAS_PATCHES = """
+CREATE TABLE patches (
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    title TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    cvss REAL,
+    file_name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    length_bytes INTEGER NOT NULL,
+    torrent_hash TEXT NOT NULL UNIQUE,
+    piece_length_bytes INTEGER NOT NULL,
+    piece_count INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    published_at REAL NOT NULL,
+    damaged TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (patch_id, version)
+) STRICT, WITHOUT ROWID;
+INSERT INTO patches VALUES ('KB1', '1.0', 'a patch', 'high', NULL, 'kb1.msu', '{sha256}', 1000000, '{torrent}', 262144,
+    4, 1, 5.0, 'piece 3 does not match');
+INSERT INTO endpoints (endpoint_id, hostname, enrolled_at) VALUES ('{endpoint}', 'pc', 1.0);
+INSERT INTO reports VALUES ('{endpoint}', 'KB1', '1.0', 'fetching', 0.5, 1, 2, 3, 4.0, '', 5.0);
+""".format(sha256="cd" * 32, torrent=TORRENT, endpoint=ENDPOINT)
+
+
+TAGS_AND_INSTALLS = """
+DROP TABLE diagnoses;
+ALTER TABLE tokens DROP COLUMN tags;
+ALTER TABLE endpoints DROP COLUMN tags;
+ALTER TABLE reports DROP COLUMN install;
+ALTER TABLE reports DROP COLUMN install_reason;
+"""
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "old.db"
+    with Database.create(path) as database:
+        fresh = shape(database)
+        if version == 3:
+            database.add_patch(patch(damaged="piece 3 does not match"))
+            database.add_endpoint(ENDPOINT, "pc", 1.0)
+            database.save_reports(ENDPOINT, [report()], 1.0)
+    old = sqlite3.connect(path, isolation_level=None)
+    old.executescript(TAGS_AND_INSTALLS)
+    if version < 3:
+        for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
+            old.execute(f"DROP TABLE {table}")
+        old.executescript(FIRST_SCHEMAS_PATCHES)
+    old.execute(f"PRAGMA user_version = {version}")
+    old.close()
+    with Database.open(path) as database:
+        assert database._schema_version() == SCHEMA_VERSION
+        assert shape(database) == fresh
+        assert database.site_limits() == []
+        assert database.patches() == database.payloads() == [patch(damaged="piece 3 does not match")]
+        assert [(row.hostname, row.tags) for row in database.endpoints()] == [("pc", ())]
+        assert [(row.state, row.install) for row in database.reports()] == [("fetching", "")]
+        assert database._rows("PRAGMA foreign_key_check") == []
+        assert database._rows("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
+        database.save_reports(ENDPOINT, [report(install="installed")], 2.0)
+        assert [(row.install, row.reported_at) for row in database.reports()] == [("installed", 2.0)]
+        database.remove_patch("KB1", "1.0")
+        assert (database.payloads(), database.reports()) == ([], [])
+
+
+def shape(database: Database) -> list[dict]:
+    return database._rows(
+        "SELECT t.name AS name, c.cid, c.name AS field, c.type, c.dflt_value FROM sqlite_schema t, "
+        "pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY t.name, c.cid"
+    ) + database._rows(
+        'SELECT t.name AS name, i."unique", i.origin, i.partial, c.seqno, c.name AS field FROM sqlite_schema t, '
+        "pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.type = 'table' "
+        "ORDER BY t.name, i.name, c.seqno"
+    )
+
+
+def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Database) -> None:
+    japanese = patch(number=1, torrent_hash="ef" * 32, sha256="12" * 32, language="ja-jp")
+    database.add_patch(patch(), japanese)
+    assert database.payloads() == [patch(), japanese]
+    assert database.patches() == [patch()]
+    database.mark_damaged(japanese.torrent_hash, "gone")
+    assert [row.damaged for row in database.payloads()] == ["", "gone"]
+    database.add_patch(patch(sequence=3))
+    assert database.payloads() == [patch(sequence=3)]
+    database.add_patch(patch(), japanese)
+    database.remove_patch("KB1", "1.0")
+    assert database.payloads() == []
