@@ -11,8 +11,8 @@ import click
 
 from bandwidth.commands import profile_views
 from bandwidth.commands.console import ExitCode, InputError, print_json, progress, terminal
+from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.pictures.files import picture_option, write_picture
 from bandwidth.pictures.week import week_svg
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile

@@ -15,10 +15,10 @@ from rich.text import Text
 
 from bandwidth.commands import simulator_views
 from bandwidth.commands.console import InputError, print_json, progress, terminal
+from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.commands.profile_commands import MOMENT, RATE, open_profile, readings
 from bandwidth.commands.profile_views import heading, limit_text
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.pictures.files import picture_option, write_picture
 from bandwidth.profiles.model import Profile
 from bandwidth.profiles.values import nearest, rate_label
 from bandwidth.simulator import figures

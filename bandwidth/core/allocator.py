@@ -1,4 +1,4 @@
-"""One allowance over several takers, max-min fair (Bertsekas & Gallager, Data Networks, section 6.5.2)."""
+"""One allowance over several takers, max-min fair (Bertsekas & Gallager, Data Networks, section 6.5.2). Pure."""
 
 from collections.abc import Mapping
 from typing import TypeVar

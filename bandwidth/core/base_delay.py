@@ -1,4 +1,4 @@
-"""The round trip of the empty line, which every queue is measured against.
+"""The round trip of the empty line, which every queue is measured against. Pure.
 
 Falls at once. Rises in two ways only: by what was seen in quiet moments, window
 by window (as RFC 6817 section 3.4.2 keeps one-minute minima), and when two

@@ -1,4 +1,4 @@
-"""Which of the others' connections is a transfer that somebody waits for.
+"""Which of the others' connections is a transfer that somebody waits for. Pure.
 
 Two signs: a connection in slow start, already in its first window, and one that
 takes a part of the line. Neither is a name look-up, a keep-alive or a telephone

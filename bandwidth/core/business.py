@@ -1,4 +1,4 @@
-"""Others' traffic on the line: what it takes now, what it will take in a moment, and whether it is steady."""
+"""Others' traffic on the line: what it takes now, what it will take in a moment, and whether it is steady. Pure."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""What the line can carry, learned where it shows: at congestion, and by what got through.
+"""What the line can carry, learned where it shows: at congestion, and by what got through. Pure.
 
 Kept apart from the rate in use: a rate that was measured beside business must not
 become the belief about the line (cake-autorate issue 18 learns at congestion too).

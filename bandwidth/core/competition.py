@@ -1,4 +1,4 @@
-"""Does somebody else want the line? What is measured at others, and what their queues, losses and share show."""
+"""Does somebody else want the line? What is measured at others, and what their queues, losses and share show. Pure."""
 
 from bandwidth.core.sensors import View
 from bandwidth.core.states import Reason

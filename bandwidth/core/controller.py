@@ -1,4 +1,4 @@
-"""The limiter: uses what business leaves of a line, and gives it back at once.
+"""The limiter: uses what business leaves of a line, and gives it back at once. Pure.
 
 One controller serves one line in one direction. Three things decide, in this
 order: what others are measured to use (feed-forward), the queue that anybody's

@@ -1,4 +1,4 @@
-"""What the controller is told once, and what it decides again and again."""
+"""What the controller is told once, and what it decides again and again. Pure."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How long to be silent after a yield: too short harms whoever is still there, too long wastes a free line."""
+"""How long to be silent after a yield: too short harms whoever is still there, too long wastes a free line. Pure."""
 
 from bandwidth.core.states import Reason
 

@@ -1,4 +1,4 @@
-"""Sums and maxima over the last moments; the cost of a look does not grow with the span."""
+"""Sums and maxima over the last moments; the cost of a look does not grow with the span. Pure."""
 
 from collections import deque
 

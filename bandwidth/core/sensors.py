@@ -1,4 +1,6 @@
-"""Raw samples into the few numbers that decide: queue delays, our rate, others' load, losses, what did not arrive."""
+"""Raw samples into the few numbers that decide: queue delays, our rate, others' load, losses, what did not
+arrive. Pure.
+"""
 
 from collections import deque
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Going on beside a business transfer that takes only what it needs, such as a call."""
+"""Going on beside a business transfer that takes only what it needs, such as a call. Pure."""
 
 from bandwidth.core.business import BusinessLoad
 

@@ -1,4 +1,4 @@
-"""The controller's states and reasons, and the table of every allowed step."""
+"""The controller's states and reasons, and the table of every allowed step. Pure."""
 
 import enum
 

@@ -1,4 +1,4 @@
-"""A token bucket that is exact: integer arithmetic, so that no rounding adds up over days.
+"""A token bucket that is exact: integer arithmetic, so that no rounding adds up over days. Pure.
 
 The level is kept in byte-nanoseconds: bytes × 10^9. Time is an integer number of
 nanoseconds of any clock; a clock that stands still or goes back adds nothing.

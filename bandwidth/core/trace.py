@@ -1,4 +1,4 @@
-"""How long the limiter spent under each reason, and its latest decisions; bounded memory."""
+"""How long the limiter spent under each reason, and its latest decisions; bounded memory. Pure."""
 
 from collections import deque
 from dataclasses import dataclass

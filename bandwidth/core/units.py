@@ -1,4 +1,4 @@
-"""Rates with their units in the type."""
+"""Rates with their units in the type. Pure."""
 
 import math
 from typing import NewType

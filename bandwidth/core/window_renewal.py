@@ -1,4 +1,4 @@
-"""When the kernel's congestion window of our own connection stands in the way, and may begin anew.
+"""When the kernel's congestion window of our own connection stands in the way, and may begin anew. Pure.
 
 The limiter decides how fast to send; the window below it remembers the losses of
 crowded moments, and on a long line grows back for minutes. A new connection

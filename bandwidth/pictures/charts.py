@@ -1,4 +1,4 @@
-"""Time series as pictures: one run with the reasons and figures below it, or many runs under each other.
+"""Time series as pictures: one run with the reasons and figures below it, or many runs under each other. Pure.
 
 Series differ by colour (after Okabe and Ito) and by their dashes, so they hold up in greyscale.
 """

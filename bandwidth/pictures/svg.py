@@ -1,4 +1,4 @@
-"""What all pictures share: the sheet, its margins, letters and hatching."""
+"""What all pictures share: the sheet, its margins, letters and hatching. Pure."""
 
 from collections.abc import Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""A week of limits as a picture: SVG text, which opens in every browser.
+"""A week of limits as a picture: SVG text, which opens in every browser. Pure.
 
 Colours hold up in greyscale and for colour-blind eyes: rates go from light to dark in one hue, and what is
 stopped or skipped is hatched.

@@ -1,4 +1,5 @@
-"""What a throttle profile says, as frozen values. `parse.py` reads it from TOML and checks it; nothing here checks.
+"""What a throttle profile says, as frozen values. `parse.py` reads it from TOML and checks it; nothing here
+checks. Pure.
 
 Each rule says whom it concerns (`Scope`), when (`When`), and what it asks for. All rules that hold at an
 instant count, and the strictest wins; `resolve.py` has the one table of their precedence.

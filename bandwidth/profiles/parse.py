@@ -1,4 +1,4 @@
-"""Throttle profiles from TOML text. An error names file, line, key and the nearest valid key."""
+"""Throttle profiles from TOML text. An error names file, line, key and the nearest valid key. Pure."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The precedence of the kinds of rules: the one table that the code follows and the documentation shows."""
+"""The precedence of the kinds of rules: the one table that the code follows and the documentation shows. Pure."""
 
 import enum
 from dataclasses import dataclass

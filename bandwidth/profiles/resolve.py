@@ -1,4 +1,4 @@
-"""What a profile allows a site at an instant, and which rule decided. Pure: the instant is an argument.
+"""What a profile allows a site at an instant, and which rule decided; the instant is an argument. Pure.
 
 Every rule that holds counts and the least limit wins; among equal ones, `precedence.PRECEDENCE` says whose
 name is told. An emergency stop and a blackout limit to 0, so nothing can outdo them.

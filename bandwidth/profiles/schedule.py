@@ -1,4 +1,4 @@
-"""Weekly windows in a site's civil time, right across changes of the clock. Pure; zones come from `zoneinfo`.
+"""Weekly windows in a site's civil time, right across changes of the clock; zones come from `zoneinfo`. Pure.
 
 A stretch of civil time is laid on the line of instants: where the clock is put forward, an hour that is
 skipped has no instants, so it never matches, and a stretch that starts or ends inside it starts or ends at

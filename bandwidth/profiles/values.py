@@ -1,4 +1,4 @@
-"""Single values of a profile: from TOML with an explanation of what is wrong, and back."""
+"""Single values of a profile: from TOML with an explanation of what is wrong, and back. Pure."""
 
 import difflib
 import enum

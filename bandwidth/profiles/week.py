@@ -1,4 +1,4 @@
-"""A week of effective limits in a site's civil time, for pictures and tables."""
+"""A week of effective limits in a site's civil time, for pictures and tables. Pure."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A profile as TOML text that `parse_profile` reads back to an equal one."""
+"""A profile as TOML text that `parse_profile` reads back to an equal one. Pure."""
 
 from collections.abc import Iterator
 from datetime import date, datetime

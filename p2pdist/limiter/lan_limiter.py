@@ -23,12 +23,13 @@ from p2pdist.limiter.lan_policy import (
     ProfileAnswer,
     WayDecision,
 )
-from p2pdist.limiter.link_probe import LinkProbe, network_state
+from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import LinkLook, LinkMeter, LinkReport
 from p2pdist.limiter.profile_answer import blackout_until, profile_answer
 from p2pdist.local_api.socket import Answer
 from p2pdist.pc import process_memory, system
 from p2pdist.pc.network import Medium, NetworkState
+from p2pdist.pc.network_look import network_state
 from p2pdist.shared.reason_seconds import ReasonSeconds
 from p2pdist.transfer.torrent_engine import TorrentEngine
 

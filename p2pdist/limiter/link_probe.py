@@ -1,7 +1,6 @@
-"""The PC's network as it is now: cards, everybody's connections, kind of network, battery, processor.
+"""Everybody's bytes on this PC's network: counters of its cards, and of all TCP connections where the system tells.
 
 Everything here blocks, for a millisecond or less; the daemon calls it in worker threads.
-What differs by system is in `link_probe_linux` and `link_probe_other`, chosen here and nowhere else.
 """
 
 import ipaddress
@@ -10,41 +9,14 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from bandwidth.core.units import BytesPerSecond
 from p2pdist.limiter.link_report import MAX_SOCKETS, NicCounters, RawCounters, SocketReading
-from p2pdist.pc import system as local_facts
-from p2pdist.pc.network import Medium, NetworkState
+from p2pdist.pc import system
 
 if sys.platform == "linux":
-    from p2pdist.limiter import link_probe_linux as system
     from p2pdist.limiter import sock_diag
-else:
-    from p2pdist.limiter import link_probe_other as system
 
 HAS_SOCK_DIAG: Final = sys.platform == "linux"
 MAX_OWN_NETWORKS = 256
-
-
-def network_state(address: str | None, medium: Medium | None = None) -> NetworkState:
-    """Return the state of the network that ``address`` (one of ours) is on; ``medium``: what the admin says it is.
-
-    Raises `OSError` when the system does not tell its addresses.
-    """
-    interface = None if address is None else local_facts.interface_of(address)
-    battery = local_facts.battery()
-    if interface is None:
-        return NetworkState(medium=medium or Medium.UNKNOWN, counted=system.counted_cards(None), battery=battery)
-    speed = system.speed(interface)
-    if speed is None and not HAS_SOCK_DIAG and (megabits := local_facts.link_megabits(interface)):
-        speed = BytesPerSecond(megabits * 125_000)
-    return NetworkState(
-        interface=interface,
-        medium=medium or system.medium(interface),
-        speed=speed,
-        gateway=system.gateway(interface),
-        counted=system.counted_cards(interface),
-        battery=battery,
-    )
 
 
 class LinkProbe:
@@ -61,7 +33,7 @@ class LinkProbe:
     def look_around(self) -> None:
         """Learn this PC's own addresses and networks anew. Raises `OSError`."""
         networks, own = set(), set()
-        for address, length in local_facts.own_networks()[:MAX_OWN_NETWORKS]:
+        for address, length in system.own_networks()[:MAX_OWN_NETWORKS]:
             parsed = ipaddress.ip_interface(f"{address}/{length}")
             own.add(parsed.packed)
             if not parsed.is_loopback:
@@ -73,7 +45,7 @@ class LinkProbe:
         self, counted: Iterable[str], *, own_received_bytes: int = 0, own_sent_bytes: int = 0, own_line_bytes: int = 0
     ) -> RawCounters:
         """Return one look; the own bytes are what we ourselves have counted, for systems that do not tell."""
-        cards = local_facts.card_counters()
+        cards = system.card_counters()
         interfaces = {name: NicCounters(*cards[name]) for name in counted if name in cards}
         at = time.monotonic()
         return RawCounters(at, interfaces, self._sockets(), own_received_bytes, own_sent_bytes, own_line_bytes)

@@ -1,4 +1,4 @@
-"""Who the neighbours are, and when to connect to which of them.
+"""Who the neighbours are, and when to connect to which of them. Pure.
 
 Hints come from mDNS and from the server's site list; anybody on the LAN can
 send the former, so they are capped and prove nothing: mutual TLS decides. The

@@ -8,8 +8,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from p2pdist.limiter import link_probe
-from p2pdist.pc import inventory
+from p2pdist.pc import inventory, network_look
 from p2pdist.pc.network import Medium
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.facts import Facts, FactValue
@@ -108,7 +107,7 @@ class PcFacts:
 
     def _gather(self, known: Mapping[str, Version] | None, rpm_listing: str, address: str | None) -> Facts:
         try:
-            medium = self._around.medium or link_probe.network_state(address).medium
+            medium = self._around.medium or network_look.network_state(address).medium
         except OSError:
             medium = Medium.UNKNOWN
         return inventory.gather(

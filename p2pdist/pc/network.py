@@ -1,4 +1,4 @@
-"""What kind of network this PC is on, and its state: vocabulary of the probe and of the LAN policy."""
+"""What kind of network this PC is on, and its state: vocabulary of the probe and of the LAN policy. Pure."""
 
 import enum
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Exponential backoff with full jitter, so that a site's PCs do not come back in step."""
+"""Exponential backoff with full jitter, so that a site's PCs do not come back in step. Pure."""
 
 from dataclasses import dataclass
 

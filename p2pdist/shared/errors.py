@@ -1,4 +1,4 @@
-"""Errors that a person reads, and the exit codes of every command."""
+"""Errors that a person reads, and the exit codes of every command. Pure."""
 
 import enum
 

@@ -1,4 +1,4 @@
-"""The names that both sides use: endpoint, patch, site, hashes. No I/O.
+"""The names that both sides use: endpoint, patch, site, hashes. Pure.
 
 Every identifier that reaches a file name, a log line or a database passes
 through one of the ``parse_*`` functions here, which is why each has a narrow

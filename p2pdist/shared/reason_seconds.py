@@ -1,4 +1,4 @@
-"""How long something was so for which reason; bounded by the closed list of reasons."""
+"""How long something was so for which reason; bounded by the closed list of reasons. Pure."""
 
 from typing import Generic, TypeVar
 

@@ -1,4 +1,4 @@
-"""TOML text into frozen, checked types; an unknown key names the nearest known one. No I/O."""
+"""TOML text into frozen, checked types; an unknown key names the nearest known one. Pure."""
 
 import datetime as dt
 import difflib

@@ -1,4 +1,4 @@
-"""The way of one patch on one endpoint, from known to verified: a state table and its record."""
+"""The way of one patch on one endpoint, from known to verified: a state table and its record. Pure."""
 
 import enum
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which torrent files this project accepts: private v2 torrents of one plain file, named by its SHA-256.
+"""Which torrent files this project accepts: private v2 torrents of one plain file, named by its SHA-256. Pure.
 
 Looks at the decoded metainfo (BEP 3, BEP 52) and takes nothing that it does not
 know: no tracker, web seed, certificate, attribute or second file gets through.

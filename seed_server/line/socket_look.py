@@ -1,4 +1,4 @@
-"""What the kernel knows of one TCP socket that we send on. Pure; `edges.tcp_info` reads it."""
+"""What the kernel knows of one TCP socket that we send on; `tcp_info` reads it. Pure."""
 
 from dataclasses import dataclass
 

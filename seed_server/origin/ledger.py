@@ -1,4 +1,4 @@
-"""Who fetches which piece of one torrent for one site. Pure; `now` is any clock that only grows, in seconds.
+"""Who fetches which piece of one torrent for one site; `now` is any clock that only grows, in seconds. Pure.
 
 Every piece is free, leased to one endpoint, or delivered. Nothing here is
 stored: after a restart the ledger is rebuilt from what endpoints say.

@@ -17,6 +17,7 @@ from p2pdist.shared.wire.messages import (
     SitePeers,
 )
 from seed_server.line.business_reports import report_seconds
+from seed_server.line.ping_log import PingLog
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_sample import LinkView
@@ -26,7 +27,6 @@ from seed_server.origin.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed
 from seed_server.origin.ledger import FetcherRank
 from seed_server.origin.notices import Notices
 from seed_server.origin.outbox import Outbox
-from seed_server.origin.ping_log import PingLog
 from seed_server.origin.site_ledger import SiteLedger
 from seed_server.store.database import PatchRow, SiteLimitRow
 

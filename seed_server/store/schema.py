@@ -1,4 +1,4 @@
-"""What the state database holds: its schema, and its rows as checked types. No I/O.
+"""What the state database holds: its schema, and its rows as checked types. Pure.
 
 Times are seconds since 1970.
 """

@@ -49,7 +49,8 @@ sys.stdin.read()
 PROBE = """
 import json, socket, subprocess, sys, time
 from p2pdist.limiter.link_report import LinkMeter
-from p2pdist.limiter.link_probe import LinkProbe, network_state
+from p2pdist.limiter.link_probe import LinkProbe
+from p2pdist.pc.network_look import network_state
 fetch, host, others, own = sys.argv[1:]
 state = network_state("10.77.2.2")
 probe = LinkProbe()

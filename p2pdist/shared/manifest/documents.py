@@ -1,4 +1,4 @@
-"""What a patch is (`Manifest`) and who gets it (`Rollouts`): documents signed as TUF targets. No I/O."""
+"""What a patch is (`Manifest`) and who gets it (`Rollouts`): documents signed as TUF targets. Pure."""
 
 import re
 from typing import Annotated, Literal, TypeAlias

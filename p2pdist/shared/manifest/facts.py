@@ -1,4 +1,4 @@
-"""What an endpoint knows of itself: the names and types that expressions may use. Vocabulary, no I/O."""
+"""What an endpoint knows of itself: the names and types that expressions may use. Pure."""
 
 import enum
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What is done with a patch on a PC: how it is installed, how that is proven, and when. Vocabulary, no I/O.
+"""What is done with a patch on a PC: how it is installed, how that is proven, and when. Pure.
 
 Kinds are an allow-list. Commands are lists of arguments, handed to the system one by one: there is no shell.
 """

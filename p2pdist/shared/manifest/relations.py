@@ -1,4 +1,4 @@
-"""Patches that require, supersede or exclude others: what publishing refuses, and in which order they come. No I/O."""
+"""Patches that require, supersede or exclude others: what publishing refuses, and in which order they come. Pure."""
 
 import graphlib
 import heapq

@@ -1,4 +1,4 @@
-"""A site's throttle profile as a signed document: the TOML that the network admin wrote, and whose it is. No I/O."""
+"""A site's throttle profile as a signed document: the TOML that the network admin wrote, and whose it is. Pure."""
 
 import hashlib
 from typing import Annotated, Literal

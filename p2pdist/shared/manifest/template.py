@@ -1,4 +1,4 @@
-"""A diagnosis template: what to ask of every PC, whether or not anything is to be installed. Vocabulary, no I/O."""
+"""A diagnosis template: what to ask of every PC, whether or not anything is to be installed. Pure."""
 
 from typing import Annotated, Literal
 

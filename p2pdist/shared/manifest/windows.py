@@ -1,4 +1,4 @@
-"""Maintenance windows as people write them: ``mon-fri 22:00-05:00``. Vocabulary, no I/O."""
+"""Maintenance windows as people write them: ``mon-fri 22:00-05:00``. Pure."""
 
 import re
 from dataclasses import dataclass

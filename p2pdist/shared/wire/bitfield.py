@@ -1,4 +1,4 @@
-"""Sets of pieces on the wire: one bit a piece, the first piece in the high bit of the first byte (BEP 3).
+"""Sets of pieces on the wire: one bit a piece, the first piece in the high bit of the first byte (BEP 3). Pure.
 
 In memory a set of pieces is an ``int`` in which bit *i* stands for piece *i*:
 union, difference and counting of ten thousand pieces are then single operations.

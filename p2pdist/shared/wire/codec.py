@@ -1,4 +1,4 @@
-"""msgpack in, checked types out: the one way that bytes from outside become objects.
+"""msgpack in, checked types out: the one way that bytes from outside become objects. Pure.
 
 ``msgpack`` decodes with explicit caps on every container; ``msgspec`` then
 converts strictly (no coercion, no unknown fields), so whatever leaves this

@@ -1,4 +1,4 @@
-"""The enrolment token, and the JSON bodies of the web port's enrolment calls."""
+"""The enrolment token, and the JSON bodies of the web port's enrolment calls. Pure."""
 
 import base64
 import binascii

@@ -1,8 +1,7 @@
-"""Length-prefixed frames: 4 bytes of big-endian length, then that many bytes of msgpack.
+"""Length-prefixed frames: 4 bytes of big-endian length, then that many bytes of msgpack. Pure.
 
-Pure: bytes go in, frame bodies come out; the connection that carries them is
-somebody else's. The decoder refuses an oversized frame from its header alone,
-before a byte of the body is kept, so a peer can make it hold at most one frame.
+Bytes go in, frame bodies come out. The decoder refuses an oversized frame from its header alone, before a byte of the
+body is kept, so a peer can make it hold at most one frame.
 """
 
 HEADER_BYTES = 4

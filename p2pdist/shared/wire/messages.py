@@ -1,4 +1,4 @@
-"""Every message of the origin protocol, with the cap of every field.
+"""Every message of the origin protocol, with the cap of every field. Pure.
 
 `docs/protocol.md` is the prose of this file. An endpoint opens two TLS
 connections to the origin port: one for control, one for data. The first frame

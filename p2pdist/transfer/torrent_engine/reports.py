@@ -1,4 +1,4 @@
-"""What passes between the torrent engine and the daemon: identity, snapshots, events, reasons in words."""
+"""What passes between the torrent engine and the daemon: identity, snapshots, events, reasons in words. Pure."""
 
 import errno
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How libtorrent is set up on an endpoint: plain values with their reasons, no import of it."""
+"""How libtorrent is set up on an endpoint: plain values with their reasons, no import of it. Pure."""
 
 import ipaddress
 from typing import Any

@@ -9,8 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from p2pdist.limiter import link_probe
-from p2pdist.pc import inventory, inventory_linux
+from p2pdist.pc import inventory, inventory_linux, network_look
 from p2pdist.pc.facts import LOOK_SECONDS, ListRpm, PcFacts, Surroundings
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.shared.errors import UserError
@@ -168,7 +167,7 @@ async def test_kind_of_network(
             raise OSError(24, "Too many open files")
         return NetworkState(medium=found)
 
-    monkeypatch.setattr(link_probe, "network_state", network_state)
+    monkeypatch.setattr(network_look, "network_state", network_state)
     facts = pc.facts(medium=medium)
     await facts.look()
     assert facts.facts.values["network"] == network

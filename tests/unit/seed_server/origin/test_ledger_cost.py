@@ -1,4 +1,4 @@
-"""`seed_server.origin.site_ledger` with thousands of patches and hundreds of endpoints: what costs time and how much."""
+"""`seed_server.origin.site_ledger` with thousands of patches and hundreds of endpoints: what costs time."""
 
 import gc
 import sys

@@ -1,21 +1,13 @@
-"""Pictures as files: SVG as it is, or PNG drawn from that very SVG.
+"""The option `-o FILE` of every command that draws: SVG or PNG, chosen by the file's ending."""
 
-The one module that knows the renderer. Its font comes with a package, so a PNG
-has its letters on a machine without any font, and looks alike on all; only
-what that font has not (Latin, Greek and Cyrillic it has) is taken from the system.
-"""
-
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import click
-import resvg_py
 
 from bandwidth.commands.console import CommandError
+from bandwidth.pictures.png import png_of
 
-PNG_ZOOM = 2.0  # sharp on a dense screen and in a printed report
-FONT, FONT_FILES = "Source Sans Pro", ("SourceSansPro-Regular.ttf", "SourceSansPro-Bold.ttf")
 FORMATS = (".svg", ".png")
 
 
@@ -53,14 +45,3 @@ def write_picture(path: Path, svg: str) -> None:
     except OSError as error:
         message = f"{path} cannot be written ({error.strerror}). Name another file with -o."
         raise CommandError(message) from error
-
-
-def png_of(svg: str) -> bytes:
-    """Return ``svg`` drawn as PNG."""
-    with as_file(files("font_source_sans_pro") / "files") as folder:
-        return resvg_py.svg_to_bytes(
-            svg_string=svg,
-            zoom=PNG_ZOOM,
-            sans_serif_family=FONT,
-            font_files=[str(folder / name) for name in FONT_FILES],
-        )

@@ -1,8 +1,8 @@
-"""`seed_server.origin.ping_log`: round trips, and echoes of what was never sent."""
+"""`seed_server.line.ping_log`: round trips, and echoes of what was never sent."""
 
 import pytest
 
-from seed_server.origin.ping_log import MAX_OUTSTANDING, NUMBERS, PingLog
+from seed_server.line.ping_log import MAX_OUTSTANDING, NUMBERS, PingLog
 
 
 def test_newest_round_trip_is_taken_once() -> None:

@@ -1,11 +1,9 @@
 import struct
-from pathlib import Path
 
 import pytest
 import resvg_py
 
-from bandwidth.commands.console import CommandError
-from bandwidth.pictures.files import PNG_ZOOM, PictureFile, png_of, write_picture
+from bandwidth.pictures.png import PNG_ZOOM, png_of
 from bandwidth.pictures.svg import WIDTH, document, text
 
 
@@ -31,20 +29,3 @@ def test_letters_are_drawn_without_any_font_of_the_system(monkeypatch: pytest.Mo
     monkeypatch.setattr(resvg_py, "svg_to_bytes", without_system_fonts)
     assert [png_of(picture(words)) for words in ("Größe ≤ 5 – čas", "Время Ώρα", "")] == with_them
     assert len(set(with_them)) == 3
-
-
-def test_the_ending_chooses_the_format(tmp_path: Path) -> None:
-    for name in ("a.svg", "a.SVG"):
-        write_picture(tmp_path / name, picture("ü"))
-        assert (tmp_path / name).read_text(encoding="utf-8") == picture("ü")
-    write_picture(tmp_path / "a.PNG", picture("ü"))
-    assert (tmp_path / "a.PNG").read_bytes() == png_of(picture("ü"))
-
-
-def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
-    (tmp_path / "folder.png").mkdir()
-    for path, told in ((tmp_path / "none" / "a.png", "there is no folder"), (tmp_path / "folder.png", "is a folder")):
-        with pytest.raises(CommandError, match=told):
-            PictureFile().convert(str(path), None, None)
-    with pytest.raises(CommandError, match="cannot be written"):
-        write_picture(tmp_path / "none" / "a.svg", picture("x"))
