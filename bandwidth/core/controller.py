@@ -15,7 +15,7 @@ from bandwidth.core.patience import Patience
 from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.sharing import Sharing
 from bandwidth.core.signals import Sample
-from bandwidth.core.states import Event, Reason, State, next_state
+from bandwidth.core.states import Reason, State, Trigger, next_state
 from bandwidth.core.trace import DecisionTrace
 from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 
@@ -111,10 +111,10 @@ class Controller:
         view = self._sensors.take(sample, now, quiet=quiet, silent=silent, allowed=self._allowance)
         if blackout:
             if self.state is not State.BLACKOUT:
-                self._move(Event.FORBIDDEN, now)
+                self._move(Trigger.FORBIDDEN, now)
             return self._decide(now, Reason.BLACKOUT, 0.0, None)
         if self.state is State.BLACKOUT:
-            self._move(Event.ALLOWED, now)
+            self._move(Trigger.ALLOWED, now)
             self._rate = self._settings.first_rate
         self._watch_signals(view, now)
         self._steps[self.state](view, now, step)
@@ -179,10 +179,10 @@ class Controller:
         lost = view.pings_missing and view.delivered < DELIVERED_NOTHING
         if lost and self.state is not State.STALL:
             self._rate_before = self._rate
-            self._move(Event.SIGNALS_LOST, now)
+            self._move(Trigger.SIGNALS_LOST, now)
         elif not lost and self.state is State.STALL:
             self._rate = max(self._least_rate, self._rate_before / 2)
-            self._move(Event.SIGNALS_BACK, now)
+            self._move(Trigger.SIGNALS_BACK, now)
 
     # --- a step in each state ------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Controller:
             return
         if view.queue_seconds is not None:
             self._paused_at = now  # until now we were silent: as good as a pause
-            self._move(Event.BASE_KNOWN, now)
+            self._move(Trigger.BASE_KNOWN, now)
 
     def _ramp(self, view: View, now: float, step: float) -> None:
         self._reason = Reason.RAMPING
@@ -206,7 +206,7 @@ class Controller:
         target = self._target(now)
         if target is not None and self._rate >= target:
             self._rate = target
-            self._move(Event.FULL_RATE, now)
+            self._move(Trigger.FULL_RATE, now)
 
     def _scavenge(self, view: View, now: float, step: float) -> None:
         if self._yielded(view, now) or self._backed_off(view, now):
@@ -214,7 +214,7 @@ class Controller:
         if now - self._paused_at >= PAUSE_EVERY_SECONDS:
             self._rate_before = self._rate
             self._pause_least = None
-            self._move(Event.PAUSE_DUE, now)
+            self._move(Trigger.PAUSE_DUE, now)
             return
         self._patience.scavenging(view.rtt_seconds, now)
         target = self._target(now)
@@ -254,7 +254,7 @@ class Controller:
             return
         queue, threshold = self._queue(view), self._threshold(now)
         if queue <= threshold / 2:
-            self._move(Event.DRAINED, now)
+            self._move(Trigger.DRAINED, now)
         elif queue > threshold and now - self._cut_at >= self._refractory(view):
             self._cut(view, now, queue / threshold)
 
@@ -291,7 +291,7 @@ class Controller:
             self._paused_at = now
             # what was before the pause was right a moment ago
             self._rate = RETURN_SHARE * self._rate_before
-            self._move(Event.PAUSE_OVER, now)
+            self._move(Trigger.PAUSE_OVER, now)
 
     def _stall(self, _view: View, _now: float, _step: float) -> None:
         self._reason = Reason.NO_SIGNALS
@@ -338,13 +338,13 @@ class Controller:
         self._return_to = None
         self._reason = reason
         self._rate = self._least_rate
-        self._move(Event.COMPETITOR, now)
+        self._move(Trigger.COMPETITOR, now)
 
     def _resume(self, share: float, now: float) -> None:
         """Ramp from ``share`` of the target, where one is known."""
         self._patience.ramped(now)
         self._rate = max(self._rate, share * (self._target(now) or 0.0))
-        self._move(Event.QUIET, now)
+        self._move(Trigger.QUIET, now)
 
     def _backed_off(self, view: View, now: float) -> bool:
         queue, threshold = self._queue(view), self._threshold(now)
@@ -366,7 +366,7 @@ class Controller:
         self._return_to = None if again else RETURN_SHARE * min(self._rate, carried)
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
-        self._move(Event.QUEUE, now)
+        self._move(Trigger.QUEUE, now)
 
     def _cut(self, view: View, now: float, cut: float) -> None:
         kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
@@ -387,7 +387,7 @@ class Controller:
     def _refractory(self, view: View) -> float:
         return max(0.2, 2 * view.rtt_seconds + 0.1)
 
-    def _move(self, event: Event, now: float) -> None:
+    def _move(self, event: Trigger, now: float) -> None:
         self.state = next_state(self.state, event)
         self._entered_at = now
 

@@ -24,7 +24,7 @@ class State(enum.Enum):
     """Policy forbids sending."""
 
 
-class Event(enum.Enum):
+class Trigger(enum.Enum):
     """What can happen to the controller."""
 
     BASE_KNOWN = "first round trips are there"
@@ -41,32 +41,32 @@ class Event(enum.Enum):
     ALLOWED = "policy allows sending again"
 
 
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.LEARN, Event.BASE_KNOWN): State.RAMP,
-    (State.LEARN, Event.COMPETITOR): State.YIELD,
-    (State.LEARN, Event.QUEUE): State.BACK_OFF,
-    (State.RAMP, Event.FULL_RATE): State.SCAVENGE,
-    (State.RAMP, Event.QUEUE): State.BACK_OFF,
-    (State.RAMP, Event.COMPETITOR): State.YIELD,
-    (State.SCAVENGE, Event.QUEUE): State.BACK_OFF,
-    (State.SCAVENGE, Event.COMPETITOR): State.YIELD,
-    (State.SCAVENGE, Event.PAUSE_DUE): State.SLOWDOWN,
-    (State.BACK_OFF, Event.DRAINED): State.SCAVENGE,
-    (State.BACK_OFF, Event.COMPETITOR): State.YIELD,
-    (State.YIELD, Event.QUIET): State.RAMP,
-    (State.SLOWDOWN, Event.PAUSE_OVER): State.RAMP,
-    (State.SLOWDOWN, Event.COMPETITOR): State.YIELD,
-    (State.STALL, Event.SIGNALS_BACK): State.RAMP,
-    (State.BLACKOUT, Event.ALLOWED): State.LEARN,
+TRANSITIONS: dict[tuple[State, Trigger], State] = {
+    (State.LEARN, Trigger.BASE_KNOWN): State.RAMP,
+    (State.LEARN, Trigger.COMPETITOR): State.YIELD,
+    (State.LEARN, Trigger.QUEUE): State.BACK_OFF,
+    (State.RAMP, Trigger.FULL_RATE): State.SCAVENGE,
+    (State.RAMP, Trigger.QUEUE): State.BACK_OFF,
+    (State.RAMP, Trigger.COMPETITOR): State.YIELD,
+    (State.SCAVENGE, Trigger.QUEUE): State.BACK_OFF,
+    (State.SCAVENGE, Trigger.COMPETITOR): State.YIELD,
+    (State.SCAVENGE, Trigger.PAUSE_DUE): State.SLOWDOWN,
+    (State.BACK_OFF, Trigger.DRAINED): State.SCAVENGE,
+    (State.BACK_OFF, Trigger.COMPETITOR): State.YIELD,
+    (State.YIELD, Trigger.QUIET): State.RAMP,
+    (State.SLOWDOWN, Trigger.PAUSE_OVER): State.RAMP,
+    (State.SLOWDOWN, Trigger.COMPETITOR): State.YIELD,
+    (State.STALL, Trigger.SIGNALS_BACK): State.RAMP,
+    (State.BLACKOUT, Trigger.ALLOWED): State.LEARN,
 } | {
-    (state, Event.SIGNALS_LOST): State.STALL for state in State if state not in (State.STALL, State.BLACKOUT)
+    (state, Trigger.SIGNALS_LOST): State.STALL for state in State if state not in (State.STALL, State.BLACKOUT)
 } | {
-    (state, Event.FORBIDDEN): State.BLACKOUT for state in State if state is not State.BLACKOUT
+    (state, Trigger.FORBIDDEN): State.BLACKOUT for state in State if state is not State.BLACKOUT
 }  # fmt: skip
 """Every allowed step; anything else is a programming error (`next_state` raises)."""
 
 
-def next_state(state: State, event: Event) -> State:
+def next_state(state: State, event: Trigger) -> State:
     """Return the state after ``event``. Raises `ValueError` for a step that the table does not have."""
     try:
         return TRANSITIONS[state, event]

@@ -1,7 +1,7 @@
 """What a throttle profile says, as frozen values. `parse.py` reads it from TOML and checks it; nothing here
 checks. Pure.
 
-Each rule says whom it concerns (`Scope`), when (`When`), and what it asks for. All rules that hold at an
+Each rule says whom it concerns (`Scope`), when (`CivilTime`), and what it asks for. All rules that hold at an
 instant count, and the strictest wins; `resolve.py` has the one table of their precedence.
 """
 
@@ -74,7 +74,7 @@ class Scope:
     networks: tuple[NetworkKind, ...] = ()
     legs: tuple[Leg, ...] = (Leg.LINE,)
 
-    def concerns(self, site: "Site") -> bool:
+    def concerns(self, site: "ProfileSite") -> bool:
         """Return whether ``site`` is named, is in a named group, or nobody is named."""
         if not self.sites and not self.groups:
             return True
@@ -82,7 +82,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class When:
+class CivilTime:
     """A stretch of each matching day in the site's civil time, from ``start_minute`` to before ``end_minute``.
 
     Both count from midnight. An end at or before the start is on the next day; the stretch belongs to the
@@ -96,7 +96,7 @@ class When:
     last_date: date | None = None
 
 
-ALWAYS = When()
+ALWAYS = CivilTime()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ProfileSite:
     """A site by the name that the seed server knows it by."""
 
     name: str
@@ -136,7 +136,7 @@ class Blackout:
 
     name: str
     scope: Scope = Scope(legs=tuple(Leg))
-    when: When = ALWAYS
+    when: CivilTime = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Window:
 
     name: str
     limits: Limits
-    when: When
+    when: CivilTime
     scope: Scope = Scope()
 
 
@@ -163,7 +163,7 @@ class BusinessHours:
     """When people work: a minimum rate counts as 0 then."""
 
     name: str
-    when: When
+    when: CivilTime
     scope: Scope = Scope()
 
 
@@ -222,7 +222,7 @@ class Profile:
     time_zone: str
     description: str = ""
     line: BytesPerSecond | None = None
-    sites: tuple[Site, ...] = ()
+    sites: tuple[ProfileSite, ...] = ()
     stops: tuple[Stop, ...] = ()
     blackouts: tuple[Blackout, ...] = ()
     windows: tuple[Window, ...] = ()
@@ -232,13 +232,13 @@ class Profile:
     deadlines: tuple[Deadline, ...] = ()
     boosts: tuple[Boost, ...] = ()
 
-    def site(self, name: str | None) -> Site:
+    def site(self, name: str | None) -> ProfileSite:
         """Return the site called ``name`` with the profile's defaults filled in; for any other, these alone."""
         found = next(
             (site for site in self.sites if site.name == name),
-            Site(name or ("any other site" if self.sites else "every site")),
+            ProfileSite(name or ("any other site" if self.sites else "every site")),
         )
-        return Site(
+        return ProfileSite(
             found.name,
             found.groups,
             found.time_zone or self.time_zone,
@@ -264,6 +264,6 @@ class Profile:
             boosts=concerning(self.boosts),
         )
 
-    def is_holiday(self, site: Site, day: date) -> bool:
+    def is_holiday(self, site: ProfileSite, day: date) -> bool:
         """Return whether ``day`` is a holiday at ``site``."""
         return any(holiday.scope.concerns(site) and holiday.falls_on(day) for holiday in self.holidays)

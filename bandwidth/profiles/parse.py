@@ -13,6 +13,7 @@ from bandwidth.profiles.model import (
     Blackout,
     Boost,
     BusinessHours,
+    CivilTime,
     Deadline,
     Holiday,
     Leg,
@@ -20,14 +21,13 @@ from bandwidth.profiles.model import (
     Limits,
     NetworkKind,
     Profile,
+    ProfileSite,
     Scope,
     Sensitivity,
-    Site,
     Stop,
-    When,
     Window,
 )
-from bandwidth.profiles.toml_lines import Path, line_numbers
+from bandwidth.profiles.toml_lines import KeyPath, line_numbers
 
 MAX_CHARACTERS = 1_000_000  # a profile for 1,000 sites has a tenth of it
 MAX_RULES = 10_000  # tables of one kind: each is looked at for each decision
@@ -127,7 +127,7 @@ def _syntax_error(error: tomllib.TOMLDecodeError, text: str, source: str) -> Pro
 
 
 class _Reader:
-    def __init__(self, raw: dict[str, Any], lines: dict[Path, int], source: str) -> None:
+    def __init__(self, raw: dict[str, Any], lines: dict[KeyPath, int], source: str) -> None:
         self._raw = raw
         self._lines = lines
         self._source = source
@@ -146,7 +146,7 @@ class _Reader:
                         raise self._error((table, index, "min_rate"), message)
         return Profile(
             **plain,
-            sites=tuple(Site(**row) for row in rows["site"]),
+            sites=tuple(ProfileSite(**row) for row in rows["site"]),
             stops=self._build(rows, "stop", self._stop),
             blackouts=self._build(rows, "blackout", self._blackout),
             windows=self._build(rows, "window", self._window),
@@ -181,7 +181,7 @@ class _Reader:
             rows.append({"name": f"{table} {index + 1}", **row})
         return rows
 
-    def _convert(self, raw: dict[str, Any], keys: Mapping[str, _Key], path: Path, where: str) -> dict[str, Any]:
+    def _convert(self, raw: dict[str, Any], keys: Mapping[str, _Key], path: KeyPath, where: str) -> dict[str, Any]:
         for key, rule in keys.items():
             if rule.required and key not in raw:
                 raise self._error((*path, key), f"{where} needs the key {key!r}")
@@ -217,47 +217,47 @@ class _Reader:
     def _build(self, rows: dict[str, list[dict[str, Any]]], table: str, build: Callable[..., Any]) -> tuple[Any, ...]:
         return tuple(build(row, (table, index)) for index, row in enumerate(rows[table]))
 
-    def _stop(self, row: dict[str, Any], path: Path) -> Stop:
+    def _stop(self, row: dict[str, Any], path: KeyPath) -> Stop:
         self._check_order(row, path)
         return Stop(row["name"], _scope(row, tuple(Leg)), row.get("since"), row.get("until"))
 
-    def _blackout(self, row: dict[str, Any], path: Path) -> Blackout:
+    def _blackout(self, row: dict[str, Any], path: KeyPath) -> Blackout:
         return Blackout(row["name"], _scope(row, tuple(Leg)), self._when(row, path))
 
-    def _window(self, row: dict[str, Any], path: Path) -> Window:
+    def _window(self, row: dict[str, Any], path: KeyPath) -> Window:
         when = self._when(row, path)
         if when == ALWAYS:
             raise self._error(path, "this [[window]] is always open: say when (days, from, to), or write a [[limit]]")
         return Window(row["name"], self._limits(row, path), when, _scope(row))
 
-    def _limit(self, row: dict[str, Any], path: Path) -> Limit:
+    def _limit(self, row: dict[str, Any], path: KeyPath) -> Limit:
         return Limit(row["name"], self._limits(row, path), _scope(row))
 
-    def _business_hours(self, row: dict[str, Any], path: Path) -> BusinessHours:
+    def _business_hours(self, row: dict[str, Any], path: KeyPath) -> BusinessHours:
         return BusinessHours(row["name"], self._when(row, path), _scope(row))
 
-    def _holiday(self, row: dict[str, Any], path: Path) -> Holiday:
+    def _holiday(self, row: dict[str, Any], path: KeyPath) -> Holiday:
         del path
         return Holiday(row["name"], row["date"], _scope(row))
 
-    def _deadline(self, row: dict[str, Any], path: Path) -> Deadline:
+    def _deadline(self, row: dict[str, Any], path: KeyPath) -> Deadline:
         del path
         return Deadline(row["name"], row["by"], _scope(row))
 
-    def _boost(self, row: dict[str, Any], path: Path) -> Boost:
+    def _boost(self, row: dict[str, Any], path: KeyPath) -> Boost:
         self._check_order(row, path)
         return Boost(row["name"], row["until"], row["rate"], row.get("since"), row.get("force", False), _scope(row))
 
-    def _when(self, row: dict[str, Any], path: Path) -> When:
+    def _when(self, row: dict[str, Any], path: KeyPath) -> CivilTime:
         start, end = row.get("from", 0), row.get("to", ALWAYS.end_minute)
         if start == end:
             raise self._error((*path, "to"), "from and to are the same; for whole days leave both out")
         first, last = row.get("first_date"), row.get("last_date")
         if first and last and last < first:
             raise self._error((*path, "last_date"), f"last_date {last} is before first_date {first}")
-        return When(row.get("days", ALWAYS.days), start, end, first, last)
+        return CivilTime(row.get("days", ALWAYS.days), start, end, first, last)
 
-    def _limits(self, row: dict[str, Any], path: Path) -> Limits:
+    def _limits(self, row: dict[str, Any], path: KeyPath) -> Limits:
         given = {key: row[key] for key in _LIMITS if key in row}
         if not given:
             raise self._error(path, f"it limits nothing: give one of {', '.join(_LIMITS)}, or write a [[blackout]]")
@@ -267,14 +267,14 @@ class _Reader:
                 raise self._error((*path, key), f'{key} is for the line; with legs = ["lan-…"] give a cap')
         return Limits(**given)
 
-    def _check_order(self, row: dict[str, Any], path: Path) -> None:
+    def _check_order(self, row: dict[str, Any], path: KeyPath) -> None:
         since, until = row.get("since"), row.get("until")
         if since and until and (since.tzinfo is None) == (until.tzinfo is None) and until <= since:
             raise self._error((*path, "until"), f"until {until} is not after since {since}")
 
     # --- errors ------------------------------------------------------------------------------
 
-    def _error(self, path: Path, message: str) -> ProfileError:
+    def _error(self, path: KeyPath, message: str) -> ProfileError:
         """Return an error at ``path``, or where the nearest enclosing thing stands that is in the text."""
         keys = [part for part in path if isinstance(part, str)]
         place = path
@@ -282,7 +282,7 @@ class _Reader:
             place = place[:-1]
         return ProfileError(self._source, self._lines.get(place, 1), keys[-1] if keys else "", f"{message}.")
 
-    def _unknown(self, path: Path, known: Mapping[str, Any], where: str) -> ProfileError:
+    def _unknown(self, path: KeyPath, known: Mapping[str, Any], where: str) -> ProfileError:
         key = str(path[-1])
         message = f"unknown key {key!r} {where}; the nearest valid key is {values.nearest(key, known)!r}"
         return self._error(path, f"{message} (valid: {', '.join(known)})")

@@ -14,16 +14,16 @@ from zoneinfo import ZoneInfo
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import (
     Boost,
+    CivilTime,
     Deadline,
     LanClass,
     Leg,
     Limits,
     NetworkKind,
     Profile,
+    ProfileSite,
     Scope,
     Sensitivity,
-    Site,
-    When,
 )
 from bandwidth.profiles.precedence import LIFTED_BY, RANK, Lifting, Measure, RuleKind
 from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR, Coverage, coverage, moment
@@ -202,7 +202,7 @@ class _Here:
     """The site, instant and way that are asked about."""
 
     profile: Profile
-    site: Site
+    site: ProfileSite
     at: datetime
     leg: Leg
     network: NetworkKind
@@ -220,7 +220,7 @@ class _Here:
             return RuleState.OTHER_NETWORKS
         return RuleState.IN_FORCE if holds_now else RuleState.NOT_NOW
 
-    def covers(self, when: When) -> Coverage:
+    def covers(self, when: CivilTime) -> Coverage:
         return coverage(when, self.at, self.zone, partial(self.profile.is_holiday, self.site))
 
     def is_between(self, since: datetime | None, until: datetime | None, *, longest: bool) -> bool:

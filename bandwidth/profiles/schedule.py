@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from bandwidth.profiles.model import ALWAYS, Day, When
+from bandwidth.profiles.model import ALWAYS, CivilTime, Day
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199  # of instants: zone data before are doubtful, and dates must not overflow
 _WEEKDAYS = tuple(Day)[:7]
@@ -67,7 +67,7 @@ def day_kind(day: date, is_holiday: Callable[[date], bool]) -> Day:
     return Day.HOLIDAY if is_holiday(day) else _WEEKDAYS[day.weekday()]
 
 
-def coverage(when: When, at: datetime, zone: ZoneInfo, is_holiday: Callable[[date], bool]) -> Coverage:
+def coverage(when: CivilTime, at: datetime, zone: ZoneInfo, is_holiday: Callable[[date], bool]) -> Coverage:
     """Return whether ``when`` holds at ``at`` (aware, `FIRST_YEAR` to `LAST_YEAR`) at a site in ``zone``."""
     if when == ALWAYS:
         return Coverage(possibly=True, certainly=True)
@@ -85,7 +85,7 @@ def coverage(when: When, at: datetime, zone: ZoneInfo, is_holiday: Callable[[dat
     return Coverage(possibly, certainly)
 
 
-def _starts_on(when: When, day: date, is_holiday: Callable[[date], bool]) -> bool:
+def _starts_on(when: CivilTime, day: date, is_holiday: Callable[[date], bool]) -> bool:
     if when.first_date is not None and day < when.first_date:
         return False
     if when.last_date is not None and day > when.last_date:

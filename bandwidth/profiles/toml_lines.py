@@ -8,7 +8,7 @@ import re
 import tomllib
 from typing import Any
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _KEY_PART = re.compile(r'[ \t]*("(?:\\.|[^"\\])*"|\'[^\']*\'|[A-Za-z0-9_-]+)[ \t]*')
 _STRING = re.compile(r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL)
@@ -17,7 +17,7 @@ _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 
 
-def line_numbers(text: str) -> dict[Path, int]:
+def line_numbers(text: str) -> dict[KeyPath, int]:
     """Return the line (from 1) of each key and array element of ``text``, by its path in the parsed document.
 
     A table's line is that of its header, or of the first key that implies it. Raises `RecursionError` for
@@ -31,11 +31,11 @@ class _Scan:
         self._text = text
         self._at = 0
         self._line = 1
-        self._lines: dict[Path, int] = {}
-        self._elements: dict[Path, int] = {}  # of arrays of tables: the newest element's index
+        self._lines: dict[KeyPath, int] = {}
+        self._elements: dict[KeyPath, int] = {}  # of arrays of tables: the newest element's index
 
-    def run(self) -> dict[Path, int]:
-        table: Path = ()
+    def run(self) -> dict[KeyPath, int]:
+        table: KeyPath = ()
         self._skip(_BLANK)
         while self._at < len(self._text):
             if self._peek() == "[":
@@ -55,7 +55,7 @@ class _Scan:
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
 
-    def _note(self, path: Path) -> None:
+    def _note(self, path: KeyPath) -> None:
         self._lines.setdefault(path, self._line)
 
     def _keys(self) -> list[str]:
@@ -67,12 +67,12 @@ class _Scan:
                 return keys
             self._at += 1
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         is_array = self._text.startswith("[[", self._at)
         self._at += 1 + is_array
         *parents, last = self._keys()
         self._at += 1 + is_array
-        path: Path = ()
+        path: KeyPath = ()
         for key in parents:
             path = (*path, key)
             self._note(path)
@@ -86,7 +86,7 @@ class _Scan:
             self._note(path)
         return path
 
-    def _key_and_value(self, table: Path) -> None:
+    def _key_and_value(self, table: KeyPath) -> None:
         path = table
         for key in self._keys():
             path = (*path, key)
@@ -95,7 +95,7 @@ class _Scan:
         self._skip(_SPACE)
         self._value(path)
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         opening = self._peek()
         if opening == "[":
             self._collection(path, "]")
@@ -104,7 +104,7 @@ class _Scan:
         else:
             self._skip(_STRING if opening in "\"'" else _SCALAR)
 
-    def _collection(self, path: Path, closing: str) -> None:
+    def _collection(self, path: KeyPath, closing: str) -> None:
         self._at += 1
         index = 0
         self._skip(_BLANK)

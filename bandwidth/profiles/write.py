@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from bandwidth.profiles.model import ALWAYS, EVERY_DAY, Day, Leg, Limits, Profile, Scope, When, YearlyDate
+from bandwidth.profiles.model import ALWAYS, EVERY_DAY, CivilTime, Day, Leg, Limits, Profile, Scope, YearlyDate
 from bandwidth.profiles.values import rate_text
 
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})  # names are printable, so nothing else needs an escape
@@ -57,7 +57,7 @@ def _scope(scope: Scope, legs: tuple[Leg, ...] = (Leg.LINE,)) -> Iterator[str]:
     yield from _keys(sites=scope.sites, groups=scope.groups, networks=scope.networks, legs=own_legs)
 
 
-def _when(when: When) -> Iterator[str]:
+def _when(when: CivilTime) -> Iterator[str]:
     if when.days != EVERY_DAY:
         yield from _keys(days=tuple(day for day in Day if day in when.days))
     if (when.start_minute, when.end_minute) != (ALWAYS.start_minute, ALWAYS.end_minute):

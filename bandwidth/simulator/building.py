@@ -15,7 +15,7 @@ from bandwidth.simulator.flows.video_call import VideoCall
 from bandwidth.simulator.flows.voip import VoipCall
 from bandwidth.simulator.flows.web import WebUser
 from bandwidth.simulator.link import FifoLink, Link, QueueLink
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.queues import MTU_BYTES, Codel, FqCodel, Pie
 from bandwidth.simulator.rates import LineRate
 from bandwidth.simulator.rivals.cake_autorate import AutorateSender
@@ -101,47 +101,47 @@ class Business:
         return [(until, later) for (_, until), later in zip(periods, following, strict=False) if until < later]
 
 
-def _cubic(path: Path, business: Business, _: random.Random) -> None:
+def _cubic(path: NetworkPath, business: Business, _: random.Random) -> None:
     business.flows.append(CubicSender(path))
     business.elastic = True
 
 
-def _bbr(path: Path, business: Business, randomness: random.Random) -> None:
+def _bbr(path: NetworkPath, business: Business, randomness: random.Random) -> None:
     business.flows.append(BbrSender(path, randomness))
     business.elastic = True
 
 
-def _voip(path: Path, business: Business, _: random.Random) -> None:
+def _voip(path: NetworkPath, business: Business, _: random.Random) -> None:
     call = VoipCall(path)
     business.calls.append(call)
     business.flows.append(call)
 
 
-def _web(path: Path, business: Business, randomness: random.Random) -> None:
+def _web(path: NetworkPath, business: Business, randomness: random.Random) -> None:
     user = WebUser(path, random.Random(randomness.random()))  # noqa: S311
     business.users.append(user)
     business.flows.append(user)
 
 
-def _video(path: Path, business: Business, _: random.Random) -> None:
+def _video(path: NetworkPath, business: Business, _: random.Random) -> None:
     video = VideoStream(path)
     business.videos.append(video)
     business.flows.append(video)
 
 
-def _video_call(path: Path, business: Business, _: random.Random) -> None:
+def _video_call(path: NetworkPath, business: Business, _: random.Random) -> None:
     call = VideoCall(path, business.line_rate)
     business.video_calls.append(call)
     business.flows.append(call)
 
 
-def _on_off(path: Path, business: Business, randomness: random.Random) -> None:
+def _on_off(path: NetworkPath, business: Business, randomness: random.Random) -> None:
     transfers = OnOffTransfers(path, random.Random(randomness.random()))  # noqa: S311
     business.transfers.append(transfers)
     business.flows.append(transfers)
 
 
-BUSINESS: dict[str, Callable[[Path, Business, random.Random], None]] = {
+BUSINESS: dict[str, Callable[[NetworkPath, Business, random.Random], None]] = {
     "cubic": _cubic,
     "bbr": _bbr,
     "voip": _voip,
@@ -153,7 +153,9 @@ BUSINESS: dict[str, Callable[[Path, Business, random.Random], None]] = {
 MIX = "voip+2 web+video+video call"
 
 
-def build_business(path: Path, names: str, randomness: random.Random, line_rate: float = float("inf")) -> Business:
+def build_business(
+    path: NetworkPath, names: str, randomness: random.Random, line_rate: float = float("inf")
+) -> Business:
     """Return the business that ``names`` describe (see `Scenario.business`); raises `ValueError` for unknown ones."""
     business = Business(line_rate=line_rate)
     for part in "+".join(MIX if name == "mix" else name for name in names.split("+")).split("+"):
@@ -167,7 +169,7 @@ def build_business(path: Path, names: str, randomness: random.Random, line_rate:
     return business
 
 
-ScavengerMaker = Callable[[Path, float, random.Random], TcpSender]
+ScavengerMaker = Callable[[NetworkPath, float, random.Random], TcpSender]
 SCAVENGERS: dict[str, ScavengerMaker] = {
     "cubic": lambda path, _rate, _draw: CubicSender(path),
     "ledbat": lambda path, _rate, _draw: LedbatSender(path),
@@ -178,7 +180,7 @@ SCAVENGERS: dict[str, ScavengerMaker] = {
 }
 
 
-def build_scavenger(path: Path, name: str, line_rate: float, randomness: random.Random) -> TcpSender | None:
+def build_scavenger(path: NetworkPath, name: str, line_rate: float, randomness: random.Random) -> TcpSender | None:
     """Return the sender called ``name``; None for ``none``. Raises `ValueError` for an unknown name."""
     if name == "none":
         return None

@@ -9,7 +9,7 @@ from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.units import BytesPerSecond, packet_bytes
 from bandwidth.core.window_renewal import WindowRenewal
 from bandwidth.simulator.flows.cubic import CubicSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.ping import Ping
 
 
@@ -47,7 +47,7 @@ class OurSender(CubicSender):
 
     def __init__(
         self,
-        path: Path,
+        path: NetworkPath,
         law: Law,
         *,
         line_rate: BytesPerSecond | None,

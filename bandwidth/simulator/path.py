@@ -11,7 +11,7 @@ QUEUE_LOOK_SECONDS: Final = 0.005
 LOOKS_IN_A_SLOT: Final = 10  # a meter's slot is 50 ms
 
 
-class Path:
+class NetworkPath:
     """One bottleneck and its return way, with the true queue as a time series."""
 
     __slots__ = ("_keys", "_looks", "_meters", "_next", "link", "queue", "rtt_seconds", "simulator")

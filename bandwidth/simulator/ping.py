@@ -4,7 +4,7 @@ from typing import Any
 
 from bandwidth.simulator.events import Call
 from bandwidth.simulator.packets import Flow, Packet
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 PING_BYTES = 8 + 29 + 52  # with TLS 1.3's record and TCP/IPv4 with time stamps
 
@@ -14,7 +14,7 @@ class Ping(Flow):
 
     __slots__ = ("_every_seconds", "_link", "_next", "_number", "_simulator", "newest")
 
-    def __init__(self, path: Path, every_seconds: float) -> None:
+    def __init__(self, path: NetworkPath, every_seconds: float) -> None:
         self._every_seconds = every_seconds
         self._simulator = path.simulator
         self._link = path.link

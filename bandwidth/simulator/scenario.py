@@ -16,7 +16,7 @@ from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.link import Link
 from bandwidth.simulator.meters import Meter, percentile
 from bandwidth.simulator.ours import Law, OurSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.rates import ConstantRate, LineRate, radio_rate
 
 SETTLED_SECONDS = 3.0  # of the rate before business begins: the mean over this long
@@ -188,7 +188,7 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law, on_second: Callabl
     if scenario.radio:
         rate = radio_rate(scenario.line_rate, scenario.duration_seconds, line)
     link = build_link(simulator, rate, scenario.queue, scenario.rtt_seconds, queue)
-    path = Path(simulator, link, scenario.rtt_seconds)
+    path = NetworkPath(simulator, link, scenario.rtt_seconds)
     business = build_business(path, scenario.business, business_draw, scenario.line_rate)
     business_meter = path.watch(business.delivered)
     sent_meter = got_meter = path.watch(int)
@@ -219,7 +219,7 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law, on_second: Callabl
 
 def _measure(
     scenario: Scenario,
-    path: Path,
+    path: NetworkPath,
     link: Link,
     rate: LineRate,
     business: Business,

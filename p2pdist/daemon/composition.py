@@ -12,12 +12,12 @@ import trio
 from p2pdist.daemon.tasks import MEDIA, Daemon
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.identity.store import load_identity
-from p2pdist.install.loop import Surroundings
+from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.requests import InstallOrders
 from p2pdist.install.service import Patching
 from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
 from p2pdist.limiter.lan_policy import FitLimits
-from p2pdist.limiter.link_report import LinkReport
+from p2pdist.limiter.link_report import BusinessUsage
 from p2pdist.local_api.socket import Answer, serve_local_socket
 from p2pdist.neighbours.discovery import open_discovery
 from p2pdist.neighbours.service import Neighbours
@@ -97,7 +97,7 @@ async def _run_parts(daemon: Daemon) -> None:
         )
         # after all that its tasks use: it is left first, and waits for them
         nursery = await stack.enter_async_context(trio.open_nursery())
-        link_reports, reports = trio.open_memory_channel[LinkReport](1)
+        link_reports, reports = trio.open_memory_channel[BusinessUsage](1)
         limiter = LanLimiter(
             engine,
             address=lambda: next(iter(daemon.addresses), None),
@@ -134,7 +134,7 @@ async def _run_parts(daemon: Daemon) -> None:
             settings,
             daemon.installer,
             transfers,
-            Surroundings(
+            DaemonHooks(
                 blackout_until=lambda: limiter.blackout_until,
                 damaged=transfers.damaged,
                 facts_changed=daemon.facts_changed,
@@ -176,7 +176,7 @@ async def _run_parts(daemon: Daemon) -> None:
                 await transfers.save()
 
 
-def _offer(channel: trio.MemorySendChannel[LinkReport], report: LinkReport) -> None:
+def _offer(channel: trio.MemorySendChannel[BusinessUsage], report: BusinessUsage) -> None:
     # while the connection is slow, what is a tenth of a second old is not worth a queue
     with contextlib.suppress(trio.WouldBlock):
         channel.send_nowait(report)

@@ -17,14 +17,14 @@ from p2pdist.identity.store import Identity, control_ssl_context, renewal_due
 from p2pdist.install.installer import Installer
 from p2pdist.install.service import Patching
 from p2pdist.limiter.lan_limiter import LanLimiter
-from p2pdist.limiter.link_report import LinkReport, ReportGatherer
+from p2pdist.limiter.link_report import BusinessUsage, ReportGatherer
 from p2pdist.local_api.socket import Answer
 from p2pdist.neighbours.discovery import Discovery
 from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.origin.client import OriginAddress, OriginClient
 from p2pdist.pc import process_memory, system
-from p2pdist.pc.facts import PcFacts, Surroundings
+from p2pdist.pc.facts import PcFacts, Placement
 from p2pdist.pc.last_site import load_site, save_site
 from p2pdist.pc.network import Medium
 from p2pdist.settings import DaemonSettings, EndpointHome
@@ -95,7 +95,7 @@ class Daemon:
         self._check_renewal = trio.Event()
         self._refresh_now = trio.Event()
         self._step_now = trio.Event()
-        around = Surroundings(
+        around = Placement(
             address=lambda: next(iter(self.addresses), None),
             site=lambda: self.site,
             tags=lambda: self.identity.tags,
@@ -246,7 +246,7 @@ class Daemon:
         limit = self.site_limit if self.reports_link else None  # else nothing is sent, and the last word is old
         return limit is not None and limit.state == State.YIELD.value
 
-    async def report_link(self, origin: OriginClient, reports: trio.MemoryReceiveChannel[LinkReport]) -> None:
+    async def report_link(self, origin: OriginClient, reports: trio.MemoryReceiveChannel[BusinessUsage]) -> None:
         """Tell the server what others use of this PC's network, while it wants to hear of it."""
         gatherer = ReportGatherer()
         async for report in reports:

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from p2pdist.install import install_journal
 from p2pdist.install.installer import Installer, KeptPayload, Outcome, PayloadChangedError
-from p2pdist.install.journal import JournalKeeper, Name
-from p2pdist.install.lifecycle import Failure, InstallRecord, KeptFile, LifeEvent, failed, settled, step
-from p2pdist.install.plan import Offer
+from p2pdist.install.journal import JournalStore, Name
+from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
+from p2pdist.install.plan import Candidate
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.manifest.documents import Payload
@@ -31,10 +31,10 @@ class _DecidedOtherwiseError(Exception):
     """The record is not what the plan was made of: the user has decided meanwhile."""
 
 
-class CarryingOut:
+class Executor:
     """Runs in the daemon's trio thread, one decision at a time."""
 
-    def __init__(self, home: EndpointHome, installer: Installer, keeper: JournalKeeper, at_work: trio.Lock) -> None:
+    def __init__(self, home: EndpointHome, installer: Installer, keeper: JournalStore, at_work: trio.Lock) -> None:
         self._kept_files = home.kept
         self._installer = installer
         self._keeper = keeper
@@ -43,7 +43,7 @@ class CarryingOut:
         self.at_work = at_work
         """Held while something is carried out."""
 
-    async def begin(self, offer: Offer, why: str, planned: InstallRecord) -> bool:
+    async def begin(self, offer: Candidate, why: str, planned: InstallRecord) -> bool:
         """Install ``offer``, and take it to its end; return whether its file was what was signed.
 
         Does nothing where the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
@@ -81,14 +81,14 @@ class CarryingOut:
             await self._carry_on(offer, record)
             return True
 
-    async def carry_on(self, offer: Offer) -> None:
+    async def carry_on(self, offer: Candidate) -> None:
         """Take a patch that is under way, or is to be rolled back, to its end from wherever it is. Raises `OSError`."""
         async with self.at_work:
             record = self._keeper.record(offer.name)
             assert record is not None
             await self._carry_on(offer, record)
 
-    async def _run(self, offer: Offer, file: Path, sha256: str) -> InstallRecord:
+    async def _run(self, offer: Candidate, file: Path, sha256: str) -> InstallRecord:
         assert offer.manifest.install is not None
         try:
             outcome = await self._installer.install(offer.manifest.install, offer.name[1], file, sha256)
@@ -99,7 +99,7 @@ class CarryingOut:
         return await self._ended(offer.name, offer.manifest.install, outcome)
 
     def _not_run(self, record: InstallRecord) -> InstallRecord:
-        wrong = failed(record, Failure.VERIFY, "its file is not what was signed any more; it is fetched again")
+        wrong = failed(record, FailureClass.VERIFY, "its file is not what was signed any more; it is fetched again")
         wrong = replace(wrong, own=None)
         return self._settled(step(wrong, LifeEvent.NOT_RUN, self._keeper.now()))
 
@@ -108,7 +108,7 @@ class CarryingOut:
             after = replace(step(record, LifeEvent.ENDED, self._keeper.now()), installed_as=found)
             if not outcome.succeeded:
                 # no attempt is counted yet: detection decides
-                after = replace(after, failure=Failure.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
+                after = replace(after, failure=FailureClass.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
             return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
 
         self._unwritten[name] = outcome
@@ -117,7 +117,7 @@ class CarryingOut:
         del self._unwritten[name]
         return record
 
-    async def _carry_on(self, offer: Offer, record: InstallRecord) -> None:
+    async def _carry_on(self, offer: Candidate, record: InstallRecord) -> None:
         if record.state == "installing":  # interrupted: it is never run again for this decision
             record = await self._after_interruption(offer)
         if record.state == "detecting":
@@ -132,7 +132,7 @@ class CarryingOut:
             log.info("installed", patch=record.patch_id, version=record.version)
             await self._forget_predecessors(record)
 
-    async def _after_interruption(self, offer: Offer) -> InstallRecord:
+    async def _after_interruption(self, offer: Candidate) -> InstallRecord:
         outcome, install = self._unwritten.get(offer.name), offer.manifest.install
         if outcome is None:
             repaired = None if install is None else await self._installer.repair(install)
@@ -140,22 +140,22 @@ class CarryingOut:
             outcome = Outcome(False, words, repaired.output if repaired else "")
         return await self._ended(offer.name, install, outcome)
 
-    async def _detect(self, offer: Offer, record: InstallRecord) -> InstallRecord:
+    async def _detect(self, offer: Candidate, record: InstallRecord) -> InstallRecord:
         answer, now = await self._installer.detected(offer.manifest), self._keeper.now()
         if answer.holds:
-            said = f", although {record.reason}" if record.failure is Failure.INSTALL else ""
+            said = f", although {record.reason}" if record.failure is FailureClass.INSTALL else ""
             return await self._keeper.update(
                 offer.name, lambda r: step(r, LifeEvent.DETECTED, now), f"detected: {answer.words}{said}"
             )
 
         def not_detected(current: InstallRecord) -> InstallRecord:
-            failure = current.failure or Failure.DETECT
+            failure = current.failure or FailureClass.DETECT
             reason = f"{current.reason}; {answer.words}" if current.failure else f"not detected: {answer.words}"
             return step(failed(current, failure, reason), LifeEvent.NOT_DETECTED, now)
 
         return await self._keeper.update(offer.name, not_detected, f"not detected: {answer.words}")
 
-    async def _check_health(self, offer: Offer) -> InstallRecord:
+    async def _check_health(self, offer: Candidate) -> InstallRecord:
         now = self._keeper.now
         if offer.manifest.health is None:
             return await self._keeper.update(offer.name, lambda r: step(r, LifeEvent.HEALTHY, now()), "installed")
@@ -166,14 +166,14 @@ class CarryingOut:
             )
         reason = f"not healthy: {answer.words}"
         return await self._keeper.update(
-            offer.name, lambda r: step(failed(r, Failure.HEALTH, reason), LifeEvent.UNHEALTHY, now()), reason
+            offer.name, lambda r: step(failed(r, FailureClass.HEALTH, reason), LifeEvent.UNHEALTHY, now()), reason
         )
 
     def _undone(self, record: InstallRecord) -> InstallRecord:
-        asked = failed(record, Failure.USER, "this PC's user has rolled it back")
+        asked = failed(record, FailureClass.USER, "this PC's user has rolled it back")
         return replace(step(asked, LifeEvent.UNDONE, self._keeper.now()), undo_asked=False)
 
-    async def _roll_back(self, offer: Offer, record: InstallRecord) -> None:
+    async def _roll_back(self, offer: Candidate, record: InstallRecord) -> None:
         # what is offered now may have gone already: the kept file is ours
         own = self._kept(record.patch_id, record.own)
         if own is None and offer.file is not None and offer.payload is not None:
@@ -208,7 +208,7 @@ class CarryingOut:
 
     # --- what leads back ------------------------------------------------------------------
 
-    async def _keep_file(self, offer: Offer, payload: Payload, file: Path) -> KeptFile | None:
+    async def _keep_file(self, offer: Candidate, payload: Payload, file: Path) -> KeptFile | None:
         """Keep the file before it is run: the patch may be withdrawn while that lasts, and its file with it."""
         kept = KeptFile(version=offer.name[1], file_name=payload.file_name, sha256=payload.sha256)
         try:
@@ -228,7 +228,7 @@ class CarryingOut:
         versions = {record.version, *([record.previous.version] if record.previous else [])}
         await install_journal.drop_kept(self._kept_files / record.patch_id, versions)
 
-    def _kept_of_others(self, offer: Offer) -> KeptFile | None:
+    def _kept_of_others(self, offer: Candidate) -> KeptFile | None:
         """Return the payload of the version of this patch that is installed, as far as we have installed it."""
         patch_id, version = offer.name
         others = [

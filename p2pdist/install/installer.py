@@ -15,7 +15,7 @@ from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine, below
 from p2pdist.install.outcomes import (
     LOCKED,
-    CheckAnswer,
+    CheckResult,
     Outcome,
     PackageStates,
     exit_words,
@@ -133,7 +133,7 @@ class Installer:
             untouched = (("installed", previous_version),) if previous_version else ()
             if states == untouched and previous_version != version:
                 return Outcome(True, "nothing to undo: it is as it was before")
-            if installed_as and not isinstance(states, CheckAnswer):
+            if installed_as and not isinstance(states, CheckResult):
                 others = {there for _, there in states}
                 if others and not others & {"", UNKNOWN_VERSION, installed_as, previous_version}:
                     found = ", ".join(sorted(others))
@@ -201,20 +201,20 @@ class Installer:
                 return UNKNOWN_VERSION
         if isinstance(install, DebInstall | RpmInstall):
             states = await self._states(install.package, _ecosystem_of(install))
-            if isinstance(states, CheckAnswer):
+            if isinstance(states, CheckResult):
                 return UNKNOWN_VERSION
             return next((version for _, version in states if version), "")
         return ""
 
-    async def _states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckAnswer:
+    async def _states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckResult:
         """Return what dpkg or rpm says of a package, or why it does not say anything."""
         query = command_lines.package_query(package, ecosystem, self._root)
         ended = await self._answer(query)
-        if isinstance(ended, CheckAnswer):
+        if isinstance(ended, CheckResult):
             return ended
         output = printable(ended.output)
         if ended.code not in query.success_codes:
-            return CheckAnswer(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
+            return CheckResult(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
         return () if ended.code else package_states(output)  # rpm says on standard output that it has none
 
     async def list_packages(self, query: tuple[str, ...]) -> str:
@@ -226,7 +226,7 @@ class Installer:
 
     # --- checks ------------------------------------------------------------------------------------
 
-    async def check(self, check: Check) -> CheckAnswer:
+    async def check(self, check: Check) -> CheckResult:
         """Return whether ``check`` holds now."""
         if isinstance(check, FileCheck):
             return await look_at_file(self._below(check.path), check.path, check.sha256, self._looks)
@@ -235,7 +235,7 @@ class Installer:
         command = command_lines.check_command(check, self._root, windows=os.name == "nt")
         assert command is not None
         ended = await self._answer(command)
-        if isinstance(ended, CheckAnswer):
+        if isinstance(ended, CheckResult):
             return ended
         assert ended.code is not None
         output = printable(ended.output)
@@ -243,12 +243,12 @@ class Installer:
             return unit_answer(check, ended.code, output, windows=os.name == "nt")
         program = Path(command.argv[0]).name
         if ended.code != check.exit_code:
-            return CheckAnswer(False, f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted")
+            return CheckResult(False, f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted")
         if check.output.encode() not in ended.output:
-            return CheckAnswer(False, f"{program} did not write {check.output[:80]!r}")
-        return CheckAnswer(True, f"{program} answers as expected")
+            return CheckResult(False, f"{program} did not write {check.output[:80]!r}")
+        return CheckResult(True, f"{program} answers as expected")
 
-    async def _package(self, check: PackageCheck) -> CheckAnswer:
+    async def _package(self, check: PackageCheck) -> CheckResult:
         """Ask the first package database that has it: an rpm is found also where dpkg is there for other things."""
         ecosystems = await trio.to_thread.run_sync(_ecosystems)
         if not ecosystems and os.name == "nt":
@@ -260,47 +260,47 @@ class Installer:
                 found.ecosystem if found else Ecosystem.WINDOWS,
             )
         if not ecosystems:
-            return CheckAnswer(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
+            return CheckResult(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
         silent = None
         for ecosystem in ecosystems:
             states = await self._states(check.name, ecosystem)
-            if isinstance(states, CheckAnswer):
+            if isinstance(states, CheckResult):
                 silent = silent or states
             elif states:
                 return package_answer(check, states, ecosystem)
         return silent or package_answer(check, (), ecosystems[0])
 
-    async def detected(self, manifest: Manifest) -> CheckAnswer:
+    async def detected(self, manifest: Manifest) -> CheckResult:
         """Return whether the patch is installed: all that proves it holds; else the first that does not."""
         checks = command_lines.default_checks(manifest)
         if checks:
             return await self._all(checks)
         if not isinstance(manifest.install, ArchiveInstall):
-            return CheckAnswer(False, "nothing says how this patch is detected")
+            return CheckResult(False, "nothing says how this patch is detected")
         found = await self.installed_version(manifest.install)
         if found != manifest.version:
             there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
-            return CheckAnswer(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
-        return CheckAnswer(True, f"{found} is current in {manifest.install.directory}")
+            return CheckResult(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
+        return CheckResult(True, f"{found} is current in {manifest.install.directory}")
 
-    async def healthy(self, health: HealthCheck) -> CheckAnswer:
+    async def healthy(self, health: HealthCheck) -> CheckResult:
         """Return whether all checks hold at one look within the time; else what the last look saw."""
-        answer = CheckAnswer(False, "the first look took too long")
+        answer = CheckResult(False, "the first look took too long")
         with trio.move_on_after(health.within_seconds):
             while True:
                 answer = await self._all(health.checks)
                 if answer.holds:
                     return answer
                 await trio.sleep(HEALTH_POLL_SECONDS)
-        return CheckAnswer(False, f"after {health.within_seconds} s: {answer.words}")
+        return CheckResult(False, f"after {health.within_seconds} s: {answer.words}")
 
-    async def _all(self, checks: tuple[Check, ...]) -> CheckAnswer:
+    async def _all(self, checks: tuple[Check, ...]) -> CheckResult:
         answers = []
         for check in checks:
             answers.append(await self.check(check))
             if not answers[-1].holds:
                 return answers[-1]
-        return CheckAnswer(True, "; ".join(answer.words for answer in answers))
+        return CheckResult(True, "; ".join(answer.words for answer in answers))
 
     async def restart_pc(self, minutes: int, message: str) -> Outcome:
         """Have the system restart in some minutes, and tell its users."""
@@ -340,20 +340,20 @@ class Installer:
         words = exit_words(program, ended.code, "" if succeeded else output)
         return Outcome(succeeded, words, output, reboot, ended.code)
 
-    async def _answer(self, command: CommandLine) -> Ended | CheckAnswer:
+    async def _answer(self, command: CommandLine) -> Ended | CheckResult:
         """Return what a question came to: an end with a code, or the answer that there is none."""
         try:
             ended = await processes.run(
                 command.argv, command.timeout_seconds, max_output_bytes=MAX_ANSWER_BYTES, with_errors=False
             )
             if ended.code is None:
-                return CheckAnswer(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
+                return CheckResult(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
             return ended
         except FileNotFoundError:
-            return CheckAnswer(False, f"{command.argv[0]} is missing")
+            return CheckResult(False, f"{command.argv[0]} is missing")
         except (OSError, ValueError) as error:
             words = getattr(error, "strerror", None) or error
-            return CheckAnswer(False, f"{command.argv[0]} cannot be started: {words}")
+            return CheckResult(False, f"{command.argv[0]} cannot be started: {words}")
 
     async def _unpack(self, install: ArchiveInstall, version: str, payload: BinaryIO, sha256: str) -> Outcome:
         def work() -> None:
@@ -396,4 +396,4 @@ def _failed(words: str) -> Outcome:
     return Outcome(False, words)
 
 
-__all__ = ["UNKNOWN_VERSION", "CheckAnswer", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]
+__all__ = ["UNKNOWN_VERSION", "CheckResult", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]

@@ -24,7 +24,7 @@ Name = tuple[str, str]
 """Patch id and version."""
 
 
-class JournalKeeper:
+class JournalStore:
     """Runs in the daemon's trio thread. The loop and the user's orders change the journal side by side."""
 
     def __init__(self, home: EndpointHome, now: Callable[[], float] = time.time) -> None:

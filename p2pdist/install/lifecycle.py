@@ -79,7 +79,7 @@ def as_mermaid() -> str:
     return "\n".join(lines)
 
 
-class Failure(enum.StrEnum):
+class FailureClass(enum.StrEnum):
     """What went wrong: each class has its own patience."""
 
     VERIFY = "verify"
@@ -93,17 +93,17 @@ class Failure(enum.StrEnum):
     """This PC's user has rolled it back."""
 
 
-PATIENCE: dict[Failure, tuple[int, float, float]] = {
-    Failure.VERIFY: (5, 60.0, 3_600.0),  # the file is fetched again meanwhile
-    Failure.INSTALL: (3, 600.0, 21_600.0),  # a locked database, a full disk, a program in use: these pass
-    Failure.DETECT: (2, 1_800.0, 21_600.0),
-    Failure.HEALTH: (1, 0.0, 0.0),  # it was there and did harm: not again by itself
-    Failure.USER: (1, 0.0, 0.0),
+PATIENCE: dict[FailureClass, tuple[int, float, float]] = {
+    FailureClass.VERIFY: (5, 60.0, 3_600.0),  # the file is fetched again meanwhile
+    FailureClass.INSTALL: (3, 600.0, 21_600.0),  # a locked database, a full disk, a program in use: these pass
+    FailureClass.DETECT: (2, 1_800.0, 21_600.0),
+    FailureClass.HEALTH: (1, 0.0, 0.0),  # it was there and did harm: not again by itself
+    FailureClass.USER: (1, 0.0, 0.0),
 }
 """Attempts in all, then the first and the longest wait between them, in seconds."""
 LONGEST_RETRY_SECONDS = max(longest for _, _, longest in PATIENCE.values())
 
-STAYS_BACK: frozenset[Failure | None] = frozenset({Failure.HEALTH, Failure.USER})
+STAYS_BACK: frozenset[FailureClass | None] = frozenset({FailureClass.HEALTH, FailureClass.USER})
 """Failures after which finding it is no success: somebody has to ask for another try."""
 
 
@@ -125,10 +125,10 @@ class InstallRecord(Record, frozen=True):
     changed_at: float
     decision: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Number of the last decision to install or to roll back; one is carried out at most once."""
-    failure: Failure | None = None
+    failure: FailureClass | None = None
     reason: str = ""
     """In words, of the failure."""
-    attempts: dict[Failure, int] = msgspec.field(default_factory=dict)
+    attempts: dict[FailureClass, int] = msgspec.field(default_factory=dict)
     retry_at: float | None = None
     """When it is tried again; None: not by itself."""
     deferral_count: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -191,7 +191,7 @@ def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
     return after
 
 
-def failed(record: InstallRecord, failure: Failure, reason: str) -> InstallRecord:
+def failed(record: InstallRecord, failure: FailureClass, reason: str) -> InstallRecord:
     """Return the record with why it fails; the class decides how often it is tried again (`settled`)."""
     attempts = {**record.attempts, failure: record.attempts.get(failure, 0) + 1}
     return replace(record, failure=failure, reason=reason[:MAX_TEXT_CHARS], attempts=attempts)
@@ -202,7 +202,7 @@ def settled(record: InstallRecord, now: float, jitter: float) -> InstallRecord:
 
     What cannot be rolled back is in a state that nobody planned, and is left alone.
     """
-    stuck = record.state == "failed" and record.failure is not Failure.VERIFY
+    stuck = record.state == "failed" and record.failure is not FailureClass.VERIFY
     if record.failure is None or stuck:
         return replace(record, retry_at=None)
     most, first_seconds, longest_seconds = PATIENCE[record.failure]

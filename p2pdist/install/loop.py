@@ -12,9 +12,9 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.install import local_time
-from p2pdist.install.executor import CarryingOut
+from p2pdist.install.executor import Executor
 from p2pdist.install.installer import Installer
-from p2pdist.install.journal import JournalKeeper, Name, RecordGoneError
+from p2pdist.install.journal import JournalStore, Name, RecordGoneError
 from p2pdist.install.lifecycle import (
     LONGEST_RETRY_SECONDS,
     STAYS_BACK,
@@ -24,13 +24,13 @@ from p2pdist.install.lifecycle import (
     LifeEvent,
     step,
 )
-from p2pdist.install.plan import Offer, PlanRow, plan_rows
+from p2pdist.install.plan import Candidate, PlanRow, plan_rows
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import TorrentHash
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: what is due is looked at again this often
-LOOK_SECONDS = 3_600.0  # between detections of what is settled: somebody may have removed it
+DETECT_AGAIN_SECONDS = 3_600.0  # between detections of what is settled: somebody may have removed it
 PLAN_KEPT_SECONDS = 5.0  # reasons have minutes in them, not seconds
 RESTART_MINUTES = 5  # for whoever is at the PC to save their work
 RESTART_LASTS_SECONDS = 600.0  # a restart that has not come by then was called off
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DaemonHooks:
     """What the rest of the daemon knows, and is told."""
 
     blackout_until: Callable[[], datetime | None]
@@ -59,8 +59,8 @@ class Installs:
         self,
         home: EndpointHome,
         installer: Installer,
-        offers: Callable[[], Sequence[Offer]],
-        around: Surroundings,
+        offers: Callable[[], Sequence[Candidate]],
+        around: DaemonHooks,
         *,
         may_restart: bool,
         now: Callable[[], float] = time.time,
@@ -73,16 +73,16 @@ class Installs:
         self._may_restart = may_restart
         self._now = now
         self._zone = zone
-        self.keeper = JournalKeeper(home, now)
-        self.carrying_out = CarryingOut(home, installer, self.keeper, around.at_work)
+        self.keeper = JournalStore(home, now)
+        self.carrying_out = Executor(home, installer, self.keeper, around.at_work)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
         self.looked = False
         """Whether detection has been asked of everything since the start."""
         self._looked_at: dict[Name, float] = {}
-        self._last_offers: dict[Name, Offer] = {}
+        self._last_offers: dict[Name, Candidate] = {}
         """Of what is under way: it comes to its end also when it is withdrawn meanwhile."""
-        self._planned: tuple[float, list[Offer], Journal, list[PlanRow]] | None = None
+        self._planned: tuple[float, list[Candidate], Journal, list[PlanRow]] | None = None
         self._wake = trio.Event()
         self._restart_at = -math.inf
 
@@ -158,7 +158,7 @@ class Installs:
         waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
         return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
 
-    def _remember(self, offers: dict[Name, Offer]) -> None:
+    def _remember(self, offers: dict[Name, Candidate]) -> None:
         """Keep the offers of what has been begun: it is ended, and rolled back, also when it is withdrawn."""
         known = self._last_offers
         self._last_offers = {}
@@ -182,7 +182,7 @@ class Installs:
         self._looked_at.clear()  # what one installation brings may be what another detects
         self._around.facts_changed()
 
-    async def _take_up(self, offers: dict[Name, Offer]) -> None:
+    async def _take_up(self, offers: dict[Name, Candidate]) -> None:
         """Begin a record for each new patch; forget those of withdrawn ones with which nothing has happened."""
         now = self._now()
         required = {relation for offer in offers.values() for relation in offer.manifest.requires}
@@ -209,7 +209,7 @@ class Installs:
 
         await self.keeper.change(change)
 
-    async def _look(self, offers: dict[Name, Offer]) -> None:
+    async def _look(self, offers: dict[Name, Candidate]) -> None:
         """Ask detection of everything that is settled or waits, where that is long ago; begin retries that are due."""
         for name, offer in offers.items():
             record, now = self.keeper.record(name), self._now()
@@ -218,7 +218,7 @@ class Installs:
             if record.retry_at is not None and not now < record.retry_at <= now + LONGEST_RETRY_SECONDS:
                 await self._retry(name)  # also where a clock was ahead when it failed
             looked_at = self._looked_at.get(name)
-            if looked_at is not None and 0 <= now - looked_at < LOOK_SECONDS:
+            if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[name] = now
             answer = await self._installer.detected(offer.manifest)
@@ -246,7 +246,7 @@ class Installs:
 
     def _just_installed(self, record: InstallRecord) -> bool:
         """Whether we installed it so lately that two patches may be undoing each other, or a check flaps."""
-        return record.decision > 0 and 0 <= self._now() - record.changed_at < LOOK_SECONDS
+        return record.decision > 0 and 0 <= self._now() - record.changed_at < DETECT_AGAIN_SECONDS
 
     @property
     def _restarts(self) -> bool:

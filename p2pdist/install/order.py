@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from p2pdist.shared.manifest.relations import OrderedPatch, PatchRef, Related, in_order
 
 
-class Standing(enum.Enum):
+class PatchStatus(enum.Enum):
     """How a patch stands on this PC."""
 
     INSTALLED = "installed"
@@ -40,7 +40,7 @@ class PlanStep:
     """In words, for `p2pdist plan`; empty for what may be installed at once."""
 
 
-def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, Standing]) -> list[PlanStep]:
+def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, PatchStatus]) -> list[PlanStep]:
     """Return what becomes of each patch that is rolled out to this PC, in the order of installation.
 
     ``standings`` has every one of ``patches``. Raises `OrderError` for a cycle, which publishing refuses.
@@ -56,18 +56,18 @@ def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, Standin
 def _becomes(
     patch: OrderedPatch,
     related: Related,
-    standings: Mapping[PatchRef, Standing],
+    standings: Mapping[PatchRef, PatchStatus],
     before: Mapping[PatchRef, PlanStep],
 ) -> tuple[StepKind, str]:
     standing = standings[patch.ref]
-    if standing is not Standing.APPLICABLE:
-        kind = StepKind.BLOCKED if standing is Standing.FAILED else StepKind.SKIP
+    if standing is not PatchStatus.APPLICABLE:
+        kind = StepKind.BLOCKED if standing is PatchStatus.FAILED else StepKind.SKIP
         return kind, standing.value
     for other in related.replacing(patch.ref):
-        if standings[other.ref] is not Standing.NOT_APPLICABLE:
+        if standings[other.ref] is not PatchStatus.NOT_APPLICABLE:
             return StepKind.SKIP, f"superseded by {other.ref}"
     for other in related.excluded(patch):
-        if standings[other.ref] is Standing.INSTALLED:
+        if standings[other.ref] is PatchStatus.INSTALLED:
             return StepKind.BLOCKED, f"conflicts with {other.ref}, which is installed"
         step = before.get(other.ref)
         if step is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT):
@@ -78,13 +78,13 @@ def _becomes(
 def _requirements(
     patch: OrderedPatch,
     related: Related,
-    standings: Mapping[PatchRef, Standing],
+    standings: Mapping[PatchRef, PatchStatus],
     before: Mapping[PatchRef, PlanStep],
 ) -> tuple[StepKind, str]:
     waits = []
     for relation in patch.requires:
         able = related.able(relation)
-        if any(standings[other.ref] is Standing.INSTALLED for other in able):
+        if any(standings[other.ref] is PatchStatus.INSTALLED for other in able):
             continue
         coming = [
             other

@@ -39,7 +39,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class CheckAnswer:
+class CheckResult:
     """Whether a check holds, and what was seen."""
 
     holds: bool
@@ -72,35 +72,35 @@ def package_states(output: str) -> PackageStates:
     return tuple(states)
 
 
-def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosystem) -> CheckAnswer:
+def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosystem) -> CheckResult:
     """Return whether the queried package is installed, whole, in the wanted version or a later one."""
     if not states:
-        return CheckAnswer(False, f"{check.name} is not installed")
+        return CheckResult(False, f"{check.name} is not installed")
     whole = [version for state, version in states if state == "installed"]
     if not whole:
         state, version = states[0]
-        return CheckAnswer(False, f"{f'{check.name} {version}'.rstrip()} is not whole but {state}")
+        return CheckResult(False, f"{f'{check.name} {version}'.rstrip()} is not whole but {state}")
     try:
         wanted = parse_version(check.at_least, ecosystem)
         of = {version: parse_version(_compared(version, check), ecosystem) for version in whole}
     except InvalidVersionError as error:
-        return CheckAnswer(False, f"{check.name} {whole[0]} cannot be compared: {error}")
+        return CheckResult(False, f"{check.name} {whole[0]} cannot be compared: {error}")
     newest = max(of, key=of.__getitem__)
     if of[newest] < wanted:
-        return CheckAnswer(False, f"{check.name} {newest} is installed, {check.at_least} is wanted")
-    return CheckAnswer(True, f"{check.name} {newest} is installed")
+        return CheckResult(False, f"{check.name} {newest} is installed, {check.at_least} is wanted")
+    return CheckResult(True, f"{check.name} {newest} is installed")
 
 
 def _compared(version: str, check: PackageCheck) -> str:
     return re.sub(r"^[0-9]+:", "", version) if isinstance(check, DerivedCheck) else version
 
 
-def unit_answer(check: UnitCheck, code: int, output: str, *, windows: bool) -> CheckAnswer:
+def unit_answer(check: UnitCheck, code: int, output: str, *, windows: bool) -> CheckResult:
     """Return whether a unit, or service of Windows, runs."""
     if windows:
         # what the lines and states are called is in the system's language: TYPE, in hex, comes first, then STATE
         numbers = re.findall(r"^[ \t]+[^:\n]*:[ \t]*([0-9A-Fa-f]+)(?=\s|$)", output, re.MULTILINE)
         running = code == 0 and numbers[1:2] == ["4"]
-        return CheckAnswer(running, f"the service {check.unit} {'runs' if running else 'does not run'}")
+        return CheckResult(running, f"the service {check.unit} {'runs' if running else 'does not run'}")
     lines = output.split()
-    return CheckAnswer(code == 0, f"{check.unit} is {lines[0] if lines else 'unknown to systemd'}")
+    return CheckResult(code == 0, f"{check.unit} is {lines[0] if lines else 'unknown to systemd'}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord, Journal, reported_state
-from p2pdist.install.order import PlanStep, Standing, StepKind, plan
+from p2pdist.install.order import PatchStatus, PlanStep, StepKind, plan
 from p2pdist.install.schedule import Deferrals, Schedule, When, decide, schedule_of
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, PatchRef
@@ -16,7 +16,7 @@ _NOT_BEGUN = frozenset({"waiting", "failed", "rolled_back"})
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Candidate:
     """A patch that is rolled out to this PC, as far as it has come."""
 
     manifest: Manifest
@@ -43,7 +43,7 @@ class Offer:
 class PlanRow:
     """One patch in the plan."""
 
-    offer: Offer
+    offer: Candidate
     record: InstallRecord | None
     """None: nothing is to be installed of it."""
     kind: StepKind
@@ -72,7 +72,7 @@ class PlanRow:
 
 
 def plan_rows(
-    offers: Sequence[Offer], journal: Journal, now: float, zone: tzinfo, *, blackout_until: datetime | None
+    offers: Sequence[Candidate], journal: Journal, now: float, zone: tzinfo, *, blackout_until: datetime | None
 ) -> list[PlanRow]:
     """Return every offer in the order of installation; of those that are due, emergencies first."""
     by_ref = {_ref(offer): offer for offer in offers}
@@ -88,30 +88,30 @@ def plan_rows(
     return sorted(rows, key=lambda row: not (row.due and row.offer.manifest.schedule.emergency))
 
 
-def ordered(offer: Offer) -> OrderedPatch:
+def ordered(offer: Candidate) -> OrderedPatch:
     """Return the offer's place among the others."""
     manifest = offer.manifest
     return OrderedPatch(_ref(offer), offer.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
 
 
-def _ref(offer: Offer) -> PatchRef:
+def _ref(offer: Candidate) -> PatchRef:
     return PatchRef(*offer.name)
 
 
-def _standing(offer: Offer, record: InstallRecord | None) -> Standing:
+def _standing(offer: Candidate, record: InstallRecord | None) -> PatchStatus:
     if record is not None and record.state == "installed":
-        return Standing.INSTALLED
+        return PatchStatus.INSTALLED
     if offer.not_applicable:
-        return Standing.NOT_APPLICABLE
+        return PatchStatus.NOT_APPLICABLE
     if offer.manifest.install is None:  # it is done when it is here
-        return Standing.APPLICABLE if offer.file is None else Standing.INSTALLED
+        return PatchStatus.APPLICABLE if offer.file is None else PatchStatus.INSTALLED
     if record is not None and record.state in ("failed", "rolled_back") and record.retry_at is None:
-        return Standing.FAILED
-    return Standing.APPLICABLE
+        return PatchStatus.FAILED
+    return PatchStatus.APPLICABLE
 
 
 def _row(
-    offer: Offer,
+    offer: Candidate,
     record: InstallRecord | None,
     step: PlanStep,
     at: datetime,
@@ -156,7 +156,9 @@ def _because(row: PlanRow, reason: str, again_at: float | None = None) -> PlanRo
     )
 
 
-def _may_restart(schedule: Schedule, offer: Offer, at: datetime, zone: tzinfo, blackout_until: datetime | None) -> bool:
+def _may_restart(
+    schedule: Schedule, offer: Candidate, at: datetime, zone: tzinfo, blackout_until: datetime | None
+) -> bool:
     """Whether the patch's reboot policy lets the PC be restarted now: within a window of its own."""
     if offer.manifest.schedule.reboot != "window" or not schedule.windows:
         return False

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import trio
 
-from p2pdist.install.outcomes import CheckAnswer
+from p2pdist.install.outcomes import CheckResult
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
 
@@ -23,7 +23,7 @@ if sys.platform == "linux":
     import fcntl
 
 HASH_CHUNK_BYTES = 1 << 20
-LOOK_SECONDS = 60.0  # for one file of a check: some 5 GB of an old disk
+FILE_CHECK_SECONDS = 60.0  # for one file of a check: some 5 GB of an old disk
 MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
@@ -173,33 +173,33 @@ def _read(payload: BinaryIO) -> bytes:
         raise PayloadChangedError(f"a payload cannot be read: {error.strerror or error}") from error
 
 
-async def look_at_file(path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter) -> CheckAnswer:
+async def look_at_file(path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter) -> CheckResult:
     """Return whether a file is there, with this content (``sha256``; None: any).
 
     A look that a dead disk or file server does not answer is given up; its thread keeps its place among ``looks``.
     """
-    with trio.move_on_after(LOOK_SECONDS):
+    with trio.move_on_after(FILE_CHECK_SECONDS):
         return await trio.to_thread.run_sync(_look_at_file, path, shown, sha256, abandon_on_cancel=True, limiter=looks)
-    return CheckAnswer(False, f"{shown} could not be looked at within {LOOK_SECONDS:.0f} s")
+    return CheckResult(False, f"{shown} could not be looked at within {FILE_CHECK_SECONDS:.0f} s")
 
 
-def _look_at_file(path: Path, shown: str, sha256: str | None) -> CheckAnswer:
+def _look_at_file(path: Path, shown: str, sha256: str | None) -> CheckResult:
     try:
         if sha256 is None:
             path.stat()
-            return CheckAnswer(True, f"{shown} is there")
+            return CheckResult(True, f"{shown} is there")
         digest = hashlib.sha256()
         file = _open(path, _LOOK_FLAGS)
         if file is None:
-            return CheckAnswer(False, f"{shown} is no file")
+            return CheckResult(False, f"{shown} is no file")
         with file:
             while chunk := file.read(HASH_CHUNK_BYTES):
                 trio.from_thread.check_cancelled()
                 digest.update(chunk)
     except (FileNotFoundError, NotADirectoryError):
-        return CheckAnswer(False, f"{shown} is missing")
+        return CheckResult(False, f"{shown} is missing")
     except (OSError, ValueError) as error:
-        return CheckAnswer(False, f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}")
+        return CheckResult(False, f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}")
     if digest.hexdigest() != sha256:
-        return CheckAnswer(False, f"{shown} has another content")
-    return CheckAnswer(True, f"{shown} has the wanted content")
+        return CheckResult(False, f"{shown} has another content")
+    return CheckResult(True, f"{shown} has the wanted content")

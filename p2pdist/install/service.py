@@ -7,8 +7,8 @@ from typing import Any
 import trio
 
 from p2pdist.install.installer import Installer
-from p2pdist.install.loop import Installs, Surroundings
-from p2pdist.install.plan import Offer
+from p2pdist.install.loop import DaemonHooks, Installs
+from p2pdist.install.plan import Candidate
 from p2pdist.install.requests import InstallOrders
 from p2pdist.local_api.socket import Answer, Order, Question
 from p2pdist.pc.diagnoser import Diagnoser
@@ -31,7 +31,7 @@ class Patching:
         settings: DaemonSettings,
         installer: Installer,
         transfers: Transfers,
-        surroundings: Surroundings,
+        surroundings: DaemonHooks,
         diagnoser: Diagnoser,
         *,
         posture: Callable[[InstallOrders, str], Answer],
@@ -62,7 +62,7 @@ class Patching:
             ) from error
         await self.installs.run()
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[Candidate]:
         """Return every patch that is rolled out to this PC, as far as it has come."""
         if self._catalogue is None:
             return []
@@ -72,14 +72,14 @@ class Patching:
             if transfer.state == "verified"
         }
         offers = [
-            Offer(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.name))
+            Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.name))
             for patch in self._catalogue.patches
         ]
         for skipped in self._catalogue.not_applicable:
             shared = skipped.shared
             file = files.get(shared.name) if shared else None
             payload = shared.payload if shared else None
-            offers.append(Offer(skipped.manifest, skipped.entry.sequence, payload, file, skipped.reason))
+            offers.append(Candidate(skipped.manifest, skipped.entry.sequence, payload, file, skipped.reason))
         return offers
 
     def take_catalogue(self, catalogue: Catalogue) -> None:

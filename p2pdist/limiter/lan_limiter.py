@@ -24,7 +24,7 @@ from p2pdist.limiter.lan_policy import (
     WayDecision,
 )
 from p2pdist.limiter.link_probe import LinkProbe
-from p2pdist.limiter.link_report import LinkLook, LinkMeter, LinkReport
+from p2pdist.limiter.link_report import BusinessUsage, LinkLook, LinkMeter
 from p2pdist.limiter.profile_answer import blackout_until, profile_answer
 from p2pdist.local_api.socket import Answer
 from p2pdist.pc import process_memory, system
@@ -33,7 +33,7 @@ from p2pdist.pc.network_look import network_state
 from p2pdist.shared.reason_seconds import ReasonSeconds
 from p2pdist.transfer.torrent_engine import TorrentEngine
 
-LOOK_SECONDS = 0.1  # while something moves: the controller wants 10 to 20 looks a second
+SAMPLE_SECONDS = 0.1  # while something moves: the controller wants 10 to 20 looks a second
 IDLE_LOOK_SECONDS = 5.0  # a neighbour that connects wakes it
 STATE_SECONDS = 5.0  # between looks at what changes seldom: cables, gateway, battery, processor
 ACTIVE_BYTES = 16_384  # in one look; less is keep-alives
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 class Reporting:
     """Who wants to know what others use of the network: ten times a second, while asked for or neighbours swap."""
 
-    take: Callable[[LinkReport], None]
+    take: Callable[[BusinessUsage], None]
     wanted: Callable[[], bool]
     """Whether this PC fetches over the site's line now."""
 
@@ -220,7 +220,7 @@ class LanLimiter:
                 else:
                     gateway = None
                     self._wake = trio.Event()
-                    with trio.move_on_after(LOOK_SECONDS if moving else IDLE_LOOK_SECONDS):
+                    with trio.move_on_after(SAMPLE_SECONDS if moving else IDLE_LOOK_SECONDS):
                         await self._wake.wait()
                 await self.look(gateway, moving=moving, reporting=reporting)
         finally:
@@ -333,9 +333,9 @@ class LanLimiter:
 
     async def _ping_gateway(self, *, moving: bool) -> float | None:
         if self._ping is None or not self._gateway_answers or not (moving and self._policy.adapts):
-            await trio.sleep(LOOK_SECONDS)
+            await trio.sleep(SAMPLE_SECONDS)
             return None
-        found = await self._ping.ping(LOOK_SECONDS)
+        found = await self._ping.ping(SAMPLE_SECONDS)
         if found is not None:
             self._pings = -1  # it does answer: from now on silence means something
         elif self._pings >= 0:

@@ -27,7 +27,7 @@ _WRAP = 1 << 32
 
 
 @dataclass(frozen=True)
-class LinkReport:
+class BusinessUsage:
     """What the seed server is told of this PC's share in the site's line, for one interval."""
 
     interval_seconds: float
@@ -106,7 +106,7 @@ class LinkLook:
     """What of the own received bytes came over the site's line."""
     business_received_bytes: int
     business_sent_bytes: int
-    report: LinkReport
+    report: BusinessUsage
 
     @property
     def business_bytes_per_second(self) -> float:
@@ -166,7 +166,7 @@ class LinkMeter:
             own_line_bytes=own_line,
             business_received_bytes=business_received,
             business_sent_bytes=business_sent,
-            report=LinkReport(
+            report=BusinessUsage(
                 interval_seconds=elapsed,
                 business_bytes=max(0, business_received - from_lan),
                 flows=self._flows(others),
@@ -197,10 +197,10 @@ class ReportGatherer:
     """
 
     def __init__(self) -> None:
-        self._waiting: LinkReport | None = None
+        self._waiting: BusinessUsage | None = None
         self._flows: dict[int, int] = {}
 
-    def take(self, report: LinkReport, wanted_seconds: float | None) -> LinkReport | None:
+    def take(self, report: BusinessUsage, wanted_seconds: float | None) -> BusinessUsage | None:
         """Return what to send now; ``wanted_seconds``: how often, None: nobody listens."""
         before, self._flows = self._flows, dict(report.flows)
         if wanted_seconds is None or report.interval_seconds > max(wanted_seconds, LONGEST_GATHERED_SECONDS):
@@ -217,9 +217,9 @@ class ReportGatherer:
         return gathered
 
 
-def _joined(earlier: LinkReport, later: LinkReport) -> LinkReport:
+def _joined(earlier: BusinessUsage, later: BusinessUsage) -> BusinessUsage:
     harms = [report.harm_seconds for report in (earlier, later) if report.harm_seconds is not None]
-    return LinkReport(
+    return BusinessUsage(
         interval_seconds=earlier.interval_seconds + later.interval_seconds,
         business_bytes=earlier.business_bytes + later.business_bytes,
         flows=later.flows,

@@ -30,7 +30,7 @@ HEARD_CAP = 256  # names that wait to be looked up; a flood beyond it is dropped
 FOUND_CAP = 256
 MAX_NAMES = 400  # neighbours that are followed at a time: twice what the peer book takes
 MAX_NAMES_PER_ADDRESS = 8  # several daemons on one PC in tests; more is somebody making up names
-LOOK_AGAIN_SECONDS = 60.0  # a packet that was lost hides a neighbour for no longer than this
+BROWSE_AGAIN_SECONDS = 60.0  # a packet that was lost hides a neighbour for no longer than this
 LOOKUPS_AT_A_TIME = 8
 LOOKUP_MILLISECONDS = 3_000  # the records usually come with the announcement
 GOODBYE_SECONDS = 1.0  # the goodbyes take 0.4 s; a stopping daemon does not wait for zeroconf to tidy up
@@ -218,7 +218,7 @@ async def _keep_asking(responder: zeroconf.Zeroconf, heard: Any) -> None:
         browser = await trio.to_thread.run_sync(
             lambda: zeroconf.ServiceBrowser(responder, SERVICE_TYPE, handlers=[heard])
         )
-        await trio.sleep(LOOK_AGAIN_SECONDS)  # when cancelled here, the browser ends with the responder
+        await trio.sleep(BROWSE_AGAIN_SECONDS)  # when cancelled here, the browser ends with the responder
         await trio.to_thread.run_sync(browser.cancel, abandon_on_cancel=True)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import trio
 
-from p2pdist.shared.manifest.applicability import Answer, evaluate
+from p2pdist.shared.manifest.applicability import Verdict, evaluate
 from p2pdist.shared.manifest.expression import parse_expression
 from p2pdist.shared.manifest.facts import Facts
 from p2pdist.shared.manifest.recipe import Check
@@ -18,12 +18,12 @@ from p2pdist.shared.manifest.template import Template, TemplateItem
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, Diagnosis, DiagnosisAnswer
 
 CHECK_KEPT_SECONDS = 600.0
-LOOK_AGAIN_SECONDS = 1_800.0  # what a check asks may change without any fact
+SCAN_SECONDS = 1_800.0  # what a check asks may change without any fact
 SHORTEST_LOOK_SECONDS = 5.0  # a burst of changes is one look
 REASON_SECONDS = 3_600.0  # the same answer in other words ("1234 MB free") is told this seldom
 
 
-class CheckAnswer(Protocol):
+class CheckVerdict(Protocol):
     """What came of a check."""
 
     @property
@@ -47,13 +47,13 @@ class _Told:
 class Diagnoser:
     """Evaluates templates and tells the server what has changed."""
 
-    def __init__(self, facts: Callable[[], Facts], check: Callable[[Check], Awaitable[CheckAnswer]]) -> None:
+    def __init__(self, facts: Callable[[], Facts], check: Callable[[Check], Awaitable[CheckVerdict]]) -> None:
         """``facts`` returns the newest ones, empty before they are known; ``check`` tries one check, raises nothing."""
         self._facts = facts
         self._check = check
         self._templates: tuple[Template, ...] = ()
         self._told: dict[str, _Told] = {}
-        self._checked: dict[Check, tuple[float, CheckAnswer]] = {}
+        self._checked: dict[Check, tuple[float, CheckVerdict]] = {}
         self._wake = trio.Event()
 
     def set_templates(self, templates: Sequence[Template]) -> None:
@@ -77,7 +77,7 @@ class Diagnoser:
             self._wake = trio.Event()
             await self.look(send)
             await trio.sleep(SHORTEST_LOOK_SECONDS)
-            with trio.move_on_after(LOOK_AGAIN_SECONDS):
+            with trio.move_on_after(SCAN_SECONDS):
                 await self._wake.wait()
 
     async def look(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
@@ -105,10 +105,10 @@ class Diagnoser:
         return told.answers != answers and trio.current_time() - told.at >= REASON_SECONDS
 
     async def _answer(self, item: TemplateItem, facts: Facts) -> DiagnosisAnswer:
-        applies = _evaluate(item.applies_to, facts) if item.applies_to else Answer(True, "")
+        applies = _evaluate(item.applies_to, facts) if item.applies_to else Verdict(True, "")
         if not applies.applies:
             return _said(item, applies=False, needed=None, reason=applies.reason)
-        question = _evaluate(item.expression, facts) if item.expression else Answer(False, "")
+        question = _evaluate(item.expression, facts) if item.expression else Verdict(False, "")
         if question.applies:
             return _said(item, applies=True, needed=True, reason=question.reason)
         reasons = [question.reason]
@@ -119,7 +119,7 @@ class Diagnoser:
             reasons.append(answer.words)
         return _said(item, applies=True, needed=False, reason=", ".join(reason for reason in reasons if reason))
 
-    async def _checked_answer(self, check: Check) -> CheckAnswer:
+    async def _checked_answer(self, check: Check) -> CheckVerdict:
         kept = self._checked.get(check)
         if kept is not None and trio.current_time() - kept[0] < CHECK_KEPT_SECONDS:
             return kept[1]
@@ -128,7 +128,7 @@ class Diagnoser:
         return answer
 
 
-def _evaluate(text: str, facts: Facts) -> Answer:
+def _evaluate(text: str, facts: Facts) -> Verdict:
     return evaluate(parse_expression(text), facts)  # it parsed when the template was decoded
 
 

@@ -16,7 +16,7 @@ from p2pdist.shared.manifest.versions import Version
 from p2pdist.trust.catalogue import Choose
 from p2pdist.trust.suitability import choose
 
-LOOK_SECONDS = 600.0  # what others install here, or a new language, counts within this
+REFRESH_SECONDS = 600.0  # what others install here, or a new language, counts within this
 VOLATILE = frozenset({"disk.free_mb", "battery_percent"})  # they always differ: the next regular refresh sees them
 
 _NETWORKS = {Medium.WIRED: "wired", Medium.WIFI: "wifi", Medium.VPN: "vpn", Medium.METERED: "metered"}
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Placement:
     """What others know of this PC; asked for at each use, in the daemon's trio thread."""
 
     address: Callable[[], str | None]
@@ -46,7 +46,7 @@ class PcFacts:
         self,
         home: Path,
         install_root: Path,
-        around: Surroundings,
+        around: Placement,
         *,
         changed: Callable[[], None],
         list_rpm: ListRpm | None = None,
@@ -78,7 +78,7 @@ class PcFacts:
     async def run(self) -> None:
         """Look every few minutes and whenever asked, until cancelled."""
         while True:
-            with trio.move_on_after(LOOK_SECONDS):
+            with trio.move_on_after(REFRESH_SECONDS):
                 await self._asked.wait()
             asked, self._asked = self._asked.is_set(), trio.Event()
             if await self.look() or asked:

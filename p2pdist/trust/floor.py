@@ -35,7 +35,7 @@ CHECKSUM_BYTES = 32
 ALARM_AT_LIFE_FRACTION = 0.55  # servers renew at half of the life; then we must have looked again
 _MAX_TIME = 1e11  # the year 5138
 
-Version = Annotated[int, msgspec.Meta(ge=0, le=MAX_VERSION)]
+MetadataVersion = Annotated[int, msgspec.Meta(ge=0, le=MAX_VERSION)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=_MAX_TIME)]
 RoleName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ROLE_NAME_CHARS)]
 
@@ -43,10 +43,12 @@ RoleName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ROLE_NAME_CH
 class TrustFloor(Record, frozen=True):
     """The highest versions and the highest time accepted so far; times are seconds since 1970, UTC."""
 
-    root: Version = 0
-    timestamp: Version = 0
-    snapshot: Version = 0
-    roles: Annotated[dict[RoleName, Version], msgspec.Meta(max_length=MAX_ROLES)] = msgspec.field(default_factory=dict)
+    root: MetadataVersion = 0
+    timestamp: MetadataVersion = 0
+    snapshot: MetadataVersion = 0
+    roles: Annotated[dict[RoleName, MetadataVersion], msgspec.Meta(max_length=MAX_ROLES)] = msgspec.field(
+        default_factory=dict
+    )
     """Version of the top-level targets role and of every delegated role that the snapshot names."""
     online_keys: Annotated[list[RoleName], msgspec.Meta(max_length=MAX_ROLES)] = msgspec.field(default_factory=list)
     """Ids of the keys that sign timestamp and snapshot; a change of them restarts their versions."""

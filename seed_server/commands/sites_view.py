@@ -16,7 +16,7 @@ from bandwidth.profiles.values import rate_label
 from p2pdist.shared.console import human_bytes, human_seconds, print_json, wide_terminal
 from seed_server.service import is_serving
 from seed_server.settings import ServerHome, load_settings
-from seed_server.store.database import Database, PatchRow, SiteLimitRow
+from seed_server.store.database import Database, ServedPayload, SiteLimitRow
 
 WATCH_SECONDS = 1.0
 CHARTS_SHOWN = 3  # more would not fit on a screen
@@ -60,7 +60,9 @@ class SiteView:
         }
 
 
-def site_views(limits: list[SiteLimitRow], patches: list[PatchRow], wan: dict[tuple[str, str], int]) -> list[SiteView]:
+def site_views(
+    limits: list[SiteLimitRow], patches: list[ServedPayload], wan: dict[tuple[str, str], int]
+) -> list[SiteView]:
     """Join what is known of each site; what is sent to comes first."""
     lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
     sent: dict[str, tuple[int, int]] = {}

@@ -17,7 +17,7 @@ from p2pdist.shared.console import PIPE_COLUMNS, human_bytes, human_seconds, pri
 from seed_server.service import is_serving
 from seed_server.settings import ServerHome, load_settings
 from seed_server.store.database import Database
-from seed_server.store.schema import EndpointRow, PatchRow, ReportRow
+from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
 
 WATCH_SECONDS = 1.0
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
@@ -37,26 +37,26 @@ class FleetStatus:
 
     server_name: str
     serving: bool
-    patches: list[PatchRow]
+    patches: list[ServedPayload]
     endpoints: list[EndpointRow]
     reports: list[ReportRow]
     wan_bytes: dict[tuple[str, str], int]
-    payloads: list[PatchRow] = field(default_factory=list)
+    payloads: list[ServedPayload] = field(default_factory=list)
     """Of all patches; ``patches`` has the first of each."""
 
-    def of_patch(self, patch: PatchRow) -> list[ReportRow]:
+    def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
         return self._reports_by_patch.get((patch.patch_id, patch.version), [])
 
-    def payloads_of(self, patch: PatchRow) -> list[PatchRow]:
+    def payloads_of(self, patch: ServedPayload) -> list[ServedPayload]:
         """Return the payloads of ``patch``."""
         return self._payloads_by_patch.get((patch.patch_id, patch.version), [patch])
 
-    def damage_of(self, patch: PatchRow) -> str:
+    def damage_of(self, patch: ServedPayload) -> str:
         """Return why the first damaged payload of ``patch`` cannot be served; empty: all can."""
         return next((payload.damaged for payload in self.payloads_of(patch) if payload.damaged), "")
 
-    def sites_of(self, patch: PatchRow) -> list[tuple[str, int, float]]:
+    def sites_of(self, patch: ServedPayload) -> list[tuple[str, int, float]]:
         """Return the sites that ``patch`` was sent to, by name, each with its bytes, and these ÷ what went there."""
         sent: dict[str, tuple[int, int]] = {}
         for payload in self.payloads_of(patch):
@@ -66,8 +66,8 @@ class FleetStatus:
         return [(site, count, count / length) for site, (count, length) in sorted(sent.items())]
 
     @cached_property
-    def _payloads_by_patch(self) -> dict[tuple[str, str], list[PatchRow]]:
-        grouped: dict[tuple[str, str], list[PatchRow]] = {}
+    def _payloads_by_patch(self) -> dict[tuple[str, str], list[ServedPayload]]:
+        grouped: dict[tuple[str, str], list[ServedPayload]] = {}
         for payload in self.payloads:
             grouped.setdefault((payload.patch_id, payload.version), []).append(payload)
         return grouped
@@ -180,7 +180,7 @@ class FleetStatus:
                 parts.append(Text("no endpoint has reported on it yet", style="dim"))
         return Group(*parts)
 
-    def _patch_head(self, patch: PatchRow) -> Text:
+    def _patch_head(self, patch: ServedPayload) -> Text:
         reports = self.of_patch(patch)
         verified = sum(report.state == "verified" for report in reports)
         counts = ", ".join(f"{count} {_words(state)}" for state, count in install_counts(reports).items() if count)
@@ -254,7 +254,7 @@ class FleetStatus:
             problems.append(Text(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more endpoints: see --json", style="dim"))
         return [table, *problems]
 
-    def _site_table(self, patch: PatchRow) -> RenderableType:
+    def _site_table(self, patch: ServedPayload) -> RenderableType:
         table = _table()
         table.add_column("site", no_wrap=True)
         table.add_column("over the line", justify="right", no_wrap=True)

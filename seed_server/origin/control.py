@@ -28,7 +28,7 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.site_ledger import LeasedPiece
 from seed_server.origin.state import DAMAGED
-from seed_server.store.database import PatchRow
+from seed_server.store.database import ServedPayload
 
 PING_SECONDS = 5.0  # keeps address translation alive, which forgets a silent connection within a minute or so
 MAX_MISSED_PINGS = 4  # a busy PC misses one or two
@@ -47,7 +47,7 @@ class ControlConversation:
         live: LiveSite,
         welcome: Welcome,
         *,
-        find_patch: Callable[[TorrentHash], Awaitable[PatchRow | None]],
+        find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]],
         records: OriginRecords,
     ) -> None:
         self._session = session

@@ -8,7 +8,7 @@ import trio
 from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 from seed_server.store.content_store import ContentStore, DamagedPayloadError, verify_piece
-from seed_server.store.database import PatchRow
+from seed_server.store.database import ServedPayload
 
 READING_THREADS = 4  # more do not read one disk faster, and would take the threads of everything else
 MAX_HASH_LISTS = 32  # of patches under way at the same time; 16 384 hashes take about 1 MB
@@ -27,11 +27,11 @@ class PieceSource:
         self._threads = trio.CapacityLimiter(READING_THREADS)
         self._hashes: OrderedDict[Sha256Hex, list[bytes]] = OrderedDict()
 
-    def forget(self, patch: PatchRow) -> None:
+    def forget(self, patch: ServedPayload) -> None:
         """Read the patch's piece hashes anew next time."""
         self._hashes.pop(Sha256Hex(patch.sha256), None)
 
-    async def read(self, patch: PatchRow, piece: PieceIndex) -> bytes:
+    async def read(self, patch: ServedPayload, piece: PieceIndex) -> bytes:
         """Return a piece that matches its v2 hash. Raises `DamagedPayloadError`, `TemporaryReadError`."""
         sha256 = parse_sha256(patch.sha256)
         known = self._hashes.get(sha256)
@@ -42,7 +42,7 @@ class PieceSource:
             self._hashes.popitem(last=False)
         return data
 
-    def _read(self, patch: PatchRow, piece: PieceIndex, known: list[bytes] | None) -> tuple[bytes, list[bytes]]:
+    def _read(self, patch: ServedPayload, piece: PieceIndex, known: list[bytes] | None) -> tuple[bytes, list[bytes]]:
         sha256 = parse_sha256(patch.sha256)
         try:
             hashes = known or self._content.piece_hashes(sha256)

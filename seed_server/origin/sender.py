@@ -19,7 +19,7 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.site_ledger import LeasedPiece
 from seed_server.store.content_store import DamagedPayloadError
-from seed_server.store.database import PatchRow
+from seed_server.store.database import ServedPayload
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
@@ -37,7 +37,7 @@ class PieceSender:
     def __init__(
         self,
         source: PieceSource,
-        patches: Mapping[TorrentHash, PatchRow],
+        patches: Mapping[TorrentHash, ServedPayload],
         records: OriginRecords,
         *,
         on_damaged: OnDamaged,

@@ -27,7 +27,7 @@ from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
-from seed_server.origin.state import DENIED, Fleet
+from seed_server.origin.state import DENIED, OriginState
 from seed_server.ports.gate import Gate, allowed_connections
 from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
@@ -58,7 +58,7 @@ class OriginServer:
         self._tls = tls
         self._records = OriginRecords(database)
         source = PieceSource(content)
-        self._fleet = Fleet(
+        self._fleet = OriginState(
             fetchers=settings.fetchers_per_site,
             lease_seconds=settings.lease_seconds,
             database=database,

@@ -28,7 +28,7 @@ from seed_server.origin.ledger import FetcherRank
 from seed_server.origin.notices import Notices
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.site_ledger import SiteLedger
-from seed_server.store.database import PatchRow, SiteLimitRow
+from seed_server.store.database import ServedPayload, SiteLimitRow
 
 SMALL_SITE_ENDPOINTS = 50
 SMALL_SITE_PEERS_SECONDS = 0.25  # neighbours hear of a newcomer at once
@@ -97,7 +97,7 @@ class LiveSite:
         self._notices: Notices[EndpointId] = Notices([], 0.0)
         self._complained = False
 
-    def add_patch(self, patch: PatchRow) -> None:
+    def add_patch(self, patch: ServedPayload) -> None:
         """Begin to serve ``patch``."""
         self.ledger.add_torrent(
             TorrentHash(patch.torrent_hash),

@@ -23,7 +23,7 @@ from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
-from seed_server.store.database import Database, PatchRow
+from seed_server.store.database import Database, ServedPayload
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
@@ -37,7 +37,7 @@ DENIED = "this PC has been denied by the operator"
 log = structlog.get_logger()
 
 
-class Fleet:
+class OriginState:
     """The origin port's state; its methods never wait for an endpoint."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Fleet:
         self._source = source
         self._site_map = sites
         self.timestamp_version = timestamp_version
-        self.patches: dict[TorrentHash, PatchRow] = {}
+        self.patches: dict[TorrentHash, ServedPayload] = {}
         """What is published; changed in place."""
         self._live: dict[SiteName, LiveSite] = {}
         self._rates: OrderedDict[SiteName, SiteRate] = OrderedDict()
@@ -216,7 +216,7 @@ class Fleet:
 
     # --- patches ------------------------------------------------------------------------
 
-    async def find_patch(self, torrent: TorrentHash) -> PatchRow | None:
+    async def find_patch(self, torrent: TorrentHash) -> ServedPayload | None:
         """Return the patch of a torrent; for one that is not known, look into the database (again) first.
 
         May wait for `RELOAD_SECONDS`: a Want can overtake the news of a publication.
@@ -331,5 +331,7 @@ class Fleet:
             live.wake_all()
 
 
-def _with_damage(patch: PatchRow, reason: str) -> PatchRow:
-    return PatchRow(**({name: getattr(patch, name) for name in PatchRow.__struct_fields__} | {"damaged": reason}))
+def _with_damage(patch: ServedPayload, reason: str) -> ServedPayload:
+    return ServedPayload(
+        **({name: getattr(patch, name) for name in ServedPayload.__struct_fields__} | {"damaged": reason})
+    )

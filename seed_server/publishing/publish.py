@@ -34,7 +34,7 @@ from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.key_files import load_offline_key
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
-from seed_server.store.database import Database, PatchRow
+from seed_server.store.database import Database, ServedPayload
 from seed_server.store.file_lock import FileLock
 
 Stage: TypeAlias = Literal["copying", "hashing"]
@@ -61,12 +61,12 @@ class Publication:
 class Published:
     """The outcome of `publish`."""
 
-    payloads: list[PatchRow]
+    payloads: list[ServedPayload]
     repaired: bool
     """The patch had been published before; what this server needs to serve it was damaged, and is restored."""
 
     @property
-    def patch(self) -> PatchRow:
+    def patch(self) -> ServedPayload:
         """The first payload's row."""
         return self.payloads[0]
 
@@ -120,7 +120,7 @@ class _Work:
             self.undo_unless_announced(row, manifests)
         self.content.remove_leftovers({payload.sha256 for manifest in manifests for payload in manifest.payloads})
 
-    def undo_unless_announced(self, row: PatchRow, manifests: Sequence[Manifest]) -> None:
+    def undo_unless_announced(self, row: ServedPayload, manifests: Sequence[Manifest]) -> None:
         """Remove row and payload when the repository does not list the patch."""
         if any((manifest.patch_id, manifest.version) == (row.patch_id, row.version) for manifest in manifests):
             return
@@ -146,7 +146,7 @@ class _Work:
                 return _Broken(manifest, broken) if broken else None
         return None
 
-    def publish(self, publication: Publication, key: Ed25519PrivateKey) -> list[PatchRow]:
+    def publish(self, publication: Publication, key: Ed25519PrivateKey) -> list[ServedPayload]:
         """Publish a new patch."""
         with self._copied(publication) as copies:
             seen: set[str] = set()
@@ -162,7 +162,7 @@ class _Work:
             with self.repository.locked():
                 return self._announce(publication.recipe, copies, torrents, key)
 
-    def repair(self, publication: Publication, broken: "_Broken") -> list[PatchRow]:
+    def repair(self, publication: Publication, broken: "_Broken") -> list[ServedPayload]:
         """Restore payloads, piece hashes and rows of a published patch; the repository says what they must be."""
         manifest = broken.manifest
         payloads = {payload.sha256: payload for payload in manifest.payloads}
@@ -215,7 +215,9 @@ class _Work:
             progress.next_file(incoming.length_bytes)
         return torrents
 
-    def _keep(self, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], rows: list[PatchRow]) -> None:
+    def _keep(
+        self, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], rows: list[ServedPayload]
+    ) -> None:
         for incoming, built in zip(copies, torrents, strict=True):
             self.content.keep(incoming)
             self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
@@ -223,7 +225,7 @@ class _Work:
 
     def _announce(
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
-    ) -> list[PatchRow]:
+    ) -> list[ServedPayload]:
         now = int(self.clock())
         name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
         rollouts = with_patch(self.repository.current_rollouts(), *name)
@@ -283,9 +285,9 @@ def _payload(file: PayloadFile, incoming: IncomingFile, built: TorrentBuilt) -> 
     )
 
 
-def _rows(manifest: Manifest, sequence: int) -> list[PatchRow]:
+def _rows(manifest: Manifest, sequence: int) -> list[ServedPayload]:
     return [
-        PatchRow(
+        ServedPayload(
             patch_id=manifest.patch_id,
             version=manifest.version,
             title=manifest.title,

@@ -81,7 +81,7 @@ class Recipe(Record, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RecipeProblem:
     """Something for which a recipe is refused."""
 
     where: str
@@ -117,7 +117,7 @@ def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) 
     )
 
 
-def recipe_problems(recipe: Recipe) -> list[Problem]:
+def recipe_problems(recipe: Recipe) -> list[RecipeProblem]:
     """Return all that is wrong, as far as the recipe alone tells; what it leaves out is no problem."""
     problems = [problem for where, check in _checks(recipe) for problem in _caught(where, check)]
     return problems or list(_caught("recipe", lambda: _check_whole(recipe)))
@@ -157,15 +157,15 @@ def _checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "schedule", lambda: check_schedule(recipe.schedule)
 
 
-def _caught(where: str, check: Callable[[], object]) -> Iterator[Problem]:
+def _caught(where: str, check: Callable[[], object]) -> Iterator[RecipeProblem]:
     try:
         check()
     except ExpressionError as error:
-        yield Problem(where, f"{where}: {error}", error.column)
+        yield RecipeProblem(where, f"{where}: {error}", error.column)
     except RecipeError as error:
-        yield Problem(error.where, str(error))
+        yield RecipeProblem(error.where, str(error))
     except (InvalidIdentifierError, OrderError, DecodeError) as error:
-        yield Problem(where, f"{where}: {error}")
+        yield RecipeProblem(where, f"{where}: {error}")
 
 
 def _check_title(recipe: Recipe) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from p2pdist.shared.errors import ExitCode, UserError
 from p2pdist.shared.toml_config import parse_toml
 from seed_server.publishing.plan import choose_piece_length
-from seed_server.publishing.recipe import Problem, Recipe, pointed, recipe_problems
+from seed_server.publishing.recipe import Recipe, RecipeProblem, pointed, recipe_problems
 from seed_server.publishing.recipe_warnings import recipe_doubts
 from seed_server.store.content_store import open_source
 
@@ -104,7 +104,7 @@ def _wrong_files(recipe: Recipe, folder: Path, text: str) -> Iterator[Finding]:
             yield Finding("error", where, f"{where}: {error.message}", _line_of(text, where))
 
 
-def _placed(problem: Problem, recipe: Recipe, text: str) -> Finding:
+def _placed(problem: RecipeProblem, recipe: Recipe, text: str) -> Finding:
     line, column, excerpt = _line_of(text, problem.where), None, ""
     if problem.column is not None:
         excerpt = pointed(recipe.applies_to, problem.column)

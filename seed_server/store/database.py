@@ -32,8 +32,8 @@ from seed_server.store.schema import (
     SCHEMA_VERSION,
     DiagnosisRow,
     EndpointRow,
-    PatchRow,
     ReportRow,
+    ServedPayload,
     SiteLimitRow,
     diagnosis_row,
     endpoint_row,
@@ -45,7 +45,7 @@ from seed_server.store.schema import (
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
 SPENT_TOKEN_KEPT_SECONDS = 30 * 86_400.0  # so long an old token is told "expired" rather than "unknown"
 
-__all__ = ["Database", "EndpointRow", "PatchRow", "ReportRow", "SiteLimitRow", "TokenVerdict"]
+__all__ = ["Database", "EndpointRow", "ReportRow", "ServedPayload", "SiteLimitRow", "TokenVerdict"]
 
 TokenVerdict: TypeAlias = Literal["accepted", "unknown", "used", "expired"]
 
@@ -255,7 +255,7 @@ class Database:
 
     # --- patches --------------------------------------------------------------------------
 
-    def add_patch(self, *payloads: PatchRow) -> None:
+    def add_patch(self, *payloads: ServedPayload) -> None:
         """Record a published patch with all its payloads; the same id and version again replaces it."""
         rows = [msgspec.structs.asdict(row) for row in payloads]
         with self._transaction() as connection:
@@ -263,11 +263,11 @@ class Database:
             connection.execute(FORGET_PAYLOADS, rows[0])
             connection.executemany(ADD_PAYLOAD, rows)
 
-    def payloads(self) -> list[PatchRow]:
+    def payloads(self) -> list[ServedPayload]:
         """Return every payload of every patch, in the order of the patches' sequence."""
-        return [PatchRow(**row) for row in self._rows(ALL_PAYLOADS)]
+        return [ServedPayload(**row) for row in self._rows(ALL_PAYLOADS)]
 
-    def patches(self) -> list[PatchRow]:
+    def patches(self) -> list[ServedPayload]:
         """Return the first payload of every patch, in the order of their sequence."""
         return [row for row in self.payloads() if row.number == 0]
 

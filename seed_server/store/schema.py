@@ -164,7 +164,7 @@ class SiteLimitRow(Record, frozen=True):
     sending_seconds: float
 
 
-class PatchRow(Record, frozen=True):
+class ServedPayload(Record, frozen=True):
     """One payload of a published patch, as the server serves it; most patches have only one."""
 
     patch_id: str
@@ -190,7 +190,7 @@ class PatchRow(Record, frozen=True):
 
 
 _OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at")
-_OF_PAYLOAD = ("patch_id", "version", *(name for name in PatchRow.__struct_fields__ if name not in _OF_PATCH))
+_OF_PAYLOAD = ("patch_id", "version", *(name for name in ServedPayload.__struct_fields__ if name not in _OF_PATCH))
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:

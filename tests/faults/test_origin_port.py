@@ -48,7 +48,7 @@ from seed_server.origin import sender, steering
 from seed_server.origin import state as origin_fleet
 from seed_server.ports import gate
 from seed_server.store.content_store import DamagedPayloadError
-from seed_server.store.database import PatchRow
+from seed_server.store.database import ServedPayload
 from tests.helpers.origin_harness import (
     SERVER_ADDRESS,
     Closed,
@@ -86,7 +86,7 @@ def packed(value: object) -> bytes:
     return encode_frame(msgpack.packb(value), max_bytes=1 << 24)
 
 
-async def fetch(lab: Lab, endpoint: Endpoint, patch: PatchRow, count: int) -> list[int]:
+async def fetch(lab: Lab, endpoint: Endpoint, patch: ServedPayload, count: int) -> list[int]:
     """Receive, check and confirm ``count`` pieces."""
     got = []
     for _ in range(count):

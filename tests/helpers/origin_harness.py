@@ -46,7 +46,7 @@ from seed_server.origin.server import OriginServer
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
-from seed_server.store.database import Database, PatchRow
+from seed_server.store.database import Database, ServedPayload
 
 SERVER_ADDRESS = "127.0.8.1"
 PIECE_BYTES = 64 << 10
@@ -152,7 +152,7 @@ class Endpoint:
     data: Connection
     have: int = 0
 
-    async def want(self, patch: PatchRow, **changes: Any) -> None:
+    async def want(self, patch: ServedPayload, **changes: Any) -> None:
         await self.control.send(want(patch, have=self.have, **changes))
 
     async def aclose(self) -> None:
@@ -160,7 +160,9 @@ class Endpoint:
         await self.data.aclose()
 
 
-def want(patch: PatchRow, *, have: int = 0, lan_have: int = 0, stalled: bool = False, can_fetch: bool = True) -> Want:
+def want(
+    patch: ServedPayload, *, have: int = 0, lan_have: int = 0, stalled: bool = False, can_fetch: bool = True
+) -> Want:
     count = patch.piece_count
     return Want(
         torrent=patch.torrent_hash,
@@ -205,7 +207,7 @@ class Lab:
 
     # --- what the operator does ---------------------------------------------------------
 
-    async def publish(self, pieces: int = 5, *, sequence: int = 1, announce: bool = True) -> PatchRow:
+    async def publish(self, pieces: int = 5, *, sequence: int = 1, announce: bool = True) -> ServedPayload:
         """Publish random bytes that end within the last piece."""
         data = os.urandom(PIECE_BYTES * pieces - 1_000)
         sha256 = Sha256Hex(hashlib.sha256(data).hexdigest())
@@ -213,7 +215,7 @@ class Lab:
         self.content.path(sha256).write_bytes(data)
         piece_hashes = b"".join(merkle.piece_hash(part, PIECE_BYTES, len(data)) for part in parts)
         self.content.write_piece_hashes(sha256, piece_hashes)
-        patch = PatchRow(
+        patch = ServedPayload(
             patch_id=f"KB{sequence}",
             version="1.0",
             title="a patch",
@@ -234,10 +236,10 @@ class Lab:
             await self.server.repository_changed(sequence)
         return patch
 
-    def payload(self, patch: PatchRow) -> Path:
+    def payload(self, patch: ServedPayload) -> Path:
         return self.content.path(Sha256Hex(patch.sha256))
 
-    def piece(self, patch: PatchRow, index: int) -> bytes:
+    def piece(self, patch: ServedPayload, index: int) -> bytes:
         return self.payloads[patch.torrent_hash][index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
 
     # --- who connects -------------------------------------------------------------------

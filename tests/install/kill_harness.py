@@ -24,8 +24,8 @@ from trio.testing import MockClock
 from p2pdist.install import install_journal
 from p2pdist.install.installer import Installer, Outcome
 from p2pdist.install.lifecycle import Journal
-from p2pdist.install.loop import Installs, Surroundings
-from p2pdist.install.plan import Offer
+from p2pdist.install.loop import DaemonHooks, Installs
+from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import configure_log
 from p2pdist.shared.manifest.documents import Manifest, Payload
@@ -113,8 +113,8 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
     return Installs(
         home,
         CountingInstaller(root),
-        lambda: [Offer(manifest, 1, described, str(file))],
-        Surroundings(lambda: None, damaged, lambda: None),
+        lambda: [Candidate(manifest, 1, described, str(file))],
+        DaemonHooks(lambda: None, damaged, lambda: None),
         may_restart=False,
         now=lambda: next(clock),
         zone=lambda: UTC,

@@ -12,9 +12,9 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.install.installer import Installer, KeptPayload, PayloadChangedError
-from p2pdist.install.lifecycle import Failure, InstallRecord
-from p2pdist.install.loop import Installs, Surroundings
-from p2pdist.install.plan import Offer
+from p2pdist.install.lifecycle import FailureClass, InstallRecord
+from p2pdist.install.loop import DaemonHooks, Installs
+from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import DebInstall, PackageCheck
@@ -318,17 +318,17 @@ async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
 async def test_the_whole_life_of_packages_on_a_pc(
     installer: Installer, packages: Packages, root: Path, tmp_path: Path
 ) -> None:
-    home, offers, now = EndpointHome(tmp_path / "home"), list[Offer](), [1e9]
+    home, offers, now = EndpointHome(tmp_path / "home"), list[Candidate](), [1e9]
 
     def offer(package: KeptPayload) -> None:
         made = manifest(package.version)
         payload = replace(made.payloads[0], sha256=package.sha256, file_name=package.file.name)
-        offers[:] = [Offer(replace(made, payloads=[payload]), 1, payload, str(package.file))]
+        offers[:] = [Candidate(replace(made, payloads=[payload]), 1, payload, str(package.file))]
 
     async def damaged(_torrent_hash: str) -> None:
         raise AssertionError("nothing is damaged")
 
-    surroundings = Surroundings(lambda: None, damaged, lambda: None)
+    surroundings = DaemonHooks(lambda: None, damaged, lambda: None)
     installs = Installs(home, installer, lambda: offers, surroundings, may_restart=False, now=lambda: now[0])
 
     async def settle(version: str) -> InstallRecord:
@@ -344,7 +344,7 @@ async def test_the_whole_life_of_packages_on_a_pc(
     record = None
     for attempt in (1, 2, 3):
         record = await settle("2.0")
-        assert (record.state, record.attempts) == ("rolled_back", {Failure.INSTALL: attempt})
+        assert (record.state, record.attempts) == ("rolled_back", {FailureClass.INSTALL: attempt})
         assert (root / "opt/acme/version").read_text() == "1.0\n"
         now[0] += 30_000
     assert record is not None

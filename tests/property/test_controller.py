@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bandwidth.core import controller as controller_module
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
-from bandwidth.core.states import TRANSITIONS, Event, Reason, State, next_state
+from bandwidth.core.states import TRANSITIONS, Reason, State, Trigger, next_state
 from bandwidth.core.units import BytesPerSecond
 from tests.helpers.fluid_line import FluidLine, Loop
 
@@ -212,9 +212,9 @@ class Watched:
     """Every step that the controller asks the table for."""
 
     def __init__(self) -> None:
-        self.steps: set[tuple[State, Event]] = set()
+        self.steps: set[tuple[State, Trigger]] = set()
 
-    def __call__(self, state: State, event: Event) -> State:
+    def __call__(self, state: State, event: Trigger) -> State:
         self.steps.add((state, event))
         return next_state(state, event)
 

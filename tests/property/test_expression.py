@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from p2pdist.shared.manifest import applicability, lexical
-from p2pdist.shared.manifest.applicability import Answer, evaluate
+from p2pdist.shared.manifest.applicability import Verdict, evaluate
 from p2pdist.shared.manifest.expression import (
     MAX_DEPTH,
     MAX_EXPRESSION_CHARS,
@@ -155,7 +155,7 @@ def test_valid_expressions_have_an_answer_on_every_pc_in_as_many_steps_as_they_h
     steps = 0
     real = evaluate
 
-    def counted(one: Term, of: Facts) -> Answer:
+    def counted(one: Term, of: Facts) -> Verdict:
         nonlocal steps
         steps += 1
         return real(one, of)

@@ -12,7 +12,7 @@ from bandwidth.simulator.building import build_link
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.meters import percentile
 from bandwidth.simulator.ours import OurSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.rates import ConstantRate
 from bandwidth.simulator.scenario import Result, Scenario, run, simulate
 
@@ -102,7 +102,7 @@ def two(queue: str, rtt: float, *, configured: bool) -> Two:
     """Run a second limiter beside one that has the line for ten seconds; neither sees the other."""
     simulator = Simulator()
     link = build_link(simulator, ConstantRate(RATE), queue, rtt, random.Random(1))
-    path = Path(simulator, link, rtt)
+    path = NetworkPath(simulator, link, rtt)
     line = BytesPerSecond(RATE) if configured else None
     senders = []
     for start in (0.0, 10.37):

@@ -14,7 +14,7 @@ from bandwidth.simulator.flows.bbr import PROBE_BW, PROBE_RTT, BbrSender
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.link import FifoLink, QueueLink
 from bandwidth.simulator.meters import percentile
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.queues import Codel, FqCodel, Pie
 from bandwidth.simulator.rates import ConstantRate
 from bandwidth.simulator.rivals.ledbat import LedbatSender
@@ -27,17 +27,17 @@ RTT = 0.04
 BDP = RATE * RTT
 
 
-def line(limit_bytes: float = BDP, rtt: float = RTT) -> Path:
+def line(limit_bytes: float = BDP, rtt: float = RTT) -> NetworkPath:
     simulator = Simulator()
-    return Path(simulator, FifoLink(simulator, ConstantRate(RATE), int(limit_bytes)), rtt)
+    return NetworkPath(simulator, FifoLink(simulator, ConstantRate(RATE), int(limit_bytes)), rtt)
 
 
-def aqm(discipline) -> Path:
+def aqm(discipline) -> NetworkPath:
     simulator = Simulator()
-    return Path(simulator, QueueLink(simulator, ConstantRate(RATE), discipline), RTT)
+    return NetworkPath(simulator, QueueLink(simulator, ConstantRate(RATE), discipline), RTT)
 
 
-def shares(path: Path, senders, since: float, until: float) -> list[float]:
+def shares(path: NetworkPath, senders, since: float, until: float) -> list[float]:
     meters = [path.watch(partial(getattr, sender, "delivered_bytes")) for sender in senders]
     path.simulator.run(until)
     return [meter.between(since, until) / (RATE * (until - since)) for meter in meters]

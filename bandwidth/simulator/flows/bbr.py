@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any, Final
 
 from bandwidth.simulator.flows.tcp import BURST_SECONDS, LEAST_BURST_PACKETS, TcpSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 INFINITE: Final = float("inf")
 HIGH_GAIN: Final = 2.885  # 4.3.2.1: 2/ln 2, the least that doubles the rate each round
@@ -68,7 +68,7 @@ class BbrSender(TcpSender):
         "_window_gain",
     )
 
-    def __init__(self, path: Path, randomness: random.Random) -> None:
+    def __init__(self, path: NetworkPath, randomness: random.Random) -> None:
         super().__init__(path)
         self._randomness = randomness
         self._mode = STARTUP

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bandwidth.simulator.flows.tcp import INITIAL_WINDOW, PACKET_BYTES, TcpSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 INFINITE: Final = float("inf")  # to ask float for it at each packet is dear
 CUBIC_C: Final = 0.4  # section 5.1
@@ -41,7 +41,7 @@ class CubicSender(TcpSender):
 
     def __init__(
         self,
-        path: Path,
+        path: NetworkPath,
         *,
         packets: int | None = None,
         packet_bytes: int = PACKET_BYTES,

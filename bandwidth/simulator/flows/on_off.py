@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from bandwidth.simulator.flows.cubic import CubicSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 
 class OnOffTransfers:
@@ -26,7 +26,7 @@ class OnOffTransfers:
     )
 
     def __init__(
-        self, path: Path, randomness: random.Random, *, on_seconds: float = 5.0, off_seconds: float = 8.0
+        self, path: NetworkPath, randomness: random.Random, *, on_seconds: float = 5.0, off_seconds: float = 8.0
     ) -> None:
         self._path = path
         self._simulator = path.simulator

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bandwidth.simulator.events import Call
 from bandwidth.simulator.packets import Flow, Packet
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 PACKET_BYTES: Final = 1_500
 INITIAL_WINDOW: Final = 10.0  # RFC 6928
@@ -66,7 +66,7 @@ class TcpSender(Flow):
 
     def __init__(
         self,
-        path: Path,
+        path: NetworkPath,
         *,
         packets: int | None = None,
         rtt_seconds: float | None = None,

@@ -5,7 +5,7 @@ from typing import Any
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.flows.web import in_packets
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 CHUNK_SECONDS = 4.0
 BUFFER_SECONDS = 20.0
@@ -31,7 +31,7 @@ class VideoStream:
         "stalled_seconds",
     )
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: NetworkPath) -> None:
         self._simulator = path.simulator
         self._connection = CubicSender(path, packets=0, on_done=self._fetched)
         self.key = self._connection.key

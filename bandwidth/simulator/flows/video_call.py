@@ -13,7 +13,7 @@ from collections import deque
 from typing import Any
 
 from bandwidth.simulator.packets import Flow, Packet
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 MOST_RATE = 312_500.0  # 2.5 Mbit/s: 720p at 30 frames a second
 LINE_SHARE = 0.5  # of the line, at most
@@ -113,7 +113,7 @@ class VideoCall(Flow):
         "seconds",
     )
 
-    def __init__(self, path: Path, line_rate: float = float("inf")) -> None:
+    def __init__(self, path: NetworkPath, line_rate: float = float("inf")) -> None:
         self._simulator = path.simulator
         self._link = path.link
         self.key = path.next_key()

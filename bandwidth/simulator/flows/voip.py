@@ -4,7 +4,7 @@ from typing import Any
 
 from bandwidth.simulator.events import Call
 from bandwidth.simulator.packets import Flow, Packet
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 VOIP_BYTES = 200  # 160 of speech, 12 RTP, 8 UDP, 20 IPv4
 VOIP_INTERVAL_SECONDS = 0.02
@@ -23,7 +23,7 @@ class VoipCall(Flow):
         "sent",
     )
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: NetworkPath) -> None:
         self._simulator = path.simulator
         self._link = path.link
         self.key = path.next_key()

@@ -12,7 +12,7 @@ from typing import Any
 
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.flows.tcp import PACKET_BYTES, TcpSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 CONNECTIONS = 6
 HTML_BYTES = 30_000
@@ -45,7 +45,7 @@ class WebUser:
         "running",
     )
 
-    def __init__(self, path: Path, randomness: random.Random) -> None:
+    def __init__(self, path: NetworkPath, randomness: random.Random) -> None:
         self._path = path
         self._simulator = path.simulator
         self._randomness = randomness

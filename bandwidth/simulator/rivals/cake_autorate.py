@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any
 
 from bandwidth.simulator.flows.cubic import CubicSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.ping import Ping
 
 REFLECTORS = 6
@@ -107,7 +107,7 @@ class AutorateSender(CubicSender):
     BASE = 0.5
     MOST = 0.97
 
-    def __init__(self, path: Path, line_rate: float) -> None:
+    def __init__(self, path: NetworkPath, line_rate: float) -> None:
         super().__init__(path)
         self._law = AutorateLaw(least=self.LEAST * line_rate, base=self.BASE * line_rate, most=self.MOST * line_rate)
         self._ping = Ping(path, SAMPLE_SECONDS)

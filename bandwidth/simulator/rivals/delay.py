@@ -6,7 +6,7 @@ MINUTE_SECONDS = 60.0
 INFINITE = float("inf")
 
 
-class BaseDelay:
+class LeastDelay:
     """The minimum of each of the last ten minutes (RFC 6817 section 2.4.2, BASE_HISTORY)."""
 
     __slots__ = ("_minute_at", "_minutes", "seconds")

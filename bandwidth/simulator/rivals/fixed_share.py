@@ -1,7 +1,7 @@
 """A fixed share of the line, whatever happens: what most tools offer as a limit."""
 
 from bandwidth.simulator.flows.cubic import CubicSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 
 class FixedShareSender(CubicSender):
@@ -9,6 +9,6 @@ class FixedShareSender(CubicSender):
 
     __slots__ = ()
 
-    def __init__(self, path: Path, rate: float) -> None:
+    def __init__(self, path: NetworkPath, rate: float) -> None:
         super().__init__(path)
         self.pacing_rate = rate

@@ -8,8 +8,8 @@ from collections import deque
 from typing import Any
 
 from bandwidth.simulator.flows.tcp import TcpSender
-from bandwidth.simulator.path import Path
-from bandwidth.simulator.rivals.delay import BaseDelay
+from bandwidth.simulator.path import NetworkPath
+from bandwidth.simulator.rivals.delay import LeastDelay
 
 TARGET_SECONDS = 0.1  # section 2.5: at most 100 ms
 GAIN = 1.0  # at most 1
@@ -23,11 +23,11 @@ class LedbatSender(TcpSender):
 
     __slots__ = ("_base", "_current", "_target")
 
-    def __init__(self, path: Path, target_seconds: float = TARGET_SECONDS) -> None:
+    def __init__(self, path: NetworkPath, target_seconds: float = TARGET_SECONDS) -> None:
         super().__init__(path)
         self.window = INITIAL_WINDOW
         self._target = target_seconds
-        self._base = BaseDelay()
+        self._base = LeastDelay()
         self._current: deque[float] = deque(maxlen=CURRENT_FILTER)
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002

@@ -8,8 +8,8 @@ from math import ceil
 from typing import Any
 
 from bandwidth.simulator.flows.tcp import TcpSender
-from bandwidth.simulator.path import Path
-from bandwidth.simulator.rivals.delay import BaseDelay
+from bandwidth.simulator.path import NetworkPath
+from bandwidth.simulator.rivals.delay import LeastDelay
 
 TARGET_SECONDS = 0.06  # section 4.5
 LARGEST_GAIN_DIVISOR = 16  # section 4.2
@@ -35,11 +35,11 @@ class LedbatPlusPlusSender(TcpSender):
         "_threshold",
     )
 
-    def __init__(self, path: Path, target_seconds: float = TARGET_SECONDS) -> None:
+    def __init__(self, path: NetworkPath, target_seconds: float = TARGET_SECONDS) -> None:
         super().__init__(path)
         self.window = LEAST_WINDOW
         self._target = target_seconds
-        self._base = BaseDelay()
+        self._base = LeastDelay()
         self._current: deque[float] = deque(maxlen=CURRENT_FILTER)
         self._slow_start = True
         self._threshold = float("inf")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bandwidth.simulator.flows.tcp import TcpSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 
 DELAY_SHARE = 0.15  # of the range between the least and the greatest one-way delay
 SMOOTHING = 1 / 8
@@ -26,7 +26,7 @@ class TcpLpSender(TcpSender):
 
     __slots__ = ("_greatest", "_inference_until", "_least", "_range_known", "_slow_start_threshold", "_smoothed")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: NetworkPath) -> None:
         super().__init__(path)
         self._least = float("inf")
         self._greatest = 0.0

@@ -22,31 +22,31 @@ from p2pdist.shared.manifest.versions import InvalidVersionError, Version, parse
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Verdict:
     """Whether it applies, and the comparison that decided, in words."""
 
     applies: bool
     reason: str
 
 
-def evaluate(term: Term, facts: Facts) -> Answer:
+def evaluate(term: Term, facts: Facts) -> Verdict:
     """Return whether ``term`` holds on a PC, and what decided. Never raises."""
     if isinstance(term, AllOf | AnyOf):
         return _evaluate_all(term.terms, facts, decisive=isinstance(term, AnyOf))
     if isinstance(term, Not):
         answer = evaluate(term.term, facts)
-        return Answer(not answer.applies, answer.reason)
+        return Verdict(not answer.applies, answer.reason)
     if isinstance(term, Comparison):
         return _compare(term, facts)
     if isinstance(term, Installed):
         version = facts.packages.get(term.name)
-        return Answer(version is not None, f"{term.name} {version}" if version else f"{term.name} is not installed")
+        return Verdict(version is not None, f"{term.name} {version}" if version else f"{term.name} is not installed")
     value = term.value if isinstance(term, Literal) else facts.values.get(term.name)
     name = "always" if isinstance(term, Literal) else term.name
-    return Answer(value is True, f"{name} is {'not known' if value is None else 'true' if value else 'false'}")
+    return Verdict(value is True, f"{name} is {'not known' if value is None else 'true' if value else 'false'}")
 
 
-def _evaluate_all(terms: Sequence[Term], facts: Facts, *, decisive: bool) -> Answer:
+def _evaluate_all(terms: Sequence[Term], facts: Facts, *, decisive: bool) -> Verdict:
     """Return the first answer that decides (true of `or`, false of `and`), else the reasons of all."""
     answers = []
     for term in terms:
@@ -54,35 +54,35 @@ def _evaluate_all(terms: Sequence[Term], facts: Facts, *, decisive: bool) -> Ans
         if answer.applies is decisive:
             return answer
         answers.append(answer.reason)
-    return Answer(not decisive, ", ".join(dict.fromkeys(answers)))
+    return Verdict(not decisive, ", ".join(dict.fromkeys(answers)))
 
 
-def _compare(term: Comparison, facts: Facts) -> Answer:
+def _compare(term: Comparison, facts: Facts) -> Verdict:
     left = term.left
     name = left.name
     got = facts.packages.get(name) if isinstance(left, Package) else facts.values.get(name)
     if got is None:
-        return Answer(False, f"{name} is not installed" if isinstance(left, Package) else f"{name} is not known")
+        return Verdict(False, f"{name} is not installed" if isinstance(left, Package) else f"{name} is not known")
     if isinstance(term.right, VersionText):
         return _compare_versions(name, got, term.operator, term.right.text)
     right = term.right.value
     holds = _holds(got, term.operator, right)
     shown = (", ".join(got) if isinstance(got, tuple) else str(got)) or "(empty)"
     if term.operator == "has":
-        return Answer(holds, f"{right} is {'' if holds else 'not '}in {name}: {shown}")
+        return Verdict(holds, f"{right} is {'' if holds else 'not '}in {name}: {shown}")
     sign = term.operator if holds else _OPPOSITES[term.operator]
-    return Answer(holds, f"{name} {shown} {sign} {', '.join(right) if isinstance(right, tuple) else right}")
+    return Verdict(holds, f"{name} {shown} {sign} {', '.join(right) if isinstance(right, tuple) else right}")
 
 
-def _compare_versions(name: str, got: FactValue, operator: str, text: str) -> Answer:
+def _compare_versions(name: str, got: FactValue, operator: str, text: str) -> Verdict:
     if not isinstance(got, Version):
-        return Answer(False, f"{name} has no version")
+        return Verdict(False, f"{name} has no version")
     try:
         wanted = parse_version(text, got.ecosystem)
     except InvalidVersionError:
-        return Answer(False, f"{name} {got} has {got.ecosystem} versions, and {text} is none")
+        return Verdict(False, f"{name} {got} has {got.ecosystem} versions, and {text} is none")
     holds = _holds(got, operator, wanted)
-    return Answer(holds, f"{name} {got} {operator if holds else _OPPOSITES[operator]} {text}")
+    return Verdict(holds, f"{name} {got} {operator if holds else _OPPOSITES[operator]} {text}")
 
 
 _OPPOSITES = {"==": "≠", "!=": "=", "<": "≥", "<=": ">", ">": "≤", ">=": "<", "in": "not in"}

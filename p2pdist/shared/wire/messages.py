@@ -32,7 +32,7 @@ MAX_LABEL_CHARS = 80  # of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
 Address = Annotated[str, msgspec.Meta(min_length=2, max_length=45)]  # longest IPv6 text
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
@@ -103,8 +103,8 @@ class PieceRejected(Message, frozen=True, tag="rejected"):
 class PatchReport(Record, frozen=True):
     """One patch's state on an endpoint; counts are payload bytes, since the patch was first seen."""
 
-    patch_id: Name
-    version: Name
+    patch_id: ShortText
+    version: ShortText
     state: PatchState
     progress: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
     bytes_from_origin: ByteCount
@@ -152,7 +152,7 @@ class DiagnosisAnswer(Record, frozen=True):
 class Diagnosis(Message, frozen=True, tag="diagnosis"):
     """Everything a PC says to a template; replaces its previous answers. Sent when one of them has changed."""
 
-    template: Name
+    template: ShortText
     answers: Annotated[tuple[DiagnosisAnswer, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
 
 
@@ -162,8 +162,8 @@ class Diagnosis(Message, frozen=True, tag="diagnosis"):
 class Welcome(Message, frozen=True, tag="welcome"):
     """Answer to `ControlHello`."""
 
-    server_name: Name
-    site: Name
+    server_name: ShortText
+    site: ShortText
     timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
     """Version of the newest TUF timestamp metadata."""
     packet_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_PACKET_BYTES, le=LARGEST_PACKET_BYTES)]
@@ -213,9 +213,9 @@ class SiteLimit(Message, frozen=True, tag="limit"):
     """What the line carries, as configured or learned; None: not known yet."""
     configured: bool
     """Whether somebody has said what the line carries."""
-    state: Name
+    state: ShortText
     reason: Text
-    seconds: Annotated[dict[Name, Seconds], msgspec.Meta(max_length=MAX_LIMIT_REASONS)]
+    seconds: Annotated[dict[ShortText, Seconds], msgspec.Meta(max_length=MAX_LIMIT_REASONS)]
     """Time spent under each reason."""
     yield_seconds: Seconds
     """Time spent giving way to others."""

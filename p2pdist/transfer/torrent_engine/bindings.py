@@ -7,7 +7,7 @@ import libtorrent as lt
 from p2pdist.shared.errors import ExitCode
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
-from p2pdist.transfer.torrent_engine.reports import EngineError, Failure, PeerSnapshot
+from p2pdist.transfer.torrent_engine.reports import EngineError, EngineFailure, PeerSnapshot
 from p2pdist.transfer.torrent_engine.settings import LEAST_RATE, TORRENT_LIMITS, serving_settings
 from p2pdist.transfer.torrent_engine.state import Activity, StatusFields
 from p2pdist.transfer.torrent_file import TorrentFile, TorrentFileError, read_torrent_file
@@ -78,10 +78,10 @@ def limit_class(session: lt.session, lan: int, upload: int | None, download: int
     session.apply_settings(settings)
 
 
-def failure_of(code: lt.error_code, operation: lt.operation_t | None = None) -> Failure:
+def failure_of(code: lt.error_code, operation: lt.operation_t | None = None) -> EngineFailure:
     """Return an error code, and the operation that it came from, as ours."""
     name = "" if operation is None else str(operation).rsplit(".", 1)[-1]
-    return Failure(code.category().name(), code.value(), code.message(), name)
+    return EngineFailure(code.category().name(), code.value(), code.message(), name)
 
 
 def activity_of(state: int) -> Activity:

@@ -136,7 +136,7 @@ EngineEvent: TypeAlias = TorrentEvent | PeerEvent
 
 
 @dataclass(frozen=True)
-class Failure:
+class EngineFailure:
     """An error code of the engine: category name, number, message, and the operation that it came from."""
 
     category: str
@@ -187,7 +187,7 @@ _ALERT_UNRECOGNIZED_NAME = 112
 _ALERTS_ON_CERTIFICATE = frozenset({40, 42, 43, 44, 45, 46, 48, 49, 80, 116})
 
 
-def peer_reason(failure: Failure) -> PeerReason:
+def peer_reason(failure: EngineFailure) -> PeerReason:
     """Return why a connection ended, or did not come about, from the engine's error code."""
     if failure.category == "libtorrent":
         return _BY_LIBTORRENT_CODE.get(failure.value, PeerReason.OTHER)
@@ -210,7 +210,7 @@ def _tls_reason(openssl_reason: int) -> PeerReason:
     return PeerReason.TLS_FAILED
 
 
-def disk_problem(failure: Failure, path: str) -> str:
+def disk_problem(failure: EngineFailure, path: str) -> str:
     """Return what a failed file operation means for a person."""
     if failure.value == errno.ENOSPC:
         return f"The disk is full: {path} cannot grow. Free some space; what is there already is kept."

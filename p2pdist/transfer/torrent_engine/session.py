@@ -14,7 +14,7 @@ import trio
 from p2pdist.shared.errors import ExitCode, UserError
 from p2pdist.transfer.torrent_engine.bindings import failure_of
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
-from p2pdist.transfer.torrent_engine.reports import Failure, SwarmIdentity
+from p2pdist.transfer.torrent_engine.reports import EngineFailure, SwarmIdentity
 from p2pdist.transfer.torrent_engine.settings import session_settings
 
 LISTEN_SECONDS = 10.0  # binding a socket takes milliseconds; a longer wait is a wedged session
@@ -106,7 +106,7 @@ async def _listening(session: lt.session, readable: socket.socket, wanted: str) 
     )
 
 
-def _listen_problem(failure: Failure, wanted: str) -> UserError:
+def _listen_problem(failure: EngineFailure, wanted: str) -> UserError:
     if failure.value == errno.EADDRINUSE:
         return UserError(
             f"The LAN port {wanted} is in use by another program. Stop it, or set another lan_port in config.toml.",

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bandwidth.core.states import TRANSITIONS, Event, State, next_state
+from bandwidth.core.states import TRANSITIONS, State, Trigger, next_state
 
 
 def test_every_state_and_event_is_in_the_table() -> None:
     assert {state for state, _ in TRANSITIONS} == set(State)
-    assert {event for _, event in TRANSITIONS} == set(Event)
+    assert {event for _, event in TRANSITIONS} == set(Trigger)
     assert set(TRANSITIONS.values()) == set(State)
 
 
@@ -20,14 +20,14 @@ def test_every_state_can_get_back_to_scavenging() -> None:
 
 def test_policy_and_lost_signals_are_heard_in_every_state() -> None:
     for state in set(State) - {State.BLACKOUT}:
-        assert next_state(state, Event.FORBIDDEN) is State.BLACKOUT
+        assert next_state(state, Trigger.FORBIDDEN) is State.BLACKOUT
         if state is not State.STALL:
-            assert next_state(state, Event.SIGNALS_LOST) is State.STALL
+            assert next_state(state, Trigger.SIGNALS_LOST) is State.STALL
 
 
 @pytest.mark.parametrize("state", list(State))
-@pytest.mark.parametrize("event", list(Event))
-def test_a_step_that_is_not_in_the_table_raises(state: State, event: Event) -> None:
+@pytest.mark.parametrize("event", list(Trigger))
+def test_a_step_that_is_not_in_the_table_raises(state: State, event: Trigger) -> None:
     if (state, event) in TRANSITIONS:
         assert next_state(state, event) is TRANSITIONS[state, event]
     else:

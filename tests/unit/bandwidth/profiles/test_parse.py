@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.profiles.model import ALWAYS, EVERY_DAY, Day, Leg, NetworkKind, Profile, Sensitivity, When, YearlyDate
+from bandwidth.profiles.model import (
+    ALWAYS,
+    EVERY_DAY,
+    CivilTime,
+    Day,
+    Leg,
+    NetworkKind,
+    Profile,
+    Sensitivity,
+    YearlyDate,
+)
 from bandwidth.profiles.parse import MAX_CHARACTERS, TABLE_KEYS, TOP_KEYS, ProfileError, parse_profile
 from bandwidth.profiles.shipped import NAMES, shipped_text
 from bandwidth.profiles.write import to_toml
@@ -51,7 +61,7 @@ percent_of_spare = 100
 sensitivity = "relaxed"
 """
     ).windows
-    assert window.when == When(
+    assert window.when == CivilTime(
         frozenset((Day.SAT, Day.SUN, Day.MON, Day.HOLIDAY)), 22 * 60, 6 * 60 + 30, date(2026, 1, 1), date(2026, 12, 31)
     )
     assert (window.limits.cap, window.limits.percent_of_line, window.limits.percent_of_spare) == (187_500, 12.5, 100)

@@ -41,10 +41,12 @@ def scopes(legs: tuple[m.Leg, ...] = (m.Leg.LINE,), *, networks: bool = True) ->
 
 
 @st.composite
-def whens(draw: st.DrawFn) -> m.When:
+def whens(draw: st.DrawFn) -> m.CivilTime:
     start, end = draw(st.lists(st.integers(0, 1439), min_size=2, max_size=2, unique=True))
     first, last = sorted(draw(st.tuples(DATES, DATES)))
-    return m.When(draw(DAYS), start, end, draw(st.sampled_from([None, first])), draw(st.sampled_from([None, last])))
+    return m.CivilTime(
+        draw(DAYS), start, end, draw(st.sampled_from([None, first])), draw(st.sampled_from([None, last]))
+    )
 
 
 MAYBE_RATES = st.none() | RATES
@@ -59,7 +61,11 @@ LIMITS = st.builds(
 NO_NETWORKS = scopes(networks=False)
 YEARLY = st.dates(date(2000, 1, 1), date(2000, 12, 31)).map(lambda day: m.YearlyDate(day.month, day.day))
 SITE_LISTS = st.tuples(MAYBE_RATES, st.none() | ZONES).map(
-    lambda pair: (m.Site(SITES[0], GROUPS, pair[1], pair[0]), m.Site(SITES[1]), m.Site(SITES[2], GROUPS[1:]))
+    lambda pair: (
+        m.ProfileSite(SITES[0], GROUPS, pair[1], pair[0]),
+        m.ProfileSite(SITES[1]),
+        m.ProfileSite(SITES[2], GROUPS[1:]),
+    )
 )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.profiles.toml_lines import Path, line_numbers
+from bandwidth.profiles.toml_lines import KeyPath, line_numbers
 
 TEXT = '''# a comment with [brackets] and "quotes"
 title = "a # no comment"  # a comment
@@ -38,7 +38,7 @@ w = 08:30:00
 def test_lines_of_everything() -> None:
     tomllib.loads(TEXT)
     lines = line_numbers(TEXT)
-    expected: dict[Path, int] = {
+    expected: dict[KeyPath, int] = {
         ("title",): 2,
         ("quoted key",): 3,
         ("table",): 4,
@@ -67,7 +67,7 @@ def test_lines_of_everything() -> None:
     assert {path: lines.get(path) for path in expected} == expected
 
 
-def paths_of(value: Any, path: Path = ()) -> list[Path]:
+def paths_of(value: Any, path: KeyPath = ()) -> list[KeyPath]:
     own = [path] if path else []
     if isinstance(value, dict):
         return own + [found for key, inner in value.items() for found in paths_of(inner, (*path, key))]

@@ -10,7 +10,7 @@ from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.link import FifoLink
 from bandwidth.simulator.ours import OurSender
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.rates import ConstantRate
 
 RATE = BytesPerSecond(1_250_000)  # 10 Mbit/s
@@ -35,7 +35,7 @@ class Stub:
 @pytest.fixture
 def path():
     simulator = Simulator()
-    return Path(simulator, FifoLink(simulator, ConstantRate(RATE), int(0.2 * RATE)), 0.04)
+    return NetworkPath(simulator, FifoLink(simulator, ConstantRate(RATE), int(0.2 * RATE)), 0.04)
 
 
 def test_the_law_is_asked_twenty_times_a_second_and_its_rate_is_sent(path):
@@ -68,7 +68,7 @@ def test_the_ping_shows_the_true_queue(path):
 def test_a_slow_line_is_asked_and_pinged_half_as_often_with_smaller_packets():
     # 89 bytes ÷ (0.35 % of 250 kB/s) is 102 ms, cut off at 100 ms; a packet of 4 ms is 1000 bytes
     simulator = Simulator()
-    path = Path(simulator, FifoLink(simulator, ConstantRate(SLOW), int(0.2 * SLOW)), 0.04)
+    path = NetworkPath(simulator, FifoLink(simulator, ConstantRate(SLOW), int(0.2 * SLOW)), 0.04)
     law = Stub(SLOW // 2)
     sender = OurSender(path, law, line_rate=SLOW, business=lambda: None)
     sender.start()

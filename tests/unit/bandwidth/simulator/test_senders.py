@@ -11,9 +11,9 @@ from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.flows.voip import VoipCall
 from bandwidth.simulator.link import FifoLink
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.rates import ConstantRate
-from bandwidth.simulator.rivals.delay import BaseDelay
+from bandwidth.simulator.rivals.delay import LeastDelay
 from bandwidth.simulator.rivals.ledbat import LedbatSender
 from bandwidth.simulator.rivals.ledbat_pp import LedbatPlusPlusSender
 from bandwidth.simulator.rivals.tcp_lp import TcpLpSender
@@ -36,7 +36,7 @@ def path():
     simulator = Simulator()
     link = LossyLink(simulator, ConstantRate(1_500_000), 1 << 40)  # a packet in a millisecond
     link.losses = set()
-    return Path(simulator, link, 0.1)
+    return NetworkPath(simulator, link, 0.1)
 
 
 def test_a_lost_packet_is_sent_again_and_everything_arrives(path):
@@ -160,7 +160,7 @@ def test_a_pause_does_not_end_cubics_first_slow_start(path):
 def test_bbr_learns_no_bandwidth_while_it_looks_for_the_round_trip():
     # 4 packets in 10 ms are a quarter of the line, and 200 ms of it are twice as long as the filter's ten rounds
     simulator = Simulator()
-    short = Path(simulator, FifoLink(simulator, ConstantRate(2_500_000), 250_000), 0.01)
+    short = NetworkPath(simulator, FifoLink(simulator, ConstantRate(2_500_000), 250_000), 0.01)
     sender = BbrSender(short, random.Random(1))
     sender.start()
     delivered = short.watch(lambda: sender.delivered_bytes)
@@ -213,7 +213,7 @@ def test_ledbat_grows_no_further_than_what_is_in_flight(path):
 
 
 def test_a_base_delay_is_forgotten_after_ten_minutes():
-    base = BaseDelay()
+    base = LeastDelay()
     base.add(0.02, 0.0)
     for minute in range(1, 10):
         base.add(0.05, minute * 60.0)

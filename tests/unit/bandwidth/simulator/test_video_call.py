@@ -5,7 +5,7 @@ import pytest
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.flows.video_call import DelayRate, VideoCall
 from bandwidth.simulator.link import FifoLink
-from bandwidth.simulator.path import Path
+from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.rates import ConstantRate, PiecewiseRate
 
 FRAME = 1 / 30
@@ -67,7 +67,7 @@ def test_losses_above_a_tenth_lower_the_rate_by_half_of_them():
 
 def call_on(link_of) -> tuple[VideoCall, Simulator]:
     simulator = Simulator()
-    return VideoCall(Path(simulator, link_of(simulator), 0.04)), simulator
+    return VideoCall(NetworkPath(simulator, link_of(simulator), 0.04)), simulator
 
 
 def test_thirty_frames_a_second_and_a_whole_picture_every_two():

@@ -18,7 +18,7 @@ from p2pdist.install import archive as archive_app
 from p2pdist.install import archive_members, installer, processes, proven_files
 from p2pdist.install.installer import (
     UNKNOWN_VERSION,
-    CheckAnswer,
+    CheckResult,
     Installer,
     KeptPayload,
     Outcome,
@@ -460,7 +460,7 @@ async def test_a_package_database_without_an_answer_removes_nothing(
     before = await place.installer.installed_version(deb)
     assert before == UNKNOWN_VERSION
     answer = await place.installer.check(PackageCheck(name="acme", at_least="1"))
-    assert answer == CheckAnswer(False, "dpkg-query ended with exit code 2")
+    assert answer == CheckResult(False, "dpkg-query ended with exit code 2")
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, before)
     assert not outcome.succeeded
     assert {argv[0] for argv in seen} == {"/usr/bin/dpkg-query"}
@@ -473,12 +473,12 @@ async def test_a_package_database_without_an_answer_removes_nothing(
 @pytest.mark.parametrize(
     ("dpkg", "rpm", "answer"),
     [
-        ((0, b"installed 1.0\n"), (0, b"installed 2.0-1\n"), CheckAnswer(False, "acme 1.0 is installed, 2 is wanted")),
-        ((1, b""), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
-        ((0, b"config-files 3.0\n"), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
-        ((2, b""), (0, b"installed 2.0-1\n"), CheckAnswer(True, "acme 2.0-1 is installed")),
-        ((2, b""), (1, b"package acme is not installed\n"), CheckAnswer(False, "dpkg-query ended with exit code 2")),
-        ((1, b""), (1, b""), CheckAnswer(False, "acme is not installed")),
+        ((0, b"installed 1.0\n"), (0, b"installed 2.0-1\n"), CheckResult(False, "acme 1.0 is installed, 2 is wanted")),
+        ((1, b""), (0, b"installed 2.0-1\n"), CheckResult(True, "acme 2.0-1 is installed")),
+        ((0, b"config-files 3.0\n"), (0, b"installed 2.0-1\n"), CheckResult(True, "acme 2.0-1 is installed")),
+        ((2, b""), (0, b"installed 2.0-1\n"), CheckResult(True, "acme 2.0-1 is installed")),
+        ((2, b""), (1, b"package acme is not installed\n"), CheckResult(False, "dpkg-query ended with exit code 2")),
+        ((1, b""), (1, b""), CheckResult(False, "acme is not installed")),
     ],
 )
 async def test_the_first_package_database_that_has_it_answers(
@@ -486,7 +486,7 @@ async def test_the_first_package_database_that_has_it_answers(
     monkeypatch: pytest.MonkeyPatch,
     dpkg: tuple[int, bytes],
     rpm: tuple[int, bytes],
-    answer: CheckAnswer,
+    answer: CheckResult,
 ) -> None:
     async def run(argv, *arguments, **named):
         return processes.Ended(*(dpkg if argv[0] == "/usr/bin/dpkg-query" else rpm))
@@ -515,12 +515,12 @@ async def test_an_archive_is_unpacked_detected_and_rolled_back(place: Place) -> 
     one, two = place.file(archive(b"one"), "one"), place.file(archive(b"two"), "two")
     assert await place.installer.installed_version(ARCHIVE) == ""
     answer = await place.installer.detected(manifest("1", ARCHIVE))
-    assert answer == CheckAnswer(False, "nothing is current in /opt/acme, 1 is wanted")
+    assert answer == CheckResult(False, "nothing is current in /opt/acme, 1 is wanted")
     assert await place.unpack("1", one) == Outcome(True, "unpacked, 1 is current")
     assert (await place.unpack("2", two)).succeeded
     answer = await place.installer.detected(manifest("1", ARCHIVE))
-    assert answer == CheckAnswer(False, "2 is current in /opt/acme, 1 is wanted")
-    assert await place.installer.detected(manifest("2", ARCHIVE)) == CheckAnswer(True, "2 is current in /opt/acme")
+    assert answer == CheckResult(False, "2 is current in /opt/acme, 1 is wanted")
+    assert await place.installer.detected(manifest("2", ARCHIVE)) == CheckResult(True, "2 is current in /opt/acme")
     assert (place.root / "opt/acme/current/data").read_bytes() == b"two"
     back = await place.installer.roll_back(ARCHIVE, "2", two.file, two.sha256, None, "1")
     assert back == Outcome(True, "back at 1")
@@ -544,7 +544,7 @@ async def test_archives_that_cannot_be_unpacked_say_why(place: Place) -> None:
     (place.root / "opt/acme/current").symlink_to("/usr")
     assert await place.installer.installed_version(ARCHIVE) == UNKNOWN_VERSION
     answer = await place.installer.detected(manifest("1", ARCHIVE))
-    assert answer == CheckAnswer(False, "another thing is current in /opt/acme, 1 is wanted")
+    assert answer == CheckResult(False, "another thing is current in /opt/acme, 1 is wanted")
     (place.root / "opt/acme/current").unlink()
     outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, UNKNOWN_VERSION)
     assert outcome == Outcome(False, "what was there before, '?', is no version")
@@ -603,7 +603,7 @@ async def test_a_pipe_in_a_file_s_place_is_not_waited_for(
         monkeypatch.setattr(Path, "stat", lambda *arguments, **named: looked)
     with trio.fail_after(10):
         answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
-    assert answer == CheckAnswer(False, "/x is no file")
+    assert answer == CheckResult(False, "/x is no file")
 
 
 async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
@@ -620,7 +620,7 @@ async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
         with trio.fail_after(10):
             for _ in range(proven_files.MAX_LOOKS + 2):
                 answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
-                assert answer == CheckAnswer(False, "/x could not be looked at within 0 s")
+                assert answer == CheckResult(False, "/x could not be looked at within 0 s")
         assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
     finally:
         gate.set()
@@ -628,40 +628,40 @@ async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
 
 async def test_files_are_looked_at_below_the_root(place: Place) -> None:
     check = FileCheck(path="/opt/x")
-    assert await place.installer.check(check) == CheckAnswer(False, "/opt/x is missing")
+    assert await place.installer.check(check) == CheckResult(False, "/opt/x is missing")
     (place.root / "opt").mkdir()
     (place.root / "opt/x").write_bytes(b"x")
-    assert await place.installer.check(check) == CheckAnswer(True, "/opt/x is there")
+    assert await place.installer.check(check) == CheckResult(True, "/opt/x is there")
     content = hashlib.sha256(b"x").hexdigest()
     answer = await place.installer.check(FileCheck(path="/opt/x", sha256=content))
-    assert answer == CheckAnswer(True, "/opt/x has the wanted content")
+    assert answer == CheckResult(True, "/opt/x has the wanted content")
     answer = await place.installer.check(FileCheck(path="/opt/x", sha256="0" * 64))
-    assert answer == CheckAnswer(False, "/opt/x has another content")
+    assert answer == CheckResult(False, "/opt/x has another content")
     answer = await place.installer.check(FileCheck(path="/opt/x/y", sha256=content))
-    assert answer == CheckAnswer(False, "/opt/x/y is missing")
+    assert answer == CheckResult(False, "/opt/x/y is missing")
     os.mkfifo(place.root / "opt/pipe")
     answer = await place.installer.check(FileCheck(path="/opt/pipe", sha256=content))
-    assert answer == CheckAnswer(False, "/opt/pipe is no file")
+    assert answer == CheckResult(False, "/opt/pipe is no file")
 
 
 async def test_commands_are_asked_below_the_root(place: Place) -> None:
     check = CommandCheck(command=("/check", "a b", "$x"), output="[a b][$x]", exit_code=3)
-    assert await place.installer.check(check) == CheckAnswer(False, f"{place.root}/check is missing")
+    assert await place.installer.check(check) == CheckResult(False, f"{place.root}/check is missing")
     place.program('printf "[%s]" "$@"; exit 3')
-    assert await place.installer.check(check) == CheckAnswer(True, "check answers as expected")
+    assert await place.installer.check(check) == CheckResult(True, "check answers as expected")
     answer = await place.installer.check(CommandCheck(command=("/check",), output="b", exit_code=3))
-    assert answer == CheckAnswer(False, "check did not write 'b'")
+    assert answer == CheckResult(False, "check did not write 'b'")
     answer = await place.installer.check(CommandCheck(command=("/check",)))
-    assert answer == CheckAnswer(False, "check ended with exit code 3, 0 is wanted")
+    assert answer == CheckResult(False, "check ended with exit code 3, 0 is wanted")
     place.program("echo wanted >&2")
     answer = await place.installer.check(CommandCheck(command=("/check",), output="wanted"))
     assert not answer.holds
     place.program("sleep 1000")
     answer = await place.installer.check(CommandCheck(command=("/check",), timeout_seconds=1))
-    assert answer == CheckAnswer(False, f"{place.root}/check gave no answer within 1 s")
+    assert answer == CheckResult(False, f"{place.root}/check gave no answer within 1 s")
     (place.root / "check").chmod(0o644)
     answer = await place.installer.check(CommandCheck(command=("/check",)))
-    assert answer == CheckAnswer(False, f"{place.root}/check cannot be started: Permission denied")
+    assert answer == CheckResult(False, f"{place.root}/check cannot be started: Permission denied")
 
 
 async def test_units_and_packages_that_nobody_has(place: Place) -> None:
@@ -672,9 +672,9 @@ async def test_units_and_packages_that_nobody_has(place: Place) -> None:
 async def test_all_that_proves_it_has_to_hold(place: Place) -> None:
     there, missing = FileCheck(path="/there"), FileCheck(path="/missing")
     (place.root / "there").touch()
-    assert await place.installer.detected(manifest("1", SH, there)) == CheckAnswer(True, "/there is there")
+    assert await place.installer.detected(manifest("1", SH, there)) == CheckResult(True, "/there is there")
     answer = await place.installer.detected(manifest("1", SH, there, missing))
-    assert answer == CheckAnswer(False, "/missing is missing")
+    assert answer == CheckResult(False, "/missing is missing")
     assert not (await place.installer.detected(manifest("1", None))).holds
     assert not (await place.installer.detected(manifest("1", DebInstall(package="p2pdist-no-such-package")))).holds
 
@@ -684,15 +684,15 @@ async def test_health_is_looked_at_until_it_holds(
 ) -> None:
     looks = []
 
-    async def check(check: Check) -> CheckAnswer:
+    async def check(check: Check) -> CheckResult:
         looks.append(trio.current_time())
-        return CheckAnswer(len(looks) == 4, f"look {len(looks)}")
+        return CheckResult(len(looks) == 4, f"look {len(looks)}")
 
     monkeypatch.setattr(place.installer, "check", check)
     health = HealthCheck(checks=(FileCheck(path="/x"),), within_seconds=10)
-    assert await place.installer.healthy(health) == CheckAnswer(True, "look 4")
+    assert await place.installer.healthy(health) == CheckResult(True, "look 4")
     assert looks[-1] - looks[0] == pytest.approx(3)
     begun = trio.current_time()
     answer = await place.installer.healthy(health)
-    assert answer == CheckAnswer(False, "after 10 s: look 14")
+    assert answer == CheckResult(False, "after 10 s: look 14")
     assert trio.current_time() - begun == pytest.approx(10)

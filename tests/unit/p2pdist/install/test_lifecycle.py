@@ -9,7 +9,7 @@ from p2pdist.install.lifecycle import (
     PATIENCE,
     TRANSITIONS,
     UNDER_WAY,
-    Failure,
+    FailureClass,
     HistoryEntry,
     InstallRecord,
     Journal,
@@ -46,15 +46,15 @@ def test_every_state_has_a_way_out() -> None:
 @pytest.mark.parametrize(
     ("failure", "delays"),
     [
-        (Failure.VERIFY, [60, 120, 240, 480, None]),
-        (Failure.INSTALL, [600, 1_200, None]),
-        (Failure.DETECT, [1_800, None]),
-        (Failure.HEALTH, [None]),
-        (Failure.USER, [None]),
+        (FailureClass.VERIFY, [60, 120, 240, 480, None]),
+        (FailureClass.INSTALL, [600, 1_200, None]),
+        (FailureClass.DETECT, [1_800, None]),
+        (FailureClass.HEALTH, [None]),
+        (FailureClass.USER, [None]),
     ],
 )
-def test_each_class_has_its_own_patience(failure: Failure, delays: list[float | None]) -> None:
-    record = replace(RECORD, state="failed" if failure is Failure.VERIFY else "rolled_back")
+def test_each_class_has_its_own_patience(failure: FailureClass, delays: list[float | None]) -> None:
+    record = replace(RECORD, state="failed" if failure is FailureClass.VERIFY else "rolled_back")
     got = []
     for _ in delays:
         record = settled(failed(record, failure, "why"), 100.0, 1.0)
@@ -64,12 +64,12 @@ def test_each_class_has_its_own_patience(failure: Failure, delays: list[float | 
 
 
 def test_what_cannot_be_rolled_back_is_left_alone() -> None:
-    record = settled(replace(failed(RECORD, Failure.INSTALL, "no"), state="failed"), 0.0, 1.0)
+    record = settled(replace(failed(RECORD, FailureClass.INSTALL, "no"), state="failed"), 0.0, 1.0)
     assert record.retry_at is None
 
 
 def test_success_forgets_failures() -> None:
-    record = replace(failed(RECORD, Failure.INSTALL, "no"), state="checking", retry_at=5.0, deferred_until=6.0)
+    record = replace(failed(RECORD, FailureClass.INSTALL, "no"), state="checking", retry_at=5.0, deferred_until=6.0)
     after = step(record, LifeEvent.HEALTHY, 9.0)
     assert (after.failure, after.reason, after.attempts, after.retry_at) == (None, "", {}, None)
     assert (after.deferred_until, after.changed_at) == (None, 9.0)
@@ -86,7 +86,7 @@ def test_journal_survives_the_disk_and_stays_bounded() -> None:
     assert len(journal.records) == 1
     full = replace(journal, records=tuple(replace(RECORD, patch_id=f"p{n}") for n in range(MAX_RECORDS)))
     assert len(full.with_record(RECORD).records) == MAX_RECORDS
-    failing = journal.with_record(failed(RECORD, Failure.DETECT, "why"))
+    failing = journal.with_record(failed(RECORD, FailureClass.DETECT, "why"))
     assert codec.decode(codec.encode(failing), Journal, max_bytes=1 << 24) == failing
 
 

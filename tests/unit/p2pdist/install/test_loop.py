@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from p2pdist.install import install_journal
 from p2pdist.install.executor import STOP_SECONDS
-from p2pdist.install.installer import CheckAnswer, KeptPayload, Outcome, PayloadChangedError
-from p2pdist.install.lifecycle import Failure, InstallRecord, Journal, LifeState
-from p2pdist.install.loop import LONGEST_WAIT_SECONDS, LOOK_SECONDS, Installs, Surroundings
-from p2pdist.install.plan import Offer
+from p2pdist.install.installer import CheckResult, KeptPayload, Outcome, PayloadChangedError
+from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
+from p2pdist.install.loop import DETECT_AGAIN_SECONDS, LONGEST_WAIT_SECONDS, DaemonHooks, Installs
+from p2pdist.install.plan import Candidate
 from p2pdist.install.requests import InstallOrders
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
@@ -98,15 +98,15 @@ class PlayedInstaller:
     async def installed_version(self, install: Install) -> str:
         return ""
 
-    async def check(self, check: Check) -> CheckAnswer:
+    async def check(self, check: Check) -> CheckResult:
         raise NotImplementedError
 
-    async def detected(self, manifest: Manifest) -> CheckAnswer:
+    async def detected(self, manifest: Manifest) -> CheckResult:
         version = self.present.get(manifest.patch_id)
-        return CheckAnswer(version == manifest.version, f"{manifest.patch_id} {version} is there")
+        return CheckResult(version == manifest.version, f"{manifest.patch_id} {version} is there")
 
-    async def healthy(self, health: HealthCheck) -> CheckAnswer:
-        return CheckAnswer(self.is_healthy, "it answers" if self.is_healthy else "it does not answer")
+    async def healthy(self, health: HealthCheck) -> CheckResult:
+        return CheckResult(self.is_healthy, "it answers" if self.is_healthy else "it does not answer")
 
     async def restart_pc(self, minutes: int, message: str) -> Outcome:
         self.calls.append(f"restart: {message}")
@@ -120,7 +120,7 @@ class Pc:
         self.home = EndpointHome(home)
         self.installer = PlayedInstaller()
         self.now = NOW
-        self.offers: list[Offer] = []
+        self.offers: list[Candidate] = []
         self.blackout: datetime | None = None
         self.damaged: list[str] = []
         self.facts_changes = 0
@@ -137,14 +137,16 @@ class Pc:
             self.home,
             self.installer,  # type: ignore[arg-type]
             lambda: self.offers,
-            Surroundings(lambda: self.blackout, damaged, changed),
+            DaemonHooks(lambda: self.blackout, damaged, changed),
             may_restart=may_restart,
             now=lambda: self.now,
             zone=lambda: UTC,
         )
         return self.installs
 
-    def offer(self, patch_id: str, version: str = "1", *, sequence: int = 1, here: bool = True, **fields: Any) -> Offer:
+    def offer(
+        self, patch_id: str, version: str = "1", *, sequence: int = 1, here: bool = True, **fields: Any
+    ) -> Candidate:
         file = self.home.patches / patch_id / version / "a.tar"
         if here:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +163,7 @@ class Pc:
             payloads=[payload],
             **({"install": ArchiveInstall(directory="/opt/acme")} | fields),
         )
-        made = Offer(manifest, sequence, payload, str(file) if here else None)
+        made = Candidate(manifest, sequence, payload, str(file) if here else None)
         self.offers = [o for o in self.offers if o.name[0] != patch_id] + [made]
         return made
 
@@ -225,7 +227,11 @@ async def test_success_that_detection_denies_is_rolled_back_and_tried_again_late
     pc.offer("acme")
     wait = await pc.settle()
     record = pc.record()
-    assert (record.state, record.failure, record.attempts) == ("rolled_back", Failure.DETECT, {Failure.DETECT: 1})
+    assert (record.state, record.failure, record.attempts) == (
+        "rolled_back",
+        FailureClass.DETECT,
+        {FailureClass.DETECT: 1},
+    )
     assert record.reason == "not detected: acme None is there"
     assert record.retry_at is not None
     assert 900 <= record.retry_at - pc.now <= 1_800
@@ -245,7 +251,7 @@ async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> N
         await pc.settle()
         pc.now += 30_000
     record = pc.record()
-    assert (record.state, record.failure, record.retry_at) == ("rolled_back", Failure.INSTALL, None)
+    assert (record.state, record.failure, record.retry_at) == ("rolled_back", FailureClass.INSTALL, None)
     assert pc.installer.calls.count("install acme 1") == 3
     assert "exit code 3" in record.reason
     assert pc.installs.plan()[0].reason == record.reason
@@ -259,7 +265,7 @@ async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc:
     await pc.settle()
     assert pc.installer.calls[-1] == "roll back acme 2 to 1"
     record = pc.record(version="2")
-    assert (record.state, record.failure, record.retry_at) == ("rolled_back", Failure.HEALTH, None)
+    assert (record.state, record.failure, record.retry_at) == ("rolled_back", FailureClass.HEALTH, None)
     assert record.reason == "not healthy: it does not answer"
     pc.now += 1e6
     await pc.settle()
@@ -294,10 +300,10 @@ async def test_what_did_harm_is_not_well_because_it_is_there(pc: Pc, back: bool)
         pc.installer.rolls_back = outcome(False, "its recipe says no way to undo it")
     pc.offer("acme", health=HEALTH)
     await pc.settle()
-    pc.now += LOOK_SECONDS
+    pc.now += DETECT_AGAIN_SECONDS
     await pc.settle()
     record = pc.record()
-    assert (record.state, record.failure) == ("rolled_back" if back else "failed", Failure.HEALTH)
+    assert (record.state, record.failure) == ("rolled_back" if back else "failed", FailureClass.HEALTH)
     assert orders(pc).posture("id", "pc", "")["compliant"] is False
     pc.installer.is_healthy = True
     await orders(pc).retry({"patch": "acme"})
@@ -309,7 +315,7 @@ async def test_changed_file_is_never_run_and_fetched_again(pc: Pc) -> None:
     pc.installer.changed = True
     offer = pc.offer("acme")
     await pc.settle()
-    assert (pc.record().state, pc.record().failure, pc.damaged) == ("failed", Failure.VERIFY, ["1" * 64])
+    assert (pc.record().state, pc.record().failure, pc.damaged) == ("failed", FailureClass.VERIFY, ["1" * 64])
     assert offer.payload is not None
     pc.installer.changed = False
     pc.now += 120
@@ -337,7 +343,7 @@ async def test_removed_by_somebody_it_is_installed_again(pc: Pc) -> None:
     pc.installer.present.clear()
     await pc.settle()
     assert pc.record().state == "installed", "it does not look at every step"
-    pc.now += LOOK_SECONDS
+    pc.now += DETECT_AGAIN_SECONDS
     await pc.settle()
     assert pc.installer.calls == ["install acme 1", "install acme 1"]
 
@@ -394,8 +400,8 @@ async def test_what_was_under_way_goes_on_and_is_not_run_again(pc: Pc, state: Li
     pc.installer.present["acme"] = "1"
     interrupted = InstallRecord(
         patch_id="acme", version="1", state=state, first_seen_at=NOW, changed_at=NOW, decision=4,
-        failure=Failure.HEALTH if state == "rolling_back" else None,
-        attempts={Failure.HEALTH: 1} if state == "rolling_back" else {},
+        failure=FailureClass.HEALTH if state == "rolling_back" else None,
+        attempts={FailureClass.HEALTH: 1} if state == "rolling_back" else {},
     )  # fmt: skip
     await install_journal.save_journal(
         pc.home.installs, replace(pc.installs.journal, decisions=4, records=(interrupted,))
@@ -530,7 +536,7 @@ async def test_rollback_that_was_accepted_is_carried_out_though_the_patch_is_wit
 
 async def test_needed_by_another_it_counts_where_it_is_here_without_applying(pc: Pc) -> None:
     needed = pc.offer("a")
-    pc.offers[-1] = Offer(needed.manifest, 1, None, None, "not applicable: it is newer")
+    pc.offers[-1] = Candidate(needed.manifest, 1, None, None, "not applicable: it is newer")
     pc.offer("b", sequence=2, requires=("a",))
     pc.installer.present["a"] = "1"
     await pc.settle()
@@ -624,7 +630,7 @@ async def test_plan_history_posture_and_why(pc: Pc) -> None:
     pc.offer("acme", schedule=ScheduleRules(deadline="2026-11-25T14:00", windows=("sun 01:00-02:00",)))
     tool = ScriptInstall(interpreter="sh")
     offered = pc.offer("tool", sequence=2, install=tool)
-    pc.offers[-1] = Offer(offered.manifest, 2, None, None, "not applicable: no tool")
+    pc.offers[-1] = Candidate(offered.manifest, 2, None, None, "not applicable: no tool")
     await pc.settle()
     assert orders(pc).posture("id", "pc", "")["problem"] == ""
     shown = {row["id"]: row for row in orders(pc).plan()["patches"]}
@@ -661,6 +667,6 @@ async def test_posture_of_a_pc_that_has_not_looked_yet_is_not_good(pc: Pc) -> No
 
 async def test_reasons_of_any_length_fit_a_report(pc: Pc) -> None:
     offered = pc.offer("acme")
-    pc.offers = [Offer(offered.manifest, 1, None, None, "x" * 1_000)]
+    pc.offers = [Candidate(offered.manifest, 1, None, None, "x" * 1_000)]
     (report,) = orders(pc).reports(set())
     assert len(report.install_reason) == 400

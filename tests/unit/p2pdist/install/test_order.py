@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist.install.order import Standing, StepKind, plan
+from p2pdist.install.order import PatchStatus, StepKind, plan
 from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, OrderError, PatchRef, check_relations
 
 
@@ -16,8 +16,8 @@ def patch(patch_id: str, sequence: int = 0, version: str = "1", **relations: tup
     return OrderedPatch(PatchRef(patch_id, version), sequence, **relations)
 
 
-def planned(*patches: OrderedPatch, **standings: Standing) -> list[tuple[str, StepKind, str]]:
-    standing = {one.ref: standings.get(one.ref.patch_id, Standing.APPLICABLE) for one in patches}
+def planned(*patches: OrderedPatch, **standings: PatchStatus) -> list[tuple[str, StepKind, str]]:
+    standing = {one.ref: standings.get(one.ref.patch_id, PatchStatus.APPLICABLE) for one in patches}
     return [(step.ref.patch_id, step.kind, step.reason) for step in plan(patches, standing)]
 
 
@@ -31,17 +31,17 @@ def test_what_is_required_comes_first_and_is_waited_for() -> None:
         ("runtime", StepKind.INSTALL, ""),
         ("app", StepKind.WAIT, "needs runtime@1 first"),
     ]
-    assert planned(app, runtime, runtime=Standing.INSTALLED)[1] == ("app", StepKind.INSTALL, "")
+    assert planned(app, runtime, runtime=PatchStatus.INSTALLED)[1] == ("app", StepKind.INSTALL, "")
 
 
 @pytest.mark.parametrize(
     ("standing", "reason"),
     [
-        (Standing.FAILED, "needs runtime: failed"),
-        (Standing.NOT_APPLICABLE, "needs runtime: does not apply here"),
+        (PatchStatus.FAILED, "needs runtime: failed"),
+        (PatchStatus.NOT_APPLICABLE, "needs runtime: does not apply here"),
     ],
 )
-def test_what_is_required_and_cannot_come_blocks(standing: Standing, reason: str) -> None:
+def test_what_is_required_and_cannot_come_blocks(standing: PatchStatus, reason: str) -> None:
     steps = planned(patch("app", 1, requires=("runtime",)), patch("runtime", 2), runtime=standing)
     assert steps[1] == ("app", StepKind.BLOCKED, reason)
 
@@ -55,19 +55,19 @@ def test_what_is_required_and_not_rolled_out_here_blocks() -> None:
 def test_what_is_superseded_is_not_installed_and_who_supersedes_does_its_work() -> None:
     old, new = patch("fix", 1), patch("fix", 3, "2", supersedes=("fix@1",))
     app = patch("app", 2, requires=("fix@1",))
-    steps = plan([old, new, app], {one.ref: Standing.APPLICABLE for one in (old, new, app)})
+    steps = plan([old, new, app], {one.ref: PatchStatus.APPLICABLE for one in (old, new, app)})
     assert [(str(step.ref), step.kind, step.reason) for step in steps] == [
         ("fix@1", StepKind.SKIP, "superseded by fix@2"),
         ("fix@2", StepKind.INSTALL, ""),
         ("app@1", StepKind.WAIT, "needs fix@2 first"),
     ]
-    standings = {old.ref: Standing.APPLICABLE, new.ref: Standing.INSTALLED, app.ref: Standing.APPLICABLE}
+    standings = {old.ref: PatchStatus.APPLICABLE, new.ref: PatchStatus.INSTALLED, app.ref: PatchStatus.APPLICABLE}
     assert plan([old, new, app], standings)[-1].kind is StepKind.INSTALL
 
 
 def test_what_supersedes_but_does_not_apply_supersedes_nothing_here() -> None:
     old, new = patch("a", 1), patch("b", 2, supersedes=("a",))
-    assert planned(old, new, b=Standing.NOT_APPLICABLE)[0] == ("a", StepKind.INSTALL, "")
+    assert planned(old, new, b=PatchStatus.NOT_APPLICABLE)[0] == ("a", StepKind.INSTALL, "")
 
 
 @pytest.mark.parametrize("says", ["a", "b"])
@@ -78,8 +78,12 @@ def test_of_two_that_conflict_the_first_is_installed(says: str) -> None:
         ("a", StepKind.INSTALL, ""),
         ("b", StepKind.BLOCKED, "conflicts with a@1, which was published first"),
     ]
-    assert planned(a, b, b=Standing.INSTALLED)[0] == ("a", StepKind.BLOCKED, "conflicts with b@1, which is installed")
-    assert planned(a, b, a=Standing.NOT_APPLICABLE)[1] == ("b", StepKind.INSTALL, "")
+    assert planned(a, b, b=PatchStatus.INSTALLED)[0] == (
+        "a",
+        StepKind.BLOCKED,
+        "conflicts with b@1, which is installed",
+    )
+    assert planned(a, b, a=PatchStatus.NOT_APPLICABLE)[1] == ("b", StepKind.INSTALL, "")
 
 
 @pytest.mark.parametrize(
@@ -162,18 +166,18 @@ PATCHES = st.lists(
 
 @given(PATCHES, st.data())
 def test_any_plan_keeps_its_promises(patches: list[OrderedPatch], data: st.DataObject) -> None:
-    standings = {one.ref: data.draw(st.sampled_from(Standing)) for one in patches}
+    standings = {one.ref: data.draw(st.sampled_from(PatchStatus)) for one in patches}
     try:
         steps = plan(patches, standings)
     except OrderError:
         return
     assert sorted(step.ref for step in steps) == sorted(standings)
     by_ref = {one.ref: one for one in patches}
-    installed = {ref for ref, standing in standings.items() if standing is Standing.INSTALLED}
+    installed = {ref for ref, standing in standings.items() if standing is PatchStatus.INSTALLED}
     for step in steps:
         assert bool(step.reason) is (step.kind is not StepKind.INSTALL)
         if step.kind is StepKind.INSTALL:
-            assert standings[step.ref] is Standing.APPLICABLE
+            assert standings[step.ref] is PatchStatus.APPLICABLE
             for relation in by_ref[step.ref].requires:
                 assert any(ref.patch_id == relation or relation in by_ref[ref].supersedes for ref in installed), (
                     "what is required is there"
@@ -185,7 +189,9 @@ def test_any_plan_keeps_its_promises(patches: list[OrderedPatch], data: st.DataO
 def test_a_plan_of_thousands_costs_each_patch_the_same() -> None:
     def calls(count: int) -> int:
         patches = [patch(f"p{n}", n, requires=(f"p{n - 1}",) if n % 10 else ()) for n in range(count)]
-        standings = {one.ref: Standing.INSTALLED if n % 2 else Standing.APPLICABLE for n, one in enumerate(patches)}
+        standings = {
+            one.ref: PatchStatus.INSTALLED if n % 2 else PatchStatus.APPLICABLE for n, one in enumerate(patches)
+        }
         made = 0
 
         def note(_frame: object, event: str, _argument: object) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from p2pdist.install.lifecycle import Failure, InstallRecord, Journal, failed
+from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, failed
 from p2pdist.install.order import StepKind
-from p2pdist.install.plan import NOT_HERE, Offer, PlanRow, plan_rows
+from p2pdist.install.plan import NOT_HERE, Candidate, PlanRow, plan_rows
 from p2pdist.install.schedule import When
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ScheduleRules
@@ -17,7 +17,7 @@ PAYLOAD = Payload(file_name="a.tar", length_bytes=1, sha256="0" * 64, torrent_ha
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()  # a Wednesday
 
 
-def offer(patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable: str = "", **fields: Any) -> Offer:
+def offer(patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable: str = "", **fields: Any) -> Candidate:
     fields = {"install": ArchiveInstall(directory=f"/opt/{patch_id}")} | fields
     manifest = Manifest(
         format=1,
@@ -30,7 +30,7 @@ def offer(patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable
         payloads=[PAYLOAD],
         **fields,
     )
-    return Offer(manifest, sequence, None if not_applicable else PAYLOAD, "/x" if here else None, not_applicable)
+    return Candidate(manifest, sequence, None if not_applicable else PAYLOAD, "/x" if here else None, not_applicable)
 
 
 def record(patch_id: str, **fields: Any) -> InstallRecord:
@@ -38,7 +38,7 @@ def record(patch_id: str, **fields: Any) -> InstallRecord:
     return replace(made, **fields)
 
 
-def rows(*offers: Offer, blackout: bool = False, **records: InstallRecord) -> list[PlanRow]:
+def rows(*offers: Candidate, blackout: bool = False, **records: InstallRecord) -> list[PlanRow]:
     made = {o.name[0]: record(o.name[0]) for o in offers if o.manifest.install is not None and not o.not_applicable}
     journal = Journal(records=tuple((made | records).values()))
     until = datetime(2026, 11, 25, 13, tzinfo=UTC) if blackout else None
@@ -71,7 +71,7 @@ def test_one_that_needs_another_waits_until_that_is_installed() -> None:
         ),
     ],
 )
-def test_reasons_to_wait(made: Offer, reason: str, again_at: float | None) -> None:
+def test_reasons_to_wait(made: Candidate, reason: str, again_at: float | None) -> None:
     (row,) = rows(made)
     assert (row.due, row.reason, row.again_at) == (False, reason, None if again_at is None else NOW + again_at)
 
@@ -82,7 +82,7 @@ def test_a_blackout_holds_up_emergencies_too() -> None:
 
 
 def test_failure_is_tried_again_later_or_blocks() -> None:
-    broken = replace(failed(record("a"), Failure.INSTALL, "exit code 3"), state="rolled_back")
+    broken = replace(failed(record("a"), FailureClass.INSTALL, "exit code 3"), state="rolled_back")
     (row,) = rows(offer("a"), a=replace(broken, retry_at=NOW + 60))
     assert (row.due, row.reason, row.again_at) == (False, "tried again later: exit code 3", NOW + 60)
     (row,) = rows(offer("a"), a=broken)

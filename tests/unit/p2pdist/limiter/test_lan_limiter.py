@@ -12,7 +12,7 @@ from bandwidth.profiles.parse import parse_profile
 from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
 from p2pdist.limiter.lan_policy import FitLimits, LanReason
 from p2pdist.limiter.link_probe import LinkProbe
-from p2pdist.limiter.link_report import LinkReport, NicCounters, RawCounters
+from p2pdist.limiter.link_report import BusinessUsage, NicCounters, RawCounters
 from p2pdist.pc.network import Battery, Medium, NetworkState
 
 WIRED = NetworkState("eth0", Medium.WIRED, BytesPerSecond(125_000_000), None, ("eth0",))
@@ -120,7 +120,7 @@ async def test_a_rate_is_told_to_the_engine_only_when_it_changes(pc: Pc) -> None
 
 
 async def test_it_looks_often_only_while_something_moves(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
-    engine, reports = Engine(), list[LinkReport]()
+    engine, reports = Engine(), list[BusinessUsage]()
     limited = limiter(engine, reporting=Reporting(reports.append, wanted=lambda: False))
     with trio.move_on_after(60):
         await limited.run()
@@ -167,7 +167,7 @@ async def test_a_blackout_is_told_with_its_rule(pc: Pc) -> None:
 
 
 async def test_reports_come_also_while_only_the_line_is_used(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
-    reports = list[LinkReport]()
+    reports = list[BusinessUsage]()
     limited = limiter(Engine(), reporting=Reporting(reports.append, wanted=lambda: True))
     with trio.move_on_after(20):
         await limited.run()
@@ -176,7 +176,7 @@ async def test_reports_come_also_while_only_the_line_is_used(pc: Pc, autojump_cl
 
 
 async def test_what_stays_in_this_pc_is_not_reported(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
-    reports = list[LinkReport]()
+    reports = list[BusinessUsage]()
     pc.state = NetworkState("lo", Medium.LOOPBACK, None, None, ("eth0",))
     with trio.move_on_after(20):
         await limiter(Engine(), reporting=Reporting(reports.append, wanted=lambda: True)).run()

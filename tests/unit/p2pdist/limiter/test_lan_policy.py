@@ -24,7 +24,7 @@ from p2pdist.limiter.lan_policy import (
     LanReason,
     ProfileAnswer,
 )
-from p2pdist.limiter.link_report import LinkLook, LinkReport
+from p2pdist.limiter.link_report import BusinessUsage, LinkLook
 from p2pdist.pc.network import Battery, Medium, NetworkState
 
 STEP = 0.1
@@ -42,7 +42,7 @@ def look(received: float = 0.0, sent: float = 0.0, line: float = 0.0) -> LinkLoo
         own_line_bytes=int(line * STEP),
         business_received_bytes=int(received * STEP),
         business_sent_bytes=int(sent * STEP),
-        report=LinkReport(STEP, 0, (), None),
+        report=BusinessUsage(STEP, 0, (), None),
     )
 
 

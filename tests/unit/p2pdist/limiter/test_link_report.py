@@ -16,9 +16,9 @@ from p2pdist.limiter.link_report import (
     MOST_BYTES_PER_SECOND,
     OWN_OVERHEAD,
     TCP_FRAME_BYTES,
+    BusinessUsage,
     LinkLook,
     LinkMeter,
-    LinkReport,
     NicCounters,
     RawCounters,
     ReportGatherer,
@@ -57,7 +57,7 @@ def received(*raws: RawCounters) -> int:
 
 
 def test_the_report_has_exactly_these_fields() -> None:
-    names = [field.name for field in fields(LinkReport)]
+    names = [field.name for field in fields(BusinessUsage)]
     assert names == ["interval_seconds", "business_bytes", "flows", "harm_seconds"]
 
 
@@ -285,7 +285,7 @@ class TestHarm:
 class TestGatherer:
     def test_reports_come_as_often_as_they_are_wanted_and_lose_no_byte(self) -> None:
         gatherer = ReportGatherer()
-        sent = [gatherer.take(LinkReport(0.1, 10 + n, ((1, n),), n / 100), 0.3) for n in range(9)]
+        sent = [gatherer.take(BusinessUsage(0.1, 10 + n, ((1, n),), n / 100), 0.3) for n in range(9)]
         assert [report is not None for report in sent] == [False, False, True] * 3
         last = sent[-1]
         assert last is not None
@@ -294,26 +294,26 @@ class TestGatherer:
 
     def test_each_is_sent_where_looks_are_rarer_than_wanted(self) -> None:
         gatherer = ReportGatherer()
-        report = LinkReport(0.1, 5, (), None)
+        report = BusinessUsage(0.1, 5, (), None)
         assert gatherer.take(report, 0.05) == report
 
     def test_a_transfer_is_told_at_each_look_however_seldom_the_rest_is_wanted(self) -> None:
         gatherer = ReportGatherer()
         sizes = [0, 2_000, 4_000, 30_000, 60_000, 60_100]
-        sent = [gatherer.take(LinkReport(0.1, 5, ((1, size),), None), 1.0) for size in sizes]
+        sent = [gatherer.take(BusinessUsage(0.1, 5, ((1, size),), None), 1.0) for size in sizes]
         assert [report is not None for report in sent] == [False, False, False, True, True, False]
         assert sent[3] is not None
         assert sent[3].interval_seconds == pytest.approx(0.4)
 
     def test_what_was_before_a_time_without_looks_is_not_joined(self) -> None:
         gatherer = ReportGatherer()
-        assert gatherer.take(LinkReport(0.1, 5_000, (), 0.5), 0.5) is None
-        late = LinkReport(5.0, 7, (), None)
+        assert gatherer.take(BusinessUsage(0.1, 5_000, (), 0.5), 0.5) is None
+        late = BusinessUsage(5.0, 7, (), None)
         assert gatherer.take(late, 0.5) == late
 
     def test_what_nobody_wanted_is_not_told_later(self) -> None:
         gatherer = ReportGatherer()
-        old, new = LinkReport(0.1, 5_000, (), 0.5), LinkReport(0.2, 7, (), None)
+        old, new = BusinessUsage(0.1, 5_000, (), 0.5), BusinessUsage(0.2, 7, (), None)
         assert gatherer.take(old, 0.2) is None
         assert gatherer.take(old, None) is None
         assert gatherer.take(new, 0.2) == new

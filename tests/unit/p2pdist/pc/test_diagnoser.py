@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from p2pdist.pc.diagnoser import CHECK_KEPT_SECONDS, LOOK_AGAIN_SECONDS, REASON_SECONDS, Diagnoser
+from p2pdist.pc.diagnoser import CHECK_KEPT_SECONDS, REASON_SECONDS, SCAN_SECONDS, Diagnoser
 from p2pdist.shared.manifest.facts import Facts, FactValue
 from p2pdist.shared.manifest.recipe import Check, UnitCheck
 from p2pdist.shared.manifest.template import Template, TemplateItem
@@ -161,7 +161,7 @@ async def test_it_looks_again_when_there_is_a_reason(why: str, autojump_clock: t
             pc.diagnoser.reconnected()
         await trio.sleep(60)
         assert len(pc.told) == {"facts": 2, "templates": 3, "reconnected": 2, "time": 1}[why]
-        await trio.sleep(LOOK_AGAIN_SECONDS)
+        await trio.sleep(SCAN_SECONDS)
         assert {told.template for told in pc.told[1:]} == (
             {"another", "december"} if why == "templates" else {"december"}
         )

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from p2pdist.pc import inventory, inventory_linux, network_look
-from p2pdist.pc.facts import LOOK_SECONDS, ListRpm, PcFacts, Surroundings
+from p2pdist.pc.facts import REFRESH_SECONDS, ListRpm, PcFacts, Placement
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.documents import Manifest, Payload
@@ -42,7 +42,7 @@ class Pc:
         os.utime(status, ns=(before + 10**9, before + 10**9))
 
     def facts(self, list_rpm: ListRpm | None = None, medium: Medium | None = None) -> PcFacts:
-        around = Surroundings(lambda: None, lambda: self.site, lambda: self.tags, medium)
+        around = Placement(lambda: None, lambda: self.site, lambda: self.tags, medium)
         return PcFacts(self.root, self.root, around, changed=self.hear, list_rpm=list_rpm)
 
     def hear(self) -> None:
@@ -95,7 +95,7 @@ async def test_what_changed_is_heard_of_within_minutes_and_at_once_when_asked(
     nursery.start_soon(facts.run)
     await wait_all_tasks_blocked()
     pc.install("3.0.17")
-    mock_clock.jump(LOOK_SECONDS - 1)
+    mock_clock.jump(REFRESH_SECONDS - 1)
     await wait_all_tasks_blocked()
     assert not pc.heard.is_set()
     mock_clock.jump(1)
@@ -103,7 +103,7 @@ async def test_what_changed_is_heard_of_within_minutes_and_at_once_when_asked(
     pc.heard = trio.Event()
     facts.look_soon()
     await pc.heard.wait()
-    assert trio.current_time() == LOOK_SECONDS, "asked for: at once, also when nothing differs"
+    assert trio.current_time() == REFRESH_SECONDS, "asked for: at once, also when nothing differs"
 
 
 async def test_rpm_is_asked_once_per_change_and_again_after_a_failure(pc: Pc) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from p2pdist.limiter.lan_policy import LanReason
 from p2pdist.status.reasons import RECENT_SECONDS, WHOLE_ANSWERS, WhyInputs, WhyReason, why
-from p2pdist.transfer.torrent_engine.reports import Failure, disk_problem
+from p2pdist.transfer.torrent_engine.reports import EngineFailure, disk_problem
 
 NEAR, FAR = RECENT_SECONDS, RECENT_SECONDS + 0.1
 
@@ -16,8 +16,8 @@ SITUATIONS = [
     (WhyReason.CHECKING, WhyInputs("checking")),
     (WhyReason.VERIFYING, WhyInputs("verifying")),
     (WhyReason.FAILED, WhyInputs("failed", error="The finished file cannot be read: broken.")),
-    (WhyReason.DISK_FULL, WhyInputs("failed", error=disk_problem(Failure("system", errno.ENOSPC, ""), "x"))),
-    (WhyReason.DISK_FULL, WhyInputs("failed", error=disk_problem(Failure("system", errno.EDQUOT, ""), "x"))),
+    (WhyReason.DISK_FULL, WhyInputs("failed", error=disk_problem(EngineFailure("system", errno.ENOSPC, ""), "x"))),
+    (WhyReason.DISK_FULL, WhyInputs("failed", error=disk_problem(EngineFailure("system", errno.EDQUOT, ""), "x"))),
     (WhyReason.FROM_LINE, WhyInputs("fetching", since_line_seconds=NEAR, since_neighbour_seconds=NEAR)),
     (WhyReason.FROM_NEIGHBOURS, WhyInputs("fetching", since_line_seconds=FAR, since_neighbour_seconds=NEAR)),
     (WhyReason.LAN_YIELDS, WhyInputs("fetching", since_neighbour_seconds=NEAR, lan=LanReason.BUSINESS)),

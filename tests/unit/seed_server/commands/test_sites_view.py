@@ -13,7 +13,7 @@ from seed_server.commands.main import seed_server
 from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, as_text, site_views
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.store.database import Database, PatchRow, SiteLimitRow
+from seed_server.store.database import Database, ServedPayload, SiteLimitRow
 
 LIMIT = SiteLimitRow(
     site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
@@ -24,7 +24,7 @@ QUIET = SiteLimitRow(
     site="bergen", at=1.0, active=False, endpoints=2, fetchers=0, rate=64_000, capacity=None, configured=False,
     state="learn", reason="learning the line", seconds={}, yield_seconds=0.0, sending_seconds=0.0,
 )  # fmt: skip
-PATCH = PatchRow(
+PATCH = ServedPayload(
     patch_id="office", version="1.0", title="", severity="low", cvss=None, file_name="a.bin", sha256="a" * 64,
     length_bytes=1_000_000, torrent_hash="b" * 64, piece_length_bytes=1 << 18, piece_count=4, sequence=1,
     published_at=0.0,

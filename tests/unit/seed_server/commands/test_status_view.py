@@ -8,7 +8,7 @@ from rich.console import Console
 
 from p2pdist.shared.console import PIPE_COLUMNS
 from seed_server.commands.status_view import FleetStatus
-from seed_server.store.schema import EndpointRow, PatchRow, ReportRow
+from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 HASH = "ab" * 32
@@ -16,8 +16,8 @@ HOSTNAME = "workstation-with-a-long-name.branch.example.com"
 SITE = "auto-192.168.100.0/24"
 
 
-def patch(version: str, sequence: int) -> PatchRow:
-    return PatchRow(
+def patch(version: str, sequence: int) -> ServedPayload:
+    return ServedPayload(
         patch_id="office", version=version, title="", severity="high", cvss=None, file_name="office.msi", sha256=HASH,
         length_bytes=999_900_000, torrent_hash=HASH, piece_length_bytes=262_144, piece_count=3_815,
         sequence=sequence, published_at=1.0,

@@ -15,11 +15,11 @@ from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
-from seed_server.origin.state import Fleet
+from seed_server.origin.state import OriginState
 from seed_server.store.content_store import ContentStore
-from seed_server.store.database import Database, PatchRow
+from seed_server.store.database import Database, ServedPayload
 
-PATCH = PatchRow(
+PATCH = ServedPayload(
     patch_id="office", version="1.0", title="", severity="low", cvss=None, file_name="a.bin", sha256="a" * 64,
     length_bytes=1, torrent_hash="b" * 64, piece_length_bytes=1 << 18, piece_count=1, sequence=1, published_at=0.0,
 )  # fmt: skip
@@ -30,8 +30,8 @@ def site_map(fetchers: int) -> SiteMap:
     return parse_site_map(text, source="sites.toml")
 
 
-def fleet(directory: Path, database: Database) -> Fleet:
-    return Fleet(
+def fleet(directory: Path, database: Database) -> OriginState:
+    return OriginState(
         fetchers=2,
         lease_seconds=30.0,
         database=database,
@@ -69,7 +69,7 @@ async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_p
     class SlowDatabase(Database):
         """Answers the first question late."""
 
-        def payloads(self) -> list[PatchRow]:
+        def payloads(self) -> list[ServedPayload]:
             rows = super().payloads()
             if not asked.is_set():
                 asked.set()

@@ -19,7 +19,7 @@ from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, verify_piece
-from seed_server.store.database import Database, PatchRow
+from seed_server.store.database import Database, ServedPayload
 
 NOW = 1_900_000_000.0
 SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
@@ -48,7 +48,7 @@ class Server:
         publication = Publication(recipe(*files, patch_id=patch_id, version=version))
         return publish(self.home, publication, clock=lambda: NOW, **options)
 
-    def rows(self) -> list[PatchRow]:
+    def rows(self) -> list[ServedPayload]:
         with Database.open(self.home.database) as database:
             return database.patches()
 
@@ -224,24 +224,24 @@ def test_whatever_ends_it_nothing_half_made_is_announced_and_the_next_run_works(
     assert not [name for name in server.content() if name.startswith(".")]
 
 
-def mark_damaged(server: Server, row: PatchRow) -> None:
+def mark_damaged(server: Server, row: ServedPayload) -> None:
     (server.home.content / row.sha256).write_bytes(b"tampered")
     with Database.open(server.home.database) as database:
         database.mark_damaged(row.torrent_hash, "piece 0 is not what was published")
 
 
-def remove_payload(server: Server, row: PatchRow) -> None:
+def remove_payload(server: Server, row: ServedPayload) -> None:
     (server.home.content / row.sha256).unlink()
 
 
-def forget_row(server: Server, row: PatchRow) -> None:
+def forget_row(server: Server, row: ServedPayload) -> None:
     with Database.open(server.home.database) as database:
         database.remove_patch(row.patch_id, row.version)
 
 
 @pytest.mark.parametrize("damage", [mark_damaged, remove_payload, forget_row])
 def test_the_same_publication_again_repairs_a_payload(
-    server: Server, damage: Callable[[Server, PatchRow], None]
+    server: Server, damage: Callable[[Server, ServedPayload], None]
 ) -> None:
     file = server.file()
     row = server.publish(file).patch

@@ -13,7 +13,7 @@ from p2pdist.shared.errors import ExitCode, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store import database as database_module
-from seed_server.store.database import Database, PatchRow
+from seed_server.store.database import Database, ServedPayload
 from seed_server.store.schema import SCHEMA_VERSION
 
 SECRET = b"s" * 16
@@ -32,7 +32,7 @@ def database(path: Path) -> Iterator[Database]:
         yield opened
 
 
-def patch(**changes: object) -> PatchRow:
+def patch(**changes: object) -> ServedPayload:
     values: dict = {
         "patch_id": "KB1",
         "version": "1.0",
@@ -48,7 +48,7 @@ def patch(**changes: object) -> PatchRow:
         "sequence": 1,
         "published_at": 5.0,
     }
-    return PatchRow(**(values | changes))
+    return ServedPayload(**(values | changes))
 
 
 def report(**changes: object) -> PatchReport:

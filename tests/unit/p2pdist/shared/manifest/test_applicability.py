@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist.shared.manifest.applicability import Answer, evaluate
+from p2pdist.shared.manifest.applicability import Verdict, evaluate
 from p2pdist.shared.manifest.expression import (
     MAX_DEPTH,
     MAX_EXPRESSION_CHARS,
@@ -31,7 +31,7 @@ PC = Facts(
 )
 
 
-def answer(text: str, facts: Facts = PC) -> Answer:
+def answer(text: str, facts: Facts = PC) -> Verdict:
     return evaluate(parse_expression(text), facts)
 
 
@@ -64,7 +64,7 @@ def answer(text: str, facts: Facts = PC) -> Answer:
     ],
 )  # fmt: skip
 def test_what_it_says_and_why(text: str, applies: bool, reason: str) -> None:
-    assert answer(text) == Answer(applies, reason)
+    assert answer(text) == Verdict(applies, reason)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_limits_that_are_met() -> None:
 
 def test_versions_of_another_ecosystem_are_said() -> None:
     pc = Facts(packages={"app": parse_version("10.0.1", Ecosystem.WINDOWS)})
-    assert answer('package("app") < version("1:2-3")', pc) == Answer(
+    assert answer('package("app") < version("1:2-3")', pc) == Verdict(
         False, "app 10.0.1 has windows versions, and 1:2-3 is none"
     )
 
