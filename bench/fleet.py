@@ -196,7 +196,7 @@ class Fleet:
         """Leave the daemons alone: looking at them costs them processor time. `look` looks once."""
         self._following_stopped = True
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Bring `Member.latest` of every running endpoint up to date, once."""
         for member in self.endpoints.values():
             if member.process is not None:

@@ -109,7 +109,7 @@ async def _share(fleet: Fleet, payload: Path, members: list[Member], results: li
             for result, member in zip(results, members, strict=True):
                 result.sharing_mb = max(result.sharing_mb, round(_rss_mb(member), 1))
             if trio.current_time() - started > 1.0:
-                await fleet.look()
+                await fleet.poll()
                 if all(is_verified(member, "footprint") for member in members):
                     break
             await trio.sleep(SAMPLE_SECONDS)

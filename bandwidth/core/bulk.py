@@ -33,7 +33,9 @@ class BulkDetector(Generic[K]):
         self._looks: deque[tuple[float, dict[K, int], bool]] = deque()  # (at, bytes by connection, whether all)
         self._transfers: set[K] = set()
 
-    def take(self, flows: Mapping[K, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None) -> bool:
+    def observe(
+        self, flows: Mapping[K, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None
+    ) -> bool:
         """Take each connection's bytes so far, and return whether one of them is a transfer.
 
         A connection that is new counts from 0 on. ``capacity``: the line's, or None.

@@ -38,7 +38,7 @@ class BusinessLoad:
         if need > 0.0:
             self._need.add(now, need)
 
-    def take(self, new_bytes: int | None, elapsed_seconds: float, now: float, rtt_seconds: float) -> None:
+    def observe(self, new_bytes: int | None, elapsed_seconds: float, now: float, rtt_seconds: float) -> None:
         """Take what others have transferred in the last ``elapsed_seconds``; None: it could not be seen."""
         self._mean.expire(now)
         self._need.expire(now - max(HOLD_SECONDS, HOLD_ROUND_TRIPS * rtt_seconds))

@@ -108,7 +108,7 @@ class Controller:
         self._seen_at = now
         quiet = self.state in (State.YIELD, State.SLOWDOWN, State.LEARN)
         silent = self.state is State.YIELD
-        view = self._sensors.take(sample, now, quiet=quiet, silent=silent, allowed=self._allowance)
+        view = self._sensors.observe(sample, now, quiet=quiet, silent=silent, allowed=self._allowance)
         if blackout:
             if self.state is not State.BLACKOUT:
                 self._move(Trigger.FORBIDDEN, now)

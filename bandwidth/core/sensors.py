@@ -71,7 +71,7 @@ class Sensors:
         self._seen_at: float | None = None
         self._loss_share = 0.0
 
-    def take(self, sample: Sample, now: float, *, quiet: bool, silent: bool, allowed: BytesPerSecond) -> View:
+    def observe(self, sample: Sample, now: float, *, quiet: bool, silent: bool, allowed: BytesPerSecond) -> View:
         """Take a sample and return the view.
 
         ``quiet``: our own rate is low and no business is seen. ``silent``: we have yielded to somebody.
@@ -144,7 +144,7 @@ class Sensors:
         self._lost.expire(now)
         self._recent.expire(now)
         self._own_recent.expire(now)
-        self.business.take(sample.business_bytes, elapsed, now, rtt)
+        self.business.observe(sample.business_bytes, elapsed, now, rtt)
         if elapsed <= 0.0:
             return
         delivered = sample.delivered_bytes

@@ -5,7 +5,7 @@ from bandwidth.core.business import BusinessLoad
 MOST_SHARE = 0.6  # of the capacity: what is steady above it may be a transfer between two losses
 NEED = 1.15  # of its mean: what it takes in its busier moments
 GROWTH, FALL = 1.3, 0.8  # beyond these it was not what it seemed
-WATCH_RIVAL_SECONDS = 0.5  # between two looks whether it has become steady
+STEADY_CHECK_SECONDS = 0.5  # between two looks whether it has become steady
 AGAIN_SECONDS = 20.0  # one that fell beside us is not tried again for so long
 
 
@@ -27,7 +27,7 @@ class Sharing:
         """Return whether the transfer beside which we are silent has turned out to be steady; then sharing begins."""
         if capacity is None or now < self._look_from:
             return False
-        self._look_from = now + WATCH_RIVAL_SECONDS
+        self._look_from = now + STEADY_CHECK_SECONDS
         steady = self._business.steady_rate(now)
         self._steady = steady if steady is not None and steady <= MOST_SHARE * capacity else None
         return self._steady is not None

@@ -35,7 +35,7 @@ class TokenBucket:
         self._fill(now_ns)
         return self._level // _NANOSECONDS
 
-    def take(self, count: int, now_ns: int) -> bool:
+    def consume(self, count: int, now_ns: int) -> bool:
         """Let ``count`` bytes pass if there are tokens for all of them, and return whether they did."""
         self._fill(now_ns)
         if count * _NANOSECONDS > self._level:

@@ -14,7 +14,7 @@ class Meter:
         self._read = read
         self._totals = [read()]
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Note the count of this moment."""
         self._totals.append(self._read())
 

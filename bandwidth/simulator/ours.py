@@ -96,7 +96,7 @@ class OurSender(CubicSender):
         now = self._simulator.now
         business, bulk = self._look_at_business()
         sample = Sample(
-            rtt_seconds=self.ping.take(),
+            rtt_seconds=self.ping.newest_round_trip(),
             data_rtt_seconds=self.smoothed_rtt or None,
             delivered_bytes=self.delivered_bytes - self._delivered_before,
             retransmits=self.lost_packets - self._lost_before,
@@ -127,4 +127,4 @@ class OurSender(CubicSender):
         total, by_connection = seen
         new, self._business_before = total - self._business_before, total
         rtt = self.smoothed_rtt or self.ack_delay_seconds
-        return new, self._bulk.take(by_connection, self._simulator.now, rtt_seconds=rtt, capacity=self._line_rate)
+        return new, self._bulk.observe(by_connection, self._simulator.now, rtt_seconds=rtt, capacity=self._line_rate)

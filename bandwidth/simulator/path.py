@@ -45,5 +45,5 @@ class NetworkPath:
         self._looks += 1
         if self._looks % LOOKS_IN_A_SLOT == 0:
             for meter in self._meters:
-                meter.look()
+                meter.sample()
         self.simulator.add(now + QUEUE_LOOK_SECONDS, self._next)

@@ -34,7 +34,7 @@ class Ping(Flow):
         """See `Flow`."""
         self.newest = self._simulator.now - packet.sent_at
 
-    def take(self) -> float | None:
+    def newest_round_trip(self) -> float | None:
         """Return the newest round trip since the last call, or None."""
         newest, self.newest = self.newest, None
         return newest

@@ -53,7 +53,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
         daemon = Daemon(home, settings, identity, address)
         daemon.home_profile = load_profile(home)
         daemon.facts = await trio.to_thread.run_sync(daemon.look)
-        await daemon.pc.look()
+        await daemon.pc.refresh()
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_keep_running, daemon)
@@ -106,7 +106,7 @@ async def _run_parts(daemon: Daemon) -> None:
             fit_limits=FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
             medium=MEDIA.get(settings.network),
             origin_bytes=lambda: transfers.bytes_from_origin,
-            reporting=Reporting(take=lambda report: _offer(link_reports, report), wanted=lambda: daemon.reports_link),
+            reporting=Reporting(report=lambda usage: _offer(link_reports, usage), wanted=lambda: daemon.reports_link),
         )
         await limiter.begin()
         transfers = Transfers(
@@ -158,7 +158,7 @@ async def _run_parts(daemon: Daemon) -> None:
         nursery.start_soon(daemon.follow_trust, store, transfers, patching)
         nursery.start_soon(daemon.follow_origin, origin, transfers, neighbours, patching)
         for _ in range(PIECE_WORKERS):
-            nursery.start_soon(daemon.take_pieces, origin, transfers)
+            nursery.start_soon(daemon.accept_pieces, origin, transfers)
         nursery.start_soon(daemon.follow_engine, engine, transfers, neighbours, limiter)
         nursery.start_soon(limiter.run)
         nursery.start_soon(daemon.report_link, origin, reports)

@@ -118,7 +118,7 @@ class Daemon:
 
     def facts_changed(self) -> None:
         """Look at this PC again, and at which patches are for it: something was installed. Tell the server soon."""
-        self.pc.look_soon()
+        self.pc.refresh_soon()
         self._step_now.set()
 
     @property
@@ -202,7 +202,7 @@ class Daemon:
             self.site_profile = catalogue.profile
             log.info("throttle profile", site=self.site, profile=catalogue.profile and catalogue.profile.profile().name)
         await transfers.reconcile(catalogue)
-        patching.take_catalogue(catalogue)
+        patching.follow_catalogue(catalogue)
         self._step_now.set()  # the pace of steps may change with what is new
 
     async def follow_origin(
@@ -250,7 +250,7 @@ class Daemon:
         """Tell the server what others use of this PC's network, while it wants to hear of it."""
         gatherer = ReportGatherer()
         async for report in reports:
-            gathered = gatherer.take(report, self.link_watch.interval_seconds)
+            gathered = gatherer.gather(report, self.link_watch.interval_seconds)
             if gathered is not None:
                 await origin.send(
                     messages.LinkReport(
@@ -261,10 +261,10 @@ class Daemon:
                     )
                 )
 
-    async def take_pieces(self, origin: OriginClient, transfers: Transfers) -> None:
+    async def accept_pieces(self, origin: OriginClient, transfers: Transfers) -> None:
         """Store pieces from the origin; several of these run side by side."""
         while True:
-            await transfers.take_piece(await origin.pieces.receive())
+            await transfers.accept_piece(await origin.pieces.receive())
             self._step_now.set()
 
     async def follow_engine(
@@ -292,7 +292,7 @@ class Daemon:
                 await trio.to_thread.run_sync(process_memory.give_back)
             was_busy = transfers.busy
             await trio.sleep(SHORTEST_STEP_SECONDS)  # whatever happens, not more often than this
-            patching.look_at_files()
+            patching.refresh_files()
             with trio.move_on_after(transfers.step_seconds):
                 await self._step_now.wait()
 
@@ -353,7 +353,7 @@ class Daemon:
 
     def look(self) -> system.LocalFacts:
         """Return fresh facts of this PC. Blocking. Raises `OSError`."""
-        return system.look(self.identity.server_address, self.identity.origin_port, self.fixed_address)
+        return system.read_local_facts(self.identity.server_address, self.identity.origin_port, self.fixed_address)
 
     @property
     def profile(self) -> Profile | None:

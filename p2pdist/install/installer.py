@@ -25,7 +25,7 @@ from p2pdist.install.outcomes import (
     unit_answer,
 )
 from p2pdist.install.processes import Ended
-from p2pdist.install.proven_files import MAX_LOOKS, PayloadChangedError, look_at_file, proven
+from p2pdist.install.proven_files import MAX_LOOKS, PayloadChangedError, check_file, proven
 from p2pdist.pc import inventory
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
@@ -229,7 +229,7 @@ class Installer:
     async def check(self, check: Check) -> CheckResult:
         """Return whether ``check`` holds now."""
         if isinstance(check, FileCheck):
-            return await look_at_file(self._below(check.path), check.path, check.sha256, self._looks)
+            return await check_file(self._below(check.path), check.path, check.sha256, self._looks)
         if isinstance(check, PackageCheck):
             return await self._package(check)
         command = command_lines.check_command(check, self._root, windows=os.name == "nt")

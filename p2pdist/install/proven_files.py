@@ -173,7 +173,7 @@ def _read(payload: BinaryIO) -> bytes:
         raise PayloadChangedError(f"a payload cannot be read: {error.strerror or error}") from error
 
 
-async def look_at_file(path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter) -> CheckResult:
+async def check_file(path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter) -> CheckResult:
     """Return whether a file is there, with this content (``sha256``; None: any).
 
     A look that a dead disk or file server does not answer is given up; its thread keeps its place among ``looks``.

@@ -82,14 +82,14 @@ class Patching:
             offers.append(Candidate(skipped.manifest, skipped.entry.sequence, payload, file, skipped.reason))
         return offers
 
-    def take_catalogue(self, catalogue: Catalogue) -> None:
+    def follow_catalogue(self, catalogue: Catalogue) -> None:
         """Take in what is rolled out now."""
         self._catalogue = catalogue
         self.installs.wake()
         self._diagnoser.set_templates(catalogue.templates)
         self._diagnoser.facts_changed()  # they are a reason to choose anew
 
-    def look_at_files(self) -> None:
+    def refresh_files(self) -> None:
         """Install what has been proven since the last look."""
         transfers = self._transfers.everything()
         proven = {transfer.torrent_hash for transfer in transfers if transfer.state == "verified"}

@@ -48,7 +48,7 @@ log = structlog.get_logger()
 class Reporting:
     """Who wants to know what others use of the network: ten times a second, while asked for or neighbours swap."""
 
-    take: Callable[[BusinessUsage], None]
+    report: Callable[[BusinessUsage], None]
     wanted: Callable[[], bool]
     """Whether this PC fetches over the site's line now."""
 
@@ -198,7 +198,7 @@ class LanLimiter:
     async def begin(self) -> None:
         """Look and set the rates once, before anything moves: a blackout holds from the first byte on."""
         await self._look_around(trio.current_time())
-        await self.look(None, moving=False)
+        await self.sample(None, moving=False)
 
     async def run(self) -> None:
         """Look, decide and set the rates, until cancelled."""
@@ -222,12 +222,12 @@ class LanLimiter:
                     self._wake = trio.Event()
                     with trio.move_on_after(SAMPLE_SECONDS if moving else IDLE_LOOK_SECONDS):
                         await self._wake.wait()
-                await self.look(gateway, moving=moving, reporting=reporting)
+                await self.sample(gateway, moving=moving, reporting=reporting)
         finally:
             if self._ping is not None:
                 self._ping.close()
 
-    async def look(self, gateway_seconds: float | None, *, moving: bool, reporting: bool = False) -> None:
+    async def sample(self, gateway_seconds: float | None, *, moving: bool, reporting: bool = False) -> None:
         """Take one look, decide, and tell the engine what has changed."""
         received, sent = await self._engine.lan_bytes()
         now = trio.current_time()
@@ -281,11 +281,11 @@ class LanLimiter:
                 own_line_bytes=origin_bytes,
             )
         )
-        look = self._meter.take(raw)
+        look = self._meter.observe(raw)
         if look is not None:
             self._business_rate = look.business_bytes_per_second
             if self._reporting is not None:
-                self._reporting.take(look.report)
+                self._reporting.report(look.report)
         return look
 
     async def _look_around(self, now: float) -> None:
@@ -301,7 +301,7 @@ class LanLimiter:
         if self._processor is not None and processor[1] > self._processor[1]:
             share = (processor[0] - self._processor[0]) / (processor[1] - self._processor[1])
         self._processor = processor
-        self._refusal = self._fitness.take(share, self._network.battery, now)
+        self._refusal = self._fitness.observe(share, self._network.battery, now)
         await self._ask_profile(datetime.now(UTC))
         if self._network.gateway != before.gateway:
             self._open_ping()
@@ -317,7 +317,7 @@ class LanLimiter:
             self._blackout_end = await trio.to_thread.run_sync(blackout_until, profile, site, at, medium)
 
     def _read_state(self, address: str | None) -> tuple[NetworkState, tuple[float, float]]:
-        self._probe.look_around()
+        self._probe.refresh_addresses()
         return network_state(address, self._medium), system.processor_seconds()
 
     def _open_ping(self) -> None:

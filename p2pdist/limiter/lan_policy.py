@@ -110,7 +110,7 @@ class Fitness:
         self._seen_at: float | None = None
         self._refused_at: float | None = None
 
-    def take(self, cpu_share: float | None, battery: Battery | None, now: float) -> LanReason | None:
+    def observe(self, cpu_share: float | None, battery: Battery | None, now: float) -> LanReason | None:
         """Take a look at the processor (None: not known) and the battery; return why not to serve, or None."""
         elapsed = 0.0 if self._seen_at is None else max(0.0, now - self._seen_at)
         self._seen_at = now

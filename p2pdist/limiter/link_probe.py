@@ -30,7 +30,7 @@ class LinkProbe:
         self._on_link: dict[bytes, bool] = {}
         self._own_inodes: set[int] = set()
 
-    def look_around(self) -> None:
+    def refresh_addresses(self) -> None:
         """Learn this PC's own addresses and networks anew. Raises `OSError`."""
         networks, own = set(), set()
         for address, length in system.own_networks()[:MAX_OWN_NETWORKS]:

@@ -132,7 +132,7 @@ class LinkMeter:
         self._owed_received = self._owed_sent = 0
         self._line_at = -math.inf
 
-    def take(self, raw: RawCounters) -> LinkLook | None:
+    def observe(self, raw: RawCounters) -> LinkLook | None:
         """Return what happened since the last look; None for the first one, and after a clock step or a sleep."""
         last, self._last = self._last, raw
         sockets_before = self._sockets
@@ -200,7 +200,7 @@ class ReportGatherer:
         self._waiting: BusinessUsage | None = None
         self._flows: dict[int, int] = {}
 
-    def take(self, report: BusinessUsage, wanted_seconds: float | None) -> BusinessUsage | None:
+    def gather(self, report: BusinessUsage, wanted_seconds: float | None) -> BusinessUsage | None:
         """Return what to send now; ``wanted_seconds``: how often, None: nobody listens."""
         before, self._flows = self._flows, dict(report.flows)
         if wanted_seconds is None or report.interval_seconds > max(wanted_seconds, LONGEST_GATHERED_SECONDS):

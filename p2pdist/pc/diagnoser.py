@@ -75,12 +75,12 @@ class Diagnoser:
         """Look after each change, and tell what is new, until cancelled."""
         while True:
             self._wake = trio.Event()
-            await self.look(send)
+            await self.scan(send)
             await trio.sleep(SHORTEST_LOOK_SECONDS)
             with trio.move_on_after(SCAN_SECONDS):
                 await self._wake.wait()
 
-    async def look(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
+    async def scan(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
         """Evaluate every template once, and tell what is new."""
         templates, facts = self._templates, self._facts()
         if not facts.values:

@@ -71,7 +71,7 @@ class PcFacts:
         """Return what chooses by the facts of now; it may be called in any thread."""
         return functools.partial(choose, facts=self.facts)
 
-    def look_soon(self) -> None:
+    def refresh_soon(self) -> None:
         """Look again, and have the patches chosen anew in any case: something was installed."""
         self._asked.set()
 
@@ -81,10 +81,10 @@ class PcFacts:
             with trio.move_on_after(REFRESH_SECONDS):
                 await self._asked.wait()
             asked, self._asked = self._asked.is_set(), trio.Event()
-            if await self.look() or asked:
+            if await self.refresh() or asked:
                 self._changed()
 
-    async def look(self) -> bool:
+    async def refresh(self) -> bool:
         """Gather the facts; return whether any has changed that may matter."""
         before = self._looked
         stamp, rpm_query = await trio.to_thread.run_sync(self._read_stamp, abandon_on_cancel=True)

@@ -55,7 +55,7 @@ def address_towards(host: str, port: int) -> str | None:
     return None
 
 
-def look(host: str, port: int, fixed_address: str | None) -> LocalFacts:
+def read_local_facts(host: str, port: int, fixed_address: str | None) -> LocalFacts:
     """Return the facts now, first among the addresses the fixed one, else the one that leads to ``host``.
 
     Blocking: milliseconds, or until a name is not resolved. Raises `OSError` when the system does not tell.

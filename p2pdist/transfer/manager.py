@@ -300,7 +300,7 @@ class Transfers:
 
     # --- the origin ----------------------------------------------------------------
 
-    async def take_piece(self, piece: Piece) -> None:
+    async def accept_piece(self, piece: Piece) -> None:
         """Store a piece that came from the origin, and tell the origin whether it was good."""
         transfer = self._transfers.get(TorrentHash(piece.torrent))
         if transfer is None or not transfer.in_engine:

@@ -95,7 +95,7 @@ class BusinessReports:
         """Forget an endpoint that has disconnected."""
         self._reporters.pop(endpoint, None)
 
-    def take(self, now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None) -> BusinessView:
+    def sample(self, now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None) -> BusinessView:
         """Return what has happened since the last call."""
         since, self._taken_at = self._taken_at, now
         elapsed = 0.0 if since is None else max(0.0, now - since)
@@ -117,7 +117,7 @@ class BusinessReports:
                     harm = max(harm or 0.0, reporter.harm_seconds)
                 if reporter.interval_seconds <= FLOWS_SECONDS:
                     flows |= {(endpoint, key): size for key, size in reporter.flows.items()}
-        bulk = self._bulk.take(flows, now, rtt_seconds=rtt_seconds, capacity=capacity)
+        bulk = self._bulk.observe(flows, now, rtt_seconds=rtt_seconds, capacity=capacity)
         if not watching:
             self.rate = None
             return BusinessView(None, False, None)

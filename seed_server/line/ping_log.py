@@ -38,7 +38,7 @@ class PingLog:
         self.echoes += 1
         return True
 
-    def take(self) -> float | None:
+    def newest_round_trip(self) -> float | None:
         """Return the newest round trip since the last call, or None."""
         newest, self._newest = self._newest, None
         return newest

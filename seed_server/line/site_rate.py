@@ -183,9 +183,9 @@ class SiteRate:
     ) -> SiteDecision:
         """Take one look at the site, ``late_seconds`` after its time, and return what holds until the next one."""
         capacity = self.capacity(now)
-        business = self.reports.take(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
+        business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
-        sample = self.sampler.take(links, pings, business, now, late_seconds)
+        sample = self.sampler.sample(links, pings, business, now, late_seconds)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
         self._spent(self.decision, now)

@@ -126,7 +126,7 @@ class SiteSampler:
         rtt = self.known_rtt_seconds
         return rtt is not None and rtt < NEAR_RTT_SECONDS and self.line_carries >= NEAR_LEAST_RATE
 
-    def take(
+    def sample(
         self,
         links: Mapping[Key, LinkView],
         pings: Mapping[Key, float],

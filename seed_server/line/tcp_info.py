@@ -1,6 +1,6 @@
 """The one place that reads ``struct tcp_info``: what Linux knows of a TCP socket.
 
-Linux only: elsewhere `look_at` returns None, and the callers do without.
+Linux only: elsewhere `read_tcp_info` returns None, and the callers do without.
 The structure only ever grows at its end (linux/tcp.h); what we need is there since Linux 4.10.
 """
 
@@ -57,7 +57,7 @@ def parse_tcp_info(data: bytes) -> SocketLook | None:
     )
 
 
-def look_at(sock: socket.socket | trio.socket.SocketType) -> SocketLook | None:
+def read_tcp_info(sock: socket.socket | trio.socket.SocketType) -> SocketLook | None:
     """Return what the kernel knows of ``sock``; None where it does not tell, or the socket is closed."""
     if sys.platform != "linux":
         return None

@@ -81,7 +81,7 @@ class ControlConversation:
         """Welcome the endpoint, then send what waits in the outbox. Raises `LostConnectionError`."""
         await self._session.connection.send(self._welcome)
         while True:
-            message = await self._session.outbox.take()
+            message = await self._session.outbox.next_message()
             if message is None:
                 # the time counts from here: what it has waited behind is not the line's
                 await self._session.connection.send_frame(ping_frame(self._session.pings.sent(trio.current_time())))

@@ -9,7 +9,7 @@ from bandwidth.core.units import BytesPerSecond
 from seed_server.line.pacing import PacingResult, pace
 from seed_server.line.site_sample import SEGMENT_BYTES, LinkView
 from seed_server.line.socket_look import SocketLook
-from seed_server.line.tcp_info import look_at
+from seed_server.line.tcp_info import read_tcp_info
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.site_ledger import LeasedPiece
 
@@ -83,7 +83,7 @@ class DataLink:
 
     def view(self, *, sending: bool = True) -> LinkView:
         """Look at the socket."""
-        self._look = look_at(self.connection.socket)
+        self._look = read_tcp_info(self.connection.socket)
         return LinkView(
             endpoint=self.connection.endpoint,
             look=self._look,
@@ -148,7 +148,7 @@ class DataLink:
         earned = 0 if self._bucket is None else self._bucket.level_bytes(now_ns)
         burst = EARNED_PARTS * self._part_bytes
         self._bucket = TokenBucket(rate, burst_bytes=burst, now_ns=now_ns)
-        self._bucket.take(max(0, burst - earned), now_ns)
+        self._bucket.consume(max(0, burst - earned), now_ns)
 
     def _rate_for_kernel(self, rate: BytesPerSecond) -> BytesPerSecond:
         """Return the kernel's part: while we meter, it only spaces the packets of what we write at a time."""
@@ -171,7 +171,7 @@ class DataLink:
             wait_ns: int | None = None
             if self._backlog():
                 # from before the rate fell: nothing is added to it
-                self._look = look_at(self.connection.socket)
+                self._look = read_tcp_info(self.connection.socket)
                 if self._backlog():
                     await trio.sleep(BACKLOG_SECONDS)
                     continue
@@ -179,7 +179,7 @@ class DataLink:
                 part = min(self._part_bytes, self._bucket.burst_bytes)
                 wait_ns = self._bucket.wait_ns(part, time.monotonic_ns())
                 if wait_ns == 0:
-                    self._bucket.take(part, time.monotonic_ns())
+                    self._bucket.consume(part, time.monotonic_ns())
                     return part
             with trio.move_on_after(float("inf") if wait_ns is None else wait_ns / 1e9):
                 await self._rate_changed.wait()

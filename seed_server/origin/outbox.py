@@ -30,7 +30,7 @@ class Outbox:
         self._ping_due = True
         self._filled.set()
 
-    async def take(self) -> Message | None:
+    async def next_message(self) -> Message | None:
         """Wait for the next message; None asks for a ping, which overtakes: it measures the line and not the queue."""
         while not self._waiting and not self._ping_due:
             self._filled = trio.Event()

@@ -54,7 +54,7 @@ class SiteController:
         pinged = self._pinged()
         pings: dict[EndpointId, float] = {}
         for session in pinged:
-            seconds = session.pings.take()
+            seconds = session.pings.newest_round_trip()
             if seconds is not None:
                 pings[session.endpoint] = seconds
         decision = live.rate.decide(views, pings, now, late_seconds=late_seconds)

@@ -193,7 +193,7 @@ class Database:
                 (hashlib.sha256(secret).digest(), uses, expires_at, now, " ".join(tags)),
             )
 
-    def take_token(self, secret: bytes, now: float) -> TokenVerdict:
+    def spend_token(self, secret: bytes, now: float) -> TokenVerdict:
         """Spend one use of a token, atomically."""
         key = (hashlib.sha256(secret).digest(),)
         with self._transaction() as connection:

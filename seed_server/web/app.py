@@ -84,7 +84,7 @@ class WebPort:
             raise _RefusedError(403, "This PC's key has been denied by the operator. Ask the operator to allow it.")
         tuf_root = self.trusted_root()
         with self.database.batch():  # the use of the token is spent with the enrolment, or not at all
-            verdict = self.database.take_token(secret, now)
+            verdict = self.database.spend_token(secret, now)
             if verdict != "accepted":
                 raise _RefusedError(403, _TOKEN_PROBLEMS[verdict], counts=True)
             tags = self.database.token_tags(secret)

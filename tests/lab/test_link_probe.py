@@ -54,9 +54,9 @@ from p2pdist.pc.network_look import network_state
 fetch, host, others, own = sys.argv[1:]
 state = network_state("10.77.2.2")
 probe = LinkProbe()
-probe.look_around()
+probe.refresh_addresses()
 meter = LinkMeter()
-meter.take(probe.counters(state.counted))
+meter.observe(probe.counters(state.counted))
 other = subprocess.Popen([sys.executable, "-c", fetch, host, others], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 mine = socket.create_connection((host, 7000))
 mine.sendall(own.encode())
@@ -65,7 +65,7 @@ while left:
     left -= len(mine.recv(min(left, 1 << 20)))
 assert other.stdout.readline() == b"got\\n"
 time.sleep(0.05)
-look = meter.take(probe.counters(state.counted))
+look = meter.observe(probe.counters(state.counted))
 other.stdin.close()
 print(json.dumps({
     "interface": state.interface, "medium": state.medium, "gateway": state.gateway, "speed": state.speed,

@@ -102,7 +102,9 @@ class Running:
 
     async def give_all(self, payload: Any) -> None:
         for index in range(payload.count):
-            await self.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
+            await self.transfers.accept_piece(
+                Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index))
+            )
 
 
 @asynccontextmanager
@@ -146,10 +148,10 @@ async def test_bad_piece_of_the_origin_is_rejected_and_counted_as_waste(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         bad = b"\0" + payload.piece(0)[1:]
-        await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=0, data=bad))
+        await run.transfers.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=bad))
         assert run.last(PieceRejected).piece == 0
         assert run.row["bytes_wasted"] == len(bad)
-        await run.transfers.take_piece(Piece(torrent="0" * 64, piece=0, data=b"x"))
+        await run.transfers.accept_piece(Piece(torrent="0" * 64, piece=0, data=b"x"))
         assert run.last(PieceRejected).torrent == payload.torrent_hash, "no verdict on a torrent that is not here"
         await run.finish(payload)
 
@@ -174,7 +176,9 @@ async def test_restart_in_the_middle_keeps_the_pieces_on_disk(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         for index in (0, 2):
-            await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
+            await run.transfers.accept_piece(
+                Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index))
+            )
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         assert unpack(run.last(Want).have, payload.count) == 0b101
@@ -195,7 +199,7 @@ async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         assert not run.row["path"]
-        await run.transfers.take_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
+        await run.transfers.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
         await run.step_until(lambda: run.row["state"] == "verified")
         assert Path(run.row["path"]).read_bytes() == payload.data
 

@@ -122,7 +122,7 @@ class AutorateSender(CubicSender):
 
     def _look(self, _: Any) -> None:
         self._delivered.append(self.delivered_bytes)
-        delay = self._ping.take()
+        delay = self._ping.newest_round_trip()
         if delay is not None:
             looks = min(len(self._delivered) - 1, round(self._law.rate_seconds / SAMPLE_SECONDS))
             achieved = (self._delivered[-1] - self._delivered[-1 - looks]) / (SAMPLE_SECONDS * looks)

@@ -255,7 +255,7 @@ class TorrentEngine:
             if connected:
                 answers = await trio.to_thread.run_sync(ask_peers, [t.handle for t in connected])
                 for torrent, peers in zip(connected, answers, strict=True):
-                    self._emit(*torrent.state.take_peers(peers))
+                    self._emit(*torrent.state.observe_peers(peers))
             return
         log.warning("the torrent engine does not answer", seconds=ANSWER_SECONDS)
 
@@ -301,9 +301,9 @@ class TorrentEngine:
             state = self._states.get(status.handle)
             if state is None:
                 continue
-            self._emit(*state.take_status(copied(status)))
+            self._emit(*state.observe_status(copied(status)))
             if status.errc.value():
-                self._emit(*state.take_error(disk_problem(failure_of(status.errc), state.file.sha256)))
+                self._emit(*state.observe_error(disk_problem(failure_of(status.errc), state.file.sha256)))
         self._updates_seen += 1
         self._update_seen.set()
         self._update_seen = trio.Event()
@@ -316,13 +316,13 @@ class TorrentEngine:
 
     def _on_state_changed(self, alert: lt.state_changed_alert) -> None:
         if state := self._states.get(alert.handle):
-            self._emit(*state.take_activity(activity_of(alert.state)))
+            self._emit(*state.observe_activity(activity_of(alert.state)))
             if state.activity == "complete" and not state.flushed:
                 alert.handle.flush_cache()  # answered by a cache_flushed_alert
 
     def _on_cache_flushed(self, alert: lt.cache_flushed_alert) -> None:
         if state := self._states.get(alert.handle):
-            self._emit(*state.take_flushed())
+            self._emit(*state.observe_flushed())
 
     def _on_piece_finished(self, alert: lt.piece_finished_alert) -> None:
         if state := self._states.get(alert.handle):
@@ -339,7 +339,7 @@ class TorrentEngine:
 
     def _on_file_error(self, alert: lt.file_error_alert) -> None:
         if state := self._states.get(alert.handle):
-            self._emit(*state.take_error(disk_problem(failure_of(alert.error), alert.filename())))
+            self._emit(*state.observe_error(disk_problem(failure_of(alert.error), alert.filename())))
 
     def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
         # also posted for what does not stop the torrent: the status tells
@@ -357,7 +357,7 @@ class TorrentEngine:
         address, port = alert.endpoint
         reason = peer_reason(failure_of(alert.error, alert.op))
         if state := self._states.get(alert.handle):
-            self._emit(state.take_peer_end(address, port, reason))
+            self._emit(state.observe_peer_end(address, port, reason))
         else:
             self._emit(PeerRefused(None, address, port, reason))
 

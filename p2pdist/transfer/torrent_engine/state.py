@@ -111,7 +111,7 @@ class TorrentState:
         self.progress = 0.0
         self.wake()
 
-    def take_activity(self, activity: Activity) -> list[EngineEvent]:
+    def observe_activity(self, activity: Activity) -> list[EngineEvent]:
         """Take in what libtorrent does with the torrent now."""
         before, self.activity = self.activity, activity
         events: list[EngineEvent] = []
@@ -128,7 +128,7 @@ class TorrentState:
         self.wake()
         return events
 
-    def take_flushed(self) -> list[EngineEvent]:
+    def observe_flushed(self) -> list[EngineEvent]:
         """Take in that libtorrent has written all that it had in memory, or has failed to."""
         self.flushes += 1
         self.wake()
@@ -137,9 +137,9 @@ class TorrentState:
         self.flushed = True
         return [TorrentCompleted(self.torrent_hash)]
 
-    def take_status(self, status: StatusFields) -> list[EngineEvent]:
+    def observe_status(self, status: StatusFields) -> list[EngineEvent]:
         """Take in libtorrent's status."""
-        events = self.take_activity(status.activity)
+        events = self.observe_activity(status.activity)
         if self.activity == "complete":
             self.have = all_pieces(self.file.piece_count)
         elif status.pieces:
@@ -152,7 +152,7 @@ class TorrentState:
         self.failed.read(status.bytes_failed)
         return events
 
-    def take_error(self, reason: str) -> list[EngineEvent]:
+    def observe_error(self, reason: str) -> list[EngineEvent]:
         """Take in that the torrent has stopped; only the first reason counts."""
         if self.error:
             return []
@@ -160,13 +160,13 @@ class TorrentState:
         self.wake()
         return [TorrentFailed(self.torrent_hash, reason)]
 
-    def take_peers(self, peers: Iterable[PeerSnapshot]) -> list[EngineEvent]:
+    def observe_peers(self, peers: Iterable[PeerSnapshot]) -> list[EngineEvent]:
         """Take in the connected neighbours."""
         before = self.peers
         self.peers = {(peer.address, peer.port): peer for peer in peers}
         return [PeerConnected(self.torrent_hash, *place) for place in self.peers if place not in before]
 
-    def take_peer_end(self, address: str, port: int, reason: PeerReason) -> EngineEvent:
+    def observe_peer_end(self, address: str, port: int, reason: PeerReason) -> EngineEvent:
         """Take in that a connection has ended, or did not come about."""
         if self.peers.pop((address, port), None) is not None:
             return PeerGone(self.torrent_hash, address, port, reason)

@@ -18,7 +18,9 @@ def looks(
     capacity: BytesPerSecond | None = FAST,
 ) -> list[bool]:
     """Take look after look. With a round trip of 0.2 s a span is 1.25 of them: 0.25 s."""
-    return [detector.take(each, start + n * every, rtt_seconds=rtt, capacity=capacity) for n, each in enumerate(flows)]
+    return [
+        detector.observe(each, start + n * every, rtt_seconds=rtt, capacity=capacity) for n, each in enumerate(flows)
+    ]
 
 
 def test_the_first_look_has_nothing_to_compare_with() -> None:
@@ -101,9 +103,9 @@ def test_calls_look_ups_and_keep_alives_are_none() -> None:
 def test_one_transfer_among_many_connections_is_enough() -> None:
     detector: BulkDetector[int] = BulkDetector()
     quiet = dict.fromkeys(range(300), 1_000)
-    assert not detector.take(quiet, 0.0, rtt_seconds=0.04, capacity=FAST)
-    assert detector.take(quiet | {301: 14_000}, 0.05, rtt_seconds=0.04, capacity=FAST)
-    assert not detector.take(quiet, 0.1, rtt_seconds=0.04, capacity=FAST), "it was closed"
+    assert not detector.observe(quiet, 0.0, rtt_seconds=0.04, capacity=FAST)
+    assert detector.observe(quiet | {301: 14_000}, 0.05, rtt_seconds=0.04, capacity=FAST)
+    assert not detector.observe(quiet, 0.1, rtt_seconds=0.04, capacity=FAST), "it was closed"
 
 
 def test_a_clock_that_goes_back_starts_again() -> None:
@@ -123,8 +125,8 @@ def test_a_machine_that_slept_sees_the_transfer_of_the_meantime_once() -> None:
 def test_only_the_largest_connections_are_kept(others: int, seen: bool) -> None:
     detector: BulkDetector[int] = BulkDetector()
     large = dict.fromkeys(range(others), 10**6)
-    detector.take(large, 0.0, rtt_seconds=0.04, capacity=FAST)
-    assert detector.take(large | {-1: 14_000}, 0.05, rtt_seconds=0.04, capacity=FAST) is seen
+    detector.observe(large, 0.0, rtt_seconds=0.04, capacity=FAST)
+    assert detector.observe(large | {-1: 14_000}, 0.05, rtt_seconds=0.04, capacity=FAST) is seen
     assert len(detector._looks[-1][1]) == FLOWS_MOST
 
 
@@ -132,8 +134,8 @@ def test_a_connection_that_becomes_one_of_the_largest_is_no_new_one() -> None:
     detector: BulkDetector[int] = BulkDetector()
     large = dict.fromkeys(range(FLOWS_MOST), 10**6)
     for n in range(5):
-        detector.take(large | {-1: 999_999}, n * 0.05, rtt_seconds=0.04, capacity=FAST)
-    assert not detector.take(large | {-1: 1_000_001}, 0.25, rtt_seconds=0.04, capacity=FAST)
+        detector.observe(large | {-1: 999_999}, n * 0.05, rtt_seconds=0.04, capacity=FAST)
+    assert not detector.observe(large | {-1: 1_000_001}, 0.25, rtt_seconds=0.04, capacity=FAST)
 
 
 def test_looks_are_not_kept_for_ever() -> None:

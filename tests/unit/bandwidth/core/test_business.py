@@ -13,7 +13,7 @@ def feed(load: BusinessLoad, rates: list[float], start: float = 0.0, *, rtt: flo
     now = start
     for rate in rates:
         now += STEP
-        load.take(int(rate * STEP), STEP, now, rtt)
+        load.observe(int(rate * STEP), STEP, now, rtt)
     return now
 
 
@@ -85,18 +85,18 @@ def test_the_mean_is_of_one_second() -> None:
 def test_what_cannot_be_seen_is_neither_taken_nor_held_for_ever() -> None:
     load = BusinessLoad()
     now = feed(load, [16_000.0] * 32)
-    load.take(None, STEP, now + 0.29, RTT)
+    load.observe(None, STEP, now + 0.29, RTT)
     assert load.need == 16_000.0
-    load.take(None, STEP, now + 0.31, RTT)
+    load.observe(None, STEP, now + 0.31, RTT)
     assert load.need == 0.0
-    load.take(None, STEP, now + 1.0, RTT)
+    load.observe(None, STEP, now + 1.0, RTT)
     assert load.mean == 0.0
 
 
 @pytest.mark.parametrize("elapsed", [0.0, -1.0])
 def test_a_look_without_time_is_no_rate(elapsed: float) -> None:
     load = BusinessLoad()
-    load.take(10**9, elapsed, 1.0, RTT)
+    load.observe(10**9, elapsed, 1.0, RTT)
     assert (load.need, load.mean) == (0.0, 0.0)
 
 
@@ -121,7 +121,7 @@ def steady(*slices: int, missing: int = 0) -> float | None:
     load = BusinessLoad()
     looks = [0, *(size for each in slices for size in (each,) * 4)][missing:]
     for n, size in enumerate(looks):
-        load.take(size, 0.5, n * 0.5, RTT)
+        load.observe(size, 0.5, n * 0.5, RTT)
     return load.steady_rate((len(looks) - 1) * 0.5)
 
 
@@ -149,5 +149,5 @@ def test_what_has_not_been_seen_for_long_is_not_steady() -> None:
     load = BusinessLoad()
     now = feed(load, [16_000.0] * 160)
     for n in range(1, 200):
-        load.take(None, STEP, now + n * STEP, RTT)
+        load.observe(None, STEP, now + n * STEP, RTT)
     assert load.steady_rate(now + 200 * STEP) is None

@@ -48,7 +48,7 @@ class Line:
         view: View | None = None
         for each in looks * times:
             self.now += step
-            view = self.sensors.take(each, self.now, quiet=quiet, silent=False, allowed=BytesPerSecond(allowed))
+            view = self.sensors.observe(each, self.now, quiet=quiet, silent=False, allowed=BytesPerSecond(allowed))
         assert view is not None
         return view
 

@@ -21,7 +21,7 @@ class Line:
     def run(self, rate: float, seconds: float) -> None:
         for _ in range(round(seconds / STEP)):
             self.now += STEP
-            self.load.take(int(rate * STEP), STEP, self.now, 0.04)
+            self.load.observe(int(rate * STEP), STEP, self.now, 0.04)
 
 
 def shared(rate: float = 320_000.0) -> Line:

@@ -16,23 +16,23 @@ def bucket(rate: int = 1_000, burst: int = 500, now_ns: int = 0) -> TokenBucket:
 
 def test_starts_full_and_refills_at_the_rate() -> None:
     tokens = bucket()
-    assert tokens.take(500, 0)
-    assert not tokens.take(1, 0)
+    assert tokens.consume(500, 0)
+    assert not tokens.consume(1, 0)
     assert tokens.wait_ns(1, 0) == 1_000_000
-    assert tokens.take(1, 1_000_000)
+    assert tokens.consume(1, 1_000_000)
     assert tokens.level_bytes(SECOND) == 500, "never above the burst"
 
 
 def test_waits_for_ever_where_tokens_cannot_suffice() -> None:
     assert bucket().wait_ns(501, 0) is None
     empty = bucket(rate=0)
-    assert empty.take(500, 0)
+    assert empty.consume(500, 0)
     assert empty.wait_ns(1, 0) is None
 
 
 def test_a_changed_rate_keeps_what_was_earned() -> None:
     tokens = bucket()
-    assert tokens.take(500, 0)
+    assert tokens.consume(500, 0)
     tokens.set_rate(BytesPerSecond(10), SECOND // 10)
     assert tokens.level_bytes(SECOND // 10) == 100
     assert tokens.level_bytes(SECOND // 10 + SECOND) == 110
@@ -40,7 +40,7 @@ def test_a_changed_rate_keeps_what_was_earned() -> None:
 
 def test_time_that_goes_back_earns_nothing() -> None:
     tokens = bucket(now_ns=SECOND)
-    assert tokens.take(500, SECOND)
+    assert tokens.consume(500, SECOND)
     assert tokens.level_bytes(0) == 0
     assert tokens.level_bytes(SECOND // 10) == 100
 
@@ -60,7 +60,7 @@ def test_never_lets_more_through_than_rate_and_burst_allow(rate: int, burst: int
     tokens, now, passed = bucket(rate, burst), 0, 0
     for elapsed, count in steps:
         now += elapsed
-        if tokens.take(count, now):
+        if tokens.consume(count, now):
             passed += count
         assert passed * SECOND <= burst * SECOND + rate * now
 
@@ -68,9 +68,9 @@ def test_never_lets_more_through_than_rate_and_burst_allow(rate: int, burst: int
 @given(rate=st.integers(1, 10**9), count=st.integers(1, 10**4), pause=st.integers(0, 10**9))
 def test_wait_is_exact(rate: int, count: int, pause: int) -> None:
     tokens = bucket(rate, 10**4)
-    assert tokens.take(10**4, 0)
+    assert tokens.consume(10**4, 0)
     wait = tokens.wait_ns(count, pause)
     assert wait is not None
     if wait > 0:
-        assert not tokens.take(count, pause + wait - 1)
-    assert tokens.take(count, pause + wait)
+        assert not tokens.consume(count, pause + wait - 1)
+    assert tokens.consume(count, pause + wait)

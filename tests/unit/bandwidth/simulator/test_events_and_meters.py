@@ -34,7 +34,7 @@ def test_a_meter_counts_between_its_looks():
     meter = Meter(lambda: total[0])
     for _ in range(40):
         total[0] += 100
-        meter.look()
+        meter.sample()
     assert meter.between(0, 2) == 4_000
     assert meter.between(0.5, 1.0) == 1_000
     assert meter.rate(0.5, 1.0) == 2_000

@@ -76,7 +76,7 @@ async def test_own_addresses_that_cannot_be_read_end_nothing(tmp_path: Path, mon
             trio.from_thread.run_sync(again.set)
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(system, "look", out_of_descriptors)
+    monkeypatch.setattr(system, "read_local_facts", out_of_descriptors)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(daemon(tmp_path, None).watch_address, cast("Any", None), cast("Any", None))
         with trio.fail_after(5):

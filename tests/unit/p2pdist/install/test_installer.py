@@ -610,7 +610,7 @@ async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr(proven_files, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(proven_files, "FILE_CHECK_SECONDS", 0.02)
 
     def hanging(path: Path, flags: int) -> None:
         gate.wait(20)

@@ -86,14 +86,14 @@ async def test_a_refusal_reaches_the_engine_and_status_and_leases(pc: Pc) -> Non
     limited = limiter(engine)
     assert [limited.may_fetch] == [True]
     await limited._look_around(trio.current_time())
-    await limited.look(None, moving=False)
+    await limited.sample(None, moving=False)
     assert limited.problems == ["Neighbours are not served now: the battery is low (12 %)."]
     assert not limited.may_fetch
     assert limited.fetch_refusal is LanReason.REFUSED_BATTERY
     assert limited.status()["upload"]["reason"] == "refuses to serve: the battery is low"
     pc.state = replace(WIRED, battery=Battery(12.0, on_mains=True))
     await limited._look_around(trio.current_time())
-    await limited.look(None, moving=False)
+    await limited.sample(None, moving=False)
     assert [limits[2] for limits in engine.limits] == [False, True]
     assert limited.problems == []
 
@@ -104,7 +104,7 @@ async def test_a_busy_processor_is_refused_after_a_while(pc: Pc) -> None:
     for n in range(8):
         pc.processor = (5.0 * n, 5.0 * n)
         await limited._look_around(5.0 * n)
-        await limited.look(None, moving=False)
+        await limited.sample(None, moving=False)
     assert limited.decision.upload.reason is LanReason.REFUSED_CPU
     assert "the processor is busy (" in limited.problems[0]
 
@@ -115,7 +115,7 @@ async def test_a_rate_is_told_to_the_engine_only_when_it_changes(pc: Pc) -> None
     limited = limiter(engine)
     await limited._look_around(1.0)
     for _ in range(5):
-        await limited.look(None, moving=False)
+        await limited.sample(None, moving=False)
     assert engine.limits == [(None, None, True)]
 
 
@@ -147,7 +147,7 @@ async def test_a_network_that_cannot_be_looked_at_ends_nothing(pc: Pc) -> None:
     pc.errors = [OSError(24, "Too many open files")]
     limited = limiter(Engine())
     await limited._look_around(1.0)
-    await limited.look(None, moving=False)
+    await limited.sample(None, moving=False)
     assert limited.problems == ["The network cannot be looked at: Too many open files."]
 
 
@@ -156,7 +156,7 @@ async def test_a_blackout_is_told_with_its_rule(pc: Pc) -> None:
     engine = Engine()
     limited = limiter(engine, profile=lambda: profile)
     await limited._look_around(1.0)
-    await limited.look(None, moving=False)
+    await limited.sample(None, moving=False)
     assert engine.limits[-1][2] is False
     assert not limited.may_fetch
     assert not limited.profile_lets_fetch

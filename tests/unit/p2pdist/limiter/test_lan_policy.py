@@ -220,55 +220,55 @@ class TestFitness:
         fitness = Fitness(FitLimits())
         now, refused_after = 0, None
         for now in range(60):
-            if fitness.take(1.0, None, float(now)) is LanReason.REFUSED_CPU:
+            if fitness.observe(1.0, None, float(now)) is LanReason.REFUSED_CPU:
                 refused_after = now
                 break
         assert refused_after is not None
         assert CPU_SECONDS < refused_after < 2.5 * CPU_SECONDS
         share = 0.8 * CPU_RESUME_SHARE
         for later in range(now, now + 60):
-            fitness.take(0.75, None, float(later))
-        assert fitness.take(0.75, None, now + 60.0) is LanReason.REFUSED_CPU  # below the limit, but not clearly
+            fitness.observe(0.75, None, float(later))
+        assert fitness.observe(0.75, None, now + 60.0) is LanReason.REFUSED_CPU  # below the limit, but not clearly
         for later in range(now + 60, now + 120):
-            fitness.take(share - 0.1, None, float(later))
-        assert fitness.take(share - 0.1, None, now + 121.0) is None
+            fitness.observe(share - 0.1, None, float(later))
+        assert fitness.observe(share - 0.1, None, now + 121.0) is None
 
     @pytest.mark.parametrize(("cpu", "refused"), [(0.80, False), (0.81, True)])
     def test_the_limit_of_the_processor(self, cpu: float, refused: bool) -> None:
         fitness = Fitness(FitLimits())
-        reasons = [fitness.take(cpu, None, n * 5.0) for n in range(100)]
+        reasons = [fitness.observe(cpu, None, n * 5.0) for n in range(100)]
         assert (reasons[-1] is LanReason.REFUSED_CPU) is refused
 
     def test_starting_a_program_is_no_load(self) -> None:
         fitness = Fitness(FitLimits())
-        assert all(fitness.take(1.0 if n % 5 == 0 else 0.1, None, float(n)) is None for n in range(100))
+        assert all(fitness.observe(1.0 if n % 5 == 0 else 0.1, None, float(n)) is None for n in range(100))
 
     @pytest.mark.parametrize(
         ("percent", "on_mains", "refused"),
         [(20.0, False, False), (19.9, False, True), (5.0, True, False), (5.0, None, True)],
     )
     def test_the_limit_of_the_battery(self, percent: float, on_mains: bool | None, refused: bool) -> None:
-        reason = Fitness(FitLimits()).take(0.0, Battery(percent, on_mains), 0.0)
+        reason = Fitness(FitLimits()).observe(0.0, Battery(percent, on_mains), 0.0)
         assert (reason is LanReason.REFUSED_BATTERY) is refused
 
     def test_a_battery_serves_again_clearly_above(self) -> None:
         fitness = Fitness(FitLimits())
-        assert fitness.take(0.0, Battery(19.0, on_mains=False), 0.0)
-        assert fitness.take(0.0, Battery(19.9 + BATTERY_RESUME_PERCENT, on_mains=False), 1.0)
-        assert fitness.take(0.0, Battery(20.0 + BATTERY_RESUME_PERCENT, on_mains=False), 2.0) is None
-        assert fitness.take(0.0, Battery(20.0, on_mains=False), 3.0) is None
+        assert fitness.observe(0.0, Battery(19.0, on_mains=False), 0.0)
+        assert fitness.observe(0.0, Battery(19.9 + BATTERY_RESUME_PERCENT, on_mains=False), 1.0)
+        assert fitness.observe(0.0, Battery(20.0 + BATTERY_RESUME_PERCENT, on_mains=False), 2.0) is None
+        assert fitness.observe(0.0, Battery(20.0, on_mains=False), 3.0) is None
 
     def test_the_admin_may_say_that_nothing_refuses(self) -> None:
         fitness = Fitness(FitLimits(cpu_percent=100, battery_percent=0))
-        assert all(fitness.take(1.0, Battery(0.0, on_mains=False), float(n)) is None for n in range(100))
+        assert all(fitness.observe(1.0, Battery(0.0, on_mains=False), float(n)) is None for n in range(100))
 
     def test_who_refuses_takes_no_leases_but_not_for_ever(self) -> None:
         fitness = Fitness(FitLimits())
         assert fitness.may_fetch(0.0)
-        fitness.take(0.0, Battery(1.0, on_mains=False), 10.0)
+        fitness.observe(0.0, Battery(1.0, on_mains=False), 10.0)
         assert not fitness.may_fetch(10.0 + FETCH_ANYWAY_SECONDS - 1)
         assert fitness.may_fetch(10.0 + FETCH_ANYWAY_SECONDS)
-        fitness.take(0.0, None, 20.0)
+        fitness.observe(0.0, None, 20.0)
         assert fitness.may_fetch(20.0)
 
     def test_a_refusal_keeps_the_downloads(self) -> None:

@@ -14,7 +14,7 @@ if sys.platform != "linux":
 
 def test_connections_within_this_pc_are_no_business() -> None:
     probe = link_probe.LinkProbe()
-    probe.look_around()
+    probe.refresh_addresses()
     sockets = probe.counters(("lo",)).sockets
     assert sockets is not None
     assert probe._stays_here(b"\x7f\x00\x01\x05")
@@ -26,7 +26,7 @@ def test_the_lan_is_what_an_own_network_holds(monkeypatch: pytest.MonkeyPatch) -
     own = [("10.1.2.3", 24), ("127.0.0.1", 8), ("2001:db8::5", 64)]
     monkeypatch.setattr(system, "own_networks", lambda: own)
     probe = link_probe.LinkProbe()
-    probe.look_around()
+    probe.refresh_addresses()
     assert probe._is_on_link(bytes([10, 1, 2, 200]))
     assert not probe._is_on_link(bytes([10, 1, 3, 200]))
     assert probe._is_on_link(bytes.fromhex("20010db8000000000000000000000099"))

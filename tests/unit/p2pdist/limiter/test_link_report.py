@@ -47,7 +47,7 @@ def look(*raws: RawCounters) -> LinkLook:
     meter = LinkMeter()
     found = None
     for one in raws:
-        found = meter.take(one)
+        found = meter.observe(one)
     assert found is not None
     return found
 
@@ -62,7 +62,7 @@ def test_the_report_has_exactly_these_fields() -> None:
 
 
 def test_the_first_look_reports_nothing() -> None:
-    assert LinkMeter().take(raw(1.0)) is None
+    assert LinkMeter().observe(raw(1.0)) is None
 
 
 class TestBusinessBytes:
@@ -116,8 +116,8 @@ class TestBusinessBytes:
         ours = replace(BASE, ours=True)
         late = replace(ours, received_bytes=100_000)
         meter = LinkMeter()
-        meter.take(raw(1.0, 0, 0, ours))
-        first, second = meter.take(raw(1.1, 40_000, 0, late)), meter.take(raw(1.2, 100_000, 0, late))
+        meter.observe(raw(1.0, 0, 0, ours))
+        first, second = meter.observe(raw(1.1, 40_000, 0, late)), meter.observe(raw(1.2, 100_000, 0, late))
         assert first is not None
         assert second is not None
         assert (first.business_received_bytes, second.business_received_bytes) == (0, 0)
@@ -125,10 +125,10 @@ class TestBusinessBytes:
     def test_what_is_owed_is_never_more_than_one_looks_worth(self) -> None:
         ours = replace(BASE, ours=True)
         meter = LinkMeter()
-        meter.take(raw(1.0, 0, 0, ours))
+        meter.observe(raw(1.0, 0, 0, ours))
         for n in range(1, 50):  # a second card that is not counted carries ours
-            meter.take(raw(1.0 + n, 0, 0, replace(ours, received_bytes=n * 1_000)))
-        found = meter.take(raw(51.0, 100_000, 0, replace(ours, received_bytes=49_000)))
+            meter.observe(raw(1.0 + n, 0, 0, replace(ours, received_bytes=n * 1_000)))
+        found = meter.observe(raw(51.0, 100_000, 0, replace(ours, received_bytes=49_000)))
         assert found is not None
         assert found.business_received_bytes == 99_000
 
@@ -152,9 +152,9 @@ class TestCountersThatLie:
         dock = {"eth0": NicCounters(1_000, 0), "dock": NicCounters(1 << 36, 0)}
         more = {"eth0": NicCounters(1_500, 0), "dock": NicCounters((1 << 36) + 70, 0)}
         meter = LinkMeter()
-        meter.take(raw(1.0))
-        first = meter.take(RawCounters(2.0, dock, ()))
-        second = meter.take(RawCounters(3.0, more, ()))
+        meter.observe(raw(1.0))
+        first = meter.observe(RawCounters(2.0, dock, ()))
+        second = meter.observe(RawCounters(3.0, more, ()))
         assert first is not None
         assert second is not None
         assert (first.business_received_bytes, second.business_received_bytes) == (1_000, 570)
@@ -172,9 +172,9 @@ class TestCountersThatLie:
     @pytest.mark.parametrize("at", [0.5, 1.0, 1.0 + LONGEST_INTERVAL_SECONDS + 0.001])
     def test_a_clock_step_or_a_sleep_reports_nothing_and_starts_anew(self, at: float) -> None:
         meter = LinkMeter()
-        meter.take(raw(1.0, 0))
-        assert meter.take(raw(at, 5_000_000)) is None
-        found = meter.take(raw(at + 1.0, 5_000_100))
+        meter.observe(raw(1.0, 0))
+        assert meter.observe(raw(at, 5_000_000)) is None
+        found = meter.observe(raw(at + 1.0, 5_000_100))
         assert found is not None
         assert found.business_received_bytes == 100
 
@@ -213,7 +213,7 @@ class TestCountersThatLie:
         meter, at = LinkMeter(), 100.0
         for step, nic_in, nic_out, sockets in looks:
             at += step
-            found = meter.take(raw(at, nic_in, nic_out, *sockets))
+            found = meter.observe(raw(at, nic_in, nic_out, *sockets))
             if found is None:
                 continue
             report = found.report
@@ -232,10 +232,10 @@ class TestFlows:
     def test_a_new_connection_counts_from_0_and_an_old_one_from_where_it_was(self) -> None:
         old = replace(BASE, flow_id=7, received_bytes=1 << 30)
         meter = LinkMeter()
-        meter.take(raw(1.0, 0, 0, old))
+        meter.observe(raw(1.0, 0, 0, old))
         new = replace(BASE, flow_id=8, received_bytes=5_000)
-        first = meter.take(raw(1.1, 0, 0, replace(old, received_bytes=old.received_bytes + 100), new))
-        second = meter.take(raw(1.2, 0, 0, replace(old, received_bytes=old.received_bytes + 300), new))
+        first = meter.observe(raw(1.1, 0, 0, replace(old, received_bytes=old.received_bytes + 100), new))
+        second = meter.observe(raw(1.2, 0, 0, replace(old, received_bytes=old.received_bytes + 300), new))
         assert first is not None
         assert second is not None
         assert first.report.flows == ((8, 5_000), (7, 100))
@@ -285,7 +285,7 @@ class TestHarm:
 class TestGatherer:
     def test_reports_come_as_often_as_they_are_wanted_and_lose_no_byte(self) -> None:
         gatherer = ReportGatherer()
-        sent = [gatherer.take(BusinessUsage(0.1, 10 + n, ((1, n),), n / 100), 0.3) for n in range(9)]
+        sent = [gatherer.gather(BusinessUsage(0.1, 10 + n, ((1, n),), n / 100), 0.3) for n in range(9)]
         assert [report is not None for report in sent] == [False, False, True] * 3
         last = sent[-1]
         assert last is not None
@@ -295,25 +295,25 @@ class TestGatherer:
     def test_each_is_sent_where_looks_are_rarer_than_wanted(self) -> None:
         gatherer = ReportGatherer()
         report = BusinessUsage(0.1, 5, (), None)
-        assert gatherer.take(report, 0.05) == report
+        assert gatherer.gather(report, 0.05) == report
 
     def test_a_transfer_is_told_at_each_look_however_seldom_the_rest_is_wanted(self) -> None:
         gatherer = ReportGatherer()
         sizes = [0, 2_000, 4_000, 30_000, 60_000, 60_100]
-        sent = [gatherer.take(BusinessUsage(0.1, 5, ((1, size),), None), 1.0) for size in sizes]
+        sent = [gatherer.gather(BusinessUsage(0.1, 5, ((1, size),), None), 1.0) for size in sizes]
         assert [report is not None for report in sent] == [False, False, False, True, True, False]
         assert sent[3] is not None
         assert sent[3].interval_seconds == pytest.approx(0.4)
 
     def test_what_was_before_a_time_without_looks_is_not_joined(self) -> None:
         gatherer = ReportGatherer()
-        assert gatherer.take(BusinessUsage(0.1, 5_000, (), 0.5), 0.5) is None
+        assert gatherer.gather(BusinessUsage(0.1, 5_000, (), 0.5), 0.5) is None
         late = BusinessUsage(5.0, 7, (), None)
-        assert gatherer.take(late, 0.5) == late
+        assert gatherer.gather(late, 0.5) == late
 
     def test_what_nobody_wanted_is_not_told_later(self) -> None:
         gatherer = ReportGatherer()
         old, new = BusinessUsage(0.1, 5_000, (), 0.5), BusinessUsage(0.2, 7, (), None)
-        assert gatherer.take(old, 0.2) is None
-        assert gatherer.take(old, None) is None
-        assert gatherer.take(new, 0.2) == new
+        assert gatherer.gather(old, 0.2) is None
+        assert gatherer.gather(old, None) is None
+        assert gatherer.gather(new, 0.2) == new

@@ -54,7 +54,7 @@ class PC:
     async def look(self) -> list[tuple[str, bool, bool | None, str]]:
         """Return what is told by one look."""
         self.told.clear()
-        await self.diagnoser.look(self.send)
+        await self.diagnoser.scan(self.send)
         return [(one.label, one.applies, one.needed, one.reason) for told in self.told for one in told.answers]
 
 

@@ -65,11 +65,11 @@ def pc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pc:
 
 async def test_packages_are_read_again_only_after_they_changed(pc: Pc) -> None:
     facts = pc.facts()
-    assert await facts.look()
-    assert not await facts.look(), "free space alone is no news"
+    assert await facts.refresh()
+    assert not await facts.refresh(), "free space alone is no news"
     assert pc.reads == [""]
     pc.install("3.0.17")
-    assert await facts.look()
+    assert await facts.refresh()
     assert pc.reads == ["", ""]
     assert str(facts.facts.packages["openssl"]) == "3.0.17"
 
@@ -77,7 +77,7 @@ async def test_packages_are_read_again_only_after_they_changed(pc: Pc) -> None:
 async def test_a_patch_is_chosen_by_the_site_and_the_tags_of_now(pc: Pc) -> None:
     facts = pc.facts()
     pc.site = ""
-    await facts.look()
+    await facts.refresh()
     assert facts.chooser()(MANIFEST).reason == "not applicable: site (empty) ≠ oslo"
     pc.site = "oslo"
     chosen = facts.chooser()
@@ -91,7 +91,7 @@ async def test_what_changed_is_heard_of_within_minutes_and_at_once_when_asked(
     pc: Pc, mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     facts = pc.facts()
-    await facts.look()
+    await facts.refresh()
     nursery.start_soon(facts.run)
     await wait_all_tasks_blocked()
     pc.install("3.0.17")
@@ -101,7 +101,7 @@ async def test_what_changed_is_heard_of_within_minutes_and_at_once_when_asked(
     mock_clock.jump(1)
     await pc.heard.wait()
     pc.heard = trio.Event()
-    facts.look_soon()
+    facts.refresh_soon()
     await pc.heard.wait()
     assert trio.current_time() == REFRESH_SECONDS, "asked for: at once, also when nothing differs"
 
@@ -119,14 +119,14 @@ async def test_rpm_is_asked_once_per_change_and_again_after_a_failure(pc: Pc) ->
         return f"bash\t5.{len(asked)}-1\tx86_64\n"
 
     facts = pc.facts(list_rpm)
-    await facts.look()
+    await facts.refresh()
     assert "bash" not in facts.facts.packages
-    await facts.look()
-    await facts.look()
+    await facts.refresh()
+    await facts.refresh()
     assert asked == [inventory_linux.rpm_query(pc.root)] * 2
     assert str(facts.facts.packages["bash"]) == "5.2-1"
     database.write_bytes(b"12")
-    await facts.look()
+    await facts.refresh()
     assert str(facts.facts.packages["bash"]) == "5.3-1"
 
 
@@ -144,7 +144,7 @@ async def test_packages_that_rpm_cannot_list_now_are_those_of_before(pc: Pc) -> 
     facts = pc.facts(list_rpm)
     for content, version in ((b"1", "5.1-1"), (b"12", "5.1-1"), (b"12", "5.2-1")):
         database.write_bytes(content)
-        await facts.look()
+        await facts.refresh()
         assert str(facts.facts.packages["bash"]) == version
 
 
@@ -169,13 +169,13 @@ async def test_kind_of_network(
 
     monkeypatch.setattr(network_look, "network_state", network_state)
     facts = pc.facts(medium=medium)
-    await facts.look()
+    await facts.refresh()
     assert facts.facts.values["network"] == network
 
 
 async def test_where_nobody_can_tell_packages_are_read_each_time(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "packages_stamp", lambda _root: None)
     facts = pc.facts()
-    await facts.look()
-    await facts.look()
+    await facts.refresh()
+    await facts.refresh()
     assert pc.reads == ["", ""]

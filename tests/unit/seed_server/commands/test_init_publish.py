@@ -207,9 +207,9 @@ def test_a_token_names_server_pin_and_a_secret_that_the_database_accepts(shell: 
     facts = json.loads(shell("token", "--uses", 2, "--ttl", "30m", "--json"))
     secret = decode_token(facts["token"]).secret
     with Database.open(shell.home.database) as database:
-        assert database.take_token(token.secret, facts["expires_at"] - 1) == "accepted"
-        assert database.take_token(token.secret, facts["expires_at"] - 1) == "used"
-        assert [database.take_token(secret, facts["expires_at"] + n) for n in (-2, -1, 0)] == [
+        assert database.spend_token(token.secret, facts["expires_at"] - 1) == "accepted"
+        assert database.spend_token(token.secret, facts["expires_at"] - 1) == "used"
+        assert [database.spend_token(secret, facts["expires_at"] + n) for n in (-2, -1, 0)] == [
             "accepted", "accepted", "expired",
         ]  # fmt: skip
 

@@ -25,7 +25,7 @@ def report(
 
 
 def take(reports: BusinessReports, now: float) -> business_reports.BusinessView:
-    return reports.take(now, rtt_seconds=0.04, capacity=LINE)
+    return reports.sample(now, rtt_seconds=0.04, capacity=LINE)
 
 
 def test_nobody_sees_anything_until_somebody_reports() -> None:

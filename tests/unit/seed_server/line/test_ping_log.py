@@ -10,8 +10,8 @@ def test_newest_round_trip_is_taken_once() -> None:
     first, second = log.sent(1.0), log.sent(1.05)
     assert log.echoed(first, 1.04)
     assert log.echoed(second, 1.10)
-    assert log.take() == pytest.approx(0.05)
-    assert log.take() is None
+    assert log.newest_round_trip() == pytest.approx(0.05)
+    assert log.newest_round_trip() is None
     assert log.echoes == 2
 
 
@@ -19,10 +19,10 @@ def test_second_and_late_echoes_say_nothing_and_unsent_ones_are_refused() -> Non
     log = PingLog()
     numbers = [log.sent(float(at)) for at in range(MAX_OUTSTANDING + 2)]
     assert log.echoed(numbers[-1], 200.0)
-    log.take()
+    log.newest_round_trip()
     for number in numbers:
         assert log.echoed(number, 200.0)
-    assert log.take() is None
+    assert log.newest_round_trip() is None
     assert not log.echoed(numbers[-1] + 1, 200.0)
     assert not log.echoed(NUMBERS - 1, 200.0)
     assert not PingLog().echoed(0, 0.0)
@@ -47,4 +47,4 @@ def test_numbers_begin_again() -> None:
 def test_clock_that_goes_back() -> None:
     log = PingLog()
     assert log.echoed(log.sent(5.0), 4.0)
-    assert log.take() == 0.0
+    assert log.newest_round_trip() == 0.0

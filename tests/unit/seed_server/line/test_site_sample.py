@@ -29,7 +29,7 @@ def view(acked: int, *, endpoint: str = "a", metered: bool = False, written: int
 
 
 def samples(sampler: SiteSampler, rows: Rows) -> list[Sample]:
-    return [sampler.take(links, pings, NO_BUSINESS, at * STEP) for at, (links, pings) in enumerate(rows)]
+    return [sampler.sample(links, pings, NO_BUSINESS, at * STEP) for at, (links, pings) in enumerate(rows)]
 
 
 def test_bytes_on_the_line_of_all_sockets_since_the_last_look() -> None:
@@ -55,10 +55,10 @@ def test_retransmits_that_the_receiver_had_no_need_of_are_no_losses() -> None:
 
 def test_socket_that_ends_is_counted_while_it_is_looked_at_and_a_new_one_from_its_start() -> None:
     sampler = SiteSampler()
-    sampler.take({"x": view(0)}, {}, NO_BUSINESS, 0.0)
+    sampler.sample({"x": view(0)}, {}, NO_BUSINESS, 0.0)
     sampler.started("y", view(7_000, endpoint="b"))
     links = {"x": replace(view(10_000), sending=False), "y": view(9_000, endpoint="b")}
-    sample = sampler.take(links, {}, NO_BUSINESS, STEP)
+    sample = sampler.sample(links, {}, NO_BUSINESS, STEP)
     assert sample.delivered_bytes == pytest.approx(12_000 * LINE_PER_PAYLOAD, abs=1)
     assert sample.window_rate == pytest.approx(40 * 1_448 / 0.04 * LINE_PER_PAYLOAD, abs=2), "of what sends alone"
 
@@ -158,7 +158,7 @@ class TestLimited:
                 sampler.started("y", view(0, endpoint="b"))
             if at >= 60:
                 links["y"] = view(50_000 * max(0, at - 62), endpoint="b")
-            sampler.take(links, {"a": 0.04}, NO_BUSINESS, at * STEP)
+            sampler.sample(links, {"a": 0.04}, NO_BUSINESS, at * STEP)
             assert not any(rate.limited for rate in sampler.link_rates.values()), at
 
     def test_link_that_gets_less_through_than_another_is_held_up_by_its_pc(self) -> None:
@@ -181,24 +181,24 @@ class TestLimited:
         sampler.line_carries = NEAR_LEAST_RATE
         for at in range(4):
             links = {key: view(50_000 * at, endpoint=key, rtt_seconds=0.02, least_rtt_seconds=0.001) for key in "xy"}
-            sampler.take(links, {"x": 0.001, "y": 0.001}, NO_BUSINESS, at * STEP)
+            sampler.sample(links, {"x": 0.001, "y": 0.001}, NO_BUSINESS, at * STEP)
         links = {
             key: view(200_000, endpoint=key, retransmits=9, rtt_seconds=0.06, least_rtt_seconds=0.001) for key in "xy"
         }
-        sample = sampler.take(links, {"x": 0.041, "y": 0.031}, NO_BUSINESS, 4 * STEP)
+        sample = sampler.sample(links, {"x": 0.041, "y": 0.031}, NO_BUSINESS, 4 * STEP)
         assert (sample.data_rtt_seconds, sample.retransmits, sampler.retransmits) == (None, 0, 0)
-        sampler.take(links, {"x": 0.041, "y": 0.031}, NO_BUSINESS, 5 * STEP)
+        sampler.sample(links, {"x": 0.041, "y": 0.031}, NO_BUSINESS, 5 * STEP)
         assert sampler.retransmits == 18
         assert sample.rtt_seconds == pytest.approx(0.031 - CARD_SECONDS)
 
     def test_our_own_lateness_is_no_queue_and_limits_all(self) -> None:
         sampler = SiteSampler()
         for at in range(4):
-            sampler.take({"x": view(50_000 * at)}, {"a": 0.04}, NO_BUSINESS, at * STEP)
-        late = sampler.take({"x": view(250_000)}, {"a": 0.09}, NO_BUSINESS, 0.25, late_seconds=0.05)
+            sampler.sample({"x": view(50_000 * at)}, {"a": 0.04}, NO_BUSINESS, at * STEP)
+        late = sampler.sample({"x": view(250_000)}, {"a": 0.09}, NO_BUSINESS, 0.25, late_seconds=0.05)
         assert late.rtt_seconds == pytest.approx(0.04)
         assert late.application_limited is True
-        punctual = sampler.take({"x": view(300_000)}, {"a": 0.09}, NO_BUSINESS, 0.3, late_seconds=0.001)
+        punctual = sampler.sample({"x": view(300_000)}, {"a": 0.09}, NO_BUSINESS, 0.3, late_seconds=0.001)
         assert punctual.application_limited is False
         assert punctual.rtt_seconds is not None
         assert punctual.rtt_seconds > 0.04

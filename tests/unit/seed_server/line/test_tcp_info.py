@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seed_server.line.tcp_info import look_at, parse_tcp_info
+from seed_server.line.tcp_info import parse_tcp_info, read_tcp_info
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO has this form on Linux")
 RECORDED = [
@@ -65,7 +65,7 @@ def test_a_real_socket(pair: tuple[socket.socket, socket.socket]) -> None:
     read = 0
     while read < len(data):
         read += len(receiver.recv(65_536))
-    look = look_at(sender)
+    look = read_tcp_info(sender)
     assert look is not None
     assert 0 < look.acked_bytes <= len(data) + 1  # the first acknowledgement counts the SYN
     assert 0 < look.rtt_seconds < 1
@@ -83,16 +83,16 @@ def test_unsent_bytes_are_seen_behind_a_receiver_that_does_not_read(pair: tuple[
     with contextlib.suppress(BlockingIOError):
         while True:
             sender.send(bytes(65_536))
-    look = look_at(sender)
+    look = read_tcp_info(sender)
     assert look is not None
     assert look.unsent_bytes > 0
 
 
 def test_nothing_elsewhere(pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seed_server.line.tcp_info.sys.platform", "win32")
-    assert look_at(pair[0]) is None
+    assert read_tcp_info(pair[0]) is None
 
 
 def test_nothing_of_a_closed_socket(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[0].close()
-    assert look_at(pair[0]) is None
+    assert read_tcp_info(pair[0]) is None

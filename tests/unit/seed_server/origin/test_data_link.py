@@ -118,7 +118,7 @@ async def test_kernel_that_cannot_pace_is_said_once_and_metered(
     link: DataLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_link, "pace", lambda *_: PacingResult(taken=False, reason="not here"))
-    monkeypatch.setattr(data_link, "look_at", lambda _: None)
+    monkeypatch.setattr(data_link, "read_tcp_info", lambda _: None)
     result = link.set_rate(BytesPerSecond(20_000_000))
     assert result is not None
     assert result.reason == "not here"

@@ -81,7 +81,7 @@ class Branch:
             assert session.pings.echoed(number, trio.current_time())
 
         while True:
-            message = await session.outbox.take()
+            message = await session.outbox.next_message()
             if message is None:
                 number = session.pings.sent(trio.current_time())
                 if answers:

@@ -69,15 +69,15 @@ def report(**changes: object) -> PatchReport:
 class TestTokens:
     def test_has_as_many_uses_as_it_was_made_for(self, database: Database) -> None:
         database.add_token(SECRET, 2, expires_at=100.0, now=0.0)
-        assert [database.take_token(SECRET, 1.0) for _ in range(3)] == ["accepted", "accepted", "used"]
+        assert [database.spend_token(SECRET, 1.0) for _ in range(3)] == ["accepted", "accepted", "used"]
 
     def test_expires_at_its_time(self, database: Database) -> None:
         database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
-        assert database.take_token(SECRET, 100.0) == "expired"
-        assert database.take_token(SECRET, 99.9) == "accepted"
+        assert database.spend_token(SECRET, 100.0) == "expired"
+        assert database.spend_token(SECRET, 99.9) == "accepted"
 
     def test_of_another_server_is_unknown(self, database: Database) -> None:
-        assert database.take_token(SECRET, 0.0) == "unknown"
+        assert database.spend_token(SECRET, 0.0) == "unknown"
 
     def test_secret_is_not_in_the_file(self, database: Database, path: Path) -> None:
         database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
@@ -88,7 +88,7 @@ class TestTokens:
         database.add_token(SECRET, 5, expires_at=100.0, now=0.0)
         with Database.open(path) as other, concurrent.futures.ThreadPoolExecutor(4) as pool:
             takers = [database, other] * 8
-            verdicts = list(pool.map(lambda taker: taker.take_token(SECRET, 1.0), takers))
+            verdicts = list(pool.map(lambda taker: taker.spend_token(SECRET, 1.0), takers))
         assert verdicts.count("accepted") == 5
         assert verdicts.count("used") == 11
 

@@ -16,19 +16,19 @@ def state() -> TorrentState:
 
 
 def test_complete_is_said_once_when_all_is_written(state: TorrentState) -> None:
-    state.take_activity("complete")
+    state.observe_activity("complete")
     assert state.snapshot().phase == "downloading"
-    assert state.take_flushed() == [TorrentCompleted(state.torrent_hash)]
+    assert state.observe_flushed() == [TorrentCompleted(state.torrent_hash)]
     assert state.snapshot().phase == "complete"
-    assert state.take_flushed() == []
+    assert state.observe_flushed() == []
 
 
 def test_pieces_that_are_proven_and_cannot_be_written_complete_nothing(state: TorrentState) -> None:
-    state.take_activity("complete")
-    state.take_error("The disk is full")
-    assert state.take_flushed() == []
+    state.observe_activity("complete")
+    state.observe_error("The disk is full")
+    assert state.observe_flushed() == []
     assert state.snapshot().phase == "error"
     state.error = ""
     state.begin_check()
-    state.take_activity("complete")
-    assert state.take_flushed() == [TorrentCompleted(state.torrent_hash)]
+    state.observe_activity("complete")
+    assert state.observe_flushed() == [TorrentCompleted(state.torrent_hash)]
