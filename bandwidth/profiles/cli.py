@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import click
 
 from bandwidth.console import ExitCode, InputError, print_json, progress, terminal
+from bandwidth.core.civil_time import instants_of, is_skipped
 from bandwidth.picture_files import picture_option, write_picture
 from bandwidth.pictures import week_svg
 from bandwidth.profiles import views
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
-from bandwidth.profiles.schedule import instants_of, is_skipped
 from bandwidth.profiles.shipped import NAMES, shipped_text
 from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate, rate_label
 from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from bandwidth.core.civil_time import moment
 from bandwidth.profiles.model import (
     Boost,
     Deadline,
@@ -25,7 +26,7 @@ from bandwidth.profiles.model import (
     When,
 )
 from bandwidth.profiles.precedence import LIFTED_BY, RANK, Lifting, Measure, RuleKind
-from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR, Coverage, coverage, moment
+from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR, Coverage, coverage
 from bandwidth.units import BytesPerSecond
 
 STOPPED = BytesPerSecond(0)
