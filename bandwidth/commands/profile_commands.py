@@ -12,12 +12,12 @@ import click
 from bandwidth.commands import profile_views
 from bandwidth.commands.console import ExitCode, InputError, print_json, progress, terminal
 from bandwidth.commands.picture_file import picture_option, write_picture
+from bandwidth.core.civil_time import instants_of, is_skipped
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.week import week_svg
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
-from bandwidth.profiles.schedule import instants_of, is_skipped
 from bandwidth.profiles.shipped import NAMES, shipped_text
 from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate, rate_label
 from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of

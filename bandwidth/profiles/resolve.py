@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from bandwidth.core.civil_time import moment
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import (
     Boost,
@@ -26,7 +27,7 @@ from bandwidth.profiles.model import (
     Sensitivity,
 )
 from bandwidth.profiles.precedence import LIFTED_BY, RANK, Lifting, Measure, RuleKind
-from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR, Coverage, coverage, moment
+from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR, Coverage, coverage
 
 STOPPED = BytesPerSecond(0)
 PACE_NUMERATOR, PACE_DENOMINATOR = 6, 5  # 1.2 × need: a sixth of the time may be lost to cuts, and it still arrives

@@ -6,11 +6,11 @@ from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from bandwidth.core.civil_time import instants_of, is_skipped
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
 from bandwidth.profiles.precedence import Measure
 from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
-from bandwidth.profiles.schedule import instants_of, is_skipped
 
 STEP_MINUTES = 5  # finer ends of windows are not visible in a picture of a week
 DAYS_PER_WEEK = 7

@@ -1,7 +1,7 @@
 """The shipping controller under a throttle profile, at a time of the site's clock that goes on during the run."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
@@ -18,7 +18,7 @@ class UnderPolicy:
     """A `Law`: asks the profile anew each second, with what business has left of the line in the second before."""
 
     def __init__(self, scenario: Scenario, profile: Profile, site: str | None, at: datetime) -> None:
-        self._profile, self._site, self._at = profile.for_site(site), site, at
+        self._profile, self._site, self._at = profile.for_site(site), site, at.astimezone(UTC)
         self._line = BytesPerSecond(int(scenario.line_rate))
         self.limits: list[EffectiveLimit] = []
         """What the profile allowed, second by second."""

@@ -3,13 +3,17 @@
 In this order: a blackout forbids everything; an emergency waits for nothing else; after deadline and grace a patch
 is installed at any hour; before, the user may defer it and it waits for a window. Staging (fetching and proving) is
 not asked here: it happens ahead of all of this.
+
+Arguments may be in any zone; what is returned is in UTC, because within one zone Python compares and adds what the
+clock on the wall shows.
 """
 
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
+from bandwidth.core.civil_time import Span, moment, stretch_of
 from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.manifest.windows import MaintenanceWindow, parse_window
 
@@ -51,11 +55,14 @@ class Schedule:
     @property
     def forced_at(self) -> datetime | None:
         """From when on neither windows nor the user count."""
-        return None if self.deadline is None else self.deadline + self.grace
+        return None if self.deadline is None else self.deadline.astimezone(UTC) + self.grace
 
 
 def schedule_of(rules: ScheduleRules, zone: tzinfo) -> Schedule:
-    """Return what a manifest asks for, on a PC in ``zone``. ``rules`` have passed `check_schedule`."""
+    """Return what a manifest asks for, on a PC in ``zone``. ``rules`` have passed `check_schedule`.
+
+    Release and deadline permit, so in civil time each is the later of two readings; a skipped one is the change.
+    """
     return Schedule(
         windows=tuple(parse_window(text) for text in rules.windows),
         not_before=_moment(rules.not_before, zone),
@@ -68,10 +75,7 @@ def schedule_of(rules: ScheduleRules, zone: tzinfo) -> Schedule:
 
 
 def _moment(text: str | None, zone: tzinfo) -> datetime | None:
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    return None if text is None else moment(datetime.fromisoformat(text), zone, latest=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,9 @@ def decide(
     schedule: Schedule, deferrals: Deferrals, now: datetime, zone: tzinfo, *, blackout_until: datetime | None = None
 ) -> Decision:
     """Return whether to install at ``now`` (aware). ``blackout_until``: nothing may happen until then."""
+    now = now.astimezone(UTC)
     if blackout_until is not None and now < blackout_until:
-        return Decision(When.BLACKOUT, blackout_until)
+        return _wait(When.BLACKOUT, blackout_until, None)
     if schedule.emergency:
         return Decision(When.EMERGENCY)
     forced_at = schedule.forced_at
@@ -119,19 +124,26 @@ def decide(
 
 
 def _wait(when: When, until: datetime, forced_at: datetime | None) -> Decision:
-    return Decision(when, until if forced_at is None else min(until, forced_at))
+    return Decision(when, (until if forced_at is None else min(until, forced_at)).astimezone(UTC))
 
 
 def next_opening(windows: Sequence[MaintenanceWindow], now: datetime, zone: tzinfo) -> datetime:
     """Return ``now`` while one of ``windows`` (not empty) is open, else when the next one opens."""
-    today = now.astimezone(zone).date()
-    found: list[datetime] = []
-    for offset in range(-1, LOOK_AHEAD_DAYS):
-        for window in windows:
-            times = window.opens(today + timedelta(days=offset), zone)
-            if times is not None and now < times[1]:
-                found.append(max(now, times[0]))
-    return min(found)
+    now, today = now.astimezone(UTC), now.astimezone(zone).date()
+    days = [today + timedelta(days=offset) for offset in range(-1, LOOK_AHEAD_DAYS)]
+    spans = [opening(window, day, zone) for window in windows for day in days if day.weekday() in window.days]
+    return min(max(now, span.start) for span in spans if now < span.end)
+
+
+def opening(window: MaintenanceWindow, day: date, zone: tzinfo) -> Span:
+    """Return from when to when ``window`` is open that begins on ``day``, one of its days; it is never empty.
+
+    It permits, so beside an hour that comes twice it is the shorter reading. One of which the clock leaves nothing,
+    or of which both readings leave nothing, is open for its own length all the same: from the change, or from the
+    second time that the clock shows its start.
+    """
+    span = stretch_of(day, window.start_minute, window.minutes, zone).shortest
+    return span if span.start < span.end else Span(span.start, span.start + timedelta(minutes=window.minutes))
 
 
 class DeferralRefusedError(ValueError):
@@ -140,6 +152,7 @@ class DeferralRefusedError(ValueError):
 
 def defer(schedule: Schedule, deferrals: Deferrals, now: datetime, wanted: timedelta) -> Deferrals:
     """Return the deferrals after one more, of at most what the schedule allows. Raises `DeferralRefusedError`."""
+    now = now.astimezone(UTC)
     if schedule.emergency:
         raise DeferralRefusedError("An emergency cannot be deferred.")
     if deferrals.count >= schedule.deferrals:
@@ -151,4 +164,5 @@ def defer(schedule: Schedule, deferrals: Deferrals, now: datetime, wanted: timed
     if schedule.deadline is not None and now >= schedule.deadline:
         raise DeferralRefusedError("Its deadline is over.")
     until = now + min(max(wanted, timedelta(0)), schedule.longest_deferral)
-    return Deferrals(deferrals.count + 1, until if schedule.deadline is None else min(until, schedule.deadline))
+    end = until if schedule.deadline is None else min(until, schedule.deadline).astimezone(UTC)
+    return Deferrals(deferrals.count + 1, end)

@@ -1,6 +1,6 @@
 """What a throttle profile says of this PC's traffic, and until when it allows nothing. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bandwidth.profiles.model import LanClass, Leg, NetworkKind, Profile
 from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
@@ -33,8 +33,8 @@ def profile_answer(profile: Profile | None, site: str | None, at: datetime, medi
 
 
 def blackout_until(profile: Profile, site: str | None, at: datetime, medium: Medium) -> datetime | None:
-    """Return the minute at which a blackout over ``medium`` that holds at ``at`` ends; None: not within 8 days."""
-    start = at.replace(second=0, microsecond=0)
+    """Return the minute (UTC) at which a blackout over ``medium`` that holds at ``at`` ends; None: not in 8 days."""
+    start = at.astimezone(UTC).replace(second=0, microsecond=0)
     profile = profile.for_site(site)
 
     def free(when: datetime) -> bool:

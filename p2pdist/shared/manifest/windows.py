@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
 
 MINUTES_A_DAY = 24 * 60
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -31,17 +30,6 @@ class MaintenanceWindow:
             raise ValueError("a window opens on days 0 to 6, within a day")
         if not 1 <= self.minutes <= MINUTES_A_DAY:
             raise ValueError("a window is open for 1 minute to 24 hours")
-
-    def opens(self, day: date, zone: tzinfo) -> tuple[datetime, datetime] | None:
-        """Return when it opens on ``day`` and when it closes; None: not on this day of the week.
-
-        An hour that the clock leaves out or repeats shortens or lengthens it, as it does everybody's night.
-        """
-        if day.weekday() not in self.days:
-            return None
-        start = datetime.combine(day, time()) + timedelta(minutes=self.start_minute)
-        end = start + timedelta(minutes=self.minutes)
-        return start.replace(tzinfo=zone), end.replace(tzinfo=zone)
 
 
 def parse_window(text: str) -> MaintenanceWindow:

@@ -99,6 +99,16 @@ def test_simulate_follows_the_site_s_clock_and_line(cap: str) -> None:
     assert json.loads(invoke(*arguments, "--line", "8 Mbit/s").output)["scenario"]["line_mbit"] == 8
 
 
+def test_simulated_seconds_are_seconds_where_the_clock_is_put_back(tmp_path: Path) -> None:
+    profile = tmp_path / "night.toml"
+    profile.write_text('name = "n"\ntime_zone = "Europe/Berlin"\n[[blackout]]\nfrom = "03:00"\nto = "04:00"\n')
+    arguments = ["simulate", str(profile), "--scenario", "idle", "--seconds", "20", "--json", "--at"]
+    before_the_second_time = json.loads(invoke(*arguments, "2026-10-25T02:59:50+02:00").output)
+    assert "policy forbids sending" not in {second["reason"] for second in before_the_second_time["seconds"]}
+    after_it = json.loads(invoke(*arguments, "2026-10-25T02:59:50+01:00").output)
+    assert after_it["seconds"][12]["reason"] == "policy forbids sending"
+
+
 def test_a_percent_of_spare_follows_business(tmp_path: Path) -> None:
     profile = tmp_path / "spare.toml"
     profile.write_text('name = "s"\ntime_zone = "UTC"\n[[limit]]\npercent_of_spare = 50\n')

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bandwidth.profiles.model import EVERY_DAY, CivilTime, Day
-from bandwidth.profiles.schedule import Coverage, coverage, day_kind, instants_of, is_skipped, moment
+from bandwidth.profiles.schedule import Coverage, coverage, day_kind
 
 BERLIN, NEW_YORK, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")
 NEVER, ALWAYS = Coverage(possibly=False, certainly=False), Coverage(possibly=True, certainly=True)
@@ -25,36 +25,6 @@ def clock(hours: int, minutes: int = 0) -> int:
 
 def no_holiday(_: date) -> bool:
     return False
-
-
-@pytest.mark.parametrize(
-    ("zone", "wall", "first", "last"),
-    [
-        # put forward: the only instant is the change itself
-        (BERLIN, "2026-03-29T02:30", "2026-03-29T01:00", "2026-03-29T01:00"),
-        (NEW_YORK, "2026-03-08T02:15", "2026-03-08T07:00", "2026-03-08T07:00"),
-        (LORD_HOWE, "2026-10-04T02:10", "2026-10-03T15:30", "2026-10-03T15:30"),  # by half an hour
-        (ZoneInfo("Pacific/Apia"), "2011-12-30T12:00", "2011-12-30T10:00", "2011-12-30T10:00"),  # by a day
-        # put back: twice
-        (BERLIN, "2026-10-25T02:30", "2026-10-25T00:30", "2026-10-25T01:30"),
-        (NEW_YORK, "2026-11-01T01:30", "2026-11-01T05:30", "2026-11-01T06:30"),
-        (LORD_HOWE, "2026-04-05T01:45", "2026-04-04T14:45", "2026-04-04T15:15"),
-        # neither
-        (BERLIN, "2026-10-25T03:00", "2026-10-25T02:00", "2026-10-25T02:00"),
-        (NEW_YORK, "2026-07-04T12:00", "2026-07-04T16:00", "2026-07-04T16:00"),
-        (LORD_HOWE, "2026-04-05T01:29", "2026-04-04T14:29", "2026-04-04T14:29"),
-    ],
-)
-def test_instants_of_a_wall_time(zone: ZoneInfo, wall: str, first: str, last: str) -> None:
-    assert instants_of(datetime.fromisoformat(wall), zone) == (utc(first), utc(last))
-    assert moment(datetime.fromisoformat(wall), zone, latest=True) == utc(last)
-
-
-def test_skipped_times() -> None:
-    assert is_skipped(datetime.fromisoformat("2026-03-29T02:00"), BERLIN)
-    assert is_skipped(datetime.fromisoformat("2026-10-04T02:29"), LORD_HOWE)
-    assert not is_skipped(datetime.fromisoformat("2026-10-04T02:30"), LORD_HOWE)
-    assert not is_skipped(datetime.fromisoformat("2026-10-25T02:30"), BERLIN)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -74,6 +75,16 @@ def test_one_that_needs_another_waits_until_that_is_installed() -> None:
 def test_reasons_to_wait(made: Candidate, reason: str, again_at: float | None) -> None:
     (row,) = rows(made)
     assert (row.due, row.reason, row.again_at) == (False, reason, None if again_at is None else NOW + again_at)
+
+
+def test_a_window_in_an_hour_that_the_clock_skips_is_told_by_a_time_that_exists() -> None:
+    saturday = datetime(2026, 3, 28, 12, tzinfo=UTC).timestamp()
+    sunday = offer("a", schedule=ScheduleRules(windows=("sun 02:00-03:00",)))
+    journal = Journal(records=(record("a"),))
+    (row,) = plan_rows([sunday], journal, saturday, ZoneInfo("Europe/Oslo"), blackout_until=None)
+    assert row.again_at == datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp()  # 03:00 in Oslo
+    (row,) = plan_rows([sunday], journal, row.again_at, ZoneInfo("Europe/Oslo"), blackout_until=None)
+    assert (row.due, row.reason) == (True, "a maintenance window is open")
 
 
 def test_a_blackout_holds_up_emergencies_too() -> None:

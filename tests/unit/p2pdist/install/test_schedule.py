@@ -1,7 +1,7 @@
 """`p2pdist.install.schedule`: windows in civil time, deadlines with grace, deferrals, emergencies and blackouts."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,8 +17,10 @@ from p2pdist.install.schedule import (
     decide,
     defer,
     next_opening,
+    schedule_of,
 )
-from p2pdist.shared.manifest.windows import MaintenanceWindow
+from p2pdist.shared.manifest.recipe import ScheduleRules
+from p2pdist.shared.manifest.windows import MaintenanceWindow, parse_window
 
 OSLO = ZoneInfo("Europe/Oslo")
 NIGHT = MaintenanceWindow(frozenset(range(5)), 22 * 60, 6 * 60)  # Monday to Friday, 22:00 to 04:00
@@ -101,8 +103,121 @@ class TestDeferral:
         assert defer(self.SCHEDULE, NONE, at(2, 9), -HOUR).until == at(2, 9)
 
 
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def open_stretches(window: str, zone: tzinfo, since: str, hours: int) -> list[tuple[datetime, datetime]]:
+    """Return when ``window`` opens and closes, as a PC that looks each minute of ``hours`` sees it."""
+    windows = [parse_window(window)]
+    minutes = [utc(since) + timedelta(minutes=n) for n in range(hours * 60)]
+    found: list[tuple[datetime, datetime]] = []
+    for now in minutes:
+        if next_opening(windows, now, zone) == now:
+            opened = found.pop()[0] if found and found[-1][1] == now else now
+            found.append((opened, now + timedelta(minutes=1)))
+    return found
+
+
+CAIRO, BEIRUT, ASUNCION, APIA, LORD_HOWE, NUUK = (
+    ZoneInfo(name)
+    for name in (
+        "Africa/Cairo", "Asia/Beirut", "America/Asuncion", "Pacific/Apia", "Australia/Lord_Howe", "America/Nuuk",
+    )
+)  # fmt: skip
+
+
 class TestClockChanges:
-    """In Oslo, 2026-03-29 has no hour from 2 to 3, and 2026-10-25 has it twice."""
+    """In Oslo, 2026-03-29 has no hour from 2 to 3, and 2026-10-25 has it twice; both change at 01:00 UTC."""
+
+    @pytest.mark.parametrize(
+        ("zone", "window", "opens", "closes"),
+        [
+            # put forward
+            (OSLO, "sun 02:00-03:00", "2026-03-29T01:00", "2026-03-29T02:00"),
+            (OSLO, "sun 02:15-02:45", "2026-03-29T01:00", "2026-03-29T01:30"),
+            (OSLO, "sun 02:59-03:00", "2026-03-29T01:00", "2026-03-29T01:01"),
+            (OSLO, "sun 01:00-02:30", "2026-03-29T00:00", "2026-03-29T01:00"),
+            (OSLO, "sun 01:59-02:30", "2026-03-29T00:59", "2026-03-29T01:00"),
+            (OSLO, "sun 02:30-03:01", "2026-03-29T01:00", "2026-03-29T01:01"),
+            (OSLO, "sun 02:30-04:00", "2026-03-29T01:00", "2026-03-29T02:00"),
+            (OSLO, "sun 01:00-04:00", "2026-03-29T00:00", "2026-03-29T02:00"),
+            (OSLO, "sat 22:00-02:30", "2026-03-28T21:00", "2026-03-29T01:00"),
+            (OSLO, "sun 03:00-04:00", "2026-03-29T01:00", "2026-03-29T02:00"),
+            (OSLO, "sun 00:00-24:00", "2026-03-28T23:00", "2026-03-29T22:00"),
+            (LORD_HOWE, "sun 02:00-02:30", "2026-10-03T15:30", "2026-10-03T16:00"),  # by half an hour
+            # put forward at midnight
+            (CAIRO, "fri 00:00-01:00", "2026-04-23T22:00", "2026-04-23T23:00"),
+            (CAIRO, "thu 23:00-24:00", "2026-04-23T21:00", "2026-04-23T22:00"),
+            (CAIRO, "thu 23:00-00:30", "2026-04-23T21:00", "2026-04-23T22:00"),
+            (CAIRO, "fri 00:00-24:00", "2026-04-23T22:00", "2026-04-24T21:00"),
+            (BEIRUT, "sun 00:15-00:45", "2026-03-28T22:00", "2026-03-28T22:30"),
+            (ASUNCION, "sun 00:00-00:30", "2023-10-01T04:00", "2023-10-01T04:30"),
+            (NUUK, "sat 23:00-24:00", "2026-03-29T01:00", "2026-03-29T02:00"),  # it opens on Sunday
+            # by a day: 2011-12-30, a Friday
+            (APIA, "fri 22:00-23:00", "2011-12-30T10:00", "2011-12-30T11:00"),
+            (APIA, "fri 00:00-24:00", "2011-12-30T10:00", "2011-12-31T10:00"),
+            (APIA, "thu 22:00-04:00", "2011-12-30T08:00", "2011-12-30T10:00"),
+            (APIA, "fri 22:00-02:00", "2011-12-30T10:00", "2011-12-30T12:00"),
+            # put back
+            (OSLO, "sun 02:00-03:00", "2026-10-25T01:00", "2026-10-25T02:00"),
+            (OSLO, "sun 02:15-02:45", "2026-10-25T01:15", "2026-10-25T01:45"),
+            (OSLO, "sun 02:00-02:30", "2026-10-25T01:00", "2026-10-25T01:30"),
+            (OSLO, "sun 01:00-02:30", "2026-10-24T23:00", "2026-10-25T00:30"),
+            (OSLO, "sun 01:00-02:00", "2026-10-24T23:00", "2026-10-25T00:00"),
+            (OSLO, "sun 02:30-04:00", "2026-10-25T01:30", "2026-10-25T03:00"),
+            (OSLO, "sat 22:00-02:30", "2026-10-24T20:00", "2026-10-25T00:30"),
+            (OSLO, "sun 01:00-04:00", "2026-10-24T23:00", "2026-10-25T03:00"),  # nothing of it is in doubt
+            (CAIRO, "thu 23:00-24:00", "2026-10-29T21:00", "2026-10-29T22:00"),
+            (LORD_HOWE, "sun 01:30-02:00", "2026-04-04T15:00", "2026-04-04T15:30"),
+            # neither
+            (OSLO, "sun 02:00-03:00", "2026-05-03T00:00", "2026-05-03T01:00"),
+            (timezone(timedelta(hours=5, minutes=30)), "sun 02:00-03:00", "2026-03-28T20:30", "2026-03-28T21:30"),
+        ],
+    )
+    def test_a_window_is_open_by_a_clock_that_exists(self, zone: tzinfo, window: str, opens: str, closes: str) -> None:
+        before = utc(opens) - timedelta(hours=30)
+        assert open_stretches(window, zone, before.replace(tzinfo=None).isoformat(), 72) == [(utc(opens), utc(closes))]
+        waiting = decide(Schedule((parse_window(window),)), NONE, before, zone)
+        assert waiting == Decision(When.NO_WINDOW, utc(opens))
+
+    def test_a_pc_that_waits_is_told_a_time_that_exists(self) -> None:
+        told = decide(Schedule((parse_window("sun 02:00-03:00"),)), NONE, datetime(2026, 3, 28, 12, tzinfo=OSLO), OSLO)
+        assert told.again_at is not None
+        assert f"{told.again_at.astimezone(OSLO):%a %H:%M}" == "Sun 03:00"
+
+    @pytest.mark.parametrize(
+        ("text", "instant"),
+        [
+            ("2026-03-29T02:30", "2026-03-29T01:00"),  # skipped: the change
+            ("2026-10-25T02:30", "2026-10-25T01:30"),  # twice: the later one
+            ("2026-10-25T02:30+02:00", "2026-10-25T00:30"),
+            ("2026-07-01", "2026-06-30T22:00"),
+        ],
+    )
+    def test_release_and_deadline_in_civil_time(self, text: str, instant: str) -> None:
+        schedule = schedule_of(ScheduleRules(not_before=text, deadline=text, grace_minutes=30), OSLO)
+        assert (schedule.not_before, schedule.deadline) == (utc(instant), utc(instant))
+        assert schedule.forced_at == utc(instant) + HOUR / 2
+
+    def test_grace_and_deferrals_last_as_long_as_they_say(self) -> None:
+        """Arithmetic within a zone is that of the clock on the wall, which an hour of sleep is not."""
+        before = datetime(2026, 3, 29, 1, 30, tzinfo=OSLO)
+        assert Schedule(deadline=before, grace=HOUR).forced_at == utc("2026-03-29T01:30")
+        allowing = Schedule(deferrals=1, longest_deferral=24 * HOUR)
+        assert defer(allowing, NONE, datetime(2026, 3, 28, 12, tzinfo=OSLO), 24 * HOUR).until == utc("2026-03-29T11:00")
+
+    def test_the_later_of_two_readings_is_later(self) -> None:
+        first = datetime(2026, 10, 25, 2, 30, tzinfo=OSLO, fold=0)
+        later = datetime(2026, 10, 25, 2, 10, tzinfo=OSLO, fold=1)
+        assert decide(Schedule(), Deferrals(1, first), later, OSLO).install
+        assert decide(Schedule(not_before=first), NONE, later, OSLO).install
+        assert decide(Schedule((NIGHT,), deadline=first), NONE, later, OSLO) == Decision(When.OVERDUE)
+        assert decide(Schedule(), NONE, later, OSLO, blackout_until=first).install
+        with pytest.raises(DeferralRefusedError, match="deadline is over"):
+            defer(Schedule(deadline=first, deferrals=1), NONE, later, HOUR)
+        sunday = parse_window("sun 02:00-02:30")  # the second time
+        assert next_opening([sunday], first, OSLO) == utc("2026-10-25T01:00")
 
     WINDOW = MaintenanceWindow(frozenset(range(7)), 60, 180)  # 01:00 to 04:00
 

@@ -1,6 +1,7 @@
 """`p2pdist.limiter.profile_answer`: what a throttle profile says to a PC."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,6 +72,15 @@ def test_a_blackout_forbids_fetching_too_and_ends_at_its_minute() -> None:
     answer = profile_answer(PROFILE, None, CLOSING, Medium.WIRED)
     assert (answer.blackout, answer.may_fetch, answer.rule) == (True, False, "blackout 'closing'")
     assert blackout_until(PROFILE, None, CLOSING, Medium.WIRED) == datetime(2026, 3, 4, 17, 7, tzinfo=UTC)
+
+
+def test_a_blackout_s_end_is_found_where_the_clock_is_put_back() -> None:
+    night = parse_profile(
+        'name = "n"\ntime_zone = "Europe/Berlin"\n[[blackout]]\nfrom = "01:00"\nto = "02:30"\n', source="test"
+    )
+    at = datetime(2026, 10, 25, 1, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    found = blackout_until(night, None, at, Medium.WIRED)
+    assert found == datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "the second time that it is half past two"
 
 
 def test_a_blackout_without_an_end_has_none() -> None:
