@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bandwidth.profiles.model import Profile
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 
@@ -125,7 +125,7 @@ def load_profile(home: EndpointHome) -> Profile | None:
     try:
         return parse_profile(text, source=str(home.throttle_profile))
     except ProfileError as error:
-        raise UserError(str(error), ExitCode.BAD_INPUT) from error
+        raise UserError(str(error), FaultKind.BAD_INPUT) from error
 
 
 def _read(path: Path, most_bytes: int) -> str | None:
@@ -135,10 +135,10 @@ def _read(path: Path, most_bytes: int) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", ExitCode.STORAGE) from error
+        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", FaultKind.STORAGE) from error
     if len(text) > most_bytes:
-        raise UserError(f"{path} is over {most_bytes} bytes; it is not a configuration.", ExitCode.BAD_INPUT)
+        raise UserError(f"{path} is over {most_bytes} bytes; it is not a configuration.", FaultKind.BAD_INPUT)
     try:
         return text.decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error

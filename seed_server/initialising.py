@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
 from seed_server.signing.key_files import check_passphrase, create_signing_key, key_path
@@ -66,7 +66,7 @@ def _check_unused(home: ServerHome) -> None:
         raise UserError(
             f"{home.root} is the home of a seed server already. Start it with 'seed-server serve', or choose "
             "another --home.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     for path in (home.keys, home.tuf_metadata, home.database):
         if path.exists():
@@ -74,7 +74,7 @@ def _check_unused(home: ServerHome) -> None:
             raise UserError(
                 f"{home.root} holds {path.relative_to(home.root)} but no server.toml: an init was interrupted, or the "
                 "file was deleted. Restore it from a backup, or remove the whole directory and run init again.",
-                ExitCode.BAD_INPUT,
+                FaultKind.BAD_INPUT,
             )
 
 
@@ -99,5 +99,5 @@ def _storage_errors(home: ServerHome) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"Cannot write to {home.root}: {error.strerror}. Check the path, its permissions and the disk's space.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         ) from error

@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from p2pdist.shared.console import configure_log
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.line.site_map import SiteMap, parse_site_map
@@ -229,14 +229,14 @@ def load_sites(home: ServerHome) -> SiteMap:
         data = b""
     except OSError as error:
         raise UserError(
-            f"Cannot read {home.sites}: {error.strerror}. Check its permissions.", ExitCode.STORAGE
+            f"Cannot read {home.sites}: {error.strerror}. Check its permissions.", FaultKind.STORAGE
         ) from error
     if len(data) > MAX_SITES_BYTES:
-        raise UserError(f"{home.sites} is over {MAX_SITES_BYTES} bytes; it is not a site map.", ExitCode.BAD_INPUT)
+        raise UserError(f"{home.sites} is over {MAX_SITES_BYTES} bytes; it is not a site map.", FaultKind.BAD_INPUT)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"{home.sites} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{home.sites} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
     return parse_site_map(text, source=str(home.sites))
 
 
@@ -254,7 +254,7 @@ def is_serving(home: ServerHome) -> bool:
         with _serve_lock(home, timeout_seconds=0.0).held():
             return False
     except UserError as error:
-        return error.exit_code is ExitCode.BUSY
+        return error.kind is FaultKind.BUSY
 
 
 def _serve_lock(home: ServerHome, *, timeout_seconds: float) -> FileLock:

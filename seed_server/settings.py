@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 
@@ -133,16 +133,16 @@ def load_settings(home: ServerHome) -> ServerSettings:
         raise UserError(
             f"{home.root} is not the home of a seed server. Run 'seed-server init --home {home.root} …' "
             "first, or name the right directory with --home.",
-            ExitCode.NOT_SET_UP,
+            FaultKind.NOT_SET_UP,
         ) from None
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", ExitCode.STORAGE) from error
+        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", FaultKind.STORAGE) from error
     if len(data) > MAX_SETTINGS_BYTES:
-        raise UserError(f"{path} is over {MAX_SETTINGS_BYTES} bytes; it is not a configuration.", ExitCode.BAD_INPUT)
+        raise UserError(f"{path} is over {MAX_SETTINGS_BYTES} bytes; it is not a configuration.", FaultKind.BAD_INPUT)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
     settings = parse_toml(text, ServerSettings, source=str(path))
     check_settings(settings, source=str(path))
     return settings
@@ -151,29 +151,29 @@ def load_settings(home: ServerHome) -> ServerSettings:
 def check_settings(settings: ServerSettings, *, source: str) -> None:
     """Raise `UserError` (BAD_INPUT) for what single fields' types cannot say; ``source`` begins the message."""
     if not settings.name.isprintable() or settings.name != settings.name.strip():
-        raise UserError(f"{source}: the name has control characters or outer spaces; remove them.", ExitCode.BAD_INPUT)
+        raise UserError(f"{source}: the name has control characters or outer spaces; remove them.", FaultKind.BAD_INPUT)
     if not is_ip_address(settings.address) and not _is_host_name(settings.address):
         raise UserError(
             f"{source}: {settings.address[:80]!r} is neither an IP address nor a host name. "
             "Give the address that endpoints can reach, without port or https://.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     if is_ip_address(settings.address) and ipaddress.ip_address(settings.address).is_unspecified:
         raise UserError(
             f"{source}: endpoints cannot reach {settings.address}. Give the address of one interface, "
             "and set listen_address in server.toml to listen on all.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     if settings.listen_address and not is_ip_address(settings.listen_address):
         raise UserError(
             f"{source}: listen_address {settings.listen_address[:80]!r} is not an IP address. "
             'Give the address of an interface, or "" for the default.',
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     if settings.web_port == settings.origin_port:
         raise UserError(
             f"{source}: web port and origin port are both {settings.web_port}. Choose two different ports.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
 
 

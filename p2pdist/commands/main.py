@@ -33,7 +33,7 @@ from p2pdist.shared.console import (
     terminal,
     wide_terminal,
 )
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
 from p2pdist.status.reasons import WhyReason
 
@@ -70,7 +70,7 @@ def _check_own(address: str | None) -> None:
             if error.errno == errno.EADDRNOTAVAIL:
                 raise UserError(
                     f"{address} is not an address of this PC. Give one of its own to --address, or leave it out.",
-                    ExitCode.BAD_INPUT,
+                    FaultKind.BAD_INPUT,
                 ) from None
 
 
@@ -134,7 +134,7 @@ def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_j
         )
     except PermissionError as error:
         raise UserError(
-            f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", ExitCode.STORAGE
+            f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", FaultKind.STORAGE
         ) from error
     if as_json:
         print_json({"endpoint_id": identity.endpoint_id, "server": identity.server_name})
@@ -273,7 +273,7 @@ def _show_live(console: Console, look: Callable[[], RenderableType]) -> NoReturn
             try:
                 screen = look()
             except UserError as error:
-                if error.exit_code is not ExitCode.NOT_RUNNING:
+                if error.kind is not FaultKind.NOT_RUNNING:
                     raise
                 screen = Text(f"{error.message}\nWaiting for it; Ctrl-C ends.", style="yellow")
             live.update(screen, refresh=True)

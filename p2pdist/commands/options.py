@@ -6,7 +6,7 @@ import click
 import platformdirs
 
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 
 def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> EndpointHome:
@@ -35,5 +35,5 @@ def check_enrolled(home: EndpointHome) -> None:
     if not enrolled:
         raise UserError(
             f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol TOKEN",
-            ExitCode.NOT_SET_UP,
+            FaultKind.NOT_SET_UP,
         )

@@ -13,7 +13,7 @@ from p2pdist.commands.options import check_enrolled, home_option, json_option
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import PIPE_COLUMNS, human_seconds, print_json, wide_terminal
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 STATE_STYLES = {"installed": "green", "failed": "red", "rolled_back": "red", "installing": "cyan"}
 WIDE_COLUMNS = 100  # a terminal with less has the reasons below the table
@@ -72,7 +72,7 @@ def posture_command(home: EndpointHome, as_json: bool) -> None:
     answer = _ask(home, "posture")
     _print(answer, as_json, posture_view)
     if not answer["posture"]["compliant"]:
-        raise SystemExit(ExitCode.FAILED)
+        raise SystemExit(FaultKind.FAILED)
 
 
 @click.command("defer", short_help="Put a patch off, where that is allowed.")
@@ -214,7 +214,7 @@ def _ask(home: EndpointHome, command: str, arguments: dict[str, Any] | None = No
     check_enrolled(home)
     answer: dict[str, Any] = trio.run(ask_daemon, home.socket, command, arguments)
     if "disabled" in answer:
-        raise UserError(answer["disabled"], ExitCode.REFUSED)
+        raise UserError(answer["disabled"], FaultKind.REFUSED)
     return answer
 
 

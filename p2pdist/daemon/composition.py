@@ -25,7 +25,7 @@ from p2pdist.origin.client import open_origin_client
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.console import configure_log
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.status.explainer import Explainer
 from p2pdist.transfer.files import prepare_home
 from p2pdist.transfer.manager import Transfers
@@ -195,11 +195,11 @@ def hold_lock(home: EndpointHome) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise UserError(
-            f"A daemon is already running in {home.root}. Stop it first, or use another --home.", ExitCode.BUSY
+            f"A daemon is already running in {home.root}. Stop it first, or use another --home.", FaultKind.BUSY
         ) from None
     except OSError as error:
         raise UserError(
-            f"{home.lock} cannot be made: {error.strerror}. Check the home's disk and permissions.", ExitCode.STORAGE
+            f"{home.lock} cannot be made: {error.strerror}. Check the home's disk and permissions.", FaultKind.STORAGE
         ) from error
     try:
         yield

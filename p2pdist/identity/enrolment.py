@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 
 from p2pdist.identity import store as identity_store
 from p2pdist.identity.store import Identity
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
@@ -70,7 +70,7 @@ async def enrol(
     if not force and await trio.to_thread.run_sync(identity_store.is_enrolled, home):
         raise UserError(
             f"This PC is already enrolled in {home}. To enrol it again, with the same key, add --force.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     server = f"{token.address}:{token.web_port}"
     url = base_url(token.address, token.web_port)
@@ -94,7 +94,7 @@ async def renew(identity: Identity, now: float, *, local_address: str | None = N
 
     The authorities may have changed: their certificates come over a connection
     that the present control CA vouches for. Raises `UserError`; the stored
-    identity is then as it was. `ExitCode.REFUSED` means that the server said no.
+    identity is then as it was. `FaultKind.REFUSED` means that the server said no.
     """
     server = f"{identity.server_address}:{identity.web_port}"
     url = base_url(identity.server_address, identity.web_port)
@@ -130,7 +130,7 @@ def _pinned_ca(status: int, body: bytes, token: Token, server: str) -> str:
         raise UserError(
             f"The server at {server} is not the one that this token is for: its authority does not match the token. "
             "Check the address, and get a new token from 'seed-server token' on the right server.",
-            ExitCode.REFUSED,
+            FaultKind.REFUSED,
         )
     return certificate.public_bytes(serialization.Encoding.PEM).decode()  # of a body with several, only the pinned one
 
@@ -148,7 +148,7 @@ async def _call(client: HttpsClient, url: str, request: Record, kind: type[T], s
     refused = 400 <= answer.status < 500
     raise UserError(
         f"The seed server at {server} {'refused' if refused else 'failed'}: {text}",
-        ExitCode.REFUSED if refused else ExitCode.FAILED,
+        FaultKind.REFUSED if refused else FaultKind.FAILED,
     )
 
 
@@ -201,7 +201,7 @@ def _checked(certificates: Certificates, key: str, now: float) -> tuple[float, f
         raise UserError(
             f"By this PC's clock the new certificate is {'not yet valid' if now < not_before else 'already expired'}. "
             "Check the clock of this PC, then that of the seed server, and try again.",
-            ExitCode.REFUSED,
+            FaultKind.REFUSED,
         )
     return not_before, not_after
 
@@ -233,5 +233,5 @@ def _wrong_answer(server: str, detail: str) -> UserError:
     printable = "".join(ch if ch.isprintable() else "?" for ch in detail)
     return UserError(
         f"What runs at {server} does not answer like a seed server ({printable}). Check the address and the web port.",
-        ExitCode.REFUSED,
+        FaultKind.REFUSED,
     )

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, parse_endpoint_id
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import Pem, Tags
@@ -81,8 +81,8 @@ def is_enrolled(home: Path) -> bool:
 def load_identity(home: Path) -> Identity:
     """Return the identity in ``home``.
 
-    Raises `UserError`: `ExitCode.NOT_SET_UP` when the PC is not enrolled or its
-    identity is damaged, `ExitCode.STORAGE` when it cannot be read.
+    Raises `UserError`: `FaultKind.NOT_SET_UP` when the PC is not enrolled or its
+    identity is damaged, `FaultKind.STORAGE` when it cannot be read.
     """
     with storage_errors(home):
         try:
@@ -92,12 +92,12 @@ def load_identity(home: Path) -> Identity:
         except FileNotFoundError as error:
             raise UserError(
                 f"This PC is not enrolled in {home}. Run 'p2pdist enrol' with a token from 'seed-server token'.",
-                ExitCode.NOT_SET_UP,
+                FaultKind.NOT_SET_UP,
             ) from error
         except (msgspec.MsgspecError, ValueError) as error:
             raise UserError(
                 f"The identity in {home} is damaged. Enrol this PC again with 'p2pdist enrol --force' and a new token.",
-                ExitCode.NOT_SET_UP,
+                FaultKind.NOT_SET_UP,
             ) from error
         for leftover in _directory(home).glob(f"{_TEMPORARY_PREFIX}*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def load_identity(home: Path) -> Identity:
 
 
 def save_identity(identity: Identity) -> None:
-    """Make ``identity`` what `load_identity` returns, all at once. Raises `UserError` (`ExitCode.STORAGE`)."""
+    """Make ``identity`` what `load_identity` returns, all at once. Raises `UserError` (`FaultKind.STORAGE`)."""
     names = [name for name in _Stored.__struct_fields__ if name != "format"]
     stored = _Stored(format=1, **{name: getattr(identity, name) for name in names})
     with storage_errors(identity.home):
@@ -162,7 +162,7 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
     """Return the client context for the origin port: TLS 1.3, our certificate, and trust in the control CA alone.
 
     The server's name is checked too: connect with ``server_hostname=identity.server_address``.
-    Raises `UserError` (`ExitCode.STORAGE`).
+    Raises `UserError` (`FaultKind.STORAGE`).
     """
     context = trusting_context(identity.control_ca)
     # OpenSSL loads a chain from a file only. The certificate is public; the key is read where it lies.
@@ -173,7 +173,7 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
             raise UserError(
                 f"The key and the certificate in {identity.home} do not belong together. Enrol this PC again with "
                 "'p2pdist enrol --force' and a new token.",
-                ExitCode.NOT_SET_UP,
+                FaultKind.NOT_SET_UP,
             ) from error
     return context
 

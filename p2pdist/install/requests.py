@@ -13,7 +13,7 @@ from p2pdist.install.loop import Installs
 from p2pdist.install.plan import PlanRow
 from p2pdist.install.schedule import DeferralRefusedError, Deferrals, defer, schedule_of
 from p2pdist.local_api.socket import Answer
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchReport
 
 MAX_HISTORY_SHOWN = 500
@@ -109,19 +109,19 @@ class InstallOrders:
         schedule = schedule_of(row.offer.manifest.schedule, local_time.zone())
         seconds = arguments.get("seconds", schedule.longest_deferral.total_seconds())
         if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_DEFERRAL_SECONDS:
-            raise UserError("A deferral lasts from a second to 30 days.", ExitCode.BAD_INPUT)
+            raise UserError("A deferral lasts from a second to 30 days.", FaultKind.BAD_INPUT)
 
         def deferred(record: InstallRecord) -> InstallRecord:
             if record.state != "waiting":
                 raise UserError(
-                    f"{row.offer.label} cannot be deferred: it is {_words(record.state)}.", ExitCode.REFUSED
+                    f"{row.offer.label} cannot be deferred: it is {_words(record.state)}.", FaultKind.REFUSED
                 )
             until = None if record.deferred_until is None else datetime.fromtimestamp(record.deferred_until, UTC)
             now = datetime.fromtimestamp(self._now(), UTC)
             try:
                 after = defer(schedule, Deferrals(record.deferral_count, until), now, timedelta(seconds=seconds))
             except DeferralRefusedError as error:
-                raise UserError(f"{row.offer.label} stays as planned. {error}", ExitCode.REFUSED) from error
+                raise UserError(f"{row.offer.label} stays as planned. {error}", FaultKind.REFUSED) from error
             assert after.until is not None
             return replace(record, deferral_count=after.count, deferred_until=after.until.timestamp())
 
@@ -137,12 +137,12 @@ class InstallOrders:
         def asked(record: InstallRecord) -> InstallRecord:
             if record.state != "installed":
                 raise UserError(
-                    f"{row.offer.label} cannot be rolled back: it is {_words(record.state)}.", ExitCode.REFUSED
+                    f"{row.offer.label} cannot be rolled back: it is {_words(record.state)}.", FaultKind.REFUSED
                 )
             if record.own is None:
                 raise UserError(
                     f"{row.offer.label} was here already and was not installed by p2pdist, which knows no way back.",
-                    ExitCode.REFUSED,
+                    FaultKind.REFUSED,
                 )
             return replace(record, undo_asked=True)
 
@@ -157,7 +157,7 @@ class InstallOrders:
 
         def asked(record: InstallRecord) -> InstallRecord:
             if record.state not in ("failed", "rolled_back"):
-                raise UserError(f"{row.offer.label} needs no retry: it is {_words(record.state)}.", ExitCode.REFUSED)
+                raise UserError(f"{row.offer.label} needs no retry: it is {_words(record.state)}.", FaultKind.REFUSED)
             return replace(record, retry_at=self._now(), attempts={}, failure=None, reason="")
 
         what = "this PC's user asks to have it tried again"
@@ -170,12 +170,12 @@ class InstallOrders:
         found = [r for r in self._installs.plan() if r.offer.name[0] == patch_id and version in ("", r.offer.name[1])]
         if not found:
             raise UserError(
-                f"{patch_id[:80]!r} is not rolled out to this PC. 'p2pdist plan' lists what is.", ExitCode.BAD_INPUT
+                f"{patch_id[:80]!r} is not rolled out to this PC. 'p2pdist plan' lists what is.", FaultKind.BAD_INPUT
             )
         row = found[0]
         if row.record is None or row.state == "not_applicable":
             why = row.offer.not_applicable or "its file is delivered, and nothing is installed of it"
-            raise UserError(f"{row.offer.label}: {why}.", ExitCode.REFUSED)
+            raise UserError(f"{row.offer.label}: {why}.", FaultKind.REFUSED)
         return row
 
     def _row(self, row: PlanRow) -> dict[str, Any]:

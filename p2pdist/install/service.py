@@ -13,7 +13,7 @@ from p2pdist.install.requests import InstallOrders
 from p2pdist.local_api.socket import Answer, Order, Question
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, PatchReport, Report
 from p2pdist.transfer.manager import Transfers
@@ -58,7 +58,7 @@ class Patching:
             raise UserError(
                 f"The journal {self._home.installs} cannot be read: {error.strerror}. Check the disk and its "
                 "permissions; without it nobody knows what has been begun.",
-                ExitCode.STORAGE,
+                FaultKind.STORAGE,
             ) from error
         await self.installs.run()
 
@@ -166,4 +166,4 @@ class Patching:
 
 
 async def _switched_off(_arguments: dict[str, Any]) -> Answer:
-    raise UserError(SWITCHED_OFF, ExitCode.REFUSED)
+    raise UserError(SWITCHED_OFF, FaultKind.REFUSED)

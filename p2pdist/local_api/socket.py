@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import trio
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 
 MAX_REQUEST_BYTES = 1_024
@@ -66,7 +66,7 @@ async def serve_local_socket(
     except OSError as error:
         raise UserError(
             f"The socket {path} cannot be made: {error.strerror}. Check the home's disk and permissions.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         ) from error
     handlers = {name: _asking(question) for name, question in questions.items()} | dict(orders)
     try:
@@ -129,11 +129,11 @@ async def _carry_out(request: str, handlers: Mapping[str, Order]) -> Answer:
         arguments = json.loads(text or "{}")
         return await handler(arguments if isinstance(arguments, dict) else {})
     except UserError as error:
-        return {"refused": error.message, "exit_code": int(error.exit_code)}
+        return {"refused": error.message, "kind": error.kind.value}
     except OSError as error:
         return {
             "refused": f"The daemon cannot write it down: {error.strerror}. Make room, or check the disk.",
-            "exit_code": int(ExitCode.STORAGE),
+            "kind": FaultKind.STORAGE.value,
         }
 
 
@@ -145,7 +145,7 @@ async def ask_daemon(path: Path, command: str, arguments: dict[str, Any] | None 
     request = command if arguments is None else f"{command} {json.dumps(arguments)}"
     not_running = UserError(
         f"The daemon is not running in {path.parent}. Start it with: p2pdist run --home {path.parent}",
-        ExitCode.NOT_RUNNING,
+        FaultKind.NOT_RUNNING,
     )
     connection = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -159,20 +159,20 @@ async def ask_daemon(path: Path, command: str, arguments: dict[str, Any] | None 
     except PermissionError:
         raise UserError(
             f"The daemon's socket {path} belongs to another user. Run the command as the user that runs the daemon.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         ) from None
     except (OSError, trio.TooSlowError, trio.BrokenResourceError, FrameError, ValueError) as error:
         cause = str(error) or "time is up"
         raise UserError(
             f"The daemon in {path.parent} does not answer ({cause}). Look at its log, or restart it.",
-            ExitCode.NOT_RUNNING,
+            FaultKind.NOT_RUNNING,
         ) from error
     finally:
         connection.close()
-    if answer.keys() == {"refused", "exit_code"}:
-        raise UserError(answer["refused"], ExitCode(answer["exit_code"]))
+    if answer.keys() == {"refused", "kind"}:
+        raise UserError(answer["refused"], FaultKind(answer["kind"]))
     if "error" in answer and len(answer) == 1:
-        raise UserError(f"{answer['error']}; it may be an older version: restart it.", ExitCode.FAILED)
+        raise UserError(f"{answer['error']}; it may be an older version: restart it.", FaultKind.FAILED)
     return answer
 
 

@@ -1,5 +1,6 @@
 """What both command lines share: error output, exit codes, JSON, tables, colour."""
 
+import enum
 import json
 import os
 import sys
@@ -10,7 +11,28 @@ import click
 import structlog
 from rich.console import Console
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes of `p2pdist` and `seed-server`; documented in the README."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_SET_UP = 3
+    NOT_RUNNING = 4
+    REFUSED = 5
+    UNREACHABLE = 6
+    BAD_INPUT = 7
+    STORAGE = 8
+    BUSY = 9
+
+    @classmethod
+    def of(cls, kind: FaultKind) -> "ExitCode":
+        """Return the code that a command ends with after a failure of ``kind``: the one of the same name."""
+        return cls[kind.name]
+
 
 PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
 
@@ -80,7 +102,7 @@ def configure_log(level: str) -> None:
 
 def _exit_with(error: UserError) -> NoReturn:
     click.echo(f"error: {error.message}", err=True)
-    sys.exit(error.exit_code)
+    sys.exit(ExitCode.of(error.kind))
 
 
 def run_command_line(command: Callable[..., Any]) -> None:

@@ -1,29 +1,28 @@
-"""Errors that a person reads, and the exit codes of every command. Pure."""
+"""Errors that a person reads, and their kinds. Pure."""
 
 import enum
 
 
-class ExitCode(enum.IntEnum):
-    """Exit codes of `p2pdist` and `seed-server`; documented in the README."""
+class FaultKind(enum.StrEnum):
+    """What kind of failure it is, for programs: command lines map it to exit codes, the web port to statuses."""
 
-    OK = 0
-    FAILED = 1
-    """The command ran, and what it was to achieve did not happen."""
-    USAGE = 2
-    """The command line itself is wrong."""
-    NOT_SET_UP = 3
+    FAILED = "failed"
+    """It was tried, and what it was to achieve did not happen."""
+    USAGE = "usage"
+    """The call itself is wrong: an option is missing."""
+    NOT_SET_UP = "not_set_up"
     """The home directory is not initialised or not enrolled."""
-    NOT_RUNNING = 4
-    """The daemon (or server) that the command talks to is not running."""
-    REFUSED = 5
+    NOT_RUNNING = "not_running"
+    """The daemon or server that was asked is not running."""
+    REFUSED = "refused"
     """The other side said no: token, certificate, signature."""
-    UNREACHABLE = 6
+    UNREACHABLE = "unreachable"
     """The other side did not answer."""
-    BAD_INPUT = 7
-    """A file or value given by the user is not acceptable."""
-    STORAGE = 8
+    BAD_INPUT = "bad_input"
+    """A file or value from the user is not acceptable."""
+    STORAGE = "storage"
     """The local disk is full or not readable or writable."""
-    BUSY = 9
+    BUSY = "busy"
     """An address, lock or home is in use by another process."""
 
 
@@ -31,11 +30,10 @@ class UserError(Exception):
     """A failure with a cause that a person can act on.
 
     The text is one or two sentences: what happened and whose fault it is, then
-    what to do next. Commands print it without a traceback and exit with
-    ``exit_code``.
+    what to do next. Programs go by ``kind``, never by the text.
     """
 
-    def __init__(self, message: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+    def __init__(self, message: str, kind: FaultKind = FaultKind.FAILED) -> None:
         super().__init__(message)
         self.message = message
-        self.exit_code = exit_code
+        self.kind = kind

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -21,19 +21,19 @@ def parse_toml(text: str, kind: type[T], *, source: str, times_as_text: bool = F
     """Return ``text`` as ``kind``, a `wire.codec.Record`.
 
     ``source`` is the file's name for error messages; with ``times_as_text``,
-    dates and times become ISO texts. Raises `UserError` (`ExitCode.BAD_INPUT`)
+    dates and times become ISO texts. Raises `UserError` (`FaultKind.BAD_INPUT`)
     that names file, key, and where possible the line and the nearest valid key.
     """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(
-            f"{source} is not valid TOML: {error}. Correct it and try again.", ExitCode.BAD_INPUT
+            f"{source} is not valid TOML: {error}. Correct it and try again.", FaultKind.BAD_INPUT
         ) from error
     try:
         return msgspec.convert(_times_to_text(raw) if times_as_text else raw, kind, strict=True)
     except msgspec.ValidationError as error:
-        raise UserError(f"{source}{_explain(str(error), text, kind)}", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{source}{_explain(str(error), text, kind)}", FaultKind.BAD_INPUT) from error
 
 
 def _times_to_text(value: Any) -> Any:

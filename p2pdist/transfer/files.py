@@ -12,7 +12,7 @@ import trio
 
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import (
     InvalidIdentifierError,
     Sha256Hex,
@@ -175,5 +175,5 @@ def prepare_home(*directories: Path) -> None:
             durable_files.make_directory(directory, mode=0o700)
         except OSError as error:
             raise UserError(
-                f"Cannot create {directory}: {error.strerror}. Check --home and its permissions.", ExitCode.STORAGE
+                f"Cannot create {directory}: {error.strerror}. Check --home and its permissions.", FaultKind.STORAGE
             ) from error

@@ -16,7 +16,7 @@ from urllib import parse
 import structlog
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedVersions
@@ -130,14 +130,14 @@ def _role_file(name: str) -> str:
 
 @contextlib.contextmanager
 def storage_errors(directory: Path) -> Iterator[None]:
-    """Turn an `OSError` of the local disk into a `UserError` (`ExitCode.STORAGE`)."""
+    """Turn an `OSError` of the local disk into a `UserError` (`FaultKind.STORAGE`)."""
     try:
         yield
     except OSError as error:
         raise UserError(
             f"The files in {directory} cannot be read or written ({error.strerror or error}). "
             "Make room or correct the permissions there, then try again.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         ) from error
 
 

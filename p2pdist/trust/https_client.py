@@ -16,14 +16,14 @@ from typing import Any, Literal, Self
 import httpx
 import trio
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 CONNECT_SECONDS = 10.0  # a TCP and TLS handshake over the slowest line that is of any use
 GRACE_SECONDS = 20.0  # connecting, and the server's own time until the first byte
 MIN_BYTES_PER_SECOND = 1024.0  # after the grace; a slower answer holds us up on purpose, or is useless
 TOTAL_SECONDS = 300.0  # no single document is worth more
 
-FailureKind = Literal[
+HttpFailure = Literal[
     "port_closed",
     "no_answer",
     "too_slow",
@@ -35,7 +35,7 @@ FailureKind = Literal[
     "wrong_answer",
 ]
 
-_VERIFY_CODES: dict[int, FailureKind] = {  # X509_V_ERR_* of OpenSSL
+_VERIFY_CODES: dict[int, HttpFailure] = {  # X509_V_ERR_* of OpenSSL
     9: "certificate_not_yet_valid",
     10: "certificate_expired",
     62: "certificate_wrong_name",
@@ -44,25 +44,25 @@ _VERIFY_CODES: dict[int, FailureKind] = {  # X509_V_ERR_* of OpenSSL
 
 
 class HttpError(UserError):
-    """The web port did not give a whole answer; ``kind`` says in which way."""
+    """The web port did not give a whole answer; ``failure`` says in which way."""
 
-    def __init__(self, kind: FailureKind, server: str, detail: str = "") -> None:
-        super().__init__(_text(kind, server, detail), _EXIT_CODES.get(kind, ExitCode.UNREACHABLE))
-        self.kind: FailureKind = kind
+    def __init__(self, failure: HttpFailure, server: str, detail: str = "") -> None:
+        super().__init__(_text(failure, server, detail), _FAULTS.get(failure, FaultKind.UNREACHABLE))
+        self.failure: HttpFailure = failure
 
 
-_EXIT_CODES: dict[FailureKind, ExitCode] = {
-    "certificate_not_yet_valid": ExitCode.REFUSED,
-    "certificate_expired": ExitCode.REFUSED,
-    "certificate_wrong_name": ExitCode.REFUSED,
-    "certificate_untrusted": ExitCode.REFUSED,
-    "wrong_answer": ExitCode.REFUSED,
-    "too_large": ExitCode.REFUSED,
+_FAULTS: dict[HttpFailure, FaultKind] = {
+    "certificate_not_yet_valid": FaultKind.REFUSED,
+    "certificate_expired": FaultKind.REFUSED,
+    "certificate_wrong_name": FaultKind.REFUSED,
+    "certificate_untrusted": FaultKind.REFUSED,
+    "wrong_answer": FaultKind.REFUSED,
+    "too_large": FaultKind.REFUSED,
 }
 
 
-def _text(kind: FailureKind, server: str, detail: str) -> str:
-    texts: dict[FailureKind, str] = {
+def _text(failure: HttpFailure, server: str, detail: str) -> str:
+    texts: dict[HttpFailure, str] = {
         "port_closed": f"Nothing listens on {server}. Start 'seed-server serve' there, or check the web port.",
         "no_answer": f"The seed server at {server} does not answer. Check its address, the network and its firewall.",
         "too_slow": f"The seed server at {server} answers too slowly. Check the line and the server's load.",
@@ -83,7 +83,7 @@ def _text(kind: FailureKind, server: str, detail: str) -> str:
         ),
         "wrong_answer": f"What runs at {server} does not answer like a seed server. Check the web port.",
     }
-    return f"{texts[kind]} ({detail})" if detail else texts[kind]
+    return f"{texts[failure]} ({detail})" if detail else texts[failure]
 
 
 @dataclass(frozen=True)

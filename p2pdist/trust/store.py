@@ -25,7 +25,7 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.documents import DecodeError
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
@@ -54,7 +54,7 @@ _TARGETS_PATH = "/tuf/targets"
 
 log = structlog.get_logger()
 
-TrustErrorKind = Literal["unreachable", "expired", "rolled_back", "invalid_signature", "malformed"]
+TrustErrorReason = Literal["unreachable", "expired", "rolled_back", "invalid_signature", "malformed"]
 
 __all__ = ["Catalogue", "TrustError", "TrustStore", "check_root"]
 
@@ -62,9 +62,9 @@ __all__ = ["Catalogue", "TrustError", "TrustStore", "check_root"]
 class TrustError(UserError):
     """No new metadata could be accepted; what was accepted before stays in force."""
 
-    def __init__(self, kind: TrustErrorKind, message: str) -> None:
-        super().__init__(message, ExitCode.UNREACHABLE if kind == "unreachable" else ExitCode.REFUSED)
-        self.kind: TrustErrorKind = kind
+    def __init__(self, reason: TrustErrorReason, message: str) -> None:
+        super().__init__(message, FaultKind.UNREACHABLE if reason == "unreachable" else FaultKind.REFUSED)
+        self.reason: TrustErrorReason = reason
 
 
 class Http(Protocol):
@@ -120,7 +120,7 @@ class TrustStore:
         """Fetch, verify and accept the newest metadata and its documents.
 
         ``now`` is seconds since 1970. Raises `TrustError`, or `UserError`
-        (`ExitCode.STORAGE`) when the disk is full; both leave the last accepted
+        (`FaultKind.STORAGE`) when the disk is full; both leave the last accepted
         state in force. A cancelled refresh also does, and leaves no thread behind.
         """
         async with self._lock:
@@ -320,7 +320,7 @@ class _NetworkFetcher(FetcherInterface):
         try:
             answer = trio.from_thread.run(self._get, url, max_length)
         except HttpError as error:
-            if error.kind == "too_large":
+            if error.failure == "too_large":
                 raise tuf_errors.DownloadLengthMismatchError(error.message) from error
             raise tuf_errors.DownloadError(error.message) from error
         if answer.status != 200:

@@ -10,7 +10,7 @@ import trio
 
 from p2pdist import __version__
 from p2pdist.shared.console import configure_log, print_json, run_command_line
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Token, encode_token
 from seed_server.commands.options import (
@@ -273,11 +273,11 @@ def _set_denied(home: ServerHome, endpoint_id: str, *, denied: bool) -> None:
     try:
         checked = parse_endpoint_id(endpoint_id)
     except InvalidIdentifierError as error:
-        raise UserError(f"{error} 'seed-server endpoints' lists them.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{error} 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT) from error
     with Database.open(home.database) as database:
         if database.endpoint(checked) is None:
             raise UserError(
-                f"No endpoint {endpoint_id} is enrolled here. 'seed-server endpoints' lists them.", ExitCode.BAD_INPUT
+                f"No endpoint {endpoint_id} is enrolled here. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
             )
         database.set_denied(checked, denied)
 

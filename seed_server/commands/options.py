@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, is_encrypted, key_path
@@ -57,7 +57,7 @@ def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value
         with value.open("rb") as file:
             return file.read(MAX_PASSPHRASE_BYTES + 2).rstrip(b"\r\n")
     except OSError as error:
-        raise UserError(f"Cannot read the passphrase file {value}: {error.strerror}.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"Cannot read the passphrase file {value}: {error.strerror}.", FaultKind.BAD_INPUT) from error
 
 
 home_option = click.option(
@@ -117,7 +117,7 @@ def ask_passphrase(prompt: str, *, confirm: bool) -> bytes:
     """Ask for a passphrase on the terminal. Raises `UserError` (USAGE) where there is none."""
     if not sys.stdin.isatty():
         raise UserError(
-            f"A passphrase is needed. Give it with --passphrase-file FILE or in {PASSPHRASE_VARIABLE}.", ExitCode.USAGE
+            f"A passphrase is needed. Give it with --passphrase-file FILE or in {PASSPHRASE_VARIABLE}.", FaultKind.USAGE
         )
     text: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return text.encode()

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from p2pdist.shared.console import print_json
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.options import ask_for_key, home_option, json_option, offline_option, passphrase_option
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.profiles import ProfileSigner, checked_site, clear_profile, read_profiles, set_profile
@@ -56,7 +56,7 @@ def show_command(home: ServerHome, site: str | None, as_json: bool) -> None:
     if site is not None:
         document = profiles.get(checked_site(site))
         if document is None:
-            raise UserError(f"Site {site} has no profile. 'seed-server profile show' lists them.", ExitCode.BAD_INPUT)
+            raise UserError(f"Site {site} has no profile. 'seed-server profile show' lists them.", FaultKind.BAD_INPUT)
         if as_json:
             print_json({"site": document.site, "name": document.profile().name, "text": document.text})
         else:

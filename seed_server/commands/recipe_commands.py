@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from p2pdist.shared.console import human_bytes, print_json
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.options import (
     CvssScore,
@@ -121,7 +121,7 @@ def publish_command(
     except KeyboardInterrupt:
         raise UserError(
             "Interrupted. The patch is published only if 'seed-server status' lists it; if not, run publish again.",
-            ExitCode.FAILED,
+            FaultKind.FAILED,
         ) from None
     if as_json:
         print_json(_as_json(published))
@@ -151,7 +151,7 @@ def lint_command(recipe: Path, as_json: bool) -> None:
         for finding in findings:
             click.echo(finding.as_text(str(recipe)))
     if errors:
-        raise UserError(f"{recipe} cannot be published: {_count(errors, 'error')}.", ExitCode.BAD_INPUT)
+        raise UserError(f"{recipe} cannot be published: {_count(errors, 'error')}.", FaultKind.BAD_INPUT)
     if not as_json:
         warnings = f", with {_count(len(findings), 'warning')}" if findings else ""
         click.echo(f"{recipe} can be published{warnings}.")

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.enrolment import Certificates
 from seed_server.signing.key_files import write_key_file
@@ -73,7 +73,7 @@ class CertificateAuthority:
             except OSError as error:
                 raise UserError(
                     f"Cannot write {certificate_path}: {error.strerror}. Check the disk's space and permissions.",
-                    ExitCode.STORAGE,
+                    FaultKind.STORAGE,
                 ) from error
             authorities.append(authority)
         return cls(*authorities)
@@ -269,7 +269,7 @@ def _load(directory: Path, file_name: str) -> _Authority:
     except OSError as error:
         raise UserError(
             f"Cannot read {error.filename}: {error.strerror}. Restore it from the backup of this server's home.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _damaged(key_path, certificate_path) from error
@@ -281,5 +281,5 @@ def _load(directory: Path, file_name: str) -> _Authority:
 def _damaged(key_path: Path, certificate_path: Path) -> UserError:
     return UserError(
         f"{key_path} and {certificate_path.name} are damaged or do not belong together. Restore both from a backup.",
-        ExitCode.STORAGE,
+        FaultKind.STORAGE,
     )

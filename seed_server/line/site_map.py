@@ -13,7 +13,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from bandwidth.core.units import line_share
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
@@ -190,4 +190,4 @@ def _lengths(networks: Iterable[IpNetwork], version: int) -> list[int]:
 
 
 def _wrong(source: str, message: str) -> UserError:
-    return UserError(f"{source}: {message}", ExitCode.BAD_INPUT)
+    return UserError(f"{source}: {message}", FaultKind.BAD_INPUT)

@@ -4,7 +4,7 @@ import errno
 import socket
 import sys
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 BACKLOG = 512  # a site that comes back from a power cut connects within a second
 
@@ -57,17 +57,17 @@ def _explained(error: OSError, address: str, port: int, purpose: str) -> UserErr
         return UserError(
             f"Another program already listens on {place}, which the {purpose} needs. "
             "Stop it, or choose another port in server.toml.",
-            ExitCode.BUSY,
+            FaultKind.BUSY,
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return UserError(
             f"{address} is not an address of this machine, so the {purpose} cannot listen there. "
             "Set listen_address in server.toml to one that is.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return UserError(
             f"This user may not listen on {place} for the {purpose}. Choose a port above 1023 in server.toml.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
-    return UserError(f"Cannot listen on {place} for the {purpose}: {error.strerror}.", ExitCode.FAILED)
+    return UserError(f"Cannot listen on {place} for the {purpose}: {error.strerror}.", FaultKind.FAILED)

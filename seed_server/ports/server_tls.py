@@ -4,7 +4,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import ServerCertificate
 
 
@@ -36,7 +36,7 @@ class ServerTls:
         except OSError as error:
             raise UserError(
                 f"Cannot write a temporary file in {tempfile.gettempdir()}: {error.strerror}. Free some space there.",
-                ExitCode.STORAGE,
+                FaultKind.STORAGE,
             ) from error
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, Sha256Hex
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOAD_BYTES,
@@ -124,4 +124,4 @@ def with_patch(rollouts: Rollouts, patch_id: PatchId, version: PatchVersion) -> 
 
 
 def _refused(message: str) -> UserError:
-    return UserError(message, ExitCode.BAD_INPUT)
+    return UserError(message, FaultKind.BAD_INPUT)

@@ -17,7 +17,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pdist.shared import merkle
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from seed_server.publishing.plan import (
@@ -155,7 +155,7 @@ class _Work:
                 if incoming.sha256 in seen:
                     raise UserError(
                         f"{payload.file} has the content of another payload of this patch. Name it once.",
-                        ExitCode.BAD_INPUT,
+                        FaultKind.BAD_INPUT,
                     )
                 seen.add(incoming.sha256)
             torrents = self._build(copies)
@@ -172,13 +172,13 @@ class _Work:
                 raise UserError(
                     f"{manifest.patch_id} {manifest.version} is published with other content, and a published version "
                     "never changes. Give the original file to repair it, or choose another --version.",
-                    ExitCode.BAD_INPUT,
+                    FaultKind.BAD_INPUT,
                 )
             if missing := [payloads[sha256].file_name for sha256 in broken.sha256s - given]:
                 raise UserError(
                     f"{', '.join(sorted(missing))} of {manifest.patch_id} {manifest.version} is damaged here too. "
                     "Give all of its files, with the recipe that published it.",
-                    ExitCode.BAD_INPUT,
+                    FaultKind.BAD_INPUT,
                 )
             torrents = self._build(copies)
             for incoming, built in zip(copies, torrents, strict=True):
@@ -187,7 +187,7 @@ class _Work:
                         f"This release of seed-server makes another torrent of {manifest.patch_id} {manifest.version} "
                         "than the published one. Restore the content folder from a backup, or repair it with the "
                         "release that published it.",
-                        ExitCode.FAILED,
+                        FaultKind.FAILED,
                     )
             sequences = {(e.patch_id, e.version): e.sequence for e in self.repository.current_rollouts().entries}
             rows = _rows(manifest, sequences.get((manifest.patch_id, manifest.version), 0))

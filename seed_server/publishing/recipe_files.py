@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from seed_server.publishing.plan import choose_piece_length
 from seed_server.publishing.recipe import Recipe, RecipeProblem, pointed, recipe_problems
@@ -78,16 +78,16 @@ def _text_of(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_RECIPE_BYTES + 1)
     except OSError as error:
-        raise UserError(f"Cannot read recipe {path}: {error.strerror}. Check the path.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"Cannot read recipe {path}: {error.strerror}. Check the path.", FaultKind.BAD_INPUT) from error
     if len(data) > MAX_RECIPE_BYTES:
         raise UserError(
             f"{path} has more than {MAX_RECIPE_BYTES >> 20} MiB; it is no recipe. Scripts belong into the payload.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text in UTF-8. Save it as such and try again.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{path} is not text in UTF-8. Save it as such and try again.", FaultKind.BAD_INPUT) from error
 
 
 def _parsed(path: Path, text: str) -> Recipe:

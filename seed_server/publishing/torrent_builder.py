@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from p2pdist.shared import merkle
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
 from seed_server.store.content_store import OnProgress
@@ -87,7 +87,7 @@ def build_torrent(payload: Path, piece_length: int, on_progress: OnProgress) -> 
         lines = errors.decode(errors="replace").strip().splitlines() or [f"it ended with code {child.returncode}"]
         raise UserError(
             f"Hashing {payload} failed: {lines[-1][:MAX_ERROR_CHARS]}. Check the disk, then publish again.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         )
     return TorrentBuilt(result.torrent, TorrentHash(result.torrent_hash), piece_length, result.piece_hashes)
 

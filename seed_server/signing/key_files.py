@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 MIN_PASSPHRASE_BYTES = 12  # the key derivation of PKCS #8 slows guessing, it does not stop it
 MAX_PASSPHRASE_BYTES = 1_023  # OpenSSL reads no more
@@ -30,7 +30,7 @@ def check_passphrase(passphrase: bytes) -> None:
         raise UserError(
             f"The passphrase has {len(passphrase)} bytes; it must have {MIN_PASSPHRASE_BYTES} to "
             f"{MAX_PASSPHRASE_BYTES}. Choose another one.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
 
 
@@ -54,7 +54,7 @@ def write_key_file(path: Path, pem: bytes) -> None:
         durable_files.write_file(path, pem, mode=KEY_FILE_MODE)
     except OSError as error:
         raise UserError(
-            f"Cannot write the key {path}: {error.strerror}. Check the disk's space and permissions.", ExitCode.STORAGE
+            f"Cannot write the key {path}: {error.strerror}. Check the disk's space and permissions.", FaultKind.STORAGE
         ) from error
 
 
@@ -71,14 +71,14 @@ def load_signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
         raise UserError(
             f"The {path.stem} key {path} is encrypted. Give its passphrase with --passphrase-file FILE or in "
             "SEED_SERVER_PASSPHRASE.",
-            ExitCode.REFUSED,
+            FaultKind.REFUSED,
         )
     try:
         key = load_pem_private_key(pem, passphrase if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if encrypted:
             raise UserError(
-                f"The passphrase does not open the {path.stem} key {path}. Check it and try again.", ExitCode.REFUSED
+                f"The passphrase does not open the {path.stem} key {path}. Check it and try again.", FaultKind.REFUSED
             ) from error
         raise _damaged(path) from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -92,7 +92,7 @@ def load_offline_key(folder: Path, role: str, passphrase: bytes | None) -> Ed255
     if _is_missing(path):
         raise UserError(
             f"The {role} key is not at {path}: attach the offline folder or pass --offline-keys DIR.",
-            ExitCode.NOT_SET_UP,
+            FaultKind.NOT_SET_UP,
         )
     return load_signing_key(path, passphrase)
 
@@ -125,12 +125,12 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         raise UserError(
             f"The {path.stem} key is not at {path}. Restore it from the backup of this server's home.",
-            ExitCode.NOT_SET_UP,
+            FaultKind.NOT_SET_UP,
         ) from None
     except OSError as error:
         raise UserError(
             f"Cannot read the {path.stem} key {path}: {error.strerror}. Run this as the user who owns it.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         ) from error
     if len(pem) > MAX_KEY_FILE_BYTES:
         raise _damaged(path)
@@ -139,5 +139,5 @@ def _read(path: Path) -> bytes:
 
 def _damaged(path: Path) -> UserError:
     return UserError(
-        f"The {path.stem} key {path} is damaged or not an Ed25519 key. Restore it from a backup.", ExitCode.STORAGE
+        f"The {path.stem} key {path} is damaged or not an Ed25519 key. Restore it from a backup.", FaultKind.STORAGE
     )

@@ -10,7 +10,7 @@ import structlog
 from bandwidth.profiles.model import Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.values import nearest
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.manifest.documents import DecodeError
 from p2pdist.shared.manifest.site_profile import (
@@ -49,13 +49,13 @@ def set_profile(signer: ProfileSigner, site: str, file: Path) -> SiteProfile:
     try:
         profile = parse_profile(text, source=str(file))
     except ProfileError as error:
-        raise UserError(f"{error} Check it with: bandwidth check {file}", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{error} Check it with: bandwidth check {file}", FaultKind.BAD_INPUT) from error
     names = [known.name for known in profile.sites]
     if names and name not in names:
         raise UserError(
             f"{file} has no [[site]] {name!r}; the nearest is {nearest(name, names)!r}. Add one, or remove them all: "
             "a profile without sites holds for whichever site it is set for.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     document = SiteProfile(format=1, site=name, text=text)
     signer.change(name, encode_site_profile(document))
@@ -66,7 +66,7 @@ def clear_profile(signer: ProfileSigner, site: str) -> None:
     """Take away the profile of ``site``. Raises `UserError`, also when it has none."""
     name = checked_site(site)
     if name not in read_profiles(Repository.open(signer.home, load_settings(signer.home))):
-        raise UserError(f"Site {name} has no profile. 'seed-server profile show' lists them.", ExitCode.BAD_INPUT)
+        raise UserError(f"Site {name} has no profile. 'seed-server profile show' lists them.", FaultKind.BAD_INPUT)
     signer.change(name, None)
 
 
@@ -100,7 +100,7 @@ def checked_site(text: str) -> SiteName:
     try:
         return parse_site_name(text)
     except InvalidIdentifierError as error:
-        raise UserError(str(error), ExitCode.BAD_INPUT) from error
+        raise UserError(str(error), FaultKind.BAD_INPUT) from error
 
 
 def _read(file: Path) -> str:
@@ -108,10 +108,10 @@ def _read(file: Path) -> str:
         with file.open("rb") as opened:
             data = opened.read(MAX_PROFILE_BYTES + 1)
     except OSError as error:
-        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", FaultKind.BAD_INPUT) from error
     if len(data) > MAX_PROFILE_BYTES:
-        raise UserError(f"{file} is over {MAX_PROFILE_BYTES} bytes. Split the profile by sites.", ExitCode.BAD_INPUT)
+        raise UserError(f"{file} is over {MAX_PROFILE_BYTES} bytes. Split the profile by sites.", FaultKind.BAD_INPUT)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.settings import ServerHome
 
 MAX_TARGETS_ROLE_BYTES = 5 << 20  # endpoints refuse a larger one, and with it everything: about 8 000 patches
@@ -33,7 +33,7 @@ def check_size(role: str, size_bytes: int) -> None:
         raise UserError(
             f"The repository's {role} role would have {size_bytes} bytes, and endpoints accept "
             f"{MAX_TARGETS_ROLE_BYTES}; nothing was announced. Start a new repository for further patches.",
-            ExitCode.REFUSED,
+            FaultKind.REFUSED,
         )
 
 
@@ -42,7 +42,7 @@ def outdated(what: str) -> UserError:
     return UserError(
         f"This repository was made before there were {what}: endpoints would not trust one. Run 'seed-server renew' "
         "with all offline keys once, then try again.",
-        ExitCode.REFUSED,
+        FaultKind.REFUSED,
     )
 
 
@@ -51,20 +51,20 @@ def untrusted(key: str) -> UserError:
     return UserError(
         f"The {key} key is not the one that this repository trusts; nothing was announced. "
         "Use the offline folder that 'seed-server init' made for this server.",
-        ExitCode.REFUSED,
+        FaultKind.REFUSED,
     )
 
 
 def missing(home: ServerHome) -> UserError:
     """Return what is raised where there is no repository."""
     return UserError(
-        f"There is no repository in {home.root}. Name the right directory with --home.", ExitCode.NOT_SET_UP
+        f"There is no repository in {home.root}. Name the right directory with --home.", FaultKind.NOT_SET_UP
     )
 
 
 def unreadable(path: Path, error: OSError) -> UserError:
     """Return what is raised for a file that the disk does not give."""
-    return UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", ExitCode.STORAGE)
+    return UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", FaultKind.STORAGE)
 
 
 def unwritable(home: ServerHome, error: OSError) -> UserError:
@@ -72,7 +72,7 @@ def unwritable(home: ServerHome, error: OSError) -> UserError:
     return UserError(
         f"Cannot write to the repository in {home.root}: {error.strerror}. Nothing was announced; "
         "check the disk's space and permissions, then try again.",
-        ExitCode.STORAGE,
+        FaultKind.STORAGE,
     )
 
 
@@ -80,5 +80,5 @@ def damaged(what: str) -> UserError:
     """Return what is raised for a part of the repository that is not as it was signed."""
     return UserError(
         f"The repository's {what} is damaged or was tampered with. Restore the tuf folder from a backup.",
-        ExitCode.STORAGE,
+        FaultKind.STORAGE,
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import structlog
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
 from p2pdist.shared.manifest.documents import DecodeError
 from p2pdist.shared.manifest.recipe import RecipeError
@@ -84,19 +84,19 @@ def read_file(file: Path, name: str) -> Template:
             data = opened.read(MAX_TEMPLATE_BYTES + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", FaultKind.BAD_INPUT) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
     if len(data) > MAX_TEMPLATE_BYTES:
-        raise UserError(f"{file} is over {MAX_TEMPLATE_BYTES} bytes. Split it.", ExitCode.BAD_INPUT)
+        raise UserError(f"{file} is over {MAX_TEMPLATE_BYTES} bytes. Split it.", FaultKind.BAD_INPUT)
     parsed = parse_toml(text, TemplateFile, source=str(file))
     template = Template(format=1, name=checked_name(name), title=parsed.title, items=parsed.item)
     try:
         check_template(template)
     except RecipeError as error:
-        raise UserError(f"{file}: {error}. Correct it and try again.", ExitCode.BAD_INPUT) from error
+        raise UserError(f"{file}: {error}. Correct it and try again.", FaultKind.BAD_INPUT) from error
     if len(encode_template(template)) > MAX_TEMPLATE_BYTES:
-        raise UserError(f"{file}: the template is over {MAX_TEMPLATE_BYTES} bytes. Split it.", ExitCode.BAD_INPUT)
+        raise UserError(f"{file}: the template is over {MAX_TEMPLATE_BYTES} bytes. Split it.", FaultKind.BAD_INPUT)
     return template
 
 
@@ -108,7 +108,7 @@ def set_template(signer: TemplateSigner, name: str, file: Path) -> Template:
     if name not in known and len(known) >= MAX_TEMPLATES:
         raise UserError(
             f"There are {MAX_TEMPLATES} templates already, and a PC takes no more. Remove one first.",
-            ExitCode.BAD_INPUT,
+            FaultKind.BAD_INPUT,
         )
     # signing the same again would forget answers that PCs have no reason to repeat
     if known.get(name) != template:
@@ -163,8 +163,10 @@ def checked_name(name: str) -> str:
     try:
         return parse_template_name(name)
     except InvalidIdentifierError as error:
-        raise UserError(str(error), ExitCode.BAD_INPUT) from error
+        raise UserError(str(error), FaultKind.BAD_INPUT) from error
 
 
 def _unknown(name: str) -> UserError:
-    return UserError(f"There is no template {name[:80]!r}. 'seed-server template list' lists them.", ExitCode.BAD_INPUT)
+    return UserError(
+        f"There is no template {name[:80]!r}. 'seed-server template list' lists them.", FaultKind.BAD_INPUT
+    )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from p2pdist.shared import durable_files, merkle
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 
 COPY_CHUNK_BYTES = 1 << 20
@@ -143,7 +143,7 @@ class ContentStore:
         if done != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise UserError(
                 f"{source} changed while it was read. Wait until its download or copy has finished, then publish it.",
-                ExitCode.BAD_INPUT,
+                FaultKind.BAD_INPUT,
             )
         return IncomingFile(path, Sha256Hex(digest.hexdigest()), done)
 
@@ -154,7 +154,7 @@ class ContentStore:
             raise UserError(
                 f"The disk of {self._directory} has {free >> 20} MiB free; this file needs {needed_bytes >> 20} MiB "
                 f"and {MIN_FREE_BYTES_AFTER_COPY >> 20} MiB must remain. Free some space or move the server's home.",
-                ExitCode.STORAGE,
+                FaultKind.STORAGE,
             )
 
     def _pieces_path(self, sha256: Sha256Hex) -> Path:
@@ -207,7 +207,7 @@ def _read(file: BinaryIO, source: Path) -> bytes:
 
 
 def _bad_source(message: str) -> UserError:
-    return UserError(message, ExitCode.BAD_INPUT)
+    return UserError(message, FaultKind.BAD_INPUT)
 
 
 @contextlib.contextmanager
@@ -218,9 +218,9 @@ def _storage_errors(directory: Path) -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise UserError(
                 f"The disk of {directory} is full. Free some space or move the server's home, then publish again.",
-                ExitCode.STORAGE,
+                FaultKind.STORAGE,
             ) from error
         raise UserError(
             f"Cannot write to {directory}: {error.strerror}. Check the directory and its permissions.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         ) from error

@@ -19,7 +19,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
 from seed_server.store.schema import (
@@ -67,7 +67,7 @@ class Database:
         except OSError as error:
             raise UserError(
                 f"Cannot create the database {path}: {error.strerror}. Check the directory and the disk's free space.",
-                ExitCode.STORAGE,
+                FaultKind.STORAGE,
             ) from error
         return cls._opened(path, create=True)
 
@@ -77,7 +77,7 @@ class Database:
         if not path.is_file():
             raise UserError(
                 f"There is no database {path}. Run 'seed-server init' first, or name the right home with --home.",
-                ExitCode.NOT_SET_UP,
+                FaultKind.NOT_SET_UP,
             )
         return cls._opened(path, create=False)
 
@@ -113,7 +113,7 @@ class Database:
             raise UserError(
                 f"{self._path} was written by a newer seed-server (schema {version}, this one knows "
                 f"{SCHEMA_VERSION}). Install that version again.",
-                ExitCode.BAD_INPUT,
+                FaultKind.BAD_INPUT,
             )
         elif version in MIGRATIONS:
             self._migrate()
@@ -121,7 +121,7 @@ class Database:
             raise UserError(
                 f"{self._path} is not a seed server's database. Restore it from a backup, or run 'seed-server init' "
                 "in a new home.",
-                ExitCode.STORAGE,
+                FaultKind.STORAGE,
             )
 
     def _migrate(self) -> None:
@@ -382,17 +382,17 @@ def _user_errors(path: Path) -> Iterator[None]:
             raise UserError(
                 f"Another process has held the database {path} for {BUSY_SECONDS:.0f} s. "
                 "Find it (another seed-server command, a backup, a database tool), end it, and try again.",
-                ExitCode.BUSY,
+                FaultKind.BUSY,
             ) from error
         if primary == sqlite3.SQLITE_FULL:
             raise UserError(
-                f"The disk that holds {path} is full. Free some space and try again.", ExitCode.STORAGE
+                f"The disk that holds {path} is full. Free some space and try again.", FaultKind.STORAGE
             ) from error
         if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise UserError(f"The database {path} is damaged. Restore it from a backup.", ExitCode.STORAGE) from error
+            raise UserError(f"The database {path} is damaged. Restore it from a backup.", FaultKind.STORAGE) from error
         if isinstance(error, sqlite3.OperationalError):  # of the disk, permissions, memory: no fault of ours
             raise UserError(
                 f"Cannot read or write the database {path} ({error}). Check its permissions and the disk.",
-                ExitCode.STORAGE,
+                FaultKind.STORAGE,
             ) from error
         raise

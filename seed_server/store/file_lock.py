@@ -6,7 +6,7 @@ from pathlib import Path
 
 import filelock
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 
 class FileLock:
@@ -23,10 +23,10 @@ class FileLock:
         try:
             self._lock.acquire()
         except filelock.Timeout:
-            raise UserError(self._busy, ExitCode.BUSY) from None
+            raise UserError(self._busy, FaultKind.BUSY) from None
         except OSError as error:
             raise UserError(
-                f"Cannot lock {self._path}: {error.strerror}. Run this as the user who owns it.", ExitCode.STORAGE
+                f"Cannot lock {self._path}: {error.strerror}. Run this as the user who owns it.", FaultKind.STORAGE
             ) from error
         try:
             yield

@@ -44,7 +44,7 @@ def new_store(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> Cal
 async def refused(store: TrustStore, kind: str, now: float = NOW) -> TrustError:
     with pytest.raises(TrustError) as caught:
         await store.refresh(now)
-    assert caught.value.kind == kind, caught.value.message
+    assert caught.value.reason == kind, caught.value.message
     return caught.value
 
 
@@ -98,7 +98,7 @@ async def test_rubbish_is_refused(
     repository.files[path] = rubbish
     with pytest.raises(TrustError) as caught:
         await new_store().refresh(NOW)
-    assert caught.value.kind in {"malformed", "invalid_signature"}
+    assert caught.value.reason in {"malformed", "invalid_signature"}
 
 
 async def test_metadata_of_another_repository_is_refused(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.console import ExitCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bandwidth.core.states import State
 from bandwidth.profiles.parse import parse_profile
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.frames import encode_frame
@@ -904,7 +904,7 @@ class TestStartAndStop:
                 pass
         (error,) = caught.value.exceptions
         assert isinstance(error, UserError)
-        assert error.exit_code == ExitCode.BUSY
+        assert error.kind == FaultKind.BUSY
 
     async def test_a_busy_database_does_not_stop_the_port(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         patch = await lab.publish(2)
@@ -912,7 +912,7 @@ class TestStartAndStop:
         add = lab.database.add_wan_bytes
 
         def busy(*arguments: object) -> None:
-            raise UserError("held by another process", ExitCode.BUSY)
+            raise UserError("held by another process", FaultKind.BUSY)
 
         monkeypatch.setattr(lab.database, "add_wan_bytes", busy)
         await endpoint.want(patch)

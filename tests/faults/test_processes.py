@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet, run_command
-from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.console import ExitCode
 
 pytestmark = pytest.mark.processes
 

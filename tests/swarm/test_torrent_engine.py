@@ -16,7 +16,7 @@ import libtorrent as lt
 import pytest
 import trio
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
 from p2pdist.shared.wire.bitfield import all_pieces, pieces_of
@@ -358,7 +358,7 @@ async def test_a_full_disk_stops_the_torrent_and_resume_goes_on(open_endpoint, p
                 await a.engine.add_piece(
                     payload.torrent_hash, PieceIndex(payload.count - 1), payload.piece(payload.count - 1)
                 )
-            assert caught.value.exit_code is ExitCode.STORAGE
+            assert caught.value.kind is FaultKind.STORAGE
             ballast.unlink()
             await a.engine.resume(payload.torrent_hash)
             assert a.engine.snapshot(payload.torrent_hash).error == ""
@@ -402,11 +402,11 @@ async def test_a_taken_port_is_an_error_that_says_so():
         with pytest.raises(UserError, match="in use") as caught:
             async with open_torrent_engine(listen_address="127.0.1.252", listen_port=port, identity=identity):
                 raise AssertionError("unreachable")
-    assert caught.value.exit_code is ExitCode.BUSY
+    assert caught.value.kind is FaultKind.BUSY
     with pytest.raises(UserError, match="cannot listen") as caught:
         async with open_torrent_engine(listen_address="192.0.2.1", listen_port=0, identity=identity):
             raise AssertionError("unreachable")
-    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert caught.value.kind is FaultKind.BAD_INPUT
 
 
 async def test_ipv6_works_too():

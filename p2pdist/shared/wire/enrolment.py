@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
@@ -90,11 +90,11 @@ def encode_token(token: Token) -> str:
 
 
 def decode_token(text: str) -> Token:
-    """Return the token that ``text`` encodes. Raises `UserError` (`ExitCode.BAD_INPUT`)."""
+    """Return the token that ``text`` encodes. Raises `UserError` (`FaultKind.BAD_INPUT`)."""
     text = text.strip()
     problem = UserError(
         "This is not a whole enrolment token. Copy the complete line that 'seed-server token' printed.",
-        ExitCode.BAD_INPUT,
+        FaultKind.BAD_INPUT,
     )
     if not text.startswith(TOKEN_PREFIX) or len(text) > MAX_TOKEN_CHARS:
         raise problem

@@ -4,7 +4,7 @@ from typing import Any
 
 import libtorrent as lt
 
-from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
 from p2pdist.transfer.torrent_engine.reports import EngineError, EngineFailure, PeerSnapshot
@@ -42,7 +42,7 @@ def read_torrent(torrent: bytes, expected_hash: TorrentHash) -> tuple[lt.add_tor
 def _not_ours(problem: str) -> EngineError:
     return EngineError(
         f"The torrent file is not acceptable: it {problem}. The publisher must publish the patch again.",
-        ExitCode.BAD_INPUT,
+        FaultKind.BAD_INPUT,
     )
 
 

@@ -15,7 +15,7 @@ import libtorrent as lt
 import structlog
 import trio
 
-from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.transfer.torrent_engine.bindings import (
     activity_of,
@@ -191,12 +191,12 @@ class TorrentEngine:
             return True
         raise EngineError(
             f"A piece was not stored within {STORE_SECONDS:.0f} s: this PC's disk is too slow or too busy.",
-            ExitCode.STORAGE,
+            FaultKind.STORAGE,
         )
 
     def _raise_if_stopped(self, state: TorrentState) -> None:
         if state.error:  # also for pieces that seemed stored: their write may be the one that failed
-            raise EngineError(state.error, ExitCode.STORAGE)
+            raise EngineError(state.error, FaultKind.STORAGE)
         if state.torrent_hash not in self._torrents:
             raise EngineError("The torrent was removed meanwhile.")
 

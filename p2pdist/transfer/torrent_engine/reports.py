@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from p2pdist.identity.store import Identity
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
@@ -30,8 +30,8 @@ class SwarmIdentity:
 class EngineError(UserError):
     """The torrent engine could not do what was asked; the text says why."""
 
-    def __init__(self, message: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
-        super().__init__(message, exit_code)
+    def __init__(self, message: str, kind: FaultKind = FaultKind.FAILED) -> None:
+        super().__init__(message, kind)
 
 
 @dataclass(frozen=True)

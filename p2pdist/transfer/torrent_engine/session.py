@@ -11,7 +11,7 @@ import libtorrent as lt
 import structlog
 import trio
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.transfer.torrent_engine.bindings import failure_of
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.reports import EngineFailure, SwarmIdentity
@@ -31,8 +31,8 @@ async def open_torrent_engine(
 ) -> AsyncIterator[TorrentEngine]:
     """Run a session on one address; port 0 takes any free one.
 
-    Raises `UserError`: `ExitCode.BUSY` when the port is taken,
-    `ExitCode.BAD_INPUT` when the address is not one of this PC.
+    Raises `UserError`: `FaultKind.BUSY` when the port is taken,
+    `FaultKind.BAD_INPUT` when the address is not one of this PC.
     """
     readable, writable = socket.socketpair()
     with readable, writable:
@@ -102,7 +102,7 @@ async def _listening(session: lt.session, readable: socket.socket, wanted: str) 
     raise UserError(
         f"The LAN listener on {wanted} did not start within {LISTEN_SECONDS:.0f} s. Restart the daemon; "
         "if it happens again, look at the system's log.",
-        ExitCode.FAILED,
+        FaultKind.FAILED,
     )
 
 
@@ -110,9 +110,9 @@ def _listen_problem(failure: EngineFailure, wanted: str) -> UserError:
     if failure.value == errno.EADDRINUSE:
         return UserError(
             f"The LAN port {wanted} is in use by another program. Stop it, or set another lan_port in config.toml.",
-            ExitCode.BUSY,
+            FaultKind.BUSY,
         )
     return UserError(
         f"This PC cannot listen on {wanted}: {failure.message}. Give an address of this PC and a free port.",
-        ExitCode.BAD_INPUT,
+        FaultKind.BAD_INPUT,
     )

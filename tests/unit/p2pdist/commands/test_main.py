@@ -11,8 +11,7 @@ from rich.console import Console, RenderableType
 
 from p2pdist.commands.main import _peers_view, _status_view, p2pdist
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import PIPE_COLUMNS, run_command_line
-from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, run_command_line
 from p2pdist.shared.wire.enrolment import Token, encode_token
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"

@@ -15,7 +15,7 @@ from p2pdist.daemon.tasks import Daemon
 from p2pdist.identity.store import Identity
 from p2pdist.pc import system
 from p2pdist.settings import DaemonSettings, EndpointHome
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.messages import SiteLimit
 from p2pdist.transfer.manager import Transfers
@@ -101,7 +101,7 @@ def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     home.lock.mkdir()
     with pytest.raises(UserError, match="cannot be made") as caught, hold_lock(home):
         pass
-    assert caught.value.exit_code is ExitCode.STORAGE
+    assert caught.value.kind is FaultKind.STORAGE
 
 
 def test_limiter_says_what_the_server_said_last(tmp_path: Path) -> None:

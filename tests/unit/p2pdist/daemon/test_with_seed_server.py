@@ -17,7 +17,7 @@ from p2pdist.identity import enrolment
 from p2pdist.identity.store import Identity
 from p2pdist.origin.client import OriginAddress
 from p2pdist.settings import DaemonSettings, EndpointHome
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
 from p2pdist.shared.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
@@ -128,7 +128,7 @@ async def test_a_member_follows_what_is_published_and_refuses_a_restored_backup(
                 path.write_bytes(data)
             with pytest.raises(TrustError) as caught:
                 await store.refresh(time.time())
-            assert caught.value.kind == "rolled_back"
+            assert caught.value.reason == "rolled_back"
             assert await store.load_cached(time.time()) == catalogue
 
 
@@ -197,13 +197,13 @@ async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Pat
         assert [row.tags for row in server.database.endpoints()] == [("kiosk",)]
         with pytest.raises(UserError) as used:
             await enrolment.enrol(tmp_path / "other", server.token, hostname="other", now=time.time())
-        assert used.value.exit_code == ExitCode.REFUSED
+        assert used.value.kind == FaultKind.REFUSED
         assert "used up" in used.value.message
         assert (await enrolment.renew(identity, time.time())).endpoint_id == identity.endpoint_id
         server.database.set_denied(identity.endpoint_id, denied=True)
         with pytest.raises(UserError) as denied:
             await enrolment.renew(identity, time.time())
-        assert denied.value.exit_code == ExitCode.REFUSED
+        assert denied.value.kind == FaultKind.REFUSED
         assert "denied" in denied.value.message
 
 

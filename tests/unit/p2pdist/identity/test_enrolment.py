@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from p2pdist.identity import enrolment
 from p2pdist.identity import store as identity_store
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import endpoint_id_of_public_key
 from p2pdist.shared.wire.enrolment import (
     Certificates,
@@ -176,14 +176,14 @@ async def test_a_failed_enrolment_can_be_repeated(serve: Callable[..., Server], 
 
 @pytest.mark.parametrize("token", ["", "rubbish", "p2pd-", "p2pd-AAAA"])
 async def test_a_malformed_token_is_refused_without_any_connection(home: Path, token: str) -> None:
-    assert (await failure(home, token)).exit_code == ExitCode.BAD_INPUT
+    assert (await failure(home, token)).kind == FaultKind.BAD_INPUT
 
 
 async def test_the_servers_refusal_is_shown_bounded_and_printable(serve: Callable[..., Server], home: Path) -> None:
     server = serve()
     server.refusal = (403, encode_body(Problem(error="This token\x1b[31m has been used." + "x" * 5_000)))
     error = await failure(home, server.token)
-    assert error.exit_code == ExitCode.REFUSED
+    assert error.kind == FaultKind.REFUSED
     assert "refused: This token?[31m has been used." in error.message
     assert len(error.message) < 600
 
@@ -191,7 +191,7 @@ async def test_the_servers_refusal_is_shown_bounded_and_printable(serve: Callabl
 async def test_a_server_that_fails_is_not_a_refusal(serve: Callable[..., Server], home: Path) -> None:
     server = serve()
     server.refusal = (500, encode_body(Problem(error="The disk is full.")))
-    assert (await failure(home, server.token)).exit_code == ExitCode.FAILED
+    assert (await failure(home, server.token)).kind == FaultKind.FAILED
 
 
 async def test_a_token_for_another_server_sends_no_secret(
@@ -201,7 +201,7 @@ async def test_a_token_for_another_server_sends_no_secret(
     pin = certificates.Authority("other").pin
     token = encode_token(Token(address=ADDRESS, web_port=server.port.port, ca_pin=pin, secret=SECRET))
     error = await failure(home, token)
-    assert error.exit_code == ExitCode.REFUSED
+    assert error.kind == FaultKind.REFUSED
     assert "not the one that this token is for" in error.message
     assert server.port.requests == [("GET", "/v1/ca")]
 
@@ -218,7 +218,7 @@ async def test_an_impostor_with_the_real_ca_certificate_gets_no_secret(
 
 async def test_an_endpoint_cannot_play_the_server(serve: Callable[..., Server], home: Path) -> None:
     server = serve(usage=ExtendedKeyUsageOID.CLIENT_AUTH)
-    assert (await failure(home, server.token)).exit_code == ExitCode.REFUSED
+    assert (await failure(home, server.token)).kind == FaultKind.REFUSED
     assert server.port.requests == [("GET", "/v1/ca")]
 
 
@@ -242,7 +242,7 @@ async def test_a_closed_port_is_named(serve: Callable[..., Server], home: Path) 
     token = server.token
     server.port.close()
     error = await failure(home, token)
-    assert error.exit_code == ExitCode.UNREACHABLE
+    assert error.kind == FaultKind.UNREACHABLE
     assert f"Nothing listens on {ADDRESS}:{server.port.port}" in error.message
 
 
@@ -255,7 +255,7 @@ async def test_a_server_that_never_answers_is_named(
         "local_address": None, "grace_seconds": 0.3, "min_bytes_per_second": 1024.0,
     })  # fmt: skip
     with trio.fail_after(10):
-        assert (await failure(home, server.token)).exit_code == ExitCode.UNREACHABLE
+        assert (await failure(home, server.token)).kind == FaultKind.UNREACHABLE
 
 
 async def test_another_program_on_the_port_is_not_a_seed_server(home: Path, control: Any) -> None:
@@ -278,7 +278,7 @@ async def test_a_wrong_answer_for_the_authority_is_refused(
 ) -> None:
     server = serve()
     server.port.answers[("GET", "/v1/ca")] = ca
-    assert (await failure(home, server.token)).exit_code == ExitCode.REFUSED
+    assert (await failure(home, server.token)).kind == FaultKind.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ async def test_a_wrong_answer_to_the_enrolment_is_refused(
     server = serve()
     server.refusal = answer
     error = await failure(home, server.token)
-    assert error.exit_code == ExitCode.REFUSED
+    assert error.kind == FaultKind.REFUSED
     assert "Check" in error.message
 
 
@@ -313,7 +313,7 @@ async def test_a_reply_that_does_not_fit_is_refused(
 ) -> None:
     server = serve()
     server.changes = changes
-    assert (await failure(home, server.token)).exit_code == ExitCode.REFUSED
+    assert (await failure(home, server.token)).kind == FaultKind.REFUSED
 
 
 async def test_certificates_for_another_key_or_of_another_authority_are_refused(
@@ -353,7 +353,7 @@ async def test_a_refused_renewal_keeps_the_identity(serve: Callable[..., Server]
     server.refusal = (403, encode_body(Problem(error="This endpoint is denied.")))
     with pytest.raises(UserError) as caught:
         await enrolment.renew(old, time.time())
-    assert caught.value.exit_code == ExitCode.REFUSED
+    assert caught.value.kind == FaultKind.REFUSED
     assert identity_store.load_identity(home) == old
 
 

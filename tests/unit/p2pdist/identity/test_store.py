@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from p2pdist.identity import store as identity_store
 from p2pdist.identity.store import Identity
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def identity(authority: Any, tmp_path: Path) -> Identity:
     return make_identity(authority, tmp_path, identity_store.load_or_create_key(tmp_path))
 
 
-def exit_code(home: Path) -> tuple[ExitCode, str]:
+def exit_code(home: Path) -> tuple[FaultKind, str]:
     with pytest.raises(UserError) as caught:
         identity_store.load_identity(home)
-    return caught.value.exit_code, caught.value.message
+    return caught.value.kind, caught.value.message
 
 
 def test_what_is_saved_is_loaded(identity: Identity, tmp_path: Path) -> None:
@@ -83,14 +83,14 @@ def test_the_key_is_in_no_other_file(identity: Identity, tmp_path: Path) -> None
 
 def test_a_home_without_identity_says_how_to_enrol(tmp_path: Path) -> None:
     code, message = exit_code(tmp_path)
-    assert code == ExitCode.NOT_SET_UP
+    assert code == FaultKind.NOT_SET_UP
     assert "p2pdist enrol" in message
 
 
 def test_a_key_alone_is_not_enrolled(tmp_path: Path) -> None:
     identity_store.load_or_create_key(tmp_path)
     assert not identity_store.is_enrolled(tmp_path)
-    assert exit_code(tmp_path)[0] == ExitCode.NOT_SET_UP
+    assert exit_code(tmp_path)[0] == FaultKind.NOT_SET_UP
 
 
 def test_the_key_is_made_once_and_anew_when_damaged(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_damaged_identity_says_so(identity: Identity, tmp_path: Path, file: st
     identity_store.save_identity(identity)
     (tmp_path / "identity" / file).write_bytes(damage)
     code, message = exit_code(tmp_path)
-    assert code == ExitCode.NOT_SET_UP
+    assert code == FaultKind.NOT_SET_UP
     assert "--force" in message
 
 
@@ -129,7 +129,7 @@ def test_a_write_that_fails_leaves_the_old_identity(
         patched.setattr(os, "fsync", full)
         with pytest.raises(UserError) as caught:
             identity_store.save_identity(renewed)
-    assert caught.value.exit_code == ExitCode.STORAGE
+    assert caught.value.kind == FaultKind.STORAGE
     assert identity_store.load_identity(tmp_path) == identity
     assert sorted(path.name for path in (tmp_path / "identity").iterdir()) == ["identity.json", "key.pem"]
 
@@ -211,7 +211,7 @@ def test_a_key_that_does_not_fit_is_an_error_for_people(identity: Identity, auth
     other = make_identity(authority, tmp_path, identity_store.new_key())
     with pytest.raises(UserError) as caught:
         identity_store.control_ssl_context(replace(identity, control_certificate=other.control_certificate))
-    assert caught.value.exit_code == ExitCode.NOT_SET_UP
+    assert caught.value.kind == FaultKind.NOT_SET_UP
 
 
 def test_a_request_proves_the_key_and_does_not_carry_it() -> None:

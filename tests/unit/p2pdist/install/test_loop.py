@@ -17,7 +17,7 @@ from p2pdist.install.plan import Candidate
 from p2pdist.install.requests import InstallOrders
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -592,7 +592,7 @@ async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
     assert pc.installer.calls == []
     with pytest.raises(UserError, match="deferred 1 times, and 1 are allowed") as refused:
         await orders(pc).defer({"patch": "acme"})
-    assert refused.value.exit_code is ExitCode.REFUSED
+    assert refused.value.kind is FaultKind.REFUSED
     pc.now += 1_800
     await pc.settle()
     assert pc.installer.calls == ["install acme 1"]

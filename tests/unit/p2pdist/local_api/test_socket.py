@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from p2pdist.local_api.socket import MAX_REQUEST_BYTES, ask_daemon, serve_local_socket
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 
 async def test_request_and_answer(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ async def test_home_deeper_than_a_socket_path_allows(tmp_path: Path) -> None:
 async def test_no_daemon_is_said_clearly(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not running") as caught:
         await ask_daemon(tmp_path / "daemon.sock", "status")
-    assert caught.value.exit_code is ExitCode.NOT_RUNNING
+    assert caught.value.kind is FaultKind.NOT_RUNNING
 
 
 async def test_socket_left_by_a_killed_daemon_is_no_daemon_and_no_obstacle(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ async def test_socket_that_cannot_be_made_or_asked_is_said_clearly(tmp_path: Pat
     with pytest.raises(UserError, match="cannot be made") as caught:
         async with serve_local_socket(tmp_path / "daemon.sock", {}):
             pass
-    assert caught.value.exit_code is ExitCode.STORAGE
+    assert caught.value.kind is FaultKind.STORAGE
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError):
         await ask_daemon(tmp_path / "file" / "daemon.sock", "status")

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 
@@ -23,7 +23,7 @@ class Config(Record, frozen=True):
 def mistake(text: str) -> str:
     with pytest.raises(UserError) as caught:
         parse_toml(text, Config, source="server.toml")
-    assert caught.value.exit_code == ExitCode.BAD_INPUT
+    assert caught.value.kind == FaultKind.BAD_INPUT
     return caught.value.message
 
 

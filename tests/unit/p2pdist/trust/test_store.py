@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.trust import store as trust_store
 from p2pdist.trust.catalogue import first_payload
 from p2pdist.trust.store import TrustError, TrustStore, check_root
@@ -150,7 +150,7 @@ async def test_a_refresh_that_breaks_off_leaves_the_accepted_state(
     repository.status_of["/tuf/metadata/4.rollouts.json"] = 500
     with pytest.raises(TrustError) as caught:
         await new_store().refresh(NOW)
-    assert caught.value.kind == "unreachable"
+    assert caught.value.reason == "unreachable"
     assert "HTTP 500" in caught.value.message
     assert await new_store().load_cached(NOW) == accepted
     repository.status_of.clear()
@@ -162,8 +162,8 @@ async def test_an_unreachable_server_is_named(repository: Any, new_store: Callab
     repository.down = True
     with pytest.raises(TrustError) as caught:
         await new_store().refresh(NOW)
-    assert caught.value.kind == "unreachable"
-    assert caught.value.exit_code == ExitCode.UNREACHABLE
+    assert caught.value.reason == "unreachable"
+    assert caught.value.kind == FaultKind.UNREACHABLE
     assert "127.0.0.1:8443" in caught.value.message
 
 
@@ -216,7 +216,7 @@ async def test_a_full_disk_is_an_error_of_its_own_and_leaves_the_accepted_state(
         patched.setattr(os, "fsync", full)
         with pytest.raises(UserError) as caught:
             await new_store().refresh(NOW)
-    assert caught.value.exit_code == ExitCode.STORAGE
+    assert caught.value.kind == FaultKind.STORAGE
     assert "No space left" in caught.value.message
     cached = await new_store().load_cached(NOW)
     assert cached is not None
@@ -253,7 +253,7 @@ async def test_a_refresh_has_a_deadline(
     store = TrustStore(tmp_path, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=Silent())
     with pytest.raises(TrustError) as caught:
         await store.refresh(NOW)
-    assert caught.value.kind == "unreachable"
+    assert caught.value.reason == "unreachable"
 
 
 async def test_another_trust_root_starts_anew_and_leaves_the_first_floor(
@@ -276,4 +276,4 @@ def test_a_trust_root_is_checked_before_it_is_kept(repository: Any) -> None:
         assert bad != repository.first_root
         with pytest.raises(TrustError) as caught:
             check_root(bad)
-        assert caught.value.kind == "malformed"
+        assert caught.value.reason == "malformed"

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.shared.console import run_command_line
-from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.console import ExitCode, run_command_line
 from p2pdist.shared.wire.enrolment import decode_token
 from seed_server.commands.main import seed_server
 from seed_server.commands.options import PASSPHRASE_VARIABLE

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.shared.console import run_command_line
-from p2pdist.shared.errors import ExitCode
+from p2pdist.shared.console import ExitCode, run_command_line
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
     CommandCheck,

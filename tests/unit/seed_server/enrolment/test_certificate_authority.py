@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import endpoint_id_of_public_key
 from seed_server.enrolment.certificate_authority import (
     CLOCK_SKEW_SECONDS,
@@ -192,7 +192,7 @@ def test_missing_and_mixed_up_files(tmp_path: Path) -> None:
     control.write_bytes(swarm.read_bytes())
     with pytest.raises(UserError, match="do not belong together") as caught:
         CertificateAuthority.open(tmp_path)
-    assert caught.value.exit_code is ExitCode.STORAGE
+    assert caught.value.kind is FaultKind.STORAGE
     control.unlink()
     with pytest.raises(UserError, match="Cannot read"):
         CertificateAuthority.open(tmp_path)

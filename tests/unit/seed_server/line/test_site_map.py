@@ -2,7 +2,7 @@
 
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.line.site_map import SiteMap, parse_site_map
 
 MAP = """
@@ -129,7 +129,7 @@ class TestErrors:
     def test_names_the_file_and_the_cause(self, text: str, words: str) -> None:
         with pytest.raises(UserError, match=words) as caught:
             site_map(text)
-        assert caught.value.exit_code == ExitCode.BAD_INPUT
+        assert caught.value.kind == FaultKind.BAD_INPUT
         assert caught.value.message.startswith("sites.toml")
 
     def test_wider_network_may_follow(self) -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.ports.listening import listen_sockets
 
 
@@ -13,13 +13,13 @@ def test_address_in_use_names_place_and_purpose() -> None:
     port = taken.getsockname()[1]
     with taken, pytest.raises(UserError, match=rf"127\.0\.8\.1:{port}.*origin port") as caught:
         listen_sockets(["127.0.8.1"], port, purpose="origin port")
-    assert caught.value.exit_code is ExitCode.BUSY
+    assert caught.value.kind is FaultKind.BUSY
 
 
 def test_address_of_another_machine() -> None:
     with pytest.raises(UserError, match="not an address of this machine") as caught:
         listen_sockets(["192.0.2.1"], 0, purpose="web port")
-    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert caught.value.kind is FaultKind.BAD_INPUT
 
 
 def test_both_families_share_a_port() -> None:

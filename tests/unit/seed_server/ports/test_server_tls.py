@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.ports.server_tls import ServerTls
 
@@ -18,4 +18,4 @@ def test_full_or_missing_temporary_directory_is_told(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(UserError) as caught:
         tls.replace_certificate(certificate)
-    assert caught.value.exit_code is ExitCode.STORAGE
+    assert caught.value.kind is FaultKind.STORAGE

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, Sha256Hex
 from p2pdist.shared.manifest.documents import (
     MAX_ROLLOUT_ENTRIES,
@@ -74,7 +74,7 @@ def test_every_piece_length_keeps_to_the_protocols_caps(length: int) -> None:
 def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         choose_piece_length(length)
-    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert caught.value.kind is FaultKind.BAD_INPUT
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
 def test_bad_descriptions(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         check_recipe_of(recipe(**changes))
-    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert caught.value.kind is FaultKind.BAD_INPUT
 
 
 def test_a_published_name_is_refused_and_other_names_are_not() -> None:
@@ -153,7 +153,7 @@ def test_versions_that_are_offered_no_more_meet_no_requirement() -> None:
     ):
         with pytest.raises(UserError, match=words) as caught:
             check_relations_of(recipe(requires=(relation,)), published, rollouts)
-        assert caught.value.exit_code is ExitCode.BAD_INPUT
+        assert caught.value.kind is FaultKind.BAD_INPUT
     check_relations_of(recipe(requires=("base", "base@2")), published, rollouts)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import filelock
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.recipe import DebInstall, HealthCheck, PackageCheck, ScheduleRules, UnitCheck
@@ -129,14 +129,14 @@ def test_what_is_refused_leaves_nothing(
     before = (server.content(), server.rows(), server.rollouts())
     with pytest.raises(UserError, match=words) as caught:
         server.publish(make(server), **options)
-    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert caught.value.kind is FaultKind.BAD_INPUT
     assert (server.content(), server.rows(), server.rollouts()) == before
 
 
 def test_a_home_that_is_not_initialised(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not the home of a seed server") as caught:
         publish(ServerHome(tmp_path), Publication(recipe(tmp_path / "x")))
-    assert caught.value.exit_code is ExitCode.NOT_SET_UP
+    assert caught.value.kind is FaultKind.NOT_SET_UP
 
 
 def test_the_offline_folder_may_be_elsewhere(server: Server) -> None:
@@ -168,7 +168,7 @@ def test_encrypted_keys_need_their_passphrase(tmp_path: Path) -> None:
 def test_two_publications_at_the_same_time(server: Server) -> None:
     with filelock.FileLock(server.home.publish_lock), pytest.raises(UserError, match="is at work") as caught:
         server.publish(server.file())
-    assert caught.value.exit_code is ExitCode.BUSY
+    assert caught.value.kind is FaultKind.BUSY
 
 
 class Killed(BaseException):
@@ -324,7 +324,7 @@ class TestRecipes:
     def test_what_is_required_is_published_before(self, server: Server) -> None:
         with pytest.raises(UserError, match="requires base, which is not published") as caught:
             self.publish(server, "acme", 1, requires=("base",))
-        assert caught.value.exit_code is ExitCode.BAD_INPUT
+        assert caught.value.kind is FaultKind.BAD_INPUT
         self.publish(server, "base", 2)
         assert self.publish(server, "acme", 1, requires=("base",)).requires == ("base",)
         with pytest.raises(UserError, match="patches wait for each other"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.publishing.recipe_files import MAX_RECIPE_BYTES, Finding, lint_recipe, read_recipe
 
 NOW = 1_790_000_000.0
@@ -121,6 +121,6 @@ def test_what_cannot_be_read(path: Path) -> None:
         for read in (read_recipe, lambda path: lint_recipe(path, NOW)):
             with pytest.raises(UserError, match=words) as caught:
                 read(path)
-            assert caught.value.exit_code is ExitCode.BAD_INPUT
+            assert caught.value.kind is FaultKind.BAD_INPUT
     path.write_bytes(b"#" * MAX_RECIPE_BYTES)
     assert read_recipe(path).patch_id == ""

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from p2pdist.shared import merkle
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.publishing import torrent_builder
 from seed_server.publishing.torrent_builder import build_torrent
 
@@ -74,7 +74,7 @@ def test_progress_reaches_the_end(tmp_path: Path) -> None:
 def test_a_missing_payload_is_an_error_with_its_cause(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file") as caught:
         build_torrent(tmp_path / ("a" * 64), PIECE, quiet)
-    assert caught.value.exit_code is ExitCode.STORAGE
+    assert caught.value.kind is FaultKind.STORAGE
 
 
 def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:

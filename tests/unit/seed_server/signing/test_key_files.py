@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.signing.key_files import (
     MIN_PASSPHRASE_BYTES,
     create_signing_key,
@@ -39,7 +39,7 @@ def test_an_encrypted_key_opens_with_its_passphrase_alone(tmp_path: Path) -> Non
         load_signing_key(path, b"wrong horse battery")
     with pytest.raises(UserError, match="is encrypted.*--passphrase-file") as missing:
         load_signing_key(path, None)
-    assert {wrong.value.exit_code, missing.value.exit_code} == {ExitCode.REFUSED}
+    assert {wrong.value.kind, missing.value.kind} == {FaultKind.REFUSED}
 
 
 def test_openssl_reads_the_files(tmp_path: Path) -> None:
@@ -54,14 +54,14 @@ def test_openssl_reads_the_files(tmp_path: Path) -> None:
 def test_unfit_passphrases(tmp_path: Path, passphrase: bytes) -> None:
     with pytest.raises(UserError, match="passphrase has") as caught:
         create_signing_key(tmp_path / "root.pem", passphrase)
-    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert caught.value.kind is FaultKind.BAD_INPUT
     assert not list(tmp_path.iterdir())
 
 
 def test_an_offline_folder_that_was_taken_away(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="attach the offline folder or pass --offline-keys DIR") as caught:
         load_offline_key(tmp_path / "offline", "patches", None)
-    assert caught.value.exit_code is ExitCode.NOT_SET_UP
+    assert caught.value.kind is FaultKind.NOT_SET_UP
     assert not is_encrypted(tmp_path / "offline" / "patches.pem")
 
 
@@ -78,7 +78,7 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match="damaged or not an Ed25519 key") as caught:
             load_signing_key(path, None)
-        assert caught.value.exit_code is ExitCode.STORAGE
+        assert caught.value.kind is FaultKind.STORAGE
 
 
 def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write the key") as caught:
         create_signing_key(tmp_path / "file" / "root.pem", None)
-    assert caught.value.exit_code is ExitCode.STORAGE
+    assert caught.value.kind is FaultKind.STORAGE

@@ -14,7 +14,7 @@ from tuf.api.exceptions import DownloadHTTPError, ExpiredMetadataError
 from tuf.ngclient import FetcherInterface, Updater
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
@@ -146,7 +146,7 @@ def test_repository_from_before_there_were_templates_learns_of_them_by_a_renewal
     key, version = bench.keys["patches"], bench.repository.timestamp_version()
     with pytest.raises(UserError, match="seed-server renew") as caught:
         bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
-    assert caught.value.exit_code is ExitCode.REFUSED
+    assert caught.value.kind is FaultKind.REFUSED
     assert bench.repository.timestamp_version() == version
     root = bench.repository.trusted_root()
     assert Client(bench.home, tmp_path / "pc", root).get("templates/december") is None
@@ -184,7 +184,7 @@ def test_a_foreign_patches_key_is_refused_and_nothing_changes(bench: Bench) -> N
     ):
         with pytest.raises(UserError, match="not the one that this repository trusts") as caught:
             attempt()
-        assert caught.value.exit_code is ExitCode.REFUSED
+        assert caught.value.kind is FaultKind.REFUSED
     bench.repository.check_patches_key(bench.keys["patches"])
     assert bench.repository.timestamp_version() == before
     assert bench.client().rollouts() == []
@@ -286,7 +286,7 @@ def test_we_never_sign_on_top_of_tampered_metadata(bench: Bench, name: str) -> N
         path.write_bytes(content)
         with pytest.raises(UserError, match="damaged or was tampered with") as caught:
             bench.publish("office", "1")
-        assert caught.value.exit_code is ExitCode.STORAGE
+        assert caught.value.kind is FaultKind.STORAGE
 
 
 def test_a_tampered_target_is_noticed(bench: Bench) -> None:
@@ -309,7 +309,7 @@ def test_another_writer_makes_us_wait_then_say_so(bench: Bench, monkeypatch: pyt
     waiting = Repository.open(bench.home, SETTINGS)
     with filelock.FileLock(bench.home.repository_lock), pytest.raises(UserError, match="Another process") as caught:
         waiting.refresh_timestamp(NOW, force=True)
-    assert caught.value.exit_code is ExitCode.BUSY
+    assert caught.value.kind is FaultKind.BUSY
     with waiting.locked():
         assert waiting.refresh_timestamp(NOW, force=True)
 
@@ -327,7 +327,7 @@ def test_old_versions_are_removed(bench: Bench) -> None:
 def test_a_home_without_a_repository(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no repository") as caught:
         Repository.open(ServerHome(tmp_path), SETTINGS)
-    assert caught.value.exit_code is ExitCode.NOT_SET_UP
+    assert caught.value.kind is FaultKind.NOT_SET_UP
 
 
 def test_a_clock_that_was_set_back_does_not_cost_the_rollouts_in_force(bench: Bench) -> None:
@@ -348,5 +348,5 @@ def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(
     monkeypatch.setattr(repository_files, "MAX_TARGETS_ROLE_BYTES", size)
     with pytest.raises(UserError) as caught:
         bench.publish("editor", "1.0")
-    assert caught.value.exit_code is ExitCode.REFUSED
+    assert caught.value.kind is FaultKind.REFUSED
     assert bench.client().rollouts() == [("office", "1.0", 1)]

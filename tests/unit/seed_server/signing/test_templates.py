@@ -9,7 +9,7 @@ import pytest
 import trio
 from click.testing import CliRunner, Result
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, template_target
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer
 from seed_server.commands import template_commands
@@ -176,7 +176,7 @@ def test_what_cannot_be_asked_is_refused_and_changes_nothing(
     for result in (run(home, "set", "december", file), run(home, "lint", file)):
         assert words in refused(result)
         assert isinstance(result.exception, UserError)
-        assert result.exception.exit_code is ExitCode.BAD_INPUT
+        assert result.exception.kind is FaultKind.BAD_INPUT
     assert version_of(home) == version
 
 

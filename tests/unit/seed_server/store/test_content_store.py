@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from p2pdist.shared import merkle
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
 from seed_server.store import content_store
 from seed_server.store.content_store import ContentStore, DamagedPayloadError, read_piece_of, verify_piece
@@ -97,7 +97,7 @@ def test_sources_that_are_refused(store: ContentStore, tmp_path: Path, make: obj
     make(path)
     with pytest.raises(UserError, match=words) as caught, store.incoming(path, quiet):
         pass
-    assert caught.value.exit_code is ExitCode.BAD_INPUT
+    assert caught.value.kind is FaultKind.BAD_INPUT
     assert not list((tmp_path / "content").iterdir())
 
 
@@ -173,7 +173,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_copy(tmp_path: Path, sou
     with tmpfs(tmp_path / "disk", 16) as disk:
         with pytest.raises(UserError, match="16 MiB must remain") as caught, ContentStore(disk).incoming(source, quiet):
             pass
-        assert caught.value.exit_code is ExitCode.STORAGE
+        assert caught.value.kind is FaultKind.STORAGE
         assert not list(disk.iterdir())
 
 
@@ -189,5 +189,5 @@ def test_a_disk_that_fills_up_during_the_copy(tmp_path: Path, source: Path, monk
         full = pytest.raises(UserError, match=r"is full\. Free some space")
         with full as caught, ContentStore(disk).incoming(source, fill):
             pass
-        assert caught.value.exit_code is ExitCode.STORAGE
+        assert caught.value.kind is FaultKind.STORAGE
         assert [path.name for path in disk.iterdir()] == ["other"]

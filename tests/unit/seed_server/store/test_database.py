@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store import database as database_module
@@ -290,7 +290,7 @@ class TestTheFile:
     def test_missing(self, path: Path) -> None:
         with pytest.raises(UserError, match="init") as caught:
             Database.open(path)
-        assert caught.value.exit_code == ExitCode.NOT_SET_UP
+        assert caught.value.kind == FaultKind.NOT_SET_UP
 
     def test_newer_schema(self, database: Database, path: Path) -> None:
         database.close()
@@ -299,14 +299,14 @@ class TestTheFile:
         raw.close()
         with pytest.raises(UserError, match="newer") as caught:
             Database.open(path)
-        assert caught.value.exit_code == ExitCode.BAD_INPUT
+        assert caught.value.kind == FaultKind.BAD_INPUT
 
     @pytest.mark.parametrize("content", [b"", b"not a database" * 100])
     def test_other_file(self, path: Path, content: bytes) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError) as caught:
             Database.open(path)
-        assert caught.value.exit_code == ExitCode.STORAGE
+        assert caught.value.kind == FaultKind.STORAGE
 
     def test_locked_by_another_process(self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.01)
@@ -315,7 +315,7 @@ class TestTheFile:
         with Database.open(path) as waiting, pytest.raises(UserError, match="Another process") as caught:
             waiting.add_patch(patch())
         holder.close()
-        assert caught.value.exit_code == ExitCode.BUSY
+        assert caught.value.kind == FaultKind.BUSY
 
     def test_full_disk_keeps_the_old_content(self, database: Database, path: Path) -> None:
         database.add_patch(patch())
@@ -329,7 +329,7 @@ class TestTheFile:
 
         with pytest.raises(UserError, match="full") as caught:
             enrol_a_thousand()
-        assert caught.value.exit_code == ExitCode.STORAGE
+        assert caught.value.kind == FaultKind.STORAGE
         assert database.patches() == [patch()]
         assert database.data_version() > 0
 
@@ -341,7 +341,7 @@ def test_what_the_operating_system_does_to_the_file_is_told_in_words(tmp_path: P
         other.close()
         with pytest.raises(UserError) as caught:
             database.reports()
-    assert caught.value.exit_code is ExitCode.STORAGE
+    assert caught.value.kind is FaultKind.STORAGE
 
 
 FIRST_SCHEMAS_PATCHES = """

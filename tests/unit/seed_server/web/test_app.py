@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from p2pdist.identity.store import certificate_request, endpoint_id_of_key, new_key
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
     Certificates,
@@ -211,7 +211,7 @@ async def test_enrolment_that_fails_on_our_side_spends_no_token(tmp_path: Path) 
     def trusted_root() -> str:
         if answers:
             return answers.pop()
-        raise UserError("The disk is broken.", ExitCode.STORAGE)
+        raise UserError("The disk is broken.", FaultKind.STORAGE)
 
     async with running(tmp_path, trusted_root) as web:
         web.database.add_token(SECRET, uses=2, expires_at=web.now + 60, now=web.now)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from p2pdist.shared.errors import ExitCode, UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import enrolment
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.enrolment import EnrolRequest, Token
@@ -23,7 +23,7 @@ def test_every_single_mistyped_or_missing_character_is_noticed() -> None:
         for wrong in (text[:at] + text[at + 1 :], text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]):
             with pytest.raises(UserError) as caught:
                 enrolment.decode_token(wrong)
-            assert caught.value.exit_code == ExitCode.BAD_INPUT
+            assert caught.value.kind == FaultKind.BAD_INPUT
 
 
 @pytest.mark.parametrize("text", ["", "p2pd-", "x" * 2_000, "p2pd-" + "A" * 996, "p2pd-äöü", "p2pd-A", "p2pd-\u0661"])
