@@ -1,11 +1,12 @@
 """`docs/expressions.md` tells of the language what the parser, the facts and the choice of files do."""
 
 import re
+import textwrap
 
 import pytest
 
 from bench.fact_table import PAGE, page_with_table
-from p2pdist.shared.manifest import expression, lexical
+from p2pdist.shared.manifest import expression, syntax
 from p2pdist.shared.manifest.applicability import evaluate
 from p2pdist.shared.manifest.expression import ExpressionError, parse_expression
 from p2pdist.shared.manifest.facts import Facts, Packages
@@ -53,8 +54,8 @@ def test_examples_are_answered_as_the_page_says() -> None:
 
 
 def test_what_is_refused_is_refused_as_the_page_says() -> None:
-    refused = rows("text | what is said")
-    assert len(refused) >= 5
+    refused = rows("text | what is said") + rows("text | what is said now")
+    assert len(refused) >= 10
     for text, said in refused:
         with pytest.raises(ExpressionError) as error:
             parse_expression(text.strip("`"))
@@ -64,12 +65,18 @@ def test_what_is_refused_is_refused_as_the_page_says() -> None:
 def test_the_caps_are_those_of_the_parser() -> None:
     for text in (
         f"at most {expression.MAX_EXPRESSION_CHARS:_} characters, {expression.MAX_DEPTH} levels".replace("_", " "),
-        f"{lexical.MAX_BRACKETS} of parentheses",
+        f"{syntax.MAX_BRACKETS} of parentheses",
         f"a list of 1 to {expression.MAX_LIST_ITEMS} texts",
         "at most 10^15",
     ):
         assert text in DOC, text
     assert expression.MAX_NUMBER == 10**15
+
+
+def test_the_grammar_is_that_of_the_parser() -> None:
+    (grammar,) = re.findall(r"## Grammar\n\n```text\n(.*?)```", DOC, re.DOTALL)
+    assert len(grammar.splitlines()) == 6
+    assert textwrap.indent(grammar, "    ") in (syntax.__doc__ or "")
 
 
 def test_versions_are_ordered_as_the_page_says() -> None:
