@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from p2pdist.install import install_journal
 from p2pdist.install.installer import Installer, KeptPayload, Outcome, PayloadChangedError
-from p2pdist.install.journal import JournalStore, Name
+from p2pdist.install.journal import JournalStore, PatchName
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
 from p2pdist.install.plan import Candidate
 from p2pdist.pc import system
@@ -38,7 +38,7 @@ class Executor:
         self._kept_files = home.kept
         self._installer = installer
         self._keeper = keeper
-        self._unwritten: dict[Name, Outcome] = {}
+        self._unwritten: dict[PatchName, Outcome] = {}
         """How installers ended, as far as the disk was too full to take it."""
         self.at_work = at_work
         """Held while something is carried out."""
@@ -103,7 +103,7 @@ class Executor:
         wrong = replace(wrong, own=None)
         return self._settled(step(wrong, LifeEvent.NOT_RUN, self._keeper.now()))
 
-    async def _ended(self, name: Name, install: Install | None, outcome: Outcome) -> InstallRecord:
+    async def _ended(self, name: PatchName, install: Install | None, outcome: Outcome) -> InstallRecord:
         def ended(record: InstallRecord) -> InstallRecord:
             after = replace(step(record, LifeEvent.ENDED, self._keeper.now()), installed_as=found)
             if not outcome.succeeded:

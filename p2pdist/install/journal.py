@@ -16,11 +16,11 @@ from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 class RecordGoneError(UserError):
     """The patch has been withdrawn meanwhile."""
 
-    def __init__(self, name: "Name") -> None:
+    def __init__(self, name: "PatchName") -> None:
         super().__init__(f"{name[0]}@{name[1]} has just been withdrawn. 'p2pdist plan' lists what is rolled out.")
 
 
-Name = tuple[str, str]
+PatchName = tuple[str, str]
 """Patch id and version."""
 
 
@@ -37,7 +37,7 @@ class JournalStore:
         """Read the journal. Call once, first. Raises `OSError`."""
         self.journal = await install_journal.load_journal(self._path)
 
-    def record(self, name: Name) -> InstallRecord | None:
+    def record(self, name: PatchName) -> InstallRecord | None:
         """Return what is known of a patch."""
         return self.journal.record(*name)
 
@@ -50,7 +50,7 @@ class JournalStore:
                 self.journal = after
 
     async def update(
-        self, name: Name, change: Callable[[InstallRecord], InstallRecord], what: str = "", output: str = ""
+        self, name: PatchName, change: Callable[[InstallRecord], InstallRecord], what: str = "", output: str = ""
     ) -> InstallRecord:
         """Replace a record by what ``change`` makes of it as it is now, with ``what`` in the history.
 
@@ -68,7 +68,9 @@ class JournalStore:
         assert record is not None
         return record
 
-    async def decide(self, name: Name, change: Callable[[InstallRecord], InstallRecord], what: str) -> InstallRecord:
+    async def decide(
+        self, name: PatchName, change: Callable[[InstallRecord], InstallRecord], what: str
+    ) -> InstallRecord:
         """Likewise, under a new decision's number."""
         return await self.update(name, lambda r: replace(change(r), decision=self.journal.decisions + 1), what)
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from p2pdist.install import local_time
 from p2pdist.install.executor import Executor
 from p2pdist.install.installer import Installer
-from p2pdist.install.journal import JournalStore, Name, RecordGoneError
+from p2pdist.install.journal import JournalStore, PatchName, RecordGoneError
 from p2pdist.install.lifecycle import (
     LONGEST_RETRY_SECONDS,
     STAYS_BACK,
@@ -79,8 +79,8 @@ class Installs:
         """Why nothing is installed, in words; empty while all is well."""
         self.looked = False
         """Whether detection has been asked of everything since the start."""
-        self._looked_at: dict[Name, float] = {}
-        self._last_offers: dict[Name, Candidate] = {}
+        self._looked_at: dict[PatchName, float] = {}
+        self._last_offers: dict[PatchName, Candidate] = {}
         """Of what is under way: it comes to its end also when it is withdrawn meanwhile."""
         self._planned: tuple[float, list[Candidate], Journal, list[PlanRow]] | None = None
         self._wake = trio.Event()
@@ -158,7 +158,7 @@ class Installs:
         waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
         return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
 
-    def _remember(self, offers: dict[Name, Candidate]) -> None:
+    def _remember(self, offers: dict[PatchName, Candidate]) -> None:
         """Keep the offers of what has been begun: it is ended, and rolled back, also when it is withdrawn."""
         known = self._last_offers
         self._last_offers = {}
@@ -182,7 +182,7 @@ class Installs:
         self._looked_at.clear()  # what one installation brings may be what another detects
         self._around.facts_changed()
 
-    async def _take_up(self, offers: dict[Name, Candidate]) -> None:
+    async def _take_up(self, offers: dict[PatchName, Candidate]) -> None:
         """Begin a record for each new patch; forget those of withdrawn ones with which nothing has happened."""
         now = self._now()
         required = {relation for offer in offers.values() for relation in offer.manifest.requires}
@@ -209,7 +209,7 @@ class Installs:
 
         await self.keeper.change(change)
 
-    async def _look(self, offers: dict[Name, Candidate]) -> None:
+    async def _look(self, offers: dict[PatchName, Candidate]) -> None:
         """Ask detection of everything that is settled or waits, where that is long ago; begin retries that are due."""
         for name, offer in offers.items():
             record, now = self.keeper.record(name), self._now()
@@ -225,13 +225,13 @@ class Installs:
             await self._take_answer(name, answer.holds, answer.words)
         self.looked = True
 
-    async def _retry(self, name: Name) -> None:
+    async def _retry(self, name: PatchName) -> None:
         def retried(record: InstallRecord) -> InstallRecord:
             return record if record.retry_at is None else step(record, LifeEvent.RETRIED, self._now())
 
         await self.keeper.update(name, retried, LifeEvent.RETRIED.value)
 
-    async def _take_answer(self, name: Name, holds: bool, words: str) -> None:
+    async def _take_answer(self, name: PatchName, holds: bool, words: str) -> None:
         record = self.keeper.record(name)
         if record is None or record.state in UNDER_WAY:
             return

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord, Journal, reported_state
 from p2pdist.install.order import PatchStatus, PlanStep, StepKind, plan
-from p2pdist.install.schedule import Deferrals, Schedule, When, decide, schedule_of
+from p2pdist.install.schedule import Deferrals, Schedule, TimingReason, decide, schedule_of
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, PatchRef
 from p2pdist.shared.wire.messages import InstallState
@@ -163,4 +163,4 @@ def _may_restart(
     if offer.manifest.schedule.reboot != "window" or not schedule.windows:
         return False
     when = decide(Schedule(windows=schedule.windows), Deferrals(), at, zone, blackout_until=blackout_until).when
-    return when is When.WINDOW
+    return when is TimingReason.WINDOW

@@ -20,7 +20,7 @@ from p2pdist.shared.manifest.windows import MaintenanceWindow, parse_window
 LOOK_AHEAD_DAYS = 8  # every day of the week begins once, also after a window that goes over midnight
 
 
-class When(enum.StrEnum):
+class TimingReason(enum.StrEnum):
     """Why now, or why not yet: the closed list that people read."""
 
     ANY_TIME = "may be installed at any time"
@@ -33,7 +33,7 @@ class When(enum.StrEnum):
     NO_WINDOW = "waits for a maintenance window"
 
 
-INSTALLS = frozenset({When.ANY_TIME, When.WINDOW, When.EMERGENCY, When.OVERDUE})
+INSTALLS = frozenset({TimingReason.ANY_TIME, TimingReason.WINDOW, TimingReason.EMERGENCY, TimingReason.OVERDUE})
 """Reasons to install now."""
 
 
@@ -87,10 +87,10 @@ class Deferrals:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Timing:
     """Whether to install now; if not, when to look again at the latest (None: somebody must act first)."""
 
-    when: When
+    when: TimingReason
     again_at: datetime | None = None
 
     @property
@@ -101,30 +101,30 @@ class Decision:
 
 def decide(
     schedule: Schedule, deferrals: Deferrals, now: datetime, zone: tzinfo, *, blackout_until: datetime | None = None
-) -> Decision:
+) -> Timing:
     """Return whether to install at ``now`` (aware). ``blackout_until``: nothing may happen until then."""
     now = now.astimezone(UTC)
     if blackout_until is not None and now < blackout_until:
-        return _wait(When.BLACKOUT, blackout_until, None)
+        return _wait(TimingReason.BLACKOUT, blackout_until, None)
     if schedule.emergency:
-        return Decision(When.EMERGENCY)
+        return Timing(TimingReason.EMERGENCY)
     forced_at = schedule.forced_at
     if forced_at is not None and now >= forced_at:
-        return Decision(When.OVERDUE)
+        return Timing(TimingReason.OVERDUE)
     if schedule.not_before is not None and now < schedule.not_before:
-        return _wait(When.NOT_BEFORE, schedule.not_before, forced_at)
+        return _wait(TimingReason.NOT_BEFORE, schedule.not_before, forced_at)
     if deferrals.until is not None and now < deferrals.until:
-        return _wait(When.DEFERRED, deferrals.until, forced_at)
+        return _wait(TimingReason.DEFERRED, deferrals.until, forced_at)
     if not schedule.windows:
-        return Decision(When.ANY_TIME)
+        return Timing(TimingReason.ANY_TIME)
     opens_at = next_opening(schedule.windows, now, zone)
     if opens_at <= now:
-        return Decision(When.WINDOW)
-    return _wait(When.NO_WINDOW, opens_at, forced_at)
+        return Timing(TimingReason.WINDOW)
+    return _wait(TimingReason.NO_WINDOW, opens_at, forced_at)
 
 
-def _wait(when: When, until: datetime, forced_at: datetime | None) -> Decision:
-    return Decision(when, (until if forced_at is None else min(until, forced_at)).astimezone(UTC))
+def _wait(when: TimingReason, until: datetime, forced_at: datetime | None) -> Timing:
+    return Timing(when, (until if forced_at is None else min(until, forced_at)).astimezone(UTC))
 
 
 def next_opening(windows: Sequence[MaintenanceWindow], now: datetime, zone: tzinfo) -> datetime:

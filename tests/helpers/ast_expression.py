@@ -15,14 +15,14 @@ from p2pdist.shared.manifest.expression import (
     AllOf,
     AnyOf,
     Comparison,
+    Constant,
     ExpressionError,
     Fact,
     Installed,
-    Literal,
     Not,
     Package,
     Term,
-    VersionText,
+    VersionConstant,
 )
 from p2pdist.shared.manifest.facts import FACTS, FactType
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
@@ -125,7 +125,7 @@ class _Reader:
         if isinstance(node, ast.Compare):
             return self._comparison(node)
         value = self._value(node)
-        if isinstance(value, Installed) or (isinstance(value, Fact | Literal) and value.type is FactType.TRUTH):
+        if isinstance(value, Installed) or (isinstance(value, Fact | Constant) and value.type is FactType.TRUTH):
             return value
         raise self.error(node, f"{_kind(value)} alone is neither true nor false; compare it with something")
 
@@ -140,67 +140,69 @@ class _Reader:
             return self._membership(node, left, operator, right)
         if not isinstance(left, Fact | Package) and isinstance(right, Fact | Package):
             left, operator, right = right, _TURNED[operator], left
-        if not isinstance(left, Fact | Package) or not isinstance(right, Literal | VersionText):
+        if not isinstance(left, Fact | Package) or not isinstance(right, Constant | VersionConstant):
             raise self.error(node, "compare a fact or package(…) with a text, a number or version(…)")
         self._check_types(node, left, operator, right)
         return Comparison(left, operator, right)
 
     def _membership(self, node: ast.Compare, left: object, operator: str, right: object) -> Term:
-        if isinstance(left, Literal) and isinstance(right, Fact) and right.type is FactType.TEXTS:
+        if isinstance(left, Constant) and isinstance(right, Fact) and right.type is FactType.TEXTS:
             if left.type is not FactType.TEXT:
                 raise self.error(node, f"{right.name} has texts, and this is {left.type}")
             return _negated(Comparison(right, "has", left), operator == "not in")
-        if isinstance(left, Fact) and isinstance(right, Literal) and right.type is FactType.TEXTS:
+        if isinstance(left, Fact) and isinstance(right, Constant) and right.type is FactType.TEXTS:
             if left.type is not FactType.TEXT:
                 raise self.error(node, f"{left.name} is {left.type}, and the list has texts")
             return _negated(Comparison(left, "in", right), operator == "not in")
         raise self.error(node, 'write: arch in ("amd64", "arm64") or: "kiosk" in tags')
 
-    def _check_types(self, node: ast.expr, left: Fact | Package, operator: str, right: Literal | VersionText) -> None:
+    def _check_types(
+        self, node: ast.expr, left: Fact | Package, operator: str, right: Constant | VersionConstant
+    ) -> None:
         wanted = FactType.VERSION if isinstance(left, Package) else left.type
-        got = FactType.VERSION if isinstance(right, VersionText) else right.type
+        got = FactType.VERSION if isinstance(right, VersionConstant) else right.type
         if wanted is not got:
             hint = '; write version("…")' if wanted is FactType.VERSION else ""
             raise self.error(node, f"{_kind(left)} is {wanted}, and cannot be compared with {got}{hint}")
         if operator in _ORDERS and wanted not in (FactType.NUMBER, FactType.VERSION):
             raise self.error(node, f"{wanted} has no order; compare with == or !=")
-        if isinstance(left, Fact) and isinstance(right, VersionText):
+        if isinstance(left, Fact) and isinstance(right, VersionConstant):
             try:
                 parse_version(right.text, Ecosystem.GENERIC)
             except InvalidVersionError as error:
                 raise self.error(node, str(error)) from error
 
-    def _value(self, node: ast.expr) -> Literal | VersionText | Fact | Package | Installed:
+    def _value(self, node: ast.expr) -> Constant | VersionConstant | Fact | Package | Installed:
         if isinstance(node, ast.Constant):
             return self._constant(node)
         if isinstance(node, ast.Tuple | ast.List):
             items = [self._value(item) for item in node.elts[: MAX_LIST_ITEMS + 1]]
-            texts = [item.value for item in items if isinstance(item, Literal) and isinstance(item.value, str)]
+            texts = [item.value for item in items if isinstance(item, Constant) and isinstance(item.value, str)]
             if len(texts) != len(items) or not 1 <= len(items) <= MAX_LIST_ITEMS:
                 raise self.error(node, f"a list has 1 to {MAX_LIST_ITEMS} texts")
-            return Literal(tuple(texts), FactType.TEXTS)
+            return Constant(tuple(texts), FactType.TEXTS)
         if isinstance(node, ast.Call):
             return self._call(node)
         name = _dotted(node)
         if name in ("true", "false"):
-            return Literal(name == "true", FactType.TRUTH)
+            return Constant(name == "true", FactType.TRUTH)
         if name is not None:
             if name in FACTS:
                 return Fact(name)
             raise self.error(node, f"there is no fact {name[:60]!r}; there are: {', '.join(FACTS)}")
         raise self.error(node, "only facts, texts, numbers, package(…), installed(…) and version(…) have a value")
 
-    def _constant(self, node: ast.Constant) -> Literal:
+    def _constant(self, node: ast.Constant) -> Constant:
         value = node.value
         if isinstance(value, bool):
-            return Literal(value, FactType.TRUTH)
+            return Constant(value, FactType.TRUTH)
         if isinstance(value, int) and value <= MAX_NUMBER:
-            return Literal(value, FactType.NUMBER)
+            return Constant(value, FactType.NUMBER)
         if isinstance(value, str) and value.isprintable():
-            return Literal(value, FactType.TEXT)
+            return Constant(value, FactType.TEXT)
         raise self.error(node, f"texts are printable, numbers whole and at most {MAX_NUMBER}")
 
-    def _call(self, node: ast.Call) -> VersionText | Package | Installed:
+    def _call(self, node: ast.Call) -> VersionConstant | Package | Installed:
         name = _dotted(node.func)
         texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         if name not in ("package", "installed", "version"):
@@ -211,7 +213,7 @@ class _Reader:
         if name == "version":
             if not any(_is_version(text, ecosystem) for ecosystem in Ecosystem):
                 raise self.error(node, f"{text[:60]!r} is no version")
-            return VersionText(text)
+            return VersionConstant(text)
         if not PACKAGE_NAME.fullmatch(text):
             raise self.error(node, f"{text[:60]!r} is no name of a package")
         return Package(text) if name == "package" else Installed(text)
@@ -242,4 +244,4 @@ def _kind(value: object) -> str:
         return value.name
     if isinstance(value, Package):
         return f'package("{value.name}")'
-    return "version(…)" if isinstance(value, VersionText) else str(getattr(value, "type", "this"))
+    return "version(…)" if isinstance(value, VersionConstant) else str(getattr(value, "type", "this"))

@@ -10,12 +10,12 @@ from p2pdist.shared.manifest.expression import (
     AllOf,
     AnyOf,
     Comparison,
+    Constant,
     Installed,
-    Literal,
     Not,
     Package,
     Term,
-    VersionText,
+    VersionConstant,
 )
 from p2pdist.shared.manifest.facts import Facts, FactValue
 from p2pdist.shared.manifest.versions import InvalidVersionError, Version, parse_version
@@ -41,8 +41,8 @@ def evaluate(term: Term, facts: Facts) -> Verdict:
     if isinstance(term, Installed):
         version = facts.packages.get(term.name)
         return Verdict(version is not None, f"{term.name} {version}" if version else f"{term.name} is not installed")
-    value = term.value if isinstance(term, Literal) else facts.values.get(term.name)
-    name = "always" if isinstance(term, Literal) else term.name
+    value = term.value if isinstance(term, Constant) else facts.values.get(term.name)
+    name = "always" if isinstance(term, Constant) else term.name
     return Verdict(value is True, f"{name} is {'not known' if value is None else 'true' if value else 'false'}")
 
 
@@ -63,7 +63,7 @@ def _compare(term: Comparison, facts: Facts) -> Verdict:
     got = facts.packages.get(name) if isinstance(left, Package) else facts.values.get(name)
     if got is None:
         return Verdict(False, f"{name} is not installed" if isinstance(left, Package) else f"{name} is not known")
-    if isinstance(term.right, VersionText):
+    if isinstance(term.right, VersionConstant):
         return _compare_versions(name, got, term.operator, term.right.text)
     right = term.right.value
     holds = _holds(got, term.operator, right)

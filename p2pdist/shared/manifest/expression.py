@@ -38,7 +38,7 @@ PACKAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_ ()-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class Constant:
     """A text, a number, a list of texts, true or false."""
 
     value: FactValue
@@ -46,7 +46,7 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionText:
+class VersionConstant:
     """``version("…")``: of the ecosystem of what it is compared with."""
 
     text: str
@@ -84,7 +84,7 @@ class Comparison:
 
     left: Fact | Package
     operator: str
-    right: Literal | VersionText
+    right: Constant | VersionConstant
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class AnyOf:
     terms: tuple["Term", ...]
 
 
-Term = Literal | Fact | Installed | Comparison | Not | AllOf | AnyOf
+Term = Constant | Fact | Installed | Comparison | Not | AllOf | AnyOf
 
 _TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _TRUTHS = {"true": True, "false": False, "True": True, "False": False}
@@ -135,7 +135,7 @@ def _term(node: Node, depth: int) -> Term:
     if isinstance(node, Compared):
         return _comparison(node)
     value = _value(node)
-    if isinstance(value, Installed) or (isinstance(value, Fact | Literal) and value.type is FactType.TRUTH):
+    if isinstance(value, Installed) or (isinstance(value, Fact | Constant) and value.type is FactType.TRUTH):
         return value
     raise ExpressionError(f"{_kind(value)} alone is neither true nor false; compare it with something", node.column)
 
@@ -146,42 +146,42 @@ def _comparison(node: Compared) -> Term:
         return _membership(node.column, left, operator, right)
     if not isinstance(left, Fact | Package) and isinstance(right, Fact | Package):
         left, operator, right = right, _TURNED[operator], left
-    if not isinstance(left, Fact | Package) or not isinstance(right, Literal | VersionText):
+    if not isinstance(left, Fact | Package) or not isinstance(right, Constant | VersionConstant):
         raise ExpressionError("compare a fact or package(…) with a text, a number or version(…)", node.column)
     _check_types(node.column, left, operator, right)
     return Comparison(left, operator, right)
 
 
 def _membership(column: int, left: object, operator: str, right: object) -> Term:
-    if isinstance(left, Literal) and isinstance(right, Fact) and right.type is FactType.TEXTS:
+    if isinstance(left, Constant) and isinstance(right, Fact) and right.type is FactType.TEXTS:
         if left.type is not FactType.TEXT:
             raise ExpressionError(f"{right.name} has texts, and this is {left.type}", column)
         return _negated(Comparison(right, "has", left), operator == "not in")
-    if isinstance(left, Fact) and isinstance(right, Literal) and right.type is FactType.TEXTS:
+    if isinstance(left, Fact) and isinstance(right, Constant) and right.type is FactType.TEXTS:
         if left.type is not FactType.TEXT:
             raise ExpressionError(f"{left.name} is {left.type}, and the list has texts", column)
         return _negated(Comparison(left, "in", right), operator == "not in")
     raise ExpressionError('write: arch in ("amd64", "arm64") or: "kiosk" in tags', column)
 
 
-def _check_types(column: int, left: Fact | Package, operator: str, right: Literal | VersionText) -> None:
+def _check_types(column: int, left: Fact | Package, operator: str, right: Constant | VersionConstant) -> None:
     wanted = FactType.VERSION if isinstance(left, Package) else left.type
-    got = FactType.VERSION if isinstance(right, VersionText) else right.type
+    got = FactType.VERSION if isinstance(right, VersionConstant) else right.type
     if wanted is not got:
         hint = '; write version("…")' if wanted is FactType.VERSION else ""
         raise ExpressionError(f"{_kind(left)} is {wanted}, and cannot be compared with {got}{hint}", column)
     if operator in _ORDERS and wanted not in (FactType.NUMBER, FactType.VERSION):
         raise ExpressionError(f"{wanted} has no order; compare with == or !=", column)
-    if isinstance(left, Fact) and isinstance(right, VersionText):
+    if isinstance(left, Fact) and isinstance(right, VersionConstant):
         try:
             parse_version(right.text, Ecosystem.GENERIC)
         except InvalidVersionError as error:
             raise ExpressionError(str(error), column) from error
 
 
-def _value(node: Node) -> Literal | VersionText | Fact | Package | Installed:
+def _value(node: Node) -> Constant | VersionConstant | Fact | Package | Installed:
     if isinstance(node, Text):
-        return Literal(node.value, FactType.TEXT)
+        return Constant(node.value, FactType.TEXT)
     if isinstance(node, Number):
         return _number(node)
     if isinstance(node, Listing):
@@ -195,30 +195,30 @@ def _value(node: Node) -> Literal | VersionText | Fact | Package | Installed:
     )
 
 
-def _number(node: Number) -> Literal:
+def _number(node: Number) -> Constant:
     if _WHOLE.fullmatch(node.digits) and (value := int(node.digits)) <= MAX_NUMBER:
-        return Literal(value, FactType.NUMBER)
+        return Constant(value, FactType.NUMBER)
     raise ExpressionError(
         f"numbers are whole, at most {MAX_NUMBER} and without a zero in front: 19045 or 19_045", node.column
     )
 
 
-def _texts(node: Listing) -> Literal:
+def _texts(node: Listing) -> Constant:
     texts = tuple(item.value for item in node.items if isinstance(item, Text))
     if len(texts) != len(node.items) or not 1 <= len(texts) <= MAX_LIST_ITEMS:
         raise ExpressionError(f"a list has 1 to {MAX_LIST_ITEMS} texts", node.column)
-    return Literal(texts, FactType.TEXTS)
+    return Constant(texts, FactType.TEXTS)
 
 
-def _word(node: Word) -> Literal | Fact:
+def _word(node: Word) -> Constant | Fact:
     if node.name in _TRUTHS:
-        return Literal(_TRUTHS[node.name], FactType.TRUTH)
+        return Constant(_TRUTHS[node.name], FactType.TRUTH)
     if node.name in FACTS:
         return Fact(node.name)
     raise ExpressionError(f"there is no fact {node.name[:60]!r}; there are: {', '.join(FACTS)}", node.column)
 
 
-def _call(node: Call) -> VersionText | Package | Installed:
+def _call(node: Call) -> VersionConstant | Package | Installed:
     if node.name not in ("package", "installed", "version"):
         raise ExpressionError("there are package(…), installed(…) and version(…), no other functions", node.column)
     if len(node.arguments) != 1 or not isinstance(node.arguments[0], Text):
@@ -227,7 +227,7 @@ def _call(node: Call) -> VersionText | Package | Installed:
     if node.name == "version":
         if not any(_is_version(text, ecosystem) for ecosystem in Ecosystem):
             raise ExpressionError(f"{text[:60]!r} is no version", node.column)
-        return VersionText(text)
+        return VersionConstant(text)
     if not PACKAGE_NAME.fullmatch(text):
         raise ExpressionError(f"{text[:60]!r} is no name of a package", node.column)
     return Package(text) if node.name == "package" else Installed(text)
@@ -250,7 +250,7 @@ def _kind(value: object) -> str:
         return value.name
     if isinstance(value, Package):
         return f'package("{value.name}")'
-    return "version(…)" if isinstance(value, VersionText) else str(getattr(value, "type", "this"))
+    return "version(…)" if isinstance(value, VersionConstant) else str(getattr(value, "type", "this"))
 
 
 __all__ = [
@@ -262,13 +262,13 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Comparison",
+    "Constant",
     "ExpressionError",
     "Fact",
     "Installed",
-    "Literal",
     "Not",
     "Package",
     "Term",
-    "VersionText",
+    "VersionConstant",
     "parse_expression",
 ]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, failed
 from p2pdist.install.order import StepKind
 from p2pdist.install.plan import NOT_HERE, Candidate, PlanRow, plan_rows
-from p2pdist.install.schedule import When
+from p2pdist.install.schedule import TimingReason
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ScheduleRules
 
@@ -64,7 +64,7 @@ def test_one_that_needs_another_waits_until_that_is_installed() -> None:
     ("made", "reason", "again_at"),
     [
         (offer("a", here=False), NOT_HERE, None),
-        (offer("a", schedule=ScheduleRules(windows=("wed 22:00-23:00",))), When.NO_WINDOW.value, 36_000.0),
+        (offer("a", schedule=ScheduleRules(windows=("wed 22:00-23:00",))), TimingReason.NO_WINDOW.value, 36_000.0),
         (
             offer("a", schedule=ScheduleRules(not_before="2026-11-25T12:30")),
             "waits for its release on this PC",

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.install.schedule import (
-    Decision,
     DeferralRefusedError,
     Deferrals,
     Schedule,
-    When,
+    Timing,
+    TimingReason,
     decide,
     defer,
     next_opening,
@@ -36,42 +36,42 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 @pytest.mark.parametrize(
     ("now", "when", "again_at"),
     [
-        (at(2, 21, 59), When.NO_WINDOW, at(2, 22)),
-        (at(2, 22), When.WINDOW, None),
-        (at(3, 3, 59), When.WINDOW, None),
-        (at(3, 4), When.NO_WINDOW, at(3, 22)),
-        (at(7, 3), When.WINDOW, None),  # Friday's goes into Saturday
-        (at(7, 4), When.NO_WINDOW, at(9, 22)),
+        (at(2, 21, 59), TimingReason.NO_WINDOW, at(2, 22)),
+        (at(2, 22), TimingReason.WINDOW, None),
+        (at(3, 3, 59), TimingReason.WINDOW, None),
+        (at(3, 4), TimingReason.NO_WINDOW, at(3, 22)),
+        (at(7, 3), TimingReason.WINDOW, None),  # Friday's goes into Saturday
+        (at(7, 4), TimingReason.NO_WINDOW, at(9, 22)),
     ],
 )
-def test_windows(now: datetime, when: When, again_at: datetime | None) -> None:
-    assert decide(Schedule((NIGHT,)), NONE, now, OSLO) == Decision(when, again_at)
-    assert decide(Schedule((NIGHT,)), NONE, now.astimezone(UTC), OSLO).install is (when is When.WINDOW)
+def test_windows(now: datetime, when: TimingReason, again_at: datetime | None) -> None:
+    assert decide(Schedule((NIGHT,)), NONE, now, OSLO) == Timing(when, again_at)
+    assert decide(Schedule((NIGHT,)), NONE, now.astimezone(UTC), OSLO).install is (when is TimingReason.WINDOW)
 
 
 def test_without_windows_at_any_time() -> None:
-    assert decide(Schedule(), NONE, at(4, 12), OSLO) == Decision(When.ANY_TIME)
+    assert decide(Schedule(), NONE, at(4, 12), OSLO) == Timing(TimingReason.ANY_TIME)
 
 
 def test_deadline_and_grace() -> None:
     schedule = Schedule((NIGHT,), deadline=at(4, 12), grace=2 * HOUR)
-    assert decide(schedule, NONE, at(4, 11), OSLO) == Decision(When.NO_WINDOW, at(4, 14))
-    assert decide(schedule, NONE, at(4, 13, 59), OSLO) == Decision(When.NO_WINDOW, at(4, 14))
-    assert decide(schedule, NONE, at(4, 14), OSLO) == Decision(When.OVERDUE)
+    assert decide(schedule, NONE, at(4, 11), OSLO) == Timing(TimingReason.NO_WINDOW, at(4, 14))
+    assert decide(schedule, NONE, at(4, 13, 59), OSLO) == Timing(TimingReason.NO_WINDOW, at(4, 14))
+    assert decide(schedule, NONE, at(4, 14), OSLO) == Timing(TimingReason.OVERDUE)
     assert decide(schedule, Deferrals(1, at(9, 0)), at(4, 14), OSLO).install
 
 
 def test_not_before() -> None:
     schedule = Schedule(not_before=at(4, 12))
-    assert decide(schedule, NONE, at(4, 11), OSLO) == Decision(When.NOT_BEFORE, at(4, 12))
+    assert decide(schedule, NONE, at(4, 11), OSLO) == Timing(TimingReason.NOT_BEFORE, at(4, 12))
     assert decide(schedule, NONE, at(4, 12), OSLO).install
 
 
 def test_an_emergency_ignores_windows_but_no_blackout() -> None:
     schedule = Schedule((NIGHT,), not_before=at(9, 0), emergency=True)
-    assert decide(schedule, Deferrals(1, at(9, 0)), at(4, 12), OSLO) == Decision(When.EMERGENCY)
+    assert decide(schedule, Deferrals(1, at(9, 0)), at(4, 12), OSLO) == Timing(TimingReason.EMERGENCY)
     blacked = decide(schedule, NONE, at(4, 12), OSLO, blackout_until=at(4, 18))
-    assert blacked == Decision(When.BLACKOUT, at(4, 18))
+    assert blacked == Timing(TimingReason.BLACKOUT, at(4, 18))
     assert decide(schedule, NONE, at(4, 18), OSLO, blackout_until=at(4, 18)).install
 
 
@@ -81,7 +81,7 @@ class TestDeferral:
     def test_counts_and_ends(self) -> None:
         first = defer(self.SCHEDULE, NONE, at(2, 9), 2 * HOUR)
         assert first == Deferrals(1, at(2, 11))
-        assert decide(self.SCHEDULE, first, at(2, 10), OSLO) == Decision(When.DEFERRED, at(2, 11))
+        assert decide(self.SCHEDULE, first, at(2, 10), OSLO) == Timing(TimingReason.DEFERRED, at(2, 11))
         assert decide(self.SCHEDULE, first, at(2, 11), OSLO).install
         second = defer(self.SCHEDULE, first, at(2, 11), 99 * HOUR)
         assert second == Deferrals(2, at(2, 15)), "no longer than is allowed"
@@ -179,7 +179,7 @@ class TestClockChanges:
         before = utc(opens) - timedelta(hours=30)
         assert open_stretches(window, zone, before.replace(tzinfo=None).isoformat(), 72) == [(utc(opens), utc(closes))]
         waiting = decide(Schedule((parse_window(window),)), NONE, before, zone)
-        assert waiting == Decision(When.NO_WINDOW, utc(opens))
+        assert waiting == Timing(TimingReason.NO_WINDOW, utc(opens))
 
     def test_a_pc_that_waits_is_told_a_time_that_exists(self) -> None:
         told = decide(Schedule((parse_window("sun 02:00-03:00"),)), NONE, datetime(2026, 3, 28, 12, tzinfo=OSLO), OSLO)
@@ -212,7 +212,7 @@ class TestClockChanges:
         later = datetime(2026, 10, 25, 2, 10, tzinfo=OSLO, fold=1)
         assert decide(Schedule(), Deferrals(1, first), later, OSLO).install
         assert decide(Schedule(not_before=first), NONE, later, OSLO).install
-        assert decide(Schedule((NIGHT,), deadline=first), NONE, later, OSLO) == Decision(When.OVERDUE)
+        assert decide(Schedule((NIGHT,), deadline=first), NONE, later, OSLO) == Timing(TimingReason.OVERDUE)
         assert decide(Schedule(), NONE, later, OSLO, blackout_until=first).install
         with pytest.raises(DeferralRefusedError, match="deadline is over"):
             defer(Schedule(deadline=first, deferrals=1), NONE, later, HOUR)
