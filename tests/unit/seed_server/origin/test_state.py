@@ -13,9 +13,11 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.connection import OriginConnection
+from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.state import OriginState
+from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
 
@@ -32,13 +34,13 @@ def site_map(fetchers: int) -> SiteMap:
 
 def fleet(directory: Path, database: Database) -> OriginState:
     return OriginState(
-        fetchers=2,
-        lease_seconds=30.0,
+        settings=ServerSettings(name="test", address="127.0.0.1", fetchers_per_site=2),
         database=database,
         records=OriginRecords(database),
         source=PieceSource(ContentStore(directory)),
         sites=site_map(1),
         timestamp_version=1,
+        limits=DEFAULT_LIMITS,
     )
 
 
