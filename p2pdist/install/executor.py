@@ -104,6 +104,9 @@ class Executor:
         return self._settled(step(wrong, LifeEvent.NOT_RUN, self._keeper.now()))
 
     async def _ended(self, name: PatchName, install: Install | None, outcome: Outcome) -> InstallRecord:
+        self._unwritten[name] = outcome
+        found = "" if install is None else await self._installer.installed_version(install)
+
         def ended(record: InstallRecord) -> InstallRecord:
             after = replace(step(record, LifeEvent.ENDED, self._keeper.now()), installed_as=found)
             if not outcome.succeeded:
@@ -111,8 +114,6 @@ class Executor:
                 after = replace(after, failure=FailureClass.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
             return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
 
-        self._unwritten[name] = outcome
-        found = "" if install is None else await self._installer.installed_version(install)
         record = await self._keeper.update(name, ended, f"the installer has ended: {outcome.words}", outcome.output)
         del self._unwritten[name]
         return record
