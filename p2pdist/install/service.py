@@ -155,7 +155,7 @@ class Patching:
     def add_to_status(self, answer: Answer) -> Answer:
         """Return the answer to `p2pdist status` with what is installed, and what the user should do."""
         answer["problems"] += self.problems
-        answer["installs"] = {row.candidate.ref: row.state for row in self.installs.plan() if row.state}
+        answer["installs"] = {str(row.candidate.ref): row.state for row in self.installs.plan() if row.state}
         return answer
 
     def explain(self, answer: Answer) -> Answer:
