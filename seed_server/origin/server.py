@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from bandwidth.profiles.model import Profile
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import DecodeError
@@ -51,13 +52,15 @@ class OriginServer:
         tls: ssl.SSLContext,
         sites: SiteMap,
         timestamp_version: int,
+        clock: Clock,
         limits: OriginLimits = DEFAULT_LIMITS,
     ) -> None:
         self._settings = settings
         self._limits = limits
         self._database = database
         self._tls = tls
-        self._records = OriginRecords(database)
+        self._clock = clock
+        self._records = OriginRecords(database, clock)
         source = PieceSource(content)
         self._fleet = OriginState(
             settings=settings,
@@ -67,6 +70,7 @@ class OriginServer:
             sites=sites,
             timestamp_version=timestamp_version,
             limits=limits,
+            clock=clock,
         )
         self._sender = PieceSender(
             source,
@@ -152,7 +156,7 @@ class OriginServer:
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
         with self._gate.unproven(address):
             connection = await OriginConnection.accept(
-                tcp, self._tls, address, within_seconds=self._limits.handshake_seconds
+                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
             )
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None

@@ -1,6 +1,5 @@
 """Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import trio
 from bandwidth.core.controller import HEADROOM
 from bandwidth.core.units import line_share
 from bandwidth.profiles.model import Profile
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
 from p2pdist.shared.wire.messages import ControlHello, SitePeer, Unavailable
@@ -51,10 +51,13 @@ class OriginState:
         sites: SiteMap,
         timestamp_version: int,
         limits: OriginLimits,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._limits = limits
+        self._clock = clock
         self._egress = line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None
+        """What may be sent to all sites together; None: no cap."""
         self._database = database
         self._records = records
         self._source = source
@@ -100,7 +103,7 @@ class OriginState:
         policy = site_policy(
             self._profiles.get(name),
             name,
-            datetime.now(UTC),
+            datetime.fromtimestamp(self._clock.now(), UTC),
             capacity=rate.capacity(now),
             spare=rate.spare(now),
             remaining_bytes=live.ledger.remaining_bytes,
@@ -310,7 +313,7 @@ class OriginState:
         for live in self._live.values():
             if live.site.name in active | self._explained:
                 live.tell_limit(now)
-                self._records.site_limit(live.limit_row(now, time.time()))
+                self._records.site_limit(live.limit_row(now, self._clock.now()))
         self._explained = active
 
     def _expire(self, live: LiveSite, now: float) -> None:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from p2pdist.shared import merkle
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import Sha256Hex, TorrentHash
 from p2pdist.shared.wire.messages import (
     PROTOCOL_VERSION,
@@ -183,6 +184,7 @@ async def running_lab(
             sites=site_map(sites),
             timestamp_version=1,
             limits=limits,
+            clock=SystemClock(),
         )
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:
