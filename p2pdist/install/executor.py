@@ -9,7 +9,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import install_journal
+from p2pdist.install import kept_files
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
@@ -216,7 +216,7 @@ class Executor:
         """Keep the file before it is run: the patch may be withdrawn while that lasts, and its file with it."""
         kept = KeptFile(version=candidate.ref.version, file_name=payload.file_name, sha256=payload.sha256)
         try:
-            await install_journal.keep_payload(file, self._kept_files / candidate.ref.patch_id, kept)
+            await kept_files.keep_payload(file, self._kept_files / candidate.ref.patch_id, kept)
         except OSError as error:
             log.warning("the payload cannot be kept to roll back to", patch=str(candidate.ref), reason=error.strerror)
             return None
@@ -230,7 +230,7 @@ class Executor:
 
         await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
         versions = {record.version, *([record.previous.version] if record.previous else [])}
-        await install_journal.drop_kept(self._kept_files / record.patch_id, versions)
+        await kept_files.drop_kept(self._kept_files / record.patch_id, versions)
 
     def _kept_of_others(self, candidate: Candidate) -> KeptFile | None:
         """Return the payload of the version of this patch that is installed, as far as we have installed it."""

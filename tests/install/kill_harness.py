@@ -20,7 +20,7 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from p2pdist.install import install_journal
+from p2pdist.install import journal as install_journal
 from p2pdist.install.installer import Installer
 from p2pdist.install.lifecycle import Journal
 from p2pdist.install.loop import DaemonHooks, Installs

@@ -8,7 +8,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import install_journal
+from p2pdist.install import journal as install_journal
 from p2pdist.install.executor import STOP_SECONDS
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
 from p2pdist.install.loop import DETECT_AGAIN_SECONDS, LONGEST_WAIT_SECONDS, DaemonHooks, Installs
