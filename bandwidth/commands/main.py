@@ -5,9 +5,7 @@ import click
 from bandwidth.commands.console import print_json
 from bandwidth.commands.profile_commands import check, explain, plot
 from bandwidth.commands.simulator_commands import compare, simulate
-from bandwidth.core.units import line_share
-
-LARGEST_LINE_MBIT = 1_000_000.0  # 1 Tbit/s: a typing error, not a branch line
+from bandwidth.core.units import LARGEST_LINE_MBIT, line_share
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

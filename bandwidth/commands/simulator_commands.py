@@ -41,7 +41,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 MOST_FLOWS = 100  # of business: a branch line with more is one that is down
 LONGEST_RUN_SECONDS = 600.0
-LARGEST_LINE_MBIT = 1_000.0  # a simulated second of more takes longer than a real one
+LARGEST_SIMULATED_MBIT = 1_000.0  # a simulated second of more takes longer than a real one
 _NO_RIVALS = {"ours", "none", "cubic"}  # cubic: an ordinary download, no scavenger
 
 _QUEUE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?(packets|ms|bdp)|(codel|fq_codel|pie)", re.ASCII)
@@ -101,7 +101,7 @@ def _line_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--queue", type=_Queue(), metavar="Q", help="Such as '250 ms', '20 packets', '1 bdp', fq_codel, codel, pie."
         ),
         click.option("--rtt-ms", type=_Number(0.1, 2_000), help="Round trip of the empty line in ms."),
-        click.option("--line-mbit", type=_Number(0.1, LARGEST_LINE_MBIT), help="The same as a number."),
+        click.option("--line-mbit", type=_Number(0.1, LARGEST_SIMULATED_MBIT), help="The same as a number."),
         click.option("--line", type=RATE, help="The line's rate: '20 Mbit/s'."),
     ):
         command = option(command)
@@ -113,7 +113,7 @@ def _scenario(base: Scenario, facts: dict[str, Any], site_line: BytesPerSecond |
         raise click.UsageError("--line and --line-mbit say the same: give one of them.")
     line = facts["line"] or (None if facts["line_mbit"] else site_line)
     line_mbit = facts["line_mbit"] or (line * 8 / 1e6 if line else base.line_mbit)
-    if not 0.1 <= line_mbit <= LARGEST_LINE_MBIT:
+    if not 0.1 <= line_mbit <= LARGEST_SIMULATED_MBIT:
         message = f"a line of {line_mbit:g} Mbit/s cannot be simulated; give one from 0.1 to 1000 with --line."
         raise InputError(message)
     duration = facts["seconds"] or base.duration_seconds

@@ -5,6 +5,9 @@ from typing import NewType
 
 BytesPerSecond = NewType("BytesPerSecond", int)
 
+LARGEST_LINE = BytesPerSecond(125_000_000_000)  # 1 Tbit/s: above, a typing error and not a line
+LARGEST_LINE_MBIT = LARGEST_LINE * 8 / 1_000_000
+
 
 def line_share(line_mbit: float, share: float) -> BytesPerSecond:
     """Return ``share`` (0 < share ≤ 1) of a line of ``line_mbit`` Mbit/s (10^6 bit) as a whole rate.

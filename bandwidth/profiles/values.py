@@ -9,13 +9,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, TypeVar
 
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.units import LARGEST_LINE, BytesPerSecond
 from bandwidth.profiles.model import EVERY_DAY, MINUTES_PER_DAY, Day, YearlyDate
 from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR
 
 E = TypeVar("E", bound=enum.StrEnum)
 
-MAX_RATE = BytesPerSecond(125_000_000_000)  # 1 Tbit/s: above, a typing error and not a line
 MAX_TEXT = 200  # characters of a name or description: they are shown in tables
 MAX_LIST = 1_000  # entries of a list of names: above any company's sites in one rule
 LEAP_YEAR = 2000
@@ -80,7 +79,7 @@ def rate(value: Any) -> BytesPerSecond:
     with localcontext() as context:
         context.prec = 60  # exact for every number that the pattern takes
         found = int(Decimal(match[1]) * _UNITS[match[2]] // 8)
-    if not 1 <= found <= MAX_RATE:
+    if not 1 <= found <= LARGEST_LINE:
         raise UnfitValueError(f"{value!r} is not from 1 B/s to 1000 Gbit/s; to stop all traffic write a [[blackout]]")
     return BytesPerSecond(found)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bandwidth.core.controller import Decision
+from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.core.states import Reason, State
 from bandwidth.simulator.meters import percentile
 from bandwidth.simulator.scenario import Metrics, Result
@@ -147,10 +148,11 @@ def use(result: Result) -> list[tuple[str, str]]:
 
 def reason_seconds(metrics: Metrics, duration_seconds: float) -> dict[Reason, float]:
     """Return how long our limiter acted for each reason, the longest first; empty for a rival."""
-    spent: dict[Reason, float] = {}
+    spent = ReasonSeconds[Reason]()
     for start, end, decision in held(metrics, duration_seconds):
-        spent[decision.reason] = spent.get(decision.reason, 0.0) + end - start
-    return dict(sorted(spent.items(), key=lambda pair: -pair[1]))
+        spent.note(decision.reason, start)
+        spent.note(decision.reason, end)
+    return spent.seconds()
 
 
 def held(metrics: Metrics, duration_seconds: float) -> Iterator[tuple[float, float, Decision]]:
