@@ -13,13 +13,14 @@ from bandwidth.commands import profile_views
 from bandwidth.commands.console import ExitCode, InputError, print_json, progress, terminal
 from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.core.civil_time import instants_of, is_skipped
+from bandwidth.core.quantities import rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.week import week_svg
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.shipped import NAMES, shipped_text
-from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate, rate_label
+from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate
 from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of
 
 
@@ -238,7 +239,7 @@ def _backlog(remaining_bytes: int | None, deadline: datetime | None, zone: ZoneI
 
 
 def _subtitle(zone: str, line: BytesPerSecond, assumed: bool, spare: BytesPerSecond | None) -> str:
-    parts = [zone, f"line {rate_label(line)}{' (assumed: give --line)' if assumed else ''}"]
+    parts = [zone, f"line {rate_text(line)}{' (assumed: give --line)' if assumed else ''}"]
     if spare is not None:
-        parts.append(f"spare {rate_label(spare)}")
+        parts.append(f"spare {rate_text(spare)}")
     return f"{', '.join(parts)}. The most that patches may take; they take less while business needs the line."

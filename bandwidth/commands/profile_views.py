@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
 from bandwidth.profiles.precedence import Measure, RuleKind
 from bandwidth.profiles.resolve import EffectiveLimit, RuleState
-from bandwidth.profiles.values import rate_label
 from bandwidth.profiles.week import Cell, DayRow, Week
 
 CHARACTER_MINUTES = 30  # a day is 48 characters: with its name, a week fits a terminal of 80
@@ -30,7 +30,7 @@ _STYLES = (
 
 def limit_text(rate: BytesPerSecond | None) -> str:
     """Return a limit in words."""
-    return "no limit" if rate is None else "stopped" if rate == 0 else rate_label(rate)
+    return "no limit" if rate is None else "stopped" if rate == 0 else rate_text(rate)
 
 
 def limit_json(
@@ -67,7 +67,7 @@ def print_limit(
         console.print(Text("limit  none by the profile: patches take what the line gives"))
     else:
         console.print(Text.assemble("limit  ", (limit_text(limit.rate), "bold"), f"  by {limit.rule}"))
-    console.print(Text(f"floor  {rate_label(limit.floor) if limit.floor else '0'}  ({limit.floor_reason})"))
+    console.print(Text(f"floor  {rate_text(limit.floor) if limit.floor else '0'}  ({limit.floor_reason})"))
     console.print(Text(f"sensitivity  {limit.sensitivity}"))
     console.print()
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
@@ -168,6 +168,6 @@ def _legend(week: Week) -> Iterator[tuple[Cell, str]]:
     for row in week.days:
         for run in row.runs:
             if run.cell.skipped or run.cell.twice:
-                hours = f"{run.start // 60:02}:{run.start % 60:02} to {run.end // 60:02}:{run.end % 60:02}"
+                hours = f"{clock_text(run.start)} to {clock_text(run.end)}"
                 words = "is skipped" if run.cell.skipped else "comes twice; the stricter is shown"
                 yield run.cell, f"{row.day:%a} {hours} {words}"

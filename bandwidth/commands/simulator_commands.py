@@ -18,9 +18,10 @@ from bandwidth.commands.console import InputError, print_json, progress, termina
 from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.commands.profile_commands import MOMENT, RATE, open_profile, readings
 from bandwidth.commands.profile_views import heading, limit_text
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.quantities import rate_text
+from bandwidth.core.units import MBIT, BytesPerSecond
 from bandwidth.profiles.model import Profile
-from bandwidth.profiles.values import nearest, rate_label
+from bandwidth.profiles.values import nearest
 from bandwidth.simulator import figures
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
 from bandwidth.simulator.policy import UnderPolicy
@@ -112,7 +113,7 @@ def _scenario(base: Scenario, facts: dict[str, Any], site_line: BytesPerSecond |
     if facts["line"] is not None and facts["line_mbit"] is not None:
         raise click.UsageError("--line and --line-mbit say the same: give one of them.")
     line = facts["line"] or (None if facts["line_mbit"] else site_line)
-    line_mbit = facts["line_mbit"] or (line * 8 / 1e6 if line else base.line_mbit)
+    line_mbit = facts["line_mbit"] or (line / MBIT if line else base.line_mbit)
     if not 0.1 <= line_mbit <= LARGEST_SIMULATED_MBIT:
         message = f"a line of {line_mbit:g} Mbit/s cannot be simulated; give one from 0.1 to 1000 with --line."
         raise InputError(message)
@@ -294,7 +295,7 @@ def _moment(at: datetime | None, profile: Profile, site: str | None) -> datetime
 
 def _line_words(scenario: Scenario) -> str:
     hidden = "" if scenario.business_visible else ", business hidden"
-    line = rate_label(BytesPerSecond(round(scenario.line_rate)))
+    line = rate_text(scenario.line_rate)
     business = f"business from {scenario.business_from_seconds:.3g} to {scenario.business_until_seconds:.3g} s"
     return (
         f"{line}, {scenario.rtt_seconds * 1_000:g} ms, queue {scenario.queue}, {business}{hidden}, seed {scenario.seed}"

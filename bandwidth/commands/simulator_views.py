@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bandwidth.commands.console import plain_table
 from bandwidth.core.states import Reason
+from bandwidth.core.units import MBIT
 from bandwidth.pictures.charts import Band, Figures, Panel, Row, Series, Stretch, comparison_svg, time_series_svg
 from bandwidth.profiles.resolve import EffectiveLimit
 from bandwidth.simulator import figures
@@ -119,9 +120,9 @@ def run_svg(title: str, subtitle: str, result: Result, limits: Sequence[Effectiv
     together = result.together
     seconds = range(len(together.scavenger_rate))
     decided = [(second, figures.during(together, second, second + 1)) for second in seconds]
-    allowed = [(second + 0.5, found[0] * 8 / 1e6) for second, found in decided if found is not None]
+    allowed = [(second + 0.5, found[0] / MBIT) for second, found in decided if found is not None]
     ceilings = [
-        (second + 0.5, limit.rate * 8 / 1e6)
+        (second + 0.5, limit.rate / MBIT)
         for second, limit in zip(seconds, limits, strict=False)  # the profile is asked for the last moment, too
         if limit.rate is not None
     ]
@@ -187,8 +188,8 @@ def comparison_picture(title: str, subtitle: str, results: Sequence[tuple[str, R
 
 def _rates(metrics: Metrics) -> list[Series]:
     return [
-        Series("patches", _each(metrics.scavenger_rate, 8 / 1e6), PATCHES),
-        Series("business", _each(metrics.business_rate, 8 / 1e6), BUSINESS),
+        Series("patches", _each(metrics.scavenger_rate, 1 / MBIT), PATCHES),
+        Series("business", _each(metrics.business_rate, 1 / MBIT), BUSINESS),
     ]
 
 

@@ -6,8 +6,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from bandwidth.core.quantities import rate_text
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.values import rate_label
 
 LOOKS_KEPT = 240  # as wide as a terminal gets
 ROWS = 6
@@ -42,7 +42,7 @@ class RateChart:
         rates = list(self._rates)[-shown:]
         top = BytesPerSecond(max(1, self._line or 0, *rates))
         blocks = PLAIN_BLOCKS if options.ascii_only else BLOCKS
-        labels = [rate_label(top), *[""] * (ROWS - 2), rate_label(BytesPerSecond(0))]
+        labels = [rate_text(top), *[""] * (ROWS - 2), rate_text(0)]
         if self._title:
             yield Segment(self._title, Style(bold=True))
             yield Segment.line()

@@ -8,6 +8,7 @@ from typing import Any
 from bandwidth.core.controller import Decision
 from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.core.states import Reason, State
+from bandwidth.core.units import MBIT
 from bandwidth.simulator.meters import percentile
 from bandwidth.simulator.scenario import Metrics, Result
 
@@ -199,7 +200,7 @@ def added_ms(seconds: float) -> str:
 
 def mbit(rate: float) -> str:
     """Return bytes per second in Mbit/s."""
-    return f"{rate * 8 / 1e6:.2f}"
+    return f"{rate / MBIT:.2f}"
 
 
 def _longest(seconds: Sequence[float]) -> float | None:

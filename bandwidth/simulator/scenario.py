@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.units import MBIT, BytesPerSecond
 from bandwidth.simulator.building import Business, build_business, build_link, build_scavenger
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.link import Link
@@ -50,7 +50,7 @@ class Scenario:
     @property
     def line_rate(self) -> float:
         """Bytes per second."""
-        return self.line_mbit * 1e6 / 8
+        return self.line_mbit * MBIT
 
 
 @dataclass(frozen=True, slots=True)

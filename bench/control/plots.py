@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bandwidth.core.units import MBIT
 from bandwidth.simulator.scenario import Metrics, simulate
 from bench.control.ahead import ALL_QUEUES, HARMS, class_figures
 from bench.control.cells import BUSINESSES, LINES, OURS, OURS_HIDDEN, QUEUES, RIVALS, RTTS_MS, Cell
@@ -143,7 +144,7 @@ def example(runs: dict[str, Metrics]) -> str:
     charts = []
     for sender, metrics in runs.items():
         rates = [
-            Line(pen, _series([rate * 8 / 1e6 for rate in series]))
+            Line(pen, _series([rate / MBIT for rate in series]))
             for pen, series in ((ours, metrics.scavenger_rate), (business, metrics.business_rate))
         ]
         charts.append(Chart(sender, seconds, Axis("Mbit/s", 0.0, EXAMPLE.line.down_mbit), rates))

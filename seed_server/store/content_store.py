@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from bandwidth.core.quantities import bytes_text
 from p2pdist.shared import durable_files, merkle
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
@@ -152,8 +153,9 @@ class ContentStore:
             free = shutil.disk_usage(self._directory).free
         if free < needed_bytes + MIN_FREE_BYTES_AFTER_COPY:
             raise UserError(
-                f"The disk of {self._directory} has {free >> 20} MiB free; this file needs {needed_bytes >> 20} MiB "
-                f"and {MIN_FREE_BYTES_AFTER_COPY >> 20} MiB must remain. Free some space or move the server's home.",
+                f"The disk of {self._directory} has {bytes_text(free)} free; this file needs "
+                f"{bytes_text(needed_bytes)} and {bytes_text(MIN_FREE_BYTES_AFTER_COPY)} must remain. "
+                "Free some space or move the server's home.",
                 FaultKind.STORAGE,
             )
 

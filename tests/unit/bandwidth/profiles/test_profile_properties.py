@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandwidth.core.quantities import exact_rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles import model as m
 from bandwidth.profiles.parse import TABLE_KEYS, TOP_KEYS, ProfileError, parse_profile
 from bandwidth.profiles.precedence import RANK, Measure, RuleKind
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
-from bandwidth.profiles.values import rate_text
 from bandwidth.profiles.write import to_toml
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ def test_a_profile_survives_the_way_through_toml(profile: m.Profile) -> None:
 
 @given(RATES)
 def test_a_rate_survives_the_way_through_text(rate: BytesPerSecond) -> None:
-    assert parse_profile(f'name = "p"\ntime_zone = "UTC"\nline = "{rate_text(rate)}"', source="p").line == rate
+    assert parse_profile(f'name = "p"\ntime_zone = "UTC"\nline = "{exact_rate_text(rate)}"', source="p").line == rate
 
 
 @given(PROFILES, PLACES, INSTANTS, BACKLOGS)
