@@ -10,7 +10,8 @@ from rich.text import Text
 from bandwidth.commands.console import plain_table
 from bandwidth.core.states import Reason
 from bandwidth.core.units import MBIT
-from bandwidth.pictures.charts import Band, Figures, Panel, Row, Series, Stretch, comparison_svg, time_series_svg
+from bandwidth.pictures.plot import Line, Pen
+from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, Stretch, comparison_svg, time_series_svg
 from bandwidth.profiles.resolve import EffectiveLimit
 from bandwidth.simulator import figures
 from bandwidth.simulator.scenario import Metrics, Result, Scenario
@@ -36,7 +37,10 @@ _FILLS = {  # blue: sending; yellow to red: out of the way; grey: not ours to de
     Reason.BLACKOUT: "url(#stopped)",
 }
 _OTHER_FILL = "#c9b3e6"  # of a reason that has no colour of its own yet
-PATCHES, BUSINESS, ALLOWED, CEILING = range(4)  # styles of series
+PATCHES, BUSINESS = Pen("patches", "#0b5cad"), Pen("business", "#d55e00")
+ALLOWED = Pen("allowed by the limiter", "#52606d", "5 3")
+CEILING = Pen("profile's ceiling", "#009e73", "1.5 2.5")
+WITH_PATCHES, ALONE = Pen("with patches", "#0b5cad"), Pen("business alone", "#52606d", "5 3")
 
 
 # --- one run ---------------------------------------------------------------------------------
@@ -126,9 +130,9 @@ def run_svg(title: str, subtitle: str, result: Result, limits: Sequence[Effectiv
         for second, limit in zip(seconds, limits, strict=False)  # the profile is asked for the last moment, too
         if limit.rate is not None
     ]
-    rates = [*_rates(together), Series("allowed by the limiter", allowed, ALLOWED)]
+    rates = [*_rates(together), Line(ALLOWED, allowed)]
     if ceilings:
-        rates.append(Series("profile's ceiling", ceilings, CEILING))
+        rates.append(Line(CEILING, ceilings))
     heading = tuple(figures.HARM_HEADING)
     rows = [*figures.harm(result), *((name, "", words, "") for name, words in figures.use(result))]
     return time_series_svg(
@@ -186,17 +190,17 @@ def comparison_picture(title: str, subtitle: str, results: Sequence[tuple[str, R
     return comparison_svg(title, subtitle, rows)
 
 
-def _rates(metrics: Metrics) -> list[Series]:
+def _rates(metrics: Metrics) -> list[Line]:
     return [
-        Series("patches", _each(metrics.scavenger_rate, 1 / MBIT), PATCHES),
-        Series("business", _each(metrics.business_rate, 1 / MBIT), BUSINESS),
+        Line(PATCHES, _each(metrics.scavenger_rate, 1 / MBIT)),
+        Line(BUSINESS, _each(metrics.business_rate, 1 / MBIT)),
     ]
 
 
-def _queues(result: Result) -> list[Series]:
+def _queues(result: Result) -> list[Line]:
     return [
-        Series("with patches", _each(result.together.queue_seconds, 1_000), PATCHES),
-        Series("business alone", _each(result.alone.queue_seconds, 1_000), ALLOWED),
+        Line(WITH_PATCHES, _each(result.together.queue_seconds, 1_000)),
+        Line(ALONE, _each(result.alone.queue_seconds, 1_000)),
     ]
 
 
