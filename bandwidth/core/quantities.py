@@ -73,17 +73,6 @@ def rate_text(bytes_per_second: float) -> str:
     return f"{bits / size:g} {unit}"
 
 
-def exact_rate_text(bytes_per_second: BytesPerSecond) -> str:
-    """Return a rate exactly, as `parse_rate` takes it: ``"2.5 Mbit/s"``."""
-    bits = bytes_per_second * 8
-    for unit, size in _BIT_UNITS[:3]:
-        if bits >= size:
-            whole, rest = divmod(bits, size)
-            digits = str(rest).rjust(len(str(size)) - 1, "0").rstrip("0")
-            return f"{whole}{'.' if digits else ''}{digits} {unit}"
-    return f"{bits} bit/s"
-
-
 def parse_rate(text: str) -> BytesPerSecond:
     """Return ``"20 Mbit/s"`` and the like as whole bytes per second, rounded down. Raises `QuantityError`."""
     match = _RATE.fullmatch(text)

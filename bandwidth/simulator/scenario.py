@@ -131,17 +131,6 @@ class Result:
         """Seconds of one-way delay."""
         return self.together.voip_p99 - self.alone.voip_p99
 
-    @property
-    def video_call_keeps(self) -> float:
-        """Bytes of video calls together ÷ alone; 1.0 when there is none."""
-        alone = self.alone.video_call_bytes
-        return self.together.video_call_bytes / alone if alone else 1.0
-
-    @property
-    def video_call_added_p95(self) -> float:
-        """Seconds of a frame's delay."""
-        return self.together.video_call_p95 - self.alone.video_call_p95
-
     def page_growth(self, share: float) -> float:
         """Return by how much the ``share`` percentile of the page times has grown: 0.03 is 3 %; 0.0 without pages."""
         alone = percentile(list(self.alone.page_seconds), share)

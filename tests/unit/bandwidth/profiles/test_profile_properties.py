@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.core.quantities import exact_rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles import model as m
 from bandwidth.profiles.parse import TABLE_KEYS, TOP_KEYS, ProfileError, parse_profile
 from bandwidth.profiles.precedence import RANK, Measure, RuleKind
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
-from bandwidth.profiles.write import to_toml
+from tests.helpers.profile_toml import exact_rate_text, to_toml
 
 T = TypeVar("T")
 SITES, GROUPS = ("a", "b", 'the "third" \\ site'), ("north", "south")

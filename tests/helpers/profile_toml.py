@@ -1,10 +1,10 @@
-"""A profile as TOML text that `parse_profile` reads back to an equal one. Pure."""
+"""A profile as TOML text that `parse_profile` reads back to an equal one."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from bandwidth.core.quantities import clock_text, exact_rate_text
+from bandwidth.core.quantities import clock_text
 from bandwidth.profiles.model import ALWAYS, EVERY_DAY, CivilTime, Day, Leg, Limits, Profile, Scope, YearlyDate
 
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})  # names are printable, so nothing else needs an escape
@@ -20,6 +20,17 @@ def to_toml(profile: Profile) -> str:
         for row in rows:
             lines += ["", f"[[{table}]]", *row]
     return "\n".join(lines) + "\n"
+
+
+def exact_rate_text(bytes_per_second: int) -> str:
+    """Return a rate exactly, as `parse_rate` takes it: ``"2.5 Mbit/s"``."""
+    bits = bytes_per_second * 8
+    for unit, size in (("Gbit/s", 10**9), ("Mbit/s", 10**6), ("kbit/s", 10**3)):
+        if bits >= size:
+            whole, rest = divmod(bits, size)
+            digits = str(rest).rjust(len(str(size)) - 1, "0").rstrip("0")
+            return f"{whole}{'.' if digits else ''}{digits} {unit}"
+    return f"{bits} bit/s"
 
 
 def _tables(profile: Profile) -> Iterator[tuple[str, list[list[str]]]]:
