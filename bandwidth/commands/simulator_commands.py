@@ -11,13 +11,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+import msgspec
 from rich.text import Text
 
 from bandwidth.commands import simulator_views
 from bandwidth.commands.console import InputError, print_json, progress, terminal
+from bandwidth.commands.json_answers import Comparison, HarmRow, Simulation
 from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.commands.profile_commands import MOMENT, RATE, open_profile, readings
-from bandwidth.commands.profile_views import heading, limit_text
+from bandwidth.commands.profile_views import heading, limit_text, shown_rule
 from bandwidth.core.quantities import rate_text
 from bandwidth.core.units import MBIT, BytesPerSecond
 from bandwidth.profiles.model import Profile
@@ -203,22 +205,20 @@ def simulate(
         write_picture(output, simulator_views.run_svg(title, subtitle, result, limits))
     if as_json:
         print_json(
-            {
-                "profile": profile.name,
-                "site": profile.site(place).name,
-                "at": moment.isoformat(),
-                "scenario": dataclasses.asdict(scenario),
-                "rule": {"kind": limits[0].rule.kind, "name": limits[0].rule.name, "measure": limits[0].rule.measure},
-                **figures.facts(result),
-                "business": [
-                    dict(zip(("figure", "alone", "together", "change"), r, strict=True)) for r in figures.harm(result)
-                ],
-                "reason_seconds": {
-                    reason.value: round(seconds, 2)
+            Simulation(
+                **msgspec.structs.asdict(simulator_views.run_figures(result)),
+                profile=profile.name,
+                site=profile.site(place).name,
+                at=moment.isoformat(),
+                scenario=scenario,
+                rule=shown_rule(limits[0]),
+                business=[HarmRow(*row) for row in figures.harm(result)],
+                reason_seconds={
+                    reason: round(seconds, 2)
                     for reason, seconds in figures.reason_seconds(result.together, scenario.duration_seconds).items()
                 },
-                "seconds": list(simulator_views.seconds_json(result, limits)),
-            }
+                seconds=list(simulator_views.simulated_seconds(result, limits)),
+            )
         )
         return
     console = terminal()
@@ -274,9 +274,7 @@ def compare(name: str, business: str | None, output: Path | None, as_json: bool,
             ),
         )
     if as_json:
-        print_json(
-            {"scenario": dataclasses.asdict(scenario), "results": {sender: figures.facts(r) for sender, r in results}}
-        )
+        print_json(Comparison(scenario, {sender: simulator_views.run_figures(result) for sender, result in results}))
         return
     console = terminal()
     console.print(Text(title, style="bold"))

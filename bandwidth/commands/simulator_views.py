@@ -1,14 +1,15 @@
 """Runs as tables and pictures."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from bandwidth.commands.console import plain_table
-from bandwidth.core.states import Reason
+from bandwidth.commands.json_answers import RunFigures, SimulatedSecond
+from bandwidth.core.states import Reason, State
 from bandwidth.core.units import MBIT
 from bandwidth.pictures.plot import Line, Pen
 from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, Stretch, comparison_svg, time_series_svg
@@ -70,7 +71,7 @@ def seconds_table(result: Result, limits: Sequence[EffectiveLimit], every: int, 
     return table
 
 
-def _told(decided: tuple[float, Any, Any]) -> tuple[str, str, str]:
+def _told(decided: tuple[float, State, Reason]) -> tuple[str, str, str]:
     allowance, state, reason = decided
     return figures.mbit(allowance), state.value, reason.value
 
@@ -99,24 +100,45 @@ def rows_every(seconds: int) -> int:
     return next(every for every in (1, 2, 5, 10, 20, 30, 60, 120, seconds) if seconds <= every * TABLE_ROWS)
 
 
-def seconds_json(result: Result, limits: Sequence[EffectiveLimit]) -> Iterator[dict[str, Any]]:
-    """Yield each second of a run. Rates are bytes per second; null: no limit."""
+def run_figures(result: Result) -> RunFigures:
+    """Return the figures of ``result`` for `--json`."""
+    together = result.together
+    calls, pages = figures.has_calls(result), figures.has_pages(result)
+    return RunFigures(
+        business_keeps=round(result.business_keeps, 4),
+        voip_added_p95_seconds=round(result.voip_added_p95, 5) if calls else None,
+        voip_added_p99_seconds=round(result.voip_added_p99, 5) if calls else None,
+        page_growth_p50=round(result.page_growth(0.5), 4) if pages else None,
+        page_growth_p95=round(result.page_growth(0.95), 4) if pages else None,
+        queue_p95_seconds=round(together.queue_p95, 5),
+        queue_alone_p95_seconds=round(result.alone.queue_p95, 5),
+        idle_use=round(together.idle_use, 4),
+        spare_captured=round(result.spare_captured, 4) if figures.has_spare(result) else None,
+        yield_seconds=figures.longest(together.yield_seconds),
+        yields_missed=sum(map(math.isinf, together.yield_seconds)),
+        regain_seconds=figures.longest(together.regain_seconds),
+        regains_missed=sum(map(math.isinf, together.regain_seconds)),
+    )
+
+
+def simulated_seconds(result: Result, limits: Sequence[EffectiveLimit]) -> Iterator[SimulatedSecond]:
+    """Yield each second of a run, for `--json`."""
     together = result.together
     for second, rate in enumerate(together.scavenger_rate):
         decided = figures.during(together, second, second + 1)
         limit = limits[second] if second < len(limits) else None
-        yield {
-            "second": second,
-            "patches": round(rate),
-            "business": round(together.business_rate[second]),
-            "business_alone": round(result.alone.business_rate[second]),
-            "allowed": None if decided is None else round(decided[0]),
-            "ceiling": None if limit is None else limit.rate,
-            "queue_p95_seconds": round(together.queue_seconds[second], 5),
-            "queue_alone_p95_seconds": round(result.alone.queue_seconds[second], 5),
-            "state": None if decided is None else decided[1].value,
-            "reason": None if decided is None else decided[2].value,
-        }
+        yield SimulatedSecond(
+            second=second,
+            patches=round(rate),
+            business=round(together.business_rate[second]),
+            business_alone=round(result.alone.business_rate[second]),
+            allowed=None if decided is None else round(decided[0]),
+            ceiling=None if limit is None else limit.rate,
+            queue_p95_seconds=round(together.queue_seconds[second], 5),
+            queue_alone_p95_seconds=round(result.alone.queue_seconds[second], 5),
+            state=None if decided is None else decided[1],
+            reason=None if decided is None else decided[2],
+        )
 
 
 def run_svg(title: str, subtitle: str, result: Result, limits: Sequence[EffectiveLimit]) -> str:

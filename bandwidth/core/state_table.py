@@ -2,22 +2,20 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 S = TypeVar("S", bound=enum.Enum | str)
 T = TypeVar("T", bound=enum.Enum)
 
 
-@dataclass(frozen=True)
 class StateTable(Generic[S, T]):
     """Every allowed step of one kind of thing."""
 
-    subject: str
-    """What has these states, for messages: "a transfer"."""
-    first: S
-    """The state that everything begins in."""
-    steps: Mapping[tuple[S, T], S]
+    def __init__(self, subject: str, first: S, steps: Mapping[tuple[S, T], S]) -> None:
+        """``subject`` has these states, for messages: "a transfer"; it begins in ``first``."""
+        self.subject = subject
+        self.first = first
+        self.steps = steps
 
     def after(self, state: S, trigger: T) -> S:
         """Return the state that follows. Raises `ValueError` for a step that the table does not have."""

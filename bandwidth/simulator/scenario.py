@@ -27,7 +27,9 @@ class Scenario:
     """One cell of a matrix. All times in seconds from the start of the run."""
 
     line_mbit: float = 20.0
+    """Rate of the line, Mbit/s (10^6 bit/s)."""
     rtt_seconds: float = 0.04
+    """Round trip without a queue."""
     queue: str = "250 ms"
     """``"N packets"``, ``"N bdp"``, ``"N ms"`` (FIFO), or ``codel``, ``fq_codel``, ``pie``."""
     business: str = "idle"
@@ -35,9 +37,13 @@ class Scenario:
     scavenger: str = "ours"
     """A name of `building.SCAVENGERS`; ``none``: business alone."""
     duration_seconds: float = 60.0
+    """Length of the run."""
     business_from_seconds: float = 10.0
+    """When business begins …"""
     business_until_seconds: float = 50.0
+    """… and when it ends."""
     seed: int = 1
+    """Of all that is random; the same seed gives the same run."""
     business_visible: bool = True
     """Whether our controller is told what business transfers (feed-forward)."""
     capacity_configured: bool = True
