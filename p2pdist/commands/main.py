@@ -196,7 +196,7 @@ def limiter(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist limiter --watch
       p2pdist limiter --json | jq .upload.reason
     """
-    chart = RateChart() if watch else None
+    chart = RateChart(look_seconds=WATCH_SECONDS) if watch else None
     _show(home, "limiter", lambda answer, _: _limiter_view(answer, chart), as_json=as_json, watch=watch)
 
 

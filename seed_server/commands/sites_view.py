@@ -124,7 +124,9 @@ class SiteCharts:
         for limit in (view.limit for view in views if view.limit.active or view.limit.site in self._charts):
             rate = rates[limit.site] = limit.rate if limit.active else 0  # else it is the last one there was
             line = None if limit.capacity is None else BytesPerSecond(limit.capacity)
-            self._charts.setdefault(limit.site, RateChart(limit.site)).add(BytesPerSecond(rate), line)
+            self._charts.setdefault(limit.site, RateChart(limit.site, look_seconds=WATCH_SECONDS)).add(
+                BytesPerSecond(rate), line
+            )
         self._charts = {site: self._charts[site] for site in rates if not self._charts[site].is_flat}
         busiest = sorted(self._charts, key=lambda site: -rates[site])[:CHARTS_SHOWN]
         return [part for site in busiest for part in ("", self._charts[site])]
