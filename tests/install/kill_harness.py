@@ -7,7 +7,6 @@ point of death. Each life is a forked child: an interpreter of its own for each 
 import functools
 import hashlib
 import io
-import itertools
 import json
 import os
 import signal
@@ -28,6 +27,7 @@ from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import configure_log
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -63,6 +63,22 @@ class CountingInstaller(Installer):
         with self._calls.open("a") as calls:
             calls.write("install\n")
         return await super().install(install, version, file, sha256)
+
+
+class HastyClock:
+    """Each look at it is an hour later: whatever is tried again is due."""
+
+    def __init__(self) -> None:
+        self._wall = 1e9
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        self._wall += 4_000
+        return self._wall
+
+    def monotonic(self) -> float:
+        """Return the same."""
+        return self.now()
 
 
 def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool) -> Installs:
@@ -109,15 +125,14 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
     async def damaged(_torrent_hash: str) -> None:
         raise AssertionError("nothing is damaged")
 
-    clock = itertools.count(1e9, 4_000)  # each look is an hour later: whatever is tried again is due
     return Installs(
         home,
         CountingInstaller(root),
         lambda: [Candidate(manifest, 1, described, str(file))],
         DaemonHooks(lambda: None, damaged, lambda: None),
+        HastyClock(),
         may_restart=False,
-        now=lambda: next(clock),
-        zone=lambda: UTC,
+        zone=lambda _now: UTC,
     )
 
 
@@ -144,7 +159,7 @@ async def settle(installs: Installs) -> dict[str, Any]:
     record = None
     for _ in range(40):
         await installs.step()
-        record = installs.journal.record("acme", "1")
+        record = installs.journal.record(PatchRef("acme", "1"))
         if record is not None and (record.state == "installed" or (record.failure == "health" and not record.retry_at)):
             break
     assert record is not None
