@@ -9,12 +9,12 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import configure_log, print_json, run_command_line
+from p2pdist.shared.console import Duration, configure_log, print_json, run_command_line
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Token, encode_token
 from seed_server.commands.options import (
-    Duration,
+    MAX_TOKEN_DAYS,
     ask_for_key,
     ask_passphrase,
     home_option,
@@ -161,7 +161,7 @@ def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes
 )
 @click.option(
     "--ttl",
-    type=Duration(),
+    type=Duration(MAX_TOKEN_DAYS),
     default="1h",
     show_default=True,
     metavar="TIME",

@@ -10,10 +10,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import bytes_text, duration_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
-from bandwidth.profiles.values import rate_label
-from p2pdist.shared.console import human_bytes, human_seconds, print_json, wide_terminal
+from p2pdist.shared.console import print_json, wide_terminal
 from seed_server.service import is_serving
 from seed_server.settings import ServerHome, load_settings
 from seed_server.store.database import Database, ServedPayload, SiteLimitRow
@@ -89,26 +89,26 @@ def as_text(views: list[SiteView], *, serving: bool) -> RenderableType:
     for view in views:
         limit = view.limit
         active = limit.active and serving
-        line = "not known" if limit.capacity is None else rate_label(BytesPerSecond(limit.capacity))
+        line = "not known" if limit.capacity is None else rate_text(limit.capacity)
         table.add_row(
             limit.site,
-            Text(rate_label(BytesPerSecond(limit.rate)), style="green") if active else Text("quiet", style="dim"),
+            Text(rate_text(limit.rate), style="green") if active else Text("quiet", style="dim"),
             line if limit.configured or limit.capacity is None else f"{line}, learned",
             Text(limit.reason, style="" if active else "dim"),
             f"{limit.fetchers} of {limit.endpoints}",
-            human_seconds(limit.yield_seconds),
+            duration_text(limit.yield_seconds),
             "–" if view.origin_ratio is None else f"{view.origin_ratio:.3f}",
             _times(limit),
         )
     total = sum(view.limit.rate for view in views if view.limit.active) if serving else 0
     sent = sum(view.wan_bytes for view in views)
-    head = f"{rate_label(BytesPerSecond(total))} to all sites now, {human_bytes(sent)} of what is published so far"
+    head = f"{rate_text(total)} to all sites now, {bytes_text(sent)} of what is published so far"
     return Group(Text(head if serving else "The seed server is NOT serving."), table)
 
 
 def _times(limit: SiteLimitRow) -> str:
     longest = sorted(limit.seconds.items(), key=lambda item: -item[1])
-    parts = [f"{human_seconds(seconds)} {cause}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
+    parts = [f"{duration_text(seconds)} {cause}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
     return ", ".join(parts)
 
 
@@ -124,7 +124,9 @@ class SiteCharts:
         for limit in (view.limit for view in views if view.limit.active or view.limit.site in self._charts):
             rate = rates[limit.site] = limit.rate if limit.active else 0  # else it is the last one there was
             line = None if limit.capacity is None else BytesPerSecond(limit.capacity)
-            self._charts.setdefault(limit.site, RateChart(limit.site)).add(BytesPerSecond(rate), line)
+            self._charts.setdefault(limit.site, RateChart(limit.site, look_seconds=WATCH_SECONDS)).add(
+                BytesPerSecond(rate), line
+            )
         self._charts = {site: self._charts[site] for site in rates if not self._charts[site].is_flat}
         busiest = sorted(self._charts, key=lambda site: -rates[site])[:CHARTS_SHOWN]
         return [part for site in busiest for part in ("", self._charts[site])]

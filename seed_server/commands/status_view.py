@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import PIPE_COLUMNS, human_bytes, human_seconds, print_json, printable, wide_terminal
+from bandwidth.core.quantities import bytes_text, duration_text
+from p2pdist.shared.console import PIPE_COLUMNS, print_json, printable, wide_terminal
 from seed_server.service import is_serving
 from seed_server.settings import ServerHome, load_settings
 from seed_server.store.database import Database
@@ -187,7 +188,7 @@ class FleetStatus:
         title = f" {patch.title}" if patch.title else ""
         return Text.assemble(
             (f"{patch.patch_id} {patch.version}", "bold"),
-            f"{title}, {patch.severity}, {human_bytes(patch.length_bytes)}: ",
+            f"{title}, {patch.severity}, {bytes_text(patch.length_bytes)}: ",
             (f"verified on {verified} of {len(self.endpoints)} endpoints", "green" if verified else ""),
             f"; {counts}" if counts else "",
         )
@@ -209,7 +210,7 @@ class FleetStatus:
             elif row.connected and self.serving:
                 state = Text("connected", style="green")
             else:
-                state = Text(f"seen {_ago(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
+                state = Text(f"seen {duration_text(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
             tags = [" ".join(row.tags)] if tagged else []
             table.add_row(row.endpoint_id, printable(row.hostname), row.site, row.address, state, *tags)
         return table
@@ -239,10 +240,10 @@ class FleetStatus:
                     style="dim" if away else _STYLES.get(state, "cyan"),
                 ),
                 f"{int(report.progress * 100)}%",  # 100 means all of it
-                human_bytes(report.bytes_from_origin),
-                human_bytes(report.bytes_from_peers),
-                *([human_bytes(report.bytes_wasted)] if wide else []),
-                human_seconds(report.seconds),
+                bytes_text(report.bytes_from_origin),
+                bytes_text(report.bytes_from_peers),
+                *([bytes_text(report.bytes_wasted)] if wide else []),
+                duration_text(report.seconds),
             )
             whose = f"{endpoint.hostname} ({report.endpoint_id})"
             if report.error:
@@ -260,7 +261,7 @@ class FleetStatus:
         table.add_column("over the line", justify="right", no_wrap=True)
         table.add_column("÷ file", justify="right", no_wrap=True)
         for site, count, ratio in self.sites_of(patch):
-            table.add_row(site, human_bytes(count), f"{ratio:.3f}")
+            table.add_row(site, bytes_text(count), f"{ratio:.3f}")
         return table
 
 
@@ -341,8 +342,3 @@ def _table(*, close: bool = False) -> Table:
 
 def _cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
-
-
-def _ago(seconds: float) -> str:
-    days = int(seconds // 86_400)
-    return f"{days} d" if days >= 2 else human_seconds(max(0.0, seconds))

@@ -17,7 +17,8 @@ class _Failures:
 class AttemptLimiter:
     """Counts failures by address in windows of `WINDOW_SECONDS`."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_addresses: int = MAX_ADDRESSES) -> None:
+        self._max_addresses = max_addresses
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait_seconds(self, address: str, now: float) -> float:
@@ -34,5 +35,5 @@ class AttemptLimiter:
             failures = self._failures[address] = _Failures(now, 0)
         failures.count += 1
         self._failures.move_to_end(address)
-        while len(self._failures) > MAX_ADDRESSES:
+        while len(self._failures) > self._max_addresses:
             self._failures.popitem(last=False)

@@ -69,8 +69,8 @@ class OriginServer:
             source=source,
             sites=sites,
             timestamp_version=timestamp_version,
-            limits=limits,
             clock=clock,
+            limits=limits,
         )
         self._sender = PieceSender(
             source,

@@ -50,14 +50,14 @@ class OriginState:
         source: PieceSource,
         sites: SiteMap,
         timestamp_version: int,
-        limits: OriginLimits,
         clock: Clock,
+        limits: OriginLimits,
     ) -> None:
         self._settings = settings
         self._limits = limits
-        self._clock = clock
         self._egress = line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None
         """What may be sent to all sites together; None: no cap."""
+        self._clock = clock
         self._database = database
         self._records = records
         self._source = source

@@ -183,8 +183,8 @@ async def running_lab(
             tls=ServerTls(authority.control_ca_pem, certificate).origin,
             sites=site_map(sites),
             timestamp_version=1,
-            limits=limits,
             clock=SystemClock(),
+            limits=limits,
         )
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:

@@ -41,8 +41,8 @@ def fleet(directory: Path, database: Database) -> OriginState:
         source=PieceSource(ContentStore(directory)),
         sites=site_map(1),
         timestamp_version=1,
-        limits=DEFAULT_LIMITS,
         clock=FakeClock(),
+        limits=DEFAULT_LIMITS,
     )
 
 
