@@ -13,6 +13,7 @@ from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.server import OriginServer
 from seed_server.ports.listening import listen_sockets
@@ -24,8 +25,9 @@ from seed_server.signing.role_policy import expiring_offline
 from seed_server.signing.templates import template_names
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
-from seed_server.store.file_lock import FileLock
-from seed_server.web.app import WebPort, make_app, serve_web
+from seed_server.store.serve_lock import serve_lock
+from seed_server.web.app import WebPort, make_app
+from seed_server.web.host import serve_web
 
 WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
@@ -51,12 +53,15 @@ class _Service:
     """Those in force."""
 
     def web_port(self) -> WebPort:
-        return WebPort(
+        decisions = EnrolmentDecisions(
             server_name=self.settings.name,
             origin_port=self.settings.origin_port,
             authority=self.authority,
             database=self.database,
             trusted_root=self.repository.trusted_root,
+        )
+        return WebPort(
+            decisions=decisions,
             metadata_directory=self.home.tuf_metadata,
             targets_directory=self.home.tuf_targets,
         )
@@ -168,7 +173,7 @@ async def serve(home: ServerHome) -> None:
     """
     settings = load_settings(home)
     configure_log(settings.log_level)
-    with _serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
+    with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
         certificate = authority.issue_server_certificate([settings.address], time.time())
@@ -246,20 +251,3 @@ def _stamp(home: ServerHome) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_size)
-
-
-def is_serving(home: ServerHome) -> bool:
-    """Whether a server runs on ``home`` now. Blocking."""
-    try:
-        with _serve_lock(home, timeout_seconds=0.0).held():
-            return False
-    except UserError as error:
-        return error.kind is FaultKind.BUSY
-
-
-def _serve_lock(home: ServerHome, *, timeout_seconds: float) -> FileLock:
-    return FileLock(
-        home.serve_lock,
-        timeout_seconds=timeout_seconds,
-        busy=f"A seed server is already running on {home.root}. Stop it first, or use another --home.",
-    )

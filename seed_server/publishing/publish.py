@@ -1,4 +1,4 @@
-"""The whole of a publication: check, copy, hash, sign, announce. Blocking; run by the command line.
+"""The whole of a publication: check, copy, hash, sign, announce. Blocking.
 
 The order makes a crash harmless: first the payload and its piece hashes, then
 the database row that lets the origin serve it, at last the signed repository
@@ -31,7 +31,7 @@ from seed_server.publishing.plan import (
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.key_files import load_offline_key
+from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
 from seed_server.store.database import Database, ServedPayload
@@ -74,17 +74,15 @@ class Published:
 def publish(
     home: ServerHome,
     publication: Publication,
+    keys: OfflineKeys,
     *,
-    offline_keys: Path | None = None,
-    passphrase: bytes | None = None,
     on_progress: OnStage = lambda *_: None,
     clock: Callable[[], float] = time.time,
 ) -> Published:
     """Publish a patch; endpoints get it from the moment this returns.
 
-    ``offline_keys`` is the folder with the patches key when it is not in
-    ``home``; ``clock`` gives seconds since 1970. Publishing the same files under
-    the same name again repairs a payload that the server found damaged. Raises
+    ``clock`` gives seconds since 1970. Publishing the same files under the same
+    name again repairs a payload that the server found damaged. Raises
     `UserError`; then nothing is announced.
     """
     settings = load_settings(home)
@@ -100,7 +98,7 @@ def publish(
         manifests, rollouts = work.repository.manifests(), work.repository.current_rollouts()
         check_new_name(publication.recipe, manifests, rollouts)
         check_relations_of(publication.recipe, manifests, rollouts)
-        key = load_offline_key(offline_keys or home.offline_keys, "patches", passphrase)
+        key = keys.load("patches")
         work.repository.check_patches_key(key)
         return Published(work.publish(publication, key), repaired=False)
 

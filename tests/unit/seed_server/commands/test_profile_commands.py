@@ -10,8 +10,6 @@ import trio
 from click.testing import CliRunner, Result
 
 from p2pdist.shared.identifiers import SiteName
-from p2pdist.shared.manifest.documents import DecodeError
-from p2pdist.shared.manifest.site_profile import SiteProfile, decode_site_profile, encode_site_profile, profile_target
 from seed_server.commands.main import seed_server
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings, load_settings
@@ -86,19 +84,6 @@ def test_key_that_nobody_trusts_is_refused(home: ServerHome, file: Path, tmp_pat
     result = run(home, "set", "oslo", file, "--offline-keys", tmp_path / "keys")
     assert result.exception is not None
     assert Repository.open(home, load_settings(home)).profiles() == {}
-
-
-def test_document_of_another_site_is_not_believed(home: ServerHome) -> None:
-    data = encode_site_profile(SiteProfile(format=1, site="oslo", text=TEXT))
-    assert parsed_profiles({profile_target(SiteName("bergen")): data}) == {}
-    assert list(parsed_profiles({profile_target(SiteName("oslo")): data, "profiles/x.profile": b"junk"})) == ["oslo"]
-
-
-@pytest.mark.parametrize("wrong", [{"site": "o slo"}, {"text": "nonsense"}, {"format": 2}, {"text": "x" * (1 << 20)}])
-def test_document_with_a_wrong_value(wrong: dict) -> None:
-    values = {"format": 1, "site": "oslo", "text": TEXT} | wrong
-    with pytest.raises(DecodeError):
-        decode_site_profile(encode_site_profile(SiteProfile(**values)))
 
 
 async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home: ServerHome, file: Path) -> None:
