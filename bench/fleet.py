@@ -26,6 +26,7 @@ import trio
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import PatchRef
 
 SERVER_START_SECONDS = 30.0  # importing the web stack on a busy machine takes seconds
 ENDPOINT_START_SECONDS = 30.0
@@ -94,7 +95,7 @@ class Member:
     def install_state(self, patch_id: str, version: str) -> str:
         """Return what has become of a patch beyond its file, as `latest` says; empty while that is not known."""
         states = self.latest["installs"] if self.latest else {}
-        return str(states.get(f"{patch_id}@{version}", ""))
+        return str(states.get(str(PatchRef(patch_id, version)), ""))
 
 
 class Fleet:

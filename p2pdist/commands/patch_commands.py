@@ -14,6 +14,7 @@ from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import PIPE_COLUMNS, human_seconds, print_json, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
 
 STATE_STYLES = {"installed": "green", "failed": "red", "rolled_back": "red", "installing": "cyan"}
 WIDE_COLUMNS = 100  # a terminal with less has the reasons below the table
@@ -49,10 +50,7 @@ def history_command(home: EndpointHome, as_json: bool, patch: str | None, with_o
     """
     answer = _ask(home, "history")
     if patch is not None:
-        patch_id, _, version = patch.partition("@")
-        answer["history"] = [
-            e for e in answer["history"] if e["id"] == patch_id and version in ("", e["version"])
-        ]  # fmt: skip
+        answer["history"] = [e for e in answer["history"] if PatchRef(e["id"], e["version"]).matches(patch)]
     _print(answer, as_json, lambda shown: history_view(shown, with_output=with_output))
 
 

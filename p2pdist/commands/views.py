@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pdist.shared.console import human_seconds
+from p2pdist.shared.identifiers import PatchRef
 
 MOST_REASONS = 6  # shown under each way; `--json` has all
 
@@ -74,7 +75,7 @@ def why_view(rows: list[dict[str, Any]]) -> RenderableType:
 
 def rows_of(answer: dict[str, Any], patch: str, not_rolled_out: str) -> list[dict[str, Any]]:
     """Return the rows of ``patch``, an id or ID@VERSION; one that nobody has rolled out has a row that says so."""
+    rows = [row for row in answer["patches"] if PatchRef(row["id"], row["version"]).matches(patch)]
     patch_id, _, version = patch.partition("@")
-    rows = [row for row in answer["patches"] if row["id"] == patch_id and version in ("", row["version"])]
     missing = {"state": "unknown", "progress": 0.0, "detail": "", "since_seconds": 0.0, "seconds": {}}
     return rows or [{"id": patch_id, "version": version, "reason": not_rolled_out, **missing}]

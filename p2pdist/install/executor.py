@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from p2pdist.install import install_journal
 from p2pdist.install.installer import Installer, KeptPayload, Outcome, PayloadChangedError
-from p2pdist.install.journal import JournalStore, PatchName
+from p2pdist.install.journal import JournalStore
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
 from p2pdist.install.plan import Candidate
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.manifest.recipe import Install, ScriptInstall
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
@@ -34,36 +35,36 @@ class _DecidedOtherwiseError(Exception):
 class Executor:
     """Runs in the daemon's trio thread, one decision at a time."""
 
-    def __init__(self, home: EndpointHome, installer: Installer, keeper: JournalStore, at_work: trio.Lock) -> None:
+    def __init__(self, home: EndpointHome, installer: Installer, store: JournalStore, at_work: trio.Lock) -> None:
         self._kept_files = home.kept
         self._installer = installer
-        self._keeper = keeper
-        self._unwritten: dict[PatchName, Outcome] = {}
+        self._store = store
+        self._unwritten: dict[PatchRef, Outcome] = {}
         """How installers ended, as far as the disk was too full to take it."""
         self.at_work = at_work
         """Held while something is carried out."""
 
-    async def begin(self, offer: Candidate, why: str, planned: InstallRecord) -> bool:
-        """Install ``offer``, and take it to its end; return whether its file was what was signed.
+    async def begin(self, candidate: Candidate, why: str, planned: InstallRecord) -> bool:
+        """Install ``candidate``, and take it to its end; return whether its file was what was signed.
 
         Does nothing where the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
         """
-        install, payload = offer.manifest.install, offer.payload
+        install, payload = candidate.manifest.install, candidate.payload
         assert install is not None
         assert payload is not None
-        assert offer.file is not None
-        file = Path(offer.file)
+        assert candidate.file is not None
+        file = Path(candidate.file)
         async with self.at_work:
             before = await self._installer.installed_version(install)
-            kept = await self._keep_file(offer, payload, file)
+            kept = await self._keep_file(candidate, payload, file)
 
             def begun(record: InstallRecord) -> InstallRecord:
                 if record != planned:
                     raise _DecidedOtherwiseError
                 return replace(
-                    step(record, LifeEvent.BEGUN, self._keeper.now()),
+                    step(record, LifeEvent.BEGUN, self._store.now()),
                     previous_version=before,
-                    previous=self._kept_of_others(offer) or record.previous,
+                    previous=self._kept_of_others(candidate) or record.previous,
                     own=kept,
                     failure=None,
                     reason="",
@@ -71,81 +72,81 @@ class Executor:
 
             # written before anything runs: what is not in the journal has not been begun
             try:
-                record = await self._keeper.decide(offer.name, begun, f"installing ({why})")
+                record = await self._store.decide(candidate.ref, begun, f"installing ({why})")
             except _DecidedOtherwiseError:
                 return True
             log.info("installing", patch=record.patch_id, version=record.version, decision=record.decision)
-            record = await _to_its_end(lambda: self._run(offer, file, payload.sha256))
+            record = await _to_its_end(lambda: self._run(candidate, file, payload.sha256))
             if record.state == "failed":
                 return False
-            await self._carry_on(offer, record)
+            await self._carry_on(candidate, record)
             return True
 
-    async def carry_on(self, offer: Candidate) -> None:
+    async def carry_on(self, candidate: Candidate) -> None:
         """Take a patch that is under way, or is to be rolled back, to its end from wherever it is. Raises `OSError`."""
         async with self.at_work:
-            record = self._keeper.record(offer.name)
+            record = self._store.record(candidate.ref)
             assert record is not None
-            await self._carry_on(offer, record)
+            await self._carry_on(candidate, record)
 
-    async def _run(self, offer: Candidate, file: Path, sha256: str) -> InstallRecord:
-        assert offer.manifest.install is not None
+    async def _run(self, candidate: Candidate, file: Path, sha256: str) -> InstallRecord:
+        assert candidate.manifest.install is not None
         try:
-            outcome = await self._installer.install(offer.manifest.install, offer.name[1], file, sha256)
+            outcome = await self._installer.install(candidate.manifest.install, candidate.ref.version, file, sha256)
         except PayloadChangedError:
-            return await self._keeper.update(
-                offer.name, self._not_run, "its file is not what was signed; nothing was run"
+            return await self._store.update(
+                candidate.ref, self._not_run, "its file is not what was signed; nothing was run"
             )
-        return await self._ended(offer.name, offer.manifest.install, outcome)
+        return await self._ended(candidate.ref, candidate.manifest.install, outcome)
 
     def _not_run(self, record: InstallRecord) -> InstallRecord:
         wrong = failed(record, FailureClass.VERIFY, "its file is not what was signed any more; it is fetched again")
         wrong = replace(wrong, own=None)
-        return self._settled(step(wrong, LifeEvent.NOT_RUN, self._keeper.now()))
+        return self._settled(step(wrong, LifeEvent.NOT_RUN, self._store.now()))
 
-    async def _ended(self, name: PatchName, install: Install | None, outcome: Outcome) -> InstallRecord:
+    async def _ended(self, ref: PatchRef, install: Install | None, outcome: Outcome) -> InstallRecord:
         def ended(record: InstallRecord) -> InstallRecord:
-            after = replace(step(record, LifeEvent.ENDED, self._keeper.now()), installed_as=found)
+            after = replace(step(record, LifeEvent.ENDED, self._store.now()), installed_as=found)
             if not outcome.succeeded:
                 # no attempt is counted yet: detection decides
                 after = replace(after, failure=FailureClass.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
             return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
 
-        self._unwritten[name] = outcome
+        self._unwritten[ref] = outcome
         found = "" if install is None else await self._installer.installed_version(install)
-        record = await self._keeper.update(name, ended, f"the installer has ended: {outcome.words}", outcome.output)
-        del self._unwritten[name]
+        record = await self._store.update(ref, ended, f"the installer has ended: {outcome.words}", outcome.output)
+        del self._unwritten[ref]
         return record
 
-    async def _carry_on(self, offer: Candidate, record: InstallRecord) -> None:
+    async def _carry_on(self, candidate: Candidate, record: InstallRecord) -> None:
         if record.state == "installing":  # interrupted: it is never run again for this decision
-            record = await self._after_interruption(offer)
+            record = await self._after_interruption(candidate)
         if record.state == "detecting":
-            record = await self._detect(offer, record)
+            record = await self._detect(candidate, record)
         if record.state == "checking":
-            record = await self._check_health(offer)
+            record = await self._check_health(candidate)
         if record.state == "installed" and record.undo_asked:
-            record = await self._keeper.decide(offer.name, self._undone, "rolling back: this PC's user asks for it")
+            record = await self._store.decide(candidate.ref, self._undone, "rolling back: this PC's user asks for it")
         if record.state == "rolling_back":
-            await _to_its_end(lambda: self._roll_back(offer, record))
+            await _to_its_end(lambda: self._roll_back(candidate, record))
         elif record.state == "installed":
             log.info("installed", patch=record.patch_id, version=record.version)
             await self._forget_predecessors(record)
 
-    async def _after_interruption(self, offer: Candidate) -> InstallRecord:
-        outcome, install = self._unwritten.get(offer.name), offer.manifest.install
+    async def _after_interruption(self, candidate: Candidate) -> InstallRecord:
+        outcome, install = self._unwritten.get(candidate.ref), candidate.manifest.install
         if outcome is None:
             repaired = None if install is None else await self._installer.repair(install)
             words = "interrupted: the daemon or the PC was stopped" + (f"; {repaired.words}" if repaired else "")
             outcome = Outcome(False, words, repaired.output if repaired else "")
-        return await self._ended(offer.name, install, outcome)
+        return await self._ended(candidate.ref, install, outcome)
 
-    async def _detect(self, offer: Candidate, record: InstallRecord) -> InstallRecord:
-        answer, now = await self._installer.detected(offer.manifest), self._keeper.now()
+    async def _detect(self, candidate: Candidate, record: InstallRecord) -> InstallRecord:
+        answer, now = await self._installer.detected(candidate.manifest), self._store.now()
         if answer.holds:
             said = f", although {record.reason}" if record.failure is FailureClass.INSTALL else ""
-            return await self._keeper.update(
-                offer.name, lambda r: step(r, LifeEvent.DETECTED, now), f"detected: {answer.words}{said}"
+            return await self._store.update(
+                candidate.ref, lambda r: step(r, LifeEvent.DETECTED, now), f"detected: {answer.words}{said}"
             )
 
         def not_detected(current: InstallRecord) -> InstallRecord:
@@ -153,40 +154,40 @@ class Executor:
             reason = f"{current.reason}; {answer.words}" if current.failure else f"not detected: {answer.words}"
             return step(failed(current, failure, reason), LifeEvent.NOT_DETECTED, now)
 
-        return await self._keeper.update(offer.name, not_detected, f"not detected: {answer.words}")
+        return await self._store.update(candidate.ref, not_detected, f"not detected: {answer.words}")
 
-    async def _check_health(self, offer: Candidate) -> InstallRecord:
-        now = self._keeper.now
-        if offer.manifest.health is None:
-            return await self._keeper.update(offer.name, lambda r: step(r, LifeEvent.HEALTHY, now()), "installed")
-        answer = await self._installer.healthy(offer.manifest.health)
+    async def _check_health(self, candidate: Candidate) -> InstallRecord:
+        now = self._store.now
+        if candidate.manifest.health is None:
+            return await self._store.update(candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), "installed")
+        answer = await self._installer.healthy(candidate.manifest.health)
         if answer.holds:
-            return await self._keeper.update(
-                offer.name, lambda r: step(r, LifeEvent.HEALTHY, now()), f"healthy: {answer.words}"
+            return await self._store.update(
+                candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), f"healthy: {answer.words}"
             )
         reason = f"not healthy: {answer.words}"
-        return await self._keeper.update(
-            offer.name, lambda r: step(failed(r, FailureClass.HEALTH, reason), LifeEvent.UNHEALTHY, now()), reason
+        return await self._store.update(
+            candidate.ref, lambda r: step(failed(r, FailureClass.HEALTH, reason), LifeEvent.UNHEALTHY, now()), reason
         )
 
     def _undone(self, record: InstallRecord) -> InstallRecord:
         asked = failed(record, FailureClass.USER, "this PC's user has rolled it back")
-        return replace(step(asked, LifeEvent.UNDONE, self._keeper.now()), undo_asked=False)
+        return replace(step(asked, LifeEvent.UNDONE, self._store.now()), undo_asked=False)
 
-    async def _roll_back(self, offer: Candidate, record: InstallRecord) -> None:
+    async def _roll_back(self, candidate: Candidate, record: InstallRecord) -> None:
         # what is offered now may have gone already: the kept file is ours
         own = self._kept(record.patch_id, record.own)
-        if own is None and offer.file is not None and offer.payload is not None:
-            own = KeptPayload(Path(offer.file), offer.payload.sha256, record.version)
-        if own is None and not isinstance(offer.manifest.install, ScriptInstall):
+        if own is None and candidate.file is not None and candidate.payload is not None:
+            own = KeptPayload(Path(candidate.file), candidate.payload.sha256, record.version)
+        if own is None and not isinstance(candidate.manifest.install, ScriptInstall):
             own = KeptPayload(self._kept_files, "", record.version)  # only a script is undone by its own file
-        if offer.manifest.install is None or own is None:
+        if candidate.manifest.install is None or own is None:
             outcome = Outcome(False, "its file is not here any more")
         else:
             previous = self._kept(record.patch_id, record.previous)
             try:
                 outcome = await self._installer.roll_back(
-                    offer.manifest.install, record.version, own.file, own.sha256, previous, record.previous_version,
+                    candidate.manifest.install, record.version, own.file, own.sha256, previous, record.previous_version,
                     installed_as=record.installed_as,
                 )  # fmt: skip
             except PayloadChangedError:
@@ -194,27 +195,27 @@ class Executor:
         event = LifeEvent.ROLLED_BACK if outcome.succeeded else LifeEvent.NOT_ROLLED_BACK
 
         def rolled_back(current: InstallRecord) -> InstallRecord:
-            after = step(current, event, self._keeper.now())
+            after = step(current, event, self._store.now())
             if not outcome.succeeded:
                 after = replace(after, reason=f"{after.reason}; not rolled back: {outcome.words}"[:MAX_TEXT_CHARS])
             boot = system.boot_id() if outcome.reboot else after.restart_boot
             return self._settled(replace(after, own=None, restart_boot=boot))
 
-        after = await self._keeper.update(offer.name, rolled_back, f"{event.value}: {outcome.words}", outcome.output)
-        log.warning(event.value, patch=offer.label, reason=after.reason)
+        after = await self._store.update(candidate.ref, rolled_back, f"{event.value}: {outcome.words}", outcome.output)
+        log.warning(event.value, patch=str(candidate.ref), reason=after.reason)
 
     def _settled(self, record: InstallRecord) -> InstallRecord:
-        return settled(record, self._keeper.now(), random.random())  # noqa: S311 - jitter
+        return settled(record, self._store.now(), random.random())  # noqa: S311 - jitter
 
     # --- what leads back ------------------------------------------------------------------
 
-    async def _keep_file(self, offer: Candidate, payload: Payload, file: Path) -> KeptFile | None:
+    async def _keep_file(self, candidate: Candidate, payload: Payload, file: Path) -> KeptFile | None:
         """Keep the file before it is run: the patch may be withdrawn while that lasts, and its file with it."""
-        kept = KeptFile(version=offer.name[1], file_name=payload.file_name, sha256=payload.sha256)
+        kept = KeptFile(version=candidate.ref.version, file_name=payload.file_name, sha256=payload.sha256)
         try:
-            await install_journal.keep_payload(file, self._kept_files / offer.name[0], kept)
+            await install_journal.keep_payload(file, self._kept_files / candidate.ref.patch_id, kept)
         except OSError as error:
-            log.warning("the payload cannot be kept to roll back to", patch=offer.label, reason=error.strerror)
+            log.warning("the payload cannot be kept to roll back to", patch=str(candidate.ref), reason=error.strerror)
             return None
         return kept
 
@@ -224,16 +225,16 @@ class Executor:
         def gone(other: InstallRecord) -> bool:
             return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
 
-        await self._keeper.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
+        await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
         versions = {record.version, *([record.previous.version] if record.previous else [])}
         await install_journal.drop_kept(self._kept_files / record.patch_id, versions)
 
-    def _kept_of_others(self, offer: Candidate) -> KeptFile | None:
+    def _kept_of_others(self, candidate: Candidate) -> KeptFile | None:
         """Return the payload of the version of this patch that is installed, as far as we have installed it."""
-        patch_id, version = offer.name
+        patch_id, version = candidate.ref
         others = [
             (record.changed_at, record.previous if record.state == "rolled_back" else record.own)
-            for record in self._keeper.journal.records
+            for record in self._store.journal.records
             if record.patch_id == patch_id and record.version != version
         ]
         return max(((at, kept) for at, kept in others if kept), key=lambda found: found[0], default=(0.0, None))[1]

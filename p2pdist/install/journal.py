@@ -10,18 +10,15 @@ from p2pdist.install import install_journal
 from p2pdist.install.lifecycle import MAX_OUTPUT_CHARS, HistoryEntry, InstallRecord, Journal
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 
 
 class RecordGoneError(UserError):
     """The patch has been withdrawn meanwhile."""
 
-    def __init__(self, name: "PatchName") -> None:
-        super().__init__(f"{name[0]}@{name[1]} has just been withdrawn. 'p2pdist plan' lists what is rolled out.")
-
-
-PatchName = tuple[str, str]
-"""Patch id and version."""
+    def __init__(self, ref: PatchRef) -> None:
+        super().__init__(f"{ref} has just been withdrawn. 'p2pdist plan' lists what is rolled out.")
 
 
 class JournalStore:
@@ -37,9 +34,9 @@ class JournalStore:
         """Read the journal. Call once, first. Raises `OSError`."""
         self.journal = await install_journal.load_journal(self._path)
 
-    def record(self, name: PatchName) -> InstallRecord | None:
+    def record(self, ref: PatchRef) -> InstallRecord | None:
         """Return what is known of a patch."""
-        return self.journal.record(*name)
+        return self.journal.record(ref)
 
     async def change(self, change: Callable[[Journal], Journal]) -> None:
         """Replace the journal by what ``change`` makes of it. Raises `OSError`: it is then as it was."""
@@ -50,7 +47,7 @@ class JournalStore:
                 self.journal = after
 
     async def update(
-        self, name: PatchName, change: Callable[[InstallRecord], InstallRecord], what: str = "", output: str = ""
+        self, ref: PatchRef, change: Callable[[InstallRecord], InstallRecord], what: str = "", output: str = ""
     ) -> InstallRecord:
         """Replace a record by what ``change`` makes of it as it is now, with ``what`` in the history.
 
@@ -58,21 +55,19 @@ class JournalStore:
         """
 
         def changed(journal: Journal) -> Journal:
-            record = journal.record(*name)
+            record = journal.record(ref)
             if record is None:
-                raise RecordGoneError(name)
+                raise RecordGoneError(ref)
             return journal.with_record(after := change(record), self._entry(after, what, output) if what else None)
 
         await self.change(changed)
-        record = self.record(name)
+        record = self.record(ref)
         assert record is not None
         return record
 
-    async def decide(
-        self, name: PatchName, change: Callable[[InstallRecord], InstallRecord], what: str
-    ) -> InstallRecord:
+    async def decide(self, ref: PatchRef, change: Callable[[InstallRecord], InstallRecord], what: str) -> InstallRecord:
         """Likewise, under a new decision's number."""
-        return await self.update(name, lambda r: replace(change(r), decision=self.journal.decisions + 1), what)
+        return await self.update(ref, lambda r: replace(change(r), decision=self.journal.decisions + 1), what)
 
     def _entry(self, record: InstallRecord, what: str, output: str) -> HistoryEntry:
         return HistoryEntry(

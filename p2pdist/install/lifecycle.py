@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 
@@ -145,6 +146,11 @@ class InstallRecord(Record, frozen=True):
     """Which run of the system has to end for it; None: no restart is needed."""
 
     @property
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return PatchRef(self.patch_id, self.version)
+
+    @property
     def untouched(self) -> bool:
         """Whether nothing has happened with it that would be missed."""
         return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
@@ -169,13 +175,13 @@ class Journal(Record, frozen=True):
     records: Annotated[tuple[InstallRecord, ...], msgspec.Meta(max_length=MAX_RECORDS)] = ()
     history: Annotated[tuple[HistoryEntry, ...], msgspec.Meta(max_length=MAX_HISTORY)] = ()
 
-    def record(self, patch_id: str, version: str) -> InstallRecord | None:
+    def record(self, ref: PatchRef) -> InstallRecord | None:
         """Return the record of a patch."""
-        return next((r for r in self.records if (r.patch_id, r.version) == (patch_id, version)), None)
+        return next((r for r in self.records if r.ref == ref), None)
 
     def with_record(self, record: InstallRecord, entry: HistoryEntry | None = None) -> "Journal":
         """Return the journal with ``record`` in place of the one before, and a step in the history."""
-        others = [r for r in self.records if (r.patch_id, r.version) != (record.patch_id, record.version)]
+        others = [r for r in self.records if r.ref != record.ref]
         history = self.history if entry is None else (*self.history, entry)[-MAX_HISTORY:]
         decisions = max(self.decisions, record.decision)
         return replace(self, decisions=decisions, records=(*others[-(MAX_RECORDS - 1) :], record), history=history)

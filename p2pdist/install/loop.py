@@ -1,4 +1,4 @@
-"""The patch life on this PC: what is there already, what comes next, and when; `carrying_out` does it."""
+"""The patch life on this PC: what is there already, what comes next, and when; `executor` does it."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from p2pdist.install import local_time
 from p2pdist.install.executor import Executor
 from p2pdist.install.installer import Installer
-from p2pdist.install.journal import JournalStore, PatchName, RecordGoneError
+from p2pdist.install.journal import JournalStore, RecordGoneError
 from p2pdist.install.lifecycle import (
     LONGEST_RETRY_SECONDS,
     STAYS_BACK,
@@ -27,7 +27,7 @@ from p2pdist.install.lifecycle import (
 from p2pdist.install.plan import Candidate, PlanRow, plan_rows
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.identifiers import PatchRef, TorrentHash
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: what is due is looked at again this often
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of what is settled: somebody may have removed it
@@ -59,7 +59,7 @@ class Installs:
         self,
         home: EndpointHome,
         installer: Installer,
-        offers: Callable[[], Sequence[Candidate]],
+        candidates: Callable[[], Sequence[Candidate]],
         around: DaemonHooks,
         *,
         may_restart: bool,
@@ -68,19 +68,19 @@ class Installs:
     ) -> None:
         self._home = home
         self._installer = installer
-        self._offers = offers
+        self._candidates = candidates
         self._around = around
         self._may_restart = may_restart
         self._now = now
         self._zone = zone
-        self.keeper = JournalStore(home, now)
-        self.carrying_out = Executor(home, installer, self.keeper, around.at_work)
+        self.store = JournalStore(home, now)
+        self.executor = Executor(home, installer, self.store, around.at_work)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
         self.looked = False
         """Whether detection has been asked of everything since the start."""
-        self._looked_at: dict[PatchName, float] = {}
-        self._last_offers: dict[PatchName, Candidate] = {}
+        self._looked_at: dict[PatchRef, float] = {}
+        self._last_candidates: dict[PatchRef, Candidate] = {}
         """Of what is under way: it comes to its end also when it is withdrawn meanwhile."""
         self._planned: tuple[float, list[Candidate], Journal, list[PlanRow]] | None = None
         self._wake = trio.Event()
@@ -89,11 +89,11 @@ class Installs:
     @property
     def journal(self) -> Journal:
         """The journal as it is on disk."""
-        return self.keeper.journal
+        return self.store.journal
 
     async def load(self) -> None:
         """Read the journal. Call once, first. Raises `OSError`."""
-        await self.keeper.load()
+        await self.store.load()
 
     def wake(self) -> None:
         """Look at once: something has changed."""
@@ -109,13 +109,13 @@ class Installs:
 
     def plan(self) -> list[PlanRow]:
         """Return every patch in the order of installation, with what becomes of it as of now."""
-        now, offers = self._now(), list(self._offers())
+        now, candidates = self._now(), list(self._candidates())
         if self._planned is not None:
             at, known, journal, rows = self._planned
-            if 0 <= now - at < PLAN_KEPT_SECONDS and journal is self.journal and known == offers:
+            if 0 <= now - at < PLAN_KEPT_SECONDS and journal is self.journal and known == candidates:
                 return rows
-        rows = plan_rows(offers, self.journal, now, self._zone(), blackout_until=self._around.blackout_until())
-        self._planned = now, offers, self.journal, rows
+        rows = plan_rows(candidates, self.journal, now, self._zone(), blackout_until=self._around.blackout_until())
+        self._planned = now, candidates, self.journal, rows
         return rows
 
     async def step(self) -> float:
@@ -135,19 +135,18 @@ class Installs:
         return wait
 
     async def _step(self) -> float:
-        offers = {offer.name: offer for offer in self._offers()}
-        await self._take_up(offers)
-        self._remember(offers)
+        candidates = {candidate.ref: candidate for candidate in self._candidates()}
+        await self._take_up(candidates)
+        self._remember(candidates)
         for record in self.journal.records:
-            name = (record.patch_id, record.version)
-            offer = offers.get(name) or self._last_offers.get(name)
-            if offer is not None and (
+            candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
+            if candidate is not None and (
                 record.state in UNDER_WAY or (record.state, record.undo_asked) == ("installed", True)
             ):
-                await self.carrying_out.carry_on(offer)
+                await self.executor.carry_on(candidate)
                 self._done()
                 return 0.0
-        await self._look(offers)
+        await self._look(candidates)
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)
@@ -158,81 +157,84 @@ class Installs:
         waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
         return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
 
-    def _remember(self, offers: dict[PatchName, Candidate]) -> None:
-        """Keep the offers of what has been begun: it is ended, and rolled back, also when it is withdrawn."""
-        known = self._last_offers
-        self._last_offers = {}
+    def _remember(self, candidates: dict[PatchRef, Candidate]) -> None:
+        """Keep the candidates of what has been begun: it is ended, and rolled back, also when it is withdrawn."""
+        known = self._last_candidates
+        self._last_candidates = {}
         for record in self.journal.records:
-            name = (record.patch_id, record.version)
-            offer = offers.get(name)
-            if offer is None and name in known:
-                offer = dataclasses.replace(known[name], file=None)  # its file goes with it
-            if offer is not None and not record.untouched:
-                self._last_offers[name] = offer
+            ref = record.ref
+            candidate = candidates.get(ref)
+            if candidate is None and ref in known:
+                candidate = dataclasses.replace(known[ref], file=None)  # its file goes with it
+            if candidate is not None and not record.untouched:
+                self._last_candidates[ref] = candidate
 
     async def _install(self, row: PlanRow) -> None:
         assert row.record is not None
-        self._last_offers[row.offer.name] = row.offer
-        good = await self.carrying_out.begin(row.offer, row.reason, row.record)
+        self._last_candidates[row.candidate.ref] = row.candidate
+        good = await self.executor.begin(row.candidate, row.reason, row.record)
         self._done()
-        if not good and row.offer.payload is not None:
-            await self._around.damaged(TorrentHash(row.offer.payload.torrent_hash))
+        if not good and row.candidate.payload is not None:
+            await self._around.damaged(TorrentHash(row.candidate.payload.torrent_hash))
 
     def _done(self) -> None:
         self._looked_at.clear()  # what one installation brings may be what another detects
         self._around.facts_changed()
 
-    async def _take_up(self, offers: dict[PatchName, Candidate]) -> None:
+    async def _take_up(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Begin a record for each new patch; forget those of withdrawn ones with which nothing has happened."""
         now = self._now()
-        required = {relation for offer in offers.values() for relation in offer.manifest.requires}
+        required = {relation for candidate in candidates.values() for relation in candidate.manifest.requires}
         wanted = [
-            name
-            for name, offer in offers.items()
+            ref
+            for ref, candidate in candidates.items()
             # one that does not apply, and is needed by another, may be here all the same
-            if offer.manifest.install is not None and (not offer.not_applicable or required & {name[0], "@".join(name)})
+            if candidate.manifest.install is not None
+            and (not candidate.not_applicable or required & {ref.patch_id, str(ref)})
         ]
 
         def change(journal: Journal) -> Journal:
-            known = {(record.patch_id, record.version) for record in journal.records}
+            known = {record.ref for record in journal.records}
             new = [
-                InstallRecord(patch_id=name[0], version=name[1], state="waiting", first_seen_at=now, changed_at=now)
-                for name in wanted
-                if name not in known
+                InstallRecord(
+                    patch_id=ref.patch_id, version=ref.version, state="waiting", first_seen_at=now, changed_at=now
+                )
+                for ref in wanted
+                if ref not in known
             ]
             kept = [
                 record
                 for record in journal.records
-                if not offers or (record.patch_id, record.version) in offers or not record.untouched
+                if not candidates or record.ref in candidates or not record.untouched
             ]
             return replace(journal, records=(*kept, *new)) if new or len(kept) < len(known) else journal
 
-        await self.keeper.change(change)
+        await self.store.change(change)
 
-    async def _look(self, offers: dict[PatchName, Candidate]) -> None:
+    async def _look(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Ask detection of everything that is settled or waits, where that is long ago; begin retries that are due."""
-        for name, offer in offers.items():
-            record, now = self.keeper.record(name), self._now()
+        for ref, candidate in candidates.items():
+            record, now = self.store.record(ref), self._now()
             if record is None:
                 continue
             if record.retry_at is not None and not now < record.retry_at <= now + LONGEST_RETRY_SECONDS:
-                await self._retry(name)  # also where a clock was ahead when it failed
-            looked_at = self._looked_at.get(name)
+                await self._retry(ref)  # also where a clock was ahead when it failed
+            looked_at = self._looked_at.get(ref)
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
-            self._looked_at[name] = now
-            answer = await self._installer.detected(offer.manifest)
-            await self._take_answer(name, answer.holds, answer.words)
+            self._looked_at[ref] = now
+            answer = await self._installer.detected(candidate.manifest)
+            await self._take_answer(ref, answer.holds, answer.words)
         self.looked = True
 
-    async def _retry(self, name: PatchName) -> None:
+    async def _retry(self, ref: PatchRef) -> None:
         def retried(record: InstallRecord) -> InstallRecord:
             return record if record.retry_at is None else step(record, LifeEvent.RETRIED, self._now())
 
-        await self.keeper.update(name, retried, LifeEvent.RETRIED.value)
+        await self.store.update(ref, retried, LifeEvent.RETRIED.value)
 
-    async def _take_answer(self, name: PatchName, holds: bool, words: str) -> None:
-        record = self.keeper.record(name)
+    async def _take_answer(self, ref: PatchRef, holds: bool, words: str) -> None:
+        record = self.store.record(ref)
         if record is None or record.state in UNDER_WAY:
             return
         # what did harm, or was taken back, is not well because it is there: somebody has to say so
@@ -242,7 +244,7 @@ class Installs:
             event, what = LifeEvent.NOT_DETECTED, f"is not here any more: {words}"
         else:
             return
-        await self.keeper.update(name, lambda r: step(r, event, self._now()) if r.state == record.state else r, what)
+        await self.store.update(ref, lambda r: step(r, event, self._now()) if r.state == record.state else r, what)
 
     def _just_installed(self, record: InstallRecord) -> bool:
         """Whether we installed it so lately that two patches may be undoing each other, or a check flaps."""
@@ -260,15 +262,15 @@ class Installs:
             if row.record is None or row.record.restart_boot is None:
                 continue
             if row.record.restart_boot != boot:
-                await self.keeper.update(
-                    row.offer.name, lambda r: replace(r, restart_boot=None), "the PC has been restarted"
+                await self.store.update(
+                    row.candidate.ref, lambda r: replace(r, restart_boot=None), "the PC has been restarted"
                 )
             elif row.restart_due and self._may_restart and not self._restarts:
                 outcome = await self._installer.restart_pc(
-                    RESTART_MINUTES, f"This PC restarts in {RESTART_MINUTES} minutes to finish {row.offer.label}."
+                    RESTART_MINUTES, f"This PC restarts in {RESTART_MINUTES} minutes to finish {row.candidate.ref}."
                 )
                 if outcome.succeeded:
                     self._restart_at = self._now()
-                await self.keeper.update(
-                    row.offer.name, lambda r: r, f"the PC is restarted: {outcome.words}", outcome.output
+                await self.store.update(
+                    row.candidate.ref, lambda r: r, f"the PC is restarted: {outcome.words}", outcome.output
                 )

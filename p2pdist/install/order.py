@@ -8,7 +8,8 @@ import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from p2pdist.shared.manifest.relations import OrderedPatch, PatchRef, Related, in_order
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.relations import OrderedPatch, Related, in_order
 
 
 class PatchStatus(enum.Enum):
@@ -40,7 +41,7 @@ class PlanStep:
     """In words, for `p2pdist plan`; empty for what may be installed at once."""
 
 
-def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, PatchStatus]) -> list[PlanStep]:
+def plan(patches: Collection[OrderedPatch], statuses: Mapping[PatchRef, PatchStatus]) -> list[PlanStep]:
     """Return what becomes of each patch that is rolled out to this PC, in the order of installation.
 
     ``standings`` has every one of ``patches``. Raises `OrderError` for a cycle, which publishing refuses.
@@ -48,7 +49,7 @@ def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, PatchSt
     steps: dict[PatchRef, PlanStep] = {}
     related = Related(patches)
     for patch in in_order(patches):
-        kind, reason = _becomes(patch, related, standings, steps)
+        kind, reason = _becomes(patch, related, statuses, steps)
         steps[patch.ref] = PlanStep(patch.ref, kind, reason)
     return list(steps.values())
 
@@ -56,35 +57,35 @@ def plan(patches: Collection[OrderedPatch], standings: Mapping[PatchRef, PatchSt
 def _becomes(
     patch: OrderedPatch,
     related: Related,
-    standings: Mapping[PatchRef, PatchStatus],
+    statuses: Mapping[PatchRef, PatchStatus],
     before: Mapping[PatchRef, PlanStep],
 ) -> tuple[StepKind, str]:
-    standing = standings[patch.ref]
+    standing = statuses[patch.ref]
     if standing is not PatchStatus.APPLICABLE:
         kind = StepKind.BLOCKED if standing is PatchStatus.FAILED else StepKind.SKIP
         return kind, standing.value
     for other in related.replacing(patch.ref):
-        if standings[other.ref] is not PatchStatus.NOT_APPLICABLE:
+        if statuses[other.ref] is not PatchStatus.NOT_APPLICABLE:
             return StepKind.SKIP, f"superseded by {other.ref}"
     for other in related.excluded(patch):
-        if standings[other.ref] is PatchStatus.INSTALLED:
+        if statuses[other.ref] is PatchStatus.INSTALLED:
             return StepKind.BLOCKED, f"conflicts with {other.ref}, which is installed"
         step = before.get(other.ref)
         if step is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT):
             return StepKind.BLOCKED, f"conflicts with {other.ref}, which was published first"
-    return _requirements(patch, related, standings, before)
+    return _requirements(patch, related, statuses, before)
 
 
 def _requirements(
     patch: OrderedPatch,
     related: Related,
-    standings: Mapping[PatchRef, PatchStatus],
+    statuses: Mapping[PatchRef, PatchStatus],
     before: Mapping[PatchRef, PlanStep],
 ) -> tuple[StepKind, str]:
     waits = []
     for relation in patch.requires:
         able = related.able(relation)
-        if any(standings[other.ref] is PatchStatus.INSTALLED for other in able):
+        if any(statuses[other.ref] is PatchStatus.INSTALLED for other in able):
             continue
         coming = [
             other

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, tzinfo
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord, Journal, reported_state
 from p2pdist.install.order import PatchStatus, PlanStep, StepKind, plan
 from p2pdist.install.schedule import Deferrals, Schedule, TimingReason, decide, schedule_of
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
-from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, PatchRef
+from p2pdist.shared.manifest.relations import OrderedPatch, OrderError
 from p2pdist.shared.wire.messages import InstallState
 
 NOT_HERE = "its file is not here yet"
@@ -29,21 +30,16 @@ class Candidate:
     """Why it does not apply, in words; empty: it does."""
 
     @property
-    def name(self) -> tuple[str, str]:
-        """Patch id and version."""
-        return self.manifest.patch_id, self.manifest.version
-
-    @property
-    def label(self) -> str:
-        """Patch id and version, for people."""
-        return self.manifest.name
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return self.manifest.ref
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
     """One patch in the plan."""
 
-    offer: Candidate
+    candidate: Candidate
     record: InstallRecord | None
     """None: nothing is to be installed of it."""
     kind: StepKind
@@ -61,80 +57,76 @@ class PlanRow:
     @property
     def state(self) -> InstallState:
         """As the server is told."""
-        if self.offer.not_applicable and (self.record is None or self.record.state in _NOT_BEGUN):
+        if self.candidate.not_applicable and (self.record is None or self.record.state in _NOT_BEGUN):
             return "not_applicable"
         return "" if self.record is None else reported_state(self.record)
 
     @property
     def settled(self) -> bool:
         """Nothing is left to be done."""
-        return self.kind is StepKind.SKIP or self.offer.manifest.install is None
+        return self.kind is StepKind.SKIP or self.candidate.manifest.install is None
 
 
 def plan_rows(
-    offers: Sequence[Candidate], journal: Journal, now: float, zone: tzinfo, *, blackout_until: datetime | None
+    candidates: Sequence[Candidate], journal: Journal, now: float, zone: tzinfo, *, blackout_until: datetime | None
 ) -> list[PlanRow]:
-    """Return every offer in the order of installation; of those that are due, emergencies first."""
-    by_ref = {_ref(offer): offer for offer in offers}
-    known = {PatchRef(record.patch_id, record.version): record for record in journal.records}
+    """Return every candidate in the order of installation; of those that are due, emergencies first."""
+    by_ref = {candidate.ref: candidate for candidate in candidates}
+    known = {record.ref: record for record in journal.records}
     records = {ref: known.get(ref) for ref in by_ref}
-    standings = {ref: _standing(offer, records[ref]) for ref, offer in by_ref.items()}
+    statuses = {ref: _status(candidate, records[ref]) for ref, candidate in by_ref.items()}
     try:
-        steps = plan([ordered(offer) for offer in offers], standings)
+        steps = plan([ordered(candidate) for candidate in candidates], statuses)
     except OrderError as error:  # publishing refuses it; a rollout of old and new may still bring it together
         steps = [PlanStep(ref, StepKind.BLOCKED, str(error)) for ref in by_ref]
     at = datetime.fromtimestamp(now, UTC)
     rows = [_row(by_ref[step.ref], records[step.ref], step, at, zone, blackout_until) for step in steps]
-    return sorted(rows, key=lambda row: not (row.due and row.offer.manifest.schedule.emergency))
+    return sorted(rows, key=lambda row: not (row.due and row.candidate.manifest.schedule.emergency))
 
 
-def ordered(offer: Candidate) -> OrderedPatch:
-    """Return the offer's place among the others."""
-    manifest = offer.manifest
-    return OrderedPatch(_ref(offer), offer.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+def ordered(candidate: Candidate) -> OrderedPatch:
+    """Return the candidate's place among the others."""
+    manifest = candidate.manifest
+    return OrderedPatch(candidate.ref, candidate.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
 
 
-def _ref(offer: Candidate) -> PatchRef:
-    return PatchRef(*offer.name)
-
-
-def _standing(offer: Candidate, record: InstallRecord | None) -> PatchStatus:
+def _status(candidate: Candidate, record: InstallRecord | None) -> PatchStatus:
     if record is not None and record.state == "installed":
         return PatchStatus.INSTALLED
-    if offer.not_applicable:
+    if candidate.not_applicable:
         return PatchStatus.NOT_APPLICABLE
-    if offer.manifest.install is None:  # it is done when it is here
-        return PatchStatus.APPLICABLE if offer.file is None else PatchStatus.INSTALLED
+    if candidate.manifest.install is None:  # it is done when it is here
+        return PatchStatus.APPLICABLE if candidate.file is None else PatchStatus.INSTALLED
     if record is not None and record.state in ("failed", "rolled_back") and record.retry_at is None:
         return PatchStatus.FAILED
     return PatchStatus.APPLICABLE
 
 
 def _row(
-    offer: Candidate,
+    candidate: Candidate,
     record: InstallRecord | None,
     step: PlanStep,
     at: datetime,
     zone: tzinfo,
     blackout_until: datetime | None,
 ) -> PlanRow:
-    schedule = schedule_of(offer.manifest.schedule, zone)
+    schedule = schedule_of(candidate.manifest.schedule, zone)
     due_at = schedule.forced_at.timestamp() if schedule.forced_at else None
     reason = step.reason
-    if step.kind is StepKind.SKIP and offer.not_applicable and not (record and record.state == "installed"):
-        reason = offer.not_applicable
+    if step.kind is StepKind.SKIP and candidate.not_applicable and not (record and record.state == "installed"):
+        reason = candidate.not_applicable
     if step.kind is StepKind.BLOCKED and record is not None and record.reason:
         reason = record.reason
     restarts = record is not None and record.restart_boot is not None
-    restart_due = restarts and _may_restart(schedule, offer, at, zone, blackout_until)
-    row = PlanRow(offer, record, step.kind, reason, due_at=due_at, restart_due=restart_due)
+    restart_due = restarts and _may_restart(schedule, candidate, at, zone, blackout_until)
+    row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, restart_due=restart_due)
     if step.kind is not StepKind.INSTALL:
         return row
     if record is not None and record.state in UNDER_WAY:
         return _because(row, "under way")
     if record is not None and record.retry_at is not None:
         return _because(row, f"tried again later: {record.reason}", record.retry_at)
-    if offer.manifest.install is None or record is None or offer.file is None:
+    if candidate.manifest.install is None or record is None or candidate.file is None:
         return _because(row, NOT_HERE)
     deferrals = Deferrals(
         record.deferral_count,
@@ -147,20 +139,20 @@ def _row(
     again_at = decision.again_at.timestamp() if decision.again_at else None
     if not decision.install:
         return _because(row, str(decision.when), again_at)
-    return PlanRow(offer, record, step.kind, str(decision.when), due=True, due_at=due_at)
+    return PlanRow(candidate, record, step.kind, str(decision.when), due=True, due_at=due_at)
 
 
 def _because(row: PlanRow, reason: str, again_at: float | None = None) -> PlanRow:
     return PlanRow(
-        row.offer, row.record, row.kind, reason, again_at=again_at, due_at=row.due_at, restart_due=row.restart_due
+        row.candidate, row.record, row.kind, reason, again_at=again_at, due_at=row.due_at, restart_due=row.restart_due
     )
 
 
 def _may_restart(
-    schedule: Schedule, offer: Candidate, at: datetime, zone: tzinfo, blackout_until: datetime | None
+    schedule: Schedule, candidate: Candidate, at: datetime, zone: tzinfo, blackout_until: datetime | None
 ) -> bool:
     """Whether the patch's reboot policy lets the PC be restarted now: within a window of its own."""
-    if offer.manifest.schedule.reboot != "window" or not schedule.windows:
+    if candidate.manifest.schedule.reboot != "window" or not schedule.windows:
         return False
     when = decide(Schedule(windows=schedule.windows), Deferrals(), at, zone, blackout_until=blackout_until).when
     return when is TimingReason.WINDOW

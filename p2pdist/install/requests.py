@@ -14,6 +14,7 @@ from p2pdist.install.plan import PlanRow
 from p2pdist.install.schedule import DeferralRefusedError, Deferrals, defer, schedule_of
 from p2pdist.local_api.socket import Answer
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef, related_id
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchReport
 
 MAX_HISTORY_SHOWN = 500
@@ -59,17 +60,17 @@ class InstallOrders:
 
     def explain(self, rows: list[dict[str, Any]]) -> None:
         """Say of patches whose file is here what they wait for instead, and add those that do not apply."""
-        by_name = {row.offer.name: row for row in self._installs.plan()}
+        by_ref = {row.candidate.ref: row for row in self._installs.plan()}
         for answer in rows:
-            row = by_name.pop((answer["id"], answer["version"]), None)
-            if row is not None and row.offer.manifest.install is not None and answer["state"] == "verified":
+            row = by_ref.pop(PatchRef(answer["id"], answer["version"]), None)
+            if row is not None and row.candidate.manifest.install is not None and answer["state"] == "verified":
                 answer |= {"state": row.state, "reason": _sentence(row), "detail": "", "since_seconds": 0.0}
                 if row.record is not None:
                     answer["since_seconds"] = round(max(0.0, self._now() - row.record.changed_at), 1)
         rows += [
             {
-                "id": row.offer.manifest.patch_id,
-                "version": row.offer.manifest.version,
+                "id": row.candidate.manifest.patch_id,
+                "version": row.candidate.manifest.version,
                 "state": row.state,
                 "progress": 0.0,
                 "reason": _sentence(row),
@@ -77,16 +78,16 @@ class InstallOrders:
                 "since_seconds": 0.0,
                 "seconds": {},
             }
-            for row in by_name.values()
-            if row.offer.not_applicable
+            for row in by_ref.values()
+            if row.candidate.not_applicable
         ]
 
     def reports(self, transferred: Collection[tuple[str, str]]) -> list[PatchReport]:
         """Return what the server is told of patches that do not apply and are not among ``transferred``."""
         return [
             PatchReport(
-                patch_id=row.offer.manifest.patch_id,
-                version=row.offer.manifest.version,
+                patch_id=row.candidate.manifest.patch_id,
+                version=row.candidate.manifest.version,
                 state="waiting",
                 progress=0.0,
                 bytes_from_origin=0,
@@ -98,7 +99,7 @@ class InstallOrders:
                 install_reason=row.reason[:MAX_TEXT_CHARS],
             )
             for row in self._installs.plan()
-            if row.state == "not_applicable" and row.offer.name not in transferred
+            if row.state == "not_applicable" and row.candidate.ref not in transferred
         ]
 
     # --- the user's decisions ----------------------------------------------------------
@@ -106,7 +107,7 @@ class InstallOrders:
     async def defer(self, arguments: dict[str, Any]) -> Answer:
         """Put a patch off. Raises `UserError` (REFUSED) where it may not be, and says why."""
         row = self._installable(arguments)
-        schedule = schedule_of(row.offer.manifest.schedule, local_time.zone())
+        schedule = schedule_of(row.candidate.manifest.schedule, local_time.zone())
         seconds = arguments.get("seconds", schedule.longest_deferral.total_seconds())
         if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_DEFERRAL_SECONDS:
             raise UserError("A deferral lasts from a second to 30 days.", FaultKind.BAD_INPUT)
@@ -114,18 +115,18 @@ class InstallOrders:
         def deferred(record: InstallRecord) -> InstallRecord:
             if record.state != "waiting":
                 raise UserError(
-                    f"{row.offer.label} cannot be deferred: it is {_words(record.state)}.", FaultKind.REFUSED
+                    f"{row.candidate.ref} cannot be deferred: it is {_words(record.state)}.", FaultKind.REFUSED
                 )
             until = None if record.deferred_until is None else datetime.fromtimestamp(record.deferred_until, UTC)
             now = datetime.fromtimestamp(self._now(), UTC)
             try:
                 after = defer(schedule, Deferrals(record.deferral_count, until), now, timedelta(seconds=seconds))
             except DeferralRefusedError as error:
-                raise UserError(f"{row.offer.label} stays as planned. {error}", FaultKind.REFUSED) from error
+                raise UserError(f"{row.candidate.ref} stays as planned. {error}", FaultKind.REFUSED) from error
             assert after.until is not None
             return replace(record, deferral_count=after.count, deferred_until=after.until.timestamp())
 
-        record = await self._installs.keeper.update(row.offer.name, deferred, "deferred by this PC's user")
+        record = await self._installs.store.update(row.candidate.ref, deferred, "deferred by this PC's user")
         self._installs.wake()
         left = schedule.deferrals - record.deferral_count
         return _named(record) | {"until": record.deferred_until, "deferrals_left": left}
@@ -137,17 +138,17 @@ class InstallOrders:
         def asked(record: InstallRecord) -> InstallRecord:
             if record.state != "installed":
                 raise UserError(
-                    f"{row.offer.label} cannot be rolled back: it is {_words(record.state)}.", FaultKind.REFUSED
+                    f"{row.candidate.ref} cannot be rolled back: it is {_words(record.state)}.", FaultKind.REFUSED
                 )
             if record.own is None:
                 raise UserError(
-                    f"{row.offer.label} was here already and was not installed by p2pdist, which knows no way back.",
+                    f"{row.candidate.ref} was here already and was not installed by p2pdist, which knows no way back.",
                     FaultKind.REFUSED,
                 )
             return replace(record, undo_asked=True)
 
         what = "this PC's user asks to have it rolled back"
-        record = await self._installs.keeper.update(row.offer.name, asked, what)
+        record = await self._installs.store.update(row.candidate.ref, asked, what)
         self._installs.wake()
         return _named(record)
 
@@ -157,35 +158,36 @@ class InstallOrders:
 
         def asked(record: InstallRecord) -> InstallRecord:
             if record.state not in ("failed", "rolled_back"):
-                raise UserError(f"{row.offer.label} needs no retry: it is {_words(record.state)}.", FaultKind.REFUSED)
+                raise UserError(f"{row.candidate.ref} needs no retry: it is {_words(record.state)}.", FaultKind.REFUSED)
             return replace(record, retry_at=self._now(), attempts={}, failure=None, reason="")
 
         what = "this PC's user asks to have it tried again"
-        record = await self._installs.keeper.update(row.offer.name, asked, what)
+        record = await self._installs.store.update(row.candidate.ref, asked, what)
         self._installs.wake()
         return _named(record)
 
     def _installable(self, arguments: dict[str, Any]) -> PlanRow:
-        patch_id, _, version = str(arguments.get("patch", "")).partition("@")
-        found = [r for r in self._installs.plan() if r.offer.name[0] == patch_id and version in ("", r.offer.name[1])]
+        relation = str(arguments.get("patch", ""))
+        found = [row for row in self._installs.plan() if row.candidate.ref.matches(relation)]
         if not found:
             raise UserError(
-                f"{patch_id[:80]!r} is not rolled out to this PC. 'p2pdist plan' lists what is.", FaultKind.BAD_INPUT
+                f"{related_id(relation)[:80]!r} is not rolled out to this PC. 'p2pdist plan' lists what is.",
+                FaultKind.BAD_INPUT,
             )
         row = found[0]
         if row.record is None or row.state == "not_applicable":
-            why = row.offer.not_applicable or "its file is delivered, and nothing is installed of it"
-            raise UserError(f"{row.offer.label}: {why}.", FaultKind.REFUSED)
+            why = row.candidate.not_applicable or "its file is delivered, and nothing is installed of it"
+            raise UserError(f"{row.candidate.ref}: {why}.", FaultKind.REFUSED)
         return row
 
     def _row(self, row: PlanRow) -> dict[str, Any]:
-        manifest, record = row.offer.manifest, row.record
+        manifest, record = row.candidate.manifest, row.record
         return {
             "id": manifest.patch_id,
             "version": manifest.version,
             "title": manifest.title,
             "severity": manifest.severity,
-            "state": row.state or ("delivered" if row.offer.file else "waiting"),
+            "state": row.state or ("delivered" if row.candidate.file else "waiting"),
             "step": row.kind.value,
             "reason": row.reason,
             "again_at": row.again_at,
@@ -209,7 +211,7 @@ def _sentence(row: PlanRow) -> str:
     """Return why the patch is where it is, in one clause."""
     record = row.record
     if row.state == "not_applicable" or record is None:
-        return f"it does not apply to this PC: {row.offer.not_applicable or row.reason}"
+        return f"it does not apply to this PC: {row.candidate.not_applicable or row.reason}"
     if record.state == "installed":
         return "it is installed" + (", and this PC has to be restarted" if record.restart_boot else "")
     if record.state in UNDER_WAY:
@@ -220,7 +222,7 @@ def _sentence(row: PlanRow) -> str:
 
 
 def _standing(row: PlanRow, now: float) -> PatchStanding:
-    record, manifest = row.record, row.offer.manifest
+    record, manifest = row.record, row.candidate.manifest
     return PatchStanding(
         patch_id=manifest.patch_id,
         version=manifest.version,

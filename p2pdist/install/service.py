@@ -45,7 +45,7 @@ class Patching:
         self._reported: list[PatchReport] = []
         self._posture = posture
         self._diagnoser = diagnoser
-        self.installs = Installs(home, installer, self.offers, surroundings, may_restart=settings.may_restart)
+        self.installs = Installs(home, installer, self.candidates, surroundings, may_restart=settings.may_restart)
         self.orders = InstallOrders(self.installs, time.time)
 
     async def run(self) -> None:
@@ -62,25 +62,25 @@ class Patching:
             ) from error
         await self.installs.run()
 
-    def offers(self) -> list[Candidate]:
+    def candidates(self) -> list[Candidate]:
         """Return every patch that is rolled out to this PC, as far as it has come."""
         if self._catalogue is None:
             return []
         files = {
-            transfer.name: str(transfer.verified_path(self._home.patches))
+            transfer.ref: str(transfer.verified_path(self._home.patches))
             for transfer in self._transfers.everything()
             if transfer.state == "verified"
         }
-        offers = [
-            Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.name))
+        candidates = [
+            Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.ref))
             for patch in self._catalogue.patches
         ]
         for skipped in self._catalogue.not_applicable:
             shared = skipped.shared
-            file = files.get(shared.name) if shared else None
+            file = files.get(shared.ref) if shared else None
             payload = shared.payload if shared else None
-            offers.append(Candidate(skipped.manifest, skipped.entry.sequence, payload, file, skipped.reason))
-        return offers
+            candidates.append(Candidate(skipped.manifest, skipped.entry.sequence, payload, file, skipped.reason))
+        return candidates
 
     def follow_catalogue(self, catalogue: Catalogue) -> None:
         """Take in what is rolled out now."""
@@ -104,12 +104,12 @@ class Patching:
         """
         if not self._enabled:
             return []
-        rows = {row.offer.name: row for row in self.installs.plan()}
+        rows = {row.candidate.ref: row for row in self.installs.plan()}
         transfers = self._transfers.everything()
         for transfer in transfers:
-            row = rows.get(transfer.name)
+            row = rows.get(transfer.ref)
             transfer.install = ("", "") if row is None else (row.state, row.reason)
-        known, self._reported = self._reported, self.orders.reports({transfer.name for transfer in transfers})
+        known, self._reported = self._reported, self.orders.reports({transfer.ref for transfer in transfers})
         reports = [report for report in self._reported if report not in known]
         starts = range(0, len(reports), MAX_PATCHES_PER_REPORT)
         return [Report(patches=reports[start : start + MAX_PATCHES_PER_REPORT]) for start in starts]
@@ -123,11 +123,11 @@ class Patching:
     def problems(self) -> list[str]:
         """What the user should know, in words."""
         restarts = [
-            f"Restart this PC to finish {row.offer.label}."
+            f"Restart this PC to finish {row.candidate.ref}."
             for row in self.installs.plan()
             if row.record is not None
             and row.record.restart_boot is not None
-            and row.offer.manifest.schedule.reboot != "never"
+            and row.candidate.manifest.schedule.reboot != "never"
         ]
         return [problem for problem in (self.installs.problem, *restarts) if problem]
 
@@ -155,7 +155,7 @@ class Patching:
     def add_to_status(self, answer: Answer) -> Answer:
         """Return the answer to `p2pdist status` with what is installed, and what the user should do."""
         answer["problems"] += self.problems
-        answer["installs"] = {row.offer.label: row.state for row in self.installs.plan() if row.state}
+        answer["installs"] = {str(row.candidate.ref): row.state for row in self.installs.plan() if row.state}
         return answer
 
     def explain(self, answer: Answer) -> Answer:

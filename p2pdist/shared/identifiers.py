@@ -9,7 +9,7 @@ import base64
 import hashlib
 import ipaddress
 import re
-from typing import NewType
+from typing import NamedTuple, NewType
 
 EndpointId = NewType("EndpointId", str)
 """Base32 (lower case, no padding) of the first 16 bytes of SHA-256 of the endpoint's public key."""
@@ -57,6 +57,40 @@ def parse_patch_id(text: str) -> PatchId:
 def parse_patch_version(text: str) -> PatchVersion:
     """Return ``text`` as a patch version, or raise `InvalidIdentifierError`."""
     return PatchVersion(_patch_name(text, "version"))
+
+
+class PatchRef(NamedTuple):
+    """A patch in one version: what commands, records and relations name."""
+
+    patch_id: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.patch_id}@{self.version}"
+
+    @classmethod
+    def parse(cls, text: str) -> "PatchRef":
+        """Return the patch that ``text`` (ID@VERSION) names, or raise `InvalidIdentifierError`."""
+        patch_id, _, version = text.partition("@")
+        return cls(parse_patch_id(patch_id), parse_patch_version(version))
+
+    def matches(self, relation: str) -> bool:
+        """Whether ``relation``, an id or ID@VERSION, means this patch."""
+        patch_id, _, version = relation.partition("@")
+        return patch_id == self.patch_id and version in ("", self.version)
+
+
+def related_id(relation: str) -> str:
+    """Return the id in ``relation``, an id or ID@VERSION."""
+    return relation.partition("@")[0]
+
+
+def check_relation(relation: str) -> None:
+    """Raise `InvalidIdentifierError` for what is neither an id nor ID@VERSION."""
+    patch_id, at, version = relation.partition("@")
+    parse_patch_id(patch_id)
+    if at:
+        parse_patch_version(version)
 
 
 def parse_site_name(text: str) -> SiteName:

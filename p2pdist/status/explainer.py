@@ -89,7 +89,7 @@ class Explainer:
         for transfer in self._transfers():
             reason = self.reason(transfer, now)
             counted = self._seconds[transfer.torrent_hash]
-            patch_id, version = transfer.name
+            patch_id, version = transfer.ref
             rows.append(
                 {
                     "id": patch_id,

@@ -72,13 +72,13 @@ class Transfers:
         async with self._lock:
             wanted = catalogue.wanted()
             # rolled out still: what cannot be read of it now is no reason to delete its bytes
-            kept = {(refused.entry.patch_id, refused.entry.version) for refused in catalogue.refused}
+            kept = {refused.entry.ref for refused in catalogue.refused}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
-                if self._transfers[torrent_hash].name not in kept:
+                if self._transfers[torrent_hash].ref not in kept:
                     await self._drop(self._transfers.pop(torrent_hash))
             for torrent_hash in [known for known in self.memory.records if known not in wanted]:
                 record = self.memory.records[torrent_hash]
-                if (record.patch_id, record.version) not in kept:  # withdrawn while the daemon was not running
+                if record.ref not in kept:  # withdrawn while the daemon was not running
                     del self.memory.records[torrent_hash]
                     await files.remove_withdrawn(self._home, record)
             for torrent_hash, patch in wanted.items():
@@ -86,7 +86,7 @@ class Transfers:
                 if transfer is None:
                     self._transfers[torrent_hash] = self._new_transfer(torrent_hash, patch)
                     log.info("patch is known", patch=patch.manifest.patch_id, version=patch.manifest.version)
-                elif (transfer.name, transfer.payload.file_name) != (patch.name, patch.payload.file_name):
+                elif (transfer.ref, transfer.payload.file_name) != (patch.ref, patch.payload.file_name):
                     await self._rename(transfer, patch)
                 else:
                     transfer.patch = patch
@@ -99,7 +99,7 @@ class Transfers:
     def _new_transfer(self, torrent_hash: TorrentHash, patch: CataloguePatch) -> Transfer:
         record = new_record(patch, time.time())
         known = self.memory.records.get(torrent_hash)
-        if known is not None and (known.patch_id, known.version) == (record.patch_id, record.version):
+        if known is not None and known.ref == record.ref:
             record = known
         elif known is not None:  # the same bytes under another name
             record = replace(record, verified_mtime_ns=known.verified_mtime_ns)

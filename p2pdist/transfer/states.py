@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchReport, PatchState
 
@@ -72,6 +73,11 @@ class TransferRecord(Record, frozen=True):
     bytes_from_origin: Annotated[int, msgspec.Meta(ge=0)]
     bytes_from_peers: Annotated[int, msgspec.Meta(ge=0)]
     bytes_wasted: Annotated[int, msgspec.Meta(ge=0)]
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return PatchRef(self.patch_id, self.version)
 
 
 class TransferRecords(Record, frozen=True):

@@ -10,7 +10,7 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.shared.backoff import Backoff
-from p2pdist.shared.identifiers import Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
+from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.wire.bitfield import pack
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport, PatchState, Report, Want
@@ -55,9 +55,9 @@ class Transfer:
     wanted: Want | None = None
 
     @property
-    def name(self) -> tuple[str, str]:
-        """Patch id and version."""
-        return self.record.patch_id, self.record.version
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return self.record.ref
 
     @property
     def payload(self) -> Payload:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash, parse_torrent_hash
+from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash, parse_torrent_hash
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
     MAX_ROLLOUTS_BYTES,
@@ -20,7 +20,6 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
-from p2pdist.shared.manifest.relations import PatchRef, names
 from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import (
     MAX_TEMPLATE_BYTES,
@@ -46,9 +45,9 @@ class CataloguePatch:
     """The torrent file of ``payload``; its info-hash is for the torrent engine to compare."""
 
     @property
-    def name(self) -> tuple[str, str]:
-        """Patch id and version."""
-        return self.manifest.patch_id, self.manifest.version
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return self.manifest.ref
 
 
 @dataclass(frozen=True)
@@ -161,13 +160,13 @@ def read_patches(
     patches: list[CataloguePatch] = []
     refused: list[RefusedPatch] = []
     not_applicable: list[NotApplicable] = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[PatchRef] = set()
     room = max_bytes
     for entry in sorted(rollouts.entries, key=lambda entry: entry.sequence):
-        if (entry.patch_id, entry.version) in seen:
+        if entry.ref in seen:
             refused.append(RefusedPatch(entry=entry, reason="it is rolled out twice"))
             continue
-        seen.add((entry.patch_id, entry.version))
+        seen.add(entry.ref)
         try:
             patch, size_bytes = _read_patch(entry, get, room, choose, held)
         except (DocumentError, DecodeError) as error:
@@ -186,8 +185,7 @@ def read_patches(
 
 
 def _supersedes(newer: Manifest, older: Manifest) -> bool:
-    ref = PatchRef(older.patch_id, older.version)
-    return newer.name != older.name and any(names(relation, ref) for relation in newer.supersedes)
+    return newer.ref != older.ref and any(older.ref.matches(relation) for relation in newer.supersedes)
 
 
 def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocument) -> SiteProfile | None:
@@ -224,8 +222,8 @@ def _read_patch(
     path = manifest_target(PatchId(entry.patch_id), PatchVersion(entry.version))
     encoded = get(path, min(MAX_MANIFEST_BYTES, room_bytes))
     manifest = decode_manifest(encoded)
-    if (manifest.patch_id, manifest.version) != (entry.patch_id, entry.version):
-        raise DocumentError(f"{path!r} is the manifest of {manifest.patch_id}@{manifest.version}")
+    if manifest.ref != entry.ref:
+        raise DocumentError(f"{path!r} is the manifest of {manifest.ref}")
     choice = choose(manifest)
     payload = choice.payload or _held_payload(manifest, held)
     if payload is None:
@@ -240,5 +238,4 @@ def _read_patch(
 
 
 def _held_payload(manifest: Manifest, held: Collection[Held]) -> Payload | None:
-    name = (manifest.patch_id, manifest.version)
-    return next((payload for payload in manifest.payloads if (*name, payload.torrent_hash) in held), None)
+    return next((payload for payload in manifest.payloads if (*manifest.ref, payload.torrent_hash) in held), None)

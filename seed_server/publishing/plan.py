@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchId, PatchVersion, Sha256Hex
+from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, Sha256Hex, related_id
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOAD_BYTES,
     MAX_ROLLOUT_ENTRIES,
@@ -12,7 +12,7 @@ from p2pdist.shared.manifest.documents import (
     Rollouts,
     ordered_patch,
 )
-from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, PatchRef, check_relations, names
+from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.recipe import Recipe, manifest_of, recipe_problems
 
@@ -103,11 +103,11 @@ def check_relations_of(recipe: Recipe, published: Iterable[Manifest], rollouts: 
 def _check_none_is_gone(new: OrderedPatch, offered: Iterable[OrderedPatch], gone: Iterable[PatchRef]) -> None:
     """Raise `OrderError` where it requires a version that was published, and is offered no more."""
     for relation in new.requires:
-        patch_id = relation.partition("@")[0]
+        patch_id = related_id(relation)
         newer = [patch.ref for patch in offered if patch.ref.patch_id == patch_id]
-        if patch_id == new.ref.patch_id or any(names(relation, ref) for ref in newer):
+        if patch_id == new.ref.patch_id or any(ref.matches(relation) for ref in newer):
             continue
-        if any(names(relation, ref) for ref in gone):
+        if any(ref.matches(relation) for ref in gone):
             instead = f"{newer[0]} has replaced it; require {newer[0]}, or {patch_id}" if newer else "leave it out"
             raise OrderError(f"{new.ref} requires {relation}, which is offered no more: {instead}")
 

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import msgspec
 
-from p2pdist.shared.identifiers import InvalidIdentifierError, parse_file_name, parse_patch_id, parse_patch_version
+from p2pdist.shared.identifiers import (
+    InvalidIdentifierError,
+    PatchRef,
+    check_relation,
+    parse_file_name,
+    parse_patch_id,
+    parse_patch_version,
+)
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOADS,
     DecodeError,
@@ -32,7 +39,7 @@ from p2pdist.shared.manifest.recipe import (
     check_install,
     check_schedule,
 )
-from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, PatchRef, check_relations
+from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.wire.codec import Record
 
 MAX_TITLE_CHARS = 200  # as in the manifest
@@ -180,10 +187,7 @@ def _check_cvss(cvss: float | None) -> None:
 
 def _check_names(relations: Relations) -> None:
     for relation in relations:
-        patch_id, at, version = relation.partition("@")
-        parse_patch_id(patch_id)
-        if at:
-            parse_patch_version(version)
+        check_relation(relation)
 
 
 def _check_among_themselves(recipe: Recipe) -> None:
@@ -191,7 +195,7 @@ def _check_among_themselves(recipe: Recipe) -> None:
         PatchRef(recipe.patch_id, recipe.version), 1, recipe.requires, recipe.supersedes, recipe.conflicts
     )
     # whether what it requires is published, is seen when it is published
-    required = {PatchRef(name.partition("@")[0], name.partition("@")[2]) for name in recipe.requires}
+    required = {PatchRef(*name.partition("@")[::2]) for name in recipe.requires}
     check_relations(new, [OrderedPatch(ref, 0) for ref in required if ref != new.ref])
 
 

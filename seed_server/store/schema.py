@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchReport
 
@@ -188,6 +189,11 @@ class ServedPayload(Record, frozen=True):
     arch: str = ""
     language: str = ""
 
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is of."""
+        return PatchRef(self.patch_id, self.version)
+
 
 _OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at")
 _OF_PAYLOAD = ("patch_id", "version", *(name for name in ServedPayload.__struct_fields__ if name not in _OF_PATCH))
@@ -242,6 +248,11 @@ class ReportRow(Record, frozen=True):
     reported_at: float
     install: str = ""
     install_reason: str = ""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is of."""
+        return PatchRef(self.patch_id, self.version)
 
 
 class DiagnosisRow(Record, frozen=True):

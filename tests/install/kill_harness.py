@@ -28,6 +28,7 @@ from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import configure_log
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -144,7 +145,7 @@ async def settle(installs: Installs) -> dict[str, Any]:
     record = None
     for _ in range(40):
         await installs.step()
-        record = installs.journal.record("acme", "1")
+        record = installs.journal.record(PatchRef("acme", "1"))
         if record is not None and (record.state == "installed" or (record.failure == "health" and not record.retry_at)):
             break
     assert record is not None

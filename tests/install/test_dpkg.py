@@ -16,6 +16,7 @@ from p2pdist.install.lifecycle import FailureClass, InstallRecord
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import DebInstall, PackageCheck
 
@@ -318,29 +319,29 @@ async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
 async def test_the_whole_life_of_packages_on_a_pc(
     installer: Installer, packages: Packages, root: Path, tmp_path: Path
 ) -> None:
-    home, offers, now = EndpointHome(tmp_path / "home"), list[Candidate](), [1e9]
+    home, candidates, now = EndpointHome(tmp_path / "home"), list[Candidate](), [1e9]
 
-    def offer(package: KeptPayload) -> None:
+    def candidate(package: KeptPayload) -> None:
         made = manifest(package.version)
         payload = replace(made.payloads[0], sha256=package.sha256, file_name=package.file.name)
-        offers[:] = [Candidate(replace(made, payloads=[payload]), 1, payload, str(package.file))]
+        candidates[:] = [Candidate(replace(made, payloads=[payload]), 1, payload, str(package.file))]
 
     async def damaged(_torrent_hash: str) -> None:
         raise AssertionError("nothing is damaged")
 
     surroundings = DaemonHooks(lambda: None, damaged, lambda: None)
-    installs = Installs(home, installer, lambda: offers, surroundings, may_restart=False, now=lambda: now[0])
+    installs = Installs(home, installer, lambda: candidates, surroundings, may_restart=False, now=lambda: now[0])
 
     async def settle(version: str) -> InstallRecord:
         while await installs.step() == 0:
             pass
-        record = installs.journal.record("acme", version)
+        record = installs.journal.record(PatchRef("acme", version))
         assert record is not None
         return record
 
-    offer(packages.build("1.0"))
+    candidate(packages.build("1.0"))
     assert (await settle("1.0")).state == "installed"
-    offer(packages.build("2.0", postinst="echo the reason; exit 3"))
+    candidate(packages.build("2.0", postinst="echo the reason; exit 3"))
     record = None
     for attempt in (1, 2, 3):
         record = await settle("2.0")
@@ -351,7 +352,7 @@ async def test_the_whole_life_of_packages_on_a_pc(
     assert record.retry_at is None
     assert "half-configured" in record.reason
     assert any("the reason" in entry.output for entry in installs.journal.history)
-    offer(packages.build("2.1"))
+    candidate(packages.build("2.1"))
     assert (await settle("2.1")).state == "installed"
     assert (root / "opt/acme/version").read_text() == "2.1\n"
     assert installs.journal.decisions == 5

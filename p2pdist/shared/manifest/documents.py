@@ -8,9 +8,11 @@ import msgspec
 from p2pdist.shared.identifiers import (
     InvalidIdentifierError,
     PatchId,
+    PatchRef,
     PatchVersion,
     Sha256Hex,
     TorrentHash,
+    check_relation,
     parse_file_name,
     parse_patch_id,
     parse_patch_version,
@@ -31,7 +33,7 @@ from p2pdist.shared.manifest.recipe import (
     check_install,
     check_schedule,
 )
-from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, PatchRef
+from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
@@ -94,9 +96,9 @@ class Manifest(Record, frozen=True):
     schedule: ScheduleRules = ScheduleRules()
 
     @property
-    def name(self) -> str:
-        """Id and version, as commands take it."""
-        return f"{self.patch_id}@{self.version}"
+    def ref(self) -> PatchRef:
+        """Which patch it describes."""
+        return PatchRef(self.patch_id, self.version)
 
 
 class RolloutEntry(Record, frozen=True):
@@ -106,6 +108,11 @@ class RolloutEntry(Record, frozen=True):
     version: str
     sequence: Annotated[int, msgspec.Meta(ge=1)]
     """Grows with each publication: of two patches, the lower is fetched first."""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return PatchRef(self.patch_id, self.version)
 
 
 class Rollouts(Record, frozen=True):
@@ -165,10 +172,7 @@ def check_recipe(manifest: Manifest) -> None:
 
 def _check_whom(manifest: Manifest) -> None:
     for relation in (*manifest.requires, *manifest.supersedes, *manifest.conflicts):
-        patch_id, at, version = relation.partition("@")
-        parse_patch_id(patch_id)
-        if at:
-            parse_patch_version(version)
+        check_relation(relation)
     if manifest.applies_to:
         try:
             parse_expression(manifest.applies_to)
@@ -182,8 +186,7 @@ def _check_whom(manifest: Manifest) -> None:
 
 def ordered_patch(manifest: Manifest, sequence: int) -> OrderedPatch:
     """Return what ``manifest`` says of its place among the others; ``sequence`` is that of its publication."""
-    ref = PatchRef(manifest.patch_id, manifest.version)
-    return OrderedPatch(ref, sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+    return OrderedPatch(manifest.ref, sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
 
 
 def encode_rollouts(rollouts: Rollouts) -> bytes:

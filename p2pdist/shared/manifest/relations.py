@@ -5,18 +5,9 @@ import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from p2pdist.shared.identifiers import PatchRef, related_id
+
 MAX_RELATIONS = 50  # of each kind, in one patch
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class PatchRef:
-    """A patch in one version."""
-
-    patch_id: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.patch_id}@{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +26,6 @@ class OrderError(ValueError):
     """Patches whose relations cannot be met anywhere. The message says which."""
 
 
-def names(relation: str, ref: PatchRef) -> bool:
-    """Whether ``relation`` (ID or ID@VERSION) means ``ref``."""
-    patch_id, _, version = relation.partition("@")
-    return patch_id == ref.patch_id and version in ("", ref.version)
-
-
 def check_relations(new: OrderedPatch, offered: Collection[OrderedPatch]) -> None:
     """Refuse a publication that could never be installed, or that would make another one so. Raises `OrderError`.
 
@@ -50,7 +35,7 @@ def check_relations(new: OrderedPatch, offered: Collection[OrderedPatch]) -> Non
         if len(relations) > MAX_RELATIONS:
             raise OrderError(f"{new.ref} {word} {len(relations)} patches; at most {MAX_RELATIONS} are allowed")
         for relation in relations:
-            if names(relation, new.ref) and (word != "supersedes" or "@" in relation):
+            if new.ref.matches(relation) and (word != "supersedes" or "@" in relation):
                 raise OrderError(f"{new.ref} {word} itself")
     others = [patch for patch in offered if patch.ref.patch_id != new.ref.patch_id]
     for relation in new.requires:
@@ -63,9 +48,9 @@ def check_relations(new: OrderedPatch, offered: Collection[OrderedPatch]) -> Non
 
 
 def _check_requirement(new: OrderedPatch, relation: str, others: Collection[OrderedPatch]) -> None:
-    if relation.partition("@")[0] == new.ref.patch_id:
+    if related_id(relation) == new.ref.patch_id:
         raise OrderError(f"{new.ref} requires {relation}, and takes its place: only one version of a patch is offered")
-    required = [other for other in others if names(relation, other.ref)]
+    required = [other for other in others if other.ref.matches(relation)]
     if not required:
         raise OrderError(f"{new.ref} requires {relation}, which is not published; publish that first")
     if relation in new.conflicts or all(_excludes(new, other.ref) for other in required):
@@ -77,23 +62,23 @@ def _check_requirement(new: OrderedPatch, relation: str, others: Collection[Orde
 def _check_dependent(other: OrderedPatch, new: OrderedPatch, replaced: Collection[PatchRef]) -> None:
     """Refuse ``new`` where ``other``, which is offered, requires it or what it replaces, and could then never come."""
     for relation in other.requires:
-        if any(names(relation, ref) for ref in replaced) and not names(relation, new.ref):
+        if any(ref.matches(relation) for ref in replaced) and not new.ref.matches(relation):
             raise OrderError(
                 f"{other.ref} requires {relation}, which {new.ref} would replace; first publish a version of "
                 f"{other.ref.patch_id} that requires {new.ref.patch_id} in any version, or let {new.ref} supersede "
                 f"{other.ref.patch_id}"
             )
-        if names(relation, new.ref) and (_excludes(new, other.ref) or _excludes(other, new.ref)):
+        if new.ref.matches(relation) and (_excludes(new, other.ref) or _excludes(other, new.ref)):
             raise OrderError(f"{other.ref} requires {relation}, and {new.ref} and {other.ref} exclude each other")
 
 
 def _excludes(patch: OrderedPatch, ref: PatchRef) -> bool:
-    return any(names(relation, ref) for relation in (*patch.conflicts, *patch.supersedes))
+    return any(ref.matches(relation) for relation in (*patch.conflicts, *patch.supersedes))
 
 
 def replaces(patch: OrderedPatch, ref: PatchRef) -> bool:
     """Whether ``patch`` supersedes ``ref``."""
-    return patch.ref != ref and any(names(relation, ref) for relation in patch.supersedes)
+    return patch.ref != ref and any(ref.matches(relation) for relation in patch.supersedes)
 
 
 class Related:
@@ -108,7 +93,7 @@ class Related:
 
     def named(self, relation: str) -> list[OrderedPatch]:
         """Return the patches that ``relation`` (ID or ID@VERSION) means."""
-        return [patch for patch in self._by_id.get(relation.partition("@")[0], ()) if names(relation, patch.ref)]
+        return [patch for patch in self._by_id.get(related_id(relation), ()) if patch.ref.matches(relation)]
 
     def replacing(self, ref: PatchRef) -> list[OrderedPatch]:
         """Return the patches that supersede ``ref``."""
@@ -122,7 +107,9 @@ class Related:
     def excluded(self, patch: OrderedPatch) -> list[OrderedPatch]:
         """Return the patches that must not be together with ``patch``, whichever of the two says so."""
         own = [other for relation in patch.conflicts for other in self.named(relation)]
-        others = [other for other in self._excluding if any(names(relation, patch.ref) for relation in other.conflicts)]
+        others = [
+            other for other in self._excluding if any(patch.ref.matches(relation) for relation in other.conflicts)
+        ]
         return [other for other in dict.fromkeys([*own, *others]) if other.ref != patch.ref]
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Record
 
@@ -116,6 +117,11 @@ class PatchReport(Record, frozen=True):
     install: InstallState = ""
     install_reason: Text = ""
     """In words: what it waits for, or what has failed."""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is of."""
+        return PatchRef(self.patch_id, self.version)
 
 
 class Report(Message, frozen=True, tag="report"):

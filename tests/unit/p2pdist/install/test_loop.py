@@ -18,6 +18,7 @@ from p2pdist.install.requests import InstallOrders
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -120,7 +121,7 @@ class Pc:
         self.home = EndpointHome(home)
         self.installer = PlayedInstaller()
         self.now = NOW
-        self.offers: list[Candidate] = []
+        self.candidates: list[Candidate] = []
         self.blackout: datetime | None = None
         self.damaged: list[str] = []
         self.facts_changes = 0
@@ -136,7 +137,7 @@ class Pc:
         self.installs = Installs(
             self.home,
             self.installer,  # type: ignore[arg-type]
-            lambda: self.offers,
+            lambda: self.candidates,
             DaemonHooks(lambda: self.blackout, damaged, changed),
             may_restart=may_restart,
             now=lambda: self.now,
@@ -144,7 +145,7 @@ class Pc:
         )
         return self.installs
 
-    def offer(
+    def candidate(
         self, patch_id: str, version: str = "1", *, sequence: int = 1, here: bool = True, **fields: Any
     ) -> Candidate:
         file = self.home.patches / patch_id / version / "a.tar"
@@ -164,7 +165,7 @@ class Pc:
             **({"install": ArchiveInstall(directory="/opt/acme")} | fields),
         )
         made = Candidate(manifest, sequence, payload, str(file) if here else None)
-        self.offers = [o for o in self.offers if o.name[0] != patch_id] + [made]
+        self.candidates = [o for o in self.candidates if o.ref.patch_id != patch_id] + [made]
         return made
 
     async def settle(self) -> float:
@@ -176,7 +177,7 @@ class Pc:
         raise AssertionError("it does not come to rest")
 
     def record(self, patch_id: str = "acme", version: str = "1") -> InstallRecord:
-        found = self.installs.journal.record(patch_id, version)
+        found = self.installs.journal.record(PatchRef(patch_id, version))
         assert found is not None
         return found
 
@@ -192,7 +193,7 @@ async def pc(tmp_path: Path) -> Pc:
 
 
 async def test_a_patch_goes_from_its_file_to_installed_and_detected(pc: Pc) -> None:
-    pc.offer("acme", health=HEALTH)
+    pc.candidate("acme", health=HEALTH)
     await pc.settle()
     assert (pc.installer.calls, pc.record().state) == (["install acme 1"], "installed")
     assert pc.history() == [
@@ -209,14 +210,14 @@ async def test_a_patch_goes_from_its_file_to_installed_and_detected(pc: Pc) -> N
 
 async def test_what_is_there_already_is_found_and_not_installed(pc: Pc) -> None:
     pc.installer.present["acme"] = "1"
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     assert (pc.installer.calls, pc.record().state) == ([], "installed")
 
 
 async def test_detection_decides_not_the_exit_code(pc: Pc) -> None:
     pc.installer.ends["1"] = outcome(False, "exit code 3")
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     assert pc.record().state == "installed"
     assert "although exit code 3" in pc.history()[2]
@@ -224,7 +225,7 @@ async def test_detection_decides_not_the_exit_code(pc: Pc) -> None:
 
 async def test_success_that_detection_denies_is_rolled_back_and_tried_again_later(pc: Pc) -> None:
     pc.installer.works = False
-    pc.offer("acme")
+    pc.candidate("acme")
     wait = await pc.settle()
     record = pc.record()
     assert (record.state, record.failure, record.attempts) == (
@@ -246,7 +247,7 @@ async def test_success_that_detection_denies_is_rolled_back_and_tried_again_late
 async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> None:
     pc.installer.works = False
     pc.installer.ends["1"] = outcome(False, "exit code 3")
-    pc.offer("acme")
+    pc.candidate("acme")
     for _ in range(10):
         await pc.settle()
         pc.now += 30_000
@@ -258,9 +259,9 @@ async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> N
 
 
 async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc: Pc) -> None:
-    pc.offer("acme", "1")
+    pc.candidate("acme", "1")
     await pc.settle()
-    pc.offer("acme", "2", health=HEALTH)
+    pc.candidate("acme", "2", health=HEALTH)
     pc.installer.is_healthy = False
     await pc.settle()
     assert pc.installer.calls[-1] == "roll back acme 2 to 1"
@@ -274,7 +275,7 @@ async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc:
 
 async def test_upgrade_keeps_one_version_to_go_back_to(pc: Pc) -> None:
     for version in ("1", "2", "3"):
-        pc.offer("acme", version)
+        pc.candidate("acme", version)
         await pc.settle()
     assert sorted(path.name for path in (pc.home.kept / "acme").iterdir()) == ["2", "3"]
     assert [r.version for r in pc.installs.journal.records] == ["3"]
@@ -284,7 +285,7 @@ async def test_what_cannot_be_rolled_back_says_both_and_is_left_alone(pc: Pc) ->
     pc.installer.works = False
     pc.installer.ends["1"] = outcome(False, "exit code 3")
     pc.installer.rolls_back = outcome(False, "the version before is not kept")
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     record = pc.record()
     assert (record.state, record.retry_at) == ("failed", None)
@@ -298,7 +299,7 @@ async def test_what_did_harm_is_not_well_because_it_is_there(pc: Pc, back: bool)
     pc.installer.stays_detected = True
     if not back:
         pc.installer.rolls_back = outcome(False, "its recipe says no way to undo it")
-    pc.offer("acme", health=HEALTH)
+    pc.candidate("acme", health=HEALTH)
     await pc.settle()
     pc.now += DETECT_AGAIN_SECONDS
     await pc.settle()
@@ -313,10 +314,10 @@ async def test_what_did_harm_is_not_well_because_it_is_there(pc: Pc, back: bool)
 
 async def test_changed_file_is_never_run_and_fetched_again(pc: Pc) -> None:
     pc.installer.changed = True
-    offer = pc.offer("acme")
+    candidate = pc.candidate("acme")
     await pc.settle()
     assert (pc.record().state, pc.record().failure, pc.damaged) == ("failed", FailureClass.VERIFY, ["1" * 64])
-    assert offer.payload is not None
+    assert candidate.payload is not None
     pc.installer.changed = False
     pc.now += 120
     await pc.settle()
@@ -324,8 +325,8 @@ async def test_changed_file_is_never_run_and_fetched_again(pc: Pc) -> None:
 
 
 async def test_order_and_blackout_and_window(pc: Pc) -> None:
-    pc.offer("b", sequence=1, requires=("a",))
-    pc.offer("a", sequence=2, schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
+    pc.candidate("b", sequence=1, requires=("a",))
+    pc.candidate("a", sequence=2, schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
     wait = await pc.settle()
     assert (pc.installer.calls, wait) == ([], LONGEST_WAIT_SECONDS)
     pc.now += 3_600
@@ -338,7 +339,7 @@ async def test_order_and_blackout_and_window(pc: Pc) -> None:
 
 
 async def test_removed_by_somebody_it_is_installed_again(pc: Pc) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     pc.installer.present.clear()
     await pc.settle()
@@ -349,7 +350,7 @@ async def test_removed_by_somebody_it_is_installed_again(pc: Pc) -> None:
 
 
 async def test_clock_set_back_does_not_stop_looking(pc: Pc) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     pc.installer.present.clear()
     pc.now -= 1e7
@@ -358,7 +359,7 @@ async def test_clock_set_back_does_not_stop_looking(pc: Pc) -> None:
 
 
 async def test_full_disk_begins_nothing_and_is_said(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
-    pc.offer("acme", schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
+    pc.candidate("acme", schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
     await pc.settle()
     pc.now += 3_600
 
@@ -385,7 +386,7 @@ async def test_disk_that_is_full_when_the_installer_ends_forgets_nothing(
         await save(path, journal)
         full[0] = journal.records[0].state == "installing"
 
-    pc.offer("acme")
+    pc.candidate("acme")
     monkeypatch.setattr(install_journal, "save_journal", save_or_not)
     assert await pc.installs.step() == LONGEST_WAIT_SECONDS
     full[0] = False
@@ -396,7 +397,7 @@ async def test_disk_that_is_full_when_the_installer_ends_forgets_nothing(
 
 @pytest.mark.parametrize("state", ["installing", "detecting", "checking", "rolling_back"])
 async def test_what_was_under_way_goes_on_and_is_not_run_again(pc: Pc, state: LifeState) -> None:
-    pc.offer("acme", health=HEALTH)
+    pc.candidate("acme", health=HEALTH)
     pc.installer.present["acme"] = "1"
     interrupted = InstallRecord(
         patch_id="acme", version="1", state=state, first_seen_at=NOW, changed_at=NOW, decision=4,
@@ -413,7 +414,7 @@ async def test_what_was_under_way_goes_on_and_is_not_run_again(pc: Pc, state: Li
 
 
 async def test_stopping_the_daemon_lets_an_installer_end(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     pc.installer.running = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pc.installs.run)
@@ -429,7 +430,7 @@ async def test_stopping_the_daemon_lets_an_installer_end(pc: Pc, autojump_clock:
 
 
 async def test_installer_that_does_not_end_is_cancelled_in_time(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     pc.installer.running = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pc.installs.run)
@@ -445,7 +446,7 @@ async def test_restart_once_in_the_window_of_a_patch_that_asks_for_it(pc: Pc, mo
     monkeypatch.setattr(system, "boot_id", lambda: boots[-1])
     pc.start(may_restart=True)
     pc.installer.ends["1"] = outcome(reboot=True)
-    pc.offer("acme", schedule=ScheduleRules(windows=("wed 11:00-13:00",), reboot="window"))
+    pc.candidate("acme", schedule=ScheduleRules(windows=("wed 11:00-13:00",), reboot="window"))
     await pc.settle()
     await pc.settle()
     restarts = [call for call in pc.installer.calls if call.startswith("restart")]
@@ -456,38 +457,38 @@ async def test_restart_once_in_the_window_of_a_patch_that_asks_for_it(pc: Pc, mo
 
 
 async def test_withdrawn_patches_are_forgotten_unless_something_has_happened(pc: Pc) -> None:
-    pc.offer("waiting", here=False)
-    pc.offer("installed")
-    pc.offer("deferred", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
+    pc.candidate("waiting", here=False)
+    pc.candidate("installed")
+    pc.candidate("deferred", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
     await pc.settle()
     await orders(pc).defer({"patch": "deferred"})
     pc.installer.is_healthy = False
-    pc.offer("sick", health=HEALTH)
+    pc.candidate("sick", health=HEALTH)
     await pc.settle()
-    before, pc.offers = pc.offers, []
-    pc.offer("other", here=False)
+    before, pc.candidates = pc.candidates, []
+    pc.candidate("other", here=False)
     await pc.settle()
     assert sorted(r.patch_id for r in pc.installs.journal.records) == ["deferred", "installed", "other", "sick"]
-    pc.offers = before
+    pc.candidates = before
     await pc.settle()
     assert pc.installer.calls.count("install sick 1") == 1, "it is remembered that it did harm"
 
 
 async def test_withdrawn_in_the_middle_it_comes_to_its_end(pc: Pc) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     pc.installer.running = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pc.settle)
         await pc.installer.running.wait()
-        pc.offers = []
+        pc.candidates = []
         pc.installer.go_on.set()
     assert pc.record().state == "installed"
 
 
 async def test_the_way_back_is_known_after_a_rollback_and_another_try(pc: Pc) -> None:
-    pc.offer("acme", "1")
+    pc.candidate("acme", "1")
     await pc.settle()
-    pc.offer("acme", "2", health=HEALTH)
+    pc.candidate("acme", "2", health=HEALTH)
     await pc.settle()
     await orders(pc).roll_back({"patch": "acme"})
     await pc.settle()
@@ -496,21 +497,21 @@ async def test_the_way_back_is_known_after_a_rollback_and_another_try(pc: Pc) ->
     await orders(pc).retry({"patch": "acme"})
     await pc.settle()
     assert pc.installer.calls[-1] == "roll back acme 2 to 1"
-    pc.offer("acme", "3", health=HEALTH)
+    pc.candidate("acme", "3", health=HEALTH)
     await pc.settle()
     assert pc.installer.calls[-1] == "roll back acme 3 to 1"
 
 
 async def test_file_that_goes_while_it_is_installed_is_rolled_back_by_the_kept_one(pc: Pc) -> None:
-    offer = pc.offer("acme", health=HEALTH)
+    candidate = pc.candidate("acme", health=HEALTH)
     pc.installer.is_healthy = False
     pc.installer.running = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pc.settle)
         await pc.installer.running.wait()
-        pc.offers = []
-        assert offer.file is not None
-        Path(offer.file).unlink()
+        pc.candidates = []
+        assert candidate.file is not None
+        Path(candidate.file).unlink()
         pc.installer.go_on.set()
     assert pc.record().state == "rolled_back"
     assert pc.installer.undone_by == pc.home.kept / "acme" / "1" / "a.tar"
@@ -518,26 +519,26 @@ async def test_file_that_goes_while_it_is_installed_is_rolled_back_by_the_kept_o
 
 async def test_patches_that_undo_each_other_do_not_take_turns_without_a_pause(pc: Pc) -> None:
     pc.installer.one_at_a_time = True
-    pc.offer("a")
-    pc.offer("b", sequence=2)
+    pc.candidate("a")
+    pc.candidate("b", sequence=2)
     await pc.settle()
     assert pc.installer.calls == ["install a 1", "install b 1"]
 
 
 async def test_rollback_that_was_accepted_is_carried_out_though_the_patch_is_withdrawn(pc: Pc) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     await orders(pc).roll_back({"patch": "acme"})
-    pc.offers = []
-    pc.offer("other", here=False)
+    pc.candidates = []
+    pc.candidate("other", here=False)
     await pc.settle()
     assert pc.installer.calls == ["install acme 1", "roll back acme 1 to None"]
 
 
 async def test_needed_by_another_it_counts_where_it_is_here_without_applying(pc: Pc) -> None:
-    needed = pc.offer("a")
-    pc.offers[-1] = Candidate(needed.manifest, 1, None, None, "not applicable: it is newer")
-    pc.offer("b", sequence=2, requires=("a",))
+    needed = pc.candidate("a")
+    pc.candidates[-1] = Candidate(needed.manifest, 1, None, None, "not applicable: it is newer")
+    pc.candidate("b", sequence=2, requires=("a",))
     pc.installer.present["a"] = "1"
     await pc.settle()
     assert pc.record("b").state == "installed"
@@ -554,7 +555,7 @@ async def test_orders_and_the_loop_lose_nothing_of_each_other(pc: Pc, monkeypatc
         return await ask(install)
 
     monkeypatch.setattr(pc.installer, "installed_version", slow)
-    pc.offer("acme", schedule=ScheduleRules(deferrals=1))
+    pc.candidate("acme", schedule=ScheduleRules(deferrals=1))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pc.settle)
         await reached.wait()
@@ -566,7 +567,7 @@ async def test_orders_and_the_loop_lose_nothing_of_each_other(pc: Pc, monkeypatc
 async def test_times_that_a_wrong_clock_has_made_do_not_last(pc: Pc) -> None:
     pc.now += 1e9
     pc.installer.works = False
-    pc.offer("acme", schedule=ScheduleRules(deferrals=2, longest_deferral_minutes=60))
+    pc.candidate("acme", schedule=ScheduleRules(deferrals=2, longest_deferral_minutes=60))
     await pc.settle()
     pc.now -= 1e9
     pc.installer.works = True
@@ -582,7 +583,7 @@ def orders(pc: Pc) -> InstallOrders:
 
 
 async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
-    pc.offer("acme", schedule=ScheduleRules(windows=("wed 13:00-18:00",), deferrals=1))
+    pc.candidate("acme", schedule=ScheduleRules(windows=("wed 13:00-18:00",), deferrals=1))
     await pc.settle()
     answer = await orders(pc).defer({"patch": "acme", "seconds": 7_200})
     assert (answer["until"], answer["deferrals_left"]) == (NOW + 7_200, 0)
@@ -599,7 +600,7 @@ async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
 
 
 async def test_user_rolls_back_and_it_stays_so_until_asked(pc: Pc) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     await orders(pc).roll_back({"patch": "acme@1"})
     await pc.settle()
@@ -618,7 +619,7 @@ async def test_user_rolls_back_and_it_stays_so_until_asked(pc: Pc) -> None:
 )
 async def test_what_makes_no_sense_is_refused_with_the_reason(pc: Pc, order: str, message: str) -> None:
     pc.installer.present["acme"] = "1"
-    pc.offer("acme")
+    pc.candidate("acme")
     await pc.settle()
     with pytest.raises(UserError, match=message):
         await getattr(orders(pc), order)({"patch": "acme"})
@@ -627,10 +628,10 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(pc: Pc, order: str
 
 
 async def test_plan_history_posture_and_why(pc: Pc) -> None:
-    pc.offer("acme", schedule=ScheduleRules(deadline="2026-11-25T14:00", windows=("sun 01:00-02:00",)))
+    pc.candidate("acme", schedule=ScheduleRules(deadline="2026-11-25T14:00", windows=("sun 01:00-02:00",)))
     tool = ScriptInstall(interpreter="sh")
-    offered = pc.offer("tool", sequence=2, install=tool)
-    pc.offers[-1] = Candidate(offered.manifest, 2, None, None, "not applicable: no tool")
+    offered = pc.candidate("tool", sequence=2, install=tool)
+    pc.candidates[-1] = Candidate(offered.manifest, 2, None, None, "not applicable: no tool")
     await pc.settle()
     assert orders(pc).posture("id", "pc", "")["problem"] == ""
     shown = {row["id"]: row for row in orders(pc).plan()["patches"]}
@@ -652,7 +653,7 @@ async def test_plan_history_posture_and_why(pc: Pc) -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, 1e300, float("nan"), "4h"])
 async def test_deferrals_of_no_length_are_refused(pc: Pc, seconds: object) -> None:
-    pc.offer("acme", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
+    pc.candidate("acme", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
     await pc.settle()
     with pytest.raises(UserError, match="from a second to 30 days"):
         await orders(pc).defer({"patch": "acme", "seconds": seconds})
@@ -660,13 +661,13 @@ async def test_deferrals_of_no_length_are_refused(pc: Pc, seconds: object) -> No
 
 
 async def test_posture_of_a_pc_that_has_not_looked_yet_is_not_good(pc: Pc) -> None:
-    pc.offer("acme")
+    pc.candidate("acme")
     said = orders(pc).posture("id", "pc", "")
     assert (said["compliant"], said["problem"]) == (False, "what is installed here has not been looked at yet")
 
 
 async def test_reasons_of_any_length_fit_a_report(pc: Pc) -> None:
-    offered = pc.offer("acme")
-    pc.offers = [Candidate(offered.manifest, 1, None, None, "x" * 1_000)]
+    offered = pc.candidate("acme")
+    pc.candidates = [Candidate(offered.manifest, 1, None, None, "x" * 1_000)]
     (report,) = orders(pc).reports(set())
     assert len(report.install_reason) == 400

@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.install.order import PatchStatus, StepKind, plan
-from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, OrderError, PatchRef, check_relations
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, OrderError, check_relations
 
 
 def patch(patch_id: str, sequence: int = 0, version: str = "1", **relations: tuple[str, ...]) -> OrderedPatch:
     return OrderedPatch(PatchRef(patch_id, version), sequence, **relations)
 
 
-def planned(*patches: OrderedPatch, **standings: PatchStatus) -> list[tuple[str, StepKind, str]]:
-    standing = {one.ref: standings.get(one.ref.patch_id, PatchStatus.APPLICABLE) for one in patches}
+def planned(*patches: OrderedPatch, **statuses: PatchStatus) -> list[tuple[str, StepKind, str]]:
+    standing = {one.ref: statuses.get(one.ref.patch_id, PatchStatus.APPLICABLE) for one in patches}
     return [(step.ref.patch_id, step.kind, step.reason) for step in plan(patches, standing)]
 
 
@@ -61,8 +62,8 @@ def test_what_is_superseded_is_not_installed_and_who_supersedes_does_its_work() 
         ("fix@2", StepKind.INSTALL, ""),
         ("app@1", StepKind.WAIT, "needs fix@2 first"),
     ]
-    standings = {old.ref: PatchStatus.APPLICABLE, new.ref: PatchStatus.INSTALLED, app.ref: PatchStatus.APPLICABLE}
-    assert plan([old, new, app], standings)[-1].kind is StepKind.INSTALL
+    statuses = {old.ref: PatchStatus.APPLICABLE, new.ref: PatchStatus.INSTALLED, app.ref: PatchStatus.APPLICABLE}
+    assert plan([old, new, app], statuses)[-1].kind is StepKind.INSTALL
 
 
 def test_what_supersedes_but_does_not_apply_supersedes_nothing_here() -> None:
@@ -166,18 +167,18 @@ PATCHES = st.lists(
 
 @given(PATCHES, st.data())
 def test_any_plan_keeps_its_promises(patches: list[OrderedPatch], data: st.DataObject) -> None:
-    standings = {one.ref: data.draw(st.sampled_from(PatchStatus)) for one in patches}
+    statuses = {one.ref: data.draw(st.sampled_from(PatchStatus)) for one in patches}
     try:
-        steps = plan(patches, standings)
+        steps = plan(patches, statuses)
     except OrderError:
         return
-    assert sorted(step.ref for step in steps) == sorted(standings)
+    assert sorted(step.ref for step in steps) == sorted(statuses)
     by_ref = {one.ref: one for one in patches}
-    installed = {ref for ref, standing in standings.items() if standing is PatchStatus.INSTALLED}
+    installed = {ref for ref, standing in statuses.items() if standing is PatchStatus.INSTALLED}
     for step in steps:
         assert bool(step.reason) is (step.kind is not StepKind.INSTALL)
         if step.kind is StepKind.INSTALL:
-            assert standings[step.ref] is PatchStatus.APPLICABLE
+            assert statuses[step.ref] is PatchStatus.APPLICABLE
             for relation in by_ref[step.ref].requires:
                 assert any(ref.patch_id == relation or relation in by_ref[ref].supersedes for ref in installed), (
                     "what is required is there"
@@ -189,7 +190,7 @@ def test_any_plan_keeps_its_promises(patches: list[OrderedPatch], data: st.DataO
 def test_a_plan_of_thousands_costs_each_patch_the_same() -> None:
     def calls(count: int) -> int:
         patches = [patch(f"p{n}", n, requires=(f"p{n - 1}",) if n % 10 else ()) for n in range(count)]
-        standings = {
+        statuses = {
             one.ref: PatchStatus.INSTALLED if n % 2 else PatchStatus.APPLICABLE for n, one in enumerate(patches)
         }
         made = 0
@@ -202,7 +203,7 @@ def test_a_plan_of_thousands_costs_each_patch_the_same() -> None:
         gc.disable()
         sys.setprofile(note)
         try:
-            plan(patches, standings)
+            plan(patches, statuses)
         finally:
             sys.setprofile(None)
             gc.enable()

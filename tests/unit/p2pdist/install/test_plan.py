@@ -18,7 +18,9 @@ PAYLOAD = Payload(file_name="a.tar", length_bytes=1, sha256="0" * 64, torrent_ha
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()  # a Wednesday
 
 
-def offer(patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable: str = "", **fields: Any) -> Candidate:
+def candidate(
+    patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable: str = "", **fields: Any
+) -> Candidate:
     fields = {"install": ArchiveInstall(directory=f"/opt/{patch_id}")} | fields
     manifest = Manifest(
         format=1,
@@ -39,22 +41,26 @@ def record(patch_id: str, **fields: Any) -> InstallRecord:
     return replace(made, **fields)
 
 
-def rows(*offers: Candidate, blackout: bool = False, **records: InstallRecord) -> list[PlanRow]:
-    made = {o.name[0]: record(o.name[0]) for o in offers if o.manifest.install is not None and not o.not_applicable}
+def rows(*candidates: Candidate, blackout: bool = False, **records: InstallRecord) -> list[PlanRow]:
+    made = {
+        o.ref.patch_id: record(o.ref.patch_id)
+        for o in candidates
+        if o.manifest.install is not None and not o.not_applicable
+    }
     journal = Journal(records=tuple((made | records).values()))
     until = datetime(2026, 11, 25, 13, tzinfo=UTC) if blackout else None
-    return plan_rows(list(offers), journal, NOW, UTC, blackout_until=until)
+    return plan_rows(list(candidates), journal, NOW, UTC, blackout_until=until)
 
 
 def test_first_published_is_due_first_and_an_emergency_before_it() -> None:
-    first, second = offer("a", sequence=1), offer("b", sequence=2)
-    assert [(row.offer.name[0], row.due) for row in rows(second, first)] == [("a", True), ("b", True)]
-    urgent = offer("c", sequence=3, schedule=ScheduleRules(emergency=True, windows=("mon 01:00-02:00",)))
-    assert rows(second, first, urgent)[0].offer is urgent
+    first, second = candidate("a", sequence=1), candidate("b", sequence=2)
+    assert [(row.candidate.ref.patch_id, row.due) for row in rows(second, first)] == [("a", True), ("b", True)]
+    urgent = candidate("c", sequence=3, schedule=ScheduleRules(emergency=True, windows=("mon 01:00-02:00",)))
+    assert rows(second, first, urgent)[0].candidate is urgent
 
 
 def test_one_that_needs_another_waits_until_that_is_installed() -> None:
-    needed, needing = offer("a"), offer("b", sequence=2, requires=("a",))
+    needed, needing = candidate("a"), candidate("b", sequence=2, requires=("a",))
     assert [(row.kind, row.due) for row in rows(needed, needing)] == [(StepKind.INSTALL, True), (StepKind.WAIT, False)]
     after = rows(needed, needing, a=record("a", state="installed"))
     assert [(row.kind, row.due) for row in after] == [(StepKind.SKIP, False), (StepKind.INSTALL, True)]
@@ -63,10 +69,10 @@ def test_one_that_needs_another_waits_until_that_is_installed() -> None:
 @pytest.mark.parametrize(
     ("made", "reason", "again_at"),
     [
-        (offer("a", here=False), NOT_HERE, None),
-        (offer("a", schedule=ScheduleRules(windows=("wed 22:00-23:00",))), TimingReason.NO_WINDOW.value, 36_000.0),
+        (candidate("a", here=False), NOT_HERE, None),
+        (candidate("a", schedule=ScheduleRules(windows=("wed 22:00-23:00",))), TimingReason.NO_WINDOW.value, 36_000.0),
         (
-            offer("a", schedule=ScheduleRules(not_before="2026-11-25T12:30")),
+            candidate("a", schedule=ScheduleRules(not_before="2026-11-25T12:30")),
             "waits for its release on this PC",
             1_800.0,
         ),
@@ -79,7 +85,7 @@ def test_reasons_to_wait(made: Candidate, reason: str, again_at: float | None) -
 
 def test_a_window_in_an_hour_that_the_clock_skips_is_told_by_a_time_that_exists() -> None:
     saturday = datetime(2026, 3, 28, 12, tzinfo=UTC).timestamp()
-    sunday = offer("a", schedule=ScheduleRules(windows=("sun 02:00-03:00",)))
+    sunday = candidate("a", schedule=ScheduleRules(windows=("sun 02:00-03:00",)))
     journal = Journal(records=(record("a"),))
     (row,) = plan_rows([sunday], journal, saturday, ZoneInfo("Europe/Oslo"), blackout_until=None)
     assert row.again_at == datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp()  # 03:00 in Oslo
@@ -88,34 +94,34 @@ def test_a_window_in_an_hour_that_the_clock_skips_is_told_by_a_time_that_exists(
 
 
 def test_a_blackout_holds_up_emergencies_too() -> None:
-    (row,) = rows(offer("a", schedule=ScheduleRules(emergency=True)), blackout=True)
+    (row,) = rows(candidate("a", schedule=ScheduleRules(emergency=True)), blackout=True)
     assert (row.due, row.reason, row.again_at) == (False, "waits: a blackout", NOW + 3_600)
 
 
 def test_failure_is_tried_again_later_or_blocks() -> None:
     broken = replace(failed(record("a"), FailureClass.INSTALL, "exit code 3"), state="rolled_back")
-    (row,) = rows(offer("a"), a=replace(broken, retry_at=NOW + 60))
+    (row,) = rows(candidate("a"), a=replace(broken, retry_at=NOW + 60))
     assert (row.due, row.reason, row.again_at) == (False, "tried again later: exit code 3", NOW + 60)
-    (row,) = rows(offer("a"), a=broken)
+    (row,) = rows(candidate("a"), a=broken)
     assert (row.kind, row.reason, row.state) == (StepKind.BLOCKED, "exit code 3", "rolled_back")
 
 
 def test_what_does_not_apply_says_why_unless_it_is_installed() -> None:
-    (row,) = rows(offer("a", not_applicable="not applicable: openssl 3.0.19 ≥ 3.0.17"))
+    (row,) = rows(candidate("a", not_applicable="not applicable: openssl 3.0.19 ≥ 3.0.17"))
     assert (row.state, row.reason, row.settled) == ("not_applicable", "not applicable: openssl 3.0.19 ≥ 3.0.17", True)
     # what has just been installed often does not apply any more
-    (row,) = rows(offer("a", not_applicable="x"), a=record("a", state="installed"))
+    (row,) = rows(candidate("a", not_applicable="x"), a=record("a", state="installed"))
     assert (row.state, row.reason) == ("installed", "installed")
 
 
 def test_a_file_without_a_recipe_is_done_when_it_is_here() -> None:
-    file = offer("a", install=None)
-    after = rows(file, offer("b", sequence=2, requires=("a",)))
+    file = candidate("a", install=None)
+    after = rows(file, candidate("b", sequence=2, requires=("a",)))
     assert [(row.kind, row.settled) for row in after] == [(StepKind.SKIP, True), (StepKind.INSTALL, False)]
 
 
 def test_patches_that_wait_for_each_other_are_blocked_and_said() -> None:
-    both = rows(offer("a", requires=("b",)), offer("b", requires=("a",)))
+    both = rows(candidate("a", requires=("b",)), candidate("b", requires=("a",)))
     assert {row.kind for row in both} == {StepKind.BLOCKED}
     assert "wait for each other" in both[0].reason
 
@@ -123,7 +129,7 @@ def test_patches_that_wait_for_each_other_are_blocked_and_said() -> None:
 def test_restart_only_in_a_window_of_a_patch_that_asks_for_it() -> None:
     waiting = record("a", state="installed", restart_boot="x")
     rules = ScheduleRules(windows=("wed 11:00-13:00",), reboot="window")
-    assert rows(offer("a", schedule=rules), a=waiting)[0].restart_due
-    assert not rows(offer("a", schedule=replace(rules, reboot="ask")), a=waiting)[0].restart_due
-    assert not rows(offer("a", schedule=replace(rules, windows=("wed 14:00-15:00",))), a=waiting)[0].restart_due
-    assert not rows(offer("a", schedule=rules), a=waiting, blackout=True)[0].restart_due
+    assert rows(candidate("a", schedule=rules), a=waiting)[0].restart_due
+    assert not rows(candidate("a", schedule=replace(rules, reboot="ask")), a=waiting)[0].restart_due
+    assert not rows(candidate("a", schedule=replace(rules, windows=("wed 14:00-15:00",))), a=waiting)[0].restart_due
+    assert not rows(candidate("a", schedule=rules), a=waiting, blackout=True)[0].restart_due

@@ -129,7 +129,7 @@ def test_an_option_beside_a_recipe_counts_first(shell: Shell, monkeypatch: pytes
         *("--install", "msi", "--product-code", code, "--detect", "package Acme >= 2.2"),
     )
     (manifest,) = shell.manifests()
-    assert (manifest.name, manifest.title) == ("acme@2.2", "Acme")
+    assert (str(manifest.ref), manifest.title) == ("acme@2.2", "Acme")
     assert manifest.payloads[0].file_name == "other.deb"
     assert manifest.install == MsiInstall(product_code=code)
 

@@ -106,5 +106,5 @@ def test_target_paths_are_within_their_roles_paths() -> None:
 def test_the_place_of_a_patch_among_others() -> None:
     patch = msgspec.structs.replace(MANIFEST, requires=("a",), supersedes=("b@1",), conflicts=("c",))
     ordered = documents.ordered_patch(patch, 7)
-    assert (str(ordered.ref), ordered.sequence) == (patch.name, 7)
+    assert (str(ordered.ref), ordered.sequence) == (str(patch.ref), 7)
     assert (ordered.requires, ordered.supersedes, ordered.conflicts) == (("a",), ("b@1",), ("c",))
