@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from seed_server.fleet.context import Context
@@ -32,11 +33,11 @@ class FleetStatus:
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
-        return self._reports_by_patch.get((patch.patch_id, patch.version), [])
+        return self._reports_by_patch.get(patch.ref, [])
 
     def payloads_of(self, patch: ServedPayload) -> list[ServedPayload]:
         """Return the payloads of ``patch``."""
-        return self._payloads_by_patch.get((patch.patch_id, patch.version), [patch])
+        return self._payloads_by_patch.get(patch.ref, [patch])
 
     def damage_of(self, patch: ServedPayload) -> str:
         """Return why the first damaged payload of ``patch`` cannot be served; empty: all can."""
@@ -61,17 +62,17 @@ class FleetStatus:
         return {endpoint.endpoint_id: endpoint for endpoint in self.endpoints}
 
     @cached_property
-    def _payloads_by_patch(self) -> dict[tuple[str, str], list[ServedPayload]]:
-        grouped: dict[tuple[str, str], list[ServedPayload]] = {}
+    def _payloads_by_patch(self) -> dict[PatchRef, list[ServedPayload]]:
+        grouped: dict[PatchRef, list[ServedPayload]] = {}
         for payload in self.payloads:
-            grouped.setdefault((payload.patch_id, payload.version), []).append(payload)
+            grouped.setdefault(payload.ref, []).append(payload)
         return grouped
 
     @cached_property
-    def _reports_by_patch(self) -> dict[tuple[str, str], list[ReportRow]]:
-        grouped: dict[tuple[str, str], list[ReportRow]] = {}
+    def _reports_by_patch(self) -> dict[PatchRef, list[ReportRow]]:
+        grouped: dict[PatchRef, list[ReportRow]] = {}
         for report in self.reports:
-            grouped.setdefault((report.patch_id, report.version), []).append(report)
+            grouped.setdefault(report.ref, []).append(report)
         return grouped
 
     @cached_property

@@ -120,9 +120,9 @@ class _Work:
 
     def undo_unless_announced(self, row: ServedPayload, manifests: Sequence[Manifest]) -> None:
         """Remove row and payload when the repository does not list the patch."""
-        if any((manifest.patch_id, manifest.version) == (row.patch_id, row.version) for manifest in manifests):
+        if any(manifest.ref == row.ref for manifest in manifests):
             return
-        self.database.remove_patch(row.patch_id, row.version)
+        self.database.remove_patch(*row.ref)
         sha256 = parse_sha256(row.sha256)
         if all(payload.sha256 != sha256 for manifest in manifests for payload in manifest.payloads):
             self.content.discard(sha256)
@@ -130,10 +130,9 @@ class _Work:
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
         """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""
-        name = (recipe.patch_id, recipe.version)
-        rows = {row.torrent_hash: row for row in self.database.payloads() if (row.patch_id, row.version) == name}
+        rows = {row.torrent_hash: row for row in self.database.payloads() if row.ref == recipe.ref}
         for manifest in self.repository.manifests():
-            if (manifest.patch_id, manifest.version) == name:
+            if manifest.ref == recipe.ref:
                 broken = {
                     payload.sha256
                     for payload in manifest.payloads
@@ -187,8 +186,8 @@ class _Work:
                         "release that published it.",
                         FaultKind.FAILED,
                     )
-            sequences = {(e.patch_id, e.version): e.sequence for e in self.repository.current_rollouts().entries}
-            rows = _rows(manifest, sequences.get((manifest.patch_id, manifest.version), 0))
+            sequences = {entry.ref: entry.sequence for entry in self.repository.current_rollouts().entries}
+            rows = _rows(manifest, sequences.get(manifest.ref, 0))
             self._keep(copies, torrents, rows)
             self.repository.refresh_timestamp(self.clock(), force=True)  # tells `serve` to look again
         log.info("damaged payload replaced", patch=manifest.patch_id, version=manifest.version)
