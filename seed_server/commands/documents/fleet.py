@@ -51,7 +51,7 @@ class PatchEndpointDocument(Struct, frozen=True):
     site: str | None
     """Where it was seen last; null: it has never connected."""
     state: str
-    """Of the transfer: waiting, fetching, verified, failed …"""
+    """Of the file: waiting, checking, fetching, verifying, verified or failed."""
     progress: float
     """From 0 to 1."""
     bytes_from_origin: Bytes
@@ -61,7 +61,7 @@ class PatchEndpointDocument(Struct, frozen=True):
     bytes_wasted: Bytes
     """That it got twice, or damaged."""
     seconds: Seconds
-    """That the transfer has taken."""
+    """From first seen to verified, or to now."""
     error: str | None
     """What went wrong, for people; null: nothing."""
     install: str | None
@@ -142,7 +142,7 @@ class EndpointDocument(Struct, frozen=True):
 
 
 class StatusDocument(Struct, frozen=True):
-    """`seed-server status`: the fleet. With `--watch`, one document a second."""
+    """The fleet. With `--watch`, one document a second."""
 
     server: str
     """This server's name."""
@@ -192,7 +192,7 @@ class SiteDocument(Struct, frozen=True):
 
 
 class SitesDocument(Struct, frozen=True):
-    """`seed-server sites`: every site that was ever sent to. With `--watch`, one document a second."""
+    """Every site that was ever sent to. With `--watch`, one document a second."""
 
     serving: bool
     """Whether `seed-server serve` runs on this home."""

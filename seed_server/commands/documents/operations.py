@@ -8,7 +8,7 @@ from seed_server.commands.documents.units import Bytes, Count, Moment
 
 
 class InitDocument(Struct, frozen=True):
-    """`seed-server init`: the home that was made."""
+    """The home that was made."""
 
     home: str
     """Its directory."""
@@ -29,7 +29,7 @@ class InitDocument(Struct, frozen=True):
 
 
 class TokenDocument(Struct, frozen=True):
-    """`seed-server token`: the token that was made."""
+    """The token that was made."""
 
     token: str
     """What `p2pdist enrol` takes."""
@@ -61,7 +61,7 @@ class PublishedPayloadDocument(Struct, frozen=True):
 
 
 class PublishDocument(Struct, frozen=True):
-    """`seed-server publish`: the patch that was published. What is about a file is about its first one."""
+    """The patch that was published. What is about a file is about its first one."""
 
     id: str
     """What this is a patch of; the same for all versions."""
@@ -111,7 +111,7 @@ class FindingDocument(Struct, frozen=True):
 
 
 class LintDocument(Struct, frozen=True):
-    """`seed-server lint`: whether a recipe can be published."""
+    """Whether a recipe can be published."""
 
     recipe: str
     """The file, as it was named."""

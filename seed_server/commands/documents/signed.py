@@ -15,7 +15,7 @@ class ProfileNameDocument(Struct, frozen=True):
 
 
 class ProfileDocument(Struct, frozen=True):
-    """`seed-server profile show SITE`: the profile, as it was signed."""
+    """The profile, as it was signed."""
 
     site: str
     """Its name."""
@@ -59,9 +59,9 @@ class AnswerDocument(Struct, frozen=True):
     applies: bool
     """Whether it is for this PC."""
     needed: bool | None
-    """Whether the PC needs it; null: it is not for this PC, or cannot be told."""
+    """Whether the PC needs it; null: it is not for this PC."""
     reason: str | None
-    """Why, for people; null: none was given."""
+    """What decided, for people; null: none was given."""
 
 
 class TemplateEndpointDocument(Struct, frozen=True):
@@ -82,7 +82,7 @@ class TemplateEndpointDocument(Struct, frozen=True):
 
 
 class TemplateDocument(Struct, frozen=True):
-    """`seed-server template show NAME`: what the fleet has answered."""
+    """What the fleet has answered."""
 
     name: str
     """The template's."""
