@@ -24,6 +24,7 @@ from p2pdist.commands.views import lan_view, rows_of, why_view
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
     configure_log,
     human_bytes,
@@ -127,7 +128,7 @@ def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_j
                 home.root,
                 token,
                 hostname=system.hostname(),
-                now=time.time(),
+                now=SystemClock().now(),
                 local_address=address,
                 force=force,
             )

@@ -105,6 +105,9 @@ class Executor:
         return self._settled(step(wrong, LifeEvent.NOT_RUN, self._store.now()))
 
     async def _ended(self, ref: PatchRef, install: Install | None, outcome: Outcome) -> InstallRecord:
+        self._unwritten[ref] = outcome
+        found = "" if install is None else await self._installer.installed_version(install)
+
         def ended(record: InstallRecord) -> InstallRecord:
             after = replace(step(record, LifeEvent.ENDED, self._store.now()), installed_as=found)
             if not outcome.succeeded:
@@ -112,8 +115,6 @@ class Executor:
                 after = replace(after, failure=FailureClass.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
             return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
 
-        self._unwritten[ref] = outcome
-        found = "" if install is None else await self._installer.installed_version(install)
         record = await self._store.update(ref, ended, f"the installer has ended: {outcome.words}", outcome.output)
         del self._unwritten[ref]
         return record

@@ -99,6 +99,8 @@ class OriginClient:
         self._packet_bytes = LARGEST_PACKET_BYTES
         self.status = "not connected yet"
         """One line on the connection, for people; "connected" when it is."""
+        self.piece_bytes = 0
+        """What has come over the site's line in pieces, of all patches."""
 
     @property
     def connected(self) -> bool:
@@ -270,6 +272,7 @@ class OriginClient:
                         raise _ConnectionLostError(f"the server sent a malformed piece: {error}") from error
                     if isinstance(message, Goodbye):
                         raise _ConnectionLostError(f"the server said: {message.reason}")
+                    self.piece_bytes += len(message.data)
                     await self._pieces_in.send(message)
 
 

@@ -4,10 +4,10 @@ Everything that arrives is hostile until it has been decoded.
 """
 
 import ssl
-import time
 
 import trio
 
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
@@ -30,7 +30,10 @@ class RefusedError(Exception):
 class OriginConnection:
     """A connection whose client has proven that it has a key that the control CA certified."""
 
-    def __init__(self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str) -> None:
+    def __init__(
+        self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._tcp = tcp
         self._stream = stream
         self._decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -42,13 +45,15 @@ class OriginConnection:
         self.endpoint, self.certificate_expires_at = _identity(stream)
 
     @classmethod
-    async def accept(cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str) -> "OriginConnection":
+    async def accept(
+        cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock
+    ) -> "OriginConnection":
         """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
         stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(HANDSHAKE_SECONDS):
                 await stream.do_handshake()
-            return cls(tcp, stream, address)
+            return cls(tcp, stream, address, clock)
         except trio.TooSlowError:
             await trio.aclose_forcefully(tcp)
             raise LostConnectionError("no TLS handshake in time") from None
@@ -67,7 +72,7 @@ class OriginConnection:
     @property
     def certificate_expired(self) -> bool:
         """Whether the certificate that this connection began with has run out since."""
-        return time.time() >= self.certificate_expires_at
+        return self._clock.now() >= self.certificate_expires_at
 
     async def receive(self) -> bytes:
         """Return the next frame's body. Raises `LostConnectionError`, and `RefusedError` for what is no frame."""

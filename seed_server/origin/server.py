@@ -11,9 +11,8 @@ from collections.abc import Set as AbstractSet
 import structlog
 import trio
 
-from bandwidth.core.controller import HEADROOM
-from bandwidth.core.units import line_share
 from bandwidth.profiles.model import Profile
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import DecodeError
@@ -52,21 +51,22 @@ class OriginServer:
         tls: ssl.SSLContext,
         sites: SiteMap,
         timestamp_version: int,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._database = database
         self._tls = tls
-        self._records = OriginRecords(database)
+        self._clock = clock
+        self._records = OriginRecords(database, clock)
         source = PieceSource(content)
         self._fleet = OriginState(
-            fetchers=settings.fetchers_per_site,
-            lease_seconds=settings.lease_seconds,
+            settings=settings,
             database=database,
             records=self._records,
             source=source,
             sites=sites,
             timestamp_version=timestamp_version,
-            egress=line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None,
+            clock=clock,
         )
         self._sender = PieceSender(
             source,
@@ -150,7 +150,7 @@ class OriginServer:
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
         with self._gate.unproven(address):
-            connection = await OriginConnection.accept(tcp, self._tls, address)
+            connection = await OriginConnection.accept(tcp, self._tls, address, self._clock)
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:

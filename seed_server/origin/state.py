@@ -1,6 +1,5 @@
 """Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,8 +7,10 @@ from datetime import UTC, datetime
 import structlog
 import trio
 
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.controller import HEADROOM
+from bandwidth.core.units import line_share
 from bandwidth.profiles.model import Profile
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
 from p2pdist.shared.wire.messages import ControlHello, SitePeer, Unavailable
@@ -23,6 +24,7 @@ from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
+from seed_server.settings import ServerSettings
 from seed_server.store.database import Database, ServedPayload
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
@@ -43,19 +45,19 @@ class OriginState:
     def __init__(
         self,
         *,
-        fetchers: int,
-        lease_seconds: float,
+        settings: ServerSettings,
         database: Database,
         records: OriginRecords,
         source: PieceSource,
         sites: SiteMap,
         timestamp_version: int,
-        egress: BytesPerSecond | None = None,
+        clock: Clock,
     ) -> None:
-        """``egress``: what may be sent to all sites together; None: no cap."""
-        self._egress = egress
-        self._fetchers = fetchers
-        self._lease_seconds = lease_seconds
+        self._egress = line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None
+        """What may be sent to all sites together; None: no cap."""
+        self._clock = clock
+        self._fetchers = settings.fetchers_per_site
+        self._lease_seconds = settings.lease_seconds
         self._database = database
         self._records = records
         self._source = source
@@ -101,7 +103,7 @@ class OriginState:
         policy = site_policy(
             self._profiles.get(name),
             name,
-            datetime.now(UTC),
+            datetime.fromtimestamp(self._clock.now(), UTC),
             capacity=rate.capacity(now),
             spare=rate.spare(now),
             remaining_bytes=live.ledger.remaining_bytes,
@@ -311,7 +313,7 @@ class OriginState:
         for live in self._live.values():
             if live.site.name in active | self._explained:
                 live.tell_limit(now)
-                self._records.site_limit(live.limit_row(now, time.time()))
+                self._records.site_limit(live.limit_row(now, self._clock.now()))
         self._explained = active
 
     def _expire(self, live: LiveSite, now: float) -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from p2pdist.shared import merkle
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import EndpointId, Sha256Hex, TorrentHash
 from p2pdist.shared.wire import bitfield
 from p2pdist.shared.wire.enrolment import Certificates
@@ -320,6 +321,7 @@ async def running_lab(root: Path, *, sites: str = "", **settings: Any) -> AsyncI
             tls=ServerTls(authority.control_ca_pem, certificate).origin,
             sites=site_map(sites),
             timestamp_version=1,
+            clock=SystemClock(),
         )
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:

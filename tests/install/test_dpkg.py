@@ -19,6 +19,7 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import DebInstall, PackageCheck
+from tests.helpers.fake_clock import FakeClock
 
 pytestmark = [
     pytest.mark.skipif(
@@ -319,7 +320,7 @@ async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
 async def test_the_whole_life_of_packages_on_a_pc(
     installer: Installer, packages: Packages, root: Path, tmp_path: Path
 ) -> None:
-    home, candidates, now = EndpointHome(tmp_path / "home"), list[Candidate](), [1e9]
+    home, candidates, clock = EndpointHome(tmp_path / "home"), list[Candidate](), FakeClock(1e9)
 
     def candidate(package: KeptPayload) -> None:
         made = manifest(package.version)
@@ -330,7 +331,7 @@ async def test_the_whole_life_of_packages_on_a_pc(
         raise AssertionError("nothing is damaged")
 
     surroundings = DaemonHooks(lambda: None, damaged, lambda: None)
-    installs = Installs(home, installer, lambda: candidates, surroundings, may_restart=False, now=lambda: now[0])
+    installs = Installs(home, installer, lambda: candidates, surroundings, clock, may_restart=False)
 
     async def settle(version: str) -> InstallRecord:
         while await installs.step() == 0:
@@ -347,7 +348,7 @@ async def test_the_whole_life_of_packages_on_a_pc(
         record = await settle("2.0")
         assert (record.state, record.attempts) == ("rolled_back", {FailureClass.INSTALL: attempt})
         assert (root / "opt/acme/version").read_text() == "1.0\n"
-        now[0] += 30_000
+        clock.wall += 30_000
     assert record is not None
     assert record.retry_at is None
     assert "half-configured" in record.reason

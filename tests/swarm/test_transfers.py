@@ -13,6 +13,7 @@ import trio.testing
 from msgspec.structs import replace
 
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.wire.bitfield import unpack
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Report, Want
@@ -117,7 +118,7 @@ async def running(open_endpoint: Any, root: Path) -> AsyncIterator[Running]:
         async def send(message: FromEndpoint) -> None:
             sent.append(message)
 
-        transfers = Transfers(home, endpoint.engine, nursery, send, can_fetch=lambda: True)
+        transfers = Transfers(home, endpoint.engine, nursery, send, SystemClock(), can_fetch=lambda: True)
         await transfers.load()
         yield Running(transfers, endpoint.engine, home, sent)
         await transfers.save()

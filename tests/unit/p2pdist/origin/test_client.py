@@ -196,6 +196,7 @@ async def test_pieces_wait_in_the_socket_when_nobody_takes_them() -> None:
     async with connected(control, data) as client:
         for piece in range(5):
             assert (await client.pieces.receive()).piece == piece
+            assert client.piece_bytes >= (piece + 1) * 4_000_000
         await trio.testing.wait_all_tasks_blocked(0.2)
         assert sent <= 5 + origin_client.PIECES_BUFFERED + 4, "memory must stay bounded"
 
