@@ -2,7 +2,8 @@
 
 python -m bench.json_doc        # writes the page, and adds new keys to the snapshot; says no where one has gone
 
-A type is a `msgspec.Struct` or a dataclass, whose fields have a text below them, or a list of one. A text ends with
+A type is a `msgspec.Struct` or a dataclass, whose fields have a text below them, a list of one,
+or one of several. A text ends with
 "Since VERSION." where the field was added after the first release. ``Meta(extra={"unit": …})`` gives the unit.
 """
 
@@ -15,7 +16,7 @@ import sys
 import textwrap
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ FIRST_RELEASE = "0.1"
 PROGRAMS: dict[str, Mapping[str, Any]] = {"seed-server": SEED_SERVER}
 """What each command of each program prints."""
 
-_WORDS: dict[Any, str] = {str: "text", bool: "true or false", int: "whole number", float: "number"}
+_WORDS: dict[Any, str] = {str: "text", bool: "boolean", int: "whole number", float: "number", types.NoneType: "null"}
 _SINCE = re.compile(r"\s*Since (\d+(?:\.\d+)*)\.$")
 
 Keys = dict[str, dict[str, dict[str, str]]]
@@ -58,8 +59,18 @@ class Row:
         return f"{self.type}, {self.unit}" if self.unit else self.type
 
 
-def rows_of(kind: Any, path: str = "") -> Iterator[Row]:
-    """Return the keys of a type, below ``path``, in the order in which they are printed."""
+def rows_of(kind: Any) -> list[Row]:
+    """Return the keys of a type in the order in which they are printed; of several types, each key once."""
+    rows: dict[str, Row] = {}
+    for row in _rows_below(kind, ""):
+        known = rows.setdefault(row.key, row)
+        if known.type != row.type:
+            words = dict.fromkeys(f"{known.type} or {row.type}".split(" or "))
+            rows[row.key] = dataclasses.replace(known, type=_joined(words))
+    return list(rows.values())
+
+
+def _rows_below(kind: Any, path: str) -> Iterator[Row]:
     for part in _objects_in(kind):
         texts, hints = _texts_of(part), typing.get_type_hints(part, include_extras=True)
         inner = path + ("[]" if _is_list(kind) else "")
@@ -74,7 +85,7 @@ def rows_of(kind: Any, path: str = "") -> Iterator[Row]:
                 _SINCE.sub("", text) + _values_in(hints[name]),
                 since[1] if since else FIRST_RELEASE,
             )
-            yield from rows_of(hints[name], key)
+            yield from _rows_below(hints[name], key)
 
 
 def page_with_sections(page: str) -> str:
@@ -114,8 +125,7 @@ def main() -> None:
 
 
 def _section(program: str, command: str, kind: Any) -> str:
-    (outermost,) = _objects_in(kind)
-    lead = inspect.getdoc(outermost) or ""
+    lead = " Or: ".join(inspect.getdoc(part) or "" for part in _objects_in(kind))
     if _is_list(kind):
         lead = f"A list; each: {lead[:1].lower()}{lead[1:]}"
     head = ("| key | type | unit | what | since |", "|---|---|---|---|---|")
@@ -144,8 +154,7 @@ def _type_of(kind: Any) -> str:
     kind = _bare(kind)
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin in {typing.Union, types.UnionType}:
-        words = dict.fromkeys(_type_of(part) for part in parts if part is not types.NoneType)
-        return " or ".join([*words, *(["null"] if types.NoneType in parts else [])])
+        return _joined(dict.fromkeys(_type_of(part) for part in parts))
     if origin in {list, tuple}:
         return f"list of {_plural(_type_of(parts[0]))}"
     if origin is dict:
@@ -153,6 +162,10 @@ def _type_of(kind: Any) -> str:
     if origin is typing.Literal:
         return _WORDS[type(parts[0])]
     return _WORDS.get(kind) or "object"
+
+
+def _joined(words: Iterable[str]) -> str:
+    return " or ".join(sorted(words, key=lambda word: word == "null"))
 
 
 def _unit_of(kind: Any) -> str:
@@ -180,7 +193,7 @@ def _bare(kind: Any) -> Any:
 
 
 def _plural(word: str) -> str:
-    return word if word in {"text", "true or false"} else f"{word}s"
+    return word if word == "text" else f"{word}s"
 
 
 def _names_of(kind: type) -> list[tuple[str, str]]:

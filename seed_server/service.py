@@ -2,14 +2,13 @@
 
 import random
 import signal
-import time
 from dataclasses import dataclass, field
 
 import click
 import structlog
 import trio
 
-from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
@@ -50,6 +49,7 @@ class _Service:
     authority: CertificateAuthority
     repository: Repository
     tls: ServerTls
+    clock: Clock
     profile_targets: dict[str, bytes] = field(default_factory=dict)
     """Those in force."""
 
@@ -140,10 +140,11 @@ class _Service:
         """Sign the online roles anew before they expire, and warn before the offline ones do."""
         while True:
             try:
-                if await trio.to_thread.run_sync(self.repository.refresh_timestamp, time.time()):
+                if await trio.to_thread.run_sync(self.repository.refresh_timestamp, self.clock.now()):
                     log.info("online metadata signed anew")
-                for expiry in expiring_offline(await trio.to_thread.run_sync(self.repository.expiries), time.time()):
-                    days = max(0, int((expiry.expires_at - time.time()) / 86_400))
+                expiries, now = await trio.to_thread.run_sync(self.repository.expiries), self.clock.now()
+                for expiry in expiring_offline(expiries, now):
+                    days = max(0, int((expiry.expires_at - now) / 86_400))
                     log.warning("offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days)
             except UserError as error:
                 log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
@@ -154,7 +155,7 @@ class _Service:
         wait = CERTIFICATE_SECONDS
         while True:
             await trio.sleep(wait)
-            certificate = self.authority.issue_server_certificate([self.settings.address], time.time())
+            certificate = self.authority.issue_server_certificate([self.settings.address], self.clock.now())
             try:
                 # not in a thread: a handshake must not meet a half-replaced context
                 self.tls.replace_certificate(certificate)
@@ -177,10 +178,11 @@ async def serve(home: ServerHome) -> None:
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
-        certificate = authority.issue_server_certificate([settings.address], time.time())
+        clock = SystemClock()
+        certificate = authority.issue_server_certificate([settings.address], clock.now())
         tls = ServerTls(authority.control_ca_pem, certificate)
-        service = _Service(home, settings, database, authority, repository, tls)
-        database.disconnect_all(time.time())
+        service = _Service(home, settings, database, authority, repository, tls, clock)
+        database.disconnect_all(clock.now())
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_run, service)
@@ -189,7 +191,7 @@ async def serve(home: ServerHome) -> None:
                     nursery.cancel_scope.cancel()
                     break
         try:
-            database.disconnect_all(time.time())
+            database.disconnect_all(clock.now())
         except UserError as error:
             # the next start does it again, and until then `status` sees that nothing is served
             log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
@@ -198,7 +200,7 @@ async def serve(home: ServerHome) -> None:
 async def _run(service: _Service) -> None:
     settings, home = service.settings, service.home
     # before anything is announced: expired metadata would be refused by every endpoint
-    await trio.to_thread.run_sync(service.repository.refresh_timestamp, time.time())
+    await trio.to_thread.run_sync(service.repository.refresh_timestamp, service.clock.now())
     version = await trio.to_thread.run_sync(service.repository.timestamp_version)
     sites = await trio.to_thread.run_sync(load_sites, home)
     web_sockets = listen_sockets(listen_addresses(settings), settings.web_port, purpose="web port")
@@ -209,13 +211,13 @@ async def _run(service: _Service) -> None:
         tls=service.tls.origin,
         sites=sites,
         timestamp_version=version,
-        clock=SystemClock(),
+        clock=service.clock,
     )
     async with trio.open_nursery() as nursery:
         await service.load_profiles(origin)
         await service.load_templates(origin)
         await nursery.start(origin.run)
-        await nursery.start(serve_web, make_app(service.web_port()), web_sockets, service.tls.web)
+        await nursery.start(serve_web, make_app(service.web_port(), service.clock), web_sockets, service.tls.web)
         nursery.start_soon(service.watch_repository, origin, version)
         nursery.start_soon(service.watch_denied, origin)
         nursery.start_soon(service.watch_sites, origin)

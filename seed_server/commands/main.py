@@ -90,7 +90,7 @@ def init_command(
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
     home = context.home
-    pin = initialise(home, settings, passphrase=passphrase, now=context.clock())
+    pin = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
     if as_json:
         made = InitDocument(
             home=str(home.root),

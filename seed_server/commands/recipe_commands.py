@@ -1,7 +1,6 @@
 """`seed-server publish` and `seed-server lint`."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from msgspec.structs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import human_bytes, print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
@@ -146,7 +146,7 @@ def lint_command(recipe: Path, as_json: bool) -> None:
       seed-server lint acme.toml
       seed-server lint acme.toml --json | jq -r '.findings[] | .text'
     """
-    findings = lint_recipe(recipe, time.time())
+    findings = lint_recipe(recipe, SystemClock().now())
     errors = sum(finding.level == "error" for finding in findings)
     if as_json:
         shown = LintDocument(recipe=str(recipe), valid=not errors, findings=tuple(map(_finding_document, findings)))

@@ -244,7 +244,7 @@ def show_endpoints(context: Context, *, as_json: bool) -> None:
     if as_json:
         print_json(endpoint_documents(status))
     elif status.endpoints:
-        wide_terminal().print(endpoint_table(status, context.clock()))
+        wide_terminal().print(endpoint_table(status, context.clock.now()))
     else:
         click.echo("No PC has enrolled yet. Make a token for one with 'seed-server token'.")
 

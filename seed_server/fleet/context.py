@@ -1,9 +1,8 @@
 """Which server an operation or a query is about, and what time it is there."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.repository import Repository
@@ -19,8 +18,7 @@ class Context:
     """
 
     home: ServerHome
-    clock: Callable[[], float] = time.time
-    """Gives seconds since 1970, UTC."""
+    clock: Clock = field(default_factory=SystemClock)
 
     def settings(self) -> ServerSettings:
         """Return the settings as they stand in ``server.toml`` now."""

@@ -88,7 +88,7 @@ def renew(context: Context, actor: Actor, keys: OfflineKeys) -> list[RoleExpiry]
     Writes the repository. Needs all offline keys. Raises `UserError`: NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
     repository = context.repository()
-    repository.renew_offline_roles({name: keys.load(name) for name in OFFLINE_KEYS}, context.clock())
+    repository.renew_offline_roles({name: keys.load(name) for name in OFFLINE_KEYS}, context.clock.now())
     log.info("offline metadata signed anew")
     offline = [expiry for expiry in repository.expiries() if expiry.offline]
     return sorted(offline, key=lambda expiry: expiry.expires_at)
@@ -119,7 +119,7 @@ def make_token(context: Context, actor: Actor, *, uses: int, seconds: int, tags:
         ca_pin=context.authority().control_ca_pin(),
         secret=secrets.token_bytes(SECRET_BYTES),
     )
-    now = context.clock()
+    now = context.clock.now()
     with context.database() as database:
         database.add_token(token.secret, uses, now + seconds, now, tags)
     log.info("token made", uses=uses, seconds=seconds, tags=tags)
@@ -168,7 +168,7 @@ def set_profile(context: Context, actor: Actor, site: str, file: Path, keys: Off
     BUSY.
     """
     document = profile_in_file(file, site)
-    PROFILES.sign(context.repository(), keys, document.site, document, context.clock())
+    PROFILES.sign(context.repository(), keys, document.site, document, context.clock.now())
     log.info("profile set", site=document.site)
     return document
 
@@ -179,7 +179,7 @@ def clear_profile(context: Context, actor: Actor, site: str, keys: OfflineKeys) 
     name, repository = checked_site(site), context.repository()
     if name not in read_profiles(repository):
         raise no_profile(name)
-    PROFILES.sign(repository, keys, name, None, context.clock())
+    PROFILES.sign(repository, keys, name, None, context.clock.now())
     log.info("profile cleared", site=name)
 
 
@@ -222,7 +222,7 @@ def remove_template(context: Context, actor: Actor, name: str, keys: OfflineKeys
 def _change_template(
     context: Context, repository: Repository, name: str, template: Template | None, keys: OfflineKeys
 ) -> None:
-    TEMPLATES.sign(repository, keys, name, template, context.clock())
+    TEMPLATES.sign(repository, keys, name, template, context.clock.now())
     with context.database() as database:
         database.forget_diagnoses(name)
 

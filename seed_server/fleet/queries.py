@@ -197,7 +197,7 @@ def read_findings(context: Context, name: str) -> Findings:
 
 def soon_expiring(context: Context) -> list[RoleExpiry]:
     """Return the offline roles that must be renewed soon, the soonest first. Raises `UserError`."""
-    return expiring_offline(context.repository().expiries(), context.clock())
+    return expiring_offline(context.repository().expiries(), context.clock.now())
 
 
 def no_profile(site: str) -> UserError:

@@ -7,7 +7,6 @@ and the next publication clears it away.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pdist.shared import merkle
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Payload
@@ -76,14 +76,13 @@ def publish(
     publication: Publication,
     keys: OfflineKeys,
     *,
+    clock: Clock,
     on_progress: OnStage = lambda *_: None,
-    clock: Callable[[], float] = time.time,
 ) -> Published:
     """Publish a patch; endpoints get it from the moment this returns.
 
-    ``clock`` gives seconds since 1970. Publishing the same files under the same
-    name again repairs a payload that the server found damaged. Raises
-    `UserError`; then nothing is announced.
+    Publishing the same files under the same name again repairs a payload that
+    the server found damaged. Raises `UserError`; then nothing is announced.
     """
     settings = load_settings(home)
     check_recipe_of(publication.recipe)
@@ -109,7 +108,7 @@ class _Work:
     content: ContentStore
     database: Database
     on_progress: OnStage
-    clock: Callable[[], float]
+    clock: Clock
 
     def clear_leftovers(self) -> None:
         """Remove what a killed publication left: copies, and rows that the repository does not list."""
@@ -189,7 +188,7 @@ class _Work:
             sequences = {entry.ref: entry.sequence for entry in self.repository.current_rollouts().entries}
             rows = _rows(manifest, sequences.get(manifest.ref, 0))
             self._keep(copies, torrents, rows)
-            self.repository.refresh_timestamp(self.clock(), force=True)  # tells `serve` to look again
+            self.repository.refresh_timestamp(self.clock.now(), force=True)  # tells `serve` to look again
         log.info("damaged payload replaced", patch=manifest.patch_id, version=manifest.version)
         return rows
 
@@ -223,7 +222,7 @@ class _Work:
     def _announce(
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
     ) -> list[ServedPayload]:
-        now = int(self.clock())
+        now = int(self.clock.now())
         name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
         rollouts = with_patch(self.repository.current_rollouts(), *name)
         manifest = manifest_of(recipe, list(map(_payload, recipe.payload, copies, torrents)), now)

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
 
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
@@ -56,7 +56,7 @@ class _UnreadError(Exception):
 class _Calls:
     """Answers the calls that change something or cost a signature."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._limiter = AttemptLimiter()
         self._slots = trio.CapacityLimiter(MAX_REQUESTS_AT_A_TIME)
@@ -69,7 +69,7 @@ class _Calls:
         ``limited``: the request carries a secret, which an address may not guess.
         """
         address = request.client.host if request.client else "unknown"
-        now = self._clock()
+        now = self._clock.now()
         try:
             if limited and (wait := self._limiter.wait_seconds(address, now)):
                 raise _UnreadError(429, f"Too many failed attempts from {address}. Try again in {wait:.0f} s.")
@@ -91,8 +91,8 @@ class _Calls:
         return Response(encode_body(answer), media_type="application/json")
 
 
-def make_app(port: WebPort, clock: Callable[[], float] = time.time) -> FastAPI:
-    """Return the ASGI application. ``clock`` gives seconds since 1970."""
+def make_app(port: WebPort, clock: Clock) -> FastAPI:
+    """Return the ASGI application."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     calls = _Calls(clock)
 

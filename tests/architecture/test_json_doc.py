@@ -47,7 +47,7 @@ def test_every_command_with_json_has_a_section(program: str) -> None:
 
 @pytest.mark.parametrize(("program", "command"), CASES)
 def test_every_key_says_what_it_is(program: str, command: str) -> None:
-    rows = list(rows_of(PROGRAMS[program][command]))
+    rows = rows_of(PROGRAMS[program][command])
     assert rows
     assert [row.key for row in rows if not row.meaning.endswith(".")] == []
     assert len({row.key for row in rows}) == len(rows)
@@ -78,13 +78,27 @@ class Outer(msgspec.Struct, frozen=True):
 
 
 def test_what_a_type_says_is_what_the_page_says() -> None:
-    assert list(rows_of(list[Outer])) == [
+    assert rows_of(list[Outer]) == [
         Row("[].name", "text or null", "", "What it is called; null: nothing.", "0.1"),
         Row("[].inner", "list of objects", "", "What it holds.", "0.2"),
         Row("[].inner[].size", "whole number", "bytes", "How large it is.", "0.1"),
         Row("[].seconds", "object of numbers", "", "By reason.", "0.1"),
         Row("[].how", "text", "", "How much. Either `low` or `high`.", "0.1"),
     ]
+
+
+def test_a_key_of_several_types_is_said_once() -> None:
+    class Other(msgspec.Struct, frozen=True):
+        """Another example."""
+
+        size: str
+        """What it is called."""
+        name: str | None
+        """What it is called."""
+
+    rows = {row.key: row.type for row in rows_of(Outer | Other)}
+    assert (rows["size"], rows["name"], rows["inner[].size"]) == ("text", "text or null", "whole number")
+    assert {row.key: row.type for row in rows_of(list[Inner | Other])}["[].size"] == "whole number or text"
 
 
 def test_additions_are_allowed_and_changes_are_not() -> None:

@@ -106,7 +106,7 @@ async def running(directory: Path) -> AsyncIterator[Server]:
             address=ADDRESS, web_port=sockets[0].getsockname()[1], ca_pin=authority.control_ca_pin(), secret=SECRET
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve_web, make_app(port), sockets, tls.web)
+            await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web)
             yield Server(home, repository, database, encode_token(token))
             nursery.cancel_scope.cancel()
 

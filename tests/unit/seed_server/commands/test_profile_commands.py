@@ -105,7 +105,7 @@ async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home
     settings = load_settings(home)
     repository = Repository.open(home, settings)
     origin = Origin()
-    service = _Service(home, settings, None, None, repository, None)  # type: ignore[arg-type]
+    service = _Service(home, settings, None, None, repository, None, None)  # type: ignore[arg-type]
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.watch_repository, cast("Any", origin), repository.timestamp_version())
@@ -114,5 +114,5 @@ async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home
                 await trio.sleep(0.02)
             nursery.cancel_scope.cancel()
     restarted = Origin()
-    await _Service(home, settings, None, None, repository, None).load_profiles(restarted)  # type: ignore[arg-type]
+    await _Service(home, settings, None, None, repository, None, None).load_profiles(restarted)  # type: ignore[arg-type]
     assert restarted.profiles == [["oslo"]]

@@ -273,7 +273,7 @@ async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, 
 
     repository = Repository.open(home, load_settings(home))
     nothing = cast("Any", None)
-    service = _Service(home, nothing, nothing, nothing, repository, nothing)
+    service = _Service(home, nothing, nothing, nothing, repository, nothing, nothing)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.watch_repository, cast("Any", Origin()), repository.timestamp_version())

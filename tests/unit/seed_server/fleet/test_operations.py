@@ -19,6 +19,7 @@ from seed_server.publishing.publish import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
+from tests.helpers.fake_clock import FakeClock
 
 ADA = Actor.local_user("ada")
 ENDPOINT = "a" * 26
@@ -110,7 +111,7 @@ def test_a_token_has_bounds_whoever_asks_for_it(context: Context, wrong: dict[st
 
 def test_a_token_is_accepted_at_its_bounds(context: Context) -> None:
     tags = tuple(f"t{number:02}" for number in range(20))
-    fixed = Context(context.home, clock=lambda: 1_000.0)
+    fixed = Context(context.home, clock=FakeClock(1_000.0))
     made = operations.make_token(
         fixed, ADA, uses=operations.MAX_TOKEN_USES, seconds=operations.MAX_TOKEN_SECONDS, tags=tags
     )

@@ -21,8 +21,10 @@ from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, verify_piece
 from seed_server.store.database import Database, ServedPayload
+from tests.helpers.fake_clock import FakeClock
 
 NOW = 1_900_000_000.0
+CLOCK = FakeClock(NOW)
 SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
 PASSPHRASE = b"correct horse battery"
 
@@ -56,7 +58,7 @@ class Server:
     ) -> Published:
         publication = Publication(recipe(*files, patch_id=patch_id, version=version))
         keys = OfflineKeys(offline_keys or self.home.offline_keys, passphrase)
-        return publish(self.home, publication, keys, clock=lambda: NOW, **options)
+        return publish(self.home, publication, keys, clock=CLOCK, **options)
 
     def rows(self) -> list[ServedPayload]:
         with Database.open(self.home.database) as database:
@@ -145,7 +147,7 @@ def test_what_is_refused_leaves_nothing(
 
 def test_a_home_that_is_not_initialised(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not the home of a seed server") as caught:
-        publish(ServerHome(tmp_path), Publication(recipe(tmp_path / "x")), OfflineKeys(tmp_path))
+        publish(ServerHome(tmp_path), Publication(recipe(tmp_path / "x")), OfflineKeys(tmp_path), clock=CLOCK)
     assert caught.value.kind is FaultKind.NOT_SET_UP
 
 
@@ -279,7 +281,7 @@ def test_a_payload_that_the_publication_describes_stays_as_it_was(server: Server
             server.home,
             Publication(recipe(file, title="again")),
             OfflineKeys(server.home.offline_keys),
-            clock=lambda: NOW,
+            clock=CLOCK,
         )
 
 
@@ -322,7 +324,7 @@ class TestRecipes:
     def publish(self, server: Server, patch_id: str, seed: int, **changes: Any) -> Manifest:
         file = server.file(seed=seed, length=10)
         publication = Publication(recipe(file, patch_id=patch_id, **changes))
-        publish(server.home, publication, OfflineKeys(server.home.offline_keys), clock=lambda: NOW)
+        publish(server.home, publication, OfflineKeys(server.home.offline_keys), clock=CLOCK)
         found = {manifest.patch_id: manifest for manifest in Repository.open(server.home, SETTINGS).manifests()}
         return found[patch_id]
 

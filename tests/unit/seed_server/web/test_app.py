@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from p2pdist.identity.store import certificate_request, endpoint_id_of_key, new_key
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -80,7 +81,7 @@ async def running(
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:
                 serve = functools.partial(serve_web, max_connections=max_connections)
-                await nursery.start(serve, make_app(port), sockets, tls.web)
+                await nursery.start(serve, make_app(port, SystemClock()), sockets, tls.web)
                 context = ssl.create_default_context(cadata=authority.control_ca_pem)
                 async with httpx.AsyncClient(base_url=url, verify=context, trust_env=False) as client:
                     yield Web(client, database, tmp_path, now, sockets[0].getsockname(), context)
