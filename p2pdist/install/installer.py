@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,7 @@ import trio
 from p2pdist.install import archive, command_lines, processes
 from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine, below
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.outcomes import (
     LOCKED,
     CheckResult,
@@ -25,7 +26,7 @@ from p2pdist.install.outcomes import (
     unit_answer,
 )
 from p2pdist.install.processes import Ended
-from p2pdist.install.proven_files import MAX_LOOKS, PayloadChangedError, check_file, proven
+from p2pdist.install.proven_files import MAX_LOOKS, KeptPayload, PayloadChangedError, check_file, proven
 from p2pdist.pc import inventory
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
@@ -49,26 +50,16 @@ MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it fai
 MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
 LISTING_SECONDS = 120.0  # rpm on an old disk
 MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
-HEALTH_POLL_SECONDS = 1.0
-LOCK_POLL_SECONDS = 1.0
 UNKNOWN_VERSION = "?"
-
-
-@dataclass(frozen=True)
-class KeptPayload:
-    """The payload of an earlier version, kept to go back to."""
-
-    file: Path
-    sha256: str
-    version: str
 
 
 class Installer:
     """Installs one at a time. ``root`` other than "/" is a tree of its own, for tests and demonstrations."""
 
-    def __init__(self, root: Path, scratch: Path) -> None:
+    def __init__(self, root: Path, scratch: Path, limits: InstallLimits = DEFAULT_LIMITS) -> None:
         self._root = root.as_posix()  # "/" on Windows as well
         self._scratch = scratch
+        self._limits = limits
         self._record = scratch / "running"
         self._one_at_a_time = trio.Lock()
         self._looks = trio.CapacityLimiter(MAX_LOOKS)
@@ -80,7 +71,7 @@ class Installer:
             return _failed("it is for Windows")
         async with self._alone(install):
             try:
-                async with proven(install, file, sha256, self._scratch) as (payload, name):
+                async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                     if isinstance(install, ArchiveInstall):
                         return await self._unpack(install, version, payload, sha256)
                     command = command_lines.install_command(install, name, self._root, superuser=self._superuser)
@@ -145,14 +136,14 @@ class Installer:
                     f"it cannot be rolled back: {install.package} {previous_version} was there before, "
                     "and its package is not kept on this PC"
                 )
-            async with proven(install, previous.file, previous.sha256, self._scratch) as (payload, name):
+            async with proven(install, previous.file, previous.sha256, self._scratch, self._limits) as (payload, name):
                 outcome = await self._run_undo(install, "", name, payload)
             there = await self.installed_version(install)
             if there != previous_version:  # somebody had changed it by hand since that package was installed
                 return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {previous_version}")
             return outcome
         if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
-            async with proven(install, file, sha256, self._scratch) as (payload, name):
+            async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                 return await self._run_undo(install, name, None, payload)
         return await self._run_undo(install, "", None)
 
@@ -184,7 +175,7 @@ class Installer:
             with trio.move_on_after(install.timeout_seconds):
                 outcome = await self._run(command)
                 while not outcome.succeeded and any(sign in outcome.output for sign in LOCKED):
-                    await trio.sleep(LOCK_POLL_SECONDS)
+                    await trio.sleep(self._limits.lock_poll_seconds)
                     outcome = await self._run(command)
             return outcome
 
@@ -219,7 +210,9 @@ class Installer:
 
     async def list_packages(self, query: tuple[str, ...]) -> str:
         """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
-        ended = await processes.run(query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False)
+        ended = await processes.run(
+            query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False, limits=self._limits
+        )
         if ended.code != 0:
             raise OSError(f"{query[0]} ended with {'no answer' if ended.code is None else f'code {ended.code}'}")
         return ended.output.decode(errors="replace")
@@ -229,7 +222,7 @@ class Installer:
     async def check(self, check: Check) -> CheckResult:
         """Return whether ``check`` holds now."""
         if isinstance(check, FileCheck):
-            return await check_file(self._below(check.path), check.path, check.sha256, self._looks)
+            return await check_file(self._below(check.path), check.path, check.sha256, self._looks, self._limits)
         if isinstance(check, PackageCheck):
             return await self._package(check)
         command = command_lines.check_command(check, self._root, windows=os.name == "nt")
@@ -291,7 +284,7 @@ class Installer:
                 answer = await self._all(health.checks)
                 if answer.holds:
                     return answer
-                await trio.sleep(HEALTH_POLL_SECONDS)
+                await trio.sleep(self._limits.health_poll_seconds)
         return CheckResult(False, f"after {health.within_seconds} s: {answer.words}")
 
     async def _all(self, checks: tuple[Check, ...]) -> CheckResult:
@@ -311,7 +304,7 @@ class Installer:
     @asynccontextmanager
     async def _alone(self, install: Install) -> AsyncIterator[None]:
         async with self._one_at_a_time:
-            await processes.end_of_outlived(self._record, install.timeout_seconds)
+            await processes.end_of_outlived(self._record, install.timeout_seconds, self._limits)
             yield
 
     def _below(self, path: str) -> Path:
@@ -329,6 +322,7 @@ class Installer:
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
                 record=self._record,
+                limits=self._limits,
             )
         except (OSError, ValueError) as error:
             return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
@@ -344,7 +338,11 @@ class Installer:
         """Return what a question came to: an end with a code, or the answer that there is none."""
         try:
             ended = await processes.run(
-                command.argv, command.timeout_seconds, max_output_bytes=MAX_ANSWER_BYTES, with_errors=False
+                command.argv,
+                command.timeout_seconds,
+                max_output_bytes=MAX_ANSWER_BYTES,
+                with_errors=False,
+                limits=self._limits,
             )
             if ended.code is None:
                 return CheckResult(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
@@ -365,6 +363,7 @@ class Installer:
                 strip_components=install.strip_components,
                 keep_versions=install.keep_versions,
                 check_cancelled=trio.from_thread.check_cancelled,
+                limits=self._limits,
             )
 
         return await self._in_thread(install.timeout_seconds, work, f"unpacked, {version} is current")

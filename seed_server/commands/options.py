@@ -13,7 +13,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.fleet.operations import MAX_TOKEN_SECONDS
+from seed_server.fleet.operations import MAX_TOKEN_DAYS
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
@@ -31,7 +31,7 @@ class Duration(click.ParamType[int]):
         text = str(value)
         number, unit = text[:-1], text[-1:]
         seconds = int(number) * _UNITS[unit] if unit in _UNITS and number.isascii() and number.isdigit() else 0
-        if not 1 <= seconds <= MAX_TOKEN_SECONDS:
+        if not 1 <= seconds <= MAX_TOKEN_DAYS * _UNITS["d"]:
             self.fail(f"{text!r} is not a duration from 1s to 30d, such as 30m, 1h or 7d.", param, ctx)
         return seconds
 

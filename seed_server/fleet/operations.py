@@ -31,7 +31,9 @@ from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
 from seed_server.signing.templates import TEMPLATES, checked_name, read_templates, template_in_file, template_names
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
-MAX_TOKEN_SECONDS = 30 * 86_400  # a token is a password on paper
+MAX_TOKEN_DAYS = 30  # a token is a password on paper
+
+DAY_SECONDS = 86_400
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -106,8 +108,8 @@ def make_token(context: Context, actor: Actor, *, uses: int, seconds: int, tags:
     """
     if not 1 <= uses <= MAX_TOKEN_USES:
         raise UserError(f"A token enrols 1 to {MAX_TOKEN_USES} PCs, not {uses}.", FaultKind.BAD_INPUT)
-    if not 1 <= seconds <= MAX_TOKEN_SECONDS:
-        raise UserError(f"A token is valid for 1 to {MAX_TOKEN_SECONDS} s, not {seconds}.", FaultKind.BAD_INPUT)
+    if not 1 <= seconds <= MAX_TOKEN_DAYS * DAY_SECONDS:
+        raise UserError(f"A token is valid from 1 s to {MAX_TOKEN_DAYS} days, not {seconds} s.", FaultKind.BAD_INPUT)
     try:
         msgspec.convert(tags, Tags)
     except msgspec.ValidationError as error:

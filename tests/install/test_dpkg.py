@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from p2pdist.install.installer import Installer, KeptPayload, PayloadChangedError
 from p2pdist.install.lifecycle import FailureClass, InstallRecord
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
@@ -244,7 +245,6 @@ async def test_a_half_installed_package_can_be_removed(installer: Installer, pac
 async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
     installer: Installer, packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("p2pdist.install.installer.LOCK_POLL_SECONDS", 0.01)
     gate, begun = fifo(tmp_path / "gate"), fifo(tmp_path / "begun")
     new = packages.build("1.0", postinst=f"echo > {begun}; read line < {gate}")
     async with trio.open_nursery() as nursery:
@@ -252,7 +252,8 @@ async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
         await line_of(begun)
         repairs = []
         locked = trio.Event()
-        other = Installer(Path(installer._root), tmp_path / "scratch2")  # of a daemon that was started anew
+        limits = InstallLimits(lock_poll_seconds=0.01)
+        other = Installer(Path(installer._root), tmp_path / "scratch2", limits)  # of a daemon that was started anew
         run = other._run
 
         async def watched(command, payload=None):
@@ -298,10 +299,10 @@ async def test_a_kept_package_that_is_gone_is_said_before_anything_runs(
 
 @pytest.mark.parametrize(("sealed", "in_place"), [(True, True), (True, False), (False, False)])
 async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
-    installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch, sealed: bool, in_place: bool
+    root: Path, packages: Packages, monkeypatch: pytest.MonkeyPatch, sealed: bool, in_place: bool
 ) -> None:
-    if not sealed:  # as large packages are
-        monkeypatch.setattr("p2pdist.install.proven_files.MAX_SEALED_BYTES", 0)
+    limits = DEFAULT_LIMITS if sealed else InstallLimits(max_sealed_bytes=0)  # as large packages are
+    installer = Installer(root, packages.directory / "scratch", limits)
     good, evil = packages.build("1.0"), packages.build("1.1")
     run = installer._run
 

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -24,6 +25,7 @@ from p2pdist.install.installer import (
     Outcome,
     PayloadChangedError,
 )
+from p2pdist.install.limits import InstallLimits
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -56,7 +58,11 @@ class Place:
         self.directory = directory
         self.root = directory / "root"
         self.root.mkdir()
-        self.installer = Installer(self.root, directory / "scratch")
+        self.limit()
+
+    def limit(self, **limits: Any) -> None:
+        """Install with these of `InstallLimits` from now on."""
+        self.installer = Installer(self.root, self.directory / "scratch", InstallLimits(**limits))
 
     def file(self, content: str | bytes, name: str = "payload") -> KeptPayload:
         data = content.encode() if isinstance(content, str) else content
@@ -160,7 +166,7 @@ async def test_python_runs_what_was_opened_without_modules_beside_it(place: Plac
 @pytest.mark.parametrize("sealed", [True, False])
 async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.MonkeyPatch, sealed: bool) -> None:
     if not sealed:  # as large ones are
-        monkeypatch.setattr(proven_files, "MAX_SEALED_BYTES", 0)
+        place.limit(max_sealed_bytes=0)
     run = processes.run
 
     async def replaced_first(*arguments, **named):
@@ -251,7 +257,7 @@ async def test_bytes_that_were_not_signed_are_not_run(place: Place) -> None:
 
 
 async def test_a_payload_that_the_disk_does_not_give_is_not_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(file, sha256, copy):
+    def broken(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     class Broken(io.BytesIO):
@@ -299,13 +305,13 @@ async def test_a_process_that_does_not_even_end_when_killed_is_given_up_and_stay
         return begun[-1]
 
     monkeypatch.setattr(trio.lowlevel, "open_process", opened)
-    monkeypatch.setattr(processes, "KILLED_SECONDS", 0.05)
-    monkeypatch.setattr(processes, "GROUP_END_SECONDS", 0.05)
-    monkeypatch.setattr(processes, "LINGER_SECONDS", 0.05)
+    limits = InstallLimits(killed_seconds=0.05, group_end_seconds=0.05, linger_seconds=0.05)
     record = tmp_path / "running"
     with monkeypatch.context() as kernel, trio.fail_after(10):
         kernel.setattr(os, "killpg", lambda group, number: None)
-        ended = await processes.run(("/bin/sleep", "1000"), 0.05, max_output_bytes=9, with_errors=True, record=record)
+        ended = await processes.run(
+            ("/bin/sleep", "1000"), 0.05, max_output_bytes=9, with_errors=True, record=record, limits=limits
+        )
     assert ended.code is None
     assert record.read_text().split()[0] == str(begun[0].pid)
     begun[0].kill()
@@ -323,10 +329,8 @@ async def test_cancellation_leaves_no_process(place: Place, tmp_path: Path) -> N
     assert not any(alive(child) for child in children)
 
 
-async def test_a_service_that_holds_on_to_the_output_is_not_waited_for(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processes, "LINGER_SECONDS", 0.05)
+async def test_a_service_that_holds_on_to_the_output_is_not_waited_for(place: Place) -> None:
+    place.limit(linger_seconds=0.05)
     with trio.fail_after(10):
         outcome = await place.script("sleep 1000 & echo $!")
     service = int(outcome.output)
@@ -356,7 +360,6 @@ async def test_one_at_a_time(place: Place, tmp_path: Path) -> None:
 async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
 ) -> None:
-    monkeypatch.setattr(processes, "OUTLIVED_POLL_SECONDS", 0.01)
     written, write = trio.Event(), processes._write_record
     seen, recorded = trio.Event(), processes._recorded
 
@@ -382,7 +385,8 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
         nursery.start_soon(place.installer.install, SH, "1", first.file, first.sha256)
         orphan = int(await line_of(begun))
         await written.wait()
-        other = Installer(place.root, tmp_path / "scratch")  # of the daemon that is started next
+        limits = InstallLimits(outlived_poll_seconds=0.01)
+        other = Installer(place.root, tmp_path / "scratch", limits)  # of the daemon that is started next
         outcomes = []
 
         async def again() -> None:
@@ -579,7 +583,7 @@ async def test_a_full_disk_is_said_and_nothing_is_left(place: Place, monkeypatch
         outcome = await place.unpack("1", payload)
         if mounted:
             assert outcome == Outcome(False, "the disk has too little room for 'data'")
-        monkeypatch.setattr(archive_app, "FREE_MARGIN_BYTES", -(1 << 60))
+        place.limit(free_margin_bytes=-(1 << 60))
         outcome = await place.unpack("1", payload)
         assert outcome == Outcome(False, "the disk is full; what was unpacked is removed again")
         versions = small / "acme/versions"
@@ -610,7 +614,7 @@ async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr(proven_files, "FILE_CHECK_SECONDS", 0.02)
+    place.limit(file_check_seconds=0.02)
 
     def hanging(path: Path, flags: int) -> None:
         gate.wait(20)
