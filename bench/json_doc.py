@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from bench.page_table import between
-from seed_server.commands.documents import DOCUMENTS as SEED_SERVER
+from seed_server.commands.json_answers import DOCUMENTS as SEED_SERVER
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "json.md"

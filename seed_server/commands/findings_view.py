@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pdist.shared.console import printable
-from seed_server.commands.documents.signed import (
+from seed_server.commands.json_answers.signed import (
     AnswerDocument,
     TemplateDocument,
     TemplateEndpointDocument,

@@ -8,7 +8,7 @@ import trio
 from p2pdist import __version__
 from p2pdist.shared.console import configure_log, print_json, run_command_line
 from p2pdist.shared.wire.enrolment import encode_token
-from seed_server.commands.documents.operations import InitDocument, TokenDocument
+from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
 from seed_server.commands.options import (
     Duration,
     ask_passphrase,

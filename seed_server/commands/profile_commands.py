@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from p2pdist.shared.console import print_json
-from seed_server.commands.documents.signed import ProfileDocument, ProfileNameDocument
+from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
 from seed_server.commands.options import (
     home_option,
     json_option,

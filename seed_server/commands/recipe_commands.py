@@ -14,7 +14,7 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import human_bytes, print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
-from seed_server.commands.documents.operations import (
+from seed_server.commands.json_answers.operations import (
     FindingDocument,
     LintDocument,
     PublishDocument,

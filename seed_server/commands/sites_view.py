@@ -12,7 +12,7 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from bandwidth.profiles.values import rate_label
 from p2pdist.shared.console import human_bytes, human_seconds, print_json, wide_terminal
-from seed_server.commands.documents.fleet import SiteDocument, SitesDocument
+from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
 from seed_server.commands.texts import plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import SiteStatus, read_sites

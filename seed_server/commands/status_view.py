@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from p2pdist.shared.console import PIPE_COLUMNS, human_bytes, human_seconds, print_json, printable, wide_terminal
-from seed_server.commands.documents.fleet import (
+from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
     InstallCountsDocument,
     PatchDocument,

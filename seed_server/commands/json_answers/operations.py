@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from seed_server.commands.documents.units import Bytes, Count, Moment
+from seed_server.commands.json_answers.units import Bytes, Count, Moment
 
 
 class InitDocument(Struct, frozen=True):

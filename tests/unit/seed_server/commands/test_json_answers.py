@@ -7,7 +7,7 @@ import msgspec
 from click.testing import CliRunner
 
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
-from seed_server.commands.documents import DOCUMENTS
+from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
 from seed_server.settings import ServerHome
 from seed_server.store.database import Database

@@ -4,9 +4,9 @@ Fields may be added, with "Since VERSION." at the end of their text. None may go
 rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 """
 
-from seed_server.commands.documents.fleet import EndpointDocument, SitesDocument, StatusDocument
-from seed_server.commands.documents.operations import InitDocument, LintDocument, PublishDocument, TokenDocument
-from seed_server.commands.documents.signed import (
+from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocument, StatusDocument
+from seed_server.commands.json_answers.operations import InitDocument, LintDocument, PublishDocument, TokenDocument
+from seed_server.commands.json_answers.signed import (
     ProfileDocument,
     ProfileNameDocument,
     TemplateDocument,
