@@ -81,8 +81,16 @@ class _Current:
 class Repository:
     """The one writer of ``tuf/``. Its methods may be called from any thread; writes of all processes take turns."""
 
-    def __init__(self, home: ServerHome, settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        home: ServerHome,
+        settings: ServerSettings,
+        *,
+        lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+        max_role_bytes: int = repository_files.MAX_TARGETS_ROLE_BYTES,
+    ) -> None:
         self._home = home
+        self._max_role_bytes = max_role_bytes
         self._online = OnlineLifetimes(
             timestamp=settings.timestamp_lifetime_hours * 3_600,
             snapshot=settings.snapshot_lifetime_days * 86_400,
@@ -90,9 +98,9 @@ class Repository:
         )
         self._lock = FileLock(
             home.repository_lock,
-            timeout_seconds=LOCK_TIMEOUT_SECONDS,
+            timeout_seconds=lock_seconds,
             busy=f"Another process has been writing to the repository in {home.root} for over "
-            f"{LOCK_TIMEOUT_SECONDS:.0f} s. Wait for it to finish, then try again.",
+            f"{lock_seconds:.0f} s. Wait for it to finish, then try again.",
         )
 
     @classmethod
@@ -315,7 +323,7 @@ class Repository:
         for name in changed:
             delegator = current.root.signed if name == "targets" else current.targets["targets"].signed
             data = self._sign_next(name, current.targets[name], delegator, keys, now)
-            repository_files.check_size(name, len(data))
+            repository_files.check_size(name, len(data), self._max_role_bytes)
             version = current.targets[name].signed.version
             durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
             current.snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(version, data, ["sha256"])

@@ -15,11 +15,6 @@ PATCHED = {
     ("tests/property/test_controller.py", "TRANSITIONS"): "the table itself, watched: each step that is taken is noted",
     ("tests/unit/bench/lab/test_namespaces.py", "SOURCE"): "one C program is built, and nobody chooses another",
     ("tests/unit/p2pdist/install/test_installer.py", "DESCRIPTORS_HAVE_NAMES"): "what the system has is no choice",
-    ("tests/unit/seed_server/signing/test_repository.py", "LOCK_TIMEOUT_SECONDS"): "no command chooses it",
-    ("tests/unit/seed_server/signing/test_repository.py", "MAX_TARGETS_ROLE_BYTES"): "a law of the endpoints",
-    ("tests/unit/seed_server/signing/test_templates.py", "MAX_ENDPOINT_ROWS"): "of a table that one command prints",
-    ("tests/unit/seed_server/signing/test_templates.py", "MAX_TEMPLATES"): "a law of the endpoints",
-    ("tests/unit/seed_server/web/test_app.py", "MAX_WEB_CONNECTIONS"): "no setting chooses it",
 }
 
 
