@@ -4,12 +4,13 @@
 a port, a name on the network and a home belong to one test, and no other test's processes or files are counted.
 One that must not run beside certain others shares an `xdist_group` mark with them, with the reason.
 
-A test that runs the same lines millions of times is marked `no_cover` where others reach those lines too: counting
-them takes three times as long as the test.
+A test that runs the same lines millions of times is marked `uncounted` where others reach those lines too: counting
+them for coverage takes three times as long as the test.
 """
 
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -37,6 +38,19 @@ settings.register_profile(
 # HYPOTHESIS_PROFILE=explore looks for new examples
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Leave the lines of an `uncounted` test out of the coverage. (pytest-cov's own mark does nothing under xdist.)"""
+    if not item.get_closest_marker("uncounted"):
+        return (yield)
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,7 @@ def test_a_week_without_any_rule() -> None:
     assert words.count("no limit") == 8  # seven days and the legend
 
 
-@pytest.mark.no_cover
+@pytest.mark.uncounted
 def test_a_week_of_many_rates_keeps_its_legend_inside() -> None:
     rules = "".join(
         f'[[window]]\nfrom = "{hour:02}:00"\nto = "{hour + 1:02}:00"\ncap = "{hour + 1}.25 Mbit/s"\n'
