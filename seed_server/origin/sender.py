@@ -14,12 +14,12 @@ from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import MAX_DATA_FRAME_BYTES, Piece, encode_message
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.data_link import DataLink
-from seed_server.origin.piece_source import PieceSource, TemporaryReadError
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.site_ledger import LeasedPiece
 from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.database import ServedPayload
+from seed_server.store.piece_source import PieceSource, TemporaryReadError
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often

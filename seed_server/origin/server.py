@@ -23,7 +23,6 @@ from seed_server.line.site_map import SiteMap
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink, Ending
-from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
@@ -33,6 +32,7 @@ from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
+from seed_server.store.piece_source import PieceSource
 
 STOPPING = "the seed server is stopping"
 OUR_FAULT = "the seed server has a problem of its own: try again later"

@@ -19,11 +19,11 @@ from seed_server.line.site_policy import site_policy
 from seed_server.line.site_rate import SiteRate
 from seed_server.origin.connection import OriginConnection, RefusedError
 from seed_server.origin.ledger import FetcherRank
-from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
 from seed_server.store.database import Database, ServedPayload
+from seed_server.store.piece_source import PieceSource
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut

@@ -13,11 +13,11 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.connection import OriginConnection
-from seed_server.origin.piece_source import PieceSource
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.state import OriginState
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
+from seed_server.store.piece_source import PieceSource
 
 PATCH = ServedPayload(
     patch_id="office", version="1.0", title="", severity="low", cvss=None, file_name="a.bin", sha256="a" * 64,
