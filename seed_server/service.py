@@ -9,6 +9,7 @@ import click
 import structlog
 import trio
 
+from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
@@ -222,22 +223,8 @@ async def _run(service: _Service) -> None:
 
 def load_sites(home: ServerHome) -> SiteMap:
     """Return the site map; a missing file is an empty one. Blocking. Raises `UserError`."""
-    try:
-        with home.sites.open("rb") as file:
-            data = file.read(MAX_SITES_BYTES + 1)
-    except FileNotFoundError:
-        data = b""
-    except OSError as error:
-        raise UserError(
-            f"Cannot read {home.sites}: {error.strerror}. Check its permissions.", FaultKind.STORAGE
-        ) from error
-    if len(data) > MAX_SITES_BYTES:
-        raise UserError(f"{home.sites} is over {MAX_SITES_BYTES} bytes; it is not a site map.", FaultKind.BAD_INPUT)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{home.sites} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
-    return parse_site_map(text, source=str(home.sites))
+    text = read_home_text(home.sites, MAX_SITES_BYTES, "it is not a site map.")
+    return parse_site_map(text or "", source=str(home.sites))
 
 
 def _stamp(home: ServerHome) -> tuple[int, int]:

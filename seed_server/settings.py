@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
@@ -126,23 +127,13 @@ def load_settings(home: ServerHome) -> ServerSettings:
     for a wrong file, STORAGE for an unreadable one.
     """
     path = home.settings
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SETTINGS_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    text = read_home_text(path, MAX_SETTINGS_BYTES, "it is not a configuration.")
+    if text is None:
         raise UserError(
             f"{home.root} is not the home of a seed server. Run 'seed-server init --home {home.root} …' "
             "first, or name the right directory with --home.",
             FaultKind.NOT_SET_UP,
-        ) from None
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", FaultKind.STORAGE) from error
-    if len(data) > MAX_SETTINGS_BYTES:
-        raise UserError(f"{path} is over {MAX_SETTINGS_BYTES} bytes; it is not a configuration.", FaultKind.BAD_INPUT)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
+        )
     settings = parse_toml(text, ServerSettings, source=str(path))
     check_settings(settings, source=str(path))
     return settings

@@ -9,6 +9,7 @@ import trio
 
 from p2pdist.install.lifecycle import Journal, KeptFile
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.wire import codec
 
 MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 1 kB and MAX_HISTORY of 3 kB, with room
@@ -24,13 +25,10 @@ async def load_journal(path: Path) -> Journal:
 
     def work() -> Journal:
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_JOURNAL_BYTES + 1)
+            journal: Journal = codec.decode(read_capped(path, MAX_JOURNAL_BYTES), Journal, max_bytes=MAX_JOURNAL_BYTES)
         except FileNotFoundError:
             return Journal()
-        try:
-            journal: Journal = codec.decode(data, Journal, max_bytes=MAX_JOURNAL_BYTES)
-        except codec.DecodeError as error:
+        except (FileTooLargeError, codec.DecodeError) as error:
             aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
             os.replace(path, aside)
             # detection still keeps what is installed from being installed again

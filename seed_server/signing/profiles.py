@@ -10,6 +10,7 @@ import structlog
 from bandwidth.profiles.model import Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.values import nearest
+from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.manifest.documents import DecodeError
@@ -45,7 +46,7 @@ class ProfileSigner:
 def set_profile(signer: ProfileSigner, site: str, file: Path) -> SiteProfile:
     """Sign ``file`` as the profile of ``site``. Raises `UserError`: BAD_INPUT, REFUSED (key), STORAGE, BUSY."""
     name = checked_site(site)
-    text = _read(file)
+    text = read_given_text("profile", file, MAX_PROFILE_BYTES, "split the profile by sites.")
     try:
         profile = parse_profile(text, source=str(file))
     except ProfileError as error:
@@ -101,17 +102,3 @@ def checked_site(text: str) -> SiteName:
         return parse_site_name(text)
     except InvalidIdentifierError as error:
         raise UserError(str(error), FaultKind.BAD_INPUT) from error
-
-
-def _read(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_PROFILE_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", FaultKind.BAD_INPUT) from error
-    if len(data) > MAX_PROFILE_BYTES:
-        raise UserError(f"{file} is over {MAX_PROFILE_BYTES} bytes. Split the profile by sites.", FaultKind.BAD_INPUT)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error

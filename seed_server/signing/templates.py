@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import structlog
 
+from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
 from p2pdist.shared.manifest.documents import DecodeError
@@ -23,7 +24,7 @@ from p2pdist.shared.manifest.template import (
     encode_template,
     template_target,
 )
-from p2pdist.shared.toml_config import parse_toml
+from p2pdist.shared.toml_config import parse_toml_file, path_of_place
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEMPLATE_ITEMS
 from seed_server.settings import ServerHome, load_settings
@@ -79,22 +80,13 @@ class Findings:
 
 def read_file(file: Path, name: str) -> Template:
     """Return the template in a TOML file. Raises `UserError` (BAD_INPUT) that names what is wrong."""
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_TEMPLATE_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", FaultKind.BAD_INPUT) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
-    if len(data) > MAX_TEMPLATE_BYTES:
-        raise UserError(f"{file} is over {MAX_TEMPLATE_BYTES} bytes. Split it.", FaultKind.BAD_INPUT)
-    parsed = parse_toml(text, TemplateFile, source=str(file))
-    template = Template(format=1, name=checked_name(name), title=parsed.title, items=parsed.item)
+    text = read_given_text("template", file, MAX_TEMPLATE_BYTES, "split it.")
+    parsed = parse_toml_file(text, TemplateFile, source=str(file))
+    template = Template(format=1, name=checked_name(name), title=parsed.value.title, items=parsed.value.item)
     try:
         check_template(template)
     except RecipeError as error:
-        raise UserError(f"{file}: {error}. Correct it and try again.", FaultKind.BAD_INPUT) from error
+        raise parsed.error(f"{error}. Correct it and try again.", *path_of_place(error.where)) from error
     if len(encode_template(template)) > MAX_TEMPLATE_BYTES:
         raise UserError(f"{file}: the template is over {MAX_TEMPLATE_BYTES} bytes. Split it.", FaultKind.BAD_INPUT)
     return template

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from p2pdist.shared import durable_files, merkle
+from p2pdist.shared.capped_files import read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 
@@ -116,8 +117,7 @@ class ContentStore:
         """Return the payload's v2 piece hashes. Raises `DamagedPayloadError`."""
         path = self._pieces_path(sha256)
         try:
-            with path.open("rb") as file:
-                return merkle.split_hashes(file.read(MAX_PIECES_FILE_BYTES))
+            return merkle.split_hashes(read_capped(path, MAX_PIECES_FILE_BYTES))
         except OSError as error:
             raise DamagedPayloadError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:
