@@ -34,7 +34,17 @@ class ExitCode(enum.IntEnum):
         return cls[kind.name]
 
 
+WIDE_COLUMNS = 100  # a terminal with less gets shorter tables
 PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
+
+STATE_STYLES = {
+    **dict.fromkeys(("verified", "installed"), "green"),
+    **dict.fromkeys(("failed", "rolled_back"), "red"),
+    **dict.fromkeys(("fetching", "checking", "verifying", "installing"), "cyan"),
+}
+"""The colour of a patch's state; one that is not here is shown plainly."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 
 
 def terminal() -> Console:

@@ -9,16 +9,16 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import configure_log, print_json, run_command_line
+from p2pdist.shared.console import configure_log, json_option, print_json, run_command_line
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Token, encode_token
 from seed_server.commands.options import (
     Duration,
     ask_for_key,
     ask_passphrase,
     home_option,
-    json_option,
     offline_option,
     passphrase_option,
     tags_option,
@@ -191,7 +191,7 @@ def token_command(home: ServerHome, uses: int, ttl: int, tags: tuple[str, ...], 
 @seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
 @home_option
 @json_option
-@click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
+@watch_option
 def status_command(home: ServerHome, as_json: bool, watch: bool) -> None:
     """Show patches × endpoints, bytes by source, and sites.
 
@@ -207,7 +207,7 @@ def status_command(home: ServerHome, as_json: bool, watch: bool) -> None:
 @seed_server.command("sites", short_help="Show how fast each site is sent to, and why.")
 @home_option
 @json_option
-@click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
+@watch_option
 def sites_command(home: ServerHome, as_json: bool, watch: bool) -> None:
     """Show how fast each site is sent to, what binds, how long each reason held, and WAN bytes ÷ file.
 

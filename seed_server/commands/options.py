@@ -98,7 +98,6 @@ tags_option = click.option(
     callback=_checked_tags,
     help="What to call its PCs, such as kiosk or branch-7; may be given several times.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 offline_option = click.option(
     "--offline-keys",
     metavar="DIR",

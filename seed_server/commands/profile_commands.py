@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from p2pdist.shared.console import print_json
+from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.commands.options import ask_for_key, home_option, json_option, offline_option, passphrase_option
+from seed_server.commands.options import ask_for_key, home_option, offline_option, passphrase_option
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.profiles import ProfileSigner, checked_site, clear_profile, read_profiles, set_profile
 from seed_server.signing.repository import Repository

@@ -11,14 +11,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from p2pdist.shared.console import human_bytes, print_json
+from p2pdist.shared.console import human_bytes, json_option, print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.options import (
     CvssScore,
     ask_for_key,
     home_option,
-    json_option,
     offline_option,
     passphrase_option,
 )

@@ -1,24 +1,21 @@
 """What `seed-server sites` shows: how fast each site is sent to, what binds, for how long. Reads the database alone."""
 
-import contextlib
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from bandwidth.profiles.values import rate_label
-from p2pdist.shared.console import human_bytes, human_seconds, print_json, wide_terminal
+from p2pdist.shared.console import human_bytes, human_seconds
+from p2pdist.shared.watching import is_live, show
 from seed_server.service import is_serving
 from seed_server.settings import ServerHome, load_settings
 from seed_server.store.database import Database, ServedPayload, SiteLimitRow
 
-WATCH_SECONDS = 1.0
 CHARTS_SHOWN = 3  # more would not fit on a screen
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
@@ -132,25 +129,20 @@ class SiteCharts:
 
 def show_sites(home: ServerHome, *, as_json: bool, watch: bool) -> None:
     """Print the sites once, or again and again until Ctrl-C. Raises `UserError`."""
-    console = wide_terminal()
-    live = Live(console=console, auto_refresh=False) if watch and console.is_terminal and not as_json else None
     load_settings(home)
-    charts = SiteCharts()
-    try:
-        with live or contextlib.nullcontext():
-            while True:
-                with Database.open(home.database) as database:
-                    views = site_views(database.site_limits(), database.payloads(), database.wan_bytes())
-                serving = is_serving(home)
-                if as_json:
-                    print_json({"serving": serving, "sites": [view.as_json() for view in views]})
-                elif live:
-                    shown = charts.of(views) if serving else []
-                    live.update(Group(as_text(views, serving=serving), *shown), refresh=True)
-                else:
-                    console.print(as_text(views, serving=serving))
-                if not watch:
-                    return
-                time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        return
+    charts = SiteCharts() if is_live(as_json=as_json, watch=watch) else None
+
+    def ask() -> tuple[list[SiteView], bool]:
+        with Database.open(home.database) as database:
+            views = site_views(database.site_limits(), database.payloads(), database.wan_bytes())
+        return views, is_serving(home)
+
+    def document(answer: tuple[list[SiteView], bool]) -> dict[str, Any]:
+        views, serving = answer
+        return {"serving": serving, "sites": [view.as_json() for view in views]}
+
+    def view(answer: tuple[list[SiteView], bool], _columns: int) -> RenderableType:
+        views, serving = answer
+        return Group(as_text(views, serving=serving), *(charts.of(views) if charts and serving else []))
+
+    show(ask, document, view, as_json=as_json, watch=watch)

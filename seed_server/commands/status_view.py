@@ -1,6 +1,5 @@
 """What `seed-server status` shows: patches × endpoints, bytes by source, sites. Reads the database alone."""
 
-import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,25 +8,31 @@ from typing import Any
 
 import click
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import PIPE_COLUMNS, human_bytes, human_seconds, print_json, printable, wide_terminal
+from p2pdist.shared.console import (
+    PIPE_COLUMNS,
+    STATE_STYLES,
+    human_bytes,
+    human_seconds,
+    print_json,
+    printable,
+    wide_terminal,
+)
+from p2pdist.shared.watching import show
 from seed_server.service import is_serving
 from seed_server.settings import ServerHome, load_settings
 from seed_server.store.database import Database
 from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
 
-WATCH_SECONDS = 1.0
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
-WIDE_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
+FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
 ROOMY_COLUMNS = 126  # room for two spaces between columns
 _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
 PAYLOAD_FACTS = ("file_name", "platform", "arch", "language", "length_bytes", "sha256")
-_STYLES = {"verified": "green", "failed": "red", "installed": "green", "rolled_back": "red"}
 _INSTALL_STATES = ("installed", "installing", "waiting", "failed", "rolled_back", "not_applicable")
 
 
@@ -215,7 +220,7 @@ class FleetStatus:
         return table
 
     def _endpoint_table(self, reports: list[ReportRow], columns: int) -> list[RenderableType]:
-        wide = columns >= WIDE_COLUMNS
+        wide = columns >= FULL_COLUMNS
         table = _table(close=columns < ROOMY_COLUMNS)
         for column in ("endpoint", "host", *(["site"] if wide else []), "state"):
             table.add_column(column, no_wrap=True)
@@ -236,7 +241,7 @@ class FleetStatus:
                 *([_cut(endpoint.site, site_chars)] if wide else []),
                 Text(
                     f"away ({state})" if away else _words(state),
-                    style="dim" if away else _STYLES.get(state, "cyan"),
+                    style="dim" if away else STATE_STYLES.get(state, "cyan"),
                 ),
                 f"{int(report.progress * 100)}%",  # 100 means all of it
                 human_bytes(report.bytes_from_origin),
@@ -249,7 +254,7 @@ class FleetStatus:
                 problems.append(Text(printable(f"{whose}: {report.error}"), style="red"))
             if report.install_reason and report.install != "installed":
                 words = f"{whose} {_words(report.install)}: {report.install_reason}"
-                problems.append(Text(printable(words), style=_STYLES.get(report.install, "")))
+                problems.append(Text(printable(words), style=STATE_STYLES.get(report.install, "")))
         if len(ordered) > MAX_ENDPOINT_ROWS:
             problems.append(Text(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more endpoints: see --json", style="dim"))
         return [table, *problems]
@@ -283,23 +288,7 @@ def read_status(home: ServerHome) -> FleetStatus:
 
 def show_status(home: ServerHome, *, as_json: bool, watch: bool) -> None:
     """Print the fleet's state once, or again and again until Ctrl-C. Raises `UserError`."""
-    console = wide_terminal()
-    live = Live(console=console, auto_refresh=False) if watch and console.is_terminal and not as_json else None
-    try:
-        with live or contextlib.nullcontext():
-            while True:
-                status = read_status(home)
-                if as_json:
-                    print_json(status.as_json())
-                elif live:
-                    live.update(status.as_text(console.width), refresh=True)
-                else:
-                    console.print(status.as_text(console.width))
-                if not watch:
-                    return
-                time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        return
+    show(lambda: read_status(home), FleetStatus.as_json, FleetStatus.as_text, as_json=as_json, watch=watch)
 
 
 def show_endpoints(home: ServerHome, *, as_json: bool) -> None:

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import print_json, printable, wide_terminal
-from seed_server.commands.options import ask_for_key, home_option, json_option, offline_option, passphrase_option
+from p2pdist.shared.console import json_option, print_json, printable, wide_terminal
+from seed_server.commands.options import ask_for_key, home_option, offline_option, passphrase_option
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.repository import Repository
 from seed_server.signing.templates import (
