@@ -28,7 +28,7 @@ from seed_server.store.database import Database
 from seed_server.store.file_lock import FileLock
 from seed_server.web.app import WebPort, make_app, serve_web
 
-WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
+POLL_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30 * 86_400.0  # a third of the server certificate's life
@@ -65,7 +65,7 @@ class _Service:
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
         """Tell the origin port at once when another process has published."""
         while True:
-            await trio.sleep(WATCH_SECONDS)
+            await trio.sleep(POLL_SECONDS)
             try:
                 current = await trio.to_thread.run_sync(self.repository.timestamp_version)
             except UserError as error:
@@ -114,13 +114,13 @@ class _Service:
             except UserError as error:
                 log.error("the denied endpoints cannot be read", reason=error.message)  # noqa: TRY400
                 await trio.sleep(RETRY_SECONDS)
-            await trio.sleep(WATCH_SECONDS)
+            await trio.sleep(POLL_SECONDS)
 
     async def watch_sites(self, origin: OriginServer) -> None:
         """Use a changed site map at once; a broken one leaves the old one in force."""
         seen = await trio.to_thread.run_sync(_stamp, self.home)
         while True:
-            await trio.sleep(WATCH_SECONDS)
+            await trio.sleep(POLL_SECONDS)
             stamp = await trio.to_thread.run_sync(_stamp, self.home)
             if stamp == seen:
                 continue

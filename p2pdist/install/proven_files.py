@@ -18,11 +18,11 @@ import trio
 from p2pdist.install.outcomes import CheckResult
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
+from p2pdist.transfer.files import HASH_CHUNK_BYTES
 
 if sys.platform == "linux":
     import fcntl
 
-HASH_CHUNK_BYTES = 1 << 20
 FILE_CHECK_SECONDS = 60.0  # for one file of a check: some 5 GB of an old disk
 MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to

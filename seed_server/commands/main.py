@@ -13,7 +13,7 @@ from p2pdist.shared.console import configure_log, json_option, print_json, run_c
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id
 from p2pdist.shared.watching import watch_option
-from p2pdist.shared.wire.enrolment import SECRET_BYTES, Token, encode_token
+from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, SECRET_BYTES, Token, encode_token
 from seed_server.commands.options import (
     Duration,
     ask_for_key,
@@ -90,8 +90,8 @@ def init_command(
     The folder keys/offline can then be taken away; publish and renew need it, serve does not. Its keys are
     encrypted when a passphrase is given, or asked for by --encrypt-keys.
     """
-    if len(name) > 64 or not name.strip():
-        raise click.BadParameter("a name has 1 to 64 characters.", param_hint="--name")
+    if len(name) > MAX_SERVER_NAME_CHARS or not name.strip():
+        raise click.BadParameter(f"a name has 1 to {MAX_SERVER_NAME_CHARS} characters.", param_hint="--name")
     settings = ServerSettings(name=name, address=address, web_port=web_port, origin_port=origin_port)
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)

@@ -17,11 +17,11 @@ from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_s
 from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
 from seed_server.line.site_rate import Line
+from seed_server.settings import MAX_FETCHERS
 
 MAX_SITES = 10_000  # branches of the largest companies
 MAX_NETWORKS_PER_SITE = 1_000
 MAX_LINE_MBIT = 1_000_000.0  # 1 Tbit/s: more is a mistyped number
-MAX_FETCHERS = 64  # as in server.toml
 AUTOMATIC_PREFIX = "auto-"
 AUTOMATIC_IPV4_BITS = 24
 AUTOMATIC_IPV6_BITS = 64  # one link, RFC 4291 section 2.5.1

@@ -9,12 +9,11 @@ import time
 import trio
 
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
-from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
+from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 
-HANDSHAKE_SECONDS = 10.0  # TCP and TLS over a bad branch line
 FIRST_FRAME_SECONDS = 10.0  # the hello follows the handshake at once
-SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
 

@@ -11,7 +11,7 @@ import structlog
 from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
-from p2pdist.shared.manifest.documents import DecodeError
+from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS, DecodeError
 from p2pdist.shared.manifest.recipe import RecipeError
 from p2pdist.shared.manifest.template import (
     MAX_TEMPLATE_BYTES,
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 class TemplateFile(Record, frozen=True):
     """A template as people write it, in TOML."""
 
-    title: Annotated[str, msgspec.Meta(max_length=200)]
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
     item: Annotated[tuple[TemplateItem, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
 
 

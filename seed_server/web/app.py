@@ -22,6 +22,7 @@ from hypercorn.utils import wrap_app
 from starlette.requests import ClientDisconnect
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -35,14 +36,13 @@ from p2pdist.shared.wire.enrolment import (
 from seed_server.enrolment.attempt_limiter import AttemptLimiter
 from seed_server.enrolment.certificate_authority import CertificateAuthority, CertificateRequestError
 from seed_server.ports.gate import Gate
+from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 from seed_server.store.database import Database
 
 KEEP_ALIVE_SECONDS = 15.0  # a refresh asks several times in a row; longer only holds sockets
 READ_SECONDS = 20.0  # for a whole request: they are all small
-HANDSHAKE_SECONDS = 10.0  # TCP and TLS over a bad branch line
 MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; who reads slower only holds memory
 MAX_WEB_CONNECTIONS = 1_000  # a refresh takes a second; strangers must not take the origin port's files
-MAX_FILE_NAME_BYTES = 255  # of every usual file system, which has no answer to longer ones
 MAX_REQUESTS_AT_A_TIME = 200  # database and signing are quick; this bounds memory
 
 log = structlog.get_logger()
@@ -168,7 +168,7 @@ def make_app(port: WebPort, clock: Callable[[], float] = time.time) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        log.error("request failed", path=request.url.path[:MAX_FILE_NAME_BYTES], exc_info=error)
+        log.error("request failed", path=request.url.path[:FILE_NAME_MAX_BYTES], exc_info=error)
         return _problem(500, _OUR_FAULT)
 
     @app.post("/v1/enrol")
@@ -222,7 +222,7 @@ async def _file(directory: Path, name: str) -> Response:
         parts = name.split("/")
         if any(part == "" or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
             return None
-        if any(len(os.fsencode(part)) > MAX_FILE_NAME_BYTES for part in parts):
+        if any(len(os.fsencode(part)) > FILE_NAME_MAX_BYTES for part in parts):
             return None
         path = directory.joinpath(*parts)
         # a link would lead out of the directory

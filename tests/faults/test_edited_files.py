@@ -13,11 +13,12 @@ from bandwidth.profiles.parse import ProfileError
 from p2pdist import settings as endpoint_settings
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.commands.options import read_passphrase
+from seed_server.commands.options import MAX_PASSPHRASE_FILE_BYTES, read_passphrase
 from seed_server.initialising import initialise
 from seed_server.publishing.recipe_files import lint_recipe, read_recipe
 from seed_server.service import load_sites
 from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES
 from seed_server.signing.profiles import ProfileSigner, set_profile
 from seed_server.signing.templates import read_file as read_template
 
@@ -143,6 +144,13 @@ class TestPassphrase:
         path = tmp_path / "random"
         path.write_bytes(bytes(range(128, 160)))
         assert read_passphrase(path) == bytes(range(128, 160))
+
+    def test_longer_than_any_passphrase_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "passphrase.txt"
+        path.write_bytes(codecs.BOM_UTF8 + b"x" * MAX_PASSPHRASE_BYTES + b"\r\n")
+        assert read_passphrase(path) == b"x" * MAX_PASSPHRASE_BYTES
+        path.write_bytes(b"x" * (MAX_PASSPHRASE_FILE_BYTES + 1))
+        assert f"more than {MAX_PASSPHRASE_FILE_BYTES} bytes" in refusal(read_passphrase, path)
 
     def test_what_no_keyboard_would_type_again_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "passphrase.txt"
