@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from p2pdist.shared.capped_files import read_home_text
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
@@ -204,6 +205,7 @@ async def _run(service: _Service) -> None:
         tls=service.tls.origin,
         sites=sites,
         timestamp_version=version,
+        clock=SystemClock(),
     )
     async with trio.open_nursery() as nursery:
         await service.load_profiles(origin)

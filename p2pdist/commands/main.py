@@ -2,7 +2,6 @@
 
 import errno
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from p2pdist.commands.views import lan_view, rows_of, why_view
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
     STATE_STYLES,
     WIDE_COLUMNS,
@@ -115,7 +115,7 @@ def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_j
                 home.root,
                 token,
                 hostname=system.hostname(),
-                now=time.time(),
+                now=SystemClock().now(),
                 local_address=address,
                 force=force,
             )

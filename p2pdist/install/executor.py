@@ -10,10 +10,12 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.install import install_journal
-from p2pdist.install.installer import Installer, KeptPayload, Outcome, PayloadChangedError
+from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
+from p2pdist.install.outcomes import Outcome
 from p2pdist.install.plan import Candidate
+from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
@@ -55,7 +57,7 @@ class Executor:
         assert candidate.file is not None
         file = Path(candidate.file)
         async with self.at_work:
-            before = await self._installer.installed_version(install)
+            before = await self._installer.detector.installed_version(install)
             kept = await self._keep_file(candidate, payload, file)
 
             def begun(record: InstallRecord) -> InstallRecord:
@@ -105,6 +107,9 @@ class Executor:
         return self._settled(step(wrong, LifeEvent.NOT_RUN, self._store.now()))
 
     async def _ended(self, ref: PatchRef, install: Install | None, outcome: Outcome) -> InstallRecord:
+        self._unwritten[ref] = outcome
+        found = "" if install is None else await self._installer.detector.installed_version(install)
+
         def ended(record: InstallRecord) -> InstallRecord:
             after = replace(step(record, LifeEvent.ENDED, self._store.now()), installed_as=found)
             if not outcome.succeeded:
@@ -112,8 +117,6 @@ class Executor:
                 after = replace(after, failure=FailureClass.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
             return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
 
-        self._unwritten[ref] = outcome
-        found = "" if install is None else await self._installer.installed_version(install)
         record = await self._store.update(ref, ended, f"the installer has ended: {outcome.words}", outcome.output)
         del self._unwritten[ref]
         return record
@@ -142,7 +145,7 @@ class Executor:
         return await self._ended(candidate.ref, install, outcome)
 
     async def _detect(self, candidate: Candidate, record: InstallRecord) -> InstallRecord:
-        answer, now = await self._installer.detected(candidate.manifest), self._store.now()
+        answer, now = await self._installer.detector.detected(candidate.manifest), self._store.now()
         if answer.holds:
             said = f", although {record.reason}" if record.failure is FailureClass.INSTALL else ""
             return await self._store.update(
@@ -160,7 +163,7 @@ class Executor:
         now = self._store.now
         if candidate.manifest.health is None:
             return await self._store.update(candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), "installed")
-        answer = await self._installer.healthy(candidate.manifest.health)
+        answer = await self._installer.detector.healthy(candidate.manifest.health)
         if answer.holds:
             return await self._store.update(
                 candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), f"healthy: {answer.words}"

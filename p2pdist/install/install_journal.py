@@ -1,7 +1,6 @@
 """The journal of installations on disk. Blocking work in threads."""
 
 import os
-import time
 from pathlib import Path
 
 import structlog
@@ -17,8 +16,8 @@ MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 1 kB and MAX_HISTORY of 3 kB, wit
 log = structlog.get_logger()
 
 
-async def load_journal(path: Path) -> Journal:
-    """Return the journal; a missing one is empty. A damaged one is put aside and reported.
+async def load_journal(path: Path, now: float) -> Journal:
+    """Return the journal; a missing one is empty. A damaged one is put aside under the time of now, and reported.
 
     Raises `OSError` for one that is there and cannot be read: what it forbids is then not known.
     """
@@ -29,7 +28,7 @@ async def load_journal(path: Path) -> Journal:
         except FileNotFoundError:
             return Journal()
         except (FileTooLargeError, codec.DecodeError) as error:
-            aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+            aside = path.with_name(f"{path.name}.damaged-{int(now)}")
             os.replace(path, aside)
             # detection still keeps what is installed from being installed again
             log.error("the journal of installations is damaged, starting a new one", kept=str(aside), cause=str(error))  # noqa: TRY400

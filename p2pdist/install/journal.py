@@ -1,6 +1,5 @@
 """The journal of installations, in memory and on disk: changed by one at a time, on disk first."""
 
-import time
 from collections.abc import Callable
 
 import trio
@@ -9,6 +8,7 @@ from msgspec.structs import replace
 from p2pdist.install import install_journal
 from p2pdist.install.lifecycle import MAX_OUTPUT_CHARS, HistoryEntry, InstallRecord, Journal
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
@@ -24,15 +24,15 @@ class RecordGoneError(UserError):
 class JournalStore:
     """Runs in the daemon's trio thread. The loop and the user's orders change the journal side by side."""
 
-    def __init__(self, home: EndpointHome, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, home: EndpointHome, clock: Clock) -> None:
         self._path = home.installs
         self._lock = trio.Lock()
-        self.now = now
+        self.now = clock.now
         self.journal = Journal()
 
     async def load(self) -> None:
         """Read the journal. Call once, first. Raises `OSError`."""
-        self.journal = await install_journal.load_journal(self._path)
+        self.journal = await install_journal.load_journal(self._path, self.now())
 
     def record(self, ref: PatchRef) -> InstallRecord | None:
         """Return what is known of a patch."""

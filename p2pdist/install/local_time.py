@@ -1,15 +1,15 @@
 """The PC's civil time: which zone its clock on the wall follows."""
 
 import os
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 LOCALTIME = Path("/etc/localtime")
 
 
-def zone(localtime: Path = LOCALTIME) -> tzinfo:
-    """Return the PC's time zone, with its changes of the clock where the system names the zone; else today's offset.
+def zone(now: float, localtime: Path = LOCALTIME) -> tzinfo:
+    """Return the PC's time zone, with its changes of the clock where the system names it; else the offset at ``now``.
 
     A laptop that travels gets a new answer, so ask each time.
     """
@@ -19,7 +19,7 @@ def zone(localtime: Path = LOCALTIME) -> tzinfo:
                 return ZoneInfo(name)
             except (ValueError, OSError, KeyError):  # not known here (a KeyError), or no name at all
                 continue
-    offset = datetime.now().astimezone().tzinfo
+    offset = datetime.fromtimestamp(now, UTC).astimezone().tzinfo
     assert offset is not None
     return offset
 

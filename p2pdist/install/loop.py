@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -27,6 +26,7 @@ from p2pdist.install.lifecycle import (
 from p2pdist.install.plan import Candidate, PlanRow, plan_rows
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: what is due is looked at again this often
@@ -61,19 +61,19 @@ class Installs:
         installer: Installer,
         candidates: Callable[[], Sequence[Candidate]],
         around: DaemonHooks,
+        clock: Clock,
         *,
         may_restart: bool,
-        now: Callable[[], float] = time.time,
-        zone: Callable[[], tzinfo] = local_time.zone,
+        zone: Callable[[float], tzinfo] = local_time.zone,
     ) -> None:
         self._home = home
         self._installer = installer
         self._candidates = candidates
         self._around = around
         self._may_restart = may_restart
-        self._now = now
+        self._now = clock.now
         self._zone = zone
-        self.store = JournalStore(home, now)
+        self.store = JournalStore(home, clock)
         self.executor = Executor(home, installer, self.store, around.at_work)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
@@ -114,7 +114,7 @@ class Installs:
             at, known, journal, rows = self._planned
             if 0 <= now - at < PLAN_KEPT_SECONDS and journal is self.journal and known == candidates:
                 return rows
-        rows = plan_rows(candidates, self.journal, now, self._zone(), blackout_until=self._around.blackout_until())
+        rows = plan_rows(candidates, self.journal, now, self._zone(now), blackout_until=self._around.blackout_until())
         self._planned = now, candidates, self.journal, rows
         return rows
 
@@ -223,7 +223,7 @@ class Installs:
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[ref] = now
-            answer = await self._installer.detected(candidate.manifest)
+            answer = await self._installer.detector.detected(candidate.manifest)
             await self._take_answer(ref, answer.holds, answer.words)
         self.looked = True
 

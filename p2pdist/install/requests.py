@@ -1,6 +1,6 @@
 """What the commands ask of the patch life: the plan, the history, the posture, and the user's own decisions."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from p2pdist.install.loop import Installs
 from p2pdist.install.plan import PlanRow
 from p2pdist.install.schedule import DeferralRefusedError, Deferrals, defer, schedule_of
 from p2pdist.local_api.socket import Answer
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, related_id
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchReport
@@ -24,9 +25,9 @@ MAX_DEFERRAL_SECONDS = 30 * 86_400  # as in a recipe
 class InstallOrders:
     """Answers for the local socket; runs in the daemon's trio thread."""
 
-    def __init__(self, installs: Installs, now: Callable[[], float]) -> None:
+    def __init__(self, installs: Installs, clock: Clock) -> None:
         self._installs = installs
-        self._now = now
+        self._now = clock.now
 
     # --- questions --------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class InstallOrders:
     async def defer(self, arguments: dict[str, Any]) -> Answer:
         """Put a patch off. Raises `UserError` (REFUSED) where it may not be, and says why."""
         row = self._installable(arguments)
-        schedule = schedule_of(row.candidate.manifest.schedule, local_time.zone())
+        schedule = schedule_of(row.candidate.manifest.schedule, local_time.zone(self._now()))
         seconds = arguments.get("seconds", schedule.longest_deferral.total_seconds())
         if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_DEFERRAL_SECONDS:
             raise UserError("A deferral lasts from a second to 30 days.", FaultKind.BAD_INPUT)

@@ -1,6 +1,5 @@
 """The patch life as a part of the daemon: what is offered to it, who hears of it, and what the commands ask of it."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from p2pdist.install.requests import InstallOrders
 from p2pdist.local_api.socket import Answer, Order, Question
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, PatchReport, Report
@@ -33,6 +33,7 @@ class Patching:
         transfers: Transfers,
         surroundings: DaemonHooks,
         diagnoser: Diagnoser,
+        clock: Clock,
         *,
         posture: Callable[[InstallOrders, str], Answer],
     ) -> None:
@@ -45,8 +46,10 @@ class Patching:
         self._reported: list[PatchReport] = []
         self._posture = posture
         self._diagnoser = diagnoser
-        self.installs = Installs(home, installer, self.candidates, surroundings, may_restart=settings.may_restart)
-        self.orders = InstallOrders(self.installs, time.time)
+        self.installs = Installs(
+            home, installer, self.candidates, surroundings, clock, may_restart=settings.may_restart
+        )
+        self.orders = InstallOrders(self.installs, clock)
 
     async def run(self) -> None:
         """Install what is due, until cancelled. Raises `UserError` (STORAGE) for a journal that cannot be read."""
@@ -155,7 +158,7 @@ class Patching:
     def add_to_status(self, answer: Answer) -> Answer:
         """Return the answer to `p2pdist status` with what is installed, and what the user should do."""
         answer["problems"] += self.problems
-        answer["installs"] = {row.candidate.ref: row.state for row in self.installs.plan() if row.state}
+        answer["installs"] = {str(row.candidate.ref): row.state for row in self.installs.plan() if row.state}
         return answer
 
     def explain(self, answer: Answer) -> Answer:

@@ -9,10 +9,11 @@ import ipaddress
 import os
 import socket
 import struct
-import time
 from collections import OrderedDict
 
 import trio
+
+from p2pdist.shared.clock import Clock
 
 LOST_SECONDS = 1.0  # an answer of the next hop takes milliseconds
 MAX_OUTSTANDING = 64
@@ -28,8 +29,9 @@ _ONLY_ECHO_REPLIES = struct.pack("=I", 0xFFFFFFFF & ~1)
 class GatewayPing:
     """Pings one address; for one task. Close it when done."""
 
-    def __init__(self, gateway: str) -> None:
+    def __init__(self, gateway: str, clock: Clock) -> None:
         """Raise `OSError` where pings are not allowed."""
+        self._clock = clock
         address, _, scope = gateway.partition("%")
         self._version = ipaddress.ip_address(address).version
         scope_id = socket.if_nametoindex(scope) if scope else 0
@@ -49,7 +51,7 @@ class GatewayPing:
         kind, _ = _ECHO[self._version]
         body = struct.pack("!BBHHH", kind, 0, 0, 0, self._number & 0xFFFF) + _PAYLOAD.pack(self._nonce, self._number)
         body = body[:2] + struct.pack("!H", _checksum(body)) + body[4:]  # IPv6's is the kernel's to compute
-        self._sent[self._number] = (time.monotonic(), time.time())
+        self._sent[self._number] = (self._clock.monotonic(), self._clock.now())
         while len(self._sent) > MAX_OUTSTANDING:
             self._sent.popitem(last=False)
         with contextlib.suppress(OSError):  # no network: no answer either
@@ -62,7 +64,7 @@ class GatewayPing:
                 except OSError:  # an ICMP error of the network: the ping is lost
                     await trio.sleep(wait_seconds)
                     continue
-                found = self._answer(data, ancillary, time.monotonic())
+                found = self._answer(data, ancillary, self._clock.monotonic())
                 newest = found if found is not None else newest
         return newest
 

@@ -28,8 +28,10 @@ from p2pdist.limiter.link_report import BusinessUsage, LinkLook, LinkMeter
 from p2pdist.limiter.profile_answer import blackout_until, profile_answer
 from p2pdist.local_api.socket import Answer
 from p2pdist.pc import process_memory, system
+from p2pdist.pc.facts import Placement
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.pc.network_look import network_state
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.reason_seconds import ReasonSeconds
 from p2pdist.transfer.torrent_engine import TorrentEngine
 
@@ -59,25 +61,23 @@ class LanLimiter:
     def __init__(  # what it asks, and whom it tells
         self,
         engine: TorrentEngine,
+        around: Placement,
+        clock: Clock,
         *,
-        address: Callable[[], str | None],
-        site: Callable[[], str],
         profile: Callable[[], Profile | None],
         fit_limits: FitLimits,
-        medium: Medium | None,
         origin_bytes: Callable[[], int] = lambda: 0,
         reporting: Reporting | None = None,
     ) -> None:
         self._engine = engine
-        self._address = address
-        self._site = site
+        self._around = around
+        self._clock = clock
         self._profile = profile
-        self._medium = medium
         self._origin_bytes = origin_bytes
         self._reporting = reporting
         self._policy = LanPolicy()
         self._fitness = Fitness(fit_limits)
-        self._probe = LinkProbe()
+        self._probe = LinkProbe(clock)
         self._meter = LinkMeter()
         self._network = NetworkState()
         self._answer = ProfileAnswer()
@@ -139,8 +139,8 @@ class LanLimiter:
     def blackout_until(self) -> datetime | None:
         """Until when the profile allows nothing, or a while from now where that is not known; None: no blackout."""
         # asked anew: a profile may have come, or changed, since the last look
-        now = datetime.now(UTC)
-        if not profile_answer(self._profile(), self._site() or None, now, self._network.medium).blackout:
+        now = self._moment()
+        if not profile_answer(self._profile(), self._around.site() or None, now, self._network.medium).blackout:
             return None
         end = self._blackout_end
         return end if end is not None and end > now else now + timedelta(minutes=1)
@@ -290,7 +290,7 @@ class LanLimiter:
 
     async def _look_around(self, now: float) -> None:
         self._state_at = now
-        address, before = self._address(), self._network
+        address, before = self._around.address(), self._network
         try:
             self._network, processor = await trio.to_thread.run_sync(self._read_state, address, abandon_on_cancel=True)
         except OSError as error:
@@ -302,12 +302,15 @@ class LanLimiter:
             share = (processor[0] - self._processor[0]) / (processor[1] - self._processor[1])
         self._processor = processor
         self._refusal = self._fitness.observe(share, self._network.battery, now)
-        await self._ask_profile(datetime.now(UTC))
+        await self._ask_profile(self._moment())
         if self._network.gateway != before.gateway:
             self._open_ping()
 
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now(), UTC)
+
     async def _ask_profile(self, at: datetime) -> None:
-        site, medium, rule_before = self._site() or None, self._network.medium, self._answer.rule
+        site, medium, rule_before = self._around.site() or None, self._network.medium, self._answer.rule
         profile = self._profile()
         self._answer = profile_answer(profile, site, at, medium)
         if profile is None or not self._answer.blackout:
@@ -318,7 +321,7 @@ class LanLimiter:
 
     def _read_state(self, address: str | None) -> tuple[NetworkState, tuple[float, float]]:
         self._probe.refresh_addresses()
-        return network_state(address, self._medium), system.processor_seconds()
+        return network_state(address, self._around.medium), system.processor_seconds()
 
     def _open_ping(self) -> None:
         if self._ping is not None:
@@ -326,7 +329,7 @@ class LanLimiter:
         self._ping, self._pings, self._gateway_answers, self._gateway_seconds = None, 0, False, None
         if self._network.gateway is not None:
             try:
-                self._ping = GatewayPing(self._network.gateway)
+                self._ping = GatewayPing(self._network.gateway, self._clock)
                 self._gateway_answers = True
             except OSError as error:
                 log.info("the gateway's delay cannot be measured", reason=error.strerror)

@@ -5,12 +5,12 @@ Everything here blocks, for a millisecond or less; the daemon calls it in worker
 
 import ipaddress
 import sys
-import time
 from collections.abc import Iterable
 from typing import Final
 
 from p2pdist.limiter.link_report import MAX_SOCKETS, NicCounters, RawCounters, SocketReading
 from p2pdist.pc import system
+from p2pdist.shared.clock import Clock
 
 if sys.platform == "linux":
     from p2pdist.limiter import sock_diag
@@ -22,7 +22,8 @@ MAX_OWN_NETWORKS = 256
 class LinkProbe:
     """Reads counters; one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.problem = ""
         """Why others' connections cannot be seen, in words; empty while they can."""
         self._networks: tuple[tuple[int, int, int], ...] = ()
@@ -47,7 +48,7 @@ class LinkProbe:
         """Return one look; the own bytes are what we ourselves have counted, for systems that do not tell."""
         cards = system.card_counters()
         interfaces = {name: NicCounters(*cards[name]) for name in counted if name in cards}
-        at = time.monotonic()
+        at = self._clock.monotonic()
         return RawCounters(at, interfaces, self._sockets(), own_received_bytes, own_sent_bytes, own_line_bytes)
 
     def _sockets(self) -> tuple[SocketReading, ...] | None:

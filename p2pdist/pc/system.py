@@ -3,7 +3,6 @@
 import ipaddress
 import platform
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +54,8 @@ def address_towards(host: str, port: int) -> str | None:
     return None
 
 
-def read_local_facts(host: str, port: int, fixed_address: str | None) -> LocalFacts:
-    """Return the facts now, first among the addresses the fixed one, else the one that leads to ``host``.
+def read_local_facts(host: str, port: int, fixed_address: str | None, now: float) -> LocalFacts:
+    """Return the facts at ``now``, first among the addresses the fixed one, else the one that leads to ``host``.
 
     Blocking: milliseconds, or until a name is not resolved. Raises `OSError` when the system does not tell.
     """
@@ -79,7 +78,7 @@ def read_local_facts(host: str, port: int, fixed_address: str | None) -> LocalFa
         addresses=tuple(addresses[:MAX_ADDRESSES]),
         on_mains=power is None or power.on_mains is not False,
         wired=used_interface is None or not Path("/sys/class/net", used_interface, "wireless").exists(),
-        uptime_seconds=max(0, int(time.time() - psutil.boot_time())),
+        uptime_seconds=max(0, int(now - psutil.boot_time())),
     )
 
 

@@ -5,7 +5,6 @@ payload files. `Transfers.step` is called about once a second and whenever the
 engine reports something; it never waits for the network.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored
 from p2pdist.transfer import files
@@ -47,6 +47,7 @@ class Transfers:
         engine: TorrentEngine,
         nursery: trio.Nursery,
         send: Callable[[FromEndpoint], Awaitable[None]],
+        clock: Clock,
         *,
         can_fetch: Callable[[], bool],
     ) -> None:
@@ -54,6 +55,7 @@ class Transfers:
         self._engine = engine
         self._nursery = nursery
         self._send = send
+        self._clock = clock
         self._can_fetch = can_fetch
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
@@ -97,7 +99,7 @@ class Transfers:
         await self.step()
 
     def _new_transfer(self, torrent_hash: TorrentHash, patch: CataloguePatch) -> Transfer:
-        record = new_record(patch, time.time())
+        record = new_record(patch, self._clock.now())
         known = self.memory.records.get(torrent_hash)
         if known is not None and known.ref == record.ref:
             record = known
@@ -110,7 +112,7 @@ class Transfers:
         await files.remove_verified(self._verified_path(transfer))
         mtime_ns = transfer.record.verified_mtime_ns
         transfer.patch = patch
-        transfer.record = replace(new_record(patch, time.time()), verified_mtime_ns=mtime_ns)
+        transfer.record = replace(new_record(patch, self._clock.now()), verified_mtime_ns=mtime_ns)
         if transfer.state == "verified":
             self._move(transfer, TransferEvent.RENAMED)
             await self._publish(transfer, mtime_ns)
@@ -264,15 +266,15 @@ class Transfers:
         except OSError as error:
             self._fail(transfer, f"The verified file cannot be placed: {error.strerror}.", trio.current_time())
             return
-        record = transfer.record
-        transfer.record = replace(record, verified_at=record.verified_at or time.time(), verified_mtime_ns=mtime_ns)
+        record, wall_time = transfer.record, self._clock.now()
+        transfer.record = replace(record, verified_at=record.verified_at or wall_time, verified_mtime_ns=mtime_ns)
         transfer.retries = transfer.retries.succeeded()
         self._move(transfer, TransferEvent.PROVEN)
         log.info(
             "patch is verified",
             patch=record.patch_id,
             version=record.version,
-            seconds=round(seconds_taken(transfer.record, time.time()), 1),
+            seconds=round(seconds_taken(transfer.record, wall_time), 1),
             from_origin=record.bytes_from_origin,
             from_peers=record.bytes_from_peers,
         )
@@ -348,7 +350,7 @@ class Transfers:
         if now - self._reported_at < REPORT_SECONDS and not self._dirty:
             return news
         self._reported_at = now
-        news += changed_reports(self._transfers.values(), time.time())
+        news += changed_reports(self._transfers.values(), self._clock.now())
         return news
 
     # --- what others ask -----------------------------------------------------------
@@ -363,11 +365,6 @@ class Transfers:
         return frozenset((record.patch_id, record.version, record.torrent_hash) for record in records)
 
     @property
-    def bytes_from_origin(self) -> int:
-        """What came over the site's line, of all patches."""
-        return sum(transfer.record.bytes_from_origin for transfer in self._transfers.values())
-
-    @property
     def busy(self) -> bool:
         """Whether anything moves, or is being checked or proven."""
         now = trio.current_time()
@@ -380,7 +377,7 @@ class Transfers:
     def status(self) -> list[dict[str, Any]]:
         """Return what `p2pdist status` shows, by order of publication."""
         by_sequence = sorted(self._transfers.values(), key=lambda transfer: transfer.patch.entry.sequence)
-        return [transfer.status_row(self._home.patches, time.time()) for transfer in by_sequence]
+        return [transfer.status_row(self._home.patches, self._clock.now()) for transfer in by_sequence]
 
     # --- files ---------------------------------------------------------------------
 

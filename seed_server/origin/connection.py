@@ -4,16 +4,14 @@ Everything that arrives is hostile until it has been decoded.
 """
 
 import ssl
-import time
 
 import trio
 
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
-from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 
-FIRST_FRAME_SECONDS = 10.0  # the hello follows the handshake at once
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
 
@@ -29,7 +27,10 @@ class RefusedError(Exception):
 class OriginConnection:
     """A connection whose client has proven that it has a key that the control CA certified."""
 
-    def __init__(self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str) -> None:
+    def __init__(
+        self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._tcp = tcp
         self._stream = stream
         self._decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -41,13 +42,15 @@ class OriginConnection:
         self.endpoint, self.certificate_expires_at = _identity(stream)
 
     @classmethod
-    async def accept(cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str) -> "OriginConnection":
+    async def accept(
+        cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock, *, within_seconds: float
+    ) -> "OriginConnection":
         """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
         stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
-            with trio.fail_after(HANDSHAKE_SECONDS):
+            with trio.fail_after(within_seconds):
                 await stream.do_handshake()
-            return cls(tcp, stream, address)
+            return cls(tcp, stream, address, clock)
         except trio.TooSlowError:
             await trio.aclose_forcefully(tcp)
             raise LostConnectionError("no TLS handshake in time") from None
@@ -66,7 +69,7 @@ class OriginConnection:
     @property
     def certificate_expired(self) -> bool:
         """Whether the certificate that this connection began with has run out since."""
-        return time.time() >= self.certificate_expires_at
+        return self._clock.now() >= self.certificate_expires_at
 
     async def receive(self) -> bytes:
         """Return the next frame's body. Raises `LostConnectionError`, and `RefusedError` for what is no frame."""
@@ -82,13 +85,13 @@ class OriginConnection:
                 raise LostConnectionError("closed by the endpoint")
         return self._bodies.pop(0)
 
-    async def receive_first(self) -> bytes:
-        """As `receive`, within `FIRST_FRAME_SECONDS`."""
+    async def receive_first(self, within_seconds: float) -> bytes:
+        """As `receive`; raises `RefusedError` when no frame is there ``within_seconds``."""
         try:
-            with trio.fail_after(FIRST_FRAME_SECONDS):
+            with trio.fail_after(within_seconds):
                 return await self.receive()
         except trio.TooSlowError:
-            raise RefusedError(f"no hello within {FIRST_FRAME_SECONDS:.0f} s") from None
+            raise RefusedError(f"no hello within {within_seconds:.0f} s") from None
 
     async def receive_nothing(self) -> None:
         """Wait for the end of a direction on which nothing may arrive. Raises like `receive`."""

@@ -1,7 +1,5 @@
 """The data connection of an endpoint: how it ends, and how much may be written to it now."""
 
-import time
-
 import trio
 
 from bandwidth.core.token_bucket import TokenBucket
@@ -144,7 +142,7 @@ class DataLink:
 
     def _fill_bucket(self, rate: BytesPerSecond) -> None:
         """Go on at ``rate`` with what was earned before, but not with much."""
-        now_ns = time.monotonic_ns()
+        now_ns = _now_ns()
         earned = 0 if self._bucket is None else self._bucket.level_bytes(now_ns)
         burst = EARNED_PARTS * self._part_bytes
         self._bucket = TokenBucket(rate, burst_bytes=burst, now_ns=now_ns)
@@ -177,9 +175,13 @@ class DataLink:
                     continue
             if self.rate:
                 part = min(self._part_bytes, self._bucket.burst_bytes)
-                wait_ns = self._bucket.wait_ns(part, time.monotonic_ns())
+                wait_ns = self._bucket.wait_ns(part, _now_ns())
                 if wait_ns == 0:
-                    self._bucket.consume(part, time.monotonic_ns())
+                    self._bucket.consume(part, _now_ns())
                     return part
             with trio.move_on_after(float("inf") if wait_ns is None else wait_ns / 1e9):
                 await self._rate_changed.wait()
+
+
+def _now_ns() -> int:
+    return int(trio.current_time() * 1e9)

@@ -1,12 +1,12 @@
 """What the origin port learns, on its way into the database: collected, written once a second in one transaction."""
 
-import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import structlog
 import trio
 
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
@@ -45,8 +45,9 @@ class _Batch:
 class OriginRecords:
     """The one writer of the origin port into the database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._batch = _Batch()
         self._flushing = trio.Lock()
         self._complained_at = -COMPLAIN_SECONDS
@@ -74,7 +75,7 @@ class OriginRecords:
 
     def seen(self, endpoint: EndpointId, site: SiteName, address: str, software: str, *, connected: bool) -> None:
         """Keep where an endpoint is."""
-        self._batch.seen[endpoint] = _Seen(site, address, software, connected, time.time())
+        self._batch.seen[endpoint] = _Seen(site, address, software, connected, self._clock.now())
 
     def sent(self, site: SiteName, torrent: TorrentHash, count: int) -> None:
         """Count payload bytes sent to ``site``."""
@@ -114,7 +115,7 @@ class OriginRecords:
                     log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
 
     def _write(self, batch: _Batch) -> None:
-        now = time.time()
+        now = self._clock.now()
         with self._database.batch():
             for endpoint, seen in batch.seen.items():
                 self._database.seen(

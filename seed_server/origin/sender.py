@@ -23,7 +23,6 @@ from seed_server.store.piece_source import PieceSource, TemporaryReadError
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
-SHORTAGE_SECONDS = 1.0  # before another try when the server lacks files or memory
 MAX_FRAMES_IN_MEMORY = 512  # of at most 4 MiB, usually 256 KiB to 1 MiB: bounds memory whatever the number of sites
 
 log = structlog.get_logger()
@@ -42,11 +41,13 @@ class PieceSender:
         *,
         on_damaged: OnDamaged,
         lease_seconds: float,
+        shortage_seconds: float,
     ) -> None:
         self._source = source
         self._patches = patches
         self._records = records
         self._on_damaged = on_damaged
+        self._shortage_seconds = shortage_seconds
         self._stall_seconds = lease_seconds + STALL_GRACE_SECONDS
         self._frames = trio.CapacityLimiter(MAX_FRAMES_IN_MEMORY)
 
@@ -76,7 +77,7 @@ class PieceSender:
         except TemporaryReadError as error:
             live.ledger.unsent(session.endpoint, leased)
             log.warning("a piece cannot be read now", patch=patch.patch_id, reason=str(error))
-            await trio.sleep(SHORTAGE_SECONDS)
+            await trio.sleep(self._shortage_seconds)
             return
         link.writing = leased
         await self._write(live, session, link, leased, data)

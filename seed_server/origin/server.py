@@ -11,9 +11,8 @@ from collections.abc import Set as AbstractSet
 import structlog
 import trio
 
-from bandwidth.core.controller import HEADROOM
-from bandwidth.core.units import line_share
 from bandwidth.profiles.model import Profile
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import DecodeError
@@ -23,6 +22,7 @@ from seed_server.line.site_map import SiteMap
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
@@ -52,21 +52,25 @@ class OriginServer:
         tls: ssl.SSLContext,
         sites: SiteMap,
         timestamp_version: int,
+        clock: Clock,
+        limits: OriginLimits = DEFAULT_LIMITS,
     ) -> None:
         self._settings = settings
+        self._limits = limits
         self._database = database
         self._tls = tls
-        self._records = OriginRecords(database)
+        self._clock = clock
+        self._records = OriginRecords(database, clock)
         source = PieceSource(content)
         self._fleet = OriginState(
-            fetchers=settings.fetchers_per_site,
-            lease_seconds=settings.lease_seconds,
+            settings=settings,
             database=database,
             records=self._records,
             source=source,
             sites=sites,
             timestamp_version=timestamp_version,
-            egress=line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None,
+            clock=clock,
+            limits=limits,
         )
         self._sender = PieceSender(
             source,
@@ -74,6 +78,7 @@ class OriginServer:
             self._records,
             on_damaged=self._fleet.damaged,
             lease_seconds=settings.lease_seconds,
+            shortage_seconds=limits.shortage_seconds,
         )
         self._gate = Gate()
         self.addresses: list[tuple[str, int]] = []
@@ -83,7 +88,7 @@ class OriginServer:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
-        self._gate = Gate(allowed_connections())
+        self._gate = Gate(allowed_connections(), max_per_address=self._limits.max_per_address)
         await self._fleet.reload_patches()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
         for sock in sockets:
@@ -150,11 +155,13 @@ class OriginServer:
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
         with self._gate.unproven(address):
-            connection = await OriginConnection.accept(tcp, self._tls, address)
+            connection = await OriginConnection.accept(
+                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
+            )
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:
-                hello = decode_hello(await connection.receive_first())
+                hello = decode_hello(await connection.receive_first(self._limits.first_frame_seconds))
             except DecodeError as error:
                 reason = f"the first message is no hello: {error}"
             except RefusedError as error:
@@ -208,6 +215,7 @@ class OriginServer:
             welcome,
             find_patch=self._fleet.find_patch,
             records=self._records,
+            limits=self._limits,
         )
         try:
             with session.ending.scope:

@@ -58,7 +58,7 @@ def test_processes_are_started_in_one_module_of_the_endpoint_and_for_the_install
         if any(within(taken, {"p2pdist.install.processes"}) for taken in imports_of(path)):
             users.add(name)
     assert starters == {"p2pdist/install/processes.py"}
-    assert users == {"p2pdist/install/installer.py"}
+    assert users == {"p2pdist/install/detection.py", "p2pdist/install/installer.py"}
 
 
 def is_module(node: ast.expr) -> bool:
@@ -66,3 +66,63 @@ def is_module(node: ast.expr) -> bool:
     while isinstance(node, ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name) and node.id in {"os", "trio", "asyncio"}
+
+
+CLOCK_OWNERS: dict[str, set[str]] = {
+    "p2pdist": {"p2pdist/shared/clock.py"},
+    **{f"seed_server/{room}": set() for room in ("origin", "line", "store")},
+}
+"""By folder, the files that ask the system for the time: `SystemClock`, which is handed to every other part."""
+CLOCKS = {
+    *(f"time.{kind}{unit}" for kind in ("time", "monotonic", "perf_counter", "process_time") for unit in ("", "_ns")),
+    *("time.clock_gettime", "time.clock_gettime_ns", "time.gmtime", "time.localtime", "time.ctime"),
+    *("datetime.now", "datetime.utcnow", "datetime.today", "date.today"),
+}
+
+
+@pytest.mark.parametrize("folder", CLOCK_OWNERS)
+def test_the_system_is_asked_for_the_time_in_one_place(folder: str) -> None:
+    """All else is handed a `Clock`, or the time itself; intervals are measured with trio's own."""
+    askers = set()
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        used = {".".join(name.split(".")[-2:]) for name in used} | set(imports_of(path))
+        if used & CLOCKS:
+            askers.add(str(path.relative_to(ROOT)))
+    assert askers == CLOCK_OWNERS[folder]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_closure_reads_a_name_that_is_bound_later(package: str) -> None:
+    """It would be a `NameError` for whoever calls it too early: parts are built from those that are there."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.id}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in read_too_early(function)
+    ]
+    assert found == []
+
+
+def read_too_early(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.Name]:
+    """Yield what lambdas and inner functions read of a variable that the function first assigns below them."""
+    arguments = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+    stored = [node for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    inner = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) and node is not function
+    ]
+    within_inner = {id(name) for closure in inner for name in ast.walk(closure) if name is not closure}
+    bound_at: dict[str, int] = {}
+    for name in stored:
+        if id(name) not in within_inner:
+            bound_at[name.id] = min(name.lineno, bound_at.get(name.id, name.lineno))
+    for closure in inner:
+        own = {argument.arg for argument in ast.walk(closure.args) if isinstance(argument, ast.arg)} | arguments
+        own |= {name.id for name in stored if id(name) in {id(node) for node in ast.walk(closure)}}
+        for node in ast.walk(closure):
+            if isinstance(node, ast.Name) and node.id not in own and bound_at.get(node.id, 0) > closure.lineno:
+                yield node

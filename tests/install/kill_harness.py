@@ -7,7 +7,6 @@ point of death. Each life is a forked child: an interpreter of its own for each 
 import functools
 import hashlib
 import io
-import itertools
 import json
 import os
 import signal
@@ -22,9 +21,10 @@ import trio
 from trio.testing import MockClock
 
 from p2pdist.install import install_journal
-from p2pdist.install.installer import Installer, Outcome
+from p2pdist.install.installer import Installer
 from p2pdist.install.lifecycle import Journal
 from p2pdist.install.loop import DaemonHooks, Installs
+from p2pdist.install.outcomes import Outcome
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import configure_log
@@ -64,6 +64,22 @@ class CountingInstaller(Installer):
         with self._calls.open("a") as calls:
             calls.write("install\n")
         return await super().install(install, version, file, sha256)
+
+
+class HastyClock:
+    """Each look at it is an hour later: whatever is tried again is due."""
+
+    def __init__(self) -> None:
+        self._wall = 1e9
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        self._wall += 4_000
+        return self._wall
+
+    def monotonic(self) -> float:
+        """Return the same."""
+        return self.now()
 
 
 def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool) -> Installs:
@@ -110,15 +126,14 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
     async def damaged(_torrent_hash: str) -> None:
         raise AssertionError("nothing is damaged")
 
-    clock = itertools.count(1e9, 4_000)  # each look is an hour later: whatever is tried again is due
     return Installs(
         home,
         CountingInstaller(root),
         lambda: [Candidate(manifest, 1, described, str(file))],
         DaemonHooks(lambda: None, damaged, lambda: None),
+        HastyClock(),
         may_restart=False,
-        now=lambda: next(clock),
-        zone=lambda: UTC,
+        zone=lambda _now: UTC,
     )
 
 

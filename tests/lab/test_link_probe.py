@@ -51,9 +51,10 @@ import json, socket, subprocess, sys, time
 from p2pdist.limiter.link_report import LinkMeter
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.pc.network_look import network_state
+from p2pdist.shared.clock import SystemClock
 fetch, host, others, own = sys.argv[1:]
 state = network_state("10.77.2.2")
-probe = LinkProbe()
+probe = LinkProbe(SystemClock())
 probe.refresh_addresses()
 meter = LinkMeter()
 meter.observe(probe.counters(state.counted))

@@ -1,5 +1,7 @@
 """`p2pdist.transfer.manager` with a real engine and real files; the test plays the origin."""
 
+import dataclasses
+import math
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,11 +15,11 @@ import trio.testing
 from msgspec.structs import replace
 
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.wire.bitfield import unpack
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Report, Want
-from p2pdist.transfer import files, states
-from p2pdist.transfer import transfer as transfer_module
+from p2pdist.transfer import files
 from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
 from p2pdist.transfer.states import MAX_FAILED_PROOFS
 from p2pdist.transfer.torrent_engine import TorrentDamaged
@@ -117,7 +119,7 @@ async def running(open_endpoint: Any, root: Path) -> AsyncIterator[Running]:
         async def send(message: FromEndpoint) -> None:
             sent.append(message)
 
-        transfers = Transfers(home, endpoint.engine, nursery, send, can_fetch=lambda: True)
+        transfers = Transfers(home, endpoint.engine, nursery, send, SystemClock(), can_fetch=lambda: True)
         await transfers.load()
         yield Running(transfers, endpoint.engine, home, sent)
         await transfers.save()
@@ -368,8 +370,8 @@ async def test_patches_that_nobody_has_do_not_hold_up_the_next(
         await run.step_until(lambda: sum(r["state"] == "fetching" for r in run.transfers.status()) == len(payloads) - 1)
         await run.transfers.step()
         assert run.transfers.status()[-1]["state"] == "waiting"
-        for module in (states, transfer_module):
-            monkeypatch.setattr(module, "LAN_STALL_SECONDS", 0)
+        for transfer in run.transfers._transfers.values():  # nothing has come for as long as a stall takes
+            transfer.activity = dataclasses.replace(transfer.activity, changed_at=-math.inf)
         await run.step_until(lambda: run.transfers.status()[-1]["state"] == "fetching")
 
 

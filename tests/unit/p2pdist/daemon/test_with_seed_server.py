@@ -7,16 +7,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
-from p2pdist.daemon import composition, tasks
-from p2pdist.daemon.tasks import Daemon
+from p2pdist.daemon import composition
+from p2pdist.daemon.core import build_core
+from p2pdist.daemon.introduction import Introduction
+from p2pdist.daemon.renewal import Renewal
+from p2pdist.daemon.state import DaemonState
 from p2pdist.identity import enrolment
 from p2pdist.identity.store import Identity
 from p2pdist.origin.client import OriginAddress
 from p2pdist.settings import DaemonSettings, EndpointHome
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
@@ -207,20 +212,34 @@ async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Pat
         assert "denied" in denied.value.message
 
 
-class WatchedDaemon(Daemon):
+class WatchedIntroduction(Introduction):
     """Tells with which identity the server is called."""
 
-    def __init__(self, home: Path, identity: Identity) -> None:
-        endpoint_home = EndpointHome(home)
-        prepare_home(endpoint_home.cache, endpoint_home.patches, endpoint_home.trust)
-        super().__init__(endpoint_home, DaemonSettings(lan_port=0, mdns=False), identity, "127.0.2.12")
+    def __init__(self, state: DaemonState) -> None:
+        super().__init__(state)
         self.called_as: list[Identity] = []
         self.called = trio.Event()
 
     def origin_address(self) -> OriginAddress:
-        self.called_as.append(self.identity)
+        self.called_as.append(self._state.identity)
         self.called.set()
         return super().origin_address()
+
+
+class WatchedDaemon:
+    """A daemon without a home of its own before, on a network of its own."""
+
+    def __init__(self, directory: Path, identity: Identity, **renewal: Any) -> None:
+        home = EndpointHome(directory)
+        prepare_home(home.cache, home.patches, home.trust)
+        core = build_core(home, DaemonSettings(lan_port=0, mdns=False), identity, SystemClock(), address="127.0.2.12")
+        self.state = core.state
+        self.introduction = WatchedIntroduction(core.state)
+        made = Renewal(core.state, core.wakeups, core.restarts, core.clock, **renewal)
+        self.core = dataclasses.replace(core, introduction=self.introduction, renewal=made)
+
+    async def run(self) -> None:
+        await composition.keep_running(self.core)
 
 
 async def test_expired_certificates_are_renewed_before_the_server_is_called(tmp_path: Path) -> None:
@@ -229,44 +248,43 @@ async def test_expired_certificates_are_renewed_before_the_server_is_called(tmp_
         expired = dataclasses.replace(identity, not_before=0.0, not_after=1.0)
         daemon = WatchedDaemon(tmp_path / "pc", expired)
         with trio.fail_after(10):
-            nursery.start_soon(composition._keep_running, daemon)
-            await daemon.called.wait()
-        assert daemon.called_as[0].not_after > time.time()
+            nursery.start_soon(daemon.run)
+            await daemon.introduction.called.wait()
+        assert daemon.introduction.called_as[0].not_after > time.time()
         nursery.cancel_scope.cancel()
 
 
-async def test_a_failed_renewal_is_told_and_soon_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "FIRST_RENEWAL_BACKOFF_SECONDS", 0.01)
+async def test_a_failed_renewal_is_told_and_soon_tried_again(tmp_path: Path) -> None:
     async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
         server.database.set_denied(identity.endpoint_id, denied=True)
-        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0, not_after=1.0))
+        expired = dataclasses.replace(identity, not_before=0.0, not_after=1.0)
+        daemon = WatchedDaemon(tmp_path / "pc", expired, first_backoff_seconds=0.01)
         with trio.fail_after(10):
-            nursery.start_soon(composition._keep_running, daemon)
-            await daemon.called.wait()
-            assert "denied" in daemon.renewal_problem
+            nursery.start_soon(daemon.run)
+            await daemon.introduction.called.wait()
+            assert "denied" in daemon.state.renewal_problem
             server.database.set_denied(identity.endpoint_id, denied=False)
-            while daemon.renewal_problem:  # noqa: ASYNC110 - a plain attribute
+            while daemon.state.renewal_problem:  # noqa: ASYNC110 - a plain attribute
                 await trio.sleep(0.01)
-        assert daemon.identity.not_after > time.time()
+        assert daemon.state.identity.not_after > time.time()
         nursery.cancel_scope.cancel()
 
 
-async def test_new_authorities_start_all_parts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_new_authorities_start_all_parts_again(tmp_path: Path) -> None:
     async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
         other = CertificateAuthority.create(tmp_path / "ca", "other", time.time())
         renewed = dataclasses.replace(identity, control_ca=other.control_ca_pem)
 
-        async def renew(_identity: Identity, _now: float, *, local_address: str | None) -> Identity:
+        async def renew(_identity: Identity, _now: float, _local_address: str | None) -> Identity:
             return renewed
 
-        monkeypatch.setattr(tasks, "renew", renew)
-        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0))
+        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0), renew=renew)
         with trio.fail_after(10):
-            nursery.start_soon(composition._keep_running, daemon)
-            await daemon.called.wait()
-            first = daemon.parts
-            while daemon.parts is first or daemon.called_as[-1] is not renewed:  # noqa: ASYNC110 - plain attributes
+            nursery.start_soon(daemon.run)
+            await daemon.introduction.called.wait()
+            first = daemon.core.restarts._parts
+            while daemon.core.restarts._parts is first or daemon.introduction.called_as[-1] is not renewed:  # noqa: ASYNC110 - plain attributes
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from p2pdist.install import install_journal
 from p2pdist.install.executor import STOP_SECONDS
-from p2pdist.install.installer import CheckResult, KeptPayload, Outcome, PayloadChangedError
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
 from p2pdist.install.loop import DETECT_AGAIN_SECONDS, LONGEST_WAIT_SECONDS, DaemonHooks, Installs
+from p2pdist.install.outcomes import CheckResult, Outcome
 from p2pdist.install.plan import Candidate
+from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.requests import InstallOrders
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
@@ -29,6 +30,7 @@ from p2pdist.shared.manifest.recipe import (
     ScheduleRules,
     ScriptInstall,
 )
+from tests.helpers.fake_clock import FakeClock
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
 HEALTH = HealthCheck(checks=(CommandCheck(command=("/bin/true",)),))
@@ -58,6 +60,7 @@ class PlayedInstaller:
         self.undone_by: Path | None = None
         self.running: trio.Event | None = None
         self.go_on = trio.Event()
+        self.detector = self
 
     async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
         self.calls.append(f"install {file.parent.parent.name} {version}")
@@ -120,7 +123,7 @@ class Pc:
     def __init__(self, home: Path) -> None:
         self.home = EndpointHome(home)
         self.installer = PlayedInstaller()
-        self.now = NOW
+        self.clock = FakeClock(NOW)
         self.candidates: list[Candidate] = []
         self.blackout: datetime | None = None
         self.damaged: list[str] = []
@@ -139,9 +142,9 @@ class Pc:
             self.installer,  # type: ignore[arg-type]
             lambda: self.candidates,
             DaemonHooks(lambda: self.blackout, damaged, changed),
+            self.clock,
             may_restart=may_restart,
-            now=lambda: self.now,
-            zone=lambda: UTC,
+            zone=lambda _now: UTC,
         )
         return self.installs
 
@@ -235,9 +238,9 @@ async def test_success_that_detection_denies_is_rolled_back_and_tried_again_late
     )
     assert record.reason == "not detected: acme None is there"
     assert record.retry_at is not None
-    assert 900 <= record.retry_at - pc.now <= 1_800
+    assert 900 <= record.retry_at - pc.clock.wall <= 1_800
     assert wait == LONGEST_WAIT_SECONDS
-    pc.now = record.retry_at
+    pc.clock.wall = record.retry_at
     pc.installer.works = True
     await pc.settle()
     assert pc.record().state == "installed"
@@ -250,7 +253,7 @@ async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> N
     pc.candidate("acme")
     for _ in range(10):
         await pc.settle()
-        pc.now += 30_000
+        pc.clock.wall += 30_000
     record = pc.record()
     assert (record.state, record.failure, record.retry_at) == ("rolled_back", FailureClass.INSTALL, None)
     assert pc.installer.calls.count("install acme 1") == 3
@@ -268,7 +271,7 @@ async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc:
     record = pc.record(version="2")
     assert (record.state, record.failure, record.retry_at) == ("rolled_back", FailureClass.HEALTH, None)
     assert record.reason == "not healthy: it does not answer"
-    pc.now += 1e6
+    pc.clock.wall += 1e6
     await pc.settle()
     assert pc.installer.calls.count("install acme 2") == 1
 
@@ -301,7 +304,7 @@ async def test_what_did_harm_is_not_well_because_it_is_there(pc: Pc, back: bool)
         pc.installer.rolls_back = outcome(False, "its recipe says no way to undo it")
     pc.candidate("acme", health=HEALTH)
     await pc.settle()
-    pc.now += DETECT_AGAIN_SECONDS
+    pc.clock.wall += DETECT_AGAIN_SECONDS
     await pc.settle()
     record = pc.record()
     assert (record.state, record.failure) == ("rolled_back" if back else "failed", FailureClass.HEALTH)
@@ -319,7 +322,7 @@ async def test_changed_file_is_never_run_and_fetched_again(pc: Pc) -> None:
     assert (pc.record().state, pc.record().failure, pc.damaged) == ("failed", FailureClass.VERIFY, ["1" * 64])
     assert candidate.payload is not None
     pc.installer.changed = False
-    pc.now += 120
+    pc.clock.wall += 120
     await pc.settle()
     assert pc.record().state == "installed"
 
@@ -329,11 +332,11 @@ async def test_order_and_blackout_and_window(pc: Pc) -> None:
     pc.candidate("a", sequence=2, schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
     wait = await pc.settle()
     assert (pc.installer.calls, wait) == ([], LONGEST_WAIT_SECONDS)
-    pc.now += 3_600
-    pc.blackout = datetime.fromtimestamp(pc.now + 60, UTC)
+    pc.clock.wall += 3_600
+    pc.blackout = datetime.fromtimestamp(pc.clock.wall + 60, UTC)
     await pc.settle()
     assert pc.installer.calls == []
-    pc.now += 60
+    pc.clock.wall += 60
     await pc.settle()
     assert pc.installer.calls == ["install a 1", "install b 1"]
 
@@ -344,7 +347,7 @@ async def test_removed_by_somebody_it_is_installed_again(pc: Pc) -> None:
     pc.installer.present.clear()
     await pc.settle()
     assert pc.record().state == "installed", "it does not look at every step"
-    pc.now += DETECT_AGAIN_SECONDS
+    pc.clock.wall += DETECT_AGAIN_SECONDS
     await pc.settle()
     assert pc.installer.calls == ["install acme 1", "install acme 1"]
 
@@ -353,7 +356,7 @@ async def test_clock_set_back_does_not_stop_looking(pc: Pc) -> None:
     pc.candidate("acme")
     await pc.settle()
     pc.installer.present.clear()
-    pc.now -= 1e7
+    pc.clock.wall -= 1e7
     await pc.settle()
     assert len(pc.installer.calls) == 2
 
@@ -361,7 +364,7 @@ async def test_clock_set_back_does_not_stop_looking(pc: Pc) -> None:
 async def test_full_disk_begins_nothing_and_is_said(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
     pc.candidate("acme", schedule=ScheduleRules(windows=("wed 13:00-14:00",)))
     await pc.settle()
-    pc.now += 3_600
+    pc.clock.wall += 3_600
 
     async def full(path: Path, journal: object) -> None:
         raise OSError(28, "No space left on device")
@@ -565,11 +568,11 @@ async def test_orders_and_the_loop_lose_nothing_of_each_other(pc: Pc, monkeypatc
 
 
 async def test_times_that_a_wrong_clock_has_made_do_not_last(pc: Pc) -> None:
-    pc.now += 1e9
+    pc.clock.wall += 1e9
     pc.installer.works = False
     pc.candidate("acme", schedule=ScheduleRules(deferrals=2, longest_deferral_minutes=60))
     await pc.settle()
-    pc.now -= 1e9
+    pc.clock.wall -= 1e9
     pc.installer.works = True
     await pc.settle()
     assert pc.record().state == "installed"
@@ -579,7 +582,7 @@ async def test_times_that_a_wrong_clock_has_made_do_not_last(pc: Pc) -> None:
 
 
 def orders(pc: Pc) -> InstallOrders:
-    return InstallOrders(pc.installs, lambda: pc.now)
+    return InstallOrders(pc.installs, pc.clock)
 
 
 async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
@@ -588,13 +591,13 @@ async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
     answer = await orders(pc).defer({"patch": "acme", "seconds": 7_200})
     assert (answer["until"], answer["deferrals_left"]) == (NOW + 7_200, 0)
     await pc.start().load()
-    pc.now += 5_400
+    pc.clock.wall += 5_400
     await pc.settle()
     assert pc.installer.calls == []
     with pytest.raises(UserError, match="deferred 1 times, and 1 are allowed") as refused:
         await orders(pc).defer({"patch": "acme"})
     assert refused.value.kind is FaultKind.REFUSED
-    pc.now += 1_800
+    pc.clock.wall += 1_800
     await pc.settle()
     assert pc.installer.calls == ["install acme 1"]
 
@@ -605,7 +608,7 @@ async def test_user_rolls_back_and_it_stays_so_until_asked(pc: Pc) -> None:
     await orders(pc).roll_back({"patch": "acme@1"})
     await pc.settle()
     assert pc.installer.calls == ["install acme 1", "roll back acme 1 to None"]
-    pc.now += 1e7
+    pc.clock.wall += 1e7
     await pc.settle()
     assert (pc.record().state, len(pc.installer.calls)) == ("rolled_back", 2)
     await orders(pc).retry({"patch": "acme"})
@@ -646,7 +649,7 @@ async def test_plan_history_posture_and_why(pc: Pc) -> None:
         "it does not apply to this PC: not applicable: no tool",
     ]
     assert [(r.patch_id, r.install) for r in orders(pc).reports(set())] == [("tool", "not_applicable")]
-    pc.now += 7_200
+    pc.clock.wall += 7_200
     await pc.settle()
     assert orders(pc).history()["history"][-1]["what"] == "installed"
 

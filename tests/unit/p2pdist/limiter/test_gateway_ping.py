@@ -4,11 +4,12 @@ import pytest
 import trio
 
 from p2pdist.limiter.gateway_ping import GatewayPing
+from p2pdist.shared.clock import SystemClock
 
 
 def _ping(address: str) -> GatewayPing:
     try:
-        return GatewayPing(address)
+        return GatewayPing(address, SystemClock())
     except PermissionError:
         pytest.skip("this system allows pings to root alone")
 

@@ -13,7 +13,9 @@ from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
 from p2pdist.limiter.lan_policy import FitLimits, LanReason
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, NicCounters, RawCounters
+from p2pdist.pc.facts import Placement
 from p2pdist.pc.network import Battery, Medium, NetworkState
+from tests.helpers.fake_clock import FakeClock
 
 WIRED = NetworkState("eth0", Medium.WIRED, BytesPerSecond(125_000_000), None, ("eth0",))
 
@@ -71,13 +73,11 @@ def pc(monkeypatch: pytest.MonkeyPatch) -> Pc:
 
 def limiter(engine: Engine, **changes: Any) -> LanLimiter:
     given: dict[str, Any] = {
-        "address": lambda: "10.0.0.5",
-        "site": lambda: "",
         "profile": lambda: None,
         "fit_limits": FitLimits(),
-        "medium": None,
     }
-    return LanLimiter(cast("Any", engine), **{**given, **changes})
+    around = Placement(lambda: "10.0.0.5", lambda: "", tuple)
+    return LanLimiter(cast("Any", engine), around, FakeClock(), **{**given, **changes})
 
 
 async def test_a_refusal_reaches_the_engine_and_status_and_leases(pc: Pc) -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from p2pdist.limiter import link_probe, sock_diag
 from p2pdist.pc import system
+from tests.helpers.fake_clock import FakeClock
 
 if sys.platform != "linux":
     pytest.skip("the connections are Linux's", allow_module_level=True)
 
 
 def test_connections_within_this_pc_are_no_business() -> None:
-    probe = link_probe.LinkProbe()
+    probe = link_probe.LinkProbe(FakeClock(5.0))
     probe.refresh_addresses()
     sockets = probe.counters(("lo",)).sockets
     assert sockets is not None
@@ -25,7 +26,7 @@ def test_connections_within_this_pc_are_no_business() -> None:
 def test_the_lan_is_what_an_own_network_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     own = [("10.1.2.3", 24), ("127.0.0.1", 8), ("2001:db8::5", 64)]
     monkeypatch.setattr(system, "own_networks", lambda: own)
-    probe = link_probe.LinkProbe()
+    probe = link_probe.LinkProbe(FakeClock(5.0))
     probe.refresh_addresses()
     assert probe._is_on_link(bytes([10, 1, 2, 200]))
     assert not probe._is_on_link(bytes([10, 1, 3, 200]))
@@ -39,6 +40,6 @@ def test_a_system_that_does_not_tell_is_a_problem_in_words(monkeypatch: pytest.M
         raise OSError(errno.ENOENT, "No such file or directory")
 
     monkeypatch.setattr(sock_diag, "tcp_connections", refused)
-    probe = link_probe.LinkProbe()
+    probe = link_probe.LinkProbe(FakeClock(5.0))
     assert probe.counters(()).sockets is None
     assert "cannot be seen: No such file" in probe.problem

@@ -13,11 +13,14 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.connection import OriginConnection
+from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.state import OriginState
+from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
 from seed_server.store.piece_source import PieceSource
+from tests.helpers.fake_clock import FakeClock
 
 PATCH = ServedPayload(
     patch_id="office", version="1.0", title="", severity="low", cvss=None, file_name="a.bin", sha256="a" * 64,
@@ -32,13 +35,14 @@ def site_map(fetchers: int) -> SiteMap:
 
 def fleet(directory: Path, database: Database) -> OriginState:
     return OriginState(
-        fetchers=2,
-        lease_seconds=30.0,
+        settings=ServerSettings(name="hq", address="127.0.2.1", fetchers_per_site=2, lease_seconds=30.0),
         database=database,
-        records=OriginRecords(database),
+        records=OriginRecords(database, FakeClock()),
         source=PieceSource(ContentStore(directory)),
         sites=site_map(1),
         timestamp_version=1,
+        clock=FakeClock(),
+        limits=DEFAULT_LIMITS,
     )
 
 

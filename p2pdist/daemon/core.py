@@ -1,0 +1,75 @@
+"""What outlives a new start of the daemon's parts: made once, before all of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bandwidth.profiles.model import Profile
+from p2pdist.daemon.addresses import AddressWatch
+from p2pdist.daemon.introduction import Introduction
+from p2pdist.daemon.renewal import Renewal
+from p2pdist.daemon.restarts import Restarts
+from p2pdist.daemon.state import DaemonState
+from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.identity.store import Identity
+from p2pdist.install.installer import Installer
+from p2pdist.pc.facts import PcFacts, Placement
+from p2pdist.pc.last_site import load_site
+from p2pdist.pc.network import Medium
+from p2pdist.settings import DaemonSettings, EndpointHome
+from p2pdist.shared.clock import Clock
+
+MEDIA = {"wired": Medium.WIRED, "wifi": Medium.WIFI, "vpn": Medium.VPN, "metered": Medium.METERED}
+
+
+@dataclass(frozen=True)
+class Core:
+    """Known to every part, and the same for each of their lives."""
+
+    home: EndpointHome
+    settings: DaemonSettings
+    clock: Clock
+    state: DaemonState
+    wakeups: WakeUps
+    restarts: Restarts
+    installer: Installer
+    around: Placement
+    pc: PcFacts
+    renewal: Renewal
+    address_watch: AddressWatch
+    introduction: Introduction
+
+
+def build_core(
+    home: EndpointHome,
+    settings: DaemonSettings,
+    identity: Identity,
+    clock: Clock,
+    *,
+    address: str | None = None,
+    home_profile: Profile | None = None,
+) -> Core:
+    """Make what outlives a new start of the parts. ``address``: the one own address to use, or None for all."""
+    state = DaemonState(identity, site=load_site(home.last_site), home_profile=home_profile, fixed_address=address)
+    wakeups, restarts = WakeUps(), Restarts()
+    root = Path(settings.install_root)
+    installer = Installer(root, home.scratch)
+    around = Placement(
+        address=lambda: state.address,
+        site=lambda: state.site,
+        tags=lambda: state.identity.tags,
+        medium=MEDIA.get(settings.network),
+    )
+    return Core(
+        home=home,
+        settings=settings,
+        clock=clock,
+        state=state,
+        wakeups=wakeups,
+        restarts=restarts,
+        installer=installer,
+        around=around,
+        pc=PcFacts(home.root, root, around, changed=wakeups.trust.ring, list_rpm=installer.detector.list_packages),
+        renewal=Renewal(state, wakeups, restarts, clock),
+        address_watch=AddressWatch(state, restarts, clock),
+        introduction=Introduction(state),
+    )

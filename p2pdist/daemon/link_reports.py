@@ -1,0 +1,39 @@
+"""Tells the server what others use of this PC's network, while it wants to hear of it."""
+
+import contextlib
+
+import trio
+
+from p2pdist.daemon.state import DaemonState
+from p2pdist.limiter.link_report import BusinessUsage, ReportGatherer
+from p2pdist.origin.client import OriginClient
+from p2pdist.shared.wire.messages import MAX_REPORT_SECONDS, LinkReport
+
+
+class LinkReports:
+    """Carries the limiter's looks, ten a second, to a connection that may be slow."""
+
+    def __init__(self, state: DaemonState) -> None:
+        self._state = state
+        self._offered, self._taken = trio.open_memory_channel[BusinessUsage](1)
+
+    def offer(self, usage: BusinessUsage) -> None:
+        """Take in one look."""
+        # while the connection is slow, what is a tenth of a second old is not worth a queue
+        with contextlib.suppress(trio.WouldBlock):
+            self._offered.send_nowait(usage)
+
+    async def run(self, origin: OriginClient) -> None:
+        """Gather and send, until cancelled."""
+        gatherer = ReportGatherer()
+        async for usage in self._taken:
+            gathered = gatherer.gather(usage, self._state.link_watch.interval_seconds)
+            if gathered is not None:
+                await origin.send(
+                    LinkReport(
+                        interval_seconds=min(gathered.interval_seconds, MAX_REPORT_SECONDS),
+                        business_bytes=gathered.business_bytes,
+                        flows=gathered.flows,
+                        harm_seconds=gathered.harm_seconds,
+                    )
+                )

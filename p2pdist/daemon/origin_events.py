@@ -1,0 +1,74 @@
+"""Passes on what the server says: each message to the part that it is for."""
+
+from pathlib import Path
+
+import structlog
+import trio
+
+from p2pdist.daemon.state import DaemonState
+from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.install.service import Patching
+from p2pdist.neighbours.service import Neighbours
+from p2pdist.origin.client import OriginClient, OriginEvent
+from p2pdist.pc.last_site import save_site
+from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit, SitePeers, Unavailable, Welcome
+from p2pdist.transfer.manager import Transfers
+
+log = structlog.get_logger()
+
+
+class OriginEvents:
+    """Acts on the server's messages, and on the end of a connection."""
+
+    def __init__(
+        self,
+        state: DaemonState,
+        wakeups: WakeUps,
+        transfers: Transfers,
+        neighbours: Neighbours,
+        patching: Patching,
+        last_site: Path,
+    ) -> None:
+        """``last_site``: the file that keeps the site for the next start."""
+        self._state = state
+        self._wakeups = wakeups
+        self._transfers = transfers
+        self._neighbours = neighbours
+        self._patching = patching
+        self._last_site = last_site
+
+    async def run(self, origin: OriginClient) -> None:
+        """Act on each event, until cancelled."""
+        async for event in origin.events:
+            await self.take(event)
+
+    async def take(self, event: OriginEvent) -> None:
+        """Act on one event."""
+        if isinstance(event, Welcome):
+            await self._welcomed(event)
+        elif isinstance(event, SitePeers):
+            self._neighbours.server_list(event.peers)
+        elif isinstance(event, RepositoryChanged):
+            self._wakeups.trust.ring()
+        elif isinstance(event, Unavailable):
+            self._transfers.origin_unavailable(event.torrent, event.reason)
+        elif isinstance(event, SiteLimit):
+            self._state.site_limit = event
+        elif isinstance(event, LinkWatch):
+            self._state.link_watch = event
+        else:
+            self._state.site_limit = None
+            self._state.link_watch = LinkWatch(interval_seconds=None)
+            self._wakeups.renewal.ring()  # expired meanwhile (this PC slept), or the clock was corrected
+
+    async def _welcomed(self, welcome: Welcome) -> None:
+        log.info("connected to the server", server=welcome.server_name, site=welcome.site)
+        if welcome.site != self._state.site:
+            self._state.site = welcome.site
+            await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))
+            await self._neighbours.announce()
+        self._transfers.forget_reports()
+        self._patching.forget_reports()
+        self._wakeups.trust.ring()
+        self._wakeups.transfers.ring()

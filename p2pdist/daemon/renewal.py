@@ -1,0 +1,90 @@
+"""Renews this PC's certificates at half of their life."""
+
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+from p2pdist.daemon.restarts import Restarts
+from p2pdist.daemon.state import DaemonState
+from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.identity import enrolment
+from p2pdist.identity.store import Identity, renewal_due
+from p2pdist.origin.client import OriginClient
+from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.clock import Clock
+from p2pdist.shared.errors import UserError
+from p2pdist.transfer.torrent_engine import SwarmIdentity, TorrentEngine
+
+CHECK_SECONDS = 300.0
+CHECK_JITTER = 0.2  # either way
+FIRST_BACKOFF_SECONDS = 5.0
+LONGEST_BACKOFF_SECONDS = 60.0  # an expired certificate keeps this PC out: as eager as connecting
+
+Renew = Callable[[Identity, float, str | None], Awaitable[Identity]]
+"""Takes the identity, the time and the own address to call from. Raises `UserError`."""
+
+log = structlog.get_logger()
+
+
+async def _renew(identity: Identity, now: float, local_address: str | None) -> Identity:
+    return await enrolment.renew(identity, now, local_address=local_address)
+
+
+class Renewal:
+    """Keeps the state's identity one that the server and the neighbours take."""
+
+    def __init__(
+        self,
+        state: DaemonState,
+        wakeups: WakeUps,
+        restarts: Restarts,
+        clock: Clock,
+        *,
+        renew: Renew = _renew,
+        first_backoff_seconds: float = FIRST_BACKOFF_SECONDS,
+    ) -> None:
+        self._state = state
+        self._wakeups = wakeups
+        self._restarts = restarts
+        self._clock = clock
+        self._renew = renew
+        self._first_backoff_seconds = first_backoff_seconds
+
+    @property
+    def expired(self) -> bool:
+        """Whether nobody would talk to this PC any more."""
+        return self._clock.now() >= self._state.identity.not_after
+
+    async def renew_now(self) -> bool:
+        """Try once; return whether the certificates are new. A failure is the state's ``renewal_problem``."""
+        state = self._state
+        try:
+            state.identity = await self._renew(state.identity, self._clock.now(), state.fixed_address)
+        except UserError as error:
+            state.renewal_problem = f"The certificates cannot be renewed. {error.message}"
+            log.warning("certificates could not be renewed", reason=error.message)
+            return False
+        state.renewal_problem = ""
+        log.info("certificates renewed")
+        return True
+
+    async def run(self, engine: TorrentEngine, origin: OriginClient) -> None:
+        """Renew when it is due, go on trying until the server agrees, and tell who shows the certificates."""
+        backoff = Backoff(self._first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
+        while True:
+            if not renewal_due(self._state.identity, self._clock.now()):
+                jitter = random.uniform(1 - CHECK_JITTER, 1 + CHECK_JITTER)  # noqa: S311
+                await self._wakeups.renewal.wait(CHECK_SECONDS * jitter)
+                continue
+            before = self._state.identity
+            if await self.renew_now():
+                backoff = backoff.succeeded()
+                now = self._state.identity
+                engine.set_identity(SwarmIdentity.of(now))
+                origin.reconnect()
+                if (before.control_ca, before.swarm_ca) != (now.control_ca, now.swarm_ca):
+                    await self._restarts.start_anew()  # every part knows an authority
+            backoff = backoff.failed()
+            await trio.sleep(backoff.delay_seconds(random.random()))  # noqa: S311 - jitter

@@ -1,0 +1,79 @@
+"""What the daemon knows at the moment: each field is written by one job, and read by any."""
+
+import ipaddress
+
+from bandwidth.core.states import State
+from bandwidth.profiles.model import Profile
+from p2pdist.identity.store import Identity
+from p2pdist.pc import system
+from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
+from p2pdist.trust.catalogue import RefusedPatch
+
+
+class DaemonState:
+    """What the daemon's jobs tell each other. It outlives a new start of the parts."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        site: str = "",
+        home_profile: Profile | None = None,
+        fixed_address: str | None = None,
+    ) -> None:
+        """``site``: as the server said in an earlier run; empty: not known yet."""
+        self.fixed_address = fixed_address
+        """The one own address to use, or None for all; never changes."""
+        self.home_profile = home_profile
+        """The throttle profile in this PC's home; never changes."""
+        # written by `addresses`
+        self.facts = system.UNKNOWN
+        # by `renewal`
+        self.identity = identity
+        self.renewal_problem = ""
+        # by `origin_events`
+        self.site = site
+        self.site_limit: SiteLimit | None = None
+        self.link_watch = LinkWatch(interval_seconds=None)
+        """How often the server wants to hear of others' traffic."""
+        # by `trust_refresh`
+        self.site_profile: SiteProfile | None = None
+        """The throttle profile of this PC's site, signed by the network admins."""
+        self.refused: list[RefusedPatch] = []
+        self.trust_problem = ""
+        self.stale_problem = ""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Own addresses that others may use, the best one first; empty without a network."""
+        return [self.fixed_address] if self.fixed_address else list(self.facts.addresses)
+
+    @property
+    def address(self) -> str | None:
+        """The own address that neighbours use; None without a network."""
+        return next(iter(self.addresses), None)
+
+    @property
+    def listen_address(self) -> str:
+        """Where neighbours can reach us: one address, or all of the family that leads to the server."""
+        if self.fixed_address:
+            return self.fixed_address
+        best = ipaddress.ip_address(self.address) if self.address else None
+        return "::" if best and best.version == 6 else "0.0.0.0"  # noqa: S104 - they must reach it; TLS decides
+
+    @property
+    def profile(self) -> Profile | None:
+        """The throttle profile that holds here: the site's, else the home's."""
+        return self.home_profile if self.site_profile is None else self.site_profile.profile()
+
+    @property
+    def reports_link(self) -> bool:
+        """Whether the server wants to hear of others' traffic now."""
+        return self.link_watch.interval_seconds is not None
+
+    @property
+    def line_yields(self) -> bool:
+        """Whether the site's line yields to business, as the server said last."""
+        limit = self.site_limit if self.reports_link else None  # else nothing is sent, and the last word is old
+        return limit is not None and limit.state == State.YIELD.value

@@ -1,0 +1,32 @@
+"""Moves the transfers on: pieces from the server are stored, and what has come of each is looked at and reported."""
+
+import trio
+
+from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.install.service import Patching
+from p2pdist.origin.client import OriginClient
+from p2pdist.pc import process_memory
+from p2pdist.transfer.manager import SHORTEST_STEP_SECONDS, Transfers
+
+
+async def accept_pieces(origin: OriginClient, transfers: Transfers, wakeups: WakeUps) -> None:
+    """Store pieces from the server, until cancelled; several of these run side by side."""
+    while True:
+        await transfers.accept_piece(await origin.pieces.receive())
+        wakeups.transfers.ring()
+
+
+async def step_transfers(transfers: Transfers, patching: Patching, origin: OriginClient, wakeups: WakeUps) -> None:
+    """Step the transfers regularly, and at once when something happened, until cancelled."""
+    was_busy = False
+    while True:
+        reports = patching.reports()
+        await transfers.step()
+        for report in reports:
+            await origin.send(report)
+        if was_busy and not transfers.busy:
+            await trio.to_thread.run_sync(process_memory.give_back)
+        was_busy = transfers.busy
+        await trio.sleep(SHORTEST_STEP_SECONDS)  # whatever happens, not more often than this
+        patching.refresh_files()
+        await wakeups.transfers.wait(transfers.step_seconds)

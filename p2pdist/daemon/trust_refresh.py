@@ -1,0 +1,86 @@
+"""Keeps the trusted catalogue fresh: at start, on notice, and every few minutes."""
+
+import random
+
+import structlog
+
+from p2pdist.daemon.state import DaemonState
+from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.install.service import Patching
+from p2pdist.pc.facts import PcFacts
+from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.clock import Clock
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import SiteName
+from p2pdist.transfer.manager import Transfers
+from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.store import TrustStore
+
+FIRST_BACKOFF_SECONDS = 1.0
+JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
+
+log = structlog.get_logger()
+
+
+class TrustRefresh:
+    """Brings what is signed and rolled out to the parts that act on it."""
+
+    def __init__(  # the state and clock it works with, where it takes from, whom it tells
+        self,
+        state: DaemonState,
+        wakeups: WakeUps,
+        clock: Clock,
+        store: TrustStore,
+        pc: PcFacts,
+        transfers: Transfers,
+        patching: Patching,
+        *,
+        refresh_seconds: float,
+    ) -> None:
+        self._state = state
+        self._wakeups = wakeups
+        self._clock = clock
+        self._store = store
+        self._pc = pc
+        self._transfers = transfers
+        self._patching = patching
+        self._refresh_seconds = refresh_seconds
+        self._anything_known = False
+
+    async def run(self) -> None:
+        """Refresh until cancelled. What fails is the state's ``trust_problem``, and is tried again with backoff."""
+        backoff = Backoff(FIRST_BACKOFF_SECONDS, self._refresh_seconds)
+        while True:
+            try:
+                await self._refresh()
+                self._state.trust_problem = ""
+                backoff = backoff.succeeded()
+                wait = self._refresh_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+            except UserError as error:  # TrustError and its kinds
+                self._state.trust_problem = error.message
+                backoff = backoff.failed()
+                wait = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
+                log.warning("trust refresh failed", reason=error.message, retry_seconds=round(wait, 1))
+            await self._wakeups.trust.wait(wait)
+
+    async def _refresh(self) -> None:
+        """Take the catalogue from disk until one is known, then the server's. Raises `UserError`."""
+        self._store.site = SiteName(self._state.site) if self._state.site else None
+        self._store.choose, self._store.held = self._pc.chooser(), self._transfers.held()
+        if not self._anything_known and (cached := await self._store.load_cached(self._clock.now())) is not None:
+            await self._accept(cached)
+            self._anything_known = True
+        await self._accept(await self._store.refresh(self._clock.now()))
+        self._anything_known = True
+
+    async def _accept(self, catalogue: Catalogue) -> None:
+        state = self._state
+        state.stale_problem = catalogue.stale
+        state.refused = list(catalogue.refused)
+        if catalogue.profile != state.site_profile:
+            state.site_profile = catalogue.profile
+            name = catalogue.profile and catalogue.profile.profile().name
+            log.info("throttle profile", site=state.site, profile=name)
+        await self._transfers.reconcile(catalogue)
+        self._patching.follow_catalogue(catalogue)
+        self._wakeups.transfers.ring()  # the pace of steps may change with what is new

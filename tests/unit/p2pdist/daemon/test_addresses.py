@@ -1,0 +1,67 @@
+"""`p2pdist.daemon.addresses`: who hears of a changed address, and what ends nothing."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+import trio
+
+from p2pdist.daemon.addresses import AddressWatch
+from p2pdist.daemon.restarts import Restarts
+from p2pdist.pc import system
+from tests.helpers.daemon_states import made_up_state
+from tests.helpers.fake_clock import FakeClock
+
+
+class Heard:
+    """The server's connection, the neighbours and the restarts."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def reconnect(self) -> None:
+        self.calls.append("server")
+
+    async def announce(self) -> None:
+        self.calls.append("neighbours")
+
+    async def start_anew(self) -> None:
+        self.calls.append("restart")
+
+
+async def test_own_addresses_that_cannot_be_read_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    again = trio.Event()
+    looked = 0
+
+    def out_of_descriptors(*_arguments: object) -> system.LocalFacts:
+        nonlocal looked
+        looked += 1
+        if looked > 1:
+            trio.from_thread.run_sync(again.set)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(system, "read_local_facts", out_of_descriptors)
+    watch = AddressWatch(made_up_state(), Restarts(), FakeClock(), check_seconds=0.01)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch.run, cast("Any", None), cast("Any", None))
+        with trio.fail_after(5):
+            await again.wait()
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("fixed", "addresses", "told"),
+    [
+        pytest.param(None, ("192.0.2.1",), [], id="the same"),
+        pytest.param(None, ("192.0.2.2",), ["server", "neighbours"], id="another"),
+        pytest.param(None, ("2001:db8::1",), ["server", "neighbours", "restart"], id="another family to listen on"),
+        pytest.param("192.0.2.7", ("2001:db8::1",), [], id="fixed"),
+    ],
+)
+async def test_a_changed_address_is_told(fixed: str | None, addresses: tuple[str, ...], told: list[str]) -> None:
+    state, heard = made_up_state(fixed_address=fixed), Heard()
+    state.facts = replace(system.UNKNOWN, addresses=("192.0.2.1",))
+    watch = AddressWatch(state, cast("Any", heard), FakeClock())
+    facts = replace(system.UNKNOWN, addresses=addresses)
+    await watch.accept(facts, cast("Any", heard), cast("Any", heard))
+    assert (heard.calls, state.facts) == (told, facts)

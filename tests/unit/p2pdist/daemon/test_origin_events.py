@@ -1,0 +1,82 @@
+"""`p2pdist.daemon.origin_events`: which part hears of what the server says."""
+
+from pathlib import Path
+from typing import Any
+
+import trio
+import trio.testing
+
+from p2pdist.daemon.origin_events import OriginEvents
+from p2pdist.daemon.wakeups import WakeUp, WakeUps
+from p2pdist.origin.client import Disconnected
+from p2pdist.pc.last_site import load_site
+from p2pdist.shared.wire.messages import (
+    LinkWatch,
+    RepositoryChanged,
+    SiteLimit,
+    SitePeers,
+    Unavailable,
+    Welcome,
+)
+from tests.helpers.daemon_states import made_up_state
+
+LIMIT = SiteLimit(rate=1, capacity=None, configured=False, state="yield", reason="", seconds={}, yield_seconds=0.0)
+
+
+class Parts:
+    """The transfers, the neighbours and the patch life: they note what they hear."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def server_list(self, peers: object) -> None:
+        self.calls.append("peers")
+
+    def origin_unavailable(self, torrent: str, reason: str) -> None:
+        self.calls.append(reason)
+
+    def forget_reports(self) -> None:
+        self.calls.append("reports")
+
+    async def announce(self) -> None:
+        self.calls.append("announce")
+
+
+async def rung(wakeup: WakeUp) -> bool:
+    began = trio.current_time()
+    await wakeup.wait(1.0)
+    return trio.current_time() == began
+
+
+async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    parts: Any = Parts()
+    state, wakeups = made_up_state(), WakeUps()
+    events = OriginEvents(state, wakeups, parts, parts, parts, tmp_path / "site")
+    welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500)
+    await events.take(welcome)
+    assert parts.calls == ["announce", "reports", "reports"]
+    assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
+    assert (await rung(wakeups.trust), await rung(wakeups.transfers)) == (True, True)
+    await events.take(welcome)
+    assert parts.calls[3:] == ["reports", "reports"], "the site is the same"
+    assert await rung(wakeups.trust)
+    await events.take(RepositoryChanged(timestamp_version=2))
+    assert await rung(wakeups.trust)
+    await events.take(SitePeers(peers=[]))
+    await events.take(Unavailable(torrent="1" * 64, reason="its disk is broken"))
+    assert parts.calls[5:] == ["peers", "its disk is broken"]
+
+
+async def test_what_is_known_of_the_line_ends_with_the_connection(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    parts: Any = Parts()
+    state, wakeups = made_up_state(), WakeUps()
+    events = OriginEvents(state, wakeups, parts, parts, parts, tmp_path / "site")
+    await events.take(LIMIT)
+    assert not state.line_yields, "nobody asks: nothing is sent"
+    await events.take(LinkWatch(interval_seconds=1.0))
+    assert (state.reports_link, state.line_yields) == (True, True)
+    await events.take(Disconnected("gone"))
+    assert (state.reports_link, state.line_yields, state.site_limit) == (False, False, None)
+    assert await rung(wakeups.renewal)

@@ -1,0 +1,92 @@
+"""`p2pdist.daemon.trust_refresh`: what a refresh that fails leaves, and when the next one comes."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import trio
+import trio.testing
+
+from p2pdist.daemon.trust_refresh import TrustRefresh
+from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.shared.errors import UserError
+from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.store import TrustStore
+from tests.helpers.daemon_states import made_up_state
+from tests.helpers.fake_clock import FakeClock
+
+
+class Store:
+    """Knows nothing at first, then fails, then answers."""
+
+    def __init__(self) -> None:
+        self.asked_at: list[float] = []
+        self.site: str | None = None
+        self.fails = True
+
+    async def load_cached(self, now: float) -> None:
+        return None
+
+    async def refresh(self, now: float) -> Catalogue:
+        self.asked_at.append(trio.current_time())
+        if self.fails:
+            raise UserError("The server is away.")
+        return Catalogue(timestamp_version=1, patches=(), refused=(), stale="too old", not_applicable=())
+
+
+class Following:
+    """The transfers and the patch life."""
+
+    def __init__(self) -> None:
+        self.catalogues: list[Catalogue] = []
+
+    def held(self) -> frozenset[Any]:
+        return frozenset()
+
+    async def reconcile(self, catalogue: Catalogue) -> None:
+        self.catalogues.append(catalogue)
+
+    def follow_catalogue(self, catalogue: Catalogue) -> None:
+        self.catalogues.append(catalogue)
+
+
+PC = cast("Any", SimpleNamespace(chooser=lambda: None))
+
+
+async def test_trust_that_cannot_be_read_at_start_is_a_problem_in_words(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    blocked = tmp_path / "trust"
+    blocked.write_bytes(b"")
+    store = TrustStore(blocked, base_url="https://127.0.2.20:1", root=b"", http=cast("Any", None))
+    state, follows = made_up_state(), cast("Any", Following())
+    refresh = TrustRefresh(state, WakeUps(), FakeClock(), store, PC, follows, follows, refresh_seconds=60.0)
+    with trio.move_on_after(5):
+        await refresh.run()
+    assert "cannot be read or written" in state.trust_problem
+
+
+async def test_it_is_tried_again_soon_then_regularly_and_at_once_when_rung(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    state, wakeups, store, follows = made_up_state(site="oslo"), WakeUps(), Store(), Following()
+    both = cast("Any", follows)
+    refresh = TrustRefresh(state, wakeups, FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=1_000.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh.run)
+        await trio.sleep(20)
+        assert len(store.asked_at) >= 3
+        assert (state.trust_problem, store.site) == ("The server is away.", "oslo")
+        store.fails = False
+        await trio.sleep(60)
+        assert (state.trust_problem, state.stale_problem) == ("", "too old")
+        assert len(follows.catalogues) == 2
+        asked = len(store.asked_at)
+        await trio.sleep(400)
+        assert len(store.asked_at) == asked
+        wakeups.trust.ring()
+        await trio.sleep(1)
+        assert len(store.asked_at) == asked + 1
+        await trio.sleep(1_500)
+        assert len(store.asked_at) >= asked + 2
+        nursery.cancel_scope.cancel()
