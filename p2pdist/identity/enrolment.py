@@ -27,6 +27,8 @@ from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
+    MAX_HOSTNAME_CHARS,
+    MAX_SERVER_NAME_CHARS,
     Certificates,
     EnrolReply,
     EnrolRequest,
@@ -42,8 +44,6 @@ from p2pdist.trust.store import check_root
 
 MAX_CA_BYTES = 16 << 10  # one certificate
 MAX_PROBLEM_CHARS = 400  # a server's words on our terminal: two sentences
-MAX_HOSTNAME_CHARS = 255
-MAX_SERVER_NAME_CHARS = 64  # as in the settings of the server and in its welcome
 
 T = TypeVar("T", bound=Record)
 

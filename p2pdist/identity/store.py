@@ -22,11 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, parse_endpoint_id
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import Pem, Tags
-from p2pdist.trust.files import read_file, storage_errors
+from p2pdist.trust.files import storage_errors
 from p2pdist.trust.https_client import trusting_context
 
 MAX_IDENTITY_BYTES = 1 << 20  # four certificates and a TUF root with several keys, base64
@@ -86,8 +87,10 @@ def load_identity(home: Path) -> Identity:
     """
     with storage_errors(home):
         try:
-            stored = msgspec.json.decode(read_file(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True)
-            key = read_file(_key_path(home), MAX_KEY_BYTES).decode()
+            stored = msgspec.json.decode(
+                read_capped(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True
+            )
+            key = read_capped(_key_path(home), MAX_KEY_BYTES).decode()
             identity = _identity(home, stored, key)
         except FileNotFoundError as error:
             raise UserError(
@@ -248,7 +251,7 @@ def _public_der(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
 
 def _read_key(home: Path) -> str | None:
     try:
-        return read_file(_key_path(home), MAX_KEY_BYTES).decode()
+        return read_capped(_key_path(home), MAX_KEY_BYTES).decode()
     except (FileNotFoundError, ValueError):
         return None
 

@@ -20,11 +20,11 @@ from p2pdist.install.limits import InstallLimits
 from p2pdist.install.outcomes import CheckResult
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
+from p2pdist.transfer.files import HASH_CHUNK_BYTES
 
 if sys.platform == "linux":
     import fcntl
 
-HASH_CHUNK_BYTES = 1 << 20
 MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()

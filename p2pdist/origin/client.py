@@ -22,7 +22,7 @@ from p2pdist.origin.data_socket import connect_beside
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_DATA_FRAME_BYTES,
@@ -48,7 +48,6 @@ from p2pdist.shared.wire.pings import ping_frame, ping_number
 CONNECT_SECONDS = 15.0  # TCP and TLS over a bad branch line
 WELCOME_SECONDS = 15.0
 SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
-SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 60.0
 STABLE_SECONDS = 30.0  # a connection that lived this long resets the backoff

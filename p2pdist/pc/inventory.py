@@ -14,6 +14,7 @@ from pathlib import Path
 from p2pdist.pc import system as local_facts
 from p2pdist.shared.manifest.facts import Facts, FactValue, Packages
 from p2pdist.shared.manifest.versions import Version
+from p2pdist.shared.wire.enrolment import MAX_TAGS
 
 if sys.platform == "win32":
     from p2pdist.pc import inventory_windows as system
@@ -23,7 +24,6 @@ else:
     from p2pdist.pc import inventory_linux as system
 
 MAX_FACT_CHARS = 255  # a host name's longest
-MAX_TAGS = 100
 MEGABYTE = 10**6
 
 _ARCHES = {

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from p2pdist.shared.manifest.expression import PACKAGE_NAME
-from p2pdist.shared.manifest.facts import FactValue, Packages
+from p2pdist.shared.manifest.facts import MAX_PACKAGES, FactValue, Packages
 from p2pdist.shared.manifest.versions import MAX_VERSION_CHARS, Ecosystem, InvalidVersionError, parse_version
 
 _RPM_FORMAT = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
-MAX_PACKAGES = 20_000  # a desktop has 3 000; what comes after them is not seen
 MAX_DPKG_STATUS_BYTES = 64 << 20  # MAX_PACKAGES of 2 kB each, with room
 MAX_RPM_LISTING_CHARS = MAX_PACKAGES * 200
 MAX_SMALL_FILE_BYTES = 64 << 10  # os-release and its like have under 1 kB

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from p2pdist.shared.manifest.expression import PACKAGE_NAME
-from p2pdist.shared.manifest.facts import FactValue, Packages
+from p2pdist.shared.manifest.facts import MAX_PACKAGES, FactValue, Packages
 from p2pdist.shared.manifest.versions import MAX_VERSION_CHARS, Ecosystem, InvalidVersionError, parse_version
 
-MAX_PACKAGES = 20_000  # a PC has hundreds; what comes after them is not seen
 UNINSTALL_KEY = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 
 

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 
 from p2pdist.shared.identifiers import InvalidIdentifierError, Sha256Hex, parse_sha256
 from p2pdist.shared.manifest.documents import MAX_PAYLOAD_BYTES
-from p2pdist.shared.merkle import HASH_BYTES, piece_hash, pieces_root, split_hashes
+from p2pdist.shared.merkle import BLOCK_BYTES, HASH_BYTES, piece_hash, pieces_root, split_hashes
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
-
-MIN_PIECE_BYTES = 16_384  # one block (BEP 52)
 
 _TOP_KEYS = {b"info", b"piece layers", b"creation date", b"created by"}
 _INFO_KEYS = {b"file tree", b"meta version", b"name", b"piece length", b"private"}
@@ -61,7 +59,7 @@ def read_torrent_file(metainfo: object) -> TorrentFile:
         sha256 = parse_sha256(name.decode("ascii", "replace"))
     except InvalidIdentifierError as error:
         raise TorrentFileError("does not name its file by a SHA-256") from error
-    piece_bytes = _number(info.get(b"piece length"), MIN_PIECE_BYTES, MAX_PIECE_BYTES, "piece length")
+    piece_bytes = _number(info.get(b"piece length"), BLOCK_BYTES, MAX_PIECE_BYTES, "piece length")
     if piece_bytes & (piece_bytes - 1):
         raise TorrentFileError("has a piece length that is no power of two")
     count = -(-length // piece_bytes)

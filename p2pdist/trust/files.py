@@ -16,6 +16,7 @@ from urllib import parse
 import structlog
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust import floor as trust_floor
@@ -44,11 +45,11 @@ class TrustFiles:
         self._used.clear()
         accepted = None
         with _damage_is_logged(self._accepted_path):
-            data = read_file(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
+            data = read_capped(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
             accepted = trust_floor.decode_accepted(data)
             self._floor = trust_floor.higher(self._floor, accepted.floor)
         with _damage_is_logged(self._floor_path):
-            data = read_file(self._floor_path, trust_floor.MAX_FLOOR_BYTES + trust_floor.CHECKSUM_BYTES)
+            data = read_capped(self._floor_path, trust_floor.MAX_FLOOR_BYTES + trust_floor.CHECKSUM_BYTES)
             self._floor = trust_floor.higher(self._floor, trust_floor.decode_floor(data))
         return self._floor, accepted
 
@@ -66,7 +67,7 @@ class TrustFiles:
         self._used.add(sha256)
         path = self._documents / sha256
         with contextlib.suppress(FileNotFoundError), _damage_is_logged(path):
-            data = read_file(path, max_bytes)
+            data = read_capped(path, max_bytes)
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise DecodeError("the hash does not fit: the file is damaged")
             return data
@@ -141,20 +142,11 @@ def storage_errors(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
-    """Return a file's bytes. Raises `DecodeError` when it holds more than ``max_bytes``, else `OSError`."""
-    with path.open("rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise DecodeError(f"more than {max_bytes} bytes")
-    return data
-
-
 @contextlib.contextmanager
 def _damage_is_logged(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         pass
-    except DecodeError as error:
+    except (DecodeError, FileTooLargeError) as error:
         log.warning("trust file is damaged, getting it anew", path=str(path), reason=str(error))

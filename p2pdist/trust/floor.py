@@ -37,7 +37,7 @@ ALARM_AT_LIFE_FRACTION = 0.55  # servers renew at half of the life; then we must
 _MAX_TIME = 1e11  # the year 5138
 
 MetadataVersion = Annotated[int, msgspec.Meta(ge=0, le=MAX_VERSION)]
-Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=_MAX_TIME)]
+Moment = Annotated[float, msgspec.Meta(ge=0.0, le=_MAX_TIME)]
 RoleName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ROLE_NAME_CHARS)]
 
 
@@ -53,16 +53,16 @@ class TrustFloor(Record, frozen=True):
     """Version of the top-level targets role and of every delegated role that the snapshot names."""
     online_keys: Annotated[list[RoleName], msgspec.Meta(max_length=MAX_ROLES)] = msgspec.field(default_factory=list)
     """Ids of the keys that sign timestamp and snapshot; a change of them restarts their versions."""
-    time: Seconds = 0.0
-    timestamp_first_seen: Seconds = 0.0
-    timestamp_expires: Seconds = 0.0
+    time: Moment = 0.0
+    timestamp_first_seen: Moment = 0.0
+    timestamp_expires: Moment = 0.0
 
 
 class AcceptedMetadata(Record, frozen=True, kw_only=True):
     """The signed metadata as it was when it was last accepted, whole, so that it can be verified again offline."""
 
     format: Literal[1] = 1
-    accepted_at: Seconds
+    accepted_at: Moment
     roots: dict[str, bytes]
     """The chain of newer roots since the enrolled one, by version in decimal."""
     roles: Annotated[dict[RoleName, bytes], msgspec.Meta(max_length=MAX_ROLES)]

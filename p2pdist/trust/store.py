@@ -27,7 +27,7 @@ from tuf.ngclient.updater import Updater
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
-from p2pdist.shared.manifest.documents import DecodeError
+from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, DecodeError
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import (
@@ -46,7 +46,6 @@ from p2pdist.trust.https_client import HttpAnswer, HttpError
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
 MAX_SNAPSHOT_BYTES = 64 << 10  # MAX_ROLES entries
-MAX_TARGETS_ROLE_BYTES = 5 << 20  # about 8 000 patches
 REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line; a later one resumes where it ended
 
 _METADATA_PATH = "/tuf/metadata"

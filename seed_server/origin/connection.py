@@ -9,10 +9,9 @@ import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
-from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
 
-SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import ServerCertificate
 
+HANDSHAKE_SECONDS = 10.0  # of either port: TCP and TLS over a bad branch line
+
 
 class ServerTls:
     """Two TLS 1.3 contexts with one certificate."""

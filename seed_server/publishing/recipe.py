@@ -18,6 +18,7 @@ from p2pdist.shared.identifiers import (
 )
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOADS,
+    MAX_TITLE_CHARS,
     DecodeError,
     Manifest,
     Payload,
@@ -42,7 +43,6 @@ from p2pdist.shared.manifest.recipe import (
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.wire.codec import Record
 
-MAX_TITLE_CHARS = 200  # as in the manifest
 MAX_FILE_CHARS = 4_096  # as long as a path can be
 _SHOWN_CHARS = 100  # of an expression, around the place that is meant
 _DIGEST = "0" * 64  # stands for a hash that is not known yet

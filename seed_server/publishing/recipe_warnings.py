@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from p2pdist.shared.manifest.facts import ARCHES, PLATFORMS
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     CommandCheck,
@@ -17,8 +18,6 @@ from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, par
 from seed_server.publishing.recipe import Recipe
 
 _FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
-_PLATFORMS = ("linux", "debian", "rhel", "suse", "windows", "macos")
-_ARCHES = ("amd64", "arm64", "x86")
 _SUFFIXES = {
     "deb": (".deb",),
     "rpm": (".rpm",),
@@ -64,7 +63,7 @@ def _of_gaps(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 def _of_variants(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for number, payload in enumerate(recipe.payload, 1):
-        for word, known in ((payload.platform, _PLATFORMS), (payload.arch, _ARCHES)):
+        for word, known in ((payload.platform, PLATFORMS), (payload.arch, ARCHES)):
             if word and word not in known:
                 yield f"payload {number}", f"few PCs call themselves {word!r}; the usual words are {', '.join(known)}"
 

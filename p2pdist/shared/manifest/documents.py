@@ -41,6 +41,8 @@ FORMAT_VERSION = 1
 MAX_MANIFEST_BYTES = 256 << 10  # a recipe with long scripts belongs into the payload
 MAX_ROLLOUTS_BYTES = 1 << 20  # MAX_ROLLOUT_ENTRIES of under 300 bytes each, with room
 MAX_TORRENT_BYTES = 4 << 20  # 65 536 pieces × 32 bytes of hash, with room
+MAX_TARGETS_ROLE_BYTES = 5 << 20  # about 8 000 patches; of a larger one endpoints refuse everything
+MAX_TITLE_CHARS = 200  # a line of a table
 MAX_PAYLOADS = 64  # platforms × languages × deltas of one patch
 MAX_ROLLOUT_ENTRIES = 2_000  # patches that a fleet is offered at the same time
 MAX_PAYLOAD_BYTES = 1 << 40
@@ -75,7 +77,7 @@ class Manifest(Record, frozen=True):
     format: Literal[1]
     patch_id: str
     version: str
-    title: Annotated[str, msgspec.Meta(max_length=200)]
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
     severity: Severity
     cvss: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] | None
     published_at: Annotated[int, msgspec.Meta(ge=0)]

@@ -10,6 +10,11 @@ from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, Ver
 
 FactValue: TypeAlias = bool | int | str | Version | tuple[str, ...]
 
+ARCHES = ("amd64", "arm64", "x86")  # words of the fact ``arch``; other processors have their own
+FAMILIES = ("debian", "rhel", "suse", "windows", "macos")  # likewise of ``os.family``
+MAX_PACKAGES = 20_000  # of one PC: a desktop has 3 000; what comes after them is not seen
+PLATFORMS = ("linux", *FAMILIES)  # what a payload may be for
+
 
 class FactType(enum.StrEnum):
     """What kind of value a fact, or an expression, has."""

@@ -18,7 +18,7 @@ MAX_ARGUMENTS = 64
 MAX_ARGUMENT_CHARS = 1_000
 MAX_CHECKS = 20  # of one patch
 MAX_PATH_CHARS = 500
-MAX_OUTPUT_CHARS = 1_000  # that a check expects
+MAX_EXPECTED_CHARS = 1_000  # that a check expects
 MAX_WINDOWS = 20
 MAX_KEPT_VERSIONS = 10
 YEARS = range(2000, 3000)  # of what is scheduled: grace and time zones are added, and dates end with the year 9999
@@ -150,7 +150,7 @@ class CommandCheck(Record, frozen=True, tag_field="kind", tag="command"):
     """The program ends with this code, and writes this among other things."""
 
     command: Command
-    output: Annotated[str, msgspec.Meta(max_length=MAX_OUTPUT_CHARS)] = ""
+    output: Annotated[str, msgspec.Meta(max_length=MAX_EXPECTED_CHARS)] = ""
     """Contained in standard output; empty: anything."""
     exit_code: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
     timeout_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)] = 30

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
+from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
 from p2pdist.shared.manifest.recipe import Checks, RecipeError, check_checks
 from p2pdist.shared.wire import codec
@@ -36,7 +37,7 @@ class Template(Record, frozen=True):
 
     format: Literal[1]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    title: Annotated[str, msgspec.Meta(max_length=200)]
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
     items: Annotated[tuple[TemplateItem, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
 
 

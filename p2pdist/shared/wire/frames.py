@@ -5,6 +5,7 @@ body is kept, so a peer can make it hold at most one frame.
 """
 
 FRAME_HEADER_BYTES = 4
+SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 
 
 class FrameError(ValueError):

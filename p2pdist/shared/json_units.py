@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 Bytes = Annotated[int, Meta(extra={"unit": "bytes"})]
-BytesPerSecond = Annotated[int, Meta(extra={"unit": "bytes per second"})]
+ByteRate = Annotated[int, Meta(extra={"unit": "bytes per second"})]
 Seconds = Annotated[float, Meta(extra={"unit": "seconds"})]
-Moment = Annotated[float, Meta(extra={"unit": "seconds since 1970, UTC"})]
+UnixSeconds = Annotated[float, Meta(extra={"unit": "seconds since 1970, UTC"})]
 Count = Annotated[int, Meta(extra={"unit": "count"})]
