@@ -9,16 +9,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option, json_option
+from p2pdist.install.requests import MAX_DEFERRAL_DAYS
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import PIPE_COLUMNS, human_seconds, print_json, wide_terminal
+from p2pdist.shared.console import PIPE_COLUMNS, Duration, print_json, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 
 STATE_STYLES = {"installed": "green", "failed": "red", "rolled_back": "red", "installing": "cyan"}
 WIDE_COLUMNS = 100  # a terminal with less has the reasons below the table
-UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
 @click.command("plan", short_help="Show what is to be installed, in which order, and when.")
@@ -76,9 +77,15 @@ def posture_command(home: EndpointHome, as_json: bool) -> None:
 @click.command("defer", short_help="Put a patch off, where that is allowed.")
 @home_option
 @click.argument("patch")
-@click.option("--for", "time", metavar="TIME", help="Such as 30m, 4h or 1d; by default as long as is allowed.")
+@click.option(
+    "--for",
+    "seconds",
+    type=Duration(MAX_DEFERRAL_DAYS),
+    metavar="TIME",
+    help="Such as 30m, 4h or 1d; by default as long as is allowed.",
+)
 @json_option
-def defer_command(home: EndpointHome, patch: str, time: str | None, as_json: bool) -> None:
+def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: bool) -> None:
     """Put PATCH (an id, or ID@VERSION) off, as often and as long as its publisher allows.
 
     \b
@@ -86,11 +93,8 @@ def defer_command(home: EndpointHome, patch: str, time: str | None, as_json: boo
       p2pdist defer acme-office --for 4h
     """
     arguments: dict[str, Any] = {"patch": patch}
-    if time is not None:
-        number, unit = time[:-1], time[-1:]
-        if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in UNITS):
-            raise click.BadParameter(f"{time!r} is not a time such as 30m, 4h or 1d.", param_hint="--for")
-        arguments["seconds"] = int(number) * UNITS[unit]
+    if seconds is not None:
+        arguments["seconds"] = seconds
     answer = _ask(home, "defer", arguments)
     if as_json:
         print_json(answer)
@@ -201,7 +205,7 @@ def posture_view(answer: dict[str, Any]) -> RenderableType:
             row["version"],
             row["severity"],
             Text(row["state"].replace("_", " "), style=STATE_STYLES.get(row["state"], "")),
-            human_seconds(row["age_seconds"]),
+            duration_text(row["age_seconds"]),
             clock(row["due_at"]) if row["due_at"] else "",
             Text("" if row["compliant"] else "overdue" if row["overdue_seconds"] else "failed", style="red"),
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.install import local_time
 from p2pdist.install.compliance import PatchStanding, posture
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord
@@ -19,7 +20,7 @@ from p2pdist.shared.identifiers import PatchRef, related_id
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchReport
 
 MAX_HISTORY_SHOWN = 500
-MAX_DEFERRAL_SECONDS = 30 * 86_400  # as in a recipe
+MAX_DEFERRAL_DAYS = 30  # as in a recipe
 
 
 class InstallOrders:
@@ -110,7 +111,7 @@ class InstallOrders:
         row = self._installable(arguments)
         schedule = schedule_of(row.candidate.manifest.schedule, local_time.zone(self._now()))
         seconds = arguments.get("seconds", schedule.longest_deferral.total_seconds())
-        if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_DEFERRAL_SECONDS:
+        if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_DEFERRAL_DAYS * DAY_SECONDS:
             raise UserError("A deferral lasts from a second to 30 days.", FaultKind.BAD_INPUT)
 
         def deferred(record: InstallRecord) -> InstallRecord:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import trio
 
+from bandwidth.core.reason_seconds import ReasonSeconds
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.local_api.socket import Answer
 from p2pdist.origin.client import OriginClient
 from p2pdist.shared.identifiers import TorrentHash
-from p2pdist.shared.reason_seconds import ReasonSeconds
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.status.reasons import WHOLE_ANSWERS, WhyInputs, WhyReason, why
 from p2pdist.transfer.transfer import Transfer

@@ -6,11 +6,10 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import configure_log, print_json, run_command_line
+from p2pdist.shared.console import Duration, configure_log, print_json, run_command_line
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
 from seed_server.commands.options import (
-    Duration,
     ask_passphrase,
     home_option,
     json_option,
@@ -26,7 +25,7 @@ from seed_server.commands.template_commands import template_group
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import operations
 from seed_server.fleet.context import Context
-from seed_server.fleet.operations import MAX_TOKEN_USES
+from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
 from seed_server.initialising import initialise
 from seed_server.settings import ServerSettings
 
@@ -156,7 +155,7 @@ def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes
 )
 @click.option(
     "--ttl",
-    type=Duration(),
+    type=Duration(MAX_TOKEN_DAYS),
     default="1h",
     show_default=True,
     metavar="TIME",

@@ -13,27 +13,10 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.fleet.operations import MAX_TOKEN_DAYS
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
 PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-class Duration(click.ParamType[int]):
-    """``90s``, ``30m``, ``1h`` or ``7d``, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the seconds; `click.BadParameter` for anything else."""
-        text = str(value)
-        number, unit = text[:-1], text[-1:]
-        seconds = int(number) * _UNITS[unit] if unit in _UNITS and number.isascii() and number.isdigit() else 0
-        if not 1 <= seconds <= MAX_TOKEN_DAYS * _UNITS["d"]:
-            self.fail(f"{text!r} is not a duration from 1s to 30d, such as 30m, 1h or 7d.", param, ctx)
-        return seconds
 
 
 class CvssScore(click.ParamType[float]):

@@ -10,8 +10,9 @@ from msgspec.structs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import human_bytes, print_json
+from p2pdist.shared.console import print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.json_answers.operations import (
@@ -199,13 +200,13 @@ def _finding_document(finding: Finding) -> FindingDocument:
 def _show(published: Published) -> None:
     verb, patch = "Repaired" if published.repaired else "Published", published.patch
     if len(published.payloads) == 1:
-        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {human_bytes(patch.length_bytes)}")
+        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
         click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
         return
     click.echo(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
     for payload in published.payloads:
         words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
-        click.echo(f"  {words}: {payload.file_name}, {human_bytes(payload.length_bytes)}, SHA-256 {payload.sha256}")
+        click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from bandwidth.core.quantities import bytes_text, duration_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
-from bandwidth.profiles.values import rate_label
-from p2pdist.shared.console import human_bytes, human_seconds, print_json, wide_terminal
+from p2pdist.shared.console import print_json, wide_terminal
 from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
 from seed_server.commands.texts import plain_table
 from seed_server.fleet.context import Context
@@ -65,26 +65,26 @@ def site_tables(sites: Sequence[SiteStatus], *, serving: bool) -> RenderableType
     for site in sites:
         limit = site.limit
         active = limit.active and serving
-        line = "not known" if limit.capacity is None else rate_label(BytesPerSecond(limit.capacity))
+        line = "not known" if limit.capacity is None else rate_text(limit.capacity)
         table.add_row(
             limit.site,
-            Text(rate_label(BytesPerSecond(limit.rate)), style="green") if active else Text("quiet", style="dim"),
+            Text(rate_text(limit.rate), style="green") if active else Text("quiet", style="dim"),
             line if limit.configured or limit.capacity is None else f"{line}, learned",
             Text(limit.reason, style="" if active else "dim"),
             f"{limit.fetchers} of {limit.endpoints}",
-            human_seconds(limit.yield_seconds),
+            duration_text(limit.yield_seconds),
             "–" if site.origin_ratio is None else f"{site.origin_ratio:.3f}",
             _times(limit),
         )
     total = sum(site.limit.rate for site in sites if site.limit.active) if serving else 0
     sent = sum(site.wan_bytes for site in sites)
-    head = f"{rate_label(BytesPerSecond(total))} to all sites now, {human_bytes(sent)} of what is published so far"
+    head = f"{rate_text(total)} to all sites now, {bytes_text(sent)} of what is published so far"
     return Group(Text(head if serving else "The seed server is NOT serving."), table)
 
 
 def _times(limit: SiteLimitRow) -> str:
     longest = sorted(limit.seconds.items(), key=lambda item: -item[1])
-    parts = [f"{human_seconds(seconds)} {cause}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
+    parts = [f"{duration_text(seconds)} {cause}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
     return ", ".join(parts)
 
 
@@ -100,7 +100,9 @@ class SiteCharts:
         for limit in (site.limit for site in sites if site.limit.active or site.limit.site in self._charts):
             rate = rates[limit.site] = limit.rate if limit.active else 0  # else it is the last one there was
             line = None if limit.capacity is None else BytesPerSecond(limit.capacity)
-            self._charts.setdefault(limit.site, RateChart(limit.site)).add(BytesPerSecond(rate), line)
+            self._charts.setdefault(limit.site, RateChart(limit.site, look_seconds=WATCH_SECONDS)).add(
+                BytesPerSecond(rate), line
+            )
         self._charts = {name: self._charts[name] for name in rates if not self._charts[name].is_flat}
         busiest = sorted(self._charts, key=lambda name: -rates[name])[:CHARTS_SHOWN]
         return [part for name in busiest for part in ("", self._charts[name])]

@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from p2pdist.shared.console import PIPE_COLUMNS, human_bytes, human_seconds, print_json, printable, wide_terminal
+from bandwidth.core.quantities import bytes_text, duration_text
+from p2pdist.shared.console import PIPE_COLUMNS, print_json, printable, wide_terminal
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
     InstallCountsDocument,
@@ -137,7 +138,7 @@ def _patch_head(status: FleetStatus, patch: ServedPayload) -> Text:
     title = f" {patch.title}" if patch.title else ""
     return Text.assemble(
         (f"{patch.patch_id} {patch.version}", "bold"),
-        f"{title}, {patch.severity}, {human_bytes(patch.length_bytes)}: ",
+        f"{title}, {patch.severity}, {bytes_text(patch.length_bytes)}: ",
         (f"verified on {verified} of {len(status.endpoints)} endpoints", "green" if verified else ""),
         f"; {counts}" if counts else "",
     )
@@ -160,7 +161,7 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
         elif row.connected and status.serving:
             state = Text("connected", style="green")
         else:
-            state = Text(f"seen {_ago(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
+            state = Text(f"seen {duration_text(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
         tags = [" ".join(row.tags)] if tagged else []
         table.add_row(row.endpoint_id, printable(row.hostname), row.site, row.address, state, *tags)
     return table
@@ -191,10 +192,10 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
                 style="dim" if away else _STYLES.get(state, "cyan"),
             ),
             f"{int(report.progress * 100)}%",  # 100 means all of it
-            human_bytes(report.bytes_from_origin),
-            human_bytes(report.bytes_from_peers),
-            *([human_bytes(report.bytes_wasted)] if wide else []),
-            human_seconds(report.seconds),
+            bytes_text(report.bytes_from_origin),
+            bytes_text(report.bytes_from_peers),
+            *([bytes_text(report.bytes_wasted)] if wide else []),
+            duration_text(report.seconds),
         )
         whose = f"{endpoint.hostname} ({report.endpoint_id})"
         if report.error:
@@ -213,7 +214,7 @@ def _site_table(status: FleetStatus, patch: ServedPayload) -> RenderableType:
     table.add_column("over the line", justify="right", no_wrap=True)
     table.add_column("÷ file", justify="right", no_wrap=True)
     for site, count, ratio in status.sites_of(patch):
-        table.add_row(site, human_bytes(count), f"{ratio:.3f}")
+        table.add_row(site, bytes_text(count), f"{ratio:.3f}")
     return table
 
 
@@ -267,8 +268,3 @@ def _words(state: str) -> str:
 
 def _cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
-
-
-def _ago(seconds: float) -> str:
-    days = int(seconds // 86_400)
-    return f"{days} d" if days >= 2 else human_seconds(max(0.0, seconds))

@@ -87,11 +87,11 @@ def test_defer_hands_on_the_time_and_says_until_when(tmp_path: Path, monkeypatch
     assert "It can be deferred 1 more time." in result.output
 
 
-@pytest.mark.parametrize("time", ["4", "h", "4 h", "-4h", "4w", "999999h"])
+@pytest.mark.parametrize("time", ["4", "h", "4 h", "-4h", "4w", "999999h", "31d"])
 def test_times_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time: str) -> None:
     result, asks = asked(tmp_path, monkeypatch, {}, "defer", "acme", f"--for={time}")
     assert (result.exit_code, asks) == (2, [])
-    assert "is not a time such as" in result.output
+    assert "is not a duration from 1s to 30d, such as 30m" in result.output
 
 
 def test_a_pc_that_is_not_compliant_exits_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
