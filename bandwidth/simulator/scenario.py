@@ -39,9 +39,9 @@ class Scenario:
     duration_seconds: float = 60.0
     """Length of the run."""
     business_from_seconds: float = 10.0
-    """When business begins …"""
+    """When business begins, from the start of the run."""
     business_until_seconds: float = 50.0
-    """… and when it ends."""
+    """When business ends, likewise."""
     seed: int = 1
     """Of all that is random; the same seed gives the same run."""
     business_visible: bool = True

@@ -34,7 +34,6 @@ from seed_server.signing.templates import TEMPLATES, checked_name, read_template
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper
 
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
