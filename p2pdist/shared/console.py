@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
+import msgspec
 import structlog
 from rich.console import Console
 
@@ -56,8 +57,8 @@ def printable(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print ``value`` as one JSON document, indented for people, stable for tools."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print ``value``, a Struct or what JSON has, as one JSON document, indented for people, stable for tools."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
 
 
 def human_bytes(count: float) -> str:
