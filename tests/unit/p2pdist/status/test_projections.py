@@ -95,7 +95,8 @@ def assert_agreement(view: PatchView) -> None:
         return
     assert asked is not None, "who hears of a patch from the server can ask the PC"
     assert installs([view]) == ({str(REF): told.install} if told.install else {})
-    decided = view.decided_by_plan is not None
+    # until the file is proven, nothing that became of an earlier copy is what the PC is asked about
+    decided = bool(told.install) and (view.file is None or told.state == "verified")
     assert asked.state == (told.install if decided else told.state)
     if shown is not None:
         assert (shown.state, shown.install or "", shown.error or "") == (told.state, told.install, told.error)
