@@ -187,7 +187,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
     )
     announcement = partial(core.introduction.announcement, engine.listen_port)
     neighbours = Neighbours(engine, connections.discovery, announcement)
-    diagnoser = Diagnoser(lambda: core.pc.facts, core.installer.check)
+    diagnoser = Diagnoser(lambda: core.pc.facts, core.installer.detector.check)
     patching = Patching(
         home,
         settings,

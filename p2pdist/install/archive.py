@@ -17,12 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from p2pdist.install.archive_members import MAX_LINKS, MAX_NAME_CHARS, ArchiveError, Member, members_of, read
+from p2pdist.install.archive_members import MAX_NAME_CHARS, ArchiveError, Member, members_of, read
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_patch_version
 
-MAX_UNPACKED_BYTES = 64 << 30  # of one version: the largest office suites and CAD systems have some 30 GiB
-FREE_MARGIN_BYTES = 64 << 20  # that unpacking leaves free: a full disk stops more than this one application
 CHUNK_BYTES = 1 << 20
 _BACK = ".back-"
 
@@ -43,6 +42,7 @@ def install(
     strip_components: int = 0,
     keep_versions: int = 2,
     check_cancelled: Cancelled = lambda: None,
+    limits: InstallLimits = DEFAULT_LIMITS,
 ) -> None:
     """Unpack ``archive`` and make it the current version.
 
@@ -62,7 +62,7 @@ def install(
     if not (previous != version and _is_tree(versions / version) and _text(marker) == sha256):
         temporary = versions / f".unpacking-{secrets.token_hex(6)}"
         try:
-            _unpack(archive, temporary, strip_components, check_cancelled)
+            _unpack(archive, temporary, strip_components, limits, check_cancelled)
             _flush(temporary, check_cancelled)
             marker.unlink(missing_ok=True)  # a tree without one is never taken for whole
             if os.path.lexists(versions / version):
@@ -137,32 +137,34 @@ def clear_leftovers(directory: Path) -> None:
 # --- unpacking -----------------------------------------------------------------------------------
 
 
-def _unpack(archive: BinaryIO, tree: Path, strip_components: int, check_cancelled: Cancelled) -> None:
+def _unpack(
+    archive: BinaryIO, tree: Path, strip_components: int, limits: InstallLimits, check_cancelled: Cancelled
+) -> None:
     """Make a new directory ``tree`` with all members.
 
     Symbolic links come last, so that no member is ever written through one.
     """
     tree.mkdir(0o755)
     links: list[Member] = []
-    left_bytes = MAX_UNPACKED_BYTES
-    for member in members_of(archive, strip_components):
+    left_bytes = limits.max_unpacked_bytes
+    for member in members_of(archive, strip_components, limits.max_members):
         check_cancelled()
         path = tree.joinpath(*member.parts)
         if member.kind == "symlink":
             links.append(member)
-            if len(links) > MAX_LINKS:
-                raise ArchiveError(f"the archive has more than {MAX_LINKS} symbolic links")
+            if len(links) > limits.max_links:
+                raise ArchiveError(f"the archive has more than {limits.max_links} symbolic links")
             continue
         left_bytes -= member.size_bytes
         if left_bytes < 0:
-            raise ArchiveError(f"unpacked it has more than {MAX_UNPACKED_BYTES >> 30} GiB")
+            raise ArchiveError(f"unpacked it has more than {limits.max_unpacked_bytes >> 30} GiB")
         with _two_of_a_name():
             directory = path if member.kind == "directory" else path.parent
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
             if member.kind == "hardlink":
                 _link_hard(tree, path, member)
             elif member.kind == "file":
-                _write(path, member, check_cancelled)
+                _write(path, member, limits, check_cancelled)
     _link(tree, links)
     if not any(tree.iterdir()):
         raise ArchiveError("nothing is in the archive, or strip_components leaves nothing of it")
@@ -176,8 +178,8 @@ def _two_of_a_name() -> Iterator[None]:
         raise ArchiveError(f"the archive has two members of the name {Path(error.filename).name[:80]!r}") from error
 
 
-def _write(path: Path, member: Member, check_cancelled: Cancelled) -> None:
-    if shutil.disk_usage(path.parent).free - member.size_bytes < FREE_MARGIN_BYTES:
+def _write(path: Path, member: Member, limits: InstallLimits, check_cancelled: Cancelled) -> None:
+    if shutil.disk_usage(path.parent).free - member.size_bytes < limits.free_margin_bytes:
         raise DiskFullError(f"the disk has too little room for {'/'.join(member.parts)[:80]!r}")
     # setuid bits, owners and write permission for others are never taken from an archive
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, BinaryIO, Literal, TypeAlias
 
-MAX_MEMBERS = 200_000  # a large application has some 50 000 files
 MAX_NAME_CHARS = 1_000  # of a member's path: with the directory's own it stays far under PATH_MAX
 MAX_HEADER_BYTES = 1 << 20  # of a tar member's extended header, which is read as a whole: long names, attributes
-MAX_LINKS = 10_000  # symbolic ones; each is followed once to see where it leads
 
 _EXTENDED = {
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
@@ -43,12 +41,12 @@ class Member:
     content: IO[bytes] | None = None
 
 
-def members_of(file: BinaryIO, strip_components: int) -> Iterator[Member]:
+def members_of(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Member]:
     """Yield what the archive has, in its order. Raises `ArchiveError`; `OSError` when reading fails."""
     head = file.read(4)
     file.seek(0)
     with _readable():
-        yield from (_zip if head in {b"PK\3\4", b"PK\5\6"} else _tar)(file, strip_components)
+        yield from (_zip if head in {b"PK\3\4", b"PK\5\6"} else _tar)(file, strip_components, max_members)
 
 
 def read(member: Member, most_bytes: int) -> bytes:
@@ -104,7 +102,7 @@ class _Header(tarfile.TarInfo):
         return found
 
 
-def _tar(file: BinaryIO, strip_components: int) -> Iterator[Member]:
+def _tar(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Member]:
     try:
         archive = tarfile.open(fileobj=file, mode="r:*", tarinfo=_Header)  # noqa: SIM115 — closed below
     except tarfile.ReadError:
@@ -117,8 +115,8 @@ def _tar(file: BinaryIO, strip_components: int) -> Iterator[Member]:
         while (info := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
             count += 1
-            if count > MAX_MEMBERS:
-                raise ArchiveError(f"the archive has more than {MAX_MEMBERS} members")
+            if count > max_members:
+                raise ArchiveError(f"the archive has more than {max_members} members")
             member = _tar_member(archive, info, strip_components)
             if member is not None:
                 yield member
@@ -146,11 +144,11 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, strip_component
     )
 
 
-def _zip(file: BinaryIO, strip_components: int) -> Iterator[Member]:
+def _zip(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
-        if len(infos) > MAX_MEMBERS:
-            raise ArchiveError(f"the archive has more than {MAX_MEMBERS} members")
+        if len(infos) > max_members:
+            raise ArchiveError(f"the archive has more than {max_members} members")
         for info in infos:
             parts = path_parts(info.filename, strip_components)
             # without a Unix mode, made on another system, a member is a file or a directory

@@ -9,11 +9,13 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import install_journal
-from p2pdist.install.installer import Installer, KeptPayload, Outcome, PayloadChangedError
+from p2pdist.install import kept_files
+from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
+from p2pdist.install.outcomes import Outcome
 from p2pdist.install.plan import Candidate
+from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
@@ -55,7 +57,7 @@ class Executor:
         assert candidate.file is not None
         file = Path(candidate.file)
         async with self.at_work:
-            before = await self._installer.installed_version(install)
+            before = await self._installer.detector.installed_version(install)
             kept = await self._keep_file(candidate, payload, file)
 
             def begun(record: InstallRecord) -> InstallRecord:
@@ -106,7 +108,7 @@ class Executor:
 
     async def _ended(self, ref: PatchRef, install: Install | None, outcome: Outcome) -> InstallRecord:
         self._unwritten[ref] = outcome
-        found = "" if install is None else await self._installer.installed_version(install)
+        found = "" if install is None else await self._installer.detector.installed_version(install)
 
         def ended(record: InstallRecord) -> InstallRecord:
             after = replace(step(record, LifeEvent.ENDED, self._store.now()), installed_as=found)
@@ -143,7 +145,7 @@ class Executor:
         return await self._ended(candidate.ref, install, outcome)
 
     async def _detect(self, candidate: Candidate, record: InstallRecord) -> InstallRecord:
-        answer, now = await self._installer.detected(candidate.manifest), self._store.now()
+        answer, now = await self._installer.detector.detected(candidate.manifest), self._store.now()
         if answer.holds:
             said = f", although {record.reason}" if record.failure is FailureClass.INSTALL else ""
             return await self._store.update(
@@ -161,7 +163,7 @@ class Executor:
         now = self._store.now
         if candidate.manifest.health is None:
             return await self._store.update(candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), "installed")
-        answer = await self._installer.healthy(candidate.manifest.health)
+        answer = await self._installer.detector.healthy(candidate.manifest.health)
         if answer.holds:
             return await self._store.update(
                 candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), f"healthy: {answer.words}"
@@ -214,7 +216,7 @@ class Executor:
         """Keep the file before it is run: the patch may be withdrawn while that lasts, and its file with it."""
         kept = KeptFile(version=candidate.ref.version, file_name=payload.file_name, sha256=payload.sha256)
         try:
-            await install_journal.keep_payload(file, self._kept_files / candidate.ref.patch_id, kept)
+            await kept_files.keep_payload(file, self._kept_files / candidate.ref.patch_id, kept)
         except OSError as error:
             log.warning("the payload cannot be kept to roll back to", patch=str(candidate.ref), reason=error.strerror)
             return None
@@ -228,7 +230,7 @@ class Executor:
 
         await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
         versions = {record.version, *([record.previous.version] if record.previous else [])}
-        await install_journal.drop_kept(self._kept_files / record.patch_id, versions)
+        await kept_files.drop_kept(self._kept_files / record.patch_id, versions)
 
     def _kept_of_others(self, candidate: Candidate) -> KeptFile | None:
         """Return the payload of the version of this patch that is installed, as far as we have installed it."""

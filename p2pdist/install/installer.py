@@ -1,10 +1,10 @@
-"""Carrying out installations and checks on this PC. Programs are started by `processes`, for this module alone."""
+"""Carrying out installations on this PC, and undoing them; `detection` says what has come of it."""
 
 import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,65 +13,40 @@ import trio
 from p2pdist.install import archive, command_lines, processes
 from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine, below
+from p2pdist.install.detection import UNKNOWN_VERSION, Detector, ecosystem_of
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.outcomes import (
     LOCKED,
     CheckResult,
     Outcome,
-    PackageStates,
     exit_words,
-    package_answer,
-    package_states,
     printable,
-    unit_answer,
 )
-from p2pdist.install.processes import Ended
-from p2pdist.install.proven_files import MAX_LOOKS, PayloadChangedError, check_file, proven
-from p2pdist.pc import inventory
-from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.install.proven_files import KeptPayload, proven
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
-    Check,
-    CommandCheck,
     DebInstall,
     ExeInstall,
-    FileCheck,
-    HealthCheck,
     Install,
     MsiInstall,
     MsuInstall,
-    PackageCheck,
     RpmInstall,
     ScriptInstall,
 )
-from p2pdist.shared.manifest.versions import Ecosystem
 
 MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it failed
-MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
-LISTING_SECONDS = 120.0  # rpm on an old disk
-MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
-HEALTH_POLL_SECONDS = 1.0
-LOCK_POLL_SECONDS = 1.0
-UNKNOWN_VERSION = "?"
-
-
-@dataclass(frozen=True)
-class KeptPayload:
-    """The payload of an earlier version, kept to go back to."""
-
-    file: Path
-    sha256: str
-    version: str
 
 
 class Installer:
     """Installs one at a time. ``root`` other than "/" is a tree of its own, for tests and demonstrations."""
 
-    def __init__(self, root: Path, scratch: Path) -> None:
+    def __init__(self, root: Path, scratch: Path, limits: InstallLimits = DEFAULT_LIMITS) -> None:
         self._root = root.as_posix()  # "/" on Windows as well
         self._scratch = scratch
+        self._limits = limits
         self._record = scratch / "running"
         self._one_at_a_time = trio.Lock()
-        self._looks = trio.CapacityLimiter(MAX_LOOKS)
+        self.detector = Detector(root, limits)
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
 
     async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
@@ -80,7 +55,7 @@ class Installer:
             return _failed("it is for Windows")
         async with self._alone(install):
             try:
-                async with proven(install, file, sha256, self._scratch) as (payload, name):
+                async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                     if isinstance(install, ArchiveInstall):
                         return await self._unpack(install, version, payload, sha256)
                     command = command_lines.install_command(install, name, self._root, superuser=self._superuser)
@@ -101,7 +76,7 @@ class Installer:
     ) -> Outcome:
         """Undo the installation of ``version``.
 
-        ``previous_version`` is what `installed_version` said before it; "" means that nothing was there.
+        ``previous_version`` is what `Detector.installed_version` said before it; "" means that nothing was there.
         ``installed_as`` is what it said right after it: a package that has a third version by now stays.
         Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is missing or was changed.
         """
@@ -129,7 +104,7 @@ class Installer:
         installed_as: str,
     ) -> Outcome:
         if isinstance(install, DebInstall | RpmInstall):
-            states = await self._states(install.package, _ecosystem_of(install))
+            states = await self.detector.package_states(install.package, ecosystem_of(install))
             untouched = (("installed", previous_version),) if previous_version else ()
             if states == untouched and previous_version != version:
                 return Outcome(True, "nothing to undo: it is as it was before")
@@ -145,14 +120,14 @@ class Installer:
                     f"it cannot be rolled back: {install.package} {previous_version} was there before, "
                     "and its package is not kept on this PC"
                 )
-            async with proven(install, previous.file, previous.sha256, self._scratch) as (payload, name):
+            async with proven(install, previous.file, previous.sha256, self._scratch, self._limits) as (payload, name):
                 outcome = await self._run_undo(install, "", name, payload)
-            there = await self.installed_version(install)
+            there = await self.detector.installed_version(install)
             if there != previous_version:  # somebody had changed it by hand since that package was installed
                 return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {previous_version}")
             return outcome
         if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
-            async with proven(install, file, sha256, self._scratch) as (payload, name):
+            async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                 return await self._run_undo(install, name, None, payload)
         return await self._run_undo(install, "", None)
 
@@ -184,123 +159,9 @@ class Installer:
             with trio.move_on_after(install.timeout_seconds):
                 outcome = await self._run(command)
                 while not outcome.succeeded and any(sign in outcome.output for sign in LOCKED):
-                    await trio.sleep(LOCK_POLL_SECONDS)
+                    await trio.sleep(self._limits.lock_poll_seconds)
                     outcome = await self._run(command)
             return outcome
-
-    async def installed_version(self, install: Install) -> str:
-        """Return which version of the package or archive is there, whole or not; "" for none, and for other kinds.
-
-        `UNKNOWN_VERSION` when the PC does not tell: what may have been there is never removed in a rollback.
-        """
-        if isinstance(install, ArchiveInstall):
-            directory = self._below(install.directory)
-            try:
-                return await trio.to_thread.run_sync(archive.current_version, directory)
-            except (ArchiveError, OSError):
-                return UNKNOWN_VERSION
-        if isinstance(install, DebInstall | RpmInstall):
-            states = await self._states(install.package, _ecosystem_of(install))
-            if isinstance(states, CheckResult):
-                return UNKNOWN_VERSION
-            return next((version for _, version in states if version), "")
-        return ""
-
-    async def _states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckResult:
-        """Return what dpkg or rpm says of a package, or why it does not say anything."""
-        query = command_lines.package_query(package, ecosystem, self._root)
-        ended = await self._answer(query)
-        if isinstance(ended, CheckResult):
-            return ended
-        output = printable(ended.output)
-        if ended.code not in query.success_codes:
-            return CheckResult(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
-        return () if ended.code else package_states(output)  # rpm says on standard output that it has none
-
-    async def list_packages(self, query: tuple[str, ...]) -> str:
-        """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
-        ended = await processes.run(query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False)
-        if ended.code != 0:
-            raise OSError(f"{query[0]} ended with {'no answer' if ended.code is None else f'code {ended.code}'}")
-        return ended.output.decode(errors="replace")
-
-    # --- checks ------------------------------------------------------------------------------------
-
-    async def check(self, check: Check) -> CheckResult:
-        """Return whether ``check`` holds now."""
-        if isinstance(check, FileCheck):
-            return await check_file(self._below(check.path), check.path, check.sha256, self._looks)
-        if isinstance(check, PackageCheck):
-            return await self._package(check)
-        command = command_lines.check_command(check, self._root, windows=os.name == "nt")
-        assert command is not None
-        ended = await self._answer(command)
-        if isinstance(ended, CheckResult):
-            return ended
-        assert ended.code is not None
-        output = printable(ended.output)
-        if not isinstance(check, CommandCheck):
-            return unit_answer(check, ended.code, output, windows=os.name == "nt")
-        program = Path(command.argv[0]).name
-        if ended.code != check.exit_code:
-            return CheckResult(False, f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted")
-        if check.output.encode() not in ended.output:
-            return CheckResult(False, f"{program} did not write {check.output[:80]!r}")
-        return CheckResult(True, f"{program} answers as expected")
-
-    async def _package(self, check: PackageCheck) -> CheckResult:
-        """Ask the first package database that has it: an rpm is found also where dpkg is there for other things."""
-        ecosystems = await trio.to_thread.run_sync(_ecosystems)
-        if not ecosystems and os.name == "nt":
-            packages = await trio.to_thread.run_sync(inventory.read_packages, Path(self._root))
-            found = packages.get(check.name)
-            return package_answer(
-                check,
-                () if found is None else (("installed", str(found)),),
-                found.ecosystem if found else Ecosystem.WINDOWS,
-            )
-        if not ecosystems:
-            return CheckResult(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
-        silent = None
-        for ecosystem in ecosystems:
-            states = await self._states(check.name, ecosystem)
-            if isinstance(states, CheckResult):
-                silent = silent or states
-            elif states:
-                return package_answer(check, states, ecosystem)
-        return silent or package_answer(check, (), ecosystems[0])
-
-    async def detected(self, manifest: Manifest) -> CheckResult:
-        """Return whether the patch is installed: all that proves it holds; else the first that does not."""
-        checks = command_lines.default_checks(manifest)
-        if checks:
-            return await self._all(checks)
-        if not isinstance(manifest.install, ArchiveInstall):
-            return CheckResult(False, "nothing says how this patch is detected")
-        found = await self.installed_version(manifest.install)
-        if found != manifest.version:
-            there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
-            return CheckResult(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
-        return CheckResult(True, f"{found} is current in {manifest.install.directory}")
-
-    async def healthy(self, health: HealthCheck) -> CheckResult:
-        """Return whether all checks hold at one look within the time; else what the last look saw."""
-        answer = CheckResult(False, "the first look took too long")
-        with trio.move_on_after(health.within_seconds):
-            while True:
-                answer = await self._all(health.checks)
-                if answer.holds:
-                    return answer
-                await trio.sleep(HEALTH_POLL_SECONDS)
-        return CheckResult(False, f"after {health.within_seconds} s: {answer.words}")
-
-    async def _all(self, checks: tuple[Check, ...]) -> CheckResult:
-        answers = []
-        for check in checks:
-            answers.append(await self.check(check))
-            if not answers[-1].holds:
-                return answers[-1]
-        return CheckResult(True, "; ".join(answer.words for answer in answers))
 
     async def restart_pc(self, minutes: int, message: str) -> Outcome:
         """Have the system restart in some minutes, and tell its users."""
@@ -311,7 +172,7 @@ class Installer:
     @asynccontextmanager
     async def _alone(self, install: Install) -> AsyncIterator[None]:
         async with self._one_at_a_time:
-            await processes.end_of_outlived(self._record, install.timeout_seconds)
+            await processes.end_of_outlived(self._record, install.timeout_seconds, self._limits)
             yield
 
     def _below(self, path: str) -> Path:
@@ -329,6 +190,7 @@ class Installer:
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
                 record=self._record,
+                limits=self._limits,
             )
         except (OSError, ValueError) as error:
             return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
@@ -340,21 +202,6 @@ class Installer:
         words = exit_words(program, ended.code, "" if succeeded else output)
         return Outcome(succeeded, words, output, reboot, ended.code)
 
-    async def _answer(self, command: CommandLine) -> Ended | CheckResult:
-        """Return what a question came to: an end with a code, or the answer that there is none."""
-        try:
-            ended = await processes.run(
-                command.argv, command.timeout_seconds, max_output_bytes=MAX_ANSWER_BYTES, with_errors=False
-            )
-            if ended.code is None:
-                return CheckResult(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
-            return ended
-        except FileNotFoundError:
-            return CheckResult(False, f"{command.argv[0]} is missing")
-        except (OSError, ValueError) as error:
-            words = getattr(error, "strerror", None) or error
-            return CheckResult(False, f"{command.argv[0]} cannot be started: {words}")
-
     async def _unpack(self, install: ArchiveInstall, version: str, payload: BinaryIO, sha256: str) -> Outcome:
         def work() -> None:
             archive.install(
@@ -365,6 +212,7 @@ class Installer:
                 strip_components=install.strip_components,
                 keep_versions=install.keep_versions,
                 check_cancelled=trio.from_thread.check_cancelled,
+                limits=self._limits,
             )
 
         return await self._in_thread(install.timeout_seconds, work, f"unpacked, {version} is current")
@@ -383,17 +231,5 @@ class Installer:
         return _failed(f"it was not done within {timeout_seconds} s and was stopped")
 
 
-def _ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
-    return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
-
-
-def _ecosystems() -> tuple[Ecosystem, ...]:
-    tools = ((command_lines.DPKG_QUERY, Ecosystem.DEB), (command_lines.RPM, Ecosystem.RPM))
-    return tuple(ecosystem for tool, ecosystem in tools if Path(tool).exists())
-
-
 def _failed(words: str) -> Outcome:
     return Outcome(False, words)
-
-
-__all__ = ["UNKNOWN_VERSION", "CheckResult", "Installer", "KeptPayload", "Outcome", "PayloadChangedError"]

@@ -1,17 +1,25 @@
 """The journal of installations, in memory and on disk: changed by one at a time, on disk first."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
+import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import install_journal
 from p2pdist.install.lifecycle import MAX_OUTPUT_CHARS, HistoryEntry, InstallRecord, Journal
 from p2pdist.settings import EndpointHome
+from p2pdist.shared import durable_files
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+
+MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 1 kB and MAX_HISTORY of 3 kB, with room
+
+log = structlog.get_logger()
 
 
 class RecordGoneError(UserError):
@@ -22,7 +30,7 @@ class RecordGoneError(UserError):
 
 
 class JournalStore:
-    """Runs in the daemon's trio thread. The loop and the user's orders change the journal side by side."""
+    """The journal, for the loop and the user's orders, which change it side by side, in the daemon's trio thread."""
 
     def __init__(self, home: EndpointHome, clock: Clock) -> None:
         self._path = home.installs
@@ -32,7 +40,7 @@ class JournalStore:
 
     async def load(self) -> None:
         """Read the journal. Call once, first. Raises `OSError`."""
-        self.journal = await install_journal.load_journal(self._path, self.now())
+        self.journal = await load_journal(self._path, self.now())
 
     def record(self, ref: PatchRef) -> InstallRecord | None:
         """Return what is known of a patch."""
@@ -43,7 +51,7 @@ class JournalStore:
         async with self._lock:
             after = change(self.journal)
             if after != self.journal:
-                await install_journal.save_journal(self._path, after)
+                await save_journal(self._path, after)
                 self.journal = after
 
     async def update(
@@ -78,3 +86,38 @@ class JournalStore:
             what=what[:MAX_TEXT_CHARS],
             output=output[-MAX_OUTPUT_CHARS:],
         )
+
+
+async def load_journal(path: Path, now: float) -> Journal:
+    """Return the journal; a missing one is empty. A damaged one is put aside under the time of now, and reported.
+
+    Raises `OSError` for one that is there and cannot be read: what it forbids is then not known.
+    """
+
+    def work() -> Journal:
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_JOURNAL_BYTES + 1)
+        except FileNotFoundError:
+            return Journal()
+        try:
+            journal: Journal = codec.decode(data, Journal, max_bytes=MAX_JOURNAL_BYTES)
+        except codec.DecodeError as error:
+            aside = path.with_name(f"{path.name}.damaged-{int(now)}")
+            os.replace(path, aside)
+            # detection still keeps what is installed from being installed again
+            log.error("the journal of installations is damaged, starting a new one", kept=str(aside), cause=str(error))  # noqa: TRY400
+            return Journal()
+        return journal
+
+    return await trio.to_thread.run_sync(work)
+
+
+async def save_journal(path: Path, journal: Journal) -> None:
+    """Durably replace the journal. Raises `OSError`; the old one is then still there."""
+
+    def work() -> None:
+        durable_files.make_directory(path.parent)
+        durable_files.write_file(path, codec.encode(journal))
+
+    await trio.to_thread.run_sync(work)

@@ -223,7 +223,7 @@ class Installs:
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[ref] = now
-            answer = await self._installer.detected(candidate.manifest)
+            answer = await self._installer.detector.detected(candidate.manifest)
             await self._take_answer(ref, answer.holds, answer.words)
         self.looked = True
 

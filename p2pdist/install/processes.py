@@ -10,12 +10,9 @@ from pathlib import Path
 import trio
 
 from p2pdist.install.command_lines import kill_tree_command
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 
-LINGER_SECONDS = 1.0  # for the last output, when a service that was started holds on to the pipe
-KILLED_SECONDS = 10.0  # until a killed process is gone; longer only in the kernel, on a broken disk
-GROUP_END_SECONDS = 5.0  # until the processes that it started are gone as well
 GROUP_POLL_SECONDS = 0.02
-OUTLIVED_POLL_SECONDS = 0.5
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _WINDOWS_NAMES = (
@@ -54,6 +51,7 @@ async def run(
     with_errors: bool,
     pass_descriptor: int | None = None,
     record: Path | None = None,
+    limits: InstallLimits = DEFAULT_LIMITS,
 ) -> Ended:
     """Run a program in a group of its own, with nothing to read, and wait for it. Raises `OSError` at its start.
 
@@ -84,32 +82,32 @@ async def run(
                 await process.wait()
             if process.returncode is None:
                 late = True
-                await _kill(process)
-            with trio.move_on_after(LINGER_SECONDS):
+                await _kill(process, limits)
+            with trio.move_on_after(limits.linger_seconds):
                 await drained.wait()
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
             if process.returncode is None and not late:
-                await _kill(process)
+                await _kill(process, limits)
             await process.stdout.aclose()
         if record is not None and process.returncode is not None:
             _forget(record)
     return Ended(None if late else process.returncode, bytes(output))
 
 
-async def end_of_outlived(record: Path, timeout_seconds: float) -> None:
+async def end_of_outlived(record: Path, timeout_seconds: float, limits: InstallLimits = DEFAULT_LIMITS) -> None:
     """Wait for a process that outlived the daemon (kill -9) that started it; kill it with its group when it is late."""
     group = await trio.to_thread.run_sync(_recorded, record)
     if group is None:
         return
     with trio.move_on_after(timeout_seconds):
         while await trio.to_thread.run_sync(_recorded, record):  # noqa: ASYNC110 — it is nobody's child any more
-            await trio.sleep(OUTLIVED_POLL_SECONDS)
+            await trio.sleep(limits.outlived_poll_seconds)
     if await trio.to_thread.run_sync(_recorded, record):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-        with trio.move_on_after(GROUP_END_SECONDS):
+        with trio.move_on_after(limits.group_end_seconds):
             while await trio.to_thread.run_sync(_group_lives, group):  # noqa: ASYNC110
                 await trio.sleep(GROUP_POLL_SECONDS)
     _forget(record)
@@ -153,21 +151,22 @@ async def _drain(stream: trio.abc.ReceiveStream, output: bytearray, most: int, d
     drained.set()
 
 
-async def _kill(process: trio.Process) -> None:
+async def _kill(process: trio.Process, limits: InstallLimits) -> None:
     """Kill the process, which was not waited for yet, with its group, and wait a while until all are gone."""
     with trio.CancelScope(shield=True):
         if os.name == "nt":
             with contextlib.suppress(OSError):
-                await run(kill_tree_command(process.pid).argv, GROUP_END_SECONDS, max_output_bytes=1, with_errors=False)
+                command = kill_tree_command(process.pid)
+                await run(command.argv, limits.group_end_seconds, max_output_bytes=1, with_errors=False)
             process.kill()
-            with trio.move_on_after(KILLED_SECONDS):
+            with trio.move_on_after(limits.killed_seconds):
                 await process.wait()
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        with trio.move_on_after(KILLED_SECONDS):
+        with trio.move_on_after(limits.killed_seconds):
             await process.wait()
-        with trio.move_on_after(GROUP_END_SECONDS):
+        with trio.move_on_after(limits.group_end_seconds):
             while await trio.to_thread.run_sync(_group_lives, process.pid):  # noqa: ASYNC110 — nothing tells of it
                 await trio.sleep(GROUP_POLL_SECONDS)
 

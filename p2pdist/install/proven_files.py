@@ -10,11 +10,13 @@ import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import trio
 
+from p2pdist.install.limits import InstallLimits
 from p2pdist.install.outcomes import CheckResult
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
@@ -23,15 +25,22 @@ if sys.platform == "linux":
     import fcntl
 
 HASH_CHUNK_BYTES = 1 << 20
-FILE_CHECK_SECONDS = 60.0  # for one file of a check: some 5 GB of an old disk
 MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
-MAX_SEALED_BYTES = 64 << 20  # of a payload that is run from memory: scripts and most packages; there is one at a time
 _RUN = "run-"  # begins the names of private copies' directories
 # without O_NONBLOCK, opening a pipe that took the file's place would wait for somebody to write
 _LOOK_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 _FLAGS = _LOOK_FLAGS | getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True)
+class KeptPayload:
+    """The payload of an earlier version, kept to go back to."""
+
+    file: Path
+    sha256: str
+    version: str
 
 
 class PayloadChangedError(Exception):
@@ -39,19 +48,21 @@ class PayloadChangedError(Exception):
 
 
 @asynccontextmanager
-async def proven(install: Install, file: Path, sha256: str, scratch: Path) -> AsyncIterator[tuple[BinaryIO, str]]:
+async def proven(
+    install: Install, file: Path, sha256: str, scratch: Path, limits: InstallLimits
+) -> AsyncIterator[tuple[BinaryIO, str]]:
     """Open a payload once, prove its bytes, and give what was opened, with a name under which it can be run.
 
     The name is of the descriptor, or of a private copy in ``scratch`` where descriptors have no names: what is
     run is what was proven, whatever takes the place of ``file`` meanwhile. On Linux, what is opened is a sealed
-    copy in memory, so that nothing written into ``file`` reaches it either; larger ones than `MAX_SEALED_BYTES`
-    are ``file`` itself. Raises `PayloadChangedError`, or
-    `OSError` when it cannot be copied.
+    copy in memory, so that nothing written into ``file`` reaches it either; one of more than
+    `InstallLimits.max_sealed_bytes` is ``file`` itself. Raises `PayloadChangedError`, or `OSError` when it cannot
+    be copied.
     """
     copy = None
     if not isinstance(install, ArchiveInstall) and not DESCRIPTORS_HAVE_NAMES:
         copy = scratch / f"{_RUN}{secrets.token_hex(6)}" / f"payload{_suffix(install)}"
-    payload = await trio.to_thread.run_sync(open_proven, file, sha256, copy)
+    payload = await trio.to_thread.run_sync(open_proven, file, sha256, copy, limits.max_sealed_bytes)
     try:
         yield payload, f"{DESCRIPTORS}/{payload.fileno()}" if copy is None else str(copy)
     finally:
@@ -74,7 +85,7 @@ def _suffix(install: Install) -> str:
     return ""
 
 
-def open_proven(file: Path, sha256: str, copy: Path | None) -> BinaryIO:
+def open_proven(file: Path, sha256: str, copy: Path | None, max_sealed_bytes: int) -> BinaryIO:
     """Return what was proven of ``file``: a sealed copy in memory, or itself. Blocking, in a thread of trio's.
 
     If given, ``copy`` is made of it, and it is itself.
@@ -84,7 +95,7 @@ def open_proven(file: Path, sha256: str, copy: Path | None) -> BinaryIO:
         closed.enter_context(payload)
         memory = None
         length_bytes = os.fstat(payload.fileno()).st_size
-        if copy is None and length_bytes <= MAX_SEALED_BYTES:
+        if copy is None and length_bytes <= max_sealed_bytes:
             memory = _sealable()
         try:
             if memory is not None:
@@ -173,14 +184,16 @@ def _read(payload: BinaryIO) -> bytes:
         raise PayloadChangedError(f"a payload cannot be read: {error.strerror or error}") from error
 
 
-async def check_file(path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter) -> CheckResult:
+async def check_file(
+    path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter, limits: InstallLimits
+) -> CheckResult:
     """Return whether a file is there, with this content (``sha256``; None: any).
 
     A look that a dead disk or file server does not answer is given up; its thread keeps its place among ``looks``.
     """
-    with trio.move_on_after(FILE_CHECK_SECONDS):
+    with trio.move_on_after(limits.file_check_seconds):
         return await trio.to_thread.run_sync(_look_at_file, path, shown, sha256, abandon_on_cancel=True, limiter=looks)
-    return CheckResult(False, f"{shown} could not be looked at within {FILE_CHECK_SECONDS:.0f} s")
+    return CheckResult(False, f"{shown} could not be looked at within {limits.file_check_seconds:.0f} s")
 
 
 def _look_at_file(path: Path, shown: str, sha256: str | None) -> CheckResult:

@@ -87,8 +87,11 @@ class OriginAddress:
 class OriginClient:
     """Made by `open_origin_client`."""
 
-    def __init__(self, address: Callable[[], OriginAddress], hello: Callable[[], ControlHello]) -> None:
+    def __init__(
+        self, address: Callable[[], OriginAddress], hello: Callable[[], ControlHello], first_backoff_seconds: float
+    ) -> None:
         self._address = address
+        self._first_backoff_seconds = first_backoff_seconds
         self._hello = hello
         self._events_in, self.events = trio.open_memory_channel[OriginEvent](EVENTS_BUFFERED)
         self._pieces_in, self.pieces = trio.open_memory_channel[Piece](PIECES_BUFFERED)
@@ -141,7 +144,7 @@ class OriginClient:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        backoff = Backoff(FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
+        backoff = Backoff(self._first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
         while True:
             self._reconnect = trio.Event()
             started = trio.current_time()
@@ -278,14 +281,17 @@ class OriginClient:
 
 @asynccontextmanager
 async def open_origin_client(
-    address: Callable[[], OriginAddress], hello: Callable[[], ControlHello]
+    address: Callable[[], OriginAddress],
+    hello: Callable[[], ControlHello],
+    *,
+    first_backoff_seconds: float = FIRST_BACKOFF_SECONDS,
 ) -> AsyncIterator[OriginClient]:
     """Keep an endpoint connected to its seed server while the context is open.
 
     ``address`` and ``hello`` are asked at each attempt. The caller must keep
     reading ``events``.
     """
-    client = OriginClient(address, hello)
+    client = OriginClient(address, hello, first_backoff_seconds)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.run)
         try:

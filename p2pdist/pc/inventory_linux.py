@@ -76,12 +76,12 @@ def language_of(locale: str) -> str:
 # --- packages -------------------------------------------------------------------------------------
 
 
-def packages(root: Path, rpm_listing: str) -> Packages:
-    """Return what dpkg and rpm have installed below ``root``."""
+def packages(root: Path, rpm_listing: str, max_status_bytes: int = MAX_DPKG_STATUS_BYTES) -> Packages:
+    """Return what dpkg and rpm have installed below ``root``; a larger dpkg status is not read."""
     found: dict[Ecosystem, dict[str, str]] = {}
     try:
         status = root / DPKG_STATUS
-        if status.stat().st_size <= MAX_DPKG_STATUS_BYTES:
+        if status.stat().st_size <= max_status_bytes:
             with status.open(encoding="utf-8", errors="replace") as lines:
                 found[Ecosystem.DEB] = dpkg_packages(lines)
     except OSError:
@@ -103,14 +103,14 @@ def rpm_query(root: Path) -> tuple[str, ...] | None:
     return ("rpm", "--root", str(root), "-qa", "--qf", _RPM_FORMAT)
 
 
-def dpkg_packages(lines: Iterable[str]) -> dict[str, str]:
+def dpkg_packages(lines: Iterable[str], max_packages: int = MAX_PACKAGES) -> dict[str, str]:
     """Return name and version of every package that a dpkg status file calls installed, held ones too.
 
     Of a package that is there for two architectures, the lower version: it is the one that a patch is for.
     """
     found: dict[str, str] = {}
     for name, version in _stanzas(lines):
-        if len(found) >= MAX_PACKAGES and name not in found:
+        if len(found) >= max_packages and name not in found:
             break
         if PACKAGE_NAME.fullmatch(name) and 0 < len(version) <= MAX_VERSION_CHARS:
             found[name] = _extreme(Ecosystem.DEB, found.get(name), version, lowest=True)
@@ -131,7 +131,7 @@ def _stanzas(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield fields.get("Package", ""), fields.get("Version", "")
 
 
-def rpm_packages(listing: str) -> dict[str, str]:
+def rpm_packages(listing: str, max_packages: int = MAX_PACKAGES) -> dict[str, str]:
     """Return name and version of every package in what `rpm_query` printed.
 
     Of several versions side by side (kernels), the highest; of several architectures, the one with the lowest.
@@ -142,7 +142,7 @@ def rpm_packages(listing: str) -> dict[str, str]:
         version, _, arch = rest.partition("\t")
         if name == "gpg-pubkey" or not PACKAGE_NAME.fullmatch(name) or not 0 < len(version) <= MAX_VERSION_CHARS:
             continue
-        if len(by_arch) >= MAX_PACKAGES and (name, arch) not in by_arch:
+        if len(by_arch) >= max_packages and (name, arch) not in by_arch:
             break
         by_arch[name, arch] = _extreme(Ecosystem.RPM, by_arch.get((name, arch)), version, lowest=False)
     found: dict[str, str] = {}

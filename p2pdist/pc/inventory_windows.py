@@ -57,7 +57,7 @@ def language_facts(identifier: int) -> dict[str, FactValue]:
     return {"os.language": name.replace("_", "-").lower()} if name else {}
 
 
-def programs(entries: Iterable[Mapping[str, object]]) -> dict[str, str]:
+def programs(entries: Iterable[Mapping[str, object]], max_packages: int = MAX_PACKAGES) -> dict[str, str]:
     """Return name and version of each uninstall entry that has both.
 
     Of a program that is there twice (32 and 64 bits), the lower version: it is the one that a patch is for.
@@ -70,7 +70,7 @@ def programs(entries: Iterable[Mapping[str, object]]) -> dict[str, str]:
         name, version = " ".join(name.split()), version.strip()
         if not PACKAGE_NAME.fullmatch(name) or not 0 < len(version) <= MAX_VERSION_CHARS:
             continue
-        if len(found) >= MAX_PACKAGES and name not in found:
+        if len(found) >= max_packages and name not in found:
             break
         found[name] = _lower(found.get(name), version)
     return found

@@ -17,9 +17,9 @@ _DEVICE_TYPES = {"wlan": Medium.WIFI, "wwan": Medium.METERED, "wireguard": Mediu
 _ROUTE_UP, _ROUTE_GATEWAY = 1, 2
 
 
-def medium(interface: str) -> Medium:
+def medium(interface: str, cards: Path = CARDS) -> Medium:
     """Return what ``interface`` is."""
-    card = CARDS / interface
+    card = cards / interface
     kind = _number(card / "type")
     if kind == _LOOPBACK:
         return Medium.LOOPBACK
@@ -34,32 +34,32 @@ def medium(interface: str) -> Medium:
     return Medium.UNKNOWN if kind is None else Medium.WIRED
 
 
-def speed(interface: str) -> BytesPerSecond | None:
+def speed(interface: str, cards: Path = CARDS) -> BytesPerSecond | None:
     """Return the link rate, or None where the card does not tell."""
-    megabits = _number(CARDS / interface / "speed")
+    megabits = _number(cards / interface / "speed")
     if megabits is None or not 0 < megabits <= MOST_MEGABITS:
         return None
     return BytesPerSecond(megabits * 125_000)
 
 
-def counted_cards(interface: str | None) -> tuple[str, ...]:
+def counted_cards(interface: str | None, cards: Path = CARDS) -> tuple[str, ...]:
     """Return the cards whose bytes are the PC's own: real hardware, else the one in use (a container has no other)."""
     try:
-        real = sorted(card.name for card in CARDS.iterdir() if (card / "device").exists())
+        real = sorted(card.name for card in cards.iterdir() if (card / "device").exists())
     except OSError:
         real = []
-    if real and (interface is None or interface in real or medium(interface) is Medium.VPN):
+    if real and (interface is None or interface in real or medium(interface, cards) is Medium.VPN):
         return tuple(real)
     return (interface,) if interface is not None else ()
 
 
-def gateway(interface: str) -> str | None:
+def gateway(interface: str, routes: Path = ROUTES) -> str | None:
     """Return the next hop of ``interface``'s default route, IPv4 first."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        if found := gateway_in(_routes("route"), interface):
+        if found := gateway_in(_text_of(routes / "route"), interface):
             return found
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return gateway6_in(_routes("ipv6_route"), interface)
+        return gateway6_in(_text_of(routes / "ipv6_route"), interface)
     return None
 
 
@@ -85,8 +85,8 @@ def gateway6_in(routes: str, interface: str) -> str | None:
     return min(found)[1] if found else None
 
 
-def _routes(name: str) -> str:
-    with (ROUTES / name).open() as file:
+def _text_of(routes: Path) -> str:
+    with routes.open() as file:
         return file.read(MAX_ROUTE_BYTES)
 
 

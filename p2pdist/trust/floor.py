@@ -176,17 +176,17 @@ def decode_floor(data: bytes) -> TrustFloor:
     return floor
 
 
-def encode_accepted(accepted: AcceptedMetadata) -> bytes:
-    """Return the metadata as a file's bytes, with a checksum. Raises `DecodeError` when over `MAX_ACCEPTED_BYTES`."""
+def encode_accepted(accepted: AcceptedMetadata, *, max_bytes: int = MAX_ACCEPTED_BYTES) -> bytes:
+    """Return the metadata as a file's bytes, with a checksum. Raises `DecodeError` for more than ``max_bytes``."""
     body = codec.encode(accepted)
-    if len(body) > MAX_ACCEPTED_BYTES:
-        raise DecodeError(f"{len(body)} bytes of metadata are over the cap of {MAX_ACCEPTED_BYTES}")
+    if len(body) > max_bytes:
+        raise DecodeError(f"{len(body)} bytes of metadata are over the cap of {max_bytes}")
     return _seal(body)
 
 
-def decode_accepted(data: bytes) -> AcceptedMetadata:
+def decode_accepted(data: bytes, *, max_bytes: int = MAX_ACCEPTED_BYTES) -> AcceptedMetadata:
     """Return the metadata that `encode_accepted` wrote. Raises `DecodeError` for anything else."""
-    accepted: AcceptedMetadata = codec.decode(_unseal(data), AcceptedMetadata, max_bytes=MAX_ACCEPTED_BYTES)
+    accepted: AcceptedMetadata = codec.decode(_unseal(data), AcceptedMetadata, max_bytes=max_bytes)
     if not all(version.isascii() and version.isdigit() and len(version) < 20 for version in accepted.roots):
         raise DecodeError("a root's version is not a number")
     return accepted

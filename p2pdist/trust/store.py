@@ -102,12 +102,21 @@ class TrustStore:
     another server starts anew there, and does not lower the floor of the first.
     """
 
-    def __init__(self, directory: Path, *, base_url: str, root: bytes, http: Http) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        base_url: str,
+        root: bytes,
+        http: Http,
+        refresh_seconds: float = REFRESH_SECONDS,
+    ) -> None:
         """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment."""
         self._files = TrustFiles(directory / hashlib.sha256(root).hexdigest()[:16])
         self._base_url = base_url.rstrip("/")
         self._root = root
         self._http = http
+        self._refresh_seconds = refresh_seconds
         self._lock = trio.Lock()
         self.site: SiteName | None = None
         """Whose throttle profile to fetch, once it is known."""
@@ -124,12 +133,12 @@ class TrustStore:
         state in force. A cancelled refresh also does, and leaves no thread behind.
         """
         async with self._lock:
-            with trio.move_on_after(REFRESH_SECONDS):
+            with trio.move_on_after(self._refresh_seconds):
                 # not abandoned on cancel: the thread does its network I/O in this task, so it ends at once
                 return await trio.to_thread.run_sync(self._refresh, now)
         raise TrustError(
             "unreachable",
-            f"The seed server at {self._base_url} did not send its whole catalogue in {REFRESH_SECONDS:.0f} s. "
+            f"The seed server at {self._base_url} did not send its whole catalogue in {self._refresh_seconds:.0f} s. "
             "Check the line to it; the PC tries again by itself.",
         )
 

@@ -55,7 +55,8 @@ class _Reporter:
 class BusinessReports:
     """Keeps each endpoint's newest report; ``now`` is any clock in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_reporters: int = MAX_REPORTERS) -> None:
+        self._max_reporters = max_reporters
         self._reporters: dict[Hashable, _Reporter] = {}
         self._bulk: BulkDetector[tuple[Hashable, int]] = BulkDetector()
         self._taken_at: float | None = None
@@ -75,7 +76,7 @@ class BusinessReports:
         """Take a report; of a site with very many PCs, those that came first are heard."""
         reporter = self._reporters.get(endpoint)
         if reporter is None:
-            if len(self._reporters) >= MAX_REPORTERS:
+            if len(self._reporters) >= self._max_reporters:
                 return
             reporter = self._reporters[endpoint] = _Reporter(now)
             # how old its connections are is not known: only what they carry from now on counts

@@ -88,7 +88,7 @@ def use_known_control(sock: Socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, CONTROL)
 
 
-def renew_window(sock: Socket) -> bool:
+def renew_window(sock: Socket, renewing: bytes = RENEWING) -> bool:
     """Forget what losses taught the congestion window: it doubles per round trip again. Returns whether it does.
 
     After a yield the window and its threshold are what a rival's full buffer left
@@ -99,9 +99,9 @@ def renew_window(sock: Socket) -> bool:
         return False
     try:
         before = sock.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16).rstrip(b"\0")
-        if before == RENEWING:
+        if before == renewing:
             return False  # it has no threshold to renew
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, RENEWING)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, renewing)
         sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, before)
     except OSError:
         return False

@@ -12,8 +12,6 @@ from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
 
-HANDSHAKE_SECONDS = 10.0  # TCP and TLS over a bad branch line
-FIRST_FRAME_SECONDS = 10.0  # the hello follows the handshake at once
 SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
@@ -46,12 +44,12 @@ class OriginConnection:
 
     @classmethod
     async def accept(
-        cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock
+        cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock, *, within_seconds: float
     ) -> "OriginConnection":
         """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
         stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
-            with trio.fail_after(HANDSHAKE_SECONDS):
+            with trio.fail_after(within_seconds):
                 await stream.do_handshake()
             return cls(tcp, stream, address, clock)
         except trio.TooSlowError:
@@ -88,13 +86,13 @@ class OriginConnection:
                 raise LostConnectionError("closed by the endpoint")
         return self._bodies.pop(0)
 
-    async def receive_first(self) -> bytes:
-        """As `receive`, within `FIRST_FRAME_SECONDS`."""
+    async def receive_first(self, within_seconds: float) -> bytes:
+        """As `receive`; raises `RefusedError` when no frame is there ``within_seconds``."""
         try:
-            with trio.fail_after(FIRST_FRAME_SECONDS):
+            with trio.fail_after(within_seconds):
                 return await self.receive()
         except trio.TooSlowError:
-            raise RefusedError(f"no hello within {FIRST_FRAME_SECONDS:.0f} s") from None
+            raise RefusedError(f"no hello within {within_seconds:.0f} s") from None
 
     async def receive_nothing(self) -> None:
         """Wait for the end of a direction on which nothing may arrive. Raises like `receive`."""

@@ -24,16 +24,12 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.pings import ping_frame, ping_number
 from seed_server.origin.connection import LostConnectionError, RefusedError
+from seed_server.origin.limits import OriginLimits
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.site_ledger import LeasedPiece
 from seed_server.origin.state import DAMAGED
 from seed_server.store.database import ServedPayload
-
-PING_SECONDS = 5.0  # keeps address translation alive, which forgets a silent connection within a minute or so
-MAX_MISSED_PINGS = 4  # a busy PC misses one or two
-MAX_FRAMES_PER_SECOND = 4_000  # eight times the pieces that 1 Gbit/s carries; more is a flood
-MAX_UNKNOWN_TORRENTS = 2_000  # as many as patches are offered; more is a guess at names
 
 log = structlog.get_logger()
 
@@ -49,12 +45,14 @@ class ControlConversation:
         *,
         find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]],
         records: OriginRecords,
+        limits: OriginLimits,
     ) -> None:
         self._session = session
         self._live = live
         self._welcome = welcome
         self._find_patch = find_patch
         self._records = records
+        self._limits = limits
         self._second = 0.0
         self._frames = 0
 
@@ -94,11 +92,11 @@ class ControlConversation:
         while True:
             if self._session.connection.certificate_expired:
                 raise RefusedError("the certificate has expired: renew it and connect again")
-            if missed >= MAX_MISSED_PINGS:
-                raise RefusedError(f"no answer to {MAX_MISSED_PINGS} pings")
+            if missed >= self._limits.max_missed_pings:
+                raise RefusedError(f"no answer to {self._limits.max_missed_pings} pings")
             echoes = self._session.pings.echoes
             self._session.outbox.put_ping()
-            await trio.sleep(PING_SECONDS)
+            await trio.sleep(self._limits.ping_seconds)
             missed = 0 if self._session.pings.echoes > echoes else missed + 1
 
     def _count_frame(self) -> None:
@@ -106,8 +104,8 @@ class ControlConversation:
         if now - self._second >= 1.0:
             self._second, self._frames = now, 0
         self._frames += 1
-        if self._frames > MAX_FRAMES_PER_SECOND:
-            raise RefusedError(f"more than {MAX_FRAMES_PER_SECOND} messages in a second")
+        if self._frames > self._limits.max_frames_per_second:
+            raise RefusedError(f"more than {self._limits.max_frames_per_second} messages in a second")
 
     async def _take(self, message: FromEndpoint) -> None:
         match message:
@@ -138,7 +136,7 @@ class ControlConversation:
             return  # it has been said; a repaired or published patch is announced
         patch = await self._find_patch(torrent)
         if patch is None or patch.damaged:
-            if session.outbox.full or len(session.told_unavailable) >= MAX_UNKNOWN_TORRENTS:
+            if session.outbox.full or len(session.told_unavailable) >= self._limits.max_unknown_torrents:
                 raise RefusedError("asks for too many torrents that are not here")
             session.told_unavailable.add(torrent)
             reason = DAMAGED if patch else "not published here"

@@ -14,16 +14,15 @@ from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import MAX_DATA_FRAME_BYTES, Piece, encode_message
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.data_link import DataLink
-from seed_server.origin.piece_source import PieceSource, TemporaryReadError
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.site_ledger import LeasedPiece
 from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.database import ServedPayload
+from seed_server.store.piece_source import PieceSource, TemporaryReadError
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
-SHORTAGE_SECONDS = 1.0  # before another try when the server lacks files or memory
 MAX_FRAMES_IN_MEMORY = 512  # of at most 4 MiB, usually 256 KiB to 1 MiB: bounds memory whatever the number of sites
 
 log = structlog.get_logger()
@@ -42,11 +41,13 @@ class PieceSender:
         *,
         on_damaged: OnDamaged,
         lease_seconds: float,
+        shortage_seconds: float,
     ) -> None:
         self._source = source
         self._patches = patches
         self._records = records
         self._on_damaged = on_damaged
+        self._shortage_seconds = shortage_seconds
         self._stall_seconds = lease_seconds + STALL_GRACE_SECONDS
         self._frames = trio.CapacityLimiter(MAX_FRAMES_IN_MEMORY)
 
@@ -76,7 +77,7 @@ class PieceSender:
         except TemporaryReadError as error:
             live.ledger.unsent(session.endpoint, leased)
             log.warning("a piece cannot be read now", patch=patch.patch_id, reason=str(error))
-            await trio.sleep(SHORTAGE_SECONDS)
+            await trio.sleep(self._shortage_seconds)
             return
         link.writing = leased
         await self._write(live, session, link, leased, data)

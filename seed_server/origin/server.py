@@ -22,7 +22,7 @@ from seed_server.line.site_map import SiteMap
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink, Ending
-from seed_server.origin.piece_source import PieceSource
+from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
@@ -32,6 +32,7 @@ from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
+from seed_server.store.piece_source import PieceSource
 
 STOPPING = "the seed server is stopping"
 OUR_FAULT = "the seed server has a problem of its own: try again later"
@@ -52,8 +53,10 @@ class OriginServer:
         sites: SiteMap,
         timestamp_version: int,
         clock: Clock,
+        limits: OriginLimits = DEFAULT_LIMITS,
     ) -> None:
         self._settings = settings
+        self._limits = limits
         self._database = database
         self._tls = tls
         self._clock = clock
@@ -67,6 +70,7 @@ class OriginServer:
             sites=sites,
             timestamp_version=timestamp_version,
             clock=clock,
+            limits=limits,
         )
         self._sender = PieceSender(
             source,
@@ -74,6 +78,7 @@ class OriginServer:
             self._records,
             on_damaged=self._fleet.damaged,
             lease_seconds=settings.lease_seconds,
+            shortage_seconds=limits.shortage_seconds,
         )
         self._gate = Gate()
         self.addresses: list[tuple[str, int]] = []
@@ -83,7 +88,7 @@ class OriginServer:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
-        self._gate = Gate(allowed_connections())
+        self._gate = Gate(allowed_connections(), max_per_address=self._limits.max_per_address)
         await self._fleet.reload_patches()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
         for sock in sockets:
@@ -150,11 +155,13 @@ class OriginServer:
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
         with self._gate.unproven(address):
-            connection = await OriginConnection.accept(tcp, self._tls, address, self._clock)
+            connection = await OriginConnection.accept(
+                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
+            )
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:
-                hello = decode_hello(await connection.receive_first())
+                hello = decode_hello(await connection.receive_first(self._limits.first_frame_seconds))
             except DecodeError as error:
                 reason = f"the first message is no hello: {error}"
             except RefusedError as error:
@@ -208,6 +215,7 @@ class OriginServer:
             welcome,
             find_patch=self._fleet.find_patch,
             records=self._records,
+            limits=self._limits,
         )
         try:
             with session.ending.scope:

@@ -20,17 +20,16 @@ from seed_server.line.site_policy import site_policy
 from seed_server.line.site_rate import SiteRate
 from seed_server.origin.connection import OriginConnection, RefusedError
 from seed_server.origin.ledger import FetcherRank
-from seed_server.origin.piece_source import PieceSource
+from seed_server.origin.limits import OriginLimits
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
 from seed_server.settings import ServerSettings
 from seed_server.store.database import Database, ServedPayload
+from seed_server.store.piece_source import PieceSource
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
-LIMIT_SECONDS = 1.0  # how often a site's rate and its reason are written down
-RELOAD_SECONDS = 1.0  # wishes for unknown torrents make us ask the database this often, not more
 MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
@@ -52,12 +51,13 @@ class OriginState:
         sites: SiteMap,
         timestamp_version: int,
         clock: Clock,
+        limits: OriginLimits,
     ) -> None:
+        self._settings = settings
+        self._limits = limits
         self._egress = line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None
         """What may be sent to all sites together; None: no cap."""
         self._clock = clock
-        self._fetchers = settings.fetchers_per_site
-        self._lease_seconds = settings.lease_seconds
         self._database = database
         self._records = records
         self._source = source
@@ -72,7 +72,7 @@ class OriginState:
         self._steering: trio.Nursery | None = None
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         self._denied: set[EndpointId] = set()
-        self._reloaded_at = -RELOAD_SECONDS
+        self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
 
     async def repository_changed(self, timestamp_version: int) -> None:
@@ -143,8 +143,8 @@ class OriginState:
             live = LiveSite(
                 placement.site,
                 self._rate(placement.site, now),
-                fetchers=self._fetchers,
-                lease_seconds=self._lease_seconds,
+                fetchers=self._settings.fetchers_per_site,
+                lease_seconds=self._settings.lease_seconds,
                 on_active=self._site_active,
             )
             self._live[placement.site.name] = live
@@ -193,7 +193,7 @@ class OriginState:
         self._set_policy(live, trio.current_time())
         self._share_egress()
         if self._steering is not None:
-            self._steering.start_soon(SiteController(live).run)
+            self._steering.start_soon(SiteController(live, self._limits.quiet_seconds).run)
 
     def _share_egress(self) -> None:
         if self._egress is None:
@@ -221,11 +221,11 @@ class OriginState:
     async def find_patch(self, torrent: TorrentHash) -> ServedPayload | None:
         """Return the patch of a torrent; for one that is not known, look into the database (again) first.
 
-        May wait for `RELOAD_SECONDS`: a Want can overtake the news of a publication.
+        May wait for `OriginLimits.reload_seconds`: a Want can overtake the news of a publication.
         """
         if torrent not in self.patches:
-            await trio.sleep_until(self._reloaded_at + RELOAD_SECONDS)
-            if trio.current_time() - self._reloaded_at >= RELOAD_SECONDS:  # nobody else has meanwhile
+            await trio.sleep_until(self._reloaded_at + self._limits.reload_seconds)
+            if trio.current_time() - self._reloaded_at >= self._limits.reload_seconds:  # nobody else has meanwhile
                 await self._try_reload()
         return self.patches.get(torrent)
 
@@ -296,7 +296,7 @@ class OriginState:
                 live.tell_peers(now)
                 self._expire(live, now)
             self._share_egress()
-            if now - told_at >= LIMIT_SECONDS:
+            if now - told_at >= self._limits.site_limit_seconds:
                 told_at = now
                 for live in self._live.values():
                     if live.steered:

@@ -12,7 +12,6 @@ from seed_server.line.pacing import renew_window
 from seed_server.origin.site import LiveSite, Session
 
 MAX_PINGED = 8  # of a site's endpoints: two tell a busy PC from a busy line; only near ones are more that fetch
-QUIET_SECONDS = 1.0  # without a link that sends, before the task ends: between two pieces it need not start anew
 FIT_SECONDS = 0.25  # how soon more endpoints fetch on a line that turns out to be fast
 
 log = structlog.get_logger()
@@ -21,18 +20,19 @@ log = structlog.get_logger()
 class SiteController:
     """Steers one `LiveSite`; `run` is one task in the nursery of whoever was told that the site is active."""
 
-    def __init__(self, live: LiveSite) -> None:
+    def __init__(self, live: LiveSite, quiet_seconds: float) -> None:
         self._live = live
+        self._quiet_seconds = quiet_seconds
         self._sent_at = 0.0
         self._fitted_at = float("-inf")
 
     async def run(self) -> None:
-        """Steer until nothing has been sent for `QUIET_SECONDS`."""
+        """Steer until nothing has been sent for ``quiet_seconds``."""
         live = self._live
         next_at = self._sent_at = trio.current_time()
         try:
             live.watch(active=True)
-            while live.sending or trio.current_time() - self._sent_at < QUIET_SECONDS:
+            while live.sending or trio.current_time() - self._sent_at < self._quiet_seconds:
                 try:
                     if live.sending:
                         now = trio.current_time()
@@ -40,7 +40,7 @@ class SiteController:
                 except Exception:
                     # of one line; what held before goes on to hold, and the others are not touched
                     log.exception("steering a site failed", site=live.site.name)
-                    await trio.sleep(QUIET_SECONDS)
+                    await trio.sleep(self._quiet_seconds)
                 next_at = max(next_at + live.rate.sample_seconds, trio.current_time())
                 await trio.sleep_until(next_at)
         finally:

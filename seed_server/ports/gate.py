@@ -16,8 +16,9 @@ _WHY_FULL = "too many connections"
 class Gate:
     """Counts connections; whoever is over a cap is turned away before anything is done for it."""
 
-    def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(self, max_connections: int = MAX_CONNECTIONS, *, max_per_address: int = MAX_PER_ADDRESS) -> None:
         self._max_connections = max_connections
+        self._max_per_address = max_per_address
         self._by_address: Counter[str] = Counter()
         self._unproven: Counter[str] = Counter()
 
@@ -25,7 +26,7 @@ class Gate:
         """Return why a new connection from ``address`` must be turned away; empty when it may come in."""
         if self._by_address.total() >= self._max_connections or self._unproven.total() >= MAX_UNPROVEN:
             return _WHY_FULL
-        if self._by_address[address] >= MAX_PER_ADDRESS or self._unproven[address] >= MAX_UNPROVEN_PER_ADDRESS:
+        if self._by_address[address] >= self._max_per_address or self._unproven[address] >= MAX_UNPROVEN_PER_ADDRESS:
             return f"{_WHY_FULL} from {address}"
         return ""
 

@@ -50,8 +50,16 @@ class IncomingFile:
 class ContentStore:
     """The directory ``content/``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        copy_chunk_bytes: int = COPY_CHUNK_BYTES,
+        min_free_bytes_after_copy: int = MIN_FREE_BYTES_AFTER_COPY,
+    ) -> None:
         self._directory = directory
+        self._copy_chunk_bytes = copy_chunk_bytes
+        self._min_free_bytes_after_copy = min_free_bytes_after_copy
 
     def path(self, sha256: Sha256Hex) -> Path:
         """Return where the payload lies, or would lie."""
@@ -131,7 +139,7 @@ class ContentStore:
             temporary.mkdir()
             with (temporary / "payload").open("xb") as copy:
                 # a file that grows as fast as we read must not fill the disk
-                while done <= before.st_size and (chunk := _read(file, source)):
+                while done <= before.st_size and (chunk := _read(file, source, self._copy_chunk_bytes)):
                     digest.update(chunk)
                     copy.write(chunk)
                     done += len(chunk)
@@ -150,10 +158,11 @@ class ContentStore:
     def _check_space(self, needed_bytes: int) -> None:
         with _storage_errors(self._directory):
             free = shutil.disk_usage(self._directory).free
-        if free < needed_bytes + MIN_FREE_BYTES_AFTER_COPY:
+        if free < needed_bytes + self._min_free_bytes_after_copy:
             raise UserError(
                 f"The disk of {self._directory} has {free >> 20} MiB free; this file needs {needed_bytes >> 20} MiB "
-                f"and {MIN_FREE_BYTES_AFTER_COPY >> 20} MiB must remain. Free some space or move the server's home.",
+                f"and {self._min_free_bytes_after_copy >> 20} MiB must remain. "
+                "Free some space or move the server's home.",
                 FaultKind.STORAGE,
             )
 
@@ -199,9 +208,9 @@ def open_source(source: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _read(file: BinaryIO, source: Path) -> bytes:
+def _read(file: BinaryIO, source: Path, most_bytes: int) -> bytes:
     try:
-        return file.read(COPY_CHUNK_BYTES)
+        return file.read(most_bytes)
     except OSError as error:
         raise _bad_source(f"Cannot read {source}: {error.strerror}. Check the disk that it lies on.") from error
 

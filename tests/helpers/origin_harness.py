@@ -1,6 +1,5 @@
-"""A real origin port on a loopback address, and endpoints that speak to it byte by byte."""
+"""A real origin port on a loopback address; `origin_endpoint` speaks to it."""
 
-import contextlib
 import datetime as dt
 import hashlib
 import os
@@ -11,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 from cryptography import x509
@@ -22,170 +21,27 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.identifiers import EndpointId, Sha256Hex, TorrentHash
-from p2pdist.shared.wire import bitfield
-from p2pdist.shared.wire.enrolment import Certificates
-from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
+from p2pdist.shared.identifiers import Sha256Hex, TorrentHash
 from p2pdist.shared.wire.messages import (
-    MAX_DATA_FRAME_BYTES,
     PROTOCOL_VERSION,
-    ControlHello,
     DataHello,
-    Goodbye,
-    Message,
     Piece,
-    Want,
+    PieceStored,
     Welcome,
-    decode_from_server,
-    decode_on_data_connection,
-    encode_message,
 )
-from p2pdist.shared.wire.pings import ping_frame, ping_number
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.line.site_map import SiteMap, parse_site_map
+from seed_server.origin.limits import OriginLimits
 from seed_server.origin.server import OriginServer
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
+from tests.helpers.origin_endpoint import Connection, Endpoint, Identity, hello
 
 SERVER_ADDRESS = "127.0.8.1"
 PIECE_BYTES = 64 << 10
 DEADLINE_SECONDS = 10.0  # of a whole test: nothing here takes a second on an idle machine
-
-Stream = trio.SSLStream[trio.SocketStream]
-M = TypeVar("M")
-
-
-@dataclass(frozen=True)
-class Ping:
-    """A ping of the server's."""
-
-    number: int
-
-
-class Closed(Exception):  # noqa: N818 - an event more than an error
-    """The server closed the connection; ``args[0]`` is the reason it gave, if any."""
-
-
-@dataclass
-class Connection:
-    """An endpoint's end of a connection; ``received_bytes`` counts application bytes."""
-
-    stream: Stream
-    data: bool = False
-    decoder: FrameDecoder = field(default_factory=lambda: FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES))
-    bodies: list[bytes] = field(default_factory=list)
-    received_bytes: int = 0
-    sending: trio.Lock = field(default_factory=trio.Lock)
-
-    async def send(self, message: Message) -> None:
-        await self.send_raw(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
-
-    async def echo(self, ping: Ping) -> None:
-        await self.send_raw(ping_frame(ping.number))
-
-    async def send_raw(self, data: bytes) -> None:
-        with contextlib.suppress(trio.BrokenResourceError):  # what the server has said shows when it is read
-            async with self.sending:
-                await self.stream.send_all(data)
-
-    async def send_eof(self) -> None:
-        await self.stream.transport_stream.send_eof()
-
-    async def receive(self) -> Message | Ping:
-        """Return the next message. Raises `Closed`."""
-        while not self.bodies:
-            try:
-                data = await self.stream.receive_some()
-            except trio.BrokenResourceError as error:
-                raise Closed("") from error
-            if not data:
-                raise Closed("")
-            self.received_bytes += len(data)
-            self.bodies = self.decoder.feed(bytes(data))
-        body = self.bodies.pop(0)
-        if not self.data and (number := ping_number(body)) is not None:
-            return Ping(number)
-        message: Message = decode_on_data_connection(body) if self.data else decode_from_server(body)
-        if isinstance(message, Goodbye):
-            raise Closed(message.reason)
-        return message
-
-    async def expect(self, kind: type[M]) -> M:
-        """Return the next message of this kind, and answer pings until then."""
-        while True:
-            message = await self.receive()
-            if isinstance(message, kind):
-                return message
-            if isinstance(message, Ping):
-                await self.echo(message)
-
-    async def closed(self) -> str:
-        """Wait for the end and return the reason that the server gave."""
-        try:
-            while True:
-                await self.receive()
-        except Closed as end:
-            return str(end)
-
-    async def aclose(self) -> None:
-        await trio.aclose_forcefully(self.stream)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """An endpoint's key and certificates."""
-
-    endpoint: EndpointId
-    key_pem: bytes
-    certificates: Certificates
-    local_address: str
-
-
-@dataclass
-class Endpoint:
-    """An enrolled endpoint with both connections open."""
-
-    identity: Identity
-    welcome: Welcome
-    control: Connection
-    data: Connection
-    have: int = 0
-
-    async def want(self, patch: ServedPayload, **changes: Any) -> None:
-        await self.control.send(want(patch, have=self.have, **changes))
-
-    async def aclose(self) -> None:
-        await self.control.aclose()
-        await self.data.aclose()
-
-
-def want(
-    patch: ServedPayload, *, have: int = 0, lan_have: int = 0, stalled: bool = False, can_fetch: bool = True
-) -> Want:
-    count = patch.piece_count
-    return Want(
-        torrent=patch.torrent_hash,
-        have=bitfield.pack(have, count),
-        lan_have=bitfield.pack(lan_have, count),
-        lan_stalled=stalled,
-        can_fetch=can_fetch,
-    )
-
-
-def hello(address: str, **changes: Any) -> ControlHello:
-    values: dict[str, Any] = {
-        "protocol": PROTOCOL_VERSION,
-        "software": "test",
-        "hostname": "pc",
-        "addresses": [address],
-        "lan_port": 7691,
-        "on_mains": True,
-        "wired": True,
-        "uptime_seconds": 1,
-    }
-    return ControlHello(**(values | changes))
 
 
 @dataclass
@@ -306,9 +162,15 @@ class Lab:
         self.database.remove_patch(patch.patch_id, patch.version)
 
 
+# a wish for what is not known yet must not cost a second in each test
+TEST_LIMITS = OriginLimits(reload_seconds=0.01)
+
+
 @asynccontextmanager
-async def running_lab(root: Path, *, sites: str = "", **settings: Any) -> AsyncIterator[Lab]:
-    """Run an origin port in ``root``."""
+async def running_lab(
+    root: Path, *, sites: str = "", limits: OriginLimits = TEST_LIMITS, **settings: Any
+) -> AsyncIterator[Lab]:
+    """Run an origin port in ``root``; ``settings`` as in `ServerSettings`."""
     authority = CertificateAuthority.create(_directory(root / "ca"), "test", time.time())
     content = ContentStore(_directory(root / "content"))
     certificate = authority.issue_server_certificate([SERVER_ADDRESS], time.time())
@@ -322,6 +184,7 @@ async def running_lab(root: Path, *, sites: str = "", **settings: Any) -> AsyncI
             sites=site_map(sites),
             timestamp_version=1,
             clock=SystemClock(),
+            limits=limits,
         )
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:
@@ -334,6 +197,18 @@ async def running_lab(root: Path, *, sites: str = "", **settings: Any) -> AsyncI
                         for connection in lab.connections:
                             await connection.aclose()
                     nursery.cancel_scope.cancel()
+
+
+async def fetch(lab: Lab, endpoint: Endpoint, patch: ServedPayload, count: int) -> list[int]:
+    """Receive, check and confirm ``count`` pieces."""
+    got = []
+    for _ in range(count):
+        piece = await endpoint.data.expect(Piece)
+        assert piece.data == lab.piece(patch, piece.piece)
+        endpoint.have |= 1 << piece.piece
+        await endpoint.control.send(PieceStored(torrent=piece.torrent, piece=piece.piece))
+        got.append(int(piece.piece))
+    return got
 
 
 def site_map(text: str) -> SiteMap:

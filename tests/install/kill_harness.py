@@ -20,10 +20,11 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from p2pdist.install import install_journal
-from p2pdist.install.installer import Installer, Outcome
+from p2pdist.install import journal as install_journal
+from p2pdist.install.installer import Installer
 from p2pdist.install.lifecycle import Journal
 from p2pdist.install.loop import DaemonHooks, Installs
+from p2pdist.install.outcomes import Outcome
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import configure_log

@@ -11,10 +11,12 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install.installer import Installer, KeptPayload, PayloadChangedError
+from p2pdist.install.installer import Installer
 from p2pdist.install.lifecycle import FailureClass, InstallRecord
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
+from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
@@ -103,18 +105,18 @@ async def put(installer: Installer, package: KeptPayload) -> None:
 
 async def test_installed_detected_and_upgraded(installer: Installer, packages: Packages, root: Path) -> None:
     old, new = packages.build("1.9", postinst='echo "by $1 in $DPKG_ROOT"'), packages.build("1.10")
-    assert await installer.installed_version(INSTALL) == ""
-    assert (await installer.detected(manifest("1.9"))).words == "acme is not installed"
+    assert await installer.detector.installed_version(INSTALL) == ""
+    assert (await installer.detector.detected(manifest("1.9"))).words == "acme is not installed"
     outcome = await installer.install(INSTALL, "1.9", old.file, old.sha256)
     assert (outcome.succeeded, outcome.exit_code, outcome.reboot) == (True, 0, False)
     assert f"by configure in {root}" in outcome.output
-    assert (await installer.detected(manifest("1.9"))).words == "acme 1.9 is installed"
-    answer = await installer.detected(manifest("1.10"))
+    assert (await installer.detector.detected(manifest("1.9"))).words == "acme 1.9 is installed"
+    answer = await installer.detector.detected(manifest("1.10"))
     assert (answer.holds, answer.words) == (False, "acme 1.9 is installed, 1.10 is wanted")
     await put(installer, new)
-    assert await installer.installed_version(INSTALL) == "1.10"
+    assert await installer.detector.installed_version(INSTALL) == "1.10"
     assert (root / "opt/acme/version").read_text() == "1.10\n"
-    assert (await installer.detected(manifest("1.9"))).holds
+    assert (await installer.detector.detected(manifest("1.9"))).holds
 
 
 async def test_a_newer_version_is_not_replaced_by_an_older(installer: Installer, packages: Packages) -> None:
@@ -122,7 +124,7 @@ async def test_a_newer_version_is_not_replaced_by_an_older(installer: Installer,
     old = packages.build("1.0")
     outcome = await installer.install(INSTALL, "1.0", old.file, old.sha256)
     assert "will not downgrade" in outcome.output
-    assert await installer.installed_version(INSTALL) == "2.0"
+    assert await installer.detector.installed_version(INSTALL) == "2.0"
 
 
 async def test_a_failing_postinst_is_not_detected_and_goes_back(
@@ -130,16 +132,16 @@ async def test_a_failing_postinst_is_not_detected_and_goes_back(
 ) -> None:
     old, broken = packages.build("1.0"), packages.build("2.0", postinst="echo the reason; exit 3")
     await put(installer, old)
-    before = await installer.installed_version(INSTALL)
+    before = await installer.detector.installed_version(INSTALL)
     outcome = await installer.install(INSTALL, "2.0", broken.file, broken.sha256)
     assert (outcome.succeeded, outcome.exit_code) == (False, 1)
     assert outcome.words == "dpkg ended with exit code 1"
     assert "the reason" in outcome.output
-    answer = await installer.detected(manifest("2.0"))
+    answer = await installer.detector.detected(manifest("2.0"))
     assert (answer.holds, answer.words) == (False, "acme 2.0 is not whole but half-configured")
     back = await installer.roll_back(INSTALL, "2.0", broken.file, broken.sha256, old, before)
     assert back.succeeded, back
-    assert (await installer.detected(manifest("1.0"))).words == "acme 1.0 is installed"
+    assert (await installer.detector.detected(manifest("1.0"))).words == "acme 1.0 is installed"
     assert (root / "opt/acme/version").read_text() == "1.0\n"
 
 
@@ -152,7 +154,7 @@ async def test_what_was_there_cannot_come_back_without_its_package(installer: In
     assert outcome.words == (
         "it cannot be rolled back: acme 1.0 was there before, and its package is not kept on this PC"
     )
-    assert await installer.installed_version(INSTALL) == "2.0"
+    assert await installer.detector.installed_version(INSTALL) == "2.0"
 
 
 async def test_going_back_to_another_version_than_was_there_is_said(installer: Installer, packages: Packages) -> None:
@@ -170,12 +172,12 @@ async def test_what_something_else_upgraded_stays(installer: Installer, packages
     if not first:
         await put(installer, old)
     await put(installer, new)
-    after = await installer.installed_version(INSTALL)
+    after = await installer.detector.installed_version(INSTALL)
     await put(installer, packages.build("3.0"))  # by hand
     kept = None if first else old
     outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, kept, before, installed_as=after)
     assert (outcome.succeeded, outcome.words) == (False, "acme 3.0 is there: something else upgraded it; it stays")
-    assert await installer.installed_version(INSTALL) == "3.0"
+    assert await installer.detector.installed_version(INSTALL) == "3.0"
 
 
 async def test_what_is_still_as_it_was_installed_goes_back(installer: Installer, packages: Packages) -> None:
@@ -184,7 +186,7 @@ async def test_what_is_still_as_it_was_installed_goes_back(installer: Installer,
     await put(installer, new)
     outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, old, "1.0", installed_as="2.0")
     assert outcome.succeeded, outcome
-    assert await installer.installed_version(INSTALL) == "1.0"
+    assert await installer.detector.installed_version(INSTALL) == "1.0"
 
 
 @pytest.mark.parametrize("postinst", ["exit 0", "exit 1"])
@@ -193,11 +195,11 @@ async def test_a_first_installation_is_undone_by_removal(
 ) -> None:
     new = packages.build("1.0", postinst=postinst)
     await installer.install(INSTALL, "1.0", new.file, new.sha256)
-    assert await installer.installed_version(INSTALL) == "1.0"
+    assert await installer.detector.installed_version(INSTALL) == "1.0"
     for expected in ("dpkg ended with exit code 0", "nothing to undo: it is as it was before"):
         outcome = await installer.roll_back(INSTALL, "1.0", new.file, new.sha256, None, "")
         assert (outcome.succeeded, outcome.words) == (True, expected)
-    assert await installer.installed_version(INSTALL) == ""
+    assert await installer.detector.installed_version(INSTALL) == ""
     assert not (root / "opt/acme/version").exists()
 
 
@@ -219,14 +221,14 @@ async def test_dpkg_killed_amid_a_script_is_repaired(
         nursery.start_soon(install)
         os.killpg(os.getpgid(int(await line_of(begun))), signal.SIGKILL)
     assert outcomes[0].words == "dpkg was ended by SIGKILL"
-    assert not (await installer.detected(manifest("1.0"))).holds
+    assert not (await installer.detector.detected(manifest("1.0"))).holds
     repaired = await installer.repair(INSTALL)
     assert repaired is not None
     assert repaired.succeeded, repaired
     if script == "preinst":  # nothing was unpacked yet: only doing it again helps
-        assert not (await installer.detected(manifest("1.0"))).holds
+        assert not (await installer.detector.detected(manifest("1.0"))).holds
         await put(installer, new)
-    assert (await installer.detected(manifest("1.0"))).holds
+    assert (await installer.detector.detected(manifest("1.0"))).holds
     assert (root / "opt/acme/version").exists()
 
 
@@ -234,17 +236,16 @@ async def test_a_half_installed_package_can_be_removed(installer: Installer, pac
     new = packages.build("1.0", preinst="kill -9 $PPID")
     outcome = await installer.install(INSTALL, "1.0", new.file, new.sha256)
     assert outcome.exit_code == -signal.SIGKILL
-    assert not (await installer.check(PackageCheck(name="acme", at_least="1.0"))).holds
+    assert not (await installer.detector.check(PackageCheck(name="acme", at_least="1.0"))).holds
     outcome = await installer.roll_back(INSTALL, "1.0", new.file, new.sha256, None, "")
     assert outcome.succeeded, outcome
-    assert await installer.installed_version(INSTALL) == ""
+    assert await installer.detector.installed_version(INSTALL) == ""
     await put(installer, packages.build("1.1"))
 
 
 async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
     installer: Installer, packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("p2pdist.install.installer.LOCK_POLL_SECONDS", 0.01)
     gate, begun = fifo(tmp_path / "gate"), fifo(tmp_path / "begun")
     new = packages.build("1.0", postinst=f"echo > {begun}; read line < {gate}")
     async with trio.open_nursery() as nursery:
@@ -252,7 +253,8 @@ async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
         await line_of(begun)
         repairs = []
         locked = trio.Event()
-        other = Installer(Path(installer._root), tmp_path / "scratch2")  # of a daemon that was started anew
+        limits = InstallLimits(lock_poll_seconds=0.01)
+        other = Installer(Path(installer._root), tmp_path / "scratch2", limits)  # of a daemon that was started anew
         run = other._run
 
         async def watched(command, payload=None):
@@ -273,7 +275,7 @@ async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
             gate.write_text("on\n")
     assert repairs[0] is not None
     assert repairs[0].succeeded
-    assert (await installer.detected(manifest("1.0"))).holds
+    assert (await installer.detector.detected(manifest("1.0"))).holds
 
 
 async def test_a_package_that_was_changed_is_not_run(installer: Installer, packages: Packages) -> None:
@@ -281,7 +283,7 @@ async def test_a_package_that_was_changed_is_not_run(installer: Installer, packa
     shutil.copy(evil.file, good.file)
     with pytest.raises(PayloadChangedError):
         await installer.install(INSTALL, "1.0", good.file, good.sha256)
-    assert await installer.installed_version(INSTALL) == ""
+    assert await installer.detector.installed_version(INSTALL) == ""
 
 
 async def test_a_kept_package_that_is_gone_is_said_before_anything_runs(
@@ -293,15 +295,15 @@ async def test_a_kept_package_that_is_gone_is_said_before_anything_runs(
     old.file.unlink()
     with pytest.raises(PayloadChangedError):
         await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, old, "1.0")
-    assert await installer.installed_version(INSTALL) == "2.0"
+    assert await installer.detector.installed_version(INSTALL) == "2.0"
 
 
 @pytest.mark.parametrize(("sealed", "in_place"), [(True, True), (True, False), (False, False)])
 async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
-    installer: Installer, packages: Packages, monkeypatch: pytest.MonkeyPatch, sealed: bool, in_place: bool
+    root: Path, packages: Packages, monkeypatch: pytest.MonkeyPatch, sealed: bool, in_place: bool
 ) -> None:
-    if not sealed:  # as large packages are
-        monkeypatch.setattr("p2pdist.install.proven_files.MAX_SEALED_BYTES", 0)
+    limits = DEFAULT_LIMITS if sealed else InstallLimits(max_sealed_bytes=0)  # as large packages are
+    installer = Installer(root, packages.directory / "scratch", limits)
     good, evil = packages.build("1.0"), packages.build("1.1")
     run = installer._run
 
@@ -314,7 +316,7 @@ async def test_what_is_run_is_what_was_proven_though_the_file_is_replaced(
 
     monkeypatch.setattr(installer, "_run", replaced_first)
     await put(installer, good)
-    assert await installer.installed_version(INSTALL) == "1.0"
+    assert await installer.detector.installed_version(INSTALL) == "1.0"
 
 
 async def test_the_whole_life_of_packages_on_a_pc(

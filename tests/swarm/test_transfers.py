@@ -1,5 +1,7 @@
 """`p2pdist.transfer.manager` with a real engine and real files; the test plays the origin."""
 
+import dataclasses
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,8 +24,7 @@ from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, Pie
 from p2pdist.status.projections import status_patches
 from p2pdist.status.reports import Reports
 from p2pdist.status.view import PatchView, views_of
-from p2pdist.transfer import files, states
-from p2pdist.transfer import transfer as transfer_module
+from p2pdist.transfer import files
 from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
 from p2pdist.transfer.states import MAX_FAILED_PROOFS
 from p2pdist.transfer.torrent_engine import TorrentDamaged
@@ -395,8 +396,8 @@ async def test_patches_that_nobody_has_do_not_hold_up_the_next(
         await run.step_until(lambda: sum(r.state == "fetching" for r in run.rows) == len(payloads) - 1)
         await run.transfers.step()
         assert run.rows[-1].state == "waiting"
-        for module in (states, transfer_module):
-            monkeypatch.setattr(module, "LAN_STALL_SECONDS", 0)
+        for transfer in run.transfers.everything():  # nothing has come for as long as a stall takes
+            transfer.activity = dataclasses.replace(transfer.activity, changed_at=-math.inf)
         await run.step_until(lambda: run.rows[-1].state == "fetching")
 
 

@@ -19,9 +19,9 @@ from random import Random
 import pytest
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import archive_members
 from p2pdist.install.archive import DiskFullError, current_version, install, roll_back
 from p2pdist.install.archive_members import ArchiveError
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 
 Entry = tuple[str, str, bytes | str]
 """Name, kind, and content or target."""
@@ -66,7 +66,15 @@ def zipped(*entries: Entry, mode: int = 0o644) -> bytes:
     return buffer.getvalue()
 
 
-def put(directory: Path, version: str, data: bytes, *, strip_components: int = 0, keep_versions: int = 2) -> None:
+def put(
+    directory: Path,
+    version: str,
+    data: bytes,
+    *,
+    strip_components: int = 0,
+    keep_versions: int = 2,
+    limits: InstallLimits = DEFAULT_LIMITS,
+) -> None:
     install(
         io.BytesIO(data),
         directory,
@@ -74,6 +82,7 @@ def put(directory: Path, version: str, data: bytes, *, strip_components: int = 0
         hashlib.sha256(data).hexdigest(),
         strip_components=strip_components,
         keep_versions=keep_versions,
+        limits=limits,
     )
 
 
@@ -214,19 +223,17 @@ def test_damaged_archives_are_refused_in_words(app: Path, data: bytes) -> None:
     assert current_version(app) == ""
 
 
-def test_caps_hold_at_the_limit_and_over_it(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive_members, "MAX_MEMBERS", 3)
-    monkeypatch.setattr(archive_app, "MAX_LINKS", 1)
-    monkeypatch.setattr(archive_app, "MAX_UNPACKED_BYTES", 10)
+def test_caps_hold_at_the_limit_and_over_it(app: Path) -> None:
+    limits = InstallLimits(max_members=3, max_links=1, max_unpacked_bytes=10)
     for maker in (tar, zipped):
-        put(app, "1", maker(("a", "file", b"12345"), ("b", "file", b"67890"), ("c", "sym", "a")))
+        put(app, "1", maker(("a", "file", b"12345"), ("b", "file", b"67890"), ("c", "sym", "a")), limits=limits)
         for entries in (
             [(name, "file", b"") for name in "abcd"],
             [("a", "file", b"123456"), ("b", "file", b"67890")],
             [("a", "sym", "b"), ("c", "sym", "b")],
         ):
             with pytest.raises(ArchiveError, match="more than"):
-                put(app, "2", maker(*entries))
+                put(app, "2", maker(*entries), limits=limits)
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
@@ -449,11 +456,10 @@ def test_killed_at_each_step_the_link_leads_to_a_whole_tree_and_the_next_run_end
 # --- full ----------------------------------------------------------------------------------------
 
 
-def test_too_little_room_is_said_before_the_disk_is_full(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_said_before_the_disk_is_full(app: Path) -> None:
     put(app, "1", tar(("a", "file", b"x")))
-    monkeypatch.setattr(archive_app, "FREE_MARGIN_BYTES", 1 << 60)
     with pytest.raises(DiskFullError, match="too little room for 'a'"):
-        put(app, "2", tar(("a", "file", b"x")))
+        put(app, "2", tar(("a", "file", b"x")), limits=InstallLimits(free_margin_bytes=1 << 60))
     assert (names(app), current_version(app)) == (["1"], "1")
 
 

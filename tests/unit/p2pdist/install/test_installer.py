@@ -1,13 +1,11 @@
 """`p2pdist.install.installer` with real children, archives and files."""
 
 import errno
-import hashlib
 import io
 import os
 import signal
 import subprocess
 import tarfile
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,73 +13,27 @@ import trio
 import trio.testing
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import archive_members, installer, processes, proven_files
-from p2pdist.install.installer import (
-    UNKNOWN_VERSION,
-    CheckResult,
-    Installer,
-    KeptPayload,
-    Outcome,
-    PayloadChangedError,
-)
-from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.install import archive_members, detection, processes, proven_files
+from p2pdist.install.detection import UNKNOWN_VERSION
+from p2pdist.install.installer import Installer
+from p2pdist.install.limits import InstallLimits
+from p2pdist.install.outcomes import CheckResult, Outcome
+from p2pdist.install.proven_files import PayloadChangedError
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
-    Check,
-    CommandCheck,
     DebInstall,
     ExeInstall,
-    FileCheck,
-    HealthCheck,
     Install,
     MsiInstall,
     MsuInstall,
     PackageCheck,
     RpmInstall,
     ScriptInstall,
-    UnitCheck,
 )
 from p2pdist.shared.manifest.versions import Ecosystem
+from tests.helpers.install_place import ARCHIVE, SH, Place, manifest
 
 pytestmark = pytest.mark.skipif(not Path("/bin/sh").exists(), reason="there is no /bin/sh")
-
-SH = ScriptInstall(interpreter="sh", timeout_seconds=20)
-ARCHIVE = ArchiveInstall(directory="/opt/acme")
-
-
-class Place:
-    """A root of its own, and an installer in it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.root = directory / "root"
-        self.root.mkdir()
-        self.installer = Installer(self.root, directory / "scratch")
-
-    def file(self, content: str | bytes, name: str = "payload") -> KeptPayload:
-        data = content.encode() if isinstance(content, str) else content
-        path = self.directory / name
-        path.write_bytes(data)
-        return KeptPayload(path, hashlib.sha256(data).hexdigest(), "1")
-
-    async def script(self, body: str, install: ScriptInstall = SH) -> Outcome:
-        payload = self.file(body)
-        return await self.installer.install(install, "1", payload.file, payload.sha256)
-
-    async def unpack(self, version: str, payload: KeptPayload, install: ArchiveInstall = ARCHIVE) -> Outcome:
-        return await self.installer.install(install, version, payload.file, payload.sha256)
-
-    def program(self, body: str) -> str:
-        """Put a program into the root; return its path in there."""
-        path = self.root / "check"
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
-        return "/check"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 def archive(content: bytes) -> bytes:
@@ -91,22 +43,6 @@ def archive(content: bytes) -> bytes:
         info.size = len(content)
         tar.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def manifest(version: str, install: Install | None, *detect: Check) -> Manifest:
-    payload = Payload(file_name="acme", length_bytes=1, sha256="a" * 64, torrent_hash="b" * 64)
-    return Manifest(
-        format=1,
-        patch_id="acme",
-        version=version,
-        title="Acme",
-        severity="low",
-        cvss=None,
-        published_at=0,
-        payloads=[payload],
-        install=install,
-        detect=detect,
-    )
 
 
 async def line_of(pipe: Path) -> str:
@@ -160,7 +96,7 @@ async def test_python_runs_what_was_opened_without_modules_beside_it(place: Plac
 @pytest.mark.parametrize("sealed", [True, False])
 async def test_what_is_run_is_what_was_proven(place: Place, monkeypatch: pytest.MonkeyPatch, sealed: bool) -> None:
     if not sealed:  # as large ones are
-        monkeypatch.setattr(proven_files, "MAX_SEALED_BYTES", 0)
+        place.limit(max_sealed_bytes=0)
     run = processes.run
 
     async def replaced_first(*arguments, **named):
@@ -251,7 +187,7 @@ async def test_bytes_that_were_not_signed_are_not_run(place: Place) -> None:
 
 
 async def test_a_payload_that_the_disk_does_not_give_is_not_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(file, sha256, copy):
+    def broken(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     class Broken(io.BytesIO):
@@ -299,13 +235,13 @@ async def test_a_process_that_does_not_even_end_when_killed_is_given_up_and_stay
         return begun[-1]
 
     monkeypatch.setattr(trio.lowlevel, "open_process", opened)
-    monkeypatch.setattr(processes, "KILLED_SECONDS", 0.05)
-    monkeypatch.setattr(processes, "GROUP_END_SECONDS", 0.05)
-    monkeypatch.setattr(processes, "LINGER_SECONDS", 0.05)
+    limits = InstallLimits(killed_seconds=0.05, group_end_seconds=0.05, linger_seconds=0.05)
     record = tmp_path / "running"
     with monkeypatch.context() as kernel, trio.fail_after(10):
         kernel.setattr(os, "killpg", lambda group, number: None)
-        ended = await processes.run(("/bin/sleep", "1000"), 0.05, max_output_bytes=9, with_errors=True, record=record)
+        ended = await processes.run(
+            ("/bin/sleep", "1000"), 0.05, max_output_bytes=9, with_errors=True, record=record, limits=limits
+        )
     assert ended.code is None
     assert record.read_text().split()[0] == str(begun[0].pid)
     begun[0].kill()
@@ -323,10 +259,8 @@ async def test_cancellation_leaves_no_process(place: Place, tmp_path: Path) -> N
     assert not any(alive(child) for child in children)
 
 
-async def test_a_service_that_holds_on_to_the_output_is_not_waited_for(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processes, "LINGER_SECONDS", 0.05)
+async def test_a_service_that_holds_on_to_the_output_is_not_waited_for(place: Place) -> None:
+    place.limit(linger_seconds=0.05)
     with trio.fail_after(10):
         outcome = await place.script("sleep 1000 & echo $!")
     service = int(outcome.output)
@@ -356,7 +290,6 @@ async def test_one_at_a_time(place: Place, tmp_path: Path) -> None:
 async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
 ) -> None:
-    monkeypatch.setattr(processes, "OUTLIVED_POLL_SECONDS", 0.01)
     written, write = trio.Event(), processes._write_record
     seen, recorded = trio.Event(), processes._recorded
 
@@ -382,7 +315,8 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
         nursery.start_soon(place.installer.install, SH, "1", first.file, first.sha256)
         orphan = int(await line_of(begun))
         await written.wait()
-        other = Installer(place.root, tmp_path / "scratch")  # of the daemon that is started next
+        limits = InstallLimits(outlived_poll_seconds=0.01)
+        other = Installer(place.root, tmp_path / "scratch", limits)  # of the daemon that is started next
         outcomes = []
 
         async def again() -> None:
@@ -432,7 +366,7 @@ async def test_scripts_are_undone_by_their_own_arguments_or_not_at_all(place: Pl
     outcome = await place.installer.roll_back(SH, "1", payload.file, payload.sha256, None, "")
     assert outcome == Outcome(False, "it cannot be rolled back: its recipe says no way to undo it")
     assert await place.installer.repair(SH) is None
-    assert await place.installer.installed_version(SH) == ""
+    assert await place.detector.installed_version(SH) == ""
 
 
 async def test_a_pc_without_rpm(place: Place) -> None:
@@ -441,7 +375,7 @@ async def test_a_pc_without_rpm(place: Place) -> None:
     rpm, payload = RpmInstall(package="acme"), place.file("x")
     outcome = await place.installer.install(rpm, "1", payload.file, payload.sha256)
     assert outcome == Outcome(False, "rpm cannot be started: No such file or directory")
-    assert await place.installer.installed_version(rpm) == UNKNOWN_VERSION
+    assert await place.detector.installed_version(rpm) == UNKNOWN_VERSION
     assert await place.installer.repair(rpm) is None
 
 
@@ -455,11 +389,11 @@ async def test_a_package_database_without_an_answer_removes_nothing(
         return processes.Ended(2, b"")
 
     monkeypatch.setattr(processes, "run", run)
-    monkeypatch.setattr(installer, "_ecosystems", lambda: (Ecosystem.DEB,))
+    monkeypatch.setattr(detection, "_ecosystems", lambda: (Ecosystem.DEB,))
     deb, payload = DebInstall(package="acme"), place.file("x")
-    before = await place.installer.installed_version(deb)
+    before = await place.detector.installed_version(deb)
     assert before == UNKNOWN_VERSION
-    answer = await place.installer.check(PackageCheck(name="acme", at_least="1"))
+    answer = await place.detector.check(PackageCheck(name="acme", at_least="1"))
     assert answer == CheckResult(False, "dpkg-query ended with exit code 2")
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, before)
     assert not outcome.succeeded
@@ -468,32 +402,6 @@ async def test_a_package_database_without_an_answer_removes_nothing(
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, "")
     assert not outcome.succeeded
     assert seen[-1][-3:] == ("--remove", "--", "acme")
-
-
-@pytest.mark.parametrize(
-    ("dpkg", "rpm", "answer"),
-    [
-        ((0, b"installed 1.0\n"), (0, b"installed 2.0-1\n"), CheckResult(False, "acme 1.0 is installed, 2 is wanted")),
-        ((1, b""), (0, b"installed 2.0-1\n"), CheckResult(True, "acme 2.0-1 is installed")),
-        ((0, b"config-files 3.0\n"), (0, b"installed 2.0-1\n"), CheckResult(True, "acme 2.0-1 is installed")),
-        ((2, b""), (0, b"installed 2.0-1\n"), CheckResult(True, "acme 2.0-1 is installed")),
-        ((2, b""), (1, b"package acme is not installed\n"), CheckResult(False, "dpkg-query ended with exit code 2")),
-        ((1, b""), (1, b""), CheckResult(False, "acme is not installed")),
-    ],
-)
-async def test_the_first_package_database_that_has_it_answers(
-    place: Place,
-    monkeypatch: pytest.MonkeyPatch,
-    dpkg: tuple[int, bytes],
-    rpm: tuple[int, bytes],
-    answer: CheckResult,
-) -> None:
-    async def run(argv, *arguments, **named):
-        return processes.Ended(*(dpkg if argv[0] == "/usr/bin/dpkg-query" else rpm))
-
-    monkeypatch.setattr(processes, "run", run)
-    monkeypatch.setattr(installer, "_ecosystems", lambda: (Ecosystem.DEB, Ecosystem.RPM))
-    assert await place.installer.check(PackageCheck(name="acme", at_least="2")) == answer
 
 
 async def test_restarting_is_a_command_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -513,18 +421,18 @@ async def test_restarting_is_a_command_alone(place: Place, monkeypatch: pytest.M
 
 async def test_an_archive_is_unpacked_detected_and_rolled_back(place: Place) -> None:
     one, two = place.file(archive(b"one"), "one"), place.file(archive(b"two"), "two")
-    assert await place.installer.installed_version(ARCHIVE) == ""
-    answer = await place.installer.detected(manifest("1", ARCHIVE))
+    assert await place.detector.installed_version(ARCHIVE) == ""
+    answer = await place.detector.detected(manifest("1", ARCHIVE))
     assert answer == CheckResult(False, "nothing is current in /opt/acme, 1 is wanted")
     assert await place.unpack("1", one) == Outcome(True, "unpacked, 1 is current")
     assert (await place.unpack("2", two)).succeeded
-    answer = await place.installer.detected(manifest("1", ARCHIVE))
+    answer = await place.detector.detected(manifest("1", ARCHIVE))
     assert answer == CheckResult(False, "2 is current in /opt/acme, 1 is wanted")
-    assert await place.installer.detected(manifest("2", ARCHIVE)) == CheckResult(True, "2 is current in /opt/acme")
+    assert await place.detector.detected(manifest("2", ARCHIVE)) == CheckResult(True, "2 is current in /opt/acme")
     assert (place.root / "opt/acme/current/data").read_bytes() == b"two"
     back = await place.installer.roll_back(ARCHIVE, "2", two.file, two.sha256, None, "1")
     assert back == Outcome(True, "back at 1")
-    assert await place.installer.installed_version(ARCHIVE) == "1"
+    assert await place.detector.installed_version(ARCHIVE) == "1"
     back = await place.installer.roll_back(ARCHIVE, "1", one.file, one.sha256, None, "")
     assert back == Outcome(True, "removed, as nothing was there before")
     back = await place.installer.roll_back(ARCHIVE, "2", two.file, two.sha256, None, "0.9")
@@ -542,8 +450,8 @@ async def test_archives_that_cannot_be_unpacked_say_why(place: Place) -> None:
     assert await place.installer.repair(ARCHIVE) == Outcome(True, "leftovers are removed")
     assert list((place.root / "opt/acme/versions").iterdir()) == []
     (place.root / "opt/acme/current").symlink_to("/usr")
-    assert await place.installer.installed_version(ARCHIVE) == UNKNOWN_VERSION
-    answer = await place.installer.detected(manifest("1", ARCHIVE))
+    assert await place.detector.installed_version(ARCHIVE) == UNKNOWN_VERSION
+    answer = await place.detector.detected(manifest("1", ARCHIVE))
     assert answer == CheckResult(False, "another thing is current in /opt/acme, 1 is wanted")
     (place.root / "opt/acme/current").unlink()
     outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, UNKNOWN_VERSION)
@@ -579,7 +487,7 @@ async def test_a_full_disk_is_said_and_nothing_is_left(place: Place, monkeypatch
         outcome = await place.unpack("1", payload)
         if mounted:
             assert outcome == Outcome(False, "the disk has too little room for 'data'")
-        monkeypatch.setattr(archive_app, "FREE_MARGIN_BYTES", -(1 << 60))
+        place.limit(free_margin_bytes=-(1 << 60))
         outcome = await place.unpack("1", payload)
         assert outcome == Outcome(False, "the disk is full; what was unpacked is removed again")
         versions = small / "acme/versions"
@@ -587,112 +495,3 @@ async def test_a_full_disk_is_said_and_nothing_is_left(place: Place, monkeypatch
     finally:
         if mounted:
             assert command("umount", str(small))
-
-
-# --- checks --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("in_between", [True, False])
-async def test_a_pipe_in_a_file_s_place_is_not_waited_for(
-    place: Place, monkeypatch: pytest.MonkeyPatch, in_between: bool
-) -> None:
-    path = place.root / "x"
-    os.mkfifo(path)
-    if in_between:  # it was a file when it was looked at first
-        looked = Path(__file__).stat()
-        monkeypatch.setattr(Path, "stat", lambda *arguments, **named: looked)
-    with trio.fail_after(10):
-        answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
-    assert answer == CheckResult(False, "/x is no file")
-
-
-async def test_looks_that_never_end_are_given_up_and_leave_the_other_threads(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = threading.Event()
-    monkeypatch.setattr(proven_files, "FILE_CHECK_SECONDS", 0.02)
-
-    def hanging(path: Path, flags: int) -> None:
-        gate.wait(20)
-
-    monkeypatch.setattr(proven_files, "_open", hanging)
-    try:
-        with trio.fail_after(10):
-            for _ in range(proven_files.MAX_LOOKS + 2):
-                answer = await place.installer.check(FileCheck(path="/x", sha256="0" * 64))
-                assert answer == CheckResult(False, "/x could not be looked at within 0 s")
-        assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
-    finally:
-        gate.set()
-
-
-async def test_files_are_looked_at_below_the_root(place: Place) -> None:
-    check = FileCheck(path="/opt/x")
-    assert await place.installer.check(check) == CheckResult(False, "/opt/x is missing")
-    (place.root / "opt").mkdir()
-    (place.root / "opt/x").write_bytes(b"x")
-    assert await place.installer.check(check) == CheckResult(True, "/opt/x is there")
-    content = hashlib.sha256(b"x").hexdigest()
-    answer = await place.installer.check(FileCheck(path="/opt/x", sha256=content))
-    assert answer == CheckResult(True, "/opt/x has the wanted content")
-    answer = await place.installer.check(FileCheck(path="/opt/x", sha256="0" * 64))
-    assert answer == CheckResult(False, "/opt/x has another content")
-    answer = await place.installer.check(FileCheck(path="/opt/x/y", sha256=content))
-    assert answer == CheckResult(False, "/opt/x/y is missing")
-    os.mkfifo(place.root / "opt/pipe")
-    answer = await place.installer.check(FileCheck(path="/opt/pipe", sha256=content))
-    assert answer == CheckResult(False, "/opt/pipe is no file")
-
-
-async def test_commands_are_asked_below_the_root(place: Place) -> None:
-    check = CommandCheck(command=("/check", "a b", "$x"), output="[a b][$x]", exit_code=3)
-    assert await place.installer.check(check) == CheckResult(False, f"{place.root}/check is missing")
-    place.program('printf "[%s]" "$@"; exit 3')
-    assert await place.installer.check(check) == CheckResult(True, "check answers as expected")
-    answer = await place.installer.check(CommandCheck(command=("/check",), output="b", exit_code=3))
-    assert answer == CheckResult(False, "check did not write 'b'")
-    answer = await place.installer.check(CommandCheck(command=("/check",)))
-    assert answer == CheckResult(False, "check ended with exit code 3, 0 is wanted")
-    place.program("echo wanted >&2")
-    answer = await place.installer.check(CommandCheck(command=("/check",), output="wanted"))
-    assert not answer.holds
-    place.program("sleep 1000")
-    answer = await place.installer.check(CommandCheck(command=("/check",), timeout_seconds=1))
-    assert answer == CheckResult(False, f"{place.root}/check gave no answer within 1 s")
-    (place.root / "check").chmod(0o644)
-    answer = await place.installer.check(CommandCheck(command=("/check",)))
-    assert answer == CheckResult(False, f"{place.root}/check cannot be started: Permission denied")
-
-
-async def test_units_and_packages_that_nobody_has(place: Place) -> None:
-    assert not (await place.installer.check(UnitCheck(unit="p2pdist-no-such-unit.service"))).holds
-    assert not (await place.installer.check(PackageCheck(name="p2pdist-no-such-package", at_least="1"))).holds
-
-
-async def test_all_that_proves_it_has_to_hold(place: Place) -> None:
-    there, missing = FileCheck(path="/there"), FileCheck(path="/missing")
-    (place.root / "there").touch()
-    assert await place.installer.detected(manifest("1", SH, there)) == CheckResult(True, "/there is there")
-    answer = await place.installer.detected(manifest("1", SH, there, missing))
-    assert answer == CheckResult(False, "/missing is missing")
-    assert not (await place.installer.detected(manifest("1", None))).holds
-    assert not (await place.installer.detected(manifest("1", DebInstall(package="p2pdist-no-such-package")))).holds
-
-
-async def test_health_is_looked_at_until_it_holds(
-    place: Place, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks = []
-
-    async def check(check: Check) -> CheckResult:
-        looks.append(trio.current_time())
-        return CheckResult(len(looks) == 4, f"look {len(looks)}")
-
-    monkeypatch.setattr(place.installer, "check", check)
-    health = HealthCheck(checks=(FileCheck(path="/x"),), within_seconds=10)
-    assert await place.installer.healthy(health) == CheckResult(True, "look 4")
-    assert looks[-1] - looks[0] == pytest.approx(3)
-    begun = trio.current_time()
-    answer = await place.installer.healthy(health)
-    assert answer == CheckResult(False, "after 10 s: look 14")
-    assert trio.current_time() - begun == pytest.approx(10)

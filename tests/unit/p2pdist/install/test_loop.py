@@ -8,12 +8,13 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import install_journal
+from p2pdist.install import journal as install_journal
 from p2pdist.install.executor import STOP_SECONDS
-from p2pdist.install.installer import CheckResult, KeptPayload, Outcome, PayloadChangedError
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
 from p2pdist.install.loop import DETECT_AGAIN_SECONDS, LONGEST_WAIT_SECONDS, DaemonHooks, Installs
+from p2pdist.install.outcomes import CheckResult, Outcome
 from p2pdist.install.plan import Candidate
+from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.requests import InstallOrders
 from p2pdist.local_api.messages import DeferOrder, PatchOrder
 from p2pdist.pc import system
@@ -60,6 +61,7 @@ class PlayedInstaller:
         self.undone_by: Path | None = None
         self.running: trio.Event | None = None
         self.go_on = trio.Event()
+        self.detector = self
 
     async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
         self.calls.append(f"install {file.parent.parent.name} {version}")

@@ -105,14 +105,9 @@ async def connected(control: Script, data: Script | None = None) -> AsyncIterato
             listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
             port = listeners[0].socket.getsockname()[1]
             address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
-            async with open_origin_client(lambda: address, hello) as client:
+            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
                 yield client
             nursery.cancel_scope.cancel()
-
-
-@pytest.fixture(autouse=True)
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin_client, "FIRST_BACKOFF_SECONDS", 0.01)
 
 
 async def test_says_hello_and_hands_on_what_the_server_says() -> None:
@@ -283,7 +278,7 @@ async def test_server_with_a_foreign_certificate_gets_no_hello() -> None:
             listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
             port = listeners[0].socket.getsockname()[1]
             address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), None)
-            async with open_origin_client(lambda: address, hello) as client:
+            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
                 event = await client.events.receive()
                 assert isinstance(event, Disconnected)
                 assert "certificate verify failed" in event.reason
@@ -294,7 +289,7 @@ async def test_server_with_a_foreign_certificate_gets_no_hello() -> None:
 async def test_server_that_is_away_is_tried_again_and_again() -> None:
     with trio.fail_after(DEADLINE_SECONDS):
         address = OriginAddress(ADDRESS, 9, client_context(CA, CLIENT), None)
-        async with open_origin_client(lambda: address, hello) as client:
+        async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
             for _ in range(3):
                 assert isinstance(await client.events.receive(), Disconnected)
             assert "next attempt within" in client.status

@@ -185,27 +185,22 @@ def test_language_of_the_running_system_is_its_own_before_its_files(monkeypatch:
     assert inventory_linux.facts(Path("/"))["os.language"] == "pt-br"
 
 
-def test_caps_on_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_caps_on_packages() -> None:
     def status(count: int, version: str = "1") -> list[str]:
         stanza = "Package: p{}\nStatus: install ok installed\nVersion: {}\n\n"
         return [line + "\n" for n in range(count) for line in stanza.format(n, version).split("\n")]
 
-    monkeypatch.setattr(inventory_linux, "MAX_PACKAGES", 3)
-    monkeypatch.setattr(inventory_windows, "MAX_PACKAGES", 3)
-    assert [len(dpkg_packages(status(count))) for count in (3, 4)] == [3, 3]
+    assert [len(dpkg_packages(status(count), max_packages=3)) for count in (3, 4)] == [3, 3]
     listings = ["".join(f"p{n}\t1-1\tx86_64\n" for n in range(count)) for count in (3, 4)]
-    assert [len(rpm_packages(listing)) for listing in listings] == [3, 3]
+    assert [len(rpm_packages(listing, max_packages=3)) for listing in listings] == [3, 3]
     entries = [{"DisplayName": f"p{n}", "DisplayVersion": "1"} for n in range(4)]
-    assert len(inventory_windows.programs(entries)) == 3
+    assert len(inventory_windows.programs(entries, max_packages=3)) == 3
     assert [len(dpkg_packages(status(1, "1" * length))) for length in (200, 201)] == [1, 0]
 
 
 @pytest.mark.parametrize(("over", "count"), [(0, 3), (1, 0)])
-def test_a_status_that_is_far_too_large_is_not_read(
-    root: Path, monkeypatch: pytest.MonkeyPatch, over: int, count: int
-) -> None:
-    monkeypatch.setattr(inventory_linux, "MAX_DPKG_STATUS_BYTES", len(STATUS.encode()) - over)
-    assert len(read_packages(root)) == count
+def test_a_status_that_is_far_too_large_is_not_read(root: Path, over: int, count: int) -> None:
+    assert len(inventory_linux.packages(root, "", max_status_bytes=len(STATUS.encode()) - over)) == count
 
 
 def test_bytes_that_are_no_text_spoil_only_their_own_package(root: Path) -> None:

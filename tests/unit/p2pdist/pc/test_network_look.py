@@ -35,11 +35,10 @@ def test_the_gateway_is_the_default_routes_with_the_least_metric() -> None:
     assert network_look_linux.gateway6_in(ROUTES6, "lo") is None
 
 
-def test_routes_that_cannot_be_read_give_no_gateway(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(network_look_linux, "ROUTES", tmp_path)
-    assert network_look_linux.gateway("eth0") is None
+def test_routes_that_cannot_be_read_give_no_gateway(tmp_path: Path) -> None:
+    assert network_look_linux.gateway("eth0", routes=tmp_path) is None
     (tmp_path / "route").write_text("header\neth0 nonsense\n")
-    assert network_look_linux.gateway("eth0") is None
+    assert network_look_linux.gateway("eth0", routes=tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -56,40 +55,35 @@ def test_routes_that_cannot_be_read_give_no_gateway(monkeypatch: pytest.MonkeyPa
         ({}, Medium.UNKNOWN),
     ],
 )
-def test_the_kind_of_a_card(
-    files: dict[str, str], medium: Medium, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_kind_of_a_card(files: dict[str, str], medium: Medium, tmp_path: Path) -> None:
     for name, text in files.items():
         path = tmp_path / "card" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    monkeypatch.setattr(network_look_linux, "CARDS", tmp_path)
-    assert network_look_linux.medium("card") is medium
+    assert network_look_linux.medium("card", cards=tmp_path) is medium
 
 
 @pytest.mark.parametrize(
     ("text", "speed"),
     [("1000", 125_000_000), ("-1", None), ("0", None), ("", None), ("1000000", 125_000_000_000), ("1000001", None)],
 )
-def test_the_speed_of_a_card(text: str, speed: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_speed_of_a_card(text: str, speed: int | None, tmp_path: Path) -> None:
     (tmp_path / "card").mkdir()
     (tmp_path / "card" / "speed").write_text(text)
-    monkeypatch.setattr(network_look_linux, "CARDS", tmp_path)
-    assert network_look_linux.speed("card") == speed
+    assert network_look_linux.speed("card", cards=tmp_path) == speed
 
 
-def test_tunnels_over_real_cards_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(network_look_linux, "CARDS", tmp_path)
-    assert network_look_linux.counted_cards("veth") == ("veth",)
+def test_tunnels_over_real_cards_are_not_counted_twice(tmp_path: Path) -> None:
+    assert network_look_linux.counted_cards("veth", cards=tmp_path) == ("veth",)
     for name, kind in (("eth0", "1"), ("wlan0", "1"), ("tun0", "65534"), ("veth", "1")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "type").write_text(kind)
     for name in ("eth0", "wlan0"):
         (tmp_path / name / "device").mkdir()
-    assert network_look_linux.counted_cards("eth0") == ("eth0", "wlan0")
-    assert network_look_linux.counted_cards("tun0") == ("eth0", "wlan0")
-    assert network_look_linux.counted_cards(None) == ("eth0", "wlan0")
-    assert network_look_linux.counted_cards("veth") == ("veth",)
+    assert network_look_linux.counted_cards("eth0", cards=tmp_path) == ("eth0", "wlan0")
+    assert network_look_linux.counted_cards("tun0", cards=tmp_path) == ("eth0", "wlan0")
+    assert network_look_linux.counted_cards(None, cards=tmp_path) == ("eth0", "wlan0")
+    assert network_look_linux.counted_cards("veth", cards=tmp_path) == ("veth",)
 
 
 @pytest.mark.parametrize(

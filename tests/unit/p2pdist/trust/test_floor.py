@@ -134,11 +134,9 @@ def test_accepted_metadata_round_trips_and_refuses_a_root_that_is_no_number() ->
         trust_floor.decode_accepted(trust_floor.encode_accepted(hostile))
 
 
-def test_accepted_metadata_over_its_cap_is_refused_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accepted_metadata_over_its_cap_is_refused_before_it_is_written() -> None:
     accepted = AcceptedMetadata(accepted_at=NOW, roots={}, roles={"timestamp": bytes(2_000)}, floor=FLOOR)
     size = len(trust_floor.encode_accepted(accepted)) - trust_floor.CHECKSUM_BYTES
-    monkeypatch.setattr(trust_floor, "MAX_ACCEPTED_BYTES", size)
-    trust_floor.decode_accepted(trust_floor.encode_accepted(accepted))
-    monkeypatch.setattr(trust_floor, "MAX_ACCEPTED_BYTES", size - 1)
+    trust_floor.decode_accepted(trust_floor.encode_accepted(accepted, max_bytes=size), max_bytes=size)
     with pytest.raises(DecodeError):
-        trust_floor.encode_accepted(accepted)
+        trust_floor.encode_accepted(accepted, max_bytes=size - 1)

@@ -242,15 +242,14 @@ async def test_a_cancelled_refresh_ends_at_once_and_accepts_nothing(
     assert await store.load_cached(NOW) is None
 
 
-async def test_a_refresh_has_a_deadline(
-    tuf_simulator: ModuleType, repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refresh_has_a_deadline(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> None:
     class Silent:
         async def get(self, url: str, *, max_bytes: int) -> Any:
             await trio.sleep_forever()
 
-    monkeypatch.setattr(trust_store, "REFRESH_SECONDS", 0.05)
-    store = TrustStore(tmp_path, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=Silent())
+    store = TrustStore(
+        tmp_path, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=Silent(), refresh_seconds=0.05
+    )
     with pytest.raises(TrustError) as caught:
         await store.refresh(NOW)
     assert caught.value.reason == "unreachable"

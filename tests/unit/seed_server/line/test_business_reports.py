@@ -97,9 +97,8 @@ def test_silent_endpoint_is_no_longer_believed_to_see() -> None:
     assert take(reports, business_reports.WATCHING_SECONDS).business_bytes is None
 
 
-def test_number_of_reporters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(business_reports, "MAX_REPORTERS", 2)
-    reports = BusinessReports()
+def test_number_of_reporters_is_bounded() -> None:
+    reports = BusinessReports(max_reporters=2)
     for name in "abc":
         report(reports, name, 0.0, carried=1_000)
     take(reports, 0.0)

@@ -13,12 +13,13 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.connection import OriginConnection
-from seed_server.origin.piece_source import PieceSource
+from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.state import OriginState
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
+from seed_server.store.piece_source import PieceSource
 from tests.helpers.fake_clock import FakeClock
 
 PATCH = ServedPayload(
@@ -41,6 +42,7 @@ def fleet(directory: Path, database: Database) -> OriginState:
         sites=site_map(1),
         timestamp_version=1,
         clock=FakeClock(),
+        limits=DEFAULT_LIMITS,
     )
 
 

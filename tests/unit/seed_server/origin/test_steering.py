@@ -21,8 +21,9 @@ from seed_server.line.socket_look import SocketLook
 from seed_server.origin import steering as site_controller
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.site import LiveSite, Session
-from seed_server.origin.steering import QUIET_SECONDS, SiteController
+from seed_server.origin.steering import SiteController
 
 LINE = BytesPerSecond(1_000_000)
 RTT = 0.04
@@ -99,6 +100,7 @@ class Branch:
         self.live.stopped_sending(cast("DataLink", link), trio.current_time())
 
 
+QUIET_SECONDS = DEFAULT_LIMITS.quiet_seconds
 Play = Callable[[Branch], Any]
 
 
@@ -108,7 +110,7 @@ async def with_branch(play: Play, line: Line = Line(LINE)) -> None:  # noqa: B00
 
         def on_active(live: LiveSite) -> None:
             branch.steering += 1
-            nursery.start_soon(SiteController(live).run)
+            nursery.start_soon(SiteController(live, QUIET_SECONDS).run)
 
         rate = SiteRate(line, trio.current_time())
         site = Site(SiteName("branch"), line, None)

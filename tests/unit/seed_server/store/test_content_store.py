@@ -12,7 +12,6 @@ import pytest
 from p2pdist.shared import merkle
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
-from seed_server.store import content_store
 from seed_server.store.content_store import ContentStore, DamagedPayloadError, read_piece_of, verify_piece
 
 PIECE = 256 << 10
@@ -177,17 +176,16 @@ def test_a_disk_that_is_too_small_is_refused_before_the_copy(tmp_path: Path, sou
         assert not list(disk.iterdir())
 
 
-def test_a_disk_that_fills_up_during_the_copy(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content_store, "MIN_FREE_BYTES_AFTER_COPY", 0)
-    monkeypatch.setattr(content_store, "COPY_CHUNK_BYTES", 64 << 10)
+def test_a_disk_that_fills_up_during_the_copy(tmp_path: Path, source: Path) -> None:
     with tmpfs(tmp_path / "disk", 1) as disk:
 
         def fill(done: int, total: int) -> None:
             with contextlib.suppress(OSError), (disk / "other").open("ab") as other:
                 other.write(bytes(1 << 20))
 
+        store = ContentStore(disk, copy_chunk_bytes=64 << 10, min_free_bytes_after_copy=0)
         full = pytest.raises(UserError, match=r"is full\. Free some space")
-        with full as caught, ContentStore(disk).incoming(source, fill):
+        with full as caught, store.incoming(source, fill):
             pass
         assert caught.value.kind is FaultKind.STORAGE
         assert [path.name for path in disk.iterdir()] == ["other"]

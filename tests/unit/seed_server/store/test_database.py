@@ -12,7 +12,6 @@ import pytest
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
-from seed_server.store import database as database_module
 from seed_server.store.database import Database, ServedPayload
 from seed_server.store.schema import SCHEMA_VERSION
 
@@ -308,12 +307,13 @@ class TestTheFile:
             Database.open(path)
         assert caught.value.kind == FaultKind.STORAGE
 
-    def test_locked_by_another_process(self, database: Database, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.01)
+    def test_locked_by_another_process(self, database: Database, path: Path) -> None:
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        with Database.open(path) as waiting, pytest.raises(UserError, match="Another process") as caught:
-            waiting.add_patch(patch())
+        with Database.open(path) as waiting:
+            waiting._connection.execute("PRAGMA busy_timeout = 10")  # milliseconds
+            with pytest.raises(UserError, match="Another process") as caught:
+                waiting.add_patch(patch())
         holder.close()
         assert caught.value.kind == FaultKind.BUSY
 

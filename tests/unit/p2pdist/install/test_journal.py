@@ -1,11 +1,11 @@
-"""`p2pdist.install.install_journal`: the journal and the kept payloads on disk."""
+"""`p2pdist.install.journal`: the journal on disk."""
 
 from pathlib import Path
 
 import pytest
 
-from p2pdist.install.install_journal import drop_kept, keep_payload, load_journal, save_journal
-from p2pdist.install.lifecycle import InstallRecord, Journal, KeptFile
+from p2pdist.install.journal import load_journal, save_journal
+from p2pdist.install.lifecycle import InstallRecord, Journal
 
 RECORD = InstallRecord(patch_id="acme", version="2", state="installing", first_seen_at=1.0, changed_at=1.0, decision=3)
 
@@ -42,14 +42,3 @@ async def test_unreadable_journal_is_no_empty_journal(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
         await load_journal(path, 7.5)
-
-
-async def test_kept_payloads_share_their_bytes_and_old_ones_go(tmp_path: Path) -> None:
-    source, directory = tmp_path / "file", tmp_path / "kept" / "acme"
-    source.write_bytes(b"payload")
-    for version in ("1", "2", "3"):
-        await keep_payload(source, directory, KeptFile(version=version, file_name="a.deb", sha256="0" * 64))
-    assert (directory / "3" / "a.deb").stat().st_ino == source.stat().st_ino
-    await drop_kept(directory, {"2", "3"})
-    assert sorted(path.name for path in directory.iterdir()) == ["2", "3"]
-    await drop_kept(tmp_path / "nothing", set())

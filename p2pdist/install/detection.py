@@ -1,0 +1,196 @@
+"""What is installed on this PC, and whether it is well: asked of package databases, files, programs and services."""
+
+import os
+from pathlib import Path
+
+import trio
+
+from p2pdist.install import archive, command_lines, processes
+from p2pdist.install.archive_members import ArchiveError
+from p2pdist.install.command_lines import CommandLine, below
+from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
+from p2pdist.install.outcomes import (
+    CheckResult,
+    PackageStates,
+    exit_words,
+    package_answer,
+    package_states,
+    printable,
+    unit_answer,
+)
+from p2pdist.install.processes import Ended
+from p2pdist.install.proven_files import MAX_LOOKS, check_file
+from p2pdist.pc import inventory
+from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.recipe import (
+    ArchiveInstall,
+    Check,
+    CommandCheck,
+    DebInstall,
+    FileCheck,
+    HealthCheck,
+    Install,
+    PackageCheck,
+    RpmInstall,
+)
+from p2pdist.shared.manifest.versions import Ecosystem
+
+MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
+LISTING_SECONDS = 120.0  # rpm on an old disk
+MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
+UNKNOWN_VERSION = "?"
+
+
+class Detector:
+    """Answers what is there and whether it is well; changes nothing. ``root`` other than "/" is a tree of its own."""
+
+    def __init__(self, root: Path, limits: InstallLimits = DEFAULT_LIMITS) -> None:
+        self._root = root.as_posix()  # "/" on Windows as well
+        self._limits = limits
+        self._looks = trio.CapacityLimiter(MAX_LOOKS)
+
+    async def detected(self, manifest: Manifest) -> CheckResult:
+        """Return whether the patch is installed: all that proves it holds; else the first that does not."""
+        checks = command_lines.default_checks(manifest)
+        if checks:
+            return await self._all(checks)
+        if not isinstance(manifest.install, ArchiveInstall):
+            return CheckResult(False, "nothing says how this patch is detected")
+        found = await self.installed_version(manifest.install)
+        if found != manifest.version:
+            there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
+            return CheckResult(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
+        return CheckResult(True, f"{found} is current in {manifest.install.directory}")
+
+    async def healthy(self, health: HealthCheck) -> CheckResult:
+        """Return whether all checks hold at one look within the time; else what the last look saw."""
+        answer = CheckResult(False, "the first look took too long")
+        with trio.move_on_after(health.within_seconds):
+            while True:
+                answer = await self._all(health.checks)
+                if answer.holds:
+                    return answer
+                await trio.sleep(self._limits.health_poll_seconds)
+        return CheckResult(False, f"after {health.within_seconds} s: {answer.words}")
+
+    async def check(self, check: Check) -> CheckResult:
+        """Return whether ``check`` holds now."""
+        if isinstance(check, FileCheck):
+            return await check_file(self._below(check.path), check.path, check.sha256, self._looks, self._limits)
+        if isinstance(check, PackageCheck):
+            return await self._package(check)
+        command = command_lines.check_command(check, self._root, windows=os.name == "nt")
+        assert command is not None
+        ended = await self._answer(command)
+        if isinstance(ended, CheckResult):
+            return ended
+        assert ended.code is not None
+        output = printable(ended.output)
+        if not isinstance(check, CommandCheck):
+            return unit_answer(check, ended.code, output, windows=os.name == "nt")
+        program = Path(command.argv[0]).name
+        if ended.code != check.exit_code:
+            return CheckResult(False, f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted")
+        if check.output.encode() not in ended.output:
+            return CheckResult(False, f"{program} did not write {check.output[:80]!r}")
+        return CheckResult(True, f"{program} answers as expected")
+
+    async def installed_version(self, install: Install) -> str:
+        """Return which version of the package or archive is there, whole or not; "" for none, and for other kinds.
+
+        `UNKNOWN_VERSION` when the PC does not tell: what may have been there is never removed in a rollback.
+        """
+        if isinstance(install, ArchiveInstall):
+            directory = self._below(install.directory)
+            try:
+                return await trio.to_thread.run_sync(archive.current_version, directory)
+            except (ArchiveError, OSError):
+                return UNKNOWN_VERSION
+        if isinstance(install, DebInstall | RpmInstall):
+            states = await self.package_states(install.package, ecosystem_of(install))
+            if isinstance(states, CheckResult):
+                return UNKNOWN_VERSION
+            return next((version for _, version in states if version), "")
+        return ""
+
+    async def package_states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckResult:
+        """Return what dpkg or rpm says of a package, or why it does not say anything."""
+        query = command_lines.package_query(package, ecosystem, self._root)
+        ended = await self._answer(query)
+        if isinstance(ended, CheckResult):
+            return ended
+        output = printable(ended.output)
+        if ended.code not in query.success_codes:
+            return CheckResult(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
+        return () if ended.code else package_states(output)  # rpm says on standard output that it has none
+
+    async def list_packages(self, query: tuple[str, ...]) -> str:
+        """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
+        ended = await processes.run(
+            query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False, limits=self._limits
+        )
+        if ended.code != 0:
+            raise OSError(f"{query[0]} ended with {'no answer' if ended.code is None else f'code {ended.code}'}")
+        return ended.output.decode(errors="replace")
+
+    async def _package(self, check: PackageCheck) -> CheckResult:
+        """Ask the first package database that has it: an rpm is found also where dpkg is there for other things."""
+        ecosystems = await trio.to_thread.run_sync(_ecosystems)
+        if not ecosystems and os.name == "nt":
+            packages = await trio.to_thread.run_sync(inventory.read_packages, Path(self._root))
+            found = packages.get(check.name)
+            return package_answer(
+                check,
+                () if found is None else (("installed", str(found)),),
+                found.ecosystem if found else Ecosystem.WINDOWS,
+            )
+        if not ecosystems:
+            return CheckResult(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
+        silent = None
+        for ecosystem in ecosystems:
+            states = await self.package_states(check.name, ecosystem)
+            if isinstance(states, CheckResult):
+                silent = silent or states
+            elif states:
+                return package_answer(check, states, ecosystem)
+        return silent or package_answer(check, (), ecosystems[0])
+
+    async def _all(self, checks: tuple[Check, ...]) -> CheckResult:
+        answers = []
+        for check in checks:
+            answers.append(await self.check(check))
+            if not answers[-1].holds:
+                return answers[-1]
+        return CheckResult(True, "; ".join(answer.words for answer in answers))
+
+    async def _answer(self, command: CommandLine) -> Ended | CheckResult:
+        """Return what a question came to: an end with a code, or the answer that there is none."""
+        try:
+            ended = await processes.run(
+                command.argv,
+                command.timeout_seconds,
+                max_output_bytes=MAX_ANSWER_BYTES,
+                with_errors=False,
+                limits=self._limits,
+            )
+            if ended.code is None:
+                return CheckResult(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
+            return ended
+        except FileNotFoundError:
+            return CheckResult(False, f"{command.argv[0]} is missing")
+        except (OSError, ValueError) as error:
+            words = getattr(error, "strerror", None) or error
+            return CheckResult(False, f"{command.argv[0]} cannot be started: {words}")
+
+    def _below(self, path: str) -> Path:
+        return Path(below(self._root, path))
+
+
+def ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
+    """Return whose packages ``install`` brings."""
+    return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
+
+
+def _ecosystems() -> tuple[Ecosystem, ...]:
+    tools = ((command_lines.DPKG_QUERY, Ecosystem.DEB), (command_lines.RPM, Ecosystem.RPM))
+    return tuple(ecosystem for tool, ecosystem in tools if Path(tool).exists())

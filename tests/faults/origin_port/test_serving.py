@@ -1,0 +1,114 @@
+"""What the origin port serves, counts, announces and writes down."""
+
+from pathlib import Path
+
+import trio
+
+from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.messages import (
+    Diagnosis,
+    DiagnosisAnswer,
+    PatchReport,
+    Report,
+    RepositoryChanged,
+    SitePeers,
+    Unavailable,
+)
+from tests.helpers.origin_endpoint import unknown_want
+from tests.helpers.origin_harness import Lab, fetch, running_lab
+
+
+class TestServing:
+    async def test_every_piece_once_for_the_site_and_the_bytes_are_counted(self, lab: Lab) -> None:
+        patch = await lab.publish(5)
+        first, second = await lab.endpoint(), await lab.endpoint()
+        await first.want(patch)
+        assert await fetch(lab, first, patch, 5) == [0, 1, 2, 3, 4]
+        await second.want(patch)
+        with trio.move_on_after(0.2) as nothing_comes:
+            await second.data.receive()
+        assert nothing_comes.cancelled_caught
+        await lab.server._records.flush()
+        assert lab.database.wan_bytes() == {(first.welcome.site, patch.torrent_hash): patch.length_bytes}
+
+    async def test_patch_is_served_even_if_its_notice_comes_later(self, lab: Lab) -> None:
+        endpoint = await lab.endpoint()
+        patch = await lab.publish(1, announce=False)
+        await endpoint.want(patch)
+        assert await fetch(lab, endpoint, patch, 1) == [0]
+
+    async def test_publication_is_announced_at_once(self, lab: Lab) -> None:
+        endpoint = await lab.endpoint()
+        await lab.server.repository_changed(7)
+        assert (await endpoint.control.expect(RepositoryChanged)).timestamp_version == 7
+        assert (await lab.endpoint()).welcome.timestamp_version == 7
+
+    async def test_neighbours_learn_of_each_other_and_of_departures(self, lab: Lab) -> None:
+        first = await lab.endpoint()
+        while (await first.control.expect(SitePeers)).peers:
+            pass
+        second = await lab.endpoint()
+        peers: list = []
+        while not peers:
+            peers = (await first.control.expect(SitePeers)).peers
+        assert [(p.endpoint_id, p.address, p.port) for p in peers] == [
+            (second.identity.endpoint, second.identity.local_address, 7691)
+        ]
+        await second.aclose()
+        while peers:
+            peers = (await first.control.expect(SitePeers)).peers
+
+    async def test_sites_do_not_learn_of_each_other(self, tmp_path: Path) -> None:
+        sites = '[[site]]\nname = "a"\nnetworks = ["127.0.8.2/32"]\n[[site]]\nname = "b"\nnetworks = ["127.0.8.3/32"]\n'
+        async with running_lab(tmp_path, sites=sites) as lab:
+            a, b = await lab.endpoint(), await lab.endpoint()
+            assert (a.welcome.site, b.welcome.site) == ("a", "b")
+            assert (await a.control.expect(SitePeers)).peers == []
+            assert (await b.control.expect(SitePeers)).peers == []
+            patch = await lab.publish(2)
+            for endpoint in (a, b):
+                await endpoint.want(patch)
+                assert await fetch(lab, endpoint, patch, 2) == [0, 1]
+
+    async def test_reports_and_presence_reach_the_database(self, lab: Lab) -> None:
+        patch = await lab.publish(1)
+        endpoint = await lab.endpoint()
+        report = PatchReport(
+            patch_id=patch.patch_id,
+            version=patch.version,
+            state="verified",
+            progress=1.0,
+            bytes_from_origin=5,
+            bytes_from_peers=6,
+            bytes_wasted=0,
+            seconds=2.0,
+            error="",
+            install="waiting",
+            install_reason="window at 22:00",
+        )
+        await endpoint.control.send(Report(patches=[report]))
+        lab.server.replace_templates({"december"})
+        answer = DiagnosisAnswer(label="old openssl", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
+        await endpoint.control.send(Diagnosis(template="december", answers=(answer,)))
+        for number in range(2 * MAX_TEMPLATES):  # a flood of what nobody has asked is not even kept
+            await endpoint.control.send(Diagnosis(template=f"made-up-{number}", answers=(answer,)))
+        # the answer to a Want shows that what came before it has been taken
+        await endpoint.control.send(unknown_want())
+        await endpoint.control.expect(Unavailable)
+        await lab.server._records.flush()
+        assert [(r.endpoint_id, r.state, r.install, r.install_reason) for r in lab.database.reports()] == [
+            (endpoint.identity.endpoint, "verified", "waiting", "window at 22:00")
+        ]
+        assert [(r.endpoint_id, r.label, r.needed, r.reason) for r in lab.database.diagnoses("december")] == [
+            (endpoint.identity.endpoint, "old openssl", True, "openssl 3.0.11 < 3.0.17")
+        ]
+        assert lab.database.diagnoses("made-up-0") == []
+        row = lab.database.endpoint(endpoint.identity.endpoint)
+        assert row is not None
+        assert (row.connected, row.site, row.address) == (True, endpoint.welcome.site, endpoint.identity.local_address)
+
+    async def test_unknown_torrent_is_unavailable_and_nothing_else_suffers(self, lab: Lab) -> None:
+        endpoint = await lab.endpoint()
+        await endpoint.control.send(unknown_want())
+        assert "not published" in (await endpoint.control.expect(Unavailable)).reason
+        await lab.still_serves()

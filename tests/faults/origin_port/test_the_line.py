@@ -1,0 +1,214 @@
+"""The rate of a site's line: reached, divided, limited, explained."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from bandwidth.core.states import State
+from bandwidth.profiles.parse import parse_profile
+from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.wire.messages import (
+    LinkReport,
+    LinkWatch,
+    SiteLimit,
+)
+from p2pdist.shared.wire.pings import ping_frame
+from seed_server.line.pacing import pacing_rate
+from tests.helpers.origin_endpoint import (
+    Ping,
+    keep_fetching,
+    packed,
+)
+from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab, site_map
+
+
+class TestTheLine:
+    SITES = '[[site]]\nname = "branch"\nnetworks = ["127.0.8.0/24"]\nline_mbit = {}\nfetchers = 2\n'
+
+    def rates(self, lab: Lab) -> list[int]:
+        """Return what the kernel or the meter lets each connection send that sends."""
+        (live,) = lab.server._fleet._live.values()
+        for link in live.sending:
+            kernel = pacing_rate(link.connection.socket)
+            assert kernel is not None
+            assert link.rate is not None
+            assert kernel >= 0.98 * link.rate
+        return sorted(link.rate for link in live.sending if link.rate is not None)
+
+    async def until(self, lab: Lab, holds: Callable[[list[int]], bool]) -> None:
+        while not holds(self.rates(lab)):  # noqa: ASYNC110 - the kernel tells nobody
+            await trio.sleep(0.005)
+
+    async def test_capacity_is_reached_and_divided_among_the_connections_that_send(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, sites=self.SITES.format(8.0)) as lab, trio.open_nursery() as nursery:
+            patch = await lab.publish(200)
+            first, second, _ = await lab.endpoint(), await lab.endpoint(), await lab.endpoint()
+            for endpoint in (first, second):
+                nursery.start_soon(keep_fetching, endpoint)
+            await first.want(patch)
+            # 97 % of 1 MB/s, and of that the payload
+            await self.until(lab, lambda rates: len(rates) == 1 and 900_000 < rates[0] <= 970_000)
+            await second.want(patch)
+            await self.until(lab, lambda rates: len(rates) == 2 and 450_000 < min(rates) <= max(rates) <= 485_000)
+            await second.aclose()
+            await self.until(lab, lambda rates: len(rates) == 1 and rates[0] > 900_000)
+            nursery.cancel_scope.cancel()
+
+    async def test_new_description_of_the_line_holds_at_once(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, sites=self.SITES.format(80.0)) as lab, trio.open_nursery() as nursery:
+            patch = await lab.publish(400)
+            endpoint = await lab.endpoint()
+            nursery.start_soon(keep_fetching, endpoint)
+            await endpoint.want(patch)
+            await self.until(lab, lambda rates: rates != [] and rates[0] > 1_000_000)
+            lab.server.replace_sites(site_map(self.SITES.format(8.0) + "share = 0.5\n"))
+            await self.until(lab, lambda rates: rates != [] and 450_000 < rates[0] <= 500_000)
+            nursery.cancel_scope.cancel()
+
+    async def test_unanswered_pings_do_not_stop_a_line_that_delivers(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, sites=self.SITES.format(80.0)) as lab:
+            patch = await lab.publish(20)
+            endpoint = await lab.endpoint()
+            await endpoint.want(patch)
+            assert len(await fetch(lab, endpoint, patch, 20)) == 20
+
+    async def test_killed_fetcher_leaves_the_line_to_the_other(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, sites=self.SITES.format(8.0)) as lab, trio.open_nursery() as nursery:
+            patch = await lab.publish(60)
+            first, second = await lab.endpoint(), await lab.endpoint()
+            for endpoint in (first, second):
+                nursery.start_soon(keep_fetching, endpoint)
+                await endpoint.want(patch)
+            await self.until(lab, lambda rates: len(rates) == 2)
+            await first.aclose()
+            await self.until(lab, lambda rates: len(rates) == 1 and rates[0] > 900_000)
+            nursery.cancel_scope.cancel()
+
+    async def test_steering_ends_when_nothing_is_sent(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, limits=replace(TEST_LIMITS, quiet_seconds=0.1)) as lab:
+            patch = await lab.publish(2)
+            endpoint = await lab.endpoint()
+            await endpoint.want(patch)
+            await fetch(lab, endpoint, patch, 2)
+            assert (await endpoint.control.expect(LinkWatch)).interval_seconds is not None
+            while (await endpoint.control.expect(LinkWatch)).interval_seconds is not None:
+                pass
+            (live,) = lab.server._fleet._live.values()
+            assert not live.steered
+
+    async def test_business_that_an_endpoint_sees_makes_the_site_yield(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, sites=self.SITES.format(8.0)) as lab, trio.open_nursery() as nursery:
+            patch = await lab.publish(200)
+            endpoint, neighbour = await lab.endpoint(), await lab.endpoint()
+            nursery.start_soon(keep_fetching, endpoint)
+            await endpoint.want(patch)
+            await self.until(lab, lambda rates: rates != [] and rates[0] > 500_000)
+            (live,) = lab.server._fleet._live.values()
+            carried = 0
+            while live.rate.decision.state is not State.YIELD:
+                carried += 50_000
+                await neighbour.control.send(
+                    LinkReport(interval_seconds=0.05, business_bytes=50_000, flows=((1, carried),), harm_seconds=None)
+                )
+                await trio.sleep(0.05)
+            assert live.rate.decision.allowance <= 10_000
+            nursery.cancel_scope.cancel()
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"interval_seconds": 0.0},
+            {"interval_seconds": float("nan")},
+            {"interval_seconds": 1e9},
+            {"business_bytes": -1},
+            {"business_bytes": 1 << 60},
+            {"flows": [[1, 2]] * 17},
+            {"flows": [[1]]},
+            {"flows": [[1, -1]]},
+            {"harm_seconds": -0.1},
+            {"harm_seconds": float("inf")},
+        ],
+    )
+    async def test_report_that_cannot_be(self, lab: Lab, wrong: dict) -> None:
+        control, _ = await lab.control(lab.identity())
+        report = {"t": "link", "interval_seconds": 0.05, "business_bytes": 1, "flows": [], "harm_seconds": None}
+        await control.send_raw(packed(report | wrong))
+        assert "malformed" in await control.closed()
+        await lab.still_serves()
+
+    async def test_profile_holds_at_once_and_its_end_too(self, tmp_path: Path) -> None:
+        text = 'name = "{}"\ntime_zone = "UTC"\n'
+        cap = parse_profile(text.format("cap") + '[[limit]]\nname = "low"\ncap = "2 Mbit/s"\n', source="cap")
+        stop = parse_profile(text.format("stop") + '[[blackout]]\nname = "all day"\n', source="stop")
+        async with running_lab(tmp_path, sites=self.SITES.format(8.0)) as lab, trio.open_nursery() as nursery:
+            patch = await lab.publish(300)
+            endpoint = await lab.endpoint()
+            nursery.start_soon(keep_fetching, endpoint)
+            await endpoint.want(patch)
+            await self.until(lab, lambda rates: rates != [] and rates[0] > 900_000)
+            lab.server.replace_profiles({SiteName("branch"): cap})
+            await self.until(lab, lambda rates: rates != [] and rates[0] == 250_000 * 1_448 // 1_500)
+            lab.server.replace_profiles({SiteName("branch"): stop})
+            await trio.sleep(0.5)
+            (live,) = lab.server._fleet._live.values()
+            assert live.link_rate == 0
+            assert live.rate.decision.reason == "policy forbids sending: blackout 'all day'"
+            received = endpoint.data.received_bytes
+            await trio.sleep(1.0)
+            assert endpoint.data.received_bytes == received
+            lab.server.replace_profiles({})
+            await self.until(lab, lambda rates: rates != [] and rates[0] > 900_000)
+            assert endpoint.data.received_bytes > received
+            nursery.cancel_scope.cancel()
+
+    async def test_egress_of_the_server_is_shared_by_the_sites(self, tmp_path: Path) -> None:
+        sites = "".join(
+            f'[[site]]\nname = "{name}"\nnetworks = ["127.0.8.{host}/32"]\nline_mbit = 80\nfetchers = 1\n'
+            for name, host in (("a", 2), ("b", 3))
+        )
+        async with running_lab(tmp_path, sites=sites, egress_mbit=8.0) as lab, trio.open_nursery() as nursery:
+            patch = await lab.publish(300)
+            first, second = await lab.endpoint(), await lab.endpoint()
+            lives = lab.server._fleet._live
+            nursery.start_soon(keep_fetching, first)
+            await first.want(patch)
+            while lives[SiteName("a")].rate.decision.allowance < 900_000:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+            assert lives[SiteName("a")].rate.decision.reason == "policy ceiling: the server's egress"
+            nursery.start_soon(keep_fetching, second)
+            await second.want(patch)
+            while lives[SiteName("b")].rate.decision.allowance < 400_000:
+                await trio.sleep(0.02)
+                # a lowered ceiling holds from the site's next decision on
+                assert sum(live.rate.egress_ceiling or 0 for live in lives.values()) <= 1_000_000
+            nursery.cancel_scope.cancel()
+
+    async def test_rate_and_reason_reach_the_operator_and_the_endpoints(self, tmp_path: Path) -> None:
+        limits = replace(TEST_LIMITS, site_limit_seconds=0.2)
+        async with running_lab(tmp_path, sites=self.SITES.format(8.0), limits=limits) as lab:
+            patch = await lab.publish(20)
+            endpoint = await lab.endpoint()
+            await endpoint.want(patch)
+            limit = await endpoint.control.expect(SiteLimit)
+            assert (limit.capacity, limit.configured) == (1_000_000, True)
+            await lab.server._records.flush()
+            (row,) = lab.database.site_limits()
+            assert (row.site, row.active, row.fetchers, row.endpoints) == ("branch", True, 1, 1)
+            assert row.rate > 0
+
+    async def test_flood_of_echoes_of_one_ping(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, limits=replace(TEST_LIMITS, max_frames_per_second=50)) as lab:
+            control, _ = await lab.control(lab.identity())
+            ping = await control.expect(Ping)
+            await control.send_raw(ping_frame(ping.number) * 200)
+            assert "more than 50 messages" in await control.closed()
+            await lab.still_serves()
+
+    async def test_endpoint_whose_site_changes_connects_again(self, lab: Lab) -> None:
+        endpoint = await lab.endpoint()
+        lab.server.replace_sites(site_map(self.SITES.format(8.0)))
+        assert "site map" in await endpoint.control.closed()
+        assert (await lab.endpoint(endpoint.identity)).welcome.site == "branch"
