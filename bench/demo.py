@@ -25,10 +25,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import bytes_text, duration_text
 from bench.demo_app import KIOSK, life_table, patch_life
 from bench.demo_payload import ENOUGH_BYTES, build_payload
 from bench.fleet import Fleet, FleetError, is_verified, open_fleet
-from p2pdist.shared.console import human_bytes, human_seconds
 
 NETWORK = "127.0.1"
 ENDPOINTS = 4
@@ -68,7 +68,7 @@ class Demo:
             async with trio.open_nursery() as nursery:
                 for k in fleet.endpoints:
                     nursery.start_soon(fleet.start_endpoint, k)
-            self.say(f"publish {self.file.name}, {human_bytes(self.file_bytes)}")
+            self.say(f"publish {self.file.name}, {bytes_text(self.file_bytes)}")
             await fleet.publish(self.file, PATCH_ID)
             await self.follow(fleet)
             self.say("compare every endpoint's file with the source")
@@ -113,8 +113,8 @@ class Demo:
             grid.add_row(
                 member.name,
                 split_bar(origin, peers, self.file_bytes),
-                Text(human_bytes(origin), "cyan", justify="right"),
-                Text(human_bytes(peers), "green", justify="right"),
+                Text(bytes_text(origin), "cyan", justify="right"),
+                Text(bytes_text(peers), "green", justify="right"),
                 patch.state,
             )
         legend = Text.assemble("  ", ("█", "cyan"), " from the origin   ", ("▓", "green"), " from neighbours")
@@ -166,7 +166,7 @@ def split_bar(origin: int, peers: int, total: int) -> Text:
 def result_table(facts: dict[str, Any]) -> Table:
     """Return the facts for people."""
     size = facts["file_bytes"]
-    table = Table(title=f"One file of {human_bytes(size)} to {len(facts['endpoints'])} endpoints", title_justify="left")
+    table = Table(title=f"One file of {bytes_text(size)} to {len(facts['endpoints'])} endpoints", title_justify="left")
     for column, justify in (("endpoint", "left"), ("state", "left"), ("seconds", "right")):
         table.add_column(column, justify="right" if justify == "right" else "left")
     for column in ("from origin", "from peers"):
@@ -176,16 +176,16 @@ def result_table(facts: dict[str, Any]) -> Table:
             each["id"],
             Text(each["state"], "green" if each["state"] == "verified" else "red"),
             f"{each['seconds']:.1f}",
-            human_bytes(each["bytes_from_origin"]),
-            human_bytes(each["bytes_from_peers"]),
+            bytes_text(each["bytes_from_origin"]),
+            bytes_text(each["bytes_from_peers"]),
         )
     table.add_section()
     table.add_row(
         "total",
         "",
         f"{facts['seconds']:.1f}",
-        human_bytes(sum(each["bytes_from_origin"] for each in facts["endpoints"])),
-        human_bytes(sum(each["bytes_from_peers"] for each in facts["endpoints"])),
+        bytes_text(sum(each["bytes_from_origin"] for each in facts["endpoints"])),
+        bytes_text(sum(each["bytes_from_peers"] for each in facts["endpoints"])),
     )
     return table
 
@@ -223,7 +223,7 @@ def check_disk(directory: Path, size: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise FleetError(
-            f"the demo needs {human_bytes(needed)} in {directory} and {human_bytes(free)} are free; "
+            f"the demo needs {bytes_text(needed)} in {directory} and {bytes_text(free)} are free; "
             "free some space, or name another directory in TMPDIR"
         )
 
@@ -280,7 +280,7 @@ def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
         Text.assemble(
             "origin bytes ÷ file size: ",
             (f"{ratio:.4f}", "bold green" if good else "bold red"),
-            f" (at most {MAX_ORIGIN_RATIO}), last endpoint after {human_seconds(facts['seconds'])}",
+            f" (at most {MAX_ORIGIN_RATIO}), last endpoint after {duration_text(facts['seconds'])}",
         )
     )
     if as_json:

@@ -23,7 +23,7 @@ MODULES = (
     "capacity",
     "signals",
     "window_renewal",
-    "trace",
+    "reason_seconds",
 )
 BEGIN, END = "<!-- constants:begin -->", "<!-- constants:end -->"
 

@@ -31,8 +31,8 @@ EXAMPLE_SITES = """\
 """
 
 
-def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes | None, now: float) -> None:
-    """Make ``home`` the home of a new server.
+def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes | None, now: float) -> bytes:
+    """Make ``home`` the home of a new server; return the pin of its control CA.
 
     With a ``passphrase`` the offline keys are encrypted; the online ones never
     are, as `serve` signs unattended. Raises `UserError`, then nothing that was
@@ -46,19 +46,20 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
         _check_unused(home)
         durable_files.make_directory(home.root, mode=0o700)
         with _all_or_nothing(home):
-            _make(home, settings, passphrase, now)
+            return _make(home, settings, passphrase, now)
 
 
-def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, now: float) -> None:
+def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, now: float) -> bytes:
     durable_files.make_directory(home.content)
     keys = {name: create_signing_key(key_path(home.offline_keys, name), passphrase) for name in OFFLINE_KEYS}
     keys |= {name: create_signing_key(key_path(home.online_keys, name), None) for name in ONLINE_ROLES}
-    CertificateAuthority.create(home.ca, settings.name, now)
+    authority = CertificateAuthority.create(home.ca, settings.name, now)
     Database.create(home.database).close()
     if not home.sites.exists():
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
     Repository.create(home, settings, keys, now)
     write_settings(home, settings)
+    return authority.control_ca_pin()
 
 
 def _check_unused(home: ServerHome) -> None:

@@ -2,18 +2,18 @@
 
 import random
 import signal
-import time
 from dataclasses import dataclass, field
 
 import click
 import structlog
 import trio
 
-from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.server import OriginServer
 from seed_server.ports.listening import listen_sockets
@@ -25,8 +25,9 @@ from seed_server.signing.role_policy import expiring_offline
 from seed_server.signing.templates import template_names
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
-from seed_server.store.file_lock import FileLock
-from seed_server.web.app import WebPort, make_app, serve_web
+from seed_server.store.serve_lock import serve_lock
+from seed_server.web.app import WebPort, make_app
+from seed_server.web.host import serve_web
 
 WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
@@ -48,16 +49,20 @@ class _Service:
     authority: CertificateAuthority
     repository: Repository
     tls: ServerTls
+    clock: Clock
     profile_targets: dict[str, bytes] = field(default_factory=dict)
     """Those in force."""
 
     def web_port(self) -> WebPort:
-        return WebPort(
+        decisions = EnrolmentDecisions(
             server_name=self.settings.name,
             origin_port=self.settings.origin_port,
             authority=self.authority,
             database=self.database,
             trusted_root=self.repository.trusted_root,
+        )
+        return WebPort(
+            decisions=decisions,
             metadata_directory=self.home.tuf_metadata,
             targets_directory=self.home.tuf_targets,
         )
@@ -135,10 +140,11 @@ class _Service:
         """Sign the online roles anew before they expire, and warn before the offline ones do."""
         while True:
             try:
-                if await trio.to_thread.run_sync(self.repository.refresh_timestamp, time.time()):
+                if await trio.to_thread.run_sync(self.repository.refresh_timestamp, self.clock.now()):
                     log.info("online metadata signed anew")
-                for expiry in expiring_offline(await trio.to_thread.run_sync(self.repository.expiries), time.time()):
-                    days = max(0, int((expiry.expires_at - time.time()) / 86_400))
+                expiries, now = await trio.to_thread.run_sync(self.repository.expiries), self.clock.now()
+                for expiry in expiring_offline(expiries, now):
+                    days = max(0, int((expiry.expires_at - now) / 86_400))
                     log.warning("offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days)
             except UserError as error:
                 log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
@@ -149,7 +155,7 @@ class _Service:
         wait = CERTIFICATE_SECONDS
         while True:
             await trio.sleep(wait)
-            certificate = self.authority.issue_server_certificate([self.settings.address], time.time())
+            certificate = self.authority.issue_server_certificate([self.settings.address], self.clock.now())
             try:
                 # not in a thread: a handshake must not meet a half-replaced context
                 self.tls.replace_certificate(certificate)
@@ -169,13 +175,14 @@ async def serve(home: ServerHome) -> None:
     """
     settings = load_settings(home)
     configure_log(settings.log_level)
-    with _serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
+    with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
-        certificate = authority.issue_server_certificate([settings.address], time.time())
+        clock = SystemClock()
+        certificate = authority.issue_server_certificate([settings.address], clock.now())
         tls = ServerTls(authority.control_ca_pem, certificate)
-        service = _Service(home, settings, database, authority, repository, tls)
-        database.disconnect_all(time.time())
+        service = _Service(home, settings, database, authority, repository, tls, clock)
+        database.disconnect_all(clock.now())
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_run, service)
@@ -184,7 +191,7 @@ async def serve(home: ServerHome) -> None:
                     nursery.cancel_scope.cancel()
                     break
         try:
-            database.disconnect_all(time.time())
+            database.disconnect_all(clock.now())
         except UserError as error:
             # the next start does it again, and until then `status` sees that nothing is served
             log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
@@ -193,7 +200,7 @@ async def serve(home: ServerHome) -> None:
 async def _run(service: _Service) -> None:
     settings, home = service.settings, service.home
     # before anything is announced: expired metadata would be refused by every endpoint
-    await trio.to_thread.run_sync(service.repository.refresh_timestamp, time.time())
+    await trio.to_thread.run_sync(service.repository.refresh_timestamp, service.clock.now())
     version = await trio.to_thread.run_sync(service.repository.timestamp_version)
     sites = await trio.to_thread.run_sync(load_sites, home)
     web_sockets = listen_sockets(listen_addresses(settings), settings.web_port, purpose="web port")
@@ -204,13 +211,13 @@ async def _run(service: _Service) -> None:
         tls=service.tls.origin,
         sites=sites,
         timestamp_version=version,
-        clock=SystemClock(),
+        clock=service.clock,
     )
     async with trio.open_nursery() as nursery:
         await service.load_profiles(origin)
         await service.load_templates(origin)
         await nursery.start(origin.run)
-        await nursery.start(serve_web, make_app(service.web_port()), web_sockets, service.tls.web)
+        await nursery.start(serve_web, make_app(service.web_port(), service.clock), web_sockets, service.tls.web)
         nursery.start_soon(service.watch_repository, origin, version)
         nursery.start_soon(service.watch_denied, origin)
         nursery.start_soon(service.watch_sites, origin)
@@ -248,20 +255,3 @@ def _stamp(home: ServerHome) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return (status.st_mtime_ns, status.st_size)
-
-
-def is_serving(home: ServerHome) -> bool:
-    """Whether a server runs on ``home`` now. Blocking."""
-    try:
-        with _serve_lock(home, timeout_seconds=0.0).held():
-            return False
-    except UserError as error:
-        return error.kind is FaultKind.BUSY
-
-
-def _serve_lock(home: ServerHome, *, timeout_seconds: float) -> FileLock:
-    return FileLock(
-        home.serve_lock,
-        timeout_seconds=timeout_seconds,
-        busy=f"A seed server is already running on {home.root}. Stop it first, or use another --home.",
-    )

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bandwidth.core.units import LARGEST_LINE_MBIT
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
-MAX_EGRESS_MBIT = 1_000_000.0  # 1 Tbit/s: more is a mistyped number
 MAX_ADDRESS_CHARS = 253  # longest DNS name
 
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
@@ -34,7 +34,7 @@ class ServerSettings(Record, frozen=True):
     """IP address that both ports listen on; empty: ``address`` when that is an IP address, else every interface."""
     web_port: Port = 8443
     origin_port: Port = 7690
-    egress_mbit: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_EGRESS_MBIT)] = 0.0
+    egress_mbit: Annotated[float, msgspec.Meta(ge=0.0, le=LARGEST_LINE_MBIT)] = 0.0
     """What this server may send to all sites together, shared evenly where they want more; 0: no cap."""
     fetchers_per_site: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     """Endpoints of one site that may fetch one patch at the same time; 0: as many as suit its line."""

@@ -4,11 +4,12 @@ import enum
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -72,6 +73,6 @@ def progress(steps: float) -> Iterator[Callable[[str], None]]:
         yield lambda doing: bar.update(task, advance=1, description=doing)
 
 
-def print_json(value: Any) -> None:
-    """Print ``value`` as one JSON document, indented for people, stable for tools."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def print_json(value: msgspec.Struct | Sequence[msgspec.Struct]) -> None:
+    """Print ``value``, of the types in `json_answers`, as one JSON document, indented for people."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))

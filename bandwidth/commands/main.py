@@ -3,11 +3,10 @@
 import click
 
 from bandwidth.commands.console import print_json
+from bandwidth.commands.json_answers import LineShare
 from bandwidth.commands.profile_commands import check, explain, plot
 from bandwidth.commands.simulator_commands import compare, simulate
-from bandwidth.core.units import line_share
-
-LARGEST_LINE_MBIT = 1_000_000.0  # 1 Tbit/s: a typing error, not a branch line
+from bandwidth.core.units import LARGEST_LINE_MBIT, MBIT, line_share
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,9 +57,9 @@ def line_share_command(line_mbit: float, share: float, as_json: bool) -> None:
         rate = line_share(line_mbit, share)
     except ValueError as error:  # not a number: no range excludes it
         raise click.UsageError(f"{error}. Give plain numbers, for example --line-mbit 20 --share 0.85") from error
-    mbit_per_second = rate * 8 / 1e6
+    mbit_per_second = rate / MBIT
     if as_json:
-        print_json({"bytes_per_second": rate, "mbit_per_second": mbit_per_second})
+        print_json(LineShare(rate, mbit_per_second))
     else:
         click.echo(f"{rate} bytes/s ({mbit_per_second:g} Mbit/s)")
 

@@ -11,15 +11,17 @@ import click
 
 from bandwidth.commands import profile_views
 from bandwidth.commands.console import ExitCode, InputError, print_json, progress, terminal
+from bandwidth.commands.json_answers import GoodProfile, WrongProfile
 from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.core.civil_time import instants_of, is_skipped
+from bandwidth.core.quantities import rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.week import week_svg
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.shipped import NAMES, shipped_text
-from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate, rate_label
+from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate
 from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of
 
 
@@ -63,27 +65,26 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
 
     Exit codes: 0 all are good, 2 wrong usage, 7 at least one is not.
     """
-    results: list[dict[str, Any]] = []
+    results: list[GoodProfile | WrongProfile] = []
     told: list[str] = []
     for file in files:
         try:
             profile = load(file)
         except ProfileError as error:
-            found = {"line": error.line or None, "key": error.key, "error": error.message}
-            results.append({"file": file, "ok": False, **found})
+            results.append(WrongProfile(file, False, error.line or None, error.key, error.message))
             told.append(str(error))
         else:
-            results.append({"file": file, "ok": True, "name": profile.name, "sites": len(profile.sites)})
+            results.append(GoodProfile(file, True, profile.name, len(profile.sites)))
     if as_json:
         print_json(results)
     else:
         for result in results:
-            if result["ok"]:
-                sites = f"{result['sites']} named sites" if result["sites"] else "for every site"
-                click.echo(f"{result['file']}: good: profile {result['name']!r}, {sites}")
+            if isinstance(result, GoodProfile):
+                sites = f"{result.sites} named sites" if result.sites else "for every site"
+                click.echo(f"{result.file}: good: profile {result.name!r}, {sites}")
         for message in told:
             click.echo(f"error: {message}", err=True)
-    if not all(result["ok"] for result in results):
+    if not all(result.ok for result in results):
         raise click.exceptions.Exit(ExitCode.BAD_INPUT)
 
 
@@ -139,7 +140,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
     limit, reading = min(found, key=lambda pair: strictness(pair[0]))
     told = reading.astimezone(zone)
     if as_json:
-        print_json(profile_views.limit_json(profile, place, told, limit, ambiguous=len(found) > 1))
+        print_json(profile_views.explanation(profile, place, told, limit, ambiguous=len(found) > 1))
     else:
         profile_views.print_limit(terminal(), profile, place, told, limit, ambiguous=len(found) > 1)
 
@@ -179,7 +180,7 @@ def plot(file: str, day: date | None, output: Path | None, as_json: bool, **fact
     if output is not None:
         write_picture(output, week_svg(week, title, subtitle))
     if as_json:
-        print_json(profile_views.week_json(profile, place.name, week))
+        print_json(profile_views.plotted_week(profile, place.name, week))
     else:
         profile_views.print_week(terminal(), week, title, subtitle)
         if output is not None:
@@ -238,7 +239,7 @@ def _backlog(remaining_bytes: int | None, deadline: datetime | None, zone: ZoneI
 
 
 def _subtitle(zone: str, line: BytesPerSecond, assumed: bool, spare: BytesPerSecond | None) -> str:
-    parts = [zone, f"line {rate_label(line)}{' (assumed: give --line)' if assumed else ''}"]
+    parts = [zone, f"line {rate_text(line)}{' (assumed: give --line)' if assumed else ''}"]
     if spare is not None:
-        parts.append(f"spare {rate_label(spare)}")
+        parts.append(f"spare {rate_text(spare)}")
     return f"{', '.join(parts)}. The most that patches may take; they take less while business needs the line."

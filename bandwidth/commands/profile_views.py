@@ -1,19 +1,19 @@
-"""Effective limits and weeks as text for people and as JSON for tools."""
+"""Effective limits and weeks, for people and for tools."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.commands.json_answers import ConsideredRule, Explanation, PlottedDay, PlottedRun, PlottedWeek, Rule
+from bandwidth.core.quantities import clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
 from bandwidth.profiles.precedence import Measure, RuleKind
 from bandwidth.profiles.resolve import EffectiveLimit, RuleState
-from bandwidth.profiles.values import rate_label
-from bandwidth.profiles.week import Cell, DayRow, Week
+from bandwidth.profiles.week import Cell, DayRow, Run, Week
 
 CHARACTER_MINUTES = 30  # a day is 48 characters: with its name, a week fits a terminal of 80
 _LEVELS = "123456789abcdefghijklmnopqrstuvwxyz"
@@ -30,30 +30,34 @@ _STYLES = (
 
 def limit_text(rate: BytesPerSecond | None) -> str:
     """Return a limit in words."""
-    return "no limit" if rate is None else "stopped" if rate == 0 else rate_label(rate)
+    return "no limit" if rate is None else "stopped" if rate == 0 else rate_text(rate)
 
 
-def limit_json(
+def explanation(
     profile: Profile, site: str | None, at: datetime, limit: EffectiveLimit, *, ambiguous: bool
-) -> dict[str, Any]:
-    """Return ``limit`` for `explain --json`. Rates are bytes per second; null: none, or not known."""
-    return {
-        "profile": profile.name,
-        "site": profile.site(site).name,
-        "at": at.isoformat(),
-        "ambiguous": ambiguous,
-        "rate": limit.rate,
-        "floor": limit.floor,
-        "floor_reason": limit.floor_reason,
-        "blackout": limit.blackout,
-        "boost": limit.boost,
-        "sensitivity": limit.sensitivity,
-        "rule": {"kind": limit.rule.kind, "name": limit.rule.name, "measure": limit.rule.measure},
-        "considered": [
-            {"kind": rule.kind, "name": rule.name, "measure": rule.measure, "limit": rule.limit, "state": rule.state}
-            for rule in limit.considered
+) -> Explanation:
+    """Return ``limit`` for `explain --json`."""
+    return Explanation(
+        profile=profile.name,
+        site=profile.site(site).name,
+        at=at.isoformat(),
+        ambiguous=ambiguous,
+        rate=limit.rate,
+        floor=limit.floor,
+        floor_reason=limit.floor_reason,
+        blackout=limit.blackout,
+        boost=limit.boost,
+        sensitivity=limit.sensitivity,
+        rule=shown_rule(limit),
+        considered=[
+            ConsideredRule(rule.kind, rule.name, rule.measure, rule.limit, rule.state) for rule in limit.considered
         ],
-    }
+    )
+
+
+def shown_rule(limit: EffectiveLimit) -> Rule:
+    """Return the rule that won, for `--json`."""
+    return Rule(limit.rule.kind, limit.rule.name, limit.rule.measure)
 
 
 def print_limit(
@@ -67,7 +71,7 @@ def print_limit(
         console.print(Text("limit  none by the profile: patches take what the line gives"))
     else:
         console.print(Text.assemble("limit  ", (limit_text(limit.rate), "bold"), f"  by {limit.rule}"))
-    console.print(Text(f"floor  {rate_label(limit.floor) if limit.floor else '0'}  ({limit.floor_reason})"))
+    console.print(Text(f"floor  {rate_text(limit.floor) if limit.floor else '0'}  ({limit.floor_reason})"))
     console.print(Text(f"sensitivity  {limit.sensitivity}"))
     console.print()
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
@@ -96,31 +100,15 @@ def heading(profile: Profile, site: str | None, at: datetime) -> str:
     return f"{profile.name}, {profile.site(site).name}, {at:%a %Y-%m-%d %H:%M} (UTC{offset})"
 
 
-def week_json(profile: Profile, site: str, week: Week) -> dict[str, Any]:
-    """Return ``week`` for `plot --json`; minutes count from midnight of the day's civil time."""
-    return {
-        "profile": profile.name,
-        "site": site,
-        "time_zone": week.time_zone,
-        "days": [
-            {
-                "date": row.day.isoformat(),
-                "holiday": row.holiday,
-                "runs": [
-                    {
-                        "start_minute": run.start,
-                        "end_minute": run.end,
-                        "rate": run.cell.rate,
-                        "rule": run.cell.rule,
-                        "skipped": run.cell.skipped,
-                        "twice": run.cell.twice,
-                    }
-                    for run in row.runs
-                ],
-            }
-            for row in week.days
-        ],
-    }
+def plotted_week(profile: Profile, site: str, week: Week) -> PlottedWeek:
+    """Return ``week`` for `plot --json`."""
+    days = [PlottedDay(row.day.isoformat(), row.holiday, [_plotted_run(run) for run in row.runs]) for row in week.days]
+    return PlottedWeek(profile.name, site, week.time_zone, days)
+
+
+def _plotted_run(run: Run) -> PlottedRun:
+    cell = run.cell
+    return PlottedRun(run.start, run.end, cell.rate, cell.rule, cell.skipped, cell.twice)
 
 
 def print_week(console: Console, week: Week, title: str, subtitle: str) -> None:
@@ -168,6 +156,6 @@ def _legend(week: Week) -> Iterator[tuple[Cell, str]]:
     for row in week.days:
         for run in row.runs:
             if run.cell.skipped or run.cell.twice:
-                hours = f"{run.start // 60:02}:{run.start % 60:02} to {run.end // 60:02}:{run.end % 60:02}"
+                hours = f"{clock_text(run.start)} to {clock_text(run.end)}"
                 words = "is skipped" if run.cell.skipped else "comes twice; the stricter is shown"
                 yield run.cell, f"{row.day:%a} {hours} {words}"

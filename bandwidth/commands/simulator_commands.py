@@ -11,16 +11,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+import msgspec
 from rich.text import Text
 
 from bandwidth.commands import simulator_views
 from bandwidth.commands.console import InputError, print_json, progress, terminal
+from bandwidth.commands.json_answers import Comparison, HarmRow, Simulation
 from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.commands.profile_commands import MOMENT, RATE, open_profile, readings
-from bandwidth.commands.profile_views import heading, limit_text
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.commands.profile_views import heading, limit_text, shown_rule
+from bandwidth.core.quantities import rate_text
+from bandwidth.core.units import MBIT, BytesPerSecond
 from bandwidth.profiles.model import Profile
-from bandwidth.profiles.values import nearest, rate_label
+from bandwidth.profiles.values import nearest
 from bandwidth.simulator import figures
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
 from bandwidth.simulator.policy import UnderPolicy
@@ -41,7 +44,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 MOST_FLOWS = 100  # of business: a branch line with more is one that is down
 LONGEST_RUN_SECONDS = 600.0
-LARGEST_LINE_MBIT = 1_000.0  # a simulated second of more takes longer than a real one
+LARGEST_SIMULATED_MBIT = 1_000.0  # a simulated second of more takes longer than a real one
 _NO_RIVALS = {"ours", "none", "cubic"}  # cubic: an ordinary download, no scavenger
 
 _QUEUE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?(packets|ms|bdp)|(codel|fq_codel|pie)", re.ASCII)
@@ -101,7 +104,7 @@ def _line_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--queue", type=_Queue(), metavar="Q", help="Such as '250 ms', '20 packets', '1 bdp', fq_codel, codel, pie."
         ),
         click.option("--rtt-ms", type=_Number(0.1, 2_000), help="Round trip of the empty line in ms."),
-        click.option("--line-mbit", type=_Number(0.1, LARGEST_LINE_MBIT), help="The same as a number."),
+        click.option("--line-mbit", type=_Number(0.1, LARGEST_SIMULATED_MBIT), help="The same as a number."),
         click.option("--line", type=RATE, help="The line's rate: '20 Mbit/s'."),
     ):
         command = option(command)
@@ -112,8 +115,8 @@ def _scenario(base: Scenario, facts: dict[str, Any], site_line: BytesPerSecond |
     if facts["line"] is not None and facts["line_mbit"] is not None:
         raise click.UsageError("--line and --line-mbit say the same: give one of them.")
     line = facts["line"] or (None if facts["line_mbit"] else site_line)
-    line_mbit = facts["line_mbit"] or (line * 8 / 1e6 if line else base.line_mbit)
-    if not 0.1 <= line_mbit <= LARGEST_LINE_MBIT:
+    line_mbit = facts["line_mbit"] or (line / MBIT if line else base.line_mbit)
+    if not 0.1 <= line_mbit <= LARGEST_SIMULATED_MBIT:
         message = f"a line of {line_mbit:g} Mbit/s cannot be simulated; give one from 0.1 to 1000 with --line."
         raise InputError(message)
     duration = facts["seconds"] or base.duration_seconds
@@ -202,22 +205,20 @@ def simulate(
         write_picture(output, simulator_views.run_svg(title, subtitle, result, limits))
     if as_json:
         print_json(
-            {
-                "profile": profile.name,
-                "site": profile.site(place).name,
-                "at": moment.isoformat(),
-                "scenario": dataclasses.asdict(scenario),
-                "rule": {"kind": limits[0].rule.kind, "name": limits[0].rule.name, "measure": limits[0].rule.measure},
-                **figures.facts(result),
-                "business": [
-                    dict(zip(("figure", "alone", "together", "change"), r, strict=True)) for r in figures.harm(result)
-                ],
-                "reason_seconds": {
-                    reason.value: round(seconds, 2)
+            Simulation(
+                **msgspec.structs.asdict(simulator_views.run_figures(result)),
+                profile=profile.name,
+                site=profile.site(place).name,
+                at=moment.isoformat(),
+                scenario=scenario,
+                rule=shown_rule(limits[0]),
+                business=[HarmRow(*row) for row in figures.harm(result)],
+                reason_seconds={
+                    reason: round(seconds, 2)
                     for reason, seconds in figures.reason_seconds(result.together, scenario.duration_seconds).items()
                 },
-                "seconds": list(simulator_views.seconds_json(result, limits)),
-            }
+                seconds=list(simulator_views.simulated_seconds(result, limits)),
+            )
         )
         return
     console = terminal()
@@ -273,9 +274,7 @@ def compare(name: str, business: str | None, output: Path | None, as_json: bool,
             ),
         )
     if as_json:
-        print_json(
-            {"scenario": dataclasses.asdict(scenario), "results": {sender: figures.facts(r) for sender, r in results}}
-        )
+        print_json(Comparison(scenario, {sender: simulator_views.run_figures(result) for sender, result in results}))
         return
     console = terminal()
     console.print(Text(title, style="bold"))
@@ -294,7 +293,7 @@ def _moment(at: datetime | None, profile: Profile, site: str | None) -> datetime
 
 def _line_words(scenario: Scenario) -> str:
     hidden = "" if scenario.business_visible else ", business hidden"
-    line = rate_label(BytesPerSecond(round(scenario.line_rate)))
+    line = rate_text(scenario.line_rate)
     business = f"business from {scenario.business_from_seconds:.3g} to {scenario.business_until_seconds:.3g} s"
     return (
         f"{line}, {scenario.rtt_seconds * 1_000:g} ms, queue {scenario.queue}, {business}{hidden}, seed {scenario.seed}"

@@ -1,15 +1,18 @@
 """Runs as tables and pictures."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from bandwidth.commands.console import plain_table
-from bandwidth.core.states import Reason
-from bandwidth.pictures.charts import Band, Figures, Panel, Row, Series, Stretch, comparison_svg, time_series_svg
+from bandwidth.commands.json_answers import RunFigures, SimulatedSecond
+from bandwidth.core.states import Reason, State
+from bandwidth.core.units import MBIT
+from bandwidth.pictures.plot import Line, Pen
+from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, Stretch, comparison_svg, time_series_svg
 from bandwidth.profiles.resolve import EffectiveLimit
 from bandwidth.simulator import figures
 from bandwidth.simulator.scenario import Metrics, Result, Scenario
@@ -35,7 +38,10 @@ _FILLS = {  # blue: sending; yellow to red: out of the way; grey: not ours to de
     Reason.BLACKOUT: "url(#stopped)",
 }
 _OTHER_FILL = "#c9b3e6"  # of a reason that has no colour of its own yet
-PATCHES, BUSINESS, ALLOWED, CEILING = range(4)  # styles of series
+PATCHES, BUSINESS = Pen("patches", "#0b5cad"), Pen("business", "#d55e00")
+ALLOWED = Pen("allowed by the limiter", "#52606d", "5 3")
+CEILING = Pen("profile's ceiling", "#009e73", "1.5 2.5")
+WITH_PATCHES, ALONE = Pen("with patches", "#0b5cad"), Pen("business alone", "#52606d", "5 3")
 
 
 # --- one run ---------------------------------------------------------------------------------
@@ -65,7 +71,7 @@ def seconds_table(result: Result, limits: Sequence[EffectiveLimit], every: int, 
     return table
 
 
-def _told(decided: tuple[float, Any, Any]) -> tuple[str, str, str]:
+def _told(decided: tuple[float, State, Reason]) -> tuple[str, str, str]:
     allowance, state, reason = decided
     return figures.mbit(allowance), state.value, reason.value
 
@@ -94,24 +100,45 @@ def rows_every(seconds: int) -> int:
     return next(every for every in (1, 2, 5, 10, 20, 30, 60, 120, seconds) if seconds <= every * TABLE_ROWS)
 
 
-def seconds_json(result: Result, limits: Sequence[EffectiveLimit]) -> Iterator[dict[str, Any]]:
-    """Yield each second of a run. Rates are bytes per second; null: no limit."""
+def run_figures(result: Result) -> RunFigures:
+    """Return the figures of ``result`` for `--json`."""
+    together = result.together
+    calls, pages = figures.has_calls(result), figures.has_pages(result)
+    return RunFigures(
+        business_keeps=round(result.business_keeps, 4),
+        voip_added_p95_seconds=round(result.voip_added_p95, 5) if calls else None,
+        voip_added_p99_seconds=round(result.voip_added_p99, 5) if calls else None,
+        page_growth_p50=round(result.page_growth(0.5), 4) if pages else None,
+        page_growth_p95=round(result.page_growth(0.95), 4) if pages else None,
+        queue_p95_seconds=round(together.queue_p95, 5),
+        queue_alone_p95_seconds=round(result.alone.queue_p95, 5),
+        idle_use=round(together.idle_use, 4),
+        spare_captured=round(result.spare_captured, 4) if figures.has_spare(result) else None,
+        yield_seconds=figures.longest(together.yield_seconds),
+        yields_missed=sum(map(math.isinf, together.yield_seconds)),
+        regain_seconds=figures.longest(together.regain_seconds),
+        regains_missed=sum(map(math.isinf, together.regain_seconds)),
+    )
+
+
+def simulated_seconds(result: Result, limits: Sequence[EffectiveLimit]) -> Iterator[SimulatedSecond]:
+    """Yield each second of a run, for `--json`."""
     together = result.together
     for second, rate in enumerate(together.scavenger_rate):
         decided = figures.during(together, second, second + 1)
         limit = limits[second] if second < len(limits) else None
-        yield {
-            "second": second,
-            "patches": round(rate),
-            "business": round(together.business_rate[second]),
-            "business_alone": round(result.alone.business_rate[second]),
-            "allowed": None if decided is None else round(decided[0]),
-            "ceiling": None if limit is None else limit.rate,
-            "queue_p95_seconds": round(together.queue_seconds[second], 5),
-            "queue_alone_p95_seconds": round(result.alone.queue_seconds[second], 5),
-            "state": None if decided is None else decided[1].value,
-            "reason": None if decided is None else decided[2].value,
-        }
+        yield SimulatedSecond(
+            second=second,
+            patches=round(rate),
+            business=round(together.business_rate[second]),
+            business_alone=round(result.alone.business_rate[second]),
+            allowed=None if decided is None else round(decided[0]),
+            ceiling=None if limit is None else limit.rate,
+            queue_p95_seconds=round(together.queue_seconds[second], 5),
+            queue_alone_p95_seconds=round(result.alone.queue_seconds[second], 5),
+            state=None if decided is None else decided[1],
+            reason=None if decided is None else decided[2],
+        )
 
 
 def run_svg(title: str, subtitle: str, result: Result, limits: Sequence[EffectiveLimit]) -> str:
@@ -119,15 +146,15 @@ def run_svg(title: str, subtitle: str, result: Result, limits: Sequence[Effectiv
     together = result.together
     seconds = range(len(together.scavenger_rate))
     decided = [(second, figures.during(together, second, second + 1)) for second in seconds]
-    allowed = [(second + 0.5, found[0] * 8 / 1e6) for second, found in decided if found is not None]
+    allowed = [(second + 0.5, found[0] / MBIT) for second, found in decided if found is not None]
     ceilings = [
-        (second + 0.5, limit.rate * 8 / 1e6)
+        (second + 0.5, limit.rate / MBIT)
         for second, limit in zip(seconds, limits, strict=False)  # the profile is asked for the last moment, too
         if limit.rate is not None
     ]
-    rates = [*_rates(together), Series("allowed by the limiter", allowed, ALLOWED)]
+    rates = [*_rates(together), Line(ALLOWED, allowed)]
     if ceilings:
-        rates.append(Series("profile's ceiling", ceilings, CEILING))
+        rates.append(Line(CEILING, ceilings))
     heading = tuple(figures.HARM_HEADING)
     rows = [*figures.harm(result), *((name, "", words, "") for name, words in figures.use(result))]
     return time_series_svg(
@@ -185,17 +212,17 @@ def comparison_picture(title: str, subtitle: str, results: Sequence[tuple[str, R
     return comparison_svg(title, subtitle, rows)
 
 
-def _rates(metrics: Metrics) -> list[Series]:
+def _rates(metrics: Metrics) -> list[Line]:
     return [
-        Series("patches", _each(metrics.scavenger_rate, 8 / 1e6), PATCHES),
-        Series("business", _each(metrics.business_rate, 8 / 1e6), BUSINESS),
+        Line(PATCHES, _each(metrics.scavenger_rate, 1 / MBIT)),
+        Line(BUSINESS, _each(metrics.business_rate, 1 / MBIT)),
     ]
 
 
-def _queues(result: Result) -> list[Series]:
+def _queues(result: Result) -> list[Line]:
     return [
-        Series("with patches", _each(result.together.queue_seconds, 1_000), PATCHES),
-        Series("business alone", _each(result.alone.queue_seconds, 1_000), ALLOWED),
+        Line(WITH_PATCHES, _each(result.together.queue_seconds, 1_000)),
+        Line(ALONE, _each(result.alone.queue_seconds, 1_000)),
     ]
 
 

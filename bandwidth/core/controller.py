@@ -15,8 +15,7 @@ from bandwidth.core.patience import Patience
 from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.sharing import Sharing
 from bandwidth.core.signals import Sample
-from bandwidth.core.states import Reason, State, Trigger, next_state
-from bandwidth.core.trace import DecisionTrace
+from bandwidth.core.states import TRANSITIONS, Reason, State, Trigger
 from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 
 __all__ = ["Controller", "ControllerSettings", "Decision"]
@@ -60,7 +59,6 @@ class Controller:
         self._patience = Patience(now)
         self._sharing = Sharing(self._business, now)
         self.capacity = CapacityEstimate(settings.capacity)
-        self.trace = DecisionTrace()
         self.state = State.LEARN
         self._least_rate = settings.rate_beside_others
         self._rate = settings.first_rate
@@ -112,7 +110,7 @@ class Controller:
         if blackout:
             if self.state is not State.BLACKOUT:
                 self._move(Trigger.FORBIDDEN, now)
-            return self._decide(now, Reason.BLACKOUT, 0.0, None)
+            return self._decide(Reason.BLACKOUT, 0.0, None)
         if self.state is State.BLACKOUT:
             self._move(Trigger.ALLOWED, now)
             self._rate = self._settings.first_rate
@@ -125,14 +123,13 @@ class Controller:
         rate = max(rate, self._least_rate)
         if floor is not None and floor > rate:
             rate, reason = float(floor), Reason.BOOST if boost else Reason.FLOOR
-        return self._decide(now, reason, rate, ceiling)
+        return self._decide(reason, rate, ceiling)
 
-    def _decide(self, now: float, reason: Reason, rate: float, ceiling: BytesPerSecond | None) -> Decision:
+    def _decide(self, reason: Reason, rate: float, ceiling: BytesPerSecond | None) -> Decision:
         if ceiling is not None and ceiling < rate:
             rate, reason = float(ceiling), Reason.CEILING
         decision = Decision(BytesPerSecond(int(rate)), reason, self.state)
         self._allowance = decision.allowance
-        self.trace.record(now, decision.state, decision.reason, decision.allowance)
         return decision
 
     # --- what the view says --------------------------------------------------------------
@@ -388,7 +385,7 @@ class Controller:
         return max(0.2, 2 * view.rtt_seconds + 0.1)
 
     def _move(self, event: Trigger, now: float) -> None:
-        self.state = next_state(self.state, event)
+        self.state = TRANSITIONS.after(self.state, event)
         self._entered_at = now
 
     def _restart_clocks(self, now: float) -> None:

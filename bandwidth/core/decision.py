@@ -10,6 +10,9 @@ LEAST_SHARE = 0.005  # … or this part of a slow line …
 LEAST_RATE_EVER = BytesPerSecond(1_000)  # … but this in any case
 FIRST_RATE = BytesPerSecond(64_000)  # of an unknown line: four segments in 90 ms …
 FIRST_SHARE = 1 / 256  # … or of a known one: eight doublings to all of it
+STRICT_THRESHOLD_SECONDS = 0.004  # queueing delay that counts as a queue: a fifth of a telephone packet's 20 ms …
+NORMAL_THRESHOLD_SECONDS = 0.008  # … usually; more than most lines' own jitter …
+RELAXED_THRESHOLD_SECONDS = 0.020  # … or a whole packet, where nobody calls
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,8 @@ class ControllerSettings:
 
     capacity: BytesPerSecond | None = None
     """The line's rate; None: it is learned."""
-    threshold_seconds: float = 0.008
-    """Queue that counts as one: strict 4 ms, normal 8 ms, relaxed 20 ms."""
+    threshold_seconds: float = NORMAL_THRESHOLD_SECONDS
+    """Queueing delay that counts as a queue."""
     least_rate: BytesPerSecond | None = None
     """What is sent beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
 

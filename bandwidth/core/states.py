@@ -2,6 +2,8 @@
 
 import enum
 
+from bandwidth.core.state_table import StateTable
+
 
 class State(enum.Enum):
     """What the controller is doing."""
@@ -41,7 +43,7 @@ class Trigger(enum.Enum):
     ALLOWED = "policy allows sending again"
 
 
-TRANSITIONS: dict[tuple[State, Trigger], State] = {
+_STEPS: dict[tuple[State, Trigger], State] = {
     (State.LEARN, Trigger.BASE_KNOWN): State.RAMP,
     (State.LEARN, Trigger.COMPETITOR): State.YIELD,
     (State.LEARN, Trigger.QUEUE): State.BACK_OFF,
@@ -63,23 +65,7 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
 } | {
     (state, Trigger.FORBIDDEN): State.BLACKOUT for state in State if state is not State.BLACKOUT
 }  # fmt: skip
-"""Every allowed step; anything else is a programming error (`next_state` raises)."""
-
-
-def next_state(state: State, event: Trigger) -> State:
-    """Return the state after ``event``. Raises `ValueError` for a step that the table does not have."""
-    try:
-        return TRANSITIONS[state, event]
-    except KeyError:
-        raise ValueError(f"in state {state.value!r} there is no step for: {event.value}") from None
-
-
-def as_mermaid() -> str:
-    """Return the table as a mermaid state diagram; the documentation shows it, and a test compares."""
-    names = {state: state.value.replace(" ", "_") for state in State}
-    lines = ["stateDiagram-v2", f"    [*] --> {names[State.LEARN]}"]
-    lines += [f"    {names[state]} --> {names[to]}: {event.value}" for (state, event), to in TRANSITIONS.items()]
-    return "\n".join(lines)
+TRANSITIONS = StateTable("a controller", State.LEARN, _STEPS)
 
 
 class Reason(enum.Enum):

@@ -5,6 +5,10 @@ from typing import NewType
 
 BytesPerSecond = NewType("BytesPerSecond", int)
 
+MBIT = 125_000  # bytes per second of one Mbit/s (10^6 bit/s)
+LARGEST_LINE = BytesPerSecond(125_000_000_000)  # 1 Tbit/s: above, a typing error and not a line
+LARGEST_LINE_MBIT = LARGEST_LINE / MBIT
+
 
 def line_share(line_mbit: float, share: float) -> BytesPerSecond:
     """Return ``share`` (0 < share ≤ 1) of a line of ``line_mbit`` Mbit/s (10^6 bit) as a whole rate.
@@ -16,7 +20,7 @@ def line_share(line_mbit: float, share: float) -> BytesPerSecond:
         raise ValueError(f"line rate {line_mbit} Mbit/s is not a positive number")
     if not 0 < share <= 1:
         raise ValueError(f"share {share} is not above 0 and at most 1")
-    return BytesPerSecond(max(1, int(line_mbit * 1_000_000 / 8 * share)))
+    return BytesPerSecond(max(1, int(line_mbit * MBIT * share)))
 
 
 PACKET_SECONDS = 0.004

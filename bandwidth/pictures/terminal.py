@@ -6,8 +6,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from bandwidth.core.quantities import rate_text
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.values import rate_label
 
 LOOKS_KEPT = 240  # as wide as a terminal gets
 ROWS = 6
@@ -16,14 +16,18 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 PLAIN_BLOCKS = " #"
 """For a terminal that knows ASCII alone."""
 
+NOW = "now"
+
 _DIM, _BAR = Style(dim=True), Style(color="green")
 
 
 class RateChart:
     """Columns of the newest looks, the last one at the right; the top of the scale is the line, or the highest rate."""
 
-    def __init__(self, title: str = "") -> None:
+    def __init__(self, title: str = "", *, look_seconds: float = 1.0) -> None:
+        """``look_seconds``: the time between two looks."""
         self._title = title
+        self._look_seconds = look_seconds
         self._rates: deque[int] = deque(maxlen=LOOKS_KEPT)
         self._line: int | None = None
 
@@ -42,7 +46,7 @@ class RateChart:
         rates = list(self._rates)[-shown:]
         top = BytesPerSecond(max(1, self._line or 0, *rates))
         blocks = PLAIN_BLOCKS if options.ascii_only else BLOCKS
-        labels = [rate_label(top), *[""] * (ROWS - 2), rate_label(BytesPerSecond(0))]
+        labels = [rate_text(top), *[""] * (ROWS - 2), rate_text(0)]
         if self._title:
             yield Segment(self._title, Style(bold=True))
             yield Segment.line()
@@ -50,6 +54,13 @@ class RateChart:
             yield Segment(label.rjust(LABEL_COLUMNS - 2) + " ", _DIM)
             yield Segment("".join(_cell(rate / top * ROWS - (ROWS - 1 - row), blocks) for rate in rates), _BAR)
             yield Segment.line()
+        yield Segment(" " * (LABEL_COLUMNS - 1) + self._times(len(rates)), _DIM)
+        yield Segment.line()
+
+    def _times(self, looks: int) -> str:
+        """Return the axis of time: how long ago the first of so many looks was, and where now is."""
+        first = f"{(looks - 1) * self._look_seconds:.0f} s ago"
+        return f"{first}{NOW.rjust(looks - len(first))}" if looks > len(first) + len(NOW) else NOW.rjust(looks)
 
 
 def _cell(filled: float, blocks: str) -> str:

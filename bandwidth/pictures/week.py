@@ -7,10 +7,10 @@ stopped or skipped is hatched.
 from collections.abc import Iterator
 from html import escape
 
+from bandwidth.core.quantities import clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.svg import CHARACTER_WIDTH, MARGIN_LEFT, MARGIN_RIGHT, PLOT_WIDTH, WIDTH, cut, document, text
 from bandwidth.profiles.model import MINUTES_PER_DAY
-from bandwidth.profiles.values import rate_label
 from bandwidth.profiles.week import Cell, DayRow, Week
 
 ROW_HEIGHT, ROW_GAP = 40, 6
@@ -50,7 +50,7 @@ def _day(row: DayRow, top: int, week: Week) -> Iterator[str]:
     for run in row.runs:
         x, width = _x_of_minute(run.start), _x_of_minute(run.end) - _x_of_minute(run.start)
         fill, text_fill = _fill(run.cell, week)
-        told = f"{name} {_clock(run.start)}–{_clock(run.end)}: {_label(run.cell)} ({run.cell.rule})"
+        told = f"{name} {clock_text(run.start)}–{clock_text(run.end)}: {_label(run.cell)} ({run.cell.rule})"
         box = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW_HEIGHT}"'
         yield f'<rect {box} fill="{fill}" stroke="#ffffff"><title>{escape(told)}</title></rect>'
         label = next((words for words in _labels(run.cell) if len(words) * CHARACTER_WIDTH < width - 6), "")
@@ -116,11 +116,7 @@ def _label(cell: Cell) -> str:
 
 
 def _rate_words(rate: BytesPerSecond | None) -> str:
-    return "no limit" if rate is None else rate_label(rate)
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
+    return "no limit" if rate is None else rate_text(rate)
 
 
 def _x_of_minute(minute: int) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
+from bandwidth.core.decision import NORMAL_THRESHOLD_SECONDS, RELAXED_THRESHOLD_SECONDS, STRICT_THRESHOLD_SECONDS
 from bandwidth.core.units import BytesPerSecond
 
 MINUTES_PER_DAY = 24 * 60
@@ -44,6 +45,15 @@ class Sensitivity(enum.StrEnum):
     STRICT = "strict"
     NORMAL = "normal"
     RELAXED = "relaxed"
+
+    @property
+    def threshold_seconds(self) -> float:
+        """Queueing delay that counts as a queue: `ControllerSettings.threshold_seconds`."""
+        return {
+            Sensitivity.STRICT: STRICT_THRESHOLD_SECONDS,
+            Sensitivity.NORMAL: NORMAL_THRESHOLD_SECONDS,
+            Sensitivity.RELAXED: RELAXED_THRESHOLD_SECONDS,
+        }[self]
 
 
 class Day(enum.StrEnum):

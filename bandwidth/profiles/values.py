@@ -6,31 +6,19 @@ import re
 import zoneinfo
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, localcontext
 from typing import Any, TypeVar
 
+from bandwidth.core.quantities import QuantityError, parse_rate
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import EVERY_DAY, MINUTES_PER_DAY, Day, YearlyDate
 from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR
 
 E = TypeVar("E", bound=enum.StrEnum)
 
-MAX_RATE = BytesPerSecond(125_000_000_000)  # 1 Tbit/s: above, a typing error and not a line
 MAX_TEXT = 200  # characters of a name or description: they are shown in tables
 MAX_LIST = 1_000  # entries of a list of names: above any company's sites in one rule
 LEAP_YEAR = 2000
 
-_UNITS = {  # bits per second of one
-    "Gbit/s": 10**9,
-    "Mbit/s": 10**6,
-    "kbit/s": 10**3,
-    "bit/s": 1,
-    "GB/s": 8 * 10**9,
-    "MB/s": 8 * 10**6,
-    "kB/s": 8 * 10**3,
-    "B/s": 8,
-}
-_RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?) ?([A-Za-z]+/s)", re.ASCII)
 _CLOCK = re.compile(r"([0-9]{2}):([0-9]{2})", re.ASCII)
 _MONTH_DAY = re.compile(r"([0-9]{2})-([0-9]{2})", re.ASCII)
 _DAY_GROUPS = {
@@ -72,35 +60,12 @@ def texts(value: Any) -> tuple[str, ...]:
 
 def rate(value: Any) -> BytesPerSecond:
     """Return ``"20 Mbit/s"`` and the like as whole bytes per second, rounded down."""
-    match = _RATE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if not isinstance(value, str):
         raise UnfitValueError(f'{_shown(value)} is not a rate; write a number and its unit in quotes: "20 Mbit/s"')
-    if match[2] not in _UNITS:
-        raise UnfitValueError(f"{match[2]!r} is no unit; the nearest is {nearest(match[2], _UNITS)!r}")
-    with localcontext() as context:
-        context.prec = 60  # exact for every number that the pattern takes
-        found = int(Decimal(match[1]) * _UNITS[match[2]] // 8)
-    if not 1 <= found <= MAX_RATE:
-        raise UnfitValueError(f"{value!r} is not from 1 B/s to 1000 Gbit/s; to stop all traffic write a [[blackout]]")
-    return BytesPerSecond(found)
-
-
-def rate_text(bytes_per_second: BytesPerSecond) -> str:
-    """Return a rate as people read it and as `rate` takes it, exactly: ``"2.5 Mbit/s"``."""
-    bits = bytes_per_second * 8
-    for unit, size in list(_UNITS.items())[:3]:
-        if bits >= size:
-            whole, rest = divmod(bits, size)
-            digits = str(rest).rjust(len(str(size)) - 1, "0").rstrip("0")
-            return f"{whole}{'.' if digits else ''}{digits} {unit}"
-    return f"{bits} bit/s"
-
-
-def rate_label(bytes_per_second: BytesPerSecond) -> str:
-    """Return a rate for people, to three digits: ``"2.12 Mbit/s"``."""
-    bits = bytes_per_second * 8
-    unit, size = next(((unit, size) for unit, size in _UNITS.items() if bits >= size), ("bit/s", 1))
-    return f"{bits / size:.3g} {unit}"
+    try:
+        return parse_rate(value)
+    except QuantityError as error:
+        raise UnfitValueError(str(error)) from None
 
 
 def percent(value: Any) -> float:

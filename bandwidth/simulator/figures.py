@@ -1,37 +1,17 @@
-"""What a run comes to, in numbers for tools and in words for tables and pictures."""
+"""What a run comes to, in words for tables and pictures."""
 
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from bandwidth.core.controller import Decision
+from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.core.states import Reason, State
+from bandwidth.core.units import MBIT
 from bandwidth.simulator.meters import percentile
 from bandwidth.simulator.scenario import Metrics, Result
 
 NOTHING, NEVER = "–", "never"
-
-
-def facts(result: Result) -> dict[str, Any]:
-    """Return the figures of ``result`` for `--json`; null: there was nothing of the kind."""
-    together = result.together
-    calls, pages = has_calls(result), has_pages(result)
-    return {
-        "business_keeps": round(result.business_keeps, 4),
-        "voip_added_p95_seconds": round(result.voip_added_p95, 5) if calls else None,
-        "voip_added_p99_seconds": round(result.voip_added_p99, 5) if calls else None,
-        "page_growth_p50": round(result.page_growth(0.5), 4) if pages else None,
-        "page_growth_p95": round(result.page_growth(0.95), 4) if pages else None,
-        "queue_p95_seconds": round(together.queue_p95, 5),
-        "queue_alone_p95_seconds": round(result.alone.queue_p95, 5),
-        "idle_use": round(together.idle_use, 4),
-        "spare_captured": round(result.spare_captured, 4) if has_spare(result) else None,
-        "yield_seconds": _longest(together.yield_seconds),
-        "yields_missed": sum(map(math.isinf, together.yield_seconds)),
-        "regain_seconds": _longest(together.regain_seconds),
-        "regains_missed": sum(map(math.isinf, together.regain_seconds)),
-    }
 
 
 COMPARED = (
@@ -147,10 +127,11 @@ def use(result: Result) -> list[tuple[str, str]]:
 
 def reason_seconds(metrics: Metrics, duration_seconds: float) -> dict[Reason, float]:
     """Return how long our limiter acted for each reason, the longest first; empty for a rival."""
-    spent: dict[Reason, float] = {}
+    spent = ReasonSeconds[Reason]()
     for start, end, decision in held(metrics, duration_seconds):
-        spent[decision.reason] = spent.get(decision.reason, 0.0) + end - start
-    return dict(sorted(spent.items(), key=lambda pair: -pair[1]))
+        spent.note(decision.reason, start)
+        spent.note(decision.reason, end)
+    return spent.seconds()
 
 
 def held(metrics: Metrics, duration_seconds: float) -> Iterator[tuple[float, float, Decision]]:
@@ -197,10 +178,11 @@ def added_ms(seconds: float) -> str:
 
 def mbit(rate: float) -> str:
     """Return bytes per second in Mbit/s."""
-    return f"{rate * 8 / 1e6:.2f}"
+    return f"{rate / MBIT:.2f}"
 
 
-def _longest(seconds: Sequence[float]) -> float | None:
+def longest(seconds: Sequence[float]) -> float | None:
+    """Return the longest of those that happened; None: none did."""
     return max((value for value in seconds if not math.isinf(value)), default=None)
 
 

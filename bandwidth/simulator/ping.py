@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from bandwidth.core.signals import PING_BYTES
 from bandwidth.simulator.events import Call
 from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import NetworkPath
-
-PING_BYTES = 8 + 29 + 52  # with TLS 1.3's record and TCP/IPv4 with time stamps
 
 
 class Ping(Flow):

@@ -6,12 +6,9 @@ from datetime import UTC, datetime, timedelta
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.model import Profile, Sensitivity
+from bandwidth.profiles.model import Profile
 from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
 from bandwidth.simulator.scenario import Scenario
-
-THRESHOLD_SECONDS = {Sensitivity.STRICT: 0.004, Sensitivity.NORMAL: 0.008, Sensitivity.RELAXED: 0.020}
-"""Queue delay that counts as one; `ControllerSettings.threshold_seconds`."""
 
 
 class UnderPolicy:
@@ -24,7 +21,7 @@ class UnderPolicy:
         """What the profile allowed, second by second."""
         self._business_bytes: int | None = None
         limit = effective_limit(profile, site, at, line=self._line)
-        threshold = THRESHOLD_SECONDS[limit.sensitivity]
+        threshold = limit.sensitivity.threshold_seconds
         capacity = self._line if scenario.capacity_configured else None
         self._law = Controller(ControllerSettings(capacity=capacity, threshold_seconds=threshold), 0.0)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.units import MBIT, BytesPerSecond
 from bandwidth.simulator.building import Business, build_business, build_link, build_scavenger
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.link import Link
@@ -27,7 +27,9 @@ class Scenario:
     """One cell of a matrix. All times in seconds from the start of the run."""
 
     line_mbit: float = 20.0
+    """Rate of the line, Mbit/s (10^6 bit/s)."""
     rtt_seconds: float = 0.04
+    """Round trip without a queue."""
     queue: str = "250 ms"
     """``"N packets"``, ``"N bdp"``, ``"N ms"`` (FIFO), or ``codel``, ``fq_codel``, ``pie``."""
     business: str = "idle"
@@ -35,9 +37,13 @@ class Scenario:
     scavenger: str = "ours"
     """A name of `building.SCAVENGERS`; ``none``: business alone."""
     duration_seconds: float = 60.0
+    """Length of the run."""
     business_from_seconds: float = 10.0
+    """When business begins …"""
     business_until_seconds: float = 50.0
+    """… and when it ends."""
     seed: int = 1
+    """Of all that is random; the same seed gives the same run."""
     business_visible: bool = True
     """Whether our controller is told what business transfers (feed-forward)."""
     capacity_configured: bool = True
@@ -50,7 +56,7 @@ class Scenario:
     @property
     def line_rate(self) -> float:
         """Bytes per second."""
-        return self.line_mbit * 1e6 / 8
+        return self.line_mbit * MBIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +136,6 @@ class Result:
     def voip_added_p99(self) -> float:
         """Seconds of one-way delay."""
         return self.together.voip_p99 - self.alone.voip_p99
-
-    @property
-    def video_call_keeps(self) -> float:
-        """Bytes of video calls together ÷ alone; 1.0 when there is none."""
-        alone = self.alone.video_call_bytes
-        return self.together.video_call_bytes / alone if alone else 1.0
-
-    @property
-    def video_call_added_p95(self) -> float:
-        """Seconds of a frame's delay."""
-        return self.together.video_call_p95 - self.alone.video_call_p95
 
     def page_growth(self, share: float) -> float:
         """Return by how much the ``share`` percentile of the page times has grown: 0.03 is 3 %; 0.0 without pages."""

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bandwidth.core.units import MBIT
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
 from bandwidth.simulator.scenario import Scenario
 
@@ -93,7 +94,7 @@ class Cell:
         seconds = IDLE_RUN_SECONDS if self.business == IDLE else self.line.run_seconds
         scenario = Scenario(
             line_mbit=self.line.down_mbit,
-            rtt_seconds=self.rtt_ms / 1_000 + ACK_BYTES * 8 / (self.line.up_mbit * 1e6),
+            rtt_seconds=self.rtt_ms / 1_000 + ACK_BYTES / (self.line.up_mbit * MBIT),
             queue=self.queue,
             business=self.business,
             scavenger={ALONE: "none", OURS_HIDDEN: "ours", OURS_LEARNED: "ours"}.get(sender, sender),

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bandwidth.core.units import MBIT
+from bandwidth.pictures.plot import Axis, Chart, Dot, Line, Pen
+from bandwidth.pictures.sheet import HeatMap, sheet
 from bandwidth.simulator.scenario import Metrics, simulate
 from bench.control.ahead import ALL_QUEUES, HARMS, class_figures
 from bench.control.cells import BUSINESSES, LINES, OURS, OURS_HIDDEN, QUEUES, RIVALS, RTTS_MS, Cell
-from bench.control.charts import Axis, Chart, Dot, HeatMap, Line, Pen, sheet
 from bench.control.estimates import interval, median_of, resampled_medians
 from bench.control.results import Results
 from bench.control.sources import ROOT
@@ -88,7 +90,7 @@ def harm_use(figures: Figures) -> str:
                 )
         ends = [end for dot in dots for end in (*dot.y_interval, dot.y)]
         least = min((end for dot in dots for end in (*dot.x_interval, dot.x)), default=0.0)
-        use = Axis("use of the line, %", 10 * (least // 10), 100.0)
+        use = Axis.over("use of the line, %", 10 * (least // 10), 100.0)
         charts.append(Chart(business, use, _around(label, ends), dots=dots))
     return sheet("Harm and use", HARM_USE.words, charts, list(PENS.values()), columns=2, height=150)
 
@@ -106,7 +108,7 @@ def harm_cells(figures: Figures) -> str:
         shown = [harms[int(SHOWN_UP_TO * (len(harms) - 1))] for harms in by_sender.values()]
         lines = [Line(PENS[sender], _steps(harms)) for sender, harms in by_sender.items()]
         axis = _around(label, [*shown, *(harms[0] for harms in by_sender.values())])
-        charts.append(Chart(business, axis, Axis("share of cells, %", 0.0, 100.0), lines))
+        charts.append(Chart(business, axis, Axis.over("share of cells, %", 0.0, 100.0), lines))
     return sheet("Harm over the cells", HARM_CELLS.words, charts, list(PENS.values()), columns=2, height=150)
 
 
@@ -138,19 +140,24 @@ def example(runs: dict[str, Metrics]) -> str:
     """Return rates and the queue, second by second, for each sender."""
     ours, business = Pen("sender", "#0b5cad", width=2.0), Pen("business", "#d55e00", "6 2")
     queue = Pen("queue, p95 of each second", "#52606d")
-    seconds = Axis("seconds", 0.0, EXAMPLE.line.run_seconds)
+    seconds = Axis.over("", 0.0, EXAMPLE.line.run_seconds, unit="s")
     longest = max((1_000 * value for metrics in runs.values() for value in metrics.queue_seconds), default=1.0)
     charts = []
     for sender, metrics in runs.items():
         rates = [
-            Line(pen, _series([rate * 8 / 1e6 for rate in series]))
+            Line(pen, _series([rate / MBIT for rate in series]))
             for pen, series in ((ours, metrics.scavenger_rate), (business, metrics.business_rate))
         ]
-        charts.append(Chart(sender, seconds, Axis("Mbit/s", 0.0, EXAMPLE.line.down_mbit), rates))
+        charts.append(Chart(sender, seconds, Axis.up_to("Mbit/s", EXAMPLE.line.down_mbit, ticks=5), rates))
         delays = [Line(queue, _series([1_000 * value for value in metrics.queue_seconds]))]
-        charts.append(Chart(f"{sender}: queue", seconds, Axis("ms", 0.0, longest), delays))
+        charts.append(Chart(f"{sender}: queue", seconds, Axis.up_to("ms", longest, ticks=5), delays))
     return sheet(
-        "A CUBIC download, and who is beside it", SERIES.words, charts, (ours, business, queue), columns=2, height=96
+        "A CUBIC download, and each sender beside it",
+        SERIES.words,
+        charts,
+        (ours, business, queue),
+        columns=2,
+        height=96,
     )
 
 
@@ -164,7 +171,7 @@ def _harm_axis(business: str) -> tuple[float, str]:
 
 def _around(label: str, values: Sequence[float]) -> Axis:
     low, high = min([0.0, *values]), max([0.0, *values])
-    return Axis(label, low, high + 0.05 * (high - low) or 1.0)
+    return Axis.over(label, low, high + 0.05 * (high - low) or 1.0)
 
 
 def _steps(harms: Sequence[float]) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ import bandwidth
 from bench.control.cells import ALONE, OURS, OURS_HIDDEN, OURS_LEARNED, RIVALS
 
 ROOT = Path(__file__).parents[2]
+EVERYBODYS = ("units.py", "signals.py")  # of the core: rates, and how large a ping is
 SHOWS = ("figures.py", "policy.py")  # of the simulator: what shows a run does not change it
 
 
@@ -19,7 +20,8 @@ def source_files(sender: str) -> list[Path]:
     files = {path for path in simulator.rglob("*.py") if path.parent.name != "rivals" and path.name not in SHOWS} - {
         ours
     }
-    files |= {ROOT / "bandwidth" / "core" / "units.py", Path(__file__).with_name("figures.py")}
+    files |= {ROOT / "bandwidth" / "core" / name for name in EVERYBODYS}
+    files.add(Path(__file__).with_name("figures.py"))
     if sender in (OURS, OURS_HIDDEN, OURS_LEARNED):
         files |= {ours, *(ROOT / "bandwidth" / "core").glob("*.py")}
     elif sender != ALONE:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import ceil
 from statistics import median
 
+from bandwidth.core.units import MBIT
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -112,4 +114,4 @@ def fairness_gap(shares: Sequence[float]) -> float:
 
 def line_limit_seconds(file_bytes: int, rate_mbit: float) -> float:
     """Return how long a file takes on a line with nothing else on it and nothing but payload in it."""
-    return file_bytes * 8 / (rate_mbit * 1e6)
+    return file_bytes / (rate_mbit * MBIT)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.control.charts import Axis, Chart, Line, Pen, sheet
+from bandwidth.pictures.plot import Axis, Chart, Line, Pen
+from bandwidth.pictures.sheet import sheet
 from bench.lab import scenarios as names
 from bench.lab.records import Record
 from bench.lab.rivals import RIVALS
@@ -162,7 +163,12 @@ def picture(scenario: str, records: Sequence[Record]) -> str:
             )
         ]
         charts.append(
-            Chart(method, Axis("s", 0, count * step), Axis("Mbit/s; queue in 10 ms", 0, max(top, 22.0)), lines)
+            Chart(
+                method,
+                Axis.over("", 0.0, count * step, unit="s"),
+                Axis.over("Mbit/s; queue in 10 ms", 0.0, max(top, 22.0)),
+                lines,
+            )
         )
     pens = [OURS_PEN, BUSINESS_PEN, QUEUE_PEN]
     title, subtitle = f"The line, {scenario}", "What it carried for the patch and for the business, and its true queue"

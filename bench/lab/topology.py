@@ -14,6 +14,7 @@ from pathlib import Path
 
 import trio
 
+from bandwidth.core.units import MBIT
 from bench.lab.namespaces import LabError, add, inside, name_prefix, remove, remove_stale, run, why_not
 from bench.lab.wan_link import LineShape, WanLine, open_line
 
@@ -202,7 +203,7 @@ async def route(
 
 def limit_rate(device: str, rate_mbit: float) -> list[str | float]:
     """Return the command that makes a network card as slow as ``rate_mbit``."""
-    burst = max(16_000, round(rate_mbit * 1e6 / 8 * 0.002))  # 2 ms: what a timer of the kernel surely keeps to
-    limit = burst + round(rate_mbit * 1e6 / 8 * LAN_BUFFER_MS / 1000)
+    burst = max(16_000, round(rate_mbit * MBIT * 0.002))  # 2 ms: what a timer of the kernel surely keeps to
+    limit = burst + round(rate_mbit * MBIT * LAN_BUFFER_MS / 1000)
     words = ["tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", f"{rate_mbit}mbit"]
     return [*words, "burst", burst, "limit", limit]

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 import trio
 
+from bandwidth.core.units import MBIT
 from bench.lab.namespaces import NAMESPACES, LabError
 
 SOURCE = Path(__file__).with_name("wan_link.c")
@@ -39,7 +40,7 @@ class DirectionShape:
     @property
     def buffer_bytes(self) -> int:
         """The limit of what waits, without the packet on the wire."""
-        return max(_MIN_BUFFER_BYTES, round(self.rate_mbit * 1e6 / 8 * self.buffer_ms / 1000))
+        return max(_MIN_BUFFER_BYTES, round(self.rate_mbit * MBIT * self.buffer_ms / 1000))
 
     def words(self) -> list[str]:
         """Return it as the program's arguments."""

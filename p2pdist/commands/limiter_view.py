@@ -4,10 +4,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.values import rate_label
+from bandwidth.core.quantities import duration_text, rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer
-from p2pdist.shared.console import human_seconds
 
 
 def line_view(answer: LimiterAnswer) -> RenderableType:
@@ -25,23 +23,19 @@ def line_view(answer: LimiterAnswer) -> RenderableType:
         return Group(head, Text("The server has sent nothing to this site since this PC connected."))
     capacity = "not known yet"
     if line.capacity is not None:
-        capacity = _rate(line.capacity) + (", as configured" if line.configured else ", learned")
+        capacity = rate_text(line.capacity) + (", as configured" if line.configured else ", learned")
     facts = Table.grid(padding=(0, 2))
     for name, value in (
-        ("rate", _rate(line.rate)),
+        ("rate", rate_text(line.rate)),
         ("because", line.reason),
         ("state", line.state),
         ("line", capacity),
-        ("yielded", f"{human_seconds(line.yield_seconds)} in all"),
+        ("yielded", f"{duration_text(line.yield_seconds)} in all"),
     ):
         facts.add_row(Text(name, style="dim"), value)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("time", justify="right")
     table.add_column("reason")
     for cause, seconds in sorted(line.seconds.items(), key=lambda item: -item[1]):
-        table.add_row(human_seconds(seconds), cause)
+        table.add_row(duration_text(seconds), cause)
     return Group(head, facts, "", table)
-
-
-def _rate(rate: BytesPerSecond) -> str:
-    return rate_label(rate)

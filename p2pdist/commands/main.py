@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import bytes_text, duration_text
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
@@ -27,15 +28,7 @@ from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import (
-    configure_log,
-    human_bytes,
-    human_seconds,
-    print_json,
-    run_command_line,
-    terminal,
-    wide_terminal,
-)
+from p2pdist.shared.console import configure_log, print_json, run_command_line, terminal, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
 from p2pdist.status.reasons import WhyReason
@@ -206,7 +199,7 @@ def limiter(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist limiter --watch
       p2pdist limiter --json | jq .upload.reason
     """
-    chart = RateChart() if watch else None
+    chart = RateChart(look_seconds=WATCH_SECONDS) if watch else None
     _show(home, LIMITER, lambda answer, _: _limiter_view(answer, chart), as_json=as_json, watch=watch)
 
 
@@ -305,11 +298,11 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
             patch.version,
             _state(patch),
             _progress(patch.progress, bar=wide),
-            human_bytes(patch.length_bytes),
-            human_bytes(patch.bytes_from_origin),
-            human_bytes(patch.bytes_from_peers),
-            human_bytes(patch.bytes_wasted),
-            human_seconds(patch.seconds),
+            bytes_text(patch.length_bytes),
+            bytes_text(patch.bytes_from_origin),
+            bytes_text(patch.bytes_from_peers),
+            bytes_text(patch.bytes_wasted),
+            duration_text(patch.seconds),
         )
     parts.append(table)
     for patch in status.patches:
@@ -355,8 +348,8 @@ def _peers_view(answer: PeersAnswer, columns: int) -> RenderableType:
             f"{host}:{peer.port}",
             "+".join(peer.sources),
             connected if peer.connected else Text(f"{'not connected: ' if wide else ''}{peer.reason}", style="dim"),
-            human_bytes(peer.bytes_received),
-            human_bytes(peer.bytes_sent),
+            bytes_text(peer.bytes_received),
+            bytes_text(peer.bytes_sent),
         )
     return table
 

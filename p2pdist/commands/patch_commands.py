@@ -9,7 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option, json_option
+from p2pdist.install.requests import MAX_DEFERRAL_DAYS
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.local_api.messages import (
     DEFER,
@@ -26,12 +28,11 @@ from p2pdist.local_api.messages import (
 )
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, human_seconds, print_json, wide_terminal
+from p2pdist.shared.console import PIPE_COLUMNS, Duration, ExitCode, print_json, wide_terminal
 from p2pdist.shared.identifiers import PatchRef
 
 STATE_STYLES = {"installed": "green", "failed": "red", "rolled_back": "red", "installing": "cyan"}
 WIDE_COLUMNS = 100  # a terminal with less has the reasons below the table
-UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 RESTART = "this PC has to be restarted"
 
 
@@ -90,21 +91,21 @@ def posture_command(home: EndpointHome, as_json: bool) -> None:
 @click.command("defer", short_help="Put a patch off, where that is allowed.")
 @home_option
 @click.argument("patch")
-@click.option("--for", "time", metavar="TIME", help="Such as 30m, 4h or 1d; by default as long as is allowed.")
+@click.option(
+    "--for",
+    "seconds",
+    type=Duration(MAX_DEFERRAL_DAYS),
+    metavar="TIME",
+    help="Such as 30m, 4h or 1d; by default as long as is allowed.",
+)
 @json_option
-def defer_command(home: EndpointHome, patch: str, time: str | None, as_json: bool) -> None:
+def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: bool) -> None:
     """Put PATCH (an id, or ID@VERSION) off, as often and as long as its publisher allows.
 
     \b
     Example:
       p2pdist defer acme-office --for 4h
     """
-    seconds = None
-    if time is not None:
-        number, unit = time[:-1], time[-1:]
-        if not (number.isascii() and number.isdigit() and len(number) < 6 and unit in UNITS):
-            raise click.BadParameter(f"{time!r} is not a time such as 30m, 4h or 1d.", param_hint="--for")
-        seconds = float(int(number) * UNITS[unit])
     answer = _ask(home, DEFER, DeferOrder(patch, seconds))
     if as_json:
         print_json(answer)
@@ -215,7 +216,7 @@ def posture_view(answer: PostureAnswer) -> RenderableType:
             row.version,
             row.severity,
             Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
-            human_seconds(row.age_seconds),
+            duration_text(row.age_seconds),
             clock(row.due_at) if row.due_at else "",
             Text("" if row.compliant else "overdue" if row.overdue_seconds else "failed", style="red"),
         )

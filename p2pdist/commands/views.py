@@ -4,23 +4,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import duration_text, rate_text
+from bandwidth.core.units import BytesPerSecond
 from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
-from p2pdist.shared.console import human_seconds
 from p2pdist.shared.identifiers import PatchRef
 
 MOST_REASONS = 6  # shown under each way; `--json` has all
-
-
-def human_rate(bytes_per_second: float | None) -> str:
-    """Return a rate as network people write it."""
-    if bytes_per_second is None:
-        return "unlimited"
-    bits = 8 * bytes_per_second
-    for unit in ("bit/s", "kbit/s", "Mbit/s"):
-        if bits < 1_000:
-            return f"{bits:.0f} {unit}" if unit == "bit/s" else f"{bits:.1f} {unit}"
-        bits /= 1_000
-    return f"{bits:.2f} Gbit/s"
 
 
 def lan_view(answer: LimiterAnswer) -> RenderableType:
@@ -33,24 +22,28 @@ def lan_view(answer: LimiterAnswer) -> RenderableType:
     rates.add_column("because")
     ways = (("upload", answer.upload), ("download", answer.download))
     for name, way in ways:
-        rates.add_row(name, human_rate(way.limit), human_rate(way.used), way.reason)
+        rates.add_row(name, _limit(way.limit), rate_text(way.used), way.reason)
     parts += [rates, Text(_network_words(answer), style="dim")]
     for name, way in ways:
-        spent = [f"{reason} {human_seconds(s)}" for reason, s in list(way.seconds.items())[:MOST_REASONS]]
+        spent = [f"{reason} {duration_text(s)}" for reason, s in list(way.seconds.items())[:MOST_REASONS]]
         if spent:
             parts.append(Text(f"{name}: {', '.join(spent)}"))
-    parts.append(Text(f"yielded to others for {human_seconds(answer.yield_seconds)} in all"))
+    parts.append(Text(f"yielded to others for {duration_text(answer.yield_seconds)} in all"))
     return Group(*parts)
+
+
+def _limit(rate: BytesPerSecond | None) -> str:
+    return "unlimited" if rate is None else rate_text(rate)
 
 
 def _network_words(answer: LimiterAnswer) -> str:
     words = [f"network {answer.network}"]
     if answer.interface:
-        words[0] += f" ({answer.interface}, {human_rate(answer.speed) if answer.speed else 'rate not known'})"
+        words[0] += f" ({answer.interface}, {rate_text(answer.speed) if answer.speed else 'rate not known'})"
     if answer.gateway:
         delay = answer.gateway_milliseconds
         words.append(f"gateway {answer.gateway}{'' if delay is None else f' {delay} ms'}")
-    words.append(f"business {human_rate(answer.business_bytes_per_second)}")
+    words.append(f"business {rate_text(answer.business_bytes_per_second)}")
     words.append(f"processor {answer.cpu_share:.0%}")
     if answer.battery_percent is not None:
         words.append(f"battery {answer.battery_percent:.0f} %{' on mains' if answer.on_mains else ''}")
@@ -66,9 +59,9 @@ def why_view(answer: WhyAnswer) -> RenderableType:
         detail = f" ({row.detail})" if row.detail else ""
         head = f"{name}: {row.reason}{detail}"
         if row.since_seconds >= 1.0:
-            head += f", since {human_seconds(row.since_seconds)}"
+            head += f", since {duration_text(row.since_seconds)}"
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
-        parts += [Text(f"  {human_seconds(s):>10}  {reason}", style="dim") for reason, s in row.seconds.items()]
+        parts += [Text(f"  {duration_text(s):>10}  {reason}", style="dim") for reason, s in row.seconds.items()]
     return Group(*parts)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from bandwidth.core.state_table import StateTable
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
@@ -41,7 +42,7 @@ class LifeEvent(enum.Enum):
     RETRIED = "it is tried again"
 
 
-TRANSITIONS: dict[tuple[LifeState, LifeEvent], LifeState] = {
+_STEPS: dict[tuple[LifeState, LifeEvent], LifeState] = {
     ("waiting", LifeEvent.BEGUN): "installing",
     ("waiting", LifeEvent.DETECTED): "installed",
     ("installing", LifeEvent.NOT_RUN): "failed",
@@ -59,25 +60,10 @@ TRANSITIONS: dict[tuple[LifeState, LifeEvent], LifeState] = {
     ("failed", LifeEvent.RETRIED): "waiting",
     ("failed", LifeEvent.DETECTED): "installed",
 }
-"""Every allowed step; anything else is a programming error (`next_state` raises)."""
+TRANSITIONS = StateTable[LifeState, LifeEvent]("a patch", "waiting", _STEPS)
 
 UNDER_WAY: frozenset[LifeState] = frozenset({"installing", "detecting", "checking", "rolling_back"})
 """States that the daemon goes on from by itself, after an interruption too."""
-
-
-def next_state(state: LifeState, event: LifeEvent) -> LifeState:
-    """Return the state after ``event``. Raises `ValueError` for a step that the table does not have."""
-    try:
-        return TRANSITIONS[state, event]
-    except KeyError:
-        raise ValueError(f"a patch that is {state!r} cannot take: {event.value}") from None
-
-
-def as_mermaid() -> str:
-    """Return the table as a mermaid state diagram; the documentation shows it, and a test compares."""
-    lines = ["stateDiagram-v2", "    [*] --> waiting"]
-    lines += [f"    {before} --> {after}: {event.value}" for (before, event), after in TRANSITIONS.items()]
-    return "\n".join(lines)
 
 
 class FailureClass(enum.StrEnum):
@@ -189,7 +175,7 @@ class Journal(Record, frozen=True):
 
 def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
     """Return the record after ``event``, with everything that follows from the state alone."""
-    after = replace(record, state=next_state(record.state, event), changed_at=now)
+    after = replace(record, state=TRANSITIONS.after(record.state, event), changed_at=now)
     if after.state == "installed":
         return replace(after, failure=None, reason="", attempts={}, retry_at=None, deferred_until=None)
     if after.state == "waiting":

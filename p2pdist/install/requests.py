@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.install import local_time
 from p2pdist.install.compliance import PatchStanding, posture
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord
@@ -26,7 +27,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import related_id
 
 MAX_HISTORY_SHOWN = 500
-MAX_DEFERRAL_SECONDS = 30 * 86_400  # as in a recipe
+MAX_DEFERRAL_DAYS = 30  # as in a recipe
 
 
 class InstallOrders:
@@ -72,7 +73,7 @@ class InstallOrders:
         row = self._installable(order.patch)
         schedule = schedule_of(row.candidate.manifest.schedule, local_time.zone(self._now()))
         seconds = schedule.longest_deferral.total_seconds() if order.seconds is None else order.seconds
-        if not 0 < seconds <= MAX_DEFERRAL_SECONDS:
+        if not 0 < seconds <= MAX_DEFERRAL_DAYS * DAY_SECONDS:
             raise UserError("A deferral lasts from a second to 30 days.", FaultKind.BAD_INPUT)
 
         def deferred(record: InstallRecord) -> InstallRecord:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 import trio
 
+from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.profiles.model import Profile
 from p2pdist.limiter.gateway_ping import GatewayPing
 from p2pdist.limiter.lan_policy import (
@@ -33,7 +34,6 @@ from p2pdist.pc.facts import Placement
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.pc.network_look import network_state
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.reason_seconds import ReasonSeconds
 from p2pdist.transfer.torrent_engine import TorrentEngine
 
 SAMPLE_SECONDS = 0.1  # while something moves: the controller wants 10 to 20 looks a second

@@ -4,7 +4,7 @@ import contextlib
 import ipaddress
 from pathlib import Path
 
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.units import MBIT, BytesPerSecond
 from p2pdist.pc.network import Medium
 
 CARDS = Path("/sys/class/net")
@@ -39,7 +39,7 @@ def speed(interface: str, cards: Path = CARDS) -> BytesPerSecond | None:
     megabits = _number(cards / interface / "speed")
     if megabits is None or not 0 < megabits <= MOST_MEGABITS:
         return None
-    return BytesPerSecond(megabits * 125_000)
+    return BytesPerSecond(megabits * MBIT)
 
 
 def counted_cards(interface: str | None, cards: Path = CARDS) -> tuple[str, ...]:

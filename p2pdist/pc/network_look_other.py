@@ -1,6 +1,6 @@
 """Routes and network cards where the system is neither Linux nor known better: by the card's name alone."""
 
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.units import MBIT, BytesPerSecond
 from p2pdist.pc import system
 from p2pdist.pc.network import Medium
 
@@ -27,7 +27,7 @@ def medium(interface: str) -> Medium:
 def speed(interface: str) -> BytesPerSecond | None:
     """Return the link rate, or None where the system does not tell."""
     megabits = system.link_megabits(interface)
-    return None if megabits is None else BytesPerSecond(megabits * 125_000)
+    return None if megabits is None else BytesPerSecond(megabits * MBIT)
 
 
 def counted_cards(interface: str | None) -> tuple[str, ...]:

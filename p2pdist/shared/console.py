@@ -12,7 +12,10 @@ import msgspec
 import structlog
 from rich.console import Console
 
+from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
 from p2pdist.shared.errors import FaultKind, UserError
+
+PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
 
 
 class ExitCode(enum.IntEnum):
@@ -35,7 +38,24 @@ class ExitCode(enum.IntEnum):
         return cls[kind.name]
 
 
-PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
+class Duration(click.ParamType[int]):
+    """``90s``, ``30m``, ``1h`` or ``7d``, as seconds; at most ``longest_days``."""
+
+    name = "duration"
+
+    def __init__(self, longest_days: int) -> None:
+        self.longest_days = longest_days
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds; `click.BadParameter` for anything else."""
+        try:
+            seconds = parse_duration(str(value))
+        except QuantityError:
+            seconds = 0
+        if not 1 <= seconds <= self.longest_days * DAY_SECONDS:
+            limits = f"from 1s to {self.longest_days}d, such as 30m, 1h or 7d"
+            self.fail(f"{str(value)!r} is not a duration {limits}.", param, ctx)
+        return seconds
 
 
 def terminal() -> Console:
@@ -57,25 +77,8 @@ def printable(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print ``value``, a Struct or what JSON has, as one JSON document, indented for people, stable for tools."""
+    """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools."""
     click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
-
-
-def human_bytes(count: float) -> str:
-    """Return ``count`` bytes as people read them, in powers of 1000: ``12.3 MB``."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(count) < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError("unreachable")
-
-
-def human_seconds(seconds: float) -> str:
-    """Return a duration as ``4.2 s``, ``3 m 20 s`` or ``2 h 05 m``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} m {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} m"
 
 
 def configure_log(level: str) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import trio
 
+from bandwidth.core.reason_seconds import ReasonSeconds
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.local_api.delivery_answers import WhyAnswer
 from p2pdist.origin.client import OriginClient
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import TorrentHash
-from p2pdist.shared.reason_seconds import ReasonSeconds
 from p2pdist.status.patches import Patches
 from p2pdist.status.projections import Waiting, why_patch
 from p2pdist.status.reasons import WHOLE_ANSWERS, Circumstances, WhyReason, why

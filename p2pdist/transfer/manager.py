@@ -22,9 +22,9 @@ from p2pdist.transfer.records import TransferMemory
 from p2pdist.transfer.states import (
     DISK_MARGIN_BYTES,
     MAX_FAILED_PROOFS,
+    TRANSITIONS,
     LanActivity,
     TransferEvent,
-    next_state,
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, TorrentEngine, TransferSnapshot
@@ -290,7 +290,7 @@ class Transfers:
             self._move(transfer, TransferEvent.DAMAGED)
 
     def _move(self, transfer: Transfer, event: TransferEvent) -> None:
-        transfer.state = next_state(transfer.state, event)
+        transfer.state = TRANSITIONS.after(transfer.state, event)
         self._dirty = True
 
     def _fail(self, transfer: Transfer, fault: TransferFault, now: float) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from bandwidth.core.state_table import StateTable
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchState
@@ -30,7 +31,7 @@ class TransferEvent(enum.Enum):
     RENAMED = "its bytes belong to another patch now"
 
 
-TRANSITIONS: dict[tuple[PatchState, TransferEvent], PatchState] = {
+_STEPS: dict[tuple[PatchState, TransferEvent], PatchState] = {
     ("waiting", TransferEvent.ADDED): "checking",
     ("waiting", TransferEvent.FAILED): "failed",
     ("checking", TransferEvent.CHECKED): "fetching",
@@ -47,15 +48,7 @@ TRANSITIONS: dict[tuple[PatchState, TransferEvent], PatchState] = {
     ("verified", TransferEvent.RENAMED): "verifying",
     ("failed", TransferEvent.RETRIED): "waiting",
 }
-"""Every allowed step; anything else is a programming error (`next_state` raises)."""
-
-
-def next_state(state: PatchState, event: TransferEvent) -> PatchState:
-    """Return the state after ``event``. Raises `ValueError` for a step that the table does not have."""
-    try:
-        return TRANSITIONS[state, event]
-    except KeyError:
-        raise ValueError(f"a transfer that is {state!r} cannot take: {event.value}") from None
+TRANSITIONS = StateTable[PatchState, TransferEvent]("a transfer", "waiting", _STEPS)
 
 
 class TransferRecord(Record, frozen=True):

@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bandwidth.core.quantities import duration_in_words
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
@@ -152,15 +153,17 @@ def freshness_alarm(floor: TrustFloor, now: float) -> str:
         return ""
     if at >= floor.timestamp_expires:
         return (
-            f"The signed metadata expired {_duration(at - floor.timestamp_expires)} ago, so nothing new is accepted; "
-            "patches accepted before are still shared. Check that the seed server runs and this PC's clock is right."
+            f"The signed metadata expired {duration_in_words(at - floor.timestamp_expires)} ago, so nothing new is "
+            "accepted; patches accepted before are still shared. "
+            "Check that the seed server runs and this PC's clock is right."
         )
     life = floor.timestamp_expires - floor.timestamp_first_seen
     if at - floor.timestamp_first_seen > ALARM_AT_LIFE_FRACTION * life:
         return (
-            f"The seed server has sent nothing newer for {_duration(at - floor.timestamp_first_seen)}, more than half "
-            f"the life of its signed metadata, which expires in {_duration(floor.timestamp_expires - at)}: it is down, "
-            "or somebody withholds updates. Check the seed server."
+            f"The seed server has sent nothing newer for {duration_in_words(at - floor.timestamp_first_seen)}, "
+            "more than half the life of its signed metadata, which expires in "
+            f"{duration_in_words(floor.timestamp_expires - at)}: it is down, or somebody withholds "
+            "updates. Check the seed server."
         )
     return ""
 
@@ -205,10 +208,3 @@ def _unseal(data: bytes) -> bytes:
     if hashlib.sha256(body).digest() != checksum:
         raise DecodeError("the checksum does not fit: the file is damaged")
     return body
-
-
-def _duration(seconds: float) -> str:
-    hours = seconds / 3600
-    if hours < 2:
-        return f"{max(0, round(seconds / 60))} minutes"
-    return f"{round(hours)} hours" if hours < 72 else f"{round(hours / 24)} days"

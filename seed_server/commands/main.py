@@ -1,24 +1,20 @@
 """The `seed-server` command line."""
 
-import datetime as dt
-import secrets
-import time
 from pathlib import Path
 
 import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import configure_log, print_json, run_command_line
-from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id
-from p2pdist.shared.wire.enrolment import SECRET_BYTES, Token, encode_token
+from p2pdist.shared.console import Duration, configure_log, print_json, run_command_line
+from p2pdist.shared.wire.enrolment import encode_token
+from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
 from seed_server.commands.options import (
-    Duration,
-    ask_for_key,
     ask_passphrase,
     home_option,
     json_option,
+    local_user,
+    offline_keys_of,
     offline_option,
     passphrase_option,
     tags_option,
@@ -26,15 +22,12 @@ from seed_server.commands.options import (
 from seed_server.commands.profile_commands import profile_group
 from seed_server.commands.recipe_commands import lint_command, publish_command
 from seed_server.commands.template_commands import template_group
-from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.commands.texts import utc_minute
+from seed_server.fleet import operations
+from seed_server.fleet.context import Context
+from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, load_settings
-from seed_server.signing.key_files import load_offline_key
-from seed_server.signing.repository import Repository
-from seed_server.signing.role_policy import OFFLINE_KEYS
-from seed_server.store.database import Database
-
-MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
+from seed_server.settings import ServerSettings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,7 +65,7 @@ def seed_server() -> None:
 @passphrase_option
 @json_option
 def init_command(
-    home: ServerHome,
+    context: Context,
     name: str,
     address: str,
     web_port: int,
@@ -95,13 +88,20 @@ def init_command(
     settings = ServerSettings(name=name, address=address, web_port=web_port, origin_port=origin_port)
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
-    initialise(home, settings, passphrase=passphrase, now=time.time())
-    pin = CertificateAuthority.open(home.ca).control_ca_pin().hex()
-    facts = {"home": str(home.root), "name": name, "address": address, "web_port": web_port}
-    facts |= {"origin_port": origin_port, "ca_pin": pin, "offline_keys": str(home.offline_keys)}
-    facts["offline_keys_encrypted"] = passphrase is not None
+    home = context.home
+    pin = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
     if as_json:
-        print_json(facts)
+        made = InitDocument(
+            home=str(home.root),
+            name=name,
+            address=address,
+            web_port=web_port,
+            origin_port=origin_port,
+            ca_pin=pin.hex(),
+            offline_keys=str(home.offline_keys),
+            offline_keys_encrypted=passphrase is not None,
+        )
+        print_json(made)
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
     click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
@@ -111,7 +111,7 @@ def init_command(
 
 @seed_server.command("serve", short_help="Serve endpoints, in the foreground.")
 @home_option
-def serve_command(home: ServerHome) -> None:
+def serve_command(context: Context) -> None:
     """Serve endpoints, in the foreground; SIGTERM or Ctrl-C stops it cleanly.
 
     \b
@@ -120,7 +120,7 @@ def serve_command(home: ServerHome) -> None:
     """
     from seed_server import service  # other commands need not load the web server
 
-    trio.run(service.serve, home)
+    trio.run(service.serve, context.home)
 
 
 seed_server.add_command(publish_command)
@@ -131,22 +131,16 @@ seed_server.add_command(lint_command)
 @home_option
 @offline_option
 @passphrase_option
-def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes | None) -> None:
+def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes | None) -> None:
     """Sign the offline metadata anew before it expires; content stays as it is.
 
     \b
     Example:
       seed-server renew --home /srv/patches --offline-keys /media/safe/offline
     """
-    folder = offline_keys or home.offline_keys
-    repository = Repository.open(home, load_settings(home))
-    passphrase = passphrase or ask_for_key(folder, "root")
-    repository.renew_offline_roles(
-        {name: load_offline_key(folder, name, passphrase) for name in OFFLINE_KEYS}, time.time()
-    )
-    for expiry in sorted(repository.expiries(), key=lambda expiry: expiry.expires_at):
-        if expiry.offline:
-            click.echo(f"{expiry.role} is valid until {_date(expiry.expires_at)}")
+    keys = offline_keys_of(context, offline_keys, passphrase, "root")
+    for expiry in operations.renew(context, local_user(), keys):
+        click.echo(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
 
 
 @seed_server.command("token", short_help="Print a token that enrols PCs.")
@@ -161,7 +155,7 @@ def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes
 )
 @click.option(
     "--ttl",
-    type=Duration(),
+    type=Duration(MAX_TOKEN_DAYS),
     default="1h",
     show_default=True,
     metavar="TIME",
@@ -169,30 +163,27 @@ def renew_command(home: ServerHome, offline_keys: Path | None, passphrase: bytes
 )
 @tags_option
 @json_option
-def token_command(home: ServerHome, uses: int, ttl: int, tags: tuple[str, ...], as_json: bool) -> None:
+def token_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], as_json: bool) -> None:
     """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
 
     \b
     Example:
       seed-server token --home /srv/patches --uses 20 --ttl 8h --tag kiosk --tag branch-7
     """
-    settings = load_settings(home)
-    pin = CertificateAuthority.open(home.ca).control_ca_pin()
-    now, secret = time.time(), secrets.token_bytes(SECRET_BYTES)
-    token = Token(address=settings.address, web_port=settings.web_port, ca_pin=pin, secret=secret)
-    with Database.open(home.database) as database:
-        database.add_token(secret, uses, now + ttl, now, tags)
+    made = operations.make_token(context, local_user(), uses=uses, seconds=ttl, tags=tags)
+    text = encode_token(made.token)
     if as_json:
-        print_json({"token": encode_token(token), "uses": uses, "expires_at": now + ttl, "tags": tags})
+        shown = TokenDocument(token=text, uses=made.uses, expires_at=made.expires_at, tags=made.tags)
+        print_json(shown)
     else:
-        click.echo(encode_token(token))
+        click.echo(text)
 
 
 @seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
 @home_option
 @json_option
 @click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
-def status_command(home: ServerHome, as_json: bool, watch: bool) -> None:
+def status_command(context: Context, as_json: bool, watch: bool) -> None:
     """Show patches × endpoints, bytes by source, and sites.
 
     \b
@@ -201,14 +192,14 @@ def status_command(home: ServerHome, as_json: bool, watch: bool) -> None:
     """
     from seed_server.commands import status_view
 
-    status_view.show_status(home, as_json=as_json, watch=watch)
+    status_view.show_status(context, as_json=as_json, watch=watch)
 
 
 @seed_server.command("sites", short_help="Show how fast each site is sent to, and why.")
 @home_option
 @json_option
 @click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
-def sites_command(home: ServerHome, as_json: bool, watch: bool) -> None:
+def sites_command(context: Context, as_json: bool, watch: bool) -> None:
     """Show how fast each site is sent to, what binds, how long each reason held, and WAN bytes ÷ file.
 
     \b
@@ -218,7 +209,7 @@ def sites_command(home: ServerHome, as_json: bool, watch: bool) -> None:
     """
     from seed_server.commands import sites_view
 
-    sites_view.show_sites(home, as_json=as_json, watch=watch)
+    sites_view.show_sites(context, as_json=as_json, watch=watch)
 
 
 seed_server.add_command(profile_group)
@@ -228,7 +219,7 @@ seed_server.add_command(template_group)
 @seed_server.command("endpoints", short_help="List the enrolled endpoints.")
 @home_option
 @json_option
-def endpoints_command(home: ServerHome, as_json: bool) -> None:
+def endpoints_command(context: Context, as_json: bool) -> None:
     """List the enrolled endpoints: id, host, site, address, tags, and whether each is connected.
 
     \b
@@ -237,53 +228,35 @@ def endpoints_command(home: ServerHome, as_json: bool) -> None:
     """
     from seed_server.commands import status_view
 
-    status_view.show_endpoints(home, as_json=as_json)
+    status_view.show_endpoints(context, as_json=as_json)
 
 
 @seed_server.command("deny", short_help="Refuse an endpoint from now on.")
 @home_option
 @click.argument("endpoint_id")
-def deny_command(home: ServerHome, endpoint_id: str) -> None:
+def deny_command(context: Context, endpoint_id: str) -> None:
     """Refuse an endpoint from now on: its connections end and its certificate is not renewed.
 
     \b
     Example:
       seed-server deny c3q6ydd2fa6fcjhw5mmendpzgi       'seed-server endpoints' lists the ids
     """
-    _set_denied(home, endpoint_id, denied=True)
+    operations.deny(context, local_user(), endpoint_id)
     click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
 
 
 @seed_server.command("allow", short_help="Accept a denied endpoint again.")
 @home_option
 @click.argument("endpoint_id")
-def allow_command(home: ServerHome, endpoint_id: str) -> None:
+def allow_command(context: Context, endpoint_id: str) -> None:
     """Accept a denied endpoint again.
 
     \b
     Example:
       seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
     """
-    _set_denied(home, endpoint_id, denied=False)
+    operations.allow(context, local_user(), endpoint_id)
     click.echo(f"{endpoint_id} is allowed.")
-
-
-def _set_denied(home: ServerHome, endpoint_id: str, *, denied: bool) -> None:
-    load_settings(home)
-    try:
-        checked = parse_endpoint_id(endpoint_id)
-    except InvalidIdentifierError as error:
-        raise UserError(f"{error} 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT) from error
-    with Database.open(home.database) as database:
-        if database.endpoint(checked) is None:
-            raise UserError(
-                f"No endpoint {endpoint_id} is enrolled here. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
-            )
-        database.set_denied(checked, denied)
-
-
-def _date(seconds: float) -> str:
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def main() -> None:

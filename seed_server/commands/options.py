@@ -1,5 +1,6 @@
 """Options and types of values that several `seed-server` commands share."""
 
+import getpass
 import os
 import re
 import sys
@@ -10,27 +11,12 @@ import click
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
-from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, is_encrypted, key_path
+from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
-MAX_TOKEN_SECONDS = 30 * 86_400  # a token is a password on paper
 PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-class Duration(click.ParamType[int]):
-    """``90s``, ``30m``, ``1h`` or ``7d``, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the seconds; `click.BadParameter` for anything else."""
-        text = str(value)
-        number, unit = text[:-1], text[-1:]
-        seconds = int(number) * _UNITS[unit] if unit in _UNITS and number.isascii() and number.isdigit() else 0
-        if not 1 <= seconds <= MAX_TOKEN_SECONDS:
-            self.fail(f"{text!r} is not a duration from 1s to 30d, such as 30m, 1h or 7d.", param, ctx)
-        return seconds
 
 
 class CvssScore(click.ParamType[float]):
@@ -45,8 +31,8 @@ class CvssScore(click.ParamType[float]):
         return float(value)
 
 
-def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> ServerHome:
-    return ServerHome(value.absolute())
+def _opened(_context: click.Context, _parameter: click.Parameter, value: Path) -> Context:
+    return Context(ServerHome(value.absolute()))
 
 
 def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> bytes | None:
@@ -62,11 +48,12 @@ def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value
 
 home_option = click.option(
     "--home",
+    "context",
     envvar="SEED_SERVER_HOME",
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path, readable=False),
-    callback=_home,
+    callback=_opened,
     help="The server's home directory; also from SEED_SERVER_HOME.",
 )
 
@@ -106,11 +93,24 @@ passphrase_option = click.option(
 )
 
 
-def ask_for_key(folder: Path, name: str) -> bytes | None:
-    """Ask for the passphrase of an encrypted key where somebody can answer; a missing key is reported later."""
-    if is_encrypted(key_path(folder, name)) and sys.stdin.isatty():
-        return ask_passphrase("Passphrase of the offline keys", confirm=False)
-    return None
+def offline_keys_of(context: Context, folder: Path | None, passphrase: bytes | None, role: str) -> OfflineKeys:
+    """Return the offline keys that the options name.
+
+    Asks for the passphrase when the key of ``role`` needs one, none was given and somebody can answer; a missing key
+    is reported by what needs it.
+    """
+    folder = folder or context.home.offline_keys
+    if not passphrase and is_encrypted(key_path(folder, role)) and sys.stdin.isatty():
+        passphrase = ask_passphrase("Passphrase of the offline keys", confirm=False)
+    return OfflineKeys(folder, passphrase)
+
+
+def local_user() -> Actor:
+    """Return who runs this command, by the name that the environment or the system's accounts give."""
+    try:
+        return Actor.local_user(getpass.getuser())
+    except (KeyError, ImportError, OSError):  # an account without a name, as in some containers
+        return Actor.local_user(f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown")
 
 
 def ask_passphrase(prompt: str, *, confirm: bool) -> bytes:

@@ -5,11 +5,17 @@ from pathlib import Path
 import click
 
 from p2pdist.shared.console import print_json
-from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.commands.options import ask_for_key, home_option, json_option, offline_option, passphrase_option
-from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.profiles import ProfileSigner, checked_site, clear_profile, read_profiles, set_profile
-from seed_server.signing.repository import Repository
+from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
+from seed_server.commands.options import (
+    home_option,
+    json_option,
+    local_user,
+    offline_keys_of,
+    offline_option,
+    passphrase_option,
+)
+from seed_server.fleet import operations, queries
+from seed_server.fleet.context import Context
 
 
 @click.group("profile", short_help="Set, show or clear a site's throttle profile.")
@@ -20,24 +26,21 @@ def profile_group() -> None:
     """
 
 
-def _signer(home: ServerHome, offline_keys: Path | None, passphrase: bytes | None) -> ProfileSigner:
-    return ProfileSigner(home, offline_keys, passphrase or ask_for_key(offline_keys or home.offline_keys, "profiles"))
-
-
 @profile_group.command("set", short_help="Sign FILE as the profile of SITE.")
 @home_option
 @click.argument("site")
 @click.argument("file", type=click.Path(path_type=Path))
 @offline_option
 @passphrase_option
-def set_command(home: ServerHome, site: str, file: Path, offline_keys: Path | None, passphrase: bytes | None) -> None:
+def set_command(context: Context, site: str, file: Path, offline_keys: Path | None, passphrase: bytes | None) -> None:
     """Sign FILE as the profile of SITE, in place of the one before.
 
     \b
     Example:
       seed-server profile set oslo office-hours.toml       'bandwidth check' and 'explain' say what it means
     """
-    document = set_profile(_signer(home, offline_keys, passphrase), site, file)
+    keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
+    document = operations.set_profile(context, local_user(), site, file, keys)
     click.echo(f"The profile {document.profile().name!r} is in force at {document.site}.")
 
 
@@ -45,29 +48,34 @@ def set_command(home: ServerHome, site: str, file: Path, offline_keys: Path | No
 @home_option
 @click.argument("site", required=False)
 @json_option
-def show_command(home: ServerHome, site: str | None, as_json: bool) -> None:
+def show_command(context: Context, site: str | None, as_json: bool) -> None:
     """Print the profile of SITE as it was signed, or list the sites that have one.
 
     \b
     Example:
       seed-server profile show oslo > oslo.toml
     """
-    profiles = read_profiles(Repository.open(home, load_settings(home)))
-    if site is not None:
-        document = profiles.get(checked_site(site))
-        if document is None:
-            raise UserError(f"Site {site} has no profile. 'seed-server profile show' lists them.", FaultKind.BAD_INPUT)
-        if as_json:
-            print_json({"site": document.site, "name": document.profile().name, "text": document.text})
-        else:
-            click.echo(document.text, nl=not document.text.endswith("\n"))
+    if site is None:
+        _list(context, as_json=as_json)
         return
-    names = {name: document.profile().name for name, document in sorted(profiles.items())}
+    document = queries.read_profile(context, site)
     if as_json:
-        print_json([{"site": site, "name": name} for site, name in names.items()])
-    elif names:
-        for site_name, name in names.items():
-            click.echo(f"{site_name}: {name}")
+        shown = ProfileDocument(site=document.site, name=document.profile().name, text=document.text)
+        print_json(shown)
+    else:
+        click.echo(document.text, nl=not document.text.endswith("\n"))
+
+
+def _list(context: Context, *, as_json: bool) -> None:
+    profiles = [
+        ProfileNameDocument(site=document.site, name=document.profile().name)
+        for document in queries.read_all_profiles(context)
+    ]
+    if as_json:
+        print_json(profiles)
+    elif profiles:
+        for profile in profiles:
+            click.echo(f"{profile.site}: {profile.name}")
     else:
         click.echo("No site has a profile: every site is sent to as its line allows.")
 
@@ -77,12 +85,13 @@ def show_command(home: ServerHome, site: str | None, as_json: bool) -> None:
 @click.argument("site")
 @offline_option
 @passphrase_option
-def clear_command(home: ServerHome, site: str, offline_keys: Path | None, passphrase: bytes | None) -> None:
+def clear_command(context: Context, site: str, offline_keys: Path | None, passphrase: bytes | None) -> None:
     """Take away the profile of SITE: it is sent to as its line allows.
 
     \b
     Example:
       seed-server profile clear oslo
     """
-    clear_profile(_signer(home, offline_keys, passphrase), site)
+    keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
+    operations.clear_profile(context, local_user(), site, keys)
     click.echo(f"{site} has no profile any more.")

@@ -1,35 +1,43 @@
 """`seed-server publish` and `seed-server lint`."""
 
 import contextlib
-import datetime as dt
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from msgspec.structs import asdict
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from p2pdist.shared.console import human_bytes, print_json
+from bandwidth.core.quantities import bytes_text
+from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.console import print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
+from seed_server.commands.json_answers.operations import (
+    FindingDocument,
+    LintDocument,
+    PublishDocument,
+    PublishedPayloadDocument,
+)
 from seed_server.commands.options import (
     CvssScore,
-    ask_for_key,
     home_option,
     json_option,
+    local_user,
+    offline_keys_of,
     offline_option,
     passphrase_option,
 )
+from seed_server.commands.texts import counted, utc_minute
+from seed_server.fleet import operations, queries
+from seed_server.fleet.context import Context
 from seed_server.publishing.check_shorthand import CheckTextError
-from seed_server.publishing.publish import OnStage, Publication, Published, publish
+from seed_server.publishing.publish import OnStage, Publication, Published
 from seed_server.publishing.recipe import Recipe
-from seed_server.publishing.recipe_files import lint_recipe, read_recipe
+from seed_server.publishing.recipe_files import Finding, lint_recipe, read_recipe
 from seed_server.publishing.recipe_options import OptionsError, with_options
-from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.repository import Repository
-from seed_server.signing.role_policy import expiring_offline
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -83,7 +91,7 @@ def _with_recipe_options(command: F) -> F:
 @passphrase_option
 @json_option
 def publish_command(
-    home: ServerHome,
+    context: Context,
     file: Path | None,
     recipe: Path | None,
     offline_keys: Path | None,
@@ -112,22 +120,20 @@ def publish_command(
     The same files under the same ID and version again repair what was damaged on this server's disk.
     """
     publication = _publication(file, recipe, given)
-    passphrase = passphrase or ask_for_key(offline_keys or home.offline_keys, "patches")
+    keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     try:
         with _progress_bars() as on_progress:
-            published = publish(
-                home, publication, offline_keys=offline_keys, passphrase=passphrase, on_progress=on_progress
-            )
+            published = operations.publish(context, local_user(), publication, keys, on_progress=on_progress)
     except KeyboardInterrupt:
         raise UserError(
             "Interrupted. The patch is published only if 'seed-server status' lists it; if not, run publish again.",
             FaultKind.FAILED,
         ) from None
     if as_json:
-        print_json(_as_json(published))
+        print_json(_publish_document(published))
     else:
         _show(published)
-    _warn_of_expiry(home)
+    _warn_of_expiry(context)
 
 
 @click.command("lint", short_help="Check a recipe without publishing it.")
@@ -141,19 +147,18 @@ def lint_command(recipe: Path, as_json: bool) -> None:
       seed-server lint acme.toml
       seed-server lint acme.toml --json | jq -r '.findings[] | .text'
     """
-    findings = lint_recipe(recipe, time.time())
+    findings = lint_recipe(recipe, SystemClock().now())
     errors = sum(finding.level == "error" for finding in findings)
     if as_json:
-        print_json(
-            {"recipe": str(recipe), "valid": not errors, "findings": [finding.as_json() for finding in findings]}
-        )
+        shown = LintDocument(recipe=str(recipe), valid=not errors, findings=tuple(map(_finding_document, findings)))
+        print_json(shown)
     else:
         for finding in findings:
             click.echo(finding.as_text(str(recipe)))
     if errors:
-        raise UserError(f"{recipe} cannot be published: {_count(errors, 'error')}.", FaultKind.BAD_INPUT)
+        raise UserError(f"{recipe} cannot be published: {counted(errors, 'error')}.", FaultKind.BAD_INPUT)
     if not as_json:
-        warnings = f", with {_count(len(findings), 'warning')}" if findings else ""
+        warnings = f", with {counted(len(findings), 'warning')}" if findings else ""
         click.echo(f"{recipe} can be published{warnings}.")
 
 
@@ -172,25 +177,36 @@ def _publication(file: Path | None, recipe: Path | None, given: dict[str, Any]) 
         raise click.UsageError(f"{error}.") from error
 
 
-def _as_json(published: Published) -> dict[str, Any]:
-    patch = published.patch
-    hidden = ("patch_id", "damaged", "number", "platform", "arch", "language")
-    facts = {name: getattr(patch, name) for name in patch.__struct_fields__ if name not in hidden}
-    names = ("file_name", "length_bytes", "sha256", "torrent_hash", "platform", "arch", "language")
-    payloads = [{name: getattr(payload, name) for name in names} for payload in published.payloads]
-    return {"id": patch.patch_id, **facts, "payloads": payloads, "repaired": published.repaired}
+def _publish_document(published: Published) -> PublishDocument:
+    patch = asdict(published.patch)
+    facts = {name: patch[name] for name in PublishDocument.__struct_fields__ if name in patch}
+    names = PublishedPayloadDocument.__struct_fields__
+    payloads = tuple(
+        PublishedPayloadDocument(**{name: getattr(payload, name) for name in names}) for payload in published.payloads
+    )
+    return PublishDocument(id=published.patch.patch_id, payloads=payloads, repaired=published.repaired, **facts)
+
+
+def _finding_document(finding: Finding) -> FindingDocument:
+    return FindingDocument(
+        level=finding.level,
+        where=finding.where or None,
+        text=finding.text,
+        line=finding.line,
+        column=finding.column,
+    )
 
 
 def _show(published: Published) -> None:
     verb, patch = "Repaired" if published.repaired else "Published", published.patch
     if len(published.payloads) == 1:
-        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {human_bytes(patch.length_bytes)}")
+        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
         click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
         return
     click.echo(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
     for payload in published.payloads:
         words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
-        click.echo(f"  {words}: {payload.file_name}, {human_bytes(payload.length_bytes)}, SHA-256 {payload.sha256}")
+        click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
 
 
 @contextlib.contextmanager
@@ -209,16 +225,10 @@ def _progress_bars() -> Iterator[OnStage]:
         yield on_progress
 
 
-def _warn_of_expiry(home: ServerHome) -> None:
-    expiries = Repository.open(home, load_settings(home)).expiries()
-    for expiry in expiring_offline(expiries, time.time()):
-        until = f"{dt.datetime.fromtimestamp(expiry.expires_at, dt.UTC):%Y-%m-%d %H:%M} UTC"
+def _warn_of_expiry(context: Context) -> None:
+    for expiry in queries.soon_expiring(context):
         click.echo(
-            f"warning: the {expiry.role} metadata is valid until {until}; run 'seed-server renew' "
-            "with the offline keys before.",
+            f"warning: the {expiry.role} metadata is valid until {utc_minute(expiry.expires_at)}; run "
+            "'seed-server renew' with the offline keys before.",
             err=True,
         )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,84 +1,60 @@
-"""What `seed-server sites` shows: how fast each site is sent to, what binds, for how long. Reads the database alone."""
+"""What `seed-server sites` shows: how fast each site is sent to, what binds, for how long."""
 
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from bandwidth.core.quantities import bytes_text, duration_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
-from bandwidth.profiles.values import rate_label
-from p2pdist.shared.console import human_bytes, human_seconds, print_json, wide_terminal
-from seed_server.service import is_serving
-from seed_server.settings import ServerHome, load_settings
-from seed_server.store.database import Database, ServedPayload, SiteLimitRow
+from p2pdist.shared.console import print_json, wide_terminal
+from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
+from seed_server.commands.texts import plain_table
+from seed_server.fleet.context import Context
+from seed_server.fleet.queries import SiteStatus, read_sites
+from seed_server.store.schema import SiteLimitRow
 
 WATCH_SECONDS = 1.0
 CHARTS_SHOWN = 3  # more would not fit on a screen
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
-@dataclass(frozen=True)
-class SiteView:
-    """One site: its limit, and what has gone there."""
-
-    limit: SiteLimitRow
-    wan_bytes: int
-    file_bytes: int
-    """Of the patches that anything of has been sent there."""
-
-    @property
-    def origin_ratio(self) -> float | None:
-        """WAN bytes ÷ file."""
-        return self.wan_bytes / self.file_bytes if self.file_bytes else None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that ``--json`` prints; rates are bytes per second on the line, times seconds."""
-        limit = self.limit
-        return {
-            "site": limit.site,
-            "active": limit.active,
-            "endpoints": limit.endpoints,
-            "fetchers": limit.fetchers,
-            "rate": limit.rate if limit.active else 0,
-            "capacity": limit.capacity,
-            "capacity_is": "configured" if limit.configured else "learned" if limit.capacity else "unknown",
-            "state": limit.state,
-            "reason": limit.reason,
-            "seconds": limit.seconds,
-            "yield_seconds": limit.yield_seconds,
-            "sending_seconds": limit.sending_seconds,
-            "wan_bytes": self.wan_bytes,
-            "file_bytes": self.file_bytes,
-            "origin_ratio": None if self.origin_ratio is None else round(self.origin_ratio, 4),
-            "at": limit.at,
-        }
+def sites_document(sites: Sequence[SiteStatus], *, serving: bool) -> SitesDocument:
+    """Return what ``--json`` prints."""
+    return SitesDocument(serving=serving, sites=tuple(map(_site_document, sites)))
 
 
-def site_views(
-    limits: list[SiteLimitRow], patches: list[ServedPayload], wan: dict[tuple[str, str], int]
-) -> list[SiteView]:
-    """Join what is known of each site; what is sent to comes first."""
-    lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
-    sent: dict[str, tuple[int, int]] = {}
-    for (site, torrent), count in wan.items():
-        if torrent in lengths:
-            before = sent.get(site, (0, 0))
-            sent[site] = (before[0] + count, before[1] + lengths[torrent])
-    views = [SiteView(limit, *sent.get(limit.site, (0, 0))) for limit in limits]
-    return sorted(views, key=lambda view: (not view.limit.active, view.limit.site))
+def _site_document(site: SiteStatus) -> SiteDocument:
+    limit = site.limit
+    return SiteDocument(
+        site=limit.site,
+        active=limit.active,
+        endpoints=limit.endpoints,
+        fetchers=limit.fetchers,
+        rate=limit.rate if limit.active else 0,
+        capacity=limit.capacity,
+        capacity_is="configured" if limit.configured else "learned" if limit.capacity else "unknown",
+        state=limit.state,
+        reason=limit.reason,
+        seconds=limit.seconds,
+        yield_seconds=limit.yield_seconds,
+        sending_seconds=limit.sending_seconds,
+        wan_bytes=site.wan_bytes,
+        file_bytes=site.file_bytes,
+        origin_ratio=None if site.origin_ratio is None else round(site.origin_ratio, 4),
+        at=limit.at,
+    )
 
 
-def as_text(views: list[SiteView], *, serving: bool) -> RenderableType:
+def site_tables(sites: Sequence[SiteStatus], *, serving: bool) -> RenderableType:
     """Return the table for people."""
-    if not views:
+    if not sites:
         return Text("Nothing has been sent to any site yet.")
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("site", no_wrap=True)
     for column in ("rate", "line"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -86,29 +62,29 @@ def as_text(views: list[SiteView], *, serving: bool) -> RenderableType:
     for column in ("fetchers", "yielded", "÷ file"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("time under each reason", overflow="fold")
-    for view in views:
-        limit = view.limit
+    for site in sites:
+        limit = site.limit
         active = limit.active and serving
-        line = "not known" if limit.capacity is None else rate_label(BytesPerSecond(limit.capacity))
+        line = "not known" if limit.capacity is None else rate_text(limit.capacity)
         table.add_row(
             limit.site,
-            Text(rate_label(BytesPerSecond(limit.rate)), style="green") if active else Text("quiet", style="dim"),
+            Text(rate_text(limit.rate), style="green") if active else Text("quiet", style="dim"),
             line if limit.configured or limit.capacity is None else f"{line}, learned",
             Text(limit.reason, style="" if active else "dim"),
             f"{limit.fetchers} of {limit.endpoints}",
-            human_seconds(limit.yield_seconds),
-            "–" if view.origin_ratio is None else f"{view.origin_ratio:.3f}",
+            duration_text(limit.yield_seconds),
+            "–" if site.origin_ratio is None else f"{site.origin_ratio:.3f}",
             _times(limit),
         )
-    total = sum(view.limit.rate for view in views if view.limit.active) if serving else 0
-    sent = sum(view.wan_bytes for view in views)
-    head = f"{rate_label(BytesPerSecond(total))} to all sites now, {human_bytes(sent)} of what is published so far"
+    total = sum(site.limit.rate for site in sites if site.limit.active) if serving else 0
+    sent = sum(site.wan_bytes for site in sites)
+    head = f"{rate_text(total)} to all sites now, {bytes_text(sent)} of what is published so far"
     return Group(Text(head if serving else "The seed server is NOT serving."), table)
 
 
 def _times(limit: SiteLimitRow) -> str:
     longest = sorted(limit.seconds.items(), key=lambda item: -item[1])
-    parts = [f"{human_seconds(seconds)} {cause}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
+    parts = [f"{duration_text(seconds)} {cause}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
     return ", ".join(parts)
 
 
@@ -118,37 +94,36 @@ class SiteCharts:
     def __init__(self) -> None:
         self._charts: dict[str, RateChart] = {}
 
-    def of(self, views: list[SiteView]) -> list[RenderableType]:
+    def of(self, sites: Sequence[SiteStatus]) -> list[RenderableType]:
         """Take one look, and return the charts of the busiest sites."""
         rates: dict[str, int] = {}
-        for limit in (view.limit for view in views if view.limit.active or view.limit.site in self._charts):
+        for limit in (site.limit for site in sites if site.limit.active or site.limit.site in self._charts):
             rate = rates[limit.site] = limit.rate if limit.active else 0  # else it is the last one there was
             line = None if limit.capacity is None else BytesPerSecond(limit.capacity)
-            self._charts.setdefault(limit.site, RateChart(limit.site)).add(BytesPerSecond(rate), line)
-        self._charts = {site: self._charts[site] for site in rates if not self._charts[site].is_flat}
-        busiest = sorted(self._charts, key=lambda site: -rates[site])[:CHARTS_SHOWN]
-        return [part for site in busiest for part in ("", self._charts[site])]
+            self._charts.setdefault(limit.site, RateChart(limit.site, look_seconds=WATCH_SECONDS)).add(
+                BytesPerSecond(rate), line
+            )
+        self._charts = {name: self._charts[name] for name in rates if not self._charts[name].is_flat}
+        busiest = sorted(self._charts, key=lambda name: -rates[name])[:CHARTS_SHOWN]
+        return [part for name in busiest for part in ("", self._charts[name])]
 
 
-def show_sites(home: ServerHome, *, as_json: bool, watch: bool) -> None:
+def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
     """Print the sites once, or again and again until Ctrl-C. Raises `UserError`."""
     console = wide_terminal()
     live = Live(console=console, auto_refresh=False) if watch and console.is_terminal and not as_json else None
-    load_settings(home)
     charts = SiteCharts()
     try:
         with live or contextlib.nullcontext():
             while True:
-                with Database.open(home.database) as database:
-                    views = site_views(database.site_limits(), database.payloads(), database.wan_bytes())
-                serving = is_serving(home)
+                sites, serving = read_sites(context)
                 if as_json:
-                    print_json({"serving": serving, "sites": [view.as_json() for view in views]})
+                    print_json(sites_document(sites, serving=serving))
                 elif live:
-                    shown = charts.of(views) if serving else []
-                    live.update(Group(as_text(views, serving=serving), *shown), refresh=True)
+                    shown = charts.of(sites) if serving else []
+                    live.update(Group(site_tables(sites, serving=serving), *shown), refresh=True)
                 else:
-                    console.print(as_text(views, serving=serving))
+                    console.print(site_tables(sites, serving=serving))
                 if not watch:
                     return
                 time.sleep(WATCH_SECONDS)

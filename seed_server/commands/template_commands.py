@@ -1,29 +1,24 @@
 """`seed-server template`: set, remove, list, show, lint."""
 
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
-from p2pdist.shared.console import print_json, printable, wide_terminal
-from seed_server.commands.options import ask_for_key, home_option, json_option, offline_option, passphrase_option
-from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.repository import Repository
-from seed_server.signing.templates import (
-    Findings,
-    TemplateSigner,
-    read_file,
-    read_findings,
-    read_templates,
-    remove_template,
-    set_template,
+from p2pdist.shared.console import print_json, wide_terminal
+from seed_server.commands.findings_view import findings_document, findings_tables
+from seed_server.commands.json_answers.signed import TemplateNameDocument
+from seed_server.commands.options import (
+    home_option,
+    json_option,
+    local_user,
+    offline_keys_of,
+    offline_option,
+    passphrase_option,
 )
-from seed_server.store.schema import DiagnosisRow
-
-MAX_ENDPOINT_ROWS = 200  # of a table for people; --json has all
+from seed_server.commands.texts import counted
+from seed_server.fleet import operations, queries
+from seed_server.fleet.context import Context
+from seed_server.signing.templates import template_in_file
 
 
 @click.group("template", short_help="Ask every PC what it needs, and show the answers.")
@@ -34,25 +29,22 @@ def template_group() -> None:
     """
 
 
-def _signer(home: ServerHome, offline_keys: Path | None, passphrase: bytes | None) -> TemplateSigner:
-    return TemplateSigner(home, offline_keys, passphrase or ask_for_key(offline_keys or home.offline_keys, "patches"))
-
-
 @template_group.command("set", short_help="Sign FILE as the template NAME.")
 @home_option
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
 @offline_option
 @passphrase_option
-def set_command(home: ServerHome, name: str, file: Path, offline_keys: Path | None, passphrase: bytes | None) -> None:
+def set_command(context: Context, name: str, file: Path, offline_keys: Path | None, passphrase: bytes | None) -> None:
     """Sign FILE as the template NAME, in place of the one before, whose answers are forgotten.
 
     \b
     Example:
       seed-server template set openssl-2026 openssl.toml
     """
-    template = set_template(_signer(home, offline_keys, passphrase), name, file)
-    click.echo(f"Every PC is asked {template.name}: {len(template.items)} {_items(len(template.items))}.")
+    keys = offline_keys_of(context, offline_keys, passphrase, "patches")
+    template = operations.set_template(context, local_user(), name, file, keys)
+    click.echo(f"Every PC is asked {template.name}: {counted(len(template.items), 'item')}.")
 
 
 @template_group.command("remove", short_help="Take away the template NAME.")
@@ -60,33 +52,35 @@ def set_command(home: ServerHome, name: str, file: Path, offline_keys: Path | No
 @click.argument("name")
 @offline_option
 @passphrase_option
-def remove_command(home: ServerHome, name: str, offline_keys: Path | None, passphrase: bytes | None) -> None:
+def remove_command(context: Context, name: str, offline_keys: Path | None, passphrase: bytes | None) -> None:
     """Take away the template NAME, and all answers to it.
 
     \b
     Example:
       seed-server template remove openssl-2026
     """
-    remove_template(_signer(home, offline_keys, passphrase), name)
+    keys = offline_keys_of(context, offline_keys, passphrase, "patches")
+    operations.remove_template(context, local_user(), name, keys)
     click.echo(f"{name} is not asked any more.")
 
 
 @template_group.command("list", short_help="List the templates.")
 @home_option
 @json_option
-def list_command(home: ServerHome, as_json: bool) -> None:
+def list_command(context: Context, as_json: bool) -> None:
     """List the templates that every PC is asked.
 
     \b
     Example:
       seed-server template list
     """
-    templates = read_templates(Repository.open(home, load_settings(home))).values()
+    templates = queries.read_all_templates(context)
     if as_json:
-        print_json([{"name": one.name, "title": one.title, "items": len(one.items)} for one in templates])
+        shown = [TemplateNameDocument(name=one.name, title=one.title, items=len(one.items)) for one in templates]
+        print_json(shown)
     elif templates:
         for one in templates:
-            click.echo(f"{one.name}: {one.title} ({len(one.items)} {_items(len(one.items))})")
+            click.echo(f"{one.name}: {one.title} ({counted(len(one.items), 'item')})")
     else:
         click.echo("No templates yet. Sign one with: seed-server template set NAME FILE.toml")
 
@@ -95,7 +89,7 @@ def list_command(home: ServerHome, as_json: bool) -> None:
 @home_option
 @click.argument("name")
 @json_option
-def show_command(home: ServerHome, name: str, as_json: bool) -> None:
+def show_command(context: Context, name: str, as_json: bool) -> None:
     """Show which PCs need what, by what they have answered to the template NAME.
 
     \b
@@ -104,11 +98,11 @@ def show_command(home: ServerHome, name: str, as_json: bool) -> None:
       seed-server template show openssl-2026 --json |
           jq -r '.endpoints[] | select(.answers[].needed) | .hostname'
     """
-    findings = read_findings(home, name)
+    findings = queries.read_findings(context, name)
     if as_json:
-        print_json(as_facts(findings))
+        print_json(findings_document(findings))
     else:
-        wide_terminal().print(as_text(findings))
+        wide_terminal().print(findings_tables(findings))
 
 
 @template_group.command("lint", short_help="Check FILE without signing it.")
@@ -120,79 +114,5 @@ def lint_command(file: Path) -> None:
     Example:
       seed-server template lint openssl.toml
     """
-    template = read_file(file, "lint")
-    click.echo(f"{file} is good: {len(template.items)} {_items(len(template.items))}.")
-
-
-def as_facts(findings: Findings) -> dict[str, Any]:
-    """Return the object that ``--json`` prints."""
-    answered = _by_endpoint(findings)
-    return {
-        "name": findings.template.name,
-        "title": findings.template.title,
-        "items": [{"label": item.label, **_counts(findings, item.label)} for item in findings.template.items],
-        "endpoints": [
-            {
-                "id": endpoint.endpoint_id,
-                "hostname": endpoint.hostname,
-                "site": endpoint.site or None,
-                "tags": list(endpoint.tags),
-                "answered_at": max((row.at for row in answered.get(endpoint.endpoint_id, [])), default=None),
-                "answers": [
-                    {"label": row.label, "applies": row.applies, "needed": row.needed, "reason": row.reason or None}
-                    for row in answered.get(endpoint.endpoint_id, [])
-                ],
-            }
-            for endpoint in findings.endpoints
-        ],
-    }
-
-
-def as_text(findings: Findings) -> RenderableType:
-    """Return the tables for people: items × counts, then the PCs that need something, with reasons."""
-    template, answered = findings.template, _by_endpoint(findings)
-    items = _table("item", "needed", "not needed", "not asked", "no answer")
-    for item in template.items:
-        items.add_row(Text(item.label), *(Text(str(count)) for count in _counts(findings, item.label).values()))
-    needing = _table("host", "endpoint", "site", "needs", "because")
-    pairs = [(pc, row) for pc in findings.endpoints for row in answered.get(pc.endpoint_id, []) if row.needed]
-    for pc, row in pairs[:MAX_ENDPOINT_ROWS]:
-        cells = (pc.hostname, pc.endpoint_id, pc.site, row.label, row.reason)
-        needing.add_row(*(Text(printable(cell)) for cell in cells))
-    parts: list[RenderableType] = [Text(f"{template.name}: {template.title}", style="bold"), items]
-    if pairs:
-        parts += ["", needing]
-    elif answered:
-        parts.append(Text(f"none of the {len(answered)} PCs that have answered needs any of it", style="dim"))
-    if len(pairs) > MAX_ENDPOINT_ROWS:
-        parts.append(Text(f"… and {len(pairs) - MAX_ENDPOINT_ROWS} more: see --json", style="dim"))
-    return Group(*parts)
-
-
-def _counts(findings: Findings, label: str) -> dict[str, int]:
-    rows = findings.of_item(label)
-    return {
-        "needed": sum(row.needed is True for row in rows),
-        "not_needed": sum(row.needed is False for row in rows),
-        "not_applicable": sum(row.needed is None for row in rows),
-        "unanswered": len(findings.endpoints) - len(rows),
-    }
-
-
-def _by_endpoint(findings: Findings) -> dict[str, list[DiagnosisRow]]:
-    order = {item.label: number for number, item in enumerate(findings.template.items)}
-    grouped: dict[str, list[DiagnosisRow]] = {}
-    for row in sorted(findings.rows, key=lambda row: order[row.label]):
-        grouped.setdefault(row.endpoint_id, []).append(row)
-    return grouped
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _items(count: int) -> str:
-    return "item" if count == 1 else "items"
+    template = template_in_file(file, "lint")
+    click.echo(f"{file} is good: {counted(len(template.items), 'item')}.")

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from bandwidth.core.units import line_share
+from bandwidth.core.units import LARGEST_LINE_MBIT, line_share
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.toml_config import parse_toml
@@ -21,7 +21,6 @@ from seed_server.line.site_rate import Line
 
 MAX_SITES = 10_000  # branches of the largest companies
 MAX_NETWORKS_PER_SITE = 1_000
-MAX_LINE_MBIT = 1_000_000.0  # 1 Tbit/s: more is a mistyped number
 MAX_FETCHERS = 64  # as in server.toml
 AUTOMATIC_PREFIX = "auto-"
 AUTOMATIC_IPV4_BITS = 24
@@ -56,7 +55,7 @@ class SiteEntry(Record, frozen=True):
 
     name: str
     networks: Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_NETWORKS_PER_SITE)]
-    line_mbit: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_LINE_MBIT)] | None = None
+    line_mbit: Annotated[float, msgspec.Meta(gt=0.0, le=LARGEST_LINE_MBIT)] | None = None
     share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] | None = None
     fetchers: Annotated[int, msgspec.Meta(ge=1, le=MAX_FETCHERS)] | None = None
 

@@ -3,12 +3,10 @@
 from datetime import datetime
 
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.model import Profile, Sensitivity
+from bandwidth.profiles.model import Profile
 from bandwidth.profiles.resolve import Backlog, effective_limit
 from p2pdist.shared.identifiers import SiteName
 from seed_server.line.site_rate import Policy
-
-THRESHOLD_SECONDS = {Sensitivity.STRICT: 0.004, Sensitivity.NORMAL: 0.008, Sensitivity.RELAXED: 0.020}
 
 
 def site_policy(
@@ -38,5 +36,5 @@ def site_policy(
         blackout=limit.blackout,
         boost=limit.boost,
         line=profile.site(site).line,
-        threshold_seconds=THRESHOLD_SECONDS[limit.sensitivity],
+        threshold_seconds=limit.sensitivity.threshold_seconds,
     )

@@ -5,11 +5,12 @@ the server's own egress) bounds it from above, a profile's floor from below.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bandwidth.core.allocator import share_max_min
 from bandwidth.core.controller import Controller
-from bandwidth.core.decision import FIRST_RATE, ControllerSettings
+from bandwidth.core.decision import FIRST_RATE, NORMAL_THRESHOLD_SECONDS, ControllerSettings
+from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.core.sensors import LONGEST_GAP_SECONDS
 from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.states import Reason, State
@@ -21,7 +22,6 @@ from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
 CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
-NORMAL_THRESHOLD_SECONDS = 0.008
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
 _NOTHING = Sample(None, None, 0, 0, True, None, None)
@@ -70,13 +70,37 @@ class SiteDecision:
     """What the sockets' windows learned from crowded moments is in the way and no longer true."""
 
 
-@dataclass
 class SiteTimes:
-    """Seconds since this object was made."""
+    """Seconds in which the site was sent to, by what the decision was."""
 
-    by_cause: dict[str, float] = field(default_factory=dict)
-    yielding: float = 0.0
-    sending: float = 0.0
+    def __init__(self) -> None:
+        self._spent = ReasonSeconds[tuple[State, str]]()
+
+    def note(self, decision: SiteDecision, now: float) -> None:
+        """Take in that ``decision`` holds from ``now`` on."""
+        self._spent.note((decision.state, decision.cause), now)
+
+    def interrupt(self) -> None:
+        """Count nothing from the last decision to the next one: nothing was sent."""
+        self._spent.interrupt()
+
+    @property
+    def by_cause(self) -> dict[str, float]:
+        """Seconds under each cause that ever held."""
+        found: dict[str, float] = {}
+        for (_, cause), seconds in self._spent.seconds().items():
+            found[cause] = found.get(cause, 0.0) + seconds
+        return found
+
+    @property
+    def yielding(self) -> float:
+        """Seconds in which the site yielded to business."""
+        return sum(seconds for (state, _), seconds in self._spent.seconds().items() if state is State.YIELD)
+
+    @property
+    def sending(self) -> float:
+        """Seconds in all."""
+        return sum(self._spent.seconds().values())
 
 
 class SiteRate:
@@ -177,6 +201,7 @@ class SiteRate:
         # that nothing arrived while nothing was sent tells nothing: for the controller it is a gap
         self._skipped_seconds += LONGEST_GAP_SECONDS + 1.0
         self._decided_at = None
+        self.times.interrupt()
 
     def decide(
         self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float, *, late_seconds: float = 0.0
@@ -188,7 +213,7 @@ class SiteRate:
         sample = self.sampler.sample(links, pings, business, now, late_seconds)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
-        self._spent(self.decision, now)
+        self._decided_at = now
         ceiling, ceiling_rule = self._ceiling()
         policy = self.policy
         decision = self._controller.update(
@@ -217,6 +242,7 @@ class SiteRate:
                 replace(sample, retransmits=self.sampler.retransmits), decision, now + self._skipped_seconds
             ),
         )
+        self.times.note(self.decision, now)
         return self.decision
 
     def divide(self, links: Mapping[Key, LinkView]) -> Mapping[Key, BytesPerSecond]:
@@ -224,15 +250,6 @@ class SiteRate:
         return self._shares(self.decision.allowance, links)
 
     # --- inside -------------------------------------------------------------------------
-
-    def _spent(self, held: SiteDecision, now: float) -> None:
-        if self._decided_at is not None:
-            elapsed = min(CAREFUL_AFTER_SECONDS, max(0.0, now - self._decided_at))
-            self.times.by_cause[held.cause] = self.times.by_cause.get(held.cause, 0.0) + elapsed
-            self.times.sending += elapsed
-            if held.state is State.YIELD:
-                self.times.yielding += elapsed
-        self._decided_at = now
 
     def _ceiling(self) -> tuple[BytesPerSecond | None, str]:
         known = [

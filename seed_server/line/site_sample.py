@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from bandwidth.core.sensors import ACK_DELAY_SEGMENTS, FRESH_SEGMENTS, SEGMENT_BYTES
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.business_reports import BusinessView
@@ -16,10 +17,7 @@ from seed_server.line.socket_look import SocketLook
 Key: TypeAlias = Any
 """Whatever the edge knows a link or an endpoint by; hashable."""
 
-HEADER_BYTES = 52  # IPv4, TCP, time stamps; IPv6 has 20 more, which the controller's headroom covers
-SEGMENT_BYTES = 1_448  # where the kernel does not say
-FRESH_SEGMENTS = 16  # after so many acknowledged segments a smoothed round trip is of now (RFC 6298: weight 1/8)
-ACK_DELAY_SEGMENTS = 2  # a smoothed round trip may be too long by their spacing (RFC 1122 section 4.2.3.2)
+TCP_HEADER_BYTES = 52  # IPv4, TCP, time stamps; IPv6 has 20 more, which the controller's headroom covers
 GUARD_SECONDS = 0.002  # the kernel's own grain
 RECEIVER_LIMITED_SHARE = 0.5  # of the interval
 WRITTEN_SHARE = 0.9  # of what we may write: less, and it is we who have nothing, or no time
@@ -103,7 +101,7 @@ class SiteSampler:
         """As far as is known."""
         self.retransmits = 0
         """Of the last sample, whatever they tell."""
-        self.line_share = SEGMENT_BYTES / (SEGMENT_BYTES + HEADER_BYTES)
+        self.line_share = SEGMENT_BYTES / (SEGMENT_BYTES + TCP_HEADER_BYTES)
         """Payload in what goes over the line."""
 
     @property
@@ -315,7 +313,7 @@ class SiteSampler:
         segments = [view.look.segment_bytes for view in links.values() if view.look and view.look.segment_bytes]
         if segments:
             segment = min(segments)
-            self.line_share = segment / (segment + HEADER_BYTES)
+            self.line_share = segment / (segment + TCP_HEADER_BYTES)
 
     def started(self, key: Key, view: LinkView) -> None:
         """Count what a link carries from now on."""

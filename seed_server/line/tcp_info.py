@@ -16,7 +16,6 @@ _LAYOUT = struct.Struct("=8B24I4Q6I4Q")
 _DSACKS = struct.Struct("=I")
 _DSACKS_AT = 216  # since Linux 4.19
 MOST_BYTES = 512  # more than any kernel's structure has
-_BYTES_BEFORE_NUMBERS = 8
 _INFINITE_THRESHOLD = 0x7FFF_FFFF  # TCP_INFINITE_SSTHRESH, net/tcp.h
 _NO_LEAST_RTT = 0xFFFF_FFFF  # ~0: not measured yet
 _MICROSECONDS = 1e-6

@@ -2,10 +2,11 @@
 
 import trio
 
+from bandwidth.core.sensors import SEGMENT_BYTES
 from bandwidth.core.token_bucket import TokenBucket
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.pacing import PacingResult, pace
-from seed_server.line.site_sample import SEGMENT_BYTES, LinkView
+from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 from seed_server.line.tcp_info import read_tcp_info
 from seed_server.origin.connection import OriginConnection

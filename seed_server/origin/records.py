@@ -8,7 +8,7 @@ import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.identifiers import EndpointId, PatchRef, SiteName, TorrentHash
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
 from seed_server.store.database import Database, SiteLimitRow
@@ -31,7 +31,7 @@ class _Seen:
 
 @dataclass
 class _Batch:
-    reports: dict[EndpointId, dict[tuple[str, str], PatchReport]] = field(default_factory=dict)
+    reports: dict[EndpointId, dict[PatchRef, PatchReport]] = field(default_factory=dict)
     diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
     seen: dict[EndpointId, _Seen] = field(default_factory=dict)
     sent_bytes: dict[tuple[SiteName, TorrentHash], int] = field(default_factory=dict)
@@ -61,9 +61,8 @@ class OriginRecords:
         """Keep the newest report on each patch."""
         waiting = self._batch.reports.setdefault(endpoint, {})
         for patch in patches:
-            key = (patch.patch_id, patch.version)
-            if key in waiting or len(waiting) < MAX_WAITING_REPORTS:
-                waiting[key] = patch
+            if patch.ref in waiting or len(waiting) < MAX_WAITING_REPORTS:
+                waiting[patch.ref] = patch
 
     def diagnosis(self, endpoint: EndpointId, diagnosis: Diagnosis) -> None:
         """Keep the newest answers to each template; to what is none, nothing."""

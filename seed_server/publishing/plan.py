@@ -58,7 +58,7 @@ def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Roll
     Needs no file content, so that a refusal comes before a long copy.
     """
     for manifest in published:
-        if (manifest.patch_id, manifest.version) == (recipe.patch_id, recipe.version):
+        if manifest.ref == recipe.ref:
             raise _refused(
                 f"{manifest.patch_id} {manifest.version} is published already, and a published version never "
                 "changes. Choose another --version."
@@ -84,12 +84,12 @@ def check_new_content(sha256: Sha256Hex, published: Iterable[Manifest]) -> None:
 
 def check_relations_of(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
     """Raise `UserError` (BAD_INPUT) when its relations can never be met, or would keep another patch away for ever."""
-    sequences = {(entry.patch_id, entry.version): entry.sequence for entry in rollouts.entries}
+    sequences = {entry.ref: entry.sequence for entry in rollouts.entries}
     offered, gone = [], []
     for manifest in published:
-        sequence = sequences.get((manifest.patch_id, manifest.version))
+        sequence = sequences.get(manifest.ref)
         if sequence is None:
-            gone.append(PatchRef(manifest.patch_id, manifest.version))
+            gone.append(manifest.ref)
         else:
             offered.append(ordered_patch(manifest, sequence))
     new = ordered_patch(manifest_of(recipe, [], 0), next_sequence(rollouts))

@@ -1,4 +1,4 @@
-"""The whole of a publication: check, copy, hash, sign, announce. Blocking; run by the command line.
+"""The whole of a publication: check, copy, hash, sign, announce. Blocking.
 
 The order makes a crash harmless: first the payload and its piece hashes, then
 the database row that lets the origin serve it, at last the signed repository
@@ -7,7 +7,6 @@ and the next publication clears it away.
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pdist.shared import merkle
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Payload
@@ -31,7 +31,7 @@ from seed_server.publishing.plan import (
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.key_files import load_offline_key
+from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
 from seed_server.store.database import Database, ServedPayload
@@ -74,18 +74,15 @@ class Published:
 def publish(
     home: ServerHome,
     publication: Publication,
+    keys: OfflineKeys,
     *,
-    offline_keys: Path | None = None,
-    passphrase: bytes | None = None,
+    clock: Clock,
     on_progress: OnStage = lambda *_: None,
-    clock: Callable[[], float] = time.time,
 ) -> Published:
     """Publish a patch; endpoints get it from the moment this returns.
 
-    ``offline_keys`` is the folder with the patches key when it is not in
-    ``home``; ``clock`` gives seconds since 1970. Publishing the same files under
-    the same name again repairs a payload that the server found damaged. Raises
-    `UserError`; then nothing is announced.
+    Publishing the same files under the same name again repairs a payload that
+    the server found damaged. Raises `UserError`; then nothing is announced.
     """
     settings = load_settings(home)
     check_recipe_of(publication.recipe)
@@ -100,7 +97,7 @@ def publish(
         manifests, rollouts = work.repository.manifests(), work.repository.current_rollouts()
         check_new_name(publication.recipe, manifests, rollouts)
         check_relations_of(publication.recipe, manifests, rollouts)
-        key = load_offline_key(offline_keys or home.offline_keys, "patches", passphrase)
+        key = keys.load("patches")
         work.repository.check_patches_key(key)
         return Published(work.publish(publication, key), repaired=False)
 
@@ -111,7 +108,7 @@ class _Work:
     content: ContentStore
     database: Database
     on_progress: OnStage
-    clock: Callable[[], float]
+    clock: Clock
 
     def clear_leftovers(self) -> None:
         """Remove what a killed publication left: copies, and rows that the repository does not list."""
@@ -122,9 +119,9 @@ class _Work:
 
     def undo_unless_announced(self, row: ServedPayload, manifests: Sequence[Manifest]) -> None:
         """Remove row and payload when the repository does not list the patch."""
-        if any((manifest.patch_id, manifest.version) == (row.patch_id, row.version) for manifest in manifests):
+        if any(manifest.ref == row.ref for manifest in manifests):
             return
-        self.database.remove_patch(row.patch_id, row.version)
+        self.database.remove_patch(*row.ref)
         sha256 = parse_sha256(row.sha256)
         if all(payload.sha256 != sha256 for manifest in manifests for payload in manifest.payloads):
             self.content.discard(sha256)
@@ -132,10 +129,9 @@ class _Work:
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
         """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""
-        name = (recipe.patch_id, recipe.version)
-        rows = {row.torrent_hash: row for row in self.database.payloads() if (row.patch_id, row.version) == name}
+        rows = {row.torrent_hash: row for row in self.database.payloads() if row.ref == recipe.ref}
         for manifest in self.repository.manifests():
-            if (manifest.patch_id, manifest.version) == name:
+            if manifest.ref == recipe.ref:
                 broken = {
                     payload.sha256
                     for payload in manifest.payloads
@@ -189,10 +185,10 @@ class _Work:
                         "release that published it.",
                         FaultKind.FAILED,
                     )
-            sequences = {(e.patch_id, e.version): e.sequence for e in self.repository.current_rollouts().entries}
-            rows = _rows(manifest, sequences.get((manifest.patch_id, manifest.version), 0))
+            sequences = {entry.ref: entry.sequence for entry in self.repository.current_rollouts().entries}
+            rows = _rows(manifest, sequences.get(manifest.ref, 0))
             self._keep(copies, torrents, rows)
-            self.repository.refresh_timestamp(self.clock(), force=True)  # tells `serve` to look again
+            self.repository.refresh_timestamp(self.clock.now(), force=True)  # tells `serve` to look again
         log.info("damaged payload replaced", patch=manifest.patch_id, version=manifest.version)
         return rows
 
@@ -226,7 +222,7 @@ class _Work:
     def _announce(
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
     ) -> list[ServedPayload]:
-        now = int(self.clock())
+        now = int(self.clock.now())
         name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
         rollouts = with_patch(self.repository.current_rollouts(), *name)
         manifest = manifest_of(recipe, list(map(_payload, recipe.payload, copies, torrents)), now)

@@ -86,6 +86,11 @@ class Recipe(Record, frozen=True):
     health: HealthCheck | None = None
     schedule: ScheduleRules = ScheduleRules()
 
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it describes."""
+        return PatchRef(self.patch_id, self.version)
+
 
 @dataclass(frozen=True, slots=True)
 class RecipeProblem:
@@ -191,9 +196,7 @@ def _check_names(relations: Relations) -> None:
 
 
 def _check_among_themselves(recipe: Recipe) -> None:
-    new = OrderedPatch(
-        PatchRef(recipe.patch_id, recipe.version), 1, recipe.requires, recipe.supersedes, recipe.conflicts
-    )
+    new = OrderedPatch(recipe.ref, 1, recipe.requires, recipe.supersedes, recipe.conflicts)
     # whether what it requires is published, is seen when it is published
     required = {PatchRef(*name.partition("@")[::2]) for name in recipe.requires}
     check_relations(new, [OrderedPatch(ref, 0) for ref in required if ref != new.ref])

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
@@ -29,16 +29,6 @@ class Finding:
     column: int | None = None
     excerpt: str = ""
     """The expression with its wrong place marked, in two lines."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that ``--json`` prints."""
-        return {
-            "level": self.level,
-            "where": self.where or None,
-            "text": self.text,
-            "line": self.line,
-            "column": self.column,
-        }
 
     def as_text(self, source: str) -> str:
         """Return the lines for people."""

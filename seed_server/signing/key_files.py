@@ -1,5 +1,6 @@
 """Signing keys of the TUF roles on disk: Ed25519, PKCS #8 PEM, mode 0600, with or without a passphrase. Blocking."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -86,15 +87,22 @@ def load_signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
     return key
 
 
-def load_offline_key(folder: Path, role: str, passphrase: bytes | None) -> Ed25519PrivateKey:
-    """Return the key of an offline ``role``; says what to do when its folder was taken away. See `load_signing_key`."""
-    path = key_path(folder, role)
-    if _is_missing(path):
-        raise UserError(
-            f"The {role} key is not at {path}: attach the offline folder or pass --offline-keys DIR.",
-            FaultKind.NOT_SET_UP,
-        )
-    return load_signing_key(path, passphrase)
+@dataclass(frozen=True)
+class OfflineKeys:
+    """The folder of the offline keys, wherever it is attached, and what opens them."""
+
+    folder: Path
+    passphrase: bytes | None = None
+
+    def load(self, role: str) -> Ed25519PrivateKey:
+        """Return the key of an offline ``role``; says what to do when its folder is away. See `load_signing_key`."""
+        path = key_path(self.folder, role)
+        if _is_missing(path):
+            raise UserError(
+                f"The {role} key is not at {path}: attach the offline folder or pass --offline-keys DIR.",
+                FaultKind.NOT_SET_UP,
+            )
+        return load_signing_key(path, self.passphrase)
 
 
 def is_encrypted(path: Path) -> bool:

@@ -1,18 +1,13 @@
-"""Throttle profiles of sites: set, shown and cleared by the network admin, as signed documents. Blocking."""
+"""Throttle profiles of sites: read from a file, and from what the repository has signed. Blocking."""
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-
-import structlog
 
 from bandwidth.profiles.model import Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.values import nearest
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
-from p2pdist.shared.manifest.documents import DecodeError
 from p2pdist.shared.manifest.site_profile import (
     MAX_PROFILE_BYTES,
     SiteProfile,
@@ -20,32 +15,22 @@ from p2pdist.shared.manifest.site_profile import (
     encode_site_profile,
     profile_target,
 )
-from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.key_files import load_offline_key
+from seed_server.signing.documents import DocumentKind, document_text
 from seed_server.signing.repository import Repository
 
-log = structlog.get_logger()
+PROFILES = DocumentKind[SiteProfile](
+    role="profiles",
+    encode=encode_site_profile,
+    decode=decode_site_profile,
+    name_of=lambda document: document.site,
+    target_of=lambda name: profile_target(SiteName(name)),
+)
 
 
-@dataclass(frozen=True)
-class ProfileSigner:
-    """Whose key signs, and where it is."""
-
-    home: ServerHome
-    offline_keys: Path | None
-    passphrase: bytes | None
-
-    def change(self, site: SiteName, document: bytes | None) -> None:
-        """Sign a site's profile, or that it has none any more."""
-        repository = Repository.open(self.home, load_settings(self.home))
-        key = load_offline_key(self.offline_keys or self.home.offline_keys, "profiles", self.passphrase)
-        repository.change_profile(profile_target(site), document, profiles_key=key, now=time.time())
-
-
-def set_profile(signer: ProfileSigner, site: str, file: Path) -> SiteProfile:
-    """Sign ``file`` as the profile of ``site``. Raises `UserError`: BAD_INPUT, REFUSED (key), STORAGE, BUSY."""
+def profile_in_file(file: Path, site: str) -> SiteProfile:
+    """Return ``file`` as the profile of ``site``. Raises `UserError` (BAD_INPUT) that names what is wrong."""
     name = checked_site(site)
-    text = _read(file)
+    text = document_text(file, max_bytes=MAX_PROFILE_BYTES, too_long="Split the profile by sites.")
     try:
         profile = parse_profile(text, source=str(file))
     except ProfileError as error:
@@ -57,42 +42,17 @@ def set_profile(signer: ProfileSigner, site: str, file: Path) -> SiteProfile:
             "a profile without sites holds for whichever site it is set for.",
             FaultKind.BAD_INPUT,
         )
-    document = SiteProfile(format=1, site=name, text=text)
-    signer.change(name, encode_site_profile(document))
-    return document
+    return SiteProfile(format=1, site=name, text=text)
 
 
-def clear_profile(signer: ProfileSigner, site: str) -> None:
-    """Take away the profile of ``site``. Raises `UserError`, also when it has none."""
-    name = checked_site(site)
-    if name not in read_profiles(Repository.open(signer.home, load_settings(signer.home))):
-        raise UserError(f"Site {name} has no profile. 'seed-server profile show' lists them.", FaultKind.BAD_INPUT)
-    signer.change(name, None)
-
-
-def read_profiles(repository: Repository) -> dict[SiteName, SiteProfile]:
-    """Return every site's profile. Raises `UserError`."""
-    return _documents(repository.profiles())
+def read_profiles(repository: Repository) -> dict[str, SiteProfile]:
+    """Return every site's profile by the site's name, sorted. Raises `UserError`."""
+    return PROFILES.read(repository.profiles())
 
 
 def parsed_profiles(targets: Mapping[str, bytes]) -> dict[SiteName, Profile]:
     """Return the rules of every site's profile; ``targets`` as of `Repository.profiles`."""
-    return {site: document.profile() for site, document in _documents(targets).items()}
-
-
-def _documents(targets: Mapping[str, bytes]) -> dict[SiteName, SiteProfile]:
-    """Decode them; one that cannot be used is left out, and told."""
-    found: dict[SiteName, SiteProfile] = {}
-    for target, data in targets.items():
-        try:
-            document = decode_site_profile(data)
-        except DecodeError as error:  # signed by another version of this program
-            log.error("a signed profile is not usable", target=target, reason=str(error))  # noqa: TRY400
-            continue
-        name = SiteName(document.site)
-        if profile_target(name) == target:
-            found[name] = document
-    return found
+    return {SiteName(site): document.profile() for site, document in PROFILES.read(targets).items()}
 
 
 def checked_site(text: str) -> SiteName:
@@ -101,17 +61,3 @@ def checked_site(text: str) -> SiteName:
         return parse_site_name(text)
     except InvalidIdentifierError as error:
         raise UserError(str(error), FaultKind.BAD_INPUT) from error
-
-
-def _read(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_PROFILE_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", FaultKind.BAD_INPUT) from error
-    if len(data) > MAX_PROFILE_BYTES:
-        raise UserError(f"{file} is over {MAX_PROFILE_BYTES} bytes. Split the profile by sites.", FaultKind.BAD_INPUT)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error

@@ -2,7 +2,7 @@
 
 What ``timestamp.json`` points to *is* the repository; it is written last. A
 process that is killed on the way leaves files that nothing points to, and the
-next write replaces them. Lifetimes are in `core.role_policy`.
+next write replaces them. Lifetimes are in `role_policy`.
 """
 
 import contextlib
@@ -174,7 +174,7 @@ class Repository:
         patches_key: Ed25519PrivateKey,
         now: float,
     ) -> int:
-        """Sign and announce a patch, with the torrent of each payload in turn; return the new timestamp version.
+        """Sign and announce a patch, with the torrent of each payload in order; return the new timestamp version.
 
         Endpoints see all of it or nothing. Raises `UserError`: REFUSED for a
         key that the repository does not trust, BUSY, STORAGE.
@@ -195,15 +195,11 @@ class Repository:
         if _public(patches_key).keyid not in _delegated(self._load(), "patches").keyids:
             raise untrusted("patches")
 
-    def change_profile(self, target: str, data: bytes | None, *, profiles_key: Ed25519PrivateKey, now: float) -> int:
-        """Sign a site's profile, or its removal (None); return the new timestamp version. Raises as `publish_patch`."""
-        return self._change("profiles", target, data, profiles_key, now)
+    def change_document(self, role: str, target: str, data: bytes | None, *, key: Ed25519PrivateKey, now: float) -> int:
+        """Sign a document of ``role``, or its removal (None); return the new timestamp version.
 
-    def change_template(self, target: str, data: bytes | None, *, patches_key: Ed25519PrivateKey, now: float) -> int:
-        """Sign a template, or its removal, likewise; REFUSED also where `renew_offline_roles` must come first."""
-        return self._change("patches", target, data, patches_key, now)
-
-    def _change(self, role: str, target: str, data: bytes | None, key: Ed25519PrivateKey, now: float) -> int:
+        Raises as `publish_patch`; REFUSED also where `renew_offline_roles` must come first.
+        """
         with self._writing():
             current = self._load()
             targets = current.targets[role].signed

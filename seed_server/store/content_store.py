@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from bandwidth.core.quantities import bytes_text
 from p2pdist.shared import durable_files, merkle
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
@@ -160,8 +161,8 @@ class ContentStore:
             free = shutil.disk_usage(self._directory).free
         if free < needed_bytes + self._min_free_bytes_after_copy:
             raise UserError(
-                f"The disk of {self._directory} has {free >> 20} MiB free; this file needs {needed_bytes >> 20} MiB "
-                f"and {self._min_free_bytes_after_copy >> 20} MiB must remain. "
+                f"The disk of {self._directory} has {bytes_text(free)} free; this file needs "
+                f"{bytes_text(needed_bytes)} and {bytes_text(self._min_free_bytes_after_copy)} must remain. "
                 "Free some space or move the server's home.",
                 FaultKind.STORAGE,
             )

@@ -1,14 +1,14 @@
 """`docs/bandwidth-control.md` shows the state table and the constants as they are."""
 
 from bandwidth.core import competition, controller, patience
-from bandwidth.core.states import as_mermaid
+from bandwidth.core.states import TRANSITIONS
 from bench.law_constants import MODULES, PAGE, ROOT, constants, page_with_table
 
 DOC = PAGE.read_text()
 
 
 def test_the_diagram_is_the_table() -> None:
-    assert f"```mermaid\n{as_mermaid()}\n```" in DOC
+    assert f"```mermaid\n{TRANSITIONS.as_mermaid()}\n```" in DOC
 
 
 def test_the_table_of_constants_is_the_sources() -> None:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from p2pdist.install.executor import STOP_SECONDS
-from p2pdist.install.lifecycle import PATIENCE, as_mermaid
+from p2pdist.install.lifecycle import PATIENCE, TRANSITIONS
 
 DOC = (Path(__file__).parents[2] / "docs" / "patch-life.md").read_text()
 
 
 def test_the_diagram_is_the_table() -> None:
-    assert f"```mermaid\n{as_mermaid()}\n```" in DOC
+    assert f"```mermaid\n{TRANSITIONS.as_mermaid()}\n```" in DOC
 
 
 def test_patience_is_as_written() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.local_api.delivery_answers import LanWay, LimiterAnswer
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.wire.frames import HEADER_BYTES, encode_frame
+from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES, encode_frame
 
 LIMITER = LimiterAnswer(
     site=None,
@@ -61,7 +61,7 @@ def enrolled_daemon(root: Path, answers: Mapping[str, bytes]) -> Iterator[list[s
             except OSError:  # shut down
                 return
             with connection, connection.makefile("rb") as stream:
-                request = stream.read(int.from_bytes(stream.read(HEADER_BYTES), "big")).decode()
+                request = stream.read(int.from_bytes(stream.read(FRAME_HEADER_BYTES), "big")).decode()
                 asks.append(request)
                 answer = answers[request.partition(" ")[0]]
                 connection.sendall(encode_frame(answer, max_bytes=1 << 20))

@@ -1,14 +1,15 @@
 """A line as a fluid: enough of one to close the limiter's loop without packets, a virtual hour in a second."""
 
+import itertools
 import random
 from collections import deque
 from dataclasses import dataclass, field
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
+from bandwidth.core.sensors import SEGMENT_BYTES
 from bandwidth.core.signals import Sample
+from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
-
-SEGMENT_BYTES = 1_448
 
 
 @dataclass
@@ -130,6 +131,14 @@ class Loop:
     def since(self, at: float) -> list[Decision]:
         """Return the decisions from ``at`` on."""
         return [decision for when, decision in self.history if when >= at]
+
+    def begun(self, state: State) -> list[tuple[float, Decision]]:
+        """Return when and with which decision each stretch of ``state`` for one reason began."""
+        return [
+            (at, decision)
+            for (_, before), (at, decision) in itertools.pairwise(self.history)
+            if decision.state is state and (before.state, before.reason) != (state, decision.reason)
+        ]
 
     def regained(self, since: float, share: float = 0.9) -> float | None:
         """Return after how many seconds the allowance is ``share`` of the line again; None: not yet."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bandwidth.core import controller as controller_module
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.signals import Sample
-from bandwidth.core.states import TRANSITIONS, Reason, State, Trigger, next_state
+from bandwidth.core.states import TRANSITIONS, Reason, State, Trigger
 from bandwidth.core.units import BytesPerSecond
 from tests.helpers.fluid_line import FluidLine, Loop
 
@@ -209,14 +209,14 @@ plain = st.sampled_from([CALM, CALM, LATE, FAR, SILENT, BULK]) | samples
 
 
 class Watched:
-    """Every step that the controller asks the table for."""
+    """The controller's table, and every step that it was asked for."""
 
     def __init__(self) -> None:
         self.steps: set[tuple[State, Trigger]] = set()
 
-    def __call__(self, state: State, event: Trigger) -> State:
-        self.steps.add((state, event))
-        return next_state(state, event)
+    def after(self, state: State, trigger: Trigger) -> State:
+        self.steps.add((state, trigger))
+        return TRANSITIONS.after(state, trigger)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def watched() -> Iterable[Watched]:
     """Watch the controller of this module's tests."""
     with pytest.MonkeyPatch.context() as patch:
         watch = Watched()
-        patch.setattr(controller_module, "next_state", watch)
+        patch.setattr(controller_module, "TRANSITIONS", watch)
         yield watch
 
 
@@ -298,5 +298,5 @@ def test_every_step_of_the_table_is_taken(watched: Watched) -> None:
         take(Controller(ControllerSettings(capacity=CAPACITY), 0.0), course, 0.0)
     # losses with the first round trip of an unknown line: its end, no competitor
     take(Controller(ControllerSettings(), 0.0), [(SILENT, 1), (replace(CALM, retransmits=9), 1)], 0.0)
-    assert watched.steps == set(TRANSITIONS)
-    assert {TRANSITIONS[step] for step in watched.steps} == set(State)
+    assert watched.steps == set(TRANSITIONS.steps)
+    assert {TRANSITIONS.steps[step] for step in watched.steps} == set(State)

@@ -12,6 +12,7 @@ from p2pdist.shared.wire import bitfield, codec, enrolment, messages
 from p2pdist.shared.wire.bitfield import BitfieldError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from tests.helpers.piece_sets import iter_pieces, pieces_of
 
 DECODERS: list[Any] = [
     messages.decode_hello,
@@ -90,9 +91,9 @@ def test_any_stream_gives_frames_within_the_cap_or_frame_error(chunks: list[byte
 @given(st.sets(st.integers(0, 2_000)), st.integers(0, 50))
 def test_piece_sets_round_trip(indices: set[int], spare: int) -> None:
     count = max(indices, default=-1) + 1 + spare
-    pieces = bitfield.pieces_of(indices)
+    pieces = pieces_of(indices)
     assert bitfield.unpack(bitfield.pack(pieces, count), count) == pieces
-    assert list(bitfield.iter_pieces(pieces)) == sorted(indices)
+    assert list(iter_pieces(pieces)) == sorted(indices)
     assert bitfield.first_piece(pieces) == min(indices, default=None)
     assert pieces | bitfield.all_pieces(count) == bitfield.all_pieces(count)
     assert pieces.bit_count() == len(indices)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
-from p2pdist.shared.wire.bitfield import all_pieces, iter_pieces
+from p2pdist.shared.wire.bitfield import all_pieces
 from seed_server.origin.ledger import FetcherRank
 from seed_server.origin.site_ledger import LeasedPiece, SiteLedger
+from tests.helpers.piece_sets import iter_pieces
 
 TORRENT = TorrentHash("ab" * 32)
 STEP_SECONDS = 0.1

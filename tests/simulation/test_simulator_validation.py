@@ -330,15 +330,15 @@ def test_a_video_call_takes_its_rate_and_no_more(line_mbit, most):
 
 def test_a_video_call_gives_way_to_a_download_in_a_deep_queue_and_suffers():
     result = run(replace(CALL, scavenger="cubic", line_mbit=2.0))
-    assert result.video_call_keeps <= 0.7
-    assert result.video_call_added_p95 >= 0.15
+    assert result.together.video_call_bytes <= 0.7 * result.alone.video_call_bytes
+    assert result.together.video_call_p95 - result.alone.video_call_p95 >= 0.15
     assert result.together.video_call_lost_share > 0
 
 
 def test_a_video_call_is_safe_behind_fair_queueing():
     result = run(replace(CALL, scavenger="cubic", queue="fq_codel"))
-    assert result.video_call_keeps >= 0.98
-    assert result.video_call_added_p95 <= 0.005
+    assert result.together.video_call_bytes >= 0.98 * result.alone.video_call_bytes
+    assert result.together.video_call_p95 - result.alone.video_call_p95 <= 0.005
 
 
 # --- scenarios -----------------------------------------------------------------------------

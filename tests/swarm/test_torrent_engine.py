@@ -19,7 +19,7 @@ import trio
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
-from p2pdist.shared.wire.bitfield import all_pieces, pieces_of
+from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine import (
     EngineError,
@@ -33,6 +33,7 @@ from p2pdist.transfer.torrent_engine import (
     open_torrent_engine,
 )
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+from tests.helpers.piece_sets import pieces_of
 from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import PIECE_BYTES, WITHIN_SECONDS, Payload, make_identity
 

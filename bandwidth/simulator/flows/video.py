@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bandwidth.core.units import MBIT
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.flows.web import in_packets
@@ -69,7 +70,7 @@ class VideoStream:
         affordable = [rate for rate in LADDER_MBIT if rate <= SAFETY * self._throughput]
         self._quality = affordable[-1] if affordable else LADDER_MBIT[0]
         self._requested_at = self._simulator.now
-        self._connection.give(in_packets(self._quality * 1e6 / 8 * CHUNK_SECONDS))
+        self._connection.give(in_packets(self._quality * MBIT * CHUNK_SECONDS))
         self._connection.start()
 
     def _fetched(self, _: TcpSender) -> None:

@@ -22,8 +22,8 @@ LEAST_SHARE = 0.06  # 150 kbit/s of 2.5 Mbit/s
 FRAME_SECONDS = 1 / 30
 GROUP_FRAMES = 60  # every two seconds a whole picture …
 WHOLE_FRAME = 4.0  # … which is this many times as large as a difference
-PACKET_BYTES = 1_200
-HEADER_BYTES = 40  # IPv4, UDP, RTP
+CALL_PACKET_BYTES = 1_200
+RTP_HEADER_BYTES = 40  # IPv4, UDP, RTP
 PACING = 2.5  # times the rate: a frame leaves within 13 ms, a whole picture takes longer than to the next frame
 # section 5.4 and 5.5 of the draft; the threshold's gains and the trend's factor are those of browsers
 TREND_FRAMES = 20
@@ -166,8 +166,8 @@ class VideoCall(Flow):
         if self.frames_sent % GROUP_FRAMES == 0:
             share *= WHOLE_FRAME
         left = max(1, int(self._law.rate * FRAME_SECONDS * share))
-        packets = -(-left // (PACKET_BYTES - HEADER_BYTES))
-        size = -(-left // packets) + HEADER_BYTES
+        packets = -(-left // (CALL_PACKET_BYTES - RTP_HEADER_BYTES))
+        size = -(-left // packets) + RTP_HEADER_BYTES
         at = max(now, self._pacer_free_at)
         for _packet in range(packets):
             self._simulator.at(at, self._send, (size, (self.frames_sent, packets, now)))

@@ -11,6 +11,7 @@ from collections import deque
 from typing import Any
 
 from bandwidth.simulator.flows.cubic import CubicSender
+from bandwidth.simulator.flows.tcp import PACKET_BYTES
 from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.ping import Ping
 
@@ -27,7 +28,6 @@ HIGH_LOAD = 0.75
 RATE_SECONDS = 0.2  # the achieved rate is measured over this, and growth follows it …
 RATE_PACKETS = 10  # … or over the time of this many packets, if that is longer
 LOOKS = 40  # in the longest time over which a rate is measured here
-PACKET_BYTES = 1_500  # on the wire: all thresholds are higher by the time that one takes at the rate of now
 REFRACTORY_SECONDS = 0.3
 DECAY_SECONDS = 1.0
 DECAY = 0.01
@@ -71,7 +71,7 @@ class AutorateLaw:
 
     def update(self, delay: float, achieved: float, now: float) -> float:
         """Take a one-way delay (seconds) and the achieved rate; return the new rate."""
-        packet = PACKET_BYTES / self.rate
+        packet = PACKET_BYTES / self.rate  # all thresholds are higher by the time that one takes at the rate of now
         delta = self._delta(delay)
         self._deltas.append(delta)
         self._late.append(delta > LATE_SECONDS + packet)

@@ -4,7 +4,6 @@ In memory a set of pieces is an ``int`` in which bit *i* stands for piece *i*:
 union, difference and counting of ten thousand pieces are then single operations.
 """
 
-from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from p2pdist.shared.identifiers import PieceIndex
@@ -18,25 +17,9 @@ class BitfieldError(ValueError):
     """A bitfield's length or spare bits do not fit the torrent's piece count."""
 
 
-def pieces_of(indices: Iterable[int]) -> PieceSet:
-    """Return the set that holds exactly ``indices``."""
-    pieces = 0
-    for index in indices:
-        pieces |= 1 << index
-    return pieces
-
-
 def all_pieces(count: int) -> PieceSet:
     """Return the set of pieces 0 to ``count`` − 1."""
     return (1 << count) - 1
-
-
-def iter_pieces(pieces: PieceSet) -> Iterator[PieceIndex]:
-    """Yield the indices in ``pieces``, lowest first."""
-    while pieces:
-        lowest = pieces & -pieces
-        yield PieceIndex(lowest.bit_length() - 1)
-        pieces ^= lowest
 
 
 def first_piece(pieces: PieceSet) -> PieceIndex | None:

@@ -4,7 +4,7 @@ Bytes go in, frame bodies come out. The decoder refuses an oversized frame from 
 body is kept, so a peer can make it hold at most one frame.
 """
 
-HEADER_BYTES = 4
+FRAME_HEADER_BYTES = 4
 
 
 class FrameError(ValueError):
@@ -15,7 +15,7 @@ def encode_frame(body: bytes, *, max_bytes: int) -> bytes:
     """Return header and body. Raises `FrameError` when our own body is over ``max_bytes``."""
     if len(body) > max_bytes:
         raise FrameError(f"a frame of {len(body)} bytes is over this channel's cap of {max_bytes}")
-    return len(body).to_bytes(HEADER_BYTES, "big") + body
+    return len(body).to_bytes(FRAME_HEADER_BYTES, "big") + body
 
 
 class FrameDecoder:
@@ -34,16 +34,16 @@ class FrameDecoder:
         self._buffer += data
         bodies: list[bytes] = []
         start = 0
-        while len(self._buffer) - start >= HEADER_BYTES:
-            length = int.from_bytes(self._buffer[start : start + HEADER_BYTES], "big")
+        while len(self._buffer) - start >= FRAME_HEADER_BYTES:
+            length = int.from_bytes(self._buffer[start : start + FRAME_HEADER_BYTES], "big")
             if length == 0:
                 raise FrameError("empty frame")
             if length > self._max_bytes:
                 raise FrameError(f"frame of {length} bytes is over this channel's cap of {self._max_bytes}")
-            end = start + HEADER_BYTES + length
+            end = start + FRAME_HEADER_BYTES + length
             if len(self._buffer) < end:
                 break
-            bodies.append(bytes(self._buffer[start + HEADER_BYTES : end]))
+            bodies.append(bytes(self._buffer[start + FRAME_HEADER_BYTES : end]))
             start = end
         del self._buffer[:start]
         return bodies

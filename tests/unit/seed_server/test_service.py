@@ -32,7 +32,7 @@ async def test_denials_are_seen_again_after_the_database_could_not_be_read(
     nothing = cast("Any", None)
     with Database.create(tmp_path / "state.db") as database:
         database.add_endpoint(ENDPOINT, "pc-1", 0.0)
-        service = _Service(nothing, nothing, database, nothing, nothing, nothing)
+        service = _Service(nothing, nothing, database, nothing, nothing, nothing, nothing)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.watch_denied, cast("OriginServer", dropped))
             assert await dropped.receive.receive() == set()

@@ -27,10 +27,10 @@ def filled(*shares: float) -> RateChart:
 
 def test_full_half_and_nothing() -> None:
     lines = drawn(filled(1.0, 0.5, 0.0))
-    assert len(lines) == ROWS
+    assert len(lines) == ROWS + 1  # and the times
     assert lines[0].startswith("  20 Mbit/s █")
-    assert lines[-1].startswith("    0 bit/s █")
-    columns = [[line[LABEL_COLUMNS - 1 :].ljust(3)[n] for line in lines] for n in range(3)]
+    assert lines[-2].startswith("    0 bit/s █")
+    columns = [[line[LABEL_COLUMNS - 1 :].ljust(3)[n] for line in lines[:ROWS]] for n in range(3)]
     assert columns == [["█"] * 6, [" "] * 3 + ["█"] * 3, [" "] * 6]
 
 
@@ -43,7 +43,7 @@ def test_a_rate_above_the_line_or_without_one_sets_the_scale() -> None:
 
 
 def test_nothing_yet_and_nothing_sent_is_an_empty_chart() -> None:
-    assert len(drawn(RateChart())) == ROWS
+    assert len(drawn(RateChart())) == ROWS + 1
     assert all("█" not in line for line in drawn(filled(0.0, 0.0)))
 
 
@@ -53,6 +53,18 @@ def test_it_is_as_wide_as_the_terminal_at_most_and_the_newest_stays(width: int) 
     assert all(len(line) <= width for line in lines)
     assert lines[0].endswith("█")
     assert len(lines[0]) <= LABEL_COLUMNS + LOOKS_KEPT
+
+
+def test_below_it_stand_the_times() -> None:
+    assert drawn(filled(*[0.5] * 20))[-1].strip() == "19 s ago         now"
+    chart = RateChart(look_seconds=5.0)
+    for _ in range(61):
+        chart.add(LINE, LINE)
+    times = drawn(chart, 100)[-1]
+    assert times.strip().startswith("300 s ago")
+    assert (times.endswith("now"), len(times)) == (True, len(drawn(chart, 100)[0]))
+    assert drawn(filled(0.5))[-1].strip() == "now"
+    assert drawn(filled(*[0.5] * 100), 30)[-1].strip() == "16 s ago      now"
 
 
 def test_a_peak_that_is_out_of_sight_does_not_set_the_scale() -> None:

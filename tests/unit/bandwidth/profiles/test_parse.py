@@ -17,7 +17,7 @@ from bandwidth.profiles.model import (
 )
 from bandwidth.profiles.parse import MAX_CHARACTERS, TABLE_KEYS, TOP_KEYS, ProfileError, parse_profile
 from bandwidth.profiles.shipped import NAMES, shipped_text
-from bandwidth.profiles.write import to_toml
+from tests.helpers.profile_toml import to_toml
 
 HEAD = 'name = "p"\ntime_zone = "UTC"\n'  # two lines: what follows starts in line 3
 

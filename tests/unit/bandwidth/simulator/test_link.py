@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandwidth.simulator.events import Simulator
-from bandwidth.simulator.link import FifoLink, Link, PolicedLink, QueueLink, ShapedLink
+from bandwidth.simulator.link import FifoLink, Link, QueueLink
 from bandwidth.simulator.queues import Codel, Fifo, FqCodel, Pie
 from bandwidth.simulator.rates import ConstantRate, PiecewiseRate
+from tests.helpers.token_bucket_links import PolicedLink, ShapedLink
 
 RATE = ConstantRate(1_000)
 

@@ -7,7 +7,6 @@ from click.testing import CliRunner
 
 from bandwidth.simulator.scenario import Scenario, simulate
 from bench.control.cells import BUSINESSES, IDLE, LINES, OURS, OURS_HIDDEN, OURS_LEARNED, RIVALS, Selection
-from bench.control.charts import Axis, round_step
 from bench.control.core_cost import CoreCost
 from bench.control.plots import ALL_PICTURES, PICTURES, example, harm_cells, harm_use, keeps
 from bench.control.report import PAGE, page_block, tables, with_block
@@ -106,12 +105,6 @@ def test_the_example_has_two_charts_for_each_sender() -> None:
     words = list(ET.fromstring(example({OURS: metrics, "ledbat": metrics})).itertext())
     for expected in (OURS, f"{OURS}: queue", "ledbat", "Mbit/s", "ms"):
         assert expected in words
-
-
-def test_an_axis_has_round_ticks_within_it() -> None:
-    assert Axis("x", -3.0, 103.0).ticks() == [0.0, 50.0, 100.0]
-    assert Axis("x", 1.0, 1.0).place(1.0) == 0.0
-    assert [round_step(least) for least in (1, 1.1, 2.5, 5.5)] == [1, 2, 5, 10]
 
 
 @pytest.mark.parametrize(

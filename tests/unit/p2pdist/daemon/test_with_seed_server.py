@@ -32,6 +32,7 @@ from p2pdist.transfer.files import prepare_home
 from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.trust.store import TrustError, TrustStore
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings
@@ -39,7 +40,8 @@ from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
-from seed_server.web.app import WebPort, make_app, serve_web
+from seed_server.web.app import WebPort, make_app
+from seed_server.web.host import serve_web
 
 ADDRESS = "127.0.2.11"
 SECRET = b"t" * 16
@@ -92,20 +94,19 @@ async def running(directory: Path) -> AsyncIterator[Server]:
     sockets = listen_sockets([ADDRESS], 0, purpose="web port")
     with Database.create(home.database) as database:
         database.add_token(SECRET, 1, now + 60, now, ("kiosk",))
-        port = WebPort(
+        decisions = EnrolmentDecisions(
             server_name=settings.name,
             origin_port=7690,
             authority=authority,
             database=database,
             trusted_root=repository.trusted_root,
-            metadata_directory=home.tuf_metadata,
-            targets_directory=home.tuf_targets,
         )
+        port = WebPort(decisions, metadata_directory=home.tuf_metadata, targets_directory=home.tuf_targets)
         token = Token(
             address=ADDRESS, web_port=sockets[0].getsockname()[1], ca_pin=authority.control_ca_pin(), secret=SECRET
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve_web, make_app(port), sockets, tls.web)
+            await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web)
             yield Server(home, repository, database, encode_token(token))
             nursery.cancel_scope.cancel()
 
@@ -155,7 +156,7 @@ async def test_a_site_s_profile_reaches_its_endpoints_and_stays_over_a_restart(t
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
         key = SIGNING_KEYS[server.home.root]["profiles"]
         target = profile_target(SiteName("oslo"))
-        server.repository.change_profile(target, encode_site_profile(document), profiles_key=key, now=time.time())
+        server.repository.change_document("profiles", target, encode_site_profile(document), key=key, now=time.time())
         async with trusting(identity, tmp_path / "trust") as store:
             assert (await store.refresh(time.time())).profile is None, "its site is not known yet"
             store.site = SiteName("bergen")
@@ -167,7 +168,7 @@ async def test_a_site_s_profile_reaches_its_endpoints_and_stays_over_a_restart(t
             cached = await store.load_cached(time.time())
             assert cached is not None
             assert cached.profile == document
-            server.repository.change_profile(target, None, profiles_key=key, now=time.time())
+            server.repository.change_document("profiles", target, None, key=key, now=time.time())
             assert (await store.refresh(time.time())).profile is None
 
 
@@ -179,7 +180,7 @@ async def test_a_template_reaches_every_endpoint_and_stays_over_a_restart(tmp_pa
         key = SIGNING_KEYS[server.home.root]["patches"]
 
         def change(name: str, data: bytes | None) -> None:
-            server.repository.change_template(template_target(name), data, patches_key=key, now=time.time())
+            server.repository.change_document("patches", template_target(name), data, key=key, now=time.time())
 
         async with trusting(identity, tmp_path / "trust") as store:
             assert (await store.refresh(time.time())).templates == ()

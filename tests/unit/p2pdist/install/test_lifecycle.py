@@ -15,32 +15,32 @@ from p2pdist.install.lifecycle import (
     Journal,
     LifeEvent,
     failed,
-    next_state,
     reported_state,
     settled,
     step,
 )
 from p2pdist.shared.wire import codec
 
+STEPS = TRANSITIONS.steps
 RECORD = InstallRecord(patch_id="acme", version="2", state="waiting", first_seen_at=1.0, changed_at=1.0)
 
 
 def test_only_detection_leads_to_installed() -> None:
-    into = {(before, event) for (before, event), after in TRANSITIONS.items() if after == "installed"}
+    into = {(before, event) for (before, event), after in STEPS.items() if after == "installed"}
     assert {event for _, event in into} == {LifeEvent.DETECTED, LifeEvent.HEALTHY}
     assert [before for before, event in into if event is LifeEvent.HEALTHY] == ["checking"]
-    assert [before for (before, _), after in TRANSITIONS.items() if after == "checking"] == ["detecting"]
+    assert [before for (before, _), after in STEPS.items() if after == "checking"] == ["detecting"]
 
 
 def test_nothing_under_way_can_begin_again() -> None:
-    assert [state for state in UNDER_WAY if (state, LifeEvent.BEGUN) in TRANSITIONS] == []
+    assert [state for state in UNDER_WAY if (state, LifeEvent.BEGUN) in STEPS] == []
     with pytest.raises(ValueError, match="'installing' cannot take"):
-        next_state("installing", LifeEvent.BEGUN)
+        TRANSITIONS.after("installing", LifeEvent.BEGUN)
 
 
 def test_every_state_has_a_way_out() -> None:
-    states = {state for state, _ in TRANSITIONS} | set(TRANSITIONS.values())
-    assert {state for state, _ in TRANSITIONS} == states
+    states = {state for state, _ in STEPS} | set(STEPS.values())
+    assert {state for state, _ in STEPS} == states
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from p2pdist.transfer.states import (
     LanActivity,
     TransferEvent,
     TransferRecord,
-    next_state,
     seconds_taken,
 )
 
+STEPS = TRANSITIONS.steps
 STATES = typing.get_args(PatchState)
 
 
@@ -35,31 +35,31 @@ def record(**changes: typing.Any) -> TransferRecord:
 
 
 def test_every_state_and_event_is_in_the_table() -> None:
-    assert {state for state, _ in TRANSITIONS} == set(STATES)
-    assert {event for _, event in TRANSITIONS} == set(TransferEvent)
-    assert set(TRANSITIONS.values()) == set(STATES)
+    assert {state for state, _ in STEPS} == set(STATES)
+    assert {event for _, event in STEPS} == set(TransferEvent)
+    assert set(STEPS.values()) == set(STATES)
 
 
 def test_verified_can_be_reached_from_every_state() -> None:
     reaches = {"verified"}
     for _ in STATES:
-        reaches |= {state for (state, _), to in TRANSITIONS.items() if to in reaches}
+        reaches |= {state for (state, _), to in STEPS.items() if to in reaches}
     assert reaches == set(STATES)
 
 
 def test_only_a_proof_of_the_whole_file_verifies() -> None:
-    into_verified = [(state, event) for (state, event), to in TRANSITIONS.items() if to == "verified"]
+    into_verified = [(state, event) for (state, event), to in STEPS.items() if to == "verified"]
     assert into_verified == [("verifying", TransferEvent.PROVEN)]
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("event", list(TransferEvent))
 def test_a_step_that_is_not_in_the_table_raises(state: PatchState, event: TransferEvent) -> None:
-    if (state, event) in TRANSITIONS:
-        assert next_state(state, event) == TRANSITIONS[state, event]
+    if (state, event) in STEPS:
+        assert TRANSITIONS.after(state, event) == STEPS[state, event]
     else:
         with pytest.raises(ValueError, match="cannot take"):
-            next_state(state, event)
+            TRANSITIONS.after(state, event)
 
 
 def test_lan_stalls_when_nothing_came_for_long_enough() -> None:

@@ -192,7 +192,7 @@ def test_ctrl_c_while_publishing_says_where_that_leaves_one(shell: Shell, monkey
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seed_server.commands.recipe_commands.publish", interrupted)
+    monkeypatch.setattr("seed_server.fleet.operations.publish", interrupted)
     assert "published only if" in shell(
         "publish", shell.file(), "--patch-id", "a", "--version", "1", code=ExitCode.FAILED
     )

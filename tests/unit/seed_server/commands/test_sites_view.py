@@ -10,7 +10,8 @@ from rich.console import Console, Group
 
 from bandwidth.pictures.terminal import LOOKS_KEPT
 from seed_server.commands.main import seed_server
-from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, as_text, site_views
+from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, site_tables, sites_document
+from seed_server.fleet.queries import site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.database import Database, ServedPayload, SiteLimitRow
@@ -33,16 +34,14 @@ WAN = {("oslo", "b" * 64): 1_010_000, ("oslo", "c" * 64): 5}
 
 
 def test_joins_limit_and_bytes_with_the_active_first() -> None:
-    oslo, bergen = site_views([QUIET, LIMIT], [PATCH], WAN)
-    assert (oslo.as_json()["rate"], oslo.as_json()["origin_ratio"]) == (2_400_000, 1.01)
-    assert oslo.as_json()["capacity_is"] == "configured"
-    assert (bergen.as_json()["rate"], bergen.as_json()["origin_ratio"]) == (0, None)
-    assert bergen.as_json()["capacity_is"] == "unknown"
+    oslo, bergen = sites_document(site_statuses([QUIET, LIMIT], [PATCH], WAN), serving=True).sites
+    assert (oslo.rate, oslo.origin_ratio, oslo.capacity_is) == (2_400_000, 1.01, "configured")
+    assert (bergen.rate, bergen.origin_ratio, bergen.capacity_is) == (0, None, "unknown")
 
 
 def test_people_read_rate_reason_and_times() -> None:
     console = Console(width=240, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(as_text(site_views([LIMIT, QUIET], [PATCH], WAN), serving=True))
+    console.print(site_tables(site_statuses([LIMIT, QUIET], [PATCH], WAN), serving=True))
     text = console.export_text()
     console.file.close()
     for words in ("19.2 Mbit/s", "20 Mbit/s", "window 'office'", "1 of 8", "1.010", "12", "policy ceiling", "quiet"):
@@ -52,7 +51,7 @@ def test_people_read_rate_reason_and_times() -> None:
 def test_who_watches_sees_the_busiest_sites_and_how_they_end() -> None:
     def titles(charts: SiteCharts, *limits: SiteLimitRow) -> list[str]:
         console = Console(width=40, record=True, file=io.StringIO())
-        console.print(Group(*charts.of(site_views(list(limits), [], {}))))
+        console.print(Group(*charts.of(site_statuses(list(limits), [], {}))))
         return [line for line in console.export_text().splitlines() if line.isalpha()]
 
     charts = SiteCharts()

@@ -1,13 +1,16 @@
 """`seed-server status` and `endpoints` as people see them, at the usual widths."""
 
 import io
+from typing import Any
 
 import pytest
+from msgspec import json
 from msgspec.structs import replace
 from rich.console import Console
 
 from p2pdist.shared.console import PIPE_COLUMNS
-from seed_server.commands.status_view import FleetStatus
+from seed_server.commands.status_view import endpoint_documents, endpoint_table, fleet_tables, status_document
+from seed_server.fleet.queries import FleetStatus
 from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
@@ -39,9 +42,13 @@ def fleet(
     return FleetStatus("hq", True, [patch("1", 1), patch("2", 2)], [endpoint], [report], {(SITE, HASH): 999_900_000})
 
 
+def printed(document: object) -> Any:
+    return json.decode(json.encode(document))
+
+
 def shown(status: FleetStatus, columns: int) -> str:
     console = Console(file=io.StringIO(), width=columns, color_system=None)
-    console.print(status.as_text(columns))
+    console.print(fleet_tables(status, columns))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -97,27 +104,27 @@ def test_what_a_pc_says_moves_no_cursor() -> None:
 
 
 def test_installations_are_counted_for_tools() -> None:
-    facts = fleet(install="failed", install_reason="exit code 1").as_json()["patches"][0]
+    facts = printed(status_document(fleet(install="failed", install_reason="exit code 1")))["patches"][0]
     assert facts["install"] == {
         "installed": 0, "installing": 0, "waiting": 0, "failed": 1, "rolled_back": 0, "not_applicable": 0,
     }  # fmt: skip
     assert (facts["endpoints"][0]["install"], facts["endpoints"][0]["install_reason"]) == ("failed", "exit code 1")
-    nothing = fleet().as_json()["patches"][0]
+    nothing = printed(status_document(fleet()))["patches"][0]
     assert (nothing["endpoints"][0]["install"], nothing["endpoints"][0]["install_reason"]) == (None, None)
     assert sum(nothing["install"].values()) == 0
 
 
 def test_json_says_null_for_what_is_not_known_and_counts_with_units() -> None:
-    facts = fleet().as_json()
+    facts = printed(status_document(fleet()))
     old, new = facts["patches"]
     assert (old["endpoints_verified"], new["endpoints_verified"]) == (1, 0)
-    assert facts["endpoints"] == fleet().endpoints_as_json()
+    assert facts["endpoints"] == printed(endpoint_documents(fleet()))
 
 
 def test_when_an_endpoint_was_seen_last() -> None:
     console = Console(file=io.StringIO(), width=80, color_system=None)
     for connected, now in ((False, 125.0), (False, 5.0 + 3 * 86_400), (True, 6.0)):
-        console.print(fleet(connected=connected).endpoints_as_text(now))
+        console.print(endpoint_table(fleet(connected=connected), now))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert text.count(ID) == 3
@@ -130,7 +137,7 @@ def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_si
     second = replace(first, number=1, torrent_hash="cd" * 32, language="ja", length_bytes=100, damaged="piece 0 gone")
     sent = {("leeds", first.torrent_hash): 999_900_000, ("leeds", second.torrent_hash): 100, ("oslo", "cd" * 32): 150}
     status = FleetStatus("hq", True, [first], [], [], sent, [first, second])
-    (facts,) = status.as_json()["patches"]
+    (facts,) = printed(status_document(status))["patches"]
     assert facts["damaged"] == "piece 0 gone"
     assert [payload["language"] for payload in facts["payloads"]] == ["", "ja"]
     assert facts["sites"] == [

@@ -3,10 +3,11 @@
 from typing import Any
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
-from p2pdist.shared.wire.bitfield import all_pieces, pieces_of
+from p2pdist.shared.wire.bitfield import all_pieces
 from seed_server.origin import ledger as ledger_module
 from seed_server.origin.ledger import FetcherRank, PieceLedger
 from seed_server.origin.site_ledger import LeasedPiece, SiteLedger
+from tests.helpers.piece_sets import pieces_of
 
 A, B, C = EndpointId("a" * 26), EndpointId("b" * 26), EndpointId("c" * 26)
 ONE, TWO = TorrentHash("11" * 32), TorrentHash("22" * 32)

@@ -17,11 +17,14 @@ from seed_server.publishing import publish as publishing
 from seed_server.publishing.publish import Publication, Published, publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, verify_piece
 from seed_server.store.database import Database, ServedPayload
+from tests.helpers.fake_clock import FakeClock
 
 NOW = 1_900_000_000.0
+CLOCK = FakeClock(NOW)
 SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
 PASSPHRASE = b"correct horse battery"
 
@@ -44,9 +47,18 @@ class Server:
         path.write_bytes(random.Random(seed).randbytes(length))
         return path
 
-    def publish(self, *files: Path, patch_id: str = "office", version: str = "1.0", **options: Any) -> Published:
+    def publish(
+        self,
+        *files: Path,
+        patch_id: str = "office",
+        version: str = "1.0",
+        offline_keys: Path | None = None,
+        passphrase: bytes | None = None,
+        **options: Any,
+    ) -> Published:
         publication = Publication(recipe(*files, patch_id=patch_id, version=version))
-        return publish(self.home, publication, clock=lambda: NOW, **options)
+        keys = OfflineKeys(offline_keys or self.home.offline_keys, passphrase)
+        return publish(self.home, publication, keys, clock=CLOCK, **options)
 
     def rows(self) -> list[ServedPayload]:
         with Database.open(self.home.database) as database:
@@ -123,7 +135,7 @@ def test_a_newer_version_becomes_the_current_one(server: Server) -> None:
     ],
 )
 def test_what_is_refused_leaves_nothing(
-    server: Server, make: Callable[[Server], Path], options: dict[str, str], words: str
+    server: Server, make: Callable[[Server], Path], options: dict[str, Any], words: str
 ) -> None:
     server.publish(server.file(seed=7), patch_id="old")
     before = (server.content(), server.rows(), server.rollouts())
@@ -135,7 +147,7 @@ def test_what_is_refused_leaves_nothing(
 
 def test_a_home_that_is_not_initialised(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not the home of a seed server") as caught:
-        publish(ServerHome(tmp_path), Publication(recipe(tmp_path / "x")))
+        publish(ServerHome(tmp_path), Publication(recipe(tmp_path / "x")), OfflineKeys(tmp_path), clock=CLOCK)
     assert caught.value.kind is FaultKind.NOT_SET_UP
 
 
@@ -265,7 +277,12 @@ def test_a_payload_that_the_publication_describes_stays_as_it_was(server: Server
     file.write_bytes(b"changed afterwards")
     server.check_all_announced_can_be_served()
     with pytest.raises(UserError, match="published already"):
-        publish(server.home, Publication(recipe(file, title="again")), clock=lambda: NOW)
+        publish(
+            server.home,
+            Publication(recipe(file, title="again")),
+            OfflineKeys(server.home.offline_keys),
+            clock=CLOCK,
+        )
 
 
 class TestVariants:
@@ -306,7 +323,8 @@ class TestVariants:
 class TestRecipes:
     def publish(self, server: Server, patch_id: str, seed: int, **changes: Any) -> Manifest:
         file = server.file(seed=seed, length=10)
-        publish(server.home, Publication(recipe(file, patch_id=patch_id, **changes)), clock=lambda: NOW)
+        publication = Publication(recipe(file, patch_id=patch_id, **changes))
+        publish(server.home, publication, OfflineKeys(server.home.offline_keys), clock=CLOCK)
         found = {manifest.patch_id: manifest for manifest in Repository.open(server.home, SETTINGS).manifests()}
         return found[patch_id]
 

@@ -9,10 +9,10 @@ import pytest
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.signing.key_files import (
     MIN_PASSPHRASE_BYTES,
+    OfflineKeys,
     create_signing_key,
     is_encrypted,
     key_path,
-    load_offline_key,
     load_signing_key,
 )
 
@@ -60,7 +60,7 @@ def test_unfit_passphrases(tmp_path: Path, passphrase: bytes) -> None:
 
 def test_an_offline_folder_that_was_taken_away(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="attach the offline folder or pass --offline-keys DIR") as caught:
-        load_offline_key(tmp_path / "offline", "patches", None)
+        OfflineKeys(tmp_path / "offline").load("patches")
     assert caught.value.kind is FaultKind.NOT_SET_UP
     assert not is_encrypted(tmp_path / "offline" / "patches.pem")
 

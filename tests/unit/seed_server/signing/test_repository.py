@@ -128,11 +128,11 @@ def test_a_client_reads_what_was_published(bench: Bench) -> None:
 
 def test_a_template_is_read_and_taken_away(bench: Bench) -> None:
     key = bench.keys["patches"]
-    bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    bench.repository.change_document("patches", "templates/december", b"questions", key=key, now=NOW)
     bench.publish("office", "1")
     assert bench.client().get("templates/december") == b"questions"
     assert Repository.open(bench.home, SETTINGS).templates() == {"templates/december": b"questions"}
-    bench.repository.change_template("templates/december", None, patches_key=key, now=NOW)
+    bench.repository.change_document("patches", "templates/december", None, key=key, now=NOW)
     assert bench.client().get("templates/december") is None
     assert len(bench.repository.manifests()) == 1
 
@@ -145,13 +145,13 @@ def test_repository_from_before_there_were_templates_learns_of_them_by_a_renewal
         bench = Bench(tmp_path)
     key, version = bench.keys["patches"], bench.repository.timestamp_version()
     with pytest.raises(UserError, match="seed-server renew") as caught:
-        bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+        bench.repository.change_document("patches", "templates/december", b"questions", key=key, now=NOW)
     assert caught.value.kind is FaultKind.REFUSED
     assert bench.repository.timestamp_version() == version
     root = bench.repository.trusted_root()
     assert Client(bench.home, tmp_path / "pc", root).get("templates/december") is None
     bench.repository.renew_offline_roles({name: bench.keys[name] for name in OFFLINE_KEYS}, NOW)
-    bench.repository.change_template("templates/december", b"questions", patches_key=key, now=NOW)
+    bench.repository.change_document("patches", "templates/december", b"questions", key=key, now=NOW)
     assert Client(bench.home, tmp_path / "pc", root).get("templates/december") == b"questions"
 
 

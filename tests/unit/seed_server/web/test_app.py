@@ -1,6 +1,7 @@
 """`seed_server.web.app`: a real HTTPS server with a real CA and database, asked by httpx."""
 
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import trio
 import trio.testing
 
 from p2pdist.identity.store import certificate_request, endpoint_id_of_key, new_key
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -26,11 +28,12 @@ from p2pdist.shared.wire.enrolment import (
 )
 from seed_server.enrolment.attempt_limiter import MAX_FAILURES
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.store.database import Database
-from seed_server.web import app
-from seed_server.web.app import WebPort, make_app, serve_web
+from seed_server.web.app import WebPort, make_app
+from seed_server.web.host import MAX_WEB_CONNECTIONS, serve_web
 
 ADDRESS = "127.0.8.2"
 SECRET = bytes(range(16))
@@ -60,7 +63,9 @@ class Web:
 
 
 @asynccontextmanager
-async def running(tmp_path: Path, trusted_root: Callable[[], str] = lambda: "{}") -> AsyncIterator[Web]:
+async def running(
+    tmp_path: Path, trusted_root: Callable[[], str] = lambda: "{}", max_connections: int = MAX_WEB_CONNECTIONS
+) -> AsyncIterator[Web]:
     import time
 
     now = time.time()
@@ -69,12 +74,14 @@ async def running(tmp_path: Path, trusted_root: Callable[[], str] = lambda: "{}"
     authority = CertificateAuthority.create(tmp_path / "ca", "hq", now)
     tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([ADDRESS], now))
     with Database.create(tmp_path / "state.db") as database:
-        port = WebPort("hq", 7690, authority, database, trusted_root, tmp_path / "metadata", tmp_path / "targets")
+        decisions = EnrolmentDecisions("hq", 7690, authority, database, trusted_root)
+        port = WebPort(decisions, tmp_path / "metadata", tmp_path / "targets")
         sockets = listen_sockets([ADDRESS], 0, purpose="web port")
         url = f"https://{ADDRESS}:{sockets[0].getsockname()[1]}"
         with trio.fail_after(DEADLINE_SECONDS):
             async with trio.open_nursery() as nursery:
-                await nursery.start(serve_web, make_app(port), sockets, tls.web)
+                serve = functools.partial(serve_web, max_connections=max_connections)
+                await nursery.start(serve, make_app(port, SystemClock()), sockets, tls.web)
                 context = ssl.create_default_context(cadata=authority.control_ca_pem)
                 async with httpx.AsyncClient(base_url=url, verify=context, trust_env=False) as client:
                     yield Web(client, database, tmp_path, now, sockets[0].getsockname(), context)
@@ -282,9 +289,8 @@ async def _close_after(
     await trio.aclose_forcefully(stream)
 
 
-async def test_connections_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "MAX_WEB_CONNECTIONS", 1)
-    async with running(tmp_path) as web:
+async def test_connections_are_bounded(tmp_path: Path) -> None:
+    async with running(tmp_path, max_connections=1) as web:
         first = await web.connect()
         await first.do_handshake()
         second = await web.connect()

@@ -4,12 +4,13 @@ import pytest
 
 from p2pdist.shared.wire import bitfield
 from p2pdist.shared.wire.bitfield import BitfieldError
+from tests.helpers.piece_sets import iter_pieces, pieces_of
 
 
 def test_the_first_piece_is_the_high_bit_of_the_first_byte() -> None:
-    assert bitfield.pack(bitfield.pieces_of([0]), 9) == b"\x80\x00"
-    assert bitfield.pack(bitfield.pieces_of([8]), 9) == b"\x00\x80"
-    assert bitfield.unpack(b"\x81\x00", 9) == bitfield.pieces_of([0, 7])
+    assert bitfield.pack(pieces_of([0]), 9) == b"\x80\x00"
+    assert bitfield.pack(pieces_of([8]), 9) == b"\x00\x80"
+    assert bitfield.unpack(b"\x81\x00", 9) == pieces_of([0, 7])
 
 
 @pytest.mark.parametrize(("data", "count"), [(b"", 1), (b"\x00\x00", 8), (b"\x00", 9), (b"\x00", 0)])
@@ -28,5 +29,5 @@ def test_no_pieces() -> None:
     assert bitfield.pack(0, 0) == b""
     assert bitfield.unpack(b"", 0) == 0
     assert bitfield.first_piece(0) is None
-    assert list(bitfield.iter_pieces(0)) == []
+    assert list(iter_pieces(0)) == []
     assert bitfield.all_pieces(0) == 0

@@ -1,6 +1,6 @@
-"""`p2pdist.shared.reason_seconds`."""
+"""`bandwidth.core.reason_seconds`."""
 
-from p2pdist.shared.reason_seconds import LONGEST_STEP_SECONDS, ReasonSeconds
+from bandwidth.core.reason_seconds import LONGEST_STEP_SECONDS, ReasonSeconds
 
 
 def test_time_belongs_to_the_reason_that_held() -> None:
@@ -17,3 +17,13 @@ def test_a_sleep_and_a_clock_that_goes_back_add_little_or_nothing() -> None:
     for now in (0.0, 100_000.0, 50.0, 51.0):
         counted.note("a", now)
     assert counted.seconds() == {"a": LONGEST_STEP_SECONDS + 1.0}
+
+
+def test_an_interruption_is_nobodys_time() -> None:
+    counted = ReasonSeconds[str]()
+    counted.note("a", 0.0)
+    counted.note("a", 1.0)
+    counted.interrupt()
+    counted.note("b", 9.0)
+    counted.note("b", 11.0)
+    assert counted.seconds() == {"b": 2.0, "a": 1.0}

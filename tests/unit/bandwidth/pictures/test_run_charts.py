@@ -1,21 +1,12 @@
+"""`bandwidth.pictures.run_charts`: what stands in a picture of one run, and of many."""
+
 from xml.etree import ElementTree as ET
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.pictures.charts import (
-    Band,
-    Figures,
-    Panel,
-    Row,
-    Series,
-    Stretch,
-    _round_step,
-    _scale,
-    comparison_svg,
-    time_series_svg,
-)
+from bandwidth.pictures.plot import Line, Pen
+from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, Stretch, comparison_svg, time_series_svg
 from bandwidth.pictures.svg import WIDTH
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -24,7 +15,13 @@ NUMBERS = st.floats(0, 1e9, allow_subnormal=False)
 
 def test_a_time_series_has_its_titles_series_and_scales() -> None:
     panels = [
-        Panel("rate, Mbit/s", [Series("patches", [(0, 0), (30, 18)]), Series("business & co", [(0, 20), (30, 2)])]),
+        Panel(
+            "rate, Mbit/s",
+            [
+                Line(Pen("patches", "#0b5cad"), [(0, 0), (30, 18)]),
+                Line(Pen("business & co", "#0b5cad"), [(0, 20), (30, 2)]),
+            ],
+        ),
         Panel("queue, ms", []),
     ]
     words = list(ET.fromstring(time_series_svg("What <would> happen", panels)).itertext())
@@ -34,28 +31,14 @@ def test_a_time_series_has_its_titles_series_and_scales() -> None:
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS)))
 def test_any_points_make_a_picture(points: list[tuple[float, float]]) -> None:
-    ET.fromstring(time_series_svg("x", [Panel("y", [Series("z", sorted(points))])]))
-
-
-@given(st.floats(1e-12, 1e12))
-def test_steps_are_round_and_not_far_above(least: float) -> None:
-    assert least * 0.999 <= _round_step(least) <= 2.51 * least
-
-
-def test_known_steps() -> None:
-    assert [_round_step(least) for least in (1, 1.1, 2.5, 5.5, 30)] == [1, 2, 5, 10, 50]
-
-
-@pytest.mark.parametrize(("highest", "top"), [(20.02, 20), (20.5, 30), (0, 1), (0.56, 0.6), (249, 300)])
-def test_a_scale_ends_above_what_is_drawn_or_hardly_below(highest: float, top: float) -> None:
-    assert _scale(Panel("x", [Series("y", [(0, highest)])]), lines=4)[0] == pytest.approx(top)
+    ET.fromstring(time_series_svg("x", [Panel("y", [Line(Pen("z", "#0b5cad"), sorted(points))])]))
 
 
 def test_reasons_and_figures_stand_below_the_charts() -> None:
     names = [f"reason {number} of those that are possible" for number in range(9)]
     band = Band("why", [Stretch(i, i + 1, name) for i, name in enumerate(names)], [(n, "#123456", n) for n in names])
     figures = Figures(("", "alone", "together"), [("pages, s", "1.00", "1.03")])
-    panel = Panel("rate", [Series("patches", [(0.5, 1), (8.5, 2)])])
+    panel = Panel("rate", [Line(Pen("patches", "#0b5cad"), [(0.5, 1), (8.5, 2)])])
     picture = ET.fromstring(time_series_svg("t" * 300, [panel], subtitle="s" * 300, band=band, figures=figures))
     words = list(picture.itertext())
     for expected in ("why", names[8], f"8–9 s: {names[8]}", "pages, s", "1.03", "0 s", "9 s"):
@@ -68,7 +51,11 @@ def test_reasons_and_figures_stand_below_the_charts() -> None:
 
 def test_a_comparison_has_one_scale_for_all_rows() -> None:
     rows = [
-        Row(name, f"{name} in words", [Panel("rate", [Series("patches", [(0.5, top), (9.5, 0)])]), Panel("queue", [])])
+        Row(
+            name,
+            f"{name} in words",
+            [Panel("rate", [Line(Pen("patches", "#0b5cad"), [(0.5, top), (9.5, 0)])]), Panel("queue", [])],
+        )
         for name, top in (("ours", 4), ("theirs", 19))
     ]
     words = list(ET.fromstring(comparison_svg("title", "subtitle", rows)).itertext())

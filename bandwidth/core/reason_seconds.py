@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 R = TypeVar("R")
 
-LONGEST_STEP_SECONDS = 30.0  # a PC that slept was not waiting for anything meanwhile
+LONGEST_STEP_SECONDS = 30.0  # a machine that slept was neither limited nor waiting meanwhile
 
 
 class ReasonSeconds(Generic[R]):
@@ -12,7 +12,7 @@ class ReasonSeconds(Generic[R]):
 
     def __init__(self) -> None:
         self.reason: R | None = None
-        """The one that holds now."""
+        """The one that holds now; None: nothing is counted."""
         self.since = 0.0
         """When it began to hold."""
         self._seconds: dict[R, float] = {}
@@ -26,6 +26,10 @@ class ReasonSeconds(Generic[R]):
         if reason != self.reason:
             self.reason, self.since = reason, now
         self._seen_at = now
+
+    def interrupt(self) -> None:
+        """Count nothing from the last note to the next one."""
+        self.reason = None
 
     def seconds(self) -> dict[R, float]:
         """Return the seconds under each reason that ever held, the longest first."""

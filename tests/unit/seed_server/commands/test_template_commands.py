@@ -1,5 +1,7 @@
 """`seed-server template`: signed, shown with the fleet's answers, and refused with a reason."""
 
+import inspect
+import io
 import json
 import time
 from pathlib import Path
@@ -8,16 +10,20 @@ from typing import Any, cast
 import pytest
 import trio
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, template_target
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer
-from seed_server.commands import template_commands
+from seed_server.commands.findings_view import findings_tables
 from seed_server.commands.main import seed_server
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.operations import set_template
+from seed_server.fleet.queries import read_findings
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings, load_settings
-from seed_server.signing import templates
-from seed_server.signing.key_files import create_signing_key, load_offline_key
+from seed_server.signing.key_files import OfflineKeys, create_signing_key
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS
 from seed_server.signing.templates import read_templates
@@ -124,9 +130,11 @@ def test_show_for_tools(answered: ServerHome) -> None:
     assert (by_host["pc-0"]["answered_at"], by_host["pc-0"]["tags"]) == (9.0, ["kiosk"])
 
 
-def test_table_for_people_ends_somewhere(answered: ServerHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_commands, "MAX_ENDPOINT_ROWS", 1)
-    assert "and 1 more: see --json" in run(answered, "show", "december").output
+def test_table_for_people_ends_somewhere(answered: ServerHome) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(findings_tables(read_findings(Context(answered), "december"), most_rows=1))
+    assert isinstance(console.file, io.StringIO)
+    assert "and 1 more: see --json" in console.file.getvalue()
 
 
 def test_where_nobody_needs_anything(home: ServerHome, file: Path) -> None:
@@ -192,13 +200,14 @@ def test_names_and_files_that_are_none(home: ServerHome, file: Path, tmp_path: P
     assert "not UTF-8" in refused(run(home, "set", "december", file))
 
 
-def test_no_more_templates_than_a_pc_takes(home: ServerHome, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "MAX_TEMPLATES", 1)
-    run(home, "set", "december", file)
-    assert "Remove one first" in refused(run(home, "set", "january", file))
+def test_no_more_templates_than_a_pc_takes(home: ServerHome, file: Path) -> None:
+    context, actor, keys = Context(home), Actor.local_user("ada"), OfflineKeys(home.offline_keys)
+    set_template(context, actor, "december", file, keys, most=1)
+    with pytest.raises(UserError, match="There are 1 templates already.* Remove one first"):
+        set_template(context, actor, "january", file, keys, most=1)
     file.write_text(TEXT.replace("3.0.17", "3.0.18"))
-    assert "Every PC is asked" in run(home, "set", "december", file).output
-    assert MAX_TEMPLATES == 50
+    assert set_template(context, actor, "december", file, keys, most=1).name == "december"
+    assert inspect.signature(set_template).parameters["most"].default == MAX_TEMPLATES == 50
 
 
 def test_key_that_nobody_trusts_is_refused_and_keeps_the_answers(
@@ -215,8 +224,8 @@ def test_key_that_nobody_trusts_is_refused_and_keeps_the_answers(
 
 def test_signed_template_of_another_version_can_be_taken_away(home: ServerHome) -> None:
     repository = Repository.open(home, load_settings(home))
-    key = load_offline_key(home.offline_keys, "patches", None)
-    repository.change_template(template_target("newer"), b"junk", patches_key=key, now=time.time())
+    key = OfflineKeys(home.offline_keys).load("patches")
+    repository.change_document("patches", template_target("newer"), b"junk", key=key, now=time.time())
     assert read_templates(repository) == {}
     assert "not asked any more" in run(home, "remove", "newer").output
     assert repository.templates() == {}
@@ -264,7 +273,7 @@ async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, 
 
     repository = Repository.open(home, load_settings(home))
     nothing = cast("Any", None)
-    service = _Service(home, nothing, nothing, nothing, repository, nothing)
+    service = _Service(home, nothing, nothing, nothing, repository, nothing, nothing)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.watch_repository, cast("Any", Origin()), repository.timestamp_version())

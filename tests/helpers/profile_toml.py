@@ -1,11 +1,11 @@
-"""A profile as TOML text that `parse_profile` reads back to an equal one. Pure."""
+"""A profile as TOML text that `parse_profile` reads back to an equal one."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
+from bandwidth.core.quantities import clock_text
 from bandwidth.profiles.model import ALWAYS, EVERY_DAY, CivilTime, Day, Leg, Limits, Profile, Scope, YearlyDate
-from bandwidth.profiles.values import rate_text
 
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})  # names are printable, so nothing else needs an escape
 _EVERYWHERE = tuple(Leg)
@@ -20,6 +20,17 @@ def to_toml(profile: Profile) -> str:
         for row in rows:
             lines += ["", f"[[{table}]]", *row]
     return "\n".join(lines) + "\n"
+
+
+def exact_rate_text(bytes_per_second: int) -> str:
+    """Return a rate exactly, as `parse_rate` takes it: ``"2.5 Mbit/s"``."""
+    bits = bytes_per_second * 8
+    for unit, size in (("Gbit/s", 10**9), ("Mbit/s", 10**6), ("kbit/s", 10**3)):
+        if bits >= size:
+            whole, rest = divmod(bits, size)
+            digits = str(rest).rjust(len(str(size)) - 1, "0").rstrip("0")
+            return f"{whole}{'.' if digits else ''}{digits} {unit}"
+    return f"{bits} bit/s"
 
 
 def _tables(profile: Profile) -> Iterator[tuple[str, list[list[str]]]]:
@@ -61,7 +72,7 @@ def _when(when: CivilTime) -> Iterator[str]:
     if when.days != EVERY_DAY:
         yield from _keys(days=tuple(day for day in Day if day in when.days))
     if (when.start_minute, when.end_minute) != (ALWAYS.start_minute, ALWAYS.end_minute):
-        yield from _keys(**{"from": _clock(when.start_minute), "to": _clock(when.end_minute)})
+        yield from _keys(**{"from": clock_text(when.start_minute), "to": clock_text(when.end_minute)})
     yield from _keys(first_date=when.first_date, last_date=when.last_date)
 
 
@@ -76,11 +87,7 @@ def _limits(limits: Limits) -> Iterator[str]:
 
 
 def _rate(rate: Any) -> str | None:
-    return None if rate is None else rate_text(rate)
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
+    return None if rate is None else exact_rate_text(rate)
 
 
 def _keys(**values: Any) -> Iterator[str]:

@@ -1,0 +1,258 @@
+"""What `bandwidth … --json` prints: a type for each document. Keys may be added, and never change.
+
+Rates are bytes per second, times of day minutes after midnight, moments ISO 8601 with their offset.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from bandwidth.core.states import Reason, State
+from bandwidth.profiles.model import Sensitivity
+from bandwidth.profiles.precedence import Measure, RuleKind
+from bandwidth.profiles.resolve import RuleState
+from bandwidth.simulator.scenario import Scenario
+
+
+class LineShare(Struct, frozen=True):
+    """`bandwidth line-share --json`."""
+
+    bytes_per_second: int
+    """What the seed server sends to the site at most."""
+    mbit_per_second: float
+    """The same in Mbit/s (10^6 bit/s)."""
+
+
+# --- check ---------------------------------------------------------------------------------------
+
+
+class GoodProfile(Struct, frozen=True):
+    """A file of `bandwidth check --json` (a list of these and of `WrongProfile`) that is right."""
+
+    file: str
+    """As it was given: a path, or the name of a shipped profile."""
+    ok: Literal[True]
+    """It is right."""
+    name: str
+    """The profile's name."""
+    sites: int
+    """How many sites it names; 0: it is for every site."""
+
+
+class WrongProfile(Struct, frozen=True):
+    """A file of `bandwidth check --json` that is not right."""
+
+    file: str
+    """As it was given."""
+    ok: Literal[False]
+    """It is not right."""
+    line: int | None
+    """The line to blame, from 1; null: none is."""
+    key: str
+    """The key to blame; empty: none is."""
+    error: str
+    """What is wrong, and what would be right."""
+
+
+# --- explain -------------------------------------------------------------------------------------
+
+
+class Rule(Struct, frozen=True):
+    """A rule that won."""
+
+    kind: RuleKind
+    """What kind of rule."""
+    name: str
+    """Its name in the profile."""
+    measure: Measure
+    """What its limit is computed from."""
+
+
+class ConsideredRule(Struct, frozen=True):
+    """A rule that was considered."""
+
+    kind: RuleKind
+    """What kind of rule."""
+    name: str
+    """Its name in the profile."""
+    measure: Measure
+    """What its limit is computed from."""
+    limit: int | None
+    """Its limit, bytes per second; null: none, or not known."""
+    state: RuleState
+    """Whether it counts, or why it does not."""
+
+
+class Explanation(Struct, frozen=True):
+    """`bandwidth explain --json`."""
+
+    profile: str
+    """The profile's name."""
+    site: str
+    """The site's name."""
+    at: str
+    """The moment, by the site's clock."""
+    ambiguous: bool
+    """The hour comes twice, and this is the stricter of both."""
+    rate: int | None
+    """The limit, bytes per second; 0: stopped; null: none."""
+    floor: int
+    """What is sent at least, whatever the line looks like, bytes per second."""
+    floor_reason: str
+    """Whose floor it is, or why there is none."""
+    blackout: bool
+    """Nothing may be sent."""
+    boost: bool
+    """A boost is in force."""
+    sensitivity: Sensitivity
+    """How early the limiter yields."""
+    rule: Rule
+    """The rule that won."""
+    considered: list[ConsideredRule]
+    """Every rule, the weightiest first."""
+
+
+# --- plot ----------------------------------------------------------------------------------------
+
+
+class PlottedRun(Struct, frozen=True):
+    """Minutes of a day, all alike."""
+
+    start_minute: int
+    """The first minute, after midnight of the day's civil time."""
+    end_minute: int
+    """The minute that it ends before, up to 1440."""
+    rate: int | None
+    """The limit, bytes per second; 0: stopped; null: none."""
+    rule: str
+    """The rule that sets it, in words."""
+    skipped: bool
+    """The clocks never show these minutes."""
+    twice: bool
+    """The clocks show them twice, and this is the stricter of both."""
+
+
+class PlottedDay(Struct, frozen=True):
+    """One day."""
+
+    date: str
+    """YYYY-MM-DD."""
+    holiday: str
+    """The holiday's name; empty on an ordinary day."""
+    runs: list[PlottedRun]
+    """All of the day, in order."""
+
+
+class PlottedWeek(Struct, frozen=True):
+    """`bandwidth plot --json`."""
+
+    profile: str
+    """The profile's name."""
+    site: str
+    """The site's name."""
+    time_zone: str
+    """The site's, a name of the IANA database."""
+    days: list[PlottedDay]
+    """Seven, from Monday on."""
+
+
+# --- compare and simulate ------------------------------------------------------------------------
+
+
+class RunFigures(Struct, frozen=True):
+    """What a run comes to. Shares are parts of 1; null: there was nothing of the kind."""
+
+    business_keeps: float
+    """Business's bytes with patches ÷ alone."""
+    voip_added_p95_seconds: float | None
+    """What is added to a call's one-way delay, seconds, at the 95th percentile."""
+    voip_added_p99_seconds: float | None
+    """The same at the 99th."""
+    page_growth_p50: float | None
+    """By how much the median page takes longer: 0.03 is 3 %."""
+    page_growth_p95: float | None
+    """The same at the 95th percentile."""
+    queue_p95_seconds: float
+    """Queueing delay, seconds, at the 95th percentile."""
+    queue_alone_p95_seconds: float
+    """The same for business alone."""
+    idle_use: float
+    """Share of the idle line that patches use."""
+    spare_captured: float | None
+    """Share that patches use of what business leaves."""
+    yield_seconds: float | None
+    """The slowest yield to a download that begins, seconds."""
+    yields_missed: int
+    """How many downloads were never yielded to."""
+    regain_seconds: float | None
+    """The slowest regain of the line after a download ends, seconds."""
+    regains_missed: int
+    """After how many downloads the line was not regained."""
+
+
+class HarmRow(Struct, frozen=True):
+    """A figure of business, in words for people."""
+
+    figure: str
+    """What it is, with its unit."""
+    alone: str
+    """Business alone."""
+    together: str
+    """Business with patches."""
+    change: str
+    """The difference."""
+
+
+class SimulatedSecond(Struct, frozen=True):
+    """One second of a run. Rates are bytes per second."""
+
+    second: int
+    """From 0."""
+    patches: int
+    """Rate of the patches."""
+    business: int
+    """Rate of business."""
+    business_alone: int
+    """Rate of business without patches."""
+    allowed: int | None
+    """Mean rate that the limiter allows; null: it decided nothing."""
+    ceiling: int | None
+    """The profile's ceiling; null: none."""
+    queue_p95_seconds: float
+    """Queueing delay, seconds, at the 95th percentile."""
+    queue_alone_p95_seconds: float
+    """The same for business alone."""
+    state: State | None
+    """The limiter's state that held longest."""
+    reason: Reason | None
+    """Its reason."""
+
+
+class Comparison(Struct, frozen=True):
+    """`bandwidth compare --json`."""
+
+    scenario: Scenario
+    """The line, and what runs on it."""
+    results: dict[str, RunFigures]
+    """Of each sender, by its name."""
+
+
+class Simulation(RunFigures, frozen=True, kw_only=True):
+    """`bandwidth simulate --json`."""
+
+    profile: str
+    """The profile's name."""
+    site: str
+    """The site's name."""
+    at: str
+    """The moment at which the run begins, by the site's clock."""
+    scenario: Scenario
+    """The line, and what runs on it."""
+    rule: Rule
+    """The rule in force at the start."""
+    business: list[HarmRow]
+    """What business gets, alone and with patches."""
+    reason_seconds: dict[Reason, float]
+    """Seconds for which the limiter acted for each reason, the longest first."""
+    seconds: list[SimulatedSecond]
+    """The run, second by second."""

@@ -1,0 +1,84 @@
+"""What `seed-server template show` shows: which PCs need what, by what they have answered."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from p2pdist.shared.console import printable
+from seed_server.commands.json_answers.signed import (
+    AnswerDocument,
+    TemplateDocument,
+    TemplateEndpointDocument,
+    TemplateItemDocument,
+)
+from seed_server.commands.texts import plain_table
+from seed_server.fleet.queries import Findings
+from seed_server.store.schema import EndpointRow
+
+MAX_ENDPOINT_ROWS = 200  # of a table for people; --json has all
+
+
+def findings_document(findings: Findings) -> TemplateDocument:
+    """Return what ``--json`` prints."""
+    return TemplateDocument(
+        name=findings.template.name,
+        title=findings.template.title,
+        items=tuple(_item_document(findings, item.label) for item in findings.template.items),
+        endpoints=tuple(_endpoint_document(findings, endpoint) for endpoint in findings.endpoints),
+    )
+
+
+def _item_document(findings: Findings, label: str) -> TemplateItemDocument:
+    rows = findings.of_item(label)
+    return TemplateItemDocument(
+        label=label,
+        needed=sum(row.needed is True for row in rows),
+        not_needed=sum(row.needed is False for row in rows),
+        not_applicable=sum(row.needed is None for row in rows),
+        unanswered=len(findings.endpoints) - len(rows),
+    )
+
+
+def _endpoint_document(findings: Findings, endpoint: EndpointRow) -> TemplateEndpointDocument:
+    rows = findings.by_endpoint.get(endpoint.endpoint_id, [])
+    return TemplateEndpointDocument(
+        id=endpoint.endpoint_id,
+        hostname=endpoint.hostname,
+        site=endpoint.site or None,
+        tags=endpoint.tags,
+        answered_at=max((row.at for row in rows), default=None),
+        answers=tuple(
+            AnswerDocument(label=row.label, applies=row.applies, needed=row.needed, reason=row.reason or None)
+            for row in rows
+        ),
+    )
+
+
+def findings_tables(findings: Findings, *, most_rows: int = MAX_ENDPOINT_ROWS) -> RenderableType:
+    """Return the tables for people: items × counts, then the PCs that need something, with reasons."""
+    template, answered = findings.template, findings.by_endpoint
+    items = _table("item", "needed", "not needed", "not asked", "no answer")
+    for item in template.items:
+        one = _item_document(findings, item.label)
+        counts = (one.needed, one.not_needed, one.not_applicable, one.unanswered)
+        items.add_row(Text(item.label), *(Text(str(count)) for count in counts))
+    needing = _table("host", "endpoint", "site", "needs", "because")
+    pairs = [(pc, row) for pc in findings.endpoints for row in answered.get(pc.endpoint_id, []) if row.needed]
+    for pc, row in pairs[:most_rows]:
+        cells = (pc.hostname, pc.endpoint_id, pc.site, row.label, row.reason)
+        needing.add_row(*(Text(printable(cell)) for cell in cells))
+    parts: list[RenderableType] = [Text(f"{template.name}: {template.title}", style="bold"), items]
+    if pairs:
+        parts += ["", needing]
+    elif answered:
+        parts.append(Text(f"none of the {len(answered)} PCs that have answered needs any of it", style="dim"))
+    if len(pairs) > most_rows:
+        parts.append(Text(f"… and {len(pairs) - most_rows} more: see --json", style="dim"))
+    return Group(*parts)
+
+
+def _table(*columns: str) -> Table:
+    table = plain_table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,29 @@
+"""What `--json` of each command prints: documents for tools, described in docs/json.md.
+
+Fields may be added, with "Since VERSION." at the end of their text. None may go, and no type may change: scripts
+rely on them, and a test holds them to `tests/architecture/json_keys.json`.
+"""
+
+from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocument, StatusDocument
+from seed_server.commands.json_answers.operations import InitDocument, LintDocument, PublishDocument, TokenDocument
+from seed_server.commands.json_answers.signed import (
+    ProfileDocument,
+    ProfileNameDocument,
+    TemplateDocument,
+    TemplateNameDocument,
+)
+
+DOCUMENTS: dict[str, object] = {
+    "init": InitDocument,
+    "publish": PublishDocument,
+    "lint": LintDocument,
+    "token": TokenDocument,
+    "status": StatusDocument,
+    "sites": SitesDocument,
+    "endpoints": list[EndpointDocument],
+    "profile show": list[ProfileNameDocument],
+    "profile show SITE": ProfileDocument,
+    "template list": list[TemplateNameDocument],
+    "template show": TemplateDocument,
+}
+"""What each command prints with ``--json``."""

@@ -1,0 +1,94 @@
+"""What `profile show`, `template list` and `template show` print with `--json`. Pure."""
+
+from msgspec import Struct
+
+from seed_server.commands.json_answers.units import Count, Moment
+
+
+class ProfileNameDocument(Struct, frozen=True):
+    """A site that has a throttle profile."""
+
+    site: str
+    """Its name."""
+    name: str
+    """The profile's."""
+
+
+class ProfileDocument(Struct, frozen=True):
+    """The profile, as it was signed."""
+
+    site: str
+    """Its name."""
+    name: str
+    """The profile's."""
+    text: str
+    """All of it, TOML."""
+
+
+class TemplateNameDocument(Struct, frozen=True):
+    """A template that every PC is asked."""
+
+    name: str
+    """Its name."""
+    title: str
+    """One line for people."""
+    items: Count
+    """What it asks for."""
+
+
+class TemplateItemDocument(Struct, frozen=True):
+    """One item, and how many PCs have said what."""
+
+    label: str
+    """What it is called, and asked for."""
+    needed: Count
+    """PCs that need it."""
+    not_needed: Count
+    """PCs that do not."""
+    not_applicable: Count
+    """PCs that it is not for."""
+    unanswered: Count
+    """PCs that have not said anything yet."""
+
+
+class AnswerDocument(Struct, frozen=True):
+    """What a PC has said to one item."""
+
+    label: str
+    """The item's."""
+    applies: bool
+    """Whether it is for this PC."""
+    needed: bool | None
+    """Whether the PC needs it; null: it is not for this PC."""
+    reason: str | None
+    """What decided, for people; null: none was given."""
+
+
+class TemplateEndpointDocument(Struct, frozen=True):
+    """A PC and its answers."""
+
+    id: str
+    """The endpoint's."""
+    hostname: str
+    """What the PC calls itself."""
+    site: str | None
+    """Where it was seen last; null: it has never connected."""
+    tags: tuple[str, ...]
+    """From the token that it was enrolled with."""
+    answered_at: Moment | None
+    """When it last answered; null: never."""
+    answers: tuple[AnswerDocument, ...]
+    """In the order of the items."""
+
+
+class TemplateDocument(Struct, frozen=True):
+    """What the fleet has answered."""
+
+    name: str
+    """The template's."""
+    title: str
+    """One line for people."""
+    items: tuple[TemplateItemDocument, ...]
+    """What it asks for, in order."""
+    endpoints: tuple[TemplateEndpointDocument, ...]
+    """Every enrolled PC."""

@@ -1,0 +1,1 @@
+"""What operators do to the fleet, and what they ask of it: operations with an actor, and queries."""

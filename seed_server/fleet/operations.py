@@ -1,0 +1,235 @@
+"""What operators may do: the one place where state changes for the command line, and for what will ask over HTTPS.
+
+An operation takes a `Context` and the `Actor` on whose behalf it acts; whatever is logged within it says ``actor=``.
+It checks what it is given, and either does all of it or raises `UserError`. Blocking.
+"""
+
+import functools
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import msgspec
+import structlog
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
+from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.queries import no_profile, no_template
+from seed_server.publishing import publish as publishing
+from seed_server.publishing.publish import OnStage, Publication, Published
+from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
+from seed_server.signing.templates import TEMPLATES, checked_name, read_templates, template_in_file, template_names
+
+MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
+MAX_TOKEN_DAYS = 30  # a token is a password on paper
+
+DAY_SECONDS = 86_400
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class TokenMade:
+    """A new token; its secret is kept nowhere else."""
+
+    token: Token
+    uses: int
+    expires_at: float
+    """Seconds since 1970, UTC."""
+    tags: tuple[str, ...]
+
+
+def _operation(function: Callable[Concatenate[Context, Actor, P], R]) -> Callable[Concatenate[Context, Actor, P], R]:
+    """Name the actor in every line that is logged within ``function``."""
+
+    @functools.wraps(function)
+    def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
+        with structlog.contextvars.bound_contextvars(actor=str(actor)):
+            return function(context, actor, *arguments, **named)
+
+    return operate
+
+
+# --- patches -----------------------------------------------------------------------------
+
+
+@_operation
+def publish(
+    context: Context,
+    actor: Actor,
+    publication: Publication,
+    keys: OfflineKeys,
+    *,
+    on_progress: OnStage = lambda *_: None,
+) -> Published:
+    """Sign a patch and offer it to every endpoint, or repair a published one whose files were damaged here.
+
+    Writes payloads, database and repository; a running server tells endpoints at once. Needs the patches key.
+    Raises `UserError`, then nothing is announced: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    """
+    return publishing.publish(context.home, publication, keys, on_progress=on_progress, clock=context.clock)
+
+
+@_operation
+def renew(context: Context, actor: Actor, keys: OfflineKeys) -> list[RoleExpiry]:
+    """Sign the offline metadata anew; content stays as it is. Return until when each offline role is valid now.
+
+    Writes the repository. Needs all offline keys. Raises `UserError`: NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    """
+    repository = context.repository()
+    repository.renew_offline_roles({name: keys.load(name) for name in OFFLINE_KEYS}, context.clock.now())
+    log.info("offline metadata signed anew")
+    offline = [expiry for expiry in repository.expiries() if expiry.offline]
+    return sorted(offline, key=lambda expiry: expiry.expires_at)
+
+
+# --- endpoints ---------------------------------------------------------------------------
+
+
+@_operation
+def make_token(context: Context, actor: Actor, *, uses: int, seconds: int, tags: tuple[str, ...] = ()) -> TokenMade:
+    """Make a token that enrols ``uses`` PCs within ``seconds`` from now, and gives them ``tags``.
+
+    Writes the database, which gets no more than the secret's hash. Raises `UserError`: BAD_INPUT, NOT_SET_UP,
+    STORAGE, BUSY.
+    """
+    if not 1 <= uses <= MAX_TOKEN_USES:
+        raise UserError(f"A token enrols 1 to {MAX_TOKEN_USES} PCs, not {uses}.", FaultKind.BAD_INPUT)
+    if not 1 <= seconds <= MAX_TOKEN_DAYS * DAY_SECONDS:
+        raise UserError(f"A token is valid from 1 s to {MAX_TOKEN_DAYS} days, not {seconds} s.", FaultKind.BAD_INPUT)
+    try:
+        msgspec.convert(tags, Tags)
+    except msgspec.ValidationError as error:
+        raise UserError(f"These are no tags of PCs: {error}.", FaultKind.BAD_INPUT) from error
+    settings = context.settings()
+    token = Token(
+        address=settings.address,
+        web_port=settings.web_port,
+        ca_pin=context.authority().control_ca_pin(),
+        secret=secrets.token_bytes(SECRET_BYTES),
+    )
+    now = context.clock.now()
+    with context.database() as database:
+        database.add_token(token.secret, uses, now + seconds, now, tags)
+    log.info("token made", uses=uses, seconds=seconds, tags=tags)
+    return TokenMade(token, uses, now + seconds, tags)
+
+
+@_operation
+def deny(context: Context, actor: Actor, endpoint_id: str) -> EndpointId:
+    """Refuse an endpoint from now on: a running server ends its connections, and renews no certificate of it.
+
+    Writes the database. Raises `UserError`: BAD_INPUT for an id that is none or unknown, NOT_SET_UP, STORAGE, BUSY.
+    """
+    return _set_denied(context, endpoint_id, denied=True)
+
+
+@_operation
+def allow(context: Context, actor: Actor, endpoint_id: str) -> EndpointId:
+    """Accept a denied endpoint again. Writes and raises as `deny`."""
+    return _set_denied(context, endpoint_id, denied=False)
+
+
+def _set_denied(context: Context, text: str, *, denied: bool) -> EndpointId:
+    context.settings()
+    try:
+        endpoint_id = parse_endpoint_id(text)
+    except InvalidIdentifierError as error:
+        raise UserError(f"{error} 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT) from error
+    with context.database() as database:
+        if database.endpoint(endpoint_id) is None:
+            raise UserError(
+                f"No endpoint {text} is enrolled here. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
+            )
+        database.set_denied(endpoint_id, denied)
+    log.info("endpoint denied" if denied else "endpoint allowed", endpoint=endpoint_id)
+    return endpoint_id
+
+
+# --- profiles and templates --------------------------------------------------------------
+
+
+@_operation
+def set_profile(context: Context, actor: Actor, site: str, file: Path, keys: OfflineKeys) -> SiteProfile:
+    """Sign ``file`` as the throttle profile of ``site``, in place of the one before; a running server uses it at once.
+
+    Writes the repository. Needs the profiles key. Raises `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE,
+    BUSY.
+    """
+    document = profile_in_file(file, site)
+    PROFILES.sign(context.repository(), keys, document.site, document, context.clock.now())
+    log.info("profile set", site=document.site)
+    return document
+
+
+@_operation
+def clear_profile(context: Context, actor: Actor, site: str, keys: OfflineKeys) -> None:
+    """Take away the throttle profile of ``site``. Writes, needs and raises as `set_profile`; BAD_INPUT for none."""
+    name, repository = checked_site(site), context.repository()
+    if name not in read_profiles(repository):
+        raise no_profile(name)
+    PROFILES.sign(repository, keys, name, None, context.clock.now())
+    log.info("profile cleared", site=name)
+
+
+@_operation
+def set_template(
+    context: Context, actor: Actor, name: str, file: Path, keys: OfflineKeys, *, most: int = MAX_TEMPLATES
+) -> Template:
+    """Sign ``file`` as the diagnosis template ``name`` of at most ``most``; answers to the one before are forgotten.
+
+    Writes the repository and the database; the same template again signs nothing. Needs the patches key. Raises
+    `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    """
+    template, repository = template_in_file(file, name), context.repository()
+    known = read_templates(repository)
+    if name not in known and len(known) >= most:
+        raise UserError(
+            f"There are {most} templates already, and a PC takes no more. Remove one first.", FaultKind.BAD_INPUT
+        )
+    # signing the same again would forget answers that PCs have no reason to repeat
+    if known.get(name) != template:
+        _change_template(context, repository, name, template, keys)
+        log.info("template set", template=name)
+    _forget_strays(context, repository)
+    return template
+
+
+@_operation
+def remove_template(context: Context, actor: Actor, name: str, keys: OfflineKeys) -> None:
+    """Take away a diagnosis template and all answers to it. Writes, needs and raises as `set_template`."""
+    repository = context.repository()
+    known = template_target(checked_name(name)) in repository.templates()
+    if known:
+        _change_template(context, repository, name, None, keys)
+        log.info("template removed", template=name)
+    _forget_strays(context, repository)
+    if not known:
+        raise no_template(name)
+
+
+def _change_template(
+    context: Context, repository: Repository, name: str, template: Template | None, keys: OfflineKeys
+) -> None:
+    TEMPLATES.sign(repository, keys, name, template, context.clock.now())
+    with context.database() as database:
+        database.forget_diagnoses(name)
+
+
+def _forget_strays(context: Context, repository: Repository) -> None:
+    """Forget answers to what is no template: of a PC that was late, or where a removal was cut short."""
+    with context.database() as database:
+        database.forget_other_diagnoses(template_names(repository))

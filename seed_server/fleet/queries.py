@@ -1,0 +1,212 @@
+"""What the fleet looks like now, from the database and the signed repository. Nothing here writes. Blocking."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.manifest.template import Template
+from seed_server.fleet.context import Context
+from seed_server.signing.profiles import checked_site, read_profiles
+from seed_server.signing.role_policy import RoleExpiry, expiring_offline
+from seed_server.signing.templates import checked_name, read_templates
+from seed_server.store.schema import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow
+from seed_server.store.serve_lock import is_serving
+
+INSTALL_STATES = ("installed", "installing", "waiting", "failed", "rolled_back", "not_applicable")
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """One look at the database: patches, endpoints, and what each has said of each."""
+
+    server_name: str
+    serving: bool
+    patches: list[ServedPayload]
+    endpoints: list[EndpointRow]
+    reports: list[ReportRow]
+    wan_bytes: dict[tuple[str, str], int]
+    payloads: list[ServedPayload] = field(default_factory=list)
+    """Of all patches; ``patches`` has the first of each."""
+
+    def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
+        """Return every endpoint's report on ``patch``."""
+        return self._reports_by_patch.get(patch.ref, [])
+
+    def payloads_of(self, patch: ServedPayload) -> list[ServedPayload]:
+        """Return the payloads of ``patch``."""
+        return self._payloads_by_patch.get(patch.ref, [patch])
+
+    def damage_of(self, patch: ServedPayload) -> str:
+        """Return why the first damaged payload of ``patch`` cannot be served; empty: all can."""
+        return next((payload.damaged for payload in self.payloads_of(patch) if payload.damaged), "")
+
+    def sites_of(self, patch: ServedPayload) -> list[tuple[str, int, float]]:
+        """Return the sites that ``patch`` was sent to, by name, each with its bytes, and these ÷ what went there."""
+        sent: dict[str, tuple[int, int]] = {}
+        for payload in self.payloads_of(patch):
+            for site, count in self._sites_by_torrent.get(payload.torrent_hash, []):
+                before = sent.get(site, (0, 0))
+                sent[site] = (before[0] + count, before[1] + payload.length_bytes)
+        return [(site, count, count / length) for site, (count, length) in sorted(sent.items())]
+
+    def verified_on(self, patch: ServedPayload) -> int:
+        """Return how many endpoints have the whole file, checked."""
+        return sum(report.state == "verified" for report in self.of_patch(patch))
+
+    @cached_property
+    def endpoint_by_id(self) -> dict[str, EndpointRow]:
+        """The endpoints by their ids."""
+        return {endpoint.endpoint_id: endpoint for endpoint in self.endpoints}
+
+    @cached_property
+    def _payloads_by_patch(self) -> dict[PatchRef, list[ServedPayload]]:
+        grouped: dict[PatchRef, list[ServedPayload]] = {}
+        for payload in self.payloads:
+            grouped.setdefault(payload.ref, []).append(payload)
+        return grouped
+
+    @cached_property
+    def _reports_by_patch(self) -> dict[PatchRef, list[ReportRow]]:
+        grouped: dict[PatchRef, list[ReportRow]] = {}
+        for report in self.reports:
+            grouped.setdefault(report.ref, []).append(report)
+        return grouped
+
+    @cached_property
+    def _sites_by_torrent(self) -> dict[str, list[tuple[str, int]]]:
+        grouped: dict[str, list[tuple[str, int]]] = {}
+        for (site, torrent), count in sorted(self.wan_bytes.items()):
+            grouped.setdefault(torrent, []).append((site, count))
+        return grouped
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """One site: its limit, and what has gone there."""
+
+    limit: SiteLimitRow
+    wan_bytes: int
+    file_bytes: int
+    """Of the patches that anything of has been sent there."""
+
+    @property
+    def origin_ratio(self) -> float | None:
+        """WAN bytes ÷ file."""
+        return self.wan_bytes / self.file_bytes if self.file_bytes else None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A template, and what each PC has said to it."""
+
+    template: Template
+    endpoints: list[EndpointRow]
+    rows: list[DiagnosisRow]
+    """To items of the template alone."""
+
+    def of_item(self, label: str) -> list[DiagnosisRow]:
+        """Return the answers to one item."""
+        return [row for row in self.rows if row.label == label]
+
+    @cached_property
+    def by_endpoint(self) -> dict[str, list[DiagnosisRow]]:
+        """The answers of each PC that has given any, in the order of the template's items."""
+        order = {item.label: number for number, item in enumerate(self.template.items)}
+        grouped: dict[str, list[DiagnosisRow]] = {}
+        for row in sorted(self.rows, key=lambda row: order[row.label]):
+            grouped.setdefault(row.endpoint_id, []).append(row)
+        return grouped
+
+
+def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
+    """Return how many endpoints each state of installation has, zeros too."""
+    states = [report.install for report in reports]
+    return {state: states.count(state) for state in INSTALL_STATES}
+
+
+def site_statuses(
+    limits: Iterable[SiteLimitRow], patches: Sequence[ServedPayload], wan: Mapping[tuple[str, str], int]
+) -> list[SiteStatus]:
+    """Join what is known of each site; what is sent to comes first."""
+    lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
+    sent: dict[str, tuple[int, int]] = {}
+    for (site, torrent), count in wan.items():
+        if torrent in lengths:
+            before = sent.get(site, (0, 0))
+            sent[site] = (before[0] + count, before[1] + lengths[torrent])
+    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0))) for limit in limits]
+    return sorted(statuses, key=lambda status: (not status.limit.active, status.limit.site))
+
+
+def read_status(context: Context) -> FleetStatus:
+    """Return the fleet's state. Raises `UserError`."""
+    settings = context.settings()
+    with context.database() as database:
+        reports = database.reports()  # first: every endpoint in it is among those read later
+        payloads = database.payloads()
+        return FleetStatus(
+            server_name=settings.name,
+            serving=is_serving(context.home),
+            reports=reports,
+            patches=[payload for payload in payloads if payload.number == 0],
+            endpoints=database.endpoints(),
+            wan_bytes=database.wan_bytes(),
+            payloads=payloads,
+        )
+
+
+def read_sites(context: Context) -> tuple[list[SiteStatus], bool]:
+    """Return every site that was ever sent to, and whether a server serves now. Raises `UserError`."""
+    context.settings()
+    with context.database() as database:
+        statuses = site_statuses(database.site_limits(), database.payloads(), database.wan_bytes())
+    return statuses, is_serving(context.home)
+
+
+def read_all_profiles(context: Context) -> list[SiteProfile]:
+    """Return the profiles that are signed, by site. Raises `UserError`."""
+    return [document for _, document in sorted(read_profiles(context.repository()).items())]
+
+
+def read_profile(context: Context, site: str) -> SiteProfile:
+    """Return the profile of ``site``. Raises `UserError` (BAD_INPUT) when it has none."""
+    document = read_profiles(context.repository()).get(checked_site(site))
+    if document is None:
+        raise no_profile(site)
+    return document
+
+
+def read_all_templates(context: Context) -> list[Template]:
+    """Return the templates that are signed, by name. Raises `UserError`."""
+    return list(read_templates(context.repository()).values())
+
+
+def read_findings(context: Context, name: str) -> Findings:
+    """Return a template and what the fleet has said to it. Raises `UserError` (BAD_INPUT) when there is none."""
+    template = read_templates(context.repository()).get(checked_name(name))
+    if template is None:
+        raise no_template(name)
+    labels = {item.label for item in template.items}
+    with context.database() as database:
+        rows = [row for row in database.diagnoses(name) if row.label in labels]  # first: every endpoint is known
+        return Findings(template, database.endpoints(), rows)
+
+
+def soon_expiring(context: Context) -> list[RoleExpiry]:
+    """Return the offline roles that must be renewed soon, the soonest first. Raises `UserError`."""
+    return expiring_offline(context.repository().expiries(), context.clock.now())
+
+
+def no_profile(site: str) -> UserError:
+    """Return what to say of a site without a profile."""
+    return UserError(f"Site {site} has no profile. 'seed-server profile show' lists them.", FaultKind.BAD_INPUT)
+
+
+def no_template(name: str) -> UserError:
+    """Return what to say of a name that no template has."""
+    return UserError(
+        f"There is no template {name[:80]!r}. 'seed-server template list' lists them.", FaultKind.BAD_INPUT
+    )

@@ -1,0 +1,71 @@
+"""Documents that people write and a key signs: profiles of sites, diagnosis templates. Blocking."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+import structlog
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.documents import DecodeError
+from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.repository import Repository
+
+D = TypeVar("D")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class DocumentKind(Generic[D]):
+    """What the documents of one kind have in common: who signs them, what they are called, where they lie."""
+
+    role: Literal["patches", "profiles"]
+    """Whose key signs them."""
+    encode: Callable[[D], bytes]
+    decode: Callable[[bytes], D]
+    """Raises `DecodeError`."""
+    name_of: Callable[[D], str]
+    target_of: Callable[[str], str]
+    """Return the target path of a document by its name."""
+
+    def read(self, targets: Mapping[str, bytes]) -> dict[str, D]:
+        """Return the documents by their names, sorted by target; one that cannot be used is left out, and told."""
+        found: dict[str, D] = {}
+        for target, data in sorted(targets.items()):
+            try:
+                document = self.decode(data)
+            except DecodeError as error:  # signed by another version of this program
+                log.error("a signed document is not usable", target=target, reason=str(error))  # noqa: TRY400
+                continue
+            name = self.name_of(document)
+            if self.target_of(name) == target:
+                found[name] = document
+        return found
+
+    def sign(self, repository: Repository, keys: OfflineKeys, name: str, document: D | None, now: float) -> None:
+        """Sign a document in place of the one before of its name, or that there is none any more (None).
+
+        ``now`` is in seconds since 1970. Raises `UserError`: NOT_SET_UP or REFUSED for the key, BUSY, STORAGE.
+        """
+        data = None if document is None else self.encode(document)
+        repository.change_document(self.role, self.target_of(name), data, key=keys.load(self.role), now=now)
+
+
+def document_text(file: Path, *, max_bytes: int, too_long: str) -> str:
+    """Return the text of a document's file, without a byte order mark.
+
+    Raises `UserError` (BAD_INPUT): not readable, not UTF-8, or over ``max_bytes``, where ``too_long`` says what to do.
+    """
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(max_bytes + 1)
+    except OSError as error:
+        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", FaultKind.BAD_INPUT) from error
+    if len(data) > max_bytes:
+        raise UserError(f"{file} is over {max_bytes} bytes. {too_long}", FaultKind.BAD_INPUT)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error

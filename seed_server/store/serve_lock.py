@@ -1,0 +1,23 @@
+"""The lock of the one process that serves a home, and whether there is one. Blocking."""
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.settings import ServerHome
+from seed_server.store.file_lock import FileLock
+
+
+def serve_lock(home: ServerHome, *, timeout_seconds: float) -> FileLock:
+    """Return the lock that `serve` holds while it runs."""
+    return FileLock(
+        home.serve_lock,
+        timeout_seconds=timeout_seconds,
+        busy=f"A seed server is already running on {home.root}. Stop it first, or use another --home.",
+    )
+
+
+def is_serving(home: ServerHome) -> bool:
+    """Whether a server runs on ``home`` now."""
+    try:
+        with serve_lock(home, timeout_seconds=0.0).held():
+            return False
+    except UserError as error:
+        return error.kind is FaultKind.BUSY

@@ -1,0 +1,93 @@
+"""What `--json` of each command prints is what its document says: no other key, no other type."""
+
+import json
+from pathlib import Path
+
+import msgspec
+from click.testing import CliRunner
+
+from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
+from seed_server.commands.json_answers import DOCUMENTS
+from seed_server.commands.main import seed_server
+from seed_server.settings import ServerHome
+from seed_server.store.database import Database
+from seed_server.store.schema import SiteLimitRow
+
+ENDPOINT = "a" * 26
+PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
+TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'
+RECIPE = 'patch_id = "a"\nversion = "1"\n[schedule]\ndeadline = 2020-01-01T00:00:00\n[[payload]]\nfile = "office.msi"\n'
+LIMIT = SiteLimitRow(
+    site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
+    state="scavenge", reason="policy ceiling", seconds={"ramping up": 1.5}, yield_seconds=12.0, sending_seconds=91.5,
+)  # fmt: skip
+REPORT = PatchReport(
+    patch_id="office", version="1", state="verified", progress=1.0, bytes_from_origin=7, bytes_from_peers=0,
+    bytes_wasted=0, seconds=2.5, error="", install="waiting", install_reason="for a window",
+)  # fmt: skip
+
+
+def output_of(command: str, *arguments: object) -> str:
+    """Return what a command prints; the capital words of its name only tell it from another one."""
+    words = [word for word in command.split() if not word.isupper()]
+    result = CliRunner().invoke(seed_server, [*words, *map(str, arguments), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Return what every command prints, on a home in which there is something of everything."""
+    files = {"office.msi": "payload", "office.toml": PROFILE, "openssl.toml": TEMPLATE, "recipe.toml": RECIPE}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    here = ("--home", folder / "home")
+    found = {
+        "init": output_of("init", *here, "--name", "hq", "--address", "127.0.0.1"),
+        "token": output_of("token", *here, "--tag", "kiosk"),
+        "publish": output_of("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
+        "lint": output_of("lint", folder / "recipe.toml"),
+    }
+    runner = CliRunner()
+    for words in (
+        ("profile", "set", "oslo", folder / "office.toml"),
+        ("template", "set", "december", folder / "openssl.toml"),
+    ):
+        assert runner.invoke(seed_server, [str(word) for word in (*words, *here)]).exit_code == 0
+    fill(ServerHome(folder / "home"))
+    return found | {
+        "status": output_of("status", *here),
+        "sites": output_of("sites", *here),
+        "endpoints": output_of("endpoints", *here),
+        "profile show": output_of("profile show", *here),
+        "profile show SITE": output_of("profile show", "oslo", *here),
+        "template list": output_of("template list", *here),
+        "template show": output_of("template show", "december", *here),
+    }
+
+
+def fill(home: ServerHome) -> None:
+    with Database.open(home.database) as database:
+        (payload,) = database.payloads()
+        database.add_endpoint(ENDPOINT, "pc-1", 1.0, ("kiosk",))
+        database.save_reports(ENDPOINT, [REPORT], 2.0)
+        database.add_wan_bytes("oslo", payload.torrent_hash, 7)
+        database.save_site_limits([LIMIT])
+        answer = DiagnosisAnswer(label="old", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
+        database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=(answer,)), 3.0)
+
+
+def test_every_command_prints_its_document(tmp_path: Path) -> None:
+    printed = outputs(tmp_path)
+    assert set(printed) == set(DOCUMENTS)
+    for command, kind in DOCUMENTS.items():
+        value = json.loads(printed[command])
+        document = msgspec.convert(value, kind, strict=True)
+        assert json.loads(msgspec.json.encode(document)) == value, command
+        assert nothing_empty_in(value), f"{command}: an empty list proves nothing"
+
+
+def nothing_empty_in(value: object) -> bool:
+    if isinstance(value, list | dict):
+        inner = value.values() if isinstance(value, dict) else value
+        return bool(value) and all(map(nothing_empty_in, inner))
+    return True

@@ -1,0 +1,120 @@
+"""`seed_server.fleet.operations`: who did it is in the log, and what is not acceptable changes nothing."""
+
+import inspect
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet import operations
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.initialising import initialise
+from seed_server.publishing.publish import Publication
+from seed_server.publishing.recipe import PayloadFile, Recipe
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import OfflineKeys
+from tests.helpers.fake_clock import FakeClock
+
+ADA = Actor.local_user("ada")
+ENDPOINT = "a" * 26
+LONGEST_SECONDS = operations.MAX_TOKEN_DAYS * 86_400
+PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
+TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "agent"\nchecks = [{ kind = "unit", unit = "agent.service" }]\n'
+
+Run = Callable[[Context, OfflineKeys, Path], Any]
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    home = ServerHome(tmp_path / "home")
+    initialise(home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=time.time())
+    with (context := Context(home)).database() as database:
+        database.add_endpoint(ENDPOINT, "pc-1", 1.0)
+    for name, text in (("office.toml", PROFILE), ("agent.toml", TEMPLATE), ("office.msi", "payload")):
+        (tmp_path / name).write_text(text)
+    return context
+
+
+def publish(context: Context, keys: OfflineKeys, folder: Path) -> Any:
+    recipe = Recipe(patch_id="office", version="1", payload=(PayloadFile("office.msi"),))
+    return operations.publish(context, ADA, Publication(recipe, folder), keys)
+
+
+ALL: dict[str, tuple[Run, str]] = {
+    "publish": (publish, "patch published"),
+    "renew": (lambda context, keys, _: operations.renew(context, ADA, keys), "offline metadata signed anew"),
+    "make_token": (lambda context, *_: operations.make_token(context, ADA, uses=1, seconds=60), "token made"),
+    "deny": (lambda context, *_: operations.deny(context, ADA, ENDPOINT), "endpoint denied"),
+    "allow": (lambda context, *_: operations.allow(context, ADA, ENDPOINT), "endpoint allowed"),
+    "set_profile": (
+        lambda context, keys, folder: operations.set_profile(context, ADA, "oslo", folder / "office.toml", keys),
+        "profile set",
+    ),
+    "clear_profile": (lambda context, keys, _: operations.clear_profile(context, ADA, "oslo", keys), "profile cleared"),
+    "set_template": (
+        lambda context, keys, folder: operations.set_template(context, ADA, "december", folder / "agent.toml", keys),
+        "template set",
+    ),
+    "remove_template": (
+        lambda context, keys, _: operations.remove_template(context, ADA, "december", keys),
+        "template removed",
+    ),
+}
+
+
+def public_operations() -> dict[str, Callable[..., object]]:
+    return {
+        name: function
+        for name, function in inspect.getmembers(operations, inspect.isfunction)
+        if function.__module__ == operations.__name__ and not name.startswith("_")
+    }
+
+
+def test_every_operation_takes_a_context_and_an_actor() -> None:
+    for name, function in public_operations().items():
+        first, second, *_ = inspect.signature(function).parameters.values()
+        assert (first.annotation, second.annotation) == (Context, Actor), name
+
+
+def test_the_log_says_who_did_it(context: Context, tmp_path: Path) -> None:
+    assert set(ALL) == set(public_operations())
+    keys = OfflineKeys(context.home.offline_keys)
+    for name, (run, event) in ALL.items():
+        with capture_logs([structlog.contextvars.merge_contextvars]) as logged:
+            run(context, keys, tmp_path)
+        (line,) = [entry for entry in logged if entry["event"] == event]
+        assert line["actor"] == "ada (local user)", name
+    assert structlog.contextvars.get_contextvars() == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"uses": 0}, "enrols 1 to 100000 PCs, not 0"),
+        ({"uses": operations.MAX_TOKEN_USES + 1}, "not 100001"),
+        ({"seconds": 0}, "from 1 s to 30 days, not 0 s"),
+        ({"seconds": LONGEST_SECONDS + 1}, "not 2592001 s"),
+        ({"tags": ("Kiosk",)}, "no tags"),
+        ({"tags": tuple(f"t{number}" for number in range(21))}, "no tags"),
+    ],
+)
+def test_a_token_has_bounds_whoever_asks_for_it(context: Context, wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        operations.make_token(context, ADA, **({"uses": 1, "seconds": 60} | wrong))
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+def test_a_token_is_accepted_at_its_bounds(context: Context) -> None:
+    tags = tuple(f"t{number:02}" for number in range(20))
+    fixed = Context(context.home, clock=FakeClock(1_000.0))
+    made = operations.make_token(fixed, ADA, uses=operations.MAX_TOKEN_USES, seconds=LONGEST_SECONDS, tags=tags)
+    assert made.expires_at == 1_000.0 + LONGEST_SECONDS
+    with context.database() as database:
+        assert database.spend_token(made.token.secret, made.expires_at - 1) == "accepted"
+        assert database.token_tags(made.token.secret) == made.tags == tags
