@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
@@ -224,8 +225,9 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
 
 def _limiter_view(answer: LimiterAnswer, chart: RateChart | None) -> RenderableType:
     parts: list[RenderableType] = [line_view(answer)]
-    if chart is not None and answer.line is not None:
-        chart.add(answer.line.rate, answer.line.capacity)
+    line = answer.line
+    if chart is not None and line is not None:
+        chart.add(BytesPerSecond(line.rate), None if line.capacity is None else BytesPerSecond(line.capacity))
         parts += ["", chart]
     return Group(*parts, "", lan_view(answer))
 

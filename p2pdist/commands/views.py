@@ -5,7 +5,6 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import duration_text, rate_text
-from bandwidth.core.units import BytesPerSecond
 from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
 from p2pdist.shared.identifiers import PatchRef
 
@@ -32,7 +31,7 @@ def lan_view(answer: LimiterAnswer) -> RenderableType:
     return Group(*parts)
 
 
-def _limit(rate: BytesPerSecond | None) -> str:
+def _limit(rate: int | None) -> str:
     return "unlimited" if rate is None else rate_text(rate)
 
 

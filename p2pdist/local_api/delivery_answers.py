@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.units import Bytes, BytesPerSecond, Milliseconds, Percent, Seconds, Share
 from p2pdist.shared.wire.messages import InstallState, PatchState
 
 WhyState: TypeAlias = Literal[
@@ -30,21 +30,21 @@ class StatusPatch(msgspec.Struct, frozen=True):
     title: str
     """What it is, in words; may be empty."""
     severity: str
-    """low, medium, high or critical, as published."""
-    length_bytes: int
+    """low, medium, high or critical."""
+    length_bytes: Bytes
     """Length of its file."""
     state: PatchState
     """How far its file is."""
-    progress: float
-    """Share of the file that is on disk, 0 to 1."""
-    bytes_from_origin: int
+    progress: Share
+    """How much of the file is on disk."""
+    bytes_from_origin: Bytes
     """Came over the site's line, since the patch was first seen."""
-    bytes_from_peers: int
+    bytes_from_peers: Bytes
     """Came from neighbours, since the patch was first seen."""
-    bytes_wasted: int
+    bytes_wasted: Bytes
     """Came twice or were wrong, since the patch was first seen."""
-    seconds: float
-    """From first seen to proven, or to now, in seconds."""
+    seconds: Seconds
+    """From first seen to proven, or to now."""
     path: str | None
     """Where the proven file is; null until it is proven."""
     error: str | None
@@ -56,7 +56,7 @@ class StatusPatch(msgspec.Struct, frozen=True):
 
 
 class StatusAnswer(msgspec.Struct, frozen=True):
-    """`p2pdist status`: this PC as a whole, and each patch by order of publication."""
+    """The PC as a whole, and each patch by order of publication. With `--watch`, one document a second."""
 
     endpoint_id: str
     """Who this PC is."""
@@ -88,20 +88,20 @@ class WhyPatch(msgspec.Struct, frozen=True):
     """Its version; empty where none was named and the patch is not known."""
     state: WhyState
     """How far it is."""
-    progress: float
-    """Share of its file that is on disk, 0 to 1."""
+    progress: Share
+    """How much of its file is on disk."""
     reason: str
     """What it waits for, in words; from a closed list until its file is proven."""
     detail: str
     """More about the reason; may be empty."""
-    since_seconds: float
-    """For how long the reason has held, in seconds."""
-    seconds: dict[str, float]
-    """Reason → seconds spent under it, while its file was on the way."""
+    since_seconds: Seconds
+    """For how long the reason has held."""
+    seconds: dict[str, Seconds]
+    """Reason → time spent under it, while its file was on the way."""
 
 
 class WhyAnswer(msgspec.Struct, frozen=True):
-    """`p2pdist why`. The daemon answers with every patch; the command prints those that were asked for."""
+    """Why patches are not here, or not installed: those that were asked for; the daemon answers with all."""
 
     patches: list[WhyPatch]
     """One row a patch and version."""
@@ -125,14 +125,14 @@ class Peer(msgspec.Struct, frozen=True):
     """Whether any torrent is swapped with it now."""
     reason: str | None
     """Why it is not connected, in words from a closed list; null while it is."""
-    bytes_received: int
+    bytes_received: Bytes
     """Payload that came from it, over the connections of now."""
-    bytes_sent: int
+    bytes_sent: Bytes
     """Payload that went to it, over the connections of now."""
 
 
 class PeersAnswer(msgspec.Struct, frozen=True):
-    """`p2pdist peers`."""
+    """The neighbours of this PC. With `--watch`, one document a second."""
 
     peers: list[Peer]
     """Every neighbour that is known, those that have just gone among them."""
@@ -145,43 +145,43 @@ class LineLimit(msgspec.Struct, frozen=True):
     """How fast the server sends to this PC's site, as it said last."""
 
     rate: BytesPerSecond
-    """Allowed on the line, packet headers included, in bytes per second."""
+    """Allowed on the line, packet headers included."""
     capacity: BytesPerSecond | None
-    """What the line carries, in bytes per second; null: not known yet."""
+    """What the line carries; null: not known yet."""
     configured: bool
     """Whether somebody has said what the line carries; else it is learned."""
     state: str
     """What the law is doing, a word from a closed list."""
     reason: str
     """What binds the rate, in words from a closed list."""
-    seconds: dict[str, float]
-    """Reason → seconds spent under it."""
-    yield_seconds: float
-    """Seconds spent giving way to others."""
+    seconds: dict[str, Seconds]
+    """Reason → time spent under it."""
+    yield_seconds: Seconds
+    """Time spent giving way to others."""
 
 
 class LanWay(msgspec.Struct, frozen=True):
     """One direction between this PC and its neighbours."""
 
     limit: BytesPerSecond | None
-    """Allowed, in bytes per second; null: unlimited."""
-    used: int
-    """Measured last, in bytes per second."""
+    """Allowed; null: unlimited."""
+    used: BytesPerSecond
+    """Measured last."""
     reason: str
     """What binds it, in words from a closed list."""
-    seconds: dict[str, float]
-    """Reason → seconds spent under it, the longest first."""
+    seconds: dict[str, Seconds]
+    """Reason → time spent under it, the longest first."""
 
 
 class LimiterAnswer(msgspec.Struct, frozen=True):
-    """`p2pdist limiter`: the site's line and this PC's network."""
+    """What limits the site's line and this PC's network. With `--watch`, one document a second."""
 
     site: str | None
     """This PC's site; null until the server has said it."""
     server_connection: str
     """connected, or why not, in words."""
     line: LineLimit | None
-    """null: the server has sent nothing to this site since this PC connected."""
+    """The site's line; null: the server has sent nothing to this site since this PC connected."""
     profile: str | None
     """Name of the throttle profile that holds; null: none."""
     serves: bool
@@ -190,8 +190,8 @@ class LimiterAnswer(msgspec.Struct, frozen=True):
     """To neighbours."""
     download: LanWay
     """From neighbours."""
-    yield_seconds: float
-    """Seconds spent giving way to others, in both directions together."""
+    yield_seconds: Seconds
+    """Time spent giving way to others, in both directions together."""
     adapts: bool
     """Whether the limits follow what others use of the network."""
     interface: str | None
@@ -199,19 +199,19 @@ class LimiterAnswer(msgspec.Struct, frozen=True):
     network: str
     """What kind of network it is, a word from a closed list."""
     speed: BytesPerSecond | None
-    """The card's link rate one way, in bytes per second; null: not known."""
+    """The card's link rate, one way; null: not known."""
     gateway: str | None
     """The next hop's address; null: none."""
-    gateway_milliseconds: float | None
-    """Round trip to it in milliseconds, measured last; null: it was not measured, or does not answer."""
-    business_bytes_per_second: int
+    gateway_milliseconds: Milliseconds | None
+    """Round trip to it, measured last; null: it was not measured, or does not answer."""
+    business_bytes_per_second: BytesPerSecond
     """What other programs use of this PC's network, measured last."""
-    cpu_share: float
-    """Use of the processor, smoothed, 0 to 1."""
-    battery_percent: float | None
-    """0 to 100; null: a PC without a battery."""
+    cpu_share: Share
+    """Use of the processor, smoothed."""
+    battery_percent: Percent | None
+    """Its charge; null: a PC without a battery."""
     on_mains: bool | None
-    """null: not known, or a PC without a battery."""
+    """Whether it is charged from the mains; null: not known, or a PC without a battery."""
     rule: str
     """Name of the profile's rule that holds; empty: none."""
     blackout: bool

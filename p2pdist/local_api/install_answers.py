@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from p2pdist.shared.units import Count, Moment, WholeMoment, WholeSeconds
+
 PlanState: TypeAlias = Literal[
     "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed", "delivered"
 ]
@@ -25,29 +27,29 @@ class PlanPatch(msgspec.Struct, frozen=True):
     title: str
     """What it is, in words; may be empty."""
     severity: str
-    """low, medium, high or critical, as published."""
+    """low, medium, high or critical."""
     state: PlanState
     """What has become of it."""
     step: str
     """What comes next, in words from a closed list: to be installed, waits, not needed, blocked."""
     reason: str
     """Why, in words."""
-    again_at: float | None
-    """When the reason is over at the latest, in seconds since 1970; null: nobody knows."""
-    due_at: float | None
-    """Its deadline with grace, in seconds since 1970; null: none."""
+    again_at: Moment | None
+    """When the reason is over at the latest; null: nobody knows."""
+    due_at: Moment | None
+    """Its deadline with grace; null: none."""
     emergency: bool
     """Whether it is published as one: it goes before all others."""
-    deferrals_used: int
+    deferrals_used: Count
     """How often this PC's user has put it off."""
-    deferrals_allowed: int
+    deferrals_allowed: Count
     """How often that is allowed."""
     restart_needed: bool
     """Whether this PC has to be restarted for it."""
 
 
 class PlanAnswer(msgspec.Struct, frozen=True):
-    """`p2pdist plan`."""
+    """What is to be installed, in which order, and what each patch waits for."""
 
     problem: str
     """Why nothing can be installed, in words; empty while it can."""
@@ -58,8 +60,8 @@ class PlanAnswer(msgspec.Struct, frozen=True):
 class HistoryStep(msgspec.Struct, frozen=True):
     """One step that was taken."""
 
-    at: float
-    """When, in seconds since 1970."""
+    at: Moment
+    """When it was taken."""
     id: str
     """The patch's id."""
     version: str
@@ -73,7 +75,7 @@ class HistoryStep(msgspec.Struct, frozen=True):
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True):
-    """`p2pdist history`."""
+    """The steps that were taken on this PC."""
 
     history: list[HistoryStep]
     """The newest last."""
@@ -87,19 +89,19 @@ class PosturePatch(msgspec.Struct, frozen=True):
     version: str
     """Its version."""
     severity: str
-    """low, medium, high or critical, as published."""
+    """low, medium, high or critical."""
     state: PlanState
     """What has become of it."""
     reason: str
     """Why, in words."""
     compliant: bool
     """Whether it leaves this PC compliant."""
-    age_seconds: int
-    """Since this PC saw it first, in seconds."""
-    due_at: int | None
-    """Its deadline with grace, in seconds since 1970; null: none."""
-    overdue_seconds: int
-    """How long its deadline is over, in seconds; 0: it is not, or nothing is left to be done."""
+    age_seconds: WholeSeconds
+    """Since this PC saw it first."""
+    due_at: WholeMoment | None
+    """Its deadline with grace; null: none."""
+    overdue_seconds: WholeSeconds
+    """How long its deadline is over; 0: it is not, or nothing is left to be done."""
 
 
 class PostureStatement(msgspec.Struct, frozen=True):
@@ -111,8 +113,8 @@ class PostureStatement(msgspec.Struct, frozen=True):
     """Who this PC is."""
     hostname: str
     """What it calls itself."""
-    at: int
-    """When this was said, in seconds since 1970."""
+    at: WholeMoment
+    """When this was said."""
     compliant: bool
     """Whether all patches leave it compliant, and the list of them is new and read."""
     problem: str
@@ -122,7 +124,7 @@ class PostureStatement(msgspec.Struct, frozen=True):
 
 
 class PostureAnswer(msgspec.Struct, frozen=True):
-    """`p2pdist posture`."""
+    """Whether this PC is compliant, signed."""
 
     posture: PostureStatement
     """The statement."""
@@ -134,20 +136,20 @@ class PostureAnswer(msgspec.Struct, frozen=True):
 
 
 class Deferred(msgspec.Struct, frozen=True):
-    """`p2pdist defer`."""
+    """The patch has been put off."""
 
     id: str
     """The patch's id."""
     version: str
     """Its version."""
-    until: float
-    """Until when it waits, in seconds since 1970."""
-    deferrals_left: int
+    until: Moment
+    """Until when it waits."""
+    deferrals_left: Count
     """How often it can be put off again."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """`p2pdist rollback` and `p2pdist retry`: it will be done."""
+    """It will be done; `p2pdist history` and `p2pdist plan` show how it goes."""
 
     id: str
     """The patch's id."""

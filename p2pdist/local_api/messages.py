@@ -13,6 +13,7 @@ import msgspec
 from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, WhyAnswer
 from p2pdist.local_api.install_answers import Accepted, Deferred, HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.shared.errors import FaultKind
+from p2pdist.shared.units import Seconds
 from p2pdist.shared.wire.codec import Record
 
 QuestionT = TypeVar("QuestionT", bound=Record)
@@ -28,7 +29,7 @@ class DeferOrder(Record, frozen=True, omit_defaults=True):
 
     patch: str
     """An id, or ID@VERSION."""
-    seconds: float | None = None
+    seconds: Seconds | None = None
     """For how long; null: as long as is allowed."""
 
 
@@ -56,7 +57,7 @@ class NotUnderstood(Record, frozen=True):
 
 
 class Enrolled(msgspec.Struct, frozen=True):
-    """`p2pdist enrol`: no answer of the daemon, which does not run yet."""
+    """Who this PC is for its seed server. No answer of the daemon, which does not run yet."""
 
     endpoint_id: str
     """Who this PC is from now on: 26 characters, derived from its key."""

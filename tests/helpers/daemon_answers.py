@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from bandwidth.core.units import BytesPerSecond
 from p2pdist.local_api.delivery_answers import LanWay, LimiterAnswer
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES, encode_frame
@@ -18,7 +17,7 @@ LIMITER = LimiterAnswer(
     line=None,
     profile=None,
     serves=False,
-    upload=LanWay(BytesPerSecond(12_500_000), 0, "refuses to serve: the processor is busy", {}),
+    upload=LanWay(12_500_000, 0, "refuses to serve: the processor is busy", {}),
     download=LanWay(
         None,
         1_250_000,
@@ -29,7 +28,7 @@ LIMITER = LimiterAnswer(
     adapts=True,
     interface="eth0",
     network="wired",
-    speed=BytesPerSecond(125_000_000),
+    speed=125_000_000,
     gateway="10.0.0.1",
     gateway_milliseconds=0.41,
     business_bytes_per_second=125_000,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from seed_server.commands.json_answers.units import Bytes, BytesPerSecond, Count, Moment, Seconds
+from p2pdist.shared.units import Bytes, BytesPerSecond, Count, Moment, Seconds
 
 
 class StatusPayloadDocument(Struct, frozen=True):

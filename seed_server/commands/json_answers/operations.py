@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from seed_server.commands.json_answers.units import Bytes, Count, Moment
+from p2pdist.shared.units import Bytes, Count, Moment
 
 
 class InitDocument(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from seed_server.commands.json_answers.units import Count, Moment
+from p2pdist.shared.units import Count, Moment
 
 
 class ProfileNameDocument(Struct, frozen=True):

@@ -5,14 +5,13 @@ import io
 from msgspec.structs import replace
 from rich.console import Console
 
-from bandwidth.core.units import BytesPerSecond
 from p2pdist.commands.limiter_view import line_view
 from p2pdist.local_api.delivery_answers import LineLimit
 from tests.helpers.daemon_answers import LIMITER
 
 LINE = LineLimit(
-    rate=BytesPerSecond(1_000_000),
-    capacity=BytesPerSecond(2_500_000),
+    rate=1_000_000,
+    capacity=2_500_000,
     configured=False,
     state="yield",
     reason="a business transfer is running",
