@@ -96,8 +96,8 @@ class Demo:
                     if is_verified(member, PATCH_ID) and member.name not in said:
                         said.add(member.name)
                         self.say(f"{member.name} verified")
-                    elif patch.get("state") == "failed":
-                        raise FleetError(f"{member.name} failed: {patch['error']}\n{member.log_tail()}")
+                    elif patch.state == "failed":
+                        raise FleetError(f"{member.name} failed: {patch.error}\n{member.log_tail()}")
                     if member.has_died or fleet.server.has_died:
                         dead = member if member.has_died else fleet.server
                         raise FleetError(f"{dead.name} ended by itself\n{dead.log_tail()}")
@@ -109,13 +109,13 @@ class Demo:
         grid = Table.grid(padding=(0, 1))
         for member in fleet.endpoints.values():
             patch = member.patch(PATCH_ID)
-            origin, peers = patch.get("bytes_from_origin", 0), patch.get("bytes_from_peers", 0)
+            origin, peers = patch.bytes_from_origin, patch.bytes_from_peers
             grid.add_row(
                 member.name,
                 split_bar(origin, peers, self.file_bytes),
                 Text(bytes_text(origin), "cyan", justify="right"),
                 Text(bytes_text(peers), "green", justify="right"),
-                str(patch.get("state", "waiting")),
+                patch.state,
             )
         legend = Text.assemble("  ", ("█", "cyan"), " from the origin   ", ("▓", "green"), " from neighbours")
         return Group(grid, legend)
@@ -125,7 +125,7 @@ class Demo:
         wanted = await trio.to_thread.run_sync(sha256_of, self.file, abandon_on_cancel=True)
         for k, member in fleet.endpoints.items():
             member.latest = await fleet.status(k)
-            path = Path(member.patch(PATCH_ID)["path"])
+            path = Path(member.patch(PATCH_ID).path or "")
             if await trio.to_thread.run_sync(sha256_of, path, abandon_on_cancel=True) != wanted:
                 raise FleetError(
                     f"{member.name} says verified, and {path} differs from the source\n{member.log_tail()}"
@@ -133,13 +133,18 @@ class Demo:
 
     def facts(self, fleet: Fleet) -> dict[str, Any]:
         """Return what `--json` prints."""
-        endpoints = []
+        endpoints: list[dict[str, Any]] = []
         for member in fleet.endpoints.values():
             assert member.latest is not None
             patch = member.patch(PATCH_ID)
             endpoints.append(
-                {"id": member.latest["endpoint_id"]}
-                | {key: patch[key] for key in ("state", "seconds", "bytes_from_origin", "bytes_from_peers")}
+                {
+                    "id": member.latest.endpoint_id,
+                    "state": patch.state,
+                    "seconds": patch.seconds,
+                    "bytes_from_origin": patch.bytes_from_origin,
+                    "bytes_from_peers": patch.bytes_from_peers,
+                }
             )
         return {
             "file_bytes": self.file_bytes,

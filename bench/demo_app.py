@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.fleet import Fleet, FleetError, Member
+from p2pdist.local_api.install_answers import PlanPatch
+from p2pdist.local_api.messages import PLAN
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 
@@ -107,7 +109,7 @@ async def patch_life(fleet: Fleet, directory: Path, say: Callable[[str], None]) 
         runs = running_version(member)
         if runs != expected(k).runs:
             raise FleetError(f"{member.name} runs {runs!r}, and {expected(k).runs!r} was to be expected")
-        rows.append({"endpoint": k, "state": found["state"], "reason": found["reason"], "runs": runs})
+        rows.append({"endpoint": k, "state": found.state, "reason": found.reason, "runs": runs})
     return rows
 
 
@@ -122,10 +124,10 @@ async def until(fleet: Fleet, version: str, states: dict[int, str]) -> None:
         )
 
 
-async def planned(member: Member, version: str) -> dict[str, Any]:
+async def planned(member: Member, version: str) -> PlanPatch:
     """Return the row of the endpoint's plan."""
-    answer = await ask_daemon(EndpointHome(member.home).socket, "plan")
-    return next(row for row in answer["patches"] if (row["id"], row["version"]) == (APP_ID, version))
+    answer = await ask_daemon(EndpointHome(member.home).socket, PLAN)
+    return next(row for row in answer.patches if (row.id, row.version) == (APP_ID, version))
 
 
 def life_table(rows: list[dict[str, Any]]) -> Table:

@@ -19,10 +19,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import trio
 
+from p2pdist.local_api.delivery_answers import PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.messages import PEERS, STATUS, AnswerT, Command, Question
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import UserError
@@ -35,6 +37,11 @@ POLL_SECONDS = 0.1
 FOLLOW_SECONDS = 0.2  # between looks at an endpoint
 TOKEN_TTL = "30d"  # longer than any benchmark
 LOG_TAIL_LINES = 15
+
+NOT_KNOWN = StatusPatch(
+    id="", version="", title="", severity="", length_bytes=0, state="waiting", progress=0.0, bytes_from_origin=0,
+    bytes_from_peers=0, bytes_wasted=0, seconds=0.0, path=None, error=None, install=None, install_reason=None,
+)  # fmt: skip
 
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 
@@ -64,7 +71,7 @@ class Member:
     """It is meant to end, or has been."""
     tags: tuple[str, ...] = ()
     """With which it is enrolled."""
-    latest: dict[str, Any] | None = None
+    latest: StatusAnswer | None = None
     """What `p2pdist status --json` would say, kept up to date while the fleet is open."""
 
     @property
@@ -87,15 +94,15 @@ class Member:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return f"--- {self.name}, end of its log:\n" + "\n".join(lines[-LOG_TAIL_LINES:])
 
-    def patch(self, patch_id: str) -> dict[str, Any]:
-        """Return one patch of `latest`, or an empty dict while it is not known."""
-        patches = self.latest["patches"] if self.latest else []
-        return next((patch for patch in patches if patch["id"] == patch_id), {})
+    def patch(self, patch_id: str) -> StatusPatch:
+        """Return one patch of `latest`; one that is not known there yet is waiting, with nothing of it here."""
+        patches = self.latest.patches if self.latest else []
+        return next((patch for patch in patches if patch.id == patch_id), NOT_KNOWN)
 
     def install_state(self, patch_id: str, version: str) -> str:
         """Return what has become of a patch beyond its file, as `latest` says; empty while that is not known."""
-        states = self.latest["installs"] if self.latest else {}
-        return str(states.get(str(PatchRef(patch_id, version)), ""))
+        states = self.latest.installs if self.latest else {}
+        return states.get(str(PatchRef(patch_id, version)), "")
 
 
 class Fleet:
@@ -203,19 +210,17 @@ class Fleet:
             if member.process is not None:
                 await self._look(member)
 
-    async def status(self, k: int) -> dict[str, Any]:
+    async def status(self, k: int) -> StatusAnswer:
         """Return what `p2pdist status --json` says now. (`Member.latest` costs no new process.)"""
-        return await self._ask(k, "status")
+        return await self._ask(k, STATUS)
 
-    async def peers(self, k: int) -> dict[str, Any]:
+    async def peers(self, k: int) -> PeersAnswer:
         """Return what `p2pdist peers --json` says now."""
-        return await self._ask(k, "peers")
+        return await self._ask(k, PEERS)
 
-    async def _ask(self, k: int, command: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(
-            await run_command("p2pdist", command, "--home", self.endpoints[k].home, "--json")
-        )
-        return answer
+    async def _ask(self, k: int, command: Command[Question, AnswerT]) -> AnswerT:
+        printed = await run_command("p2pdist", command.name, "--home", self.endpoints[k].home, "--json")
+        return msgspec.json.decode(printed, type=command.answer)
 
     async def _follow(self, member: Member) -> None:
         """Keep `Member.latest` up to date."""
@@ -226,7 +231,7 @@ class Fleet:
     async def _look(self, member: Member) -> None:
         process = member.process
         with contextlib.suppress(UserError):  # it is down, or not up yet
-            answer = await ask_daemon(EndpointHome(member.home).socket, "status")
+            answer = await ask_daemon(EndpointHome(member.home).socket, STATUS)
             if member.process is process:
                 member.latest = answer
 
@@ -317,12 +322,12 @@ async def run_command(program: str, *arguments: str | Path | int, prefix: tuple[
 
 def is_connected(member: Member) -> bool:
     """Whether the endpoint said, when last asked, that it is connected to the server."""
-    return member.latest is not None and member.latest["server_connection"] == "connected"
+    return member.latest is not None and member.latest.server_connection == "connected"
 
 
 def is_verified(member: Member, patch_id: str) -> bool:
     """Whether the endpoint said, when last asked, that it has proven the patch."""
-    return member.patch(patch_id).get("state") == "verified"
+    return member.patch(patch_id).state == "verified"
 
 
 def accepts_connections(place: Place, port: int) -> bool:

@@ -27,6 +27,7 @@ import msgspec
 
 from bandwidth.commands.json_answers import DOCUMENTS as BANDWIDTH
 from bench.page_table import between
+from p2pdist.local_api.messages import ANSWERS as P2PDIST
 from seed_server.commands.json_answers import DOCUMENTS as SEED_SERVER
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +36,7 @@ SNAPSHOT = ROOT / "tests" / "architecture" / "json_keys.json"
 BEGIN, END = "<!-- json:begin -->", "<!-- json:end -->"
 FIRST_RELEASE = "0.1"
 
-PROGRAMS: dict[str, Mapping[str, Any]] = {"seed-server": SEED_SERVER, "bandwidth": BANDWIDTH}
+PROGRAMS: dict[str, Mapping[str, Any]] = {"p2pdist": P2PDIST, "seed-server": SEED_SERVER, "bandwidth": BANDWIDTH}
 """What each command of each program prints."""
 
 _WORDS: dict[Any, str] = {str: "text", bool: "boolean", int: "whole number", float: "number", types.NoneType: "null"}

@@ -57,7 +57,7 @@ class OurDelivery:
             for k, member in self.fleet.endpoints.items():
                 if k not in self.finished_ms and is_verified(member, PATCH_ID):
                     self.finished_ms[k] = now_ms()
-            nearest = max(member.patch(PATCH_ID).get("progress", 0.0) for member in self.fleet.endpoints.values())
+            nearest = max(member.patch(PATCH_ID).progress for member in self.fleet.endpoints.values())
             self.fleet.follow_seconds = LOOK_SECONDS if nearest > NEARLY_DONE else EARLY_FOLLOW_SECONDS
             await trio.sleep(LOOK_SECONDS)
 
@@ -69,7 +69,7 @@ class OurDelivery:
 
     def bytes_from_origin(self) -> dict[int, int]:
         """Return what the daemons say that they received from the server."""
-        return {k: member.patch(PATCH_ID).get("bytes_from_origin", 0) for k, member in self.fleet.endpoints.items()}
+        return {k: member.patch(PATCH_ID).bytes_from_origin for k, member in self.fleet.endpoints.items()}
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ none and has failed. Who may not talk to the company's network is for network ac
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from p2pdist.local_api.install_answers import PlanState, PosturePatch, PostureStatement
 
 POSTURE_FORMAT = 1
 
@@ -18,7 +19,7 @@ class PatchStanding:
     patch_id: str
     version: str
     severity: str
-    state: str
+    state: PlanState
     """As `p2pdist plan` calls it."""
     reason: str
     settled: bool
@@ -38,28 +39,28 @@ def is_compliant(patch: PatchStanding, now: float) -> bool:
 
 def posture(
     endpoint_id: str, hostname: str, patches: Sequence[PatchStanding], problem: str, now: float
-) -> dict[str, Any]:
+) -> PostureStatement:
     """Return the statement that is signed; ``problem``: why the list of patches may be old, else empty."""
     rows = [
-        {
-            "id": patch.patch_id,
-            "version": patch.version,
-            "severity": patch.severity,
-            "state": patch.state,
-            "reason": patch.reason,
-            "compliant": is_compliant(patch, now),
-            "age_seconds": max(0, int(now - patch.first_seen_at)),
-            "due_at": None if patch.due_at is None else int(patch.due_at),
-            "overdue_seconds": 0 if patch.settled or patch.due_at is None else max(0, int(now - patch.due_at)),
-        }
+        PosturePatch(
+            id=patch.patch_id,
+            version=patch.version,
+            severity=patch.severity,
+            state=patch.state,
+            reason=patch.reason,
+            compliant=is_compliant(patch, now),
+            age_seconds=max(0, int(now - patch.first_seen_at)),
+            due_at=None if patch.due_at is None else int(patch.due_at),
+            overdue_seconds=0 if patch.settled or patch.due_at is None else max(0, int(now - patch.due_at)),
+        )
         for patch in patches
     ]
-    return {
-        "format": POSTURE_FORMAT,
-        "endpoint_id": endpoint_id,
-        "hostname": hostname,
-        "at": int(now),
-        "compliant": not problem and all(row["compliant"] for row in rows),
-        "problem": problem,
-        "patches": rows,
-    }
+    return PostureStatement(
+        format=POSTURE_FORMAT,
+        endpoint_id=endpoint_id,
+        hostname=hostname,
+        at=int(now),
+        compliant=not problem and all(row.compliant for row in rows),
+        problem=problem,
+        patches=rows,
+    )

@@ -14,6 +14,7 @@ from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.profiles.model import Profile
 from p2pdist.limiter.gateway_ping import GatewayPing
 from p2pdist.limiter.lan_policy import (
+    NOT_SERVED,
     YIELDING,
     FitLimits,
     Fitness,
@@ -27,7 +28,7 @@ from p2pdist.limiter.lan_policy import (
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, LinkLook, LinkMeter
 from p2pdist.limiter.profile_answer import blackout_until, profile_answer
-from p2pdist.local_api.socket import Answer
+from p2pdist.local_api.delivery_answers import LanWay, LimiterAnswer, LineLimit
 from p2pdist.pc import process_memory, system
 from p2pdist.pc.facts import Placement
 from p2pdist.pc.network import Medium, NetworkState
@@ -130,9 +131,7 @@ class LanLimiter:
                 LanReason.REFUSED_BATTERY: f" ({self._network.battery.percent:.0f} %)" if self._network.battery else "",
                 LanReason.BLACKOUT: f": {self._answer.rule}{self.blackout_words()}",
             }
-            said.append(
-                f"Neighbours are not served now: {reason.removeprefix('refuses to serve: ')}{details.get(reason, '')}."
-            )
+            said.append(f"Neighbours are not served now: {NOT_SERVED.get(reason, reason)}{details.get(reason, '')}.")
         return [problem for problem in said if problem]
 
     @property
@@ -150,43 +149,46 @@ class LanLimiter:
         end = self._blackout_end if self._answer.blackout else None
         return f" until {end.astimezone():%H:%M}" if end is not None else ""
 
-    def status(self) -> Answer:
-        """Return the answer to `p2pdist limiter`."""
+    def status(self, *, site: str | None, server_connection: str, line: LineLimit | None) -> LimiterAnswer:
+        """Return the answer to `p2pdist limiter`; the arguments are what the rest of the daemon knows of the line."""
         network, battery = self._network, self._network.battery
         received, sent = self._rates
         self._note(trio.current_time())
-        return {
-            "serves": self.decision.serve,
-            "upload": self._way("upload", self.decision.upload, sent),
-            "download": self._way("download", self.decision.download, received),
-            "yield_seconds": round(
+        return LimiterAnswer(
+            site=site,
+            server_connection=server_connection,
+            line=line,
+            profile=None if (profile := self._profile()) is None else profile.name,
+            serves=self.decision.serve,
+            upload=self._way("upload", self.decision.upload, sent),
+            download=self._way("download", self.decision.download, received),
+            yield_seconds=round(
                 sum(s for r, s in self._seconds["download"].seconds().items() if r in YIELDING)
                 + sum(s for r, s in self._seconds["upload"].seconds().items() if r in YIELDING),
                 1,
             ),
-            "adapts": self._policy.adapts,
-            "interface": network.interface,
-            "network": str(network.medium),
-            "speed": network.speed,
-            "gateway": network.gateway,
-            "gateway_milliseconds": None if self._gateway_seconds is None else round(self._gateway_seconds * 1e3, 2),
-            "business_bytes_per_second": round(self._business_rate),
-            "cpu_share": round(self._fitness.cpu_share, 3),
-            "battery_percent": None if battery is None else battery.percent,
-            "on_mains": None if battery is None else battery.on_mains,
-            "profile": None if (profile := self._profile()) is None else profile.name,
-            "rule": self._answer.rule,
-            "blackout": self._answer.blackout,
-            "problems": self.problems,
-        }
+            adapts=self._policy.adapts,
+            interface=network.interface,
+            network=str(network.medium),
+            speed=network.speed,
+            gateway=network.gateway,
+            gateway_milliseconds=None if self._gateway_seconds is None else round(self._gateway_seconds * 1e3, 2),
+            business_bytes_per_second=round(self._business_rate),
+            cpu_share=round(self._fitness.cpu_share, 3),
+            battery_percent=None if battery is None else battery.percent,
+            on_mains=None if battery is None else battery.on_mains,
+            rule=self._answer.rule,
+            blackout=self._answer.blackout,
+            problems=self.problems,
+        )
 
-    def _way(self, name: str, way: WayDecision, used: float) -> Answer:
-        return {
-            "limit": way.rate,
-            "used": round(used),
-            "reason": str(way.reason),
-            "seconds": {str(reason): round(s, 1) for reason, s in self._seconds[name].seconds().items()},
-        }
+    def _way(self, name: str, way: WayDecision, used: float) -> LanWay:
+        return LanWay(
+            limit=way.rate,
+            used=round(used),
+            reason=str(way.reason),
+            seconds={str(reason): round(s, 1) for reason, s in self._seconds[name].seconds().items()},
+        )
 
     # --- the task -----------------------------------------------------------------------
 

@@ -52,6 +52,14 @@ class LanReason(enum.StrEnum):
     REFUSED_METERED = "refuses to serve: this network is paid by volume"
 
 
+NOT_SERVED = {
+    LanReason.REFUSED_CPU: "the processor is busy",
+    LanReason.REFUSED_BATTERY: "the battery is low",
+    LanReason.REFUSED_VPN: "this PC is connected by a VPN",
+    LanReason.REFUSED_METERED: "this network is paid by volume",
+}
+"""The causes of a refusal alone, within a sentence of `p2pdist status`."""
+
 YIELDING = frozenset({LanReason.BUSINESS, LanReason.QUEUE, LanReason.CONTENTION})
 """Reasons under which others come first: their seconds are the yield time."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 import trio
 
-from p2pdist.local_api.socket import Answer
+from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
 from p2pdist.neighbours.discovery import Discovery, PeerFound
 from p2pdist.neighbours.peer_book import Announcement, PeerBook
 from p2pdist.shared.wire.messages import SitePeer
@@ -95,7 +95,7 @@ class Neighbours:
             with trio.move_on_after(STEP_SECONDS):
                 await self._something_new.wait()
 
-    def status(self) -> Answer:
+    def status(self) -> PeersAnswer:
         """Return the answer to `p2pdist peers`."""
         received: dict[str, int] = {}
         sent: dict[str, int] = {}
@@ -103,18 +103,18 @@ class Neighbours:
             for peer in snapshot.peers:
                 received[peer.address] = received.get(peer.address, 0) + peer.bytes_down
                 sent[peer.address] = sent.get(peer.address, 0) + peer.bytes_up
-        return {
-            "peers": [
-                {
-                    "endpoint_id": entry.endpoint_id,
-                    "address": entry.address,
-                    "port": entry.port,
-                    "sources": list(entry.sources),
-                    "connected": entry.status == "connected",
-                    "reason": None if entry.reason is None else str(entry.reason),
-                    "bytes_received": received.get(entry.address, 0),
-                    "bytes_sent": sent.get(entry.address, 0),
-                }
+        return PeersAnswer(
+            peers=[
+                Peer(
+                    endpoint_id=entry.endpoint_id,
+                    address=entry.address,
+                    port=entry.port,
+                    sources=list(entry.sources),
+                    connected=entry.status == "connected",
+                    reason=None if entry.reason is None else str(entry.reason),
+                    bytes_received=received.get(entry.address, 0),
+                    bytes_sent=sent.get(entry.address, 0),
+                )
                 for entry in self._book.entries()
             ]
-        }
+        )

@@ -21,9 +21,10 @@ from bench.json_doc import (
     page_with_sections,
     rows_of,
 )
+from p2pdist.commands.main import p2pdist
 from seed_server.commands.main import seed_server
 
-COMMAND_LINES = {"seed-server": seed_server, "bandwidth": bandwidth}
+COMMAND_LINES = {"p2pdist": p2pdist, "seed-server": seed_server, "bandwidth": bandwidth}
 CASES = [(program, command) for program, commands in PROGRAMS.items() for command in commands]
 
 

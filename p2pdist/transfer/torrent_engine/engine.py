@@ -35,7 +35,7 @@ from p2pdist.transfer.torrent_engine.reports import (
     TorrentDamaged,
     TorrentFailed,
     TransferSnapshot,
-    disk_problem,
+    disk_fault,
     peer_reason,
 )
 from p2pdist.transfer.torrent_engine.settings import DH_PARAMETERS_PEM, tick_settings
@@ -147,7 +147,7 @@ class TorrentEngine:
         """Go on with a torrent that failed: check what is on disk, then fetch. Returns when the check has begun."""
         torrent = self._known(torrent_hash)
         await self._writes_ended(torrent)
-        torrent.state.error = ""
+        torrent.state.fault = None
         torrent.handle.clear_error()
         torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
         # blocks whose write failed count as being written for ever: only a check forgets them
@@ -195,8 +195,8 @@ class TorrentEngine:
         )
 
     def _raise_if_stopped(self, state: TorrentState) -> None:
-        if state.error:  # also for pieces that seemed stored: their write may be the one that failed
-            raise EngineError(state.error, FaultKind.STORAGE)
+        if state.fault is not None:  # also for pieces that seemed stored: their write may be the one that failed
+            raise EngineError(state.fault.text, FaultKind.STORAGE)
         if state.torrent_hash not in self._torrents:
             raise EngineError("The torrent was removed meanwhile.")
 
@@ -303,7 +303,7 @@ class TorrentEngine:
                 continue
             self._emit(*state.observe_status(copied(status)))
             if status.errc.value():
-                self._emit(*state.observe_error(disk_problem(failure_of(status.errc), state.file.sha256)))
+                self._emit(*state.observe_fault(disk_fault(failure_of(status.errc), state.file.sha256)))
         self._updates_seen += 1
         self._update_seen.set()
         self._update_seen = trio.Event()
@@ -339,12 +339,12 @@ class TorrentEngine:
 
     def _on_file_error(self, alert: lt.file_error_alert) -> None:
         if state := self._states.get(alert.handle):
-            self._emit(*state.observe_error(disk_problem(failure_of(alert.error), alert.filename())))
+            self._emit(*state.observe_fault(disk_fault(failure_of(alert.error), alert.filename())))
 
     def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
         # also posted for what does not stop the torrent: the status tells
         state = self._states.get(alert.handle)
-        if state is not None and not state.error:
+        if state is not None and state.fault is None:
             log.warning("the torrent engine reports a problem", reason=alert.error.message())
             self._ask_update()
 

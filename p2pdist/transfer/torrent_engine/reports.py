@@ -8,6 +8,7 @@ from p2pdist.identity.store import Identity
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
+from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 Phase: TypeAlias = Literal["checking", "downloading", "complete", "error"]
@@ -63,8 +64,8 @@ class TransferSnapshot:
     progress: float
     """Share of the file's bytes that is here, or has been checked while checking; 0 to 1."""
     peers: tuple[PeerSnapshot, ...]
-    error: str
-    """In words, when ``phase`` is ``error``; else empty."""
+    fault: TransferFault | None
+    """Why it has stopped, when ``phase`` is ``error``; else None."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class TorrentFailed:
     """The torrent has stopped (`TorrentEngine.resume` goes on)."""
 
     torrent_hash: TorrentHash
-    reason: str
+    fault: TransferFault
 
 
 @dataclass(frozen=True)
@@ -210,10 +211,16 @@ def _tls_reason(openssl_reason: int) -> PeerReason:
     return PeerReason.TLS_FAILED
 
 
-def disk_problem(failure: EngineFailure, path: str) -> str:
-    """Return what a failed file operation means for a person."""
+def disk_fault(failure: EngineFailure, path: str) -> TransferFault:
+    """Return what a failed file operation means."""
+    kind = TransferFaultKind.DISK_FULL
     if failure.value == errno.ENOSPC:
-        return f"The disk is full: {path} cannot grow. Free some space; what is there already is kept."
+        return TransferFault(
+            kind, f"The disk is full: {path} cannot grow. Free some space; what is there already is kept."
+        )
     if failure.value == errno.EDQUOT:
-        return f"The disk quota is used up: {path} cannot grow. Raise it or free some space."
-    return f"This PC's disk failed at {path}: {failure.message}. Check the disk and the file's permissions."
+        return TransferFault(kind, f"The disk quota is used up: {path} cannot grow. Raise it or free some space.")
+    return TransferFault(
+        TransferFaultKind.DISK,
+        f"This PC's disk failed at {path}: {failure.message}. Check the disk and the file's permissions.",
+    )

@@ -8,6 +8,7 @@ import trio
 
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
+from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 from p2pdist.transfer.torrent_engine.reports import (
     EngineEvent,
@@ -71,7 +72,8 @@ class TorrentState:
     have: PieceSet = 0
     lan_have: PieceSet = 0
     progress: float = 0.0
-    error: str = ""
+    fault: TransferFault | None = None
+    """Why it has stopped; None while it goes on."""
     connections: int = 0
     peers: dict[tuple[str, int], PeerSnapshot] = field(default_factory=dict)
     down: Counter = field(default_factory=Counter)
@@ -85,7 +87,7 @@ class TorrentState:
     @property
     def phase(self) -> Phase:
         """What `TransferSnapshot.phase` says."""
-        if self.error:
+        if self.fault is not None:
             return "error"
         # the last pieces may still be in libtorrent's memory: who hashes the file now would find it wrong
         return "downloading" if self.activity == "complete" and not self.flushed else self.activity
@@ -132,7 +134,7 @@ class TorrentState:
         """Take in that libtorrent has written all that it had in memory, or has failed to."""
         self.flushes += 1
         self.wake()
-        if self.activity != "complete" or self.flushed or self.error:
+        if self.activity != "complete" or self.flushed or self.fault is not None:
             return []
         self.flushed = True
         return [TorrentCompleted(self.torrent_hash)]
@@ -152,13 +154,13 @@ class TorrentState:
         self.failed.read(status.bytes_failed)
         return events
 
-    def observe_error(self, reason: str) -> list[EngineEvent]:
-        """Take in that the torrent has stopped; only the first reason counts."""
-        if self.error:
+    def observe_fault(self, fault: TransferFault) -> list[EngineEvent]:
+        """Take in that the torrent has stopped; only the first fault counts."""
+        if self.fault is not None:
             return []
-        self.error = reason
+        self.fault = fault
         self.wake()
-        return [TorrentFailed(self.torrent_hash, reason)]
+        return [TorrentFailed(self.torrent_hash, fault)]
 
     def observe_peers(self, peers: Iterable[PeerSnapshot]) -> list[EngineEvent]:
         """Take in the connected neighbours."""
@@ -179,14 +181,14 @@ class TorrentState:
             torrent_hash=self.torrent_hash,
             phase=self.phase,
             piece_count=self.file.piece_count,
-            have=0 if self.error else self.have,
+            have=self.have if self.fault is None else 0,
             lan_have=0 if complete else self.lan_have,
             bytes_from_peers=self.down.total,
             bytes_to_peers=self.up.total,
             bytes_wasted=self.redundant.total + self.failed.total,
             progress=1.0 if complete else self.progress,
             peers=tuple(self.peers.values()),
-            error=self.error,
+            fault=self.fault,
         )
 
 
