@@ -1,1 +1,1 @@
-"""Who this PC is for the company: enrolment, its key and its two certificates."""
+"""This PC's identity in the company: enrolment, its key and its two certificates."""
