@@ -1,4 +1,4 @@
-"""Routes and network cards as Linux shows them below ``/proc`` and ``/sys``; plain files, no rights needed."""
+"""Routes and network cards as Linux shows them below ``/proc`` and ``/sys``: plain files that anybody may read."""
 
 import contextlib
 import ipaddress
@@ -10,7 +10,7 @@ from p2pdist.pc.network import Medium
 CARDS = Path("/sys/class/net")
 ROUTES = Path("/proc/net")
 MAX_ROUTE_BYTES = 1 << 20  # ten thousand routes; an office PC has tens
-MOST_MEGABITS = 1_000_000  # 1 Tbit/s: more is a driver's way to say that it does not know
+MOST_MEGABITS = 1_000_000  # 1 Tbit/s: a driver that reports more does not know the rate
 
 _ETHERNET, _LOOPBACK = 1, 772
 _DEVICE_TYPES = {"wlan": Medium.WIFI, "wwan": Medium.METERED, "wireguard": Medium.VPN, "ppp": Medium.VPN}
@@ -18,7 +18,7 @@ _ROUTE_UP, _ROUTE_GATEWAY = 1, 2
 
 
 def medium(interface: str) -> Medium:
-    """Return what ``interface`` is."""
+    """Return the kind of network behind ``interface``."""
     card = CARDS / interface
     kind = _number(card / "type")
     if kind == _LOOPBACK:
@@ -43,7 +43,10 @@ def speed(interface: str) -> BytesPerSecond | None:
 
 
 def counted_cards(interface: str | None) -> tuple[str, ...]:
-    """Return the cards whose bytes are the PC's own: real hardware, else the one in use (a container has no other)."""
+    """Return the cards that together carry all of the PC's bytes.
+
+    They are the real hardware, else the card in use: a container has no other.
+    """
     try:
         real = sorted(card.name for card in CARDS.iterdir() if (card / "device").exists())
     except OSError:
@@ -54,7 +57,7 @@ def counted_cards(interface: str | None) -> tuple[str, ...]:
 
 
 def gateway(interface: str) -> str | None:
-    """Return the next hop of ``interface``'s default route, IPv4 first."""
+    """Return the next hop of ``interface``'s default route, of IPv4 if there is one, else of IPv6."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         if found := gateway_in(_routes("route"), interface):
             return found
@@ -64,7 +67,7 @@ def gateway(interface: str) -> str | None:
 
 
 def gateway_in(routes: str, interface: str) -> str | None:
-    """Return the next hop in the text of ``/proc/net/route``: the default route with the least metric."""
+    """Return the next hop of the default route with the least metric in the text of ``/proc/net/route``."""
     found: list[tuple[int, str]] = []
     for line in routes.splitlines()[1:]:
         name, destination, hop, flags, _, _, metric, mask, *_ = line.split()
@@ -75,7 +78,7 @@ def gateway_in(routes: str, interface: str) -> str | None:
 
 
 def gateway6_in(routes: str, interface: str) -> str | None:
-    """Return the next hop in the text of ``/proc/net/ipv6_route``; one of link-local scope carries its interface."""
+    """Return the same for the text of ``/proc/net/ipv6_route``; a link-local address carries its interface."""
     found: list[tuple[int, str]] = []
     for line in routes.splitlines():
         destination, length, _, _, hop, metric, _, _, _, name = line.split()
