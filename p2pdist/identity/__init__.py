@@ -1,1 +1,1 @@
-"""This PC's identity in the company: enrolment, its key and its two certificates."""
+"""A PC's identity in the company: enrolment, its key and its two certificates."""

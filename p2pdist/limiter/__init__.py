@@ -1,1 +1,1 @@
-"""Limits this PC's traffic with its neighbours, and measures what else its network carries."""
+"""How fast this PC swaps with its neighbours, and what its network carries besides."""

@@ -1,1 +1,1 @@
-"""What is known of this PC: its hardware, software, network and site."""
+"""What this PC is: its hardware, software, network and place."""

@@ -54,7 +54,7 @@ class PcFacts:
         changed: Callable[[], None],
         list_rpm: ListRpm | None = None,
     ) -> None:
-        """``changed`` is called when the set of applicable patches may have changed.
+        """Call ``changed`` when the set of applicable patches may have changed.
 
         Without ``list_rpm``, rpm's packages are not read.
         """

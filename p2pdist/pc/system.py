@@ -17,7 +17,7 @@ BOOT_ROUNDING_SECONDS = 60  # the system computes its boot time anew at each cal
 
 @dataclass(frozen=True)
 class LocalFacts:
-    """This PC's state at one time, for the hello to the server."""
+    """The state of this PC at one time, for the hello to the server."""
 
     hostname: str
     addresses: tuple[str, ...]

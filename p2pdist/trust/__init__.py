@@ -1,1 +1,1 @@
-"""What this endpoint trusts: TUF's metadata, the floor below which none is accepted, and the catalogue."""
+"""What is believed: TUF's metadata, the floor below which nothing is accepted, the catalogue."""

@@ -29,7 +29,7 @@ class OrderError(ValueError):
 def check_relations(new: OrderedPatch, offered: Collection[OrderedPatch]) -> None:
     """Raise `OrderError` for a patch that could never be installed, or that would keep another from it.
 
-    ``offered`` are all patches that PCs are offered now; they know of no others. ``new`` replaces the one of its own id.
+    ``offered`` are all patches that PCs are offered now; they know no others. ``new`` replaces the one of its own id.
     """
     for word, relations in (("requires", new.requires), ("supersedes", new.supersedes), ("conflicts", new.conflicts)):
         if len(relations) > MAX_RELATIONS:

@@ -19,7 +19,7 @@ Expression = Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)]
 
 
 class TemplateItem(Record, frozen=True):
-    """One question: does the PC need what ``label`` names? Yes if ``expression`` holds or one of ``checks`` does not."""
+    """One question: does the PC need ``label``? It does if ``expression`` holds or one of ``checks`` does not."""
 
     label: Label
     """What is needed, for people; unique within the template."""
