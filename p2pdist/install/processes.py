@@ -1,4 +1,4 @@
-"""Running one program to its end: the one place that starts processes on an endpoint. For `installer` alone."""
+"""Run one program to its end. Only this module starts processes on an endpoint, and only `installer` uses it."""
 
 import contextlib
 import os
@@ -11,9 +11,9 @@ import trio
 
 from p2pdist.install.command_lines import kill_tree_command
 
-LINGER_SECONDS = 1.0  # for the last output, when a service that was started holds on to the pipe
-KILLED_SECONDS = 10.0  # until a killed process is gone; longer only in the kernel, on a broken disk
-GROUP_END_SECONDS = 5.0  # until the processes that it started are gone as well
+LINGER_SECONDS = 1.0  # for the last output: a service that the program has started may keep the pipe open
+KILLED_SECONDS = 10.0  # until a killed process is gone; one that hangs in the kernel, on a broken disk, takes longer
+GROUP_END_SECONDS = 5.0  # until the rest of its process group is gone as well
 GROUP_POLL_SECONDS = 0.02
 OUTLIVED_POLL_SECONDS = 0.5
 
@@ -29,13 +29,13 @@ class Ended:
     """How a process ended."""
 
     code: int | None
-    """Negative: by this signal. None: it did not end in time, and was killed with all of its group."""
+    """The exit code; negative: ended by this signal. None: it was late, and was killed with its whole group."""
     output: bytes
-    """The last of what it wrote."""
+    """The end of its output."""
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the same few variables whoever started the daemon, and however."""
+    """Return a few variables that do not depend on how the daemon was started."""
     if os.name == "nt":
         return {name: os.environ[name] for name in _WINDOWS_NAMES if name in os.environ}
     return {
@@ -55,11 +55,12 @@ async def run(
     pass_descriptor: int | None = None,
     record: Path | None = None,
 ) -> Ended:
-    """Run a program in a group of its own, with nothing to read, and wait for it. Raises `OSError` at its start.
+    """Run a program in a process group of its own, without standard input, and wait for it.
 
-    Only the last ``max_output_bytes`` are kept, with what goes to standard error only if asked for. Cancelled
-    or late, no process of the group is left; a service that left the group goes on. While it runs, ``record``
-    says so to `end_of_outlived`; it stays of a process that does not even end when it is killed.
+    The last ``max_output_bytes`` of its output are kept; ``with_errors`` includes standard error. When the call is
+    cancelled or the program is late, its whole group is killed; a service that has left the group goes on. The file
+    ``record`` names the process for `end_of_outlived` while it runs, and stays if it does not end even when killed.
+    Raises `OSError` when the program cannot be started.
     """
     process = await trio.lowlevel.open_process(
         list(argv),
@@ -99,12 +100,12 @@ async def run(
 
 
 async def end_of_outlived(record: Path, timeout_seconds: float) -> None:
-    """Wait for a process that outlived the daemon (kill -9) that started it; kill it with its group when it is late."""
+    """Wait for a process that has outlived the daemon that started it. Kill it with its group when it is late."""
     group = await trio.to_thread.run_sync(_recorded, record)
     if group is None:
         return
     with trio.move_on_after(timeout_seconds):
-        while await trio.to_thread.run_sync(_recorded, record):  # noqa: ASYNC110 — it is nobody's child any more
+        while await trio.to_thread.run_sync(_recorded, record):  # noqa: ASYNC110 — it is not our child, so poll
             await trio.sleep(OUTLIVED_POLL_SECONDS)
     if await trio.to_thread.run_sync(_recorded, record):
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -116,14 +117,14 @@ async def end_of_outlived(record: Path, timeout_seconds: float) -> None:
 
 
 def _write_record(record: Path, process_id: int) -> None:
-    with contextlib.suppress(OSError):  # where systems do not tell, or nothing can be written, it is not waited for
+    with contextlib.suppress(OSError):  # without a record, `end_of_outlived` does not wait for the process
         identity = _identity(process_id)
         record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         record.write_text(identity)
 
 
 def _recorded(record: Path) -> int | None:
-    """Return the recorded process if it, and no other of the same number, still runs."""
+    """Return the recorded process id if that process still runs, and not another one with the same id."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         text = record.read_text()
         process_id = int(text.split()[0])
@@ -154,7 +155,7 @@ async def _drain(stream: trio.abc.ReceiveStream, output: bytearray, most: int, d
 
 
 async def _kill(process: trio.Process) -> None:
-    """Kill the process, which was not waited for yet, with its group, and wait a while until all are gone."""
+    """Kill the process, which has not been waited for yet, with its group, and wait a while until all are gone."""
     with trio.CancelScope(shield=True):
         if os.name == "nt":
             with contextlib.suppress(OSError):
@@ -168,12 +169,12 @@ async def _kill(process: trio.Process) -> None:
         with trio.move_on_after(KILLED_SECONDS):
             await process.wait()
         with trio.move_on_after(GROUP_END_SECONDS):
-            while await trio.to_thread.run_sync(_group_lives, process.pid):  # noqa: ASYNC110 — nothing tells of it
+            while await trio.to_thread.run_sync(_group_lives, process.pid):  # noqa: ASYNC110 — no event tells of it
                 await trio.sleep(GROUP_POLL_SECONDS)
 
 
 def _group_lives(group: int) -> bool:
-    """Whether a process of the group still runs; a dead one that init has not heard of yet does not."""
+    """Return whether a process of the group still runs. A zombie that init has not reaped yet does not count."""
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
@@ -181,9 +182,9 @@ def _group_lives(group: int) -> bool:
     found = False
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # "PID (NAME) STATE PARENT GROUP …", and a name may have brackets and blanks
+            # "PID (NAME) STATE PARENT GROUP …"; the name may contain parentheses and blanks
             state, _, its_group = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
             found = True
             if int(its_group) == group and state not in "ZX":
                 return True
-    return not found  # without /proc, only the signal tells
+    return not found  # without /proc, the answer to the signal decides

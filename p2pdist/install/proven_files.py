@@ -1,4 +1,4 @@
-"""A payload opened once, proven, and run as what was opened; and the files that checks look at."""
+"""Open a payload once, prove its bytes, and run exactly those bytes; and look at the files of checks."""
 
 import contextlib
 import errno
@@ -23,30 +23,29 @@ if sys.platform == "linux":
     import fcntl
 
 HASH_CHUNK_BYTES = 1 << 20
-FILE_CHECK_SECONDS = 60.0  # for one file of a check: some 5 GB of an old disk
-MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
-DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
+FILE_CHECK_SECONDS = 60.0  # for one file of a check: an old disk reads some 5 GB in this time
+MAX_LOOKS = 4  # at once: checks that hang on a dead file server must not use up all threads
+DESCRIPTORS = "/proc/self/fd"  # here Linux gives an open file a name, in each process that inherits it
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
-MAX_SEALED_BYTES = 64 << 20  # of a payload that is run from memory: scripts and most packages; there is one at a time
-_RUN = "run-"  # begins the names of private copies' directories
-# without O_NONBLOCK, opening a pipe that took the file's place would wait for somebody to write
+MAX_SEALED_BYTES = 64 << 20  # of a payload that is run from memory: scripts and most packages fit; one runs at a time
+_RUN = "run-"  # prefix of the directories of private copies
+# without O_NONBLOCK, opening a pipe that took the file's place would wait for a writer
 _LOOK_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 _FLAGS = _LOOK_FLAGS | getattr(os, "O_NOFOLLOW", 0)
 
 
 class PayloadChangedError(Exception):
-    """The file is missing or cannot be read, or its bytes are not those that were signed. Nothing was run."""
+    """The file is missing, cannot be read, or does not have the bytes that were signed. Nothing was run."""
 
 
 @asynccontextmanager
 async def proven(install: Install, file: Path, sha256: str, scratch: Path) -> AsyncIterator[tuple[BinaryIO, str]]:
-    """Open a payload once, prove its bytes, and give what was opened, with a name under which it can be run.
+    """Open a payload once, prove its bytes, and yield the open file and a path by which it can be run.
 
-    The name is of the descriptor, or of a private copy in ``scratch`` where descriptors have no names: what is
-    run is what was proven, whatever takes the place of ``file`` meanwhile. On Linux, what is opened is a sealed
-    copy in memory, so that nothing written into ``file`` reaches it either; larger ones than `MAX_SEALED_BYTES`
-    are ``file`` itself. Raises `PayloadChangedError`, or
-    `OSError` when it cannot be copied.
+    The path leads to the descriptor, or to a private copy in ``scratch`` where descriptors have no paths. So the
+    proven bytes are run, whatever takes the place of ``file`` meanwhile. On Linux the open file is a sealed copy in
+    memory, so that writing into ``file`` does not change it either; a payload over `MAX_SEALED_BYTES` is not copied.
+    Raises `PayloadChangedError`, or `OSError` when it cannot be copied.
     """
     copy = None
     if not isinstance(install, ArchiveInstall) and not DESCRIPTORS_HAVE_NAMES:
@@ -61,7 +60,7 @@ async def proven(install: Install, file: Path, sha256: str, scratch: Path) -> As
 
 
 def _suffix(install: Install) -> str:
-    """Return the end of a file's name by which Windows knows what to do with it."""
+    """Return the file name extension by which Windows knows the kind of file."""
     match install:
         case MsiInstall():
             return ".msi"
@@ -75,9 +74,9 @@ def _suffix(install: Install) -> str:
 
 
 def open_proven(file: Path, sha256: str, copy: Path | None) -> BinaryIO:
-    """Return what was proven of ``file``: a sealed copy in memory, or itself. Blocking, in a thread of trio's.
+    """Return ``file`` open and proven: as a sealed copy in memory, or the file itself. Blocking, in a trio thread.
 
-    If given, ``copy`` is made of it, and it is itself.
+    If ``copy`` is given, the proven bytes are copied to that path, and the file itself is returned.
     """
     payload = _open_payload(file)
     with contextlib.ExitStack() as closed:
@@ -124,7 +123,7 @@ def _open_payload(file: Path) -> BinaryIO:
 
 
 def _sealable() -> BinaryIO | None:
-    """Return an empty file in memory; None where the system has none that can be sealed, or refuses it."""
+    """Return an empty file in memory that can be sealed; None where the system has none, or refuses it."""
     if sys.platform == "linux" and DESCRIPTORS_HAVE_NAMES:
         with contextlib.suppress(OSError):
             return open(os.memfd_create("payload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
@@ -138,14 +137,14 @@ def _seal(memory: BinaryIO) -> None:
 
 
 def _private(copy: Path) -> BinaryIO:
-    for left in copy.parent.parent.glob(f"{_RUN}*"):  # of a run that was cut off: there is one at a time
+    for left in copy.parent.parent.glob(f"{_RUN}*"):  # from an interrupted run: there is only one run at a time
         shutil.rmtree(left, ignore_errors=True)
     durable_files.make_directory(copy.parent, mode=0o700)
     return open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o500), "wb")
 
 
 def _open(path: Path, flags: int) -> BinaryIO | None:
-    """Open a file; None for what is no regular one, of which nothing is read."""
+    """Open a regular file. Return None for any other kind, without reading from it."""
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -158,7 +157,7 @@ def _copy_and_hash(payload: BinaryIO, target: BinaryIO | None, length_bytes: int
     while chunk := _read(payload):
         trio.from_thread.check_cancelled()
         length_bytes -= len(chunk)
-        if length_bytes < 0:  # what grows meanwhile fills neither memory nor disk
+        if length_bytes < 0:  # a file that grows meanwhile must not fill memory or disk
             raise PayloadChangedError("a payload became longer while it was read")
         digest.update(chunk)
         if target is not None:
@@ -174,9 +173,9 @@ def _read(payload: BinaryIO) -> bytes:
 
 
 async def check_file(path: Path, shown: str, sha256: str | None, looks: trio.CapacityLimiter) -> CheckResult:
-    """Return whether a file is there, with this content (``sha256``; None: any).
+    """Return whether a file exists and has the content ``sha256`` (None: any). ``shown`` is its name for people.
 
-    A look that a dead disk or file server does not answer is given up; its thread keeps its place among ``looks``.
+    When a dead disk or file server does not answer, the thread is abandoned; it keeps its place in ``looks``.
     """
     with trio.move_on_after(FILE_CHECK_SECONDS):
         return await trio.to_thread.run_sync(_look_at_file, path, shown, sha256, abandon_on_cancel=True, limiter=looks)
