@@ -84,7 +84,7 @@ class Manifest(Record, frozen=True):
     payloads: Annotated[list[Payload], msgspec.Meta(min_length=1, max_length=MAX_PAYLOADS)]
     """Variants of the patch: a PC takes the one that suits it best, and of equals the first."""
     requires: Relations = ()
-    """Patches (ID or ID@VERSION) that must be installed before; likewise in the next two."""
+    """Patches (each ID or ID@VERSION, as in the next two) that must be installed before this one."""
     supersedes: Relations = ()
     """Patches that this one replaces."""
     conflicts: Relations = ()

@@ -63,7 +63,7 @@ class TorrentState:
     file: TorrentFile
     activity: Activity = "checking"
     check_expected: bool = True
-    """We have asked for a check. One that begins without that means that libtorrent has found damage on disk."""
+    """Whether a check is to begin. One that begins unexpectedly means that libtorrent has found damage on disk."""
     flushed: bool = False
     """Whether all pieces of a complete torrent are written to the file."""
     flushes: int = 0
