@@ -28,11 +28,11 @@ TAG_PATTERN = r"^[a-z0-9._-]{1,40}\Z"
 Pem = Annotated[str, msgspec.Meta(max_length=MAX_PEM_CHARS)]
 Tag = Annotated[str, msgspec.Meta(pattern=TAG_PATTERN, max_length=40)]
 Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
-"""What an operator calls the PCs of one token, such as kiosk or branch-7; sorted, each once."""
+"""The operator's names for the PCs of one token, such as kiosk or branch-7; sorted, each once."""
 
 
 class Token(Record, frozen=True):
-    """What `seed-server token` hands to a PC: where the server is, how to recognise it, and a secret."""
+    """The token from `seed-server token`: the server's address, a pin to recognise the server by, and a secret."""
 
     address: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_HOST_CHARS)]
     web_port: Port
@@ -52,7 +52,7 @@ class EnrolRequest(Record, frozen=True):
 
 
 class Certificates(Record, frozen=True):
-    """Short-lived certificates for one key; answer to ``POST /v1/renew`` and part of the enrolment's."""
+    """Short-lived certificates for one key: the answer to ``POST /v1/renew``, and a part of `EnrolReply`."""
 
     control_certificate: Pem
     """Client certificate for the origin port, SAN = endpoint id."""
@@ -70,12 +70,12 @@ class EnrolReply(Record, frozen=True):
     origin_port: Port
     certificates: Certificates
     tuf_root: str
-    """The TUF root metadata to start from, JSON text."""
+    """The TUF root metadata to start from, as JSON text."""
     tags: Tags = ()
 
 
 class RenewRequest(Record, frozen=True):
-    """``POST /v1/renew``: new certificates for an enrolled key; the CSR's signature is the proof."""
+    """``POST /v1/renew``: asks for new certificates for an enrolled key; the CSR's signature proves possession."""
 
     csr: Pem
 
