@@ -28,7 +28,7 @@ from seed_server.store.file_lock import FileLock
 from seed_server.web.app import WebPort, make_app, serve_web
 
 WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
-RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
+RETRY_SECONDS = 5.0  # after a failure of the disk, or another process's lock
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30 * 86_400.0  # a third of the server certificate's life
 MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
@@ -92,7 +92,7 @@ class _Service:
         log.info("throttle profiles are in force", sites=len(profiles))
 
     async def load_templates(self, origin: OriginServer) -> None:
-        """Take answers to the templates that are signed now; when they cannot be read, to those before."""
+        """Accept answers to the templates that are signed now; when they cannot be read, to the earlier ones."""
         try:
             names = await trio.to_thread.run_sync(template_names, self.repository)
         except UserError as error:

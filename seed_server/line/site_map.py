@@ -158,7 +158,7 @@ def _parse_network(text: str, site: str, source: str) -> IpNetwork:
 
 
 def _check_reachable(network: IpNetwork, site: str, owners: dict[IpNetwork, str], source: str) -> None:
-    """Refuse a network that an earlier site takes whole."""
+    """Refuse a network that lies within an earlier site's network: no address would ever reach it."""
     for bits in range(network.prefixlen, -1, -1):
         wider = _network(network.network_address, bits)
         owner = owners.get(wider)

@@ -15,12 +15,12 @@ from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS
 HANDSHAKE_SECONDS = 10.0  # TCP and TLS over a bad branch line
 FIRST_FRAME_SECONDS = 10.0  # the hello follows the handshake at once
 SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
-GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
+GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; delays the server's stop
 RECEIVE_BYTES = 64 << 10
 
 
 class LostConnectionError(Exception):
-    """The other side is gone; there is nobody to say anything to. The text says how."""
+    """The other side is gone, so that no `Goodbye` can reach it. The text says how."""
 
 
 class RefusedError(Exception):
@@ -28,7 +28,7 @@ class RefusedError(Exception):
 
 
 class OriginConnection:
-    """A connection whose client has proven that it has a key that the control CA certified."""
+    """A connection whose client has proven its certificate of the control CA."""
 
     def __init__(self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str) -> None:
         self._tcp = tcp
@@ -43,7 +43,7 @@ class OriginConnection:
 
     @classmethod
     async def accept(cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str) -> "OriginConnection":
-        """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
+        """Do the TLS handshake. Raises `LostConnectionError`, also without a valid certificate; closes ``tcp`` then."""
         stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(HANDSHAKE_SECONDS):
@@ -66,7 +66,7 @@ class OriginConnection:
 
     @property
     def certificate_expired(self) -> bool:
-        """Whether the certificate that this connection began with has run out since."""
+        """Whether the certificate that this connection began with has expired since."""
         return time.time() >= self.certificate_expires_at
 
     async def receive(self) -> bytes:
@@ -111,7 +111,7 @@ class OriginConnection:
         await self.send_frame(encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
 
     async def send_frame(self, frame: bytes) -> None:
-        """As `send`, for a frame that is one already."""
+        """As `send`, for a message that is encoded already."""
         # a frame that is cancelled half-way breaks the stream, and with it the goodbye: see `hurry_when_cancelled`
         self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + SEND_SECONDS)
         with self._sending as scope:
@@ -120,7 +120,7 @@ class OriginConnection:
             raise LostConnectionError(f"took no control message for {SEND_SECONDS:.0f} s")
 
     async def hurry_when_cancelled(self) -> None:
-        """Wait to be cancelled, and then leave a `send` under way only `GOODBYE_SECONDS`."""
+        """Wait to be cancelled; then a `send` under way has only `GOODBYE_SECONDS` left."""
         try:
             await trio.sleep_forever()
         finally:

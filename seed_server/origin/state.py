@@ -28,7 +28,7 @@ from seed_server.store.database import Database, ServedPayload
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
 LIMIT_SECONDS = 1.0  # how often a site's rate and its reason are written down
-RELOAD_SECONDS = 1.0  # wishes for unknown torrents make us ask the database this often, not more
+RELOAD_SECONDS = 1.0  # Wants for unknown torrents make us read the database no more often than this
 MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
@@ -91,7 +91,7 @@ class OriginState:
                 live.replace(site, trio.current_time())
 
     def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
-        """Use these sites' profiles, and for all others none, from now on."""
+        """From now on use these sites' profiles, and none for all other sites."""
         self._profiles = profiles
         for live in self._live.values():
             self._set_policy(live, trio.current_time())
@@ -137,7 +137,7 @@ class OriginState:
             older[0].end("replaced by a newer control connection")
             self.leave(*older)
         live = self._live.get(placement.site.name)
-        if live is None or live.site != placement.site:  # of a map that has been replaced: it empties by itself
+        if live is None or live.site != placement.site:  # a site of a replaced map empties by itself
             live = LiveSite(
                 placement.site,
                 self._rate(placement.site, now),
@@ -159,7 +159,7 @@ class OriginState:
         return session, live
 
     def leave(self, session: Session, live: LiveSite) -> None:
-        """Take a session out of everything; calling it again does nothing."""
+        """Remove a session and its leases; calling it again does nothing."""
         if session.link is not None:
             session.link.ending.end(session.ending.reason)
             live.detach(session, session.link, trio.current_time())
@@ -177,7 +177,7 @@ class OriginState:
             )
 
     def _rate(self, site: Site, now: float) -> SiteRate:
-        """Return what is known of a site's line, also from when it was last here."""
+        """Return what is known of a site's line, also from when the site last had endpoints."""
         rate = self._rates.get(site.name)
         if rate is None:
             rate = self._rates[site.name] = SiteRate(site.line, now)
@@ -265,7 +265,7 @@ class OriginState:
         self.patches.update(rows)
 
     async def damaged(self, torrent: TorrentHash, reason: str) -> None:
-        """Stop serving a patch, and tell whoever may wait for it."""
+        """Stop serving a patch, and tell every endpoint, which may be waiting for it."""
         patch = self.patches.get(torrent)
         if patch is None or patch.damaged:
             return
@@ -306,7 +306,7 @@ class OriginState:
                     self._seen(session, live, connected=True)
 
     def _explain(self, now: float) -> None:
-        """Say of each site where something is sent, or was a moment ago, how fast and why."""
+        """Tell and record how fast each site is sent to and why, while it is active and once afterwards."""
         active = {live.site.name for live in self._live.values() if live.steered}
         for live in self._live.values():
             if live.site.name in active | self._explained:

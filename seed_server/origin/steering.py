@@ -11,15 +11,15 @@ from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.pacing import renew_window
 from seed_server.origin.site import LiveSite, Session
 
-MAX_PINGED = 8  # of a site's endpoints: two tell a busy PC from a busy line; only near ones are more that fetch
-QUIET_SECONDS = 1.0  # without a link that sends, before the task ends: between two pieces it need not start anew
+MAX_PINGED = 8  # of a site's fetchers: two tell a busy PC from a busy line, and only near sites have more
+QUIET_SECONDS = 1.0  # without a link that sends, before the task ends: so it does not restart between two pieces
 FIT_SECONDS = 0.25  # how soon more endpoints fetch on a line that turns out to be fast
 
 log = structlog.get_logger()
 
 
 class SiteController:
-    """Steers one `LiveSite`; `run` is one task in the nursery of whoever was told that the site is active."""
+    """Steers one `LiveSite`; `run` is one task in the nursery of `OriginState.steer`."""
 
     def __init__(self, live: LiveSite) -> None:
         self._live = live
@@ -38,7 +38,7 @@ class SiteController:
                         now = trio.current_time()
                         self._step(now, late_seconds=now - next_at)
                 except Exception:
-                    # of one line; what held before goes on to hold, and the others are not touched
+                    # a bug at one site: its last rates stay in force, and the other sites are not touched
                     log.exception("steering a site failed", site=live.site.name)
                     await trio.sleep(QUIET_SECONDS)
                 next_at = max(next_at + live.rate.sample_seconds, trio.current_time())

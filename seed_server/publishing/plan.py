@@ -83,7 +83,7 @@ def check_new_content(sha256: Sha256Hex, published: Iterable[Manifest]) -> None:
 
 
 def check_relations_of(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
-    """Raise `UserError` (BAD_INPUT) when its relations can never be met, or would keep another patch away for ever."""
+    """Raise `UserError` (BAD_INPUT) when its relations can never be met, or would block another patch for ever."""
     sequences = {(entry.patch_id, entry.version): entry.sequence for entry in rollouts.entries}
     offered, gone = [], []
     for manifest in published:

@@ -1,4 +1,4 @@
-"""What an operator may not have meant: a recipe that can be published, and would surprise. Pure."""
+"""Warnings about a valid recipe that may not do what the operator meant. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from p2pdist.shared.manifest.recipe import (
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from seed_server.publishing.recipe import Recipe
 
-_FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
+_FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset that is so long past in UTC is past in every zone
 _PLATFORMS = ("linux", "debian", "rhel", "suse", "windows", "macos")
 _ARCHES = ("amd64", "arm64", "x86")
 _SUFFIXES = {
@@ -31,14 +31,14 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A warning. ``where`` is the key."""
+    """A warning. ``where`` is the recipe's key."""
 
     where: str
     text: str
 
 
 def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
-    """Return what is worth a second look, of a recipe without problems. ``now`` is in seconds since 1970."""
+    """Return the doubts about a recipe without problems. ``now`` is in seconds since 1970."""
     found = [
         *_of_gaps(recipe),
         *_of_variants(recipe),
