@@ -1,4 +1,4 @@
-"""What the controller is told once, and what it decides again and again. Pure."""
+"""The controller's settings, and the decision that it makes on each sample. Pure."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ FIRST_SHARE = 1 / 256  # … or of a known one: eight doublings to all of it
 
 @dataclass(frozen=True)
 class ControllerSettings:
-    """What the network admin says of a line."""
+    """What the network admin says about a line."""
 
     capacity: BytesPerSecond | None = None
     """The line's rate; None: it is learned."""
     threshold_seconds: float = 0.008
     """Queue that counts as one: strict 4 ms, normal 8 ms, relaxed 20 ms."""
     least_rate: BytesPerSecond | None = None
-    """What is sent beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
+    """The rate beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
 
     @property
     def first_rate(self) -> float:
@@ -32,7 +32,7 @@ class ControllerSettings:
 
     @property
     def rate_beside_others(self) -> float:
-        """Bytes per second, `least_rate` or what stands for it."""
+        """Bytes per second: `least_rate`, or its default."""
         if self.least_rate is not None:
             return float(self.least_rate)
         return float(

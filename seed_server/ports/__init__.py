@@ -1,1 +1,1 @@
-"""How ports are opened: addresses, TLS, and how many connections they hold."""
+"""How ports are opened: addresses, TLS, how many may come in."""
