@@ -29,8 +29,8 @@ from bandwidth.profiles.model import (
 )
 from bandwidth.profiles.toml_lines import KeyPath, line_numbers
 
-MAX_CHARACTERS = 1_000_000  # a profile for 1,000 sites has a tenth of it
-MAX_RULES = 10_000  # tables of one kind: each is looked at for each decision
+MAX_CHARACTERS = 1_000_000  # a profile for 1,000 sites has a tenth of that
+MAX_RULES = 10_000  # tables of one kind: every decision reads them all
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -275,7 +275,7 @@ class _Reader:
     # --- errors ------------------------------------------------------------------------------
 
     def _error(self, path: KeyPath, message: str) -> ProfileError:
-        """Return an error at ``path``, or where the nearest enclosing thing stands that is in the text."""
+        """Return an error at ``path``, or at the nearest enclosing table or array that is in the text."""
         keys = [part for part in path if isinstance(part, str)]
         place = path
         while place and place not in self._lines:

@@ -1,4 +1,4 @@
-"""Single values of a profile: from TOML with an explanation of what is wrong, and back. Pure."""
+"""Single values of a profile: read from TOML, with an explanation of what is wrong, and written back. Pure."""
 
 import difflib
 import enum
@@ -15,9 +15,9 @@ from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR
 
 E = TypeVar("E", bound=enum.StrEnum)
 
-MAX_RATE = BytesPerSecond(125_000_000_000)  # 1 Tbit/s: above, a typing error and not a line
+MAX_RATE = BytesPerSecond(125_000_000_000)  # 1 Tbit/s: more is a mistyped number
 MAX_TEXT = 200  # characters of a name or description: they are shown in tables
-MAX_LIST = 1_000  # entries of a list of names: above any company's sites in one rule
+MAX_LIST = 1_000  # entries of a list of names: more than any company names in one rule
 LEAP_YEAR = 2000
 
 _UNITS = {  # bits per second of one
@@ -71,14 +71,14 @@ def texts(value: Any) -> tuple[str, ...]:
 
 
 def rate(value: Any) -> BytesPerSecond:
-    """Return ``"20 Mbit/s"`` and the like as whole bytes per second, rounded down."""
+    """Return a rate such as ``"20 Mbit/s"`` in whole bytes per second, rounded down."""
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise UnfitValueError(f'{_shown(value)} is not a rate; write a number and its unit in quotes: "20 Mbit/s"')
     if match[2] not in _UNITS:
         raise UnfitValueError(f"{match[2]!r} is no unit; the nearest is {nearest(match[2], _UNITS)!r}")
     with localcontext() as context:
-        context.prec = 60  # exact for every number that the pattern takes
+        context.prec = 60  # exact for every number that the pattern accepts
         found = int(Decimal(match[1]) * _UNITS[match[2]] // 8)
     if not 1 <= found <= MAX_RATE:
         raise UnfitValueError(f"{value!r} is not from 1 B/s to 1000 Gbit/s; to stop all traffic write a [[blackout]]")
@@ -86,7 +86,7 @@ def rate(value: Any) -> BytesPerSecond:
 
 
 def rate_text(bytes_per_second: BytesPerSecond) -> str:
-    """Return a rate as people read it and as `rate` takes it, exactly: ``"2.5 Mbit/s"``."""
+    """Return a rate as people read it and as `rate` reads it, exactly: ``"2.5 Mbit/s"``."""
     bits = bytes_per_second * 8
     for unit, size in list(_UNITS.items())[:3]:
         if bits >= size:
@@ -130,7 +130,7 @@ def end_minute(value: Any) -> int:
 
 
 def days(value: Any) -> frozenset[Day]:
-    """Return ``"mon-fri"``, ``["sat", "holiday"]``, ``"daily"`` and the like as kinds of days."""
+    """Return days such as ``"mon-fri"``, ``["sat", "holiday"]`` or ``"daily"`` as kinds of days."""
     words = value if isinstance(value, list) else [value]
     found = [_day_words(word) for word in words]
     if not found:
@@ -152,7 +152,7 @@ def _day_words(word: Any) -> frozenset[Day]:
 
 
 def choice(kind: type[E], value: Any, known: Iterable[str] | None = None) -> E:
-    """Return the member of ``kind`` that ``value`` names; ``known`` are the words that may stand here."""
+    """Return the member of ``kind`` that ``value`` names; ``known`` are the words that are allowed here."""
     words = [str(word) for word in (kind if known is None else known)]
     if not isinstance(value, str) or value not in words or value not in list(kind):
         hint = f"the nearest is {nearest(value, words)!r}" if isinstance(value, str) else "it takes text"

@@ -1,4 +1,4 @@
-"""The way between two places: a bottleneck, the delays around it, and the books kept of a run."""
+"""The path between two places: a bottleneck, the delays around it, and what is recorded of a run."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,7 +12,7 @@ LOOKS_IN_A_SLOT: Final = 10  # a meter's slot is 50 ms
 
 
 class NetworkPath:
-    """One bottleneck and its return way, with the true queue as a time series."""
+    """One bottleneck and the way back, with the true queue as a time series."""
 
     __slots__ = ("_keys", "_looks", "_meters", "_next", "link", "queue", "rtt_seconds", "simulator")
 
@@ -29,7 +29,7 @@ class NetworkPath:
         simulator.add(simulator.now + QUEUE_LOOK_SECONDS, self._next)
 
     def watch(self, read: Callable[[], int]) -> Meter:
-        """Return a meter of a growing count of bytes, which ``read`` returns; it is read 20 times a second."""
+        """Return a meter of the growing count of bytes that ``read`` returns; it is read 20 times a second."""
         meter = Meter(read)
         self._meters.append(meter)
         return meter
