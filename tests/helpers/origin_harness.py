@@ -58,7 +58,7 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Ping:
-    """A ping of the server's."""
+    """A ping from the server."""
 
     number: int
 
@@ -85,7 +85,7 @@ class Connection:
         await self.send_raw(ping_frame(ping.number))
 
     async def send_raw(self, data: bytes) -> None:
-        with contextlib.suppress(trio.BrokenResourceError):  # what the server has said shows when it is read
+        with contextlib.suppress(trio.BrokenResourceError):  # the next `receive` shows what the server said
             async with self.sending:
                 await self.stream.send_all(data)
 
@@ -112,7 +112,7 @@ class Connection:
         return message
 
     async def expect(self, kind: type[M]) -> M:
-        """Return the next message of this kind, and answer pings until then."""
+        """Return the next message of this kind; until it comes, answer pings and skip other messages."""
         while True:
             message = await self.receive()
             if isinstance(message, kind):
@@ -242,7 +242,7 @@ class Lab:
     def piece(self, patch: ServedPayload, index: int) -> bytes:
         return self.payloads[patch.torrent_hash][index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
 
-    # --- who connects -------------------------------------------------------------------
+    # --- connections --------------------------------------------------------------------
 
     def identity(self, *, enrolled: bool = True, now: float | None = None) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -276,7 +276,7 @@ class Lab:
         return connection
 
     async def control(self, identity: Identity, **changes: Any) -> tuple[Connection, Welcome]:
-        """Open a control connection and wait to be welcomed."""
+        """Open a control connection and wait for the welcome."""
         control = await self.connect(self.own_context(identity), identity.local_address)
         await control.send(hello(identity.local_address, **changes))
         return control, await control.expect(Welcome)
