@@ -201,7 +201,7 @@ class Fleet:
         """Bring `Member.latest` of every running endpoint up to date, once."""
         for member in self.endpoints.values():
             if member.process is not None:
-                await self._look(member)
+                await self._refresh(member)
 
     async def status(self, k: int) -> dict[str, Any]:
         """Return what `p2pdist status --json` says now. (`Member.latest` costs no new process.)"""
@@ -220,10 +220,10 @@ class Fleet:
     async def _follow(self, member: Member) -> None:
         """Keep `Member.latest` up to date."""
         while not self._following_stopped:
-            await self._look(member)
+            await self._refresh(member)
             await trio.sleep(self.follow_seconds)
 
-    async def _look(self, member: Member) -> None:
+    async def _refresh(self, member: Member) -> None:
         process = member.process
         with contextlib.suppress(UserError):  # it is down, or not up yet
             answer = await ask_daemon(EndpointHome(member.home).socket, "status")

@@ -1,4 +1,4 @@
-"""What the controller is told in each interval. Pure."""
+"""The controller's input: one sample in each interval. Pure."""
 
 from dataclasses import dataclass
 

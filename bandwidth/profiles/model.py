@@ -1,8 +1,8 @@
 """What a throttle profile says, as frozen values. `parse.py` reads it from TOML and checks it; nothing is
 checked here. Pure.
 
-Each rule says whom it concerns (`Scope`), when (`CivilTime`), and what it asks for. All rules that hold at an
-instant count, and the strictest wins; `resolve.py` has the one table of their precedence.
+Each rule says which sites it is for (`Scope`), when it holds (`CivilTime`) and what it asks for. All rules that hold
+at an instant count, and the strictest wins; `precedence.py` has the one table of their precedence.
 """
 
 import enum

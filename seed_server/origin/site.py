@@ -1,4 +1,4 @@
-"""The live state of one site: who is connected, its ledger, its share of the line."""
+"""The live state of one site: its connected endpoints, its ledger, its share of the line."""
 
 from collections.abc import Callable, Mapping
 
@@ -106,7 +106,7 @@ class LiveSite:
             piece_length_bytes=patch.piece_length_bytes,
         )
 
-    # --- who is there -------------------------------------------------------------------
+    # --- connected endpoints ------------------------------------------------------------
 
     def join(self, session: Session, now: float) -> None:
         """Add a connected endpoint."""
@@ -133,7 +133,7 @@ class LiveSite:
         self.ledger.data_connected(session.rank)
 
     def detach(self, session: Session, link: DataLink, now: float) -> None:
-        """Take the data connection away; its leases are void."""
+        """Remove the data connection ``link``; its leases are void."""
         self.stopped_sending(link, now)
         if session.link is link:
             session.link = None

@@ -117,14 +117,14 @@ class AutorateSender(CubicSender):
     def start(self, _: Any = None) -> None:
         """See `TcpSender`."""
         self._ping.start()
-        self._simulator.after(SAMPLE_SECONDS, self._look)
+        self._simulator.after(SAMPLE_SECONDS, self._sample)
         super().start()
 
-    def _look(self, _: Any) -> None:
+    def _sample(self, _: Any) -> None:
         self._delivered.append(self.delivered_bytes)
         delay = self._ping.newest_round_trip()
         if delay is not None:
             looks = min(len(self._delivered) - 1, round(self._law.rate_seconds / SAMPLE_SECONDS))
             achieved = (self._delivered[-1] - self._delivered[-1 - looks]) / (SAMPLE_SECONDS * looks)
             self.pace(self._law.update(delay, achieved, self._simulator.now))
-        self._simulator.after(SAMPLE_SECONDS, self._look)
+        self._simulator.after(SAMPLE_SECONDS, self._sample)
