@@ -99,7 +99,7 @@ class _Service:
         log.info("throttle profiles are in force", sites=len(profiles))
 
     async def load_templates(self, origin: OriginServer) -> None:
-        """Take answers to the templates that are signed now; when they cannot be read, to those before."""
+        """Accept answers to the templates that are signed now; when they cannot be read, to the earlier ones."""
         try:
             names = await trio.to_thread.run_sync(template_names, self.repository)
         except UserError as error:

@@ -140,7 +140,7 @@ def load_settings(home: ServerHome) -> ServerSettings:
 
 
 def check_settings(settings: ServerSettings, *, source: str) -> None:
-    """Raise `UserError` (BAD_INPUT) for what single fields' types cannot say; ``source`` begins the message."""
+    """Raise `UserError` (BAD_INPUT) for errors that the fields' types do not catch; ``source`` begins the message."""
     if not settings.name.isprintable() or settings.name != settings.name.strip():
         raise UserError(f"{source}: the name has control characters or outer spaces; remove them.", FaultKind.BAD_INPUT)
     if not is_ip_address(settings.address) and not _is_host_name(settings.address):

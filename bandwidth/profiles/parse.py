@@ -28,8 +28,8 @@ from bandwidth.profiles.model import (
 from bandwidth.profiles.toml_document import TomlDocument, TomlTextError
 from bandwidth.profiles.toml_lines import KeyPath
 
-MAX_CHARACTERS = 1_000_000  # a profile for 1,000 sites has a tenth of it
-MAX_RULES = 10_000  # tables of one kind: each is looked at for each decision
+MAX_CHARACTERS = 1_000_000  # a profile for 1,000 sites has a tenth of that
+MAX_RULES = 10_000  # tables of one kind: every decision reads them all
 
 
 class ProfileError(Exception):
@@ -260,7 +260,7 @@ class _Reader:
     # --- errors ------------------------------------------------------------------------------
 
     def _error(self, path: KeyPath, message: str) -> ProfileError:
-        """Return an error at ``path``, or where the nearest enclosing thing stands that is in the text."""
+        """Return an error at ``path``, or at the nearest enclosing table or array that is in the text."""
         keys = [part for part in path if isinstance(part, str)]
         line = self._document.line_of(path) or 1
         return ProfileError(self._source, line, keys[-1] if keys else "", f"{message}.")

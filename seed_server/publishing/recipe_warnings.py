@@ -1,4 +1,4 @@
-"""What an operator may not have meant: a recipe that can be published, and would surprise. Pure."""
+"""Warnings about a valid recipe that may not do what the operator meant. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A warning. ``where`` is the key."""
+    """A warning. ``where`` is the recipe's key."""
 
     where: str
     text: str
 
 
 def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
-    """Return what is worth a second look, of a recipe without problems. ``now`` is in seconds since 1970."""
+    """Return the doubts about a recipe without problems. ``now`` is in seconds since 1970."""
     found = [
         *_of_gaps(recipe),
         *_of_variants(recipe),

@@ -41,7 +41,7 @@ class DamagedPayloadError(Exception):
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """A file that lies completely and durably in the store, in a directory of its own that is temporary."""
+    """A complete and durable copy of a file in the store, in a temporary directory of its own."""
 
     path: Path
     """Its last part is the SHA-256: the name that the torrent carries."""
@@ -69,7 +69,7 @@ class ContentStore:
 
     @contextlib.contextmanager
     def incoming(self, source: Path, on_progress: OnProgress) -> Iterator[IncomingFile]:
-        """Copy ``source`` into the store and hash it on the way; the copy vanishes again unless `keep` takes it.
+        """Copy ``source`` into the store and hash it on the way; the copy is removed again unless `keep` is called.
 
         Raises `UserError`: BAD_INPUT for a source that is missing, not
         readable, no regular file, empty, or that changes meanwhile; STORAGE for
