@@ -1,47 +1,43 @@
 """The `p2pdist` command line: enrol, run, status, peers, limiter, why, and those of `patch_commands`."""
 
-import contextlib
 import errno
 import socket
-import time
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 import click
 import trio
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
+from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import check_enrolled, home_option, json_option
+from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.commands.patch_commands import COMMANDS
-from p2pdist.commands.views import lan_view, rows_of, why_view
+from p2pdist.commands.views import asked_for, lan_view, why_view
+from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import configure_log, print_json, run_command_line, terminal, wide_terminal
+from p2pdist.shared.console import (
+    STATE_STYLES,
+    WIDE_COLUMNS,
+    configure_log,
+    json_option,
+    print_json,
+    run_command_line,
+    terminal,
+)
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
-
-WATCH_SECONDS = 1.0
-WIDE_COLUMNS = 100  # a terminal with less gets a table with shorter columns
-STATE_STYLES = {
-    "verified": "green",
-    "installed": "green",
-    "failed": "red",
-    "rolled_back": "red",
-    "fetching": "cyan",
-    "checking": "cyan",
-    "verifying": "cyan",
-}
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -74,7 +70,6 @@ address_option = click.option(
     callback=_address,
     help="Own address to listen on and connect from; by default the one that routes to the server.",
 )
-watch_option = click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -131,7 +126,7 @@ def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_j
             f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", FaultKind.STORAGE
         ) from error
     if as_json:
-        print_json({"endpoint_id": identity.endpoint_id, "server": identity.server_name})
+        print_json(Enrolled(endpoint_id=identity.endpoint_id, server=identity.server_name))
     else:
         click.echo(f"Enrolled as {identity.endpoint_id} with {identity.server_name}.")
         own = f" --address {address}" if address else ""
@@ -168,7 +163,7 @@ def status(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist status
       p2pdist status --json | jq '.patches[] | select(.state != "verified")'
     """
-    _show(home, "status", _status_view, as_json=as_json, watch=watch)
+    _show(home, STATUS, _status_view, as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Show each neighbour: connected, or why not.")
@@ -182,7 +177,7 @@ def peers(home: EndpointHome, as_json: bool, watch: bool) -> None:
     Example:
       p2pdist peers --watch
     """
-    _show(home, "peers", _peers_view, as_json=as_json, watch=watch)
+    _show(home, PEERS, _peers_view, as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Show how fast it shares, and what binds it.")
@@ -198,7 +193,7 @@ def limiter(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist limiter --json | jq .upload.reason
     """
     chart = RateChart(look_seconds=WATCH_SECONDS) if watch else None
-    _show(home, "limiter", lambda answer, _: _limiter_view(answer, chart), as_json=as_json, watch=watch)
+    _show(home, LIMITER, lambda answer, _: _limiter_view(answer, chart), as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Say why a patch is not here, or not installed.")
@@ -213,74 +208,48 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
       p2pdist why KB5031455
     """
     check_enrolled(home)
-    rows = rows_of(trio.run(ask_daemon, home.socket, "why"), patch, WhyReason.NOT_ROLLED_OUT)
+    answer = asked_for(trio.run(ask_daemon, home.socket, WHY), patch, WhyReason.NOT_ROLLED_OUT)
     if as_json:
-        print_json({"patches": rows})
+        print_json(answer)
     else:
-        terminal().print(why_view(rows))
+        terminal().print(why_view(answer))
 
 
-def _limiter_view(answer: dict[str, Any], chart: RateChart | None) -> RenderableType:
+def _limiter_view(answer: LimiterAnswer, chart: RateChart | None) -> RenderableType:
     parts: list[RenderableType] = [line_view(answer)]
-    if chart is not None and answer["line"] is not None:
-        chart.add(answer["line"]["rate"], answer["line"]["capacity"])
+    line = answer.line
+    if chart is not None and line is not None:
+        chart.add(BytesPerSecond(line.rate), None if line.capacity is None else BytesPerSecond(line.capacity))
         parts += ["", chart]
     return Group(*parts, "", lan_view(answer))
 
 
 def _show(
     home: EndpointHome,
-    command: str,
-    view: Callable[[dict[str, Any], int], RenderableType],
+    command: Command[Question, AnswerT],
+    view: Callable[[AnswerT, int], RenderableType],
     *,
     as_json: bool,
     watch: bool,
 ) -> None:
     check_enrolled(home)
-    console = wide_terminal()
-
-    def ask() -> dict[str, Any]:
-        return trio.run(ask_daemon, home.socket, command)
-
-    def print_once() -> None:
-        if as_json:
-            print_json(ask())
-        else:
-            console.print(view(ask(), console.width))
-
-    if not watch:
-        print_once()
-        return
-    with contextlib.suppress(KeyboardInterrupt):
-        if console.is_terminal and not as_json:
-            _show_live(console, lambda: view(ask(), console.width))
-        while True:
-            print_once()
-            time.sleep(WATCH_SECONDS)
+    show(
+        lambda: trio.run(ask_daemon, home.socket, command),
+        lambda answer: answer,
+        view,
+        as_json=as_json,
+        watch=watch,
+    )
 
 
-def _show_live(console: Console, look: Callable[[], RenderableType]) -> NoReturn:
-    first = look()  # a daemon that is not running at the start is an error; one that stops later may come back
-    with Live(first, console=console, auto_refresh=False) as live:
-        while True:
-            time.sleep(WATCH_SECONDS)
-            try:
-                screen = look()
-            except UserError as error:
-                if error.kind is not FaultKind.NOT_RUNNING:
-                    raise
-                screen = Text(f"{error.message}\nWaiting for it; Ctrl-C ends.", style="yellow")
-            live.update(screen, refresh=True)
-
-
-def _status_view(status: dict[str, Any], columns: int) -> RenderableType:
+def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
     head = Text.assemble(
-        ("endpoint ", "dim"), status["endpoint_id"], ("  site ", "dim"), status["site"] or "not known yet",
-        ("  server ", "dim"), f"{status['server']}: {status['server_connection']}",
+        ("endpoint ", "dim"), status.endpoint_id, ("  site ", "dim"), status.site or "not known yet",
+        ("  server ", "dim"), f"{status.server}: {status.server_connection}",
     )  # fmt: skip
     parts: list[RenderableType] = [head]
-    parts += [Text(problem, style="yellow") for problem in status["problems"]]
-    if not status["patches"]:
+    parts += [Text(problem, style="yellow") for problem in status.problems]
+    if not status.patches:
         parts.append(Text("No patches yet: the server has published none for this PC."))
         return Group(*parts)
     wide = columns >= WIDE_COLUMNS
@@ -290,32 +259,32 @@ def _status_view(status: dict[str, Any], columns: int) -> RenderableType:
     table.add_column("state", no_wrap=True)
     for column in ("done", "size", "from\norigin", "from\npeers", "wasted", "time"):
         table.add_column(column, justify="right", no_wrap=True)
-    for patch in status["patches"]:
+    for patch in status.patches:
         table.add_row(
-            patch["id"],
-            patch["version"],
+            patch.id,
+            patch.version,
             _state(patch),
-            _progress(patch["progress"], bar=wide),
-            bytes_text(patch["length_bytes"]),
-            bytes_text(patch["bytes_from_origin"]),
-            bytes_text(patch["bytes_from_peers"]),
-            bytes_text(patch["bytes_wasted"]),
-            duration_text(patch["seconds"]),
+            _progress(patch.progress, bar=wide),
+            bytes_text(patch.length_bytes),
+            bytes_text(patch.bytes_from_origin),
+            bytes_text(patch.bytes_from_peers),
+            bytes_text(patch.bytes_wasted),
+            duration_text(patch.seconds),
         )
     parts.append(table)
-    for patch in status["patches"]:
-        if patch["error"]:
-            parts.append(Text(f"{patch['id']} {patch['version']}: {patch['error']}", style="red"))
-        elif patch["install"] in ("failed", "rolled_back"):
-            parts.append(Text(f"{patch['id']} {patch['version']}: {patch['install_reason']}", style="red"))
-        elif patch["path"]:
-            parts.append(Text(f"{patch['id']} {patch['version']}: {patch['path']}", style="dim"))
+    for patch in status.patches:
+        if patch.error:
+            parts.append(Text(f"{patch.id} {patch.version}: {patch.error}", style="red"))
+        elif patch.install in ("failed", "rolled_back"):
+            parts.append(Text(f"{patch.id} {patch.version}: {patch.install_reason}", style="red"))
+        elif patch.path:
+            parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
     return Group(*parts)
 
 
-def _state(patch: dict[str, Any]) -> Text:
+def _state(patch: StatusPatch) -> Text:
     """Return how far a patch is: its file, and once that is proven, what has become of it."""
-    state = patch["install"] if patch["state"] == "verified" and patch["install"] else patch["state"]
+    state = patch.install if patch.state == "verified" and patch.install else patch.state
     return Text(state.replace("_", " "), style=STATE_STYLES.get(state, ""))
 
 
@@ -328,8 +297,8 @@ def _progress(share: float, *, bar: bool) -> RenderableType:
     return grid
 
 
-def _peers_view(answer: dict[str, Any], columns: int) -> RenderableType:
-    if not answer["peers"]:
+def _peers_view(answer: PeersAnswer, columns: int) -> RenderableType:
+    if not answer.peers:
         return Text("No neighbours known yet: none has announced itself by mDNS, and the server has named none.")
     wide = columns >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
@@ -338,18 +307,16 @@ def _peers_view(answer: dict[str, Any], columns: int) -> RenderableType:
     table.add_column("state")
     for column in ("received", "sent"):
         table.add_column(column, justify="right", no_wrap=True)
-    for peer in answer["peers"]:
+    for peer in answer.peers:
         connected = Text("connected", style="green")
-        host = f"[{peer['address']}]" if ":" in peer["address"] else peer["address"]
+        host = f"[{peer.address}]" if ":" in peer.address else peer.address
         table.add_row(
-            peer["endpoint_id"] if wide else peer["endpoint_id"][:9] + "…",
-            f"{host}:{peer['port']}",
-            "+".join(peer["sources"]),
-            connected
-            if peer["connected"]
-            else Text(f"{'not connected: ' if wide else ''}{peer['reason']}", style="dim"),
-            bytes_text(peer["bytes_received"]),
-            bytes_text(peer["bytes_sent"]),
+            peer.endpoint_id if wide else peer.endpoint_id[:9] + "…",
+            f"{host}:{peer.port}",
+            "+".join(peer.sources),
+            connected if peer.connected else Text(f"{'not connected: ' if wide else ''}{peer.reason}", style="dim"),
+            bytes_text(peer.bytes_received),
+            bytes_text(peer.bytes_sent),
         )
     return table
 

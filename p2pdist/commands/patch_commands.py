@@ -1,7 +1,7 @@
 """`p2pdist plan`, `history`, `posture`, `defer`, `rollback`, `retry`: what becomes of patches on this PC."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import click
 import trio
@@ -10,16 +10,37 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import duration_text
-from p2pdist.commands.options import check_enrolled, home_option, json_option
+from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.install.requests import MAX_DEFERRAL_DAYS
+from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
+from p2pdist.local_api.messages import (
+    DEFER,
+    HISTORY,
+    PLAN,
+    POSTURE,
+    RETRY,
+    ROLLBACK,
+    AnswerT,
+    Command,
+    DeferOrder,
+    PatchOrder,
+    QuestionT,
+)
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import PIPE_COLUMNS, Duration, print_json, wide_terminal
-from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.console import (
+    PIPE_COLUMNS,
+    STATE_STYLES,
+    WIDE_COLUMNS,
+    Duration,
+    ExitCode,
+    json_option,
+    print_json,
+    wide_terminal,
+)
 from p2pdist.shared.identifiers import PatchRef
 
-STATE_STYLES = {"installed": "green", "failed": "red", "rolled_back": "red", "installing": "cyan"}
-WIDE_COLUMNS = 100  # a terminal with less has the reasons below the table
+RESTART = "this PC has to be restarted"
 
 
 @click.command("plan", short_help="Show what is to be installed, in which order, and when.")
@@ -33,7 +54,7 @@ def plan_command(home: EndpointHome, as_json: bool) -> None:
       p2pdist plan
       p2pdist plan --json | jq '.patches[] | select(.step == "blocked")'
     """
-    answer = _ask(home, "plan")
+    answer = _ask(home, PLAN)
     _print(answer, as_json, lambda shown: plan_view(shown, wide_terminal().width))
 
 
@@ -49,9 +70,9 @@ def history_command(home: EndpointHome, as_json: bool, patch: str | None, with_o
     Example:
       p2pdist history --patch acme-office --output
     """
-    answer = _ask(home, "history")
+    answer = _ask(home, HISTORY)
     if patch is not None:
-        answer["history"] = [e for e in answer["history"] if PatchRef(e["id"], e["version"]).matches(patch)]
+        answer = HistoryAnswer([step for step in answer.history if PatchRef(step.id, step.version).matches(patch)])
     _print(answer, as_json, lambda shown: history_view(shown, with_output=with_output))
 
 
@@ -68,10 +89,10 @@ def posture_command(home: EndpointHome, as_json: bool) -> None:
     Example:
       p2pdist posture --json | jq -r .jws
     """
-    answer = _ask(home, "posture")
+    answer = _ask(home, POSTURE)
     _print(answer, as_json, posture_view)
-    if not answer["posture"]["compliant"]:
-        raise SystemExit(FaultKind.FAILED)
+    if not answer.posture.compliant:
+        raise SystemExit(ExitCode.FAILED)
 
 
 @click.command("defer", short_help="Put a patch off, where that is allowed.")
@@ -92,16 +113,13 @@ def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: 
     Example:
       p2pdist defer acme-office --for 4h
     """
-    arguments: dict[str, Any] = {"patch": patch}
-    if seconds is not None:
-        arguments["seconds"] = seconds
-    answer = _ask(home, "defer", arguments)
+    answer = _ask(home, DEFER, DeferOrder(patch, seconds))
     if as_json:
         print_json(answer)
         return
-    left = answer["deferrals_left"]
+    left = answer.deferrals_left
     again = f"It can be deferred {left} more time{'' if left == 1 else 's'}." if left else "That was the last time."
-    click.echo(f"{answer['id']} {answer['version']} waits until {clock(answer['until'])}. {again}")
+    click.echo(f"{answer.id} {answer.version} waits until {clock(answer.until)}. {again}")
 
 
 @click.command("rollback", short_help="Take an installed patch back.")
@@ -115,11 +133,11 @@ def rollback_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     Example:
       p2pdist rollback acme-office        'p2pdist retry acme-office' brings it back
     """
-    answer = _ask(home, "rollback", {"patch": patch})
+    answer = _ask(home, ROLLBACK, PatchOrder(patch))
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{answer['id']} {answer['version']} is being rolled back; 'p2pdist history' shows how it goes.")
+        click.echo(f"{answer.id} {answer.version} is being rolled back; 'p2pdist history' shows how it goes.")
 
 
 @click.command("retry", short_help="Try a failed or rolled back patch again now.")
@@ -133,11 +151,11 @@ def retry_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     Example:
       p2pdist retry acme-office
     """
-    answer = _ask(home, "retry", {"patch": patch})
+    answer = _ask(home, RETRY, PatchOrder(patch))
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{answer['id']} {answer['version']} is tried again; 'p2pdist plan' says when.")
+        click.echo(f"{answer.id} {answer.version} is tried again; 'p2pdist plan' says when.")
 
 
 COMMANDS = (plan_command, history_command, posture_command, defer_command, rollback_command, retry_command)
@@ -148,80 +166,77 @@ def clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
 
 
-def plan_view(answer: dict[str, Any], columns: int = PIPE_COLUMNS) -> RenderableType:
+def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType:
     """Show the plan as a table; in a narrow terminal, the reasons stand below it."""
-    parts: list[RenderableType] = [Text(answer["problem"], style="yellow")] if answer["problem"] else []
-    if not answer["patches"]:
+    parts: list[RenderableType] = [Text(answer.problem, style="yellow")] if answer.problem else []
+    if not answer.patches:
         return Group(*parts, Text("No patches: the server has published none for this PC."))
     wide = columns >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("patch", "version", "state", "then", "deadline", *(["because"] if wide else [])):
         table.add_column(column, no_wrap=column not in ("because", "patch"), overflow="fold")
     parts.append(table)
-    for row in answer["patches"]:
-        because = row["reason"] + (f" (until {clock(row['again_at'])})" if row["again_at"] else "")
-        if row["restart_needed"]:
-            because = f"{because}; this PC has to be restarted".removeprefix("; ")
+    for row in answer.patches:
+        because = row.reason + (f" (until {clock(row.again_at)})" if row.again_at else "")
+        if row.restart_needed:
+            because = f"{because}; {RESTART}" if because else RESTART
         table.add_row(
-            row["id"],
-            row["version"],
-            Text(row["state"].replace("_", " "), style=STATE_STYLES.get(row["state"], "")),
-            row["step"],
-            clock(row["due_at"]) if row["due_at"] else "",
+            row.id,
+            row.version,
+            Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
+            row.step,
+            clock(row.due_at) if row.due_at else "",
             *([because] if wide else []),
         )
-        if not wide and because != row["state"]:
-            parts.append(Text(f"{row['id']} {row['version']}: {because}", style="dim"))
+        if not wide and because != row.state:
+            parts.append(Text(f"{row.id} {row.version}: {because}", style="dim"))
     return Group(*parts)
 
 
-def history_view(answer: dict[str, Any], *, with_output: bool) -> RenderableType:
+def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
     """Show the steps, one a line."""
-    if not answer["history"]:
+    if not answer.history:
         return Text("Nothing has been done yet.")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("when", "patch", "version", "step"):
         table.add_column(column, no_wrap=column != "step", overflow="fold")
-    for entry in answer["history"]:
-        table.add_row(clock(entry["at"]), entry["id"], entry["version"], entry["what"])
-        if with_output and entry["output"]:
-            table.add_row("", "", "", Text(entry["output"].rstrip(), style="dim"))
+    for entry in answer.history:
+        table.add_row(clock(entry.at), entry.id, entry.version, entry.what)
+        if with_output and entry.output:
+            table.add_row("", "", "", Text(entry.output.rstrip(), style="dim"))
     return table
 
 
-def posture_view(answer: dict[str, Any]) -> RenderableType:
+def posture_view(answer: PostureAnswer) -> RenderableType:
     """Show the posture: the verdict, then each patch that is not settled."""
-    posture = answer["posture"]
-    verdict = Text("compliant", style="green") if posture["compliant"] else Text("not compliant", style="red")
+    posture = answer.posture
+    verdict = Text("compliant", style="green") if posture.compliant else Text("not compliant", style="red")
     parts: list[RenderableType] = [Text.assemble("This PC is ", verdict, ".")]
-    if posture["problem"]:
-        parts.append(Text(posture["problem"], style="yellow"))
+    if posture.problem:
+        parts.append(Text(posture.problem, style="yellow"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("patch", "version", "severity", "state", "age", "deadline", ""):
         table.add_column(column, no_wrap=True)
-    for row in posture["patches"]:
+    for row in posture.patches:
         table.add_row(
-            row["id"],
-            row["version"],
-            row["severity"],
-            Text(row["state"].replace("_", " "), style=STATE_STYLES.get(row["state"], "")),
-            duration_text(row["age_seconds"]),
-            clock(row["due_at"]) if row["due_at"] else "",
-            Text("" if row["compliant"] else "overdue" if row["overdue_seconds"] else "failed", style="red"),
+            row.id,
+            row.version,
+            row.severity,
+            Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
+            duration_text(row.age_seconds),
+            clock(row.due_at) if row.due_at else "",
+            Text("" if row.compliant else "overdue" if row.overdue_seconds else "failed", style="red"),
         )
-    return Group(*parts, table) if posture["patches"] else Group(*parts)
+    return Group(*parts, table) if posture.patches else Group(*parts)
 
 
-def _ask(home: EndpointHome, command: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
+def _ask(home: EndpointHome, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:
     check_enrolled(home)
-    answer: dict[str, Any] = trio.run(ask_daemon, home.socket, command, arguments)
-    if "disabled" in answer:
-        raise UserError(answer["disabled"], FaultKind.REFUSED)
-    return answer
+    return trio.run(ask_daemon, home.socket, command, question)
 
 
-def _print(answer: dict[str, Any], as_json: bool, view: Any) -> None:
+def _print(answer: AnswerT, as_json: bool, view: Callable[[AnswerT], RenderableType]) -> None:
     if as_json:
         print_json(answer)
-        return
-    wide_terminal().print(view(answer))
+    else:
+        wide_terminal().print(view(answer))

@@ -1,6 +1,6 @@
 """What the commands ask of the daemon as a whole: its status, what limits it, its posture."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 
@@ -10,80 +10,93 @@ from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.install.requests import InstallOrders
 from p2pdist.install.service import Patching
 from p2pdist.limiter.lan_limiter import LanLimiter
-from p2pdist.local_api.socket import Answer, Question
+from p2pdist.local_api.delivery_answers import LimiterAnswer, LineLimit, StatusAnswer
+from p2pdist.local_api.install_answers import PostureAnswer
+from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY
+from p2pdist.local_api.socket import Handler, answers
 from p2pdist.neighbours.discovery import Discovery
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.origin.client import OriginClient
 from p2pdist.status.explainer import Explainer
+from p2pdist.status.patches import Patches
+from p2pdist.status.projections import installs, status_patches
 from p2pdist.transfer.manager import Transfers
 
 MAX_REFUSED_SHOWN = 20  # `p2pdist status` is for people
 
 
-def questions(
+@dataclass(frozen=True)
+class Problems:
+    """What `p2pdist status` says the user should know, from every part that has something to say."""
+
+    state: DaemonState
+    discovery: Discovery | None
+    transfers: Transfers
+    limiter: LanLimiter
+    patching: Patching
+
+    def now(self) -> list[str]:
+        """Return all that is wrong now, in words; empty while all is well."""
+        state = self.state
+        problems = [
+            state.renewal_problem,
+            state.trust_problem,
+            state.stale_problem,
+            self.transfers.memory.problem,
+            self.discovery.problem if self.discovery else "mDNS is switched off",
+            *self.limiter.problems,
+            *(
+                f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
+                for refused in state.refused[:MAX_REFUSED_SHOWN]
+            ),
+            *self.patching.problems,
+        ]
+        return [problem for problem in problems if problem]
+
+
+def handlers(
     state: DaemonState,
     origin: OriginClient,
-    discovery: Discovery | None,
-    transfers: Transfers,
-    limiter: LanLimiter,
+    problems: Problems,
+    patches: Patches,
     explainer: Explainer,
     neighbours: Neighbours,
-    patching: Patching,
-) -> Mapping[str, Question]:
-    """Return what changes nothing, by command."""
-    return {
-        "status": lambda: patching.add_to_status(answer_status(state, origin, transfers, discovery, limiter)),
-        "limiter": lambda: answer_limiter(state, origin) | limiter.status(),
-        "why": lambda: patching.explain(explainer.answer()),
-        "peers": neighbours.status,
-        **patching.questions(),
-    }
-
-
-def answer_status(
-    state: DaemonState,
-    origin: OriginClient,
-    transfers: Transfers,
-    discovery: Discovery | None,
     limiter: LanLimiter,
-) -> Answer:
-    """Return the answer to `p2pdist status`."""
-    mdns_problem = discovery.problem if discovery else "mDNS is switched off"
-    problems = [
-        state.renewal_problem,
-        state.trust_problem,
-        state.stale_problem,
-        transfers.memory.problem,
-        mdns_problem,
-        *limiter.problems,
-        *(
-            f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
-            for refused in state.refused[:MAX_REFUSED_SHOWN]
-        ),
+    patching: Patching,
+) -> list[Handler]:
+    """Return what answers each command."""
+    return [
+        answers(STATUS, lambda: answer_status(state, origin, problems, patches)),
+        answers(LIMITER, lambda: answer_limiter(state, origin, limiter)),
+        answers(WHY, explainer.answer),
+        answers(PEERS, neighbours.status),
+        *patching.handlers(),
     ]
-    return {
-        "endpoint_id": state.identity.endpoint_id,
-        "site": state.site or None,
-        "server": state.identity.server_name,
-        "server_connection": origin.status,
-        "version": __version__,
-        "problems": [problem for problem in problems if problem],
-        "patches": transfers.status(),
-    }
 
 
-def answer_limiter(state: DaemonState, origin: OriginClient) -> Answer:
-    """Return the answer to `p2pdist limiter`: what the server said last of this site's line."""
+def answer_status(state: DaemonState, origin: OriginClient, problems: Problems, patches: Patches) -> StatusAnswer:
+    """Return the answer to `p2pdist status`."""
+    views = patches.views()
+    return StatusAnswer(
+        endpoint_id=state.identity.endpoint_id,
+        site=state.site or None,
+        server=state.identity.server_name,
+        server_connection=origin.status,
+        version=__version__,
+        problems=problems.now(),
+        patches=status_patches(views),
+        installs=installs(views),
+    )
+
+
+def answer_limiter(state: DaemonState, origin: OriginClient, limiter: LanLimiter) -> LimiterAnswer:
+    """Return the answer to `p2pdist limiter`: what the server said last of this site's line, and the LAN's limits."""
     limit = state.site_limit
-    return {
-        "site": state.site or None,
-        "server_connection": origin.status,
-        "line": None if limit is None else msgspec.structs.asdict(limit),
-        "profile": state.profile and state.profile.name,
-    }
+    line = None if limit is None else LineLimit(**msgspec.structs.asdict(limit))
+    return limiter.status(site=state.site or None, server_connection=origin.status, line=line)
 
 
-def answer_posture(state: DaemonState, orders: InstallOrders, problem: str) -> Answer:
+def answer_posture(state: DaemonState, orders: InstallOrders, problem: str) -> PostureAnswer:
     """Return the answer to `p2pdist posture`, signed; ``problem``: why the list of patches is not known, or empty."""
     statement = orders.posture(state.identity.endpoint_id, state.facts.hostname, problem or state.stale_problem)
-    return {"posture": statement, "jws": sign_statement(state.identity, statement)}
+    return PostureAnswer(statement, jws=sign_statement(state.identity, msgspec.to_builtins(statement)))

@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 import trio
 
-from p2pdist.daemon.answers import answer_posture, questions
+from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.home_lock import hold_lock
@@ -36,6 +36,8 @@ from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import configure_log
 from p2pdist.status.explainer import Explainer
+from p2pdist.status.patches import Patches
+from p2pdist.status.reports import Reports
 from p2pdist.transfer.files import prepare_home
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.torrent_engine import SwarmIdentity, TorrentEngine, open_torrent_engine
@@ -69,10 +71,13 @@ class Parts:
     link_reports: LinkReports
     limiter: LanLimiter
     transfers: Transfers
-    explainer: Explainer
     neighbours: Neighbours
     diagnoser: Diagnoser
     patching: Patching
+    patches: Patches
+    explainer: Explainer
+    reports: Reports
+    problems: Problems
 
 
 async def run_daemon(home: EndpointHome, address: str | None) -> None:
@@ -114,17 +119,17 @@ async def _run_parts(core: Core) -> None:
         tasks = _wire(core, connections, parts)
         await parts.limiter.begin()
         await parts.transfers.load()
-        answers = questions(
+        commands = handlers(
             core.state,
             connections.origin,
-            connections.discovery,
-            parts.transfers,
-            parts.limiter,
+            parts.problems,
+            parts.patches,
             parts.explainer,
             parts.neighbours,
+            parts.limiter,
             parts.patching,
         )
-        await stack.enter_async_context(serve_local_socket(core.home.socket, answers, parts.patching.commands()))
+        await stack.enter_async_context(serve_local_socket(core.home.socket, commands))
         for task in tasks:
             nursery.start_soon(task)
         lan_port = connections.engine.listen_port
@@ -180,14 +185,6 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.clock,
         can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
     )
-    explainer = Explainer(
-        transfers.everything,
-        origin,
-        limiter,
-        fetches=settings.fetch_from_origin,
-        refused=lambda: state.refused,
-        line_yields=lambda: state.line_yields,
-    )
     announcement = partial(core.introduction.announcement, engine.listen_port)
     neighbours = Neighbours(engine, connections.discovery, announcement)
     diagnoser = Diagnoser(lambda: core.pc.facts, core.installer.detector.check)
@@ -206,7 +203,29 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.clock,
         posture=partial(answer_posture, state),
     )
-    return Parts(store, link_reports, limiter, transfers, explainer, neighbours, diagnoser, patching)
+    patches = Patches(home.patches, transfers, patching, core.clock, refused=lambda: state.refused)
+    explainer = Explainer(
+        patches,
+        origin,
+        limiter,
+        core.clock,
+        fetches=settings.fetch_from_origin,
+        line_yields=lambda: state.line_yields,
+    )
+    problems = Problems(state, connections.discovery, transfers, limiter, patching)
+    return Parts(
+        store,
+        link_reports,
+        limiter,
+        transfers,
+        neighbours,
+        diagnoser,
+        patching,
+        patches,
+        explainer,
+        Reports(),
+        problems,
+    )
 
 
 def _facts_changed(core: Core) -> None:
@@ -224,7 +243,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     trust = TrustRefresh(
         state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
-    origin_events = OriginEvents(state, wakeups, transfers, neighbours, patching, home.last_site)
+    origin_events = OriginEvents(state, wakeups, transfers, neighbours, parts.reports, parts.diagnoser, home.last_site)
     return [
         core.pc.run,
         partial(core.renewal.run, engine, origin),
@@ -233,7 +252,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         partial(origin_events.run, origin),
         partial(follow_engine, engine, transfers, neighbours, parts.limiter, wakeups),
         *[partial(accept_pieces, origin, transfers, wakeups)] * PIECE_WORKERS,
-        partial(step_transfers, transfers, patching, origin, wakeups),
+        partial(step_transfers, transfers, patching, parts.patches, parts.reports, origin, wakeups),
         patching.run,
         partial(parts.diagnoser.run, origin.send),
         parts.limiter.run,

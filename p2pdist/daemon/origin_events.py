@@ -7,12 +7,13 @@ import trio
 
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
-from p2pdist.install.service import Patching
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.origin.client import OriginClient, OriginEvent
+from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit, SitePeers, Unavailable, Welcome
+from p2pdist.status.reports import Reports
 from p2pdist.transfer.manager import Transfers
 
 log = structlog.get_logger()
@@ -27,7 +28,8 @@ class OriginEvents:
         wakeups: WakeUps,
         transfers: Transfers,
         neighbours: Neighbours,
-        patching: Patching,
+        reports: Reports,
+        diagnoser: Diagnoser,
         last_site: Path,
     ) -> None:
         """``last_site``: the file that keeps the site for the next start."""
@@ -35,7 +37,8 @@ class OriginEvents:
         self._wakeups = wakeups
         self._transfers = transfers
         self._neighbours = neighbours
-        self._patching = patching
+        self._reports = reports
+        self._diagnoser = diagnoser
         self._last_site = last_site
 
     async def run(self, origin: OriginClient) -> None:
@@ -68,7 +71,8 @@ class OriginEvents:
             self._state.site = welcome.site
             await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))
             await self._neighbours.announce()
-        self._transfers.forget_reports()
-        self._patching.forget_reports()
+        self._transfers.forget_wants()
+        self._reports.forget()
+        self._diagnoser.reconnected()
         self._wakeups.trust.ring()
         self._wakeups.transfers.ring()

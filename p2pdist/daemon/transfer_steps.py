@@ -6,6 +6,8 @@ from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import Patching
 from p2pdist.origin.client import OriginClient
 from p2pdist.pc import process_memory
+from p2pdist.status.patches import Patches
+from p2pdist.status.reports import Reports
 from p2pdist.transfer.manager import SHORTEST_STEP_SECONDS, Transfers
 
 
@@ -16,13 +18,19 @@ async def accept_pieces(origin: OriginClient, transfers: Transfers, wakeups: Wak
         wakeups.transfers.ring()
 
 
-async def step_transfers(transfers: Transfers, patching: Patching, origin: OriginClient, wakeups: WakeUps) -> None:
+async def step_transfers(
+    transfers: Transfers,
+    patching: Patching,
+    patches: Patches,
+    reports: Reports,
+    origin: OriginClient,
+    wakeups: WakeUps,
+) -> None:
     """Step the transfers regularly, and at once when something happened, until cancelled."""
     was_busy = False
     while True:
-        reports = patching.reports()
         await transfers.step()
-        for report in reports:
+        for report in reports.news(patches.views(), trio.current_time()):
             await origin.send(report)
         if was_busy and not transfers.busy:
             await trio.to_thread.run_sync(process_memory.give_back)

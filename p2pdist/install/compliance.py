@@ -1,12 +1,14 @@
-"""Whether this PC is compliant: each patch's age against its deadline. Pure.
+"""Decide whether this PC is compliant, by each patch's deadline, and state it. Pure.
 
-A patch counts against the PC when it applies, is not installed, and its deadline with grace is over; or when it has
-none and has failed. Who may not talk to the company's network is for network access control to decide.
+A patch makes the PC non-compliant when it applies, is not installed, and its deadline with grace is over. A patch
+without a deadline does so when it has failed. Which PCs may use the company's network is for its network access
+control to decide.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from p2pdist.local_api.install_answers import PlanState, PosturePatch, PostureStatement
 
 POSTURE_FORMAT = 1
 
@@ -18,19 +20,19 @@ class PatchStanding:
     patch_id: str
     version: str
     severity: str
-    state: str
+    state: PlanState
     """As `p2pdist plan` calls it."""
     reason: str
     settled: bool
-    """Installed, or there is nothing to do: it does not apply, is superseded, or has no recipe."""
+    """Whether it is installed or needs nothing: it does not apply, is superseded, or has no recipe."""
     failed: bool
     first_seen_at: float
     due_at: float | None
-    """Deadline and grace."""
+    """Deadline plus grace; None without a deadline."""
 
 
 def is_compliant(patch: PatchStanding, now: float) -> bool:
-    """Whether ``patch`` leaves this PC compliant."""
+    """Return whether ``patch`` leaves this PC compliant."""
     if patch.settled:
         return True
     return not patch.failed if patch.due_at is None else now < patch.due_at
@@ -38,28 +40,28 @@ def is_compliant(patch: PatchStanding, now: float) -> bool:
 
 def posture(
     endpoint_id: str, hostname: str, patches: Sequence[PatchStanding], problem: str, now: float
-) -> dict[str, Any]:
+) -> PostureStatement:
     """Return the statement that is signed; ``problem``: why the list of patches may be old, else empty."""
     rows = [
-        {
-            "id": patch.patch_id,
-            "version": patch.version,
-            "severity": patch.severity,
-            "state": patch.state,
-            "reason": patch.reason,
-            "compliant": is_compliant(patch, now),
-            "age_seconds": max(0, int(now - patch.first_seen_at)),
-            "due_at": None if patch.due_at is None else int(patch.due_at),
-            "overdue_seconds": 0 if patch.settled or patch.due_at is None else max(0, int(now - patch.due_at)),
-        }
+        PosturePatch(
+            id=patch.patch_id,
+            version=patch.version,
+            severity=patch.severity,
+            state=patch.state,
+            reason=patch.reason,
+            compliant=is_compliant(patch, now),
+            age_seconds=max(0, int(now - patch.first_seen_at)),
+            due_at=None if patch.due_at is None else int(patch.due_at),
+            overdue_seconds=0 if patch.settled or patch.due_at is None else max(0, int(now - patch.due_at)),
+        )
         for patch in patches
     ]
-    return {
-        "format": POSTURE_FORMAT,
-        "endpoint_id": endpoint_id,
-        "hostname": hostname,
-        "at": int(now),
-        "compliant": not problem and all(row["compliant"] for row in rows),
-        "problem": problem,
-        "patches": rows,
-    }
+    return PostureStatement(
+        format=POSTURE_FORMAT,
+        endpoint_id=endpoint_id,
+        hostname=hostname,
+        at=int(now),
+        compliant=not problem and all(row.compliant for row in rows),
+        problem=problem,
+        patches=rows,
+    )

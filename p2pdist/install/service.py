@@ -1,21 +1,22 @@
-"""The patch life as a part of the daemon: what is offered to it, who hears of it, and what the commands ask of it."""
+"""The patch life as a part of the daemon: what is offered to it, and what the commands ask of it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+import msgspec
 import trio
 
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
-from p2pdist.install.plan import Candidate
+from p2pdist.install.plan import Candidate, PlanRow
 from p2pdist.install.requests import InstallOrders
-from p2pdist.local_api.socket import Answer, Order, Question
+from p2pdist.local_api.install_answers import PostureAnswer
+from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK
+from p2pdist.local_api.socket import Handler, answers, carries_out
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import TorrentHash
-from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, PatchReport, Report
 from p2pdist.transfer.manager import Transfers
 from p2pdist.trust.catalogue import Catalogue
 
@@ -35,7 +36,7 @@ class Patching:
         diagnoser: Diagnoser,
         clock: Clock,
         *,
-        posture: Callable[[InstallOrders, str], Answer],
+        posture: Callable[[InstallOrders, str], PostureAnswer],
     ) -> None:
         """``posture``: answers `p2pdist posture`, given why the list of patches is not known (empty: it is)."""
         self._home = home
@@ -43,7 +44,6 @@ class Patching:
         self._enabled = settings.install
         self._catalogue: Catalogue | None = None
         self._proven: set[TorrentHash] = set()
-        self._reported: list[PatchReport] = []
         self._posture = posture
         self._diagnoser = diagnoser
         self.installs = Installs(
@@ -100,34 +100,16 @@ class Patching:
             self._proven = proven
             self.installs.wake()
 
-    def reports(self) -> list[Report]:
-        """Note with each transfer what has become of it, so that it is reported.
-
-        Return what the server does not know yet of patches without one: they do not apply.
-        """
-        if not self._enabled:
-            return []
-        rows = {row.candidate.ref: row for row in self.installs.plan()}
-        transfers = self._transfers.everything()
-        for transfer in transfers:
-            row = rows.get(transfer.ref)
-            transfer.install = ("", "") if row is None else (row.state, row.reason)
-        known, self._reported = self._reported, self.orders.reports({transfer.ref for transfer in transfers})
-        reports = [report for report in self._reported if report not in known]
-        starts = range(0, len(reports), MAX_PATCHES_PER_REPORT)
-        return [Report(patches=reports[start : start + MAX_PATCHES_PER_REPORT]) for start in starts]
-
-    def forget_reports(self) -> None:
-        """Report everything again: the server is a new one, or the same after a restart."""
-        self._reported = []
-        self._diagnoser.reconnected()
+    def plan(self) -> list[PlanRow]:
+        """Return what becomes of each patch that is rolled out to this PC; nothing where nothing is installed."""
+        return self.installs.plan() if self._enabled else []
 
     @property
     def problems(self) -> list[str]:
         """What the user should know, in words."""
         restarts = [
             f"Restart this PC to finish {row.candidate.ref}."
-            for row in self.installs.plan()
+            for row in self.plan()
             if row.record is not None
             and row.record.restart_boot is not None
             and row.candidate.manifest.schedule.reboot != "never"
@@ -136,37 +118,21 @@ class Patching:
 
     # --- what the commands ask -----------------------------------------------------------
 
-    def questions(self) -> Mapping[str, Question]:
-        """Return what changes nothing, by command."""
-        if not self._enabled:
-            return {name: lambda: {"disabled": SWITCHED_OFF} for name in ("plan", "history", "posture")}
-        return {
-            "plan": self.orders.plan,
-            "history": self.orders.history,
-            "posture": self._answer_posture,
-        }
+    def handlers(self) -> list[Handler]:
+        """Return what answers the commands that are about installing."""
+        handlers = [
+            answers(PLAN, self.orders.plan),
+            answers(HISTORY, self.orders.history),
+            answers(POSTURE, self._answer_posture),
+            carries_out(DEFER, self.orders.defer),
+            carries_out(ROLLBACK, self.orders.roll_back),
+            carries_out(RETRY, self.orders.retry),
+        ]
+        return handlers if self._enabled else [Handler(handler.command, _switched_off) for handler in handlers]
 
-    def commands(self) -> Mapping[str, Order]:
-        """Return what changes something, by command."""
-        if not self._enabled:
-            return dict.fromkeys(("defer", "rollback", "retry"), _switched_off)
-        return {"defer": self.orders.defer, "rollback": self.orders.roll_back, "retry": self.orders.retry}
-
-    def _answer_posture(self) -> Answer:
+    def _answer_posture(self) -> PostureAnswer:
         return self._posture(self.orders, "" if self._catalogue else "the list of patches is not known yet")
 
-    def add_to_status(self, answer: Answer) -> Answer:
-        """Return the answer to `p2pdist status` with what is installed, and what the user should do."""
-        answer["problems"] += self.problems
-        answer["installs"] = {str(row.candidate.ref): row.state for row in self.installs.plan() if row.state}
-        return answer
 
-    def explain(self, answer: Answer) -> Answer:
-        """Return the answer to `p2pdist why` with what comes after the file."""
-        if self._enabled:
-            self.orders.explain(answer["patches"])
-        return answer
-
-
-async def _switched_off(_arguments: dict[str, Any]) -> Answer:
+async def _switched_off(_question: msgspec.Struct) -> msgspec.Struct:
     raise UserError(SWITCHED_OFF, FaultKind.REFUSED)

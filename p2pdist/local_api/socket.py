@@ -2,22 +2,23 @@
 
 Only its owner may connect: the socket's mode is the access control.
 A request is one frame: a command's name, and for one that changes something a blank and its arguments as JSON.
-The answer is one frame of JSON.
+The answer is one frame of JSON. What both look like is in `messages`.
 """
 
 import contextlib
-import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
+import msgspec
 import trio
 
+from p2pdist.local_api.messages import AnswerT, Command, NotUnderstood, Question, QuestionT, Refusal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 
@@ -26,10 +27,27 @@ MAX_ANSWER_BYTES = 8 << 20  # thousands of patches or peers as JSON
 REQUEST_SECONDS = 10.0  # the daemon answers from memory; longer means that it hangs
 MAX_CONNECTIONS = 16  # people and scripts on one PC
 
-Answer = dict[str, Any]
-Question: TypeAlias = Callable[[], Answer]
-Order: TypeAlias = Callable[[dict[str, Any]], Awaitable[Answer]]
-"""Takes the arguments; raises `UserError` for what is refused."""
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What carries out a command in the daemon; made by `answers` or `carries_out`, which hold its types together."""
+
+    command: Command[Any, Any]
+    handle: Callable[[Any], Awaitable[msgspec.Struct]]
+
+
+def answers(command: Command[Question, AnswerT], answer: Callable[[], AnswerT]) -> Handler:
+    """Return what answers a command that changes nothing. ``answer`` raises `UserError` for what is refused."""
+
+    async def handle(_question: Question) -> AnswerT:
+        return answer()
+
+    return Handler(command, handle)
+
+
+def carries_out(command: Command[QuestionT, AnswerT], order: Callable[[QuestionT], Awaitable[AnswerT]]) -> Handler:
+    """Return what carries out a command that changes something. ``order`` raises `UserError` for what is refused."""
+    return Handler(command, order)
 
 
 @contextmanager
@@ -54,9 +72,7 @@ def _listen(path: Path) -> trio.socket.SocketType:
 
 
 @asynccontextmanager
-async def serve_local_socket(
-    path: Path, questions: Mapping[str, Question], orders: Mapping[str, Order] = MappingProxyType({})
-) -> AsyncIterator[None]:
+async def serve_local_socket(path: Path, handlers: Iterable[Handler]) -> AsyncIterator[None]:
     """Answer requests on ``path`` while the context is open. The caller holds the home's lock.
 
     Raises `UserError` (`STORAGE`) when the socket cannot be made.
@@ -68,11 +84,11 @@ async def serve_local_socket(
             f"The socket {path} cannot be made: {error.strerror}. Check the home's disk and permissions.",
             FaultKind.STORAGE,
         ) from error
-    handlers = {name: _asking(question) for name, question in questions.items()} | dict(orders)
+    by_name = {handler.command.name: handler for handler in handlers}
     try:
         async with trio.open_nursery() as nursery:
             limit = trio.CapacityLimiter(MAX_CONNECTIONS)
-            nursery.start_soon(_accept, listener, handlers, limit)
+            nursery.start_soon(_accept, listener, by_name, limit)
             yield
             nursery.cancel_scope.cancel()
     finally:
@@ -85,14 +101,9 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _asking(question: Question) -> Order:
-    async def answer(_arguments: dict[str, Any]) -> Answer:
-        return question()
-
-    return answer
-
-
-async def _accept(listener: trio.socket.SocketType, handlers: Mapping[str, Order], limit: trio.CapacityLimiter) -> None:
+async def _accept(
+    listener: trio.socket.SocketType, handlers: Mapping[str, Handler], limit: trio.CapacityLimiter
+) -> None:
     async with trio.open_nursery() as nursery:
         while True:
             await limit.acquire_on_behalf_of(slot := object())
@@ -106,43 +117,50 @@ async def _accept(listener: trio.socket.SocketType, handlers: Mapping[str, Order
 
 
 async def _answer(
-    stream: trio.SocketStream, handlers: Mapping[str, Order], limit: trio.CapacityLimiter, slot: object
+    stream: trio.SocketStream, handlers: Mapping[str, Handler], limit: trio.CapacityLimiter, slot: object
 ) -> None:
     try:
         with trio.move_on_after(REQUEST_SECONDS):
             async with stream:
                 request = (await _read_frame(stream, max_bytes=MAX_REQUEST_BYTES)).decode(errors="replace")
                 answer = await _carry_out(request, handlers)
-                await stream.send_all(encode_frame(json.dumps(answer).encode(), max_bytes=MAX_ANSWER_BYTES))
+                await stream.send_all(encode_frame(msgspec.json.encode(answer), max_bytes=MAX_ANSWER_BYTES))
     except (FrameError, trio.BrokenResourceError, ValueError):
         pass  # the asker went away or sent nonsense: its own loss
     finally:
         limit.release_on_behalf_of(slot)
 
 
-async def _carry_out(request: str, handlers: Mapping[str, Order]) -> Answer:
-    name, _, text = request.partition(" ")
+async def _carry_out(request: str, handlers: Mapping[str, Handler]) -> msgspec.Struct:
+    name, _, arguments = request.partition(" ")
     handler = handlers.get(name)
     if handler is None:
-        return {"error": f"this daemon does not know the command {name[:40]!r}"}
+        return NotUnderstood(error=f"this daemon does not know the command {name[:40]!r}")
     try:
-        arguments = json.loads(text or "{}")
-        return await handler(arguments if isinstance(arguments, dict) else {})
+        question = msgspec.json.decode(arguments or "{}", type=handler.command.question)
+    except msgspec.DecodeError as error:
+        return Refusal(
+            refused=f"The daemon does not understand the arguments of {name!r} ({error}). "
+            "It may be another version: restart it.",
+            kind=FaultKind.BAD_INPUT,
+        )
+    try:
+        return await handler.handle(question)
     except UserError as error:
-        return {"refused": error.message, "kind": error.kind.value}
+        return Refusal(refused=error.message, kind=error.kind)
     except OSError as error:
-        return {
-            "refused": f"The daemon cannot write it down: {error.strerror}. Make room, or check the disk.",
-            "kind": FaultKind.STORAGE.value,
-        }
+        return Refusal(
+            refused=f"The daemon cannot write it down: {error.strerror}. Make room, or check the disk.",
+            kind=FaultKind.STORAGE,
+        )
 
 
-async def ask_daemon(path: Path, command: str, arguments: dict[str, Any] | None = None) -> Answer:
-    """Return the running daemon's answer.
+async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:
+    """Return the running daemon's answer; ``question`` is for commands that have arguments.
 
     Raises `UserError`: `NOT_RUNNING` when there is no daemon, or what it raises itself.
     """
-    request = command if arguments is None else f"{command} {json.dumps(arguments)}"
+    request = command.name if question is None else f"{command.name} {msgspec.json.encode(question).decode()}"
     not_running = UserError(
         f"The daemon is not running in {path.parent}. Start it with: p2pdist run --home {path.parent}",
         FaultKind.NOT_RUNNING,
@@ -153,7 +171,8 @@ async def ask_daemon(path: Path, command: str, arguments: dict[str, Any] | None 
             await connection.connect(short)
             async with trio.SocketStream(connection) as stream:
                 await stream.send_all(encode_frame(request.encode(), max_bytes=MAX_REQUEST_BYTES))
-                answer: Answer = json.loads(await _read_frame(stream, max_bytes=MAX_ANSWER_BYTES))
+                answer = await _read_frame(stream, max_bytes=MAX_ANSWER_BYTES)
+                return _understood(answer, command)
     except (ConnectionRefusedError, FileNotFoundError):
         raise not_running from None
     except PermissionError:
@@ -161,7 +180,7 @@ async def ask_daemon(path: Path, command: str, arguments: dict[str, Any] | None 
             f"The daemon's socket {path} belongs to another user. Run the command as the user that runs the daemon.",
             FaultKind.STORAGE,
         ) from None
-    except (OSError, trio.TooSlowError, trio.BrokenResourceError, FrameError, ValueError) as error:
+    except (OSError, trio.TooSlowError, trio.BrokenResourceError, FrameError, msgspec.DecodeError) as error:
         cause = str(error) or "time is up"
         raise UserError(
             f"The daemon in {path.parent} does not answer ({cause}). Look at its log, or restart it.",
@@ -169,11 +188,20 @@ async def ask_daemon(path: Path, command: str, arguments: dict[str, Any] | None 
         ) from error
     finally:
         connection.close()
-    if answer.keys() == {"refused", "kind"}:
-        raise UserError(answer["refused"], FaultKind(answer["kind"]))
-    if "error" in answer and len(answer) == 1:
-        raise UserError(f"{answer['error']}; it may be an older version: restart it.", FaultKind.FAILED)
-    return answer
+
+
+def _understood(answer: bytes, command: Command[QuestionT, AnswerT]) -> AnswerT:
+    """Return the answer. Raises `UserError` for one of another kind, `msgspec.DecodeError` for what is no JSON."""
+    try:
+        return msgspec.json.decode(answer, type=command.answer)
+    except msgspec.ValidationError as error:
+        mismatch = f"the daemon answers {command.name!r} in another way ({error})"
+    with contextlib.suppress(msgspec.ValidationError):
+        refusal = msgspec.json.decode(answer, type=Refusal)
+        raise UserError(refusal.refused, refusal.kind)
+    with contextlib.suppress(msgspec.ValidationError):
+        mismatch = msgspec.json.decode(answer, type=NotUnderstood).error
+    raise UserError(f"{mismatch}; it may be an older version: restart it.", FaultKind.FAILED)
 
 
 async def _read_frame(stream: trio.SocketStream, *, max_bytes: int) -> bytes:

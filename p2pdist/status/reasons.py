@@ -4,11 +4,11 @@ import enum
 from dataclasses import dataclass
 
 from p2pdist.limiter.lan_policy import YIELDING, LanReason
-from p2pdist.shared.wire.bitfield import PieceSet
 from p2pdist.shared.wire.messages import PatchState
+from p2pdist.status.view import FileView
+from p2pdist.transfer.faults import TransferFaultKind
 
 RECENT_SECONDS = 5.0  # bytes within this are a transfer that runs; pieces of a slow line come seconds apart
-DISK_FULL_WORDS = "The disk "  # how every error begins that is about room on the disk
 
 
 class WhyReason(enum.StrEnum):
@@ -41,20 +41,16 @@ WHOLE_ANSWERS = frozenset({WhyReason.HERE, WhyReason.NOT_ROLLED_OUT, WhyReason.C
 
 
 @dataclass(frozen=True, slots=True)
-class WhyInputs:
-    """Everything that decides, of one patch at one moment."""
+class Circumstances:
+    """What holds for every patch at one moment, and may hold it up."""
 
-    state: PatchState
-    error: str = ""
-    missing: PieceSet = 0
-    lan_have: PieceSet = 0
-    since_line_seconds: float = float("inf")
-    """Since the last piece came over the line; likewise the next."""
-    since_neighbour_seconds: float = float("inf")
     lan: LanReason = LanReason.UNLIMITED
     """What binds the download from neighbours."""
+    blackout_ends: str = ""
+    """" until HH:MM" in this PC's time, where the end of a blackout is known."""
     server_connected: bool = True
-    server_error: str = ""
+    server_status: str = ""
+    """connected, or why not, in words."""
     line_yields: bool = False
     """The server has said so."""
     fetches: bool = True
@@ -64,7 +60,7 @@ class WhyInputs:
     """Why this PC takes no leases now."""
 
 
-_BY_STATE = {
+_BY_STATE: dict[PatchState, WhyReason] = {
     "verified": WhyReason.HERE,
     "waiting": WhyReason.QUEUED,
     "checking": WhyReason.CHECKING,
@@ -72,32 +68,46 @@ _BY_STATE = {
 }
 
 
-def why(inputs: WhyInputs) -> WhyReason:
-    """Return the one reason."""
-    if inputs.state == "failed":
-        return WhyReason.DISK_FULL if inputs.error.startswith(DISK_FULL_WORDS) else WhyReason.FAILED
-    if inputs.state in _BY_STATE:
-        return _BY_STATE[inputs.state]
-    if inputs.since_line_seconds <= RECENT_SECONDS:
+def why(file: FileView, around: Circumstances) -> WhyReason:
+    """Return the one reason why a patch's file is not here yet."""
+    if file.state == "failed":
+        full = file.fault is not None and file.fault.kind is TransferFaultKind.DISK_FULL
+        return WhyReason.DISK_FULL if full else WhyReason.FAILED
+    if file.state in _BY_STATE:
+        return _BY_STATE[file.state]
+    if file.since_line_seconds <= RECENT_SECONDS:
         return WhyReason.FROM_LINE
-    yields = inputs.lan in YIELDING
-    if inputs.since_neighbour_seconds <= RECENT_SECONDS:
+    yields = around.lan in YIELDING
+    if file.since_neighbour_seconds <= RECENT_SECONDS:
         return WhyReason.LAN_YIELDS if yields else WhyReason.FROM_NEIGHBOURS
-    if inputs.lan is LanReason.BLACKOUT:
+    if around.lan is LanReason.BLACKOUT:
         return WhyReason.BLACKOUT
-    if inputs.lan_have & inputs.missing:
+    if file.lan_have & file.missing:
         return WhyReason.LAN_YIELDS if yields else WhyReason.NEIGHBOURS_SILENT
-    return _why_not_over_the_line(inputs)
+    return _why_not_over_the_line(file, around)
 
 
-def _why_not_over_the_line(inputs: WhyInputs) -> WhyReason:
+def _why_not_over_the_line(file: FileView, around: Circumstances) -> WhyReason:
     checks = (
-        (not inputs.fetches, WhyReason.NO_NEIGHBOURS),
-        (not inputs.profile_lets_fetch, WhyReason.BLACKOUT),
-        (inputs.refusal is LanReason.REFUSED_BATTERY, WhyReason.REFUSED_BATTERY),
-        (inputs.refusal is LanReason.REFUSED_CPU, WhyReason.REFUSED_CPU),
-        (not inputs.server_connected, WhyReason.NO_SERVER),
-        (bool(inputs.server_error), WhyReason.SERVER_CANNOT),
-        (inputs.line_yields, WhyReason.LINE_YIELDS),
+        (not around.fetches, WhyReason.NO_NEIGHBOURS),
+        (not around.profile_lets_fetch, WhyReason.BLACKOUT),
+        (around.refusal is LanReason.REFUSED_BATTERY, WhyReason.REFUSED_BATTERY),
+        (around.refusal is LanReason.REFUSED_CPU, WhyReason.REFUSED_CPU),
+        (not around.server_connected, WhyReason.NO_SERVER),
+        (bool(file.origin_error), WhyReason.SERVER_CANNOT),
+        (around.line_yields, WhyReason.LINE_YIELDS),
     )
     return next((reason for holds, reason in checks if holds), WhyReason.WAITING_FOR_LEASE)
+
+
+def detail_of(reason: WhyReason, file: FileView, around: Circumstances) -> str:
+    """Return more about the reason, in words; may be empty."""
+    details = {
+        WhyReason.FAILED: file.error,
+        WhyReason.DISK_FULL: file.error,
+        WhyReason.SERVER_CANNOT: file.origin_error,
+        WhyReason.NO_SERVER: around.server_status,
+        WhyReason.BLACKOUT: around.blackout_ends.strip(),
+        WhyReason.LAN_YIELDS: str(around.lan),
+    }
+    return details.get(reason, f"{file.neighbours} neighbours connected" if file.state == "fetching" else "")

@@ -1,13 +1,12 @@
 """All transfers of this endpoint: from the catalogue through the swarm to proven files.
 
-Carries out the state table of `core.transfer` with the torrent engine and the
+Carries out the state table of `transfer.states` with the torrent engine and the
 payload files. `Transfers.step` is called about once a second and whenever the
 engine reports something; it never waits for the network.
 """
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 import trio
@@ -16,8 +15,9 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored
+from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
 from p2pdist.transfer import files
+from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.records import TransferMemory
 from p2pdist.transfer.states import (
     DISK_MARGIN_BYTES,
@@ -28,11 +28,10 @@ from p2pdist.transfer.states import (
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, TorrentEngine, TransferSnapshot
-from p2pdist.transfer.transfer import RETRY_SECONDS, Transfer, changed_reports, new_record, step_seconds
+from p2pdist.transfer.transfer import RETRY_SECONDS, Transfer, new_record, step_seconds
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
-REPORT_SECONDS = 2.0
 MAX_TRANSFERS_AT_A_TIME = 4  # whose bytes flow; the rest wait in order of publication
 
 log = structlog.get_logger()
@@ -59,7 +58,6 @@ class Transfers:
         self._can_fetch = can_fetch
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
-        self._reported_at = 0.0
         self._dirty = False
         self._lock = trio.Lock()
 
@@ -141,11 +139,11 @@ class Transfers:
                     await self._start(transfer, now)
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
-            news = self._news(now)
+            wants = self._changed_wants(now)
             if self._dirty or self.memory.due(now):
                 await self._save(now)
-        for message in news:  # outside of the lock: a server that takes nothing holds up nothing else
-            await self._send(message)
+        for want in wants:  # outside of the lock: a server that takes nothing holds up nothing else
+            await self._send(want)
 
     @property
     def step_seconds(self) -> float:
@@ -178,15 +176,15 @@ class Transfers:
             try:
                 lacking = await files.lacking_bytes(cached, transfer.payload.length_bytes, DISK_MARGIN_BYTES)
             except OSError as error:
-                self._fail(transfer, f"{self._home.cache} cannot be read: {error.strerror}. Check the disk.", now)
+                text = f"{self._home.cache} cannot be read: {error.strerror}. Check the disk."
+                self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), now)
                 return
             if lacking > 0:
-                self._fail(
-                    transfer,
+                text = (
                     f"The disk is too full: {lacking} more bytes must be free in {self._home.cache}. "
-                    f"Free some space; it is tried again every {RETRY_SECONDS:.0f} s.",
-                    now,
+                    f"Free some space; it is tried again every {RETRY_SECONDS:.0f} s."
                 )
+                self._fail(transfer, TransferFault(TransferFaultKind.DISK_FULL, text), now)
                 transfer.retry_soon(now)  # a look at the disk costs nothing
                 return
         try:
@@ -200,12 +198,12 @@ class Transfers:
                     assume_complete=proven,
                 )
         except EngineError as error:
-            self._fail(transfer, str(error), now)
+            self._fail(transfer, TransferFault(TransferFaultKind.ENGINE, error.message), now)
             return
         if not transfer.in_engine:
             transfer.in_engine = True
             transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
-        transfer.error = ""
+        transfer.fault = None
         transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the one from before may tell of the failure
         transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
         self._move(transfer, TransferEvent.ADDED)
@@ -214,8 +212,8 @@ class Transfers:
             await self._publish(transfer, record.verified_mtime_ns)
 
     def _follow_engine(self, transfer: Transfer, snapshot: TransferSnapshot, now: float) -> None:
-        if snapshot.phase == "error" and transfer.state in ("checking", "fetching"):
-            self._fail(transfer, snapshot.error, now)
+        if snapshot.fault is not None and transfer.state in ("checking", "fetching"):
+            self._fail(transfer, snapshot.fault, now)
         elif snapshot.phase == "complete" and transfer.state in ("checking", "fetching"):
             self._move(transfer, TransferEvent.COMPLETED)
             transfer.proving = trio.CancelScope()
@@ -239,7 +237,7 @@ class Transfers:
                 await trio.lowlevel.checkpoint_if_cancelled()
                 now = trio.current_time()
                 if proof is None:
-                    self._fail(transfer, problem, now)
+                    self._fail(transfer, TransferFault(TransferFaultKind.DISK, problem), now)
                 elif (proof.sha256, proof.length_bytes) == (transfer.sha256, transfer.payload.length_bytes):
                     await self._publish(transfer, proof.mtime_ns)
                 else:
@@ -249,12 +247,11 @@ class Transfers:
     async def _disproven(self, transfer: Transfer, now: float) -> None:
         transfer.failed_proofs += 1
         if transfer.failed_proofs >= MAX_FAILED_PROOFS:
-            self._fail(
-                transfer,
+            text = (
                 f"The file was wrong {transfer.failed_proofs} times although each piece was right: either this PC's "
-                "disk or memory is faulty, or the publisher's manifest. Check this PC first, then publish again.",
-                now,
+                "disk or memory is faulty, or the publisher's manifest. Check this PC first, then publish again."
             )
+            self._fail(transfer, TransferFault(TransferFaultKind.WRONG_FILE, text), now)
             return
         # first the check: a step in between would see the engine complete, and prove again
         await self._engine.recheck(transfer.torrent_hash)
@@ -264,7 +261,8 @@ class Transfers:
         try:
             await files.publish_verified(self._cache_path(transfer), self._verified_path(transfer))
         except OSError as error:
-            self._fail(transfer, f"The verified file cannot be placed: {error.strerror}.", trio.current_time())
+            text = f"The verified file cannot be placed: {error.strerror}."
+            self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
             return
         record, wall_time = transfer.record, self._clock.now()
         transfer.record = replace(record, verified_at=record.verified_at or wall_time, verified_mtime_ns=mtime_ns)
@@ -295,10 +293,10 @@ class Transfers:
         transfer.state = TRANSITIONS.after(transfer.state, event)
         self._dirty = True
 
-    def _fail(self, transfer: Transfer, reason: str, now: float) -> None:
-        transfer.failed(reason, now)
+    def _fail(self, transfer: Transfer, fault: TransferFault, now: float) -> None:
+        transfer.failed(fault, now)
         self._move(transfer, TransferEvent.FAILED)
-        log.error("transfer failed", patch=transfer.record.patch_id, reason=reason)
+        log.error("transfer failed", patch=transfer.record.patch_id, kind=fault.kind.name, reason=fault.text)
 
     # --- the origin ----------------------------------------------------------------
 
@@ -329,17 +327,15 @@ class Transfers:
         if transfer is not None:
             transfer.origin_error = reason
 
-    def forget_reports(self) -> None:
-        """Report everything again: the server is a new one, or the same after a restart."""
+    def forget_wants(self) -> None:
+        """Ask for everything again: the server is a new one, or the same after a restart."""
         for transfer in self._transfers.values():
-            transfer.reported = None
             transfer.wanted = None
             transfer.origin_error = ""
-        self._reported_at = 0.0
 
-    def _news(self, now: float) -> list[FromEndpoint]:
+    def _changed_wants(self, now: float) -> list[Want]:
         """Return what the server does not know yet."""
-        news: list[FromEndpoint] = []
+        news: list[Want] = []
         for transfer in self._transfers.values():
             if transfer.snapshot is None or transfer.state == "checking":
                 continue
@@ -347,10 +343,6 @@ class Transfers:
             if want != transfer.wanted:
                 transfer.wanted = want
                 news.append(want)
-        if now - self._reported_at < REPORT_SECONDS and not self._dirty:
-            return news
-        self._reported_at = now
-        news += changed_reports(self._transfers.values(), self._clock.now())
         return news
 
     # --- what others ask -----------------------------------------------------------
@@ -373,11 +365,6 @@ class Transfers:
     def everything(self) -> list[Transfer]:
         """Return every transfer, to look at."""
         return list(self._transfers.values())
-
-    def status(self) -> list[dict[str, Any]]:
-        """Return what `p2pdist status` shows, by order of publication."""
-        by_sequence = sorted(self._transfers.values(), key=lambda transfer: transfer.patch.entry.sequence)
-        return [transfer.status_row(self._home.patches, self._clock.now()) for transfer in by_sequence]
 
     # --- files ---------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import msgspec
 from bandwidth.core.state_table import StateTable
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchReport, PatchState
+from p2pdist.shared.wire.messages import PatchState
 
 LAN_STALL_SECONDS = 20.0  # several request timeouts of a LAN peer; a busy LAN still delivers something in it
 MAX_FAILED_PROOFS = 3  # the same file wrong three times is the disk or the memory, not the network
@@ -100,18 +100,3 @@ class LanActivity:
 def seconds_taken(record: TransferRecord, now: float) -> float:
     """Return the time from first seen to verified, or to ``now`` while that lies ahead; never negative."""
     return max(0.0, (record.verified_at if record.verified_at is not None else now) - record.first_seen_at)
-
-
-def report_of(record: TransferRecord, state: PatchState, progress: float, error: str, now: float) -> PatchReport:
-    """Return the message that tells the server of this transfer."""
-    return PatchReport(
-        patch_id=record.patch_id,
-        version=record.version,
-        state=state,
-        progress=min(1.0, max(0.0, progress)),
-        bytes_from_origin=record.bytes_from_origin,
-        bytes_from_peers=record.bytes_from_peers,
-        bytes_wasted=record.bytes_wasted,
-        seconds=seconds_taken(record, now),
-        error=error[:MAX_TEXT_CHARS],
-    )

@@ -1,20 +1,19 @@
-"""One patch on its way to this endpoint: what is known of it, and what is told of it."""
+"""One patch on its way to this endpoint: what is known of it, and what it wants of the origin."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import trio
-from msgspec.structs import replace
 
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.wire.bitfield import pack
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport, PatchState, Report, Want
-from p2pdist.transfer.states import LAN_STALL_SECONDS, LanActivity, TransferRecord, report_of
+from p2pdist.shared.wire.messages import PatchState, Want
+from p2pdist.transfer.faults import TransferFault
+from p2pdist.transfer.states import LAN_STALL_SECONDS, LanActivity, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
 
@@ -23,7 +22,6 @@ LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: a faulty disk 
 ACTIVE_STEP_SECONDS = 0.5
 STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: it may last for days
 IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
-PATCHES_PER_REPORT = 50  # with the longest texts still under wire.messages.MAX_CONTROL_FRAME_BYTES
 
 
 @dataclass
@@ -34,7 +32,8 @@ class Transfer:
     record: TransferRecord
     state: PatchState
     activity: LanActivity
-    error: str = ""
+    fault: TransferFault | None = None
+    """Why it could not go on the last time; kept until it has begun again."""
     origin_error: str = ""
     """Why the origin cannot serve it, while it cannot."""
     in_engine: bool = False
@@ -48,11 +47,8 @@ class Transfer:
     retry_at: float = 0.0
     retries: Backoff = field(default_factory=lambda: Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS))
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
-    install: tuple[InstallState, str] = ("", "")
-    """What has become of it beyond its file, and why in words."""
-    reported: PatchReport | None = None
-    """Last `Report` and `Want` that the server has; only what differs is sent."""
     wanted: Want | None = None
+    """Last `Want` that the server has; only what differs is sent."""
 
     @property
     def ref(self) -> PatchRef:
@@ -87,9 +83,9 @@ class Transfer:
             return not self.activity.stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
         return self.state in ("checking", "verifying")
 
-    def failed(self, reason: str, now: float) -> None:
+    def failed(self, fault: TransferFault, now: float) -> None:
         """Remember why it cannot go on, and when to try again; each failure in a row waits longer."""
-        self.error = reason
+        self.fault = fault
         self.retries = self.retries.failed()
         self.retry_at = now + self.retries.delay_seconds(1.0)
 
@@ -113,34 +109,6 @@ class Transfer:
             can_fetch=incomplete and can_fetch,
         )
 
-    def report(self, wall_time: float) -> PatchReport:
-        """Return the message that tells the server of this transfer."""
-        error = self.error or (self.origin_error if self.state == "fetching" else "")
-        report = report_of(self.record, self.state, self.progress, error, wall_time)
-        state, reason = self.install
-        return replace(report, install=state, install_reason=reason[:MAX_TEXT_CHARS])
-
-    def status_row(self, patches: Path, wall_time: float) -> dict[str, Any]:
-        """Return what `p2pdist status` shows of this transfer."""
-        report = self.report(wall_time)
-        return {
-            "id": report.patch_id,
-            "version": report.version,
-            "title": self.patch.manifest.title,
-            "severity": self.patch.manifest.severity,
-            "length_bytes": self.payload.length_bytes,
-            "state": report.state,
-            "progress": round(report.progress, 4),
-            "bytes_from_origin": report.bytes_from_origin,
-            "bytes_from_peers": report.bytes_from_peers,
-            "bytes_wasted": report.bytes_wasted,
-            "seconds": round(report.seconds, 3),
-            "path": str(self.verified_path(patches)) if self.state == "verified" else None,
-            "error": report.error or None,
-            "install": report.install or None,
-            "install_reason": report.install_reason or None,
-        }
-
 
 def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
     """Return the record of a patch that is first seen now."""
@@ -157,19 +125,6 @@ def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
         bytes_from_peers=0,
         bytes_wasted=0,
     )
-
-
-def changed_reports(transfers: Iterable[Transfer], wall_time: float) -> list[Report]:
-    """Return what the server does not know yet of these transfers, and count it as reported."""
-    changed: list[PatchReport] = []
-    for transfer in transfers:
-        report = transfer.report(wall_time)
-        # the running clock alone is no news
-        if transfer.reported is None or replace(report, seconds=0.0) != replace(transfer.reported, seconds=0.0):
-            transfer.reported = report
-            changed.append(report)
-    batches = range(0, len(changed), PATCHES_PER_REPORT)
-    return [Report(patches=changed[start : start + PATCHES_PER_REPORT]) for start in batches]
 
 
 def step_seconds(transfers: Collection[Transfer], now: float) -> float:

@@ -6,7 +6,6 @@ from pathlib import Path
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.settings import ServerHome
 
-MAX_TARGETS_ROLE_BYTES = 5 << 20  # endpoints refuse a larger one, and with it everything: about 8 000 patches
 KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
 
 

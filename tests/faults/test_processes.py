@@ -55,7 +55,7 @@ async def start(fleet: Fleet, *numbers: int, line_mbit: float | None = None) -> 
 
 
 def progress(member: Member, patch_id: str = "patch") -> float:
-    share: float = member.patch(patch_id).get("progress", 0.0)
+    share: float = member.patch(patch_id).progress
     return share
 
 
@@ -67,11 +67,11 @@ async def all_verified(fleet: Fleet, *numbers: int, patch_id: str = "patch") -> 
 
 
 def assert_same_bytes(member: Member, payload: Path) -> None:
-    assert Path(member.patch("patch")["path"]).read_bytes() == payload.read_bytes()
+    assert Path(member.patch("patch").path or "").read_bytes() == payload.read_bytes()
 
 
 def from_origin(fleet: Fleet) -> int:
-    return sum(member.patch("patch").get("bytes_from_origin", 0) for member in fleet.endpoints.values())
+    return sum(member.patch("patch").bytes_from_origin for member in fleet.endpoints.values())
 
 
 async def fails_with(code: ExitCode, program: str, *arguments: object) -> str:
@@ -115,7 +115,7 @@ async def test_fetcher_killed_in_the_middle_fetches_nothing_again_that_is_on_dis
         await fleet.publish(payload, "patch")
         first = fleet.endpoints[1]
         await fleet.wait_until(lambda: progress(first) > 0.5, WITHIN_SECONDS, "half of the file")
-        before = fleet.endpoints[1].patch("patch")["progress"]
+        before = fleet.endpoints[1].patch("patch").progress
         await fleet.kill9(first)
         wan_before = await wan_bytes_without(fleet, first)
         await fleet.start_endpoint(1)
@@ -134,7 +134,7 @@ async def wan_bytes_without(fleet: Fleet, gone: Member) -> int:
         while True:
             status = json.loads(await run_command("seed-server", "status", "--home", fleet.server.home, "--json"))
             connected = {endpoint["id"] for endpoint in status["endpoints"] if endpoint["connected"]}
-            if gone.latest["endpoint_id"] not in connected:
+            if gone.latest.endpoint_id not in connected:
                 return sum(site["wan_bytes"] for patch in status["patches"] for site in patch["sites"])
 
 
@@ -144,7 +144,7 @@ async def test_killed_fetcher_is_replaced(tmp_path: Path, payload: Path) -> None
         await fleet.publish(payload, "patch")
 
         def fetcher() -> int | None:
-            shares = {k: member.patch("patch").get("bytes_from_origin", 0) for k, member in fleet.endpoints.items()}
+            shares = {k: member.patch("patch").bytes_from_origin for k, member in fleet.endpoints.items()}
             best = max(shares, key=lambda k: shares[k])
             return best if shares[best] > 0.25 * FILE_BYTES else None
 
@@ -171,7 +171,7 @@ async def test_lan_goes_on_while_the_server_is_away_and_a_late_comer_costs_the_l
 
         await fleet.start_endpoint(3)
         await all_verified(fleet, 3)
-        assert fleet.endpoints[3].patch("patch")["bytes_from_origin"] == 0
+        assert fleet.endpoints[3].patch("patch").bytes_from_origin == 0
 
         await fleet.kill9(fleet.server)
         await fleet.launch_endpoint(2)
@@ -180,7 +180,7 @@ async def test_lan_goes_on_while_the_server_is_away_and_a_late_comer_costs_the_l
         assert not is_connected(late)
         assert not is_connected(first)
         assert late.latest is not None
-        assert late.latest["problems"], "it says that the server is away"
+        assert late.latest.problems, "it says that the server is away"
 
 
 async def test_damaged_bytes_on_an_endpoints_disk_are_found_and_fetched_from_the_neighbour(
@@ -215,9 +215,9 @@ async def test_payload_tampered_with_on_the_server_never_leaves_it(tmp_path: Pat
             file.write(b"evil")
         await fleet.start_endpoint(1)
         endpoint = fleet.endpoints[1]
-        await fleet.wait_until(lambda: bool(endpoint.patch("patch").get("error")), WITHIN_SECONDS, "a reason")
-        assert "damaged" in endpoint.patch("patch")["error"]
-        assert endpoint.patch("patch")["state"] != "verified"
+        await fleet.wait_until(lambda: bool(endpoint.patch("patch").error), WITHIN_SECONDS, "a reason")
+        assert "damaged" in str(endpoint.patch("patch").error)
+        assert endpoint.patch("patch").state != "verified"
         other = tmp_path / "other.bin"
         other.write_bytes(os.urandom(1_000_000))
         await fleet.publish(other, "other")
@@ -242,8 +242,8 @@ async def test_endpoint_whose_disk_fills_up_in_the_middle_says_so_and_goes_on_la
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while file.write(bytes(1 << 20)):
                 pass
-        await fleet.wait_until(lambda: bool(endpoint.patch("patch").get("error")), WITHIN_SECONDS, "a reason")
-        assert "disk is" in endpoint.patch("patch")["error"]
+        await fleet.wait_until(lambda: bool(endpoint.patch("patch").error), WITHIN_SECONDS, "a reason")
+        assert "disk is" in str(endpoint.patch("patch").error)
         assert is_connected(endpoint)
         filler.unlink()
         await all_verified(fleet, 1)

@@ -42,8 +42,8 @@ async def test_three_endpoints_get_a_file_once_and_leave_the_line_its_delay(tmp_
         end = now_ms()
         after = await line.counters()
         for member in members:
-            assert Path(member.patch("smoke")["path"]).read_bytes() == payload.read_bytes()
-        from_origin = sum(member.patch("smoke")["bytes_from_origin"] for member in members)
+            assert Path(member.patch("smoke").path or "").read_bytes() == payload.read_bytes()
+        from_origin = sum(member.patch("smoke").bytes_from_origin for member in members)
         assert FILE_BYTES <= from_origin <= 1.02 * FILE_BYTES
         carried = after.down.classes[MANAGED].payload_bytes - before.down.classes[MANAGED].payload_bytes
         assert FILE_BYTES <= carried <= MAX_ORIGIN_RATIO * FILE_BYTES

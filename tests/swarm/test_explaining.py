@@ -27,7 +27,7 @@ async def test_a_pc_says_why_it_is_not_patched(tmp_path: Path) -> None:
         await fleet.publish(payload, "explained")
         await fleet.wait_until(lambda: is_verified(fleet.endpoints[1], "explained"), 60, "the patch on endpoint 1")
         await fleet.wait_until(
-            lambda: fleet.endpoints[2].patch("explained").get("state") == "fetching",
+            lambda: fleet.endpoints[2].patch("explained").state == "fetching",
             30,
             "the patch known to endpoint 2",
         )
@@ -46,7 +46,7 @@ async def test_a_pc_says_why_it_is_not_patched(tmp_path: Path) -> None:
         assert limiter["upload"]["reason"] == limiter["download"]["reason"] == "the throttle profile allows nothing now"
         assert limiter["download"]["seconds"]
         status = await fleet.status(2)
-        assert any("Neighbours are not served now" in problem for problem in status["problems"])
+        assert any("Neighbours are not served now" in problem for problem in status.problems)
         assert (await ask(1, "limiter"))["upload"]["reason"] == "nothing limits it"
         text = await run_command("p2pdist", "why", "explained", "--home", fleet.endpoints[2].home)
         assert text.startswith("explained 1.0: the throttle profile allows nothing now")

@@ -41,33 +41,33 @@ async def test_four_endpoints_get_one_file_from_the_origin_once(tmp_path: Path, 
         from_origin, ids = 0, {}
         for k, member in fleet.endpoints.items():
             status = await fleet.status(k)
-            ids[k] = status["endpoint_id"]
-            (patch,) = status["patches"]
-            assert (patch["id"], patch["version"], patch["state"]) == ("main-job", "1.0", "verified")
-            assert patch["progress"] == 1.0
-            assert not patch["error"]
-            assert patch["seconds"] > 0
-            assert patch["bytes_wasted"] <= 0.05 * FILE_BYTES
-            verified = Path(patch["path"])
+            ids[k] = status.endpoint_id
+            (patch,) = status.patches
+            assert (patch.id, patch.version, patch.state) == ("main-job", "1.0", "verified")
+            assert patch.progress == 1.0
+            assert not patch.error
+            assert patch.seconds > 0
+            assert patch.bytes_wasted <= 0.05 * FILE_BYTES
+            verified = Path(patch.path or "")
             assert verified.is_relative_to(member.home / "patches" / "main-job" / "1.0")
             assert verified.name == payload.name
             assert verified.read_bytes() == payload.read_bytes()
-            assert patch["bytes_from_origin"] + patch["bytes_from_peers"] >= FILE_BYTES
-            from_origin += patch["bytes_from_origin"]
+            assert patch.bytes_from_origin + patch.bytes_from_peers >= FILE_BYTES
+            from_origin += patch.bytes_from_origin
         assert FILE_BYTES <= from_origin <= 1.02 * FILE_BYTES
 
         assert len(set(ids.values())) == 4
         for k, own in ids.items():
-            peers = (await fleet.peers(k))["peers"]
+            peers = (await fleet.peers(k)).peers
             # mDNS also hears fleets that other tests run on this machine; they are told apart, and left alone
-            strangers = [peer for peer in peers if peer["endpoint_id"] not in ids.values()]
-            assert {peer["reason"] for peer in strangers} <= {"in another company's swarm", "gone from the network"}
+            strangers = [peer for peer in peers if peer.endpoint_id not in ids.values()]
+            assert {peer.reason for peer in strangers} <= {"in another company's swarm", "gone from the network"}
             peers = [peer for peer in peers if peer not in strangers]
-            assert {peer["endpoint_id"] for peer in peers} == set(ids.values()) - {own}
+            assert {peer.endpoint_id for peer in peers} == set(ids.values()) - {own}
             for peer in peers:
-                assert set(peer["sources"]) <= {"mdns", "server"}
-                assert peer["sources"]
-                assert peer["connected"] or peer["reason"]
+                assert set(peer.sources) <= {"mdns", "server"}
+                assert peer.sources
+                assert peer.connected or peer.reason
 
         async def stop(member: Member) -> None:
             assert await fleet.stop(member) == 0, member.log_tail()

@@ -20,6 +20,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
 from p2pdist.shared.wire.bitfield import all_pieces
+from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine import (
     EngineError,
     PeerConnected,
@@ -352,9 +353,10 @@ async def test_a_full_disk_stops_the_torrent_and_resume_goes_on(open_endpoint, p
                 with contextlib.suppress(EngineError):
                     await a.put(payload, range(payload.count))
             event = await a.event(TorrentFailed, torrent_hash=payload.torrent_hash)
-            assert "disk is full" in event.reason
+            assert event.fault.kind is TransferFaultKind.DISK_FULL
+            assert "disk is full" in event.fault.text
             snapshot = await a.until(payload, lambda s: s.phase == "error")
-            assert snapshot.error == event.reason
+            assert snapshot.fault == event.fault
             with pytest.raises(EngineError, match="disk is full") as caught:
                 await a.engine.add_piece(
                     payload.torrent_hash, PieceIndex(payload.count - 1), payload.piece(payload.count - 1)
@@ -362,7 +364,7 @@ async def test_a_full_disk_stops_the_torrent_and_resume_goes_on(open_endpoint, p
             assert caught.value.kind is FaultKind.STORAGE
             ballast.unlink()
             await a.engine.resume(payload.torrent_hash)
-            assert a.engine.snapshot(payload.torrent_hash).error == ""
+            assert a.engine.snapshot(payload.torrent_hash).fault is None
             await a.checked(payload)
             if from_neighbour:
                 a.connect(payload, seed)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,15 +15,20 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
+from p2pdist.local_api.delivery_answers import StatusPatch
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.wire.bitfield import unpack
-from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Report, Want
+from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
+from p2pdist.status.projections import status_patches
+from p2pdist.status.reports import Reports
+from p2pdist.status.view import PatchView, views_of
 from p2pdist.transfer import files
 from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
 from p2pdist.transfer.states import MAX_FAILED_PROOFS
 from p2pdist.transfer.torrent_engine import TorrentDamaged
+from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
 
 SIZE_BYTES = 1_000_003
@@ -79,9 +85,28 @@ class Running:
     sent: list[FromEndpoint] = field(default_factory=list)
 
     @property
-    def row(self) -> dict[str, Any]:
-        (row,) = self.transfers.status()
+    def rows(self) -> list[StatusPatch]:
+        """What `p2pdist status` shows."""
+        return status_patches(self.views)
+
+    @property
+    def row(self) -> StatusPatch:
+        (row,) = self.rows
         return row
+
+    @property
+    def path(self) -> Path:
+        """Where the proven file is."""
+        assert self.row.path is not None
+        return Path(self.row.path)
+
+    @property
+    def views(self) -> list[PatchView]:
+        def path_of(transfer: Transfer) -> str:
+            return str(transfer.verified_path(self.home.patches))
+
+        transfers = self.transfers.everything()
+        return views_of(transfers, [], [], path_of=path_of, now=trio.current_time(), wall_time=time.time())
 
     def last(self, kind: type[Any]) -> Any:
         return [message for message in self.sent if isinstance(message, kind)][-1]
@@ -95,12 +120,12 @@ class Running:
     async def begin(self, payload: Any) -> None:
         """Take the patch up, until its pieces are asked for."""
         await self.transfers.reconcile(catalogue(payload))
-        await self.step_until(lambda: self.row["state"] == "fetching")
+        await self.step_until(lambda: self.row.state == "fetching")
 
     async def finish(self, payload: Any) -> None:
         """Give all pieces, until the file is proven."""
         await self.give_all(payload)
-        await self.step_until(lambda: self.row["state"] == "verified")
+        await self.step_until(lambda: self.row.state == "verified")
 
     async def give_all(self, payload: Any) -> None:
         for index in range(payload.count):
@@ -135,12 +160,13 @@ async def test_pieces_of_the_origin_become_a_proven_file(open_endpoint: Any, pay
         assert unpack(want.have, payload.count) == 0
         await run.give_all(payload)
         assert [m.piece for m in run.sent if isinstance(m, PieceStored)] == list(range(payload.count))
-        await run.step_until(lambda: run.row["state"] == "verified")
-        assert run.row["bytes_from_origin"] == SIZE_BYTES
-        assert run.row["bytes_from_peers"] == run.row["bytes_wasted"] == 0
-        assert Path(run.row["path"]).read_bytes() == payload.data
+        await run.step_until(lambda: run.row.state == "verified")
+        assert run.row.bytes_from_origin == SIZE_BYTES
+        assert run.row.bytes_from_peers == run.row.bytes_wasted == 0
+        assert run.path.read_bytes() == payload.data
         await run.step_until(lambda: not run.last(Want).can_fetch)
-        await run.step_until(lambda: run.last(Report).patches[-1].state == "verified")
+        (report,) = Reports().news(run.views, 0.0)
+        assert report.patches[-1].state == "verified"
 
 
 async def test_bad_piece_of_the_origin_is_rejected_and_counted_as_waste(
@@ -152,7 +178,7 @@ async def test_bad_piece_of_the_origin_is_rejected_and_counted_as_waste(
         bad = b"\0" + payload.piece(0)[1:]
         await run.transfers.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=bad))
         assert run.last(PieceRejected).piece == 0
-        assert run.row["bytes_wasted"] == len(bad)
+        assert run.row.bytes_wasted == len(bad)
         await run.transfers.accept_piece(Piece(torrent="0" * 64, piece=0, data=b"x"))
         assert run.last(PieceRejected).torrent == payload.torrent_hash, "no verdict on a torrent that is not here"
         await run.finish(payload)
@@ -184,7 +210,7 @@ async def test_restart_in_the_middle_keeps_the_pieces_on_disk(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         assert unpack(run.last(Want).have, payload.count) == 0b101
-        assert run.row["bytes_from_origin"] == 2 * len(payload.piece(0))
+        assert run.row.bytes_from_origin == 2 * len(payload.piece(0))
 
 
 async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
@@ -200,10 +226,10 @@ async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
     os.utime(cached, ns=(1, 1))
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
-        assert not run.row["path"]
+        assert not run.row.path
         await run.transfers.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
-        await run.step_until(lambda: run.row["state"] == "verified")
-        assert Path(run.row["path"]).read_bytes() == payload.data
+        await run.step_until(lambda: run.row.state == "verified")
+        assert run.path.read_bytes() == payload.data
 
 
 async def test_damage_that_a_neighbour_ran_into_takes_the_verified_file_back(
@@ -213,11 +239,11 @@ async def test_damage_that_a_neighbour_ran_into_takes_the_verified_file_back(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         await run.finish(payload)
-        verified = Path(run.row["path"])
+        verified = run.path
         await run.engine.recheck(payload.torrent_hash)
         await run.transfers.damaged(TorrentDamaged(payload.torrent_hash).torrent_hash)
         assert not verified.exists()
-        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.step_until(lambda: run.row.state == "verified")
         assert verified.read_bytes() == payload.data
 
 
@@ -227,7 +253,7 @@ async def test_withdrawn_patch_leaves_nothing(open_endpoint: Any, payload_of: An
         await run.begin(payload)
         await run.finish(payload)
         await run.transfers.reconcile(catalogue())
-        assert run.transfers.status() == []
+        assert run.rows == []
         assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
 
 
@@ -241,19 +267,19 @@ async def test_file_whose_pieces_are_right_and_whose_hash_is_wrong_fails_with_a_
     contradiction = catalogue_of(patch)
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(contradiction)
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.step_until(lambda: run.row.state == "fetching")
         await run.give_all(payload)
-        await run.step_until(lambda: run.row["state"] == "failed")
-        assert f"wrong {MAX_FAILED_PROOFS} times" in run.row["error"]
-        assert run.row["path"] is None
+        await run.step_until(lambda: run.row.state == "failed")
+        assert f"wrong {MAX_FAILED_PROOFS} times" in str(run.row.error)
+        assert run.row.path is None
         assert not list(run.home.patches.rglob("file.bin"))
 
 
 async def verified(run: Running, payload: Any) -> None:
     await run.transfers.reconcile(catalogue(payload))
-    await run.step_until(lambda: run.row["state"] == "fetching")
+    await run.step_until(lambda: run.row.state == "fetching")
     await run.give_all(payload)
-    await run.step_until(lambda: run.row["state"] == "verified")
+    await run.step_until(lambda: run.row.state == "verified")
 
 
 async def test_patch_that_cannot_be_read_now_keeps_its_bytes(
@@ -265,11 +291,11 @@ async def test_patch_that_cannot_be_read_now_keeps_its_bytes(
     async with running(open_endpoint, tmp_path / "home") as run:
         await verified(run, payload)
         await run.transfers.reconcile(refusing)
-        assert Path(run.row["path"]).read_bytes() == payload.data
+        assert run.path.read_bytes() == payload.data
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(refusing)
         await run.transfers.reconcile(catalogue(payload))
-        assert run.row["state"] == "verified"
+        assert run.row.state == "verified"
 
 
 async def test_patch_withdrawn_while_the_daemon_was_stopped_leaves_nothing(
@@ -333,9 +359,9 @@ async def test_damage_that_is_found_while_the_file_is_proven_counts(
         await run.step_until(hashed.is_set)
         await run.engine.recheck(payload.torrent_hash)
         await run.transfers.damaged(payload.torrent_hash)
-        assert run.row["state"] == "checking"
+        assert run.row.state == "checking"
         go.set()
-        await run.step_until(lambda: run.row["state"] == "verified")
+        await run.step_until(lambda: run.row.state == "verified")
 
 
 async def test_cache_that_is_gone_fails_with_a_reason_and_ends_nothing(
@@ -344,8 +370,8 @@ async def test_cache_that_is_gone_fails_with_a_reason_and_ends_nothing(
     async with running(open_endpoint, tmp_path / "home") as run:
         run.home.cache.rmdir()
         await run.transfers.reconcile(catalogue(payload_of(SIZE_BYTES)))
-        assert run.row["state"] == "failed"
-        assert "cannot be read: No such file" in run.row["error"]
+        assert run.row.state == "failed"
+        assert "cannot be read: No such file" in str(run.row.error)
 
 
 async def test_verified_file_that_cannot_be_removed_ends_nothing(
@@ -354,11 +380,11 @@ async def test_verified_file_that_cannot_be_removed_ends_nothing(
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
         await verified(run, payload)
-        place = Path(run.row["path"])
+        place = run.path
         place.unlink()
         place.mkdir()
         await run.transfers.reconcile(catalogue())
-        assert run.transfers.status() == []
+        assert run.rows == []
 
 
 async def test_patches_that_nobody_has_do_not_hold_up_the_next(
@@ -367,12 +393,12 @@ async def test_patches_that_nobody_has_do_not_hold_up_the_next(
     payloads = [payload_of(SIZE_BYTES + n) for n in range(MAX_TRANSFERS_AT_A_TIME + 1)]
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(catalogue(*payloads))
-        await run.step_until(lambda: sum(r["state"] == "fetching" for r in run.transfers.status()) == len(payloads) - 1)
+        await run.step_until(lambda: sum(r.state == "fetching" for r in run.rows) == len(payloads) - 1)
         await run.transfers.step()
-        assert run.transfers.status()[-1]["state"] == "waiting"
-        for transfer in run.transfers._transfers.values():  # nothing has come for as long as a stall takes
+        assert run.rows[-1].state == "waiting"
+        for transfer in run.transfers.everything():  # nothing has come for as long as a stall takes
             transfer.activity = dataclasses.replace(transfer.activity, changed_at=-math.inf)
-        await run.step_until(lambda: run.transfers.status()[-1]["state"] == "fetching")
+        await run.step_until(lambda: run.rows[-1].state == "fetching")
 
 
 async def test_same_bytes_under_a_new_version_are_not_fetched_again(
@@ -388,10 +414,10 @@ async def test_same_bytes_under_a_new_version_are_not_fetched_again(
     )
     async with running(open_endpoint, tmp_path / "home") as run:
         await verified(run, payload)
-        before = Path(run.row["path"])
+        before = run.path
         await run.transfers.reconcile(Catalogue(timestamp_version=2, patches=(new,), refused=(), stale=""))
-        assert (run.row["version"], run.row["state"], run.row["bytes_from_origin"]) == ("2", "verified", 0)
-        assert Path(run.row["path"]).read_bytes() == payload.data
+        assert (run.row.version, run.row.state, run.row.bytes_from_origin) == ("2", "verified", 0)
+        assert run.path.read_bytes() == payload.data
         assert not before.exists()
 
 
@@ -418,13 +444,13 @@ async def test_patch_that_applies_no_longer_is_kept_and_shared_also_after_a_rest
         await verified(run, payload)
         assert run.transfers.held() == {("patch1", "1", payload.torrent_hash)}
         await run.transfers.reconcile(installed)
-        assert Path(run.row["path"]).read_bytes() == payload.data
+        assert run.path.read_bytes() == payload.data
         (active,) = run.transfers.active_torrents()
         assert active.progress == 1.0
     async with running(open_endpoint, tmp_path / "home") as run:
         assert run.transfers.held() == {("patch1", "1", payload.torrent_hash)}
         await run.transfers.reconcile(installed)
-        assert run.row["state"] == "verified"
+        assert run.row.state == "verified"
         assert len(run.transfers.active_torrents()) == 1
 
 
@@ -439,7 +465,7 @@ async def test_patch_that_applies_no_longer_leaves_nothing_once_it_is_withdrawn_
         await run.transfers.reconcile(catalogue_of(not_applicable=(no_longer(patch, shared=True),)))
         without = (no_longer(patch, shared=False),) if superseded else ()
         await run.transfers.reconcile(catalogue_of(not_applicable=without))
-        assert run.transfers.status() == []
+        assert run.rows == []
         assert run.transfers.held() == frozenset()
         assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
 
@@ -448,7 +474,7 @@ async def test_patch_that_never_applied_is_not_fetched(open_endpoint: Any, paylo
     patch = patch_of(1, payload_of(SIZE_BYTES))
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(catalogue_of(not_applicable=(no_longer(patch, shared=False),)))
-        assert not run.transfers.status()
+        assert not run.rows
         assert not run.transfers.active_torrents()
         assert not run.sent
 
@@ -459,13 +485,13 @@ async def test_another_variant_of_the_patch_takes_the_place_of_the_first(
     japanese, english = payload_of(SIZE_BYTES), payload_of(SIZE_BYTES + 1)
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(catalogue_of(patch_of(1, japanese, english)))
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        await run.step_until(lambda: run.row.state == "fetching")
         await run.finish(japanese)
         await run.transfers.reconcile(catalogue_of(patch_of(1, english, japanese)))
-        assert run.row["length_bytes"] == SIZE_BYTES + 1
-        await run.step_until(lambda: run.row["state"] == "fetching")
+        assert run.row.length_bytes == SIZE_BYTES + 1
+        await run.step_until(lambda: run.row.state == "fetching")
         await run.finish(english)
-        assert Path(run.row["path"]).read_bytes() == english.data
+        assert run.path.read_bytes() == english.data
         assert [path.name for path in run.home.cache.iterdir()] == [english.name]
         assert run.transfers.held() == {("patch1", "1", english.torrent_hash)}
 
@@ -478,4 +504,4 @@ async def test_of_two_patches_with_the_same_bytes_the_one_that_applies_names_the
         await verified(run, payload)
         old, new = patch_of(1, payload), patch_of(2, payload)
         await run.transfers.reconcile(catalogue_of(new, not_applicable=(no_longer(old, shared=True),)))
-        assert (run.row["id"], run.row["state"]) == ("patch2", "verified")
+        assert (run.row.id, run.row.state) == ("patch2", "verified")

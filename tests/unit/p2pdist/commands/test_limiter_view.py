@@ -2,22 +2,27 @@
 
 import io
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from p2pdist.commands.limiter_view import line_view
+from p2pdist.local_api.delivery_answers import LineLimit
+from tests.helpers.daemon_answers import LIMITER
 
-LINE = {
-    "rate": 1_000_000, "capacity": 2_500_000, "configured": False, "state": "yield",
-    "reason": "a business transfer is running", "seconds": {"ramping up": 2.0, "a business transfer is running": 61.0},
-    "yield_seconds": 61.0,
-}  # fmt: skip
+LINE = LineLimit(
+    rate=1_000_000,
+    capacity=2_500_000,
+    configured=False,
+    state="yield",
+    reason="a business transfer is running",
+    seconds={"ramping up": 2.0, "a business transfer is running": 61.0},
+    yield_seconds=61.0,
+)
 
 
-def shown(line: object) -> str:
+def shown(line: LineLimit | None) -> str:
     console = Console(width=120, file=io.StringIO())
-    console.print(
-        line_view({"site": "oslo", "server_connection": "connected", "line": line, "profile": "Office hours"})
-    )
+    console.print(line_view(replace(LIMITER, site="oslo", line=line, profile="Office hours")))
     output: str = console.file.getvalue()  # type: ignore[attr-defined]
     return output
 

@@ -4,34 +4,36 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from p2pdist.commands.main import _peers_view, _status_view, p2pdist
+from p2pdist.local_api.delivery_answers import Peer, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.messages import AnswerT
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, run_command_line
 from p2pdist.shared.wire.enrolment import Token, encode_token
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 TOKEN = encode_token(Token(address="127.0.0.1", web_port=1, ca_pin=bytes(32), secret=bytes(16)))
-PATCH = {
-    "id": "acme-office", "version": "2.1.12345", "state": "verifying", "progress": 0.999, "length_bytes": 999_900_000,
-    "bytes_from_origin": 999_900_000, "bytes_from_peers": 999_900_000, "bytes_wasted": 0, "seconds": 3_599.0,
-    "install": None, "error": None, "path": None,
-}  # fmt: skip
-STATUS = {
-    "endpoint_id": ID, "site": "leeds", "server": "hq", "server_connection": "connected", "problems": [],
-    "patches": [PATCH],
-}  # fmt: skip
-PEER = {
-    "endpoint_id": ID, "address": "192.168.100.254", "port": 7691, "sources": ["mdns", "server"], "connected": False,
-    "reason": "not needed: this endpoint has all pieces", "bytes_received": 999_900_000, "bytes_sent": 999_900_000,
-}  # fmt: skip
+PATCH = StatusPatch(
+    id="acme-office", version="2.1.12345", title="", severity="low", state="verifying", progress=0.999,
+    length_bytes=999_900_000, bytes_from_origin=999_900_000, bytes_from_peers=999_900_000, bytes_wasted=0,
+    seconds=3_599.0, path=None, error=None, install=None, install_reason=None,
+)  # fmt: skip
+STATUS = StatusAnswer(
+    endpoint_id=ID, site="leeds", server="hq", server_connection="connected", version="1", problems=[],
+    patches=[PATCH], installs={},
+)  # fmt: skip
+PEER = Peer(
+    endpoint_id=ID, address="192.168.100.254", port=7691, sources=["mdns", "server"], connected=False,
+    reason="not needed: this endpoint has all pieces", bytes_received=999_900_000, bytes_sent=999_900_000,
+)  # fmt: skip
 
 
-def shown(view: Callable[[dict[str, Any], int], RenderableType], answer: dict[str, Any], columns: int) -> str:
+def shown(view: Callable[[AnswerT, int], RenderableType], answer: AnswerT, columns: int) -> str:
     console = Console(file=io.StringIO(), width=columns, color_system=None)
     console.print(view(answer, columns))
     assert isinstance(console.file, io.StringIO)
@@ -44,7 +46,7 @@ def test_tables_cut_no_number_state_or_address(columns: int) -> None:
     for words in ("acme-office", "verifying", " 99%", "59 m 59 s"):
         assert words in text
     assert text.count("999.9 MB") == 3
-    text = shown(_peers_view, {"peers": [PEER]}, columns)
+    text = shown(_peers_view, PeersAnswer([PEER]), columns)
     assert text.count("999.9 MB") == 2
     for words in ("192.168.100.254:7691", "mdns+server", "not needed:"):
         assert words in text
@@ -52,7 +54,7 @@ def test_tables_cut_no_number_state_or_address(columns: int) -> None:
 
 
 def test_an_ipv6_neighbour_has_brackets() -> None:
-    assert "[2001:db8::1]:7691" in shown(_peers_view, {"peers": [PEER | {"address": "2001:db8::1"}]}, 120)
+    assert "[2001:db8::1]:7691" in shown(_peers_view, PeersAnswer([replace(PEER, address="2001:db8::1")]), 120)
 
 
 @pytest.mark.parametrize(

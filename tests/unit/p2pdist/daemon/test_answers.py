@@ -1,26 +1,76 @@
 """`p2pdist.daemon.answers`: what the commands are told of the daemon as a whole."""
 
-import json
 from types import SimpleNamespace
 from typing import Any, cast
 
-from p2pdist.daemon.answers import answer_limiter
+from p2pdist.daemon.answers import MAX_REFUSED_SHOWN, Problems, answer_limiter, answer_status
+from p2pdist.limiter.lan_limiter import LanLimiter
+from p2pdist.limiter.lan_policy import FitLimits
+from p2pdist.pc.facts import Placement
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.messages import SiteLimit
+from p2pdist.status.view import PatchView
+from p2pdist.trust.catalogue import RefusedPatch
 from tests.helpers.daemon_states import made_up_state
+from tests.helpers.fake_clock import FakeClock
+from tests.helpers.patch_views import file, plan_row
+
+CONNECTED = cast("Any", SimpleNamespace(status="connected"))
 
 
-def test_limiter_says_what_the_server_said_last() -> None:
+async def test_limiter_says_what_the_server_said_last() -> None:
     state = made_up_state()
-    origin = cast("Any", SimpleNamespace(status="connected"))
-    assert answer_limiter(state, origin) == {
-        "site": None, "server_connection": "connected", "line": None, "profile": None,
-    }  # fmt: skip
+    limiter = LanLimiter(
+        cast("Any", None),
+        Placement(lambda: None, lambda: state.site, tuple),
+        FakeClock(),
+        profile=lambda: state.profile,
+        fit_limits=FitLimits(),
+    )
+    answer = answer_limiter(state, CONNECTED, limiter)
+    assert (answer.site, answer.server_connection, answer.line, answer.profile) == (None, "connected", None, None)
     state.site = "oslo"
     state.site_profile = SiteProfile(format=1, site="oslo", text='name = "Office"\ntime_zone = "UTC"\n')
     state.site_limit = SiteLimit(
         rate=1, capacity=None, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
         yield_seconds=0.0,
     )  # fmt: skip
-    answer = json.loads(json.dumps(answer_limiter(state, origin)))
-    assert (answer["profile"], answer["line"]["reason"], answer["line"]["capacity"]) == ("Office", "ramping up", None)
+    answer = answer_limiter(state, CONNECTED, limiter)
+    assert answer.line is not None
+    assert (answer.site, answer.profile) == ("oslo", "Office")
+    assert (answer.line.reason, answer.line.capacity, answer.line.seconds) == ("ramping up", None, {"ramping up": 1.0})
+
+
+def test_status_has_every_patch_and_every_problem() -> None:
+    state = made_up_state()
+    state.stale_problem = "The catalogue is old."
+    entry = RolloutEntry(patch_id="bad", version="1", sequence=3)
+    state.refused = [RefusedPatch(entry, "it has no manifest")] * (MAX_REFUSED_SHOWN + 1)
+    problems = Problems(
+        state,
+        None,
+        cast("Any", SimpleNamespace(memory=SimpleNamespace(problem=""))),
+        cast("Any", SimpleNamespace(problems=["Neighbours are not served now: it is busy."])),
+        cast("Any", SimpleNamespace(problems=["Restart this PC to finish acme@1."])),
+    )
+    acme, tool = PatchRef("acme", "1"), PatchRef("tool", "1")
+    views = [
+        PatchView(acme, file("verified", sequence=2), plan_row(acme, life="installed", here=True)),
+        PatchView(tool, plan=plan_row(tool, life=None, here=False, not_applicable="not for kiosks")),
+        PatchView(PatchRef("new", "1"), file("waiting", sequence=1)),
+    ]
+    answer = answer_status(state, CONNECTED, problems, cast("Any", SimpleNamespace(views=lambda: views)))
+    assert answer.problems == [
+        "The catalogue is old.",
+        "mDNS is switched off",
+        "Neighbours are not served now: it is busy.",
+        *["bad 1 cannot be taken: it has no manifest. Publish it again."] * MAX_REFUSED_SHOWN,
+        "Restart this PC to finish acme@1.",
+    ]
+    assert [(row.id, row.state, row.install) for row in answer.patches] == [
+        ("new", "waiting", None),
+        ("acme", "verified", "installed"),
+    ]
+    assert answer.installs == {"acme@1": "installed", "tool@1": "not_applicable"}

@@ -24,7 +24,7 @@ LIMIT = SiteLimit(rate=1, capacity=None, configured=False, state="yield", reason
 
 
 class Parts:
-    """The transfers, the neighbours and the patch life: they note what they hear."""
+    """The transfers, the neighbours, the reports and the diagnoser: they note what they hear."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -35,8 +35,14 @@ class Parts:
     def origin_unavailable(self, torrent: str, reason: str) -> None:
         self.calls.append(reason)
 
-    def forget_reports(self) -> None:
+    def forget_wants(self) -> None:
+        self.calls.append("wants")
+
+    def forget(self) -> None:
         self.calls.append("reports")
+
+    def reconnected(self) -> None:
+        self.calls.append("diagnosis")
 
     async def announce(self) -> None:
         self.calls.append("announce")
@@ -51,20 +57,20 @@ async def rung(wakeup: WakeUp) -> bool:
 async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
     welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500)
     await events.take(welcome)
-    assert parts.calls == ["announce", "reports", "reports"]
+    assert parts.calls == ["announce", "wants", "reports", "diagnosis"]
     assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
     assert (await rung(wakeups.trust), await rung(wakeups.transfers)) == (True, True)
     await events.take(welcome)
-    assert parts.calls[3:] == ["reports", "reports"], "the site is the same"
+    assert parts.calls[4:] == ["wants", "reports", "diagnosis"], "the site is the same"
     assert await rung(wakeups.trust)
     await events.take(RepositoryChanged(timestamp_version=2))
     assert await rung(wakeups.trust)
     await events.take(SitePeers(peers=[]))
     await events.take(Unavailable(torrent="1" * 64, reason="its disk is broken"))
-    assert parts.calls[5:] == ["peers", "its disk is broken"]
+    assert parts.calls[7:] == ["peers", "its disk is broken"]
 
 
 async def test_what_is_known_of_the_line_ends_with_the_connection(
@@ -72,7 +78,7 @@ async def test_what_is_known_of_the_line_ends_with_the_connection(
 ) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
     await events.take(LIMIT)
     assert not state.line_yields, "nobody asks: nothing is sent"
     await events.take(LinkWatch(interval_seconds=1.0))

@@ -26,8 +26,8 @@ def test_cases(patch: PatchStanding, now: float, compliant: bool) -> None:
 
 def test_one_overdue_patch_or_an_old_list_makes_the_pc_not_compliant() -> None:
     settled = replace(WAITING, settled=True)
-    assert posture("e", "pc", [settled], "", 300.0)["compliant"] is True
-    assert posture("e", "pc", [settled], "the catalogue is old", 300.0)["compliant"] is False
+    assert posture("e", "pc", [settled], "", 300.0).compliant is True
+    assert posture("e", "pc", [settled], "the catalogue is old", 300.0).compliant is False
     said = posture("e", "pc", [settled, WAITING], "", 350.0)
-    assert said["compliant"] is False
-    assert [(row["age_seconds"], row["overdue_seconds"]) for row in said["patches"]] == [(250, 0), (250, 150)]
+    assert said.compliant is False
+    assert [(row.age_seconds, row.overdue_seconds) for row in said.patches] == [(250, 0), (250, 150)]

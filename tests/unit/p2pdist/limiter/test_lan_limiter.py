@@ -13,6 +13,7 @@ from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
 from p2pdist.limiter.lan_policy import FitLimits, LanReason
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, NicCounters, RawCounters
+from p2pdist.local_api.delivery_answers import LimiterAnswer
 from p2pdist.pc.facts import Placement
 from p2pdist.pc.network import Battery, Medium, NetworkState
 from tests.helpers.fake_clock import FakeClock
@@ -80,6 +81,10 @@ def limiter(engine: Engine, **changes: Any) -> LanLimiter:
     return LanLimiter(cast("Any", engine), around, FakeClock(), **{**given, **changes})
 
 
+def status(limited: LanLimiter) -> LimiterAnswer:
+    return limited.status(site=None, server_connection="connected", line=None)
+
+
 async def test_a_refusal_reaches_the_engine_and_status_and_leases(pc: Pc) -> None:
     engine = Engine()
     pc.state = replace(WIRED, battery=Battery(12.0, on_mains=False))
@@ -90,7 +95,7 @@ async def test_a_refusal_reaches_the_engine_and_status_and_leases(pc: Pc) -> Non
     assert limited.problems == ["Neighbours are not served now: the battery is low (12 %)."]
     assert not limited.may_fetch
     assert limited.fetch_refusal is LanReason.REFUSED_BATTERY
-    assert limited.status()["upload"]["reason"] == "refuses to serve: the battery is low"
+    assert status(limited).upload.reason == "refuses to serve: the battery is low"
     pc.state = replace(WIRED, battery=Battery(12.0, on_mains=True))
     await limited._look_around(trio.current_time())
     await limited.sample(None, moving=False)
@@ -135,8 +140,8 @@ async def test_it_looks_often_only_while_something_moves(pc: Pc, autojump_clock:
         nursery.cancel_scope.cancel()
     assert 90 <= pc.looks <= 151
     assert len(reports) >= 90
-    assert limited.status()["business_bytes_per_second"] > 0
-    assert limited.status()["adapts"]
+    assert status(limited).business_bytes_per_second > 0
+    assert status(limited).adapts
     assert engine.moving == [True]
     with trio.move_on_after(20):
         await limited.run()
@@ -163,7 +168,7 @@ async def test_a_blackout_is_told_with_its_rule(pc: Pc) -> None:
     assert limited.problems == [
         "Neighbours are not served now: the throttle profile allows nothing now: blackout 'all day'."
     ]
-    assert limited.status()["blackout"] is True
+    assert status(limited).blackout is True
 
 
 async def test_reports_come_also_while_only_the_line_is_used(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:

@@ -18,7 +18,7 @@ SECONDS = 60.0
 
 
 def snapshot(phase: Phase) -> TransferSnapshot:
-    return TransferSnapshot(TorrentHash("ab" * 32), phase, 1, 0, 0, 0, 0, 0, 0.0, (), "")
+    return TransferSnapshot(TorrentHash("ab" * 32), phase, 1, 0, 0, 0, 0, 0, 0.0, (), None)
 
 
 @pytest.fixture

@@ -1,44 +1,81 @@
 """`p2pdist.status.reasons`: every reason of the closed list has a situation, and the nearest cause is told."""
 
 import errno
+import typing
 
 import pytest
 
-from p2pdist.limiter.lan_policy import LanReason
-from p2pdist.status.reasons import RECENT_SECONDS, WHOLE_ANSWERS, WhyInputs, WhyReason, why
-from p2pdist.transfer.torrent_engine.reports import EngineFailure, disk_problem
+from p2pdist.limiter.lan_policy import NOT_SERVED, LanReason
+from p2pdist.status.reasons import RECENT_SECONDS, WHOLE_ANSWERS, Circumstances, WhyReason, detail_of, why
+from p2pdist.status.view import FileView
+from p2pdist.transfer.faults import TransferFault, TransferFaultKind
+from p2pdist.transfer.torrent_engine.reports import EngineFailure, disk_fault
+from tests.helpers.patch_views import file
 
 NEAR, FAR = RECENT_SECONDS, RECENT_SECONDS + 0.1
 
+
+def failed(number: int) -> FileView:
+    return file("failed", fault=disk_fault(EngineFailure("system", number, ""), "x"))
+
+
+def fetching(**changes: typing.Any) -> FileView:
+    return file("fetching", **changes)
+
+
+ALONE = Circumstances()
+NOT_THE_DISK = TransferFault(TransferFaultKind.ENGINE, "The disk is not at fault: the kind decides, not the words.")
 SITUATIONS = [
-    (WhyReason.HERE, WhyInputs("verified")),
-    (WhyReason.QUEUED, WhyInputs("waiting")),
-    (WhyReason.CHECKING, WhyInputs("checking")),
-    (WhyReason.VERIFYING, WhyInputs("verifying")),
-    (WhyReason.FAILED, WhyInputs("failed", error="The finished file cannot be read: broken.")),
-    (WhyReason.DISK_FULL, WhyInputs("failed", error=disk_problem(EngineFailure("system", errno.ENOSPC, ""), "x"))),
-    (WhyReason.DISK_FULL, WhyInputs("failed", error=disk_problem(EngineFailure("system", errno.EDQUOT, ""), "x"))),
-    (WhyReason.FROM_LINE, WhyInputs("fetching", since_line_seconds=NEAR, since_neighbour_seconds=NEAR)),
-    (WhyReason.FROM_NEIGHBOURS, WhyInputs("fetching", since_line_seconds=FAR, since_neighbour_seconds=NEAR)),
-    (WhyReason.LAN_YIELDS, WhyInputs("fetching", since_neighbour_seconds=NEAR, lan=LanReason.BUSINESS)),
-    (WhyReason.LAN_YIELDS, WhyInputs("fetching", missing=6, lan_have=2, lan=LanReason.QUEUE)),
-    (WhyReason.BLACKOUT, WhyInputs("fetching", missing=6, lan_have=2, lan=LanReason.BLACKOUT)),
-    (WhyReason.BLACKOUT, WhyInputs("fetching", missing=1, profile_lets_fetch=False)),
-    (WhyReason.NEIGHBOURS_SILENT, WhyInputs("fetching", missing=6, lan_have=3)),
-    (WhyReason.NO_NEIGHBOURS, WhyInputs("fetching", missing=6, lan_have=1, fetches=False)),
-    (WhyReason.NO_SERVER, WhyInputs("fetching", missing=1, server_connected=False)),
-    (WhyReason.SERVER_CANNOT, WhyInputs("fetching", missing=1, server_error="its file is gone")),
-    (WhyReason.REFUSED_CPU, WhyInputs("fetching", missing=1, refusal=LanReason.REFUSED_CPU)),
-    (WhyReason.REFUSED_BATTERY, WhyInputs("fetching", missing=1, refusal=LanReason.REFUSED_BATTERY)),
-    (WhyReason.LINE_YIELDS, WhyInputs("fetching", missing=1, line_yields=True)),
-    (WhyReason.WAITING_FOR_LEASE, WhyInputs("fetching", missing=1)),
+    (WhyReason.HERE, file("verified"), ALONE),
+    (WhyReason.QUEUED, file("waiting"), ALONE),
+    (WhyReason.CHECKING, file("checking"), ALONE),
+    (WhyReason.VERIFYING, file("verifying"), ALONE),
+    (WhyReason.FAILED, failed(errno.EIO), ALONE),
+    (WhyReason.FAILED, file("failed", fault=NOT_THE_DISK), ALONE),
+    (WhyReason.DISK_FULL, failed(errno.ENOSPC), ALONE),
+    (WhyReason.DISK_FULL, failed(errno.EDQUOT), ALONE),
+    (WhyReason.FROM_LINE, fetching(since_line_seconds=NEAR, since_neighbour_seconds=NEAR), ALONE),
+    (WhyReason.FROM_NEIGHBOURS, fetching(since_line_seconds=FAR, since_neighbour_seconds=NEAR), ALONE),
+    (WhyReason.LAN_YIELDS, fetching(since_neighbour_seconds=NEAR), Circumstances(lan=LanReason.BUSINESS)),
+    (WhyReason.LAN_YIELDS, fetching(missing=6, lan_have=2), Circumstances(lan=LanReason.QUEUE)),
+    (WhyReason.BLACKOUT, fetching(missing=6, lan_have=2), Circumstances(lan=LanReason.BLACKOUT)),
+    (WhyReason.BLACKOUT, fetching(missing=1), Circumstances(profile_lets_fetch=False)),
+    (WhyReason.NEIGHBOURS_SILENT, fetching(missing=6, lan_have=3), ALONE),
+    (WhyReason.NO_NEIGHBOURS, fetching(missing=6, lan_have=1), Circumstances(fetches=False)),
+    (WhyReason.NO_SERVER, fetching(missing=1), Circumstances(server_connected=False)),
+    (WhyReason.SERVER_CANNOT, fetching(missing=1, origin_error="its file is gone"), ALONE),
+    (WhyReason.REFUSED_CPU, fetching(missing=1), Circumstances(refusal=LanReason.REFUSED_CPU)),
+    (WhyReason.REFUSED_BATTERY, fetching(missing=1), Circumstances(refusal=LanReason.REFUSED_BATTERY)),
+    (WhyReason.LINE_YIELDS, fetching(missing=1), Circumstances(line_yields=True)),
+    (WhyReason.WAITING_FOR_LEASE, fetching(missing=1), ALONE),
 ]
 
 
-@pytest.mark.parametrize(("reason", "inputs"), SITUATIONS)
-def test_the_reason(reason: WhyReason, inputs: WhyInputs) -> None:
-    assert why(inputs) is reason
+@pytest.mark.parametrize(("reason", "seen", "around"), SITUATIONS)
+def test_the_reason(reason: WhyReason, seen: FileView, around: Circumstances) -> None:
+    assert why(seen, around) is reason
 
 
 def test_every_reason_can_be_met() -> None:
-    assert {reason for reason, _ in SITUATIONS} == set(WhyReason) - (WHOLE_ANSWERS - {WhyReason.HERE})
+    assert {reason for reason, _, _ in SITUATIONS} == set(WhyReason) - (WHOLE_ANSWERS - {WhyReason.HERE})
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail"),
+    [
+        (WhyReason.SERVER_CANNOT, "its file is gone"),
+        (WhyReason.NO_SERVER, "not reachable"),
+        (WhyReason.BLACKOUT, "until 18:07"),
+        (WhyReason.LAN_YIELDS, "a queue on the way to the gateway"),
+        (WhyReason.WAITING_FOR_LEASE, "2 neighbours connected"),
+    ],
+)
+def test_the_detail(reason: WhyReason, detail: str) -> None:
+    around = Circumstances(lan=LanReason.QUEUE, blackout_ends=" until 18:07", server_status="not reachable")
+    assert detail_of(reason, fetching(origin_error="its file is gone", neighbours=2), around) == detail
+
+
+def test_the_causes_of_a_refusal_to_serve_are_those_of_the_closed_list() -> None:
+    for reason, cause in NOT_SERVED.items():
+        assert reason == f"refuses to serve: {cause}"
+    assert set(NOT_SERVED) == {reason for reason in LanReason if reason.name.startswith("REFUSED_")}

@@ -4,14 +4,13 @@ import typing
 
 import pytest
 
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, PatchState
+from p2pdist.shared.wire.messages import PatchState
 from p2pdist.transfer.states import (
     LAN_STALL_SECONDS,
     TRANSITIONS,
     LanActivity,
     TransferEvent,
     TransferRecord,
-    report_of,
     seconds_taken,
 )
 
@@ -74,10 +73,3 @@ def test_seconds_run_until_verified_and_are_never_negative() -> None:
     assert seconds_taken(record(), 1_012.5) == 12.5
     assert seconds_taken(record(verified_at=1_007.0), 1_012.5) == 7.0
     assert seconds_taken(record(), 900.0) == 0.0, "a clock that was set back"
-
-
-def test_report_fits_the_message_whatever_the_error_says() -> None:
-    report = report_of(record(), "failed", 1.7, "x" * 10_000, 1_001.0)
-    assert report.progress == 1.0
-    assert len(report.error) == MAX_TEXT_CHARS
-    assert (report.bytes_from_origin, report.bytes_from_peers, report.seconds) == (10, 20, 1.0)

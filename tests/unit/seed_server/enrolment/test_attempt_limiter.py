@@ -30,7 +30,7 @@ def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
 
 @given(st.lists(st.integers(0, 30), max_size=200))
 def test_memory_is_bounded(addresses: list[int]) -> None:
-    limiter = AttemptLimiter(max_addresses=8)
+    limiter = AttemptLimiter(max_remembered=8)
     for now, address in enumerate(addresses):
         limiter.failed(str(address), float(now))
         assert len(limiter._failures) <= 8

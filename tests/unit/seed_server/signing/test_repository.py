@@ -26,7 +26,7 @@ from p2pdist.shared.manifest.documents import (
 )
 from seed_server.publishing.plan import with_patch
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import repository
+from seed_server.signing import metadata
 from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.repository_files import KEEP_VERSIONS
@@ -141,7 +141,7 @@ def test_repository_from_before_there_were_templates_learns_of_them_by_a_renewal
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
-        older.setitem(repository._DELEGATED_PATHS, "patches", ["patches/*", "torrents/*"])
+        older.setitem(metadata.DELEGATED_PATHS, "patches", ["patches/*", "torrents/*"])
         bench = Bench(tmp_path)
     key, version = bench.keys["patches"], bench.repository.timestamp_version()
     with pytest.raises(UserError, match="seed-server renew") as caught:

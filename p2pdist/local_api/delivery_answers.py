@@ -1,0 +1,220 @@
+"""What the daemon answers of how patches get here: `status`, `why`, `peers`, `limiter`. Pure.
+
+As all of its answers (see `messages`): a newer daemon's may have more in them.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from p2pdist.shared.json_units import ByteRate, Bytes, Milliseconds, Percent, Seconds, Share
+from p2pdist.shared.wire.messages import InstallState, PatchState
+
+WhyState: TypeAlias = Literal[
+    "waiting", "checking", "fetching", "verifying", "verified", "failed",
+    "not_applicable", "installing", "installed", "rolled_back", "unknown",
+]  # fmt: skip
+"""`PatchState` until the file is proven, then `InstallState`; unknown: it is not in this PC's rollout."""
+
+
+# --- p2pdist status -------------------------------------------------------------------
+
+
+class StatusPatch(msgspec.Struct, frozen=True):
+    """One patch whose file is here or on its way."""
+
+    id: str
+    """The patch's id, as published."""
+    version: str
+    """Its version, as published."""
+    title: str
+    """What it is, in words; may be empty."""
+    severity: str
+    """low, medium, high or critical."""
+    length_bytes: Bytes
+    """Length of its file."""
+    state: PatchState
+    """How far its file is."""
+    progress: Share
+    """How much of the file is on disk."""
+    bytes_from_origin: Bytes
+    """Came over the site's line, since the patch was first seen."""
+    bytes_from_peers: Bytes
+    """Came from neighbours, since the patch was first seen."""
+    bytes_wasted: Bytes
+    """Came twice or were wrong, since the patch was first seen."""
+    seconds: Seconds
+    """From first seen to proven, or to now."""
+    path: str | None
+    """Where the proven file is; null until it is proven."""
+    error: str | None
+    """Why it does not go on, in words; null while nothing is wrong."""
+    install: InstallState | None
+    """What has become of it beyond its file; null: nothing is to be installed, or not known yet."""
+    install_reason: str | None
+    """In words: what its installation waits for, or what has failed."""
+
+
+class StatusAnswer(msgspec.Struct, frozen=True):
+    """The PC as a whole, and each patch by order of publication. With `--watch`, one document a second."""
+
+    endpoint_id: str
+    """Who this PC is."""
+    site: str | None
+    """The site that the server has put it into; null until it has."""
+    server: str
+    """The seed server's name."""
+    server_connection: str
+    """connected, or why not, in words."""
+    version: str
+    """The running daemon's version."""
+    problems: list[str]
+    """What the user should know, in words; empty while all is well."""
+    patches: list[StatusPatch]
+    """Patches whose file is here or on its way."""
+    installs: dict[str, InstallState]
+    """ID@VERSION → what has become of the patch beyond its file, of every patch that is rolled out to this PC."""
+
+
+# --- p2pdist why ----------------------------------------------------------------------
+
+
+class WhyPatch(msgspec.Struct, frozen=True):
+    """Why one patch is not here, or not installed."""
+
+    id: str
+    """The patch's id."""
+    version: str
+    """Its version; empty where none was named and the patch is not known."""
+    state: WhyState
+    """How far it is."""
+    progress: Share
+    """How much of its file is on disk."""
+    reason: str
+    """What it waits for, in words; from a closed list until its file is proven."""
+    detail: str
+    """More about the reason; may be empty."""
+    since_seconds: Seconds
+    """For how long the reason has held."""
+    seconds: dict[str, Seconds]
+    """Reason → time spent under it, while its file was on the way."""
+
+
+class WhyAnswer(msgspec.Struct, frozen=True):
+    """Why patches are not here, or not installed: those that were asked for; the daemon answers with all."""
+
+    patches: list[WhyPatch]
+    """One row a patch and version."""
+
+
+# --- p2pdist peers --------------------------------------------------------------------
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """One neighbour."""
+
+    endpoint_id: str
+    """Who it says that it is, until mutual TLS has proven it."""
+    address: str
+    """Its IP address."""
+    port: int
+    """Its port for neighbours."""
+    sources: list[str]
+    """How it became known: mdns, server."""
+    connected: bool
+    """Whether any torrent is swapped with it now."""
+    reason: str | None
+    """Why it is not connected, in words from a closed list; null while it is."""
+    bytes_received: Bytes
+    """Payload that came from it, over the connections of now."""
+    bytes_sent: Bytes
+    """Payload that went to it, over the connections of now."""
+
+
+class PeersAnswer(msgspec.Struct, frozen=True):
+    """The neighbours of this PC. With `--watch`, one document a second."""
+
+    peers: list[Peer]
+    """Every neighbour that is known, those that have just gone among them."""
+
+
+# --- p2pdist limiter ------------------------------------------------------------------
+
+
+class LineLimit(msgspec.Struct, frozen=True):
+    """How fast the server sends to this PC's site, as it said last."""
+
+    rate: ByteRate
+    """Allowed on the line, packet headers included."""
+    capacity: ByteRate | None
+    """What the line carries; null: not known yet."""
+    configured: bool
+    """Whether somebody has said what the line carries; else it is learned."""
+    state: str
+    """What the law is doing, a word from a closed list."""
+    reason: str
+    """What binds the rate, in words from a closed list."""
+    seconds: dict[str, Seconds]
+    """Reason → time spent under it."""
+    yield_seconds: Seconds
+    """Time spent giving way to others."""
+
+
+class LanWay(msgspec.Struct, frozen=True):
+    """One direction between this PC and its neighbours."""
+
+    limit: ByteRate | None
+    """Allowed; null: unlimited."""
+    used: ByteRate
+    """Measured last."""
+    reason: str
+    """What binds it, in words from a closed list."""
+    seconds: dict[str, Seconds]
+    """Reason → time spent under it, the longest first."""
+
+
+class LimiterAnswer(msgspec.Struct, frozen=True):
+    """What limits the site's line and this PC's network. With `--watch`, one document a second."""
+
+    site: str | None
+    """This PC's site; null until the server has said it."""
+    server_connection: str
+    """connected, or why not, in words."""
+    line: LineLimit | None
+    """The site's line; null: the server has sent nothing to this site since this PC connected."""
+    profile: str | None
+    """Name of the throttle profile that holds; null: none."""
+    serves: bool
+    """Whether this PC serves its neighbours now."""
+    upload: LanWay
+    """To neighbours."""
+    download: LanWay
+    """From neighbours."""
+    yield_seconds: Seconds
+    """Time spent giving way to others, in both directions together."""
+    adapts: bool
+    """Whether the limits follow what others use of the network."""
+    interface: str | None
+    """The card towards the neighbours."""
+    network: str
+    """What kind of network it is, a word from a closed list."""
+    speed: ByteRate | None
+    """The card's link rate, one way; null: not known."""
+    gateway: str | None
+    """The next hop's address; null: none."""
+    gateway_milliseconds: Milliseconds | None
+    """Round trip to it, measured last; null: it was not measured, or does not answer."""
+    business_bytes_per_second: ByteRate
+    """What other programs use of this PC's network, measured last."""
+    cpu_share: Share
+    """Use of the processor, smoothed."""
+    battery_percent: Percent | None
+    """Its charge; null: a PC without a battery."""
+    on_mains: bool | None
+    """Whether it is charged from the mains; null: not known, or a PC without a battery."""
+    rule: str
+    """Name of the profile's rule that holds; empty: none."""
+    blackout: bool
+    """Whether the profile allows nothing now."""
+    problems: list[str]
+    """What keeps the limiter from its job, in words."""

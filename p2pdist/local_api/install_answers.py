@@ -1,0 +1,157 @@
+"""What the daemon answers of what becomes of patches here: `plan`, `history`, `posture`, and its word on orders. Pure.
+
+As all of its answers (see `messages`): a newer daemon's may have more in them.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from p2pdist.shared.json_units import Count, UnixSeconds, WholeSeconds, WholeUnixSeconds
+
+PlanState: TypeAlias = Literal[
+    "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed", "delivered"
+]
+"""`InstallState`, and for a patch of which nothing is installed: delivered once its file is here, waiting before."""
+
+# --- p2pdist plan, history, posture ---------------------------------------------------
+
+
+class PlanPatch(msgspec.Struct, frozen=True):
+    """One patch in the plan."""
+
+    id: str
+    """The patch's id."""
+    version: str
+    """Its version."""
+    title: str
+    """What it is, in words; may be empty."""
+    severity: str
+    """low, medium, high or critical."""
+    state: PlanState
+    """What has become of it."""
+    step: str
+    """What comes next, in words from a closed list: to be installed, waits, not needed, blocked."""
+    reason: str
+    """Why, in words."""
+    again_at: UnixSeconds | None
+    """When the reason is over at the latest; null: nobody knows."""
+    due_at: UnixSeconds | None
+    """Its deadline with grace; null: none."""
+    emergency: bool
+    """Whether it is published as one: it goes before all others."""
+    deferrals_used: Count
+    """How often this PC's user has put it off."""
+    deferrals_allowed: Count
+    """How often that is allowed."""
+    restart_needed: bool
+    """Whether this PC has to be restarted for it."""
+
+
+class PlanAnswer(msgspec.Struct, frozen=True):
+    """What is to be installed, in which order, and what each patch waits for."""
+
+    problem: str
+    """Why nothing can be installed, in words; empty while it can."""
+    patches: list[PlanPatch]
+    """In the order of installation."""
+
+
+class HistoryStep(msgspec.Struct, frozen=True):
+    """One step that was taken."""
+
+    at: UnixSeconds
+    """When it was taken."""
+    id: str
+    """The patch's id."""
+    version: str
+    """Its version."""
+    decision: int
+    """Number of the decision to install or to roll back that it belongs to."""
+    what: str
+    """What happened, in words."""
+    output: str
+    """The end of what an installer wrote; may be empty."""
+
+
+class HistoryAnswer(msgspec.Struct, frozen=True):
+    """The steps that were taken on this PC."""
+
+    history: list[HistoryStep]
+    """The newest last."""
+
+
+class PosturePatch(msgspec.Struct, frozen=True):
+    """One patch's age against its deadline."""
+
+    id: str
+    """The patch's id."""
+    version: str
+    """Its version."""
+    severity: str
+    """low, medium, high or critical."""
+    state: PlanState
+    """What has become of it."""
+    reason: str
+    """Why, in words."""
+    compliant: bool
+    """Whether it leaves this PC compliant."""
+    age_seconds: WholeSeconds
+    """Since this PC saw it first."""
+    due_at: WholeUnixSeconds | None
+    """Its deadline with grace; null: none."""
+    overdue_seconds: WholeSeconds
+    """How long its deadline is over; 0: it is not, or nothing is left to be done."""
+
+
+class PostureStatement(msgspec.Struct, frozen=True):
+    """What is signed; ``format`` changes where a reader would have to."""
+
+    format: int
+    """Of the statement: 1."""
+    endpoint_id: str
+    """Who this PC is."""
+    hostname: str
+    """What it calls itself."""
+    at: WholeUnixSeconds
+    """When this was said."""
+    compliant: bool
+    """Whether all patches leave it compliant, and the list of them is new and read."""
+    problem: str
+    """Why the list of patches may be old, in words; empty: it is not."""
+    patches: list[PosturePatch]
+    """Every patch that is rolled out to this PC."""
+
+
+class PostureAnswer(msgspec.Struct, frozen=True):
+    """Whether this PC is compliant, signed."""
+
+    posture: PostureStatement
+    """The statement."""
+    jws: str
+    """The same, signed with this PC's key: a compact JWS with its certificate (x5c)."""
+
+
+# --- p2pdist defer, rollback, retry ---------------------------------------------------
+
+
+class Deferred(msgspec.Struct, frozen=True):
+    """The patch has been put off."""
+
+    id: str
+    """The patch's id."""
+    version: str
+    """Its version."""
+    until: UnixSeconds
+    """Until when it waits."""
+    deferrals_left: Count
+    """How often it can be put off again."""
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """It will be done; `p2pdist history` and `p2pdist plan` show how it goes."""
+
+    id: str
+    """The patch's id."""
+    version: str
+    """Its version."""

@@ -1,0 +1,93 @@
+"""What this PC's commands ask of its daemon, and what it answers: a type for each question, order and answer. Pure.
+
+The answers are what ``--json`` prints: keys may come, none changes or goes. Times are seconds since 1970, UTC; rates
+are bytes per second; counts are payload bytes. Texts are for people, and change; programs go by states and numbers.
+What is asked is closed to what the daemon does not know; an answer of a newer daemon may have more in it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, WhyAnswer
+from p2pdist.local_api.install_answers import Accepted, Deferred, HistoryAnswer, PlanAnswer, PostureAnswer
+from p2pdist.shared.errors import FaultKind
+from p2pdist.shared.json_units import Seconds
+from p2pdist.shared.wire.codec import Record
+
+QuestionT = TypeVar("QuestionT", bound=Record)
+AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
+
+
+class Question(Record, frozen=True):
+    """Asks for all there is; has no arguments."""
+
+
+class DeferOrder(Record, frozen=True, omit_defaults=True):
+    """Put a patch off."""
+
+    patch: str
+    """An id, or ID@VERSION."""
+    seconds: Seconds | None = None
+    """For how long; null: as long as is allowed."""
+
+
+class PatchOrder(Record, frozen=True):
+    """Roll a patch back, or try it again."""
+
+    patch: str
+    """An id, or ID@VERSION."""
+
+
+class Refusal(Record, frozen=True):
+    """The daemon does not do what it was asked."""
+
+    refused: str
+    """Why, in words."""
+    kind: FaultKind
+    """Why, for programs."""
+
+
+class NotUnderstood(Record, frozen=True):
+    """The daemon does not know the command."""
+
+    error: str
+    """Which, in words."""
+
+
+class Enrolled(msgspec.Struct, frozen=True):
+    """Who this PC is for its seed server. No answer of the daemon, which does not run yet."""
+
+    endpoint_id: str
+    """Who this PC is from now on: 26 characters, derived from its key."""
+    server: str
+    """The seed server's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[QuestionT, AnswerT]):
+    """What can be asked of the daemon: how it is called, what it takes and what it answers."""
+
+    name: str
+    question: type[QuestionT]
+    answer: type[AnswerT]
+
+
+STATUS = Command("status", Question, StatusAnswer)
+PEERS = Command("peers", Question, PeersAnswer)
+LIMITER = Command("limiter", Question, LimiterAnswer)
+WHY = Command("why", Question, WhyAnswer)
+PLAN = Command("plan", Question, PlanAnswer)
+HISTORY = Command("history", Question, HistoryAnswer)
+POSTURE = Command("posture", Question, PostureAnswer)
+DEFER = Command("defer", DeferOrder, Deferred)
+ROLLBACK = Command("rollback", PatchOrder, Accepted)
+RETRY = Command("retry", PatchOrder, Accepted)
+
+COMMANDS: tuple[Command[Any, Any], ...] = (
+    STATUS, PEERS, LIMITER, WHY, PLAN, HISTORY, POSTURE, DEFER, ROLLBACK, RETRY,
+)  # fmt: skip
+
+ANSWERS: dict[str, type[msgspec.Struct]] = {"enrol": Enrolled} | {command.name: command.answer for command in COMMANDS}
+"""What ``p2pdist COMMAND --json`` prints."""

@@ -1,0 +1,144 @@
+"""What is said of one patch: its view as a row of `status`, as one of `why`, and as the report to the server. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from p2pdist.install.lifecycle import UNDER_WAY
+from p2pdist.install.plan import PlanRow
+from p2pdist.local_api.delivery_answers import StatusPatch, WhyPatch
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport
+from p2pdist.status.reasons import Circumstances, WhyReason, detail_of
+from p2pdist.status.view import FileView, PatchView
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """For how long a file has waited for what."""
+
+    reason: WhyReason
+    """The one that holds now."""
+    since_seconds: float
+    """For how long it has held."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Time under each reason, the longest first."""
+
+
+def status_patches(views: Iterable[PatchView]) -> list[StatusPatch]:
+    """Return the rows of `p2pdist status`, by order of publication."""
+    with_file = [(view.file.sequence, view) for view in views if view.file is not None]
+    rows = (status_patch(view) for _, view in sorted(with_file, key=lambda pair: pair[0]))
+    return [row for row in rows if row is not None]
+
+
+def installs(views: Iterable[PatchView]) -> dict[str, InstallState]:
+    """Return by ID@VERSION what has become of each patch beyond its file, where anything has."""
+    return {str(view.ref): view.install for view in views if view.install}
+
+
+def status_patch(view: PatchView) -> StatusPatch | None:
+    """Return the row of `p2pdist status`; None: nothing of it is here or on its way."""
+    file = view.file
+    if file is None:
+        return None
+    return StatusPatch(
+        id=view.ref.patch_id,
+        version=view.ref.version,
+        title=file.title,
+        severity=file.severity,
+        length_bytes=file.length_bytes,
+        state=file.state,
+        progress=round(file.progress, 4),
+        bytes_from_origin=file.record.bytes_from_origin,
+        bytes_from_peers=file.record.bytes_from_peers,
+        bytes_wasted=file.record.bytes_wasted,
+        seconds=round(file.seconds, 3),
+        path=file.path if file.state == "verified" else None,
+        error=file.error[:MAX_TEXT_CHARS] or None,
+        install=view.install or None,
+        install_reason=view.install_reason[:MAX_TEXT_CHARS] or None,
+    )
+
+
+def patch_report(view: PatchView) -> PatchReport | None:
+    """Return what the server is told; None: nothing, until a file is on its way or it is known not to apply."""
+    file = view.file
+    if file is None and view.install != "not_applicable":
+        return None
+    record = None if file is None else file.record
+    return PatchReport(
+        patch_id=view.ref.patch_id,
+        version=view.ref.version,
+        state="waiting" if file is None else file.state,
+        progress=0.0 if file is None else file.progress,
+        bytes_from_origin=0 if record is None else record.bytes_from_origin,
+        bytes_from_peers=0 if record is None else record.bytes_from_peers,
+        bytes_wasted=0 if record is None else record.bytes_wasted,
+        seconds=0.0 if file is None else file.seconds,
+        error="" if file is None else file.error[:MAX_TEXT_CHARS],
+        install=view.install,
+        install_reason=view.install_reason[:MAX_TEXT_CHARS],
+    )
+
+
+def why_patch(view: PatchView, waiting: Waiting | None, around: Circumstances, wall_time: float) -> WhyPatch | None:
+    """Return the row of `p2pdist why`; None: its file is neither on the way nor known not to come.
+
+    ``waiting`` is there where the view has a file. ``wall_time`` is in seconds since 1970.
+    """
+    if (row := view.decided_by_plan) is not None:
+        return _why_not_installed(view, row, waiting, wall_time)
+    if view.file is not None and waiting is not None:
+        return _why_not_here(view, view.file, waiting, around)
+    if not view.refused:
+        return None
+    return WhyPatch(
+        id=view.ref.patch_id,
+        version=view.ref.version,
+        state="failed",
+        progress=0.0,
+        reason=WhyReason.CANNOT_BE_TAKEN.value,
+        detail=f"{view.refused}. Publish it again.",
+        since_seconds=0.0,
+        seconds={},
+    )
+
+
+def _why_not_here(view: PatchView, file: FileView, waiting: Waiting, around: Circumstances) -> WhyPatch:
+    return WhyPatch(
+        id=view.ref.patch_id,
+        version=view.ref.version,
+        state=file.state,
+        progress=round(file.progress, 4),
+        reason=waiting.reason.value,
+        detail=detail_of(waiting.reason, file, around),
+        since_seconds=round(waiting.since_seconds, 1),
+        seconds=waiting.seconds,
+    )
+
+
+def _why_not_installed(view: PatchView, row: PlanRow, waiting: Waiting | None, wall_time: float) -> WhyPatch:
+    since = row.record.changed_at if row.record is not None and view.file is not None else wall_time
+    return WhyPatch(
+        id=view.ref.patch_id,
+        version=view.ref.version,
+        state=row.state or "unknown",
+        progress=0.0 if view.file is None else round(view.file.progress, 4),
+        reason=sentence(row),
+        detail="",
+        since_seconds=round(max(0.0, wall_time - since), 1),
+        seconds={} if waiting is None else waiting.seconds,
+    )
+
+
+def sentence(row: PlanRow) -> str:
+    """Return why a patch is where it is, in one clause; for rows that have a state."""
+    record = row.record
+    if row.state == "not_applicable" or record is None:
+        return f"it does not apply to this PC: {row.candidate.not_applicable or row.reason}"
+    if record.state == "installed":
+        return "it is installed" + (", and this PC has to be restarted" if record.restart_boot else "")
+    if record.state in UNDER_WAY:
+        return "it is being installed" if record.state != "rolling_back" else "it is being rolled back"
+    if record.state in ("failed", "rolled_back"):
+        return f"it has {'failed' if record.state == 'failed' else 'been rolled back'}: {row.reason}"
+    return f"its file is here; {row.kind.value}{f': {row.reason}' if row.reason else ''}"

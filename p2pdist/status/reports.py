@@ -1,0 +1,49 @@
+"""What the server knows of this PC's patches, and what it is to be told. Pure."""
+
+import math
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, PatchReport, Report
+from p2pdist.status.projections import patch_report
+from p2pdist.status.view import PatchView
+
+REPORT_SECONDS = 2.0  # between reports of what only counts on; a new state is reported at once
+
+
+class Reports:
+    """Remembers what was told; for one connection to the server after another."""
+
+    def __init__(self) -> None:
+        self._known: dict[PatchRef, PatchReport] = {}
+        self._told_at = -math.inf
+
+    def news(self, views: Iterable[PatchView], now: float) -> list[Report]:
+        """Return what the server does not know yet, and count it as told; ``now`` is any clock in seconds."""
+        reports = {view.ref: report for view in views if (report := patch_report(view)) is not None}
+        self._known = {ref: known for ref, known in self._known.items() if ref in reports}
+        changed = {ref: report for ref, report in reports.items() if not _same(report, self._known.get(ref))}
+        soon = now - self._told_at < REPORT_SECONDS
+        if soon and not any(_new_state(report, self._known.get(ref)) for ref, report in changed.items()):
+            return []
+        if changed:
+            self._told_at = now
+            self._known |= changed
+        news = list(changed.values())
+        starts = range(0, len(news), MAX_PATCHES_PER_REPORT)
+        return [Report(patches=news[start : start + MAX_PATCHES_PER_REPORT]) for start in starts]
+
+    def forget(self) -> None:
+        """Tell everything again: the server is a new one, or the same after a restart."""
+        self._known = {}
+
+
+def _same(report: PatchReport, known: PatchReport | None) -> bool:
+    # the running clock alone is no news
+    return known is not None and replace(report, seconds=0.0) == replace(known, seconds=0.0)
+
+
+def _new_state(report: PatchReport, known: PatchReport | None) -> bool:
+    return known is None or (report.state, report.install) != (known.state, known.install)

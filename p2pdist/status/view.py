@@ -1,0 +1,135 @@
+"""One typed view of a patch on this PC: its file on the way, and what becomes of it after. Pure.
+
+`status`, `why` and the reports to the server are projections of it (`projections`): none of them looks at a transfer
+or at the plan itself, so that they cannot say different things.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from p2pdist.install.plan import PlanRow
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
+from p2pdist.shared.wire.messages import InstallState, PatchState
+from p2pdist.transfer.faults import TransferFault
+from p2pdist.transfer.states import TransferRecord, seconds_taken
+from p2pdist.transfer.transfer import Transfer
+from p2pdist.trust.catalogue import RefusedPatch
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """A patch's file, as far as it has come."""
+
+    title: str
+    severity: str
+    sequence: int
+    """Its place in the order of publication."""
+    length_bytes: int
+    record: TransferRecord
+    state: PatchState
+    progress: float
+    """Share of the file that is on disk, 0 to 1."""
+    seconds: float
+    """From first seen to proven, or to now."""
+    path: str
+    """Where the proven file has its place."""
+    fault: TransferFault | None = None
+    """Why it could not go on the last time; None once it goes on."""
+    origin_error: str = ""
+    """Why the origin cannot serve it, while it cannot."""
+    neighbours: int = 0
+    """How many are connected for it."""
+    missing: PieceSet = 0
+    lan_have: PieceSet = 0
+    """What connected neighbours have."""
+    since_line_seconds: float = math.inf
+    """Since the last piece came over the line; likewise the next."""
+    since_neighbour_seconds: float = math.inf
+
+    @property
+    def error(self) -> str:
+        """Why it does not go on, in words; empty while nothing is wrong."""
+        if self.fault is not None:
+            return self.fault.text
+        return self.origin_error if self.state == "fetching" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchView:
+    """One patch that is rolled out to this PC; at least one of the three parts is there."""
+
+    ref: PatchRef
+    file: FileView | None = None
+    """None: nothing of it is here or on its way."""
+    plan: PlanRow | None = None
+    """None: nothing is installed on this PC, or it cannot be taken."""
+    refused: str = ""
+    """Why it cannot be taken; empty: it can. Bytes of it that are here all the same have a view of their own."""
+
+    @property
+    def install(self) -> InstallState:
+        """What has become of it beyond its file; empty: nothing is to be done, or not known yet."""
+        return "" if self.plan is None else self.plan.state
+
+    @property
+    def install_reason(self) -> str:
+        """In words: what the installation waits for, or what has failed."""
+        return "" if self.plan is None else self.plan.reason
+
+    @property
+    def decided_by_plan(self) -> PlanRow | None:
+        """The row of the plan where it tells more than the file: that is proven, or will never come."""
+        row = self.plan
+        if row is None or not row.state:
+            return None
+        if self.file is None:
+            return row if row.candidate.not_applicable else None
+        return row if self.file.state == "verified" and row.candidate.manifest.install is not None else None
+
+
+def views_of(
+    transfers: Iterable[Transfer],
+    plan: Iterable[PlanRow],
+    refused: Iterable[RefusedPatch],
+    *,
+    path_of: Callable[[Transfer], str],
+    now: float,
+    wall_time: float,
+) -> list[PatchView]:
+    """Return every patch that is rolled out to this PC: with a file, then those that cannot be taken, then the others.
+
+    ``path_of`` gives the place of a proven file; ``now`` is trio's clock, ``wall_time`` seconds since 1970.
+    """
+    rows = {row.candidate.ref: row for row in plan}
+    with_file = [
+        PatchView(transfer.ref, file_view(transfer, path_of(transfer), now, wall_time), rows.get(transfer.ref))
+        for transfer in transfers
+    ]
+    not_taken = [PatchView(patch.entry.ref, refused=patch.reason) for patch in refused]
+    seen = {view.ref for view in with_file}
+    return [*with_file, *not_taken, *(PatchView(ref, plan=row) for ref, row in rows.items() if ref not in seen)]
+
+
+def file_view(transfer: Transfer, path: str, now: float, wall_time: float) -> FileView:
+    """Return what there is to say of a transfer at this moment; for the times see `views_of`."""
+    manifest, record, snapshot = transfer.patch.manifest, transfer.record, transfer.snapshot
+    return FileView(
+        title=manifest.title,
+        severity=manifest.severity,
+        sequence=transfer.patch.entry.sequence,
+        length_bytes=transfer.payload.length_bytes,
+        record=record,
+        state=transfer.state,
+        progress=min(1.0, max(0.0, transfer.progress)),
+        seconds=seconds_taken(record, wall_time),
+        path=path,
+        fault=transfer.fault,
+        origin_error=transfer.origin_error,
+        neighbours=len(snapshot.peers) if snapshot else 0,
+        missing=all_pieces(snapshot.piece_count) & ~snapshot.have if snapshot else 0,
+        lan_have=snapshot.lan_have if snapshot else 0,
+        since_line_seconds=now - transfer.origin_piece_at,
+        since_neighbour_seconds=now - transfer.activity.changed_at if record.bytes_from_peers else math.inf,
+    )

@@ -1,0 +1,88 @@
+"""`p2pdist.status.reports`: the server hears what it does not know, once, and of a new state at once."""
+
+import pytest
+
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.frames import encode_frame
+from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, decode_from_endpoint, encode_message
+from p2pdist.status.reports import REPORT_SECONDS, Reports
+from p2pdist.status.view import FileView, PatchView, file_view
+from p2pdist.transfer.faults import TransferFault, TransferFaultKind
+from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row, transfer
+
+REF = PatchRef("acme", "1")
+OTHER = PatchRef("tool", "1")
+AT = 100.0
+
+
+def states(reports: Reports, now: float, *views: PatchView) -> list[tuple[str, str, str]]:
+    return [(r.patch_id, r.state, r.install) for report in reports.news(views, now) for r in report.patches]
+
+
+def fetching(progress: float) -> FileView:
+    return file("fetching", progress=progress)
+
+
+def test_very_many_patches_with_the_longest_texts_fit_their_frames() -> None:
+    fault = TransferFault(TransferFaultKind.DISK, "\N{GRINNING FACE}" * 400)
+    views = []
+    for n in range(2_000):
+        failed = transfer(n, fault=fault)
+        row = plan_row(failed.ref, life=None, here=False, not_applicable="\N{GRINNING FACE}" * 1_000)
+        views.append(PatchView(failed.ref, file_view(failed, PLACE, 0.0, WALL_TIME), row))
+    reports = Reports()
+    news = reports.news(views, AT)
+    assert sum(len(report.patches) for report in news) == 2_000
+    for report in news:
+        encode_frame(encode_message(report), max_bytes=MAX_CONTROL_FRAME_BYTES)
+        assert decode_from_endpoint(encode_message(report)) == report
+
+
+def test_the_running_clock_alone_is_no_news() -> None:
+    reports = Reports()
+    reports.news([PatchView(REF, file("fetching", seconds=1.0))], AT)
+    assert reports.news([PatchView(REF, file("fetching", seconds=9.0))], AT + REPORT_SECONDS) == []
+
+
+def test_counters_wait_and_a_new_state_does_not() -> None:
+    reports = Reports()
+    assert states(reports, AT, PatchView(REF, fetching(0.1))) == [("acme", "fetching", "")]
+    assert states(reports, AT + 0.1, PatchView(REF, fetching(0.2))) == []
+    assert states(reports, AT + REPORT_SECONDS, PatchView(REF, fetching(0.2))) == [("acme", "fetching", "")]
+    soon = AT + REPORT_SECONDS + 0.1
+    assert states(reports, soon, PatchView(REF, file("verified"))) == [("acme", "verified", "")]
+    row = plan_row(REF, life="installed", here=True)
+    assert states(reports, soon, PatchView(REF, file("verified"), row)) == [("acme", "verified", "installed")]
+
+
+def test_a_new_server_hears_everything_again() -> None:
+    reports, known = Reports(), PatchView(REF, fetching(0.1))
+    reports.news([known], AT)
+    assert reports.news([known], AT + REPORT_SECONDS) == []
+    reports.forget()
+    assert states(reports, AT + REPORT_SECONDS, known) == [("acme", "fetching", "")]
+
+
+def test_a_patch_that_was_away_is_reported_again() -> None:
+    reports, known = Reports(), PatchView(REF, fetching(0.1))
+    reports.news([known], AT)
+    assert reports.news([], AT + 0.1) == []
+    assert states(reports, AT + 0.2, known) == [("acme", "fetching", "")]
+
+
+@pytest.mark.parametrize("reason", ["no tool", "x" * 1_000])
+def test_what_does_not_apply_is_reported_without_a_file(reason: str) -> None:
+    row = plan_row(OTHER, life=None, here=False, not_applicable=reason)
+    (report,) = Reports().news([PatchView(OTHER, plan=row)], AT)
+    (told,) = report.patches
+    assert (told.ref, told.state, told.install, told.install_reason) == (
+        OTHER,
+        "waiting",
+        "not_applicable",
+        reason[:400],
+    )
+
+
+def test_what_is_only_planned_or_cannot_be_taken_is_not_reported() -> None:
+    planned = PatchView(OTHER, plan=plan_row(OTHER, life="waiting", here=False))
+    assert Reports().news([planned, PatchView(REF, refused="it has no manifest")], AT) == []
