@@ -9,10 +9,12 @@ READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
 # half of the suite's time is waiting for real processes: three at a time keep two cores busy
 WORKERS ?= 3
+# bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock clean bench-control bench-lab bench-compiled bench-compiled-check
+.PHONY: help demo test suite lint format lock clean bench-control bench-lab bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -45,7 +47,11 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/python -m bench.demo $(if $(FILE),--file '$(FILE)') $(if $(filter-out 0,$(JSON)),--json)
 
-test: lint
+# beside each other: mypy alone would keep one core busy and leave the others idle; both must succeed
+test: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 lint suite
+
+suite: $(READY)
 	$(BIN)/python -m pytest --numprocesses='$(WORKERS)' --dist=loadgroup --cov --cov-report=term
 
 lint: $(READY)

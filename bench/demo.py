@@ -1,10 +1,10 @@
 """The demo: a seed server and four endpoints on this machine, as real processes, share one large file.
 
-Then they install an application: everywhere at first, and its next version where it applies and is healthy.
+Then they install an application: its first version everywhere, and the next one where it applies and is healthy.
 
-Usage: `make demo [FILE=path] [JSON=1]`. Exits 0 when every endpoint has proven
+Usage: `make demo [FILE=path] [JSON=1]`. Exits 0 when every endpoint has verified
 the file, the origin sent it (almost) once, and every installation ended as it
-should; cleans up after itself always.
+should. It always cleans up after itself.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ BAR_CELLS = 40
 
 @dataclass
 class Demo:
-    """One run: what it shows, and what came out."""
+    """One run: what it shows, and its results."""
 
     console: Console
     file: Path
@@ -59,7 +59,7 @@ class Demo:
         return self.file.stat().st_size
 
     async def run(self, fleet: Fleet) -> dict[str, Any]:
-        """Do the main job and return its facts. Raises `FleetError`."""
+        """Run the demo and return its facts. Raises `FleetError`."""
         with trio.move_on_after(TIMEOUT_SECONDS + self.file_bytes / SLOWEST_BYTES_PER_SECOND) as scope:
             self.say(f"seed server on {fleet.server.address}: init, serve")
             await fleet.start_server()
@@ -87,7 +87,7 @@ class Demo:
         self.console.print(Text(f"{time.monotonic() - self.started:6.1f} s  {step}"))
 
     async def follow(self, fleet: Fleet) -> None:
-        """Show the swarm at work until every endpoint has proven the file."""
+        """Show the swarm at work until every endpoint has verified the file."""
         with Live(console=self.console, auto_refresh=False, transient=True) as live:
             said: set[str] = set()
             while len(said) < len(fleet.endpoints):
@@ -105,7 +105,7 @@ class Demo:
                 await trio.sleep(SCREEN_SECONDS)
 
     def bars(self, fleet: Fleet) -> Group:
-        """Return one bar per endpoint: what came from the origin, what from neighbours, what is missing."""
+        """Return one bar for each endpoint: what came from the origin and from neighbours, and what is missing."""
         grid = Table.grid(padding=(0, 1))
         for member in fleet.endpoints.values():
             patch = member.patch(PATCH_ID)
@@ -218,7 +218,7 @@ async def make_payload(console: Console, path: Path) -> None:
 
 
 def check_disk(directory: Path, size: int) -> None:
-    """Raise `FleetError` when the copies of the file would not fit."""
+    """Raise `FleetError` if the copies of the file would not fit on the disk."""
     needed = COPIES_ON_DISK * size + DISK_MARGIN_BYTES
     free = shutil.disk_usage(directory).free
     if free < needed:

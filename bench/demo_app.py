@@ -1,4 +1,4 @@
-"""The demo's application: two versions as archives with recipes, and what becomes of them on each endpoint."""
+"""The demo's application: two versions as archives with recipes, and how they shall end on each endpoint."""
 
 import io
 import subprocess
@@ -19,19 +19,19 @@ from p2pdist.settings import EndpointHome
 
 APP_ID = "demo-app"
 DIRECTORY = "opt/demo-app"
-BROKEN = "etc/demo-app-broken"  # below an endpoint's root: there, version 2.0 is not healthy
-SICK, KIOSK = 3, 4  # endpoints: whose health check fails, and to which 2.0 does not apply
+BROKEN = "etc/demo-app-broken"  # a file below an endpoint's root that makes version 2.0 unhealthy there
+SICK, KIOSK = 3, 4  # the endpoint whose health check fails, and the one to which 2.0 does not apply
 TIMEOUT_SECONDS = 60.0  # many times what detection and a health check of a script take
 STATE_STYLES = {"installed": "green", "rolled_back": "yellow", "not_applicable": "dim"}
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What shall become of a version on an endpoint."""
+    """How a version shall end on an endpoint."""
 
     state: str
     runs: str
-    """What the application says that it is, at the end."""
+    """The version that the application reports at the end."""
 
 
 def expected(k: int) -> Expected:
@@ -80,12 +80,12 @@ command = ["/{DIRECTORY}/current/bin/health"]
 
 
 def root_of(member: Member) -> Path:
-    """Return below which directory an endpoint of the demo installs."""
+    """Return the directory below which an endpoint of the demo installs."""
     return member.home / "root"
 
 
 def running_version(member: Member) -> str:
-    """Return what the installed application says of itself. Blocking."""
+    """Return what the installed application reports. Blocking."""
     program = root_of(member) / DIRECTORY / "current" / "bin" / "demo-app"
     return subprocess.run([program], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 

@@ -15,8 +15,8 @@ def build_payload(path: Path, on_progress: Callable[[int], None], *, enough_byte
     """Write an uncompressed tar of the standard library and the installed packages to ``path``.
 
     Files come in sorted order with neutral owners and times, until the archive
-    has ``enough_bytes``. ``on_progress`` is told its size as it grows; what it
-    raises ends the work. Blocking.
+    has ``enough_bytes``. ``on_progress`` is called with its size as it grows; an
+    exception from it ends the work. Blocking.
     """
     with path.open("wb") as output, tarfile.open(fileobj=output, mode="w") as archive:
         for source, name in _files():
@@ -46,7 +46,7 @@ def _files() -> Iterator[tuple[Path, str]]:
 
 
 def _walk(directory: Path, skipped: set[str]) -> Iterator[Path]:
-    """Give what is no directory and no link, in sorted order; looks only as far as somebody takes it."""
+    """Yield what is neither a directory nor a link, in sorted order; directories are read lazily."""
     try:
         entries = sorted(directory.iterdir())
     except OSError:

@@ -1,7 +1,7 @@
 """A seed server and endpoints as real processes on loopback addresses, driven by their public commands.
 
-How far endpoints are is asked of their daemons directly, as `p2pdist status` does: a process
-for each look would cost more processor time than what is looked at.
+The endpoints' daemons are asked directly for their state, as `p2pdist status` does: a process
+for each question would cost more processor time than what is measured.
 
 The demo, the benchmarks and the tests with real parts share this module. Every
 process that it starts ends with `open_fleet`: by SIGTERM, then by SIGKILL.
@@ -34,7 +34,7 @@ SERVER_START_SECONDS = 30.0  # importing the web stack on a busy machine takes s
 ENDPOINT_START_SECONDS = 30.0
 STOP_SECONDS = 10.0  # a daemon gives itself 5 s for its last records
 POLL_SECONDS = 0.1
-FOLLOW_SECONDS = 0.2  # between looks at an endpoint
+FOLLOW_SECONDS = 0.2  # between two questions to an endpoint
 TOKEN_TTL = "30d"  # longer than any benchmark
 LOG_TAIL_LINES = 15
 
@@ -56,7 +56,7 @@ class Place:
 
     address: str
     prefix: tuple[str, ...] = ()
-    """Put before each of its commands: the lab's way into a network namespace. The process must stay the same."""
+    """Put before each of its commands: how the lab enters a network namespace. The process must stay the same."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Member:
     place: Place
     process: trio.Process | None = None
     stopping: bool = False
-    """It is meant to end, or has been."""
+    """It shall end, or has been stopped."""
     tags: tuple[str, ...] = ()
     """With which it is enrolled."""
     latest: StatusAnswer | None = None
@@ -86,7 +86,7 @@ class Member:
 
     @property
     def has_died(self) -> bool:
-        """Whether it ended although nobody asked it to."""
+        """Whether it ended without being stopped."""
         return self.process is not None and self.process.returncode is not None and not self.stopping
 
     def log_tail(self) -> str:
@@ -106,12 +106,12 @@ class Member:
 
 
 class Fleet:
-    """Made by `open_fleet`. Endpoints are numbered from 1."""
+    """A seed server and endpoints; made by `open_fleet`. Endpoints are numbered from 1."""
 
     def __init__(self, directory: Path, server: Place, endpoints: Sequence[Place], nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self.follow_seconds = FOLLOW_SECONDS
-        """Between looks at an endpoint; each costs its daemon some milliseconds of processor time."""
+        """Between two questions to an endpoint; each costs its daemon some milliseconds of processor time."""
         self.server = Member("server", directory / "server", server)
         self.endpoints = {
             k: Member(f"endpoint {k}", directory / f"endpoint{k}", place) for k, place in enumerate(endpoints, 1)
@@ -136,7 +136,7 @@ class Fleet:
         )  # fmt: skip
 
     async def start_server(self) -> None:
-        """Start `seed-server serve` (initialised first, where it is not yet) and wait until both ports answer."""
+        """Start `seed-server serve`, after `init` if needed, and wait until both ports answer."""
         if not (self.server.home / "server.toml").exists():
             await self.init_server()
         await self._start(self.server, "seed-server", "serve", "--home", self.server.home)
@@ -176,15 +176,15 @@ class Fleet:
             "p2pdist", "enrol", "--home", member.home, token, "--address", member.address,
             prefix=member.place.prefix,
         )  # fmt: skip
-        # any free port: a second fleet on the same addresses does not collide
-        # this machine's processor is everybody's: that it is busy says nothing of one endpoint
-        # each installs below a directory of its own: this machine's programs are not theirs
+        # any free port, so that a second fleet on the same addresses does not collide
+        # all endpoints share this machine's processor: that it is busy says nothing about one of them
+        # each installs below a directory of its own, and leaves this machine's programs alone
         (member.home / "config.toml").write_text(
             f"lan_port = 0\nserve_up_to_cpu_percent = 100\ninstall_root = {json.dumps(str(member.home / 'root'))}\n"
         )
 
     async def start_endpoint(self, k: int) -> None:
-        """Start `p2pdist run` (enrolled first, where it is not yet) and wait until it is connected to the server."""
+        """Start `p2pdist run`, after enrolment if needed, and wait until it is connected to the server."""
         member = self.endpoints[k]
         if not (member.home / "identity").exists():
             await self.enrol(k)
@@ -196,19 +196,19 @@ class Fleet:
         member = self.endpoints[k]
         following = member.process is not None
         await self._start(member, "p2pdist", "run", "--home", member.home, "--address", member.address)
-        member.latest = None  # it told of the process before
+        member.latest = None  # it was about the process before
         if not following:
             self._nursery.start_soon(self._follow, member)
 
     def stop_following(self) -> None:
-        """Leave the daemons alone: looking at them costs them processor time. `look` looks once."""
+        """Stop asking the daemons, which costs them processor time. `poll` asks once."""
         self._following_stopped = True
 
     async def poll(self) -> None:
         """Bring `Member.latest` of every running endpoint up to date, once."""
         for member in self.endpoints.values():
             if member.process is not None:
-                await self._look(member)
+                await self._refresh(member)
 
     async def status(self, k: int) -> StatusAnswer:
         """Return what `p2pdist status --json` says now. (`Member.latest` costs no new process.)"""
@@ -225,10 +225,10 @@ class Fleet:
     async def _follow(self, member: Member) -> None:
         """Keep `Member.latest` up to date."""
         while not self._following_stopped:
-            await self._look(member)
+            await self._refresh(member)
             await trio.sleep(self.follow_seconds)
 
-    async def _look(self, member: Member) -> None:
+    async def _refresh(self, member: Member) -> None:
         process = member.process
         with contextlib.suppress(UserError):  # it is down, or not up yet
             answer = await ask_daemon(EndpointHome(member.home).socket, STATUS)
@@ -246,7 +246,7 @@ class Fleet:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 check=False, start_new_session=True, deliver_cancel=_end,
             )  # fmt: skip
-            # a session of its own: Ctrl-C reaches us alone, and we end the processes in order
+            # a session of its own: Ctrl-C reaches only us, and we end the processes in order
             member.process = await self._nursery.start(start)
 
     async def stop(self, member: Member) -> int:
@@ -281,7 +281,7 @@ class Fleet:
 
 @asynccontextmanager
 async def open_fleet(directory: Path, *, network: str, endpoints: int) -> AsyncIterator[Fleet]:
-    """Give a fleet with homes in ``directory`` and addresses ``network``.1 (server) and ``network``.11 onwards.
+    """Yield a fleet with homes in ``directory`` and addresses ``network``.1 (server) and ``network``.11 onwards.
 
     Nothing runs yet. Whatever was started has ended when the context closes.
     """
@@ -292,7 +292,7 @@ async def open_fleet(directory: Path, *, network: str, endpoints: int) -> AsyncI
 
 @asynccontextmanager
 async def open_fleet_at(directory: Path, server: Place, endpoints: Sequence[Place]) -> AsyncIterator[Fleet]:
-    """Give a fleet whose processes run where they are told, as `open_fleet` does."""
+    """As `open_fleet`, with the processes at these places."""
     async with trio.open_nursery() as nursery:
         fleet = Fleet(directory, server, endpoints, nursery)
         try:
@@ -332,7 +332,7 @@ def is_verified(member: Member, patch_id: str) -> bool:
 
 def accepts_connections(place: Place, port: int) -> bool:
     """Whether something listens there now."""
-    if place.prefix:  # no socket of ours gets there
+    if place.prefix:  # our sockets cannot reach a namespace
         command = [*place.prefix, "ss", "-Hltn", f"sport = :{port}"]
         return bool(subprocess.run(command, capture_output=True, check=False).stdout.strip())
     with socket.socket() as probe:
@@ -353,7 +353,7 @@ def free_ports(count: int) -> list[int]:
 
 
 async def _end(process: trio.Process) -> None:
-    """End a process on cancellation; trio calls this off as soon as the process is gone."""
+    """End a process on cancellation; trio cancels this as soon as the process is gone."""
     process.terminate()
     await trio.sleep(STOP_SECONDS)
     process.kill()

@@ -2,8 +2,8 @@
 
     python -m bench.footprint [--json] [--megabytes 100] [--idle-seconds 30]
 
-A server and two endpoints run on loopback addresses. The first endpoint fetches, the second gets everything from
-it at 100 Mbit/s by its throttle profile. Read from /proc: resident memory as the kernel counts it.
+A server and two endpoints run on loopback addresses. The first endpoint fetches, and the second gets everything from
+it at 100 Mbit/s, by its throttle profile. Memory is resident memory as the kernel counts it in /proc.
 """
 
 import argparse

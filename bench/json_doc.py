@@ -4,11 +4,13 @@ python -m bench.json_doc        # writes the page, and adds new keys to the snap
 
 A type is a `msgspec.Struct` or a dataclass, whose fields have a text below them, a list of one,
 or one of several. A text ends with
-"Since VERSION." where the field was added after the first release. ``Meta(extra={"unit": …})`` gives the unit.
+"Since VERSION." where the field was added after the first release. ``Meta(extra={"unit": …})`` gives the unit, or else
+the last word of the name.
 """
 
 import ast
 import dataclasses
+import enum
 import inspect
 import json
 import re
@@ -23,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from bandwidth.commands.json_answers import DOCUMENTS as BANDWIDTH
 from bench.page_table import between
 from p2pdist.local_api.messages import ANSWERS as P2PDIST
 from seed_server.commands.json_answers import DOCUMENTS as SEED_SERVER
@@ -33,7 +36,7 @@ SNAPSHOT = ROOT / "tests" / "architecture" / "json_keys.json"
 BEGIN, END = "<!-- json:begin -->", "<!-- json:end -->"
 FIRST_RELEASE = "0.1"
 
-PROGRAMS: dict[str, Mapping[str, Any]] = {"p2pdist": P2PDIST, "seed-server": SEED_SERVER}
+PROGRAMS: dict[str, Mapping[str, Any]] = {"p2pdist": P2PDIST, "seed-server": SEED_SERVER, "bandwidth": BANDWIDTH}
 """What each command of each program prints."""
 
 _WORDS: dict[Any, str] = {str: "text", bool: "boolean", int: "whole number", float: "number", types.NoneType: "null"}
@@ -74,7 +77,7 @@ def rows_of(kind: Any) -> list[Row]:
 def _rows_below(kind: Any, path: str) -> Iterator[Row]:
     for part in _objects_in(kind):
         texts, hints = _texts_of(part), typing.get_type_hints(part, include_extras=True)
-        inner = path + ("[]" if _is_list(kind) else "")
+        inner = path + _step_into(kind)
         for name, printed in _names_of(part):
             key = f"{inner}.{printed}" if inner else printed
             text = texts.get(name, "")
@@ -82,7 +85,7 @@ def _rows_below(kind: Any, path: str) -> Iterator[Row]:
             yield Row(
                 key,
                 _type_of(hints[name]),
-                _unit_of(hints[name]),
+                _unit_of(hints[name]) or _unit_in(printed, hints[name]),
                 _SINCE.sub("", text) + _values_in(hints[name]),
                 since[1] if since else FIRST_RELEASE,
             )
@@ -127,7 +130,7 @@ def main() -> None:
 
 def _section(program: str, command: str, kind: Any) -> str:
     lead = " Or: ".join(inspect.getdoc(part) or "" for part in _objects_in(kind))
-    if _is_list(kind):
+    if _step_into(kind) == "[]":
         lead = f"A list; each: {lead[:1].lower()}{lead[1:]}"
     head = ("| key | type | unit | what | since |", "|---|---|---|---|---|")
     lines = [f"### `{program} {command}`", "", lead, "", *head]
@@ -136,19 +139,21 @@ def _section(program: str, command: str, kind: Any) -> str:
 
 
 def _objects_in(kind: Any) -> list[type]:
-    """Return the types with fields that a value of ``kind`` is, or is a list of."""
+    """Return the types with fields that a value of ``kind`` is, or holds."""
     kind = _bare(kind)
     if isinstance(kind, type) and (issubclass(kind, msgspec.Struct) or dataclasses.is_dataclass(kind)):
         return [kind]
-    if typing.get_origin(kind) in {typing.Union, types.UnionType, list, tuple}:
+    if typing.get_origin(kind) in {typing.Union, types.UnionType, list, tuple, dict}:
         return [found for part in typing.get_args(kind) for found in _objects_in(part)]
     return []
 
 
-def _is_list(kind: Any) -> bool:
+def _step_into(kind: Any) -> str:
+    """Return how the path goes on to what ``kind`` holds: into a list, into an object by any key, or at once."""
     kind = _bare(kind)
     parts = typing.get_args(kind) if typing.get_origin(kind) in {typing.Union, types.UnionType} else (kind,)
-    return any(typing.get_origin(_bare(part)) in {list, tuple} for part in parts)
+    origins = {typing.get_origin(_bare(part)) for part in parts}
+    return "[]" if origins & {list, tuple} else ".*" if dict in origins else ""
 
 
 def _type_of(kind: Any) -> str:
@@ -162,6 +167,8 @@ def _type_of(kind: Any) -> str:
         return f"object of {_plural(_type_of(parts[1]))}"
     if origin is typing.Literal:
         return _WORDS[type(parts[0])]
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _WORDS[type(next(iter(kind)).value)]
     return _WORDS.get(kind) or "object"
 
 
@@ -181,12 +188,19 @@ def _unit_of(kind: Any) -> str:
 
 
 def _values_in(kind: Any) -> str:
-    """Return a sentence with all values of a text that has only some; empty for others."""
+    """Return a sentence with all values of what has only some; empty for others."""
     kind = _bare(kind)
     if typing.get_origin(kind) is not typing.Literal:
         return ""
-    *most, last = (f"`{value}`" for value in typing.get_args(kind))
-    return f" Either {', '.join(most)} or {last}."
+    *most, last = (f"`{json.dumps(value)}`".replace('"', "") for value in typing.get_args(kind))
+    return f" Either {', '.join(most)} or {last}." if most else f" Always {last}."
+
+
+def _unit_in(name: str, kind: Any) -> str:
+    """Return the unit that the last word of a number's name is; empty for none."""
+    if "number" not in _type_of(kind):
+        return ""
+    return {"bytes": "bytes", "mbit": "Mbit/s", "seconds": "seconds"}.get(name.rpartition("_")[2], "")
 
 
 def _bare(kind: Any) -> Any:
@@ -213,7 +227,7 @@ def _texts_of(kind: type) -> dict[str, str]:
             assert isinstance(tree, ast.ClassDef)
             for field, below in zip(tree.body, tree.body[1:], strict=False):
                 if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                    texts[field.target.id] = " ".join(_string_in(below).split())
+                    texts[field.target.id] = " ".join(_string_in(below).split()).replace("``", "`")
     return texts
 
 

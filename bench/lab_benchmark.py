@@ -1,8 +1,8 @@
-"""The lab's benchmark: real daemons, a real kernel and real business on branch lines; ours and what a user would pick.
+"""The lab's benchmark: real daemons, a real kernel and real business on branch lines; ours and the alternatives.
 
 Usage: `make bench-lab` as root, or a part of it: `make bench-lab ARGS='--only "idle line" --methods p2pdist,curl'`.
-Finished runs are kept in build/bench/lab-runs.jsonl: an interrupted benchmark goes on where it stopped. Delete the
-file, or say --again, to measure anew. It takes over an hour: leave the machine alone meanwhile.
+Finished runs are kept in build/bench/lab-runs.jsonl, so that an interrupted benchmark continues where it stopped.
+Delete the file, or give --again, to measure anew. It takes over an hour: leave the machine alone meanwhile.
 """
 
 import signal
@@ -33,7 +33,7 @@ METHODS = (OURS, *RIVALS)
 
 
 def read_runs(path: Path = RUN_FILE) -> dict[str, Record]:
-    """Return the finished runs by their key, the last of each."""
+    """Return the finished runs by their key; of several with one key, the last."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     records = [msgspec.json.decode(line, type=Record) for line in lines if line.endswith(b"}")]
     return {f"{record.scenario} / {record.method}": record for record in records}
@@ -58,7 +58,7 @@ def chosen(words: str | None, known: Sequence[str], option: str) -> list[str]:
 
 
 def line_of(record: Record) -> str:
-    """Return a run in a line, for whoever waits."""
+    """Return a run as a line of text, for the person who waits."""
     parts = [f"WAN {record.wan_ratio:.3f}", f"{record.seconds:.1f} s" if record.seconds else "not finished"]
     if (kept := kept_percent(record)) is not None:
         parts.append(f"CUBIC keeps {kept:.1f} %")
@@ -93,7 +93,7 @@ async def run_all(todo: Sequence[Scenario], console: Console) -> int:
 
 
 async def run_one(scenario: Scenario, which: str, console: Console) -> int:
-    """Run one scenario, keep and print it; a failure is told, and the next goes on."""
+    """Run one scenario, keep and print its record; a failure is printed and does not stop the others."""
     console.print(f"[bold]{which} {escape(scenario.key)}[/bold]")
     try:
         with tempfile.TemporaryDirectory(prefix="p2pdist-lab-", ignore_cleanup_errors=True) as name:
@@ -167,7 +167,7 @@ def print_summary(records: Sequence[Record], console: Console) -> None:
 
 
 def write_everything(records: Sequence[Record], console: Console) -> None:
-    """Write what is committed."""
+    """Write the files that are committed: results, page and pictures."""
     results = results_of(records)
     write_results(results)
     write_page(results)

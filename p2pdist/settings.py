@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from bandwidth.profiles.model import Profile
+from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 
 MAX_CONFIG_BYTES = 64 << 10  # a page of settings; more is not a configuration
-MAX_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse takes, with room for UTF-8
+MAX_OWN_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse takes, with room for UTF-8
 
 
 class DaemonSettings(Record, frozen=True):
@@ -111,13 +112,13 @@ class EndpointHome:
 def load_settings(home: EndpointHome) -> DaemonSettings:
     """Return the settings in ``home``. Raises `UserError` for a file that is unreadable or wrong."""
     path = home.root / "config.toml"
-    text = _read(path, MAX_CONFIG_BYTES)
+    text = read_home_text(path, MAX_CONFIG_BYTES, "it is not a configuration.")
     return DaemonSettings() if text is None else parse_toml(text, DaemonSettings, source=str(path))
 
 
 def load_profile(home: EndpointHome) -> Profile | None:
     """Return the throttle profile in ``home``, if any. Raises `UserError` for a file that is unreadable or wrong."""
-    text = _read(home.throttle_profile, MAX_PROFILE_BYTES)
+    text = read_home_text(home.throttle_profile, MAX_OWN_PROFILE_BYTES, "it is not a throttle profile.")
     if text is None:
         return None
     from bandwidth.profiles.parse import ProfileError, parse_profile  # most PCs have none, and it takes memory
@@ -126,19 +127,3 @@ def load_profile(home: EndpointHome) -> Profile | None:
         return parse_profile(text, source=str(home.throttle_profile))
     except ProfileError as error:
         raise UserError(str(error), FaultKind.BAD_INPUT) from error
-
-
-def _read(path: Path, most_bytes: int) -> str | None:
-    try:
-        with path.open("rb") as file:
-            text = file.read(most_bytes + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", FaultKind.STORAGE) from error
-    if len(text) > most_bytes:
-        raise UserError(f"{path} is over {most_bytes} bytes; it is not a configuration.", FaultKind.BAD_INPUT)
-    try:
-        return text.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error

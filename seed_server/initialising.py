@@ -35,8 +35,8 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
     """Make ``home`` the home of a new server; return the pin of its control CA.
 
     With a ``passphrase`` the offline keys are encrypted; the online ones never
-    are, as `serve` signs unattended. Raises `UserError`, then nothing that was
-    made remains: BAD_INPUT for a home that is in use, settings or passphrase
+    are, as `serve` signs unattended. Raises `UserError` and removes what it has
+    made: BAD_INPUT for a home that is in use, and for settings or a passphrase
     that are not acceptable; STORAGE.
     """
     check_settings(settings, source="seed-server init")

@@ -8,9 +8,10 @@ import click
 import structlog
 import trio
 
+from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.console import configure_log
-from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
@@ -29,7 +30,7 @@ from seed_server.store.serve_lock import serve_lock
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import serve_web
 
-WATCH_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
+POLL_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30 * 86_400.0  # a third of the server certificate's life
@@ -70,7 +71,7 @@ class _Service:
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
         """Tell the origin port at once when another process has published."""
         while True:
-            await trio.sleep(WATCH_SECONDS)
+            await trio.sleep(POLL_SECONDS)
             try:
                 current = await trio.to_thread.run_sync(self.repository.timestamp_version)
             except UserError as error:
@@ -98,7 +99,7 @@ class _Service:
         log.info("throttle profiles are in force", sites=len(profiles))
 
     async def load_templates(self, origin: OriginServer) -> None:
-        """Take answers to the templates that are signed now; when they cannot be read, to those before."""
+        """Accept answers to the templates that are signed now; when they cannot be read, to the earlier ones."""
         try:
             names = await trio.to_thread.run_sync(template_names, self.repository)
         except UserError as error:
@@ -119,13 +120,13 @@ class _Service:
             except UserError as error:
                 log.error("the denied endpoints cannot be read", reason=error.message)  # noqa: TRY400
                 await trio.sleep(RETRY_SECONDS)
-            await trio.sleep(WATCH_SECONDS)
+            await trio.sleep(POLL_SECONDS)
 
     async def watch_sites(self, origin: OriginServer) -> None:
         """Use a changed site map at once; a broken one leaves the old one in force."""
         seen = await trio.to_thread.run_sync(_stamp, self.home)
         while True:
-            await trio.sleep(WATCH_SECONDS)
+            await trio.sleep(POLL_SECONDS)
             stamp = await trio.to_thread.run_sync(_stamp, self.home)
             if stamp == seen:
                 continue
@@ -231,22 +232,8 @@ async def _run(service: _Service) -> None:
 
 def load_sites(home: ServerHome) -> SiteMap:
     """Return the site map; a missing file is an empty one. Blocking. Raises `UserError`."""
-    try:
-        with home.sites.open("rb") as file:
-            data = file.read(MAX_SITES_BYTES + 1)
-    except FileNotFoundError:
-        data = b""
-    except OSError as error:
-        raise UserError(
-            f"Cannot read {home.sites}: {error.strerror}. Check its permissions.", FaultKind.STORAGE
-        ) from error
-    if len(data) > MAX_SITES_BYTES:
-        raise UserError(f"{home.sites} is over {MAX_SITES_BYTES} bytes; it is not a site map.", FaultKind.BAD_INPUT)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{home.sites} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
-    return parse_site_map(text, source=str(home.sites))
+    text = read_home_text(home.sites, MAX_SITES_BYTES, "it is not a site map.")
+    return parse_site_map(text or "", source=str(home.sites))
 
 
 def _stamp(home: ServerHome) -> tuple[int, int]:

@@ -11,24 +11,25 @@ import msgspec
 
 from bandwidth.core.units import LARGEST_LINE_MBIT
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
+from p2pdist.shared.wire.messages import Port
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
-MAX_ADDRESS_CHARS = 253  # longest DNS name
+MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
-
-Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 
 
 class ServerSettings(Record, frozen=True):
     """``server.toml``, written by `seed-server init`."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SERVER_NAME_CHARS)]
     """What endpoints and people call this server."""
-    address: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ADDRESS_CHARS)]
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_HOST_CHARS)]
     """Host name or IP address under which endpoints reach it; tokens carry it, its certificate names it."""
     listen_address: str = ""
     """IP address that both ports listen on; empty: ``address`` when that is an IP address, else every interface."""
@@ -36,7 +37,7 @@ class ServerSettings(Record, frozen=True):
     origin_port: Port = 7690
     egress_mbit: Annotated[float, msgspec.Meta(ge=0.0, le=LARGEST_LINE_MBIT)] = 0.0
     """What this server may send to all sites together, shared evenly where they want more; 0: no cap."""
-    fetchers_per_site: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    fetchers_per_site: Annotated[int, msgspec.Meta(ge=0, le=MAX_FETCHERS)] = 0
     """Endpoints of one site that may fetch one patch at the same time; 0: as many as suit its line."""
     lease_seconds: Annotated[float, msgspec.Meta(ge=1.0, le=3_600.0)] = 30.0
     """A piece goes to another endpoint when its transfer made no progress for this long."""
@@ -126,30 +127,20 @@ def load_settings(home: ServerHome) -> ServerSettings:
     for a wrong file, STORAGE for an unreadable one.
     """
     path = home.settings
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SETTINGS_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    text = read_home_text(path, MAX_SETTINGS_BYTES, "it is not a configuration.")
+    if text is None:
         raise UserError(
             f"{home.root} is not the home of a seed server. Run 'seed-server init --home {home.root} …' "
             "first, or name the right directory with --home.",
             FaultKind.NOT_SET_UP,
-        ) from None
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}. Check its permissions.", FaultKind.STORAGE) from error
-    if len(data) > MAX_SETTINGS_BYTES:
-        raise UserError(f"{path} is over {MAX_SETTINGS_BYTES} bytes; it is not a configuration.", FaultKind.BAD_INPUT)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error
+        )
     settings = parse_toml(text, ServerSettings, source=str(path))
     check_settings(settings, source=str(path))
     return settings
 
 
 def check_settings(settings: ServerSettings, *, source: str) -> None:
-    """Raise `UserError` (BAD_INPUT) for what single fields' types cannot say; ``source`` begins the message."""
+    """Raise `UserError` (BAD_INPUT) for errors that the fields' types do not catch; ``source`` begins the message."""
     if not settings.name.isprintable() or settings.name != settings.name.strip():
         raise UserError(f"{source}: the name has control characters or outer spaces; remove them.", FaultKind.BAD_INPUT)
     if not is_ip_address(settings.address) and not _is_host_name(settings.address):
@@ -195,7 +186,7 @@ def is_ip_address(text: str) -> bool:
 def _is_host_name(text: str) -> bool:
     labels = text.removesuffix(".").split(".")
     # an all-digit last label is a mistyped IPv4 address, never a name (RFC 3696 section 2)
-    return len(text) <= MAX_ADDRESS_CHARS and not labels[-1].isdigit() and all(map(_DNS_LABEL.match, labels))
+    return len(text) <= MAX_HOST_CHARS and not labels[-1].isdigit() and all(map(_DNS_LABEL.match, labels))
 
 
 def write_settings(home: ServerHome, settings: ServerSettings) -> None:

@@ -3,6 +3,9 @@
 `make test` runs several tests at a time, in processes of their own, and other programs run beside them: an address,
 a port, a name on the network and a home belong to one test, and no other test's processes or files are counted.
 One that must not run beside certain others shares an `xdist_group` mark with them, with the reason.
+
+A test that runs the same lines millions of times is marked `no_cover` where others reach those lines too: counting
+them takes three times as long as the test.
 """
 
 import itertools

@@ -3,9 +3,9 @@
 Rates are bytes per second, times of day minutes after midnight, moments ISO 8601 with their offset.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bandwidth.core.states import Reason, State
 from bandwidth.profiles.model import Sensitivity
@@ -13,11 +13,14 @@ from bandwidth.profiles.precedence import Measure, RuleKind
 from bandwidth.profiles.resolve import RuleState
 from bandwidth.simulator.scenario import Scenario
 
+Rate = Annotated[int, Meta(extra={"unit": "bytes per second"})]
+Seconds = Annotated[float, Meta(extra={"unit": "seconds"})]
+
 
 class LineShare(Struct, frozen=True):
-    """`bandwidth line-share --json`."""
+    """What the seed server may send to a site with such a line."""
 
-    bytes_per_second: int
+    bytes_per_second: Rate
     """What the seed server sends to the site at most."""
     mbit_per_second: float
     """The same in Mbit/s (10^6 bit/s)."""
@@ -27,7 +30,7 @@ class LineShare(Struct, frozen=True):
 
 
 class GoodProfile(Struct, frozen=True):
-    """A file of `bandwidth check --json` (a list of these and of `WrongProfile`) that is right."""
+    """A file that is right."""
 
     file: str
     """As it was given: a path, or the name of a shipped profile."""
@@ -40,7 +43,7 @@ class GoodProfile(Struct, frozen=True):
 
 
 class WrongProfile(Struct, frozen=True):
-    """A file of `bandwidth check --json` that is not right."""
+    """A file that is not right."""
 
     file: str
     """As it was given."""
@@ -77,14 +80,14 @@ class ConsideredRule(Struct, frozen=True):
     """Its name in the profile."""
     measure: Measure
     """What its limit is computed from."""
-    limit: int | None
+    limit: Rate | None
     """Its limit, bytes per second; null: none, or not known."""
     state: RuleState
     """Whether it counts, or why it does not."""
 
 
 class Explanation(Struct, frozen=True):
-    """`bandwidth explain --json`."""
+    """The limit at a moment, and why."""
 
     profile: str
     """The profile's name."""
@@ -94,9 +97,9 @@ class Explanation(Struct, frozen=True):
     """The moment, by the site's clock."""
     ambiguous: bool
     """The hour comes twice, and this is the stricter of both."""
-    rate: int | None
+    rate: Rate | None
     """The limit, bytes per second; 0: stopped; null: none."""
-    floor: int
+    floor: Rate
     """What is sent at least, whatever the line looks like, bytes per second."""
     floor_reason: str
     """Whose floor it is, or why there is none."""
@@ -122,7 +125,7 @@ class PlottedRun(Struct, frozen=True):
     """The first minute, after midnight of the day's civil time."""
     end_minute: int
     """The minute that it ends before, up to 1440."""
-    rate: int | None
+    rate: Rate | None
     """The limit, bytes per second; 0: stopped; null: none."""
     rule: str
     """The rule that sets it, in words."""
@@ -144,7 +147,7 @@ class PlottedDay(Struct, frozen=True):
 
 
 class PlottedWeek(Struct, frozen=True):
-    """`bandwidth plot --json`."""
+    """The limits of a week."""
 
     profile: str
     """The profile's name."""
@@ -208,15 +211,15 @@ class SimulatedSecond(Struct, frozen=True):
 
     second: int
     """From 0."""
-    patches: int
+    patches: Rate
     """Rate of the patches."""
-    business: int
+    business: Rate
     """Rate of business."""
-    business_alone: int
+    business_alone: Rate
     """Rate of business without patches."""
-    allowed: int | None
+    allowed: Rate | None
     """Mean rate that the limiter allows; null: it decided nothing."""
-    ceiling: int | None
+    ceiling: Rate | None
     """The profile's ceiling; null: none."""
     queue_p95_seconds: float
     """Queueing delay, seconds, at the 95th percentile."""
@@ -229,7 +232,7 @@ class SimulatedSecond(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """`bandwidth compare --json`."""
+    """The limiter and its rivals, each in the same run."""
 
     scenario: Scenario
     """The line, and what runs on it."""
@@ -238,7 +241,7 @@ class Comparison(Struct, frozen=True):
 
 
 class Simulation(RunFigures, frozen=True, kw_only=True):
-    """`bandwidth simulate --json`."""
+    """The limiter beside business on a simulated line."""
 
     profile: str
     """The profile's name."""
@@ -252,7 +255,18 @@ class Simulation(RunFigures, frozen=True, kw_only=True):
     """The rule in force at the start."""
     business: list[HarmRow]
     """What business gets, alone and with patches."""
-    reason_seconds: dict[Reason, float]
+    reason_seconds: dict[Reason, Seconds]
     """Seconds for which the limiter acted for each reason, the longest first."""
     seconds: list[SimulatedSecond]
     """The run, second by second."""
+
+
+DOCUMENTS: dict[str, object] = {
+    "line-share": LineShare,
+    "check": list[GoodProfile | WrongProfile],
+    "explain": Explanation,
+    "plot": PlottedWeek,
+    "simulate": Simulation,
+    "compare": Comparison,
+}
+"""What each command prints with ``--json``; docs/json.md is made of it."""

@@ -21,6 +21,7 @@ from bandwidth.profiles.model import LanClass, NetworkKind, Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.shipped import NAMES, shipped_text
+from bandwidth.profiles.text_encoding import TextEncodingError, decode_text
 from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate
 from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of
 
@@ -40,6 +41,7 @@ class _Value(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+MAX_FILE_BYTES = 4 << 20  # as many characters as `parse_profile` takes, with room for UTF-8
 ASSUMED_LINE = BytesPerSecond(12_500_000)  # 100 Mbit/s: a percent of the line reads as Mbit/s
 RATE, MOMENT, DATE = _Value("rate", rate), _Value("time", moment), _Value("date", calendar_day)
 
@@ -192,9 +194,13 @@ def load(file: str) -> Profile:
     if file in NAMES and not Path(file).exists():
         return parse_profile(shipped_text(file), source=file)
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")  # some editors mark UTF-8 by a byte order mark
-    except UnicodeDecodeError as error:
-        raise ProfileError(file, 0, "", f"not UTF-8 text ({error.reason} at byte {error.start}).") from error
+        with Path(file).open("rb") as opened:
+            data = opened.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ProfileError(file, 0, "", f"it is over {MAX_FILE_BYTES} bytes. Split the profile.")
+        text = decode_text(data)
+    except TextEncodingError as error:
+        raise ProfileError(file, error.line or 0, "", str(error)) from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
         hint = f"Shipped profiles are {', '.join(NAMES)}."

@@ -1,4 +1,4 @@
-"""One allowance over several takers, max-min fair (Bertsekas & Gallager, Data Networks, section 6.5.2). Pure."""
+"""Divides an allowance among several takers, max-min fair (Bertsekas & Gallager, Data Networks, 6.5.2). Pure."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -11,10 +11,10 @@ K = TypeVar("K")
 def share_max_min(total: BytesPerSecond, demands: Mapping[K, BytesPerSecond | None]) -> dict[K, BytesPerSecond]:
     """Return each taker's part of ``total``; None demands all that there is.
 
-    Nobody gets more than its demand, and nobody could get more without taking from
-    one who has no more than itself. Exact: the parts sum up to the smaller of
-    ``total`` and all demands; what does not divide goes, a byte each, to the first
-    takers in the mapping's order. Raises `ValueError` for a negative number.
+    No taker gets more than its demand, and none could get more without taking from
+    one that has no more than itself. Exact: the parts sum up to the smaller of
+    ``total`` and all demands; the remainder of a division goes, a byte each, to the
+    first takers in the mapping's order. Raises `ValueError` for a negative number.
     """
     if total < 0 or any(demand is not None and demand < 0 for demand in demands.values()):
         raise ValueError("an allowance and a demand are not negative")
@@ -29,7 +29,7 @@ def share_max_min(total: BytesPerSecond, demands: Mapping[K, BytesPerSecond | No
         parts[taker] = demand
         left -= demand
         open_takers.pop(0)
-    # everybody who is left demands more than an equal part
+    # every taker that is left demands more than an equal part
     still_open = [taker for taker in demands if taker in set(open_takers)]
     for at, taker in enumerate(still_open):
         part, rest = divmod(left, len(still_open))

@@ -1,10 +1,10 @@
 """The round trip of the empty line, which every queue is measured against. Pure.
 
-Falls at once. Rises in two ways only: by what was seen in quiet moments, window
+It falls at once. It rises in two ways only: by what was seen in quiet moments, window
 by window (as RFC 6817 section 3.4.2 keeps one-minute minima), and when two
 planned pauses agree that the route has become longer. Samples from a loaded line
-never enter, so our own standing queue, or a rival's, is not taken for the line:
-the drift and the latecomer's advantage of LEDBAT (RFC 6817 section 5) need that.
+never enter, so a standing queue of ours or a rival's is not mistaken for the line:
+that mistake causes LEDBAT's drift and its latecomer's advantage (RFC 6817 section 5).
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ QUIET_MARGIN_SECONDS = 0.001  # a quiet sample this far above the base may be th
 AGREEMENT_SECONDS = 0.001  # two pauses that differ by less saw the same line …
 AGREEMENT_SHARE = 0.02  # … or by less than this part of it
 FLAT_SECONDS = 10.0  # a longer round trip that stays the same for so long while we are silent is a longer route …
-FLAT_SPREAD_SECONDS = 0.003  # … for whoever fills a queue makes it longer and shorter by more than this
+FLAT_SPREAD_SECONDS = 0.003  # … because a sender that fills a queue moves it up and down by more than this
 
 
 class BaseDelay:
@@ -33,7 +33,7 @@ class BaseDelay:
         return min(self._windows, default=None)
 
     def observe(self, rtt_seconds: float, now: float, *, quiet: bool) -> None:
-        """Take a round trip; ``quiet`` when our own rate is low and no business is seen."""
+        """Record a round trip; ``quiet`` when our own rate is low and no business is seen."""
         base = self.seconds
         if base is None or rtt_seconds < base:
             if base is None or self._window_started is None:
@@ -53,7 +53,7 @@ class BaseDelay:
             self._windows[-1] = min(self._windows[-1], rtt_seconds)
 
     def pause_ended(self, least_rtt_seconds: float, now: float) -> bool:
-        """Take the least round trip of a planned pause; return whether the base has risen to it."""
+        """Record the least round trip of a planned pause; return whether the base has risen to it."""
         before, self._pause_before = self._pause_before, least_rtt_seconds
         base = self.seconds
         if base is None or before is None:
@@ -66,7 +66,7 @@ class BaseDelay:
         return True
 
     def silent(self, rtt_seconds: float, now: float) -> bool:
-        """Take a round trip while we send next to nothing; return whether the base has risen: the route is longer."""
+        """Record a round trip while we send almost nothing; return whether the base has risen to a longer route."""
         base = self.seconds
         if base is None or rtt_seconds <= base + FLAT_SPREAD_SECONDS:
             self._flat = None
@@ -86,7 +86,7 @@ class BaseDelay:
         self._flat = None
 
     def rise_by(self, seconds: float, now: float) -> None:
-        """Follow another base that has risen: both are of the same route."""
+        """Follow another base of the same route that has risen."""
         base = self.seconds
         if base is not None:
             self._rise_to(base + seconds, now)

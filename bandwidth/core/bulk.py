@@ -1,9 +1,9 @@
 """Which of the others' connections is a transfer that somebody waits for. Pure.
 
 Two signs: a connection in slow start, already in its first window, and one that
-takes a part of the line. Neither is a name look-up, a keep-alive or a telephone
-call. A transfer is one until it pauses: a window that grows slowly, on a line
-with a small buffer, is hurt most by company.
+takes a part of the line. A name look-up, a keep-alive or a telephone call is neither.
+A transfer counts as one until it pauses: on a line with a small buffer its window
+grows slowly, and competition hurts it most.
 """
 
 from collections import deque
@@ -27,7 +27,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class BulkDetector(Generic[K]):
-    """Keeps the last looks at the others' connections; ``now`` is any clock in seconds."""
+    """Finds transfers by the last observations of others' connections; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, dict[K, int], bool]] = deque()  # (at, bytes by connection, whether all)
@@ -36,9 +36,9 @@ class BulkDetector(Generic[K]):
     def observe(
         self, flows: Mapping[K, int], now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None
     ) -> bool:
-        """Take each connection's bytes so far, and return whether one of them is a transfer.
+        """Record each connection's bytes so far, and return whether one of them is a transfer.
 
-        A connection that is new counts from 0 on. ``capacity``: the line's, or None.
+        A new connection counts from 0. ``capacity``: the line's, or None.
         """
         whole = len(flows) <= FLOWS_MOST
         if not whole:
@@ -67,7 +67,7 @@ class BulkDetector(Generic[K]):
         return bool(transfers)
 
     def _at(self, when: float) -> tuple[dict[K, int], bool]:
-        """Return the newest look that is not younger than ``when``; without one, the oldest."""
+        """Return the newest observation that is not younger than ``when``; without one, the oldest."""
         for at, flows, whole in reversed(self._looks):
             if at <= when:
                 return flows, whole
@@ -75,6 +75,6 @@ class BulkDetector(Generic[K]):
 
 
 def _bytes_then(look: tuple[dict[K, int], bool], key: K, size: int) -> int:
-    """Return the bytes of a connection in ``look``; one that may have been there among the small ones has not grown."""
+    """Return a connection's bytes in ``look``; if it may be missing there as a small one, count it as not grown."""
     flows, whole = look
     return flows.get(key, 0 if whole else size)

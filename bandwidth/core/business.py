@@ -6,19 +6,19 @@ from bandwidth.core.rolling import RollingMax, RollingRate
 
 RATE_SECONDS = 0.1  # the shortest time over which a rate means something: two samples
 MEAN_SECONDS = 1.0  # long enough for a burst and the silence after it
-HOLD_SECONDS = 0.3  # room that was needed is kept for this long, and …
+HOLD_SECONDS = 0.3  # room that was needed is kept free for this long, and …
 HOLD_ROUND_TRIPS = 2.0  # … for this many round trips: the pauses inside a page are about one
 PEAK_SECONDS = 2.0  # a rate above everything in this time is growth; one that comes and goes is not
 GROWTH = 2.0  # what grows may double in a round trip: slow start (RFC 5681 section 3.1)
 GROWING = 1.1  # above the peak so far by this much
 STEADY_SLICES = 3  # two could agree by chance
 STEADY_SLICE_SECONDS = 2.0  # as long as most encoders' groups of pictures
-STEADY_SPREAD = 0.06  # of its mean: a call's slices differ by less, those of a transfer's window by more
+STEADY_SPREAD = 0.06  # of its mean: a call's slices differ by less, a transfer's by more, with its window
 LOOKS_SECONDS = STEADY_SLICES * STEADY_SLICE_SECONDS + 0.5  # all slices, and a little
 
 
 class BusinessLoad:
-    """Keeps the last seconds of others' bytes; ``now`` is any clock in seconds. Rates are in bytes per second."""
+    """Others' load, from the last seconds of their bytes; ``now`` is any clock in seconds. Rates: bytes per second."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, float, int]] = deque()  # (at, seconds, bytes)
@@ -28,7 +28,7 @@ class BusinessLoad:
         self._need = RollingMax()
 
     def forget(self, now: float) -> None:
-        """After a clock step or a sleep nothing of the past holds, but what was needed is left to others at first."""
+        """Forget the past after a clock step or a sleep, but still leave others at first what they needed."""
         need = self.need
         self._looks.clear()
         self._mean.clear()
@@ -39,7 +39,7 @@ class BusinessLoad:
             self._need.add(now, need)
 
     def observe(self, new_bytes: int | None, elapsed_seconds: float, now: float, rtt_seconds: float) -> None:
-        """Take what others have transferred in the last ``elapsed_seconds``; None: it could not be seen."""
+        """Record what others have transferred in the last ``elapsed_seconds``; None: it could not be seen."""
         self._mean.expire(now)
         self._need.expire(now - max(HOLD_SECONDS, HOLD_ROUND_TRIPS * rtt_seconds))
         if new_bytes is None or elapsed_seconds <= 0.0:
@@ -61,20 +61,20 @@ class BusinessLoad:
 
     @property
     def need(self) -> float:
-        """The rate to leave to others: the most that a moment ago seemed likely."""
+        """The rate to leave to others: the most that seemed likely in the last moments."""
         return self._need.largest
 
     @property
     def mean(self) -> float:
-        """Over the last `MEAN_SECONDS`."""
+        """The mean rate over the last `MEAN_SECONDS`."""
         return self._mean.rate
 
     def steady_rate(self, now: float) -> float | None:
-        """Return the rate that has hardly moved for some seconds; None: it moves, or is not known for so long.
+        """Return the rate that has hardly changed for some seconds; None: it changes, or is not known for so long.
 
-        Beside our least rate, a transfer that takes what it gets grows until it
-        fills the line or loses packets; one that stays where it is takes no more
-        than it needs (a call, a camera, a copy that is limited elsewhere).
+        While we send at our least rate, a transfer that takes all it can get grows
+        until it fills the line or loses packets. One that keeps its rate takes no
+        more than it needs (a call, a camera, a copy that is limited elsewhere).
         """
         looks = self._looks
         if not looks or looks[0][0] > now - STEADY_SLICES * STEADY_SLICE_SECONDS:

@@ -1,4 +1,4 @@
-"""What the line can carry, learned where it shows: at congestion, and by what got through. Pure.
+"""What the line can carry, learned where that shows: at congestion, and from what got through. Pure.
 
 Kept apart from the rate in use: a rate that was measured beside business must not
 become the belief about the line (cake-autorate issue 18 learns at congestion too).
@@ -22,16 +22,16 @@ class CapacityEstimate:
     def __init__(self, configured: BytesPerSecond | None) -> None:
         self._configured = configured
         self._events: deque[tuple[float, float]] = deque(maxlen=EVENTS_KEPT)
-        # asked several times in each decision, and its answer changes with time and with events alone
+        # each decision asks several times, and the answer changes only with time and events
         self._answer: tuple[float, float | None] | None = None
 
     def at_congestion(self, carried: float, now: float) -> None:
-        """Take what the line carried, ours and others', when a queue had just formed."""
+        """Record what the line carried, ours and others', when a queue had just formed."""
         if carried > 0:
             self._add(carried, now)
 
     def carried(self, rate: float, now: float) -> None:
-        """Take a rate that got through without a queue: the capacity is no less."""
+        """Record a rate that got through without a queue: the capacity is no less."""
         known = self.bytes_per_second(now)
         if self._configured is None and known is not None and rate > known:
             self._add(rate, now)
@@ -50,7 +50,7 @@ class CapacityEstimate:
 
     @property
     def configured(self) -> bool:
-        """Whether the admin has said what the line carries."""
+        """Whether the admin has configured what the line carries."""
         return self._configured is not None
 
     def _add(self, rate: float, now: float) -> None:
@@ -58,10 +58,10 @@ class CapacityEstimate:
         self._answer = None
 
     def _learned(self, now: float) -> float | None:
-        # events of a future that a clock step took back are as old as now
+        # after a clock step back, events that now lie in the future count as new
         recent = [(max(0.0, now - at), rate) for at, rate in self._events if now - at < MEMORY_SECONDS]
         if not recent:
-            # all is forgotten: the last event is better than nothing, at its lowest
+            # every event is too old: the last one, at its full decay, is better than nothing
             return self._events[-1][1] * (1 - LARGEST_DECAY) if self._events else None
         in_filter = [rate for age, rate in recent if age < MAX_FILTER_SECONDS]
         rates = sorted(rate for _, rate in recent)

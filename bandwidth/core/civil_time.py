@@ -1,9 +1,9 @@
-"""Civil time on the line of instants: one law for all that people write by the clock on the wall. Pure.
+"""Civil time as instants: one law for all times that people write by the clock on the wall. Pure.
 
-Where the clock is put forward, the times that it skips have no instants: they all are the change. Where it is put
-back, a time comes twice (PEP 495), and both instants are told: a rule that restricts takes the longer reading of a
-stretch, one that permits the shorter. Results are in UTC, because arithmetic and comparison of two times in one
-zone are Python's arithmetic of the clock on the wall. A zone is any `tzinfo`; the zones of `zoneinfo` know changes.
+Where the clock is put forward, the skipped times have no instants of their own: each stands for the change. Where it
+is put back, a time comes twice (PEP 495), and both instants are returned: a rule that restricts takes the longer
+reading of a stretch, one that permits the shorter. Results are in UTC, because Python's arithmetic on two times of
+one zone is that of the clock on the wall. A zone is any `tzinfo`; the zones of `zoneinfo` know changes of the clock.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -14,14 +14,14 @@ _ONE_SECOND = timedelta(seconds=1)
 
 
 class Span(NamedTuple):
-    """From ``start`` to before ``end``, instants in UTC. An end at or before the start: it is empty."""
+    """From ``start`` to before ``end``, instants in UTC. It is empty if the end is at or before the start."""
 
     start: datetime
     end: datetime
 
 
 class Stretch(NamedTuple):
-    """What the clock on the wall shows between two times. They differ only beside an hour that comes twice."""
+    """The time between two readings of the clock on the wall. The spans differ only near an hour that comes twice."""
 
     longest: Span
     """From the first reading of its start to the last one of its end."""
@@ -33,7 +33,7 @@ class Stretch(NamedTuple):
 def instants_of(wall: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     """Return the first and the last instant (UTC) at which ``zone``'s clocks show ``wall`` (naive).
 
-    They are the same but for a time that comes twice. For a skipped time both are the change of the clock.
+    They are the same, except for a time that comes twice. For a skipped time both are the change of the clock.
     """
     first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     last = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
@@ -55,14 +55,14 @@ def is_skipped(wall: datetime, zone: tzinfo) -> bool:
 
 
 def moment(value: datetime, zone: tzinfo, *, latest: bool) -> datetime:
-    """Return ``value`` as an instant (UTC); without an offset it is civil time, and ``latest`` chooses among two."""
+    """Return ``value`` as an instant (UTC); without an offset it is civil time, and ``latest`` chooses one of two."""
     if value.tzinfo is not None:
         return value.astimezone(UTC)
     return instants_of(value, zone)[latest]
 
 
 def stretch_of(day: date, start_minute: int, minutes: int, zone: tzinfo) -> Stretch:
-    """Return the stretch of ``minutes`` on the clock on the wall from ``start_minute`` after ``day``'s midnight on."""
+    """Return the stretch of ``minutes``, by the clock on the wall, that begins ``start_minute`` after midnight."""
     start = datetime.combine(day, time()) + timedelta(minutes=start_minute)
     starts, ends = instants_of(start, zone), instants_of(start + timedelta(minutes=minutes), zone)
     return Stretch(Span(starts[0], ends[1]), Span(starts[1], ends[0]))

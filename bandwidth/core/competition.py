@@ -1,4 +1,4 @@
-"""Does somebody else want the line? What is measured at others, and what their queues, losses and share show. Pure."""
+"""Whether somebody else wants the line, by what is measured at others and by queue, losses and shortfall. Pure."""
 
 from bandwidth.core.sensors import View
 from bandwidth.core.states import Reason
@@ -7,24 +7,24 @@ STRONG_QUEUE = 4.0  # × threshold: yield at once
 PERSISTENT_SECONDS = 0.5  # a queue that stays this long although we cut is somebody else's
 CUT_SHOWS_SECONDS = 0.15  # and a round trip: the filter's three pings
 LOSSES_LEAST = 2  # a paced sender below line rate loses nothing: two at a time are somebody's full buffer …
-LOSSES_USUAL = 3.0  # … unless the line itself loses packets: then so many times as usual
-SHORTFALL = 0.15  # of what was sent: more is not the grain of packets and samples
+LOSSES_USUAL = 3.0  # … unless the line itself loses packets: then so many times the usual number
+SHORTFALL = 0.15  # of what was sent: more is not the granularity of packets and samples
 SHORTFALL_LOOKS = 2  # in a row
 HARM_SECONDS = 0.02  # added to business round trips
 
 SEEN_AT_OTHERS = frozenset({Reason.BUSINESS_BULK, Reason.HARM})
-"""Reasons that are measured at the others themselves: when they end, the line is free."""
+"""Reasons that are measured at the others themselves: when such a reason ends, the line is free."""
 
 
 class Competition:
-    """Judges view after view; ``now`` is any clock in seconds."""
+    """Decides on each view whether business needs the line; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self._queue_since: float | None = None
         self._short_looks = 0
 
     def forget(self) -> None:
-        """After a yield, or a clock that went back, the past proves nothing."""
+        """Start again after a yield, or a clock that went back: the past proves nothing then."""
         self._queue_since = None
         self._short_looks = 0
 
@@ -44,7 +44,7 @@ class Competition:
             return Reason.LOSS
         self._short_looks = self._short_looks + 1 if view.shortfall > SHORTFALL else 0
         if within_capacity and view.own_queue_seconds > threshold_seconds:
-            # fair queueing: our share is less than what we send, and less than the line
+            # fair queueing: our share of the line is less than what we send
             return Reason.SHORTFALL
         if self._short_looks >= SHORTFALL_LOOKS:
             return Reason.SHORTFALL
@@ -59,6 +59,6 @@ class Competition:
             return Reason.PERSISTENT_QUEUE
         if self._queue_since is None:
             self._queue_since = now
-        # a cut needs a round trip, and the filter of the pings, to show
+        # a cut shows after a round trip and the pings' filter
         shown = cut_at is not None and now - cut_at >= view.rtt_seconds + CUT_SHOWS_SECONDS
         return Reason.PERSISTENT_QUEUE if shown and now - self._queue_since >= PERSISTENT_SECONDS else None

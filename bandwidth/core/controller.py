@@ -1,8 +1,8 @@
 """The limiter: uses what business leaves of a line, and gives it back at once. Pure.
 
 One controller serves one line in one direction. Three things decide, in this
-order: what others are measured to use (feed-forward), the queue that anybody's
-packets meet (safety), and planned pauses (what neither shows). The law and each
+order: the measured use of others (feed-forward), the queue that everybody's
+packets meet (safety), and planned pauses (for what neither shows). The law and each
 constant are explained in docs/bandwidth-control.md.
 """
 
@@ -25,31 +25,31 @@ BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
 BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
-BUSINESS_MOST = 0.5  # of the capacity: after a yield, more than this is still using it
+BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is still using the line
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
 CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-FULL_SECONDS = 20.0  # for so long a rate that had made a queue slowly is not reached again
-FULL_DELIVERED = 0.8  # of the rate: when less got through, somebody large is there, and the rate says nothing
-FELT_SECONDS = 0.5  # and a round trip: so long a cut takes to show, in losses over a window of this length
+FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
+FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing
+FELT_SECONDS = 0.5  # and a round trip: for so long a cut does not show, in losses over a window of this length
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
-PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is seen after two
+PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is noticed after two pauses
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05  # of the rate: no queue can stay
-DELIVERED_SHARE = 0.96  # of the rate: if less got through, it is more than the line carries
+DELIVERED_SHARE = 0.96  # of the rate: if less got through, the rate is more than the line carries
 LOST_USUAL = 3.0  # times the line's own losses
-SETTLED_SECONDS = 1.0  # and a round trip after a change of state: then what is delivered is of the rate
+SETTLED_SECONDS = 1.0  # and a round trip after a change of state: then what is delivered reflects the rate
 DELIVERED_NOTHING = 1.0  # bytes per second
-LONGEST_STEP_SECONDS = 0.5  # growth is never for more than this: a gap in the samples earns nothing
+LONGEST_STEP_SECONDS = 0.5  # growth counts no longer step than this: a gap in the samples earns nothing
 
 
 class Controller:
-    """Made once for a line; `update` is called for each sample with a clock in seconds."""
+    """The law for one line. `update` is called for each sample, with ``now`` of any clock in seconds."""
 
     def __init__(self, settings: ControllerSettings, now: float) -> None:
         self._settings = settings
@@ -93,12 +93,12 @@ class Controller:
         boost: bool = False,
         blackout: bool = False,
     ) -> Decision:
-        """Take a sample and return the decision that holds until the next one.
+        """Apply a sample and return the decision that holds until the next one.
 
-        ``ceiling`` is policy's: the allowance is never above it. ``floor`` is
-        policy's as well, and may do business harm: the allowance is at least it,
-        up to the ceiling; ``boost`` says that it is an emergency's. The clock may
-        jump either way; a gap earns no growth.
+        Policy sets ``ceiling``, which the allowance never exceeds, and ``floor``:
+        the allowance is at least that, up to the ceiling, even where it harms
+        business. ``boost``: the floor is an emergency's. The clock may jump
+        either way; a gap earns no growth.
         """
         step = min(LONGEST_STEP_SECONDS, max(0.0, now - self._seen_at))
         if now < self._seen_at:
@@ -136,7 +136,7 @@ class Controller:
 
     def _threshold(self, now: float) -> float:
         capacity = self.capacity.bytes_per_second(now)
-        # two packets on the wire at a time are no queue of anybody's making
+        # two packets that meet on the wire are no queue
         packets = 2 * LARGEST_PACKET_BYTES / capacity if capacity else 0.0
         return max(self._settings.threshold_seconds, packets, NOISE_LEAST_SECONDS)
 
@@ -188,7 +188,7 @@ class Controller:
         if self._yielded(view, now):
             return
         if view.queue_seconds is not None:
-            self._paused_at = now  # until now we were silent: as good as a pause
+            self._paused_at = now  # we have been silent until now, which is as good as a pause
             self._move(Trigger.BASE_KNOWN, now)
 
     def _ramp(self, view: View, now: float, step: float) -> None:
@@ -198,7 +198,7 @@ class Controller:
         if view.application_limited and view.delivered < self._rate / 2:
             self._reason = Reason.APPLICATION_LIMITED
             return
-        # doubling once per round trip (RFC 5681 section 3.1 does so), but seen by the sensors in between
+        # doubles once per round trip, as RFC 5681 section 3.1 does, but in steps that the sensors see
         self._rate *= 2 ** (step / max(view.rtt_seconds, 2 * step, 0.05))
         target = self._target(now)
         if target is not None and self._rate >= target:
@@ -221,7 +221,7 @@ class Controller:
             self._reason = Reason.APPLICATION_LIMITED
         elif target is not None and self._rate >= target:
             self._reason = Reason.AT_CAPACITY
-            # what was learned may be too low: feel for more, slowly
+            # a learned capacity may be too low: slowly probe for more
             self._rate = target if self.capacity.configured else self._feel_for_more(view, target, now, step)
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
@@ -229,20 +229,20 @@ class Controller:
         self.capacity.carried(view.delivered + self._business.mean, now)
 
     def _feel_for_more(self, view: View, target: float, now: float, step: float) -> float:
-        """Return the rate at a learned capacity: what was learned may be too low."""
+        """Return the rate at a learned capacity, which may be too low."""
         if self._full_at is not None:
             return target
         if self._rate > target and now - self._entered_at >= view.rtt_seconds + SETTLED_SECONDS:
             lost = view.lost > LOST_USUAL * view.losses_usual
             short = view.delivered < DELIVERED_SHARE * self._rate and view.shortfall > 1 - DELIVERED_SHARE
             if lost or (short and not view.limited):
-                # that is all that the line carries, though no queue has shown it; a loss makes what arrives too little
+                # the line carries no more, though no queue shows it; with losses, what arrives is less than that
                 carried = target / HEADROOM if view.lost else view.delivered
                 self._full_at = (now, carried)
                 self.capacity.at_congestion(carried, now)
                 return target
         if view.delivered < DELIVERED_SHARE * target:
-            return self._rate  # more of the rate would be no test
+            return self._rate  # a higher rate would test nothing
         return self._rate + PROBE_PER_SECOND * target * step
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
@@ -270,7 +270,7 @@ class Controller:
             return
         if self._quiet_since is None:
             self._quiet_since = now
-        # what is seen at others has a hold of its own (`BusinessLoad.need`)
+        # business that is seen has a hold time of its own (`BusinessLoad.need`)
         if self._yielded_to_seen or now - self._quiet_since >= self._patience.seconds:
             self._resume(RESUME_SHARE if self._yielded_to_seen else PROBE_SHARE, now)
 
@@ -286,7 +286,7 @@ class Controller:
             if self._pause_least is not None:
                 self._sensors.pause_ended(self._pause_least, now)
             self._paused_at = now
-            # what was before the pause was right a moment ago
+            # the rate before the pause was right a moment ago
             self._rate = RETURN_SHARE * self._rate_before
             self._move(Trigger.PAUSE_OVER, now)
 
@@ -296,7 +296,7 @@ class Controller:
     # --- steps that several states share ---------------------------------------------------
 
     def _queue(self, view: View) -> float:
-        """Return the queue that we answer for: everybody's, or under fair queueing our own."""
+        """Return the queue that we are responsible for: everybody's, or under fair queueing our own."""
         return max(view.queue_seconds or 0.0, view.own_queue_seconds)
 
     def _yielded(self, view: View, now: float) -> bool:
@@ -304,7 +304,7 @@ class Controller:
         if reason is None:
             return False
         if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS) and self._felt_for_more(now):
-            # we went beyond what was known of the line, and met its end: no competitor, but a sample of the capacity
+            # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
             if self.state is not State.BACK_OFF:
                 first = self.capacity.bytes_per_second(now) is None
                 self._begin_cut(view, now, CUT_MOST if first else CUT_LEAST)
@@ -353,10 +353,10 @@ class Controller:
         return True
 
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
-        # a queue that comes and goes was a page or a burst: return soon, but not twice in a row
+        # a queue that comes and goes is a page or a burst: return soon, but not twice in a row
         self._cut_beyond = self._felt_for_more(now)
         if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.application_limited:
-            # no burst, and nearly all of ours got through: somebody small takes what is missing
+            # no burst, and nearly all of ours got through: somebody small takes the rest
             self._full_at = (now, view.delivered)
         carried = self._rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._cut_at < RETURN_AGAIN_SECONDS
@@ -389,7 +389,7 @@ class Controller:
         self._entered_at = now
 
     def _restart_clocks(self, now: float) -> None:
-        """After a clock that went back: nothing is due in the past, and nothing waits for a time that is far."""
+        """Restart all times after the clock went back, so that nothing waits for a time that is far away."""
         self._entered_at = self._cut_at = self._paused_at = now
         self._patience.ramped(now)
         self._sharing.restart(now)

@@ -1,4 +1,4 @@
-"""What the controller is told once, and what it decides again and again. Pure."""
+"""The controller's settings, and the decision that it makes on each sample. Pure."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,14 @@ RELAXED_THRESHOLD_SECONDS = 0.020  # … or a whole packet, where nobody calls
 
 @dataclass(frozen=True)
 class ControllerSettings:
-    """What the network admin says of a line."""
+    """What the network admin says about a line."""
 
     capacity: BytesPerSecond | None = None
     """The line's rate; None: it is learned."""
     threshold_seconds: float = NORMAL_THRESHOLD_SECONDS
     """Queueing delay that counts as a queue."""
     least_rate: BytesPerSecond | None = None
-    """What is sent beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
+    """The rate beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
 
     @property
     def first_rate(self) -> float:
@@ -35,7 +35,7 @@ class ControllerSettings:
 
     @property
     def rate_beside_others(self) -> float:
-        """Bytes per second, `least_rate` or what stands for it."""
+        """Bytes per second: `least_rate`, or its default."""
         if self.least_rate is not None:
             return float(self.least_rate)
         return float(

@@ -1,4 +1,4 @@
-"""How long to be silent after a yield: too short harms whoever is still there, too long wastes a free line. Pure."""
+"""How long to be silent after a yield: too short harms business that still runs, too long wastes a free line. Pure."""
 
 from bandwidth.core.states import Reason
 
@@ -7,14 +7,14 @@ LONGEST_SECONDS = 4.0  # … so that a line that has become free is found within
 BLIND_SECONDS = 1.5  # no less than this, or …
 BLIND_ROUND_TRIPS = 8.0  # … so many round trips, where pings would not show that somebody is still there
 BLIND_LONGEST_SECONDS = 8.0  # each ramp into a transfer that nothing shows costs it a window
-FAILED_RAMP_SECONDS = 3.0  # a yield so soon after a ramp, and some round trips, means that it met somebody
-FAILED_RAMP_ROUND_TRIPS = 8.0  # a transfer needs about as many to show
+FAILED_RAMP_SECONDS = 3.0  # a yield within this, and some round trips, after a ramp means that the ramp met somebody
+FAILED_RAMP_ROUND_TRIPS = 8.0  # a transfer needs about so many to show
 BLIND = frozenset({Reason.LOSS, Reason.SHORTFALL})
-"""Reasons to yield that end with our own sending: silence says nothing."""
+"""Reasons to yield that only our own sending shows: in silence they say nothing."""
 
 
 class Patience:
-    """Grows with each ramp that fails; ``now`` is any clock in seconds."""
+    """How long to be silent; it grows with each ramp that fails. ``now`` is any clock in seconds."""
 
     def __init__(self, now: float) -> None:
         self.seconds = FIRST_SECONDS
@@ -34,7 +34,7 @@ class Patience:
         self.seconds = min(longest, max(first, again))
 
     def scavenging(self, rtt_seconds: float, now: float) -> None:
-        """Note that nobody has been met so far: in time, the ramp has succeeded."""
+        """Note that the ramp has met nobody so far; after long enough, it has succeeded."""
         if self._survived(rtt_seconds, now):
             self.seconds = FIRST_SECONDS
 

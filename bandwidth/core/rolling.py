@@ -1,4 +1,4 @@
-"""Sums and maxima over the last moments; the cost of a look does not grow with the span. Pure."""
+"""Sums and maxima over the last moments; reading one costs the same for any span. Pure."""
 
 from collections import deque
 
@@ -22,7 +22,7 @@ class RollingRate:
         self.amount += amount
 
     def expire(self, now: float) -> None:
-        """Take out what is as old as the span."""
+        """Remove what is as old as the span."""
         entries = self._entries
         oldest = now - self._span_seconds
         while entries and entries[0][0] <= oldest:
@@ -30,7 +30,7 @@ class RollingRate:
             self._seconds -= seconds
             self.amount -= amount
         if not entries:
-            self.clear()  # and with it what rounding has left over
+            self.clear()  # removes what rounding has left over
 
     def clear(self) -> None:
         """Forget everything."""
@@ -59,7 +59,7 @@ class RollingMax:
         entries.append((at, value))
 
     def expire(self, oldest: float) -> None:
-        """Take out what was seen before ``oldest``."""
+        """Remove what was seen before ``oldest``."""
         entries = self._entries
         while entries and entries[0][0] < oldest:
             entries.popleft()

@@ -1,4 +1,4 @@
-"""Raw samples into the few numbers that decide: queue delays, our rate, others' load, losses, what did not
+"""Turns raw samples into the few numbers that decide: queue delays, our rate, others' load, losses, what did not
 arrive. Pure.
 """
 
@@ -12,7 +12,7 @@ from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 
 RATE_WINDOW_SECONDS = 0.5  # over which our own rate is measured
-RECENT_SECONDS = 0.15  # three samples: a rate that doubles meanwhile is not much older
+RECENT_SECONDS = 0.15  # three samples: short enough to follow a rate that doubles
 FILTER_PINGS = 3  # the least of three: one late ping may be a busy process
 LONGEST_GAP_SECONDS = 2.0  # a longer silence says nothing of the rates in it
 PINGS_MISSING = 2  # two in a row, not one, mean something
@@ -22,7 +22,7 @@ FRESH_SEGMENTS = 16  # a smoothed round trip (RFC 6298: weight 1/8) has forgotte
 LOSS_MEMORY_SEGMENTS = 8_000  # the line's own losses are learned over this many of our segments …
 LOSS_MEMORY_SECONDS = 10.0  # … and no sooner than this: on a fast line a crowded second has as many segments …
 LOSS_USUAL_MOST = 0.02  # … and more than this is congestion, however long it lasts
-SHORTFALL_SECONDS = 0.25  # over which what arrived is held against what was sent
+SHORTFALL_SECONDS = 0.25  # over which what arrived is compared with what was sent
 SHORTFALL_SEGMENTS = 16  # fewer than these say nothing
 LONGEST_RTT_SECONDS = 2.0  # for which a shortfall is looked for
 
@@ -32,7 +32,7 @@ class View:
     """The line as it looks now. Rates in bytes per second."""
 
     queue_seconds: float | None
-    """Queueing delay that everybody meets, from pings; without pings, what our data meet. None: no sensor."""
+    """Queueing delay that everybody meets, from pings; without pings, from our data. None: no sensor."""
     own_queue_seconds: float
     """Queueing delay of our data beyond what pings meet: under fair queueing, a queue of ours alone."""
     rtt_seconds: float
@@ -45,17 +45,17 @@ class View:
     lost: int
     """Our segments lost in the window."""
     losses_usual: float
-    """As many may be lost in the window by the line itself."""
+    """So many segments the line itself usually loses in the window."""
     pings_missing: bool
     application_limited: bool
     limited: bool
-    """Lately, by the application or by the kernel's congestion window: the rate was not what limited us."""
+    """Lately the application or the kernel's congestion window limited us, not the rate."""
     bulk_business: bool
     business_harm_seconds: float
 
 
 class Sensors:
-    """Keeps the short windows; ``now`` is any clock in seconds."""
+    """Makes a view of each sample and keeps the short windows; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self.base = BaseDelay()
@@ -72,10 +72,10 @@ class Sensors:
         self._loss_share = 0.0
 
     def observe(self, sample: Sample, now: float, *, quiet: bool, silent: bool, allowed: BytesPerSecond) -> View:
-        """Take a sample and return the view.
+        """Record a sample and return the view.
 
         ``quiet``: our own rate is low and no business is seen. ``silent``: we have yielded to somebody.
-        ``allowed``: what held since the last sample.
+        ``allowed``: the allowance since the last sample.
         """
         elapsed = 0.0 if self._seen_at is None else now - self._seen_at
         self._seen_at = now
@@ -96,7 +96,7 @@ class Sensors:
                 if self.base.silent(min(self._pings), now):
                     self.data_base.rise_by((self.base.seconds or 0.0) - before, now)
         rtt = self._pings[-1] if self._pings else (self.base.seconds or sample.data_rtt_seconds or 0.1)
-        usual = min(LOSS_USUAL_MOST, self._loss_share)  # as it was: what is lost now must not excuse itself
+        usual = min(LOSS_USUAL_MOST, self._loss_share)  # as it was before: the losses of now must not count as usual
         limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
         self._add(sample, now, elapsed, rtt)
         if elapsed > 0.0:
@@ -113,7 +113,7 @@ class Sensors:
             rtt,
             delivered,
             self._recent.rate,
-            # without an answer just now, it may be an outage that begins
+            # without an answer just now, it may be the beginning of an outage
             self._shortfall.share(rtt, now) if self._missing == 0 else 0.0,
             int(self._lost.amount),
             usual * self._delivered.amount / SEGMENT_BYTES,
@@ -125,7 +125,7 @@ class Sensors:
         )
 
     def pause_ended(self, least_rtt_seconds: float, now: float) -> None:
-        """Take the least round trip of a planned pause: the base rises when two of them agree."""
+        """Record the least round trip of a planned pause: the base rises when two of them agree."""
         before = self.base.seconds or 0.0
         if self.base.pause_ended(least_rtt_seconds, now):
             self.data_base.rise_by((self.base.seconds or 0.0) - before, now)
@@ -165,7 +165,7 @@ class Sensors:
         data: float | None = None
         data_base = self.data_base.seconds
         if sample.data_rtt_seconds is not None and data_base is not None:
-            # a smoothed round trip is of the slowest rate lately: when a pause ends, it still has the pause's spacing
+            # a smoothed round trip lags: after a pause it still includes the spacing at the pause's slow rate
             slowest = min(delivered, self._own_recent.rate)
             spacing = ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
             data = max(0.0, sample.data_rtt_seconds - data_base - spacing)
@@ -176,9 +176,9 @@ class Sensors:
 
 
 class _Shortfall:
-    """What arrived in the last moments, held against what was sent a round trip before.
+    """Compares what arrived in the last moments with what was sent a round trip before.
 
-    Sends wait until they are a round trip old; then they stay as long as arrivals do.
+    What was sent waits until it is a round trip old; then it stays as long as arrivals do.
     """
 
     def __init__(self) -> None:
@@ -193,7 +193,7 @@ class _Shortfall:
 
     @property
     def limited(self) -> bool:
-        """Whether the rate was not what limited us, in any of the last moments and the round trip before."""
+        """Whether something other than the rate limited us in the last moments or the round trip before."""
         return self._limited + self._waiting_limited > 0
 
     def clear(self) -> None:
@@ -208,14 +208,14 @@ class _Shortfall:
         if self._since is None:
             self._since = now
         self._arrived.add(now, elapsed, arrived)
-        # a kernel takes a raised rate when the next acknowledgement comes, so what was sent is of the lower one
+        # a kernel applies a raised rate at the next acknowledgement, so what was sent was sent at the lower one
         sent = min(allowed, self._allowed_before) * elapsed
         self._allowed_before = allowed
         self._waiting.append((now, elapsed, sent, limited))
         self._waiting_limited += limited
 
     def share(self, rtt: float, now: float) -> float:
-        """Return the missing part of what was sent, 0 to 1; 0 too where the rate was not what limited us."""
+        """Return the missing part of what was sent, 0 to 1; 0 too where the rate did not limit us."""
         self._arrived.expire(now)
         rtt = min(rtt, LONGEST_RTT_SECONDS)
         while self._waiting and self._waiting[0][0] <= now - rtt:
@@ -231,7 +231,7 @@ class _Shortfall:
             self._sent_bytes -= entry[2]
             self._limited -= entry[3]
         if self._since is None or now - self._since < rtt + 2 * SHORTFALL_SECONDS:
-            return 0.0  # what was sent first is not all of a window yet, and may still be on its way
+            return 0.0  # the first sends do not fill a window yet, and may still be on their way
         if self._limited or self._sent_bytes < SHORTFALL_SEGMENTS * SEGMENT_BYTES:
             return 0.0
         return max(0.0, 1.0 - self._arrived.rate / (self._sent_bytes / self._sent_seconds))

@@ -5,8 +5,8 @@ from bandwidth.core.business import BusinessLoad
 MOST_SHARE = 0.6  # of the capacity: what is steady above it may be a transfer between two losses
 NEED = 1.15  # of its mean: what it takes in its busier moments
 GROWTH, FALL = 1.3, 0.8  # beyond these it was not what it seemed
-STEADY_CHECK_SECONDS = 0.5  # between two looks whether it has become steady
-AGAIN_SECONDS = 20.0  # one that fell beside us is not tried again for so long
+STEADY_CHECK_SECONDS = 0.5  # between two checks whether it has become steady
+AGAIN_SECONDS = 20.0  # a transfer that fell beside us is not tried again for so long
 
 
 class Sharing:
@@ -20,7 +20,7 @@ class Sharing:
     @property
     def need(self) -> float | None:
         """What the steady transfer needs; None when we share with none."""
-        # its bursts are its own, without us too: only its mean is ours to leave
+        # it has its bursts without us too: we need to leave it only its mean
         return None if self._steady is None else NEED * self._business.mean
 
     def begins(self, capacity: float | None, now: float) -> bool:
@@ -40,15 +40,15 @@ class Sharing:
         if rate < FALL * self._steady:
             self.refuse(now)
         elif rate > GROWTH * self._steady:
-            self._steady = None  # it grew beside us, so we did it no harm: judge it anew
+            self._steady = None  # it grew beside us, so we did it no harm: judge it again
         return self._steady is not None
 
     def refuse(self, now: float) -> None:
-        """End it, and leave the line to the transfer for a while; without sharing, nothing changes."""
+        """End sharing, and leave the line to the transfer for a while; without sharing, nothing changes."""
         if self._steady is not None:
             self._steady = None
             self._look_from = now + AGAIN_SECONDS
 
     def restart(self, now: float) -> None:
-        """After a clock that went back: look as soon as there is something to see."""
+        """Restart after the clock went back: the next check is due at once."""
         self._look_from = now

@@ -1,16 +1,16 @@
-"""What the controller is told in each interval. Pure."""
+"""The controller's input: one sample in each interval. Pure."""
 
 from dataclasses import dataclass
 
 from bandwidth.core.units import BytesPerSecond
 
 PING_BYTES = 8 + 29 + 52  # with TLS 1.3's record and TCP/IPv4 with time stamps
-PING_SHARE = 0.0035  # of the line, at most: on a slow line with a small buffer pings take others' places
+PING_SHARE = 0.0035  # of the line, at most: on a slow line with a small buffer, pings take others' places
 SHORTEST_SAMPLE_SECONDS, LONGEST_SAMPLE_SECONDS = 0.05, 0.1  # 20 a second follow a queue; 10 still meet a page
 
 
 def sample_seconds(line: BytesPerSecond | None) -> float:
-    """Return how often to ping, look and decide on a line of ``line`` bytes per second (None: unknown)."""
+    """Return the seconds between samples on a line of ``line`` bytes per second (None: unknown)."""
     if not line:
         return SHORTEST_SAMPLE_SECONDS
     return min(LONGEST_SAMPLE_SECONDS, max(SHORTEST_SAMPLE_SECONDS, PING_BYTES / (PING_SHARE * line)))
@@ -18,7 +18,7 @@ def sample_seconds(line: BytesPerSecond | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at the line, 10 to 20 a second (`sample_seconds`)."""
+    """One observation of the line, 10 to 20 a second (`sample_seconds`)."""
 
     rtt_seconds: float | None
     """Newest round trip of the unpaced control ping; None when none was answered in this interval."""

@@ -44,7 +44,7 @@ class TokenBucket:
         return True
 
     def wait_ns(self, count: int, now_ns: int) -> int | None:
-        """Return the nanoseconds until `take` of ``count`` bytes succeeds, 0 for now, None for never."""
+        """Return the nanoseconds until `consume` of ``count`` bytes succeeds, 0 for now, None for never."""
         self._fill(now_ns)
         missing = count * _NANOSECONDS - self._level
         if missing <= 0:
@@ -62,7 +62,7 @@ class TokenBucket:
 
     def _fill(self, now_ns: int) -> None:
         if now_ns <= self._seen_ns:
-            # after a step back, time counts from there on
+            # after a clock step back, time counts from there
             self._seen_ns = now_ns
             return
         self._level = min(self._burst, self._level + self._rate * (now_ns - self._seen_ns))

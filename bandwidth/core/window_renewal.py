@@ -1,20 +1,20 @@
-"""When the kernel's congestion window of our own connection stands in the way, and may begin anew. Pure.
+"""When the kernel's congestion window holds our own connection back, and may begin slow start anew. Pure.
 
-The limiter decides how fast to send; the window below it remembers the losses of
-crowded moments, and on a long line grows back for minutes. A new connection
-would not have that memory.
+The limiter decides how fast to send. The window below it is still small from the
+losses of crowded moments, and on a long line takes minutes to grow back. A new
+connection would not have that memory.
 """
 
 from bandwidth.core.decision import Decision
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import State
 
-CALM_SECONDS = 1.0  # without a loss of ours: the moment that made the window small is over
+CALM_SECONDS = 1.0  # without a loss of ours: what made the window small is over
 AGAIN_SECONDS = 5.0  # slow start from one segment to 10,000 takes fourteen round trips
 
 
 class WindowRenewal:
-    """Looks at each sample and what was decided on it; ``now`` is any clock in seconds."""
+    """Decides when to renew, from each sample and its decision; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self._state = State.LEARN
@@ -22,7 +22,7 @@ class WindowRenewal:
         self._renewed_at = float("-inf")
 
     def due(self, sample: Sample, decision: Decision, now: float) -> bool:
-        """Return whether the edge should let the windows of its connections begin slow start anew."""
+        """Return whether the caller should let the windows of its connections begin slow start anew."""
         before, self._state = self._state, decision.state
         if now < self._renewed_at or now < self._lost_at:
             self._renewed_at = self._lost_at = now

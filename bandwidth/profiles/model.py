@@ -1,8 +1,8 @@
-"""What a throttle profile says, as frozen values. `parse.py` reads it from TOML and checks it; nothing here
-checks. Pure.
+"""What a throttle profile says, as frozen values. `parse.py` reads it from TOML and checks it; nothing is
+checked here. Pure.
 
-Each rule says whom it concerns (`Scope`), when (`CivilTime`), and what it asks for. All rules that hold at an
-instant count, and the strictest wins; `resolve.py` has the one table of their precedence.
+Each rule says which sites it is for (`Scope`), when it holds (`CivilTime`) and what it asks for. All rules that hold
+at an instant count, and the strictest wins; `precedence.py` has the one table of their precedence.
 """
 
 import enum
@@ -17,7 +17,7 @@ MINUTES_PER_DAY = 24 * 60
 
 
 class Leg(enum.StrEnum):
-    """The way that the bytes go: over the site's line, or between neighbours on its LAN by the sender's link."""
+    """Where the bytes travel: over the site's line, or between neighbours on its LAN, by the sender's link."""
 
     LINE = "line"
     LAN_WIRED = "lan-wired"
@@ -40,7 +40,7 @@ class NetworkKind(enum.StrEnum):
 
 
 class Sensitivity(enum.StrEnum):
-    """How much queue delay the adaptive controller takes for congestion; from strict to relaxed."""
+    """How much queue delay counts as congestion for the adaptive controller; from strict to relaxed."""
 
     STRICT = "strict"
     NORMAL = "normal"
@@ -74,7 +74,7 @@ EVERY_DAY = frozenset(Day)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whom a rule concerns: the named sites and every site of the named groups; everyone if both are empty.
+    """Which sites a rule concerns: the named ones and every site of the named groups; all if both are empty.
 
     ``networks`` empty: any network.
     """
@@ -85,7 +85,7 @@ class Scope:
     legs: tuple[Leg, ...] = (Leg.LINE,)
 
     def concerns(self, site: "ProfileSite") -> bool:
-        """Return whether ``site`` is named, is in a named group, or nobody is named."""
+        """Return whether ``site`` is named, is in a named group, or neither sites nor groups are named."""
         if not self.sites and not self.groups:
             return True
         return site.name in self.sites or not set(self.groups).isdisjoint(site.groups)
@@ -122,7 +122,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ProfileSite:
-    """A site by the name that the seed server knows it by."""
+    """A site, under the name that the seed server has for it."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -187,7 +187,7 @@ class YearlyDate:
 
 @dataclass(frozen=True, slots=True)
 class Holiday:
-    """A day that is no weekday to any rule."""
+    """A day that counts as a holiday for every rule, and not as its weekday."""
 
     name: str
     on: date | YearlyDate
@@ -202,7 +202,7 @@ class Holiday:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Whatever is still missing shall be there ``by`` then; past it, this entry means nothing."""
+    """What is still missing shall be there by ``by``; after that, this entry means nothing."""
 
     name: str
     by: datetime
@@ -226,7 +226,7 @@ R = TypeVar("R", Stop, Blackout, Window, Limit, BusinessHours, Holiday, Deadline
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A whole profile. ``time_zone`` and ``line`` hold for each site that names none of its own."""
+    """A whole profile. ``time_zone`` and ``line`` apply to each site that has none of its own."""
 
     name: str
     time_zone: str
@@ -256,7 +256,7 @@ class Profile:
         )
 
     def for_site(self, name: str | None) -> "Profile":
-        """Return the profile without the rules of other sites: the same limits, sooner."""
+        """Return the profile without the rules of other sites: the same limits for this one, computed faster."""
         site = self.site(name)
 
         def concerning(rules: tuple[R, ...]) -> tuple[R, ...]:

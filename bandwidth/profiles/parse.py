@@ -1,7 +1,5 @@
 """Throttle profiles from TOML text. An error names file, line, key and the nearest valid key. Pure."""
 
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,12 +25,11 @@ from bandwidth.profiles.model import (
     Stop,
     Window,
 )
-from bandwidth.profiles.toml_lines import KeyPath, line_numbers
+from bandwidth.profiles.toml_document import TomlDocument, TomlTextError
+from bandwidth.profiles.toml_lines import KeyPath
 
-MAX_CHARACTERS = 1_000_000  # a profile for 1,000 sites has a tenth of it
-MAX_RULES = 10_000  # tables of one kind: each is looked at for each decision
-
-_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+MAX_CHARACTERS = 1_000_000  # a profile for 1,000 sites has a tenth of that
+MAX_RULES = 10_000  # tables of one kind: every decision reads them all
 
 
 class ProfileError(Exception):
@@ -108,28 +105,16 @@ def parse_profile(text: str, *, source: str) -> Profile:
     if len(text) > MAX_CHARACTERS:
         raise ProfileError(source, 1, "", f"the file has more than {MAX_CHARACTERS} characters. Split the profile.")
     try:
-        raw = tomllib.loads(text)
-        lines = line_numbers(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _syntax_error(error, text, source) from error
-    except RecursionError as error:
-        raise ProfileError(source, 1, "", "values are nested too deeply; a profile needs two levels.") from error
-    except ValueError as error:  # a number with thousands of digits
-        raise ProfileError(source, 1, "", f"a value cannot be read ({error}).") from error
-    return _Reader(raw, lines, source).profile()
-
-
-def _syntax_error(error: tomllib.TOMLDecodeError, text: str, source: str) -> ProfileError:
-    place = _TOML_PLACE.search(str(error))
-    last_line = max(1, len(text.rstrip().splitlines()))
-    line = int(place[1]) if place and place[1] else last_line
-    return ProfileError(source, line, "", f"not valid TOML: {_TOML_PLACE.sub('', str(error))}.")
+        document = TomlDocument.parse(text)
+    except TomlTextError as error:
+        raise ProfileError(source, error.line, "", f"{error}.") from error
+    return _Reader(document, source).profile()
 
 
 class _Reader:
-    def __init__(self, raw: dict[str, Any], lines: dict[KeyPath, int], source: str) -> None:
-        self._raw = raw
-        self._lines = lines
+    def __init__(self, document: TomlDocument, source: str) -> None:
+        self._document = document
+        self._raw = document.values
         self._source = source
 
     def profile(self) -> Profile:
@@ -275,12 +260,10 @@ class _Reader:
     # --- errors ------------------------------------------------------------------------------
 
     def _error(self, path: KeyPath, message: str) -> ProfileError:
-        """Return an error at ``path``, or where the nearest enclosing thing stands that is in the text."""
+        """Return an error at ``path``, or at the nearest enclosing table or array that is in the text."""
         keys = [part for part in path if isinstance(part, str)]
-        place = path
-        while place and place not in self._lines:
-            place = place[:-1]
-        return ProfileError(self._source, self._lines.get(place, 1), keys[-1] if keys else "", f"{message}.")
+        line = self._document.line_of(path) or 1
+        return ProfileError(self._source, line, keys[-1] if keys else "", f"{message}.")
 
     def _unknown(self, path: KeyPath, known: Mapping[str, Any], where: str) -> ProfileError:
         key = str(path[-1])

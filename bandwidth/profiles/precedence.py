@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 class RuleKind(enum.StrEnum):
-    """Kinds of rules, the weightiest first."""
+    """Kinds of rules, the one with the highest precedence first."""
 
     EMERGENCY_STOP = "emergency stop"
     BLACKOUT = "blackout"

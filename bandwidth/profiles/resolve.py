@@ -1,7 +1,7 @@
 """What a profile allows a site at an instant, and which rule decided; the instant is an argument. Pure.
 
-Every rule that holds counts and the least limit wins; among equal ones, `precedence.PRECEDENCE` says whose
-name is told. An emergency stop and a blackout limit to 0, so nothing can outdo them.
+Every rule in force counts and the least limit wins; among equal ones, `precedence.PRECEDENCE` says which
+rule is named. An emergency stop and a blackout limit to 0, so no other rule can be stricter.
 """
 
 import enum
@@ -30,7 +30,7 @@ from bandwidth.profiles.precedence import LIFTED_BY, RANK, Lifting, Measure, Rul
 from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR, Coverage, coverage
 
 STOPPED = BytesPerSecond(0)
-PACE_NUMERATOR, PACE_DENOMINATOR = 6, 5  # 1.2 × need: a sixth of the time may be lost to cuts, and it still arrives
+PACE_NUMERATOR, PACE_DENOMINATOR = 6, 5  # 1.2 × need: the patch arrives even if cuts cost a sixth of the time
 LEAST_SECONDS_LEFT = 3_600  # need goes to infinity at a deadline; a late patch is paced as if it had this hour
 _LEGS = {None: Leg.LINE, LanClass.WIRED: Leg.LAN_WIRED, LanClass.WIFI: Leg.LAN_WIFI}
 
@@ -57,7 +57,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class ConsideredRule:
-    """One limit of one rule. ``limit`` is its own, in force or not; None: it sets none, or it is not known."""
+    """One limit of one rule. ``limit`` is the rule's own, in force or not; None: it sets none, or it is not known."""
 
     kind: RuleKind
     name: str
@@ -72,7 +72,7 @@ class ConsideredRule:
 
     @property
     def kind_words(self) -> str:
-        """What people call it: a boost takes the place of what is adaptive."""
+        """What people call it: a boost is named in place of the adaptive controller."""
         return "boost" if self.measure is Measure.BOOST else str(self.kind)
 
     def __str__(self) -> str:
@@ -81,13 +81,13 @@ class ConsideredRule:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveLimit:
-    """What holds at an instant.
+    """What a profile allows at an instant.
 
     ``rate``: never send faster; None: the profile sets no limit, the controller alone decides.
     ``floor``: the controller need not go below it, whatever it measures (0: it may stop altogether); never above
     ``rate``. ``floor_reason`` says in words where it comes from.
-    ``blackout``: no traffic, by a blackout or an emergency stop. ``boost``: adaptation is skipped, and ``floor``
-    is ``rate``.
+    ``blackout``: no traffic, because of a blackout or an emergency stop. ``boost``: adaptation is skipped, and
+    ``floor`` is ``rate``.
     ``rule`` decided ``rate``; ``considered`` has every limit of every rule, in the order of precedence.
     """
 
@@ -114,10 +114,10 @@ def effective_limit(  # each argument is a fact of its own
 ) -> EffectiveLimit:
     """Return what ``profile`` allows ``site`` (None: one that it does not name) at ``at``.
 
-    ``line``: the line's rate as learned; the less of it and the profile's counts; None: the profile's. ``spare``:
+    ``line``: the line's rate as learned; the lower of it and the profile's counts; None: the profile's. ``spare``:
     what business leaves of the line; None: not known. ``network``: how the endpoint (or the site) is connected.
     ``lan_class`` None asks about the site's line, else about an endpoint's traffic to its neighbours over that
-    link. ``backlog``: what deadlines are paced by; None or 0 bytes: they mean nothing.
+    link. ``backlog``: what the pace of a deadline is computed from; None or 0 bytes: deadlines have no effect.
     Raises `ValueError` if ``at`` is naive or outside `FIRST_YEAR` to `LAST_YEAR`, or the backlog's deadline is naive.
     """
     if backlog is not None and backlog.deadline is not None and backlog.deadline.tzinfo is None:
@@ -200,7 +200,7 @@ def _share(rate: BytesPerSecond | None, percent: float) -> BytesPerSecond | None
 
 @dataclass(frozen=True, slots=True)
 class _Here:
-    """The site, instant and way that are asked about."""
+    """The site, instant and leg that are asked about."""
 
     profile: Profile
     site: ProfileSite

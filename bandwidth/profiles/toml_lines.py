@@ -1,4 +1,4 @@
-"""In which line of a TOML text each key and element stands: `tomllib` gives values without their places. Pure.
+"""The line of each key and element in a TOML text: `tomllib` returns values without their places. Pure.
 
 The scan knows just enough of TOML 1.0 for that: comments, the four kinds of strings, bare, quoted and dotted
 keys, tables, arrays of tables, arrays and inline tables. The text must be one that `tomllib` has accepted.

@@ -1,4 +1,4 @@
-"""Single values of a profile: from TOML with an explanation of what is wrong, and back. Pure."""
+"""Single values of a profile: read from TOML, with an explanation of what is wrong, and written back. Pure."""
 
 import difflib
 import enum
@@ -16,7 +16,7 @@ from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR
 E = TypeVar("E", bound=enum.StrEnum)
 
 MAX_TEXT = 200  # characters of a name or description: they are shown in tables
-MAX_LIST = 1_000  # entries of a list of names: above any company's sites in one rule
+MAX_LIST = 1_000  # entries of a list of names: more than any company names in one rule
 LEAP_YEAR = 2000
 
 _CLOCK = re.compile(r"([0-9]{2}):([0-9]{2})", re.ASCII)
@@ -95,7 +95,7 @@ def end_minute(value: Any) -> int:
 
 
 def days(value: Any) -> frozenset[Day]:
-    """Return ``"mon-fri"``, ``["sat", "holiday"]``, ``"daily"`` and the like as kinds of days."""
+    """Return days such as ``"mon-fri"``, ``["sat", "holiday"]`` or ``"daily"`` as kinds of days."""
     words = value if isinstance(value, list) else [value]
     found = [_day_words(word) for word in words]
     if not found:
@@ -117,7 +117,7 @@ def _day_words(word: Any) -> frozenset[Day]:
 
 
 def choice(kind: type[E], value: Any, known: Iterable[str] | None = None) -> E:
-    """Return the member of ``kind`` that ``value`` names; ``known`` are the words that may stand here."""
+    """Return the member of ``kind`` that ``value`` names; ``known`` are the words that are allowed here."""
     words = [str(word) for word in (kind if known is None else known)]
     if not isinstance(value, str) or value not in words or value not in list(kind):
         hint = f"the nearest is {nearest(value, words)!r}" if isinstance(value, str) else "it takes text"

@@ -12,7 +12,7 @@ from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
 from bandwidth.profiles.precedence import Measure
 from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
 
-STEP_MINUTES = 5  # finer ends of windows are not visible in a picture of a week
+STEP_MINUTES = 5  # finer steps are not visible in a picture of a week
 DAYS_PER_WEEK = 7
 
 Resolve = Callable[[datetime], EffectiveLimit]
@@ -20,7 +20,7 @@ Resolve = Callable[[datetime], EffectiveLimit]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What holds for a stretch of civil time. ``rate`` None: no limit by the profile.
+    """The limit in a stretch of civil time. ``rate`` None: the profile sets no limit.
 
     ``skipped``: the clocks never show it. ``twice``: they show it twice, and this is the stricter of both.
     """
@@ -38,7 +38,7 @@ SKIPPED = Cell(None, "the clocks are put forward", skipped=True)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Minutes ``start`` to before ``end`` of a day, all alike."""
+    """Minutes ``start`` to before ``end`` of a day, all with the same limit."""
 
     start: int
     end: int

@@ -1,4 +1,4 @@
-"""From names to parts: queues, business mixes and scavengers."""
+"""Builds the parts of a scenario from their names: queues, business mixes and scavengers."""
 
 import random
 from collections.abc import Callable
@@ -75,7 +75,7 @@ class Business:
     line_rate: float = float("inf")
     """Bytes per second."""
     elastic: bool = False
-    """A transfer that takes all it gets runs from the beginning to the end."""
+    """Whether a transfer that takes all it can get runs from the beginning to the end."""
 
     def delivered(self) -> int:
         """Return the bytes of all flows so far."""

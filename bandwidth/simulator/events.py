@@ -19,7 +19,7 @@ class Event(ABC):
 
 
 class Call(Event):
-    """A call of ``callback`` with ``argument``; what comes again and again can add the same one each time."""
+    """A call of ``callback`` with ``argument``; a repeated call can add the same object each time."""
 
     __slots__ = ("_argument", "_callback")
 
@@ -36,8 +36,8 @@ class Simulator:
     """Lets events happen in order of their time; those of one moment in the order in which they were added.
 
     There is no other source of order and no clock, so a run is a function of
-    its inputs, bit for bit. Randomness is a `random.Random` that is passed to
-    whoever needs one.
+    its inputs, bit for bit. Parts that need randomness are given a
+    `random.Random`.
     """
 
     __slots__ = ("_heap", "_order", "now")
@@ -52,12 +52,12 @@ class Simulator:
         heappush(self._heap, (when, self.next_order(), event))
 
     def next_order(self) -> int:
-        """Take a place among the events of one moment, for `put`."""
+        """Reserve a place among the events of one moment, for `put`."""
         self._order += 1
         return self._order
 
     def put(self, when: float, order: int, event: Event) -> None:
-        """As `add`, in a place that was taken earlier."""
+        """As `add`, in a place that `next_order` reserved earlier."""
         heappush(self._heap, (when, order, event))
 
     def at(self, when: float, callback: Callback, argument: Any = None) -> None:
@@ -74,10 +74,10 @@ class Simulator:
         while heap:
             when, order, event = heappop(heap)
             if when > until:
-                # one too many: back to its place
+                # not due yet: put it back
                 heappush(heap, (when, order, event))
                 break
-            if when > self.now:  # noqa: PLR1730 (a call to max for each event is dear)
+            if when > self.now:  # noqa: PLR1730 (a call to max for each event is expensive)
                 self.now = when
             event.happen()
         self.now = max(self.now, until)

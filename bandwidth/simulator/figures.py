@@ -76,7 +76,7 @@ HARM_HEADING = ("", "business alone", "with patches", "difference")
 
 
 def harm(result: Result) -> list[tuple[str, str, str, str]]:
-    """Return rows of what business gets alone and with patches; only of what there was."""
+    """Return rows of what business gets alone and with patches, only for the kinds that there were."""
     alone, together = result.alone, result.together
     rows = []
     if alone.business_bytes:
@@ -142,7 +142,7 @@ def held(metrics: Metrics, duration_seconds: float) -> Iterator[tuple[float, flo
 
 
 def during(metrics: Metrics, start: float, end: float) -> tuple[float, State, Reason] | None:
-    """Return the mean allowance from ``start`` to ``end``, and the state and reason that held longest; None: no law."""
+    """Return the mean allowance from ``start`` to ``end``, and its longest state and reason; None: no law."""
     found = [decision for at, decision in metrics.decisions if start - 1e-6 <= at < end - 1e-6]
     if not found:
         return None
@@ -187,7 +187,7 @@ def longest(seconds: Sequence[float]) -> float | None:
 
 
 def _worst(seconds: Sequence[float], factor: float, digits: int, *, missed: str) -> str:
-    """Return the longest of those that happened, with ``missed`` behind it if some did not."""
+    """Return the longest of those that happened, followed by ``missed`` if some did not."""
     happened = [value for value in seconds if not math.isinf(value)]
     if not happened:
         return NEVER if seconds else NOTHING

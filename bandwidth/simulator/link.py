@@ -1,7 +1,7 @@
 """Links: a rate, a queue in front of it, and the delay of the way there and back.
 
-A sender hands a link one packet; when its acknowledgement is back at the
-sender, the link calls `Flow.receive`. The way back is a delay only: the
+A sender hands a packet to a link; when the acknowledgement is back at the
+sender, the link calls `Flow.receive`. The way back is only a delay: the
 acknowledgements of a download take a few per cent of the other direction. A
 flow's packets never overtake each other, so a gap in the numbers is a loss.
 """
@@ -16,7 +16,7 @@ from bandwidth.simulator.rates import LineRate
 
 
 class Link(ABC):
-    """What a sender needs to know of a link. In every link: arrived = departed + dropped + queued."""
+    """What a sender needs to know of a link. For every link: arrived = departed + dropped + queued."""
 
     __slots__ = ("_simulator", "_ways_back", "arrived_bytes", "arrived_packets")
 
@@ -45,19 +45,19 @@ class Link(ABC):
 
     @abstractmethod
     def queued(self, now: float) -> tuple[int, int]:
-        """Return packets and bytes of which not every bit has left."""
+        """Return the packets, and their bytes, that have not left completely."""
 
     @abstractmethod
     def backlog_seconds(self, now: float) -> float:
-        """Return how long what is queued now takes to leave: the true queue."""
+        """Return how long the present queue takes to leave: the true queue, in seconds."""
 
     @abstractmethod
     def send(self, flow: Flow, number: int, size_bytes: int, state: Any = None) -> None:
-        """Take a packet; whether it is dropped, nobody is told."""
+        """Accept or drop a packet; a drop is not reported."""
 
 
 class FifoLink(Link):
-    """Drop-tail with an exact limit in bytes; departures are computed on arrival: one event for a packet.
+    """Drop-tail with an exact limit in bytes. Departures are computed on arrival, so a packet costs one event.
 
     A packet counts against the limit until its last bit has left.
     """
@@ -129,7 +129,7 @@ class FifoLink(Link):
 
 
 class QueueLink(Link):
-    """A line behind any queue discipline: two events for a packet."""
+    """A line behind any queue discipline; a packet costs two events."""
 
     __slots__ = ("_busy_until", "_discipline", "_next", "_rate", "_sending_bytes")
 

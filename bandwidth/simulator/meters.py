@@ -1,4 +1,4 @@
-"""What is written down during a run, in bounded memory."""
+"""What is recorded during a run, in bounded memory."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ SLOTS_PER_SECOND = 20
 
 
 class Meter:
-    """A growing count of bytes, looked at every 50 ms; `look` is for its owner, `Path`."""
+    """A growing count of bytes, sampled every 50 ms; `sample` is for its owner, `NetworkPath`."""
 
     __slots__ = ("_read", "_totals")
 
@@ -15,11 +15,11 @@ class Meter:
         self._totals = [read()]
 
     def sample(self) -> None:
-        """Note the count of this moment."""
+        """Record the count at this moment."""
         self._totals.append(self._read())
 
     def between(self, start: float, stop: float) -> int:
-        """Return the bytes from ``start`` to ``stop`` (seconds, to 50 ms; what is after the last look counts as 0)."""
+        """Return the bytes from ``start`` to ``stop`` (seconds, to 50 ms); those after the last sample count as 0."""
         last = len(self._totals) - 1
         first = min(last, max(0, round(start * SLOTS_PER_SECOND)))
         return self._totals[min(last, max(first, round(stop * SLOTS_PER_SECOND)))] - self._totals[first]
@@ -30,7 +30,7 @@ class Meter:
 
 
 class Series:
-    """Samples over time in at most ``capacity`` points: when full, neighbours are merged (their maximum stays)."""
+    """Samples over time in at most ``capacity`` points: when it is full, neighbours merge and keep their maximum."""
 
     __slots__ = ("_capacity", "_pending", "_stride", "points")
 

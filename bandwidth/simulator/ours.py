@@ -1,4 +1,4 @@
-"""Our sender: TCP (CUBIC) that is paced by `bandwidth.core.controller.Controller`, 20 times a second."""
+"""Our sender: TCP (CUBIC), paced by `bandwidth.core.controller.Controller` up to 20 times a second."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from bandwidth.simulator.ping import Ping
 
 
 class Law(Protocol):
-    """What `Controller.update` is."""
+    """What a sender needs of a controller."""
 
     def update(self, sample: Sample, now: float) -> Decision:
         """Return what may be sent until the next sample."""
@@ -24,10 +24,10 @@ class OurSender(CubicSender):
     """Runs the shipped controller against the simulated line.
 
     ``business`` returns (all business bytes so far, bytes of each open connection by key), or None
-    where nobody can see it; it is what has arrived at the site and been
-    reported: half a round trip later than at the bottleneck's far end. ``line_rate``
-    is the line's as configured; None: nobody knows it. Under the
-    pacing TCP keeps its own window; ``kernel_window=False`` shows the law without it.
+    where nobody can see it. It counts what has arrived at the site and been reported: half a
+    round trip later than at the bottleneck's far end. ``line_rate`` is the line's configured rate;
+    None: not known. Under the pacing TCP keeps its own window; ``kernel_window=False`` shows the
+    law without it.
     """
 
     __slots__ = (
@@ -69,7 +69,7 @@ class OurSender(CubicSender):
         self._sample_seconds = sample_seconds(self._line_rate)
         self.ping = Ping(path, self._sample_seconds)
         self.decisions: list[tuple[float, Decision]] = []
-        self.burst_least = 1  # the edge writes no more than it may send in an interval
+        self.burst_least = 1  # our server writes no more than it may send in an interval
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:
         """See `CubicSender`."""
@@ -120,7 +120,7 @@ class OurSender(CubicSender):
         return BytesPerSecond(int(self.window * self.packet_bytes / self.min_rtt))
 
     def _look_at_business(self) -> tuple[int | None, bool]:
-        """Bytes since the last look, and whether one connection is a transfer."""
+        """Return business bytes since the last sample, and whether one connection is a transfer."""
         seen = self._business()
         if seen is None:
             return None, False

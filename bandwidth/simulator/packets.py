@@ -1,4 +1,4 @@
-"""What travels: packets, the flows that they belong to, a row of them that waits, and their way back."""
+"""What travels: packets, the flows that they belong to, a row of waiting packets, and the way back."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -12,13 +12,13 @@ class Flow(ABC):
     __slots__ = ("ack_delay_seconds", "key")
 
     key: int
-    """Of its queue under fair queueing."""
+    """Which queue it has under fair queueing."""
     ack_delay_seconds: float
-    """From leaving the bottleneck until the acknowledgement is at the sender: the round trip without any queue."""
+    """From leaving the bottleneck until the acknowledgement reaches the sender: the round trip without any queue."""
 
     @abstractmethod
     def receive(self, packet: "Packet") -> None:
-        """Take the acknowledgement of a packet."""
+        """Handle the acknowledgement of a packet."""
 
 
 class Packet:
@@ -43,7 +43,7 @@ class Packet:
         self.size_bytes = size_bytes
         self.sent_at = sent_at
         self.state = state
-        """What the sender gave along, for itself."""
+        """What the sender attached, for its own use."""
         self.departed_at = 0.0
         """When its last bit left the bottleneck."""
         self.behind: Packet | None = None
@@ -55,7 +55,7 @@ class Packet:
 
 
 class Row:
-    """Packets one behind the other. Linked, because a packet is in one row at a time and this is the hottest place."""
+    """A queue of packets. A linked list, because a packet is in one row at a time and this is the hottest code."""
 
     __slots__ = ("_last", "first")
 
@@ -73,7 +73,7 @@ class Row:
         self._last = packet
 
     def pop(self) -> Packet:
-        """Take the first packet, of a row that is not empty."""
+        """Remove and return the first packet of a row that is not empty."""
         packet = self.first
         assert packet is not None, "an empty row has no first packet"
         self.first = packet.behind
@@ -84,10 +84,10 @@ class Row:
 
 
 class WayBack(Event):
-    """From a link to the senders that are equally far from it: a delay.
+    """The delay from a link back to the senders that are equally far from it.
 
     Packets arrive in the order in which they left, so only the first one is in
-    the simulator's heap, with the others behind it: a heap of a few entries
+    the simulator's heap and the others wait behind it: the heap has a few entries
     instead of one for each packet in flight. The order of events is the same.
     """
 
@@ -100,7 +100,7 @@ class WayBack(Event):
         self._last: Packet | None = None
 
     def carry(self, packet: Packet) -> None:
-        """Take a packet, whose departure is known: from now on, or in the future."""
+        """Carry a packet whose departure is known: it is now or in the future."""
         packet.arrives_at = packet.departed_at + self._delay_seconds
         packet.order = self._simulator.next_order()
         last = self._last

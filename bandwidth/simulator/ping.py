@@ -1,4 +1,4 @@
-"""A small packet now and then, echoed at once: the queue that everybody meets, without a flow of one's own."""
+"""A small packet at regular intervals, echoed at once: it shows the queue that everybody meets."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class Ping(Flow):
         self.newest: float | None = None
 
     def start(self, _: Any = None) -> None:
-        """Send one, and the others after it."""
+        """Send a ping now, and then one in each interval."""
         self._link.send(self, self._number, PING_BYTES)
         self._number += 1
         self._simulator.add(self._simulator.now + self._every_seconds, self._next)

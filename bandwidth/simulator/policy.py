@@ -1,4 +1,4 @@
-"""The shipping controller under a throttle profile, at a time of the site's clock that goes on during the run."""
+"""The shipped controller under a throttle profile, at a time of the site's clock that advances during the run."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from bandwidth.simulator.scenario import Scenario
 
 
 class UnderPolicy:
-    """A `Law`: asks the profile anew each second, with what business has left of the line in the second before."""
+    """A `Law` that asks the profile every second, with what business left of the line in the second before."""
 
     def __init__(self, scenario: Scenario, profile: Profile, site: str | None, at: datetime) -> None:
         self._profile, self._site, self._at = profile.for_site(site), site, at.astimezone(UTC)

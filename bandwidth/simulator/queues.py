@@ -12,7 +12,7 @@ MTU_BYTES: Final = 1_500
 
 
 class Discipline(ABC):
-    """What decides which packet leaves next, and which never does."""
+    """Decides which packet leaves next, and which is dropped."""
 
     __slots__ = ("backlog_bytes", "backlog_packets", "dropped_bytes", "dropped_packets")
 
@@ -21,7 +21,7 @@ class Discipline(ABC):
 
     @abstractmethod
     def enqueue(self, packet: Packet, now: float) -> None:
-        """Take a packet, or drop it (or another one)."""
+        """Queue a packet, or drop it (or another one)."""
 
     @abstractmethod
     def dequeue(self, now: float) -> Packet | None:
@@ -212,8 +212,8 @@ class FqCodel(Discipline):
 class Pie(Fifo):
     """Proportional integral controller enhanced, RFC 8033, with delays from timestamps (which it allows).
 
-    The probability is brought up to date at the first packet after each
-    period rather than by a timer; an idle queue's periods are made up for.
+    The probability is updated at the first packet after each period rather
+    than by a timer; an idle queue's periods are caught up.
     """
 
     __slots__ = ("_burst_allowance", "_delay", "_delay_old", "_probability", "_randomness", "_updated_at")

@@ -15,7 +15,7 @@ class LineRate(ABC):
 
     @abstractmethod
     def finish(self, start: float, size_bytes: int) -> float:
-        """Return when the last bit of ``size_bytes`` leaves that began to leave at ``start``."""
+        """Return when the last bit of ``size_bytes`` leaves, if the first one leaves at ``start``."""
 
     @abstractmethod
     def bytes_between(self, start: float, stop: float) -> float:
@@ -42,7 +42,7 @@ class ConstantRate(LineRate):
 
 
 class PiecewiseRate(LineRate):
-    """Constant in each of a list of intervals; the last one lasts for ever.
+    """A constant rate in each of a list of intervals, the last of which never ends.
 
     ``steps`` are (start in seconds, bytes per second), the first of them at 0.
     """
@@ -88,7 +88,7 @@ def radio_rate(
     step_seconds: float = 0.25,
     least_share: float = 0.4,
 ) -> PiecewiseRate:
-    """Return a rate that wanders like a wireless link's between ``least_share`` of the given rate and all of it.
+    """Return a rate that wanders, like a wireless link's, between ``least_share`` of the given rate and all of it.
 
     A bounded random walk in steps of ±15 %: rate adaptation moves by one or two
     neighbouring modulation schemes at a time, and 802.11's are 10–30 % apart.

@@ -1,6 +1,6 @@
 """A run of one line: what business does, what the scavenger does, and what is measured.
 
-`run` gives a pair: the same business, by the same seed, with the scavenger and
+`run` returns a pair: the same business, from the same seed, with the scavenger and
 alone. Harm is the difference (Ware et al., Beyond Jain's Fairness Index, 2019).
 """
 
@@ -19,7 +19,7 @@ from bandwidth.simulator.ours import Law, OurSender
 from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.rates import ConstantRate, LineRate, radio_rate
 
-SETTLED_SECONDS = 3.0  # of the rate before business begins: the mean over this long
+SETTLED_SECONDS = 3.0  # the rate before business begins is the mean over this long
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Scenario:
     duration_seconds: float = 60.0
     """Length of the run."""
     business_from_seconds: float = 10.0
-    """When business begins …"""
+    """When business begins, from the start of the run."""
     business_until_seconds: float = 50.0
-    """… and when it ends."""
+    """When business ends, likewise."""
     seed: int = 1
     """Of all that is random; the same seed gives the same run."""
     business_visible: bool = True
@@ -61,14 +61,14 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What was measured in one run. Queue and telephone delays are of the time in which business may run."""
+    """What was measured in one run. Queue and telephone delays are from the time in which business may run."""
 
     utilisation: float
-    """Bytes of everybody ÷ what the line can carry, from 2 s to the end."""
+    """All bytes ÷ what the line can carry, from 2 s to the end."""
     idle_use: float
-    """The scavenger's share of the line while it has it alone, from the start of business back by 3 s."""
+    """The scavenger's share of the line while it is alone: the last 3 s before business starts."""
     own_queue_p95: float
-    """Seconds of true queue, while the scavenger is alone: from 3 s to the start of business."""
+    """Seconds of true queue while the scavenger is alone: from 3 s to the start of business."""
     line_bytes: float
     """What the line could carry while business may run."""
     business_bytes: int
@@ -94,13 +94,13 @@ class Metrics:
     video_mbit: float
     """Mean quality of the chunks."""
     ramp_seconds: float | None
-    """From the start until 90 % of the line is used; None: never."""
+    """Seconds from the start until 90 % of the line is used; None: never."""
     yield_seconds: tuple[float, ...]
     """For each onset: until the sender is at or below a tenth of its rate before; infinite: never."""
     regain_seconds: tuple[float, ...]
     """For each end that leaves the line idle: until it is back at 90 % of its rate before; infinite: never."""
     lost_packets: int
-    """At the bottleneck, of everybody."""
+    """At the bottleneck, of all flows."""
     decisions: tuple[tuple[float, Decision], ...] = ()
     """Our controller's, for traces; empty for rivals."""
     video_call_bytes: int = 0
@@ -144,7 +144,7 @@ class Result:
 
     @property
     def spare_captured(self) -> float:
-        """The scavenger's bytes while business may run ÷ what business alone leaves; for business that leaves some."""
+        """The scavenger's bytes while business may run ÷ what business alone leaves (it must leave some)."""
         spare = self.alone.line_bytes - self.alone.business_bytes
         return self.together.scavenger_bytes / spare if spare > 0 else 0.0
 
@@ -153,14 +153,14 @@ LawMaker = Callable[[Scenario], Law]
 
 
 def shipped_law(scenario: Scenario) -> Law:
-    """Return the controller that ships, as the scenario says it is configured."""
+    """Return the shipped controller, configured as the scenario says."""
     capacity = BytesPerSecond(int(scenario.line_rate)) if scenario.capacity_configured else None
     return Controller(ControllerSettings(capacity=capacity), 0.0)
 
 
 def run(scenario: Scenario, law: LawMaker = shipped_law) -> Result:
     """Run ``scenario`` and its business alone. ``law`` makes the controller of our own sender."""
-    # without a scavenger these make no difference: one run serves all
+    # without a scavenger these make no difference, so that one cached run serves all
     bare = replace(scenario, business_visible=True, capacity_configured=True, kernel_window=True)
     alone = _alone(replace(bare, scavenger="none"))
     return Result(scenario, alone if scenario.scavenger == "none" else simulate(scenario, law), alone)
@@ -283,14 +283,14 @@ def _each_second(points: list[tuple[float, float]], seconds: int) -> tuple[float
 
 
 def _window_seconds(scenario: Scenario) -> float:
-    """Return over how long a rate is looked at: four packets must fit in at a tenth of the line's rate."""
+    """Return over how long a rate is measured: four packets must fit in at a tenth of the line's rate."""
     return max(0.1, 4 * 1500 / (0.1 * scenario.line_rate))
 
 
 def _first(
     meter: Meter, start: float, stop: float, window: float, *, at_least: float = 0.0, at_most: float = float("inf")
 ) -> float | None:
-    """Return after how many seconds the rate in the window that begins then is within the bounds; None: never."""
+    """Return after how many seconds a window begins whose rate is within the bounds; None: never."""
     steps = int((stop - start) / 0.05)
     for step in range(steps):
         at = start + step * 0.05

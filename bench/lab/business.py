@@ -1,4 +1,4 @@
-"""Starts the business programs on the lab's hosts and reads what they wrote down."""
+"""Starts the business programs on the lab's hosts and reads their logs."""
 
 import json
 import subprocess
@@ -24,14 +24,14 @@ POLL_SECONDS = 0.05
 
 @dataclass
 class Program:
-    """One process inside of a namespace; made by `running`."""
+    """One process inside a namespace; made by `running`."""
 
     name: str
     process: trio.Process
     errors: Path
 
     def check(self) -> None:
-        """Raise `LabError` when it has ended."""
+        """Raise `LabError` if it has ended."""
         if self.process.returncode is not None:
             tail = self.errors.read_text(errors="replace")[-2000:]
             raise LabError(f"{self.name} ended with code {self.process.returncode}: {tail.strip()}")
@@ -66,7 +66,7 @@ async def running(
 
 async def _end(process: trio.Process) -> None:
     process.terminate()
-    await trio.sleep(STOP_SECONDS)  # called off as soon as the process has ended
+    await trio.sleep(STOP_SECONDS)  # trio cancels this as soon as the process has ended
     process.kill()
 
 
@@ -82,7 +82,7 @@ async def listens(host: Host, port: int) -> bool:
 
 @asynccontextmanager
 async def business_server(host: Host, directory: Path) -> AsyncIterator[Program]:
-    """Run what the business programs talk to."""
+    """Run the server that the business programs talk to."""
     async with running(host, "business-server", program("serve", host.address), directory) as server:
         with trio.fail_after(START_SECONDS):
             while not await listens(host, SERVICE_PORT):
@@ -93,13 +93,13 @@ async def business_server(host: Host, directory: Path) -> AsyncIterator[Program]
 
 @dataclass(frozen=True)
 class Flow:
-    """A business program at work and its log."""
+    """A running business program and its log."""
 
     program: Program
     log: Path
 
     def goodput(self) -> Goodput:
-        """Read what came so far."""
+        """Read the bytes that have come so far."""
         return Goodput([(int(at), int(count)) for at, count in read_lines(self.log)])
 
     def pages(self) -> list[Page]:
@@ -126,7 +126,7 @@ def read_lines(log: Path) -> list[list[float]]:
 
 @asynccontextmanager
 async def flow(kind: str, pc: Host, server: Host, directory: Path, name: str = "") -> AsyncIterator[Flow]:
-    """Run ``download``, ``upload``, ``onoff`` or ``web`` on a PC, at work when the context opens."""
+    """Run ``download``, ``upload``, ``onoff`` or ``web`` on a PC; it is at work when the context opens."""
     name = name or kind
     log = directory / f"{name}.jsonl"
     async with running(pc, name, program(kind, server.address, log), directory) as started:
@@ -137,7 +137,7 @@ async def flow(kind: str, pc: Host, server: Host, directory: Path, name: str = "
 
 @asynccontextmanager
 async def call(pc: Host, server: Host, directory: Path) -> AsyncIterator[tuple[Flow, Flow]]:
-    """Run a call between a PC and head office; gives its way down and its way up."""
+    """Run a call between a PC and head office; yields its two directions, down and up."""
     async with (
         voip(server, pc, directory, "voip-down") as down,
         voip(pc, server, directory, "voip-up") as up,
@@ -147,7 +147,7 @@ async def call(pc: Host, server: Host, directory: Path) -> AsyncIterator[tuple[F
 
 @asynccontextmanager
 async def voip(source: Host, target: Host, directory: Path, name: str) -> AsyncIterator[Flow]:
-    """Run one way of a call."""
+    """Run one direction of a call."""
     log = directory / f"{name}.jsonl"
     async with (
         running(target, f"{name}-in", program("voip-receive", target.address, log), directory) as receiver,

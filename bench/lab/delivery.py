@@ -1,4 +1,4 @@
-"""A way to get a file to all PCs: ours here, what a user would pick instead in `bench.lab.rivals`."""
+"""A way to get a file to all PCs: ours here, the usual alternatives in `bench.lab.rivals`."""
 
 import time
 from collections.abc import AsyncIterator
@@ -15,19 +15,19 @@ from bench.lab.topology import Lab
 PATCH_ID = "lab"
 LOOK_SECONDS = 0.05
 EARLY_FOLLOW_SECONDS = 1.0  # asking every daemon more often would be a load of its own …
-NEARLY_DONE = 0.5  # … and tells nothing before this part of the file
+NEARLY_DONE = 0.5  # … and is of no use before this part of the file is there
 
 
 def now_ms() -> float:
-    """Return the monotonic clock, which the lines' logs have as well."""
+    """Return the time of the monotonic clock, which the lines' logs use too."""
     return time.monotonic_ns() / 1e6
 
 
 class Delivery(Protocol):
-    """Set up and waiting; nothing of the file has moved yet."""
+    """A delivery that is set up and waits; nothing of the file has moved yet."""
 
     finished_ms: dict[int, float]
-    """When each PC had the whole file, checked; PCs are numbered from 1 through all branches."""
+    """When each PC had the whole file, verified; PCs are numbered from 1 through all branches."""
 
     async def start(self) -> None:
         """Begin."""
@@ -36,11 +36,11 @@ class Delivery(Protocol):
         """Keep `finished_ms` up to date, until cancelled."""
 
     def check(self) -> None:
-        """Raise an error when a part has ended that should run."""
+        """Raise an error if a part that should run has ended."""
 
 
 class OurDelivery:
-    """Seed server and endpoint daemons."""
+    """Delivery by our seed server and endpoint daemons."""
 
     def __init__(self, fleet: Fleet, payload: Path) -> None:
         self.fleet = fleet
@@ -52,7 +52,7 @@ class OurDelivery:
         await self.fleet.publish(self._payload, PATCH_ID)
 
     async def follow(self) -> None:
-        """Look at what the daemons say."""
+        """Ask the daemons."""
         while True:
             for k, member in self.fleet.endpoints.items():
                 if k not in self.finished_ms and is_verified(member, PATCH_ID):

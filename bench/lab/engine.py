@@ -1,4 +1,4 @@
-"""Runs one scenario: builds its lab, starts business and delivery, and puts the record together."""
+"""Runs one scenario: builds its lab, starts business and delivery, and makes the record."""
 
 import random
 from collections.abc import AsyncIterator
@@ -33,12 +33,12 @@ from bench.lab.wan_link import LineCounters
 LOOK_SECONDS = 0.1
 FAULT_AT = 0.3  # of the file
 LOOK_AT_FOOTPRINT_SECONDS = 0.5
-SETTLED_SECONDS = 5.0  # after the file: what a transfer needed has been given back
+SETTLED_SECONDS = 5.0  # after the file: then the daemons have released what the transfer needed
 
 
 @dataclass
 class Run:
-    """One scenario at work."""
+    """One scenario that is running."""
 
     scenario: Scenario
     lab: Lab
@@ -50,17 +50,17 @@ class Run:
 
     @property
     def wanted(self) -> list[int]:
-        """The PCs that are to have the file at the end."""
+        """The PCs that shall have the file at the end."""
         count = self.scenario.endpoints * self.scenario.branches
         return [k for k in range(1, count + 1) if k not in self.killed]
 
     @property
     def is_finished(self) -> bool:
-        """Whether they have it."""
+        """Whether all `wanted` PCs have it."""
         return all(k in self.delivery.finished_ms for k in self.wanted)
 
     async def finished(self) -> None:
-        """Wait for them."""
+        """Wait until `is_finished`."""
         while not self.is_finished:
             self.delivery.check()
             await trio.sleep(LOOK_SECONDS)
@@ -75,7 +75,7 @@ class Run:
     # --- beside the delivery -------------------------------------------------------------
 
     async def fault(self) -> None:
-        """Break what the scenario breaks."""
+        """Cause the scenario's fault."""
         if self.scenario.fault == "line drops":
             line = self.lab.branches[0].line
             await trio.sleep(DROP_AFTER_SECONDS)
@@ -99,7 +99,7 @@ class Run:
                 await fleet.kill9(fleet.endpoints[k])
 
     async def watch_memory(self) -> None:
-        """Keep the most that any daemon held."""
+        """Record the most memory that any daemon held."""
         while True:
             for pid in self.pids():
                 use = process_use(pid)
@@ -107,7 +107,7 @@ class Run:
             await trio.sleep(LOOK_AT_FOOTPRINT_SECONDS)
 
     async def idle_footprint(self) -> Footprint | None:
-        """Watch the daemons with nothing to do, not even to say how they are."""
+        """Measure the daemons while they have nothing to do, not even to answer a status request."""
         if isinstance(self.delivery, OurDelivery):
             self.delivery.fleet.stop_following()
             await trio.sleep(SETTLED_SECONDS)
@@ -124,7 +124,7 @@ class Run:
 
 
 class BusinessAtWork:
-    """The flows of a scenario, in a task of their own: they end before what was started after them."""
+    """The business flows of a scenario, in a task of their own, so that they can end before what started after them."""
 
     def __init__(self, scenario: Scenario, lab: Lab, directory: Path) -> None:
         self._scenario = scenario
@@ -167,7 +167,7 @@ class BusinessAtWork:
             self.pages = await enter(flow("web", pc, server, directory))
 
     def logs(self) -> BusinessLogs:
-        """Read what they wrote down."""
+        """Read their logs."""
         return BusinessLogs(
             self.download.goodput() if self.download else None,
             self.call_down.packets() if self.call_down else None,
@@ -242,7 +242,7 @@ async def _measure(run: Run) -> Record:
     written = sum(_written(new) - _written(old) for old, new in pairs)
     late = sum(_late(new) - _late(old) for old, new in pairs)
     ours = run.delivery if isinstance(run.delivery, OurDelivery) else None
-    if ours:  # publishing hashes and signs first: the job begins when that is done, or when the line is first used
+    if ours:  # publishing first hashes and signs: the job begins when that is done, or when the line is first used
         start = branch_log.down.first_full_packet_ms(start, told) or told
     return record_of(
         scenario,

@@ -29,9 +29,9 @@ def site_map(lab: Lab) -> str:
 
 @asynccontextmanager
 async def open_lab_fleet(lab: Lab, directory: Path, *, sites: str | None = None) -> AsyncIterator[Fleet]:
-    """Give a fleet with its server at head office and an endpoint on each PC, started and connected.
+    """Yield a fleet with its server at head office and an endpoint on each PC, started and connected.
 
-    Endpoints are numbered from 1 through all branches. ``sites`` stands in for `site_map`.
+    Endpoints are numbered from 1 through all branches. ``sites`` replaces `site_map`.
     """
     places = [place(host) for branch in lab.branches for host in branch.endpoints]
     async with open_fleet_at(directory, place(lab.head), places) as fleet:

@@ -1,4 +1,4 @@
-"""What is computed from the logs of a run. Pure. Times are milliseconds of the monotonic clock."""
+"""Figures that are computed from the logs of a run. Pure. Times are milliseconds of the monotonic clock."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ class VoipPacket:
 
 @dataclass(frozen=True, slots=True)
 class Goodput:
-    """(nanoseconds, bytes so far), as a program wrote them down."""
+    """A program's log of (nanoseconds, bytes so far)."""
 
     points: Sequence[tuple[int, int]]
 
     def bytes_at(self, at_ms: float) -> float:
-        """Return how many bytes had come by then, in a straight line between the points around it."""
+        """Return how many bytes had come by then, by linear interpolation."""
         if not self.points:
             return 0.0
         at = at_ms * 1e6
@@ -70,7 +70,7 @@ class VoipFigures:
 
 
 def voip_figures(packets: Sequence[VoipPacket], start_ms: float, end_ms: float) -> VoipFigures:
-    """Return the delays of the packets sent from start to end; lost are the numbers that never came."""
+    """Return the delays of the packets sent from start to end; numbers that never came are lost."""
     those = [packet for packet in packets if start_ms <= packet.sent_ms < end_ms]
     if not those:
         return VoipFigures(0, 0, 0.0, 0.0, 0.0)
@@ -90,7 +90,7 @@ class PageFigures:
 
 
 def page_figures(pages: Sequence[Page], start_ms: float, end_ms: float) -> PageFigures:
-    """Return how long the pages took that were begun and finished from start to end."""
+    """Return the load times of the pages that began and finished between start and end."""
     took = [page.took_ms for page in pages if start_ms <= page.start_ms and page.start_ms + page.took_ms <= end_ms]
     return PageFigures(len(took), median(took) if took else 0.0, percentile(took, 0.95))
 
@@ -98,7 +98,7 @@ def page_figures(pages: Sequence[Page], start_ms: float, end_ms: float) -> PageF
 def regained_after_ms(rates: Sequence[float], step_ms: float, wanted: float, *, steps: int = 10) -> float | None:
     """Return after how long the mean of ``steps`` rates first reaches ``wanted``; None when it never does.
 
-    The time is that of the first of those steps: from there on the rate is had.
+    The time is that of the first of those steps: the rate is reached from there on.
     """
     for first in range(len(rates) - steps + 1):
         if sum(rates[first : first + steps]) / steps >= wanted:

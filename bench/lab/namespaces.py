@@ -1,7 +1,7 @@
-"""Network namespaces with an owner in their name: what a lab leaves behind when it is killed, the next one removes.
+"""Network namespaces with an owner in their name, so that a lab removes what a killed one left behind.
 
-A name is ``p2plab-PID-START-NODE``: the owner's process and when that started (so that a number used again by
-another process is no owner). Processes are only ever ended when they live in such a namespace.
+A name is ``p2plab-PID-START-NODE``: the owner's process number and start time (another process that gets the same
+number later is not the owner). Only processes inside such a namespace are ever ended.
 """
 
 import os
@@ -56,7 +56,7 @@ def start_ticks(pid: int) -> str | None:
 
 
 def name_prefix() -> str:
-    """Return what the names of this process's namespaces begin with."""
+    """Return the prefix of the names of this process's namespaces."""
     return f"{PREFIX}-{os.getpid()}-{start_ticks(os.getpid())}"
 
 
@@ -79,7 +79,7 @@ def all_namespaces() -> list[str]:
 
 
 async def run(*command: str | Path | float, wanted: bool = True) -> str:
-    """Run a command to its end and return its output. Raises `LabError`, unless its success is not ``wanted``."""
+    """Run a command to its end and return its output. Raises `LabError` if it fails, unless ``wanted`` is false."""
     words = [str(word) for word in command]
     result = await trio.run_process(words, capture_stdout=True, capture_stderr=True, check=False)
     if wanted and result.returncode != 0:
@@ -88,12 +88,12 @@ async def run(*command: str | Path | float, wanted: bool = True) -> str:
 
 
 def inside(namespace: str) -> tuple[str, ...]:
-    """Return what to put before a command to run it in a namespace; the process keeps its number."""
+    """Return the prefix that runs a command in a namespace; the process keeps its number."""
     return ("ip", "netns", "exec", namespace)
 
 
 async def remove(name: str) -> None:
-    """End every process in a namespace, by number, and remove it; its devices go with it."""
+    """End every process in a namespace, by number, and remove the namespace with its devices."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         processes = await processes_in(name)
         for pid in processes:

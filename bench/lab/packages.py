@@ -1,4 +1,4 @@
-"""Installs what the alternatives are made of, with Debian's package tool, and starts none of their services."""
+"""Installs the programs of the alternatives with Debian's package tool, and starts none of their services."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ def install_missing(console: Console) -> None:
 
 @contextmanager
 def services_stay_off(policy: Path = POLICY) -> Iterator[None]:
-    """Keep newly installed services from starting; a policy that the machine already has stays as it is."""
+    """Keep newly installed services from starting; if the machine has a policy of its own, that one stays."""
     if policy.exists():
         yield
         return

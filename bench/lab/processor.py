@@ -17,7 +17,7 @@ class MachineTime:
     idle: float
 
     def busy_share_since(self, before: "MachineTime") -> float:
-        """Return which share of all processors was in use between two looks."""
+        """Return the share of all processors that was in use since ``before``."""
         total = self.total - before.total
         return 1 - (self.idle - before.idle) / total if total > 0 else 0.0
 

@@ -1,4 +1,4 @@
-"""The business: programs that run inside of the lab's namespaces, one process each, and write down what they got.
+"""The business: programs that run inside the lab's namespaces, one process each, and log what they got.
 
     python -m bench.lab.programs serve ADDRESS                  bulk, uploads and pages for all that follow
     python -m bench.lab.programs download|upload SERVER LOG     CUBIC, until it is stopped (onoff: with pauses)
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import trio
 
-CONGESTION_CONTROL = b"cubic"  # this machine's default may be another
+CONGESTION_CONTROL = b"cubic"  # the machine's default may differ
 SERVICE_PORT = 5001
 VOIP_PORT = 5004
 NOT_SENT_BYTES = 128 << 10
@@ -42,23 +42,23 @@ PAGE_DOCUMENT_BYTES = 50_000
 PAGE_OBJECT_BYTES = 25_000
 PAGE_CONNECTIONS = 6
 PAGE_OBJECTS_EACH = 3  # on every connection, one after the other: 500 kB with the document
-PAGE_PAUSE_SECONDS = 1.0  # between the end of one and the start of the next, on average
-ONOFF_SECONDS = 4.0  # on and off, on average
+PAGE_PAUSE_SECONDS = 1.0  # between the end of one page and the start of the next, on average
+ONOFF_SECONDS = 4.0  # of each transfer and each pause, on average
 
 
 def monotonic_of_real_ns(real_ns: int) -> int:
-    """Return the monotonic clock's time of a moment of the real-time clock, near now."""
+    """Return the monotonic clock's time of a moment on the real-time clock that is near now."""
     return real_ns - time.clock_gettime_ns(time.CLOCK_REALTIME) + time.monotonic_ns()
 
 
 def cubic(sock: trio.socket.SocketType) -> None:
-    """Have a socket, or those that a listening socket accepts, use CUBIC and keep little unsent data."""
+    """Make a socket, or those that a listening socket accepts, use CUBIC and keep little unsent data."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION_CONTROL)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_BYTES)
 
 
 async def serve(address: str) -> None:
-    """Answer ``get N`` with N bytes (0: without end), and take what follows ``put``; several on one connection."""
+    """Answer ``get N`` with N bytes (0: without end), and receive what follows ``put``; several on one connection."""
     listeners = await trio.open_tcp_listeners(SERVICE_PORT, host=address)
     for listener in listeners:
         cubic(listener.socket)
@@ -83,7 +83,7 @@ async def _answer(stream: trio.SocketStream) -> None:
                 await stream.send_all(CHUNK if without_end else CHUNK[: min(left, len(CHUNK))])
                 left -= len(CHUNK)
     except (trio.BrokenResourceError, ConnectionError):
-        return  # they come and go
+        return  # clients come and go
     finally:
         await trio.aclose_forcefully(stream)
 
@@ -99,14 +99,14 @@ async def _request(stream: trio.SocketStream) -> list[str]:
 
 
 class Meter:
-    """Writes down how much came, ten times a second."""
+    """Logs how many bytes came, ten times a second."""
 
     def __init__(self, log: TextIOWrapper) -> None:
         self._log = log
         self.total_bytes = 0
 
     async def run(self) -> None:
-        """Write until cancelled; the line at 0 comes at once."""
+        """Write until cancelled; the first line, with 0 bytes, is written at once."""
         while True:
             write(self._log, time.monotonic_ns(), self.total_bytes)
             await trio.sleep(REPORT_SECONDS)
@@ -119,7 +119,7 @@ def write(log: TextIOWrapper, *values: float) -> None:
 
 
 async def connect(server: str) -> trio.SocketStream:
-    """Connect to the service with CUBIC."""
+    """Connect to the business server with CUBIC."""
     stream = await trio.open_tcp_stream(server, SERVICE_PORT)
     cubic(stream.socket)
     return stream
@@ -134,7 +134,7 @@ async def _receive(server: str, meter: Meter) -> None:
 
 
 async def _send(server: str, meter: Meter) -> None:
-    # what the other side has taken cannot be seen here; with little unsent data, what was handed over is close
+    # what the other side has received cannot be seen here; as little is unsent, what was handed over is close to it
     async with await connect(server) as stream:
         await stream.send_all(b"put\n")
         while True:
@@ -151,7 +151,7 @@ async def bulk(work: Callable[[str, Meter], Awaitable[None]], server: str, log: 
 
 
 async def onoff(server: str, log: TextIOWrapper) -> None:
-    """Download in stretches, each with a new connection; the same stretches in every run."""
+    """Download with pauses, each time on a new connection; the times are the same in every run."""
     random_source = random.Random(1)
     meter = Meter(log)
     async with trio.open_nursery() as nursery:
@@ -163,7 +163,7 @@ async def onoff(server: str, log: TextIOWrapper) -> None:
 
 
 async def web(server: str, log: TextIOWrapper) -> None:
-    """Load pages and write down when each began and how long it took, in ns; the same pauses in every run."""
+    """Load pages and log when each began and how long it took, in ns; the pauses are the same in every run."""
     random_source = random.Random(2)
     while True:
         start = time.monotonic_ns()
@@ -206,7 +206,7 @@ async def voip_send(target: str) -> None:
 
 
 async def voip_receive(address: str, log: TextIOWrapper) -> None:
-    """Write down [sent at, number, one-way delay in ns] of every packet; the kernel says when it came."""
+    """Log [sent at, number, one-way delay in ns] of every packet; the kernel says when it came."""
     with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         await sock.bind((address, VOIP_PORT))
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)

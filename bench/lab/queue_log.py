@@ -1,4 +1,4 @@
-"""What a line wrote down: its true queue and what it carried, millisecond by millisecond. Pure, but for one reader.
+"""A line's log: its true queue and what it carried, millisecond by millisecond. Pure, but for one reader.
 
 Times are milliseconds of the monotonic clock, which all namespaces of a machine share.
 """
@@ -20,14 +20,14 @@ class Millisecond:
     """One direction in one millisecond."""
 
     backlog_max_bytes: int
-    """Waiting, without the packet on the wire."""
+    """Bytes that wait, without the packet on the wire."""
     rate_kbit: int
     waited_max_us: tuple[int, int]
-    """By class, of packets whose sending began."""
+    """By class, of the packets whose sending began."""
     sent_bytes: tuple[int, int]
     """By class: IP packets."""
     sent_payload: tuple[int, int]
-    """By class: of those, what is above TCP or UDP."""
+    """By class: the payload of those, above TCP or UDP."""
 
     @property
     def queue_ms(self) -> float:
@@ -37,7 +37,7 @@ class Millisecond:
 
 @dataclass
 class DirectionLog:
-    """One direction; a millisecond that is missing is one in which nothing happened."""
+    """One direction; in a millisecond that is missing nothing happened."""
 
     at_ms: list[int] = field(default_factory=list)
     milliseconds: list[Millisecond] = field(default_factory=list)
@@ -72,11 +72,11 @@ class DirectionLog:
     def rate_series(
         self, start_ms: float, end_ms: float, step_ms: float, classes: Sequence[int] = (MANAGED, BUSINESS)
     ) -> list[float]:
-        """Return the mean rate of IP packets in each step, in Mbit/s; the last one takes in a rest of half a step."""
+        """Return the mean rate of IP packets in each step, in Mbit/s; a rest below half a step joins the last one."""
         sums = [0] * max(1, round((end_ms - start_ms) / step_ms))
         for at, record in self.between(start_ms, end_ms):
             sums[min(len(sums) - 1, int((at - start_ms) / step_ms))] += sum(record.sent_bytes[each] for each in classes)
-        last_ms = max(1.0, end_ms - start_ms - (len(sums) - 1) * step_ms)  # a millisecond is the log's grain
+        last_ms = max(1.0, end_ms - start_ms - (len(sums) - 1) * step_ms)  # the log's resolution is a millisecond
         lengths = [*[step_ms] * (len(sums) - 1), last_ms]
         return [total * 8 / (length * 1000) for total, length in zip(sums, lengths, strict=True)]
 
@@ -98,7 +98,7 @@ class QueueLog:
 
 
 def parse(data: bytes) -> Iterator[tuple[int, Millisecond, Millisecond]]:
-    """Return the records of a log; one that was cut off at the end is left out."""
+    """Return the records of a log; an incomplete one at the end is left out."""
     whole = len(data) - len(data) % _RECORD.size
     for at, *words in _RECORD.iter_unpack(memoryview(data)[:whole]):
         yield at, _millisecond(words[:8]), _millisecond(words[8:])

@@ -20,7 +20,7 @@ from bench.lab.scenarios import Scenario
 STEP_MS = 100.0
 SERIES_STEP_MS = 500.0
 REGAINED_SHARE = 0.9
-REGAINED_STEPS = 5  # of 100 ms that have the rate together
+REGAINED_STEPS = 5  # of 100 ms: their mean must have the rate
 HIGH_QUEUE_MS = 50.0
 STALL_SHARE = 0.01  # of the line: with less, nothing moves
 MAX_LATE_SHARE = 0.02
@@ -45,7 +45,7 @@ class Pages(msgspec.Struct, frozen=True):
 
 
 class Business(msgspec.Struct, frozen=True):
-    """The business in one stretch of a run; None: not part of it."""
+    """The business in one part of a run; None: there was no such business."""
 
     seconds: float
     download_mbit: float | None = None
@@ -58,11 +58,11 @@ class Processor(msgspec.Struct, frozen=True):
 
     busy_share: float
     late_share: float
-    """Of the line's packets: over 1 ms after their time."""
+    """Share of the line's packets that came out over 1 ms late."""
 
     @property
     def was_the_limit(self) -> bool:
-        """Such a run says nothing."""
+        """Whether this machine limited the run, which then says nothing."""
         return self.busy_share > MAX_BUSY_SHARE or self.late_share > MAX_LATE_SHARE
 
 
@@ -96,11 +96,11 @@ class Record(msgspec.Struct, frozen=True):
     seconds: float | None
     """From the start to the last PC."""
     time_ratio: float | None
-    """Those seconds, as a multiple of what the line needs at the least."""
+    """Those seconds ÷ the least that the line needs."""
     wan_ratio: float
-    """Bytes above TCP and UDP towards the managed PCs, as a multiple of file and branches: the line counts them."""
+    """Payload bytes (above TCP and UDP) towards the managed PCs, as the line counts them, ÷ (file × branches)."""
     origin_ratio: float | None
-    """The same as the daemons count payload; ours alone."""
+    """The same ratio as our daemons count payload; None for the alternatives."""
     alone: Business | None
     beside: Business | None
     queue_p50_ms: float
@@ -110,7 +110,7 @@ class Record(msgspec.Struct, frozen=True):
     high_queue_seconds: float
     longest_stall_seconds: float
     regained_seconds: float | None
-    """From the end of business until 90 % of the line were ours again."""
+    """From the end of business until 90 % of the line was ours again."""
     branch_seconds: list[float]
     branch_gap: float
     uplink_use: float | None
@@ -121,7 +121,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Times(msgspec.Struct, frozen=True):
-    """When what happened, in ms of the monotonic clock."""
+    """When the events of a run happened, in ms of the monotonic clock."""
 
     start: float
     end: float
@@ -131,14 +131,14 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class BusinessLogs(msgspec.Struct, frozen=True):
-    """What the business programs wrote down."""
+    """The logs of the business programs."""
 
     download: Goodput | None = None
     call: Sequence[VoipPacket] | None = None
     pages: Sequence[Page] | None = None
 
     def between(self, start_ms: float, end_ms: float) -> Business:
-        """Return the figures of one stretch."""
+        """Return the figures from ``start_ms`` to ``end_ms``."""
         heard = voip_figures(self.call, start_ms, end_ms) if self.call is not None else None
         seen = page_figures(self.pages, start_ms, end_ms) if self.pages is not None else None
         return Business(
@@ -150,7 +150,7 @@ class BusinessLogs(msgspec.Struct, frozen=True):
 
 
 def longest_stall_seconds(rates: Sequence[float], least: float, step_ms: float) -> float:
-    """Return the longest stretch in which every step had less than ``least``."""
+    """Return the longest time in which every step had less than ``least``."""
     longest = now = 0
     for rate in rates:
         now = now + 1 if rate < least else 0
@@ -172,7 +172,7 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
     uplink: DirectionLog | None = None,
     footprint: Footprint | None = None,
 ) -> Record:
-    """Put a run together."""
+    """Return the record of a run, from its logs and times."""
     rate = scenario.line.down.rate_mbit
     start, end = times.start, times.end
     finished = all(k in finished_ms for k in wanted)
@@ -180,7 +180,7 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
     file_and_branches = scenario.file_bytes * scenario.branches
     business_end = times.business_end
     beside_end = min(end, business_end) if business_end is not None else end
-    # a flow that must yield to business is not stalled by it
+    # a flow that gives way to business is not stalled
     free_from = business_end if business_end is not None and "cubic" in scenario.business else start
     free_rates = down.rate_series(free_from, end, STEP_MS, [MANAGED]) if end > free_from + STEP_MS else []
     by_branch = [

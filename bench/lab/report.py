@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, its pictures and bench/results/lab.json: all from the records."""
+"""Writes docs/benchmarks.md, its pictures and bench/results/lab.json, all from the records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ _MET = {True: "yes", False: "**no**", None: "–"}
 
 
 class Results(msgspec.Struct, frozen=True):
-    """The committed file."""
+    """The content of the committed file."""
 
     summary: list[SummaryRow]
     runs: list[Record]
@@ -37,7 +37,7 @@ def results_of(records: Sequence[Record]) -> Results:
 
 
 def write_results(results: Results, path: Path = RESULTS) -> None:
-    """Write one row or run a line: a change of one is a change of one line."""
+    """Write each row and each run on a line of its own, so that a change of one changes one line."""
     encode = msgspec.json.encode
     parts = [
         b'"' + name.encode() + b'":[\n' + b",\n".join(map(encode, getattr(results, name))) + b"\n]"
@@ -113,7 +113,7 @@ def runs_table(records: Sequence[Record]) -> str:
 
 
 def page_text(results: Results) -> str:
-    """Return what stands between the page's marks."""
+    """Return the text between the page's marks."""
     rows = [[row.metric, row.target, row.measured or "not run", _MET[row.met]] for row in results.summary]
     parts = ["### Targets\n", table(("metric", "target", "measured", "met"), rows)]
     if results.runs:
@@ -134,7 +134,7 @@ def write_page(results: Results, path: Path = PAGE) -> None:
 
 
 def picture_name(scenario: str) -> str:
-    """Return a file name."""
+    """Return the file name of a scenario's picture."""
     return "lab-" + "".join(letter if letter.isalnum() else "-" for letter in scenario.lower()) + ".svg"
 
 
@@ -153,7 +153,7 @@ def picture(scenario: str, records: Sequence[Record]) -> str:
         step = series.step_ms / 1000
         count = len(series.managed_mbit) - 1  # the last step is not a whole one
         top = max(record.rate_mbit * 1.1, 1.0)
-        # the queue in tens of milliseconds shares the axis: 200 ms are 20
+        # the queue shares the axis, in tens of milliseconds: 200 ms are 20
         lines = [
             Line(pen, [(k * step, value * scale) for k, value in enumerate(values[:count])])
             for pen, values, scale in (

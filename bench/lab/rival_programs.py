@@ -1,4 +1,4 @@
-"""What the rivals need in the lab and do not bring: a tracker, and a plain client of libtorrent.
+"""What the rivals need in the lab and do not bring themselves: a tracker, and a plain client of libtorrent.
 
     python -m bench.lab.rival_programs tracker ADDRESS
     python -m bench.lab.rival_programs torrent ADDRESS TORRENT DIRECTORY TARGET_DELAY_MS DONE
@@ -17,14 +17,14 @@ import libtorrent
 
 TRACKER_PORT = 6969
 TORRENT_PORT = 6881
-ANNOUNCE_SECONDS = 10  # shorter than any tracker on the Internet: neighbours find one another at once
+ANNOUNCE_SECONDS = 10  # shorter than on the Internet, so that neighbours soon find one another
 PIECE_BYTES = 256 << 10
 
 
 class Tracker(BaseHTTPRequestHandler):
     """Tells every client of all others; the lab has one torrent."""
 
-    peers: dict[tuple[str, int], bytes] = {}  # noqa: RUF012 - one for the process
+    peers: dict[tuple[str, int], bytes] = {}  # noqa: RUF012 - shared by the whole process
 
     def do_GET(self) -> None:
         """Answer an announcement."""
@@ -50,7 +50,7 @@ def tracker(address: str) -> None:
 
 
 def torrent(address: str, torrent_file: str, directory: str, target_delay_ms: str, done: str) -> None:
-    """Download and share with libtorrent as it comes, over uTP alone; 0 is its own target delay."""
+    """Download and share with libtorrent's defaults, over uTP only; target delay 0 stands for its own default."""
     settings = {
         "listen_interfaces": f"{address}:{TORRENT_PORT}",
         "enable_dht": False,  # there is no Internet

@@ -1,4 +1,4 @@
-"""What a user would pick instead, as it comes: each runs in the same lab as ours and starts when it is told to."""
+"""The usual alternatives, with their defaults: each runs in the same lab as ours and starts when it is told to."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ SEEDER_START_SECONDS = 30.0
 LOW_TARGET_MS = 15
 FIXED_SHARE = 0.8  # of the line, divided among all PCs by a policy: a fixed limit for each, as BITS has
 PACKAGES = {"nginx": "nginx-light", "curl": "curl", "aria2c": "aria2", "transmission-daemon": "transmission-daemon"}
-"""Debian's, by program."""
+"""Debian's packages, by program."""
 
 
 @dataclass
 class Job:
-    """All that a rival's commands are made of."""
+    """What a rival's commands are built from."""
 
     lab: Lab
     payload: Path
@@ -34,19 +34,19 @@ class Job:
     torrent: Path
 
     def home(self, name: str) -> Path:
-        """Return a directory of one client."""
+        """Make and return the directory of one client."""
         path = self.directory / name
         path.mkdir(exist_ok=True)
         return path
 
     @property
     def address(self) -> str:
-        """Where the file is on the web."""
+        """The file's URL."""
         return f"http://{HEAD_ADDRESS}/{self.payload.name}"
 
 
 def done_script(home: Path) -> Path:
-    """Write a program that marks a client as finished, for clients that call one."""
+    """Write a script that marks a client as finished, for clients that can call one."""
     script = home / "finished.sh"
     script.write_text(f"#!/bin/sh\ntouch {home}/done\n")
     script.chmod(0o755)
@@ -62,7 +62,7 @@ def curl(job: Job, _host: Host, home: Path) -> Sequence[str | Path]:
 
 
 def fixed_share(job: Job, _host: Host, home: Path) -> Sequence[str | Path]:
-    """Do the same with a fixed limit."""
+    """Fetch like `curl`, with a fixed rate limit."""
     line_bits = job.lab.shape.lines[0].down.rate_mbit * 1e6
     limit = round(line_bits * FIXED_SHARE / 8 / job.lab.shape.endpoints)
     get = f"curl -sS --limit-rate {limit} -o {home}/{job.payload.name} {job.address}"
@@ -70,7 +70,7 @@ def fixed_share(job: Job, _host: Host, home: Path) -> Sequence[str | Path]:
 
 
 def aria2(job: Job, host: Host, home: Path) -> Sequence[str | Path]:
-    """Use BitTorrent with discovery on the LAN."""
+    """Use BitTorrent with local peer discovery."""
     return (
         "aria2c", f"--dir={home}", "--seed-ratio=0", "--enable-dht=false", "--bt-enable-lpd=true",
         f"--interface={host.address}", f"--on-bt-download-complete={done_script(home)}", "--listen-port=6881",
@@ -79,7 +79,7 @@ def aria2(job: Job, host: Host, home: Path) -> Sequence[str | Path]:
 
 
 def transmission(job: Job, host: Host, home: Path) -> Sequence[str | Path]:
-    """Run a daemon on each PC that finds the torrent in its watched directory."""
+    """Run a daemon that finds the torrent in its watched directory."""
     watched = home / "watched"
     watched.mkdir(exist_ok=True)
     shutil.copy(job.torrent, watched)
@@ -94,7 +94,7 @@ def transmission(job: Job, host: Host, home: Path) -> Sequence[str | Path]:
 
 
 def libtorrent(target_delay_ms: int) -> Callable[[Job, Host, Path], Sequence[str | Path]]:
-    """Return libtorrent with its own uTP."""
+    """Return the command of libtorrent over its own uTP."""
 
     def client(job: Job, host: Host, home: Path) -> Sequence[str | Path]:
         words = (host.address, str(job.torrent), str(home), str(target_delay_ms), str(home / "done"))
@@ -111,7 +111,7 @@ class Rival:
     client: Callable[[Job, Host, Path], Sequence[str | Path]]
     programs: tuple[str, ...]
     uses_torrent: bool
-    """Else the web server."""
+    """Otherwise it uses the web server."""
 
 
 CURL = Rival("curl", curl, ("nginx", "curl"), uses_torrent=False)
@@ -124,7 +124,7 @@ RIVALS = {rival.name: rival for rival in (CURL, ARIA2, TRANSMISSION, LIBTORRENT,
 
 
 def missing_packages() -> list[str]:
-    """Return the packages of programs that are not here."""
+    """Return the packages of programs that this machine lacks."""
     return sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
 
 
@@ -132,7 +132,7 @@ def missing_packages() -> list[str]:
 
 
 class RivalDelivery:
-    """Made by `open_rival`."""
+    """The delivery of a rival; made by `open_rival`."""
 
     def __init__(self, rival: Rival, job: Job, nursery: trio.Nursery, parts: list[Program]) -> None:
         self._rival = rival
@@ -152,7 +152,7 @@ class RivalDelivery:
             await launch(self._nursery, host, f"client{k}", command, self._job.directory)
 
     async def follow(self) -> None:
-        """See who has marked itself as finished."""
+        """Look which clients have marked themselves as finished."""
         while True:
             for k in self._hosts:
                 if k not in self.finished_ms and (self._home(k) / "done").exists():
@@ -160,7 +160,7 @@ class RivalDelivery:
             await trio.sleep(LOOK_SECONDS)
 
     def check(self) -> None:
-        """Fail the run when a server has ended."""
+        """Fail the run if a server has ended."""
         for part in self._parts:
             part.check()
 
@@ -200,7 +200,7 @@ async def _torrent_servers(rival: Rival, job: Job, nursery: trio.Nursery) -> lis
     tracker = await launch(nursery, head, "tracker", (*own, "tracker", HEAD_ADDRESS), job.directory)
     await _listening(head, TRACKER_PORT, tracker)
     home = job.home("seeder")
-    # a hard link: clients write beside their file, and one of them must not touch the source
+    # a hard link: clients write beside their file, and must not touch the source's directory
     os.link(job.payload, home / job.payload.name)
     seeder = await launch(nursery, head, "seeder", rival.client(job, head, home), job.directory)
     with trio.fail_after(SEEDER_START_SECONDS):
@@ -218,7 +218,7 @@ async def _listening(host: Host, port: int, server: Program) -> None:
 
 
 async def announced(head: Host) -> bool:
-    """Whether the tracker knows a peer: the seeder has checked its file by then."""
+    """Whether the tracker knows a peer: by then the seeder has checked its file."""
     ask = f"http://{HEAD_ADDRESS}:{TRACKER_PORT}/announce?port=0"
     answer = await run(*head.command("curl", "-sS", "--max-time", 5, "-o", "-", "-w", "%{size_download}", ask))
     return "5:peers0:" not in answer

@@ -1,4 +1,4 @@
-"""What is run: each scenario is one lab, built for it alone."""
+"""The scenarios of the benchmark; each gets a lab that is built for it alone."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -28,23 +28,23 @@ class Scenario:
     """On the branch's unmanaged PC: first alone, then while the file is on its way."""
     alone_seconds: float = 0.0
     with_seconds: float = 0.0
-    """For how long at most the business goes on beside the file; what is left of the file then has the line alone."""
+    """For how long at most business runs beside the file; the rest of the file then has the line alone."""
     settle_seconds: float = 5.0
-    """Of business alone, before its figures count: slow start and the first loss."""
+    """Seconds of business alone before its figures count: slow start and the first loss."""
     fault: Fault = ""
     uplink: LineShape | None = None
     lan_mbit: float | None = None
     business_on_endpoint: bool = False
-    """The download runs on a PC that also has our daemon, from a neighbour: a flow of the LAN."""
+    """The download runs on a PC that also has our daemon, from a neighbour: a flow on the LAN."""
     footprint: bool = False
     """Watch memory and processor time of the daemons, also for `IDLE_SECONDS` after the file."""
     until_finished: bool = True
-    """Else the run ends with the business: what it does to business is all that is asked."""
+    """Otherwise the run ends with the business: only the harm to business is measured."""
     timeout_seconds: float = 240.0
 
     @property
     def key(self) -> str:
-        """The run's name: no two scenarios have the same."""
+        """The run's unique name."""
         return f"{self.name} / {self.method}"
 
     @property
@@ -74,10 +74,10 @@ LAN_BUSINESS = "LAN-limited, business on one PC"
 
 
 def against_rivals(method: str) -> list[Scenario]:
-    """Return what ours and every alternative does, on the same lines beside the same business."""
+    """Return the scenarios for ours and every alternative: the same lines, beside the same business."""
     ours = method == OURS
     return [
-        # the alternatives get less: whoever sends the file eight times needs minutes
+        # the alternatives get a smaller file: one that sends it eight times needs minutes
         Scenario(IDLE_LINE, USUAL, IDLE_MB.get(method, 64) * MB, method, footprint=ours, timeout_seconds=600),
         Scenario(BESIDE_CUBIC, USUAL, 64 * MB, method, business=(CUBIC, VOIP),
                  alone_seconds=20 if ours else 12, with_seconds=30, until_finished=ours),
@@ -89,7 +89,7 @@ def against_rivals(method: str) -> list[Scenario]:
 
 
 def ours_alone() -> list[Scenario]:
-    """Return what only ours is asked."""
+    """Return the scenarios for ours only."""
     found = [
         Scenario(TWENTY, USUAL, 64 * MB, endpoints=20),
         Scenario(KILLED, USUAL, 64 * MB, fault="endpoint killed"),

@@ -1,4 +1,4 @@
-"""The targets, and what the runs say of each. Pure."""
+"""The targets, and what the runs show for each. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Target:
     at_least: bool = False
 
     def row(self, records: Sequence[Record]) -> SummaryRow:
-        """Return what the runs say; a run that this machine limited says nothing."""
+        """Return what the runs show; a run that this machine limited shows nothing."""
         sign = "≥" if self.at_least else "≤"
         wanted = f"{sign} {self.bound:g}{self.unit}"
         record = find(records, self.scenario)
@@ -54,16 +54,16 @@ def find(records: Sequence[Record], scenario: str, method: str = OURS) -> Record
     return next((each for each in reversed(records) if (each.scenario, each.method) == (scenario, method)), None)
 
 
-# --- numbers of a run; None: it never came to that ----------------------------------------------
+# --- numbers of a run; None: there is no such number ---------------------------------------------
 
 
 def wan_ratio(record: Record) -> float | None:
-    """Return bytes over the line ÷ file, of a run in which all got the file."""
+    """Return bytes over the line ÷ file, if all PCs got the file."""
     return record.wan_ratio if record.finished else None
 
 
 def kept_percent(record: Record) -> float | None:
-    """Return what a download keeps of what it has alone."""
+    """Return the part of its rate alone that a download keeps, in percent."""
     alone, beside = record.alone, record.beside
     if not (alone and beside and alone.download_mbit and beside.download_mbit is not None):
         return None
@@ -71,7 +71,7 @@ def kept_percent(record: Record) -> float | None:
 
 
 def call_added_ms(record: Record) -> float | None:
-    """Return what a call's p95 delay grows by."""
+    """Return by how much a call's p95 delay grows."""
     if not (record.alone and record.beside and record.alone.call and record.beside.call):
         return None
     return record.beside.call.p95_ms - record.alone.call.p95_ms
@@ -161,7 +161,7 @@ def _text(value: float | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A method's numbers that are compared; None: it never came to that, which is worse than any number."""
+    """The numbers of a method that are compared; None: it has no such number, which is worse than any."""
 
     method: str
     wan_ratio: float | None

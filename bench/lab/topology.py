@@ -31,7 +31,7 @@ _TUN_QUEUE_PACKETS = 10_000  # the device hands every packet on at once; what wa
 
 @dataclass(frozen=True, slots=True)
 class LabShape:
-    """What to build."""
+    """What lab to build."""
 
     lines: tuple[LineShape, ...]
     """One per branch."""
@@ -50,11 +50,11 @@ class Host:
     namespace: str
     address: str
     speed_file: Path | None = None
-    """What its card says of its speed, in Mbit/s; None: what the kernel says, which for a virtual one is 10 Gbit/s."""
+    """Holds the card's speed in Mbit/s; None: the kernel's value, which for a virtual card is 10 Gbit/s."""
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What to put before a command to run it on this host; the process keeps its number."""
+        """The prefix that runs a command on this host; the process keeps its number."""
         if self.speed_file is None:
             return inside(self.namespace)
         # `ip netns exec` gives each command its own view of /sys
@@ -84,7 +84,7 @@ class Branch:
 
 @dataclass
 class Lab:
-    """Made by `open_lab`."""
+    """The lab's hosts and lines; made by `open_lab`."""
 
     shape: LabShape
     directory: Path
@@ -100,9 +100,9 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(shape: LabShape, directory: Path) -> AsyncIterator[Lab]:
-    """Build the lab and take it down at the end, whatever ends it. Raises `LabError`.
+    """Build the lab, and remove it however the context ends. Raises `LabError`.
 
-    ``directory`` gets the lines' logs. What killed labs left behind is removed first.
+    ``directory`` gets the lines' logs. First, what killed labs left behind is removed.
     """
     reason = await trio.to_thread.run_sync(why_not)
     if reason is not None:
@@ -116,7 +116,7 @@ async def open_lab(shape: LabShape, directory: Path) -> AsyncIterator[Lab]:
 
 
 class _Builder:
-    """Namespaces are removed in reverse order, after the lines between them have ended."""
+    """Builds a lab. Namespaces are removed in reverse order, after the lines between them have ended."""
 
     def __init__(self, stack: AsyncExitStack, directory: Path) -> None:
         self._stack = stack
@@ -195,7 +195,7 @@ async def route(
 ) -> None:
     """Send a network's packets to a device, with CUBIC where a program does not choose: a machine's default may differ.
 
-    The system-wide default is not for a namespace to set, and a route's is.
+    A namespace cannot set the system's default, but it can set a route's.
     """
     words = ["ip", "route", verb, network, *(("via", via) if via else ()), "dev", device, "congctl", "cubic"]
     await run(*host.command(*words, *(("src", source) if source else ())))

@@ -31,9 +31,9 @@ class DirectionShape:
 
     rate_mbit: float
     delay_ms: float
-    """One way, without queue and without the packet's own time on the wire."""
+    """One-way delay, without queue and without the packet's own time on the wire."""
     buffer_ms: float
-    """How long a full buffer takes at ``rate_mbit``."""
+    """How long a full buffer takes to empty at ``rate_mbit``."""
     queue: Literal["fifo", "fq"] = "fifo"
     loss: float = 0.0
 
@@ -43,7 +43,7 @@ class DirectionShape:
         return max(_MIN_BUFFER_BYTES, round(self.rate_mbit * MBIT * self.buffer_ms / 1000))
 
     def words(self) -> list[str]:
-        """Return it as the program's arguments."""
+        """Return the direction as arguments of the program."""
         rate, delay = round(self.rate_mbit * 1e6), round(self.delay_ms * 1e6)
         return [str(rate), str(delay), str(self.buffer_bytes), self.queue, str(self.loss)]
 
@@ -73,7 +73,7 @@ def line_shape(
 
 
 class ClassCounters(msgspec.Struct, frozen=True):
-    """What a direction carried for one class; ``payload_bytes`` is what is above TCP or UDP, repetitions included."""
+    """What a direction carried for one class; ``payload_bytes`` is above TCP or UDP, retransmissions included."""
 
     packets: int
     bytes: int
@@ -88,14 +88,14 @@ class DirectionCounters(msgspec.Struct, frozen=True):
     backlog_max_bytes: int
     written: int
     late: int
-    """Packets that came out over 1 ms after their time: the processor was the limit, not the line."""
+    """Packets that came out over 1 ms late: the processor was the limit, not the line."""
     late_max_ns: int
     write_errors: int
     classes: tuple[ClassCounters, ClassCounters]
 
 
 class LineCounters(msgspec.Struct, frozen=True):
-    """What a line says of itself."""
+    """The counters of a line, as it reports them."""
 
     at_ns: int
     log_records: int
@@ -111,7 +111,7 @@ class LineCounters(msgspec.Struct, frozen=True):
 
 
 def compiled(cache: Path = CACHE) -> Path:
-    """Compile the program where that has not been done for this source, and return it. Raises `LabError`."""
+    """Compile the program unless that has been done for this source, and return its path. Raises `LabError`."""
     source = SOURCE.read_bytes()
     program = cache / f"wan_link-{hashlib.sha256(source).hexdigest()[:16]}"
     if program.exists():
@@ -136,21 +136,21 @@ def compiled(cache: Path = CACHE) -> Path:
 
 @dataclass
 class WanLine:
-    """Made by `open_line`."""
+    """A running line; made by `open_line`."""
 
     shape: LineShape
     log: Path
     _process: trio.Process
     _answers: "_Answers"
     final: LineCounters | None = None
-    """Its last words, once the context has closed."""
+    """Its final counters, once the context has closed."""
 
     async def set_rate(self, direction: Literal["down", "up"], rate_mbit: float) -> None:
         """Change the rate of a direction now; the buffer keeps its bytes."""
         await self._ask(f"rate {direction} {round(rate_mbit * 1e6)}")
 
     async def counters(self) -> LineCounters:
-        """Return the counters now, and have the log written out."""
+        """Return the present counters, and make the line write out its log."""
         return msgspec.json.decode(await self._ask("stats"), type=LineCounters)
 
     async def _ask(self, command: str) -> bytes:
@@ -165,7 +165,7 @@ class WanLine:
 async def open_line(
     shape: LineShape, head: tuple[str, str], branch: tuple[str, str], log: Path, *, log_ms: int = LONGEST_LOG_MS
 ) -> AsyncIterator[WanLine]:
-    """Give a line between two devices, (namespace, name) each, which it makes. Give them addresses before use.
+    """Yield a line between two devices, (namespace, name) each, which it makes. Give them addresses before use.
 
     ``log`` gets at most ``log_ms`` records, see `bench.lab.queue_log`.
     """
@@ -199,7 +199,7 @@ async def open_line(
 async def _end(process: trio.Process) -> None:
     with trio.CancelScope(shield=True):
         if process.stdin is not None:
-            await process.stdin.aclose()  # it ends by itself
+            await process.stdin.aclose()  # then it ends by itself
         with trio.move_on_after(ANSWER_SECONDS):
             await process.wait()
         if process.returncode is None:

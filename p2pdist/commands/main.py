@@ -1,16 +1,12 @@
 """The `p2pdist` command line: enrol, run, status, peers, limiter, why, and those of `patch_commands`."""
 
-import contextlib
 import errno
 import socket
-import time
 from collections.abc import Callable
-from typing import NoReturn
 
 import click
 import trio
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +16,7 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import check_enrolled, home_option, json_option
+from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.commands.patch_commands import COMMANDS
 from p2pdist.commands.views import asked_for, lan_view, why_view
 from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, StatusPatch
@@ -29,22 +25,19 @@ from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import configure_log, print_json, run_command_line, terminal, wide_terminal
+from p2pdist.shared.console import (
+    STATE_STYLES,
+    WIDE_COLUMNS,
+    configure_log,
+    json_option,
+    print_json,
+    run_command_line,
+    terminal,
+)
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
-
-WATCH_SECONDS = 1.0
-WIDE_COLUMNS = 100  # a terminal with less gets a table with shorter columns
-STATE_STYLES = {
-    "verified": "green",
-    "installed": "green",
-    "failed": "red",
-    "rolled_back": "red",
-    "fetching": "cyan",
-    "checking": "cyan",
-    "verifying": "cyan",
-}
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -77,7 +70,6 @@ address_option = click.option(
     callback=_address,
     help="Own address to listen on and connect from; by default the one that routes to the server.",
 )
-watch_option = click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -241,40 +233,13 @@ def _show(
     watch: bool,
 ) -> None:
     check_enrolled(home)
-    console = wide_terminal()
-
-    def ask() -> AnswerT:
-        return trio.run(ask_daemon, home.socket, command)
-
-    def print_once() -> None:
-        if as_json:
-            print_json(ask())
-        else:
-            console.print(view(ask(), console.width))
-
-    if not watch:
-        print_once()
-        return
-    with contextlib.suppress(KeyboardInterrupt):
-        if console.is_terminal and not as_json:
-            _show_live(console, lambda: view(ask(), console.width))
-        while True:
-            print_once()
-            time.sleep(WATCH_SECONDS)
-
-
-def _show_live(console: Console, look: Callable[[], RenderableType]) -> NoReturn:
-    first = look()  # a daemon that is not running at the start is an error; one that stops later may come back
-    with Live(first, console=console, auto_refresh=False) as live:
-        while True:
-            time.sleep(WATCH_SECONDS)
-            try:
-                screen = look()
-            except UserError as error:
-                if error.kind is not FaultKind.NOT_RUNNING:
-                    raise
-                screen = Text(f"{error.message}\nWaiting for it; Ctrl-C ends.", style="yellow")
-            live.update(screen, refresh=True)
+    show(
+        lambda: trio.run(ask_daemon, home.socket, command),
+        lambda answer: answer,
+        view,
+        as_json=as_json,
+        watch=watch,
+    )
 
 
 def _status_view(status: StatusAnswer, columns: int) -> RenderableType:

@@ -23,7 +23,6 @@ home_option = click.option(
     show_default="P2PDIST_HOME, else the system's data directory",
     help="This endpoint's home directory.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for tools.")
 
 
 def check_enrolled(home: EndpointHome) -> None:

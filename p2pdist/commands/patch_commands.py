@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import duration_text
-from p2pdist.commands.options import check_enrolled, home_option, json_option
+from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.install.requests import MAX_DEFERRAL_DAYS
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.local_api.messages import (
@@ -28,11 +28,18 @@ from p2pdist.local_api.messages import (
 )
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import PIPE_COLUMNS, Duration, ExitCode, print_json, wide_terminal
+from p2pdist.shared.console import (
+    PIPE_COLUMNS,
+    STATE_STYLES,
+    WIDE_COLUMNS,
+    Duration,
+    ExitCode,
+    json_option,
+    print_json,
+    wide_terminal,
+)
 from p2pdist.shared.identifiers import PatchRef
 
-STATE_STYLES = {"installed": "green", "failed": "red", "rolled_back": "red", "installing": "cyan"}
-WIDE_COLUMNS = 100  # a terminal with less has the reasons below the table
 RESTART = "this PC has to be restarted"
 
 

@@ -1,1 +1,1 @@
-"""Who this PC is for the company: enrolment, its key and its two certificates."""
+"""A PC's identity in the company: enrolment, its key and its two certificates."""

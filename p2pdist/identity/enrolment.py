@@ -1,10 +1,10 @@
-"""Becoming a member, and staying one: token → certificates, and their renewal at half of their life.
+"""Enrol with a token for certificates, and renew them.
 
 The token carries the SHA-256 of the control CA's certificate. That certificate
-is fetched from whoever answers, must match the pin, and from then on is the
-only one trusted. The private key never leaves this PC: a signed request
-(PKCS #10) proves it. Nothing is stored that looks enrolled before every answer
-has been checked.
+is fetched from a server that is not trusted yet, must match this pin, and is
+from then on the only one trusted. The private key never leaves this PC: a signed
+request (PKCS #10) proves its possession. The identity is stored only after every
+answer has been checked.
 """
 
 import contextlib
@@ -27,6 +27,8 @@ from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
+    MAX_HOSTNAME_CHARS,
+    MAX_SERVER_NAME_CHARS,
     Certificates,
     EnrolReply,
     EnrolRequest,
@@ -42,8 +44,6 @@ from p2pdist.trust.store import check_root
 
 MAX_CA_BYTES = 16 << 10  # one certificate
 MAX_PROBLEM_CHARS = 400  # a server's words on our terminal: two sentences
-MAX_HOSTNAME_CHARS = 255
-MAX_SERVER_NAME_CHARS = 64  # as in the settings of the server and in its welcome
 
 T = TypeVar("T", bound=Record)
 
@@ -61,10 +61,10 @@ async def enrol(
 ) -> Identity:
     """Spend one use of a token, store the identity in ``home`` and return it.
 
-    ``now`` is seconds since 1970; ``local_address`` the address to connect from.
-    An enrolled home is refused unless ``force``; its key, and with it the
-    endpoint id, is kept. Raises `UserError`; the home is then as it was, but for
-    a key that the next attempt uses.
+    ``now`` is seconds since 1970; ``local_address`` is the address to connect from.
+    An enrolled home is refused unless ``force``; with it, the key and so the endpoint
+    id stay. Raises `UserError`; the home is then as it was, except that it may hold a
+    new key, which the next attempt uses.
     """
     token = decode_token(token_text)
     if not force and await trio.to_thread.run_sync(identity_store.is_enrolled, home):
@@ -92,9 +92,9 @@ async def enrol(
 async def renew(identity: Identity, now: float, *, local_address: str | None = None) -> Identity:
     """Fetch new certificates for the same key, store them and return the new identity.
 
-    The authorities may have changed: their certificates come over a connection
-    that the present control CA vouches for. Raises `UserError`; the stored
-    identity is then as it was. `FaultKind.REFUSED` means that the server said no.
+    The CAs may have changed: their certificates come over a connection that the
+    present control CA authenticates. Raises `UserError`; the stored identity is then
+    as it was. `FaultKind.REFUSED` means that the server refused.
     """
     server = f"{identity.server_address}:{identity.web_port}"
     url = base_url(identity.server_address, identity.web_port)
@@ -195,7 +195,7 @@ def _checked(certificates: Certificates, key: str, now: float) -> tuple[float, f
     except DecodeError:
         raise
     except Exception as error:
-        # cryptography raises a dozen kinds for certificates that are malformed or do not fit their issuer
+        # cryptography raises a dozen exception types for certificates that are malformed or do not fit their issuer
         raise DecodeError(f"the certificates are not usable: {type(error).__name__}") from error
     if not not_before <= now < not_after:
         raise UserError(

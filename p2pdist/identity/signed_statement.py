@@ -1,4 +1,4 @@
-"""Statements that this PC signs with its own key: a compact JWS (RFC 7515) with ES256 (RFC 7518, section 3.4)."""
+"""Sign statements with this PC's own key: a compact JWS (RFC 7515) with ES256 (RFC 7518, section 3.4)."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from p2pdist.identity.store import Identity
 
-COORDINATE_BYTES = 32  # of P-256: the signature is r and s, each of this length
+COORDINATE_BYTES = 32  # of P-256: a signature is r and s, each of this length
 
 
 def sign_statement(identity: Identity, statement: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""Who this endpoint is: its key, its certificates, its server. Blocking.
+"""Load and store this endpoint's identity: its key, its certificates, its server. Blocking.
 
-Below ``home/identity``, a directory for its owner alone: ``key.pem``, written
-once and never sent anywhere, and ``identity.json`` with everything else in one
-file, so that a crash never leaves one certificate new and the other old. An
-endpoint is enrolled exactly when ``identity.json`` exists.
+The directory ``home/identity`` is readable by its owner alone and holds two files.
+``key.pem`` is written once and never sent anywhere. ``identity.json`` holds
+everything else, so that a crash never leaves one certificate new and the other old.
+An endpoint is enrolled exactly when ``identity.json`` exists.
 """
 
 import contextlib
@@ -22,11 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, parse_endpoint_id
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import Pem, Tags
-from p2pdist.trust.files import read_file, storage_errors
+from p2pdist.trust.files import storage_errors
 from p2pdist.trust.https_client import trusting_context
 
 MAX_IDENTITY_BYTES = 1 << 20  # four certificates and a TUF root with several keys, base64
@@ -51,11 +52,11 @@ class Identity:
     key: str
     tuf_root: bytes
     not_before: float
-    """From when both certificates are valid."""
+    """The time from which both certificates are valid."""
     not_after: float
-    """Until when both certificates are valid."""
+    """The time until which both certificates are valid."""
     tags: tuple[str, ...] = ()
-    """From the token that it was enrolled with."""
+    """The tags of the token that the endpoint was enrolled with."""
 
 
 class _Stored(Record, frozen=True):
@@ -86,8 +87,10 @@ def load_identity(home: Path) -> Identity:
     """
     with storage_errors(home):
         try:
-            stored = msgspec.json.decode(read_file(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True)
-            key = read_file(_key_path(home), MAX_KEY_BYTES).decode()
+            stored = msgspec.json.decode(
+                read_capped(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True
+            )
+            key = read_capped(_key_path(home), MAX_KEY_BYTES).decode()
             identity = _identity(home, stored, key)
         except FileNotFoundError as error:
             raise UserError(
@@ -99,13 +102,13 @@ def load_identity(home: Path) -> Identity:
                 f"The identity in {home} is damaged. Enrol this PC again with 'p2pdist enrol --force' and a new token.",
                 FaultKind.NOT_SET_UP,
             ) from error
-        for leftover in _directory(home).glob(f"{_TEMPORARY_PREFIX}*"):  # of a process that was killed
+        for leftover in _directory(home).glob(f"{_TEMPORARY_PREFIX}*"):  # by a process that was killed
             leftover.unlink(missing_ok=True)
         return identity
 
 
 def save_identity(identity: Identity) -> None:
-    """Make ``identity`` what `load_identity` returns, all at once. Raises `UserError` (`FaultKind.STORAGE`)."""
+    """Store ``identity`` atomically, for `load_identity` to return. Raises `UserError` (`FaultKind.STORAGE`)."""
     names = [name for name in _Stored.__struct_fields__ if name != "format"]
     stored = _Stored(format=1, **{name: getattr(identity, name) for name in names})
     with storage_errors(identity.home):
@@ -116,9 +119,9 @@ def save_identity(identity: Identity) -> None:
 
 
 def load_or_create_key(home: Path) -> str:
-    """Return the endpoint's private key (PEM), making and storing one when there is none or it is damaged.
+    """Return the endpoint's private key (PEM). Make and store a new one when there is none or it is damaged.
 
-    A key alone enrols nobody: it may be left by a failed enrolment, and is then used by the next.
+    A failed enrolment may leave a key; the next one uses it. A key alone does not make a PC enrolled.
     """
     with storage_errors(home):
         _make_private_directory(home)
@@ -147,7 +150,7 @@ def endpoint_id_of_key(key: str) -> EndpointId:
 
 
 def certificate_request(key: str) -> str:
-    """Return a certificate request (PKCS #10, PEM) that proves possession of ``key``; the key is not in it."""
+    """Return a certificate request (PKCS #10, PEM) that proves possession of ``key`` without containing it."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, endpoint_id_of_key(key))])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(_private_key(key), hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
@@ -165,11 +168,11 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
     Raises `UserError` (`FaultKind.STORAGE`).
     """
     context = trusting_context(identity.control_ca)
-    # OpenSSL loads a chain from a file only. The certificate is public; the key is read where it lies.
+    # OpenSSL loads a chain only from a file. The certificate gets a temporary one; the key is read from its own file.
     with storage_errors(identity.home), _as_file(identity.control_certificate, _directory(identity.home)) as name:
         try:
             context.load_cert_chain(name, _key_path(identity.home))
-        except ssl.SSLError as error:  # an OSError, but not the disk's
+        except ssl.SSLError as error:  # an OSError, but not a fault of the disk
             raise UserError(
                 f"The key and the certificate in {identity.home} do not belong together. Enrol this PC again with "
                 "'p2pdist enrol --force' and a new token.",
@@ -180,7 +183,7 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def _as_file(text: str, directory: Path) -> Iterator[str]:
-    """Give ``text`` a file name for a moment: in memory on Linux, so that a full disk keeps nobody from connecting."""
+    """Hold ``text`` in a temporary file and yield its name. On Linux it is in memory: a full disk does not matter."""
     if hasattr(os, "memfd_create"):
         with open(os.memfd_create("certificate"), "w", encoding="ascii") as file:
             file.write(text)
@@ -197,7 +200,10 @@ def _as_file(text: str, directory: Path) -> Iterator[str]:
 
 
 def validity(control_certificate: str, swarm_certificate: str) -> tuple[float, float]:
-    """Return from when until when both certificates (PEM) are valid. Raises `ValueError` for anything else."""
+    """Return the start and the end of the time in which both certificates (PEM) are valid.
+
+    Raises `ValueError` for anything but certificates.
+    """
     loaded = [x509.load_pem_x509_certificate(pem.encode()) for pem in (control_certificate, swarm_certificate)]
     return (
         max(certificate.not_valid_before_utc.timestamp() for certificate in loaded),
@@ -238,7 +244,7 @@ def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
     except TypeError as error:  # encrypted
         raise ValueError("the key needs a passphrase") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ValueError("not an EC P-256 key")  # noqa: TRY004 - a bad value from outside, not a programming mistake
+        raise ValueError("not an EC P-256 key")  # noqa: TRY004 - a bad value from outside, not a programming error
     return key
 
 
@@ -248,7 +254,7 @@ def _public_der(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
 
 def _read_key(home: Path) -> str | None:
     try:
-        return read_file(_key_path(home), MAX_KEY_BYTES).decode()
+        return read_capped(_key_path(home), MAX_KEY_BYTES).decode()
     except (FileNotFoundError, ValueError):
         return None
 

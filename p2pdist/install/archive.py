@@ -1,12 +1,13 @@
-"""Applications that are unpacked beside each other: ``DIRECTORY/versions/VERSION``, and a link to the current one.
+"""Install archives: versions are unpacked side by side, and a link leads to the current one.
 
     /opt/acme/current -> versions/2.1
-    /opt/acme/versions/2.0, 2.1        whole trees: they get their names when all of them is on the disk
+    /opt/acme/versions/2.0, 2.1        complete trees: each gets this name when all of it is on the disk
     /opt/acme/versions/.payload-2.1    SHA-256 of the archive that 2.1 came from
-    /opt/acme/versions/.unpacking-…    of a run under way, or one that was cut off
-    /opt/acme/versions/.back-2.1       while another tree takes the place of this one
+    /opt/acme/versions/.unpacking-…    the tree of a run under way, or of one that was interrupted
+    /opt/acme/versions/.back-2.1       the old tree of 2.1, while a new one takes its place
 
-All of it blocks; `installer` calls it in a thread. Every function may be repeated after it was cut off anywhere.
+All of it blocks; `installer` calls it in a thread. Every function may be called again after it was interrupted
+anywhere.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ Cancelled = Callable[[], None]
 
 
 class DiskFullError(ArchiveError):
-    """There is too little room for the unpacked tree."""
+    """The disk has too little room for the unpacked tree."""
 
 
 def install(
@@ -46,16 +47,16 @@ def install(
 ) -> None:
     """Unpack ``archive`` and make it the current version.
 
-    A tree of this version from the same archive is used as is, but for the current one: that is installed again
-    because something of it is missing. Raises `ArchiveError`, or `OSError`; then nothing is left behind, and the
-    link is as it was.
+    If a tree of this version from the same archive exists, it is used as it is. The current version is the exception:
+    it is unpacked anew, because it is installed again only when something of it is missing. Raises `ArchiveError` or
+    `OSError`; nothing is then left behind, and the link is as it was.
     """
     parse_patch_version(version)
     versions = directory / "versions"
     for place in (directory, versions):
         if not place.exists():
             durable_files.make_directory(place)
-            place.chmod(0o755)  # whatever the umask is
+            place.chmod(0o755)  # independent of the umask
     clear_leftovers(directory)
     previous = current_version(directory)
     marker = versions / f".payload-{version}"
@@ -64,7 +65,7 @@ def install(
         try:
             _unpack(archive, temporary, strip_components, limits, check_cancelled)
             _flush(temporary, check_cancelled)
-            marker.unlink(missing_ok=True)  # a tree without one is never taken for whole
+            marker.unlink(missing_ok=True)  # a tree without a marker never counts as complete
             if os.path.lexists(versions / version):
                 (versions / version).rename(versions / f"{_BACK}{version}")
             temporary.rename(versions / version)
@@ -79,7 +80,7 @@ def install(
 
 
 def current_version(directory: Path) -> str:
-    """Return the version that the link leads to; "" where there is none. Raises `ArchiveError` for a foreign one."""
+    """Return the version that the link leads to; "" without one. Raises `ArchiveError` for a link that is not ours."""
     link = directory / "current"
     if not os.path.lexists(link):
         return ""
@@ -93,10 +94,10 @@ def current_version(directory: Path) -> str:
 
 
 def roll_back(directory: Path, version: str, previous_version: str) -> None:
-    """Lead the link back to ``previous_version``, or remove it when that is "", and remove ``version``.
+    """Switch the link back to ``previous_version``, or remove it when that is "", and remove ``version``.
 
-    Where they are one, it was installed again, and stays. Raises `ArchiveError` when the previous version is not
-    there any more, or when the link leads to a third one by now, and `OSError`.
+    When both are the same, the version was installed again, and stays. Raises `ArchiveError` when the previous
+    version no longer exists, or when the link now leads to a third one; else `OSError`.
     """
     versions = directory / "versions"
     if not directory.is_dir():
@@ -123,7 +124,7 @@ def roll_back(directory: Path, version: str, previous_version: str) -> None:
 
 
 def clear_leftovers(directory: Path) -> None:
-    """Remove what a run that was cut off has left. Raises `OSError` when the directories cannot be read."""
+    """Remove what an interrupted run has left. Raises `OSError` when the directories cannot be read."""
     _bring_back(directory / "versions")
     for place, prefixes in (
         (directory, (".current-",)),
@@ -181,7 +182,7 @@ def _two_of_a_name() -> Iterator[None]:
 def _write(path: Path, member: Member, limits: InstallLimits, check_cancelled: Cancelled) -> None:
     if shutil.disk_usage(path.parent).free - member.size_bytes < limits.free_margin_bytes:
         raise DiskFullError(f"the disk has too little room for {'/'.join(member.parts)[:80]!r}")
-    # setuid bits, owners and write permission for others are never taken from an archive
+    # setuid bits, owners and write permission for others in the archive are ignored
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o644)
     with open(descriptor, "wb") as file:
@@ -194,9 +195,9 @@ def _write(path: Path, member: Member, limits: InstallLimits, check_cancelled: C
             file.write(data)
         if written < member.size_bytes:
             raise ArchiveError(f"the archive ends within {'/'.join(member.parts)[:80]!r}")
-    path.chmod(0o755 if member.executable else 0o644)  # whatever the umask is
+    path.chmod(0o755 if member.executable else 0o644)  # independent of the umask
     if member.mtime is not None and 0 <= member.mtime < 1 << 33:
-        os.utime(path, (member.mtime, member.mtime))  # compiled Python files name the time of their source
+        os.utime(path, (member.mtime, member.mtime))  # compiled Python files record the mtime of their source
 
 
 def _link_hard(tree: Path, path: Path, member: Member) -> None:
@@ -207,10 +208,10 @@ def _link_hard(tree: Path, path: Path, member: Member) -> None:
 
 
 def _link(tree: Path, links: list[Member]) -> None:
-    """Make all symbolic links, then see that none leads out of the tree, also by way of others."""
+    """Make all symbolic links, then check that none leads out of the tree, directly or through others."""
     paths = [tree.joinpath(*member.parts) for member in links]
     with _two_of_a_name():
-        for path in paths:  # all of them before the first link: no directory is ever made through one
+        for path in paths:  # all directories before the first link: none is ever made through a link
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     for member, path in zip(links, paths, strict=True):
         name = "/".join(member.parts)[:80]
@@ -238,7 +239,7 @@ def _link(tree: Path, links: list[Member]) -> None:
 def _flush(tree: Path, check_cancelled: Cancelled) -> None:
     for name, _, files in os.walk(tree):
         place = Path(name)
-        place.chmod(0o755)  # applications are for all users, whatever the umask is
+        place.chmod(0o755)  # applications are for all users, independent of the umask
         for path in (place / file for file in files):
             if not path.is_symlink():
                 check_cancelled()
@@ -258,7 +259,7 @@ def _switch(directory: Path, version: str) -> None:
     link = directory / f".current-{secrets.token_hex(6)}"
     link.symlink_to(f"versions/{version}", target_is_directory=True)
     if os.name == "nt":
-        (directory / "current").unlink(missing_ok=True)  # Windows replaces no link to a directory
+        (directory / "current").unlink(missing_ok=True)  # Windows cannot replace a link to a directory
     try:
         os.replace(link, directory / "current")
     except OSError:
@@ -268,7 +269,7 @@ def _switch(directory: Path, version: str) -> None:
 
 
 def _prune(versions: Path, wanted: set[str], keep_versions: int) -> None:
-    """Remove all but the wanted versions and the newest others, ``keep_versions`` previous ones in all."""
+    """Remove old versions. Those in ``wanted`` stay, and the newest others, up to ``keep_versions`` previous ones."""
     others = [path for path in versions.iterdir() if not path.name.startswith(".") and path.name not in wanted]
     others.sort(key=lambda path: path.lstat().st_ctime_ns, reverse=True)
     previous = len([name for name in wanted if name]) - 1
@@ -278,7 +279,7 @@ def _prune(versions: Path, wanted: set[str], keep_versions: int) -> None:
 
 
 def _set_aside(path: Path) -> None:
-    """Take a version's name away at once; its bytes go after that, and may be left when that is cut off."""
+    """Rename a version's tree away at once, then remove it. An interruption may leave it under its new name."""
     with contextlib.suppress(FileNotFoundError):
         aside = path.with_name(f".old-{secrets.token_hex(6)}")
         path.rename(aside)
@@ -286,7 +287,7 @@ def _set_aside(path: Path) -> None:
 
 
 def _bring_back(versions: Path) -> None:
-    """Give the trees their names again whose successors did not get as far as to bear them."""
+    """Rename old trees back whose replacement was interrupted before the new tree had the name."""
     for path in list(versions.glob(f"{_BACK}*")):
         if not os.path.lexists(versions / path.name.removeprefix(_BACK)):
             path.rename(versions / path.name.removeprefix(_BACK))
@@ -294,7 +295,7 @@ def _bring_back(versions: Path) -> None:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)  # what is in use on Windows goes the next time
+        shutil.rmtree(path, ignore_errors=True)  # files in use on Windows are removed the next time
     else:
         path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The members of a tar or zip archive, one by one, each checked before anything of it is written. Blocking."""
+"""Read the members of a tar or zip archive, one by one. Each is checked before any of it is written. Blocking."""
 
 import contextlib
 import lzma
@@ -27,16 +27,16 @@ class ArchiveError(Exception):
 
 @dataclass(frozen=True)
 class Member:
-    """One thing to be made; ``content`` is read before the next member is asked for."""
+    """One file, directory or link to make. Read ``content`` before asking for the next member."""
 
     parts: tuple[str, ...]
-    """Of its path in the new tree; leading directories are left out already."""
+    """The parts of its path in the new tree; leading directories have been stripped."""
     kind: Kind
     size_bytes: int = 0
     executable: bool = False
     mtime: float | None = None
     target: str = ""
-    """Of a symbolic link, as it is; of a hard link, see ``target_parts``."""
+    """The target of a symbolic link, unchanged. That of a hard link is in ``target_parts``."""
     target_parts: tuple[str, ...] = ()
     content: IO[bytes] | None = None
 
@@ -68,15 +68,15 @@ def _readable() -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise
-        raise ArchiveError(f"the archive is damaged: {error}") from error  # as gzip and bz2 say it
+        raise ArchiveError(f"the archive is damaged: {error}") from error  # gzip and bz2 raise it without errno
     except Exception as error:
-        if type(error).__name__ != "ZstdError":  # of Python 3.14
+        if type(error).__name__ != "ZstdError":  # since Python 3.14
             raise
         raise ArchiveError(f"the archive is damaged: {error}") from error
 
 
 def path_parts(name: str, strip_components: int) -> tuple[str, ...]:
-    """Return a member's path in the new tree; () when nothing is left of it. Raises `ArchiveError`."""
+    """Return a member's path in the new tree; () when all of it is stripped. Raises `ArchiveError`."""
     if name.startswith("/") or "\0" in name or len(name) > MAX_NAME_CHARS:
         raise ArchiveError(f"the member {name[:80]!r} has a path that is absolute, or of over {MAX_NAME_CHARS} signs")
     if os.name == "nt" and any(sign in name for sign in '\\:<>"|?*'):
@@ -93,7 +93,7 @@ def path_parts(name: str, strip_components: int) -> tuple[str, ...]:
 
 
 class _Header(tarfile.TarInfo):
-    """Refuses extended headers before they fill the memory; this method is tarfile's own seam."""
+    """Refuses extended headers that would fill the memory. tarfile documents this method for subclasses."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
         if self.type in _EXTENDED and self.size > MAX_HEADER_BYTES:
@@ -113,7 +113,7 @@ def _tar(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Me
     with archive:
         count = 0
         while (info := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
+            archive.members.clear()  # type: ignore[attr-defined]  # else tarfile keeps all of them in memory
             count += 1
             if count > max_members:
                 raise ArchiveError(f"the archive has more than {max_members} members")
@@ -151,7 +151,7 @@ def _zip(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Me
             raise ArchiveError(f"the archive has more than {max_members} members")
         for info in infos:
             parts = path_parts(info.filename, strip_components)
-            # without a Unix mode, made on another system, a member is a file or a directory
+            # an archive made on another system has no Unix modes: its members are files and directories
             mode = info.external_attr >> 16 if info.create_system == 3 else 0
             form = stat.S_IFMT(mode)
             if form not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:

@@ -1,4 +1,4 @@
-"""Which program, with which arguments, carries out, undoes, repairs or asks for an installation. Pure.
+"""Command lines that install, roll back, repair or check a patch. Pure.
 
 Each argument of a recipe is one argument of the program: nothing is split, joined or expanded.
 """
@@ -24,7 +24,7 @@ from p2pdist.shared.manifest.recipe import (
 )
 from p2pdist.shared.manifest.versions import Ecosystem
 
-ASK_SECONDS = 60  # a package database on an old disk, while something else is at work
+ASK_SECONDS = 60  # for a query of a package database on an old, busy disk
 
 SYSTEM32 = "C:\\Windows\\System32"
 POWERSHELL = f"{SYSTEM32}\\WindowsPowerShell\\v1.0\\powershell.exe"
@@ -36,37 +36,37 @@ SYSTEMCTL = "/usr/bin/systemctl"
 _INTERPRETERS: dict[str, tuple[str, ...]] = {
     "sh": ("/bin/sh",),
     "bash": ("/bin/bash", "--noprofile", "--norc"),
-    "python3": ("/usr/bin/python3", "-I"),  # -I: modules of neither the script's directory nor the environment
+    "python3": ("/usr/bin/python3", "-I"),  # -I: no modules from the script's directory or the environment
     "powershell": (POWERSHELL, "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File"),
 }
-_ALREADY_UNINSTALLED = 1605  # of msiexec: this product is not installed
-_ALREADY_DONE = 2359302, 2359303  # of wusa: WU_S_ALREADY_INSTALLED, WU_S_ALREADY_UNINSTALLED
-_RESTART_CODES = (3010, 1641)  # of Windows Installer and wusa: needed, begun
+_ALREADY_UNINSTALLED = 1605  # msiexec: this product is not installed
+_ALREADY_DONE = 2359302, 2359303  # wusa: WU_S_ALREADY_INSTALLED, WU_S_ALREADY_UNINSTALLED
+_RESTART_CODES = (3010, 1641)  # Windows Installer and wusa: a restart is needed, a restart has begun
 
 
 class DerivedCheck(PackageCheck, frozen=True, tag_field="kind", tag="package"):
-    """A check that follows from the patch's version, in which there is no room for an epoch: none is compared."""
+    """A check derived from the patch's version. A patch version has no epoch, so epochs are not compared."""
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A program, absolute, and its arguments."""
+    """A program (an absolute path) with its arguments, time limit and exit codes."""
 
     argv: tuple[str, ...]
     timeout_seconds: int
     success_codes: tuple[int, ...] = (0,)
     reboot_codes: tuple[int, ...] = ()
-    """Success, and the PC has to be restarted."""
+    """Exit codes for success where the PC must also be restarted."""
 
 
 def install_command(install: Install, file: str, root: str, *, superuser: bool = True) -> CommandLine:
-    """Return what installs ``file`` (absolute). Raises `ValueError` for an archive, which no program unpacks.
+    """Return the command that installs ``file`` (absolute). Raises `ValueError` for an archive: no program unpacks it.
 
-    ``root`` other than "/" is a tree of its own, which only deb and rpm know.
+    A ``root`` other than "/" is the root of another system's tree; only dpkg and rpm can install into one.
     """
     match install:
         case DebInstall():
-            # a newer one that somebody installed meanwhile stays
+            # a newer version that somebody installed meanwhile stays
             return _dpkg(install, root, superuser, "--refuse-downgrade", "--install", "--", file)
         case RpmInstall():
             return _rpm(install, root, "--upgrade", "--replacepkgs", "--", file)
@@ -90,14 +90,15 @@ def install_command(install: Install, file: str, root: str, *, superuser: bool =
 def rollback_command(
     install: Install, file: str, previous_file: str | None, root: str, *, superuser: bool = True
 ) -> CommandLine | None:
-    """Return what undoes the installation of ``file``; None where the recipe has no way back.
+    """Return the command that undoes the installation of ``file``; None where the recipe has no way back.
 
-    ``previous_file``: the package that was there before, for deb and rpm; None: none was, and it is removed.
+    For deb and rpm, ``previous_file`` is the package that was installed before; None: there was none, so the package
+    is removed.
     """
     undo: CommandLine | None = None
     match install:
         case DebInstall():
-            # without the option, what a broken run left half installed cannot be removed
+            # without the option, dpkg does not remove a package that an interrupted run left half installed
             remove = ("--force-remove-reinstreq", "--remove", "--", install.package)
             back = ("--force-downgrade", "--install", "--", previous_file or "")
             undo = _dpkg(install, root, superuser, *(back if previous_file else remove))
@@ -117,20 +118,20 @@ def rollback_command(
             argv = (below(root, install.uninstall[0]), *install.uninstall[1:])
             undo = CommandLine(argv, install.timeout_seconds, install.success_codes, install.reboot_codes)
         case _:
-            pass  # an archive's link is switched back, by no program
+            pass  # for an archive the link is switched back, without a program
     return undo
 
 
 def recovery_command(install: Install, root: str, *, superuser: bool = True) -> CommandLine | None:
-    """Return what mends an installation that was cut off; None where only doing it again can."""
+    """Return the command that repairs an interrupted installation; None where only installing again can."""
     if isinstance(install, DebInstall):
-        # all that is pending: dpkg refuses any other work until its interrupted run is finished
+        # everything that is pending: dpkg refuses other work until its interrupted run is finished
         return _dpkg(install, root, superuser, "--configure", "--pending")
     return None
 
 
 def package_query(name: str, ecosystem: Ecosystem, root: str) -> CommandLine:
-    """Return what asks dpkg or rpm for a package; `package_states` reads its output."""
+    """Return the command that asks dpkg or rpm for a package; `package_states` reads its output."""
     if ecosystem is Ecosystem.RPM:
         form = "installed %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\n"
         return CommandLine(
@@ -146,7 +147,7 @@ def package_query(name: str, ecosystem: Ecosystem, root: str) -> CommandLine:
 def check_command(
     check: Check, root: str, *, ecosystem: Ecosystem = Ecosystem.DEB, windows: bool = False
 ) -> CommandLine | None:
-    """Return what asks for ``check``; None for a file, which is looked at."""
+    """Return the command for ``check``; None for a file, which needs no program."""
     match check:
         case PackageCheck():
             return package_query(check.name, ecosystem, root)
@@ -163,31 +164,34 @@ def check_command(
 
 
 def restart_command(minutes: int, message: str, *, windows: bool) -> CommandLine:
-    """Return what restarts the PC in some minutes and tells its users so."""
+    """Return the command that restarts the PC in ``minutes`` and tells its users so."""
     if windows:
         return CommandLine((f"{SYSTEM32}\\shutdown.exe", "/r", "/t", str(minutes * 60), "/c", message), ASK_SECONDS)
     return CommandLine(("/sbin/shutdown", "-r", f"+{minutes}", "--", message), ASK_SECONDS)
 
 
 def kill_tree_command(process_id: int) -> CommandLine:
-    """Return what ends a process and all that it started, on Windows."""
+    """Return the command that ends a process and its descendants on Windows."""
     return CommandLine((f"{SYSTEM32}\\taskkill.exe", "/T", "/F", "/PID", str(process_id)), ASK_SECONDS)
 
 
 def default_checks(manifest: Manifest) -> tuple[Check, ...]:
-    """Return what proves that the patch is installed; none for an archive without ``detect``: its link is asked."""
+    """Return the checks that prove that the patch is installed; none for an archive without ``detect``.
+
+    Such an archive's link is looked at instead.
+    """
     if not manifest.detect and isinstance(manifest.install, DebInstall | RpmInstall):
         return (DerivedCheck(name=manifest.install.package, at_least=manifest.version),)
     return manifest.detect
 
 
 def below(root: str, path: str) -> str:
-    """Return where an absolute ``path`` of a recipe is when the system's tree begins at ``root``."""
+    """Return an absolute ``path`` of a recipe as a path below ``root``."""
     return path if root == "/" else root.rstrip("/") + path
 
 
 def _dpkg(install: DebInstall, root: str, superuser: bool, *arguments: str) -> CommandLine:
-    options = ["--force-confdef", "--force-confold"]  # a changed configuration file stays, and nobody is asked
+    options = ["--force-confdef", "--force-confold"]  # changed configuration files stay, without a question
     if root != "/":
         options += [f"--root={root}", "--force-script-chrootless"]
         if not superuser:
@@ -204,7 +208,7 @@ def _rpm_root(root: str) -> tuple[str, ...]:
 
 
 def _script(install: ScriptInstall, file: str, arguments: tuple[str, ...]) -> CommandLine:
-    # all that follows the file is the script's: an argument such as -c never reaches the interpreter
+    # arguments after the file go to the script: one such as -c never reaches the interpreter
     return CommandLine(
         (*_INTERPRETERS[install.interpreter], file, *arguments),
         install.timeout_seconds,

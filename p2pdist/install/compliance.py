@@ -1,7 +1,8 @@
-"""Whether this PC is compliant: each patch's age against its deadline. Pure.
+"""Decide whether this PC is compliant, by each patch's deadline, and state it. Pure.
 
-A patch counts against the PC when it applies, is not installed, and its deadline with grace is over; or when it has
-none and has failed. Who may not talk to the company's network is for network access control to decide.
+A patch makes the PC non-compliant when it applies, is not installed, and its deadline with grace is over. A patch
+without a deadline does so when it has failed. Which PCs may use the company's network is for its network access
+control to decide.
 """
 
 from collections.abc import Sequence
@@ -23,15 +24,15 @@ class PatchStanding:
     """As `p2pdist plan` calls it."""
     reason: str
     settled: bool
-    """Installed, or there is nothing to do: it does not apply, is superseded, or has no recipe."""
+    """Whether it is installed or needs nothing: it does not apply, is superseded, or has no recipe."""
     failed: bool
     first_seen_at: float
     due_at: float | None
-    """Deadline and grace."""
+    """Deadline plus grace; None without a deadline."""
 
 
 def is_compliant(patch: PatchStanding, now: float) -> bool:
-    """Whether ``patch`` leaves this PC compliant."""
+    """Return whether ``patch`` leaves this PC compliant."""
     if patch.settled:
         return True
     return not patch.failed if patch.due_at is None else now < patch.due_at

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from p2pdist.install.lifecycle import MAX_OUTPUT_CHARS, HistoryEntry, InstallRecord, Journal
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
@@ -96,13 +97,10 @@ async def load_journal(path: Path, now: float) -> Journal:
 
     def work() -> Journal:
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_JOURNAL_BYTES + 1)
+            journal: Journal = codec.decode(read_capped(path, MAX_JOURNAL_BYTES), Journal, max_bytes=MAX_JOURNAL_BYTES)
         except FileNotFoundError:
             return Journal()
-        try:
-            journal: Journal = codec.decode(data, Journal, max_bytes=MAX_JOURNAL_BYTES)
-        except codec.DecodeError as error:
+        except (FileTooLargeError, codec.DecodeError) as error:
             aside = path.with_name(f"{path.name}.damaged-{int(now)}")
             os.replace(path, aside)
             # detection still keeps what is installed from being installed again

@@ -1,4 +1,4 @@
-"""The PC's civil time: which zone its clock on the wall follows."""
+"""Find the PC's time zone."""
 
 import os
 from datetime import UTC, datetime, tzinfo
@@ -11,13 +11,13 @@ LOCALTIME = Path("/etc/localtime")
 def zone(now: float, localtime: Path = LOCALTIME) -> tzinfo:
     """Return the PC's time zone, with its changes of the clock where the system names it; else the offset at ``now``.
 
-    A laptop that travels gets a new answer, so ask each time.
+    A laptop travels, so ask each time.
     """
     for name in (os.environ.get("TZ", "").removeprefix(":"), _linked_name(localtime)):
         if name:
             try:
                 return ZoneInfo(name)
-            except (ValueError, OSError, KeyError):  # not known here (a KeyError), or no name at all
+            except (ValueError, OSError, KeyError):  # a zone not known here (KeyError), or not a name of one
                 continue
     offset = datetime.fromtimestamp(now, UTC).astimezone().tzinfo
     assert offset is not None

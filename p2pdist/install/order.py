@@ -1,7 +1,7 @@
-"""In which order patches are installed on a PC, and why one waits. Pure.
+"""Plan in which order patches are installed on a PC, and why one waits. Pure.
 
 A patch may *require* others (they come first), *supersede* others (they are not installed any more) and *conflict*
-with others (never both). The order is topological; among those that may come next, the one published first does.
+with others (never both). The order is topological; of the patches that may come next, the one published first does.
 """
 
 import enum
@@ -13,17 +13,17 @@ from p2pdist.shared.manifest.relations import OrderedPatch, Related, in_order
 
 
 class PatchStatus(enum.Enum):
-    """How a patch stands on this PC."""
+    """The status of a patch on this PC."""
 
     INSTALLED = "installed"
-    """Detected here, whoever installed it."""
+    """Detected on this PC, whoever installed it."""
     APPLICABLE = "applicable"
     NOT_APPLICABLE = "does not apply here"
     FAILED = "failed"
 
 
 class StepKind(enum.Enum):
-    """What becomes of a patch."""
+    """What the plan does with a patch."""
 
     INSTALL = "to be installed"
     WAIT = "waits"
@@ -38,13 +38,13 @@ class PlanStep:
     ref: PatchRef
     kind: StepKind
     reason: str
-    """In words, for `p2pdist plan`; empty for what may be installed at once."""
+    """In words, for `p2pdist plan`; empty when the patch may be installed at once."""
 
 
 def plan(patches: Collection[OrderedPatch], statuses: Mapping[PatchRef, PatchStatus]) -> list[PlanStep]:
-    """Return what becomes of each patch that is rolled out to this PC, in the order of installation.
+    """Return a step for each patch that is rolled out to this PC, in the order of installation.
 
-    ``standings`` has every one of ``patches``. Raises `OrderError` for a cycle, which publishing refuses.
+    ``statuses`` has every one of ``patches``. Raises `OrderError` for a cycle, which publishing refuses.
     """
     steps: dict[PatchRef, PlanStep] = {}
     related = Related(patches)

@@ -1,4 +1,4 @@
-"""What an installation and a check came to, in words for people. Pure."""
+"""The outcomes of commands and checks, read from exit codes and output, in words for people. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -19,41 +19,41 @@ _HINTS = (
 
 
 PackageStates: TypeAlias = tuple[tuple[str, str], ...]
-"""(state, version) of a package; several: architectures, or kernels side by side.
+"""(state, version) of a package. There are several for several architectures, or for kernels side by side.
 
-Of a package whose first installation was cut off, the version is "".
+The version is "" for a package whose first installation was interrupted.
 """
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How carrying something out ended; whether it is installed, only a check says."""
+    """How a command ended. Whether the patch is installed, only a check says."""
 
     succeeded: bool
     words: str
     """For people: exit code, timeout, disk full."""
     output: str = ""
-    """The end of what it wrote, printable."""
+    """The end of its output, printable."""
     reboot: bool = False
     exit_code: int | None = None
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Whether a check holds, and what was seen."""
+    """Whether a check holds, and what it found, in words."""
 
     holds: bool
     words: str
 
 
 def printable(data: bytes) -> str:
-    """Return a program's output as text of lines, with no sign that moves a terminal's cursor."""
+    """Return a program's output as lines of text, without characters that control a terminal."""
     text = data.decode(errors="replace").replace("\r\n", "\n").replace("\t", " ")
     return "".join(sign if sign == "\n" or sign.isprintable() else "�" for sign in text)
 
 
 def exit_words(program: str, code: int, output: str) -> str:
-    """Return how a program ended, with the reason where its output has a known one."""
+    """Return how a program ended, with the reason if its output names one that is known here."""
     if code < 0:
         ended = f"{program} was ended by {SIGNALS.get(-code, f'signal {-code}')}"
     else:
@@ -63,7 +63,7 @@ def exit_words(program: str, code: int, output: str) -> str:
 
 
 def package_states(output: str) -> PackageStates:
-    """Return what a package query wrote, without states that mean that it is not there."""
+    """Return the states in a package query's output, without those that mean "not installed"."""
     states = []
     for line in output.splitlines():
         state, _, version = line.strip().partition(" ")
@@ -73,7 +73,7 @@ def package_states(output: str) -> PackageStates:
 
 
 def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosystem) -> CheckResult:
-    """Return whether the queried package is installed, whole, in the wanted version or a later one."""
+    """Return whether the queried package is completely installed, in the wanted version or a later one."""
     if not states:
         return CheckResult(False, f"{check.name} is not installed")
     whole = [version for state, version in states if state == "installed"]
@@ -96,9 +96,9 @@ def _compared(version: str, check: PackageCheck) -> str:
 
 
 def unit_answer(check: UnitCheck, code: int, output: str, *, windows: bool) -> CheckResult:
-    """Return whether a unit, or service of Windows, runs."""
+    """Return whether a systemd unit, or a service of Windows, runs."""
     if windows:
-        # what the lines and states are called is in the system's language: TYPE, in hex, comes first, then STATE
+        # names of lines and states are in the system's language, so go by place: first TYPE (in hex), then STATE
         numbers = re.findall(r"^[ \t]+[^:\n]*:[ \t]*([0-9A-Fa-f]+)(?=\s|$)", output, re.MULTILINE)
         running = code == 0 and numbers[1:2] == ["4"]
         return CheckResult(running, f"the service {check.unit} {'runs' if running else 'does not run'}")

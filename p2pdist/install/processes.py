@@ -1,4 +1,4 @@
-"""Running one program to its end: the one place that starts processes on an endpoint. For `installer` alone."""
+"""Run one program to its end. Only this module starts processes on an endpoint, and only `installer` uses it."""
 
 import contextlib
 import os
@@ -26,13 +26,13 @@ class Ended:
     """How a process ended."""
 
     code: int | None
-    """Negative: by this signal. None: it did not end in time, and was killed with all of its group."""
+    """The exit code; negative: ended by this signal. None: it was late, and was killed with its whole group."""
     output: bytes
-    """The last of what it wrote."""
+    """The end of its output."""
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the same few variables whoever started the daemon, and however."""
+    """Return a few variables that do not depend on how the daemon was started."""
     if os.name == "nt":
         return {name: os.environ[name] for name in _WINDOWS_NAMES if name in os.environ}
     return {
@@ -53,11 +53,12 @@ async def run(
     record: Path | None = None,
     limits: InstallLimits = DEFAULT_LIMITS,
 ) -> Ended:
-    """Run a program in a group of its own, with nothing to read, and wait for it. Raises `OSError` at its start.
+    """Run a program in a process group of its own, without standard input, and wait for it.
 
-    Only the last ``max_output_bytes`` are kept, with what goes to standard error only if asked for. Cancelled
-    or late, no process of the group is left; a service that left the group goes on. While it runs, ``record``
-    says so to `end_of_outlived`; it stays of a process that does not even end when it is killed.
+    The last ``max_output_bytes`` of its output are kept; ``with_errors`` includes standard error. When the call is
+    cancelled or the program is late, its whole group is killed; a service that has left the group goes on. The file
+    ``record`` names the process for `end_of_outlived` while it runs, and stays if it does not end even when killed.
+    Raises `OSError` when the program cannot be started.
     """
     process = await trio.lowlevel.open_process(
         list(argv),
@@ -114,14 +115,14 @@ async def end_of_outlived(record: Path, timeout_seconds: float, limits: InstallL
 
 
 def _write_record(record: Path, process_id: int) -> None:
-    with contextlib.suppress(OSError):  # where systems do not tell, or nothing can be written, it is not waited for
+    with contextlib.suppress(OSError):  # without a record, `end_of_outlived` does not wait for the process
         identity = _identity(process_id)
         record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         record.write_text(identity)
 
 
 def _recorded(record: Path) -> int | None:
-    """Return the recorded process if it, and no other of the same number, still runs."""
+    """Return the recorded process id if that process still runs, and not another one with the same id."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         text = record.read_text()
         process_id = int(text.split()[0])
@@ -172,7 +173,7 @@ async def _kill(process: trio.Process, limits: InstallLimits) -> None:
 
 
 def _group_lives(group: int) -> bool:
-    """Whether a process of the group still runs; a dead one that init has not heard of yet does not."""
+    """Return whether a process of the group still runs. A zombie that init has not reaped yet does not count."""
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
@@ -180,9 +181,9 @@ def _group_lives(group: int) -> bool:
     found = False
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # "PID (NAME) STATE PARENT GROUP …", and a name may have brackets and blanks
+            # "PID (NAME) STATE PARENT GROUP …"; the name may contain parentheses and blanks
             state, _, its_group = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
             found = True
             if int(its_group) == group and state not in "ZX":
                 return True
-    return not found  # without /proc, only the signal tells
+    return not found  # without /proc, the answer to the signal decides

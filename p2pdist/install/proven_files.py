@@ -1,4 +1,4 @@
-"""A payload opened once, proven, and run as what was opened; and the files that checks look at."""
+"""Open a payload once, prove its bytes, and run exactly those bytes; and look at the files of checks."""
 
 import contextlib
 import errno
@@ -20,11 +20,11 @@ from p2pdist.install.limits import InstallLimits
 from p2pdist.install.outcomes import CheckResult
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
+from p2pdist.transfer.files import HASH_CHUNK_BYTES
 
 if sys.platform == "linux":
     import fcntl
 
-HASH_CHUNK_BYTES = 1 << 20
 MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
@@ -44,7 +44,7 @@ class KeptPayload:
 
 
 class PayloadChangedError(Exception):
-    """The file is missing or cannot be read, or its bytes are not those that were signed. Nothing was run."""
+    """The file is missing, cannot be read, or does not have the bytes that were signed. Nothing was run."""
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def proven(
 
 
 def _suffix(install: Install) -> str:
-    """Return the end of a file's name by which Windows knows what to do with it."""
+    """Return the file name extension by which Windows knows the kind of file."""
     match install:
         case MsiInstall():
             return ".msi"
@@ -88,7 +88,7 @@ def _suffix(install: Install) -> str:
 def open_proven(file: Path, sha256: str, copy: Path | None, max_sealed_bytes: int) -> BinaryIO:
     """Return what was proven of ``file``: a sealed copy in memory, or itself. Blocking, in a thread of trio's.
 
-    If given, ``copy`` is made of it, and it is itself.
+    If ``copy`` is given, the proven bytes are copied to that path, and the file itself is returned.
     """
     payload = _open_payload(file)
     with contextlib.ExitStack() as closed:
@@ -135,7 +135,7 @@ def _open_payload(file: Path) -> BinaryIO:
 
 
 def _sealable() -> BinaryIO | None:
-    """Return an empty file in memory; None where the system has none that can be sealed, or refuses it."""
+    """Return an empty file in memory that can be sealed; None where the system has none, or refuses it."""
     if sys.platform == "linux" and DESCRIPTORS_HAVE_NAMES:
         with contextlib.suppress(OSError):
             return open(os.memfd_create("payload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "w+b")
@@ -149,14 +149,14 @@ def _seal(memory: BinaryIO) -> None:
 
 
 def _private(copy: Path) -> BinaryIO:
-    for left in copy.parent.parent.glob(f"{_RUN}*"):  # of a run that was cut off: there is one at a time
+    for left in copy.parent.parent.glob(f"{_RUN}*"):  # from an interrupted run: there is only one run at a time
         shutil.rmtree(left, ignore_errors=True)
     durable_files.make_directory(copy.parent, mode=0o700)
     return open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o500), "wb")
 
 
 def _open(path: Path, flags: int) -> BinaryIO | None:
-    """Open a file; None for what is no regular one, of which nothing is read."""
+    """Open a regular file. Return None for any other kind, without reading from it."""
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -169,7 +169,7 @@ def _copy_and_hash(payload: BinaryIO, target: BinaryIO | None, length_bytes: int
     while chunk := _read(payload):
         trio.from_thread.check_cancelled()
         length_bytes -= len(chunk)
-        if length_bytes < 0:  # what grows meanwhile fills neither memory nor disk
+        if length_bytes < 0:  # a file that grows meanwhile must not fill memory or disk
             raise PayloadChangedError("a payload became longer while it was read")
         digest.update(chunk)
         if target is not None:
@@ -189,7 +189,7 @@ async def check_file(
 ) -> CheckResult:
     """Return whether a file is there, with this content (``sha256``; None: any).
 
-    A look that a dead disk or file server does not answer is given up; its thread keeps its place among ``looks``.
+    When a dead disk or file server does not answer, the thread is abandoned; it keeps its place in ``looks``.
     """
     with trio.move_on_after(limits.file_check_seconds):
         return await trio.to_thread.run_sync(_look_at_file, path, shown, sha256, abandon_on_cancel=True, limiter=looks)

@@ -1,11 +1,11 @@
-"""When a patch may be installed: windows in the PC's own time, deadlines, the user's deferrals, emergencies. Pure.
+"""Decide when a patch may be installed: windows in the PC's own time, deadlines, deferrals, emergencies. Pure.
 
-In this order: a blackout forbids everything; an emergency waits for nothing else; after deadline and grace a patch
-is installed at any hour; before, the user may defer it and it waits for a window. Staging (fetching and proving) is
-not asked here: it happens ahead of all of this.
+The rules, in this order: a blackout forbids everything; an emergency waits for nothing else; after deadline and
+grace a patch is installed at any hour; before that, the user may defer it, and it waits for a window. Staging
+(fetching and verifying) follows none of these rules: it happens before.
 
-Arguments may be in any zone; what is returned is in UTC, because within one zone Python compares and adds what the
-clock on the wall shows.
+Arguments may be in any time zone. Results are in UTC, because within one zone Python compares and adds civil times,
+which is wrong across clock changes.
 """
 
 import enum
@@ -17,11 +17,11 @@ from bandwidth.core.civil_time import Span, moment, stretch_of
 from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.manifest.windows import MaintenanceWindow, parse_window
 
-LOOK_AHEAD_DAYS = 8  # every day of the week begins once, also after a window that goes over midnight
+LOOK_AHEAD_DAYS = 8  # every day of the week begins once, also after a window that crosses midnight
 
 
 class TimingReason(enum.StrEnum):
-    """Why now, or why not yet: the closed list that people read."""
+    """Why now, or why not yet: a closed list of texts for people."""
 
     ANY_TIME = "may be installed at any time"
     WINDOW = "a maintenance window is open"
@@ -39,29 +39,30 @@ INSTALLS = frozenset({TimingReason.ANY_TIME, TimingReason.WINDOW, TimingReason.E
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What the publisher and the rollout ask for."""
+    """The times that the publisher and the rollout ask for."""
 
     windows: tuple[MaintenanceWindow, ...] = ()
-    """None: at any hour."""
+    """Empty: at any hour."""
     not_before: datetime | None = None
     deadline: datetime | None = None
     grace: timedelta = timedelta(0)
-    """After the deadline, for the user to save their work: windows count still, new deferrals do not."""
+    """Time after the deadline for users to save their work. Windows still count in it; new deferrals are refused."""
     deferrals: int = 0
-    """How often the user may put it off."""
+    """How often the user may defer the installation."""
     longest_deferral: timedelta = timedelta(days=1)
     emergency: bool = False
 
     @property
     def forced_at(self) -> datetime | None:
-        """From when on neither windows nor the user count."""
+        """The time from which neither windows nor deferrals count; None without a deadline."""
         return None if self.deadline is None else self.deadline.astimezone(UTC) + self.grace
 
 
 def schedule_of(rules: ScheduleRules, zone: tzinfo) -> Schedule:
-    """Return what a manifest asks for, on a PC in ``zone``. ``rules`` have passed `check_schedule`.
+    """Return a manifest's schedule on a PC in ``zone``. ``rules`` have passed `check_schedule`.
 
-    Release and deadline permit, so in civil time each is the later of two readings; a skipped one is the change.
+    Release and deadline permit something. So a civil time that the clock shows twice means the later of the two, and
+    one that the clock skips means the moment of the change.
     """
     return Schedule(
         windows=tuple(parse_window(text) for text in rules.windows),
@@ -80,7 +81,7 @@ def _moment(text: str | None, zone: tzinfo) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Deferrals:
-    """What the user has done so far with one patch."""
+    """The user's deferrals of one patch so far."""
 
     count: int = 0
     until: datetime | None = None
@@ -88,7 +89,10 @@ class Deferrals:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Whether to install now; if not, when to look again at the latest (None: somebody must act first)."""
+    """Whether to install now; if not, ``again_at`` says when to decide again at the latest.
+
+    It is None when somebody must act first.
+    """
 
     when: TimingReason
     again_at: datetime | None = None
@@ -102,7 +106,7 @@ class Timing:
 def decide(
     schedule: Schedule, deferrals: Deferrals, now: datetime, zone: tzinfo, *, blackout_until: datetime | None = None
 ) -> Timing:
-    """Return whether to install at ``now`` (aware). ``blackout_until``: nothing may happen until then."""
+    """Return whether to install at ``now`` (aware). Until ``blackout_until`` nothing may be installed."""
     now = now.astimezone(UTC)
     if blackout_until is not None and now < blackout_until:
         return _wait(TimingReason.BLACKOUT, blackout_until, None)
@@ -128,7 +132,7 @@ def _wait(when: TimingReason, until: datetime, forced_at: datetime | None) -> Ti
 
 
 def next_opening(windows: Sequence[MaintenanceWindow], now: datetime, zone: tzinfo) -> datetime:
-    """Return ``now`` while one of ``windows`` (not empty) is open, else when the next one opens."""
+    """Return ``now`` while one of ``windows`` (not empty) is open, else the time at which the next one opens."""
     now, today = now.astimezone(UTC), now.astimezone(zone).date()
     days = [today + timedelta(days=offset) for offset in range(-1, LOOK_AHEAD_DAYS)]
     spans = [opening(window, day, zone) for window in windows for day in days if day.weekday() in window.days]
@@ -136,22 +140,25 @@ def next_opening(windows: Sequence[MaintenanceWindow], now: datetime, zone: tzin
 
 
 def opening(window: MaintenanceWindow, day: date, zone: tzinfo) -> Span:
-    """Return from when to when ``window`` is open that begins on ``day``, one of its days; it is never empty.
+    """Return the span in which ``window`` is open when it begins on ``day``, one of its days. It is never empty.
 
-    It permits, so beside an hour that comes twice it is the shorter reading. One of which the clock leaves nothing,
-    or of which both readings leave nothing, is open for its own length all the same: from the change, or from the
-    second time that the clock shows its start.
+    A window permits something. So where a clock change makes its start or end ambiguous, the shortest reading counts.
+    Where a clock change leaves nothing of the window, it is open for its own length all the same: from the change, or
+    from the second time at which the clock shows its start.
     """
     span = stretch_of(day, window.start_minute, window.minutes, zone).shortest
     return span if span.start < span.end else Span(span.start, span.start + timedelta(minutes=window.minutes))
 
 
 class DeferralRefusedError(ValueError):
-    """The user may not put it off. The message says why."""
+    """The user may not defer the installation. The message says why."""
 
 
 def defer(schedule: Schedule, deferrals: Deferrals, now: datetime, wanted: timedelta) -> Deferrals:
-    """Return the deferrals after one more, of at most what the schedule allows. Raises `DeferralRefusedError`."""
+    """Return the deferrals after one more of ``wanted``, shortened to what the schedule allows.
+
+    Raises `DeferralRefusedError`.
+    """
     now = now.astimezone(UTC)
     if schedule.emergency:
         raise DeferralRefusedError("An emergency cannot be deferred.")

@@ -1,7 +1,7 @@
-"""The delay to the gateway: small ICMP echoes, a few of them a second, while something is shared.
+"""Measure the round trip to the gateway: small ICMP echoes, a few per second, while something is shared.
 
-Needs either leave for unprivileged pings (Linux: ``net.ipv4.ping_group_range``) or root, as a system service has
-it. Without either there is no delay to see, and the limiter goes by the card's bytes alone.
+This needs either permission for unprivileged pings (Linux: ``net.ipv4.ping_group_range``) or root, which a system
+service has. Without either no delay is seen, and the limiter uses the card's bytes alone.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ RECEIVE_BYTES = 256  # ours has 24, and IPv4's header at most 60
 
 _ECHO = {4: (8, 0), 6: (128, 129)}
 _PAYLOAD = struct.Struct("!8sQ")
-_TIMESTAMP_NS = 35  # SO_TIMESTAMPNS: a busy event loop reads late, the kernel does not
+_TIMESTAMP_NS = 35  # SO_TIMESTAMPNS: the kernel's time of arrival, for a busy event loop reads late
 _SOL_RAW, _ICMP_FILTER = 255, 1
 _ONLY_ECHO_REPLIES = struct.pack("=I", 0xFFFFFFFF & ~1)
 
 
 class GatewayPing:
-    """Pings one address; for one task. Close it when done."""
+    """Pings one address, for one task. Close it when done."""
 
     def __init__(self, gateway: str, clock: Clock) -> None:
         """Raise `OSError` where pings are not allowed."""
@@ -46,7 +46,10 @@ class GatewayPing:
         self._socket.close()
 
     async def ping(self, wait_seconds: float) -> float | None:
-        """Send one, take what answers come within ``wait_seconds``, and return the newest round trip, or None."""
+        """Send one ping, and receive answers, late ones too, for ``wait_seconds``.
+
+        Returns the newest round trip in seconds, or None. Always takes ``wait_seconds``.
+        """
         self._number += 1
         kind, _ = _ECHO[self._version]
         body = struct.pack("!BBHHH", kind, 0, 0, 0, self._number & 0xFFFF) + _PAYLOAD.pack(self._nonce, self._number)
@@ -69,8 +72,8 @@ class GatewayPing:
         return newest
 
     def _answer(self, data: bytes, ancillary: list[tuple[int, int, bytes]], now: float) -> float | None:
-        """Return the round trip if ``data`` answers one of ours; anybody can send ICMP, but not our nonce."""
-        if self._version == 4 and data[:1] and data[0] >> 4 == 4:  # a raw socket gives the IP header as well
+        """Return the round trip if ``data`` answers one of our pings. Anybody can send ICMP, but not with our nonce."""
+        if self._version == 4 and data[:1] and data[0] >> 4 == 4:  # a raw socket delivers the IP header as well
             data = data[(data[0] & 15) * 4 :]
         if len(data) != 8 + _PAYLOAD.size or data[0] != _ECHO[self._version][1]:
             return None
@@ -84,7 +87,7 @@ class GatewayPing:
             if (level, kind) == (socket.SOL_SOCKET, _TIMESTAMP_NS) and len(value) >= 16:
                 seconds, nanoseconds = struct.unpack_from("=qq", value)
                 by_kernel: float = seconds + nanoseconds / 1e9 - sent[1]
-                if 0.0 < by_kernel < now - sent[0]:  # else the clock was set meanwhile
+                if 0.0 < by_kernel < now - sent[0]:  # else the system clock was set meanwhile
                     return by_kernel
         return now - sent[0]
 
@@ -97,7 +100,7 @@ def _open(version: int) -> trio.socket.SocketType:
     except PermissionError:
         opened = trio.socket.socket(family, socket.SOCK_RAW, protocol)
         if version == 4:
-            with contextlib.suppress(OSError):  # without it, others' ICMP is read and thrown away
+            with contextlib.suppress(OSError):  # without the filter, all ICMP is read and the rest discarded
                 opened.setsockopt(_SOL_RAW, _ICMP_FILTER, _ONLY_ECHO_REPLIES)
     with contextlib.suppress(OSError):
         opened.setsockopt(socket.SOL_SOCKET, _TIMESTAMP_NS, 1)

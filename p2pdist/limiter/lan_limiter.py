@@ -1,6 +1,6 @@
-"""Carries out the LAN's policy: looks at this PC and its network, and sets the engine's rates.
+"""Apply the LAN policy: sample this PC and its network, and set the engine's rates.
 
-While bytes move between neighbours it looks ten times a second; an idle PC is looked at every few seconds.
+It samples ten times a second while bytes move between neighbours, and every few seconds while the PC is idle.
 """
 
 from collections.abc import Callable
@@ -36,20 +36,20 @@ from p2pdist.pc.network_look import network_state
 from p2pdist.shared.clock import Clock
 from p2pdist.transfer.torrent_engine import TorrentEngine
 
-SAMPLE_SECONDS = 0.1  # while something moves: the controller wants 10 to 20 looks a second
-IDLE_LOOK_SECONDS = 5.0  # a neighbour that connects wakes it
+SAMPLE_SECONDS = 0.1  # while something moves: the controller needs 10 to 20 samples per second
+IDLE_LOOK_SECONDS = 5.0  # between samples of an idle PC; a neighbour that connects wakes the limiter
 STATE_SECONDS = 5.0  # between looks at what changes seldom: cables, gateway, battery, processor
-ACTIVE_BYTES = 16_384  # in one look; less is keep-alives
-ACTIVE_SECONDS = 3.0  # after the last such look
-PINGS_WITHOUT_ANSWER = 20  # then the gateway is one that answers none
-CHANGE_SHARE = 0.02  # a rate that moves by less is not worth telling the engine
+ACTIVE_BYTES = 16_384  # between two samples: neighbours are swapping; less is keep-alives
+ACTIVE_SECONDS = 3.0  # after the last such sample, it goes on as if something moved
+PINGS_WITHOUT_ANSWER = 20  # after so many from the start, the gateway is taken for one that answers none
+CHANGE_SHARE = 0.02  # a smaller change of a rate is not passed to the engine
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Reporting:
-    """Who wants to know what others use of the network: ten times a second, while asked for or neighbours swap."""
+    """Receives what others use of the network: ten times a second, while it is wanted or neighbours swap."""
 
     report: Callable[[BusinessUsage], None]
     wanted: Callable[[], bool]
@@ -57,9 +57,9 @@ class Reporting:
 
 
 class LanLimiter:
-    """Runs in the daemon's trio thread."""
+    """Decides and sets the rates between this PC and its neighbours. Runs in the daemon's trio thread."""
 
-    def __init__(  # what it asks, and whom it tells
+    def __init__(  # its sources and its receivers
         self,
         engine: TorrentEngine,
         around: Placement,
@@ -100,7 +100,7 @@ class LanLimiter:
         self.decision = LanDecision(free, free, serve=True)
         self._seconds = {"upload": ReasonSeconds[LanReason](), "download": ReasonSeconds[LanReason]()}
         self.problem = ""
-        """Why the network cannot be looked at, in words."""
+        """Why the network cannot be looked at, in words; empty while it can."""
 
     # --- what others ask ----------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class LanLimiter:
 
     @property
     def fetch_refusal(self) -> LanReason | None:
-        """Why this PC takes no leases, when it is not the profile."""
+        """Why this PC asks for no leases, if the reason is its fitness and not the profile; else None."""
         here = self._network.medium is Medium.LOOPBACK or self._fitness.may_fetch(trio.current_time())
         return None if here else self._refusal
 
@@ -122,7 +122,7 @@ class LanLimiter:
 
     @property
     def problems(self) -> list[str]:
-        """What `p2pdist status` says, in words."""
+        """The limiter's sentences for `p2pdist status`."""
         reason = self.decision.upload.reason
         said = [self.problem, self._probe.problem]
         if not self.decision.serve:
@@ -145,7 +145,7 @@ class LanLimiter:
         return end if end is not None and end > now else now + timedelta(minutes=1)
 
     def blackout_words(self) -> str:
-        """Return " until HH:MM" in this PC's time, while a blackout holds whose end is near enough to be known."""
+        """Return " until HH:MM" in this PC's time during a blackout whose end is known, else ``""``."""
         end = self._blackout_end if self._answer.blackout else None
         return f" until {end.astimezone():%H:%M}" if end is not None else ""
 
@@ -193,17 +193,17 @@ class LanLimiter:
     # --- the task -----------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Look at once, and often for a while: a neighbour has come, or something has begun."""
+        """Sample at once, and often for a while: a neighbour has come, or a transfer has begun."""
         self._active_at = trio.current_time()
         self._wake.set()
 
     async def begin(self) -> None:
-        """Look and set the rates once, before anything moves: a blackout holds from the first byte on."""
+        """Sample and set the rates once, before anything moves: a blackout holds from the first byte on."""
         await self._look_around(trio.current_time())
         await self.sample(None, moving=False)
 
     async def run(self) -> None:
-        """Look, decide and set the rates, until cancelled."""
+        """Sample, decide and set the rates, until cancelled."""
         was_moving = False
         try:
             while True:
@@ -230,7 +230,7 @@ class LanLimiter:
                 self._ping.close()
 
     async def sample(self, gateway_seconds: float | None, *, moving: bool, reporting: bool = False) -> None:
-        """Take one look, decide, and tell the engine what has changed."""
+        """Take one sample, decide, and pass changed rates to the engine."""
         received, sent = await self._engine.lan_bytes()
         now = trio.current_time()
         new = (max(0, received - self._bytes[0]), max(0, sent - self._bytes[1]))
@@ -269,7 +269,7 @@ class LanLimiter:
         self._seconds["download"].note(self.decision.download.reason, now)
 
     def _report_is_wanted(self, *, moving: bool) -> bool:
-        if self._reporting is None or self._network.medium is Medium.LOOPBACK:  # what stays in this PC crosses no line
+        if self._reporting is None or self._network.medium is Medium.LOOPBACK:  # loopback traffic crosses no line
             return False
         return moving or self._reporting.wanted()
 
@@ -318,7 +318,7 @@ class LanLimiter:
         if profile is None or not self._answer.blackout:
             self._blackout_end = None
         elif self._answer.rule != rule_before or (self._blackout_end is not None and self._blackout_end <= at):
-            # a search through days, so once for each blackout
+            # this searches through days, so it is done once for each blackout
             self._blackout_end = await trio.to_thread.run_sync(blackout_until, profile, site, at, medium)
 
     def _read_state(self, address: str | None) -> tuple[NetworkState, tuple[float, float]]:
@@ -342,7 +342,7 @@ class LanLimiter:
             return None
         found = await self._ping.ping(SAMPLE_SECONDS)
         if found is not None:
-            self._pings = -1  # it does answer: from now on silence means something
+            self._pings = -1  # it does answer, so from now on silence is a signal
         elif self._pings >= 0:
             self._pings += 1
             self._gateway_answers = self._pings < PINGS_WITHOUT_ANSWER

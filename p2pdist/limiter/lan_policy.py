@@ -1,7 +1,7 @@
-"""How fast this PC swaps with its neighbours, and whether it serves them at all. Pure.
+"""Decide how fast this PC swaps with its neighbours, and whether it serves them at all. Pure.
 
-In this order: this PC must be fit to serve (processor, battery, network), the throttle profile must allow it,
-and what others use of this PC's network comes first. Each answer carries its reason from one closed list.
+Three rules, in this order: this PC must be fit to serve (processor, battery, network); the throttle profile must
+allow it; other traffic on this PC's network comes first. Each decision carries a reason from one closed list.
 """
 
 import enum
@@ -15,23 +15,23 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.limiter.link_report import LinkLook
 from p2pdist.pc.network import Battery, Medium, NetworkState
 
-CPU_SECONDS = 10.0  # over which the processor's use is smoothed: starting a program is no load
-CPU_RESUME_SHARE = 0.8  # of the limit: serving begins again only clearly below it
+CPU_SECONDS = 10.0  # the processor's use is smoothed over this: starting a program is not load
+CPU_RESUME_SHARE = 0.8  # of the limit: serving resumes only clearly below it
 BATTERY_RESUME_PERCENT = 5.0  # above the limit, for the same reason
-FETCH_ANYWAY_SECONDS = 3_600.0  # a PC that is always busy gets its patches all the same
-WIRED_THRESHOLD_SECONDS = 0.012  # our own limits send in bursts of 10 ms: less is our own
-WIFI_THRESHOLD_SECONDS = 0.020  # Wi-Fi answers unevenly: less is its own noise
-WIFI_SHARE = 0.5  # of the link's rate, for both ways together: a cell is shared by everyone in the room
+FETCH_ANYWAY_SECONDS = 3_600.0  # after this long, a PC that is always busy gets its patches all the same
+WIRED_THRESHOLD_SECONDS = 0.012  # our own limits send in bursts of 10 ms: a smaller delay may be ours
+WIFI_THRESHOLD_SECONDS = 0.020  # round trips over Wi-Fi vary: a smaller delay is noise
+WIFI_SHARE = 0.5  # of the link's rate, for both ways together: everyone in the room shares the cell
 WIFI_CEILING = BytesPerSecond(5_000_000)  # 40 Mbit/s, where the rate is not known
-STOPPED = BytesPerSecond(10)  # libtorrent takes 0 for unlimited, and this is its least
-PROTOCOL_RATE = BytesPerSecond(64_000)  # goes out also in a blackout: the word that nobody is served
-APPLICATION_LIMITED_SHARE = 0.85  # of the allowance: if less was used, the allowance does not limit
+STOPPED = BytesPerSecond(10)  # libtorrent's least rate, since 0 means unlimited to it
+PROTOCOL_RATE = BytesPerSecond(64_000)  # for upload in a blackout: neighbours must be told that they are not served
+APPLICATION_LIMITED_SHARE = 0.85  # of the allowance: when less was used, the allowance was not the limit
 DEMAND_GROWTH, DEMAND_LEAST_SHARE = 2.0, 0.05  # of the less busy way, on Wi-Fi
 NO_DELAY_SECONDS = 0.001  # stands in where the gateway answers no pings: then the card's bytes alone decide
 
 
 class LanReason(enum.StrEnum):
-    """Why the LAN's rate is what it is: the closed list that people read."""
+    """Why the LAN's rate is what it is: a closed list of texts for people."""
 
     UNLIMITED = "nothing limits it"
     LEARNING = "finding out what the network carries"
@@ -61,7 +61,7 @@ NOT_SERVED = {
 """The causes of a refusal alone, within a sentence of `p2pdist status`."""
 
 YIELDING = frozenset({LanReason.BUSINESS, LanReason.QUEUE, LanReason.CONTENTION})
-"""Reasons under which others come first: their seconds are the yield time."""
+"""Reasons under which this PC yields to other traffic: their seconds add up to the yield time."""
 
 FROM_CONTROLLER = {
     Reason.LEARNING: LanReason.LEARNING,
@@ -89,37 +89,39 @@ class ProfileAnswer:
     """What the throttle profile says of this PC's traffic to its neighbours now."""
 
     rate: BytesPerSecond | None = None
-    """Never faster, each way; None: it sets no limit."""
+    """The limit for each way; None when it sets no limit."""
     rule: str = ""
     """The rule that decided, in words."""
     blackout: bool = False
     names_network: bool = False
-    """A rule is about this very kind of network (VPN, metered): then it decides, and not our own caution."""
+    """A rule names this kind of network (VPN, metered): then the profile decides, and not our own caution."""
     may_fetch: bool = True
-    """Over the site's line."""
+    """Whether this PC may fetch over the site's line."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitLimits:
-    """What the admin asks of a PC that serves; in percent. 100 and 0: never refuse."""
+    """The admin's limits for serving, in percent."""
 
     cpu_percent: float = 80.0
+    """Refuse when the processor is busier; 100: never refuse."""
     battery_percent: float = 20.0
+    """Refuse when the battery is lower; 0: never refuse."""
 
 
 class Fitness:
-    """Whether this PC is fit to serve; smoothed, and with a step between refusing and serving again."""
+    """Judges whether this PC is fit to serve, with smoothing, and with hysteresis before it serves again."""
 
     def __init__(self, limits: FitLimits) -> None:
         self._limits = limits
         self.cpu_share = 0.0
-        """Smoothed, of all processors, 0 to 1."""
+        """The smoothed use of all processors, 0 to 1."""
         self._busy = self._low = False
         self._seen_at: float | None = None
         self._refused_at: float | None = None
 
     def observe(self, cpu_share: float | None, battery: Battery | None, now: float) -> LanReason | None:
-        """Take a look at the processor (None: not known) and the battery; return why not to serve, or None."""
+        """Record the processor's use (0 to 1, None: not known) and the battery. Return why not to serve, or None."""
         elapsed = 0.0 if self._seen_at is None else max(0.0, now - self._seen_at)
         self._seen_at = now
         if cpu_share is not None:
@@ -141,34 +143,39 @@ class Fitness:
         return reason
 
     def may_fetch(self, now: float) -> bool:
-        """Whether to ask for leases: who does not serve would keep a leased piece from the others, yet not for ever."""
+        """Return whether to ask for leases.
+
+        A PC that refuses to serve would keep a leased piece from the others, so it does not fetch either; after
+        `FETCH_ANYWAY_SECONDS` it does.
+        """
         return self._refused_at is None or now - self._refused_at >= FETCH_ANYWAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class LanInputs:
-    """One look at everything that decides."""
+    """Everything that a decision is made from, at one time."""
 
     network: NetworkState
     profile: ProfileAnswer
     refusal: LanReason | None
     """From `Fitness`."""
     look: LinkLook | None = None
-    """Bytes since the previous look; None: not known."""
+    """Traffic since the previous sample; None when it is not known."""
     received_bytes: int = 0
-    """From neighbours since the previous look; likewise the next."""
+    """From neighbours since the previous sample."""
     sent_bytes: int = 0
+    """To neighbours since the previous sample."""
     gateway_seconds: float | None = None
-    """Newest round trip to the gateway; None: none was answered in this interval."""
+    """Newest round trip to the gateway; None when no ping was answered in this interval."""
     gateway_answers: bool = True
     """Whether the gateway answers pings at all."""
     idle: bool = False
-    """Nothing moves between neighbours: there is nothing to adapt, and nothing is learned."""
+    """Nothing moves between neighbours, so the rates stay and nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True)
 class WayDecision:
-    """One way's rate; None: unlimited."""
+    """The rate of one way, None for unlimited, and its reason."""
 
     rate: BytesPerSecond | None
     reason: LanReason
@@ -176,7 +183,7 @@ class WayDecision:
 
 @dataclass(frozen=True, slots=True)
 class LanDecision:
-    """What holds until the next look."""
+    """The decision that holds until the next sample."""
 
     upload: WayDecision
     download: WayDecision
@@ -184,7 +191,7 @@ class LanDecision:
 
 
 class LanPolicy:
-    """Decides look after look; ``now`` is any clock in seconds."""
+    """Makes one `LanDecision` from each `LanInputs`; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self._key: tuple[Medium, BytesPerSecond | None] | None = None
@@ -196,7 +203,7 @@ class LanPolicy:
 
     @property
     def adapts(self) -> bool:
-        """Whether others' traffic is followed: the looks must come several times a second then."""
+        """Whether the rates follow other traffic: samples must then come several times a second."""
         return self._up is not None
 
     def decide(self, inputs: LanInputs, now: float) -> LanDecision:
@@ -211,7 +218,7 @@ class LanPolicy:
         down = _within_profile(down, inputs.profile, stopped=STOPPED)
         refusal = _refusal(inputs)
         if refusal is not None:
-            up = WayDecision(up.rate, refusal)  # for requests and the like: nobody gets a byte of a patch
+            up = WayDecision(up.rate, refusal)  # the rate is for protocol messages: no neighbour gets a byte of a patch
         return LanDecision(up, down, serve=refusal is None and not inputs.profile.blackout)
 
     def _take_network(self, network: NetworkState, now: float) -> None:
@@ -225,7 +232,7 @@ class LanPolicy:
             self._up, self._down = Controller(settings, now), Controller(settings, now)
         elif network.medium is Medium.WIFI:
             speed = None if network.speed is None else BytesPerSecond(int(WIFI_SHARE * network.speed))
-            # one for both ways: a cell carries one of them at a time
+            # one controller for both ways: a Wi-Fi cell carries only one of them at a time
             self._up = self._down = Controller(ControllerSettings(speed, WIFI_THRESHOLD_SECONDS), now)
 
     def _adapted(self, inputs: LanInputs, now: float) -> tuple[WayDecision, WayDecision]:
@@ -236,7 +243,7 @@ class LanPolicy:
             return self._on_wifi(self._up, inputs, now)
         look = inputs.look
         sent = look.business_sent_bytes if look else None
-        # what comes over the site's line is needed by all neighbours: it comes first, as business does
+        # all neighbours need what comes over the site's line: it has priority, like business traffic
         received = look.business_received_bytes + look.own_line_bytes if look else None
         up = _update(self._up, inputs, inputs.sent_bytes, sent, self._allowed_up, now)
         down = _update(self._down, inputs, inputs.received_bytes, received, self._allowed_down, now)
@@ -258,7 +265,7 @@ class LanPolicy:
         if look is not None:
             for way, count in (("up", inputs.sent_bytes), ("down", inputs.received_bytes)):
                 self._demands[way] = count / look.interval_seconds
-        # the busier way may have all that the other one does not ask for
+        # the busier way gets all that the other one does not ask for
         other, busier = sorted(self._demands, key=lambda way: self._demands[way])
         demand = int(DEMAND_GROWTH * self._demands[other] + DEMAND_LEAST_SHARE * decision.allowance)
         parts = share_max_min(decision.allowance, {busier: None, other: BytesPerSecond(demand)})
@@ -306,7 +313,7 @@ def _within_profile(way: WayDecision, profile: ProfileAnswer, *, stopped: BytesP
 
 def _refusal(inputs: LanInputs) -> LanReason | None:
     if inputs.network.medium is Medium.LOOPBACK:
-        return None  # the neighbours are on this very PC: refusing them relieves nobody
+        return None  # the neighbours run on this same PC: refusing them would relieve nobody
     if inputs.refusal is not None:
         return inputs.refusal
     if not inputs.profile.names_network:

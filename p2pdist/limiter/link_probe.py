@@ -1,4 +1,4 @@
-"""Everybody's bytes on this PC's network: counters of its cards, and of all TCP connections where the system tells.
+"""Read byte counters: of this PC's network cards, and of all its TCP connections where the system tells.
 
 Everything here blocks, for a millisecond or less; the daemon calls it in worker threads.
 """
@@ -20,19 +20,19 @@ MAX_OWN_NETWORKS = 256
 
 
 class LinkProbe:
-    """Reads counters; one thread at a time."""
+    """Reads the counters, in one thread at a time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.problem = ""
-        """Why others' connections cannot be seen, in words; empty while they can."""
+        """Why the connections of other programs cannot be seen, in words; empty while they can."""
         self._networks: tuple[tuple[int, int, int], ...] = ()
         self._own: frozenset[bytes] = frozenset()
         self._on_link: dict[bytes, bool] = {}
         self._own_inodes: set[int] = set()
 
     def refresh_addresses(self) -> None:
-        """Learn this PC's own addresses and networks anew. Raises `OSError`."""
+        """Read this PC's own addresses and networks anew. Raises `OSError`."""
         networks, own = set(), set()
         for address, length in system.own_networks()[:MAX_OWN_NETWORKS]:
             parsed = ipaddress.ip_interface(f"{address}/{length}")
@@ -45,7 +45,7 @@ class LinkProbe:
     def counters(
         self, counted: Iterable[str], *, own_received_bytes: int = 0, own_sent_bytes: int = 0, own_line_bytes: int = 0
     ) -> RawCounters:
-        """Return one look; the own bytes are what we ourselves have counted, for systems that do not tell."""
+        """Return all counters now. The own bytes are our own counts, for systems that do not list connections."""
         cards = system.card_counters()
         interfaces = {name: NicCounters(*cards[name]) for name in counted if name in cards}
         at = self._clock.monotonic()
@@ -56,7 +56,7 @@ class LinkProbe:
             return None
         try:
             connections = sock_diag.tcp_connections()
-            # those of the look before as well: what we have just closed is still listed, and is ours all the same
+            # inodes of the previous call too: a socket that we have just closed is still listed, and is still ours
             before, self._own_inodes = self._own_inodes, sock_diag.own_inodes()
             ours = before | self._own_inodes
         except OSError as error:

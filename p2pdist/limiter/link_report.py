@@ -1,9 +1,9 @@
-"""What others use of this PC's network: raw counters of two looks into one report. Pure.
+"""Work out what others use of this PC's network, from the raw counters of two samples. Pure.
 
-A network card counts everybody's bytes and a socket its own; business is what is left when ours are
-taken away. Counters lie now and then: a card is reset, a 32-bit counter wraps, a dock is pulled out,
-the PC sleeps. Whatever cannot be explained counts as nothing: business that is missed for one look
-is seen in the next, and business that never was would stop us for nothing.
+A network card counts all bytes, a socket its own; business traffic is what remains without ours.
+Counters are wrong now and then: a card is reset, a 32-bit counter wraps, a dock is pulled out, the PC
+sleeps. A difference that cannot be explained counts as zero: business traffic that is missed once is
+seen in the next sample, but traffic that never was would stop us for nothing.
 """
 
 import math
@@ -12,36 +12,36 @@ from dataclasses import dataclass
 
 MAX_FLOWS = 16  # in a report; the transfers that matter on an office PC are few
 MAX_INTERFACES = 64  # containers and VPNs add some; thousands are a router, not an office PC
-MAX_SOCKETS = 4_096  # looked at in one round; a busy PC has some hundreds of connections
-LONGEST_GATHERED_SECONDS = 1.0  # between two looks whose reports are sent as one
-LINE_SECONDS = 5.0  # after the last whole piece from the server: until then, more of one is on its way
-URGENT_FLOW_BYTES = 14_000  # of one connection between two looks: ten segments, the first window of a transfer
+MAX_SOCKETS = 4_096  # in one sample; a busy PC has some hundreds of connections
+LONGEST_GATHERED_SECONDS = 1.0  # a longer gap between two samples keeps their reports from being joined
+LINE_SECONDS = 5.0  # after the last whole piece from the server, the next one may still be under way
+URGENT_FLOW_BYTES = 14_000  # of one connection between two samples: ten segments, the initial window of a transfer
 LONGEST_INTERVAL_SECONDS = 10.0  # a longer gap is a clock step or a PC that slept: its mean says nothing
 MOST_BYTES_PER_SECOND = 12_500_000_000  # 100 Gbit/s: a difference beyond it is a broken counter
 OWN_OVERHEAD = 1.06  # frames, IP, TCP and TLS around our payload, where the system does not tell
-TCP_FRAME_BYTES = 14 + 32  # Ethernet, and TCP with time stamps; IP comes on top
+TCP_FRAME_BYTES = 14 + 32  # Ethernet, and TCP with timestamps; IP comes on top
 IPV4_BYTES, IPV6_BYTES = 20, 40
-ACTIVITY_KEPT = 0.5  # of a flow's activity at each look: the list holds who receives, not who once did
+ACTIVITY_KEPT = 0.5  # of a flow's activity at each sample: the list shall hold flows that receive now, not once did
 
 _WRAP = 1 << 32
 
 
 @dataclass(frozen=True)
 class BusinessUsage:
-    """What the seed server is told of this PC's share in the site's line, for one interval."""
+    """What other programs on this PC use of the site's line in one interval: the report to the seed server."""
 
     interval_seconds: float
     business_bytes: int
-    """Others' bytes that came in, as the wire carries them; those from neighbours on the LAN are not the line's."""
+    """Bytes that others received, as the wire carries them, without those that came from the LAN."""
     flows: tuple[tuple[int, int], ...]
     """(flow id, bytes received since it was first listed) of others' connections, the most active first."""
     harm_seconds: float | None
-    """Smoothed − least round trip of the most harmed business connection; None: none had a fresh round trip."""
+    """Smoothed − least round trip of the most harmed business connection; None when none had a fresh round trip."""
 
 
 @dataclass(frozen=True, slots=True)
 class NicCounters:
-    """What a network card has counted since it exists."""
+    """What a network card has counted since it came up."""
 
     received_bytes: int
     sent_bytes: int
@@ -49,12 +49,12 @@ class NicCounters:
 
 @dataclass(frozen=True, slots=True)
 class SocketReading:
-    """One TCP connection of this PC, as the system counts it; loopback is left out."""
+    """One TCP connection of this PC, as the system counts it. Loopback connections are left out."""
 
     flow_id: int
     ours: bool
     on_link: bool
-    """The other end is on this LAN: its bytes do not cross the site's line."""
+    """Whether the other end is on this LAN, so that its bytes do not cross the site's line."""
     received_bytes: int
     sent_bytes: int
     acked_bytes: int
@@ -66,12 +66,12 @@ class SocketReading:
 
     @property
     def wire_received_bytes(self) -> int:
-        """Bytes as the card counts them."""
+        """Received bytes as the card counts them, with headers."""
         return self.received_bytes + self.segments_in * self._header_bytes
 
     @property
     def wire_sent_bytes(self) -> int:
-        """Bytes as the card counts them."""
+        """Sent bytes as the card counts them, with headers."""
         return self.sent_bytes + self.segments_out * self._header_bytes
 
     @property
@@ -81,10 +81,10 @@ class SocketReading:
 
 @dataclass(frozen=True, slots=True)
 class RawCounters:
-    """One look. ``sockets`` None: the system does not tell, and our own counts stand in.
+    """All counters at one time. ``sockets`` is None where the system does not tell: our own counts then stand in.
 
-    ``at_seconds`` is any clock. ``own_received_bytes`` and ``own_sent_bytes`` are all payload of ours so far, of
-    the WAN and the LAN leg; ``own_line_bytes`` what of it was received over the site's line.
+    ``at_seconds`` is any clock. ``own_received_bytes`` and ``own_sent_bytes`` are all our payload so far, of the WAN
+    and the LAN leg; ``own_line_bytes`` is the part of it that was received over the site's line.
     """
 
     at_seconds: float
@@ -97,33 +97,33 @@ class RawCounters:
 
 @dataclass(frozen=True, slots=True)
 class LinkLook:
-    """What happened on this PC's network between two looks; bytes as the wire carries them."""
+    """The traffic on this PC's network between two samples; bytes as the wire carries them."""
 
     interval_seconds: float
     own_received_bytes: int
     own_sent_bytes: int
     own_line_bytes: int
-    """What of the own received bytes came over the site's line."""
+    """The part of ``own_received_bytes`` that came over the site's line."""
     business_received_bytes: int
     business_sent_bytes: int
     report: BusinessUsage
 
     @property
     def business_bytes_per_second(self) -> float:
-        """Others' bytes both ways."""
+        """The mean rate of others' bytes, both ways together."""
         return (self.business_received_bytes + self.business_sent_bytes) / self.interval_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A flow in the report. It counts from where it was when it was listed, so that nothing seems to begin anew."""
+    """A flow in the report. Its count starts when it is listed, so bytes from before do not look like new ones."""
 
     base_bytes: int
     activity: float
 
 
 class LinkMeter:
-    """Keeps the last look; `take` is called for each one."""
+    """Turns each sample of counters into the traffic since the previous one."""
 
     def __init__(self) -> None:
         self._last: RawCounters | None = None
@@ -133,7 +133,7 @@ class LinkMeter:
         self._line_at = -math.inf
 
     def observe(self, raw: RawCounters) -> LinkLook | None:
-        """Return what happened since the last look; None for the first one, and after a clock step or a sleep."""
+        """Return the traffic since the previous sample; None for the first one, and after a clock step or a sleep."""
         last, self._last = self._last, raw
         sockets_before = self._sockets
         self._sockets = {socket.flow_id: socket for socket in (raw.sockets or ())[:MAX_SOCKETS]}
@@ -155,7 +155,7 @@ class LinkMeter:
         if raw.own_line_bytes > last.own_line_bytes:
             self._line_at = raw.at_seconds
         if not 0.0 <= raw.at_seconds - self._line_at < LINE_SECONDS:
-            own_line = 0  # neighbours of the same site may be in other subnets
+            own_line = 0  # what is off-link is then from neighbours in other subnets of the site
         business_received, self._owed_received = _left_over(received, own_received, self._owed_received)
         business_sent, self._owed_sent = _left_over(sent, own_sent, self._owed_sent)
         from_lan = _wire_received(pair for pair in others if pair[1].on_link)
@@ -191,9 +191,9 @@ class LinkMeter:
 
 
 class ReportGatherer:
-    """Makes of one report for each look as many as somebody wants to read, and more while a transfer runs.
+    """Joins the reports of several samples, to send as often as the server wants, and more often during a transfer.
 
-    A large site asks its PCs to report seldom; the few of them where one connection carries much do it at each look.
+    A large site asks its PCs to report seldom. A PC where one connection carries much reports at each sample anyway.
     """
 
     def __init__(self) -> None:
@@ -201,10 +201,10 @@ class ReportGatherer:
         self._flows: dict[int, int] = {}
 
     def gather(self, report: BusinessUsage, wanted_seconds: float | None) -> BusinessUsage | None:
-        """Return what to send now; ``wanted_seconds``: how often, None: nobody listens."""
+        """Return the report to send now, or None. The server wants one each ``wanted_seconds``; None: it wants none."""
         before, self._flows = self._flows, dict(report.flows)
         if wanted_seconds is None or report.interval_seconds > max(wanted_seconds, LONGEST_GATHERED_SECONDS):
-            self._waiting = None  # what was before a time without looks is old
+            self._waiting = None  # what was gathered before a gap is out of date
         if wanted_seconds is None:
             return None
         gathered = report if self._waiting is None else _joined(self._waiting, report)
@@ -230,7 +230,7 @@ def _joined(earlier: BusinessUsage, later: BusinessUsage) -> BusinessUsage:
 def _nic_difference(
     before: Mapping[str, NicCounters], after: Mapping[str, NicCounters], elapsed: float
 ) -> tuple[int, int]:
-    """Return the bytes received and sent; a card that has appeared counts from the next look on."""
+    """Return the bytes received and sent. A card that is new counts from the next sample on."""
     received = sent = 0
     for name in list(after)[:MAX_INTERFACES]:
         if name in before:
@@ -241,7 +241,7 @@ def _nic_difference(
 
 def _difference(before: int, after: int, elapsed: float) -> int:
     most = MOST_BYTES_PER_SECOND * elapsed
-    if after < before < _WRAP:  # a counter of 32 bits, or one that started over
+    if after < before < _WRAP:  # a 32-bit counter that wrapped, or one that was reset
         after += _WRAP
         most = min(most, _WRAP / 2)
     return after - before if 0 <= after - before <= most else 0
@@ -256,13 +256,13 @@ def _wire_sent(pairs: Iterable[tuple[SocketReading | None, SocketReading]]) -> i
 
 
 def _left_over(total: int, own: int, owed: int) -> tuple[int, int]:
-    """Return others' bytes, and how many of ours the card has not counted yet: it is read a moment earlier."""
+    """Return others' bytes, and how many of ours the card has not counted yet: it is read just before the sockets."""
     left = total - own - owed
     return max(0, left), min(own, max(0, -left))
 
 
 def _harm(others: Iterable[tuple[SocketReading | None, SocketReading]]) -> float | None:
-    """Return the most harm; a round trip is fresh where something was acknowledged meanwhile, else it is old news."""
+    """Return the greatest harm. A round trip counts only where something was acknowledged since the last sample."""
     harms = [
         max(0.0, now.rtt_seconds - now.least_rtt_seconds)
         for was, now in others

@@ -1,4 +1,4 @@
-"""What a throttle profile says of this PC's traffic, and until when it allows nothing. Pure."""
+"""Evaluate a throttle profile for this PC's traffic, and find the end of a blackout. Pure."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,14 +7,14 @@ from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
 from p2pdist.limiter.lan_policy import ProfileAnswer
 from p2pdist.pc.network import Medium
 
-LONGEST_SEARCH = timedelta(days=8)  # a rule of every week has ended once by then
+LONGEST_SEARCH = timedelta(days=8)  # every weekly rule has ended once by then
 COARSE, FINE = timedelta(minutes=15), timedelta(minutes=1)
 
 _NETWORKS = {Medium.VPN: NetworkKind.VPN, Medium.METERED: NetworkKind.METERED}
 
 
 def profile_answer(profile: Profile | None, site: str | None, at: datetime, medium: Medium) -> ProfileAnswer:
-    """Return what ``profile`` allows at ``at`` (aware) over ``medium``; without a profile: everything."""
+    """Return what ``profile`` allows at ``at`` (aware) over ``medium``; without a profile, everything is allowed."""
     if profile is None:
         return ProfileAnswer()
     decided = _lan_limit(profile, site, at, medium)
@@ -33,7 +33,7 @@ def profile_answer(profile: Profile | None, site: str | None, at: datetime, medi
 
 
 def blackout_until(profile: Profile, site: str | None, at: datetime, medium: Medium) -> datetime | None:
-    """Return the minute (UTC) at which a blackout over ``medium`` that holds at ``at`` ends; None: not in 8 days."""
+    """Return the minute (UTC) in which the blackout that holds at ``at`` ends, or None if not in 8 days."""
     start = at.astimezone(UTC).replace(second=0, microsecond=0)
     profile = profile.for_site(site)
 

@@ -1,6 +1,6 @@
-"""The TCP connections of this PC, of every process, as the Linux kernel counts them (`man 7 sock_diag`).
+"""List the TCP connections of all processes on this PC, with the Linux kernel's counts (`man 7 sock_diag`).
 
-Anybody may ask. A reader of its own, because the library for it costs 22 MB of memory (ADR 0010).
+No rights are needed. We have our own reader because the library for it costs 22 MB of memory (ADR 0010).
 """
 
 import errno
@@ -13,17 +13,17 @@ from pathlib import Path
 
 from p2pdist.limiter.link_report import MAX_SOCKETS
 
-ANSWER_SECONDS = 1.0  # the kernel answers in microseconds for each connection
+ANSWER_SECONDS = 1.0  # the kernel needs microseconds per connection
 READ_BYTES = 64 << 10  # the kernel fills at most 32 KiB at a time
 SOCKETS_IN_USE = Path("/proc/net/sockstat6")
-MAX_READS = 4 * MAX_SOCKETS  # each brings one connection at least; a stream without an end is not the kernel's
+MAX_READS = 4 * MAX_SOCKETS  # each read brings one connection at least, so the kernel's list ends before
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _REQUEST_AND_DUMP = 0x301
 _ERROR, _DONE = 2, 3
 _INFO = 2  # INET_DIAG_INFO
-_STATES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8  # established, and those that still carry what was under way
+_STATES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8  # ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT: those that carry data
 _HEADER = struct.Struct("=IHHII")
 _MESSAGE = struct.Struct("=4B2s2s16s16sIQ5I")  # inet_diag_msg
 _ATTRIBUTE = struct.Struct("=HH")
@@ -34,7 +34,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 @dataclass(frozen=True, slots=True)
 class TcpConnection:
-    """One connection. ``peer`` and ``local`` are packed addresses, 4 or 16 bytes; those mapped into IPv6 are IPv4."""
+    """One connection. ``peer`` and ``local`` are packed addresses: 4 bytes for IPv4, mapped ones too, or 16 bytes."""
 
     cookie: int
     inode: int
@@ -69,10 +69,10 @@ def tcp_connections() -> list[TcpConnection]:
 
 
 def uses_ipv6(counts: Path = SOCKETS_IN_USE) -> bool:
-    """Whether any TCP socket of IPv6 is there: each list is a walk through the kernel's whole table."""
+    """Return whether any IPv6 TCP socket exists. If not, a walk through the kernel's whole table is saved."""
     try:
         lines = counts.read_text().splitlines()
-    except OSError:  # a kernel without IPv6 has no such file, and one that does not tell is asked
+    except OSError:  # no such file: a kernel without IPv6, or one that hides it
         return socket.has_ipv6
     return not any(line.split()[:3] == ["TCP6:", "inuse", "0"] for line in lines)
 
@@ -80,7 +80,7 @@ def uses_ipv6(counts: Path = SOCKETS_IN_USE) -> bool:
 def own_inodes() -> set[int]:
     """Return the inodes of this process's sockets. Raises `OSError`."""
     inodes = set()
-    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 - twice in each look: names are enough
+    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 - runs at each sample: names are enough
         try:
             target = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - as above
         except OSError:  # closed meanwhile
@@ -91,7 +91,7 @@ def own_inodes() -> set[int]:
 
 
 def _take(data: bytes, found: list[TcpConnection]) -> bool:
-    """Add the connections in one read, and return whether it was the last. Raises `OSError` for the kernel's error."""
+    """Add the connections in one read to ``found``. Return whether it was the last. Raises the kernel's `OSError`."""
     at = 0
     while at + _HEADER.size <= len(data):
         length, kind, *_ = _HEADER.unpack_from(data, at)
@@ -114,7 +114,7 @@ def _connection(body: bytes) -> TcpConnection | None:
         return None
     family, _, _, _, _, _, local, peer, _, cookie, _, _, _, _, inode = _MESSAGE.unpack_from(body)
     info = next((value for kind, value in _attributes(body, _MESSAGE.size) if kind == _INFO), b"")
-    if len(info) < 152:  # a kernel before 4.6 does not know the least round trip
+    if len(info) < 152:  # a kernel before 4.6 does not report the least round trip
         return None
     (rtt_us,) = struct.unpack_from("=I", info, 68)
     acked, received, segments_out, segments_in, _, least_us = _COUNTS.unpack_from(info, 120)
@@ -124,7 +124,7 @@ def _connection(body: bytes) -> TcpConnection | None:
         local=_packed(family, local),
         peer=_packed(family, peer),
         received_bytes=received,
-        sent_bytes=struct.unpack_from("=Q", info, 200)[0] if len(info) >= 208 else acked,  # told since 4.19
+        sent_bytes=struct.unpack_from("=Q", info, 200)[0] if len(info) >= 208 else acked,  # reported since 4.19
         acked_bytes=acked,
         segments_in=segments_in,
         segments_out=segments_out,

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.units import Bytes, BytesPerSecond, Milliseconds, Percent, Seconds, Share
+from p2pdist.shared.json_units import ByteRate, Bytes, Milliseconds, Percent, Seconds, Share
 from p2pdist.shared.wire.messages import InstallState, PatchState
 
 WhyState: TypeAlias = Literal[
@@ -144,9 +144,9 @@ class PeersAnswer(msgspec.Struct, frozen=True):
 class LineLimit(msgspec.Struct, frozen=True):
     """How fast the server sends to this PC's site, as it said last."""
 
-    rate: BytesPerSecond
+    rate: ByteRate
     """Allowed on the line, packet headers included."""
-    capacity: BytesPerSecond | None
+    capacity: ByteRate | None
     """What the line carries; null: not known yet."""
     configured: bool
     """Whether somebody has said what the line carries; else it is learned."""
@@ -163,9 +163,9 @@ class LineLimit(msgspec.Struct, frozen=True):
 class LanWay(msgspec.Struct, frozen=True):
     """One direction between this PC and its neighbours."""
 
-    limit: BytesPerSecond | None
+    limit: ByteRate | None
     """Allowed; null: unlimited."""
-    used: BytesPerSecond
+    used: ByteRate
     """Measured last."""
     reason: str
     """What binds it, in words from a closed list."""
@@ -198,13 +198,13 @@ class LimiterAnswer(msgspec.Struct, frozen=True):
     """The card towards the neighbours."""
     network: str
     """What kind of network it is, a word from a closed list."""
-    speed: BytesPerSecond | None
+    speed: ByteRate | None
     """The card's link rate, one way; null: not known."""
     gateway: str | None
     """The next hop's address; null: none."""
     gateway_milliseconds: Milliseconds | None
     """Round trip to it, measured last; null: it was not measured, or does not answer."""
-    business_bytes_per_second: BytesPerSecond
+    business_bytes_per_second: ByteRate
     """What other programs use of this PC's network, measured last."""
     cpu_share: Share
     """Use of the processor, smoothed."""

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.units import Count, Moment, WholeMoment, WholeSeconds
+from p2pdist.shared.json_units import Count, UnixSeconds, WholeSeconds, WholeUnixSeconds
 
 PlanState: TypeAlias = Literal[
     "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed", "delivered"
@@ -34,9 +34,9 @@ class PlanPatch(msgspec.Struct, frozen=True):
     """What comes next, in words from a closed list: to be installed, waits, not needed, blocked."""
     reason: str
     """Why, in words."""
-    again_at: Moment | None
+    again_at: UnixSeconds | None
     """When the reason is over at the latest; null: nobody knows."""
-    due_at: Moment | None
+    due_at: UnixSeconds | None
     """Its deadline with grace; null: none."""
     emergency: bool
     """Whether it is published as one: it goes before all others."""
@@ -60,7 +60,7 @@ class PlanAnswer(msgspec.Struct, frozen=True):
 class HistoryStep(msgspec.Struct, frozen=True):
     """One step that was taken."""
 
-    at: Moment
+    at: UnixSeconds
     """When it was taken."""
     id: str
     """The patch's id."""
@@ -98,7 +98,7 @@ class PosturePatch(msgspec.Struct, frozen=True):
     """Whether it leaves this PC compliant."""
     age_seconds: WholeSeconds
     """Since this PC saw it first."""
-    due_at: WholeMoment | None
+    due_at: WholeUnixSeconds | None
     """Its deadline with grace; null: none."""
     overdue_seconds: WholeSeconds
     """How long its deadline is over; 0: it is not, or nothing is left to be done."""
@@ -113,7 +113,7 @@ class PostureStatement(msgspec.Struct, frozen=True):
     """Who this PC is."""
     hostname: str
     """What it calls itself."""
-    at: WholeMoment
+    at: WholeUnixSeconds
     """When this was said."""
     compliant: bool
     """Whether all patches leave it compliant, and the list of them is new and read."""
@@ -142,7 +142,7 @@ class Deferred(msgspec.Struct, frozen=True):
     """The patch's id."""
     version: str
     """Its version."""
-    until: Moment
+    until: UnixSeconds
     """Until when it waits."""
     deferrals_left: Count
     """How often it can be put off again."""

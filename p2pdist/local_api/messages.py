@@ -13,7 +13,7 @@ import msgspec
 from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, WhyAnswer
 from p2pdist.local_api.install_answers import Accepted, Deferred, HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.shared.errors import FaultKind
-from p2pdist.shared.units import Seconds
+from p2pdist.shared.json_units import Seconds
 from p2pdist.shared.wire.codec import Record
 
 QuestionT = TypeVar("QuestionT", bound=Record)

@@ -1,1 +1,1 @@
-"""The other PCs of the site: who they are, and who is connected to whom."""
+"""The other PCs of the site: which there are, and the connections to them."""

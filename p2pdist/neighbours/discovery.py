@@ -1,9 +1,9 @@
-"""Neighbours by mDNS (RFC 6762, 6763). The only zeroconf import.
+"""Find neighbours and announce this endpoint by mDNS (RFC 6762, 6763). The only zeroconf import.
 
-zeroconf runs a thread of its own; what it hears is handed over through a bounded
-channel, and read there in trio's thread. Announcements are hints that anybody on
-the network can send: they are parsed strictly and capped, and mutual TLS decides.
-Where mDNS does not work the daemon goes on with the server's list.
+zeroconf runs a thread of its own. A bounded channel hands the names that it hears
+to trio's thread. Announcements are hints that anybody on the network can send:
+they are parsed strictly and capped, and mutual TLS decides.
+Where mDNS does not work, the daemon uses the server's list alone.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ __all__ = ["Announcement", "Discovery", "DiscoveryEvent", "PeerFound", "PeerLost
 
 SERVICE_TYPE = "_p2pdist._tcp.local."
 FORMAT = b"1"
-HEARD_CAP = 256  # names that wait to be looked up; a flood beyond it is dropped
+HEARD_CAP = 256  # names that wait for their lookup; a flood beyond it is dropped
 FOUND_CAP = 256
-MAX_NAMES = 400  # neighbours that are followed at a time: twice what the peer book takes
-MAX_NAMES_PER_ADDRESS = 8  # several daemons on one PC in tests; more is somebody making up names
-BROWSE_AGAIN_SECONDS = 60.0  # a packet that was lost hides a neighbour for no longer than this
+MAX_NAMES = 400  # neighbours followed at a time: twice what the peer book accepts
+MAX_NAMES_PER_ADDRESS = 8  # tests run several daemons on one PC; more than this is somebody making up names
+BROWSE_AGAIN_SECONDS = 60.0  # a lost packet hides a neighbour for no longer than this
 LOOKUPS_AT_A_TIME = 8
 LOOKUP_MILLISECONDS = 3_000  # the records usually come with the announcement
-GOODBYE_SECONDS = 1.0  # the goodbyes take 0.4 s; a stopping daemon does not wait for zeroconf to tidy up
+GOODBYE_SECONDS = 1.0  # the goodbyes take 0.4 s; a stopping daemon does not wait for the rest of zeroconf's clean-up
 START_RETRY_SECONDS = 60.0  # the network may come up after the daemon
 
 _TXT_KEYS = {b"v", b"id", b"swarm", b"site", b"run"}
@@ -64,11 +64,11 @@ DiscoveryEvent: TypeAlias = PeerFound | PeerLost
 class _Known:
     announcement: Announcement
     run: str
-    """Differs from start to start: a neighbour that came back is news even where nothing else has changed."""
+    """Random, new at each start of the neighbour: its return is news even where nothing else has changed."""
 
 
 class Discovery:
-    """Made by `open_discovery`."""
+    """Announces this endpoint and reports its neighbours in `events`. Made by `open_discovery`."""
 
     def __init__(self, own: Announcement, interface: str | None) -> None:
         self._own = own
@@ -77,16 +77,16 @@ class Discovery:
         self._heard_in, self._heard = trio.open_memory_channel[tuple[str, bool]](HEARD_CAP)
         self._changed = trio.Event()
         self._moved = False
-        """The own address has changed: zeroconf listens only where it found networks when it was opened."""
+        """The own address has changed. zeroconf must then be opened anew: it finds the networks only when opened."""
         self._run_id = secrets.token_hex(4)
         self._known: dict[str, _Known] = {}
         self.dropped_hints = 0
-        """Announcements that came faster than they could be looked at, or were malformed."""
+        """Announcements that were malformed, over a cap, or faster than the lookups."""
         self.problem = ""
         """Why mDNS does not work on this PC, in words; empty while it does."""
 
     async def announce(self, own: Announcement) -> None:
-        """Announce what has changed of this endpoint."""
+        """Announce ``own`` from now on, in place of the previous announcement."""
         self._moved = self._moved or own.address != self._own.address
         self._own = own
         self._changed.set()
@@ -98,7 +98,7 @@ class Discovery:
                 await self._run_once()
                 continue
             except Exception as error:  # noqa: BLE001 - whatever the network does to zeroconf, the daemon goes on
-                # also groups: registering runs in a nursery
+                # exception groups too: registering runs in a nursery
                 self.problem = f"mDNS does not work on this PC ({_words(error)}); peers come from the server."
                 log.warning("mDNS does not work", reason=_words(error), retry_seconds=START_RETRY_SECONDS)
             with trio.move_on_after(START_RETRY_SECONDS):
@@ -120,7 +120,7 @@ class Discovery:
             def heard(**event: Any) -> None:
                 gone = event["state_change"] is zeroconf.ServiceStateChange.Removed
                 with contextlib.suppress(trio.RunFinishedError):  # the daemon has just ended
-                    # idempotent: a name that is repeated faster than we read counts once
+                    # idempotent: a name that repeats before trio has run this is queued once
                     token.run_sync_soon(self._hear, event["name"], gone, idempotent=True)
 
             async with trio.open_nursery() as nursery:
@@ -129,7 +129,7 @@ class Discovery:
                 for _ in range(LOOKUPS_AT_A_TIME):
                     nursery.start_soon(self._look_up, responder, self._heard.clone())
         finally:
-            for known in self._known.values():  # who leaves now is not heard
+            for known in self._known.values():  # a goodbye that comes from now on is not heard
                 self._emit(PeerLost(known.announcement.endpoint_id))
             self._known.clear()
             with trio.move_on_after(GOODBYE_SECONDS, shield=True):
@@ -147,7 +147,7 @@ class Discovery:
             self._changed = trio.Event()
             info = _service_info(self._own, self._run_id)
             call = responder.update_service if registered else responder.register_service
-            # takes about 1.6 s: the standard asks to probe first
+            # takes about 1.6 s: RFC 6762 requires probing first
             await trio.to_thread.run_sync(call, info, abandon_on_cancel=True)
             registered = True
             self.problem = ""
@@ -196,12 +196,12 @@ class Discovery:
 
 @asynccontextmanager
 async def open_discovery(own: Announcement, *, interface: str | None) -> AsyncIterator[Discovery]:
-    """Announce ``own`` and hear the neighbours while the context is open.
+    """Announce ``own`` and listen for neighbours while the context is open.
 
-    ``interface`` is the own address of the one network to use, or None for all.
-    While the own address is the unspecified one, there is no network to announce on: it waits for
-    `Discovery.announce`. Does not wait for the announcement, and does not fail when mDNS does:
-    `Discovery.problem` then says why.
+    ``interface`` is this PC's address on the one network to use, or None for all.
+    While the address in ``own`` is the unspecified one, this PC has no network: nothing starts
+    before `Discovery.announce`. Entering the context does not wait until the announcement is out.
+    It does not fail when mDNS does: `Discovery.problem` then says why.
     """
     discovery = Discovery(own, interface)
     async with trio.open_nursery() as nursery:
@@ -213,12 +213,15 @@ async def open_discovery(own: Announcement, *, interface: str | None) -> AsyncIt
 
 
 async def _keep_asking(responder: zeroconf.Zeroconf, heard: Any) -> None:
-    """Browse until cancelled. A new browser asks anew and lists what is known, so only news is answered."""
+    """Browse until cancelled, each time with a new browser.
+
+    Its first query lists the answers that are known, so only neighbours that are missing there reply.
+    """
     while True:
         browser = await trio.to_thread.run_sync(
             lambda: zeroconf.ServiceBrowser(responder, SERVICE_TYPE, handlers=[heard])
         )
-        await trio.sleep(BROWSE_AGAIN_SECONDS)  # when cancelled here, the browser ends with the responder
+        await trio.sleep(BROWSE_AGAIN_SECONDS)  # if cancelled here, closing the responder ends the browser
         await trio.to_thread.run_sync(browser.cancel, abandon_on_cancel=True)
 
 
@@ -232,7 +235,7 @@ def _words(error: BaseException) -> str:
 
 def _open(address: str, interface: str | None) -> zeroconf.Zeroconf:
     if ipaddress.ip_address(address).is_loopback:
-        # multicast on loopback works on its first address alone, for daemons on all of 127.0.0.0/8
+        # multicast on loopback works only on its first address, and there for daemons on all of 127.0.0.0/8
         return zeroconf.Zeroconf(interfaces=["127.0.0.1"])
     if interface is not None:
         return zeroconf.Zeroconf(interfaces=[interface])
@@ -260,7 +263,7 @@ def _service_info(own: Announcement, run_id: str) -> zeroconf.ServiceInfo:
 
 
 def _parse(endpoint_id: str, info: zeroconf.ServiceInfo) -> _Known | None:
-    """Return what a neighbour announces, or None for anything that ours would not say."""
+    """Return what a neighbour announces, or None where no daemon of ours would announce it so."""
     try:
         txt = {key: (value or b"").decode("ascii") for key, value in info.properties.items()}
         if txt.keys() != _TXT_KEYS or txt[b"v"] != FORMAT.decode() or txt[b"id"] != endpoint_id:

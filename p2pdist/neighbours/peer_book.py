@@ -1,12 +1,12 @@
-"""Who the neighbours are, and when to connect to which of them. Pure.
+"""The known neighbours, and when to connect to which of them. Pure.
 
-Hints come from mDNS and from the server's site list; anybody on the LAN can
-send the former, so they are capped and prove nothing: mutual TLS decides. The
-book merges them by endpoint id, one link for each (neighbour, torrent).
+Hints come from mDNS and from the server's site list. Anybody on the LAN can
+send mDNS, so its hints are capped and prove nothing: mutual TLS decides. The
+book merges hints by endpoint id, and keeps a link for each (neighbour, torrent).
 
-Every endpoint that misses pieces connects. When two do so in the same moment
-the engines drop one of the two connections, or both; the endpoint with the
-lower id then waits half as long, so they do not meet like that again.
+Every endpoint that misses pieces connects. When two connect to each other in the
+same moment, the engines drop one of the two connections, or both. The endpoint
+with the lower id then waits half as long, so that it does not happen again.
 """
 
 import hashlib
@@ -28,15 +28,15 @@ from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 Source: TypeAlias = Literal["mdns", "server"]
 
 MAX_MDNS_PEERS = 200  # as many as the server would name; a LAN segment is smaller
-MAX_IDS_PER_ADDRESS = 4  # several daemons on one PC in tests; more is somebody making up names
+MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this is somebody making up names
 MAX_LINKS_PER_TORRENT = 40  # more neighbours at once bring a LAN swarm no speed, only memory and handshakes
-MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one look at the book may start
-ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even when no event told so
+MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one call may start
+ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even if no event has said so
 FASTEST_REATTEMPT_SECONDS = 1.0  # whatever is announced, a neighbour is not tried more often
-GONE_SHOWN_SECONDS = 60.0  # how long `p2pdist peers` still lists who has left
+GONE_SHOWN_SECONDS = 60.0  # how long `p2pdist peers` still lists a neighbour that has left
 
 _SOON = Backoff(first_seconds=2.0, longest_seconds=30.0)
-_LATER = Backoff(first_seconds=60.0, longest_seconds=600.0)  # for what a person or a renewal must change
+_LATER = Backoff(first_seconds=60.0, longest_seconds=600.0)  # for reasons that last until a person or a renewal acts
 _LATER_REASONS = frozenset(
     {
         PeerReason.CERTIFICATE_REFUSED,
@@ -56,7 +56,7 @@ class Announcement:
     address: str
     port: int
     swarm_tag: str
-    """Short name of the swarm CA: others' swarms are not tried."""
+    """Short name of the swarm CA: an endpoint of another swarm is not tried."""
     site_tag: str
     """Short name of the site; empty while unknown."""
 
@@ -111,7 +111,7 @@ class _Peer:
     last_hint: Announcement | None = None
     gone_at: float | None = None
     turn: int = 0
-    """Which of its addresses is next, where the sources name different ones."""
+    """Counts attempts: picks the next address where the sources name different ones."""
     links: dict[TorrentHash, _Link] = field(default_factory=dict)
 
     @property
@@ -123,7 +123,7 @@ class _Peer:
         return max((link.failures for link in self.links.values()), default=0)
 
     def addresses(self) -> list[tuple[str, int]]:
-        """Distinct addresses, mDNS first: it was heard on this very network."""
+        """Distinct addresses and ports; the one from mDNS is first, for it was heard on this very network."""
         return list(dict.fromkeys((h.address, h.port) for s in ("mdns", "server") if (h := self.hints.get(s))))
 
     def current(self) -> tuple[str, int]:
@@ -135,7 +135,7 @@ class _Peer:
 
 
 class PeerBook:
-    """The neighbours of one endpoint. Pure: ``now`` is any clock in seconds that does not go back."""
+    """The neighbours of one endpoint. ``now`` is any clock in seconds that does not go back."""
 
     def __init__(self, own_id: EndpointId, *, swarm_tag: str, site_tag: str = "") -> None:
         self._own_id = own_id
@@ -146,13 +146,13 @@ class PeerBook:
         """Hints that were ignored: malformed, or over a cap."""
 
     def set_site(self, site_tag: str) -> None:
-        """Take in which site this endpoint is in now; empty when unknown."""
+        """Record the site of this endpoint; empty when unknown."""
         self._site_tag = site_tag
 
     # --- hints ----------------------------------------------------------------------
 
     def observe(self, hint: Announcement, source: Source, now: float) -> None:
-        """Take in an announcement; each one makes its neighbour due at once, within `FASTEST_REATTEMPT_SECONDS`."""
+        """Record an announcement. Its neighbour is due at once, or `FASTEST_REATTEMPT_SECONDS` after the last try."""
         hint_checked = _checked(hint)
         if hint_checked is None or not self._has_room(hint_checked, source):
             self.dropped_hints += 1
@@ -173,7 +173,7 @@ class PeerBook:
                 link.next_attempt_at = now if link.tried_at is None else link.tried_at + FASTEST_REATTEMPT_SECONDS
 
     def lost(self, endpoint_id: str, source: Source, now: float) -> None:
-        """Take in that ``source`` no longer names this endpoint. Open connections stay."""
+        """Record that ``source`` no longer names this endpoint. Open connections stay."""
         peer = self._peers.get(EndpointId(endpoint_id))
         if peer is None or source not in peer.hints:
             return
@@ -183,7 +183,7 @@ class PeerBook:
             peer.gone_at = now
 
     def replace_server_list(self, peers: Iterable[SitePeer], now: float) -> None:
-        """Take in the server's whole list of this site; an empty one means that it names nobody."""
+        """Replace all hints from the server by its list of this site, which is always complete."""
         listed: dict[str, SitePeer] = {peer.endpoint_id: peer for peer in list(peers)[:MAX_SITE_PEERS]}
         for endpoint_id in [known.endpoint_id for known in self._peers.values() if "server" in known.hints]:
             if endpoint_id not in listed:
@@ -192,7 +192,7 @@ class PeerBook:
             hint = Announcement(EndpointId(peer.endpoint_id), peer.address, peer.port, self._swarm_tag, self._site_tag)
             known_peer = self._peers.get(hint.endpoint_id)
             known_hint = known_peer.hints.get("server") if known_peer else None
-            # the list is sent whole each time: only what is new in it is an announcement
+            # the list is sent whole each time: only a new entry counts as an announcement
             if known_hint is None or (known_hint.address, known_hint.port) != (hint.address, hint.port):
                 self.observe(hint, "server", now)
 
@@ -205,7 +205,7 @@ class PeerBook:
             return False
         if len(others) < MAX_MDNS_PEERS:
             return True
-        # a flood of made-up names must not keep a real neighbour out: what failed most makes room
+        # a flood of made-up names must not keep a real neighbour out: the entry with most failures makes room
         useless = max(
             (peer for peer in others if "server" not in peer.hints and not peer.connected and peer.failures),
             key=lambda peer: peer.failures,
@@ -221,12 +221,12 @@ class PeerBook:
     def connections_wanted(self, torrents: Mapping[TorrentHash, bool], now: float) -> list[ConnectTo]:
         """Return the connections to open now, at most `MAX_CONNECTS_PER_CALL`; they count as tried.
 
-        ``torrents`` are all that the engine has; True for those that still miss
-        pieces. Only for these this endpoint connects: who needs bytes asks.
+        ``torrents`` are all that the engine has, with True for those that still miss
+        pieces. Only for these does this endpoint connect: a seed waits to be asked.
         """
         self._prune(torrents, now)
         wanted: list[ConnectTo] = []
-        # a random-looking order that differs from PC to PC keeps a large site from becoming cliques
+        # an order of each PC's own: with the same order everywhere, a large site would fall into cliques
         peers = sorted((p for p in self._peers.values() if self._verdict(p) is None), key=lambda p: p.order)
         for torrent_hash, incomplete in torrents.items():
             links = [(peer, peer.links.setdefault(torrent_hash, _Link(changed_at=now))) for peer in peers]
@@ -234,7 +234,7 @@ class PeerBook:
                 wanted += self._due(torrent_hash, links, MAX_CONNECTS_PER_CALL - len(wanted), now)
                 continue
             for _, link in links:
-                # how the last connection ended is no news once nothing is missing
+                # once nothing is missing, it does not matter how the last connection ended
                 if not link.connected and link.reason is not PeerReason.NOTHING_TO_FETCH:
                     link.set_reason(PeerReason.NOTHING_TO_FETCH, now)
         return wanted
@@ -263,7 +263,7 @@ class PeerBook:
         return wanted
 
     def connected(self, torrent_hash: TorrentHash, address: str, now: float) -> None:
-        """Take in that the engine has a connection to this address, whoever opened it."""
+        """Record that the engine has a connection to this address, whichever side opened it."""
         for peer in self._peers.values():
             if all(address != known for known, _ in peer.addresses()):
                 continue
@@ -274,14 +274,14 @@ class PeerBook:
             link.changed_at = now
 
     def disconnected(self, torrent_hash: TorrentHash, address: str, reason: PeerReason, now: float) -> None:
-        """Take in that a connection has ended."""
+        """Record that a connection has ended."""
         for peer in self._peers.values():
             link = peer.links.get(torrent_hash)
             if link is not None and link.connected_to == address:
                 self._failed(peer, torrent_hash, reason, now)
 
     def refused(self, torrent_hash: TorrentHash, address: str, port: int, reason: PeerReason, now: float) -> None:
-        """Take in that an attempt to connect to this address and port failed."""
+        """Record that an attempt to connect to this address and port failed."""
         for peer in self._peers.values():
             link = peer.links.get(torrent_hash)
             if (address, port) in peer.addresses() and link is not None and link.trying:
@@ -299,7 +299,7 @@ class PeerBook:
         peer.turn += 1
 
     def _verdict(self, peer: _Peer) -> PeerReason | None:
-        """Why this neighbour is not to be tried at all, or None."""
+        """Return why this neighbour is not to be tried at all, or None."""
         if not peer.hints:
             return PeerReason.GONE
         if "server" in peer.hints:

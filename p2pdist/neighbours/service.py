@@ -1,4 +1,4 @@
-"""The neighbours: hints go into the peer book, connections that it wants go to the engine."""
+"""Feed the peer book with hints and engine events, and open the connections that it wants."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from p2pdist.transfer.torrent_engine import (
     TransferSnapshot,
 )
 
-STEP_SECONDS = 1.0  # retries are looked at this often, and hints at once
+STEP_SECONDS = 1.0  # how often the book is asked for retries; after a hint it is asked at once
 IDLE_STEP_SECONDS = 10.0  # while nothing is to be fetched: hundreds of neighbours times patches cost processor time
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ class Neighbours:
             await self._discovery.announce(own)
 
     async def follow_discovery(self) -> None:
-        """Take in what mDNS brings, until cancelled."""
+        """Record what mDNS finds and loses, until cancelled."""
         if self._discovery is None:
             return
         async for event in self._discovery.events:
@@ -62,12 +62,12 @@ class Neighbours:
                 self._book.lost(event.endpoint_id, "mdns", now)
 
     def server_list(self, peers: list[SitePeer]) -> None:
-        """Take in the server's list of this site."""
+        """Record the server's list of this site."""
         self._book.replace_server_list(peers, trio.current_time())
         self._something_new.set()
 
     def engine_event(self, event: EngineEvent) -> None:
-        """Take in what became of a connection."""
+        """Record what became of a connection."""
         now = trio.current_time()
         if isinstance(event, PeerConnected):
             self._book.connected(event.torrent_hash, event.address, now)

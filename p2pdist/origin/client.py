@@ -1,9 +1,9 @@
 """The endpoint's two connections to the seed server's origin port: control and data.
 
-Keeps them up with backoff and jitter. What comes out are two bounded channels:
-`OriginClient.events` and `OriginClient.pieces`. While the daemon is busy storing
-pieces, no further one is read from the data socket, and TCP slows the sender;
-the control connection goes on meanwhile.
+The client reconnects with backoff and jitter. What it receives goes into two bounded
+channels, `OriginClient.events` and `OriginClient.pieces`. While the daemon is busy
+storing pieces, the data socket is not read, and TCP's flow control stops the sender.
+The control connection does not wait for that.
 """
 
 import math
@@ -22,7 +22,7 @@ from p2pdist.origin.data_socket import connect_beside
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_DATA_FRAME_BYTES,
@@ -48,7 +48,6 @@ from p2pdist.shared.wire.pings import ping_frame, ping_number
 CONNECT_SECONDS = 15.0  # TCP and TLS over a bad branch line
 WELCOME_SECONDS = 15.0
 SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
-SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 60.0
 STABLE_SECONDS = 30.0  # a connection that lived this long resets the backoff
@@ -75,7 +74,7 @@ class _ConnectionLostError(Exception):
 
 @dataclass
 class OriginAddress:
-    """Where and how to connect, read anew at each attempt (certificates are renewed meanwhile)."""
+    """Where and how to connect. Built anew for each attempt: certificates are renewed meanwhile."""
 
     host: str
     port: int
@@ -85,7 +84,7 @@ class OriginAddress:
 
 
 class OriginClient:
-    """Made by `open_origin_client`."""
+    """Keeps an endpoint connected to the seed server. Made by `open_origin_client`."""
 
     def __init__(
         self, address: Callable[[], OriginAddress], hello: Callable[[], ControlHello], first_backoff_seconds: float
@@ -111,7 +110,7 @@ class OriginClient:
         return self._control is not None
 
     def reconnect(self) -> None:
-        """Drop the connection, if any, and connect again at once (new certificate or address)."""
+        """Drop the connection, if any, and connect again at once: for a new certificate or address."""
         self._reconnect.set()
 
     async def send(self, message: FromEndpoint) -> None:
@@ -125,7 +124,8 @@ class OriginClient:
         try:
             await self._send_on(stream, message)
         except _ConnectionLostError as error:
-            # ends this connection, and no later one, by what its reader then meets: with the usual wait
+            # closing the stream ends this connection, not a later one: its reader meets the closed stream and reports
+            # this problem, and the usual backoff follows
             self._send_problem = str(error)
             await trio.aclose_forcefully(stream)
 
@@ -193,7 +193,11 @@ class OriginClient:
     async def _open(
         self, address: OriginAddress, beside: "trio.SSLStream[trio.SocketStream] | None" = None
     ) -> "trio.SSLStream[trio.SocketStream]":
-        """Connect; ``beside`` a control connection to the same address, with packets of the size that was asked for."""
+        """Connect and do the TLS handshake, within `CONNECT_SECONDS`.
+
+        With ``beside``, connect to the same address as that control connection does, and ask
+        for packets of the size that the server's `Welcome` named.
+        """
         with trio.fail_after(CONNECT_SECONDS):
             if beside is None:
                 tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
@@ -202,7 +206,7 @@ class OriginClient:
             stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
             try:
                 await stream.do_handshake()
-            except BaseException as error:  # also when cancelled: nobody else knows this socket yet
+            except BaseException as error:  # cancellation too: nothing else would close this socket
                 tcp.socket.close()
                 if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
                     raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
@@ -216,7 +220,7 @@ class OriginClient:
     async def _receive(self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder) -> list[bytes]:
         try:
             data = await stream.receive_some(RECEIVE_BYTES)
-        except trio.ClosedResourceError as error:  # by `send`
+        except trio.ClosedResourceError as error:  # `send` has closed it
             raise _ConnectionLostError(self._send_problem) from error
         except trio.BrokenResourceError as error:
             raise _ConnectionLostError(_cause(error)) from error
@@ -238,7 +242,7 @@ class OriginClient:
                 raise _ConnectionLostError(f"the server was silent for {SILENCE_SECONDS:.0f} s")
 
     async def _handle_all(self, stream: "trio.SSLStream[trio.SocketStream]", bodies: list[bytes]) -> None:
-        # pings at once and before anything that can wait: the server measures the line with them
+        # answer pings before anything that can block: the server measures the line with them
         for body in bodies:
             if (number := ping_number(body)) is not None:
                 await self._send_frame(stream, ping_frame(number))
@@ -256,7 +260,7 @@ class OriginClient:
         if welcome is not isinstance(message, Welcome):
             raise _ConnectionLostError(f"the server sent {type(message).__name__} out of order")
         if isinstance(message, Welcome):
-            # before the event: whoever hears of it may send at once
+            # before the event is sent: its receiver may call `send` at once
             self._control = stream
             self._packet_bytes = message.packet_bytes
             self.status = "connected"
@@ -288,8 +292,8 @@ async def open_origin_client(
 ) -> AsyncIterator[OriginClient]:
     """Keep an endpoint connected to its seed server while the context is open.
 
-    ``address`` and ``hello`` are asked at each attempt. The caller must keep
-    reading ``events``.
+    ``address`` and ``hello`` are called at each attempt. The caller must keep
+    reading ``events``: a full channel stops the control connection.
     """
     client = OriginClient(address, hello, first_backoff_seconds)
     async with trio.open_nursery() as nursery:

@@ -1,18 +1,18 @@
-"""The data connection's socket: as the control connection's, but with packets of a size that suits the line."""
+"""Open the data connection's socket: to the control connection's peer, with packets of a size that suits the line."""
 
 import contextlib
 import socket
 
 import trio
 
-IPV4_HEADERS_BYTES, IPV6_HEADERS_BYTES = 40, 60  # with TCP's, without options: what a maximum segment size leaves out
+IPV4_HEADERS_BYTES, IPV6_HEADERS_BYTES = 40, 60  # IP and TCP without options: what a maximum segment size leaves out
 
 
 async def connect_beside(other: trio.SocketStream, packet_bytes: int, local_address: str | None) -> trio.SocketStream:
     """Connect to where ``other`` is connected to, and ask for IP packets of ``packet_bytes``. Raises `OSError`.
 
-    Only who connects can ask: the size is agreed upon in the first packets, and a
-    server has one listener for fast and slow lines.
+    Only the connecting side can ask: TCP agrees on the size in the SYN packets, and
+    the server has one listener for fast and slow lines alike.
     """
     family = other.socket.family
     sock = trio.socket.socket(family, socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
-"""What this PC says to diagnosis templates, and when the server hears of it.
+"""Evaluate diagnosis templates on this PC, and send the server the answers that are new.
 
-Expressions are answered from the facts at each look. A check asks the system (a file's hash, a program's exit code),
-so its answer is kept for a while: facts change with every megabyte of free disk.
+Every scan evaluates the expressions from the facts. A check asks the system (a file's hash, a program's exit code),
+so its result is kept for a while: facts, and so scans, change with every megabyte of free disk.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,22 +18,22 @@ from p2pdist.shared.manifest.template import Template, TemplateItem
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, Diagnosis, DiagnosisAnswer
 
 CHECK_KEPT_SECONDS = 600.0
-SCAN_SECONDS = 1_800.0  # what a check asks may change without any fact
-SHORTEST_LOOK_SECONDS = 5.0  # a burst of changes is one look
-REASON_SECONDS = 3_600.0  # the same answer in other words ("1234 MB free") is told this seldom
+SCAN_SECONDS = 1_800.0  # the result of a check may change while no fact does
+SHORTEST_LOOK_SECONDS = 5.0  # a burst of changes causes one scan
+REASON_SECONDS = 3_600.0  # the same answer in other words ("1234 MB free") is sent no more often
 
 
 class CheckVerdict(Protocol):
-    """What came of a check."""
+    """The result of a check."""
 
     @property
     def holds(self) -> bool:
-        """Whether it holds."""
+        """Whether the check holds."""
         ...
 
     @property
     def words(self) -> str:
-        """Why, for people."""
+        """The reason, for people."""
         ...
 
 
@@ -45,10 +45,10 @@ class _Told:
 
 
 class Diagnoser:
-    """Evaluates templates and tells the server what has changed."""
+    """Evaluates templates and sends the server each answer that has changed."""
 
     def __init__(self, facts: Callable[[], Facts], check: Callable[[Check], Awaitable[CheckVerdict]]) -> None:
-        """``facts`` returns the newest ones, empty before they are known; ``check`` tries one check, raises nothing."""
+        """``facts`` returns the newest ones, empty before they are known; ``check`` runs one check, raises nothing."""
         self._facts = facts
         self._check = check
         self._templates: tuple[Template, ...] = ()
@@ -57,22 +57,22 @@ class Diagnoser:
         self._wake = trio.Event()
 
     def set_templates(self, templates: Sequence[Template]) -> None:
-        """Take over the templates of a newly accepted catalogue."""
+        """Use the templates of a newly accepted catalogue from now on."""
         if tuple(templates) != self._templates:
             self._templates = tuple(templates)
             self._wake.set()
 
     def facts_changed(self) -> None:
-        """Look again soon."""
+        """Scan again soon."""
         self._wake.set()
 
     def reconnected(self) -> None:
-        """Tell everything again: the server may have forgotten it, or never got it."""
+        """Send everything again: the server may have forgotten it, or never received it."""
         self._told.clear()
         self._wake.set()
 
     async def run(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
-        """Look after each change, and tell what is new, until cancelled."""
+        """Scan after each change, until cancelled."""
         while True:
             self._wake = trio.Event()
             await self.scan(send)
@@ -81,7 +81,7 @@ class Diagnoser:
                 await self._wake.wait()
 
     async def scan(self, send: Callable[[Diagnosis], Awaitable[None]]) -> None:
-        """Evaluate every template once, and tell what is new."""
+        """Evaluate every template once, and send what is new."""
         templates, facts = self._templates, self._facts()
         if not facts.values:
             return
@@ -92,7 +92,7 @@ class Diagnoser:
         for template in templates:
             answers = tuple([await self._answer(item, facts) for item in template.items])
             if self._is_news(template, answers):
-                # before the wait: a reconnection meanwhile forgets it again
+                # before `send` waits: a reconnection meanwhile must be able to forget it again
                 self._told[template.name] = _Told(template, answers, trio.current_time())
                 await send(Diagnosis(template=template.name, answers=answers))
 

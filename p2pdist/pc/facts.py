@@ -1,4 +1,4 @@
-"""The PC's facts, as the daemon last saw them, and what they choose of each patch."""
+"""Keep this PC's facts up to date, and choose payloads by them."""
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,8 +16,8 @@ from p2pdist.shared.manifest.versions import Version
 from p2pdist.trust.catalogue import Choose
 from p2pdist.trust.suitability import choose
 
-REFRESH_SECONDS = 600.0  # what others install here, or a new language, counts within this
-VOLATILE = frozenset({"disk.free_mb", "battery_percent"})  # they always differ: the next regular refresh sees them
+REFRESH_SECONDS = 600.0  # software that others install here, or a new language, is noticed within this
+VOLATILE = frozenset({"disk.free_mb", "battery_percent"})  # they change all the time: a change of them is no news
 
 _NETWORKS = {Medium.WIRED: "wired", Medium.WIFI: "wifi", Medium.VPN: "vpn", Medium.METERED: "metered"}
 
@@ -29,18 +29,21 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Placement:
-    """What others know of this PC; asked for at each use, in the daemon's trio thread."""
+    """What other parts of the daemon know of this PC. Called at each use, in the daemon's trio thread."""
 
     address: Callable[[], str | None]
-    """The own address that neighbours use."""
+    """This PC's address that neighbours use."""
     site: Callable[[], str]
     tags: Callable[[], tuple[str, ...]]
     medium: Medium | None = None
-    """What the settings say that the network is; None: look."""
+    """The kind of network by the settings; None when the PC shall find out."""
 
 
 class PcFacts:
-    """Runs in the daemon's trio thread. Packages are read again only after their database has changed."""
+    """Gathers this PC's facts now and then, and says when they have changed.
+
+    Runs in the daemon's trio thread. Packages are read again only after their database has changed.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,10 @@ class PcFacts:
         changed: Callable[[], None],
         list_rpm: ListRpm | None = None,
     ) -> None:
-        """Call ``changed`` when patches may have become applicable, or be so no longer."""
+        """Call ``changed`` when the set of applicable patches may have changed.
+
+        Without ``list_rpm``, rpm's packages are not read.
+        """
         self._home = home
         self._install_root = install_root
         self._around = around
@@ -63,20 +69,20 @@ class PcFacts:
 
     @property
     def facts(self) -> Facts:
-        """The last look, with the site and the tags of now."""
+        """The facts last gathered, with the present site and tags."""
         now: dict[str, FactValue] = {"site": self._around.site(), "tags": self._around.tags()}
         return Facts({**self._looked.values, **now}, self._looked.packages)
 
     def chooser(self) -> Choose:
-        """Return what chooses by the facts of now; it may be called in any thread."""
+        """Return a function that chooses payloads by the present facts; it may be called in any thread."""
         return functools.partial(choose, facts=self.facts)
 
     def refresh_soon(self) -> None:
-        """Look again, and have the patches chosen anew in any case: something was installed."""
+        """Gather again at once, and call ``changed`` in any case: something was installed."""
         self._asked.set()
 
     async def run(self) -> None:
-        """Look every few minutes and whenever asked, until cancelled."""
+        """Refresh every few minutes and whenever asked, until cancelled."""
         while True:
             with trio.move_on_after(REFRESH_SECONDS):
                 await self._asked.wait()
@@ -85,7 +91,7 @@ class PcFacts:
                 self._changed()
 
     async def refresh(self) -> bool:
-        """Gather the facts; return whether any has changed that may matter."""
+        """Gather the facts. Return whether any of them but the volatile ones has changed."""
         before = self._looked
         stamp, rpm_query = await trio.to_thread.run_sync(self._read_stamp, abandon_on_cancel=True)
         known = self._stamp is not None and stamp == self._stamp
@@ -95,7 +101,7 @@ class PcFacts:
                 listing = await self._list_rpm(rpm_query)
             except (UserError, OSError) as error:
                 log.warning("rpm's packages cannot be listed", reason=str(error))
-                # without them, all would seem to be removed
+                # keep the packages known so far: without them, all would seem to be removed
                 known, stamp = bool(before.packages), None
         gather = functools.partial(self._gather, before.packages if known else None, listing)
         self._looked = await trio.to_thread.run_sync(gather, self._around.address(), abandon_on_cancel=True)

@@ -1,6 +1,6 @@
-"""The PC's facts for `manifest.applicability`: system, memory, disk, power, packages. Everything here blocks.
+"""Gather this PC's facts for `manifest.applicability`: system, memory, disk, power, packages. Everything here blocks.
 
-A fact that cannot be had is left out; nothing raises for it. What differs by system is in `inventory_linux`,
+A fact that cannot be found out is left out, and raises nothing. What differs by system is in `inventory_linux`,
 `inventory_macos` and `inventory_windows`, chosen here and nowhere else.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from p2pdist.pc import system as local_facts
 from p2pdist.shared.manifest.facts import Facts, FactValue, Packages
 from p2pdist.shared.manifest.versions import Version
+from p2pdist.shared.wire.enrolment import MAX_TAGS
 
 if sys.platform == "win32":
     from p2pdist.pc import inventory_windows as system
@@ -23,7 +24,6 @@ else:
     from p2pdist.pc import inventory_linux as system
 
 MAX_FACT_CHARS = 255  # a host name's longest
-MAX_TAGS = 100
 MEGABYTE = 10**6
 
 _ARCHES = {
@@ -42,14 +42,14 @@ def gather(
     rpm_listing: str = "",
     packages: Mapping[str, Version] | None = None,
 ) -> Facts:
-    """Return the facts now; ``home`` is where patches are kept, ``install_root`` where they are installed.
+    """Return the present facts. ``home`` is where patches are kept, ``install_root`` where they are installed.
 
-    ``rpm_listing`` is what `rpm_query` printed. ``packages``: those that an earlier look read, while
-    `packages_stamp` is the same; else they are read now.
+    ``rpm_listing`` is the output of `rpm_query`. ``packages`` are those of an earlier call, to be passed while
+    `packages_stamp` is the same; without them, they are read now.
     """
     values: dict[str, FactValue] = {}
     looks: tuple[Callable[[], Mapping[str, FactValue]], ...] = (
-        # the system of a root that is only a directory of files is this PC's
+        # this PC's own facts first: an install root may be a bare directory without an os-release
         lambda: system.facts(Path("/")),
         lambda: system.facts(install_root),
         lambda: {"arch": normalised_arch(platform.machine())},
@@ -67,17 +67,17 @@ def gather(
 
 
 def read_packages(install_root: Path, rpm_listing: str = "") -> Packages:
-    """Return what is installed below ``install_root``, as far as the system tells."""
+    """Return the packages installed below ``install_root``, as far as the system tells."""
     return system.packages(install_root, rpm_listing)
 
 
 def packages_stamp(install_root: Path) -> object:
-    """Return something that differs after packages have changed; None: nobody can tell."""
+    """Return a value that differs after packages have changed, or None where the system cannot tell."""
     return system.packages_stamp(install_root)
 
 
 def rpm_query(install_root: Path) -> tuple[str, ...] | None:
-    """Return the command that prints the packages of rpm, or None where there are none. It takes a second."""
+    """Return the command that lists rpm's packages, or None where rpm is not used. The command takes a second."""
     return system.rpm_query(install_root)
 
 

@@ -1,4 +1,4 @@
-"""Facts of a Linux system from its files: os-release, locale, dpkg's status. rpm's database needs its own program."""
+"""Facts of a Linux system from its files: os-release, locale, dpkg's status. rpm's database is read by rpm itself."""
 
 import contextlib
 import os
@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from p2pdist.shared.manifest.expression import PACKAGE_NAME
-from p2pdist.shared.manifest.facts import FactValue, Packages
+from p2pdist.shared.manifest.facts import MAX_PACKAGES, FactValue, Packages
 from p2pdist.shared.manifest.versions import MAX_VERSION_CHARS, Ecosystem, InvalidVersionError, parse_version
 
 _RPM_FORMAT = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n"
-MAX_PACKAGES = 20_000  # a desktop has 3 000; what comes after them is not seen
 MAX_DPKG_STATUS_BYTES = 64 << 20  # MAX_PACKAGES of 2 kB each, with room
 MAX_RPM_LISTING_CHARS = MAX_PACKAGES * 200
 MAX_SMALL_FILE_BYTES = 64 << 10  # os-release and its like have under 1 kB
@@ -32,7 +31,7 @@ _FAMILIES = {
 
 
 def facts(root: Path) -> dict[str, FactValue]:
-    """Return os.* as far as the files below ``root`` tell them. Raises `OSError` for a faulty disk."""
+    """Return the facts os.* that the files below ``root`` tell. Raises `OSError` for a faulty disk."""
     found: dict[str, FactValue] = {}
     os_release = _text(root / "etc/os-release") or _text(root / "usr/lib/os-release")
     if os_release:
@@ -55,7 +54,7 @@ def assignments(text: str) -> dict[str, str]:
 
 
 def os_facts(os_release: dict[str, str]) -> dict[str, FactValue]:
-    """Return what an os-release file says."""
+    """Return the facts in an os-release file's assignments."""
     os_id = os_release.get("ID", "").lower()
     if not os_id:
         return {}
@@ -68,7 +67,7 @@ def os_facts(os_release: dict[str, str]) -> dict[str, FactValue]:
 
 
 def language_of(locale: str) -> str:
-    """Return ja-jp for ja_JP.UTF-8; empty for C, POSIX and what is no locale."""
+    """Return ``ja-jp`` for ``ja_JP.UTF-8``, and ``""`` for C, POSIX and anything that is not a locale."""
     word = locale.partition(".")[0].partition("@")[0].replace("_", "-").lower()
     return word if re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8}){0,2}", word) else ""
 
@@ -92,7 +91,7 @@ def packages(root: Path, rpm_listing: str, max_status_bytes: int = MAX_DPKG_STAT
 
 
 def packages_stamp(root: Path) -> object:
-    """Return the times and sizes of the databases of packages."""
+    """Return the modification times and sizes of the package databases."""
     return tuple(_stamp(root / path) for path in (DPKG_STATUS, *_RPM_DATABASES))
 
 
@@ -106,7 +105,7 @@ def rpm_query(root: Path) -> tuple[str, ...] | None:
 def dpkg_packages(lines: Iterable[str], max_packages: int = MAX_PACKAGES) -> dict[str, str]:
     """Return name and version of every package that a dpkg status file calls installed, held ones too.
 
-    Of a package that is there for two architectures, the lower version: it is the one that a patch is for.
+    Of a package that is installed for two architectures, the lower version counts: it is the one to patch.
     """
     found: dict[str, str] = {}
     for name, version in _stanzas(lines):
@@ -134,7 +133,7 @@ def _stanzas(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 def rpm_packages(listing: str, max_packages: int = MAX_PACKAGES) -> dict[str, str]:
     """Return name and version of every package in what `rpm_query` printed.
 
-    Of several versions side by side (kernels), the highest; of several architectures, the one with the lowest.
+    Of several versions side by side (kernels) the highest counts, then of several architectures the lowest.
     """
     by_arch: dict[tuple[str, str], str] = {}
     for line in listing[:MAX_RPM_LISTING_CHARS].splitlines():
@@ -177,4 +176,4 @@ def _stamp(path: Path) -> tuple[int, int] | None:
         found = path.stat()
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_size) if found.st_size else None  # reading alone makes an empty -wal
+    return (found.st_mtime_ns, found.st_size) if found.st_size else None  # merely reading creates an empty -wal file

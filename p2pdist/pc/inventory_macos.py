@@ -14,7 +14,7 @@ PREFERENCES = "Library/Preferences/.GlobalPreferences.plist"
 
 
 def facts(root: Path) -> dict[str, FactValue]:
-    """Return os.* as far as the system tells them."""
+    """Return the facts os.* that the system tells."""
     return version_facts(platform.mac_ver()[0]) | language_facts(_preferences(root / PREFERENCES))
 
 
@@ -25,7 +25,7 @@ def packages(root: Path, rpm_listing: str) -> Packages:
 
 
 def packages_stamp(root: Path) -> object:
-    """Return always the same."""
+    """Return a constant: there is nothing to read."""
     del root
     return "none"
 
@@ -37,9 +37,9 @@ def rpm_query(root: Path) -> tuple[str, ...] | None:
 
 
 def version_facts(version: str) -> dict[str, FactValue]:
-    """Return what ``14.2.1`` says."""
+    """Return the facts in a version such as ``14.2.1``."""
     found: dict[str, FactValue] = {"os.family": "macos", "os.id": "macos", "os.build": 0}
-    with contextlib.suppress(InvalidVersionError):  # it may not say
+    with contextlib.suppress(InvalidVersionError):  # it may be empty
         found["os.release"] = parse_version(version, Ecosystem.GENERIC)
     return found
 

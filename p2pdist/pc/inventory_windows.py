@@ -1,6 +1,6 @@
-"""Facts of a Windows system: its version, its language, and the programs that the registry can uninstall.
+"""Facts of a Windows system: its version, its language, and the registry's list of installed programs.
 
-What only Windows has is imported there alone: the parsers run, and are tested, anywhere.
+Modules that only Windows has are imported only there, so that the parsers run, and are tested, anywhere.
 """
 
 import locale
@@ -11,27 +11,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from p2pdist.shared.manifest.expression import PACKAGE_NAME
-from p2pdist.shared.manifest.facts import FactValue, Packages
+from p2pdist.shared.manifest.facts import MAX_PACKAGES, FactValue, Packages
 from p2pdist.shared.manifest.versions import MAX_VERSION_CHARS, Ecosystem, InvalidVersionError, parse_version
 
-MAX_PACKAGES = 20_000  # a PC has hundreds; what comes after them is not seen
 UNINSTALL_KEY = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 
 
 def facts(root: Path) -> dict[str, FactValue]:
-    """Return os.*; ``root`` makes no difference."""
+    """Return the facts os.*; ``root`` makes no difference."""
     del root
     return version_facts(platform.version()) | language_facts(_ui_language())
 
 
 def packages(root: Path, rpm_listing: str) -> Packages:
-    """Return the programs of both views of the registry; ``root`` makes no difference."""
+    """Return the programs in the registry's 32-bit and 64-bit views; ``root`` makes no difference."""
     del root, rpm_listing
     return Packages({Ecosystem.WINDOWS: programs(_uninstall_entries())})
 
 
 def packages_stamp(root: Path) -> object:
-    """Return None: the registry is read each time, in milliseconds."""
+    """Return None: the registry is read each time, which takes milliseconds."""
     del root
     return None
 
@@ -43,7 +42,7 @@ def rpm_query(root: Path) -> tuple[str, ...] | None:
 
 
 def version_facts(version: str) -> dict[str, FactValue]:
-    """Return what ``10.0.19045`` says."""
+    """Return the facts in a version such as ``10.0.19045``."""
     found: dict[str, FactValue] = {"os.family": "windows", "os.id": "windows"}
     if match := re.fullmatch(r"([0-9]{1,4}\.[0-9]{1,4})\.([0-9]{1,9})(\.[0-9]*)?", version):
         found["os.release"] = parse_version(match[1], Ecosystem.GENERIC)
@@ -52,7 +51,7 @@ def version_facts(version: str) -> dict[str, FactValue]:
 
 
 def language_facts(identifier: int) -> dict[str, FactValue]:
-    """Return the language that Windows numbers so, such as 0x411."""
+    """Return the language of a Windows language identifier such as 0x411."""
     name = locale.windows_locale.get(identifier, "")
     return {"os.language": name.replace("_", "-").lower()} if name else {}
 
@@ -60,7 +59,7 @@ def language_facts(identifier: int) -> dict[str, FactValue]:
 def programs(entries: Iterable[Mapping[str, object]], max_packages: int = MAX_PACKAGES) -> dict[str, str]:
     """Return name and version of each uninstall entry that has both.
 
-    Of a program that is there twice (32 and 64 bits), the lower version: it is the one that a patch is for.
+    Of a program that is installed twice (32 and 64 bits), the lower version counts: it is the one to patch.
     """
     found: dict[str, str] = {}
     for entry in entries:
@@ -102,7 +101,7 @@ if sys.platform == "win32":
                     for name in names:
                         yield _entry(key, name)
             except OSError:
-                continue  # changed while it was read, or not there
+                continue  # changed while being read, or absent
 
     def _entry(key: winreg.HKEYType, name: str) -> dict[str, object]:
         found: dict[str, object] = {}

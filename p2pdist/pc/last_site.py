@@ -1,4 +1,4 @@
-"""Which site this PC was in last: its throttle profile holds from the start, also while the server is away."""
+"""Remember the site that this PC was last in, so that its profile holds from the start, even without the server."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def load_site(path: Path) -> str:
 
 
 def save_site(path: Path, site: SiteName) -> None:
-    """Remember the site, durably. Blocking. One that cannot be written is logged: the next start waits for it."""
+    """Store the site durably. Blocking. A failure is logged only: the next start then waits for the server's word."""
     try:
         durable_files.make_directory(path.parent)
         durable_files.write_file(path, f"{site}\n".encode())

@@ -1,4 +1,4 @@
-"""What kind of network this PC is on, and its state: vocabulary of the probe and of the LAN policy. Pure."""
+"""The kind and state of the network that this PC is on: the vocabulary of the probe and of the LAN policy. Pure."""
 
 import enum
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from bandwidth.core.units import BytesPerSecond
 
 
 class Medium(enum.StrEnum):
-    """What the bytes to the neighbours travel over."""
+    """The kind of network that carries the bytes to the neighbours."""
 
     WIRED = "wired"
     WIFI = "Wi-Fi"
@@ -19,7 +19,7 @@ class Medium(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """``percent`` 0 to 100; ``on_mains`` None: the system does not say."""
+    """A battery's state. ``percent`` is 0 to 100; ``on_mains`` is None when the system does not say."""
 
     percent: float
     on_mains: bool | None
@@ -27,15 +27,15 @@ class Battery:
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """What changes seldom: looked at every few seconds."""
+    """The network and the battery; they change seldom and are read every few seconds."""
 
     interface: str | None = None
-    """The card that carries the address that neighbours use."""
+    """The card that has the address that neighbours use."""
     medium: Medium = Medium.UNKNOWN
     speed: BytesPerSecond | None = None
     """The card's link rate, one way."""
     gateway: str | None = None
     counted: tuple[str, ...] = ()
-    """Cards whose bytes are the PC's: not the tunnels over them."""
+    """The cards that together carry all of the PC's bytes: without the tunnels over them."""
     battery: Battery | None = None
-    """None: a PC without one."""
+    """None for a PC without one."""

@@ -1,4 +1,4 @@
-"""The network that this PC is on, looked at: its card, kind, rate and gateway, and the battery.
+"""Read the state of this PC's network: card, kind, rate and gateway, and the battery.
 
 Blocks for a millisecond or less; the daemon calls it in worker threads.
 What differs by system is in `network_look_linux` and `network_look_other`, chosen here and nowhere else.
@@ -16,7 +16,7 @@ else:
 
 
 def network_state(address: str | None, medium: Medium | None = None) -> NetworkState:
-    """Return the state of the network that ``address`` (one of ours) is on; ``medium``: what the admin says it is.
+    """Return the state of the network of this PC's ``address``. ``medium`` is its kind by the settings, if they say.
 
     Raises `OSError` when the system does not tell its addresses.
     """

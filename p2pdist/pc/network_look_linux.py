@@ -1,4 +1,4 @@
-"""Routes and network cards as Linux shows them below ``/proc`` and ``/sys``; plain files, no rights needed."""
+"""Routes and network cards as Linux shows them below ``/proc`` and ``/sys``: plain files that anybody may read."""
 
 import contextlib
 import ipaddress
@@ -10,7 +10,7 @@ from p2pdist.pc.network import Medium
 CARDS = Path("/sys/class/net")
 ROUTES = Path("/proc/net")
 MAX_ROUTE_BYTES = 1 << 20  # ten thousand routes; an office PC has tens
-MOST_MEGABITS = 1_000_000  # 1 Tbit/s: more is a driver's way to say that it does not know
+MOST_MEGABITS = 1_000_000  # 1 Tbit/s: a driver that reports more does not know the rate
 
 _ETHERNET, _LOOPBACK = 1, 772
 _DEVICE_TYPES = {"wlan": Medium.WIFI, "wwan": Medium.METERED, "wireguard": Medium.VPN, "ppp": Medium.VPN}
@@ -64,7 +64,7 @@ def gateway(interface: str, routes: Path = ROUTES) -> str | None:
 
 
 def gateway_in(routes: str, interface: str) -> str | None:
-    """Return the next hop in the text of ``/proc/net/route``: the default route with the least metric."""
+    """Return the next hop of the default route with the least metric in the text of ``/proc/net/route``."""
     found: list[tuple[int, str]] = []
     for line in routes.splitlines()[1:]:
         name, destination, hop, flags, _, _, metric, mask, *_ = line.split()
@@ -75,7 +75,7 @@ def gateway_in(routes: str, interface: str) -> str | None:
 
 
 def gateway6_in(routes: str, interface: str) -> str | None:
-    """Return the next hop in the text of ``/proc/net/ipv6_route``; one of link-local scope carries its interface."""
+    """Return the same for the text of ``/proc/net/ipv6_route``; a link-local address carries its interface."""
     found: list[tuple[int, str]] = []
     for line in routes.splitlines():
         destination, length, _, _, hop, metric, _, _, _, name = line.split()

@@ -1,4 +1,4 @@
-"""Routes and network cards where the system is neither Linux nor known better: by the card's name alone."""
+"""Network cards on systems other than Linux: their kind is guessed from the name alone."""
 
 from bandwidth.core.units import MBIT, BytesPerSecond
 from p2pdist.pc import system
@@ -19,7 +19,7 @@ _NAMES = {
 
 
 def medium(interface: str) -> Medium:
-    """Return what ``interface`` is called like."""
+    """Return the kind of network that the name of ``interface`` suggests."""
     name = interface.lower()
     return next((kind for prefix, kind in _NAMES.items() if name.startswith(prefix)), Medium.WIRED)
 
@@ -36,6 +36,6 @@ def counted_cards(interface: str | None) -> tuple[str, ...]:
 
 
 def gateway(interface: str) -> str | None:
-    """Return None: no delay is measured."""
+    """Return None: it is not looked up here, so no delay is measured."""
     del interface
     return None

@@ -1,15 +1,15 @@
-"""The process's memory, as the C library keeps it: glibc alone can be told, elsewhere nothing is done."""
+"""Keep this process's memory small, by settings of glibc. With other C libraries this does nothing."""
 
 import ctypes
 import sys
 
-ARENAS = 2  # glibc makes eight for each processor, and each keeps what a burst of threads once needed
+ARENAS = 2  # by default glibc makes eight per processor, and each keeps the memory that a burst of threads once used
 
 _M_ARENA_MAX = -8  # malloc.h
 
 
 def keep_small() -> None:
-    """Let threads share few arenas. Call before the first one starts."""
+    """Let threads share few malloc arenas. Call before the first thread starts."""
     if (library := _glibc()) is not None:
         library.mallopt(_M_ARENA_MAX, ARENAS)
 

@@ -1,4 +1,4 @@
-"""What this PC knows of itself: addresses, power, cards, processor, uptime. psutil behind one module."""
+"""Read this PC's addresses, power, network cards, processor time and uptime. The only psutil import."""
 
 import ipaddress
 import platform
@@ -11,23 +11,23 @@ import psutil
 from p2pdist.pc.network import Battery
 from p2pdist.shared.wire.messages import MAX_ADDRESSES
 
-BOOT_ROUNDING_SECONDS = 60  # the system computes its start anew each time it is asked
+BOOT_ROUNDING_SECONDS = 60  # the system computes its boot time anew at each call, with small differences
 
 
 @dataclass(frozen=True)
 class LocalFacts:
-    """One look at this PC."""
+    """The state of this PC at one time, for the hello to the server."""
 
     hostname: str
     addresses: tuple[str, ...]
-    """Own addresses, the one that reaches the server first; at most `MAX_ADDRESSES`."""
+    """Own addresses, at most `MAX_ADDRESSES`; the one that reaches the server comes first."""
     on_mains: bool
     wired: bool
     uptime_seconds: int
 
 
 UNKNOWN = LocalFacts("unnamed", (), on_mains=True, wired=True, uptime_seconds=0)
-"""Before the first look."""
+"""Stands in before the first `read_local_facts`."""
 
 
 def hostname() -> str:
@@ -38,7 +38,7 @@ def hostname() -> str:
 def address_towards(host: str, port: int) -> str | None:
     """Return the own address that the routing table picks towards ``host``, or None without a route.
 
-    Connecting a datagram socket sends nothing. Blocking when ``host`` is a name.
+    It sends nothing: it only connects a datagram socket. Blocking when ``host`` is a name.
     """
     try:
         candidates = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -57,7 +57,8 @@ def address_towards(host: str, port: int) -> str | None:
 def read_local_facts(host: str, port: int, fixed_address: str | None, now: float) -> LocalFacts:
     """Return the facts at ``now``, first among the addresses the fixed one, else the one that leads to ``host``.
 
-    Blocking: milliseconds, or until a name is not resolved. Raises `OSError` when the system does not tell.
+    Blocking: for milliseconds, or as long as the lookup of a name takes. Raises `OSError` when the system does not
+    tell.
     """
     preferred_address = fixed_address or address_towards(host, port)
     addresses: list[str] = [preferred_address] if preferred_address else []
@@ -96,7 +97,7 @@ def memory_bytes() -> int:
 def interface_of(address: str) -> str | None:
     """Return the interface that has ``address``, or any address of its loopback network. Raises `OSError`."""
     if ipaddress.ip_address(address).is_loopback:
-        address = "::1" if ":" in address else "127.0.0.1"  # the rest of 127.0.0.0/8 is there without being listed
+        address = "::1" if ":" in address else "127.0.0.1"  # the rest of 127.0.0.0/8 works but is not listed
     for interface, entries in psutil.net_if_addrs().items():
         if any(entry.address.partition("%")[0] == address for entry in entries):
             return interface
@@ -104,7 +105,7 @@ def interface_of(address: str) -> str | None:
 
 
 def own_networks() -> list[tuple[str, int]]:
-    """Return each own address with the length of its network's prefix. Raises `OSError`."""
+    """Return each own address with its prefix length. Raises `OSError`."""
     found = []
     for entries in psutil.net_if_addrs().values():
         for entry in entries:
@@ -117,13 +118,13 @@ def own_networks() -> list[tuple[str, int]]:
 
 
 def link_megabits(interface: str) -> int | None:
-    """Return the card's rate, or None where the system does not tell."""
+    """Return the card's link rate in Mbit/s, or None where the system does not tell."""
     found = psutil.net_if_stats().get(interface)
     return found.speed or None if found else None
 
 
 def boot_id() -> str:
-    """Return a name of this run of the system: another one after each restart, the same whatever its clock does."""
+    """Return an id of this boot of the system: it changes at each restart, and not when the clock is set."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -131,13 +132,13 @@ def boot_id() -> str:
 
 
 def card_counters() -> dict[str, tuple[int, int]]:
-    """Return each card's bytes received and sent since it exists."""
-    # psutil's own mending of wraps is off: it would hide a card that starts over
+    """Return the bytes that each card has received and sent since it came up."""
+    # nowrap=False: psutil's own correction of wraps would hide that a card has been reset
     return {name: (c.bytes_recv, c.bytes_sent) for name, c in psutil.net_io_counters(pernic=True, nowrap=False).items()}
 
 
 def processor_seconds() -> tuple[float, float]:
-    """Return all processors' (busy, total) seconds so far; waiting for a disk is not busy."""
+    """Return all processors' (busy, total) seconds so far; waiting for a disk does not count as busy."""
     times = psutil.cpu_times()
-    total = sum(float(part) for part in times[:8])  # guests are in user time already
+    total = sum(float(part) for part in times[:8])  # user time already contains the guests' time
     return total - times.idle - getattr(times, "iowait", 0.0), total

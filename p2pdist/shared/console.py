@@ -15,8 +15,6 @@ from rich.console import Console
 from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
 from p2pdist.shared.errors import FaultKind, UserError
 
-PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
-
 
 class ExitCode(enum.IntEnum):
     """Exit codes of `p2pdist` and `seed-server`; documented in the README."""
@@ -38,6 +36,10 @@ class ExitCode(enum.IntEnum):
         return cls[kind.name]
 
 
+WIDE_COLUMNS = 100  # a terminal with less gets shorter tables
+PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
+
+
 class Duration(click.ParamType[int]):
     """``90s``, ``30m``, ``1h`` or ``7d``, as seconds; at most ``longest_days``."""
 
@@ -56,6 +58,16 @@ class Duration(click.ParamType[int]):
             limits = f"from 1s to {self.longest_days}d, such as 30m, 1h or 7d"
             self.fail(f"{str(value)!r} is not a duration {limits}.", param, ctx)
         return seconds
+
+
+STATE_STYLES = {
+    **dict.fromkeys(("verified", "installed"), "green"),
+    **dict.fromkeys(("failed", "rolled_back"), "red"),
+    **dict.fromkeys(("fetching", "checking", "verifying", "installing"), "cyan"),
+}
+"""The colour of a patch's state; one that is not here is shown plainly."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 
 
 def terminal() -> Console:

@@ -1,7 +1,8 @@
-"""The one writer of files that must survive a crash: temporary, fsync, rename, fsync directory.
+"""Write files that must survive a crash: temporary file, fsync, rename, fsync of the directory.
 
-Blocking: trio code calls these through `trio.to_thread.run_sync`. Both sides
-use it (ADR 0003). A reader sees the old content or the new, never a part.
+No other module writes such files; both sides use this one (ADR 0003). A reader sees
+the old content or the new, never a part. Blocking: trio code calls these functions
+through `trio.to_thread.run_sync`.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ from pathlib import Path
 
 
 def fsync_directory(directory: Path) -> None:
-    """Make the names in ``directory`` durable; does nothing where directories cannot be opened (Windows)."""
+    """Make the names in ``directory`` durable. Does nothing on Windows, where a directory cannot be opened."""
     if os.name == "nt":
         return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -23,9 +24,9 @@ def fsync_directory(directory: Path) -> None:
 
 
 def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) -> None:
-    """Atomically and durably make ``path`` hold ``data``.
+    """Write ``data`` to ``path``, atomically and durably.
 
-    On any error (`OSError`, ENOSPC among them) the old content stays and no
+    On any error (`OSError`, also for a full disk) the old content stays and no
     temporary file is left.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
@@ -44,22 +45,22 @@ def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) 
 
 
 def link_file(source: Path, path: Path) -> None:
-    """Atomically and durably give ``source``'s bytes the additional name ``path``, replacing what was there.
+    """Make ``path`` a hard link to ``source``, atomically and durably, replacing what was there.
 
-    Both names share one copy on disk, so they must be on one file system.
+    Both names share one copy on disk, so they must be on the same file system.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     os.link(source, temporary)
     try:
         os.replace(temporary, path)
     finally:
-        # rename(2) of two names of one file does nothing and leaves both
+        # if both are already links to the same file, rename(2) does nothing and leaves both names
         temporary.unlink(missing_ok=True)
     fsync_directory(path.parent)
 
 
 def make_directory(path: Path, *, mode: int = 0o755) -> None:
-    """Create ``path`` and its parents, durably; an existing directory keeps its mode."""
+    """Create ``path`` and its parents durably. An existing directory keeps its mode."""
     missing = [p for p in (path, *path.parents) if not p.exists()]
     path.mkdir(mode=mode, parents=True, exist_ok=True)
     for created in missing:

@@ -4,10 +4,10 @@ import enum
 
 
 class FaultKind(enum.StrEnum):
-    """What kind of failure it is, for programs: command lines map it to exit codes, the web port to statuses."""
+    """The kind of a failure, for programs: command lines map it to exit codes, the web port to HTTP statuses."""
 
     FAILED = "failed"
-    """It was tried, and what it was to achieve did not happen."""
+    """It was tried and did not succeed."""
     USAGE = "usage"
     """The call itself is wrong: an option is missing."""
     NOT_SET_UP = "not_set_up"
@@ -15,7 +15,7 @@ class FaultKind(enum.StrEnum):
     NOT_RUNNING = "not_running"
     """The daemon or server that was asked is not running."""
     REFUSED = "refused"
-    """The other side said no: token, certificate, signature."""
+    """The other side refused, or was refused: token, certificate, signature."""
     UNREACHABLE = "unreachable"
     """The other side did not answer."""
     BAD_INPUT = "bad_input"
@@ -30,7 +30,7 @@ class UserError(Exception):
     """A failure with a cause that a person can act on.
 
     The text is one or two sentences: what happened and whose fault it is, then
-    what to do next. Programs go by ``kind``, never by the text.
+    what to do next. Programs decide by ``kind``, never by the text.
     """
 
     def __init__(self, message: str, kind: FaultKind = FaultKind.FAILED) -> None:

@@ -1,8 +1,8 @@
 """The names that both sides use: endpoint, patch, site, hashes. Pure.
 
-Every identifier that reaches a file name, a log line or a database passes
-through one of the ``parse_*`` functions here, which is why each has a narrow
-alphabet and a named length cap.
+Every identifier passes through one of the ``parse_*`` functions before it reaches
+a file name, a log line or a database. So each has a narrow alphabet and a named
+length cap.
 """
 
 import base64
@@ -26,7 +26,7 @@ TorrentHash = NewType("TorrentHash", str)
 
 PieceIndex = NewType("PieceIndex", int)
 
-PATCH_NAME_MAX_CHARS = 64  # fits every file system next to a version of the same length
+PATCH_NAME_MAX_CHARS = 64  # with a version of the same length it fits into a file name on every file system
 FILE_NAME_MAX_BYTES = 255  # NAME_MAX on Linux, macOS and NTFS
 ENDPOINT_ID_CHARS = 26  # base32 of 16 bytes
 
@@ -37,7 +37,7 @@ _ENDPOINT_ID = re.compile(rf"[a-z2-7]{{{ENDPOINT_ID_CHARS}}}\Z")
 
 
 class InvalidIdentifierError(ValueError):
-    """A name from outside does not have the form that its kind requires."""
+    """A name from outside does not have the form that its kind of name requires."""
 
 
 def _patch_name(text: str, kind: str) -> str:
@@ -60,7 +60,7 @@ def parse_patch_version(text: str) -> PatchVersion:
 
 
 class PatchRef(NamedTuple):
-    """A patch in one version: what commands, records and relations name."""
+    """The name of a patch in one version, as commands, records and relations use it."""
 
     patch_id: str
     version: str
@@ -75,18 +75,18 @@ class PatchRef(NamedTuple):
         return cls(parse_patch_id(patch_id), parse_patch_version(version))
 
     def matches(self, relation: str) -> bool:
-        """Whether ``relation``, an id or ID@VERSION, means this patch."""
+        """Return whether ``relation`` (ID or ID@VERSION) names this patch."""
         patch_id, _, version = relation.partition("@")
         return patch_id == self.patch_id and version in ("", self.version)
 
 
 def related_id(relation: str) -> str:
-    """Return the id in ``relation``, an id or ID@VERSION."""
+    """Return the id in ``relation`` (ID or ID@VERSION)."""
     return relation.partition("@")[0]
 
 
 def check_relation(relation: str) -> None:
-    """Raise `InvalidIdentifierError` for what is neither an id nor ID@VERSION."""
+    """Raise `InvalidIdentifierError` for anything but ID or ID@VERSION."""
     patch_id, at, version = relation.partition("@")
     parse_patch_id(patch_id)
     if at:
@@ -159,11 +159,11 @@ def parse_ip_address(text: str) -> str:
 
 
 def endpoint_id_of_public_key(spki_der: bytes) -> EndpointId:
-    """Return the endpoint id of a public key (DER SubjectPublicKeyInfo): nobody has another's id without its key."""
+    """Return the endpoint id of a public key (DER SubjectPublicKeyInfo). Nobody can have an id without its key."""
     digest = hashlib.sha256(spki_der).digest()[:16]
     return EndpointId(base64.b32encode(digest).decode().rstrip("=").lower())
 
 
 def opaque_tag(text: str) -> str:
-    """Return a short name for ``text`` that does not tell it: 16 hexadecimal digits of its SHA-256."""
+    """Return a short tag for ``text`` that does not reveal it: 16 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

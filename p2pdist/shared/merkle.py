@@ -14,10 +14,10 @@ _ZERO_HASH = bytes(HASH_BYTES)
 def piece_hash(data: bytes | memoryview, piece_length: int, file_length: int) -> bytes:
     """Return the v2 hash of one whole piece of a file of ``file_length`` bytes.
 
-    A piece's tree has ``piece_length`` ÷ 16 KiB leaves, the missing ones zero
-    (BEP 52). Only the tree of a file that is not longer than one piece ends at
-    the next power of two of the file's own blocks: its root is the file's
-    ``pieces root``.
+    A piece's tree has ``piece_length`` ÷ 16 KiB leaves; missing ones are zero (BEP 52).
+    In a file of one piece the tree is smaller: its width is the number of the file's
+    blocks, rounded up to a power of two, and its root is the file's ``pieces root``.
+    Raises `ValueError` for an empty piece.
     """
     if not data:
         raise ValueError("a piece has at least one byte")
@@ -28,7 +28,7 @@ def piece_hash(data: bytes | memoryview, piece_length: int, file_length: int) ->
 
 
 def pieces_root(piece_hashes: Sequence[bytes], piece_length: int) -> bytes:
-    """Return the file's ``pieces root``: the root over its piece hashes, for a file of one piece or more (BEP 52)."""
+    """Return the file's ``pieces root`` (BEP 52): the root of the tree over its piece hashes, one or more."""
     padding = _ZERO_HASH
     for _ in range((piece_length // BLOCK_BYTES).bit_length() - 1):
         padding = hashlib.sha256(padding + padding).digest()
@@ -36,7 +36,7 @@ def pieces_root(piece_hashes: Sequence[bytes], piece_length: int) -> bytes:
 
 
 def split_hashes(concatenated: bytes) -> list[bytes]:
-    """Return the hashes in a ``.pieces`` file. Raises `ValueError` when it is not a whole, positive number of them."""
+    """Return the hashes in a ``.pieces`` file. Raises `ValueError` when it is empty or ends inside a hash."""
     if not concatenated or len(concatenated) % HASH_BYTES:
         raise ValueError(f"{len(concatenated)} bytes are not a list of piece hashes")
     return [concatenated[at : at + HASH_BYTES] for at in range(0, len(concatenated), HASH_BYTES)]
@@ -56,7 +56,7 @@ def piece_span(piece: PieceIndex, piece_length: int, length_bytes: int) -> tuple
 
 
 def _root(leaves: list[bytes], width: int, padding: bytes) -> bytes:
-    """Return the root of a tree of ``width`` (a power of two) leaves, the missing ones ``padding``."""
+    """Return the root of a tree of ``width`` leaves (a power of two); missing ones are ``padding``."""
     if len(leaves) > width:
         raise ValueError(f"{len(leaves)} leaves do not fit into a tree of {width}")
     level = leaves

@@ -12,6 +12,7 @@ import trio
 
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import (
     InvalidIdentifierError,
@@ -145,12 +146,11 @@ async def load_records(path: Path) -> list[TransferRecord]:
 
     def work() -> list[TransferRecord]:
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_RECORDS_BYTES + 1)
+            data = read_capped(path, MAX_RECORDS_BYTES)
             records: TransferRecords = codec.decode(data, TransferRecords, max_bytes=MAX_RECORDS_BYTES)
         except FileNotFoundError:
             return []
-        except (OSError, codec.DecodeError) as error:
+        except (OSError, FileTooLargeError, codec.DecodeError) as error:
             log.warning("transfer records are unreadable, starting without them", path=str(path), error=str(error))
             return []
         return records.records

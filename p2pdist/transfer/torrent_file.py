@@ -1,7 +1,7 @@
-"""Which torrent files this project accepts: private v2 torrents of one plain file, named by its SHA-256. Pure.
+"""Check and read a torrent file: only private v2 torrents of one plain file named by its SHA-256 pass. Pure.
 
-Looks at the decoded metainfo (BEP 3, BEP 52) and takes nothing that it does not
-know: no tracker, web seed, certificate, attribute or second file gets through.
+The decoded metainfo (BEP 3, BEP 52) may have no unknown keys: no tracker, web seed,
+certificate, attribute or second file gets through.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,8 @@ from dataclasses import dataclass
 
 from p2pdist.shared.identifiers import InvalidIdentifierError, Sha256Hex, parse_sha256
 from p2pdist.shared.manifest.documents import MAX_PAYLOAD_BYTES
-from p2pdist.shared.merkle import HASH_BYTES, piece_hash, pieces_root, split_hashes
+from p2pdist.shared.merkle import BLOCK_BYTES, HASH_BYTES, piece_hash, pieces_root, split_hashes
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
-
-MIN_PIECE_BYTES = 16_384  # one block (BEP 52)
 
 _TOP_KEYS = {b"info", b"piece layers", b"creation date", b"created by"}
 _INFO_KEYS = {b"file tree", b"meta version", b"name", b"piece length", b"private"}
@@ -24,22 +22,22 @@ class TorrentFileError(ValueError):
 
 @dataclass(frozen=True)
 class TorrentFile:
-    """What the endpoint needs to know of a torrent."""
+    """The parts of a torrent that the endpoint uses."""
 
     sha256: Sha256Hex
-    """Name of the file, which is the payload's hash as its publisher computed it."""
+    """The name of the file: the payload's hash, as its publisher computed it."""
     length_bytes: int
     piece_bytes: int
     piece_count: int
     piece_hashes: bytes
-    """32 bytes for each piece."""
+    """Their concatenation, 32 bytes per piece."""
 
     def piece_length(self, piece: int) -> int:
         """Return the length of a piece; the last one may be shorter."""
         return min(self.piece_bytes, self.length_bytes - piece * self.piece_bytes)
 
     def proves(self, piece: int, data: bytes) -> bool:
-        """Return whether ``data`` is this piece. Hashes for up to some milliseconds."""
+        """Return whether ``data`` is this piece. Hashing takes up to some milliseconds."""
         if not 0 <= piece < self.piece_count or len(data) != self.piece_length(piece):
             return False
         expected = self.piece_hashes[piece * HASH_BYTES : (piece + 1) * HASH_BYTES]
@@ -47,7 +45,7 @@ class TorrentFile:
 
 
 def read_torrent_file(metainfo: object) -> TorrentFile:
-    """Return what the decoded torrent file says. Raises `TorrentFileError`."""
+    """Return the checked content of a decoded torrent file. Raises `TorrentFileError`."""
     top = _dictionary(metainfo, "its outermost part")
     _only(top, _TOP_KEYS)
     info = _dictionary(top.get(b"info"), "its info dictionary")
@@ -61,7 +59,7 @@ def read_torrent_file(metainfo: object) -> TorrentFile:
         sha256 = parse_sha256(name.decode("ascii", "replace"))
     except InvalidIdentifierError as error:
         raise TorrentFileError("does not name its file by a SHA-256") from error
-    piece_bytes = _number(info.get(b"piece length"), MIN_PIECE_BYTES, MAX_PIECE_BYTES, "piece length")
+    piece_bytes = _number(info.get(b"piece length"), BLOCK_BYTES, MAX_PIECE_BYTES, "piece length")
     if piece_bytes & (piece_bytes - 1):
         raise TorrentFileError("has a piece length that is no power of two")
     count = -(-length // piece_bytes)

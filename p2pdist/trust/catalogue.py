@@ -1,4 +1,4 @@
-"""What this endpoint shall have, out of documents that the trust store has verified. Pure."""
+"""Read which patches this endpoint shall have, from documents that the trust store has verified. Pure."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from p2pdist.shared.manifest.template import (
 )
 from p2pdist.trust.suitability import Choice
 
-MAX_CATALOGUE_BYTES = 256 << 20  # manifests and torrents are held in memory; 500 patches of half a MB
+MAX_CATALOGUE_BYTES = 256 << 20  # all manifests and torrents are held in memory: 500 patches of half a MB
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class CataloguePatch:
     payload: Payload
     """The one of ``manifest.payloads`` that is for this PC."""
     torrent: bytes
-    """The torrent file of ``payload``; its info-hash is for the torrent engine to compare."""
+    """The torrent file of ``payload``. The torrent engine compares its info-hash with the manifest's."""
 
     @property
     def ref(self) -> PatchRef:
@@ -52,7 +52,7 @@ class CataloguePatch:
 
 @dataclass(frozen=True)
 class RefusedPatch:
-    """A patch that the rollouts name and that cannot be taken; the others are not held up by it."""
+    """A patch that the rollouts name and that this PC cannot use. It does not hold up the others."""
 
     entry: RolloutEntry
     reason: str
@@ -60,13 +60,13 @@ class RefusedPatch:
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """A patch that the rollouts name and that is not for this PC, or is so no longer: it may be installed."""
+    """A patch that the rollouts name and that is not for this PC, or no longer: it may be installed already."""
 
     entry: RolloutEntry
     manifest: Manifest
     reason: str
     shared: CataloguePatch | None = None
-    """Where the PC has bytes of it already: they go on being shared, until it is withdrawn or superseded."""
+    """The patch, if the PC already has bytes of it: they are shared until the patch is withdrawn or superseded."""
 
 
 Held: TypeAlias = tuple[str, str, str]
@@ -82,31 +82,31 @@ class Catalogue:
     """By ``entry.sequence``."""
     refused: tuple[RefusedPatch, ...]
     stale: str
-    """A sentence when the metadata is older than half its life or has expired, else empty."""
+    """A sentence for people when the metadata is older than half its life or has expired, else empty."""
     profile: SiteProfile | None = None
-    """The throttle profile of this endpoint's site; None: it has none, or the site is not known yet."""
+    """The throttle profile of this endpoint's site; None when it has none or the site is not known yet."""
     not_applicable: tuple[NotApplicable, ...] = ()
-    """By ``entry.sequence``; never refused, never fetched."""
+    """By ``entry.sequence``; these are never fetched."""
 
     templates: tuple[Template, ...] = ()
     """Diagnosis templates, by name."""
 
     def wanted(self) -> dict[TorrentHash, CataloguePatch]:
-        """Return whose bytes belong on this PC: what it shall have, and what it has and shares."""
+        """Return the patches whose bytes belong on this PC: those that it shall have, and those that it shares."""
         shared = (skipped.shared for skipped in self.not_applicable)
-        # of two patches with the same bytes, the one that is for this PC gives them their name
+        # of two patches with the same bytes, the one that is for this PC comes last and wins
         patches = (*(patch for patch in shared if patch is not None), *self.patches)
         return {parse_torrent_hash(patch.payload.torrent_hash): patch for patch in patches}
 
 
 class DocumentError(Exception):
-    """One verified document cannot be had; the text is a clause for people."""
+    """One document cannot be had in verified form; the text is a clause for people."""
 
 
 Choose = Callable[[Manifest], Choice]
 
 GetDocument = Callable[[str, int], bytes]
-"""Returns the verified bytes of a target path, at most that many. Raises `DocumentError`."""
+"""Takes a target path and a cap in bytes, returns the verified bytes. Raises `DocumentError`."""
 
 
 def first_payload(manifest: Manifest) -> Choice:
@@ -117,9 +117,10 @@ def first_payload(manifest: Manifest) -> Choice:
 def read_catalogue(
     has: Callable[[str], bool], get: GetDocument, *, site: SiteName | None, choose: Choose, held: Collection[Held]
 ) -> Catalogue:
-    """Return the catalogue, its version and freshness left open. Raises `DocumentError`: no rollouts can be read.
+    """Return the catalogue; the caller sets its version, freshness and templates.
 
     ``has`` tells whether a target exists; for the others see `read_patches` and `read_profile`.
+    Raises `DocumentError` when the rollouts cannot be read.
     """
     if not has(ROLLOUTS_TARGET):  # nothing has been published yet
         return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
@@ -137,7 +138,7 @@ def read_catalogue(
 
 @dataclass(frozen=True)
 class ReadPatches:
-    """What the rollouts name, each in order of sequence."""
+    """The patches that the rollouts name, sorted into three kinds, each by ``entry.sequence``."""
 
     patches: tuple[CataloguePatch, ...]
     refused: tuple[RefusedPatch, ...]
@@ -152,10 +153,10 @@ def read_patches(
     held: Collection[Held] = (),
     max_bytes: int = MAX_CATALOGUE_BYTES,
 ) -> ReadPatches:
-    """Return the patches that can be taken, those that cannot, and those that are not for this PC.
+    """Return the patches that this PC shall have, those that it cannot use, and those that are not for it.
 
-    ``choose`` decides what is for this PC, ``held`` are the bytes that it has. ``max_bytes`` bounds all manifests
-    and torrents together. What ``get`` raises besides `DocumentError` and `DecodeError` passes through.
+    ``choose`` decides what is for this PC; ``held`` names the payloads of which it has bytes. ``max_bytes`` bounds all
+    manifests and torrents together. `DocumentError` and `DecodeError` from ``get`` refuse one patch; others propagate.
     """
     patches: list[CataloguePatch] = []
     refused: list[RefusedPatch] = []
@@ -195,22 +196,22 @@ def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocu
     try:
         profile = decode_site_profile(get(profile_target(site), MAX_DOCUMENT_BYTES))
     except (DocumentError, DecodeError):
-        return None  # the server, which sends, has read it or says why it cannot
+        return None  # the server, which does the sending, reads it too and says why where it cannot
     return profile if profile.site == site else None
 
 
 def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, ...]:
-    """Return the diagnosis templates among ``targets``, by name; one that this version cannot use is left out.
+    """Return the diagnosis templates among ``targets``, by name, at most the first `MAX_TEMPLATES`.
 
-    More than `MAX_TEMPLATES`: the first of them. What ``get`` raises besides
-    `DocumentError` and `DecodeError` passes through.
+    A template that this version cannot use is left out. What ``get`` raises besides
+    `DocumentError` and `DecodeError` propagates.
     """
     found: list[Template] = []
     for target in sorted(targets)[:MAX_TEMPLATES]:
         try:
             template = decode_template(get(target, MAX_TEMPLATE_BYTES))
         except (DocumentError, DecodeError):
-            continue  # the server shows that no PC answers it
+            continue  # the operator learns of it: the server shows that no PC answers this template
         if template_target(template.name) == target:
             found.append(template)
     return tuple(found)

@@ -1,7 +1,7 @@
 """The files behind the trust store: floor, accepted metadata, verified documents. Blocking.
 
-Each carries a checksum or is named by one. A damaged, cut or missing file is
-the same as none: what it held is derived from the other copy or fetched anew.
+Each carries a checksum or has its hash as its name. A damaged or truncated file
+counts as missing: its content comes from the other copy or is fetched anew.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from urllib import parse
 import structlog
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust import floor as trust_floor
@@ -28,15 +29,15 @@ log = structlog.get_logger()
 
 
 class TrustFiles:
-    """One directory, readable by its owner alone."""
+    """The trust store's files in one directory, readable by its owner alone."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._floor = TrustFloor()  # also in memory: deleting the files below a running daemon resets nothing
+        self._floor = TrustFloor()  # also in memory: deleting the files of a running daemon does not reset the floor
         self._used: set[str] = set()
 
     def load(self) -> tuple[TrustFloor, AcceptedMetadata | None]:
-        """Return the highest floor known and the metadata last accepted, and remove what a killed process left."""
+        """Return the highest known floor and the last accepted metadata. Removes what a killed process left."""
         durable_files.make_directory(self._documents, mode=0o700)
         self.directory.chmod(0o700)
         for leftover in self.directory.glob(f"{WORK_PREFIX}*"):
@@ -44,11 +45,11 @@ class TrustFiles:
         self._used.clear()
         accepted = None
         with _damage_is_logged(self._accepted_path):
-            data = read_file(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
+            data = read_capped(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
             accepted = trust_floor.decode_accepted(data)
             self._floor = trust_floor.higher(self._floor, accepted.floor)
         with _damage_is_logged(self._floor_path):
-            data = read_file(self._floor_path, trust_floor.MAX_FLOOR_BYTES + trust_floor.CHECKSUM_BYTES)
+            data = read_capped(self._floor_path, trust_floor.MAX_FLOOR_BYTES + trust_floor.CHECKSUM_BYTES)
             self._floor = trust_floor.higher(self._floor, trust_floor.decode_floor(data))
         return self._floor, accepted
 
@@ -58,15 +59,15 @@ class TrustFiles:
         self._floor = floor
 
     def keep_accepted(self, accepted: AcceptedMetadata) -> None:
-        """Make the metadata durable; before the floor, so that a crash between the two leaves it above the floor."""
+        """Make the metadata durable. Call before `keep_floor`: a crash between the two leaves it above the floor."""
         durable_files.write_file(self._accepted_path, trust_floor.encode_accepted(accepted), mode=0o600)
 
     def document(self, sha256: str, max_bytes: int) -> bytes | None:
-        """Return the stored document with that hash, proven, or None."""
+        """Return the stored document with this hash, which has been checked again, or None."""
         self._used.add(sha256)
         path = self._documents / sha256
         with contextlib.suppress(FileNotFoundError), _damage_is_logged(path):
-            data = read_file(path, max_bytes)
+            data = read_capped(path, max_bytes)
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise DecodeError("the hash does not fit: the file is damaged")
             return data
@@ -77,7 +78,7 @@ class TrustFiles:
         durable_files.write_file(self._documents / sha256, data, mode=0o600)
 
     def drop_unused_documents(self) -> None:
-        """Delete the documents that nobody has asked for since `load`."""
+        """Delete the documents that `document` has not been asked for since `load`."""
         for path in self._documents.iterdir():
             if path.name not in self._used:
                 path.unlink(missing_ok=True)
@@ -103,7 +104,7 @@ class MetadataFiles:
     roles: dict[str, bytes]
 
     def lay_out(self, directory: Path) -> None:
-        """Write them where tuf looks for its cache; not durable, the directory is a temporary one."""
+        """Write them where tuf looks for its cache. Not durable: the directory is a temporary one."""
         (directory / "root_history").mkdir()
         for version, data in self.roots.items():
             (directory / "root_history" / f"{int(version)}.root.json").write_bytes(data)
@@ -120,7 +121,7 @@ class MetadataFiles:
                 roots[match[1]] = path.read_bytes()
         names = ("timestamp", "snapshot", *versions.roles)
         paths = {name: directory / _role_file(name) for name in names}
-        # a role that no document needed was not fetched
+        # tuf has not fetched a role that no document needed
         return cls(roots=roots, roles={name: path.read_bytes() for name, path in paths.items() if path.is_file()})
 
 
@@ -141,20 +142,11 @@ def storage_errors(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
-    """Return a file's bytes. Raises `DecodeError` when it holds more than ``max_bytes``, else `OSError`."""
-    with path.open("rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise DecodeError(f"more than {max_bytes} bytes")
-    return data
-
-
 @contextlib.contextmanager
 def _damage_is_logged(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         pass
-    except DecodeError as error:
+    except (DecodeError, FileTooLargeError) as error:
         log.warning("trust file is damaged, getting it anew", path=str(path), reason=str(error))

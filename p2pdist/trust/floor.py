@@ -1,18 +1,19 @@
-"""The endpoint's own memory of the newest signed metadata that it has accepted. Pure.
+"""The trust floor: the newest versions and time of signed metadata that this endpoint has accepted. Pure.
 
-TUF's client keeps its rollback memory in a cache that it does not fsync. This
-floor is kept beside it, is made durable before accepted metadata is acted on,
-and never sinks: not when the cache is lost, not when the clock is set back.
+TUF's client protects against rollback by a cache that it does not fsync. This
+floor is kept beside that cache. It is made durable before anything acts on the
+accepted metadata, and never sinks: not when the cache is lost, not when the clock
+is set back.
 
 Two rules of the TUF specification shape it:
 
-* 5.3.11, recovery from a fast-forward attack: a newer root that rotates the
-  timestamp's or the snapshot's keys starts their version numbers afresh, and
-  with them those of the targets roles. Only the root's threshold can do that.
+* 5.3.11, recovery from a fast-forward attack: a newer root that rotates the keys
+  of timestamp or snapshot restarts the version numbers of both, and with them
+  those of the targets roles. Only the root's threshold can do that.
 * Expiry is judged by a clock. The floor keeps the highest time at which
-  *unexpired* metadata was accepted and judges by that when the clock shows less.
-  A clock that is far ahead finds everything expired, so it cannot raise the
-  floor beyond an expiry date, and a corrected clock goes on working.
+  *unexpired* metadata was accepted, and expiry is judged by that time when the
+  clock shows less. A clock that is far ahead finds everything expired: it cannot
+  raise the floor beyond an expiry date, and once corrected it works again.
 """
 
 import hashlib
@@ -26,18 +27,18 @@ from bandwidth.core.quantities import duration_in_words
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
-MAX_VERSION = 1 << 62  # fits msgpack; more than that is a fast-forward attack or nonsense
+MAX_VERSION = 1 << 62  # fits msgpack; anything above is a fast-forward attack or nonsense
 MAX_ROLES = 64  # top-level targets, patches, rollouts, profiles, and delegations per product
 MAX_ROLE_NAME_CHARS = 128
 MAX_FLOOR_BYTES = 64 << 10  # MAX_ROLES names and as many key ids, with room
 MAX_ACCEPTED_BYTES = 64 << 20  # the whole verified metadata; thousands of patches are a few MB
-CLOCK_TOLERANCE_SECONDS = 120.0  # what a time service may step a clock back by without a word
+CLOCK_TOLERANCE_SECONDS = 120.0  # a time service may step the clock back by this much without a warning
 CHECKSUM_BYTES = 32
-ALARM_AT_LIFE_FRACTION = 0.55  # servers renew at half of the life; then we must have looked again
+ALARM_AT_LIFE_FRACTION = 0.55  # servers renew at half of the life; the rest is for us to refresh
 _MAX_TIME = 1e11  # the year 5138
 
 MetadataVersion = Annotated[int, msgspec.Meta(ge=0, le=MAX_VERSION)]
-Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=_MAX_TIME)]
+Moment = Annotated[float, msgspec.Meta(ge=0.0, le=_MAX_TIME)]
 RoleName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ROLE_NAME_CHARS)]
 
 
@@ -53,26 +54,26 @@ class TrustFloor(Record, frozen=True):
     """Version of the top-level targets role and of every delegated role that the snapshot names."""
     online_keys: Annotated[list[RoleName], msgspec.Meta(max_length=MAX_ROLES)] = msgspec.field(default_factory=list)
     """Ids of the keys that sign timestamp and snapshot; a change of them restarts their versions."""
-    time: Seconds = 0.0
-    timestamp_first_seen: Seconds = 0.0
-    timestamp_expires: Seconds = 0.0
+    time: Moment = 0.0
+    timestamp_first_seen: Moment = 0.0
+    timestamp_expires: Moment = 0.0
 
 
 class AcceptedMetadata(Record, frozen=True, kw_only=True):
-    """The signed metadata as it was when it was last accepted, whole, so that it can be verified again offline."""
+    """All signed metadata as last accepted, so that it can be verified again offline."""
 
     format: Literal[1] = 1
-    accepted_at: Seconds
+    accepted_at: Moment
     roots: dict[str, bytes]
     """The chain of newer roots since the enrolled one, by version in decimal."""
     roles: Annotated[dict[RoleName, bytes], msgspec.Meta(max_length=MAX_ROLES)]
     floor: TrustFloor
-    """A second copy of the floor: it is lost only when both files are."""
+    """A second copy of the floor, which is lost only when both files are."""
 
 
 @dataclass(frozen=True)
 class VerifiedVersions:
-    """What a set of metadata says whose signatures and expiry have been verified."""
+    """The versions in a set of metadata, after its signatures and expiry have been verified."""
 
     root: int
     timestamp: int
@@ -83,7 +84,7 @@ class VerifiedVersions:
 
 
 def refusal(floor: TrustFloor, seen: VerifiedVersions) -> str:
-    """Return why ``seen`` must not be accepted, as a clause for a sentence, or ``""`` when it may be."""
+    """Return why ``seen`` must not be accepted, as a clause for people, or ``""`` when it may be."""
     if over_cap := _over_cap(seen):
         return over_cap
     before, after = {"root": floor.root}, {"root": seen.root}
@@ -136,7 +137,7 @@ def higher(first: TrustFloor, second: TrustFloor) -> TrustFloor:
 
 
 def clock_set_back_seconds(floor: TrustFloor, now: float) -> float:
-    """Return by how much the clock is behind the floor, or 0 when it is within the tolerance."""
+    """Return by how much the clock is behind the floor, or 0 when that is within `CLOCK_TOLERANCE_SECONDS`."""
     behind = floor.time - now
     return behind if behind > CLOCK_TOLERANCE_SECONDS else 0.0
 
@@ -144,9 +145,9 @@ def clock_set_back_seconds(floor: TrustFloor, now: float) -> float:
 def freshness_alarm(floor: TrustFloor, now: float) -> str:
     """Return a sentence for people when the accepted metadata is older than half its life, else ``""``.
 
-    TUF metadata carries no date of issue, so its life is counted from when this
-    endpoint first saw that timestamp version: a server that renews it before its
-    half-life never raises the alarm, one that is frozen or gone always does.
+    TUF metadata carries no date of issue, so its life is counted from the time at
+    which this endpoint first saw that timestamp version. A server that renews it
+    before half its life never raises the alarm; one that is frozen or gone always does.
     """
     at = reference_time(floor, now)
     if floor.timestamp == 0:
@@ -169,7 +170,7 @@ def freshness_alarm(floor: TrustFloor, now: float) -> str:
 
 
 def encode_floor(floor: TrustFloor) -> bytes:
-    """Return the floor as a file's bytes, with a checksum."""
+    """Return the floor as the bytes of a file, with a checksum."""
     return _seal(codec.encode(floor))
 
 

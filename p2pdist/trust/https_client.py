@@ -1,7 +1,7 @@
 """HTTPS to the seed server's web port: the only httpx import on the endpoint.
 
-Whoever answers is hostile until verified: an answer has a cap on its size, a
-minimum rate and a total deadline, is never decompressed, and a redirect is not
+The server may be hostile until verified. So an answer has a cap on its size, a
+minimum rate and a total deadline, is never decompressed, and redirects are not
 followed. Every failure is an `HttpError` that says whose fault it is.
 """
 
@@ -18,10 +18,10 @@ import trio
 
 from p2pdist.shared.errors import FaultKind, UserError
 
-CONNECT_SECONDS = 10.0  # a TCP and TLS handshake over the slowest line that is of any use
-GRACE_SECONDS = 20.0  # connecting, and the server's own time until the first byte
-MIN_BYTES_PER_SECOND = 1024.0  # after the grace; a slower answer holds us up on purpose, or is useless
-TOTAL_SECONDS = 300.0  # no single document is worth more
+CONNECT_SECONDS = 10.0  # TCP and TLS handshakes over the slowest line that is of any use
+GRACE_SECONDS = 20.0  # for connecting, and for the server until its first byte
+MIN_BYTES_PER_SECOND = 1024.0  # after the grace; a slower server delays us on purpose, or is useless
+TOTAL_SECONDS = 300.0  # no single document is worth waiting longer
 
 HttpFailure = Literal[
     "port_closed",
@@ -44,7 +44,7 @@ _VERIFY_CODES: dict[int, HttpFailure] = {  # X509_V_ERR_* of OpenSSL
 
 
 class HttpError(UserError):
-    """The web port did not give a whole answer; ``failure`` says in which way."""
+    """The web port gave no complete answer; ``failure`` says why."""
 
     def __init__(self, failure: HttpFailure, server: str, detail: str = "") -> None:
         super().__init__(_text(failure, server, detail), _FAULTS.get(failure, FaultKind.UNREACHABLE))
@@ -88,14 +88,14 @@ def _text(failure: HttpFailure, server: str, detail: str) -> str:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """A whole answer."""
+    """A complete answer."""
 
     status: int
     body: bytes
 
 
 def unverified_context() -> ssl.SSLContext:
-    """Return a context that accepts any server: only for fetching what a pin then checks."""
+    """Return a context that accepts any server: only for a document that is then checked against a pin."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
@@ -104,7 +104,7 @@ def unverified_context() -> ssl.SSLContext:
 
 
 def trusting_context(ca_pem: str) -> ssl.SSLContext:
-    """Return a context that trusts servers of this CA alone, under the address that is connected to."""
+    """Return a context that trusts only certificates of this CA that name the address connected to."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks name and chain
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(cadata=ca_pem)
@@ -121,7 +121,7 @@ def base_url(address: str, port: int) -> str:
 
 
 class HttpsClient:
-    """Keeps connections to one server; an async context manager."""
+    """GET and POST to one server over connections that are kept open; an async context manager."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class HttpsClient:
         self._min_bytes_per_second = min_bytes_per_second
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(verify=context, local_address=local_address, trust_env=False),
-            timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, grace_seconds)),  # the rest: our deadline
+            timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, grace_seconds)),  # our deadline bounds the rest
             headers={"Accept-Encoding": "identity", "User-Agent": "p2pdist"},
             follow_redirects=False,
             trust_env=False,
@@ -178,7 +178,7 @@ class HttpsClient:
                     async for chunk in response.aiter_raw():
                         too_large = too_large or len(received) + len(chunk) > max_bytes
                         if too_large:
-                            scope.cancel()  # httpx's nested generators end cleanly from within only, not by a break
+                            scope.cancel()  # httpx's nested generators end cleanly by cancellation, not by a break
                             continue
                         received += chunk
                         allowed = self._grace_seconds + len(received) / self._min_bytes_per_second
@@ -193,7 +193,7 @@ class HttpsClient:
 
 
 def _close_unfinished_handshake() -> Callable[[str, dict[str, Any]], Awaitable[None]]:
-    """Return a hook that closes the socket of a TLS handshake that is cancelled: httpx forgets it."""
+    """Return a hook that closes the socket when a TLS handshake is cancelled: httpx does not."""
     opened: Any = None
 
     async def trace(event: str, info: dict[str, Any]) -> None:
@@ -213,7 +213,7 @@ def _explained(error: BaseException, server: str) -> HttpError:
             return HttpError(kind, server, cause.verify_message if kind == "certificate_untrusted" else "")
         if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
             return HttpError("port_closed", server)
-    cut_off = "disconnected" in str(error) or "closed connection" in str(error)  # a server that died while answering
+    cut_off = "disconnected" in str(error) or "closed connection" in str(error)  # the server died while answering
     foreign = isinstance(error, httpx.RemoteProtocolError | httpx.InvalidURL) and not cut_off
     if foreign or any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
         return HttpError("wrong_answer", server)

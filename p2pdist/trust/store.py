@@ -1,9 +1,9 @@
-"""What this endpoint may trust: TUF metadata, verified and remembered. The only tuf import on the endpoint.
+"""The trust store: fetches, verifies and keeps TUF metadata and documents. The only tuf import on the endpoint.
 
-tuf's own cache lives in a temporary directory for one refresh only, filled from
-what `trust_files` keeps. So metadata is accepted all or nothing: a refresh that
-ends half way (the server dies, the disk is full) leaves the last accepted state
-whole. Any of the files may be damaged or deleted: it is then downloaded again.
+Each refresh gives tuf a cache of its own, in a temporary directory that is filled
+from `TrustFiles`. So metadata is accepted all or nothing: a refresh that ends half
+way (the server dies, the disk is full) leaves the last accepted state whole. A file
+that is damaged or deleted is downloaded again.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from tuf.ngclient.updater import Updater
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
-from p2pdist.shared.manifest.documents import DecodeError
+from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, DecodeError
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import (
@@ -46,7 +46,6 @@ from p2pdist.trust.https_client import HttpAnswer, HttpError
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
 MAX_SNAPSHOT_BYTES = 64 << 10  # MAX_ROLES entries
-MAX_TARGETS_ROLE_BYTES = 5 << 20  # about 8 000 patches
 REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line; a later one resumes where it ended
 
 _METADATA_PATH = "/tuf/metadata"
@@ -60,7 +59,7 @@ __all__ = ["Catalogue", "TrustError", "TrustStore", "check_root"]
 
 
 class TrustError(UserError):
-    """No new metadata could be accepted; what was accepted before stays in force."""
+    """No new metadata could be accepted; the metadata accepted before stays in force."""
 
     def __init__(self, reason: TrustErrorReason, message: str) -> None:
         super().__init__(message, FaultKind.UNREACHABLE if reason == "unreachable" else FaultKind.REFUSED)
@@ -119,18 +118,18 @@ class TrustStore:
         self._refresh_seconds = refresh_seconds
         self._lock = trio.Lock()
         self.site: SiteName | None = None
-        """Whose throttle profile to fetch, once it is known."""
+        """The site whose throttle profile to fetch; None until it is known. Set before a refresh, like the next two."""
         self.choose: Choose = first_payload
-        """What is for this PC; called in a thread. Set before a refresh, like the others here."""
+        """Chooses the payload for this PC; called in a thread."""
         self.held: Collection[Held] = ()
-        """Bytes that this PC has; never changed, only replaced."""
+        """The payloads of which this PC has bytes. Never changed, only replaced: the thread reads it."""
 
     async def refresh(self, now: float) -> Catalogue:
         """Fetch, verify and accept the newest metadata and its documents.
 
         ``now`` is seconds since 1970. Raises `TrustError`, or `UserError`
-        (`FaultKind.STORAGE`) when the disk is full; both leave the last accepted
-        state in force. A cancelled refresh also does, and leaves no thread behind.
+        (`FaultKind.STORAGE`) when the disk is full. Both leave the last accepted state
+        in force; so does a cancelled refresh, which leaves no thread behind.
         """
         async with self._lock:
             with trio.move_on_after(self._refresh_seconds):
@@ -143,17 +142,16 @@ class TrustStore:
         )
 
     async def load_cached(self, now: float) -> Catalogue | None:
-        """Return what was last accepted, from disk alone, or None when there is nothing usable.
+        """Return the catalogue last accepted, from disk alone, or None when nothing there is usable.
 
-        TUF forbids to accept anything *new* by expired metadata; it says nothing
-        against keeping what was accepted while it was fresh, and a site whose
-        server is away for a week must go on sharing those patches on its LAN. So
-        the stored metadata is verified by tuf in full again, signatures, hashes
-        and versions, with expiry judged at the time of its acceptance (a time
-        that is kept under a checksum). It is never below the floor, thus no
-        older state than the newest one accepted can come back, and never above
-        it, because nothing is downloaded. Once it has expired, or is past half
-        its life, ``stale`` says so.
+        TUF forbids accepting anything *new* by expired metadata. It allows keeping
+        what was accepted while it was fresh, and a site whose server is away for a
+        week must go on sharing those patches on its LAN. So tuf verifies the stored
+        metadata in full again: signatures, hashes and versions. Expiry is judged at
+        the time of acceptance, which is stored under a checksum. The result is never
+        below the floor, so no state older than the newest accepted one can come back.
+        It is never above the floor, because nothing is downloaded. Once the metadata
+        is past half its life or expired, ``stale`` says so.
         """
         async with self._lock:
             return await trio.to_thread.run_sync(self._load_cached, now)
@@ -271,10 +269,10 @@ class TrustStore:
 
 
 class _Updater(Updater):
-    """tuf's client at a given time, its verified versions readable.
+    """tuf's client with a given reference time and readable verified versions.
 
-    tuf has no public way to either. Should its private attributes go, reading
-    them here raises: nothing is then accepted, rather than by the wrong clock.
+    tuf has a public way to neither, so this uses private attributes. Should a release
+    of tuf remove them, this raises: better to accept nothing than to use the wrong clock.
     """
 
     def __init__(self, work: Path, base_url: str, fetcher: FetcherInterface, root: bytes, at: float) -> None:
@@ -297,7 +295,7 @@ class _Updater(Updater):
         self._trusted_set.reference_time = dt.datetime.fromtimestamp(at, dt.UTC)
 
     def versions(self) -> VerifiedVersions:
-        """Return what has been verified; call after `refresh`."""
+        """Return the verified versions; call after `refresh`."""
         verified = self._trusted_set
         online = (verified.root.roles["timestamp"], verified.root.roles["snapshot"])
         return VerifiedVersions(
@@ -310,14 +308,14 @@ class _Updater(Updater):
         )
 
     def names(self, role: str, prefix: str) -> list[str]:
-        """Return the target paths of a role that begin so and that it may sign; none where it was never delegated."""
-        self.get_targetinfo(prefix)  # loads the role, where nothing else has
+        """Return the target paths that ``role`` lists below ``prefix``; none where the role is not delegated."""
+        self.get_targetinfo(prefix)  # loads the role unless it is loaded
         signed = self._trusted_set.get(role)
         return [path for path in signed.targets if path.startswith(prefix)] if signed else []
 
 
 class _NetworkFetcher(FetcherInterface):
-    """Fetches in the trio task that started this thread, so that a cancelled refresh ends at once."""
+    """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -345,7 +343,7 @@ class _NetworkFetcher(FetcherInterface):
 
 
 class _OfflineFetcher(_NetworkFetcher):
-    """Has one document, the stored timestamp, which tuf always asks for; all else must be in its directory."""
+    """Serves tuf the stored timestamp, which it always downloads. Everything else must be in tuf's cache."""
 
     def __init__(self, timestamp: bytes) -> None:
         self._timestamp = timestamp
@@ -369,7 +367,7 @@ def _document(updater: Updater, files: TrustFiles, target: str, max_bytes: int, 
     stored = files.document(sha256, max_bytes)
     try:
         if stored is not None:
-            info.verify_length_and_hashes(stored)  # the signed length and any further hash
+            info.verify_length_and_hashes(stored)  # the signed length, and hashes other than SHA-256
             return stored
         updater.download_target(info, str(scratch))
         data = scratch.read_bytes()

@@ -1,6 +1,6 @@
-"""Whether a patch applies to this PC, and which of its files is for it. Pure.
+"""Decide whether a patch applies to this PC, and which of its payloads is for it. Pure.
 
-Of the files whose platform and architecture fit, the more specific wins; among equals, the one whose language is
+Of the payloads whose platform and architecture fit, the most specific wins; among equals, the one whose language is
 nearest (`language_distance`); among equals still, the one that the manifest lists first.
 """
 
@@ -15,24 +15,24 @@ LINUX = "linux"
 DEFAULT_LANGUAGE = "en-us"
 NOT_LINUX = ("windows", "macos")
 
-# Traditional and simplified script: who reads one does not get the other
+# Traditional and simplified Chinese: a reader of one does not get the other
 _SCRIPTS = {"tw": "hant", "hk": "hant", "mo": "hant", "hant": "hant", "cn": "hans", "sg": "hans", "hans": "hans"}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What this PC takes of a patch."""
+    """The payload of a patch that is for this PC."""
 
     payload: Payload | None
-    """None: nothing, it is not for this PC."""
+    """None when the patch is not for this PC."""
     reason: str
-    """In words, also where something is taken."""
+    """For people; also given when there is a payload."""
 
 
 def choose(manifest: Manifest, facts: Facts) -> Choice:
-    """Return the payload of ``manifest`` for the PC that has ``facts``, or why there is none.
+    """Return the payload of ``manifest`` for a PC with ``facts``, or why there is none.
 
-    ``manifest`` is a decoded one: that its expression can be read has been checked.
+    ``manifest`` has been decoded, so its expression is known to be readable.
     """
     if manifest.applies_to:
         answer = evaluate(parse_expression(manifest.applies_to), facts)
@@ -64,7 +64,7 @@ def choose(manifest: Manifest, facts: Facts) -> Choice:
 
 
 def platform_rank(wanted: str, family: str) -> int | None:
-    """Return how specific the platform is, 0 (any) to 2 (the family itself), or None when it is another one."""
+    """Return how specific the platform is, from 0 (any) to 2 (the family itself), or None when it does not fit."""
     if not wanted:
         return 0
     if family and wanted == family:
@@ -79,9 +79,10 @@ def _rank(wanted: str, got: str) -> int | None:
 
 
 def language_distance(offered: str, wanted: str) -> int | None:
-    """Return how far a payload's language is from the PC's, 0 (the same) and up; None: it is not for this PC.
+    """Return how far a payload's language is from the PC's, 0 (the same) and up; None when it is not for this PC.
 
-    The same, its base language, a sibling of the same base (never between the two Chinese scripts), English, none.
+    From near to far: the same, its base language, another of the same base (never between the two Chinese scripts),
+    US English, English, no language.
     """
     if not offered:
         return 5
@@ -98,7 +99,7 @@ def language_distance(offered: str, wanted: str) -> int | None:
 
 
 def _script(region: str) -> str:
-    """Return the Chinese script of ``tw`` or ``hant-tw``; empty: none is named."""
+    """Return the Chinese script that a subtag like ``tw`` or ``hant-tw`` names, else ``""``."""
     return next((_SCRIPTS[part] for part in region.split("-") if part in _SCRIPTS), "")
 
 

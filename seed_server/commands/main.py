@@ -6,13 +6,13 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import Duration, configure_log, print_json, run_command_line
-from p2pdist.shared.wire.enrolment import encode_token
+from p2pdist.shared.console import Duration, configure_log, json_option, print_json, run_command_line
+from p2pdist.shared.watching import watch_option
+from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, encode_token
 from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
 from seed_server.commands.options import (
     ask_passphrase,
     home_option,
-    json_option,
     local_user,
     offline_keys_of,
     offline_option,
@@ -83,8 +83,8 @@ def init_command(
     The folder keys/offline can then be taken away; publish and renew need it, serve does not. Its keys are
     encrypted when a passphrase is given, or asked for by --encrypt-keys.
     """
-    if len(name) > 64 or not name.strip():
-        raise click.BadParameter("a name has 1 to 64 characters.", param_hint="--name")
+    if len(name) > MAX_SERVER_NAME_CHARS or not name.strip():
+        raise click.BadParameter(f"a name has 1 to {MAX_SERVER_NAME_CHARS} characters.", param_hint="--name")
     settings = ServerSettings(name=name, address=address, web_port=web_port, origin_port=origin_port)
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
@@ -182,7 +182,7 @@ def token_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], 
 @seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
 @home_option
 @json_option
-@click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
+@watch_option
 def status_command(context: Context, as_json: bool, watch: bool) -> None:
     """Show patches × endpoints, bytes by source, and sites.
 
@@ -198,7 +198,7 @@ def status_command(context: Context, as_json: bool, watch: bool) -> None:
 @seed_server.command("sites", short_help="Show how fast each site is sent to, and why.")
 @home_option
 @json_option
-@click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
+@watch_option
 def sites_command(context: Context, as_json: bool, watch: bool) -> None:
     """Show how fast each site is sent to, what binds, how long each reason held, and WAN bytes ÷ file.
 

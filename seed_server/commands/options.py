@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from bandwidth.profiles.text_encoding import TextEncodingError, without_mark
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
 from seed_server.fleet.actor import Actor
@@ -16,6 +18,7 @@ from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
+MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 5  # with a byte order mark and the end of a line
 PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
 
 
@@ -39,11 +42,17 @@ def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value
     if value is None:
         text = os.environ.get(PASSPHRASE_VARIABLE)
         return os.fsencode(text) if text else None
+    return read_passphrase(value)
+
+
+def read_passphrase(path: Path) -> bytes:
+    """Return the passphrase in a file: its bytes, without a byte order mark and the line's end. Raises `UserError`."""
     try:
-        with value.open("rb") as file:
-            return file.read(MAX_PASSPHRASE_BYTES + 2).rstrip(b"\r\n")
+        return without_mark(read_capped(path, MAX_PASSPHRASE_FILE_BYTES)).rstrip(b"\r\n")
     except OSError as error:
-        raise UserError(f"Cannot read the passphrase file {value}: {error.strerror}.", FaultKind.BAD_INPUT) from error
+        raise UserError(f"Cannot read the passphrase file {path}: {error.strerror}.", FaultKind.BAD_INPUT) from error
+    except (FileTooLargeError, TextEncodingError) as error:
+        raise UserError(f"{path}, the passphrase file: {error}", FaultKind.BAD_INPUT) from error
 
 
 home_option = click.option(
@@ -76,7 +85,6 @@ tags_option = click.option(
     callback=_checked_tags,
     help="What to call its PCs, such as kiosk or branch-7; may be given several times.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 offline_option = click.option(
     "--offline-keys",
     metavar="DIR",

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
-from p2pdist.shared.console import print_json
+from p2pdist.shared.console import json_option, print_json
 from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
 from seed_server.commands.options import (
     home_option,
-    json_option,
     local_user,
     offline_keys_of,
     offline_option,

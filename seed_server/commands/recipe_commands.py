@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import print_json
+from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.json_answers.operations import (
@@ -24,7 +24,6 @@ from seed_server.commands.json_answers.operations import (
 from seed_server.commands.options import (
     CvssScore,
     home_option,
-    json_option,
     local_user,
     offline_keys_of,
     offline_option,

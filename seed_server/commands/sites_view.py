@@ -1,24 +1,20 @@
 """What `seed-server sites` shows: how fast each site is sent to, what binds, for how long."""
 
-import contextlib
-import time
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
-from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
 from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
 from seed_server.commands.texts import plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import SiteStatus, read_sites
 from seed_server.store.schema import SiteLimitRow
 
-WATCH_SECONDS = 1.0
 CHARTS_SHOWN = 3  # more would not fit on a screen
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
@@ -110,22 +106,16 @@ class SiteCharts:
 
 def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
     """Print the sites once, or again and again until Ctrl-C. Raises `UserError`."""
-    console = wide_terminal()
-    live = Live(console=console, auto_refresh=False) if watch and console.is_terminal and not as_json else None
-    charts = SiteCharts()
-    try:
-        with live or contextlib.nullcontext():
-            while True:
-                sites, serving = read_sites(context)
-                if as_json:
-                    print_json(sites_document(sites, serving=serving))
-                elif live:
-                    shown = charts.of(sites) if serving else []
-                    live.update(Group(site_tables(sites, serving=serving), *shown), refresh=True)
-                else:
-                    console.print(site_tables(sites, serving=serving))
-                if not watch:
-                    return
-                time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        return
+    charts = SiteCharts() if is_live(as_json=as_json, watch=watch) else None
+
+    def view(answer: tuple[list[SiteStatus], bool], _columns: int) -> RenderableType:
+        sites, serving = answer
+        return Group(site_tables(sites, serving=serving), *(charts.of(sites) if charts and serving else []))
+
+    show(
+        lambda: read_sites(context),
+        lambda answer: sites_document(answer[0], serving=answer[1]),
+        view,
+        as_json=as_json,
+        watch=watch,
+    )

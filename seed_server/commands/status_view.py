@@ -1,16 +1,13 @@
 """What `seed-server status` and `seed-server endpoints` show: patches × endpoints, bytes by source, sites."""
 
-import contextlib
-import time
-
 import click
 from msgspec.structs import asdict
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
-from p2pdist.shared.console import PIPE_COLUMNS, print_json, printable, wide_terminal
+from p2pdist.shared.console import PIPE_COLUMNS, STATE_STYLES, print_json, printable, wide_terminal
+from p2pdist.shared.watching import show
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
     InstallCountsDocument,
@@ -25,14 +22,12 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
 from seed_server.store.schema import ReportRow, ServedPayload
 
-WATCH_SECONDS = 1.0
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
-WIDE_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
+FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
 ROOMY_COLUMNS = 126  # room for two spaces between columns
 _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
-_STYLES = {"verified": "green", "failed": "red", "installed": "green", "rolled_back": "red"}
 
 
 def status_document(status: FleetStatus) -> StatusDocument:
@@ -168,7 +163,7 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
 
 
 def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -> list[RenderableType]:
-    wide = columns >= WIDE_COLUMNS
+    wide = columns >= FULL_COLUMNS
     table = plain_table(close=columns < ROOMY_COLUMNS)
     for column in ("endpoint", "host", *(["site"] if wide else []), "state"):
         table.add_column(column, no_wrap=True)
@@ -189,7 +184,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
             *([_cut(endpoint.site, site_chars)] if wide else []),
             Text(
                 f"away ({state})" if away else _words(state),
-                style="dim" if away else _STYLES.get(state, "cyan"),
+                style="dim" if away else STATE_STYLES.get(state, "cyan"),
             ),
             f"{int(report.progress * 100)}%",  # 100 means all of it
             bytes_text(report.bytes_from_origin),
@@ -202,7 +197,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
             problems.append(Text(printable(f"{whose}: {report.error}"), style="red"))
         if report.install_reason and report.install != "installed":
             words = f"{whose} {_words(report.install)}: {report.install_reason}"
-            problems.append(Text(printable(words), style=_STYLES.get(report.install, "")))
+            problems.append(Text(printable(words), style=STATE_STYLES.get(report.install, "")))
     if len(ordered) > MAX_ENDPOINT_ROWS:
         problems.append(Text(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more endpoints: see --json", style="dim"))
     return [table, *problems]
@@ -220,23 +215,7 @@ def _site_table(status: FleetStatus, patch: ServedPayload) -> RenderableType:
 
 def show_status(context: Context, *, as_json: bool, watch: bool) -> None:
     """Print the fleet's state once, or again and again until Ctrl-C. Raises `UserError`."""
-    console = wide_terminal()
-    live = Live(console=console, auto_refresh=False) if watch and console.is_terminal and not as_json else None
-    try:
-        with live or contextlib.nullcontext():
-            while True:
-                status = read_status(context)
-                if as_json:
-                    print_json(status_document(status))
-                elif live:
-                    live.update(fleet_tables(status, console.width), refresh=True)
-                else:
-                    console.print(fleet_tables(status, console.width))
-                if not watch:
-                    return
-                time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        return
+    show(lambda: read_status(context), status_document, fleet_tables, as_json=as_json, watch=watch)
 
 
 def show_endpoints(context: Context, *, as_json: bool) -> None:

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.console import json_option, print_json, wide_terminal
 from seed_server.commands.findings_view import findings_document, findings_tables
 from seed_server.commands.json_answers.signed import TemplateNameDocument
 from seed_server.commands.options import (
     home_option,
-    json_option,
     local_user,
     offline_keys_of,
     offline_option,

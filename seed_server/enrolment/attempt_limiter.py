@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 MAX_FAILURES = 10  # a person who mistypes, or a roll-out script that used up its token, stays below
 WINDOW_SECONDS = 60.0
-MAX_ADDRESSES = 10_000  # memory; the longest silent ones are forgotten first
+MAX_REMEMBERED = 10_000  # memory; the longest silent ones are forgotten first
 
 
 @dataclass
@@ -17,7 +17,8 @@ class _Failures:
 class AttemptLimiter:
     """Counts failures by address in windows of `WINDOW_SECONDS`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_remembered: int = MAX_REMEMBERED) -> None:
+        self._max_remembered = max_remembered
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     def wait_seconds(self, address: str, now: float) -> float:
@@ -34,5 +35,5 @@ class AttemptLimiter:
             failures = self._failures[address] = _Failures(now, 0)
         failures.count += 1
         self._failures.move_to_end(address)
-        while len(self._failures) > MAX_ADDRESSES:
+        while len(self._failures) > self._max_remembered:
             self._failures.popitem(last=False)

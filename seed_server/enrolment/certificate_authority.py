@@ -1,4 +1,4 @@
-"""The two certificate authorities: control (who may talk to the server) and swarm (who may swap on the LAN).
+"""The two certificate authorities: control (may talk to the server) and swarm (may exchange pieces on the LAN).
 
 Both are ECDSA P-256, sign leaves directly (path length 0) and follow RFC 5280
 closely enough for OpenSSL's strict checks. Blocking; files are read once, when
@@ -27,14 +27,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
-from p2pdist.shared.wire.enrolment import Certificates
+from p2pdist.shared.wire.enrolment import MAX_PEM_CHARS, Certificates
 from seed_server.signing.key_files import write_key_file
 
 CA_LIFETIME_SECONDS = 10 * 365 * 86_400  # tokens and endpoints pin it; replacing it is a project of its own
-ENDPOINT_LIFETIME_SECONDS = 24 * 3_600  # what a stolen endpoint key is good for on the LAN
+ENDPOINT_LIFETIME_SECONDS = 24 * 3_600  # for so long a stolen endpoint key is of use on the LAN
 SERVER_LIFETIME_SECONDS = 90 * 86_400  # the running server issues its own anew long before
 CLOCK_SKEW_SECONDS = 300  # endpoints' clocks may be this far behind
-MAX_CSR_CHARS = 16_384
 
 _CONTROL, _SWARM = "control-ca", "swarm-ca"
 
@@ -100,8 +99,8 @@ class CertificateAuthority:
     def issue_endpoint_certificates(self, csr_pem: str, now: float) -> tuple[EndpointId, Certificates]:
         """Return the id of the request's key and fresh certificates for it.
 
-        Takes nothing but the public key from the request: subject and
-        extensions are the server's to set. Raises `CertificateRequestError`.
+        Takes nothing but the public key from the request: the server sets
+        subject and extensions. Raises `CertificateRequestError`.
         """
         public_key = _key_of_request(csr_pem)
         endpoint_id = endpoint_id_of_public_key(
@@ -190,8 +189,8 @@ class _Authority:
 
 
 def _key_of_request(csr_pem: str) -> ec.EllipticCurvePublicKey:
-    if len(csr_pem) > MAX_CSR_CHARS:
-        raise CertificateRequestError(f"the certificate request is over {MAX_CSR_CHARS} characters")
+    if len(csr_pem) > MAX_PEM_CHARS:
+        raise CertificateRequestError(f"the certificate request is over {MAX_PEM_CHARS} characters")
     try:
         request = x509.load_pem_x509_csr(csr_pem.encode())
         public_key = request.public_key()

@@ -14,6 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import msgspec
 import structlog
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
 from p2pdist.shared.manifest.site_profile import SiteProfile
@@ -32,8 +33,6 @@ from seed_server.signing.templates import TEMPLATES, checked_name, read_template
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper
-
-DAY_SECONDS = 86_400
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,6 +1,6 @@
-"""What the endpoints of a site report of others' traffic, joined into one view of the line. Pure.
+"""What the endpoints of a site report about others' traffic, joined into one view of the line. Pure.
 
-Reports may say anything: each value has a cap, and a PC that lies can slow down its own site alone.
+A report may be wrong or forged: each value has a cap, and a PC that lies can slow down only its own site.
 """
 
 from collections.abc import Hashable
@@ -11,25 +11,25 @@ from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.units import BytesPerSecond
 
 MAX_REPORTERS = 2_000  # PCs of one site that are listened to
-FRESH_SECONDS = 1.0  # an older word on harm or flows is no word on now …
-FRESH_INTERVALS = 2.5  # … unless the PC reports as seldom as that
-FLOWS_SECONDS = 0.2  # of a report: over longer ones, the steps of a call look like the first windows of a transfer
-WATCHING_SECONDS = 120.0  # a PC that has not reported for twice the longest interval sees nothing any more
+FRESH_SECONDS = 1.0  # an older report on harm or flows says nothing about now …
+FRESH_INTERVALS = 2.5  # … unless the PC's own interval is long: then so many of its intervals
+FLOWS_SECONDS = 0.2  # longest interval whose flows count: over longer ones, a call's steps look like a transfer's start
+WATCHING_SECONDS = 120.0  # a PC that is silent for twice the longest interval no longer watches
 RATE_SECONDS = 5.0
-MOST_OF_LINE = 4.0  # times the line: more than that did not pass over it
+MOST_OF_LINE = 4.0  # times the line's rate: more cannot have passed over it
 SHORTEST_REPORT_SECONDS, LONGEST_REPORT_SECONDS = 0.05, 1.0
 REPORTS_PER_SECOND_MOST = 400.0  # of one site: a twentieth of a processor
 
 
 def report_seconds(reporters: int, sample_seconds: float) -> float:
-    """Return how often each of ``reporters`` shall report while the site is active."""
+    """Return the seconds between two reports of each of ``reporters`` while the site is active."""
     return min(
         LONGEST_REPORT_SECONDS, max(SHORTEST_REPORT_SECONDS, sample_seconds, reporters / REPORTS_PER_SECOND_MOST)
     )
 
 
 class BusinessView(NamedTuple):
-    """Others' traffic since the last look."""
+    """Others' traffic since the last sample."""
 
     business_bytes: int | None
     """None: nobody can see it."""
@@ -48,7 +48,7 @@ class _Reporter:
     interval_seconds: float = 0.0
 
     def is_fresh(self, now: float) -> bool:
-        """Whether its word on harm and flows is of now."""
+        """Whether what it says of harm and flows still describes now."""
         return now - self.at < max(FRESH_SECONDS, FRESH_INTERVALS * self.interval_seconds)
 
 
@@ -73,22 +73,22 @@ class BusinessReports:
         harm_seconds: float | None,
         now: float,
     ) -> None:
-        """Take a report; of a site with very many PCs, those that came first are heard."""
+        """Record a report. At a site with more than `MAX_REPORTERS` PCs, only the first ones count."""
         reporter = self._reporters.get(endpoint)
         if reporter is None:
             if len(self._reporters) >= self._max_reporters:
                 return
             reporter = self._reporters[endpoint] = _Reporter(now)
-            # how old its connections are is not known: only what they carry from now on counts
+            # its connections may be old: only what they carry from now on counts
             reporter.offsets = dict(flows)
         reporter.at = now
         reporter.waiting_bytes += business_bytes
-        # bytes are counted over the time until the next report, so that reports make no peaks
+        # the bytes are spread over the time until the next report, so that reports make no peaks
         reporter.interval_seconds = min(interval_seconds, LONGEST_REPORT_SECONDS)
         reporter.spread_until = now + reporter.interval_seconds
         reporter.harm_seconds = harm_seconds
         known = reporter.offsets
-        # one that comes into the list late has not carried more than all business in this interval
+        # a flow that is new in the list has carried no more than all business in this interval
         reporter.offsets = {key: known.get(key, max(0, size - business_bytes)) for key, size in flows}
         reporter.flows = {key: max(0, size - reporter.offsets[key]) for key, size in flows}
 

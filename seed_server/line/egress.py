@@ -11,11 +11,11 @@ K = TypeVar("K", bound=Hashable)
 
 
 def share_egress(total: BytesPerSecond, wanted: Mapping[K, BytesPerSecond]) -> dict[K, BytesPerSecond]:
-    """Return the ceiling of each site that sends, from what each would use.
+    """Return the ceiling of each active site, from the rate that each would use.
 
-    All ceilings together are no more than ``total``, unless that is less than
-    `LEAST_RATE` for each: a site's sensors need as much. What nobody wants is
-    divided equally, so that a site that grows need not wait for the next sharing.
+    The ceilings add up to ``total`` at most, except that each is at least
+    `LEAST_RATE`, which a site's sensors need. What nobody wants is divided
+    equally, so that a site whose demand grows need not wait for the next division.
     """
     parts = share_max_min(total, wanted)
     spare = max(0, total - sum(parts.values())) // max(1, len(parts))

@@ -16,22 +16,22 @@ from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 SO_MAX_PACING_RATE = 47  # SOL_SOCKET, asm-generic/socket.h; Python names it only from 3.14 on
 TCP_NOTSENT_LOWAT = 25  # IPPROTO_TCP, linux/tcp.h
 TCP_CONGESTION = 13  # IPPROTO_TCP, linux/tcp.h
-NOT_SENT_SECONDS = 0.05  # queued in the kernel but not yet sent: what a new rate cannot take back; yet a busy loop …
-NOT_SENT_LEAST_BYTES, NOT_SENT_MOST_BYTES = 16 << 10, 2 << 20  # … must not let it run dry: one or two TLS records
-CONTROL = b"cubic"  # its window is what the law was tried with; a paced sender that loses nothing seldom meets it
+NOT_SENT_SECONDS = 0.05  # of data queued in the kernel: a new rate cannot take it back …
+NOT_SENT_LEAST_BYTES, NOT_SENT_MOST_BYTES = 16 << 10, 2 << 20  # … but a late loop must not run dry: one or two records
+CONTROL = b"cubic"  # the law was tested with its window, which a paced sender without losses seldom reaches
 RENEWING = b"bbr"  # sets the slow-start threshold to infinity when it takes over (`bbr_init`); CUBIC keeps that
-_UNLIMITED = (1 << 64) - 1  # ~0: the kernel's word for no limit
+_UNLIMITED = (1 << 64) - 1  # ~0: the kernel's value for no limit
 _FITS_32_BIT = 1 << 32  # at or over it the kernel reads the value only as 64 bits (Linux 5.0)
 
 PACED = ""
-"""`PacingResult.reason` when the kernel took the rate."""
+"""`PacingResult.reason` when the kernel accepted the rate."""
 
 Socket = socket.socket | trio.socket.SocketType
 
 
 @dataclass(frozen=True)
 class PacingResult:
-    """Whether the kernel took the settings."""
+    """Whether the kernel accepted the settings."""
 
     taken: bool
     reason: str
@@ -41,8 +41,8 @@ class PacingResult:
 def pace(sock: Socket, rate: BytesPerSecond | None) -> PacingResult:
     """Limit what ``sock`` sends to ``rate`` (TCP payload), or lift the limit (None), and keep its send queue short.
 
-    May be called again at any time; a new rate holds after the packets that the
-    kernel has already scheduled: two at most, but at 4 kB/s these are 0.7 s.
+    May be called again at any time. A new rate applies after the packets that the
+    kernel has already scheduled: at most two, but at 4 kB/s they take 0.7 s.
     """
     if sys.platform != "linux":
         return PacingResult(taken=False, reason=f"{sys.platform} cannot pace a socket; only a server on Linux can")
@@ -58,7 +58,7 @@ def pace(sock: Socket, rate: BytesPerSecond | None) -> PacingResult:
 
 
 def not_sent_bytes(rate: BytesPerSecond | None) -> int:
-    """Return how much may wait in the kernel at ``rate``."""
+    """Return how many bytes may wait unsent in the kernel at ``rate``."""
     if rate is None:
         return NOT_SENT_MOST_BYTES
     return min(NOT_SENT_MOST_BYTES, max(NOT_SENT_LEAST_BYTES, int(rate * NOT_SENT_SECONDS)))
@@ -71,10 +71,10 @@ def pacing_rate(sock: Socket) -> BytesPerSecond | None:
 
 
 def limit_packets(listener: socket.socket) -> None:
-    """Send packets of at most Ethernet's size on all connections of ``listener``, whatever the network would take.
+    """Limit packets on all connections of ``listener`` to Ethernet's size, even where the network takes larger ones.
 
-    A paced sender's grain is a packet: one of loopback's or of a jumbo frame's size
-    lasts a second on a slow line. Endpoints ask for smaller ones where that helps.
+    A sender cannot pace in smaller steps than a packet, and a packet of loopback's or a jumbo frame's
+    size takes a second on a slow line. Endpoints ask for smaller ones where that helps.
     """
     headers = 60 if listener.family == socket.AF_INET6 else 40
     with contextlib.suppress(OSError):  # Windows does not let us
@@ -91,9 +91,9 @@ def use_known_control(sock: Socket) -> None:
 def renew_window(sock: Socket, renewing: bytes = RENEWING) -> bool:
     """Forget what losses taught the congestion window: it doubles per round trip again. Returns whether it does.
 
-    After a yield the window and its threshold are what a rival's full buffer left
-    of them; the controller's ramp would crawl behind. Switching to BBR and back
-    resets the threshold (seen with TCP_INFO; Reno in between does not do it).
+    After a yield, losses in a rival's full buffer have left the window and its
+    threshold small, and they would hold back the controller's ramp. Switching to BBR and
+    back resets the threshold (seen with TCP_INFO; switching to Reno and back does not).
     """
     if sys.platform != "linux":
         return False

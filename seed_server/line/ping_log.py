@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-MAX_OUTSTANDING = 128  # six seconds of them at 20 a second: an older echo tells nothing of the line now
+MAX_OUTSTANDING = 128  # six seconds of them at 20 a second: an older echo says nothing about the line now
 NUMBERS = 1 << 32  # as `wire.pings`
 
 
@@ -27,11 +27,11 @@ class PingLog:
         return number
 
     def echoed(self, number: int, now: float) -> bool:
-        """Take an echo; return False for a ping that was never sent. A second or very late echo says nothing."""
+        """Record an echo; return False for a ping that was never sent. A repeated or very late echo is ignored."""
         sent_at = self._sent.pop(number, None)
         if sent_at is None:
             return 0 < (self._next - number) % NUMBERS <= self._total
-        # echoes come in order: what was sent before and has no echo is lost
+        # echoes come in order: an earlier ping without an echo is lost
         while self._sent and next(iter(self._sent.values())) < sent_at:
             self._sent.popitem(last=False)
         self._newest = max(0.0, now - sent_at)

@@ -13,15 +13,14 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from bandwidth.core.units import LARGEST_LINE_MBIT, line_share
-from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
-from p2pdist.shared.toml_config import parse_toml
+from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
 from seed_server.line.site_rate import Line
+from seed_server.settings import MAX_FETCHERS
 
 MAX_SITES = 10_000  # branches of the largest companies
 MAX_NETWORKS_PER_SITE = 1_000
-MAX_FETCHERS = 64  # as in server.toml
 AUTOMATIC_PREFIX = "auto-"
 AUTOMATIC_IPV4_BITS = 24
 AUTOMATIC_IPV6_BITS = 64  # one link, RFC 4291 section 2.5.1
@@ -108,41 +107,53 @@ def automatic_site(address: IpAddress) -> Site:
 def parse_site_map(text: str, *, source: str) -> SiteMap:
     """Return the map that ``text`` (TOML) describes; empty text is an empty map.
 
-    ``source`` is the file's name for messages. Raises `UserError` (BAD_INPUT).
+    ``source`` is the file's name for messages. Raises `TomlFileError` (BAD_INPUT).
     """
-    file = parse_toml(text, SitesFile, source=source)
+    file = parse_toml_file(text, SitesFile, source=source)
     sites: list[tuple[Site, list[IpNetwork]]] = []
     owners: dict[IpNetwork, str] = {}
     names: set[str] = set()
-    for entry in file.site:
-        site = _site(entry, source)
-        if site.name in names:
-            raise _wrong(source, f"site {site.name!r} is there twice; give all its networks in one entry.")
-        names.add(site.name)
-        networks = [_parse_network(text, site.name, source) for text in entry.networks]
-        for network in networks:
-            _check_reachable(network, site.name, owners, source)
+    for index, entry in enumerate(file.value.site):
+        try:
+            site = _site(entry)
+            if site.name in names:
+                raise _WrongEntryError(f"site {site.name!r} is there twice; give all its networks in one entry.")
+            names.add(site.name)
+            networks = [_parse_network(text, number, site.name) for number, text in enumerate(entry.networks)]
+            for number, network in enumerate(networks):
+                _check_reachable(network, number, site.name, owners)
+        except _WrongEntryError as error:
+            raise file.error(str(error), "site", index, *error.path) from error
         owners |= dict.fromkeys(networks, site.name)
         sites.append((site, networks))
     return SiteMap(sites)
 
 
-def _site(entry: SiteEntry, source: str) -> Site:
+class _WrongEntryError(ValueError):
+    """An entry that its type lets pass; ``path`` is that of the wrong value in it."""
+
+    def __init__(self, problem: str, *path: str | int) -> None:
+        super().__init__(problem)
+        self.path = path
+
+
+def _site(entry: SiteEntry) -> Site:
     try:
         name = parse_site_name(entry.name)
     except InvalidIdentifierError as error:
-        raise _wrong(source, str(error)) from error
+        raise _WrongEntryError(str(error), "name") from error
     if name.startswith(AUTOMATIC_PREFIX):
-        raise _wrong(source, f"site {name!r}: names with {AUTOMATIC_PREFIX!r} are for automatic sites; choose another.")
+        problem = f"site {name!r}: names with {AUTOMATIC_PREFIX!r} are for automatic sites; choose another."
+        raise _WrongEntryError(problem, "name")
     if entry.share is not None and entry.line_mbit is None:
-        raise _wrong(source, f"site {name!r} has a share but no line_mbit to take it of; add line_mbit.")
+        raise _WrongEntryError(f"site {name!r} has a share but no line_mbit to take it of; add line_mbit.", "share")
     if entry.line_mbit is None:
         return Site(name, Line(), entry.fetchers)
     ceiling = None if entry.share is None else line_share(entry.line_mbit, entry.share)
     return Site(name, Line(line_share(entry.line_mbit, 1.0), ceiling), entry.fetchers)
 
 
-def _parse_network(text: str, site: str, source: str) -> IpNetwork:
+def _parse_network(text: str, number: int, site: str) -> IpNetwork:
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -150,13 +161,13 @@ def _parse_network(text: str, site: str, source: str) -> IpNetwork:
     try:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise _wrong(
-            source, f'site {site!r}: {text[:80]!r} is not a network; write it like "10.1.0.0/16" or "2001:db8::/48".'
-        ) from None
-    raise _wrong(source, f"site {site!r}: {text!r} is an address in {str(meant)!r}; write that, if it is meant.")
+        problem = f'site {site!r}: {text[:80]!r} is not a network; write it like "10.1.0.0/16" or "2001:db8::/48".'
+        raise _WrongEntryError(problem, "networks", number) from None
+    problem = f"site {site!r}: {text!r} is an address in {str(meant)!r}; write that, if it is meant."
+    raise _WrongEntryError(problem, "networks", number)
 
 
-def _check_reachable(network: IpNetwork, site: str, owners: dict[IpNetwork, str], source: str) -> None:
+def _check_reachable(network: IpNetwork, number: int, site: str, owners: dict[IpNetwork, str]) -> None:
     """Refuse a network that an earlier site takes whole."""
     for bits in range(network.prefixlen, -1, -1):
         wider = _network(network.network_address, bits)
@@ -164,12 +175,13 @@ def _check_reachable(network: IpNetwork, site: str, owners: dict[IpNetwork, str]
         if owner is None or owner == site:
             continue
         if wider == network:
-            raise _wrong(source, f"sites {owner!r} and {site!r} both have {network}; remove it from one of them.")
-        raise _wrong(
-            source,
-            f"{network} of site {site!r} lies in {wider} of site {owner!r}, which comes first and takes it all. "
-            f"Put site {site!r} before site {owner!r}.",
-        )
+            problem = f"sites {owner!r} and {site!r} both have {network}; remove it from one of them."
+        else:
+            problem = (
+                f"{network} of site {site!r} lies in {wider} of site {owner!r}, which comes first and takes it all. "
+                f"Put site {site!r} before site {owner!r}."
+            )
+        raise _WrongEntryError(problem, "networks", number)
 
 
 def _address(text: str) -> IpAddress:
@@ -186,7 +198,3 @@ def _network(address: IpAddress, bits: int) -> IpNetwork:
 
 def _lengths(networks: Iterable[IpNetwork], version: int) -> list[int]:
     return sorted({network.prefixlen for network in networks if network.version == version})
-
-
-def _wrong(source: str, message: str) -> UserError:
-    return UserError(f"{source}: {message}", FaultKind.BAD_INPUT)

@@ -21,7 +21,7 @@ def site_policy(
     """Return the policy of ``site`` at ``at``; without a profile, everything is allowed.
 
     ``capacity``: of the line, configured or learned; ``spare``: what business leaves of it, None: not known;
-    ``remaining_bytes``: still to be sent there, which deadlines are paced by.
+    ``remaining_bytes``: still to be sent there; a deadline's pace follows from it.
     """
     if profile is None:
         return Policy()

@@ -33,7 +33,7 @@ class Line:
 
     capacity: BytesPerSecond | None = None
     ceiling: BytesPerSecond | None = None
-    """Share of the line that is ours at most."""
+    """The most that we may use of the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Policy:
 
     ceiling: BytesPerSecond | None = None
     rule: str = ""
-    """Whose ceiling it is, for people."""
+    """Which rule sets ``ceiling``, for people."""
     floor: BytesPerSecond = NO_FLOOR
     floor_rule: str = ""
     blackout: bool = False
     boost: bool = False
-    """``ceiling`` is sent, whatever the line looks like."""
+    """Send at ``ceiling``, whatever the sensors say."""
     line: BytesPerSecond | None = None
     """The line's rate, where the profile names one and the site map does not."""
     threshold_seconds: float = NORMAL_THRESHOLD_SECONDS
@@ -58,16 +58,16 @@ class SiteDecision:
     """What holds from now on."""
 
     allowance: BytesPerSecond
-    """On the line."""
+    """Bytes on the line, headers included."""
     state: State
     cause: str
     """The value of a `Reason`: a closed list."""
     reason: str
-    """The cause, and whose rule it is."""
+    """The cause, and the rule behind it, for people."""
     shares: Mapping[Key, BytesPerSecond]
-    """TCP payload for each link that sends; 0: it must not."""
+    """TCP payload rate of each link that sends; 0: it must not send."""
     renew_windows: bool
-    """What the sockets' windows learned from crowded moments is in the way and no longer true."""
+    """The sockets' congestion windows still reflect crowded moments that are over: reset them."""
 
 
 class SiteTimes:
@@ -104,7 +104,10 @@ class SiteTimes:
 
 
 class SiteRate:
-    """Lives as long as its site is known; ``now`` is any clock in seconds."""
+    """Decides the rate of a site and of each of its links; ``now`` is any clock in seconds.
+
+    Lives as long as the site is known: longer than the site has endpoints.
+    """
 
     def __init__(self, line: Line, now: float) -> None:
         self._line = line
@@ -135,7 +138,7 @@ class SiteRate:
 
     @property
     def configured(self) -> BytesPerSecond | None:
-        """The line's rate as somebody has described it; the site map comes before the profile."""
+        """The line's configured rate: the site map's, else the profile's; None: neither has one."""
         return self._line.capacity or self.policy.line
 
     def capacity(self, now: float) -> BytesPerSecond | None:
@@ -145,7 +148,7 @@ class SiteRate:
 
     @property
     def ceiling(self) -> BytesPerSecond | None:
-        """The least of what policy allows at most; None: no limit."""
+        """The lowest ceiling of all policies; None: no limit."""
         return self._ceiling()[0]
 
     def spare(self, now: float) -> BytesPerSecond | None:
@@ -155,7 +158,7 @@ class SiteRate:
 
     @property
     def sample_seconds(self) -> float:
-        """How often to ping, look and decide."""
+        """Seconds between two rounds of pinging, sampling and deciding."""
         return sample_seconds(
             self.configured or (None if self._decided_at is None else self.capacity(self._decided_at))
         )
@@ -191,14 +194,14 @@ class SiteRate:
             self._controller.capacity = learned
 
     def resume(self, now: float) -> None:
-        """Say that sending begins again; after a long silence, carefully."""
+        """Note that sending begins again; after a long pause it begins carefully."""
         if self._decided_at is None:
             return
         if not 0 <= now - self._decided_at < CAREFUL_AFTER_SECONDS:
-            # the line is learned anew, its capacity and its empty round trip are kept
+            # the rate is learned again; the line's capacity and base round trip are kept
             self._controller.update(_NOTHING, now + self._skipped_seconds, blackout=True)
             self.decision = self._first_decision()
-        # that nothing arrived while nothing was sent tells nothing: for the controller it is a gap
+        # we sent nothing, so it says nothing that nothing arrived: for the controller it is a gap
         self._skipped_seconds += LONGEST_GAP_SECONDS + 1.0
         self._decided_at = None
         self.times.interrupt()
@@ -206,7 +209,7 @@ class SiteRate:
     def decide(
         self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float, *, late_seconds: float = 0.0
     ) -> SiteDecision:
-        """Take one look at the site, ``late_seconds`` after its time, and return what holds until the next one."""
+        """Sample the site, ``late_seconds`` later than planned, and return what holds until the next sample."""
         capacity = self.capacity(now)
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
@@ -246,7 +249,7 @@ class SiteRate:
         return self.decision
 
     def divide(self, links: Mapping[Key, LinkView]) -> Mapping[Key, BytesPerSecond]:
-        """Return the shares of the allowance that holds: a link has begun to send, or ended."""
+        """Return the links' shares of the present allowance, after a link has begun or stopped sending."""
         return self._shares(self.decision.allowance, links)
 
     # --- inside -------------------------------------------------------------------------
@@ -273,7 +276,7 @@ class SiteRate:
             demands[key] = BytesPerSecond(demand) if rate.limited else None
         shares = share_max_min(payload, demands)
         if shares and all(demand is not None for demand in demands.values()):
-            # nobody uses all of it: what is over goes to all, so that whoever recovers need not wait for a sample
+            # the rest is divided equally, so that a link that recovers need not wait for a sample
             spare = max(0, payload - sum(shares.values())) // len(shares)
             shares = {key: BytesPerSecond(share + spare) for key, share in shares.items()}
         return shares

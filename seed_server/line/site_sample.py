@@ -1,7 +1,7 @@
-"""Looks at all of a site's sockets and pings → one sample of its line. Pure.
+"""Turns what is known of all of a site's sockets and pings into one sample of its line. Pure.
 
-Bytes on the line are what the controller counts in: TCP payload and its headers.
-The kernel counts and paces payload alone; on small packets that is a tenth less.
+The controller counts bytes on the line: TCP payload and its headers. The kernel
+counts and paces payload alone; with small packets that is a tenth less.
 """
 
 from collections.abc import Mapping
@@ -15,29 +15,29 @@ from seed_server.line.business_reports import BusinessView
 from seed_server.line.socket_look import SocketLook
 
 Key: TypeAlias = Any
-"""Whatever the edge knows a link or an endpoint by; hashable."""
+"""How the caller identifies a link or an endpoint; hashable."""
 
 TCP_HEADER_BYTES = 52  # IPv4, TCP, time stamps; IPv6 has 20 more, which the controller's headroom covers
 GUARD_SECONDS = 0.002  # the kernel's own grain
 RECEIVER_LIMITED_SHARE = 0.5  # of the interval
-WRITTEN_SHARE = 0.9  # of what we may write: less, and it is we who have nothing, or no time
-TAKEN_SHARE = 0.9  # of our rate: the kernel that paces slower has not taken it yet
-LATE_SECONDS = 0.01  # of our own: less is a processor's everyday …
-VERY_LATE_SECONDS = 0.025  # … and as late, sockets may have run dry
+WRITTEN_SHARE = 0.9  # of what we may write: below it, we have nothing to write, or no time
+TAKEN_SHARE = 0.9  # of our rate: a kernel that paces slower does not apply our rate yet
+LATE_SECONDS = 0.01  # our own lateness: less is normal scheduling …
+VERY_LATE_SECONDS = 0.025  # … and when we are this late, sockets may have run dry
 NEAR_RTT_SECONDS = 0.005  # within a campus; a line between places takes longer …
-NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # … and about half of Fast Ethernet: slower, and the line is the limit
-CARD_SECONDS = 0.01  # in a near site: what waits at the PCs' own cards for the PCs
-SHORT_PART = 0.85  # of its share: a link that gets less through is held up …
-FULL_PART = 0.95  # … but not by the line, where another one gets all of its share through
-USED_SHARE = 0.9  # of what all may send: when PCs take less, that is what limits
+NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # … and about half of Fast Ethernet: below it, the line is the limit
+CARD_SECONDS = 0.01  # at a near site: queueing in the PCs' own network cards
+SHORT_PART = 0.85  # of its share: a link that carries less is held up …
+FULL_PART = 0.95  # … but not by the line, if another link carries this part of its share
+USED_SHARE = 0.9  # of what all may send: when the PCs take less, they are the limit
 RATE_SECONDS = 0.5  # over which a link's own rate is averaged
-KNOWN_PINGS_SHARE = 0.5  # of the pings of the endpoint that is known best: after fewer, its least may be chance
+KNOWN_PINGS_SHARE = 0.5  # of the pings of the endpoint with the most: with fewer, its minimum may be chance
 MAX_ENDPOINTS_KNOWN = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
-    """One data connection, as the edge sees it."""
+    """The state of one data connection."""
 
     endpoint: Key
     look: SocketLook | None
@@ -47,9 +47,9 @@ class LinkView:
     piece_delay_seconds: float | None
     """From a piece's last byte to the news that it is stored; the newest, or None."""
     rate: BytesPerSecond | None
-    """Its share since the last look, payload; None: not decided."""
+    """Its share since the last sample, payload; None: not decided."""
     metered: bool
-    """Written at its share by ourselves: the kernel then always finds little to send."""
+    """We meter what we write to its share, so the kernel always has little to send."""
     sending: bool = True
     """False for a moment after its last piece: what is under way still arrives."""
 
@@ -60,7 +60,7 @@ class LinkRate(NamedTuple):
     rate: float
     """Payload, bytes per second."""
     limited: bool
-    """It had less to send, or could be sent less, than its share."""
+    """It had less to send than its share, or its PC could take only less."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class _Link:
     receiver_limited_seconds: float
     needless: int
     unproven: int = 0
-    """Retransmits of the last interval: until now they may turn out needless."""
+    """Retransmits of the last interval, which may still turn out needless."""
     rate: float = 0.0
     share: float = 0.0
     """What it might have carried over the same time as ``rate``."""
@@ -87,7 +87,7 @@ class _Endpoint:
 
 
 class SiteSampler:
-    """Keeps what the next sample is compared with; ``now`` is any clock in seconds."""
+    """Makes the samples; keeps what the next one is compared with. ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self._links: dict[Key, _Link] = {}
@@ -98,7 +98,7 @@ class SiteSampler:
         self.link_rates: dict[Key, LinkRate] = {}
         """Of the links of the last sample."""
         self.line_carries = BytesPerSecond(0)
-        """As far as is known."""
+        """The line's rate as far as it is known: its capacity, or the present allowance if that is more."""
         self.retransmits = 0
         """Of the last sample, whatever they tell."""
         self.line_share = SEGMENT_BYTES / (SEGMENT_BYTES + TCP_HEADER_BYTES)
@@ -118,8 +118,8 @@ class SiteSampler:
     def is_near(self) -> bool:
         """Whether the site is as near as its PCs are to each other.
 
-        Then their own cards, full of what they swap, may be the narrow place: what one connection meets says nothing
-        of the line, and only what the pings to all of them meet does.
+        Then the bottleneck may be their own network cards, full of traffic between them: the delay and losses of one
+        connection say nothing about the line; only a delay that the pings to all of them share does.
         """
         rtt = self.known_rtt_seconds
         return rtt is not None and rtt < NEAR_RTT_SECONDS and self.line_carries >= NEAR_LEAST_RATE
@@ -134,7 +134,7 @@ class SiteSampler:
     ) -> Sample:
         """Return the sample since the last call; ``pings`` has the endpoints whose echo came in this interval.
 
-        ``late_seconds``: how much later than planned we look. As late were echoes read, and sockets supplied.
+        ``late_seconds``: how much later than planned this is; echoes were read and sockets filled as late.
         """
         late_seconds = late_seconds if late_seconds >= LATE_SECONDS else 0.0
         elapsed = 0.0 if self._taken_at is None else max(0.0, now - self._taken_at)
@@ -165,7 +165,7 @@ class SiteSampler:
             queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
             window += self._let_through(view, look)
             if self.link_rates[key].limited:
-                continue  # a round trip to a PC that does not read is that PC's
+                continue  # the round trip to a PC that does not read measures that PC
             if new:
                 fresh.append(queue)
             if elapsed and new >= FRESH_SEGMENTS * look.segment_bytes:
@@ -207,7 +207,7 @@ class SiteSampler:
         new = max(0, now_at.acked_bytes - before.acked_bytes)
         weight = min(1.0, elapsed / RATE_SECONDS)
         now_at.rate = before.rate + weight * ((new / elapsed if elapsed else before.rate) - before.rate)
-        # acknowledgements come a round trip later, and a raised rate is taken later still
+        # acknowledgements come a round trip later, and the kernel applies a raised rate later still
         now_at.allowed = view.rate or 0
         now_at.share = before.share + weight * (min(now_at.allowed, before.allowed) - before.share)
         now_at.seconds = before.seconds + elapsed
@@ -231,15 +231,15 @@ class SiteSampler:
             held_back = look is not None and look.unsent_bytes > 2 * look.segment_bytes
             wrote = now_at.written_bytes - before.written_bytes + SEGMENT_BYTES
             return not held_back and wrote < WRITTEN_SHARE * (view.rate or 0) * elapsed
-        # we keep the kernel supplied for NOT_SENT_SECONDS: when it has nothing, we are late, or there is nothing
+        # we keep the kernel supplied for NOT_SENT_SECONDS: if it has nothing, we are late or have nothing to send
         return look is not None and look.unsent_bytes < look.segment_bytes
 
     @staticmethod
     def _let_through(view: LinkView, look: SocketLook) -> float:
-        """Return the payload rate that the kernel lets this socket have."""
+        """Return the payload rate that the kernel's window and pacing allow this socket."""
         assert look.least_rtt_seconds is not None
         window = look.window_segments * look.segment_bytes / max(look.least_rtt_seconds, 1e-6)
-        # a raised rate holds from the next acknowledgement on
+        # the kernel applies a raised rate from the next acknowledgement on
         is_slower = not view.metered and view.rate is not None and look.pacing_rate < TAKEN_SHARE * view.rate
         return min(window, look.pacing_rate) if is_slower else window
 
@@ -256,22 +256,22 @@ class SiteSampler:
         if not pings:
             return None
         most = max(self._endpoints[endpoint].pings for endpoint in pings)
-        # the line's queue delays everybody; what delays one PC alone is that PC's
+        # the line's queue delays all PCs: a delay of one PC alone is that PC's
         queue = min(
             seconds - self._endpoints[endpoint].least_ping_seconds
             for endpoint, seconds in pings.items()
             if self._endpoints[endpoint].pings >= KNOWN_PINGS_SHARE * most
         )
         if guard is not None:
-            # our data wait in the same queue as the pings: a ping that is later than they are met a busy process
+            # our data wait in the same queue as the pings: a ping that is later than the data met a busy process
             queue = min(queue, guard)
         queue = max(0.0, queue - late_seconds - (CARD_SECONDS if self.is_near else 0.0))
         return self.rtt_seconds + queue
 
     def _find_limited_by_their_pc(self, links: Mapping[Key, LinkView]) -> None:
-        """Find the links that get less than their share through, but not because of the line.
+        """Find the links that carry less than their share, but not because of the line.
 
-        The line is everybody's: where another link gets all of its share through, it is not the line.
+        All links share the line: if another one carries all of its share, the line is not the limit.
         """
         oldest = 2 * RATE_SECONDS + self.rtt_seconds  # a link that has begun since then has not shown what it carries
         parts = {
@@ -288,7 +288,7 @@ class SiteSampler:
                 self.link_rates[key] = self.link_rates[key]._replace(limited=True)
 
     def _used_share(self, links: Mapping[Key, LinkView]) -> float:
-        """Return the part of all shares that is of links which could use theirs."""
+        """Return the part of all shares that belongs to links that could use theirs."""
         shares = {key: view.rate or 0 for key, view in links.items() if view.sending}
         total = sum(shares.values())
         rates = self.link_rates
@@ -300,7 +300,7 @@ class SiteSampler:
 
     def _data(self, links: Mapping[Key, LinkView], fresh: list[float]) -> float | None:
         if fresh:
-            # as with pings: what delays one link alone is its PC's
+            # as with pings: a delay of one link alone is its PC's
             self._data_rtt = self._least_data_rtt + min(fresh)
         else:
             delays = [view.piece_delay_seconds for view in links.values() if view.look is None]

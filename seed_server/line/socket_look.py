@@ -14,9 +14,9 @@ class SocketLook:
     """The kernel's own minimum over some minutes; None before the first measurement."""
     acked_bytes: int
     retransmits: int
-    """Segments sent again, in vain or not."""
+    """Segments sent again, needlessly or not."""
     needless_retransmits: int
-    """Of these, as the receiver said (DSACK, RFC 2883), so many had arrived before."""
+    """Of these, those that had arrived before, as the receiver said (DSACK, RFC 2883)."""
     segment_bytes: int
     """Payload of a full segment."""
     window_segments: int
@@ -27,7 +27,7 @@ class SocketLook:
     unsent_bytes: int
     """Written to the socket and not sent yet."""
     pacing_rate: int
-    """What the kernel paces at now, bytes per second: a raised limit holds from the next acknowledgement on."""
+    """What the kernel paces at now, bytes per second: it applies a raised limit from the next acknowledgement on."""
     delivery_rate: int
     """The kernel's estimate, bytes per second; of no use while ``application_limited``."""
     application_limited: bool

@@ -9,16 +9,15 @@ import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
-from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
 
-SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
 
 
 class LostConnectionError(Exception):
-    """The other side is gone; there is nobody to say anything to. The text says how."""
+    """The other side is gone, so that no `Goodbye` can reach it. The text says how."""
 
 
 class RefusedError(Exception):
@@ -26,7 +25,7 @@ class RefusedError(Exception):
 
 
 class OriginConnection:
-    """A connection whose client has proven that it has a key that the control CA certified."""
+    """A connection whose client has proven its certificate of the control CA."""
 
     def __init__(
         self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str, clock: Clock
@@ -114,7 +113,7 @@ class OriginConnection:
         await self.send_frame(encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
 
     async def send_frame(self, frame: bytes) -> None:
-        """As `send`, for a frame that is one already."""
+        """As `send`, for a message that is encoded already."""
         # a frame that is cancelled half-way breaks the stream, and with it the goodbye: see `hurry_when_cancelled`
         self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + SEND_SECONDS)
         with self._sending as scope:
@@ -123,7 +122,7 @@ class OriginConnection:
             raise LostConnectionError(f"took no control message for {SEND_SECONDS:.0f} s")
 
     async def hurry_when_cancelled(self) -> None:
-        """Wait to be cancelled, and then leave a `send` under way only `GOODBYE_SECONDS`."""
+        """Wait to be cancelled; then a `send` under way has only `GOODBYE_SECONDS` left."""
         try:
             await trio.sleep_forever()
         finally:

@@ -57,19 +57,19 @@ class ControlConversation:
         self._frames = 0
 
     async def read(self) -> None:
-        """Take messages until the end. Raises `LostConnectionError`, `RefusedError`."""
+        """Handle messages until the end. Raises `LostConnectionError`, `RefusedError`."""
         while True:
             body = await self._session.connection.receive()
             self._count_frame()
             number = ping_number(body)
             if number is not None:
-                # before anything that can wait: it measures the line
+                # before anything that can block: the echo measures the line
                 if not self._session.pings.echoed(number, trio.current_time()):
                     raise RefusedError("answer to a ping that was never sent")
                 continue
             try:
                 message = decode_from_endpoint(body)
-                await self._take(message)
+                await self._handle(message)
             except DecodeError as error:
                 raise RefusedError(f"malformed message: {error}") from error
             except BitfieldError as error:
@@ -81,13 +81,13 @@ class ControlConversation:
         while True:
             message = await self._session.outbox.next_message()
             if message is None:
-                # the time counts from here: what it has waited behind is not the line's
+                # the time counts from here: the wait behind other messages is not the line's
                 await self._session.connection.send_frame(ping_frame(self._session.pings.sent(trio.current_time())))
             else:
                 await self._session.connection.send(message)
 
     async def ping(self) -> None:
-        """See that the endpoint is alive, and its certificate still valid. Raises `RefusedError`."""
+        """Check that the endpoint is alive and its certificate still valid. Raises `RefusedError`."""
         missed = 0
         while True:
             if self._session.connection.certificate_expired:
@@ -107,7 +107,7 @@ class ControlConversation:
         if self._frames > self._limits.max_frames_per_second:
             raise RefusedError(f"more than {self._limits.max_frames_per_second} messages in a second")
 
-    async def _take(self, message: FromEndpoint) -> None:
+    async def _handle(self, message: FromEndpoint) -> None:
         match message:
             case Want():
                 await self._want(message)
@@ -133,7 +133,7 @@ class ControlConversation:
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)
         if torrent in session.told_unavailable:
-            return  # it has been said; a repaired or published patch is announced
+            return  # the endpoint knows; a patch that is repaired or published is announced
         patch = await self._find_patch(torrent)
         if patch is None or patch.damaged:
             if session.outbox.full or len(session.told_unavailable) >= self._limits.max_unknown_torrents:

@@ -13,16 +13,16 @@ from seed_server.origin.connection import OriginConnection
 from seed_server.origin.site_ledger import LeasedPiece
 
 SLICE_BYTES = 32 << 10  # progress of a lease is seen in such steps
-METERED_BELOW = BytesPerSecond(100_000)  # slower, the kernel's bursts of two packets would each last over 30 ms
+METERED_BELOW = BytesPerSecond(100_000)  # below it, each of the kernel's bursts of two packets would last over 30 ms
 BURST_BYTES = 64 << 10  # that Linux sends at once to a peer that is near …
-BURST_HALVES_MICROSECONDS = 1 << 9  # … halved for so much of the least round trip (tcp_tso_rtt_log)
-COARSE_SECONDS = 0.04  # between its bursts: pacing is too coarse to be measured, and we meter
+BURST_HALVES_MICROSECONDS = 1 << 9  # … halved for each of these in the least round trip (tcp_tso_rtt_log)
+COARSE_SECONDS = 0.04  # between its bursts: pacing is then too coarse to measure by, and we meter
 KERNEL_LEAST_RATE = BytesPerSecond(64_000)  # while we meter: a packet that is scheduled goes within 24 ms
 KERNEL_SHARE = 2  # while we meter: times the rate, so that a rising one is not held back
-DRAIN_RATE = BytesPerSecond(16_000)  # at least, for what is in the kernel when the rate falls: gone in some seconds
-METER_SECONDS = 0.003  # of the rate are written at a time, or one segment: a burst that makes no queue
+DRAIN_RATE = BytesPerSecond(16_000)  # at least, for what is in the kernel when the rate falls: it drains in seconds
+METER_SECONDS = 0.003  # of data at the rate are written at a time, or one segment: a burst that makes no queue
 EARNED_PARTS = 4  # may be written at once after a busy moment
-BACKLOG_SECONDS = 0.01  # between looks whether the kernel has sent what it has
+BACKLOG_SECONDS = 0.01  # between checks whether the kernel has sent what it has
 TLS_RECORD_BYTES = 22  # header, content type and tag of TLS 1.3
 PACE_AGAIN_SHARE = 0.01  # a smaller change is not worth a system call
 
@@ -81,7 +81,7 @@ class DataLink:
     # --- what is measured -------------------------------------------------------------
 
     def view(self, *, sending: bool = True) -> LinkView:
-        """Look at the socket."""
+        """Return the state of the socket and of what has been written."""
         self._look = read_tcp_info(self.connection.socket)
         return LinkView(
             endpoint=self.connection.endpoint,
@@ -94,11 +94,11 @@ class DataLink:
         )
 
     def piece_written(self, piece: LeasedPiece) -> None:
-        """Say that the last byte of ``piece`` has been handed to the kernel."""
+        """Note that the last byte of ``piece`` has been handed to the kernel."""
         self._unconfirmed = (piece, trio.current_time())
 
     def piece_stored(self, piece: LeasedPiece) -> None:
-        """Say that the endpoint has stored ``piece``."""
+        """Note that the endpoint has stored ``piece``."""
         if self._unconfirmed is not None and self._unconfirmed[0] == piece:
             self._piece_delay = trio.current_time() - self._unconfirmed[1]
             self._unconfirmed = None
@@ -113,7 +113,7 @@ class DataLink:
 
     @property
     def _burst_bytes(self) -> int:
-        """What the kernel sends at once however slowly it is to pace."""
+        """What the kernel sends in one burst, however low its pacing rate."""
         if self._look is None:
             return 0
         return BURST_BYTES >> int((self._look.least_rtt_seconds or 0.0) * 1e6 / BURST_HALVES_MICROSECONDS)
@@ -150,7 +150,7 @@ class DataLink:
         self._bucket.consume(max(0, burst - earned), now_ns)
 
     def _rate_for_kernel(self, rate: BytesPerSecond) -> BytesPerSecond:
-        """Return the kernel's part: while we meter, it only spaces the packets of what we write at a time."""
+        """Return the kernel's pacing rate: while we meter, it only spaces the packets of what we write at a time."""
         if not self._metered:
             return rate
         if self._backlog():
@@ -169,7 +169,7 @@ class DataLink:
                 return SLICE_BYTES
             wait_ns: int | None = None
             if self._backlog():
-                # from before the rate fell: nothing is added to it
+                # what waits is from before the rate fell: add nothing
                 self._look = read_tcp_info(self.connection.socket)
                 if self._backlog():
                     await trio.sleep(BACKLOG_SECONDS)

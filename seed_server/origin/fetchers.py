@@ -1,9 +1,9 @@
 """How many endpoints of a site fetch at the same time, and how far ahead. Pure.
 
 Measured: where the line is the limit, one fetcher keeps WAN bytes at the file's
-size and loses nothing; where server and neighbours are equally near (100 Mbit/s
-each, 8 endpoints), one fetcher made the swarm 4.7 times slower than the file at
-line rate, two about as slow, eight with the pieces dealt out 1.7 to 1.9 times.
+size and loses nothing. Where server and neighbours are equally near (100 Mbit/s
+each, 8 endpoints), the swarm took 4.7 times as long as the file at line rate with
+one fetcher, about as long with two, and 1.7 to 1.9 times with eight that share the pieces.
 """
 
 from bandwidth.core.units import BytesPerSecond

@@ -1,4 +1,4 @@
-"""Who fetches which piece of one torrent for one site; `now` is any clock that only grows, in seconds. Pure.
+"""Which endpoint fetches which piece of one torrent for one site; `now` is any clock in seconds that only grows. Pure.
 
 Every piece is free, leased to one endpoint, or delivered. Nothing here is
 stored: after a restart the ledger is rebuilt from what endpoints say.
@@ -17,7 +17,7 @@ from p2pdist.shared.identifiers import EndpointId, PieceIndex
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
 
 STORED_GRACE_SECONDS = 5.0  # a Want that was composed before a piece was stored may arrive after the news of it
-MAX_LEASE_SECONDS = 900.0  # the largest piece at 40 kbit/s; who reads slower holds up its site
+MAX_LEASE_SECONDS = 900.0  # the largest piece at 40 kbit/s; an endpoint that reads slower holds up its site
 DEMOTED_SECONDS = 300.0  # an endpoint that let a lease expire fetches again only when no other can
 FIRST_REJECTION_SECONDS = 2.0  # pause of an endpoint that rejected a piece; doubles each time
 LONGEST_REJECTION_SECONDS = 600.0
@@ -25,7 +25,7 @@ LONGEST_REJECTION_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class FetcherRank:
-    """What decides who fetches for the site: wired, then on mains, then longest uptime, then the lowest id."""
+    """What decides which endpoint fetches for the site: wired, on mains, longest uptime, lowest id, in this order."""
 
     endpoint: EndpointId
     wired: bool
@@ -104,7 +104,7 @@ class PieceLedger:
         self.counters = LedgerCounters()
 
     def resize(self, *, fetchers: int, max_leases_per_endpoint: int) -> None:
-        """Use other numbers from now on; whoever holds a slot too many keeps it until it has nothing to fetch."""
+        """Use other numbers from now on; an endpoint with a slot too many keeps it until it has nothing to fetch."""
         self._fetchers = fetchers
         self._max_leases = max_leases_per_endpoint
 
@@ -115,7 +115,7 @@ class PieceLedger:
 
     @property
     def leases(self) -> dict[PieceIndex, EndpointId]:
-        """Who is fetching what."""
+        """Which endpoint is fetching which piece."""
         return {piece: lease.endpoint for piece, lease in self._leases.items()}
 
     @property
@@ -145,9 +145,9 @@ class PieceLedger:
         can_fetch: bool,
         now: float,
     ) -> None:
-        """Take an endpoint's view of the torrent; it replaces the previous one. The sets fit the piece count."""
+        """Record an endpoint's view of the torrent; it replaces the previous one. The sets fit the piece count."""
         if have == self._all:
-            have = self._all  # one number for all: thousands of patches, each complete on hundreds of PCs
+            have = self._all  # one object for all: thousands of patches, each complete on hundreds of PCs
         old = self._members.get(endpoint)
         recent = {p: at for p, at in old.stored_at.items() if now - at < STORED_GRACE_SECONDS} if old else {}
         for piece in recent:
@@ -161,13 +161,13 @@ class PieceLedger:
             self._end_lease(piece)
             self.counters.stored += 1
         if not can_fetch:
-            # what is on its way there will not be stored: at once to somebody else
+            # what is on its way there will not be stored: lease it to another endpoint at once
             self.data_lost(endpoint)
         elif have == self._all:
             self._slots.discard(endpoint)
 
     def stored(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> None:
-        """Take the news that ``endpoint`` has ``piece`` on its disk."""
+        """Record that ``endpoint`` has ``piece`` on its disk."""
         member = self._members.get(endpoint)
         if member is None or not self._all >> piece & 1:
             return
@@ -182,7 +182,7 @@ class PieceLedger:
             self._slots.discard(endpoint)
 
     def rejected(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> None:
-        """Take the news that ``piece`` failed its hash check at ``endpoint``.
+        """Record that ``piece`` failed its hash check at ``endpoint``.
 
         Each piece is checked before it is sent, so the fault is the endpoint's: it
         pauses, twice as long each time, and another one tries.
@@ -199,7 +199,7 @@ class PieceLedger:
         self._rejections[endpoint] = _Rejections(count, now + pause)
 
     def data_lost(self, endpoint: EndpointId) -> None:
-        """End an endpoint's leases, and give its slot away."""
+        """End an endpoint's leases, and free its slot."""
         self._slots.discard(endpoint)
         for piece in [p for p, lease in self._leases.items() if lease.endpoint == endpoint]:
             self._end_lease(piece)
@@ -245,8 +245,8 @@ class PieceLedger:
     ) -> list[tuple[EndpointId, PieceIndex]]:
         """End the leases without progress, demote their holders, and return both.
 
-        ``least_seconds`` may pass without progress at the rate that we send at;
-        ``slow``: it is too low for a whole piece in time, so that no lease ages.
+        At the rate that we send at, ``least_seconds`` may pass without progress;
+        ``slow``: that rate is too low for a whole piece in `MAX_LEASE_SECONDS`, so no lease grows old.
         """
         patience = max(self._lease_seconds, least_seconds)
         if slow:
@@ -266,7 +266,7 @@ class PieceLedger:
         return expired
 
     def hold(self, now: float) -> None:
-        """Let every lease begin anew."""
+        """Restart the time of every lease."""
         for lease in self._leases.values():
             lease.granted_at = lease.progress_at = now
 

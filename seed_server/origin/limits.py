@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from seed_server.ports.gate import MAX_PER_ADDRESS
+from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -11,8 +12,8 @@ class OriginLimits:
 
     max_per_address: int = MAX_PER_ADDRESS
     """Connections from one address: a branch of a thousand PCs behind one."""
-    handshake_seconds: float = 10.0
-    """TCP and TLS over a bad branch line."""
+    handshake_seconds: float = HANDSHAKE_SECONDS
+    """As at the web port."""
     first_frame_seconds: float = 10.0
     """The hello follows the handshake at once."""
     ping_seconds: float = 5.0

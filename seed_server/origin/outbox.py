@@ -17,7 +17,7 @@ class Outbox:
 
     @property
     def full(self) -> bool:
-        """Whether the endpoint asks and asks, and does not read: nothing it asks for may be added."""
+        """Whether the endpoint keeps asking and does not read: no more answers may be added."""
         return len(self._waiting) >= MAX_WAITING
 
     def put(self, key: str, message: Message) -> None:
@@ -31,7 +31,7 @@ class Outbox:
         self._filled.set()
 
     async def next_message(self) -> Message | None:
-        """Wait for the next message; None asks for a ping, which overtakes: it measures the line and not the queue."""
+        """Wait for the next message; None asks for a ping, which goes first: it measures the line, not this queue."""
         while not self._waiting and not self._ping_due:
             self._filled = trio.Event()
             await self._filled.wait()

@@ -43,7 +43,7 @@ class _Batch:
 
 
 class OriginRecords:
-    """The one writer of the origin port into the database."""
+    """Collects what the origin port learns; the only part of the port that writes to the database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -54,7 +54,7 @@ class OriginRecords:
         self._templates: AbstractSet[str] = frozenset()
 
     def replace_templates(self, names: AbstractSet[str]) -> None:
-        """Take answers to these templates, and to no others."""
+        """Accept answers to these templates, and to no others."""
         self._templates = names
 
     def report(self, endpoint: EndpointId, patches: list[PatchReport]) -> None:
@@ -65,7 +65,7 @@ class OriginRecords:
                 waiting[patch.ref] = patch
 
     def diagnosis(self, endpoint: EndpointId, diagnosis: Diagnosis) -> None:
-        """Keep the newest answers to each template; to what is none, nothing."""
+        """Keep the newest answers to each template; answers to unknown templates are skipped."""
         if diagnosis.template not in self._templates:
             return
         waiting = self._batch.diagnoses.setdefault(endpoint, {})
@@ -100,7 +100,7 @@ class OriginRecords:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits. What cannot be written waits for the next time; the port goes on serving."""
+        """Write what waits. What cannot be written now is kept for the next time; the port goes on serving."""
         async with self._flushing:
             batch, self._batch = self._batch, _Batch()
             if not batch:

@@ -31,7 +31,7 @@ OnDamaged = Callable[[TorrentHash, str], Awaitable[None]]
 
 
 class PieceSender:
-    """What the senders of all connections share."""
+    """Sends pieces on data connections; all connections share one."""
 
     def __init__(
         self,

@@ -121,7 +121,7 @@ class OriginServer:
         self._fleet.replace_profiles(profiles)
 
     def replace_templates(self, names: AbstractSet[str]) -> None:
-        """Take answers to these diagnosis templates from now on, and to no others."""
+        """Accept answers to these diagnosis templates from now on, and to no others."""
         self._records.replace_templates(names)
 
     def drop_denied(self, denied: set[EndpointId]) -> None:

@@ -1,4 +1,4 @@
-"""The live state of one site: who is connected, its ledger, its share of the line."""
+"""The live state of one site: its connected endpoints, its ledger, its share of the line."""
 
 from collections.abc import Callable, Mapping
 
@@ -79,7 +79,7 @@ class LiveSite:
     ) -> None:
         """``fetchers``: the server's setting, 0: as many as suit the line.
 
-        ``on_active`` is called when the first link begins to send; whoever takes the call steers until none does.
+        ``on_active`` is called when the first link begins to send; the callee sees to it that the site is steered.
         """
         self.site = site
         self.rate = rate
@@ -88,7 +88,7 @@ class LiveSite:
         self.sessions: dict[EndpointId, Session] = {}
         self.sending: set[DataLink] = set()
         self.steered = False
-        """Somebody steers: `on_active` need not be called again."""
+        """The site is being steered: ``on_active`` need not be called again."""
         self._on_active = on_active
         self._ended: dict[DataLink, float] = {}
         self._watch: LinkWatch = LinkWatch(interval_seconds=None)
@@ -106,7 +106,7 @@ class LiveSite:
             piece_length_bytes=patch.piece_length_bytes,
         )
 
-    # --- who is there -------------------------------------------------------------------
+    # --- connected endpoints ------------------------------------------------------------
 
     def join(self, session: Session, now: float) -> None:
         """Add a connected endpoint."""
@@ -133,7 +133,7 @@ class LiveSite:
         self.ledger.data_connected(session.rank)
 
     def detach(self, session: Session, link: DataLink, now: float) -> None:
-        """Take the data connection away; its leases are void."""
+        """Remove the data connection ``link``; its leases are void."""
         self.stopped_sending(link, now)
         if session.link is link:
             session.link = None
@@ -156,7 +156,7 @@ class LiveSite:
         self.tell_changed(now)
 
     def tell_changed(self, now: float) -> None:
-        """Send the news to whoever is to hear of it by now."""
+        """Send the notice to the endpoints that are due by now."""
         for endpoint in self._notices.due(now):
             session = self.sessions.get(endpoint)
             if session is not None and self._changed is not None:
@@ -178,7 +178,7 @@ class LiveSite:
         around = sorted(self.sessions)
         for at, endpoint in enumerate(around):
             session = self.sessions[endpoint]
-            # the next ones on the ring of ids: however many there are, all stay connected with each other
+            # the next ones on the ring of ids: however large the site, the swarm stays connected
             others = (around[at + 1 :] + around[:at])[:MAX_SITE_PEERS]
             peers = SitePeers(peers=[self.sessions[other].peer for other in others])
             if peers != session.told_peers:
@@ -227,11 +227,11 @@ class LiveSite:
 
     @property
     def link_rate(self) -> BytesPerSecond | None:
-        """The least that one of the links that send may send; None when none does."""
+        """The lowest rate among the links that send; None when none does."""
         return min((link.rate for link in self.sending if link.rate is not None), default=None)
 
     def views(self, now: float) -> dict[DataLink, LinkView]:
-        """Look at the links that send, and at those that have just ended."""
+        """Return the state of the links that send, and of those that have just stopped."""
         self._ended = {link: at for link, at in self._ended.items() if now - at < ENDED_SECONDS}
         views = {link: link.view() for link in self.sending}
         return views | {link: link.view(sending=False) for link in self._ended}
@@ -281,7 +281,7 @@ class LiveSite:
                 session.outbox.put("limit", limit)
 
     def limit_row(self, now: float, wall_clock: float) -> SiteLimitRow:
-        """Return the same for the operator."""
+        """Return what `limit` returns, and the site's totals, for the operator."""
         limit = self.limit(now)
         return SiteLimitRow(
             site=self.site.name,
@@ -300,7 +300,7 @@ class LiveSite:
         )
 
     def reported(self, session: Session, report: LinkReport, now: float) -> None:
-        """Take what an endpoint sees of others' traffic."""
+        """Record what an endpoint sees of others' traffic."""
         self.rate.reports.reported(
             session.endpoint,
             interval_seconds=report.interval_seconds,

@@ -8,7 +8,7 @@ from p2pdist.shared.wire.bitfield import PieceSet
 from seed_server.origin.ledger import MAX_LEASE_SECONDS, FetcherRank, PieceLedger
 
 UNCONFIRMED_BYTES = 16 << 20  # what one endpoint may have been sent and not confirmed, until `resize` says otherwise
-IN_KERNEL_BYTES = 64 << 10  # written, but perhaps not yet sent: so much may be without sign of life
+IN_KERNEL_BYTES = 64 << 10  # written, but perhaps not yet sent: while this drains, no progress shows
 SLOW_PIECES = 2  # pieces that must fit into the longest lease
 MIN_UNCONFIRMED_PIECES = 4  # with the largest pieces too, one is written while another is checked
 
@@ -46,7 +46,7 @@ class SiteLedger:
         self._unconfirmed_bytes = UNCONFIRMED_BYTES
         self._entries: dict[TorrentHash, _Entry] = {}
         self._ready: dict[EndpointId, FetcherRank] = {}
-        # with thousands of patches that all have, only what is under way may cost time
+        # with thousands of patches that every PC has, only those under way may cost time
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         self._leased: set[TorrentHash] = set()
 
@@ -92,17 +92,17 @@ class SiteLedger:
         return entry.ledger if entry else None
 
     def data_connected(self, rank: FetcherRank) -> None:
-        """Say that an endpoint can now be sent pieces."""
+        """Note that an endpoint can now be sent pieces."""
         self._ready[rank.endpoint] = rank
 
     def data_lost(self, endpoint: EndpointId) -> None:
-        """Say that an endpoint's data connection is gone; its leases are void."""
+        """Note that an endpoint's data connection is gone; its leases are void."""
         self._ready.pop(endpoint, None)
         for entry in self._entries.values():
             entry.ledger.data_lost(endpoint)
 
     def left(self, endpoint: EndpointId) -> None:
-        """Say that an endpoint's control connection is gone."""
+        """Note that an endpoint's control connection is gone."""
         self._ready.pop(endpoint, None)
         self._wanted.pop(endpoint, None)
         for entry in self._entries.values():
@@ -184,7 +184,7 @@ class SiteLedger:
         return sum(entry.ledger.remaining_pieces * entry.piece_bytes for entry in entries)
 
     def hold(self, now: float) -> None:
-        """Renew all leases: that nothing is sent now is our own doing."""
+        """Renew all leases, because it is we who send nothing now."""
         for torrent in self._leased:
             if entry := self._entries.get(torrent):
                 entry.ledger.hold(now)

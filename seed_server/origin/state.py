@@ -93,7 +93,7 @@ class OriginState:
                 live.replace(site, trio.current_time())
 
     def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
-        """Use these sites' profiles, and for all others none, from now on."""
+        """From now on use these sites' profiles, and none for all other sites."""
         self._profiles = profiles
         for live in self._live.values():
             self._set_policy(live, trio.current_time())
@@ -139,7 +139,7 @@ class OriginState:
             older[0].end("replaced by a newer control connection")
             self.leave(*older)
         live = self._live.get(placement.site.name)
-        if live is None or live.site != placement.site:  # of a map that has been replaced: it empties by itself
+        if live is None or live.site != placement.site:  # a site of a replaced map empties by itself
             live = LiveSite(
                 placement.site,
                 self._rate(placement.site, now),
@@ -161,7 +161,7 @@ class OriginState:
         return session, live
 
     def leave(self, session: Session, live: LiveSite) -> None:
-        """Take a session out of everything; calling it again does nothing."""
+        """Remove a session and its leases; calling it again does nothing."""
         if session.link is not None:
             session.link.ending.end(session.ending.reason)
             live.detach(session, session.link, trio.current_time())
@@ -179,7 +179,7 @@ class OriginState:
             )
 
     def _rate(self, site: Site, now: float) -> SiteRate:
-        """Return what is known of a site's line, also from when it was last here."""
+        """Return what is known of a site's line, also from when the site last had endpoints."""
         rate = self._rates.get(site.name)
         if rate is None:
             rate = self._rates[site.name] = SiteRate(site.line, now)
@@ -267,7 +267,7 @@ class OriginState:
         self.patches.update(rows)
 
     async def damaged(self, torrent: TorrentHash, reason: str) -> None:
-        """Stop serving a patch, and tell whoever may wait for it."""
+        """Stop serving a patch, and tell every endpoint, which may be waiting for it."""
         patch = self.patches.get(torrent)
         if patch is None or patch.damaged:
             return
@@ -308,7 +308,7 @@ class OriginState:
                     self._seen(session, live, connected=True)
 
     def _explain(self, now: float) -> None:
-        """Say of each site where something is sent, or was a moment ago, how fast and why."""
+        """Tell and record how fast each site is sent to and why, while it is active and once afterwards."""
         active = {live.site.name for live in self._live.values() if live.steered}
         for live in self._live.values():
             if live.site.name in active | self._explained:

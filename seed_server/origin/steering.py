@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 class SiteController:
-    """Steers one `LiveSite`; `run` is one task in the nursery of whoever was told that the site is active."""
+    """Steers one `LiveSite`; `run` is one task in the nursery of `OriginState.steer`."""
 
     def __init__(self, live: LiveSite, quiet_seconds: float) -> None:
         self._live = live
@@ -38,7 +38,7 @@ class SiteController:
                         now = trio.current_time()
                         self._step(now, late_seconds=now - next_at)
                 except Exception:
-                    # of one line; what held before goes on to hold, and the others are not touched
+                    # a bug at one site: its last rates stay in force, and the other sites are not touched
                     log.exception("steering a site failed", site=live.site.name)
                     await trio.sleep(self._quiet_seconds)
                 next_at = max(next_at + live.rate.sample_seconds, trio.current_time())

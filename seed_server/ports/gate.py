@@ -1,4 +1,4 @@
-"""How many connections the origin port holds, and how many of them unproven. No I/O but the process's own limit."""
+"""How many connections the origin port may hold, unproven ones too. No I/O but the process's limit of open files."""
 
 import contextlib
 from collections import Counter
@@ -14,7 +14,7 @@ _WHY_FULL = "too many connections"
 
 
 class Gate:
-    """Counts connections; whoever is over a cap is turned away before anything is done for it."""
+    """Counts connections; one that is over a cap is turned away before any work is done for it."""
 
     def __init__(self, max_connections: int = MAX_CONNECTIONS, *, max_per_address: int = MAX_PER_ADDRESS) -> None:
         self._max_connections = max_connections
@@ -38,7 +38,7 @@ class Gate:
 
     @contextlib.contextmanager
     def unproven(self, address: str) -> Iterator[None]:
-        """Count a connection until it has said who it is."""
+        """Count a connection until it has shown its certificate and sent its hello."""
         with _counted(self._unproven, address):
             yield
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import ServerCertificate
 
+HANDSHAKE_SECONDS = 10.0  # of either port: TCP and TLS over a bad branch line
+
 
 class ServerTls:
     """Two TLS 1.3 contexts with one certificate."""
@@ -18,7 +20,7 @@ class ServerTls:
         """For the origin port: a client certificate of the control CA is required."""
         self.origin.verify_mode = ssl.CERT_REQUIRED
         self.origin.load_verify_locations(cadata=control_ca_pem)
-        # a resumed session would skip the look at the client's certificate: it may have expired since
+        # a resumed session would skip the check of the client's certificate, which may have expired since
         self.origin.num_tickets = 0
         self.replace_certificate(certificate)
 

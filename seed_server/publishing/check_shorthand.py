@@ -5,7 +5,7 @@ r"""Checks as an operator types them, and as the types that a manifest carries. 
     command /usr/bin/acme --version => 2.1
     unit acme.service
 
-A command is divided into arguments here, once; quotation marks hold one together, and a backslash is a backslash.
+A command is split into arguments here, once. Quotation marks keep blanks within an argument; a backslash is literal.
 """
 
 import re
@@ -27,7 +27,7 @@ class CheckTextError(ValueError):
 
 
 def parse_check(text: str) -> Check:
-    """Return the check that ``text`` spells; its values are not looked at yet. Raises `CheckTextError`."""
+    """Return the check that ``text`` spells; its values are not checked yet. Raises `CheckTextError`."""
     kind, _, rest = text.strip().partition(" ")
     read = _READERS.get(kind)
     if read is None:
@@ -39,7 +39,7 @@ def parse_check(text: str) -> Check:
 
 
 def _package(rest: str) -> Check | None:
-    match = re.fullmatch(r"(.*?\S)\s*>=\s*(\S+)", rest)  # names of Windows have blanks
+    match = re.fullmatch(r"(.*?\S)\s*>=\s*(\S+)", rest)  # package names on Windows have blanks
     return PackageCheck(name=match[1].strip("'\""), at_least=match[2]) if match else None
 
 

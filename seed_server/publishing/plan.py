@@ -16,7 +16,7 @@ from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_re
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.recipe import Recipe, manifest_of, recipe_problems
 
-MIN_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
+SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
 LARGEST_FILE_BYTES = min(MAX_PAYLOAD_BYTES, MAX_PIECE_BYTES * MAX_PIECES)
 
@@ -46,7 +46,7 @@ def choose_piece_length(length_bytes: int) -> int:
         raise _refused(
             f"The file has {length_bytes} bytes; the largest that can be published has {LARGEST_FILE_BYTES}. Split it."
         )
-    piece_length = MIN_PIECE_BYTES
+    piece_length = SMALLEST_PIECE_BYTES
     while piece_length < MAX_PIECE_BYTES and -(-length_bytes // piece_length) > TARGET_PIECES:
         piece_length *= 2
     return piece_length

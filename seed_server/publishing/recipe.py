@@ -18,6 +18,7 @@ from p2pdist.shared.identifiers import (
 )
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOADS,
+    MAX_TITLE_CHARS,
     DecodeError,
     Manifest,
     Payload,
@@ -42,9 +43,8 @@ from p2pdist.shared.manifest.recipe import (
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.wire.codec import Record
 
-MAX_TITLE_CHARS = 200  # as in the manifest
 MAX_FILE_CHARS = 4_096  # as long as a path can be
-_SHOWN_CHARS = 100  # of an expression, around the place that is meant
+_SHOWN_CHARS = 100  # of an expression, around the place that is marked
 _DIGEST = "0" * 64  # stands for a hash that is not known yet
 
 
@@ -100,7 +100,7 @@ class RecipeProblem:
     """The key, such as ``detect 2``, or ``schedule, windows``."""
     text: str
     column: int | None = None
-    """Of an expression's wrong place, from 1."""
+    """Of the wrong place in an expression, from 1."""
 
     def explained(self, recipe: Recipe) -> str:
         """Return the text, and under it the expression with its wrong place marked."""
@@ -130,7 +130,7 @@ def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) 
 
 
 def recipe_problems(recipe: Recipe) -> list[RecipeProblem]:
-    """Return all that is wrong, as far as the recipe alone tells; what it leaves out is no problem."""
+    """Return every problem that the recipe alone shows; a part that it leaves out is no problem."""
     problems = [problem for where, check in _checks(recipe) for problem in _caught(where, check)]
     return problems or list(_caught("recipe", lambda: _check_whole(recipe)))
 
@@ -216,7 +216,7 @@ def _check_variant(payloads: Sequence[PayloadFile], number: int) -> None:
 
 
 def _check_whole(recipe: Recipe) -> None:
-    """Let it pass through what endpoints let it pass through."""
+    """Run the checks that endpoints run."""
     files = recipe.payload or (PayloadFile(file="file"),)
     payloads = [Payload(one.file_name, 1, _DIGEST, _DIGEST, one.platform, one.arch, one.language) for one in files]
     named = msgspec.structs.replace(recipe, patch_id=recipe.patch_id or "patch", version=recipe.version or "1")

@@ -1,13 +1,15 @@
 """Recipes on the disk: read, and looked over before anything is published. Blocking."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.toml_config import parse_toml
+from bandwidth.profiles.toml_document import TomlDocument
+from bandwidth.profiles.toml_lines import KeyPath
+from p2pdist.shared.capped_files import read_given_text
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.toml_config import TomlFile, TomlFileError, parse_toml_file, path_of_place
 from seed_server.publishing.plan import choose_piece_length
 from seed_server.publishing.recipe import Recipe, RecipeProblem, pointed, recipe_problems
 from seed_server.publishing.recipe_warnings import recipe_doubts
@@ -39,7 +41,7 @@ class Finding:
 
 def read_recipe(path: Path) -> Recipe:
     """Return the recipe in ``path``; its values are not looked at yet. Raises `UserError` (BAD_INPUT)."""
-    return _parsed(path, _text_of(path))
+    return _parsed(path, _text_of(path)).value
 
 
 def lint_recipe(path: Path, now: float) -> list[Finding]:
@@ -49,57 +51,45 @@ def lint_recipe(path: Path, now: float) -> list[Finding]:
     """
     text = _text_of(path)
     try:
-        recipe = _parsed(path, text)
-    except UserError as error:
-        message = error.message.removeprefix(str(path)).lstrip(",: ")
-        line = re.match(r"line (\d+): ", message)
-        return [Finding("error", "", message[line.end() if line else 0 :], int(line[1]) if line else None)]
-    errors = [_placed(problem, recipe, text) for problem in recipe_problems(recipe)]
-    errors += _wrong_files(recipe, path.parent, text)
+        file = _parsed(path, text)
+    except TomlFileError as error:
+        return [Finding("error", "", error.problem, error.line, error.column)]
+    recipe, document = file.value, file.document
+    errors = [_placed(problem, recipe, document) for problem in recipe_problems(recipe)]
+    errors += _wrong_files(recipe, path.parent, document)
     if errors:
         return errors  # what is worth a second look is seen when it can be published at all
     return [
-        Finding("warning", doubt.where, doubt.text, _line_of(text, doubt.where)) for doubt in recipe_doubts(recipe, now)
+        Finding("warning", doubt.where, doubt.text, document.line_of(_path_of(doubt.where)))
+        for doubt in recipe_doubts(recipe, now)
     ]
 
 
 def _text_of(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_RECIPE_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"Cannot read recipe {path}: {error.strerror}. Check the path.", FaultKind.BAD_INPUT) from error
-    if len(data) > MAX_RECIPE_BYTES:
-        raise UserError(
-            f"{path} has more than {MAX_RECIPE_BYTES >> 20} MiB; it is no recipe. Scripts belong into the payload.",
-            FaultKind.BAD_INPUT,
-        )
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text in UTF-8. Save it as such and try again.", FaultKind.BAD_INPUT) from error
+    return read_given_text("recipe", path, MAX_RECIPE_BYTES, "it is no recipe. Scripts belong into the payload.")
 
 
-def _parsed(path: Path, text: str) -> Recipe:
-    return parse_toml(text, Recipe, source=str(path), times_as_text=True)
+def _parsed(path: Path, text: str) -> TomlFile[Recipe]:
+    return parse_toml_file(text, Recipe, source=str(path), times_as_text=True)
 
 
-def _wrong_files(recipe: Recipe, folder: Path, text: str) -> Iterator[Finding]:
+def _wrong_files(recipe: Recipe, folder: Path, document: TomlDocument) -> Iterator[Finding]:
     for number, payload in enumerate(recipe.payload, 1):
         where = f"payload {number}"
         try:
             with open_source(folder / payload.file) as file:
                 choose_piece_length(file.seek(0, 2))
         except UserError as error:
-            yield Finding("error", where, f"{where}: {error.message}", _line_of(text, where))
+            yield Finding("error", where, f"{where}: {error.message}", document.line_of(_path_of(where)))
 
 
-def _placed(problem: RecipeProblem, recipe: Recipe, text: str) -> Finding:
-    line, column, excerpt = _line_of(text, problem.where), None, ""
+def _placed(problem: RecipeProblem, recipe: Recipe, document: TomlDocument) -> Finding:
+    line, column, excerpt = document.line_of(_path_of(problem.where)), None, ""
     if problem.column is not None:
         excerpt = pointed(recipe.applies_to, problem.column)
         # as it stands in the file: an expression with escapes does not
-        start = text.find(recipe.applies_to)
+        text, before = document.text, (line or 1) - 1
+        start = text.find(recipe.applies_to, len("".join(text.splitlines(keepends=True)[:before])))
         if start >= 0:
             place = start + problem.column - 1
             line = text.count("\n", 0, place) + 1
@@ -107,17 +97,8 @@ def _placed(problem: RecipeProblem, recipe: Recipe, text: str) -> Finding:
     return Finding("error", problem.where, problem.text, line, column, excerpt)
 
 
-def _line_of(text: str, where: str) -> int | None:
-    """Return the line of a key such as ``detect 2`` or ``schedule, deadline``; of the table when it has no such key."""
-    for part in reversed(where.split(", ")):
-        match = re.match(r"([a-z_]+)(?: ([0-9]+))?", part)
-        if match is None:
-            continue
-        key = re.compile(rf"\s*\[*\s*(?:\w+\.)?{match[1]}\b\s*[\]=.]")
-        lines = [number for number, row in enumerate(text.splitlines(), 1) if key.match(row)]
-        wanted = int(match[2] or 1)
-        if len(lines) >= wanted:
-            return lines[wanted - 1]
-        if lines:  # an array that is written in one line
-            return lines[0]
-    return None
+def _path_of(where: str) -> KeyPath:
+    """Return the path of a place in a recipe; ``health 2`` is short for a check in its table."""
+    path = path_of_place(where)
+    of_a_check = path[0] == "health" and len(path) > 1
+    return ("health", "checks", *path[1:]) if of_a_check else path

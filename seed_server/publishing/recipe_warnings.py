@@ -1,9 +1,10 @@
-"""What an operator may not have meant: a recipe that can be published, and would surprise. Pure."""
+"""Warnings about a valid recipe that may not do what the operator meant. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from p2pdist.shared.manifest.facts import ARCHES, PLATFORMS
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     CommandCheck,
@@ -17,8 +18,6 @@ from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, par
 from seed_server.publishing.recipe import Recipe
 
 _FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
-_PLATFORMS = ("linux", "debian", "rhel", "suse", "windows", "macos")
-_ARCHES = ("amd64", "arm64", "x86")
 _SUFFIXES = {
     "deb": (".deb",),
     "rpm": (".rpm",),
@@ -31,14 +30,14 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A warning. ``where`` is the key."""
+    """A warning. ``where`` is the recipe's key."""
 
     where: str
     text: str
 
 
 def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
-    """Return what is worth a second look, of a recipe without problems. ``now`` is in seconds since 1970."""
+    """Return the doubts about a recipe without problems. ``now`` is in seconds since 1970."""
     found = [
         *_of_gaps(recipe),
         *_of_variants(recipe),
@@ -64,7 +63,7 @@ def _of_gaps(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 def _of_variants(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for number, payload in enumerate(recipe.payload, 1):
-        for word, known in ((payload.platform, _PLATFORMS), (payload.arch, _ARCHES)):
+        for word, known in ((payload.platform, PLATFORMS), (payload.arch, ARCHES)):
             if word and word not in known:
                 yield f"payload {number}", f"few PCs call themselves {word!r}; the usual words are {', '.join(known)}"
 

@@ -1,6 +1,6 @@
 """Builds the v2 torrent of a payload, in a child process. The only libtorrent import of the server.
 
-A child, because libtorrent holds Python's global lock while it hashes: here it
+A child, because libtorrent holds the GIL while it hashes: in this process that
 would stop progress, Ctrl-C and everything else. The child writes one JSON
 object a line to its standard output: ``{"done": …, "total": …}`` in bytes, and
 at the end ``{"torrent": …}`` in base64. Blocking.
@@ -45,7 +45,7 @@ class TorrentBuilt:
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """What the child says."""
+    """One line of the child's output."""
 
     done: int = 0
     total: int = 0
@@ -60,7 +60,7 @@ def build_torrent(payload: Path, piece_length: int, on_progress: OnProgress) -> 
     The child never outlives this call, whatever ends it. Raises `UserError`
     (STORAGE) when the payload cannot be read.
     """
-    # -P: never import from the directory that the operator happens to be in, but what this process runs
+    # -P: import what this process runs, never from the operator's current directory
     command = [
         sys.executable,
         "-P",

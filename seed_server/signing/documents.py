@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 import structlog
 
-from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import DecodeError
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
@@ -51,21 +49,3 @@ class DocumentKind(Generic[D]):
         """
         data = None if document is None else self.encode(document)
         repository.change_document(self.role, self.target_of(name), data, key=keys.load(self.role), now=now)
-
-
-def document_text(file: Path, *, max_bytes: int, too_long: str) -> str:
-    """Return the text of a document's file, without a byte order mark.
-
-    Raises `UserError` (BAD_INPUT): not readable, not UTF-8, or over ``max_bytes``, where ``too_long`` says what to do.
-    """
-    try:
-        with file.open("rb") as opened:
-            data = opened.read(max_bytes + 1)
-    except OSError as error:
-        raise UserError(f"Cannot read {file}: {error.strerror}. Check the name.", FaultKind.BAD_INPUT) from error
-    if len(data) > max_bytes:
-        raise UserError(f"{file} is over {max_bytes} bytes. {too_long}", FaultKind.BAD_INPUT)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text; save it as UTF-8.", FaultKind.BAD_INPUT) from error

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 
 MIN_PASSPHRASE_BYTES = 12  # the key derivation of PKCS #8 slows guessing, it does not stop it
@@ -128,8 +129,7 @@ def _is_missing(path: Path) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            pem = file.read(MAX_KEY_FILE_BYTES + 1)
+        return read_capped(path, MAX_KEY_FILE_BYTES)
     except FileNotFoundError:
         raise UserError(
             f"The {path.stem} key is not at {path}. Restore it from the backup of this server's home.",
@@ -140,9 +140,8 @@ def _read(path: Path) -> bytes:
             f"Cannot read the {path.stem} key {path}: {error.strerror}. Run this as the user who owns it.",
             FaultKind.STORAGE,
         ) from error
-    if len(pem) > MAX_KEY_FILE_BYTES:
-        raise _damaged(path)
-    return pem
+    except FileTooLargeError as error:
+        raise _damaged(path) from error
 
 
 def _damaged(path: Path) -> UserError:

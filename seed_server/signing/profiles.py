@@ -6,6 +6,7 @@ from pathlib import Path
 from bandwidth.profiles.model import Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.values import nearest
+from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.manifest.site_profile import (
@@ -15,7 +16,7 @@ from p2pdist.shared.manifest.site_profile import (
     encode_site_profile,
     profile_target,
 )
-from seed_server.signing.documents import DocumentKind, document_text
+from seed_server.signing.documents import DocumentKind
 from seed_server.signing.repository import Repository
 
 PROFILES = DocumentKind[SiteProfile](
@@ -30,7 +31,7 @@ PROFILES = DocumentKind[SiteProfile](
 def profile_in_file(file: Path, site: str) -> SiteProfile:
     """Return ``file`` as the profile of ``site``. Raises `UserError` (BAD_INPUT) that names what is wrong."""
     name = checked_site(site)
-    text = document_text(file, max_bytes=MAX_PROFILE_BYTES, too_long="Split the profile by sites.")
+    text = read_given_text("profile", file, MAX_PROFILE_BYTES, "split the profile by sites.")
     try:
         profile = parse_profile(text, source=str(file))
     except ProfileError as error:

@@ -7,21 +7,15 @@ next write replaces them. Lifetimes are in `role_policy`.
 
 import contextlib
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Collection, Iterator, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
-    DelegatedRole,
-    Delegations,
     Metadata,
     MetaFile,
     Root,
-    Signed,
-    Snapshot,
     TargetFile,
     Targets,
     Timestamp,
@@ -30,6 +24,7 @@ from tuf.api.metadata import (
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
+    MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
     DecodeError,
     Manifest,
@@ -45,44 +40,37 @@ from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import repository_files
 from seed_server.signing.key_files import key_path, load_signing_key
+from seed_server.signing.metadata import (
+    DELEGATED_PATHS,
+    KEY_OF_ROLE,
+    CurrentMetadata,
+    Keys,
+    MetadataFiles,
+    T,
+    first_versions,
+    public_key,
+)
 from seed_server.signing.repository_files import damaged, untrusted
 from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, RoleExpiry, lifetimes_of_roles, roles_due
 from seed_server.store.file_lock import FileLock
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
-_DELEGATED_PATHS = {
-    "patches": ["patches/*", "torrents/*", f"{TEMPLATES_PREFIX}*"],
-    "rollouts": ["rollouts/*"],
-    "profiles": ["profiles/*"],
-}
-_KEY_OF_ROLE = {"targets": "root"}  # every other role has a key of its own name
-
-Keys = Mapping[str, Ed25519PrivateKey]
-T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
-
-
-@dataclass(frozen=True)
-class _Current:
-    """The verified metadata that ``timestamp.json`` points to."""
-
-    root: Metadata[Root]
-    timestamp: Metadata[Timestamp]
-    snapshot: Metadata[Snapshot]
-    targets: dict[str, Metadata[Targets]]
-    """Of ``targets`` and of every role that it delegates to."""
-
-    def expiries(self) -> list[RoleExpiry]:
-        signed: dict[str, Signed] = {name: metadata.signed for name, metadata in self.targets.items()}
-        signed |= {"root": self.root.signed, "snapshot": self.snapshot.signed, "timestamp": self.timestamp.signed}
-        return [RoleExpiry(name, role.expires.timestamp()) for name, role in signed.items()]
-
 
 class Repository:
     """The one writer of ``tuf/``. Its methods may be called from any thread; writes of all processes take turns."""
 
-    def __init__(self, home: ServerHome, settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        home: ServerHome,
+        settings: ServerSettings,
+        *,
+        lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+        max_role_bytes: int = MAX_TARGETS_ROLE_BYTES,
+    ) -> None:
         self._home = home
+        self._files = MetadataFiles(home)
+        self._max_role_bytes = max_role_bytes
         self._online = OnlineLifetimes(
             timestamp=settings.timestamp_lifetime_hours * 3_600,
             snapshot=settings.snapshot_lifetime_days * 86_400,
@@ -90,9 +78,9 @@ class Repository:
         )
         self._lock = FileLock(
             home.repository_lock,
-            timeout_seconds=LOCK_TIMEOUT_SECONDS,
+            timeout_seconds=lock_seconds,
             busy=f"Another process has been writing to the repository in {home.root} for over "
-            f"{LOCK_TIMEOUT_SECONDS:.0f} s. Wait for it to finish, then try again.",
+            f"{lock_seconds:.0f} s. Wait for it to finish, then try again.",
         )
 
     @classmethod
@@ -102,7 +90,7 @@ class Repository:
         Raises `UserError` (STORAGE).
         """
         repository = cls(home, settings)
-        current = _first_versions(keys)
+        current = first_versions(keys)
         with repository._writing():
             durable_files.make_directory(home.tuf_metadata)
             durable_files.make_directory(home.tuf_targets)
@@ -116,7 +104,7 @@ class Repository:
     def open(cls, home: ServerHome, settings: ServerSettings) -> "Repository":
         """Return the repository in ``home``. Raises `UserError` (NOT_SET_UP, STORAGE) when there is no whole one."""
         repository = cls(home, settings)
-        repository._load()
+        repository._files.load()
         return repository
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
@@ -127,41 +115,47 @@ class Repository:
 
     def timestamp_version(self) -> int:
         """Return the version of the timestamp on the disk; cheap enough to be asked every second."""
-        return self._read("timestamp", Timestamp).signed.version
+        return self._files.read("timestamp", Timestamp).signed.version
 
     def trusted_root(self) -> str:
         """Return root version 1 as JSON text: where a new endpoint starts; it walks to later versions by itself."""
-        return self._read("1.root", Root).to_bytes().decode()
+        return self._files.read("1.root", Root).to_bytes().decode()
 
     def current_rollouts(self) -> Rollouts:
         """Return what endpoints are told to have now. Raises `UserError` (STORAGE) when it is damaged."""
         try:
-            return decode_rollouts(self._read_target(self._load().targets["rollouts"].signed, ROLLOUTS_TARGET))
+            return decode_rollouts(
+                self._files.read_target(self._files.load().targets["rollouts"].signed, ROLLOUTS_TARGET)
+            )
         except DecodeError as error:
             raise damaged(ROLLOUTS_TARGET) from error
 
     def manifests(self) -> list[Manifest]:
         """Return the manifest of every published patch. Raises `UserError` (STORAGE) when one is damaged."""
-        patches = self._load().targets["patches"].signed
+        patches = self._files.load().targets["patches"].signed
         names = [name for name in patches.targets if name.endswith(".manifest")]
         try:
-            return [decode_manifest(self._read_target(patches, name)) for name in names]
+            return [decode_manifest(self._files.read_target(patches, name)) for name in names]
         except DecodeError as error:
             raise damaged("a manifest") from error
 
     def expiries(self) -> list[RoleExpiry]:
         """Return when each role expires."""
-        return self._load().expiries()
+        return self._files.load().expiries()
 
     def profiles(self) -> dict[str, bytes]:
         """Return the throttle profiles of sites, by target path."""
-        role = self._load().targets["profiles"].signed
-        return {name: self._read_target(role, name) for name in role.targets}
+        role = self._files.load().targets["profiles"].signed
+        return {name: self._files.read_target(role, name) for name in role.targets}
 
     def templates(self) -> dict[str, bytes]:
         """Return the diagnosis templates, by target path."""
-        patches = self._load().targets["patches"].signed
-        return {name: self._read_target(patches, name) for name in patches.targets if name.startswith(TEMPLATES_PREFIX)}
+        patches = self._files.load().targets["patches"].signed
+        return {
+            name: self._files.read_target(patches, name)
+            for name in patches.targets
+            if name.startswith(TEMPLATES_PREFIX)
+        }
 
     # --- changes ---------------------------------------------------------------------
 
@@ -181,7 +175,7 @@ class Repository:
         """
         name = manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
         with self._writing():
-            current = self._load()
+            current = self._files.load()
             patches = current.targets["patches"].signed
             self._add_target(patches, name, encode_manifest(manifest))
             for payload, torrent in zip(manifest.payloads, torrents, strict=True):
@@ -192,7 +186,7 @@ class Repository:
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when this is not the key that endpoints trust for patches."""
-        if _public(patches_key).keyid not in _delegated(self._load(), "patches").keyids:
+        if public_key(patches_key).keyid not in self._files.load().delegated("patches").keyids:
             raise untrusted("patches")
 
     def change_document(self, role: str, target: str, data: bytes | None, *, key: Ed25519PrivateKey, now: float) -> int:
@@ -201,11 +195,11 @@ class Repository:
         Raises as `publish_patch`; REFUSED also where `renew_offline_roles` must come first.
         """
         with self._writing():
-            current = self._load()
+            current = self._files.load()
             targets = current.targets[role].signed
             if data is None:
                 targets.targets.pop(target, None)
-            elif not _delegated(current, role).is_delegated_path(target):
+            elif not current.delegated(role).is_delegated_path(target):
                 raise repository_files.outdated(target.partition("/")[0])
             else:
                 self._add_target(targets, target, data)
@@ -217,10 +211,10 @@ class Repository:
         For `serve`: at its start and every few minutes. With ``force`` there is a new timestamp in any case, which
         makes `serve` and endpoints look. Raises `UserError`.
         """
-        if not force and not roles_due(self._load().expiries(), self._online, now):
+        if not force and not roles_due(self._files.load().expiries(), self._online, now):
             return False
         with self._writing():
-            current = self._load()  # a publish may have done it while we waited for the lock
+            current = self._files.load()  # a publish may have done it while we waited for the lock
             due = roles_due(current.expiries(), self._online, now)
             if due or force:
                 self._commit(current, due & set(current.targets), self._online_keys(), now, snapshot="snapshot" in due)
@@ -232,61 +226,11 @@ class Repository:
         ``keys`` holds `OFFLINE_KEYS`. Raises `UserError`: REFUSED for a key that is not trusted, BUSY, STORAGE.
         """
         with self._writing():
-            current = self._load()
-            for role, paths in _DELEGATED_PATHS.items():
-                _delegated(current, role).paths = list(paths)
+            current = self._files.load()
+            for role, paths in DELEGATED_PATHS.items():
+                current.delegated(role).paths = list(paths)
             self._commit(current, ("targets", "patches", "profiles"), {**self._online_keys(), **keys}, now)
             self._sign_root(current.root, keys, now)
-
-    # --- reading ---------------------------------------------------------------------
-
-    def _load(self) -> _Current:
-        """Read and verify the whole state: we never sign on top of what somebody tampered with."""
-        root = self._read("1.root", Root)
-        _verify(root.signed, "root", root)
-        while (self._home.tuf_metadata / f"{root.signed.version + 1}.root.json").exists():
-            newer = self._read(f"{root.signed.version + 1}.root", Root)
-            _verify(root.signed, "root", newer)
-            root = newer
-        timestamp = self._read("timestamp", Timestamp)
-        _verify(root.signed, "timestamp", timestamp)
-        snapshot = self._read(f"{timestamp.signed.snapshot_meta.version}.snapshot", Snapshot)
-        _verify(root.signed, "snapshot", snapshot)
-        targets: dict[str, Metadata[Targets]] = {}
-        for name in ("targets", *_DELEGATED_PATHS):
-            meta = snapshot.signed.meta.get(f"{name}.json")
-            if meta is None:
-                raise damaged("snapshot")
-            targets[name] = self._read(f"{meta.version}.{name}", Targets)
-            _verify(root.signed if name == "targets" else targets["targets"].signed, name, targets[name])
-        return _Current(root, timestamp, snapshot, targets)
-
-    def _read(self, name: str, kind: type[T]) -> Metadata[T]:
-        path = self._home.tuf_metadata / f"{name}.json"
-        try:
-            metadata = Metadata[T].from_bytes(path.read_bytes())
-        except FileNotFoundError:
-            if self._home.tuf_metadata.exists():
-                raise damaged(name) from None
-            raise repository_files.missing(self._home) from None
-        except OSError as error:
-            raise repository_files.unreadable(path, error) from error
-        except RepositoryError as error:
-            raise damaged(name) from error
-        if not isinstance(metadata.signed, kind):
-            raise damaged(name)
-        return metadata
-
-    def _read_target(self, role: Targets, name: str) -> bytes:
-        target = role.targets.get(name)
-        if target is None:
-            raise damaged(name)
-        try:
-            data = (self._home.tuf_targets / target.get_prefixed_paths()[0]).read_bytes()
-            target.verify_length_and_hashes(data)
-        except (OSError, RepositoryError) as error:
-            raise damaged(name) from error
-        return data
 
     def _online_keys(self) -> dict[str, Ed25519PrivateKey]:
         return {role: load_signing_key(key_path(self._home.online_keys, role), None) for role in ONLINE_ROLES}
@@ -309,13 +253,13 @@ class Repository:
         role.targets[name] = target
 
     def _commit(
-        self, current: _Current, changed: Collection[str], keys: Keys, now: float, *, snapshot: bool = False
+        self, current: CurrentMetadata, changed: Collection[str], keys: Keys, now: float, *, snapshot: bool = False
     ) -> int:
         """Sign and write ``changed`` targets roles, then the snapshot (if asked for or needed), then the timestamp."""
         for name in changed:
             delegator = current.root.signed if name == "targets" else current.targets["targets"].signed
             data = self._sign_next(name, current.targets[name], delegator, keys, now)
-            repository_files.check_size(name, len(data))
+            repository_files.check_size(name, len(data), self._max_role_bytes)
             version = current.targets[name].signed.version
             durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
             current.snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(version, data, ["sha256"])
@@ -340,52 +284,12 @@ class Repository:
         """Make ``metadata`` the role's next version and return its bytes; refuses a key that nobody would trust."""
         metadata.signed.version += 1
         metadata.signed.expires = _moment(now + lifetimes_of_roles(self._online)[role])
-        metadata.sign(CryptoSigner(keys[_KEY_OF_ROLE.get(role, role)]))
+        metadata.sign(CryptoSigner(keys[KEY_OF_ROLE.get(role, role)]))
         try:
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except RepositoryError as error:
-            raise untrusted(_KEY_OF_ROLE.get(role, role)) from error
+            raise untrusted(KEY_OF_ROLE.get(role, role)) from error
         return metadata.to_bytes()
-
-
-def _delegated(current: _Current, role: str) -> DelegatedRole:
-    delegations = current.targets["targets"].signed.delegations
-    if delegations is None or delegations.roles is None or role not in delegations.roles:
-        raise damaged("targets")
-    return delegations.roles[role]
-
-
-def _first_versions(keys: Keys) -> _Current:
-    """Return every role at version 0, one before its first signature."""
-    root = Root(consistent_snapshot=True)
-    for name in ("root", "targets", "snapshot", "timestamp"):
-        root.add_key(_public(keys[_KEY_OF_ROLE.get(name, name)]), name)
-    public = {name: _public(keys[name]) for name in _DELEGATED_PATHS}
-    delegations = Delegations(
-        {key.keyid: key for key in public.values()},
-        {
-            name: DelegatedRole(name, [public[name].keyid], threshold=1, terminating=True, paths=paths)
-            for name, paths in _DELEGATED_PATHS.items()
-        },
-    )
-    targets = {"targets": Metadata(Targets(delegations=delegations))}
-    targets |= {name: Metadata(Targets()) for name in _DELEGATED_PATHS}
-    current = _Current(Metadata(root), Metadata(Timestamp()), Metadata(Snapshot()), targets)
-    roles: list[Signed] = [current.root.signed, current.timestamp.signed, current.snapshot.signed]
-    for role in (*roles, *(metadata.signed for metadata in targets.values())):
-        role.version = 0
-    return current
-
-
-def _verify(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> None:
-    try:
-        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-    except (RepositoryError, ValueError) as error:
-        raise damaged(role) from error
-
-
-def _public(key: Ed25519PrivateKey) -> SSlibKey:
-    return SSlibKey.from_crypto(key.public_key())
 
 
 def _moment(seconds: float) -> dt.datetime:

@@ -6,7 +6,6 @@ from pathlib import Path
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.settings import ServerHome
 
-MAX_TARGETS_ROLE_BYTES = 5 << 20  # endpoints refuse a larger one, and with it everything: about 8 000 patches
 KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
 
 
@@ -27,12 +26,12 @@ def prune(home: ServerHome, newest_versions: Mapping[str, int], rollouts: str) -
         path.unlink(missing_ok=True)
 
 
-def check_size(role: str, size_bytes: int) -> None:
+def check_size(role: str, size_bytes: int, max_bytes: int) -> None:
     """Raise `UserError` (REFUSED) for metadata that endpoints would not accept."""
-    if size_bytes > MAX_TARGETS_ROLE_BYTES:
+    if size_bytes > max_bytes:
         raise UserError(
             f"The repository's {role} role would have {size_bytes} bytes, and endpoints accept "
-            f"{MAX_TARGETS_ROLE_BYTES}; nothing was announced. Start a new repository for further patches.",
+            f"{max_bytes}; nothing was announced. Start a new repository for further patches.",
             FaultKind.REFUSED,
         )
 

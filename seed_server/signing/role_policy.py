@@ -8,7 +8,7 @@ ROOT_LIFETIME_SECONDS = 365 * _DAY  # root and targets change by ceremony, about
 PATCHES_LIFETIME_SECONDS = 90 * _DAY  # bounds how long stolen online keys can hold back newer patches
 OFFLINE_WARNING_SECONDS = 30 * _DAY  # time to fetch the offline keys from the safe and run `renew`
 RENEW_AT_FRACTION = 0.5  # online roles are signed anew at half their life: a weekend's outage harms nobody
-CLOCK_TOLERANCE_SECONDS = 300.0  # metadata that outlives its role by more was signed with a wrong clock
+EXCESS_LIFE_SECONDS = 300.0  # metadata that outlives its role by more was signed with a wrong clock
 
 ONLINE_ROLES = ("rollouts", "snapshot", "timestamp")
 OFFLINE_ROLES = ("root", "targets", "patches", "profiles")
@@ -60,7 +60,7 @@ def roles_due(expiries: Iterable[RoleExpiry], online: OnlineLifetimes, now: floa
     due = set()
     for expiry in expiries:
         left, whole = expiry.expires_at - now, lifetimes[expiry.role]
-        if not expiry.offline and not whole * (1 - RENEW_AT_FRACTION) < left <= whole + CLOCK_TOLERANCE_SECONDS:
+        if not expiry.offline and not whole * (1 - RENEW_AT_FRACTION) < left <= whole + EXCESS_LIFE_SECONDS:
             due.add(expiry.role)
     return due
 

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import msgspec
 
+from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
+from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
 from p2pdist.shared.manifest.recipe import RecipeError
 from p2pdist.shared.manifest.template import (
     MAX_TEMPLATE_BYTES,
@@ -18,10 +20,10 @@ from p2pdist.shared.manifest.template import (
     encode_template,
     template_target,
 )
-from p2pdist.shared.toml_config import parse_toml
+from p2pdist.shared.toml_config import parse_toml_file, path_of_place
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEMPLATE_ITEMS
-from seed_server.signing.documents import DocumentKind, document_text
+from seed_server.signing.documents import DocumentKind
 from seed_server.signing.repository import Repository
 
 TEMPLATES = DocumentKind[Template](
@@ -36,19 +38,19 @@ TEMPLATES = DocumentKind[Template](
 class TemplateFile(Record, frozen=True):
     """A template as people write it, in TOML."""
 
-    title: Annotated[str, msgspec.Meta(max_length=200)]
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
     item: Annotated[tuple[TemplateItem, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
 
 
 def template_in_file(file: Path, name: str) -> Template:
     """Return ``file`` as the template ``name``. Raises `UserError` (BAD_INPUT) that names what is wrong."""
-    text = document_text(file, max_bytes=MAX_TEMPLATE_BYTES, too_long="Split it.")
-    parsed = parse_toml(text, TemplateFile, source=str(file))
-    template = Template(format=1, name=checked_name(name), title=parsed.title, items=parsed.item)
+    text = read_given_text("template", file, MAX_TEMPLATE_BYTES, "split it.")
+    parsed = parse_toml_file(text, TemplateFile, source=str(file))
+    template = Template(format=1, name=checked_name(name), title=parsed.value.title, items=parsed.value.item)
     try:
         check_template(template)
     except RecipeError as error:
-        raise UserError(f"{file}: {error}. Correct it and try again.", FaultKind.BAD_INPUT) from error
+        raise parsed.error(f"{error}. Correct it and try again.", *path_of_place(error.where)) from error
     if len(encode_template(template)) > MAX_TEMPLATE_BYTES:
         raise UserError(f"{file}: the template is over {MAX_TEMPLATE_BYTES} bytes. Split it.", FaultKind.BAD_INPUT)
     return template

@@ -19,12 +19,13 @@ from typing import BinaryIO
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared import durable_files, merkle
+from p2pdist.shared.capped_files import read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
+from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
 
 COPY_CHUNK_BYTES = 1 << 20
 MIN_FREE_BYTES_AFTER_COPY = 16 << 20  # metadata, database and logs must go on working
-MAX_PIECES_FILE_BYTES = 4 << 20  # as the cap of a torrent
 
 _INCOMING = ".incoming."
 # a payload, its piece hashes, or the latter's temporary file; whatever else lies there is not ours
@@ -40,7 +41,7 @@ class DamagedPayloadError(Exception):
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """A file that lies completely and durably in the store, in a directory of its own that is temporary."""
+    """A complete and durable copy of a file in the store, in a temporary directory of its own."""
 
     path: Path
     """Its last part is the SHA-256: the name that the torrent carries."""
@@ -68,7 +69,7 @@ class ContentStore:
 
     @contextlib.contextmanager
     def incoming(self, source: Path, on_progress: OnProgress) -> Iterator[IncomingFile]:
-        """Copy ``source`` into the store and hash it on the way; the copy vanishes again unless `keep` takes it.
+        """Copy ``source`` into the store and hash it on the way; the copy is removed again unless `keep` is called.
 
         Raises `UserError`: BAD_INPUT for a source that is missing, not
         readable, no regular file, empty, or that changes meanwhile; STORAGE for
@@ -125,8 +126,7 @@ class ContentStore:
         """Return the payload's v2 piece hashes. Raises `DamagedPayloadError`."""
         path = self._pieces_path(sha256)
         try:
-            with path.open("rb") as file:
-                return merkle.split_hashes(file.read(MAX_PIECES_FILE_BYTES))
+            return merkle.split_hashes(read_capped(path, MAX_TORRENT_BYTES))
         except OSError as error:
             raise DamagedPayloadError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:

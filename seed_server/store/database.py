@@ -43,7 +43,7 @@ from seed_server.store.schema import (
 )
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
-SPENT_TOKEN_KEPT_SECONDS = 30 * 86_400.0  # so long an old token is told "expired" rather than "unknown"
+SPENT_TOKEN_KEPT_SECONDS = 30 * 86_400.0  # for so long the answer to an old token is "expired", not "unknown"
 
 __all__ = ["Database", "EndpointRow", "ReportRow", "ServedPayload", "SiteLimitRow", "TokenVerdict"]
 
@@ -248,7 +248,7 @@ class Database:
             )
 
     def disconnect_all(self, now: float) -> None:
-        """Say that no endpoint is connected, and nothing is sent: `serve` has just started, or ends."""
+        """Record that no endpoint is connected and nothing is sent: `serve` has just started, or ends."""
         with self._transaction() as connection:
             connection.execute("UPDATE endpoints SET connected = 0, last_seen_at = ? WHERE connected", (now,))
             connection.execute("UPDATE site_limits SET active = 0 WHERE active")
@@ -277,14 +277,14 @@ class Database:
             connection.execute("DELETE FROM patches WHERE patch_id = ? AND version = ?", (patch_id, version))
 
     def mark_damaged(self, torrent_hash: str, reason: str) -> None:
-        """Say why a payload can no longer be served; an empty ``reason`` says that it can again."""
+        """Record why a payload can no longer be served; an empty ``reason`` says that it can again."""
         with self._transaction() as connection:
             connection.execute("UPDATE payloads SET damaged = ? WHERE torrent_hash = ?", (reason, torrent_hash))
 
     # --- reports --------------------------------------------------------------------------
 
     def save_reports(self, endpoint_id: str, reports: Iterable[PatchReport], now: float) -> None:
-        """Keep an endpoint's newest report on each patch; of unpublished patches and unknown endpoints, nothing."""
+        """Record an endpoint's newest report on each patch; unpublished patches and unknown endpoints are skipped."""
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 "
@@ -305,9 +305,9 @@ class Database:
     # --- diagnoses ------------------------------------------------------------------------
 
     def save_diagnosis(self, endpoint_id: str, diagnosis: Diagnosis, now: float) -> None:
-        """Keep an endpoint's answers to a template in place of the ones before; of an unknown endpoint, nothing.
+        """Record an endpoint's answers to a template in place of its earlier ones; unknown endpoints are skipped.
 
-        Whoever answers to made-up templates fills up the room for its own answers, `MAX_TEMPLATES`, and no other's.
+        An endpoint that answers to made-up templates fills only its own quota, `MAX_TEMPLATES`.
         """
         with self._transaction() as connection:
             connection.execute(
@@ -332,7 +332,7 @@ class Database:
         return [diagnosis_row(row) for row in rows]
 
     def forget_diagnoses(self, template: str) -> None:
-        """Forget all answers to a template: it is another one now, or gone."""
+        """Forget all answers to a template that has changed or is gone."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM diagnoses WHERE template = ?", (template,))
 
@@ -345,7 +345,7 @@ class Database:
     # --- sites ------------------------------------------------------------------------------
 
     def save_site_limits(self, rows: Iterable[SiteLimitRow]) -> None:
-        """Keep the newest word on each site's limit."""
+        """Record the newest limit of each site."""
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -353,7 +353,7 @@ class Database:
             )
 
     def site_limits(self) -> list[SiteLimitRow]:
-        """Return the newest word on each site's limit, by name."""
+        """Return the newest limit of each site, by name."""
         return [site_limit_row(row) for row in self._rows("SELECT * FROM site_limits ORDER BY site")]
 
     # --- WAN bytes ------------------------------------------------------------------------
@@ -390,7 +390,7 @@ def _user_errors(path: Path) -> Iterator[None]:
             ) from error
         if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise UserError(f"The database {path} is damaged. Restore it from a backup.", FaultKind.STORAGE) from error
-        if isinstance(error, sqlite3.OperationalError):  # of the disk, permissions, memory: no fault of ours
+        if isinstance(error, sqlite3.OperationalError):  # the disk, permissions, memory: no bug of ours
             raise UserError(
                 f"Cannot read or write the database {path} ({error}). Check its permissions and the disk.",
                 FaultKind.STORAGE,

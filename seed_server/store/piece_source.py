@@ -1,4 +1,4 @@
-"""Pieces from the content store, each proven before it leaves: a tampered payload is never sent."""
+"""Pieces from the content store, each verified before it is sent: a tampered payload never leaves."""
 
 import errno
 from collections import OrderedDict

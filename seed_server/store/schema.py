@@ -113,7 +113,7 @@ CREATE INDEX diagnoses_by_template ON diagnoses (template);
 
 
 def _table(name: str) -> str:
-    """Return the statement that creates a table; for a migration, as long as the table is still what it made."""
+    """Return the statement that creates a table; for a migration, as long as the table is still as it made it."""
     start = SCHEMA.index(f"CREATE TABLE {name} (")
     return SCHEMA[start : SCHEMA.index(";\n", start) + 2]
 
@@ -156,7 +156,7 @@ class SiteLimitRow(Record, frozen=True):
     rate: int
     capacity: int | None
     configured: bool
-    """Whether somebody has described the line; else the capacity is learned."""
+    """Whether the line's rate is configured; else it is learned."""
     state: str
     reason: str
     seconds: dict[str, float]

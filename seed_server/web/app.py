@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -29,7 +30,6 @@ from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedEr
 from seed_server.web.statuses import OUR_FAULT, answer_to
 
 READ_SECONDS = 20.0  # for a whole request: they are all small
-MAX_FILE_NAME_BYTES = 255  # of every usual file system, which has no answer to longer ones
 MAX_REQUESTS_AT_A_TIME = 200  # database and signing are quick; this bounds memory
 
 log = structlog.get_logger()
@@ -98,7 +98,7 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        log.error("request failed", path=request.url.path[:MAX_FILE_NAME_BYTES], exc_info=error)
+        log.error("request failed", path=request.url.path[:FILE_NAME_MAX_BYTES], exc_info=error)
         return _problem(500, OUR_FAULT)
 
     @app.post("/v1/enrol")
@@ -152,7 +152,7 @@ async def _file(directory: Path, name: str) -> Response:
         parts = name.split("/")
         if any(part == "" or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
             return None
-        if any(len(os.fsencode(part)) > MAX_FILE_NAME_BYTES for part in parts):
+        if any(len(os.fsencode(part)) > FILE_NAME_MAX_BYTES for part in parts):
             return None
         path = directory.joinpath(*parts)
         # a link would lead out of the directory

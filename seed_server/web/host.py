@@ -14,9 +14,9 @@ from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import wrap_app
 
 from seed_server.ports.gate import Gate
+from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 
 KEEP_ALIVE_SECONDS = 15.0  # a refresh asks several times in a row; longer only holds sockets
-HANDSHAKE_SECONDS = 10.0  # TCP and TLS over a bad branch line
 MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; who reads slower only holds memory
 MAX_WEB_CONNECTIONS = 1_000  # a refresh takes a second; strangers must not take the origin port's files
 

@@ -8,6 +8,7 @@ import click
 import msgspec
 import pytest
 
+from bandwidth.commands.main import bandwidth
 from bench.json_doc import (
     BEGIN,
     END,
@@ -23,7 +24,7 @@ from bench.json_doc import (
 from p2pdist.commands.main import p2pdist
 from seed_server.commands.main import seed_server
 
-COMMAND_LINES = {"p2pdist": p2pdist, "seed-server": seed_server}
+COMMAND_LINES = {"p2pdist": p2pdist, "seed-server": seed_server, "bandwidth": bandwidth}
 CASES = [(program, command) for program, commands in PROGRAMS.items() for command in commands]
 
 
@@ -74,8 +75,12 @@ class Outer(msgspec.Struct, frozen=True):
     """What it holds. Since 0.2."""
     seconds: dict[str, float]
     """By reason."""
+    parts: dict[str, Inner]
+    """By name."""
     level: Literal["low", "high"] = msgspec.field(name="how", default="low")
     """How much."""
+    ok: Literal[True] = True
+    """It is right."""
 
 
 def test_what_a_type_says_is_what_the_page_says() -> None:
@@ -83,8 +88,11 @@ def test_what_a_type_says_is_what_the_page_says() -> None:
         Row("[].name", "text or null", "", "What it is called; null: nothing.", "0.1"),
         Row("[].inner", "list of objects", "", "What it holds.", "0.2"),
         Row("[].inner[].size", "whole number", "bytes", "How large it is.", "0.1"),
-        Row("[].seconds", "object of numbers", "", "By reason.", "0.1"),
+        Row("[].seconds", "object of numbers", "seconds", "By reason.", "0.1"),
+        Row("[].parts", "object of objects", "", "By name.", "0.1"),
+        Row("[].parts.*.size", "whole number", "bytes", "How large it is.", "0.1"),
         Row("[].how", "text", "", "How much. Either `low` or `high`.", "0.1"),
+        Row("[].ok", "boolean", "", "It is right. Always `true`.", "0.1"),
     ]
 
 

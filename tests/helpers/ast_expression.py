@@ -1,6 +1,6 @@
-"""Expressions as CPython's `ast` read them, until the parser became our own: the oracle of `tests/property`.
+"""Expressions as CPython's `ast` read them, before we had a parser of our own: the oracle of `tests/property`.
 
-Frozen: whoever changes the language changes `p2pdist.shared.manifest`, and says there what the two read differently.
+Frozen: a change of the language goes into `p2pdist.shared.manifest`, which says what the two read differently.
 """
 
 import ast
@@ -27,7 +27,7 @@ from p2pdist.shared.manifest.expression import (
 from p2pdist.shared.manifest.facts import FACTS, FactType
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 
-MAX_BRACKETS = 40  # inside each other, those that only group among them; Python's own limit is 200
+MAX_BRACKETS = 40  # nested, including those that only group; Python's own limit is 200
 MAX_NAME_CHARS = 60  # the longest fact has 15
 
 _TOKEN = re.compile(
@@ -45,7 +45,7 @@ _TOKEN = re.compile(
 
 
 def _problem(text: str) -> tuple[str, int] | None:
-    """Return what is wrong with the words of ``text``, and at which character (from 0); None: nothing."""
+    """Return what is wrong with the words of ``text``, and at which character (from 0); None: nothing is."""
     at, brackets, last, kind = 0, 0, "", ""
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -88,7 +88,7 @@ def parse_expression_with_ast(text: str) -> Term:
     """Return the expression that ``text`` spells, as it was read then. Raises `ExpressionError`."""
     if len(text) > MAX_EXPRESSION_CHARS:
         raise ExpressionError(f"an expression has at most {MAX_EXPRESSION_CHARS} characters", MAX_EXPRESSION_CHARS + 1)
-    flat = re.sub(r"\s", " ", text)  # one line, so that a column is a column
+    flat = re.sub(r"\s", " ", text)  # one line, so that columns count from its start
     if not flat.strip():
         raise ExpressionError("the expression is empty; to apply everywhere, write: true", 1)
     lead = len(flat) - len(flat.lstrip())
@@ -99,7 +99,7 @@ def parse_expression_with_ast(text: str) -> Term:
     except SyntaxError as error:
         column = min(max(1, error.offset or 1), len(flat.strip()) + 1)
         raise ExpressionError(error.msg or "not an expression", lead + column) from None
-    except (ValueError, MemoryError, RecursionError):  # half of a character, or not not not …
+    except (ValueError, MemoryError, RecursionError):  # half of a surrogate pair, or not not not …
         raise ExpressionError("not an expression: too many levels, or a character that no expression has", 1) from None
     return _Reader(flat.strip(), lead).term(tree, 0)
 
@@ -110,7 +110,7 @@ class _Reader:
         self._lead = lead
 
     def error(self, node: ast.expr, message: str) -> ExpressionError:
-        # Python counts bytes
+        # `ast` counts columns in bytes
         return ExpressionError(message, self._lead + len(self._lines[: node.col_offset].decode(errors="replace")) + 1)
 
     def term(self, node: ast.expr, depth: int) -> Term:

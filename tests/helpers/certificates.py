@@ -85,7 +85,7 @@ class WebPort:
         self.address = address
         self.answers: dict[tuple[str, str], Answer | Callable[[bytes], Answer] | None] = {}
         self.streams: dict[str, Callable[[Any], None]] = {}
-        """Path → writer of a body without an end."""
+        """Path → function that writes a body without an end."""
         self.requests: list[tuple[str, str]] = []
         port = self
 
@@ -101,7 +101,7 @@ class WebPort:
             def _answer(self, body: bytes) -> None:
                 port.requests.append((self.command, self.path))
                 answer = port.answers.get((self.command, self.path), (404, b""))
-                if answer is None:  # never answer: wait until the client hangs up
+                if answer is None:  # never answer: wait until the client closes
                     self.close_connection = True
                     self.rfile.read(1)
                     return
@@ -129,7 +129,7 @@ class WebPort:
                 return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), peer
 
             def handle_error(self, request: object, client_address: object) -> None:
-                pass  # refused handshakes are what many tests are about
+                pass  # many tests are about refused handshakes
 
         self._server = Server((address, 0), Handler)
         self.port = self._server.server_port

@@ -1,4 +1,4 @@
-"""A line as a fluid: enough of one to close the limiter's loop without packets, a virtual hour in a second."""
+"""A fluid model of a line: it closes the limiter's loop without packets, a virtual hour in a second."""
 
 import itertools
 import random
@@ -14,21 +14,21 @@ from bandwidth.core.units import BytesPerSecond
 
 @dataclass
 class FluidLine:
-    """One bottleneck with one queue, or with one for us and one for the others (``fair``)."""
+    """One bottleneck with one queue, or (``fair``) with one queue for us and one for the others."""
 
     capacity: float
     rtt: float = 0.04
     buffer_seconds: float = 0.25
     fair: bool = False
     loss: float = 0.0
-    """Share of our segments that the line itself loses."""
+    """The share of our segments that the line itself loses."""
     step: float = 0.005
     queues: list[float] = field(default_factory=lambda: [0.0, 0.0])
     """Bytes of ours, and of the others."""
     randomness: random.Random = field(default_factory=lambda: random.Random(1))
 
     def carry(self, ours: float, others: float, seconds: float) -> tuple[float, float, float]:
-        """Let so many bytes in; return (ours out, others' out, ours lost)."""
+        """Let bytes of ours and of others in; return (ours out, others' out, ours lost)."""
         lost = sum(self.randomness.random() < self.loss for _ in range(round(ours / SEGMENT_BYTES))) if self.loss else 0
         a, b = self.queues[0] + ours - lost * SEGMENT_BYTES, self.queues[1] + others
         room = self.capacity * seconds

@@ -99,7 +99,7 @@ class Lab:
     def piece(self, patch: ServedPayload, index: int) -> bytes:
         return self.payloads[patch.torrent_hash][index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
 
-    # --- who connects -------------------------------------------------------------------
+    # --- connections --------------------------------------------------------------------
 
     def identity(self, *, enrolled: bool = True, now: float | None = None) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -133,7 +133,7 @@ class Lab:
         return connection
 
     async def control(self, identity: Identity, **changes: Any) -> tuple[Connection, Welcome]:
-        """Open a control connection and wait to be welcomed."""
+        """Open a control connection and wait for the welcome."""
         control = await self.connect(self.own_context(identity), identity.local_address)
         await control.send(hello(identity.local_address, **changes))
         return control, await control.expect(Welcome)

@@ -102,7 +102,7 @@ class RepositorySimulator:
         return self.files["/tuf/metadata/1.root.json"]
 
     def add_patch(self, patch_id: str, version: str = "1", **changes: object) -> str:
-        """Sign a patch into `patches`, roll it out, and return its payload's hash; `publish` makes it visible."""
+        """Sign a patch into role `patches`, roll it out, and return its payload's hash; `publish` makes it visible."""
         digest = hashlib.sha256(f"{patch_id}@{version}".encode()).hexdigest()
         payload = Payload(file_name=f"{patch_id}.bin", length_bytes=10, sha256=digest, torrent_hash=digest)
         fields: dict[str, object] = {

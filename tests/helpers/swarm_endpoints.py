@@ -23,9 +23,9 @@ from p2pdist.transfer.torrent_engine import (
 from tests.helpers.pki import TestCA
 
 PIECE_BYTES = 256 << 10
-WITHIN_SECONDS = 30.0  # milliseconds as a rule; longer than the engine's own time limits, so that it may try again
+WITHIN_SECONDS = 30.0  # usually it takes milliseconds; longer than the engine's own time limits, so that it may retry
 
-# a port differs from run to run anyway; the addresses keep the engines of one test apart, and of the processes that
+# ports differ from run to run anyway; addresses keep apart the engines of one test, and those of the processes that
 # share the suite
 _HOSTS = itertools.count(1)
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -97,7 +97,7 @@ class Endpoint:
                     if isinstance(event, kind) and all(getattr(event, k) == v for k, v in fields.items()):
                         return event
                     continue
-                await self.engine.refresh()  # connections are seen by looking
+                await self.engine.refresh()  # only a refresh shows new connections
 
     async def completed(self, payload: Payload) -> None:
         await self.event(TorrentCompleted, torrent_hash=payload.torrent_hash)

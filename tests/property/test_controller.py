@@ -178,6 +178,7 @@ def test_a_jump_beside_business_does_not_give_us_its_room(jump: float) -> None:
     assert course.controller.update(taken, course.now + jump).allowance <= before.allowance + 0.05 * CAPACITY
 
 
+@pytest.mark.no_cover
 @given(
     yields=st.floats(0.5, 120),
     others=st.floats(0.5, 1.2),

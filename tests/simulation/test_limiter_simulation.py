@@ -26,6 +26,7 @@ def test_cubic_that_is_seen_keeps_the_line_on_a_deep_fifo() -> None:
     yields_and_regains(result)
 
 
+@pytest.mark.no_cover
 def test_cubic_that_nobody_sees_keeps_most_of_its_line_behind_fair_queueing() -> None:
     result = run(
         Scenario(

@@ -22,6 +22,8 @@ from bandwidth.simulator.rivals.ledbat_pp import LedbatPlusPlusSender
 from bandwidth.simulator.rivals.tcp_lp import TcpLpSender
 from bandwidth.simulator.scenario import Scenario, run, simulate
 
+pytestmark = pytest.mark.no_cover  # the simulator is not measured, see pyproject.toml
+
 RATE = 2_500_000.0  # 20 Mbit/s
 RTT = 0.04
 BDP = RATE * RTT

@@ -1,4 +1,4 @@
-"""The demo as its user runs it."""
+"""The demo as its user runs it; its patches live through `p2pdist.install.service` in real daemons."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`p2pdist why` and `p2pdist limiter` with real daemons."""
+"""`p2pdist.status.explainer`: `p2pdist why` and `p2pdist limiter` with real daemons."""
 
 import json
 import os

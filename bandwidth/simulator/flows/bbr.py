@@ -8,7 +8,7 @@ from bandwidth.simulator.flows.tcp import BURST_SECONDS, LEAST_BURST_PACKETS, Tc
 from bandwidth.simulator.path import NetworkPath
 
 INFINITE: Final = float("inf")
-HIGH_GAIN: Final = 2.885  # 4.3.2.1: 2/ln 2, the least that doubles the rate each round
+HIGH_GAIN: Final = 2.885  # 4.3.2.1: 2/ln 2, the least gain that doubles the rate each round
 CYCLE: Final[tuple[float, ...]] = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4.1: ProbeBW
 WINDOW_GAIN: Final = 2.0  # 4.3.4.1
 LEAST_WINDOW: Final = 4.0  # 4.2.3.3: BBRMinPipeCwnd
@@ -86,7 +86,7 @@ class BbrSender(TcpSender):
         self._delivered_at = self._first_sent_at = 0.0
         self._probe_done_at = -1.0
         self._probe_round = 0
-        self._limited_until = 0  # delivered bytes until which rates say nothing of the path
+        self._limited_until = 0  # delivered bytes up to which rates say nothing about the path
         self._window_before = 0.0
         self._conserving_until = -1
         self.pacing_rate = HIGH_GAIN * self.window * self.packet_bytes / 0.001  # 4.2.1: no round trip known yet: 1 ms
@@ -97,7 +97,7 @@ class BbrSender(TcpSender):
         super().start()
 
     def packet_state(self) -> Any:
-        """Delivery rate estimation, by draft-cheng-iccrg-delivery-rate-estimation."""
+        """Return the state of delivery rate estimation (draft-cheng-iccrg-delivery-rate-estimation)."""
         if self.flight <= 1:
             self._first_sent_at = self._delivered_at = self._simulator.now
         limited = self.delivered_bytes < self._limited_until
@@ -163,7 +163,7 @@ class BbrSender(TcpSender):
         self._pacing_gain = CYCLE[self._cycle_index]
 
     def _in_flight(self, gain: float, bdp: float) -> float:
-        """4.2.3.2: what is in flight at ``gain``, with three of 4.2.2's quanta on their way through the hosts."""
+        """4.2.3.2: the target in flight at ``gain``, with three of 4.2.2's quanta on their way through the hosts."""
         rate = self.pacing_rate or 0.0
         self.burst_least = 1 if rate < SINGLE_PACKET_RATE else LEAST_BURST_PACKETS
         return gain * bdp + 3 * max(self.burst_least, int(rate * BURST_SECONDS / self.packet_bytes))
@@ -195,7 +195,7 @@ class BbrSender(TcpSender):
             self._probe_done_at = -1.0
         if self._mode != PROBE_RTT:
             return
-        # what is delivered now says nothing of the bandwidth
+        # what is delivered now says nothing about the bandwidth
         self._limited_until = self.delivered_bytes + max(1, self.flight * self.packet_bytes)
         if self._probe_done_at < 0:
             if self.flight <= LEAST_WINDOW:
@@ -242,7 +242,7 @@ class BbrSender(TcpSender):
             self.window = float(self.flight + 1)
 
     def timed_out(self) -> None:
-        """4.2.3.4: one packet; with its acknowledgement comes the window before (the pace limits what that sends)."""
+        """4.2.3.4: one packet; its acknowledgement restores the window before (pacing limits what that sends)."""
         self._window_before = max(self.window, self._window_before)
         self._conserving_until = self._next_number
         self.window = 1.0

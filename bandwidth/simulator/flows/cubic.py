@@ -7,7 +7,7 @@ from typing import Any, Final
 from bandwidth.simulator.flows.tcp import INITIAL_WINDOW, PACKET_BYTES, TcpSender
 from bandwidth.simulator.path import NetworkPath
 
-INFINITE: Final = float("inf")  # to ask float for it at each packet is dear
+INFINITE: Final = float("inf")  # a call of float for each packet is expensive
 CUBIC_C: Final = 0.4  # section 5.1
 BETA: Final = 0.7  # section 4.6: multiplicative decrease
 ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)  # section 4.3: the Reno-friendly increase
@@ -61,7 +61,7 @@ class CubicSender(TcpSender):
         self._conservative_rounds = -1  # not in conservative slow start
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
-        """Grow, by section 4.2 to 4.5; not in recovery, and not while the window is not what limits (RFC 7661)."""
+        """Grow, by section 4.2 to 4.5, but not in recovery, nor while the window is not the limit (RFC 7661)."""
         now = self._simulator.now
         since = now - self._acked_at
         self._acked_at = now
@@ -76,7 +76,7 @@ class CubicSender(TcpSender):
             return
         if not limited:
             if self._epoch_at >= 0:
-                self._epoch_at += since  # section 5.8: idle time is not time in which to grow
+                self._epoch_at += since  # section 5.8: idle time does not count for growth
             return
         if self._epoch_at < 0:
             self._begin_epoch(now)
@@ -88,7 +88,7 @@ class CubicSender(TcpSender):
         if cubic < self._reno_window:
             self.window = max(window, self._reno_window)
             return
-        # section 4.2: where the curve is one round trip from now, at most half as much again
+        # section 4.2: the curve's value one round trip from now, at most one and a half times the window
         target = CUBIC_C * math.pow(elapsed + self.smoothed_rtt - self._k, 3.0) + self._window_max
         target = min(max(target, window), 1.5 * window)
         self.window = window + (target - window) * packets / window
@@ -138,14 +138,14 @@ class CubicSender(TcpSender):
         self._epoch_at = -1.0
 
     def idle_ended(self) -> None:
-        """RFC 5681 section 4.1: a new slow start; it ends no earlier than at three quarters of before (RFC 2861)."""
+        """RFC 5681 section 4.1: a new slow start, up to at least three quarters of the window before (RFC 2861)."""
         self.slow_start_threshold = max(self.slow_start_threshold, 0.75 * self.window)
         self.window = min(self.window, INITIAL_WINDOW)
         self._conservative_rounds = -1
         self._epoch_at = -1.0
 
     def renew_window(self) -> None:
-        """Begin slow start anew from the present window, as a new connection would: old losses say nothing now."""
+        """Begin slow start anew from the present window, as a new connection would: old losses no longer count."""
         self.slow_start_threshold = INFINITE
         self._conservative_rounds = -1
         self._baseline_rtt = self._last_round_rtt = INFINITE
@@ -153,7 +153,7 @@ class CubicSender(TcpSender):
         self.window = max(self.window, INITIAL_WINDOW)
 
     def timed_out(self) -> None:
-        """Section 4.8: as Reno does, with CUBIC's factor; the next epoch starts from the window that it finds."""
+        """Section 4.8: as Reno does, with CUBIC's factor; the next epoch starts from the window at that time."""
         self._window_before = self.window
         self._window_max = 0.0
         self.slow_start_threshold = max(LEAST_WINDOW, self.window * BETA)

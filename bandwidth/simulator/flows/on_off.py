@@ -1,4 +1,4 @@
-"""Transfers that come and go: a CUBIC connection for each."""
+"""Transfers that come and go, each on a new CUBIC connection."""
 
 import random
 from typing import Any
@@ -8,7 +8,7 @@ from bandwidth.simulator.path import NetworkPath
 
 
 class OnOffTransfers:
-    """On for ``on_seconds`` on average, then off for ``off_seconds``; ±30 %, by the seed.
+    """On for ``on_seconds`` on average, then off for ``off_seconds``, ±30 % by the seed.
 
     ``periods`` are (from, until) in seconds; the last one may still be open (until = infinity).
     """

@@ -1,15 +1,15 @@
 """A TCP sender without its congestion control: loss recovery, round trips, pacing.
 
-Simplifications, all of them on the polite side of what matters here:
+Simplifications, all of which make the sender more polite in what matters here:
 
-* Packets are numbered in the order of sending and never twice (as QUIC's are,
-  RFC 9002 section 3). A path keeps a flow's order, so the first gap is a loss:
-  what selective acknowledgements tell after three more packets (RFC 6675).
+* Packets are numbered in the order of sending, and no number is used twice (as in
+  QUIC, RFC 9002 section 3). A path keeps a flow's order, so the first gap is a loss,
+  which selective acknowledgements show only after three more packets (RFC 6675).
 * Every packet is acknowledged. Window and flight are counted in packets.
-* After a loss the window is set at once, and sending goes on when the flight has
+* After a loss the window is set at once, and sending continues when the flight has
   fallen below it (RFC 6675's pipe; no proportional rate reduction).
 * A lost tail is found by a probe after 2 round trips (RFC 8985 section 7.2),
-  else by the retransmission timer (RFC 6298, least value 200 ms as in Linux).
+  else by the retransmission timer (RFC 6298, at least 200 ms as in Linux).
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ LEAST_BURST_PACKETS: Final = 2  # … and at least two segments (tcp_min_tso_seg
 
 
 class TcpSender(Flow):
-    """Sends ``packets`` packets (None: without end), as fast as ``window`` and ``pacing_rate`` allow.
+    """Sends ``packets`` packets (None: without end) as fast as ``window`` and ``pacing_rate`` allow.
 
     Congestion controls override `acknowledged`, `lost` and `timed_out`, and set
     ``window`` (packets) and, if they pace, `pace`.
@@ -105,25 +105,25 @@ class TcpSender(Flow):
     # --- for congestion controls -----------------------------------------------------------
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:
-        """Hear that a packet arrived; ``limited``: the window was what kept the sender from sending more."""
+        """React to a packet that arrived; ``limited``: only the window kept the sender from sending more."""
 
     def lost(self, packets: int, new_event: bool) -> None:
-        """Hear of lost packets; ``new_event``: the first loss of a round trip."""
+        """React to lost packets; ``new_event``: the first loss of a round trip."""
 
     def timed_out(self) -> None:
-        """Hear that the retransmission timer expired."""
+        """React to the retransmission timer's expiry."""
 
     def idle_ended(self) -> None:
-        """Hear that sending goes on after a pause that was longer than the retransmission timeout."""
+        """React to the end of a pause that was longer than the retransmission timeout."""
 
     def packet_state(self) -> Any:
-        """Return what `acknowledged` shall see again with the packet that is sent now."""
+        """Return what `acknowledged` gets back with the packet that is sent now."""
         return None
 
     # --- sending ---------------------------------------------------------------------------
 
     def start(self, _: Any = None) -> None:
-        """Begin to send, or go on."""
+        """Begin to send, or continue."""
         self.running = True
         now = self._simulator.now
         if self.flight == 0 and self.smoothed_rtt:
@@ -134,17 +134,17 @@ class TcpSender(Flow):
         self.pump()
 
     def stop(self, _: Any = None) -> None:
-        """Send nothing new; what is on its way arrives."""
+        """Send nothing new; what is in flight still arrives."""
         self.running = False
 
     def give(self, packets: int) -> None:
-        """Add to what there is to send."""
+        """Add packets to what there is to send."""
         self._unsent += packets
         self.pump()
 
     @property
     def sent_bytes(self) -> int:
-        """So far, with what was sent again."""
+        """So far, including retransmissions."""
         return self._next_number * self.packet_bytes
 
     def connections(self) -> dict[int, int]:
@@ -168,7 +168,7 @@ class TcpSender(Flow):
             self._send_burst(self._pace_generation)
 
     def pace(self, rate: float) -> None:
-        """Set the pacing rate in bytes per second; a higher one shortens the wait that is under way."""
+        """Set the pacing rate in bytes per second; a higher one shortens the present wait."""
         before = self.pacing_rate
         self.pacing_rate = max(rate, 1.0)
         if before == UNPACED:
@@ -213,7 +213,7 @@ class TcpSender(Flow):
         number = packet.number
         gap = number - self._expected
         if gap < 0:
-            return  # given up by the timer, and sent again since
+            return  # the timer gave it up, and it has been sent again since
         now = self._simulator.now
         limited = self.flight >= self.window - 1
         self._expected = number + 1
@@ -281,7 +281,7 @@ class TcpSender(Flow):
             self._give_up(now)
 
     def _give_up(self, now: float) -> None:
-        """Take everything that is on its way for lost (RFC 6298 section 5.4 to 5.6)."""
+        """Treat everything in flight as lost (RFC 6298 section 5.4 to 5.6)."""
         self.lost_packets += self.flight
         self._unsent += self.flight
         self.flight = 0

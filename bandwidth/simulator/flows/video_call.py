@@ -1,12 +1,12 @@
 """A video call: frames that must arrive now, at a rate that follows what the line lets through.
 
-What is inelastic about it is its most: it never takes more. The rate follows the
-delay in the manner of Google Congestion Control (draft-ietf-rmcat-gcc-02, with
-the trend of delays that browsers use in place of its filter), simplified: a
-difference of means in place of a regression, one received rate in place of its
-statistics, and no probing. Nothing is sent twice and nothing is corrected: a
-frame that lacks a packet is not shown, and the next one is. A frame's delay
-runs from its capture until its last bit has left the bottleneck.
+It never takes more than its highest rate. Below that, the rate follows the delay
+as in Google Congestion Control (draft-ietf-rmcat-gcc-02, with the trend of delays
+that browsers use in place of its filter), simplified: a difference of means in
+place of a regression, one received rate in place of its statistics, and no
+probing. There is no retransmission and no error correction: a frame that lacks a
+packet is not shown, and the next one is. A frame's delay runs from its capture
+until its last bit has left the bottleneck.
 """
 
 from collections import deque
@@ -30,7 +30,7 @@ TREND_FRAMES = 20
 TREND_FACTOR = 240.0
 THRESHOLD_MS, LEAST_THRESHOLD_MS, MOST_THRESHOLD_MS = 12.5, 6.0, 600.0
 THRESHOLD_UP, THRESHOLD_DOWN = 0.0087, 0.039  # per millisecond
-SPIKE_MS = 15.0  # a trend that is further above the threshold does not move it
+SPIKE_MS = 15.0  # a trend further above the threshold than this does not move the threshold
 OVERUSED_FRAMES = 2
 DECREASE = 0.85  # of the received rate
 INCREASE = 1.08  # per second
@@ -43,7 +43,7 @@ FROZEN_SECONDS = FRAME_SECONDS + 0.15  # a longer gap is a freeze, as browsers c
 
 
 class DelayRate:
-    """The rate in bytes per second between ``least`` and ``most``."""
+    """The call's rate control: a rate in bytes per second between ``least`` and ``most``."""
 
     __slots__ = ("_changed_at", "_delays", "_overused", "_threshold", "least", "most", "rate")
 
@@ -55,7 +55,7 @@ class DelayRate:
         self._changed_at = 0.0
 
     def frame(self, delay: float, received: float, now: float, round_trip: float) -> None:
-        """Take a frame's queue delay (seconds) and the rate at which frames come in."""
+        """Apply a frame's queue delay (seconds) and the rate at which frames arrive."""
         self._delays.append(delay)
         if len(self._delays) < TREND_FRAMES:
             self._changed_at = now
@@ -78,7 +78,7 @@ class DelayRate:
             self._threshold = min(MOST_THRESHOLD_MS, max(LEAST_THRESHOLD_MS, moved))
 
     def losses(self, share: float) -> None:
-        """Take the share of the last second's packets that were lost."""
+        """Apply the share of the last second's packets that were lost."""
         if share > HIGH_LOSS:
             self._set(self.rate * (1 - 0.5 * share))
 
@@ -87,7 +87,7 @@ class DelayRate:
 
 
 class VideoCall(Flow):
-    """``frames`` are (captured at, seconds until it was whole) of those that arrived."""
+    """One way of a call. ``frames`` are (captured at, seconds until it was whole) of the frames that arrived."""
 
     __slots__ = (
         "_arrived",
@@ -117,7 +117,7 @@ class VideoCall(Flow):
         self._simulator = path.simulator
         self._link = path.link
         self.key = path.next_key()
-        self.ack_delay_seconds = path.rtt_seconds  # what the receiver sees is known to the sender a way back later
+        self.ack_delay_seconds = path.rtt_seconds  # the sender knows what the receiver saw one way back later
         most = min(MOST_RATE, LINE_SHARE * line_rate)
         self._law = DelayRate(least=LEAST_SHARE * most, first=FIRST_SHARE * most, most=most)
         self.frames: list[tuple[float, float]] = []
@@ -182,7 +182,7 @@ class VideoCall(Flow):
         self._next_number += 1
 
     def receive(self, packet: Packet) -> None:
-        """See `Flow`; with it comes what the receiver saw half a round trip ago."""
+        """See `Flow`; the acknowledgement brings what the receiver saw half a round trip ago."""
         size, sent_at, departed_at = packet.size_bytes, packet.sent_at, packet.departed_at
         frame, packets, captured_at = packet.state
         now = self._simulator.now

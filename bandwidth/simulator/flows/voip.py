@@ -11,7 +11,7 @@ VOIP_INTERVAL_SECONDS = 0.02
 
 
 class VoipCall(Flow):
-    """``delays`` are (sent at, seconds from sending until the last bit has left the bottleneck): queue and packet."""
+    """One way of a call. ``delays`` are (sent at, seconds until the last bit has left the bottleneck)."""
 
     __slots__ = (
         "_link",

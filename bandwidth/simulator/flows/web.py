@@ -1,10 +1,10 @@
 """Web pages: what a person at the site waits for.
 
 A page is an HTML document on one connection, then objects on six connections
-(the limit of browsers for HTTP/1.1; HTTP/2 to several hosts looks much alike).
+(the limit of browsers for HTTP/1.1; HTTP/2 to several hosts looks much the same).
 A new connection costs TCP's and TLS 1.3's round trips, through the queue like
-everything else. Sizes and times come from the seed and the page's number, so
-that a page is the same one in the run that it is compared with.
+everything else. Sizes and times depend only on the seed and the page's number, so
+that a page is the same in the runs that are compared.
 """
 
 import random
@@ -28,7 +28,7 @@ def in_packets(size_bytes: float) -> int:
 
 
 class WebUser:
-    """Loads pages one after the other. ``pages`` are (started at, seconds until its last byte)."""
+    """Loads pages one after the other. ``pages`` are (started at, seconds until the last byte)."""
 
     __slots__ = (
         "_connections",
@@ -96,7 +96,7 @@ class WebUser:
         self._simulator.after(self._path.rtt_seconds / 2, connection.start)
 
     def _stage_done(self, sender: TcpSender) -> None:
-        """Go on: the acknowledgement of a stage's last packet arrives together with the next request."""
+        """Begin the next stage: the acknowledgement of a stage's last packet arrives with the next request."""
         stages = self._stages[sender.key]
         if stages:
             sender.give(stages.pop(0))

@@ -1,1 +1,1 @@
-"""Scavengers of others, each by its own specification."""
+"""Others' scavengers, each by its own specification."""

@@ -1,10 +1,10 @@
 """The law of cake-autorate 3 (its defaults), here over the rate of a paced sender.
 
 It shapes a whole line at a router; as a scavenger's law it sets the rate of one
-sender from pings through the same queue. Delays are taken one way, as its
-better pingers report them (its default one halves round trips, and so sees half
-of a queue). Six reflectors are asked in turn and each has its own baseline. Not
-here: its sleep and stall states, and what it does about bad reflectors.
+sender from pings through the same queue. Delays are one-way, as its better
+pingers report them (its default one halves round trips, and so sees half of a
+queue). Six reflectors are pinged one after the other, each with its own baseline.
+Its sleep and stall states and its handling of bad reflectors are left out.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ BASELINE_UP, BASELINE_DOWN = 0.001, 0.9
 WINDOW, DELAYED = 6, 3  # bufferbloat: three of the last six deltas are late
 LATE_SECONDS = 0.03
 UP_FULL_SECONDS = 0.01  # mean delta up to which growth is full
-DOWN_FULL_SECONDS = 0.06  # and from which the cut is
+DOWN_FULL_SECONDS = 0.06  # mean delta from which the cut is full
 CUT_LEAST, CUT_MOST = 0.99, 0.75
 GROWTH_LEAST, GROWTH_MOST = 1.0, 1.04
 HIGH_LOAD = 0.75
@@ -34,7 +34,7 @@ DECAY = 0.01
 
 
 class AutorateLaw:
-    """The rate in bytes per second between ``least`` and ``most``; ``base`` is where it rests."""
+    """Sets a rate in bytes per second between ``least`` and ``most``; without load it returns to ``base``."""
 
     __slots__ = (
         "_baselines",
@@ -63,7 +63,7 @@ class AutorateLaw:
         return max(RATE_SECONDS, RATE_PACKETS * PACKET_BYTES / self.rate)
 
     def _delta(self, delay: float) -> float:
-        """Return how much longer ``delay`` is than the baseline of the reflector whose turn it is."""
+        """Return how much longer ``delay`` is than the baseline of the present reflector."""
         baseline = delay if len(self._baselines) < REFLECTORS else self._baselines.popleft()
         baseline += (BASELINE_UP if delay >= baseline else BASELINE_DOWN) * (delay - baseline)
         self._baselines.append(baseline)
@@ -117,14 +117,14 @@ class AutorateSender(CubicSender):
     def start(self, _: Any = None) -> None:
         """See `TcpSender`."""
         self._ping.start()
-        self._simulator.after(SAMPLE_SECONDS, self._look)
+        self._simulator.after(SAMPLE_SECONDS, self._sample)
         super().start()
 
-    def _look(self, _: Any) -> None:
+    def _sample(self, _: Any) -> None:
         self._delivered.append(self.delivered_bytes)
         delay = self._ping.newest_round_trip()
         if delay is not None:
             looks = min(len(self._delivered) - 1, round(self._law.rate_seconds / SAMPLE_SECONDS))
             achieved = (self._delivered[-1] - self._delivered[-1 - looks]) / (SAMPLE_SECONDS * looks)
             self.pace(self._law.update(delay, achieved, self._simulator.now))
-        self._simulator.after(SAMPLE_SECONDS, self._look)
+        self._simulator.after(SAMPLE_SECONDS, self._sample)

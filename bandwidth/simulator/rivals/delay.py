@@ -1,4 +1,4 @@
-"""What delay-based senders share: the least delay of the last minutes."""
+"""What delay-based senders share: the minimum delay of the last minutes."""
 
 from collections import deque
 
@@ -17,7 +17,7 @@ class LeastDelay:
         self.seconds = INFINITE
 
     def add(self, delay_seconds: float, now: float) -> None:
-        """Take a sample."""
+        """Record a sample."""
         if now - self._minute_at >= MINUTE_SECONDS:
             self._minute_at = now
             self._minutes.append(delay_seconds)

@@ -1,7 +1,7 @@
 """LEDBAT, RFC 6817 (section 2.4.2 has its sender).
 
-Delays are round trips: the way back is constant here, so it is in the base as
-well, and drops out of the queuing delay as a one-way clock offset does.
+Delays are round trips: the way back is constant here, so it is part of the base
+too, and cancels out of the queueing delay as a one-way clock offset does.
 """
 
 from collections import deque
@@ -31,12 +31,12 @@ class LedbatSender(TcpSender):
         self._current: deque[float] = deque(maxlen=CURRENT_FILTER)
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
-        """Move the window by how far the queue is off the target."""
+        """Move the window in proportion to the queue's distance from the target."""
         self._base.add(rtt, self._simulator.now)
         self._current.append(rtt)
         off_target = (self._target - (min(self._current) - self._base.seconds)) / self._target
         window = self.window + GAIN * off_target * packets / self.window
-        # flightsize is of before this acknowledgement
+        # flightsize is the one before this acknowledgement
         self.window = max(LEAST_WINDOW, min(window, self.flight + packets + ALLOWED_INCREASE))
 
     def lost(self, packets: int, new_event: bool) -> None:  # noqa: ARG002

@@ -13,15 +13,15 @@ INFERENCE_ROUND_TRIPS = 3
 class TcpLpSender(TcpSender):
     """Reno's window (RFC 5681), which treats a rise of the one-way delay as congestion.
 
-    The way back is constant here, so round trips stand for one-way delays. The
+    The way back is constant here, so round trips stand in for one-way delays. The
     range of delays is learned in the first slow start, up to its first loss;
-    before that nothing counts as an early indication.
+    until then nothing counts as an early indication.
 
     Constants and reactions are the paper's as Linux's ``tcp_lp.c`` has them, with
     two differences. Linux forgets the range at each indication (and calls that a
-    makeshift); here it stays. And an indication within the first round trip
-    after a cut is what was queued before it, so only a later one within the
-    inference phase counts as the second.
+    makeshift); here the range stays. And an indication within the first round trip
+    after a cut comes from what was queued before the cut, so only a later one
+    within the inference phase counts as the second.
     """
 
     __slots__ = ("_greatest", "_inference_until", "_least", "_range_known", "_slow_start_threshold", "_smoothed")

@@ -1,1 +1,1 @@
-"""Signed documents and what they may say: patches, recipes, expressions, versions, templates."""
+"""The signed documents and what they may contain: patches, recipes, expressions, versions, templates."""

@@ -1,6 +1,6 @@
-"""Whether an expression holds on a PC, and what decided. Pure.
+"""Evaluate an expression on a PC's facts, and say what decided. Pure.
 
-A fact or package that a PC does not have makes a comparison false, whichever way it is written.
+A comparison with a fact or package that the PC does not have is false, whatever its operator.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from p2pdist.shared.manifest.versions import InvalidVersionError, Version, parse
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether it applies, and the comparison that decided, in words."""
+    """The value of an expression, and the comparison that decided it, in words."""
 
     applies: bool
     reason: str
 
 
 def evaluate(term: Term, facts: Facts) -> Verdict:
-    """Return whether ``term`` holds on a PC, and what decided. Never raises."""
+    """Return whether ``term`` holds on a PC with ``facts``, and what decided. Never raises."""
     if isinstance(term, AllOf | AnyOf):
         return _evaluate_all(term.terms, facts, decisive=isinstance(term, AnyOf))
     if isinstance(term, Not):
@@ -47,7 +47,7 @@ def evaluate(term: Term, facts: Facts) -> Verdict:
 
 
 def _evaluate_all(terms: Sequence[Term], facts: Facts, *, decisive: bool) -> Verdict:
-    """Return the first answer that decides (true of `or`, false of `and`), else the reasons of all."""
+    """Return the first verdict that equals ``decisive`` (true for `or`, false for `and`), else the reasons of all."""
     answers = []
     for term in terms:
         answer = evaluate(term, facts)

@@ -1,4 +1,4 @@
-"""What a patch is (`Manifest`) and who gets it (`Rollouts`): documents signed as TUF targets. Pure."""
+"""Two documents that are signed as TUF targets: `Manifest` describes a patch, `Rollouts` names those to get. Pure."""
 
 import re
 from typing import Annotated, Literal, TypeAlias
@@ -38,11 +38,13 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
 FORMAT_VERSION = 1
-MAX_MANIFEST_BYTES = 256 << 10  # a recipe with long scripts belongs into the payload
+MAX_MANIFEST_BYTES = 256 << 10  # long scripts belong in the payload, not in the recipe
 MAX_ROLLOUTS_BYTES = 1 << 20  # MAX_ROLLOUT_ENTRIES of under 300 bytes each, with room
 MAX_TORRENT_BYTES = 4 << 20  # 65 536 pieces × 32 bytes of hash, with room
+MAX_TARGETS_ROLE_BYTES = 5 << 20  # about 8 000 patches; of a larger one endpoints refuse everything
+MAX_TITLE_CHARS = 200  # a line of a table
 MAX_PAYLOADS = 64  # platforms × languages × deltas of one patch
-MAX_ROLLOUT_ENTRIES = 2_000  # patches that a fleet is offered at the same time
+MAX_ROLLOUT_ENTRIES = 2_000  # patches offered to a fleet at the same time
 MAX_PAYLOAD_BYTES = 1 << 40
 
 ROLLOUTS_TARGET = "rollouts/current"
@@ -55,7 +57,7 @@ Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
 
 
 class Payload(Record, frozen=True):
-    """One file of a patch, as it is shared and proven."""
+    """One file of a patch: how it is shared, how it is verified, and for which PCs it is."""
 
     file_name: str
     length_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAYLOAD_BYTES)]
@@ -63,35 +65,38 @@ class Payload(Record, frozen=True):
     torrent_hash: str
     """v2 info-hash of the torrent that carries the file."""
     platform: Platform = ""
-    """As the fact ``os.family`` (or ``linux``: all of them); empty: any. Likewise the next two."""
+    """A value of the fact ``os.family``, or ``linux`` for every Linux; empty: any."""
     arch: Platform = ""
+    """A value of the fact ``arch``; empty: any."""
     language: Platform = ""
-    """Such as ja-jp, en-us, zh-cn, or only ja."""
+    """Such as ja-jp, en-us, zh-cn, or only ja; empty: any."""
 
 
 class Manifest(Record, frozen=True):
-    """A patch. Signed by the offline ``patches`` role."""
+    """Describes one patch. Signed by the offline ``patches`` role."""
 
     format: Literal[1]
     patch_id: str
     version: str
-    title: Annotated[str, msgspec.Meta(max_length=200)]
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
     severity: Severity
     cvss: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] | None
     published_at: Annotated[int, msgspec.Meta(ge=0)]
     """Seconds since 1970, UTC."""
     payloads: Annotated[list[Payload], msgspec.Meta(min_length=1, max_length=MAX_PAYLOADS)]
-    """Variants of one patch: a PC takes the first that suits it best."""
+    """Variants of the patch: a PC takes the one that suits it best, and of equals the first."""
     requires: Relations = ()
-    """Patches (ID or ID@VERSION) that come first; likewise the next two."""
+    """Patches (each ID or ID@VERSION, as in the next two) that must be installed before this one."""
     supersedes: Relations = ()
+    """Patches that this one replaces."""
     conflicts: Relations = ()
+    """Patches that must not be installed together with this one."""
     applies_to: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)] = ""
-    """An expression; empty: everywhere."""
+    """An expression; empty: for every PC."""
     install: Install | None = None
-    """None: the file is delivered, and nothing is done with it."""
+    """None: the file is delivered only."""
     detect: Checks = ()
-    """All of it holds where the patch is installed."""
+    """The patch is installed where all of these hold."""
     health: HealthCheck | None = None
     schedule: ScheduleRules = ScheduleRules()
 
@@ -107,7 +112,7 @@ class RolloutEntry(Record, frozen=True):
     patch_id: str
     version: str
     sequence: Annotated[int, msgspec.Meta(ge=1)]
-    """Grows with each publication: of two patches, the lower is fetched first."""
+    """Grows with each publication. Of two patches, the one with the lower number is fetched first."""
 
     @property
     def ref(self) -> PatchRef:
@@ -154,7 +159,7 @@ def decode_manifest(data: bytes) -> Manifest:
 
 
 def check_recipe(manifest: Manifest) -> None:
-    """Raise `RecipeError`, or `InvalidIdentifierError`, for a recipe that no PC could carry out."""
+    """Raise `RecipeError` or `InvalidIdentifierError` for a recipe that no PC could carry out."""
     _check_whom(manifest)
     check_checks("detect", manifest.detect)
     check_schedule(manifest.schedule)
@@ -185,7 +190,7 @@ def _check_whom(manifest: Manifest) -> None:
 
 
 def ordered_patch(manifest: Manifest, sequence: int) -> OrderedPatch:
-    """Return what ``manifest`` says of its place among the others; ``sequence`` is that of its publication."""
+    """Return the relations of ``manifest`` to other patches; ``sequence`` is that of its publication."""
     return OrderedPatch(manifest.ref, sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
 
 

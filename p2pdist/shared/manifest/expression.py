@@ -4,8 +4,8 @@
     arch in ("amd64", "arm64") and not "kiosk" in tags
     installed("acme-agent") or os.build >= 19045
 
-`syntax` makes a tree of the text; here, names and types are checked, and the tree becomes terms. Every expression has a
-type before it is signed, and `applicability` answers it in a number of steps that its text bounds.
+`syntax` parses the text into a tree. This module checks the tree's names and types and turns it into terms. So every
+expression is typed before it is signed, and `applicability` evaluates it in a number of steps that its length bounds.
 """
 
 import re
@@ -47,7 +47,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class VersionConstant:
-    """``version("…")``: of the ecosystem of what it is compared with."""
+    """``version("…")``; its ecosystem is that of the value it is compared with."""
 
     text: str
 
@@ -60,27 +60,27 @@ class Fact:
 
     @property
     def type(self) -> FactType:
-        """Its type."""
+        """The type of its value."""
         return FACTS[self.name].type
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """``package("…")``: an installed package's version."""
+    """``package("…")``: the version of an installed package."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """``installed("…")``."""
+    """``installed("…")``: whether the package is installed."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``left`` has a value on a PC, ``right`` is written down."""
+    """``left`` gets its value from a PC, ``right`` is a constant."""
 
     left: Fact | Package
     operator: str
@@ -89,7 +89,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite."""
+    """``not …``."""
 
     term: "Term"
 
@@ -117,14 +117,14 @@ _WHOLE = re.compile(r"0|[1-9][0-9]*(?:_[0-9]+)*")
 
 
 def parse_expression(text: str) -> Term:
-    """Return the expression that ``text`` spells, with every type checked. Raises `ExpressionError`."""
+    """Return the expression in ``text``, with every type checked. Raises `ExpressionError`."""
     if len(text) > MAX_EXPRESSION_CHARS:
         raise ExpressionError(f"an expression has at most {MAX_EXPRESSION_CHARS} characters", MAX_EXPRESSION_CHARS + 1)
     return _term(parse_syntax(text), 0)
 
 
 def _term(node: Node, depth: int) -> Term:
-    """Return something that is true or false."""
+    """Return the term for a node that is true or false. Raises `ExpressionError`."""
     if depth > MAX_DEPTH:
         raise ExpressionError(f"more than {MAX_DEPTH} levels; write it simpler", node.column)
     if isinstance(node, Joined):

@@ -1,4 +1,4 @@
-"""What an endpoint knows of itself: the names and types that expressions may use. Pure."""
+"""The facts that an endpoint knows of itself: names, types and values, for expressions to use. Pure."""
 
 import enum
 from collections.abc import Iterator, Mapping
@@ -10,9 +10,14 @@ from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, Ver
 
 FactValue: TypeAlias = bool | int | str | Version | tuple[str, ...]
 
+ARCHES = ("amd64", "arm64", "x86")  # words of the fact ``arch``; other processors have their own
+FAMILIES = ("debian", "rhel", "suse", "windows", "macos")  # likewise of ``os.family``
+MAX_PACKAGES = 20_000  # of one PC: a desktop has 3 000; what comes after them is not seen
+PLATFORMS = ("linux", *FAMILIES)  # what a payload may be for
+
 
 class FactType(enum.StrEnum):
-    """What kind of value a fact, or an expression, has."""
+    """The type of a fact or of a constant."""
 
     TRUTH = "true or false"
     NUMBER = "a number"
@@ -23,7 +28,7 @@ class FactType(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FactKind:
-    """One fact's type, and what it is, for people."""
+    """One fact's type and, for people, its meaning."""
 
     type: FactType
     meaning: str
@@ -50,10 +55,10 @@ FACTS: Mapping[str, FactKind] = MappingProxyType(
 
 
 class Packages(Mapping[str, Version]):
-    """Installed packages of one or more ecosystems, as their texts; of a name in two, the first counts.
+    """The installed packages of one or more ecosystems. Of a name that is in two, the first ecosystem counts.
 
-    A version is read when it is asked for: thousands of them, taken apart, would be megabytes. One that its own
-    ecosystem cannot read is read as a generic one; a package whose version nobody can read is not seen at all.
+    A version is parsed only when it is asked for: parsed, thousands of them would need megabytes. One that is invalid
+    in its own ecosystem is parsed as a generic one. A package whose version is invalid there too is left out.
     """
 
     def __init__(self, sources: Mapping[Ecosystem, Mapping[str, str]] | None = None) -> None:
@@ -93,4 +98,4 @@ class Facts:
 
     values: Mapping[str, FactValue] = field(default_factory=dict)
     packages: Mapping[str, Version] = field(default_factory=Packages)
-    """Installed packages by name, in the order of their own ecosystem."""
+    """Versions of the installed packages, by name; each compares by the rules of its own ecosystem."""

@@ -1,6 +1,6 @@
-"""What is done with a patch on a PC: how it is installed, how that is proven, and when. Pure.
+"""Recipes: how a patch is installed on a PC, how that is proven, and when it may happen. Pure.
 
-Kinds are an allow-list. Commands are lists of arguments, handed to the system one by one: there is no shell.
+Only the kinds listed here are allowed. A command is a list of arguments for the system: no shell reads it.
 """
 
 import re
@@ -18,10 +18,10 @@ MAX_ARGUMENTS = 64
 MAX_ARGUMENT_CHARS = 1_000
 MAX_CHECKS = 20  # of one patch
 MAX_PATH_CHARS = 500
-MAX_OUTPUT_CHARS = 1_000  # that a check expects
+MAX_EXPECTED_CHARS = 1_000  # that a check expects
 MAX_WINDOWS = 20
 MAX_KEPT_VERSIONS = 10
-YEARS = range(2000, 3000)  # of what is scheduled: grace and time zones are added, and dates end with the year 9999
+YEARS = range(2000, 3000)  # for scheduled times: adding grace or a time zone must not pass the year 9999
 MAX_TIMEOUT_SECONDS = 6 * 3_600  # a service pack on an old disk takes hours
 
 Arguments = Annotated[
@@ -60,7 +60,7 @@ class DebInstall(Record, frozen=True, tag_field="kind", tag="deb"):
     """A Debian package, by dpkg."""
 
     package: PackageText
-    """Its name in dpkg; what is rolled back is the package of this name."""
+    """Its name in dpkg. A rollback restores or removes the package of this name."""
     timeout_seconds: Timeout = 1_800
 
 
@@ -72,26 +72,26 @@ class RpmInstall(Record, frozen=True, tag_field="kind", tag="rpm"):
 
 
 class ArchiveInstall(Record, frozen=True, tag_field="kind", tag="archive"):
-    """A tar or zip archive: unpacked into ``DIRECTORY/versions/VERSION``, to which ``DIRECTORY/current`` leads."""
+    """A tar or zip archive. It is unpacked into ``DIRECTORY/versions/VERSION``; ``DIRECTORY/current`` links there."""
 
     directory: PathText
     strip_components: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0
-    """How many leading directories of each member's path are left out."""
+    """How many leading directories to strip from each member's path."""
     keep_versions: Annotated[int, msgspec.Meta(ge=1, le=MAX_KEPT_VERSIONS)] = 2
-    """Previous versions that stay unpacked, to be rolled back to."""
+    """How many previous versions stay unpacked, for a rollback."""
     timeout_seconds: Timeout = 1_800
 
 
 class ScriptInstall(Record, frozen=True, tag_field="kind", tag="script"):
-    """The payload is a script, run by its interpreter."""
+    """A script as payload, run by an interpreter."""
 
     interpreter: Literal["sh", "bash", "python3", "powershell"]
     arguments: Arguments = ()
     rollback_arguments: Arguments | None = None
-    """Arguments with which the same script undoes it; None: it cannot be undone."""
+    """Arguments with which the same script undoes the installation; None: it cannot be undone."""
     success_codes: ExitCodes = (0,)
     reboot_codes: ExitCodes = ()
-    """Success, and the PC has to be restarted."""
+    """Exit codes for success where the PC must also be restarted."""
     timeout_seconds: Timeout = 1_800
 
 
@@ -99,9 +99,9 @@ class MsiInstall(Record, frozen=True, tag_field="kind", tag="msi"):
     """A Windows Installer package, by msiexec."""
 
     product_code: PackageText
-    """Of the product, in braces; what is rolled back."""
+    """The product's code, in braces. A rollback uninstalls this product."""
     properties: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_ARGUMENTS)] = msgspec.field(default_factory=dict)
-    """Public properties; values have neither blanks nor quotation marks."""
+    """Public properties; their values have neither blanks nor quotation marks."""
     timeout_seconds: Timeout = 3_600
 
 
@@ -109,16 +109,16 @@ class MsuInstall(Record, frozen=True, tag_field="kind", tag="msu"):
     """A Windows update, by wusa."""
 
     kb: Annotated[int, msgspec.Meta(ge=1, le=99_999_999)]
-    """Number of its article; what is rolled back."""
+    """The number of its knowledge base article. A rollback uninstalls this update."""
     timeout_seconds: Timeout = MAX_TIMEOUT_SECONDS
 
 
 class ExeInstall(Record, frozen=True, tag_field="kind", tag="exe"):
-    """A Windows program that installs."""
+    """An installer that is a Windows program of its own."""
 
     arguments: Arguments = ()
     uninstall: Command | None = None
-    """The whole command that undoes it, its program first; None: it cannot be undone."""
+    """The whole command that undoes the installation, its program first; None: it cannot be undone."""
     success_codes: ExitCodes = (0,)
     reboot_codes: ExitCodes = (3010, 1641)
     timeout_seconds: Timeout = 3_600
@@ -132,14 +132,14 @@ INSTALL_KINDS = ("deb", "rpm", "archive", "script", "msi", "msu", "exe")
 
 
 class PackageCheck(Record, frozen=True, tag_field="kind", tag="package"):
-    """The package is installed, whole, in this version or a later one of its ecosystem."""
+    """The package is completely installed, in this version or a later one by the rules of its ecosystem."""
 
     name: PackageText
     at_least: VersionText
 
 
 class FileCheck(Record, frozen=True, tag_field="kind", tag="file"):
-    """The file is there, with this content."""
+    """The file exists and has this content."""
 
     path: PathText
     sha256: str | None = None
@@ -147,17 +147,17 @@ class FileCheck(Record, frozen=True, tag_field="kind", tag="file"):
 
 
 class CommandCheck(Record, frozen=True, tag_field="kind", tag="command"):
-    """The program ends with this code, and writes this among other things."""
+    """The program ends with this exit code, and its standard output contains this text."""
 
     command: Command
-    output: Annotated[str, msgspec.Meta(max_length=MAX_OUTPUT_CHARS)] = ""
+    output: Annotated[str, msgspec.Meta(max_length=MAX_EXPECTED_CHARS)] = ""
     """Contained in standard output; empty: anything."""
     exit_code: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
     timeout_seconds: Annotated[int, msgspec.Meta(ge=1, le=600)] = 30
 
 
 class UnitCheck(Record, frozen=True, tag_field="kind", tag="unit"):
-    """The systemd unit, or on Windows the service, runs."""
+    """The systemd unit is active, or on Windows the service runs."""
 
     unit: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
@@ -167,7 +167,7 @@ Checks = Annotated[tuple[Check, ...], msgspec.Meta(max_length=MAX_CHECKS)]
 
 
 class HealthCheck(Record, frozen=True):
-    """What works after the installation; all of it within a time, else the patch is rolled back."""
+    """Checks that must all hold within a time after the installation, else the patch is rolled back."""
 
     checks: Annotated[tuple[Check, ...], msgspec.Meta(min_length=1, max_length=MAX_CHECKS)]
     within_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
@@ -177,30 +177,30 @@ class HealthCheck(Record, frozen=True):
 
 
 class ScheduleRules(Record, frozen=True):
-    """When it may be installed. Times without an offset are in each PC's own civil time."""
+    """When the patch may be installed. Times without an offset are in each PC's own civil time."""
 
     windows: Annotated[
         tuple[Annotated[str, msgspec.Meta(max_length=MAX_WINDOW_CHARS)], ...], msgspec.Meta(max_length=MAX_WINDOWS)
     ] = ()
-    """Such as ``mon-fri 22:00-05:00``; none: at any hour."""
+    """Such as ``mon-fri 22:00-05:00``; none: at any time."""
     not_before: Annotated[str, msgspec.Meta(max_length=40)] | None = None
-    """Date and time, ISO 8601; likewise the next."""
+    """Date and time in ISO 8601; likewise ``deadline``."""
     deadline: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     grace_minutes: Annotated[int, msgspec.Meta(ge=0, le=60 * 24 * 30)] = 0
     deferrals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-    """How often the PC's user may put it off."""
+    """How often the PC's user may defer the installation."""
     longest_deferral_minutes: Annotated[int, msgspec.Meta(ge=1, le=60 * 24 * 30)] = 60 * 24
     emergency: bool = False
-    """Waits for no window; a blackout holds all the same."""
+    """It waits for no window, but blackouts hold all the same."""
     reboot: Reboot = "never"
-    """Where a restart is needed: nobody is told to, the user is asked, or it happens in the next window."""
+    """Where a restart is needed: nothing is done, the user is asked, or the PC restarts in the next window."""
 
 
-# --- what the shapes alone do not say ------------------------------------------------------------
+# --- checks beyond the types ---------------------------------------------------------------------
 
 
 def check_install(install: Install) -> None:
-    """Raise `RecipeError` for an installation that cannot be."""
+    """Raise `RecipeError` for an invalid installation."""
     where = f"install ({install.__struct_config__.tag})"
     if isinstance(install, DebInstall | RpmInstall):
         _check_package(where, install.package)
@@ -225,7 +225,7 @@ def check_install(install: Install) -> None:
 
 
 def check_checks(where: str, checks: tuple[Check, ...]) -> None:
-    """Raise `RecipeError` for a check that cannot be."""
+    """Raise `RecipeError` for an invalid check. ``where`` names their key in messages."""
     for number, check in enumerate(checks, 1):
         place = f"{where} {number}"
         if isinstance(check, PackageCheck):
@@ -242,7 +242,7 @@ def check_checks(where: str, checks: tuple[Check, ...]) -> None:
 
 
 def check_schedule(rules: ScheduleRules) -> None:
-    """Raise `RecipeError` for times that cannot be."""
+    """Raise `RecipeError` for invalid times."""
     for text in rules.windows:
         try:
             parse_window(text)
@@ -268,7 +268,7 @@ def check_schedule(rules: ScheduleRules) -> None:
 
 
 def check_path(where: str, path: str) -> None:
-    """Raise `RecipeError` for a path that is not absolute, or that has a way back in it."""
+    """Raise `RecipeError` for a path that is not absolute or that has ``..`` in it."""
     parts = re.split(r"[/\\]", path)
     absolute = path.startswith("/") or _WINDOWS_PATH.match(path)
     if not absolute or ".." in parts or not path.isprintable():

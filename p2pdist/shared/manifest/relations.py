@@ -1,4 +1,4 @@
-"""Patches that require, supersede or exclude others: what publishing refuses, and in which order they come. Pure."""
+"""Patches that require, supersede or exclude others: check a publication's relations, and sort by them. Pure."""
 
 import graphlib
 import heapq
@@ -12,7 +12,7 @@ MAX_RELATIONS = 50  # of each kind, in one patch
 
 @dataclass(frozen=True, slots=True)
 class OrderedPatch:
-    """What its manifest says of its place among the others. A relation names an id, or ID@VERSION."""
+    """A patch with its relations to others. A relation is an ID or ID@VERSION."""
 
     ref: PatchRef
     sequence: int
@@ -23,13 +23,13 @@ class OrderedPatch:
 
 
 class OrderError(ValueError):
-    """Patches whose relations cannot be met anywhere. The message says which."""
+    """The relations of some patches cannot be met on any PC. The message says which."""
 
 
 def check_relations(new: OrderedPatch, offered: Collection[OrderedPatch]) -> None:
-    """Refuse a publication that could never be installed, or that would make another one so. Raises `OrderError`.
+    """Raise `OrderError` for a patch that could never be installed, or that would keep another from it.
 
-    ``offered`` is all that PCs are offered now: they know of nothing else. ``new`` takes the place of its own id there.
+    ``offered`` are all patches that PCs are offered now; they know no others. ``new`` replaces the one of its own id.
     """
     for word, relations in (("requires", new.requires), ("supersedes", new.supersedes), ("conflicts", new.conflicts)):
         if len(relations) > MAX_RELATIONS:
@@ -42,7 +42,7 @@ def check_relations(new: OrderedPatch, offered: Collection[OrderedPatch]) -> Non
         _check_requirement(new, relation, others)
     replaced = [patch.ref for patch in offered if patch.ref.patch_id == new.ref.patch_id]
     for other in others:
-        if not replaces(new, other.ref):  # what is superseded need not be installed any more
+        if not replaces(new, other.ref):  # a superseded patch need not be installable any more
             _check_dependent(other, new, replaced)
     in_order([*others, new])
 
@@ -60,7 +60,7 @@ def _check_requirement(new: OrderedPatch, relation: str, others: Collection[Orde
 
 
 def _check_dependent(other: OrderedPatch, new: OrderedPatch, replaced: Collection[PatchRef]) -> None:
-    """Refuse ``new`` where ``other``, which is offered, requires it or what it replaces, and could then never come."""
+    """Raise `OrderError` where ``other`` requires ``new`` or a patch in ``replaced``, and could never be installed."""
     for relation in other.requires:
         if any(ref.matches(relation) for ref in replaced) and not new.ref.matches(relation):
             raise OrderError(
@@ -77,12 +77,12 @@ def _excludes(patch: OrderedPatch, ref: PatchRef) -> bool:
 
 
 def replaces(patch: OrderedPatch, ref: PatchRef) -> bool:
-    """Whether ``patch`` supersedes ``ref``."""
+    """Return whether ``patch`` supersedes ``ref``."""
     return patch.ref != ref and any(ref.matches(relation) for relation in patch.supersedes)
 
 
 class Related:
-    """Finds the patches that a relation leads to without a look at all of them: there may be thousands."""
+    """Finds patches by relation without a search through all of them: there may be thousands."""
 
     def __init__(self, patches: Collection[OrderedPatch]) -> None:
         self._by_id: dict[str, list[OrderedPatch]] = {}
@@ -92,7 +92,7 @@ class Related:
         self._excluding = [patch for patch in patches if patch.conflicts]
 
     def named(self, relation: str) -> list[OrderedPatch]:
-        """Return the patches that ``relation`` (ID or ID@VERSION) means."""
+        """Return the patches that ``relation`` (ID or ID@VERSION) names."""
         return [patch for patch in self._by_id.get(related_id(relation), ()) if patch.ref.matches(relation)]
 
     def replacing(self, ref: PatchRef) -> list[OrderedPatch]:
@@ -100,12 +100,12 @@ class Related:
         return [patch for patch in self._replacing if replaces(patch, ref)]
 
     def able(self, relation: str) -> list[OrderedPatch]:
-        """Return who fulfils a requirement: what it means, and whoever supersedes that does its work."""
+        """Return the patches that fulfil a requirement: those that it names, and those that supersede one of them."""
         found = self.named(relation)
         return list(dict.fromkeys([*found, *(other for one in found for other in self.replacing(one.ref))]))
 
     def excluded(self, patch: OrderedPatch) -> list[OrderedPatch]:
-        """Return the patches that must not be together with ``patch``, whichever of the two says so."""
+        """Return the patches that must not be installed together with ``patch``, whichever of the two says so."""
         own = [other for relation in patch.conflicts for other in self.named(relation)]
         others = [
             other for other in self._excluding if any(patch.ref.matches(relation) for relation in other.conflicts)
@@ -114,10 +114,10 @@ class Related:
 
 
 def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
-    """Return ``patches`` with what they require before them. Raises `OrderError` for a cycle."""
+    """Return ``patches`` sorted so that each comes after those it requires. Raises `OrderError` for a cycle."""
     by_ref = {patch.ref: patch for patch in patches}
     related = Related(patches)
-    # who replaces what is required comes before it is missed
+    # a patch that supersedes a required one also comes before the patch that requires it
     graph = {
         patch.ref: [
             other.ref for relation in patch.requires for other in related.able(relation) if other.ref != patch.ref
@@ -128,7 +128,7 @@ def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
     try:
         sorter.prepare()
     except graphlib.CycleError as error:
-        # each requires the one before it
+        # in graphlib's list, each patch requires the one before it
         circle = " requires ".join(str(ref) for ref in reversed(error.args[1]))
         raise OrderError(f"patches wait for each other: {circle}") from None
     found: list[OrderedPatch] = []

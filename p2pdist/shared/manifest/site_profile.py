@@ -1,4 +1,4 @@
-"""A site's throttle profile as a signed document: the TOML that the network admin wrote, and whose it is. Pure."""
+"""A site's throttle profile as a signed document: the TOML that the network admin wrote, and its site. Pure."""
 
 import hashlib
 from typing import Annotated, Literal
@@ -29,7 +29,7 @@ class SiteProfile(Record, frozen=True):
 
 
 def profile_target(site: SiteName) -> str:
-    """Return the TUF target path of a site's profile; a site's name may hold what a path may not."""
+    """Return the TUF target path of a site's profile: a hash, for a site's name may hold what a path may not."""
     return f"profiles/{hashlib.sha256(site.encode()).hexdigest()[:32]}.profile"
 
 

@@ -1,4 +1,4 @@
-"""What an expression looks like: the tree that its words make; what the tree means, `expression` says. Pure.
+"""Parse an expression's tokens into a syntax tree; `expression` gives the tree its meaning. Pure.
 
     any        = all { "or" all }
     all        = not { "and" not }
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from p2pdist.shared.manifest.tokens import ExpressionError, Token, tokens_of
 
-MAX_BRACKETS = 40  # inside each other, those that only group among them; each is some six calls deep
+MAX_BRACKETS = 40  # levels of nesting, those that only group included; each costs some six nested calls
 
-_OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "is")  # the last to say what to write instead
+_OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "is")  # ``is`` only to say what to write instead
 _KEYWORDS = ("and", "or", "not", "in", "is")
 _CLOSING = {"(": ")", "[": "]"}
 _VALUES = "a fact, a text, a number, package(…), installed(…) or version(…)"
@@ -35,7 +35,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Digits as they are written: with underscores, zeros in front or a fraction, too."""
+    """A number as it is written, perhaps with underscores, leading zeros or a fraction."""
 
     column: int
     digits: str
@@ -68,7 +68,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two operands, and what is between them."""
+    """Two operands and the operator between them."""
 
     column: int
     left: "Node"
@@ -86,7 +86,7 @@ class Inverted:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Two parts or more with one ``word`` between them: ``and`` or ``or``."""
+    """Two or more parts with the same ``word`` between them: ``and`` or ``or``."""
 
     column: int
     word: str
@@ -97,9 +97,9 @@ Node = Text | Number | Word | Call | Listing | Compared | Inverted | Joined
 
 
 def parse_syntax(text: str) -> Node:
-    """Return the tree of ``text``: its shape is right, its names and types are not looked at. Raises `ExpressionError`.
+    """Return the syntax tree of ``text``; its names and types are not checked yet. Raises `ExpressionError`.
 
-    At most `MAX_BRACKETS` levels are inside each other in brackets; of ``not``, as many as there are words.
+    Brackets are nested at most `MAX_BRACKETS` deep; ``not`` may be nested as deep as there are tokens.
     """
     tokens = tokens_of(text)
     if len(tokens) == 1:
@@ -111,7 +111,7 @@ def parse_syntax(text: str) -> Node:
 
 
 class _Parser:
-    """Goes through the tokens once, a method for each rule of the grammar."""
+    """A recursive-descent parser: one pass over the tokens, with a method for each rule of the grammar."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
@@ -196,7 +196,7 @@ class _Parser:
         return Listing(token.column, items)
 
     def _items(self, opening: Token) -> tuple[tuple[Node, ...], bool]:
-        """Return what is before the closing bracket, and whether a comma is the last of it."""
+        """Return the items up to the closing bracket, and whether a comma comes right before it."""
         if len(self._open) == MAX_BRACKETS:
             raise ExpressionError(f"more than {MAX_BRACKETS} levels of parentheses; write it simpler", opening.column)
         self._open.append(opening)
@@ -216,7 +216,7 @@ class _Parser:
         return ExpressionError(f"{wrong}; what comes here is {_VALUES}", token.column)
 
     def _unexpected(self) -> ExpressionError:
-        """Return what is wrong with the next token, behind something whole."""
+        """Return the error for a next token that cannot follow a complete operand or condition."""
         token, opening = self._next, self._open[-1] if self._open else None
         if token.kind == "text" and self._tokens[self._at - 1].kind == "text":
             message = "a comma is missing between two texts"

@@ -1,10 +1,11 @@
-"""A diagnosis template: what to ask of every PC, whether or not anything is to be installed. Pure."""
+"""A diagnosis template: a set of questions for every PC, whether or not anything is to be installed. Pure."""
 
 from typing import Annotated, Literal
 
 import msgspec
 
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
+from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
 from p2pdist.shared.manifest.recipe import Checks, RecipeError, check_checks
 from p2pdist.shared.wire import codec
@@ -12,23 +13,23 @@ from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.messages import MAX_TEMPLATE_ITEMS, Label
 
 MAX_TEMPLATE_BYTES = 64 << 10  # every PC of every site fetches it; 50 items of a kilobyte
-MAX_TEMPLATES = 50  # of one server; every PC evaluates all of them
+MAX_TEMPLATES = 50  # per server; every PC evaluates all of them
 TEMPLATES_PREFIX = "templates/"
 
 Expression = Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)]
 
 
 class TemplateItem(Record, frozen=True):
-    """One question. A PC needs it where ``expression`` holds, or one of ``checks`` does not."""
+    """One question: does the PC need ``label``? It does if ``expression`` holds or one of ``checks`` does not."""
 
     label: Label
-    """What is needed, for people; one of a kind within the template."""
+    """What is needed, for people; unique within the template."""
     applies_to: Expression = ""
-    """Which PCs are asked; empty: every one."""
+    """An expression for the PCs that are asked; empty: every PC."""
     expression: Expression = ""
     """Such as ``package("openssl") < version("3.0.17")``; empty: the checks alone decide."""
     checks: Checks = ()
-    """All of them hold on a PC that needs nothing."""
+    """All of these hold on a PC that does not need it."""
 
 
 class Template(Record, frozen=True):
@@ -36,7 +37,7 @@ class Template(Record, frozen=True):
 
     format: Literal[1]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    title: Annotated[str, msgspec.Meta(max_length=200)]
+    title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
     items: Annotated[tuple[TemplateItem, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
 
 
@@ -61,7 +62,7 @@ def decode_template(data: bytes) -> Template:
 
 
 def check_template(template: Template) -> None:
-    """Raise `RecipeError`, or `InvalidIdentifierError`, for what the shape alone does not say."""
+    """Raise `RecipeError` or `InvalidIdentifierError` for faults that the types alone do not exclude."""
     parse_template_name(template.name)
     if not template.title.isprintable():
         raise RecipeError("title", "it has a character that cannot be printed")

@@ -1,7 +1,7 @@
-"""The words of an expression, from left to right; what they make together, `syntax` says. Pure.
+"""Split an expression into tokens, for `syntax` to parse. Pure.
 
-Nothing here asks the running Python what a letter, a space or a number is: a signed text has the same words on every
-release of it.
+Nothing here asks the running Python what a letter, a space or a number is: a signed text has the same tokens on
+every Python release.
 """
 
 import re
@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-# controls, spaces other than U+0020, signs without a width, halves of a character, and what Unicode leaves to others
+# control characters, spaces other than U+0020, characters of zero width, surrogates, and private or unassigned ones
 _NOT_PRINTABLE = re.compile(
     "[\0-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e\u2000-\u200f\u2028-\u202f"
     "\u205f-\u206f\u3000\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd"
@@ -33,7 +33,7 @@ _INSTEAD = {
 
 
 class ExpressionError(ValueError):
-    """The text is no expression. ``column`` counts from 1."""
+    """The text is not a valid expression. ``column`` counts from 1."""
 
     def __init__(self, message: str, column: int) -> None:
         super().__init__(f"column {column}: {message}")
@@ -41,17 +41,17 @@ class ExpressionError(ValueError):
 
 
 class Token(NamedTuple):
-    """One word or sign, and the column of its first character."""
+    """One token, and the column of its first character."""
 
     kind: str
-    """``text``, ``name``, ``number``, ``sign``, or ``end`` behind the last."""
+    """``text``, ``name``, ``number``, ``sign``, or ``end`` after the last."""
     text: str
-    """As it is written: a text has its quotes, and so is never mistaken for a keyword."""
+    """As it is written. A text keeps its quotes, so it is never mistaken for a keyword."""
     column: int
 
 
 def tokens_of(text: str) -> list[Token]:
-    """Return the words of ``text``, and an ``end`` behind them. Raises `ExpressionError`."""
+    """Return the tokens of ``text``, and an ``end`` after them. Raises `ExpressionError`."""
     tokens: list[Token] = []
     at, end = 0, 0
     while at < len(text):

@@ -1,7 +1,7 @@
-"""Versions as each ecosystem orders them. Pure.
+"""Parse and compare versions by the rules of each ecosystem. Pure.
 
-`Version` compares only within its own ecosystem: that 1.10 is more than 1.9 is true everywhere, what a letter
-or a tilde means is not.
+A `Version` compares only with others of its ecosystem: 1.10 is more than 1.9 in all of them, but the meaning of a
+letter or a tilde differs.
 """
 
 import enum
@@ -9,11 +9,11 @@ import functools
 import re
 from dataclasses import dataclass, field
 
-MAX_VERSION_CHARS = 200  # the longest in Debian has some 60
+MAX_VERSION_CHARS = 200  # the longest in Debian has about 60
 
 
 class Ecosystem(enum.StrEnum):
-    """Whose rules order a version."""
+    """The rules by which a version is ordered."""
 
     DEB = "deb"
     """Debian policy, section 5.6.12."""
@@ -22,17 +22,17 @@ class Ecosystem(enum.StrEnum):
     WINDOWS = "windows"
     """One to four numbers."""
     GENERIC = "generic"
-    """Numbers and words; what comes before a release (alpha, beta, rc, dev, …) is less than it (as in PEP 440)."""
+    """Numbers and words; a pre-release (alpha, beta, rc, dev, …) is less than its release, as in PEP 440."""
 
 
 class InvalidVersionError(ValueError):
-    """The text is no version of its ecosystem. The message says why."""
+    """The text is not a version of its ecosystem. The message says why."""
 
 
 @functools.total_ordering
 @dataclass(frozen=True, eq=False)
 class Version:
-    """A version; equal ones may be written differently (1.0 and 1.00). Made by `parse_version`."""
+    """A version. Equal ones may be written differently (1.0 and 1.00). Made by `parse_version`."""
 
     ecosystem: Ecosystem
     text: str
@@ -70,7 +70,7 @@ def parse_version(text: str, ecosystem: Ecosystem) -> Version:
 # --- Debian ------------------------------------------------------------------------------------
 
 _DEB = re.compile(r"(?:(\d+):)?([0-9][A-Za-z0-9.+~:-]*?)(?:-([A-Za-z0-9+.~]+))?")
-_END = 0  # of a part: after a tilde, before everything else
+_END = 0  # the end of a part sorts after a tilde and before everything else
 
 
 def _deb_key(text: str) -> object:
@@ -82,12 +82,15 @@ def _deb_key(text: str) -> object:
 
 
 def _deb_part(text: str) -> tuple[object, ...]:
-    """Return words and numbers in turn; in words, a tilde is less than the end, and letters less than other signs."""
+    """Return a key of alternating words and numbers.
+
+    In words, a tilde is less than the end, the end less than a letter, and a letter less than any other sign.
+    """
     key: list[object] = []
     for word, number in re.findall(r"([^0-9]*)([0-9]*)", text):
         if word or number:
             key += [(*(_deb_sign(sign) for sign in word), _END), int(number or 0)]
-    # the end of all is an empty word: less than letters, more than a tilde
+    # the whole part ends with an empty word: less than letters, more than a tilde
     return (*key, (_END,))
 
 
@@ -110,7 +113,7 @@ def _rpm_key(text: str) -> object:
 
 
 def _rpm_part(text: str) -> tuple[tuple[int, object], ...]:
-    """Return the runs of digits and of letters; all other signs only divide them."""
+    """Return a key of runs of digits and letters, tildes and carets; all other signs only separate them."""
     key: list[tuple[int, object]] = []
     for run in re.findall(r"[0-9]+|[A-Za-z]+|~|\^", text):
         if run.isdigit():

@@ -1,4 +1,4 @@
-"""Maintenance windows as people write them: ``mon-fri 22:00-05:00``. Pure."""
+"""Parse maintenance windows as people write them: ``mon-fri 22:00-05:00``. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ _TEXT = re.compile(r"(?:(?P<days>[a-z,-]+) )?(?P<start>\d\d:\d\d)-(?P<end>\d\d:\
 
 
 class InvalidWindowError(ValueError):
-    """The text is no maintenance window. The message says why."""
+    """The text is not a maintenance window. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceWindow:
-    """A time of the day on some days of the week, in the PC's civil time; it may go over midnight."""
+    """A time of day on some days of the week, in the PC's civil time. It may cross midnight."""
 
     days: frozenset[int]
-    """0 is Monday; the day on which it opens."""
+    """The days on which it opens; 0 is Monday."""
     start_minute: int
-    """Since midnight."""
+    """The minute after midnight at which it opens."""
     minutes: int
-    """How long it is open, by the clock on the wall: at most a day."""
+    """How long it is open in civil time, at most a day."""
 
     def __post_init__(self) -> None:
         if not (self.days and self.days <= set(range(7)) and 0 <= self.start_minute < MINUTES_A_DAY):
@@ -33,14 +33,14 @@ class MaintenanceWindow:
 
 
 def parse_window(text: str) -> MaintenanceWindow:
-    """Return the window that ``text`` spells. Raises `InvalidWindowError`."""
+    """Return the window that ``text`` describes. Raises `InvalidWindowError`."""
     match = _TEXT.fullmatch(text) if len(text) <= MAX_WINDOW_CHARS else None
     if match is None:
         raise InvalidWindowError(f"{text[:60]!r} is no window; write: mon-fri 22:00-05:00, or: sat,sun 00:00-24:00")
     start, end = _minute(match["start"]), _minute(match["end"])
     if start == MINUTES_A_DAY:
         raise InvalidWindowError(f"{text!r} opens at 24:00; write 00:00 of the next day")
-    # up to the same minute of the next day
+    # 1 minute to 24 hours: equal times mean a whole day
     return MaintenanceWindow(_days(match["days"] or "mon-sun", text), start, (end - start - 1) % MINUTES_A_DAY + 1)
 
 

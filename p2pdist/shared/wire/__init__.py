@@ -1,1 +1,1 @@
-"""The origin protocol: frames, messages, bitfields. Shared by both sides, no I/O."""
+"""The origin protocol, shared by both sides: frames, messages, bitfields. No I/O."""

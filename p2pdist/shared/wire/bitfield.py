@@ -1,7 +1,7 @@
-"""Sets of pieces on the wire: one bit a piece, the first piece in the high bit of the first byte (BEP 3). Pure.
+"""Sets of pieces on the wire: one bit per piece, the first piece in the high bit of the first byte (BEP 3). Pure.
 
-In memory a set of pieces is an ``int`` in which bit *i* stands for piece *i*:
-union, difference and counting of ten thousand pieces are then single operations.
+In memory a set of pieces is an ``int`` in which bit *i* stands for piece *i*. So the
+union, difference and count of ten thousand pieces are single operations.
 """
 
 from typing import TypeAlias
@@ -14,7 +14,7 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class BitfieldError(ValueError):
-    """A bitfield's length or spare bits do not fit the torrent's piece count."""
+    """A bitfield's length or spare bits do not fit the torrent's number of pieces."""
 
 
 def all_pieces(count: int) -> PieceSet:

@@ -1,8 +1,8 @@
-"""msgpack in, checked types out: the one way that bytes from outside become objects. Pure.
+"""Decode msgpack from outside into checked types, and encode them. Pure.
 
 ``msgpack`` decodes with explicit caps on every container; ``msgspec`` then
-converts strictly (no coercion, no unknown fields), so whatever leaves this
-module has exactly the declared shape.
+converts strictly (no coercion, no unknown fields). So a decoded object has
+exactly the declared shape.
 """
 
 from typing import Any, TypeVar
@@ -12,15 +12,15 @@ import msgspec
 
 T = TypeVar("T")
 
-MAX_NESTING_CONTAINER_ITEMS = 65_536  # the longest list we define is far below; bounds memory while decoding
+MAX_NESTING_CONTAINER_ITEMS = 65_536  # bounds memory while decoding; the longest list that we define is far below
 
 
 class DecodeError(ValueError):
-    """Bytes from outside do not have the declared shape. The text says where and what."""
+    """Bytes from outside do not have the declared shape. The text says what is wrong and where."""
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of everything that is decoded from outside: immutable, and closed to unknown fields."""
+    """Base of everything that is decoded from outside: immutable, without unknown fields."""
 
 
 def encode(value: object) -> bytes:
@@ -44,7 +44,7 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int) -> T:
             max_map_len=MAX_NESTING_CONTAINER_ITEMS,
             max_ext_len=0,
         )
-        converted: T = msgspec.convert(raw, kind, strict=True, builtin_types=(bytes,))  # text is no base64
+        converted: T = msgspec.convert(raw, kind, strict=True, builtin_types=(bytes,))  # bytes are bytes, never base64
     except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
         # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
         raise DecodeError(str(error) or type(error).__name__) from error

@@ -10,27 +10,32 @@ import msgspec
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.messages import Port
 
 TOKEN_PREFIX = "p2pd-"  # noqa: S105 - a marker, not a secret
 MAX_TOKEN_CHARS = 1_000
 SECRET_BYTES = 16
+MAX_HOST_CHARS = 253  # the longest name in the DNS
+MAX_HOSTNAME_CHARS = 255  # the longest that a system calls itself
+MAX_SERVER_NAME_CHARS = 64
+MAX_PEM_CHARS = 16_384
 MAX_TAGS = 20  # of one PC: its kind, its branch, its ring
 MAX_ENROLMENT_BODY_BYTES = 64 << 10  # two certificates, two CAs and a TUF root with several keys
 _CHECKSUM_BYTES = 4
 
 TAG_PATTERN = r"^[a-z0-9._-]{1,40}\Z"
 
-Pem = Annotated[str, msgspec.Meta(max_length=16_384)]
+Pem = Annotated[str, msgspec.Meta(max_length=MAX_PEM_CHARS)]
 Tag = Annotated[str, msgspec.Meta(pattern=TAG_PATTERN, max_length=40)]
 Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
-"""What an operator calls the PCs of one token, such as kiosk or branch-7; sorted, each once."""
+"""The operator's names for the PCs of one token, such as kiosk or branch-7; sorted, each once."""
 
 
 class Token(Record, frozen=True):
-    """What `seed-server token` hands to a PC: where the server is, how to recognise it, and a secret."""
+    """The token from `seed-server token`: the server's address, a pin to recognise the server by, and a secret."""
 
-    address: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
-    web_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_HOST_CHARS)]
+    web_port: Port
     ca_pin: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     """SHA-256 of the control CA certificate (DER)."""
     secret: Annotated[bytes, msgspec.Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)]
@@ -43,11 +48,11 @@ class EnrolRequest(Record, frozen=True):
     """The token's secret, hexadecimal."""
     csr: Pem
     """PKCS #10 request; its signature proves possession, its subject is ignored."""
-    hostname: Annotated[str, msgspec.Meta(max_length=255)]
+    hostname: Annotated[str, msgspec.Meta(max_length=MAX_HOSTNAME_CHARS)]
 
 
 class Certificates(Record, frozen=True):
-    """Short-lived certificates for one key; answer to ``POST /v1/renew`` and part of the enrolment's."""
+    """Short-lived certificates for one key: the answer to ``POST /v1/renew``, and a part of `EnrolReply`."""
 
     control_certificate: Pem
     """Client certificate for the origin port, SAN = endpoint id."""
@@ -62,15 +67,15 @@ class EnrolReply(Record, frozen=True):
 
     endpoint_id: str
     server_name: str
-    origin_port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    origin_port: Port
     certificates: Certificates
     tuf_root: str
-    """The TUF root metadata to start from, JSON text."""
+    """The TUF root metadata to start from, as JSON text."""
     tags: Tags = ()
 
 
 class RenewRequest(Record, frozen=True):
-    """``POST /v1/renew``: new certificates for an enrolled key; the CSR's signature is the proof."""
+    """``POST /v1/renew``: asks for new certificates for an enrolled key; the CSR's signature proves possession."""
 
     csr: Pem
 

@@ -1,14 +1,15 @@
 """Length-prefixed frames: 4 bytes of big-endian length, then that many bytes of msgpack. Pure.
 
-Bytes go in, frame bodies come out. The decoder refuses an oversized frame from its header alone, before a byte of the
-body is kept, so a peer can make it hold at most one frame.
+The decoder refuses an oversized frame by its header alone, before it keeps a byte of the body. So a peer can make it
+hold at most one frame.
 """
 
 FRAME_HEADER_BYTES = 4
+SEND_SECONDS = 30.0  # a control frame that cannot be sent for this long: dead connection
 
 
 class FrameError(ValueError):
-    """The other side sent bytes that are not a frame; the connection must be closed."""
+    """Bytes are not a valid frame. When the other side sent them, the connection must be closed."""
 
 
 def encode_frame(body: bytes, *, max_bytes: int) -> bytes:
@@ -19,14 +20,14 @@ def encode_frame(body: bytes, *, max_bytes: int) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a byte stream into frame bodies of at most ``max_bytes`` each."""
+    """Splits a byte stream into frame bodies of at most ``max_bytes`` each."""
 
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes from the stream and return the bodies that are now complete.
+        """Add bytes of the stream, and return the bodies that are now complete.
 
         Raises `FrameError` for an empty frame and for one whose header announces
         more than the cap.
@@ -49,6 +50,6 @@ class FrameDecoder:
         return bodies
 
     def at_end_of_stream(self) -> None:
-        """Say that the stream has ended. Raises `FrameError` when that cut a frame in two."""
+        """Check that the stream ends between two frames. Raises `FrameError` if it ends inside one."""
         if self._buffer:
             raise FrameError(f"stream ended inside a frame, {len(self._buffer)} bytes after its start")

@@ -1,9 +1,9 @@
 """Every message of the origin protocol, with the cap of every field. Pure.
 
-`docs/protocol.md` is the prose of this file. An endpoint opens two TLS
+`docs/protocol.md` describes the same in prose. An endpoint opens two TLS
 connections to the origin port: one for control, one for data. The first frame
-on each is its hello. On the wire a message is a msgpack map whose key ``t``
-names its kind. Pings are no messages: see `wire.pings`.
+on each is a hello. On the wire a message is a msgpack map whose key ``t``
+names its kind. Pings are not messages: see `wire.pings`.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -17,19 +17,19 @@ from p2pdist.shared.wire.codec import Record
 
 PROTOCOL_VERSION = 3
 
-MAX_PIECES = 65_536  # 10 GB at 256 KiB is 40 960; keeps a bitfield at 8 KiB
-MAX_PIECE_BYTES = 4 << 20  # one piece is held whole in memory on either side
+MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at most 8 KiB
+MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
 MAX_CONTROL_FRAME_BYTES = 256 << 10  # a report on every patch, or a full peer list, with room
 MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
-MAX_ADDRESSES = 16  # a PC with VPNs and containers; the rest cannot matter for the site
-MAX_SITE_PEERS = 200  # more neighbours than libtorrent uses connections for
-MAX_PATCHES_PER_REPORT = 64  # with two texts each, whatever their script, within a control frame
+MAX_ADDRESSES = 16  # enough for a PC with VPNs and containers; more do not matter for the site
+MAX_SITE_PEERS = 200  # more neighbours than libtorrent opens connections to
+MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
-MAX_REPORT_SECONDS = 60  # what a report on the line covers: an older view says nothing of now
-MAX_LIMIT_REASONS = 32  # of a closed list of 15
-MAX_TEMPLATE_ITEMS = 50  # questions of one template: what a person reads in a table
-MAX_LABEL_CHARS = 80  # of such a question
+MAX_REPORT_SECONDS = 60  # the interval of a report on the line: anything older says nothing about now
+MAX_LIMIT_REASONS = 32  # the closed list has 15
+MAX_TEMPLATE_ITEMS = 50  # questions in one template: as many as a person reads in a table
+MAX_LABEL_CHARS = 80  # in the label of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
@@ -48,7 +48,7 @@ Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 PatchState: TypeAlias = Literal["waiting", "checking", "fetching", "verifying", "verified", "failed"]
 
 InstallState: TypeAlias = Literal["", "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed"]
-"""What has become of a patch beyond its file; empty: nothing is to be done with it, or not yet."""
+"""The state of a patch's installation; empty when there is nothing to install, or not yet."""
 
 
 class Message(Record, frozen=True, tag_field="t"):
@@ -65,16 +65,16 @@ class ControlHello(Message, frozen=True, tag="hello"):
     software: Text
     hostname: Text
     addresses: Annotated[list[Address], msgspec.Meta(max_length=MAX_ADDRESSES)]
-    """The endpoint's own addresses, best first; they decide its site."""
+    """The endpoint's own addresses, best first; the server finds its site by them."""
     lan_port: Port
-    """Port of its TLS BitTorrent listener."""
+    """The port of its BitTorrent listener (TLS)."""
     on_mains: bool
     wired: bool
     uptime_seconds: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 
 
 class Want(Message, frozen=True, tag="want"):
-    """Asks for leases on a torrent's pieces and says what the LAN has; replaces the previous one."""
+    """Asks for leases on a torrent's pieces, and says what the LAN has. Replaces the previous `Want`."""
 
     torrent: Hash
     have: Bitfield
@@ -82,7 +82,7 @@ class Want(Message, frozen=True, tag="want"):
     lan_have: Bitfield
     """Pieces that this endpoint's connected LAN peers hold."""
     lan_stalled: bool
-    """The LAN holds pieces that this endpoint lacks, yet none has arrived for a while."""
+    """True when the LAN holds pieces that this endpoint lacks, yet none has arrived for a while."""
     can_fetch: bool
     """False when the profile, the battery or the disk forbids fetching from the origin."""
 
@@ -102,7 +102,7 @@ class PieceRejected(Message, frozen=True, tag="rejected"):
 
 
 class PatchReport(Record, frozen=True):
-    """One patch's state on an endpoint; counts are payload bytes, since the patch was first seen."""
+    """The state of one patch on an endpoint. Counts are payload bytes since the patch was first seen."""
 
     patch_id: ShortText
     version: ShortText
@@ -112,15 +112,15 @@ class PatchReport(Record, frozen=True):
     bytes_from_peers: ByteCount
     bytes_wasted: ByteCount
     seconds: Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
-    """From first seen to verified, or to now."""
+    """From the time it was first seen until it was verified, or until now."""
     error: Text
     install: InstallState = ""
     install_reason: Text = ""
-    """In words: what it waits for, or what has failed."""
+    """What the installation waits for, or what has failed, in words."""
 
     @property
     def ref(self) -> PatchRef:
-        """Which patch it is of."""
+        """The patch that this is about."""
         return PatchRef(self.patch_id, self.version)
 
 
@@ -131,32 +131,32 @@ class Report(Message, frozen=True, tag="report"):
 
 
 class LinkReport(Message, frozen=True, tag="link"):
-    """What others' traffic does on this PC; sent as often as the last `LinkWatch` asks, while there is news."""
+    """The traffic of other programs on this PC. Sent as often as the last `LinkWatch` asks, while there is news."""
 
     interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)]
-    """Since the report before."""
+    """Since the previous report."""
     business_bytes: ByteCount
-    """What others transferred over the branch line in the interval: neither ours nor within the LAN."""
+    """Bytes that others transferred over the branch line in the interval, without ours and those within the LAN."""
     flows: Annotated[tuple[tuple[FlowId, ByteCount], ...], msgspec.Meta(max_length=MAX_REPORTED_FLOWS)]
     """Others' largest connections: (id, bytes so far)."""
     harm_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_REPORT_SECONDS)] | None
-    """Smoothed minus least round trip of others' connections; None where none is seen."""
+    """Smoothed minus least round trip of others' most harmed connection; None when no such connection is seen."""
 
 
 class DiagnosisAnswer(Record, frozen=True):
-    """What a PC says to one item of a template."""
+    """A PC's answer to one item of a template."""
 
     label: Label
     applies: bool
     """Whether the item asks this PC at all."""
     needed: bool | None
-    """None where it does not."""
+    """Whether the PC needs it; None when the item does not ask this PC."""
     reason: Text
-    """In words: what decided."""
+    """What decided, in words."""
 
 
 class Diagnosis(Message, frozen=True, tag="diagnosis"):
-    """Everything a PC says to a template; replaces its previous answers. Sent when one of them has changed."""
+    """All of a PC's answers to a template; they replace the previous ones. Sent when one of them has changed."""
 
     template: ShortText
     answers: Annotated[tuple[DiagnosisAnswer, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
@@ -173,11 +173,11 @@ class Welcome(Message, frozen=True, tag="welcome"):
     timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
     """Version of the newest TUF timestamp metadata."""
     packet_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_PACKET_BYTES, le=LARGEST_PACKET_BYTES)]
-    """Size of the IP packets on the data connection: on a slow line a telephone packet waits for no full one."""
+    """Size of the IP packets on the data connection: small on a slow line, so that a VoIP packet waits less."""
 
 
 class SitePeer(Record, frozen=True):
-    """Another endpoint of the same site, connected to the server now."""
+    """Another endpoint of the same site that is connected to the server now."""
 
     endpoint_id: Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
     address: Address
@@ -185,19 +185,19 @@ class SitePeer(Record, frozen=True):
 
 
 class SitePeers(Message, frozen=True, tag="peers"):
-    """The whole peer list of the site; replaces the previous one."""
+    """The complete peer list of the site; replaces the previous one."""
 
     peers: Annotated[list[SitePeer], msgspec.Meta(max_length=MAX_SITE_PEERS)]
 
 
 class RepositoryChanged(Message, frozen=True, tag="changed"):
-    """New TUF metadata is there: refresh."""
+    """There is new TUF metadata: refresh."""
 
     timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Unavailable(Message, frozen=True, tag="unavailable"):
-    """The origin cannot serve this torrent (unknown, or damaged on its disk)."""
+    """The origin cannot serve this torrent: it is unknown, or damaged on the server's disk."""
 
     torrent: Hash
     reason: Text
@@ -207,28 +207,28 @@ class LinkWatch(Message, frozen=True, tag="watch"):
     """How often to send a `LinkReport`."""
 
     interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)] | None
-    """None: the site is fetching nothing, so only rarely."""
+    """None: only rarely, because the site is fetching nothing."""
 
 
 class SiteLimit(Message, frozen=True, tag="limit"):
-    """How fast the site is sent to, and why; about once a second while that changes."""
+    """How fast the server sends to the site, and why. Sent about once a second while that changes."""
 
     rate: Rate
-    """On the line, packet headers included."""
+    """The rate on the line, packet headers included."""
     capacity: Rate | None
-    """What the line carries, as configured or learned; None: not known yet."""
+    """The line's capacity, configured or learned; None: not known yet."""
     configured: bool
-    """Whether somebody has said what the line carries."""
+    """Whether the capacity is configured."""
     state: ShortText
     reason: Text
     seconds: Annotated[dict[ShortText, Seconds], msgspec.Meta(max_length=MAX_LIMIT_REASONS)]
-    """Time spent under each reason."""
+    """Time under each reason."""
     yield_seconds: Seconds
-    """Time spent giving way to others."""
+    """Time in which the site's transfers yielded to other traffic."""
 
 
 class Goodbye(Message, frozen=True, tag="goodbye"):
-    """Last frame before a side closes the connection on purpose, with the cause in words."""
+    """The last frame before a side closes the connection on purpose, with the cause in words."""
 
     reason: Text
 
@@ -237,13 +237,13 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 
 class DataHello(Message, frozen=True, tag="data"):
-    """First frame of the data connection, endpoint → server. Nothing follows it in this direction."""
+    """First frame of the data connection, from the endpoint. It is the only frame in this direction."""
 
     protocol: int
 
 
 class Piece(Message, frozen=True, tag="piece"):
-    """One leased piece, server → endpoint. Sending it is what grants the lease."""
+    """One piece, from the server. Sending it grants the lease."""
 
     torrent: Hash
     piece: PieceNumber
@@ -267,7 +267,7 @@ def decode_hello(body: bytes) -> Hello:
 
 
 def decode_from_endpoint(body: bytes) -> FromEndpoint:
-    """Return a later control message of an endpoint. Raises `codec.DecodeError`."""
+    """Return a control message of an endpoint, after its hello. Raises `codec.DecodeError`."""
     return codec.decode(body, FromEndpoint, max_bytes=MAX_CONTROL_FRAME_BYTES)
 
 
@@ -277,5 +277,5 @@ def decode_from_server(body: bytes) -> FromServer:
 
 
 def decode_on_data_connection(body: bytes) -> OnDataConnection:
-    """Return what the server sent on the data connection. Raises `codec.DecodeError`."""
+    """Return a message of the server on the data connection. Raises `codec.DecodeError`."""
     return codec.decode(body, OnDataConnection, max_bytes=MAX_DATA_FRAME_BYTES)

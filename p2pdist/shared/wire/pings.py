@@ -1,13 +1,13 @@
 """Pings on the control connection: frames of 8 bytes, echoed as they are. Pure.
 
-The body of a ping is its number alone, 4 bytes; no message is that short (an
-empty map with its tag already has more), so a frame's length tells them apart.
+The body of a ping is only its number, in 4 bytes. No message is that short: even
+one without fields has a map with its tag. So a frame's length tells them apart.
 """
 
 from p2pdist.shared.wire.frames import encode_frame
 
 PING_BODY_BYTES = 4
-PING_NUMBERS = 1 << 32  # numbers count up and begin again after the last
+PING_NUMBERS = 1 << 32  # the number counts up and wraps
 
 
 def ping_frame(number: int) -> bytes:

@@ -1,6 +1,6 @@
 """The LAN leg: one libtorrent session that swaps pieces with neighbours over mutual TLS.
 
-The only package of the endpoint that imports libtorrent; none of its types leave.
+This is the only package of the endpoint that imports libtorrent; none of libtorrent's types leave it.
 """
 
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine

@@ -1,4 +1,4 @@
-"""libtorrent's types into ours: torrents, error codes, states, status, neighbours."""
+"""Convert libtorrent's types into ours: torrents, error codes, states, status, neighbours."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from p2pdist.transfer.torrent_engine.settings import LEAST_RATE, TORRENT_LIMITS,
 from p2pdist.transfer.torrent_engine.state import Activity, StatusFields
 from p2pdist.transfer.torrent_file import TorrentFile, TorrentFileError, read_torrent_file
 
-_load: Any = lt.load_torrent_buffer  # the bindings' own stubs leave out the form with limits
+_load: Any = lt.load_torrent_buffer  # the stubs of the bindings lack the overload with limits
 
 _STATES = lt.torrent_status.states
 _ACTIVITIES: dict[int, Activity] = {
@@ -25,11 +25,11 @@ _ACTIVITIES: dict[int, Activity] = {
 
 
 def read_torrent(torrent: bytes, expected_hash: TorrentHash) -> tuple[lt.add_torrent_params, TorrentFile]:
-    """Return the torrent if it is one of ours. Raises `EngineError`; every number from outside meets its cap here."""
+    """Return the torrent if it is one of ours, else raise `EngineError`. All caps on torrent files are checked here."""
     if len(torrent) > MAX_TORRENT_BYTES:
         raise _not_ours(f"has {len(torrent)} bytes, over the cap of {MAX_TORRENT_BYTES}")
     try:
-        # the piece hashes are in these parameters alone: `ti` by itself could not prove a single piece
+        # use these parameters whole: the piece hashes are in them, not in their `ti`
         params: lt.add_torrent_params = _load(torrent, TORRENT_LIMITS)
         file = read_torrent_file(lt.bdecode(torrent))
     except (RuntimeError, UnicodeDecodeError, TorrentFileError) as error:
@@ -68,7 +68,7 @@ def _peer_infos(handle: lt.torrent_handle) -> list[lt.peer_info]:
 
 def limit_class(session: lt.session, lan: int, upload: int | None, download: int | None, serve: bool) -> None:
     """Set the rates of the neighbours' class, and whether they are served. Blocking: the session's thread answers."""
-    # all keys: a partial dictionary writes garbage. 0 is libtorrent's word for unlimited, 10 its least
+    # pass all keys: with a part of them the bindings write garbage. 0 means unlimited; the least rate is 10
     limits: Any = {
         "upload_limit": 0 if upload is None else max(LEAST_RATE, upload),
         "download_limit": 0 if download is None else max(LEAST_RATE, download),
@@ -79,18 +79,18 @@ def limit_class(session: lt.session, lan: int, upload: int | None, download: int
 
 
 def failure_of(code: lt.error_code, operation: lt.operation_t | None = None) -> EngineFailure:
-    """Return an error code, and the operation that it came from, as ours."""
+    """Return an error code, and the operation that failed with it, as an `EngineFailure`."""
     name = "" if operation is None else str(operation).rsplit(".", 1)[-1]
     return EngineFailure(code.category().name(), code.value(), code.message(), name)
 
 
 def activity_of(state: int) -> Activity:
-    """Return what a torrent does, from libtorrent's state."""
+    """Return what a torrent does, given libtorrent's state."""
     return _ACTIVITIES.get(state, "downloading")
 
 
 def copied(status: lt.torrent_status) -> StatusFields:
-    """Return the fields that are used of a status."""
+    """Return a copy of the fields of a status that are used."""
     return StatusFields(
         activity=activity_of(status.state),
         pieces=status.pieces,

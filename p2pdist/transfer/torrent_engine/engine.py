@@ -1,7 +1,7 @@
-"""The running session: torrents, pieces, neighbours, and what libtorrent reports of them.
+"""Control the running libtorrent session: its torrents, pieces, neighbours and alerts.
 
-What the session reports (alerts) is read by one task, which copies the fields
-at once: an alert is a raw pointer that dies at the next read.
+One task reads the session's alerts and copies their fields at once: an alert is a
+raw pointer that dies at the next read.
 """
 
 import contextlib
@@ -41,16 +41,16 @@ from p2pdist.transfer.torrent_engine.reports import (
 from p2pdist.transfer.torrent_engine.settings import DH_PARAMETERS_PEM, tick_settings
 from p2pdist.transfer.torrent_engine.state import TorrentState, piece_set
 
-ANSWER_SECONDS = 5.0  # the session's thread answers in milliseconds; on a PC that swaps, in seconds
+ANSWER_SECONDS = 5.0  # the session's thread answers in milliseconds, or in seconds on a PC short of memory
 REMOVE_SECONDS = 10.0  # open writes are finished first
-STORE_SECONDS = 30.0  # a piece waits for its hash and for a slow, busy disk
-STORE_AGAIN_SECONDS = 0.5  # when a neighbour's part of the same piece was bad, ours is given again
-EVENT_CAP = 1_024  # events are prompts, the snapshot tells the truth: what does not fit is dropped
-EVENTS_KEPT_FOR_TORRENTS = 256  # room that neighbours' events cannot take
+STORE_SECONDS = 30.0  # time for a piece's hash and for a slow, busy disk
+STORE_AGAIN_SECONDS = 0.5  # when a neighbour's part of the same piece was bad, ours is added again
+EVENT_CAP = 1_024  # events only prompt a look at the snapshot, which is the truth: those over the cap are dropped
+EVENTS_KEPT_FOR_TORRENTS = 256  # events of neighbours leave this room to those of torrents
 
 log = structlog.get_logger()
 
-_FROM_TRACKER = 1  # peer_info.tracker: the one source that lifts libtorrent's own ban on failed connects
+_FROM_TRACKER = 1  # peer_info.tracker: only this source lifts libtorrent's own ban on a peer after a failed connect
 
 
 @dataclass
@@ -96,12 +96,12 @@ class TorrentEngine:
     # --- torrents -------------------------------------------------------------------
 
     async def add(self, torrent: bytes, *, expected_hash: TorrentHash, directory: Path, assume_complete: bool) -> None:
-        """Take up a torrent whose file lies, or will lie, in ``directory`` under the payload's SHA-256.
+        """Add a torrent whose file is, or will be, in ``directory``, named by the payload's SHA-256.
 
-        What is on disk is checked piece by piece first, or, with
-        ``assume_complete``, each piece when a neighbour first asks for it. Adding
-        one that is there already does nothing. Raises `EngineError` for bytes that
-        are not the torrent with ``expected_hash``, or not one of ours.
+        First the bytes on disk are checked, piece by piece. With ``assume_complete`` a
+        piece is checked only when a neighbour first asks for it. Adding a torrent again
+        does nothing. Raises `EngineError` for bytes that are not the torrent with
+        ``expected_hash``, or not one of ours.
         """
         if expected_hash in self._torrents:
             return
@@ -127,7 +127,7 @@ class TorrentEngine:
         self._certify(added)
 
     async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
-        """Drop a torrent and its connections; unknown ones are no error."""
+        """Remove a torrent and its connections. An unknown torrent is no error."""
         torrent = self._torrents.pop(torrent_hash, None)
         if torrent is None:
             return
@@ -144,21 +144,21 @@ class TorrentEngine:
         await self.refresh()
 
     async def resume(self, torrent_hash: TorrentHash) -> None:
-        """Go on with a torrent that failed: check what is on disk, then fetch. Returns when the check has begun."""
+        """Resume a torrent that failed: check what is on disk, then fetch. Returns when the check has begun."""
         torrent = self._known(torrent_hash)
         await self._writes_ended(torrent)
         torrent.state.fault = None
         torrent.handle.clear_error()
         torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
-        # blocks whose write failed count as being written for ever: only a check forgets them
+        # libtorrent counts blocks whose write failed as still being written: only a check resets them
         self._begin_check(torrent)
         torrent.handle.resume()
         await self.refresh()
 
     async def _writes_ended(self, torrent: _Torrent) -> None:
-        """Wait for the writes that are under way: their errors belong to the failure from before."""
+        """Wait for the writes that are under way: their errors belong to the earlier failure."""
         before = torrent.state.flushes
-        torrent.handle.flush_cache()  # comes after them
+        torrent.handle.flush_cache()  # queued after those writes
         with trio.move_on_after(ANSWER_SECONDS):
             while torrent.state.flushes == before:
                 await torrent.state.changed.wait()
@@ -168,16 +168,16 @@ class TorrentEngine:
         torrent.handle.force_recheck()
 
     async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> bool:
-        """Store a piece that came from the origin and offer it to the neighbours.
+        """Store a piece that came from the origin, and offer it to the neighbours.
 
-        True: it is there (by this or by a neighbour). False: ``data`` is not this
-        piece. Raises `EngineError` when the torrent has failed, is gone, or the
-        piece is not stored within `STORE_SECONDS`.
+        Returns True when the piece is stored, by this call or from a neighbour, and
+        False when ``data`` fails the piece's hash. Raises `EngineError` when the torrent
+        has failed or is gone, or the piece is not stored within `STORE_SECONDS`.
         """
         torrent = self._known(torrent_hash)
         state = torrent.state
         self._raise_if_stopped(state)
-        # checked here too, so that a neighbour's bad block in the same piece is not held against the origin
+        # checked here too, so that a neighbour's bad block in the same piece is not blamed on the origin
         if not await trio.to_thread.run_sync(state.file.proves, piece, data):
             return False
         with trio.move_on_after(STORE_SECONDS):
@@ -185,7 +185,7 @@ class TorrentEngine:
                 self._raise_if_stopped(state)
                 changed = state.changed
                 if state.activity == "downloading":
-                    torrent.handle.add_piece(piece, data, 0)  # does nothing for blocks that are there
+                    torrent.handle.add_piece(piece, data, 0)  # does nothing for blocks that are there already
                 with trio.move_on_after(STORE_AGAIN_SECONDS):
                     await changed.wait()
             return True
@@ -203,7 +203,7 @@ class TorrentEngine:
     # --- neighbours -----------------------------------------------------------------
 
     def set_identity(self, identity: SwarmIdentity) -> None:
-        """Use renewed certificates for every later handshake; a new CA holds for torrents that are added later."""
+        """Use renewed certificates for all later handshakes. A new CA applies only to torrents added later."""
         self._identity = identity
         for torrent in self._torrents.values():
             self._certify(torrent)
@@ -213,25 +213,25 @@ class TorrentEngine:
         torrent.handle.set_ssl_certificate_buffer(identity.certificate_pem, identity.key_pem, DH_PARAMETERS_PEM)
 
     def connect_peer(self, torrent_hash: TorrentHash, address: str, port: int) -> None:
-        """Connect to a neighbour within about a second, unless it is connected. An event tells the outcome."""
+        """Connect to a neighbour within about a second, unless it is connected. An event reports the outcome."""
         torrent = self._torrents.get(torrent_hash)
         if torrent is not None:
             torrent.handle.connect_peer((address, port), _FROM_TRACKER, 0)
 
     async def limit_lan(self, *, upload: int | None, download: int | None, serve: bool) -> None:
-        """Swap with neighbours at most this fast, in bytes per second; None: unlimited.
+        """Limit the traffic with neighbours to these rates, in bytes per second; None: unlimited.
 
-        Without ``serve`` no neighbour gets anything: each is told so (choked), and asks others.
+        Without ``serve`` all neighbours are choked: they get nothing and ask others.
         """
         await trio.to_thread.run_sync(limit_class, self._session, self._lan_class, upload, download, serve)
 
     def set_moving(self, moving: bool) -> None:
-        """Say whether bytes move: limits are kept in small bursts then, and the processor is left alone else."""
+        """Say whether bytes move. While they do, limits are kept in small bursts; else the processor is spared."""
         settings: Any = tick_settings(moving=moving)
         self._session.apply_settings(settings)
 
     async def lan_bytes(self) -> tuple[int, int]:
-        """Return the bytes received from and sent to neighbours so far, the protocol's own among them."""
+        """Return the bytes received from and sent to neighbours so far, protocol overhead included."""
         seen = self._stats_seen
         self._session.post_session_stats()
         with trio.move_on_after(ANSWER_SECONDS):
@@ -241,11 +241,11 @@ class TorrentEngine:
     # --- looking --------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """Bring every snapshot up to date; waits at most `ANSWER_SECONDS` and then leaves them as they are."""
+        """Bring every snapshot up to date. Gives up after `ANSWER_SECONDS` and leaves them as they are."""
         for torrent in self._torrents.values():
             if torrent.state.phase == "downloading":
                 torrent.handle.post_piece_availability()
-        # the session answers in order: its answer to the last question comes after all others
+        # the session answers requests in order, so the answer to this last one comes after all others
         self._ask_update()
         asked = self._updates_asked
         with trio.move_on_after(ANSWER_SECONDS):
@@ -276,7 +276,7 @@ class TorrentEngine:
     # --- what the session reports -----------------------------------------------------
 
     async def read_alerts(self, readable: socket.socket) -> None:
-        """Take in alerts until cancelled; the one task that may."""
+        """Read and handle alerts until cancelled. Only one task may do this."""
         while True:
             await trio.lowlevel.wait_readable(readable)
             with contextlib.suppress(BlockingIOError):
@@ -342,7 +342,7 @@ class TorrentEngine:
             self._emit(*state.observe_fault(disk_fault(failure_of(alert.error), alert.filename())))
 
     def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
-        # also posted for what does not stop the torrent: the status tells
+        # also posted for errors that do not stop the torrent: its status says which
         state = self._states.get(alert.handle)
         if state is not None and state.fault is None:
             log.warning("the torrent engine reports a problem", reason=alert.error.message())

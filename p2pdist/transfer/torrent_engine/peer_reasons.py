@@ -1,4 +1,4 @@
-"""The closed list of reasons why a neighbour is not connected; the values are what people read. Pure."""
+"""The closed list of reasons why a neighbour is not connected; the values are texts for people. Pure."""
 
 import enum
 

@@ -1,4 +1,4 @@
-"""What passes between the torrent engine and the daemon: identity, snapshots, events, reasons in words. Pure."""
+"""The torrent engine's vocabulary for the daemon: identity, snapshots, events, reasons in words. Pure."""
 
 import errno
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class EngineError(UserError):
 
 @dataclass(frozen=True)
 class PeerSnapshot:
-    """One connected neighbour of a torrent; counts are payload bytes of this connection."""
+    """One connected neighbour of a torrent. Counts are payload bytes of this connection."""
 
     address: str
     port: int
@@ -47,22 +47,22 @@ class PeerSnapshot:
 
 @dataclass(frozen=True)
 class TransferSnapshot:
-    """One torrent as of the last `TorrentEngine.refresh`; counts are payload bytes since it was added."""
+    """One torrent as of the last `TorrentEngine.refresh`. Counts are payload bytes since it was added."""
 
     torrent_hash: TorrentHash
     phase: Phase
     piece_count: int
     have: PieceSet
-    """Proven pieces; empty in phase ``error``: after a failed write only the next check knows what is on disk."""
+    """Verified pieces; empty in phase ``error``: after a failed write only the next check knows what is on disk."""
     lan_have: PieceSet
     """Pieces that connected neighbours hold; empty once this endpoint is complete."""
     bytes_from_peers: int
-    """All that came, also what was of no use (`bytes_wasted`)."""
+    """All received bytes, `bytes_wasted` included."""
     bytes_to_peers: int
     bytes_wasted: int
-    """Came twice, or failed its hash."""
+    """Bytes that were received twice or failed their hash."""
     progress: float
-    """Share of the file's bytes that is here, or has been checked while checking; 0 to 1."""
+    """Share of the file's bytes that is on disk, or in phase ``checking`` has been checked; 0 to 1."""
     peers: tuple[PeerSnapshot, ...]
     fault: TransferFault | None
     """Why it has stopped, when ``phase`` is ``error``; else None."""
@@ -70,14 +70,14 @@ class TransferSnapshot:
 
 @dataclass(frozen=True)
 class TorrentCompleted:
-    """All pieces are there, by download or found by a check."""
+    """All pieces are on disk, downloaded or found by a check."""
 
     torrent_hash: TorrentHash
 
 
 @dataclass(frozen=True)
 class TorrentFailed:
-    """The torrent has stopped (`TorrentEngine.resume` goes on)."""
+    """The torrent has stopped; `TorrentEngine.resume` starts it again."""
 
     torrent_hash: TorrentHash
     fault: TransferFault
@@ -92,7 +92,7 @@ class TorrentDamaged:
 
 @dataclass(frozen=True)
 class PieceHashFailed:
-    """A piece in which neighbours had a part failed its hash; it is fetched again."""
+    """A piece that came at least in part from neighbours failed its hash; it is fetched again."""
 
     torrent_hash: TorrentHash
     piece: PieceIndex
@@ -109,7 +109,7 @@ class PeerConnected:
 
 @dataclass(frozen=True)
 class PeerGone:
-    """A connection that was there has ended."""
+    """An established connection has ended."""
 
     torrent_hash: TorrentHash
     address: str
@@ -119,10 +119,10 @@ class PeerGone:
 
 @dataclass(frozen=True)
 class PeerRefused:
-    """A connection did not come about, in either direction.
+    """A connection could not be established, in either direction.
 
-    ``torrent_hash`` is None for a caller from outside who failed in the TLS
-    handshake; ``port`` is then the caller's.
+    ``torrent_hash`` is None for an incoming connection that failed in the TLS
+    handshake; ``port`` is then the remote port.
     """
 
     torrent_hash: TorrentHash | None
@@ -138,7 +138,7 @@ EngineEvent: TypeAlias = TorrentEvent | PeerEvent
 
 @dataclass(frozen=True)
 class EngineFailure:
-    """An error code of the engine: category name, number, message, and the operation that it came from."""
+    """An error code of libtorrent: category name, number, message, and the operation that failed with it."""
 
     category: str
     value: int
@@ -160,7 +160,7 @@ _BY_ERRNO = {
 _BY_LIBTORRENT_CODE = {
     36: PeerReason.TIMED_OUT,
     37: PeerReason.BOTH_COMPLETE,
-    38: PeerReason.BOTH_COMPLETE,  # it only uploads and we need nothing
+    38: PeerReason.BOTH_COMPLETE,  # it only uploads, and we need nothing
     39: PeerReason.NOT_SHARED,  # unknown info-hash
     40: PeerReason.NOT_SHARED,  # torrent paused
     47: PeerReason.ITSELF,
@@ -179,7 +179,7 @@ _BY_LIBTORRENT_CODE = {
 }
 
 
-_OPENSSL_REASON_MASK = (1 << 23) - 1  # the bits above name the part of OpenSSL
+_OPENSSL_REASON_MASK = (1 << 23) - 1  # the bits above name the library within OpenSSL
 _OPENSSL_VERIFY_FAILED = 134
 _OPENSSL_CALLBACK_FAILED = 234
 _OPENSSL_ALERT = 1_000  # plus the number of the alert that the other side sent
@@ -189,7 +189,7 @@ _ALERTS_ON_CERTIFICATE = frozenset({40, 42, 43, 44, 45, 46, 48, 49, 80, 116})
 
 
 def peer_reason(failure: EngineFailure) -> PeerReason:
-    """Return why a connection ended, or did not come about, from the engine's error code."""
+    """Return why a connection ended, or could not be established, given libtorrent's error code."""
     if failure.category == "libtorrent":
         return _BY_LIBTORRENT_CODE.get(failure.value, PeerReason.OTHER)
     if failure.category == "asio.ssl":

@@ -1,4 +1,4 @@
-"""The life of the libtorrent session: settings, listener, closing."""
+"""Open and close the libtorrent session: settings, listener, clean-up."""
 
 import contextlib
 import errno
@@ -17,10 +17,10 @@ from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.reports import EngineFailure, SwarmIdentity
 from p2pdist.transfer.torrent_engine.settings import session_settings
 
-LISTEN_SECONDS = 10.0  # binding a socket takes milliseconds; a longer wait is a wedged session
-CLOSE_SECONDS = 10.0  # open writes are finished first; afterwards the process may end without it
+LISTEN_SECONDS = 10.0  # binding a socket takes milliseconds; after this long, the session is stuck
+CLOSE_SECONDS = 10.0  # open writes are finished first; after this long, the process may end without waiting
 
-_make_session: Any = lt.session  # the bindings' own stubs leave out the form with flags
+_make_session: Any = lt.session  # the stubs of the bindings lack the overload with flags
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 async def open_torrent_engine(
     *, listen_address: str, listen_port: int, identity: SwarmIdentity
 ) -> AsyncIterator[TorrentEngine]:
-    """Run a session on one address; port 0 takes any free one.
+    """Run a session that listens on one address; port 0 means any free one.
 
     Raises `UserError`: `FaultKind.BUSY` when the port is taken,
     `FaultKind.BAD_INPUT` when the address is not one of this PC.
@@ -53,7 +53,7 @@ async def open_torrent_engine(
                     nursery.cancel_scope.cancel()
             del engine._session  # noqa: SLF001 - the last reference but one, see below
         finally:
-            # the destructor of the last reference waits for open writes: not in the trio thread
+            # the destructor runs when the last reference goes, and waits for open writes: not in the trio thread
             with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS) as closing:
                 await trio.to_thread.run_sync(holder.clear, abandon_on_cancel=True)
             if closing.cancelled_caught:
@@ -72,10 +72,10 @@ def _new_session(listen_address: str, listen_port: int) -> tuple[lt.session, int
             | category.connect_notification
             | category.piece_progress_notification,
         },
-        0,  # no default plugins: they exchange peers
+        0,  # without the default plugins, which exchange peers
     )
     session.add_extension("smart_ban")
-    # our own class for every address, before any torrent: the built-in one exempts the LAN from limits
+    # our own class for every address, set before any torrent: the built-in one exempts the LAN from limits
     lan = session.create_peer_class("lan")
     session.set_peer_class(
         lan, {**session.get_peer_class(lan), "ignore_unchoke_slots": False}

@@ -1,19 +1,19 @@
-"""How libtorrent is set up on an endpoint: plain values with their reasons, no import of it. Pure."""
+"""libtorrent's settings on an endpoint, as plain values with their reasons; it is not imported here. Pure."""
 
 import ipaddress
 from typing import Any
 
-MAX_CONNECTIONS = 80  # of all torrents together; each costs a TLS state and buffers on an office PC
-PEER_CONNECT_SECONDS = 5  # on a LAN an answer takes milliseconds; a switched-off PC gives none
-HANDSHAKE_SECONDS = 10  # TLS and BitTorrent, on a PC that is busy
-RECONNECT_SECONDS = 3  # soonest second attempt; libtorrent by itself repeats some that were refused at this pace
+MAX_CONNECTIONS = 80  # of all torrents together; each needs memory for TLS and buffers on an office PC
+PEER_CONNECT_SECONDS = 5  # on a LAN an answer takes milliseconds; a PC that is switched off gives none
+HANDSHAKE_SECONDS = 10  # TLS and BitTorrent, on a busy PC
+RECONNECT_SECONDS = 3  # before a second attempt; libtorrent itself repeats some refused ones at this pace
 LEAST_RATE = 10  # bytes per second: libtorrent's least limit
 MOVING_TICK_MILLISECONDS, IDLE_TICK_MILLISECONDS = 10, 100
-IDLE_SECONDS = 30  # with nothing to give each other
-REQUEST_SECONDS = 10  # a block that a neighbour owes for so long is asked of another one
-ALERT_QUEUE_CAP = 10_000  # a piece is one alert: some seconds of a fast LAN while the event loop is held up
+IDLE_SECONDS = 30  # for two peers that need nothing from each other
+REQUEST_SECONDS = 10  # a block that a neighbour has not sent for this long is requested from another one
+ALERT_QUEUE_CAP = 10_000  # one alert per piece: some seconds of a fast LAN while the event loop is blocked
 
-# RFC 7919, appendix A.1: ffdhe2048. Fixed, because making one takes minutes, and EC certificates do not even use it.
+# RFC 7919, appendix A.1: ffdhe2048. Fixed, because generating one takes minutes, and EC certificates do not use it.
 DH_PARAMETERS_PEM = """\
 -----BEGIN DH PARAMETERS-----
 MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
@@ -25,9 +25,9 @@ ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
 -----END DH PARAMETERS-----
 """
 
-_TLS_ONLY_SUFFIX = "s"  # libtorrent's mark for a listen socket that speaks TLS and nothing else
-_PLAINTEXT_INSIDE_TLS = 2  # pe_disabled: BitTorrent's own obfuscation would only cost time under TLS
-_WRITE_THROUGH = 3  # a piece goes to the file once it is proven: a killed process loses only what was in flight
+_TLS_ONLY_SUFFIX = "s"  # libtorrent's mark for a listen socket that accepts only TLS
+_PLAINTEXT_INSIDE_TLS = 2  # pe_disabled: BitTorrent's own obfuscation would only cost time inside TLS
+_WRITE_THROUGH = 3  # a verified piece is written at once: a killed process loses only what was in flight
 
 TORRENT_LIMITS: dict[str, Any] = {
     "max_pieces": 65_536,  # wire.messages.MAX_PIECES
@@ -37,17 +37,17 @@ TORRENT_LIMITS: dict[str, Any] = {
 
 
 def serving_settings(serve: bool) -> dict[str, Any]:
-    """Return what makes this endpoint serve every neighbour, or none: without slots, all are choked within a second."""
+    """Return the settings to serve every neighbour, or none: without unchoke slots, all are choked within a second."""
     return {"unchoke_slots_limit": -1 if serve else 0}
 
 
 def tick_settings(*, moving: bool) -> dict[str, Any]:
-    """Return how often libtorrent looks at its limits: the burst size of each while bytes move, else a wake-up."""
+    """Return how often libtorrent ticks: one tick is the size of a burst within limits, and costs a wake-up."""
     return {"tick_interval": MOVING_TICK_MILLISECONDS if moving else IDLE_TICK_MILLISECONDS}
 
 
 def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
-    """Return libtorrent's settings for an endpoint that listens on one address; port 0 takes any free one."""
+    """Return libtorrent's settings for an endpoint that listens on one address; port 0 means any free one."""
     address = ipaddress.ip_address(listen_address)
     host = f"[{address}]" if address.version == 6 else str(address)
     return {
@@ -57,15 +57,15 @@ def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
         "listen_system_port_fallback": False,  # a port that is taken is an error, not a reason to take another one
         "max_retry_port_bind": 0,
         "enable_ip_notifier": False,  # it would reopen the listener on another free port
-        # neighbours come from us alone
+        # only the peer book names neighbours
         "enable_dht": False,
         "enable_lsd": False,
         "enable_upnp": False,
         "enable_natpmp": False,
-        # TCP alone: uTP yields to everything on the LAN, costs more processor, and would be a second way in
+        # TCP only: uTP yields to everything on the LAN, costs more processor time, and would be a second way in
         "enable_incoming_utp": False,
         "enable_outgoing_utp": False,
-        "mixed_mode_algorithm": 0,  # or it throttles TCP by itself
+        "mixed_mode_algorithm": 0,  # any other would throttle TCP
         **tick_settings(moving=False),
         "in_enc_policy": _PLAINTEXT_INSIDE_TLS,
         "out_enc_policy": _PLAINTEXT_INSIDE_TLS,
@@ -80,12 +80,13 @@ def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
         "request_timeout": REQUEST_SECONDS,
         "piece_timeout": REQUEST_SECONDS,
         "allow_multiple_connections_per_ip": False,
-        # libtorrent would leave a neighbour at the word that it has its last piece, before it asks for that piece …
+        # when a neighbour says that it has its last piece, libtorrent would close the connection before it can ask
+        # for that piece …
         "close_redundant_connections": False,
-        "inactivity_timeout": IDLE_SECONDS,  # … so those of whom neither needs anything go when others need the room
+        "inactivity_timeout": IDLE_SECONDS,  # … so connections that neither side needs end when others need the room
         **serving_settings(serve=True),
-        "unchoke_interval": 1,  # s; so soon it is heard that an endpoint refuses to serve, or serves again
-        "allowed_fast_set_size": 0,  # who is choked gets nothing, not even its first pieces
+        "unchoke_interval": 1,  # seconds: neighbours learn this soon that an endpoint refuses to serve, or serves again
+        "allowed_fast_set_size": 0,  # a choked peer gets nothing, not even its first pieces
         "max_peerlist_size": 500,
         "auto_sequential": False,  # rarest first is what makes neighbours useful to each other
         # memory and threads of an office PC

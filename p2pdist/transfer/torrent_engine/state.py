@@ -1,4 +1,4 @@
-"""What the engine knows of one torrent between two answers of libtorrent; no import of it."""
+"""The engine's state of one torrent, updated by libtorrent's answers; libtorrent is not imported here."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,20 +31,20 @@ _DIGITS = bytes.maketrans(b"\0\1", b"01")
 
 @dataclass
 class Counter:
-    """A count that goes on where libtorrent starts over (it does so when a torrent stops)."""
+    """A running count. It goes on when libtorrent's own count starts over, as it does when a torrent stops."""
 
     total: int = 0
     last: int = 0
 
     def read(self, value: int) -> None:
-        """Take in libtorrent's count."""
+        """Update from libtorrent's count."""
         self.total += value - self.last if value >= self.last else value
         self.last = value
 
 
 @dataclass(frozen=True)
 class StatusFields:
-    """The fields of libtorrent's torrent status that are used, copied."""
+    """A copy of the fields of libtorrent's torrent status that are used."""
 
     activity: Activity
     pieces: Sequence[bool]
@@ -58,17 +58,17 @@ class StatusFields:
 
 @dataclass
 class TorrentState:
-    """One torrent. Its methods return the events that follow from what they take in."""
+    """The state of one torrent. Each ``observe_*`` method updates it and returns the events that follow."""
 
     torrent_hash: TorrentHash
     file: TorrentFile
     activity: Activity = "checking"
     check_expected: bool = True
-    """A check that nobody here asked for means that bytes on disk were found damaged."""
+    """Whether a check is to begin. One that begins unexpectedly means that libtorrent has found damage on disk."""
     flushed: bool = False
-    """All pieces of a complete torrent are in the file."""
+    """Whether all pieces of a complete torrent are written to the file."""
     flushes: int = 0
-    """How often libtorrent has written all that it had in memory."""
+    """How often libtorrent has flushed its memory to disk."""
     have: PieceSet = 0
     lan_have: PieceSet = 0
     progress: float = 0.0
@@ -81,7 +81,7 @@ class TorrentState:
     redundant: Counter = field(default_factory=Counter)
     failed: Counter = field(default_factory=Counter)
     changed: trio.Event = field(default_factory=trio.Event)
-    """Set, and replaced, whenever something here has changed."""
+    """Set, and replaced by a new event, whenever something here has changed."""
     removed: bool = False
 
     @property
@@ -89,16 +89,16 @@ class TorrentState:
         """What `TransferSnapshot.phase` says."""
         if self.fault is not None:
             return "error"
-        # the last pieces may still be in libtorrent's memory: who hashes the file now would find it wrong
+        # the last pieces may still be in libtorrent's memory: a hash of the file would be wrong now
         return "downloading" if self.activity == "complete" and not self.flushed else self.activity
 
     def wake(self) -> None:
-        """Wake who waits for a change."""
+        """Wake the tasks that wait for a change."""
         self.changed.set()
         self.changed = trio.Event()
 
     def assume_complete(self) -> None:
-        """Start as complete, unchecked."""
+        """Start as complete, without a check."""
         self.activity = "complete"
         self.flushed = True
         self.check_expected = False
@@ -106,7 +106,7 @@ class TorrentState:
         self.have = all_pieces(self.file.piece_count)
 
     def begin_check(self) -> None:
-        """Take in that a check was asked for."""
+        """Record that a check begins."""
         self.check_expected = True
         self.activity = "checking"
         self.have = self.lan_have = 0
@@ -114,7 +114,7 @@ class TorrentState:
         self.wake()
 
     def observe_activity(self, activity: Activity) -> list[EngineEvent]:
-        """Take in what libtorrent does with the torrent now."""
+        """Record what libtorrent does with the torrent now."""
         before, self.activity = self.activity, activity
         events: list[EngineEvent] = []
         if activity == "checking":
@@ -131,7 +131,7 @@ class TorrentState:
         return events
 
     def observe_flushed(self) -> list[EngineEvent]:
-        """Take in that libtorrent has written all that it had in memory, or has failed to."""
+        """Record that libtorrent has flushed its memory to disk, or has failed to."""
         self.flushes += 1
         self.wake()
         if self.activity != "complete" or self.flushed or self.fault is not None:
@@ -140,7 +140,7 @@ class TorrentState:
         return [TorrentCompleted(self.torrent_hash)]
 
     def observe_status(self, status: StatusFields) -> list[EngineEvent]:
-        """Take in libtorrent's status."""
+        """Record libtorrent's status."""
         events = self.observe_activity(status.activity)
         if self.activity == "complete":
             self.have = all_pieces(self.file.piece_count)
@@ -163,19 +163,19 @@ class TorrentState:
         return [TorrentFailed(self.torrent_hash, fault)]
 
     def observe_peers(self, peers: Iterable[PeerSnapshot]) -> list[EngineEvent]:
-        """Take in the connected neighbours."""
+        """Record the connected neighbours."""
         before = self.peers
         self.peers = {(peer.address, peer.port): peer for peer in peers}
         return [PeerConnected(self.torrent_hash, *place) for place in self.peers if place not in before]
 
     def observe_peer_end(self, address: str, port: int, reason: PeerReason) -> EngineEvent:
-        """Take in that a connection has ended, or did not come about."""
+        """Record that a connection has ended, or could not be established."""
         if self.peers.pop((address, port), None) is not None:
             return PeerGone(self.torrent_hash, address, port, reason)
         return PeerRefused(self.torrent_hash, address, port, reason)
 
     def snapshot(self) -> TransferSnapshot:
-        """Return the state as the daemon sees it."""
+        """Return the state for the daemon."""
         complete = self.phase == "complete"
         return TransferSnapshot(
             torrent_hash=self.torrent_hash,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from p2pdist.shared.units import Bytes, BytesPerSecond, Count, Moment, Seconds
+from p2pdist.shared.json_units import ByteRate, Bytes, Count, Seconds, UnixSeconds
 
 
 class StatusPayloadDocument(Struct, frozen=True):
@@ -68,7 +68,7 @@ class PatchEndpointDocument(Struct, frozen=True):
     """Of the installation, as the keys of `install`; null: nothing is installed from this patch."""
     install_reason: str | None
     """Why it stands so, for people; null: no reason is needed."""
-    reported_at: Moment
+    reported_at: UnixSeconds
     """When it was said."""
 
 
@@ -102,7 +102,7 @@ class PatchDocument(Struct, frozen=True):
     """Of the first payload, hexadecimal."""
     payloads: tuple[StatusPayloadDocument, ...]
     """All of its files."""
-    published_at: Moment
+    published_at: UnixSeconds
     """When it was signed."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
@@ -135,9 +135,9 @@ class EndpointDocument(Struct, frozen=True):
     """Whether it is refused."""
     tags: tuple[str, ...]
     """From the token that it was enrolled with."""
-    enrolled_at: Moment
+    enrolled_at: UnixSeconds
     """When, the last time."""
-    last_seen_at: Moment | None
+    last_seen_at: UnixSeconds | None
     """When it was connected last; null: never."""
 
 
@@ -165,9 +165,9 @@ class SiteDocument(Struct, frozen=True):
     """Of the site that are connected."""
     fetchers: Count
     """Of these that are sent pieces."""
-    rate: BytesPerSecond
+    rate: ByteRate
     """What it is sent at; 0: nothing is."""
-    capacity: BytesPerSecond | None
+    capacity: ByteRate | None
     """Of its line; null: not known."""
     capacity_is: Literal["configured", "learned", "unknown"]
     """Where the capacity is known from."""
@@ -187,7 +187,7 @@ class SiteDocument(Struct, frozen=True):
     """Of the files that anything of was sent there."""
     origin_ratio: float | None
     """The former ÷ the latter, 1 is the least; null: nothing was sent."""
-    at: Moment
+    at: UnixSeconds
     """When this was written down."""
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from p2pdist.shared.units import Bytes, Count, Moment
+from p2pdist.shared.json_units import Bytes, Count, UnixSeconds
 
 
 class InitDocument(Struct, frozen=True):
@@ -35,7 +35,7 @@ class TokenDocument(Struct, frozen=True):
     """What `p2pdist enrol` takes."""
     uses: Count
     """PCs that it enrols."""
-    expires_at: Moment
+    expires_at: UnixSeconds
     """Until when."""
     tags: tuple[str, ...]
     """What its PCs are called, sorted."""
@@ -87,7 +87,7 @@ class PublishDocument(Struct, frozen=True):
     """Pieces of the file."""
     sequence: int
     """The order of publication on this server, from 1."""
-    published_at: Moment
+    published_at: UnixSeconds
     """When it was signed."""
     payloads: tuple[PublishedPayloadDocument, ...]
     """All of its files."""

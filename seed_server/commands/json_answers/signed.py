@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from p2pdist.shared.units import Count, Moment
+from p2pdist.shared.json_units import Count, UnixSeconds
 
 
 class ProfileNameDocument(Struct, frozen=True):
@@ -75,7 +75,7 @@ class TemplateEndpointDocument(Struct, frozen=True):
     """Where it was seen last; null: it has never connected."""
     tags: tuple[str, ...]
     """From the token that it was enrolled with."""
-    answered_at: Moment | None
+    answered_at: UnixSeconds | None
     """When it last answered; null: never."""
     answers: tuple[AnswerDocument, ...]
     """In the order of the items."""

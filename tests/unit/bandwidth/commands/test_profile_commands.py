@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bandwidth.commands.main import bandwidth
+from bandwidth.commands.profile_commands import MAX_FILE_BYTES
 
 BRANCHES = """name = "branches"
 time_zone = "Europe/Berlin"
@@ -77,6 +78,18 @@ def test_what_is_no_text_is_told(tmp_path: Path) -> None:
     result = run("check", str(path))
     assert result.exit_code == 7
     assert "not UTF-8" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(MAX_FILE_BYTES, "has more than 1000000 characters"), (MAX_FILE_BYTES + 1, "it is over 4194304")],
+)
+def test_what_is_too_large_for_a_profile_is_told(tmp_path: Path, size: int, words: str) -> None:
+    path = tmp_path / "large.toml"
+    path.write_bytes(b"#" * size)
+    result = run("check", str(path))
+    assert result.exit_code == 7
+    assert words in result.stderr
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:

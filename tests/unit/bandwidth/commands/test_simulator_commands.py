@@ -14,6 +14,7 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(bandwidth, arguments, env={"COLUMNS": "80"})
 
 
+@pytest.mark.no_cover
 def test_compare_puts_ours_and_every_rival_on_the_same_line() -> None:
     result = invoke("compare", "--seconds", "30", "--json")
     assert result.exit_code == 0, result.output
@@ -118,6 +119,7 @@ def test_a_percent_of_spare_follows_business(tmp_path: Path) -> None:
     assert ceilings[15] < 100_000, "a download leaves nothing"
 
 
+@pytest.mark.no_cover
 def test_a_minimum_rate_and_a_boost_hold_whatever_the_queue_says(tmp_path: Path) -> None:
     profile = tmp_path / "floor.toml"
     profile.write_text(

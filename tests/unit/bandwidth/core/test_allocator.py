@@ -32,6 +32,7 @@ def test_negative_numbers_are_refused(total: int, demand: int) -> None:
         share(total, a=demand)
 
 
+@pytest.mark.no_cover
 @given(
     total=st.integers(0, 10**9),
     demands=st.dictionaries(st.text(max_size=3), st.none() | st.integers(0, 10**9), max_size=12),

@@ -1,6 +1,8 @@
 from datetime import date
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.svg import WIDTH
 from bandwidth.pictures.week import week_svg
@@ -40,6 +42,7 @@ def test_a_week_without_any_rule() -> None:
     assert words.count("no limit") == 8  # seven days and the legend
 
 
+@pytest.mark.no_cover
 def test_a_week_of_many_rates_keeps_its_legend_inside() -> None:
     rules = "".join(
         f'[[window]]\nfrom = "{hour:02}:00"\nto = "{hour + 1:02}:00"\ncap = "{hour + 1}.25 Mbit/s"\n'

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.pc import inventory_linux, inventory_macos, inventory_windows, system
+from p2pdist.pc import inventory, inventory_linux, inventory_macos, inventory_windows, system
 from p2pdist.pc.inventory import gather, normalised_arch, packages_stamp, read_packages
 from p2pdist.pc.inventory_linux import dpkg_packages, language_of, os_facts, rpm_packages
 from p2pdist.pc.network import Battery
-from p2pdist.shared.manifest.facts import FACTS, Facts, FactType, FactValue, Packages
+from p2pdist.shared.manifest.facts import ARCHES, FACTS, FAMILIES, Facts, FactType, FactValue, Packages
 from p2pdist.shared.manifest.versions import Ecosystem, Version, parse_version
 
 STATUS = """Package: openssl
@@ -293,3 +293,8 @@ def test_facts_of_macos(tmp_path: Path) -> None:
         assert inventory_macos.language_facts(broken) == {}
     assert inventory_macos.facts(tmp_path)["os.family"] == "macos"
     assert not inventory_macos.packages(tmp_path, "")
+
+
+def test_the_words_of_facts_are_those_that_recipes_are_checked_against() -> None:
+    assert set(inventory._ARCHES.values()) == set(ARCHES)
+    assert set(inventory_linux._FAMILIES.values()) < set(FAMILIES)

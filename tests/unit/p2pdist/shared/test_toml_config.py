@@ -1,6 +1,6 @@
 """Configuration: a mistake names the file, the place and the nearest key."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
@@ -39,8 +39,11 @@ def test_an_empty_file_is_all_defaults() -> None:
 
 
 def test_broken_toml_names_file_and_line() -> None:
-    assert "server.toml is not valid TOML" in mistake("name = \n")
-    assert "line 2" in mistake("\nname = = 1")
+    assert mistake("name = \n") == (
+        "server.toml, line 1, column 8: not valid TOML: Invalid value. Correct it and try again."
+    )
+    assert "server.toml, line 2, column 8: not valid TOML" in mistake("\nname = = 1")
+    assert "server.toml, line 3: not valid TOML" in mistake('\n\nname = """')
 
 
 def test_an_unknown_key_names_the_line_and_the_nearest() -> None:
@@ -53,15 +56,33 @@ def test_an_unknown_key_in_a_table_is_found_too() -> None:
 
 
 def test_an_unknown_key_without_a_neighbour_lists_all() -> None:
-    assert "known keys are line_mbit, name, sites, web_port" in mistake("zzzz = 1")
+    assert "known keys are name, sites, web_port." in mistake("zzzz = 1")
+    assert "known keys are line_mbit." in mistake("[[sites]]\nzzzz = 1")
+
+
+def test_the_line_is_that_of_the_key_in_its_table() -> None:
+    text = "# line_mbits = 1\n[[sites]]\n[[sites]]\n'line_mbits' = 2.0"
+    assert "line 4: unknown key 'line_mbits'" in mistake(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
-    [('web_port = "1"', "web_port"), ("web_port = true", "web_port"), ("[[sites]]\nline_mbit = 0", "line_mbit")],
+    ("text", "line", "place"),
+    [
+        ('web_port = "1"', 1, "web_port"),
+        ("web_port = true", 1, "web_port"),
+        ("[[sites]]\nline_mbit = 0", 2, "line_mbit"),
+        ("sites = [\n{ line_mbit = 1.0 },\n{ line_mbit = -1.0 }]", 3, "line_mbit"),
+        ("\nsites = 3", 2, "sites"),
+    ],
 )
-def test_a_wrong_value_names_its_place(text: str, place: str) -> None:
+def test_a_wrong_value_names_its_place(text: str, line: int, place: str) -> None:
+    assert mistake(text).startswith(f"server.toml, line {line}: ")
     assert place in mistake(text)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5_000 + "]" * 5_000, f"web_port = {'9' * 5_000}"])
+def test_what_no_parser_takes_is_a_mistake_too(text: str) -> None:
+    assert "server.toml, line 1: " in mistake(text)
 
 
 class Square(Record, frozen=True, tag_field="shape", tag="square"):
@@ -74,6 +95,7 @@ class Circle(Record, frozen=True, tag_field="shape", tag="circle"):
 
 class Drawing(Record, frozen=True):
     drawn_at: str = ""
+    paper: Literal["white", "squared"] = "white"
     shapes: list[Square | Circle] = msgspec.field(default_factory=list)
 
 
@@ -82,7 +104,9 @@ class Drawing(Record, frozen=True):
     [
         ('[[shapes]]\nshape = "squre"', "x, line 2: unknown shape 'squre' in shapes[0]; did you mean 'square'?"),
         ('[[shapes]]\nshape = "?"', "x, line 2: unknown shape '?' in shapes[0]; known ones are circle, square."),
-        ('[[shapes]]\nshap = "square"', "required field `shape`"),
+        ('[[shapes]]\nshap = "square"', "x, line 1: Object missing required field `shape`"),
+        ('paper = "squarred"', "x, line 1: unknown paper 'squarred'; did you mean 'squared'?"),
+        ('\npaper = "?"', "x, line 2: unknown paper '?'; known ones are squared, white."),
         ('[[shapes]]\nshape = "circle"\nradios = 1', "x, line 3: unknown key 'radios'; did you mean 'radius'?"),
     ],
 )

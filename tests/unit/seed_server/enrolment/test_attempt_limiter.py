@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seed_server.enrolment import attempt_limiter
-from seed_server.enrolment.attempt_limiter import MAX_ADDRESSES, MAX_FAILURES, WINDOW_SECONDS, AttemptLimiter
+from seed_server.enrolment.attempt_limiter import MAX_FAILURES, WINDOW_SECONDS, AttemptLimiter
 
 
 def failed_often(now: float) -> AttemptLimiter:
@@ -31,11 +30,7 @@ def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
 
 @given(st.lists(st.integers(0, 30), max_size=200))
 def test_memory_is_bounded(addresses: list[int]) -> None:
-    limiter = AttemptLimiter()
-    original, attempt_limiter.MAX_ADDRESSES = MAX_ADDRESSES, 8
-    try:
-        for now, address in enumerate(addresses):
-            limiter.failed(str(address), float(now))
+    limiter = AttemptLimiter(max_remembered=8)
+    for now, address in enumerate(addresses):
+        limiter.failed(str(address), float(now))
         assert len(limiter._failures) <= 8
-    finally:
-        attempt_limiter.MAX_ADDRESSES = original

@@ -15,10 +15,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import endpoint_id_of_public_key
+from p2pdist.shared.wire.enrolment import MAX_PEM_CHARS
 from seed_server.enrolment.certificate_authority import (
     CLOCK_SKEW_SECONDS,
     ENDPOINT_LIFETIME_SECONDS,
-    MAX_CSR_CHARS,
     CertificateAuthority,
     CertificateRequestError,
 )
@@ -173,7 +173,7 @@ def test_requests_that_are_not_acceptable(authority: CertificateAuthority) -> No
         ("", "readable"),
         ("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n", "readable"),
         ("\udcff", "readable"),
-        ("x" * (MAX_CSR_CHARS + 1), "characters"),
+        ("x" * (MAX_PEM_CHARS + 1), "characters"),
     ]
     for text, words in cases:
         with pytest.raises(CertificateRequestError, match=words):

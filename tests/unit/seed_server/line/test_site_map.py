@@ -1,5 +1,7 @@
 """`seed_server.line.site_map`."""
 
+import re
+
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -130,7 +132,14 @@ class TestErrors:
         with pytest.raises(UserError, match=words) as caught:
             site_map(text)
         assert caught.value.kind == FaultKind.BAD_INPUT
-        assert caught.value.message.startswith("sites.toml")
+        assert re.match(r"sites\.toml, line \d+", caught.value.message)
+
+    def test_names_the_line_of_the_wrong_value(self) -> None:
+        text = entry(NETS) + 'x = 1\n[[site]]\nname = "b"\nnetworks = [\n"10.2.0.0/16",\n"10.1.2.0/24",\n]\n'
+        with pytest.raises(UserError, match=r"sites\.toml, line 8: 10\.1\.2\.0/24 of site 'b' lies in"):
+            site_map(text.replace("x = 1\n", ""))
+        with pytest.raises(UserError, match=r"sites\.toml, line 4: unknown key 'x'; known keys are"):
+            site_map(text)
 
     def test_wider_network_may_follow(self) -> None:
         both = site_map(entry('networks = ["10.1.2.0/24"]') + entry(NETS, name="b"))

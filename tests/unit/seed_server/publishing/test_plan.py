@@ -21,7 +21,7 @@ from p2pdist.shared.manifest.documents import (
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.plan import (
     LARGEST_FILE_BYTES,
-    MIN_PIECE_BYTES,
+    SMALLEST_PIECE_BYTES,
     TARGET_PIECES,
     check_new_content,
     check_new_name,
@@ -51,9 +51,9 @@ def manifest(patch_id: str, version: str, sha256: str = "a" * 64) -> Manifest:
 @pytest.mark.parametrize(
     ("length", "expected"),
     [
-        (1, MIN_PIECE_BYTES),
-        (MIN_PIECE_BYTES * TARGET_PIECES, MIN_PIECE_BYTES),
-        (MIN_PIECE_BYTES * TARGET_PIECES + 1, 2 * MIN_PIECE_BYTES),
+        (1, SMALLEST_PIECE_BYTES),
+        (SMALLEST_PIECE_BYTES * TARGET_PIECES, SMALLEST_PIECE_BYTES),
+        (SMALLEST_PIECE_BYTES * TARGET_PIECES + 1, 2 * SMALLEST_PIECE_BYTES),
         (10_000_000_000, 1 << 20),
         (LARGEST_FILE_BYTES, MAX_PIECE_BYTES),
     ],
@@ -65,7 +65,7 @@ def test_piece_length(length: int, expected: int) -> None:
 @given(st.integers(min_value=1, max_value=LARGEST_FILE_BYTES))
 def test_every_piece_length_keeps_to_the_protocols_caps(length: int) -> None:
     piece_length = choose_piece_length(length)
-    assert MIN_PIECE_BYTES <= piece_length <= MAX_PIECE_BYTES
+    assert SMALLEST_PIECE_BYTES <= piece_length <= MAX_PIECE_BYTES
     assert -(-length // piece_length) <= MAX_PIECES
     assert piece_length & (piece_length - 1) == 0
 

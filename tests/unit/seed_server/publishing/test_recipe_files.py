@@ -75,7 +75,7 @@ def test_times_may_be_written_as_toml_has_them(path: Path, written: str, text: s
     [
         ("package =", "pakage =", 10, "unknown key 'pakage'; did you mean 'package'?"),
         ('kind = "deb"', 'kind = "debian"', 9, "unknown kind 'debian' in install; did you mean 'deb'?"),
-        ('version = "2.1"', "version = 2.1", None, "Expected `str`, got `float`"),
+        ('version = "2.1"', "version = 2.1", 2, "Expected `str`, got `float`"),
         ('"2.1"', '"2 1"', 2, "version '2 1' is not valid"),
         ("files/acme.deb", "files/none.deb", 5, "There is no file"),
         ("files/acme.deb", "files", 5, "is a directory"),
@@ -83,14 +83,17 @@ def test_times_may_be_written_as_toml_has_them(path: Path, written: str, text: s
         ('unit = "acme.service"\n', 'unit = "a b"\n', 16, "detect 2: 'a b' is no name"),
         ('"22:00-05:00"', '"25:00-05:00"', 24, "schedule, windows: 25:00 is no time"),
         ("2030-01-01T00:00:00", '"soon"', 25, "schedule, deadline: 'soon'"),
-        ("[health]", "[health", None, "is not valid TOML"),
+        ('[{ kind = "unit", unit = "acme.service" }]', '[\n{ kind = "unit", unit = "-" }]', 22, "health 1"),
+        ('package = "acme"', '# package = "x"\npackage = "-"', 8, "install (deb): '-' is no name"),
+        ("[health]", "[health", 20, "not valid TOML"),
     ],
 )
-def test_an_error_has_its_line(path: Path, old: str, new: str, line: int | None, words: str) -> None:
+def test_an_error_has_its_line(path: Path, old: str, new: str, line: int, words: str) -> None:
     (finding,) = changed(path, old, new)
     assert (finding.level, finding.line) == ("error", line)
     assert words in finding.text
-    assert finding.as_text("acme.toml").startswith(f"acme.toml, line {line}: error: " if line else "acme.toml: error: ")
+    place = f"acme.toml, line {line}" + (f", column {finding.column}" if finding.column else "")
+    assert finding.as_text("acme.toml").startswith(f"{place}: error: ")
 
 
 def test_a_warning_has_its_line(path: Path) -> None:
@@ -113,7 +116,7 @@ def test_an_expressions_place_is_one_in_the_file(path: Path) -> None:
 
 def test_what_cannot_be_read(path: Path) -> None:
     for data, words in (
-        (b"\xff", "not text in UTF-8"),
+        (b"\xff", "not UTF-8 text"),
         (b"#" * (MAX_RECIPE_BYTES + 1), "it is no recipe"),
         (None, "Cannot read recipe"),
     ):

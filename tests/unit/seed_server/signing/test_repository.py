@@ -26,7 +26,7 @@ from p2pdist.shared.manifest.documents import (
 )
 from seed_server.publishing.plan import with_patch
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import repository, repository_files
+from seed_server.signing import metadata
 from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.repository_files import KEEP_VERSIONS
@@ -141,7 +141,7 @@ def test_repository_from_before_there_were_templates_learns_of_them_by_a_renewal
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
-        older.setitem(repository._DELEGATED_PATHS, "patches", ["patches/*", "torrents/*"])
+        older.setitem(metadata.DELEGATED_PATHS, "patches", ["patches/*", "torrents/*"])
         bench = Bench(tmp_path)
     key, version = bench.keys["patches"], bench.repository.timestamp_version()
     with pytest.raises(UserError, match="seed-server renew") as caught:
@@ -304,9 +304,8 @@ def test_a_root_that_the_old_root_did_not_sign_is_refused(bench: Bench, tmp_path
         bench.repository.current_rollouts()
 
 
-def test_another_writer_makes_us_wait_then_say_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "LOCK_TIMEOUT_SECONDS", 0.05)
-    waiting = Repository.open(bench.home, SETTINGS)
+def test_another_writer_makes_us_wait_then_say_so(bench: Bench) -> None:
+    waiting = Repository(bench.home, SETTINGS, lock_seconds=0.05)
     with filelock.FileLock(bench.home.repository_lock), pytest.raises(UserError, match="Another process") as caught:
         waiting.refresh_timestamp(NOW, force=True)
     assert caught.value.kind is FaultKind.BUSY
@@ -340,12 +339,10 @@ def test_a_clock_that_was_set_back_does_not_cost_the_rollouts_in_force(bench: Be
     assert len(list((bench.home.tuf_targets / "rollouts").iterdir())) == KEEP_VERSIONS
 
 
-def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(bench: Bench) -> None:
     bench.publish("office", "1.0")
     size = (bench.home.tuf_metadata / "2.patches.json").stat().st_size
-    monkeypatch.setattr(repository_files, "MAX_TARGETS_ROLE_BYTES", size)
+    bench.repository = Repository(bench.home, SETTINGS, max_role_bytes=size)
     with pytest.raises(UserError) as caught:
         bench.publish("editor", "1.0")
     assert caught.value.kind is FaultKind.REFUSED

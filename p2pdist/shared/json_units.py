@@ -5,12 +5,12 @@ from typing import Annotated
 from msgspec import Meta
 
 Bytes = Annotated[int, Meta(extra={"unit": "bytes"})]
-BytesPerSecond = Annotated[int, Meta(extra={"unit": "bytes per second"})]
+ByteRate = Annotated[int, Meta(extra={"unit": "bytes per second"})]
 Seconds = Annotated[float, Meta(extra={"unit": "seconds"})]
 WholeSeconds = Annotated[int, Meta(extra={"unit": "seconds"})]
 Milliseconds = Annotated[float, Meta(extra={"unit": "milliseconds"})]
-Moment = Annotated[float, Meta(extra={"unit": "seconds since 1970, UTC"})]
-WholeMoment = Annotated[int, Meta(extra={"unit": "seconds since 1970, UTC"})]
+UnixSeconds = Annotated[float, Meta(extra={"unit": "seconds since 1970, UTC"})]
+WholeUnixSeconds = Annotated[int, Meta(extra={"unit": "seconds since 1970, UTC"})]
 Count = Annotated[int, Meta(extra={"unit": "count"})]
 Share = Annotated[float, Meta(extra={"unit": "share, 0 to 1"})]
 Percent = Annotated[float, Meta(extra={"unit": "percent"})]

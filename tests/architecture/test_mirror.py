@@ -1,0 +1,208 @@
+"""Tests stand where their modules do: `p2pdist/install/plan.py` has `tests/unit/p2pdist/install/test_plan.py`.
+
+What is tested elsewhere, with its neighbours or with real parts, has a row below: one a line, sorted.
+"""
+
+import ast
+import functools
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("p2pdist", "seed_server", "bandwidth")
+UNIT = ROOT / "tests" / "unit"
+
+# module: the file that tests it
+TESTED_IN = {
+    "bandwidth/commands/console.py": "tests/unit/bandwidth/commands/test_picture_file.py",
+    "bandwidth/commands/profile_views.py": "tests/unit/bandwidth/commands/test_profile_commands.py",
+    "bandwidth/commands/simulator_views.py": "tests/unit/bandwidth/commands/test_simulator_commands.py",
+    "bandwidth/core/decision.py": "tests/unit/bandwidth/core/test_controller.py",
+    "bandwidth/core/window_renewal.py": "tests/unit/seed_server/line/test_site_rate.py",
+    "bandwidth/pictures/svg.py": "tests/unit/bandwidth/pictures/test_plot.py",
+    "bandwidth/profiles/model.py": "tests/unit/bandwidth/profiles/test_parse.py",
+    "bandwidth/profiles/precedence.py": "tests/unit/bandwidth/profiles/test_profile_properties.py",
+    "bandwidth/profiles/shipped/__init__.py": "tests/unit/bandwidth/profiles/test_parse.py",
+    "bandwidth/profiles/values.py": "tests/unit/bandwidth/profiles/test_parse.py",
+    "bandwidth/profiles/week.py": "tests/unit/bandwidth/pictures/test_week.py",
+    "bandwidth/simulator/building.py": "tests/simulation/test_simulator_validation.py",
+    "bandwidth/simulator/flows/bbr.py": "tests/unit/bandwidth/simulator/test_senders.py",
+    "bandwidth/simulator/flows/cubic.py": "tests/unit/bandwidth/simulator/test_ours.py",
+    "bandwidth/simulator/flows/on_off.py": "tests/simulation/test_simulator_validation.py",
+    "bandwidth/simulator/flows/tcp.py": "tests/unit/bandwidth/simulator/test_senders.py",
+    "bandwidth/simulator/flows/video.py": "tests/unit/bandwidth/commands/test_simulator_commands.py",
+    "bandwidth/simulator/flows/voip.py": "tests/unit/bandwidth/simulator/test_senders.py",
+    "bandwidth/simulator/flows/web.py": "tests/unit/bandwidth/commands/test_simulator_commands.py",
+    "bandwidth/simulator/packets.py": "tests/unit/bandwidth/simulator/test_link.py",
+    "bandwidth/simulator/path.py": "tests/unit/bandwidth/simulator/flows/test_video_call.py",
+    "bandwidth/simulator/ping.py": "tests/unit/bandwidth/simulator/test_ours.py",
+    "bandwidth/simulator/policy.py": "tests/unit/bandwidth/commands/test_simulator_commands.py",
+    "bandwidth/simulator/queues.py": "tests/unit/bandwidth/simulator/test_link.py",
+    "bandwidth/simulator/rivals/delay.py": "tests/unit/bandwidth/simulator/test_senders.py",
+    "bandwidth/simulator/rivals/fixed_share.py": "tests/unit/bandwidth/commands/test_simulator_commands.py",
+    "bandwidth/simulator/rivals/ledbat.py": "tests/unit/bandwidth/simulator/test_senders.py",
+    "bandwidth/simulator/rivals/ledbat_pp.py": "tests/unit/bandwidth/simulator/test_senders.py",
+    "bandwidth/simulator/rivals/tcp_lp.py": "tests/unit/bandwidth/simulator/test_senders.py",
+    "bandwidth/simulator/scenario.py": "tests/simulation/test_simulator_validation.py",
+    "p2pdist/__init__.py": "tests/unit/p2pdist/commands/test_main.py",
+    "p2pdist/commands/options.py": "tests/unit/p2pdist/commands/test_main.py",
+    "p2pdist/daemon/composition.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/daemon/core.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/daemon/engine_events.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/daemon/state.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/daemon/transfer_steps.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/install/archive_members.py": "tests/unit/p2pdist/install/test_archive.py",
+    "p2pdist/install/executor.py": "tests/unit/p2pdist/install/test_loop.py",
+    "p2pdist/install/limits.py": "tests/unit/p2pdist/install/test_archive.py",
+    "p2pdist/install/processes.py": "tests/unit/p2pdist/install/test_installer.py",
+    "p2pdist/install/proven_files.py": "tests/unit/p2pdist/install/test_installer.py",
+    "p2pdist/install/requests.py": "tests/unit/p2pdist/install/test_loop.py",
+    "p2pdist/install/service.py": "tests/swarm/test_demo.py",
+    "p2pdist/local_api/delivery_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",
+    "p2pdist/local_api/install_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",
+    "p2pdist/neighbours/discovery.py": "tests/swarm/test_discovery.py",
+    "p2pdist/origin/data_socket.py": "tests/unit/p2pdist/origin/test_client.py",
+    "p2pdist/pc/inventory_linux.py": "tests/unit/p2pdist/pc/test_inventory.py",
+    "p2pdist/pc/inventory_macos.py": "tests/unit/p2pdist/pc/test_inventory.py",
+    "p2pdist/pc/inventory_windows.py": "tests/unit/p2pdist/pc/test_inventory.py",
+    "p2pdist/pc/network.py": "tests/unit/p2pdist/pc/test_network_look.py",
+    "p2pdist/pc/network_look_linux.py": "tests/unit/p2pdist/pc/test_network_look.py",
+    "p2pdist/pc/network_look_other.py": "tests/unit/p2pdist/pc/test_network_look.py",
+    "p2pdist/settings.py": "tests/unit/p2pdist/commands/test_main.py",
+    "p2pdist/shared/clock.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/shared/errors.py": "tests/unit/p2pdist/commands/test_main.py",
+    "p2pdist/shared/json_units.py": "tests/architecture/test_json_doc.py",
+    "p2pdist/shared/manifest/expression.py": "tests/unit/p2pdist/shared/manifest/test_applicability.py",
+    "p2pdist/shared/manifest/relations.py": "tests/unit/p2pdist/install/test_order.py",
+    "p2pdist/shared/manifest/site_profile.py": "tests/unit/p2pdist/daemon/test_answers.py",
+    "p2pdist/status/patches.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/transfer/faults.py": "tests/unit/p2pdist/status/test_view.py",
+    "p2pdist/transfer/manager.py": "tests/swarm/test_transfers.py",
+    "p2pdist/transfer/records.py": "tests/swarm/test_transfers.py",
+    "p2pdist/transfer/torrent_engine/__init__.py": "tests/swarm/test_torrent_engine.py",
+    "p2pdist/transfer/torrent_engine/bindings.py": "tests/swarm/test_torrent_engine.py",
+    "p2pdist/transfer/torrent_engine/engine.py": "tests/swarm/test_torrent_engine.py",
+    "p2pdist/transfer/torrent_engine/peer_reasons.py": "tests/swarm/test_torrent_engine.py",
+    "p2pdist/transfer/torrent_engine/reports.py": "tests/swarm/test_torrent_engine.py",
+    "p2pdist/transfer/torrent_engine/session.py": "tests/swarm/test_torrent_engine.py",
+    "p2pdist/transfer/torrent_engine/settings.py": "tests/swarm/test_lan_limits.py",
+    "p2pdist/trust/files.py": "tests/unit/p2pdist/trust/test_store.py",
+    "seed_server/commands/findings_view.py": "tests/unit/seed_server/commands/test_template_commands.py",
+    "seed_server/commands/json_answers/fleet.py": "tests/unit/seed_server/commands/test_json_answers.py",
+    "seed_server/commands/json_answers/operations.py": "tests/unit/seed_server/commands/test_json_answers.py",
+    "seed_server/commands/json_answers/signed.py": "tests/unit/seed_server/commands/test_json_answers.py",
+    "seed_server/commands/main.py": "tests/unit/seed_server/commands/test_init_publish.py",
+    "seed_server/commands/texts.py": "tests/unit/seed_server/commands/test_template_commands.py",
+    "seed_server/fleet/actor.py": "tests/unit/seed_server/fleet/test_operations.py",
+    "seed_server/fleet/context.py": "tests/unit/seed_server/fleet/test_operations.py",
+    "seed_server/initialising.py": "tests/unit/seed_server/commands/test_init_publish.py",
+    "seed_server/line/socket_look.py": "tests/unit/seed_server/line/test_site_sample.py",
+    "seed_server/origin/connection.py": "tests/faults/origin_port/test_slow_and_silent.py",
+    "seed_server/origin/control.py": "tests/faults/origin_port/test_bad_frames.py",
+    "seed_server/origin/limits.py": "tests/faults/origin_port/test_slow_and_silent.py",
+    "seed_server/origin/outbox.py": "tests/faults/origin_port/test_bad_frames.py",
+    "seed_server/origin/records.py": "tests/faults/origin_port/test_serving.py",
+    "seed_server/origin/sender.py": "tests/faults/origin_port/test_leases.py",
+    "seed_server/origin/server.py": "tests/faults/origin_port/test_start_and_stop.py",
+    "seed_server/origin/site.py": "tests/faults/origin_port/test_the_line.py",
+    "seed_server/origin/site_ledger.py": "tests/unit/seed_server/origin/test_ledger.py",
+    "seed_server/settings.py": "tests/unit/seed_server/commands/test_init_publish.py",
+    "seed_server/signing/documents.py": "tests/unit/seed_server/signing/test_profiles.py",
+    "seed_server/signing/metadata.py": "tests/unit/seed_server/signing/test_repository.py",
+    "seed_server/signing/repository_files.py": "tests/unit/seed_server/signing/test_repository.py",
+    "seed_server/signing/templates.py": "tests/unit/seed_server/commands/test_template_commands.py",
+    "seed_server/store/file_lock.py": "tests/unit/seed_server/publishing/test_publish.py",
+    "seed_server/store/piece_source.py": "tests/faults/origin_port/test_damaged_payload.py",
+    "seed_server/store/schema.py": "tests/unit/seed_server/store/test_database.py",
+    "seed_server/store/serve_lock.py": "tests/unit/seed_server/commands/test_init_publish.py",
+    "seed_server/web/host.py": "tests/unit/seed_server/web/test_app.py",
+}
+
+# file in tests/unit that has no module of its name: what it tests
+OF_NO_MODULE = {
+    "tests/unit/bandwidth/profiles/test_profile_properties.py": "parse, precedence, resolve and schedule together",
+    "tests/unit/bandwidth/profiles/test_throttle_profiles_doc.py": "docs/throttle-profiles.md",
+    "tests/unit/bandwidth/simulator/test_senders.py": "the laws in flows/ and rivals/, by numbers",
+    "tests/unit/p2pdist/commands/test_json.py": "what each command prints with --json, key by key",
+    "tests/unit/p2pdist/daemon/test_with_seed_server.py": "the daemon's parts against the seed server's own web port",
+    "tests/unit/seed_server/commands/test_init_publish.py": "the commands of main, as a person runs them",
+    "tests/unit/seed_server/origin/test_ledger_cost.py": "what the ledger costs with many pieces and endpoints",
+}
+
+
+def modules() -> list[Path]:
+    """Return the source files with anything to test: an ``__init__.py`` that only says what its room is for has not."""
+    found = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return [path for path in found if path.name != "__init__.py" or len(ast.parse(path.read_text()).body) > 1]
+
+
+def own_test(module: Path) -> Path:
+    where = module.relative_to(ROOT)
+    if where.name == "__init__.py":
+        where = where.parent.with_suffix(".py")
+    return UNIT / where.with_name(f"test_{where.name}")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def file_of(name: str) -> Path | None:
+    path = ROOT.joinpath(*name.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+@functools.cache
+def imports_of(path: Path) -> frozenset[Path]:
+    """Return the files of ours, helpers of the tests among them, that a file imports itself."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = (name for name in names if name.partition(".")[0] in (*PACKAGES, "tests", "bench"))
+    return frozenset(file for name in ours if (file := file_of(name)))
+
+
+@functools.cache
+def reached_from(test: Path) -> frozenset[Path]:
+    """Return what a test imports, also by way of others."""
+    found: set[Path] = set()
+    waiting = [test]
+    if (fixtures := test.with_name("conftest.py")).exists():
+        waiting.append(fixtures)
+    while waiting:
+        new = imports_of(waiting.pop()) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
+
+
+MODULES = modules()
+UNIT_TESTS = sorted(path for path in UNIT.rglob("test_*.py") if path.relative_to(UNIT).parts[0] in PACKAGES)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_every_module_says_where_it_is_tested(module: Path) -> None:
+    where = str(module.relative_to(ROOT))
+    if own_test(module).exists():
+        assert where not in TESTED_IN, "it has a test file of its own: the row is no longer needed"
+        return
+    assert where in TESTED_IN, f"write {own_test(module).relative_to(ROOT)}, or a row that says where it is tested"
+    test = ROOT / TESTED_IN[where]
+    assert test.exists()
+    assert module in reached_from(test) or name_of(module) in test.read_text(), "that test does not come to it"
+
+
+@pytest.mark.parametrize("test", UNIT_TESTS, ids=name_of)
+def test_every_unit_test_stands_where_its_module_does(test: Path) -> None:
+    where = str(test.relative_to(ROOT))
+    assert (test in {own_test(module) for module in MODULES}) != (where in OF_NO_MODULE)
+
+
+def test_rows_are_of_what_there_is() -> None:
+    assert [row for row in (*TESTED_IN, *OF_NO_MODULE) if not (ROOT / row).exists()] == []
+    assert list(TESTED_IN) == sorted(TESTED_IN)
+    assert list(OF_NO_MODULE) == sorted(OF_NO_MODULE)
