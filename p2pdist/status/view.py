@@ -75,8 +75,10 @@ class PatchView:
 
     @property
     def install_reason(self) -> str:
-        """In words: what the installation waits for, or what has failed."""
-        return "" if self.plan is None else self.plan.reason
+        """In words: what the installation waits for, or what has failed; empty where nothing is installed of it."""
+        if self.plan is None or (self.plan.candidate.manifest.install is None and not self.plan.state):
+            return ""
+        return self.plan.reason
 
     @property
     def decided_by_plan(self) -> PlanRow | None:
