@@ -76,6 +76,7 @@ TESTED_IN = {
     "p2pdist/shared/manifest/relations.py": "tests/unit/p2pdist/install/test_order.py",
     "p2pdist/shared/manifest/site_profile.py": "tests/unit/p2pdist/daemon/test_answers.py",
     "p2pdist/status/patches.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/status/reasons.py": "tests/unit/p2pdist/status/test_why.py",
     "p2pdist/transfer/faults.py": "tests/unit/p2pdist/status/test_view.py",
     "p2pdist/transfer/manager.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/records.py": "tests/swarm/test_transfers.py",

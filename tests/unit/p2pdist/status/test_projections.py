@@ -21,8 +21,9 @@ from p2pdist.status.projections import (
     status_patches,
     why_patch,
 )
-from p2pdist.status.reasons import Circumstances, WhyReason, why
+from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.why import Circumstances, why
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row
 
