@@ -354,7 +354,7 @@ class Transfers:
     def held(self) -> frozenset[Held]:
         """Return of which patches and torrents there are, or may be, bytes here."""
         records = (*self.memory.records.values(), *(transfer.record for transfer in self._transfers.values()))
-        return frozenset((record.patch_id, record.version, record.torrent_hash) for record in records)
+        return frozenset((record.ref, record.torrent_hash) for record in records)
 
     @property
     def busy(self) -> bool:
