@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("p2pdist", "seed_server", "bandwidth")
 NUMBERS_OF_THEIR_OWN = (ROOT / "bandwidth" / "simulator", ROOT / "bandwidth" / "pictures")
-"""What imitates others (TCP, rivals, business) has their authors' numbers and names; each picture has its measures."""
+"""Models of others (TCP, rivals, business) keep their authors' numbers and names; each picture has its measures."""
 
 OWN_WAIT = "each waits as long as its own work needs"
 OWN_CAP = "each bounds what it reads or keeps itself"
@@ -55,7 +55,7 @@ MEANS_TWO_THINGS = {
 
 
 def constants_of(path: Path) -> Iterator[str]:
-    """Yield the public names with capitals that a module gives a value; what it imports and type variables are none."""
+    """Yield the public names with capitals that a module gives a value, without imports and type variables."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
             made = node.value.func if isinstance(node.value, ast.Call) else None

@@ -132,7 +132,7 @@ OF_NO_MODULE = {
 
 
 def modules() -> list[Path]:
-    """Return the source files with anything to test: an ``__init__.py`` that only says what its room is for has not."""
+    """Return the source files with anything to test: not an ``__init__.py`` that only says what its room is for."""
     found = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     return [path for path in found if path.name != "__init__.py" or len(ast.parse(path.read_text()).body) > 1]
 
