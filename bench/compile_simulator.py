@@ -54,7 +54,7 @@ def compile_simulator(target: Path = TARGET) -> bool:
     if (target / STAMP).is_file() and (target / STAMP).read_text(encoding="utf-8") == stamp:
         return False
     _check_tools()
-    # made beside the old one and renamed: nobody ever finds a half of it
+    # made beside the old one and renamed, so that nobody finds half of it
     fresh = target.with_name(f"{target.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(ROOT / "bandwidth", fresh / "bandwidth", ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,11 +1,10 @@
 """What `--json` of every command prints, for docs/json.md, from the types of what is printed.
 
-python -m bench.json_doc        # writes the page, and adds new keys to the snapshot; says no where one has gone
+python -m bench.json_doc        # writes the page, and adds new keys to the snapshot; refuses where one has gone
 
-A type is a `msgspec.Struct` or a dataclass, whose fields have a text below them, a list of one,
-or one of several. A text ends with
-"Since VERSION." where the field was added after the first release. ``Meta(extra={"unit": …})`` gives the unit, or else
-the last word of the name.
+What is printed is a `msgspec.Struct` or a dataclass whose fields have a text below them, a list of such a type, or one
+of several such types. A text ends with "Since VERSION." where the field was added after the first release. The unit is
+that of ``Meta(extra={"unit": …})``, or else the last word of the name.
 """
 
 import ast
@@ -188,7 +187,7 @@ def _unit_of(kind: Any) -> str:
 
 
 def _values_in(kind: Any) -> str:
-    """Return a sentence with all values of what has only some; empty for others."""
+    """Return a sentence with all values of a type that lists them; empty for others."""
     kind = _bare(kind)
     if typing.get_origin(kind) is not typing.Literal:
         return ""

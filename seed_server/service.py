@@ -36,7 +36,7 @@ RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30.0 * DAY_SECONDS  # a third of the server certificate's life
 MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
-LOCK_SECONDS = 1.0  # `status` holds the lock for a moment, to see whether anybody else does
+LOCK_SECONDS = 1.0  # `status` holds the lock for a moment, to see whether a server runs
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class _Service:
     tls: ServerTls
     clock: Clock
     profile_targets: dict[str, bytes] = field(default_factory=dict)
-    """Those in force."""
+    """The profiles in force, by target path."""
 
     def web_port(self) -> WebPort:
         decisions = EnrolmentDecisions(
@@ -100,7 +100,7 @@ class _Service:
         log.info("throttle profiles are in force", sites=len(profiles))
 
     async def load_templates(self, origin: OriginServer) -> None:
-        """Accept answers to the templates that are signed now; when they cannot be read, to the earlier ones."""
+        """Accept answers to the templates that are signed now; if they cannot be read, the earlier ones stay."""
         try:
             names = await trio.to_thread.run_sync(template_names, self.repository)
         except UserError as error:
@@ -195,7 +195,7 @@ async def serve(home: ServerHome) -> None:
         try:
             database.disconnect_all(clock.now())
         except UserError as error:
-            # the next start does it again, and until then `status` sees that nothing is served
+            # the next start does it again; until then `status` sees that no server runs
             log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
 
 

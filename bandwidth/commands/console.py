@@ -22,7 +22,7 @@ class ExitCode(enum.IntEnum):
 
     OK = 0
     FAILED = 1
-    """The command ran, and what it was to achieve did not happen."""
+    """The command ran, but did not achieve its purpose."""
     USAGE = 2
     """The command line itself is wrong."""
     BAD_INPUT = 7
@@ -64,7 +64,7 @@ def plain_table(*columns: str, gap: int = 2) -> Table:
 def progress(steps: float) -> Iterator[Callable[[str], None]]:
     """Show a bar for ``steps`` on standard error while the block runs, if that is a terminal.
 
-    The block calls what it gets after each step, with what it is doing.
+    The block gets a function, and calls it after each step with what it is doing.
     """
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

@@ -33,7 +33,7 @@ class GoodProfile(Struct, frozen=True):
     """A file that is right."""
 
     file: str
-    """As it was given: a path, or the name of a shipped profile."""
+    """The file as it was given: a path, or the name of a shipped profile."""
     ok: Literal[True]
     """It is right."""
     name: str
@@ -46,7 +46,7 @@ class WrongProfile(Struct, frozen=True):
     """A file that is not right."""
 
     file: str
-    """As it was given."""
+    """The file as it was given."""
     ok: Literal[False]
     """It is not right."""
     line: int | None
@@ -154,9 +154,9 @@ class PlottedWeek(Struct, frozen=True):
     site: str
     """The site's name."""
     time_zone: str
-    """The site's, a name of the IANA database."""
+    """The site's time zone, a name of the IANA database."""
     days: list[PlottedDay]
-    """Seven, from Monday on."""
+    """Seven days, from Monday on."""
 
 
 # --- compare and simulate ------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class RunFigures(Struct, frozen=True):
     voip_added_p95_seconds: float | None
     """What is added to a call's one-way delay, seconds, at the 95th percentile."""
     voip_added_p99_seconds: float | None
-    """The same at the 99th."""
+    """The same at the 99th percentile."""
     page_growth_p50: float | None
     """By how much the median page takes longer: 0.03 is 3 %."""
     page_growth_p95: float | None
@@ -237,7 +237,7 @@ class ComparisonAnswer(Struct, frozen=True):
     scenario: Scenario
     """The line, and what runs on it."""
     results: dict[str, RunFigures]
-    """Of each sender, by its name."""
+    """The figures of each sender, by its name."""
 
 
 class Simulation(RunFigures, frozen=True, kw_only=True):

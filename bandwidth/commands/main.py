@@ -55,7 +55,7 @@ def line_share_command(line_mbit: float, share: float, as_json: bool) -> None:
     """
     try:
         rate = line_share(line_mbit, share)
-    except ValueError as error:  # not a number: no range excludes it
+    except ValueError as error:  # NaN: no range excludes it
         raise click.UsageError(f"{error}. Give plain numbers, for example --line-mbit 20 --share 0.85") from error
     mbit_per_second = rate / MBIT
     if as_json:

@@ -11,7 +11,7 @@ FORMATS = (".svg", ".png")
 
 
 class PictureFile(click.ParamType[Path]):
-    """A file to write a picture to. What can be known before the work is done is refused before."""
+    """A file to write a picture to. What is known to fail is refused before the work begins."""
 
     name = "file"
 

@@ -51,7 +51,7 @@ _QUEUE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?(packets|ms|bdp)|(codel|fq_
 
 
 class _Number(click.FloatRange):
-    """A range of numbers, and "nan" is none."""
+    """A range of numbers, without "nan"."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))

@@ -1,9 +1,9 @@
 """Civil time as instants: one law for all times that people write by the clock on the wall. Pure.
 
-Where the clock is put forward, the skipped times have no instants of their own: each stands for the change. Where it
+Where the clock is put forward, the skipped times have no instants of their own: each means that of the change. Where it
 is put back, a time comes twice (PEP 495), and both instants are returned: a rule that restricts takes the longer
 reading of a stretch, one that permits the shorter. Results are in UTC, because Python's arithmetic on two times of
-one zone is that of the clock on the wall. A zone is any `tzinfo`; the zones of `zoneinfo` know changes of the clock.
+one zone ignores changes of the clock. A zone is any `tzinfo`; the zones of `zoneinfo` know changes of the clock.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -55,7 +55,7 @@ def is_skipped(wall: datetime, zone: tzinfo) -> bool:
 
 
 def moment(value: datetime, zone: tzinfo, *, latest: bool) -> datetime:
-    """Return ``value`` as an instant (UTC); without an offset it is civil time, and ``latest`` chooses one of two."""
+    """Return ``value`` as an instant (UTC). Without an offset it is civil time; of two instants ``latest`` chooses."""
     if value.tzinfo is not None:
         return value.astimezone(UTC)
     return instants_of(value, zone)[latest]

@@ -9,7 +9,7 @@ from bandwidth.core.units import LARGEST_LINE, BytesPerSecond
 DAY_SECONDS = 86_400
 MINUTES_PER_DAY = 24 * 60
 
-_RATE_UNITS = {  # bits per second of one
+_RATE_UNITS = {  # bits per second in one of each
     "Gbit/s": 10**9,
     "Mbit/s": 10**6,
     "kbit/s": 10**3,
@@ -25,11 +25,11 @@ _DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": DAY_SECONDS}
 _RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?) ?([A-Za-z]+/s)", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
 _ROUNDS_UP = 0.99995  # 999.95 kB are 1.0 MB, not 1000.0 kB
-_SHOWN_CHARACTERS = 200  # of what somebody wrote
+_SHOWN_CHARACTERS = 200  # of a text that is refused
 
 
 class QuantityError(ValueError):
-    """A text is no such quantity; says what is."""
+    """A text is not such a quantity; the message says what would be."""
 
 
 def bytes_text(count: float) -> str:
@@ -84,7 +84,7 @@ def parse_rate(text: str) -> BytesPerSecond:
         nearest = difflib.get_close_matches(match[2], sorted(_RATE_UNITS), n=1, cutoff=0.0)[0]
         raise QuantityError(f"{match[2]!r} is no unit; the nearest is {nearest!r}")
     with localcontext() as context:
-        context.prec = 60  # exact for every number that the pattern takes
+        context.prec = 60  # exact for every number that the pattern accepts
         found = int(Decimal(match[1]) * _RATE_UNITS[match[2]] // 8)
     if not 1 <= found <= LARGEST_LINE:
         raise QuantityError(f"{text!r} is not from 1 B/s to 1000 Gbit/s; to stop all traffic write a [[blackout]]")

@@ -1,4 +1,4 @@
-"""How long something was so for which reason; bounded by the closed list of reasons. Pure."""
+"""How long each reason held; bounded by the closed list of reasons. Pure."""
 
 from typing import Generic, TypeVar
 
@@ -8,18 +8,18 @@ LONGEST_STEP_SECONDS = 30.0  # a machine that slept was neither limited nor wait
 
 
 class ReasonSeconds(Generic[R]):
-    """Adds up; ``now`` is any clock in seconds, and one that goes back adds nothing."""
+    """Adds up seconds under each reason; ``now`` is any clock in seconds, and one that goes back adds nothing."""
 
     def __init__(self) -> None:
         self.reason: R | None = None
-        """The one that holds now; None: nothing is counted."""
+        """The reason that holds now; None: nothing is counted."""
         self.since = 0.0
         """When it began to hold."""
         self._seconds: dict[R, float] = {}
         self._seen_at = 0.0
 
     def note(self, reason: R, now: float) -> None:
-        """Take in that ``reason`` holds from ``now`` on."""
+        """Record that ``reason`` holds from ``now`` on."""
         if self.reason is not None:
             elapsed = min(LONGEST_STEP_SECONDS, max(0.0, now - self._seen_at))
             self._seconds[self.reason] = self._seconds.get(self.reason, 0.0) + elapsed

@@ -12,7 +12,7 @@ class StateTable(Generic[S, T]):
     """Every allowed step of one kind of thing."""
 
     def __init__(self, subject: str, first: S, steps: Mapping[tuple[S, T], S]) -> None:
-        """``subject`` has these states, for messages: "a transfer"; it begins in ``first``."""
+        """``subject`` is what has these states, for messages: "a transfer". It begins in ``first``."""
         self.subject = subject
         self.first = first
         self.steps = steps

@@ -13,8 +13,8 @@ LARGEST_LINE_MBIT = LARGEST_LINE / MBIT
 def line_share(line_mbit: float, share: float) -> BytesPerSecond:
     """Return ``share`` (0 < share ≤ 1) of a line of ``line_mbit`` Mbit/s (10^6 bit) as a whole rate.
 
-    Never 0 for a positive line: a rate of 0 means "stopped" to nobody and
-    "unlimited" to some kernels. Raises `ValueError` for a line or share outside its range.
+    Never 0 for a positive line: nothing reads a rate of 0 as "stopped", and some
+    kernels read it as "unlimited". Raises `ValueError` for a line or share outside its range.
     """
     if not 0 < line_mbit < math.inf:
         raise ValueError(f"line rate {line_mbit} Mbit/s is not a positive number")
@@ -33,7 +33,7 @@ def packet_bytes(line: BytesPerSecond | None) -> int:
     A telephone packet waits for the packet that is on the wire: 6 ms behind a full
     one at 2 Mbit/s. So packets take at most `PACKET_SECONDS`, as link fragmentation
     for slow lines has it (RFC 2686 section 1), but are no smaller than the 576 bytes
-    that every IPv4 host takes (RFC 1122 section 3.3.2).
+    that every IPv4 host accepts (RFC 1122 section 3.3.2).
     """
     if line is None:
         return LARGEST_PACKET_BYTES

@@ -1,8 +1,8 @@
-"""A picture as PNG, drawn from the very SVG that is written otherwise.
+"""A picture as PNG, drawn from the same SVG text that an SVG file gets.
 
 The one module that knows the renderer. Its font comes with a package, so a PNG
-has its letters on a machine without any font, and looks alike on all; only
-what that font has not (Latin, Greek and Cyrillic it has) is taken from the system.
+has its letters on a machine without any font, and looks alike on all. That font
+has Latin, Greek and Cyrillic; other letters are taken from the system's fonts.
 """
 
 from importlib.resources import as_file, files

@@ -20,7 +20,7 @@ TITLE_CHARACTERS = int(PLOT_WIDTH / 10)  # of 17 px, bold
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What is drawn over seconds, with its unit in ``title``. ``highest``: the scale reaches at least to there."""
+    """What is drawn over seconds, with its unit in ``title``. ``highest``: the scale reaches at least that far."""
 
     title: str
     lines: Sequence[PlotLine]

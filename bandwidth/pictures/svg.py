@@ -21,7 +21,7 @@ _PATTERNS = (
 
 
 def document(height: int, title: str, body: Sequence[str]) -> str:
-    """Return a whole picture: ``body`` on white, and ``title`` for whoever hears it."""
+    """Return a whole picture: ``body`` on white, and ``title`` for screen readers."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">'
     parts = [head, f"<title>{escape(title)}</title>", f"<style>{_STYLE}</style>", f"<defs>{_PATTERNS}</defs>"]
     ground = f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>'

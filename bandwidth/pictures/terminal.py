@@ -22,7 +22,7 @@ _DIM, _BAR = Style(dim=True), Style(color="green")
 
 
 class RateChart:
-    """Columns of the newest looks, the last one at the right; the top of the scale is the line, or the highest rate."""
+    """A column for each of the newest looks, the last one at the right; the top is the line's or the highest rate."""
 
     def __init__(self, title: str = "", *, look_seconds: float = 1.0) -> None:
         """``look_seconds``: the time between two looks."""

@@ -53,7 +53,7 @@ def _day(row: DayRow, top: int, week: Week) -> Iterator[str]:
         box = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW_HEIGHT}"'
         yield f'<rect {box} fill="{fill}" stroke="#ffffff"><title>{escape(told)}</title></rect>'
         label = next((words for words in _labels(run.cell) if len(words) * CHARACTER_WIDTH < width - 6), "")
-        if label and run.cell.stopped:  # letters on hatching need a ground
+        if label and run.cell.stopped:  # letters on hatching need a plain background
             ground = len(label) * CHARACTER_WIDTH + 8
             left = x + width / 2 - ground / 2
             yield f'<rect x="{left:.1f}" y="{middle - 14}" width="{ground:.1f}" height="20" fill="#ffffff" rx="3"/>'

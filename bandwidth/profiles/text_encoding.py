@@ -1,4 +1,4 @@
-"""Bytes of a file that a person has written, as text: what editors do to it besides. Pure."""
+"""Decodes files that people write: UTF-8, with or without a byte order mark. Other encodings are named. Pure."""
 
 import codecs
 
@@ -12,12 +12,12 @@ _ADVICE = "Save it as UTF-8 (in Notepad: Save as, Encoding: UTF-8)."
 
 
 class TextEncodingError(ValueError):
-    """Bytes that are not text in UTF-8; the text says what they are and what to do, and goes after the file's name."""
+    """Bytes that are not text in UTF-8; the message follows the file's name: what they are, and what to do."""
 
     def __init__(self, problem: str, line: int | None) -> None:
         super().__init__(f"{problem}. {_ADVICE}")
         self.line = line
-        """Of the first wrong byte, from 1; None: the file as a whole is in another encoding."""
+        """Line of the first wrong byte, from 1; None: the file as a whole is in another encoding."""
 
 
 def without_mark(data: bytes) -> bytes:

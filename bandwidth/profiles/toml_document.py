@@ -12,7 +12,7 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 class TomlTextError(ValueError):
-    """Text that is no TOML; the text says why. ``line`` and ``column`` count from 1."""
+    """Text that is not TOML; the message says why. ``line`` and ``column`` count from 1."""
 
     def __init__(self, problem: str, line: int = 1, column: int | None = None) -> None:
         super().__init__(problem)
@@ -25,7 +25,7 @@ class TomlDocument:
     """What a TOML text says, and where."""
 
     text: str
-    """With the line ends of Unix, as the texts in ``values`` have them."""
+    """The text with the line ends of Unix, as the texts in ``values`` have them."""
     values: dict[str, Any]
 
     @classmethod

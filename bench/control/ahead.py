@@ -1,7 +1,7 @@
-"""Who is ahead: our harm and our use of the line beside each rival's, for each kind of business.
+"""Which sender is ahead: our harm and our use of the line beside each rival's, for each kind of business.
 
-Harm is in the units of the business: bytes lost, delay added, pages slower. Of a video call and of the office mix there
-are several; their harm is the worst of them, each divided by what is a target elsewhere, so 1 is just at a target.
+Harm is in the units of the business: bytes lost, delay added, pages slower. A video call and the office mix have
+several; their harm is the worst of these, each divided by its target, so 1 is just at a target.
 """
 
 from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ class Beside(msgspec.Struct, frozen=True):
     harm: float
     rival_harm: float
     difference_interval: tuple[float, float]
-    """Of our harm less the rival's: 95 %, by resampling the cells, the same ones for both."""
+    """95 % interval of our harm less the rival's, by resampling the same cells for both."""
     use: float
     rival_use: float
 
@@ -92,8 +92,8 @@ def class_figures(figures: Figures, sender: str, business: str, queue: str) -> d
     """Return (harm, use) of ``sender`` in each cell of a class, in the order of the matrix."""
     return {
         cell: (harm, found.use)
-        for (cell, who), found in figures.items()
-        if who == sender and cell.business == business and queue in (ALL_QUEUES, cell.queue)
+        for (cell, cell_sender), found in figures.items()
+        if cell_sender == sender and cell.business == business and queue in (ALL_QUEUES, cell.queue)
         if (harm := harm_of(cell, found)) is not None
     }
 

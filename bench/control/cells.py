@@ -76,13 +76,13 @@ class Cell:
 
     @property
     def senders(self) -> tuple[str, ...]:
-        """Return who is measured here."""
+        """Return the senders that are measured here."""
         left_out = OURS_HIDDEN if self.business == IDLE else OURS_LEARNED  # nothing to hide; rate is configured
         return tuple(sender for sender in SENDERS if sender != left_out)
 
     @property
     def seeds(self) -> int:
-        """Return how many seeds tell something: nothing is drawn on an idle line."""
+        """Return how many seeds make a difference: nothing is random on an idle line."""
         return 1 if self.business == IDLE else SEEDS
 
     def scenario(self, sender: str, seed: int) -> Scenario:
@@ -156,9 +156,9 @@ class Selection:
         ]
 
     def runs(self) -> Iterator[Run]:
-        """Yield every run once: seed by seed, so that the whole matrix has been seen early, and mixed within a seed.
+        """Yield every run once: seed by seed, so that the whole matrix is covered early, and shuffled within a seed.
 
-        Mixed so that costly cells do not come all at once, and the expected time is a good guess; always alike.
+        Costly cells are spread by this, so the expected time is a good guess. The order is always the same.
         """
         for seed in range(1, self.seeds + 1):
             runs = [

@@ -48,12 +48,12 @@ class CoreCost(msgspec.Struct, frozen=True):
 
     @property
     def share_of_core_per_site(self) -> float:
-        """At `SAMPLES_PER_SECOND`."""
+        """The share that one site needs, at `SAMPLES_PER_SECOND`."""
         return self.update_seconds * SAMPLES_PER_SECOND
 
     @property
     def share_of_core(self) -> float:
-        """For `SITES`."""
+        """The share that `SITES` need."""
         return self.share_of_core_per_site * SITES
 
 
@@ -147,7 +147,7 @@ def _bytes_per_controller(samples: Sequence[Sample], controllers: int) -> int:
     laws = []
     for number in range(controllers):
         law = Controller(ControllerSettings(capacity=CAPACITY), 0.0)
-        # not all in step, as sites are not
+        # each begins at another sample, as sites are not in step
         todo = islice(cycle(samples), number * 7 % len(samples), None)
         for now, sample in zip((*sparse, *dense), todo, strict=False):
             law.update(sample, now)

@@ -1,4 +1,4 @@
-"""What is kept of a run, and what becomes of a cell's runs. Never is written as null."""
+"""The figures kept of a run, and those of a cell, from its runs. "Never" is written as null."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -33,9 +33,9 @@ class RunFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     voip_p99: float = 0.0
     voip_lost: float = 0.0
     pages: tuple[float, ...] = ()
-    """Of each page, in order."""
+    """Seconds of each page, in order."""
     frame_p95: float = 0.0
-    """Of a video call: from capture until the last bit has left the bottleneck."""
+    """Delay of a video call's frame: from capture until the last bit has left the bottleneck."""
     yields: tuple[float | None, ...] = ()
     regains: tuple[float | None, ...] = ()
 
@@ -89,9 +89,9 @@ class CellFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     pages: int | None = None
     frame_added_p95_ms: float | None = None
     yields_ms: tuple[int | None, ...] = ()
-    """For each onset of a bulk transfer: until a tenth of the rate before."""
+    """For each onset of a bulk transfer: time until a tenth of the rate before."""
     regains_ms: tuple[int | None, ...] = ()
-    """For each end: until 90 % of the rate before."""
+    """For each end: time until 90 % of the rate before."""
 
 
 def cell_figures(pairs: Sequence[tuple[RunFigures, RunFigures | None]]) -> CellFigures:

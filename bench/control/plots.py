@@ -123,8 +123,8 @@ def keeps(figures: Figures) -> str:
                 for rtt_ms in RTTS_MS:
                     kept = [
                         found.keeps
-                        for (cell, who), found in figures.items()
-                        if (who, cell.business, cell.queue, cell.rtt_ms) == (sender, business, queue, rtt_ms)
+                        for (cell, cell_sender), found in figures.items()
+                        if (cell_sender, cell.business, cell.queue, cell.rtt_ms) == (sender, business, queue, rtt_ms)
                         if found.keeps is not None
                     ]
                     worst = min(kept, default=None)

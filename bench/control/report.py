@@ -23,13 +23,13 @@ _VERDICTS = {"ahead": "less harm", "even": "same harm", "behind": "**more harm**
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table on its way to the terminal or to the page."""
+    """A table for the terminal or for the page."""
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     folded: bool = False
-    """On the page, only its title is seen at first."""
+    """Whether the page shows only its title at first."""
 
     def markdown(self) -> str:
         """Return it for the page."""
@@ -133,7 +133,7 @@ def _short(target: Target, measured: Measured | None) -> str:
         if bound.is_of_events:
             value = f"{bound.over.value} {value}"
         elif bound.over is Over.EVERY_CELL:
-            already = numbers and not bound.label  # the median stands there
+            already = numbers and not bound.label  # the median is there already
             value = f"worst {value}" if already else f"{show(part.median, bound.unit)}, worst {value}"
         numbers.append(f"{bound.label} {value}".strip())
     return ("<br>" if target.bounds[0].label else ", ").join(numbers) + (" ✓" if measured.met else "")

@@ -17,15 +17,15 @@ RESULTS_FILE = ROOT / "bench" / "results" / "control_quality.json"
 
 
 class About(msgspec.Struct, frozen=True):
-    """What the numbers are of."""
+    """What the numbers were measured with."""
 
     python: str
     seeds: int
     run_seconds: dict[str, float]
-    """By line."""
+    """Length of a run, by line."""
     runs: int
     sources: dict[str, str]
-    """By sender: changes with everything that its runs depend on."""
+    """A hash by sender, which changes with everything that its runs depend on."""
 
 
 class CellRecord(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Results(msgspec.Struct, frozen=True):
     cells: tuple[CellRecord, ...]
 
     def figures(self) -> dict[tuple[Cell, str], CellFigures]:
-        """Return the cells as what the summary is computed from."""
+        """Return the cells in the form from which the summary is computed."""
         lines = {line.name: line for line in LINES}
         return {
             (Cell(lines[record.line], record.rtt_ms, record.queue, record.business), sender): found
@@ -59,7 +59,7 @@ class Results(msgspec.Struct, frozen=True):
         }
 
     def recomputed(self) -> "Results":
-        """Return what these cells and this cost give: the same, unless somebody typed."""
+        """Return what these cells and this cost give: the same, unless somebody has edited the file."""
         return results_of(self.figures(), self.core_cost, self.about)
 
 

@@ -40,8 +40,8 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def run_key(run: Run) -> str:
-    """Return what a finished run is found by again."""
-    # compiled, a whole number in a field of floats is a float: the key is to be the same
+    """Return the key under which a finished run is found again."""
+    # compiled code turns a whole number in a field of floats into a float; the key must be the same
     fields = {
         name: float(value) if isinstance(value, int) else value
         for name, value in dataclasses.asdict(run.scenario).items()
@@ -51,7 +51,7 @@ def run_key(run: Run) -> str:
 
 
 class RunFile:
-    """Finished runs, one JSON object a line. A line that was cut off is as if it were not there."""
+    """Finished runs, one JSON object a line. A line that was cut off is ignored."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class RunFile:
         decoder = msgspec.json.Decoder(_Line)
         content = path.read_bytes() if path.exists() else b""
         if content and not content.endswith(b"\n"):
-            self._separator = b"\n"  # the next line is not to become the end of a torn one
+            self._separator = b"\n"  # the next line must not become the end of a torn one
         for text in content.splitlines():
             try:
                 line = decoder.decode(text)
@@ -84,10 +84,10 @@ class RunFile:
 
 
 def measure(selection: Selection, file: RunFile, jobs: int, console: Console) -> None:
-    """Run what of ``selection`` is not in ``file`` yet, and show how far it is.
+    """Run the part of ``selection`` that is not in ``file`` yet, and show the progress.
 
-    Raises `RunFailedError`; `KeyboardInterrupt` leaves as it came, with all processes ended and all that is
-    finished in the file.
+    Raises `RunFailedError`; `KeyboardInterrupt` passes through, once all processes have ended and all finished
+    runs are in the file.
     """
     everything = list(selection.runs())
     missing = [run for run in everything if run_key(run) not in file.figures]
@@ -172,7 +172,7 @@ def _finished(
 def _give(connection: Connection, waiting: Iterator[Run], given: dict[Connection, Run]) -> None:
     run = next(waiting, None)
     if run is not None:
-        # its fields: compiled, a frozen dataclass does not unpickle
+        # its fields: a frozen dataclass of compiled code cannot be unpickled
         connection.send(dataclasses.asdict(run.scenario))
         given[connection] = run
 

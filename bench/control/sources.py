@@ -10,7 +10,7 @@ from bench.control.cells import ALONE, OURS, OURS_HIDDEN, OURS_LEARNED, RIVALS
 
 ROOT = Path(__file__).parents[2]
 EVERYBODYS = ("units.py", "signals.py")  # of the core: rates, and how large a ping is
-SHOWS = ("figures.py", "policy.py")  # of the simulator: what shows a run does not change it
+SHOWS = ("figures.py", "policy.py")  # of the simulator: they show a run, and do not change it
 
 
 def source_files(sender: str) -> list[Path]:

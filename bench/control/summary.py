@@ -1,7 +1,7 @@
 """The targets, and what was measured of each: computed from the cells' figures alone.
 
-The figure of a cell is of all its seeds. A target holds for the median over cells, for the worst cell, or for all
-onsets and ends of all cells together; whether it is met is said by the measured numbers, never by hand.
+The figure of a cell covers all its seeds. A target holds for the median over cells, for the worst cell, or for all
+onsets and ends of all cells together; whether it is met is computed, never entered by hand.
 """
 
 import math
@@ -29,12 +29,12 @@ class BoundMeasured(msgspec.Struct, frozen=True, omit_defaults=True):
     share_of_cells_met: float | None = None
     median: float | None = None
     median_interval: tuple[float | None, float | None] | None = None
-    """95 %, by the bootstrap over cells."""
+    """95 % interval, by the bootstrap over cells."""
     worst: float | None = None
     events: int | None = None
-    """Onsets or ends."""
+    """How many onsets or ends there were."""
     never: int | None = None
-    """Of them, those that were not seen within the run."""
+    """How many of these saw no yield or no regain within the run."""
 
 
 class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,9 +59,9 @@ class SummaryRow(msgspec.Struct, frozen=True, omit_defaults=True):
     measured: Measured | None
     met: bool | None
     measured_hidden: Measured | None = None
-    """With business that we cannot measure."""
+    """The same with business that we cannot measure."""
     measured_learned: Measured | None = None
-    """With the line's rate not configured."""
+    """The same with the line's rate not configured."""
 
 
 def summary_rows(figures: Figures) -> list[SummaryRow]:
@@ -91,7 +91,7 @@ def summary_rows(figures: Figures) -> list[SummaryRow]:
 def measure(target: Target, sender: str, figures: Figures) -> Measured | None:
     """Return what ``sender`` reaches of ``target``; None where none of its cells was measured."""
     cells = {
-        cell: found for (cell, who), found in figures.items() if who == sender and target.cells(cell)
+        cell: found for (cell, cell_sender), found in figures.items() if cell_sender == sender and target.cells(cell)
     }  # in the order of the matrix
     parts = [part for bound in target.bounds if (part := _measure_bound(bound, cells)) is not None]
     if len(parts) < len(target.bounds):
@@ -147,7 +147,7 @@ def _events(found: CellFigures, figure: str) -> list[float]:
 
 
 def _worst_cells(bounds: Sequence[Bound], cells: Mapping[Cell, CellFigures]) -> tuple[str, ...]:
-    """Return the cells that are farthest off a limit for its size, the worst first, with the figure."""
+    """Return the cells that are farthest from a limit in proportion to it, the worst first, with the figure."""
     ranked = []
     for cell, found in cells.items():
         for bound in bounds:

@@ -12,10 +12,10 @@ class Over(Enum):
     """Over what a limit holds."""
 
     MEDIAN = "median"
-    """Of the cells."""
+    """The median of the cells."""
     EVERY_CELL = "worst cell"
     P50 = "p50"
-    """Of all onsets or ends of all cells."""
+    """The median of all onsets or ends of all cells."""
     P95 = "p95"
 
 
@@ -26,7 +26,7 @@ class Unit(Enum):
     GROWTH = "growth"
     MILLISECONDS = "ms"
     SECONDS = "s"
-    """Of milliseconds."""
+    """Seconds, of a figure in milliseconds."""
     TIMES = "×"
 
 
@@ -65,7 +65,7 @@ class Target:
     cells: Callable[[Cell], bool]
     bounds: tuple[Bound, ...]
     beside: str | None = OURS_HIDDEN
-    """Whose figures are told beside ours."""
+    """The sender whose figures are told beside ours."""
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.bounds))

@@ -106,8 +106,8 @@ passphrase_option = click.option(
 def offline_keys_of(context: Context, folder: Path | None, passphrase: bytes | None, role: str) -> OfflineKeys:
     """Return the offline keys that the options name.
 
-    Asks for the passphrase when the key of ``role`` needs one, none was given and somebody can answer; a missing key
-    is reported by what needs it.
+    Asks for the passphrase when the key of ``role`` needs one, none was given and somebody can answer. A missing key
+    is reported later, by the operation that needs it.
     """
     folder = folder or context.home.offline_keys
     if not passphrase and is_encrypted(key_path(folder, role)) and sys.stdin.isatty():

@@ -169,7 +169,7 @@ def _publication(file: Path | None, recipe: Path | None, given: dict[str, Any]) 
         known, folder = Recipe(), Path()
     else:
         known, folder = read_recipe(recipe), recipe.parent
-        file = file and file.absolute()  # relative to where we are, not to the recipe
+        file = file and file.absolute()  # relative to the current directory, not to the recipe
     try:
         return Publication(with_options(known, {**given, "file": file and file.as_posix()}), folder)
     except (OptionsError, CheckTextError) as error:

@@ -85,16 +85,16 @@ def _times(limit: SiteLimitRow) -> str:
 
 
 class SiteCharts:
-    """The rates of the sites that are sent to, while somebody watches."""
+    """Charts for `--watch`: the rates of the sites that are sent to."""
 
     def __init__(self) -> None:
         self._charts: dict[str, RateChart] = {}
 
     def of(self, sites: Sequence[SiteStatus]) -> list[RenderableType]:
-        """Take one look, and return the charts of the busiest sites."""
+        """Record the rates of now, and return the charts of the busiest sites."""
         rates: dict[str, int] = {}
         for limit in (site.limit for site in sites if site.limit.active or site.limit.site in self._charts):
-            rate = rates[limit.site] = limit.rate if limit.active else 0  # else it is the last one there was
+            rate = rates[limit.site] = limit.rate if limit.active else 0  # an idle site keeps its last rate
             line = None if limit.capacity is None else BytesPerSecond(limit.capacity)
             self._charts.setdefault(limit.site, RateChart(limit.site, look_seconds=WATCH_SECONDS)).add(
                 BytesPerSecond(rate), line
@@ -105,7 +105,7 @@ class SiteCharts:
 
 
 def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
-    """Print the sites once, or again and again until Ctrl-C. Raises `UserError`."""
+    """Print the sites once, or repeatedly until Ctrl-C. Raises `UserError`."""
     charts = SiteCharts() if is_live(as_json=as_json, watch=watch) else None
 
     def view(answer: tuple[list[SiteStatus], bool], _columns: int) -> RenderableType:

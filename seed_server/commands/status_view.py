@@ -186,7 +186,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
                 f"away ({state})" if away else _words(state),
                 style="dim" if away else STATE_STYLES.get(state, "cyan"),
             ),
-            f"{int(report.progress * 100)}%",  # 100 means all of it
+            f"{int(report.progress * 100)}%",  # rounded down: 100 means all of it
             bytes_text(report.bytes_from_origin),
             bytes_text(report.bytes_from_peers),
             *([bytes_text(report.bytes_wasted)] if wide else []),
@@ -214,7 +214,7 @@ def _site_table(status: FleetStatus, patch: ServedPayload) -> RenderableType:
 
 
 def show_status(context: Context, *, as_json: bool, watch: bool) -> None:
-    """Print the fleet's state once, or again and again until Ctrl-C. Raises `UserError`."""
+    """Print the fleet's state once, or repeatedly until Ctrl-C. Raises `UserError`."""
     show(lambda: read_status(context), status_document, fleet_tables, as_json=as_json, watch=watch)
 
 

@@ -1,4 +1,4 @@
-"""Who is given certificates: a token's holder once, an enrolled key again, a denied one never. Blocking."""
+"""Decides which PCs get certificates: a token's holder once, an enrolled key again, a denied one never. Blocking."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _TOKEN_PROBLEMS = {
 
 
 class RequestRefusedError(UserError):
-    """A PC's request is not granted, by its own fault: its text is for whoever sits there."""
+    """A PC's request is not granted, through its own fault; the text is for the person at the PC."""
 
     def __init__(self, message: str, kind: FaultKind, *, guess: bool = False) -> None:
         super().__init__(message, kind)
         self.guess = guess
-        """Whether a secret was wrong: it counts against the caller's address."""
+        """Whether a secret was wrong, which counts against the caller's address."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class EnrolmentDecisions:
 
     @property
     def control_ca_pem(self) -> str:
-        """The certificate that a token's pin is of."""
+        """The control CA's certificate; the pin in a token is its hash."""
         return self.authority.control_ca_pem
 
     def enrol(self, request: EnrolRequest, now: float) -> EnrolReply:
-        """Spend a token's use for certificates. ``now`` is in seconds since 1970.
+        """Exchange one use of a token for certificates. ``now`` is in seconds since 1970.
 
         Raises `RequestRefusedError` (BAD_INPUT, REFUSED), and `UserError` for a fault of this server.
         """
@@ -66,7 +66,7 @@ class EnrolmentDecisions:
                 "This PC's key has been denied by the operator. Ask the operator to allow it.", FaultKind.REFUSED
             )
         tuf_root = self.trusted_root()
-        with self.database.batch():  # the use of the token is spent with the enrolment, or not at all
+        with self.database.batch():  # the enrolment and the token's use are recorded together, or neither
             verdict = self.database.spend_token(secret, now)
             if verdict != "accepted":
                 raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED, guess=True)

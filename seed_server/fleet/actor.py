@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
 Evidence: TypeAlias = Literal["local user"]
-"""How an actor is known; a local user is whom the operating system lets read the server's home."""
+"""How an actor is known. A local user is anyone whom the operating system lets read the server's home."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What operators may do: the one place where state changes for the command line, and for what will ask over HTTPS.
+"""What operators may do: the one place where state changes for the command line, and later for callers over HTTPS.
 
 An operation takes a `Context` and the `Actor` on whose behalf it acts; whatever is logged within it says ``actor=``.
 It checks what it is given, and either does all of it or raises `UserError`. Blocking.
@@ -102,7 +102,7 @@ def renew(context: Context, actor: Actor, keys: OfflineKeys) -> list[RoleExpiry]
 def make_token(context: Context, actor: Actor, *, uses: int, seconds: int, tags: tuple[str, ...] = ()) -> TokenMade:
     """Make a token that enrols ``uses`` PCs within ``seconds`` from now, and gives them ``tags``.
 
-    Writes the database, which gets no more than the secret's hash. Raises `UserError`: BAD_INPUT, NOT_SET_UP,
+    Writes the database, which stores only the secret's hash. Raises `UserError`: BAD_INPUT, NOT_SET_UP,
     STORAGE, BUSY.
     """
     if not 1 <= uses <= MAX_TOKEN_USES:
@@ -129,9 +129,9 @@ def make_token(context: Context, actor: Actor, *, uses: int, seconds: int, tags:
 
 @_operation
 def deny(context: Context, actor: Actor, endpoint_id: str) -> EndpointId:
-    """Refuse an endpoint from now on: a running server ends its connections, and renews no certificate of it.
+    """Refuse an endpoint from now on: a running server ends its connections, and does not renew its certificates.
 
-    Writes the database. Raises `UserError`: BAD_INPUT for an id that is none or unknown, NOT_SET_UP, STORAGE, BUSY.
+    Writes the database. Raises `UserError`: BAD_INPUT for a malformed or unknown id, NOT_SET_UP, STORAGE, BUSY.
     """
     return _set_denied(context, endpoint_id, denied=True)
 
@@ -176,7 +176,7 @@ def set_profile(context: Context, actor: Actor, site: str, file: Path, keys: Off
 
 @_operation
 def clear_profile(context: Context, actor: Actor, site: str, keys: OfflineKeys) -> None:
-    """Take away the throttle profile of ``site``. Writes, needs and raises as `set_profile`; BAD_INPUT for none."""
+    """Take away the throttle profile of ``site``. Writes, needs and raises as `set_profile`; BAD_INPUT without one."""
     name, repository = checked_site(site), context.repository()
     if name not in read_profiles(repository):
         raise no_profile(name)
@@ -229,6 +229,6 @@ def _change_template(
 
 
 def _forget_strays(context: Context, repository: Repository) -> None:
-    """Forget answers to what is no template: of a PC that was late, or where a removal was cut short."""
+    """Forget answers to templates that are gone: a PC answered late, or a removal was interrupted."""
     with context.database() as database:
         database.forget_other_diagnoses(template_names(repository))

@@ -29,7 +29,7 @@ class FleetStatus:
     reports: list[ReportRow]
     wan_bytes: dict[tuple[str, str], int]
     payloads: list[ServedPayload] = field(default_factory=list)
-    """Of all patches; ``patches`` has the first of each."""
+    """The payloads of all patches; ``patches`` has the first payload of each."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -44,7 +44,7 @@ class FleetStatus:
         return next((payload.damaged for payload in self.payloads_of(patch) if payload.damaged), "")
 
     def sites_of(self, patch: ServedPayload) -> list[tuple[str, int, float]]:
-        """Return the sites that ``patch`` was sent to, by name, each with its bytes, and these ÷ what went there."""
+        """Return the sites that ``patch`` was sent to, by name: each with the bytes sent, and these ÷ file bytes."""
         sent: dict[str, tuple[int, int]] = {}
         for payload in self.payloads_of(patch):
             for site, count in self._sites_by_torrent.get(payload.torrent_hash, []):
@@ -90,11 +90,11 @@ class SiteStatus:
     limit: SiteLimitRow
     wan_bytes: int
     file_bytes: int
-    """Of the patches that anything of has been sent there."""
+    """Length of all payloads of which anything was sent there."""
 
     @property
     def origin_ratio(self) -> float | None:
-        """WAN bytes ÷ file."""
+        """WAN bytes ÷ file bytes; None: nothing was sent."""
         return self.wan_bytes / self.file_bytes if self.file_bytes else None
 
 
@@ -105,7 +105,7 @@ class Findings:
     template: Template
     endpoints: list[EndpointRow]
     rows: list[DiagnosisRow]
-    """To items of the template alone."""
+    """Answers to items that the template has now."""
 
     def of_item(self, label: str) -> list[DiagnosisRow]:
         """Return the answers to one item."""
@@ -130,7 +130,7 @@ def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
 def site_statuses(
     limits: Iterable[SiteLimitRow], patches: Sequence[ServedPayload], wan: Mapping[tuple[str, str], int]
 ) -> list[SiteStatus]:
-    """Join what is known of each site; what is sent to comes first."""
+    """Join what is known of each site; those that are being sent to come first."""
     lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
     sent: dict[str, tuple[int, int]] = {}
     for (site, torrent), count in wan.items():
@@ -145,7 +145,7 @@ def read_status(context: Context) -> FleetStatus:
     """Return the fleet's state. Raises `UserError`."""
     settings = context.settings()
     with context.database() as database:
-        reports = database.reports()  # first: every endpoint in it is among those read later
+        reports = database.reports()  # before the endpoints, which then include every reporter
         payloads = database.payloads()
         return FleetStatus(
             server_name=settings.name,
@@ -191,7 +191,7 @@ def read_findings(context: Context, name: str) -> Findings:
         raise no_template(name)
     labels = {item.label for item in template.items}
     with context.database() as database:
-        rows = [row for row in database.diagnoses(name) if row.label in labels]  # first: every endpoint is known
+        rows = [row for row in database.diagnoses(name) if row.label in labels]  # before the endpoints
         return Findings(template, database.endpoints(), rows)
 
 
@@ -201,12 +201,12 @@ def soon_expiring(context: Context) -> list[RoleExpiry]:
 
 
 def no_profile(site: str) -> UserError:
-    """Return what to say of a site without a profile."""
+    """Return the error for a site without a profile."""
     return UserError(f"Site {site} has no profile. 'seed-server profile show' lists them.", FaultKind.BAD_INPUT)
 
 
 def no_template(name: str) -> UserError:
-    """Return what to say of a name that no template has."""
+    """Return the error for a name that no template has."""
     return UserError(
         f"There is no template {name[:80]!r}. 'seed-server template list' lists them.", FaultKind.BAD_INPUT
     )

@@ -1,4 +1,4 @@
-"""How patient the origin port is with an endpoint, and how much it takes from one."""
+"""How long the origin port waits for an endpoint, and how much it accepts from one."""
 
 from dataclasses import dataclass
 
@@ -11,27 +11,27 @@ class OriginLimits:
     """What a served endpoint may take, and how often the port does its regular work; a server uses the defaults."""
 
     max_per_address: int = MAX_PER_ADDRESS
-    """Connections from one address: a branch of a thousand PCs behind one."""
+    """Connections from one address: a branch of a thousand PCs may share one."""
     handshake_seconds: float = HANDSHAKE_SECONDS
-    """As at the web port."""
+    """The TLS handshake may take so long, as at the web port."""
     first_frame_seconds: float = 10.0
-    """The hello follows the handshake at once."""
+    """How long the hello may take; it follows the handshake at once."""
     ping_seconds: float = 5.0
-    """Keeps address translation alive, which forgets a silent connection within a minute or so."""
+    """A ping this often keeps address translation alive, which forgets a silent connection within a minute or so."""
     max_missed_pings: int = 4
     """A busy PC misses one or two."""
     max_frames_per_second: int = 4_000
     """On a control connection: eight times the pieces that 1 Gbit/s carries; more is a flood."""
     max_unknown_torrents: int = 2_000
-    """As many as patches are offered; more is a guess at names."""
+    """As many as patches are offered; an endpoint that wants more is guessing names."""
     shortage_seconds: float = 1.0
-    """Before another try when the server lacks files or memory."""
+    """The wait before another try when the server lacks files or memory."""
     quiet_seconds: float = 1.0
-    """Without a link that sends, before the steering of a site ends: between two pieces it need not start anew."""
+    """A site is steered until no link has sent for so long; a gap between two pieces does not end it."""
     site_limit_seconds: float = 1.0
-    """How often a site's rate and its reason are written down."""
+    """How often a site's rate and its reason are recorded."""
     reload_seconds: float = 1.0
-    """Wishes for unknown torrents make the server ask the database this often, not more."""
+    """The least time between two looks into the database because of Wants for unknown torrents."""
 
 
 DEFAULT_LIMITS = OriginLimits()

@@ -1,7 +1,7 @@
 """The whole of a publication: check, copy, hash, sign, announce. Blocking.
 
 The order makes a crash harmless: first the payload and its piece hashes, then
-the database row that lets the origin serve it, at last the signed repository
+the database row that lets the origin serve it, finally the signed repository
 that tells endpoints of it. What the repository does not list is not published,
 and the next publication clears it away.
 """
@@ -245,12 +245,12 @@ class _Work:
 class _Broken:
     manifest: Manifest
     sha256s: set[str]
-    """Of the payloads that cannot be served."""
+    """Hashes of the payloads that cannot be served."""
 
 
 @dataclass
 class _Progress:
-    """Of a stage that goes through several files."""
+    """The progress of one stage over several files."""
 
     stage: Stage
     total: int
@@ -307,7 +307,7 @@ def _rows(manifest: Manifest, sequence: int) -> list[ServedPayload]:
 
 
 def _publish_lock(home: ServerHome) -> FileLock:
-    """One publication at a time: whatever is half-made is then known to be a leftover."""
+    """One publication at a time, so that anything half-made is known to be a leftover."""
     return FileLock(
         home.publish_lock,
         timeout_seconds=0.0,

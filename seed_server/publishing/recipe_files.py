@@ -1,4 +1,4 @@
-"""Recipes on the disk: read, and looked over before anything is published. Blocking."""
+"""Recipes on the disk: read, and checked before anything is published. Blocking."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Finding:
     """The key; empty when the file as a whole is meant."""
     text: str
     line: int | None = None
-    """Of the file, from 1; likewise the column. None: not known, or not in the file."""
+    """Line of the file, from 1, like the column. None: not known, or not in the file."""
     column: int | None = None
     excerpt: str = ""
     """The expression with its wrong place marked, in two lines."""
@@ -40,7 +40,7 @@ class Finding:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Return the recipe in ``path``; its values are not looked at yet. Raises `UserError` (BAD_INPUT)."""
+    """Return the recipe in ``path``; its values are not checked yet. Raises `UserError` (BAD_INPUT)."""
     return _parsed(path, _text_of(path)).value
 
 
@@ -58,7 +58,7 @@ def lint_recipe(path: Path, now: float) -> list[Finding]:
     errors = [_placed(problem, recipe, document) for problem in recipe_problems(recipe)]
     errors += _wrong_files(recipe, path.parent, document)
     if errors:
-        return errors  # what is worth a second look is seen when it can be published at all
+        return errors  # warnings come once it can be published at all
     return [
         Finding("warning", doubt.where, doubt.text, document.line_of(_path_of(doubt.where)))
         for doubt in recipe_doubts(recipe, now)
@@ -87,7 +87,7 @@ def _placed(problem: RecipeProblem, recipe: Recipe, document: TomlDocument) -> F
     line, column, excerpt = document.line_of(_path_of(problem.where)), None, ""
     if problem.column is not None:
         excerpt = pointed(recipe.applies_to, problem.column)
-        # as it stands in the file: an expression with escapes does not
+        # an expression with escapes is not found: the file spells it differently
         text, before = document.text, (line or 1) - 1
         start = text.find(recipe.applies_to, len("".join(text.splitlines(keepends=True)[:before])))
         if start >= 0:

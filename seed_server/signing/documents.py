@@ -17,10 +17,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class DocumentKind(Generic[D]):
-    """What the documents of one kind have in common: who signs them, what they are called, where they lie."""
+    """What the documents of one kind have in common: their role, their encoding, their names and target paths."""
 
     role: Literal["patches", "profiles"]
-    """Whose key signs them."""
+    """The role whose key signs them."""
     encode: Callable[[D], bytes]
     decode: Callable[[bytes], D]
     """Raises `DecodeError`."""
@@ -29,7 +29,7 @@ class DocumentKind(Generic[D]):
     """Return the target path of a document by its name."""
 
     def read(self, targets: Mapping[str, bytes]) -> dict[str, D]:
-        """Return the documents by their names, sorted by target; one that cannot be used is left out, and told."""
+        """Return the documents by their names, sorted by target; one that cannot be used is left out and logged."""
         found: dict[str, D] = {}
         for target, data in sorted(targets.items()):
             try:
@@ -43,7 +43,7 @@ class DocumentKind(Generic[D]):
         return found
 
     def sign(self, repository: Repository, keys: OfflineKeys, name: str, document: D | None, now: float) -> None:
-        """Sign a document in place of the one before of its name, or that there is none any more (None).
+        """Sign ``document`` in place of the earlier one of this ``name``; None signs its removal.
 
         ``now`` is in seconds since 1970. Raises `UserError`: NOT_SET_UP or REFUSED for the key, BUSY, STORAGE.
         """

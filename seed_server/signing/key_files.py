@@ -96,7 +96,7 @@ class OfflineKeys:
     passphrase: bytes | None = None
 
     def load(self, role: str) -> Ed25519PrivateKey:
-        """Return the key of an offline ``role``; says what to do when its folder is away. See `load_signing_key`."""
+        """Return the key of an offline ``role``. Raises as `load_signing_key`; says what to do without its folder."""
         path = key_path(self.folder, role)
         if _is_missing(path):
             raise UserError(
@@ -117,7 +117,7 @@ def key_path(folder: Path, role: str) -> Path:
 
 
 def _is_missing(path: Path) -> bool:
-    """Whether there is surely no such file; one that may not be looked at is explained by reading it."""
+    """Whether the file certainly does not exist. Where permissions hide that, reading it says so."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -43,7 +43,7 @@ class CurrentMetadata:
     timestamp: Metadata[Timestamp]
     snapshot: Metadata[Snapshot]
     targets: dict[str, Metadata[Targets]]
-    """Of ``targets`` and of every role that it delegates to."""
+    """Metadata of ``targets`` and of every role that it delegates to, by role."""
 
     def expiries(self) -> list[RoleExpiry]:
         """Return when each role expires."""
@@ -66,7 +66,7 @@ class MetadataReader:
         self._home = home
 
     def load(self) -> CurrentMetadata:
-        """Read and verify the whole state: we never sign on top of what somebody tampered with.
+        """Read and verify the whole state, so that we never sign on top of tampered metadata.
 
         Raises `UserError`: NOT_SET_UP, STORAGE.
         """

@@ -1,7 +1,7 @@
-"""The TUF repository on disk: who signs what, and in which order it is written. Blocking.
+"""The TUF repository on disk: which key signs what, and in which order files are written. Blocking.
 
 What ``timestamp.json`` points to *is* the repository; it is written last. A
-process that is killed on the way leaves files that nothing points to, and the
+process that is killed midway leaves files that nothing points to, and the
 next write replaces them. Lifetimes are in `role_policy`.
 """
 
@@ -103,7 +103,7 @@ class Repository:
 
     @classmethod
     def open(cls, home: ServerHome, settings: ServerSettings) -> "Repository":
-        """Return the repository in ``home``. Raises `UserError` (NOT_SET_UP, STORAGE) when there is no whole one."""
+        """Return the repository in ``home``. Raises `UserError` (NOT_SET_UP, STORAGE) when it is missing or damaged."""
         repository = cls(home, settings)
         repository._files.load()
         return repository
@@ -210,7 +210,7 @@ class Repository:
         """Sign anew every online role that is past half of its life; return whether anything was written.
 
         For `serve`: at its start and every few minutes. With ``force`` there is a new timestamp in any case, which
-        makes `serve` and endpoints look. Raises `UserError`.
+        makes `serve` and endpoints look for changes. Raises `UserError`.
         """
         if not force and not roles_due(self._files.load().expiries(), self._online, now):
             return False
@@ -222,7 +222,7 @@ class Repository:
         return bool(due) or force
 
     def renew_offline_roles(self, keys: Keys, now: float) -> None:
-        """Sign root, targets, patches and profiles anew, content unchanged; each may sign what this version needs.
+        """Sign root, targets, patches and profiles anew, content unchanged, for the target paths of this version.
 
         ``keys`` holds `OFFLINE_KEYS`. Raises `UserError`: REFUSED for a key that is not trusted, BUSY, STORAGE.
         """
@@ -282,7 +282,7 @@ class Repository:
         durable_files.write_file(self._home.tuf_metadata / f"{root.signed.version}.root.json", data)
 
     def _sign_next(self, role: str, metadata: Metadata[T], delegator: Root | Targets, keys: Keys, now: float) -> bytes:
-        """Make ``metadata`` the role's next version and return its bytes; refuses a key that nobody would trust."""
+        """Make ``metadata`` the role's next version and return its bytes. Raises `UserError` (REFUSED)."""
         metadata.signed.version += 1
         metadata.signed.expires = _moment(now + lifetimes_of_roles(self._online)[role])
         metadata.sign(CryptoSigner(keys[KEY_OF_ROLE.get(role, role)]))

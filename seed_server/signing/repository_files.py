@@ -1,4 +1,4 @@
-"""Which files of the TUF repository no client can need any more, and what is said of broken ones. Blocking."""
+"""The TUF repository's files: removes those that no client can need any more, and words its errors. Blocking."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +37,7 @@ def check_size(role: str, size_bytes: int, max_bytes: int) -> None:
 
 
 def outdated(what: str) -> UserError:
-    """Return what is raised for a document of a kind that the repository's older delegations do not cover."""
+    """Return the error for a document of a kind that the repository's older delegations do not cover."""
     return UserError(
         f"This repository was made before there were {what}: endpoints would not trust one. Run 'seed-server renew' "
         "with all offline keys once, then try again.",
@@ -46,7 +46,7 @@ def outdated(what: str) -> UserError:
 
 
 def untrusted(key: str) -> UserError:
-    """Return what is raised for a key that endpoints do not trust."""
+    """Return the error for a key that endpoints do not trust."""
     return UserError(
         f"The {key} key is not the one that this repository trusts; nothing was announced. "
         "Use the offline folder that 'seed-server init' made for this server.",
@@ -55,19 +55,19 @@ def untrusted(key: str) -> UserError:
 
 
 def missing(home: ServerHome) -> UserError:
-    """Return what is raised where there is no repository."""
+    """Return the error where there is no repository."""
     return UserError(
         f"There is no repository in {home.root}. Name the right directory with --home.", FaultKind.NOT_SET_UP
     )
 
 
 def unreadable(path: Path, error: OSError) -> UserError:
-    """Return what is raised for a file that the disk does not give."""
+    """Return the error for a file that cannot be read."""
     return UserError(f"Cannot read {path}: {error.strerror}. Check permissions.", FaultKind.STORAGE)
 
 
 def unwritable(home: ServerHome, error: OSError) -> UserError:
-    """Return what is raised when the disk does not take a change."""
+    """Return the error for a change that cannot be written."""
     return UserError(
         f"Cannot write to the repository in {home.root}: {error.strerror}. Nothing was announced; "
         "check the disk's space and permissions, then try again.",
@@ -76,7 +76,7 @@ def unwritable(home: ServerHome, error: OSError) -> UserError:
 
 
 def damaged(what: str) -> UserError:
-    """Return what is raised for a part of the repository that is not as it was signed."""
+    """Return the error for a part of the repository that is not as it was signed."""
     return UserError(
         f"The repository's {what} is damaged or was tampered with. Restore the tuf folder from a backup.",
         FaultKind.STORAGE,

@@ -57,12 +57,12 @@ def template_in_file(file: Path, name: str) -> Template:
 
 
 def read_templates(repository: Repository) -> dict[str, Template]:
-    """Return every template by its name, sorted; one that this version cannot use is left out, and told."""
+    """Return every template by its name, sorted; one that this version cannot use is left out and logged."""
     return TEMPLATES.read(repository.templates())
 
 
 def template_names(repository: Repository) -> frozenset[str]:
-    """Return the name of every signed template, also of one that this version cannot use. Raises `UserError`."""
+    """Return the name of every signed template, including those that this version cannot use. Raises `UserError`."""
     return frozenset(target.removeprefix(TEMPLATES_PREFIX) for target in repository.templates())
 
 

@@ -10,7 +10,7 @@ from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 from seed_server.store.content_store import ContentStore, DamagedPayloadError, verify_piece
 from seed_server.store.database import ServedPayload
 
-READING_THREADS = 4  # more do not read one disk faster, and would take the threads of everything else
+READING_THREADS = 4  # more do not read one disk faster, and would leave too few for everything else
 MAX_HASH_LISTS = 32  # of patches under way at the same time; 16 384 hashes take about 1 MB
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN}
 

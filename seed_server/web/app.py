@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class WebPort:
-    """What the web port hands out and decides with."""
+    """What the web port serves, and what decides on requests."""
 
     decisions: EnrolmentDecisions
     metadata_directory: Path
@@ -45,7 +45,7 @@ class WebPort:
 
 
 class _UnreadError(Exception):
-    """A request is answered with a `Problem` before anybody has decided on it."""
+    """A request is answered with a `Problem` before it is decided on."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -66,7 +66,7 @@ class _Calls:
     ) -> Response:
         """Decode the request's body as ``kind`` and answer with what ``decide`` returns.
 
-        ``limited``: the request carries a secret, which an address may not guess.
+        ``limited``: the request carries a secret; an address that guesses wrong too often must wait.
         """
         address = request.client.host if request.client else "unknown"
         now = self._clock.now()

@@ -17,7 +17,7 @@ from seed_server.ports.gate import Gate
 from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 
 KEEP_ALIVE_SECONDS = 15.0  # a refresh asks several times in a row; longer only holds sockets
-MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; who reads slower only holds memory
+MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; a slower client only holds memory
 MAX_WEB_CONNECTIONS = 1_000  # a refresh takes a second; strangers must not take the origin port's files
 
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
@@ -34,7 +34,7 @@ async def serve_web(
     max_connections: int = MAX_WEB_CONNECTIONS,
     task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve ``app`` on listening sockets until cancelled; started once it answers.
+    """Serve ``app`` on listening sockets until cancelled; reports started once it answers.
 
     Whatever a client does, only its connection ends.
     """
@@ -47,7 +47,7 @@ async def serve_web(
 
 
 class _WebClients:
-    """Serves connections with Hypercorn's HTTP, but not its server: there, one client's error ends all others too."""
+    """Serves connections with Hypercorn's HTTP, without its server: there, one client's error ends all connections."""
 
     def __init__(self, app: AppWrapper, context: ssl.SSLContext, gate: Gate) -> None:
         self._app = app
@@ -58,14 +58,14 @@ class _WebClients:
         self._config.ssl_handshake_timeout = HANDSHAKE_SECONDS
         self._config.include_server_header = False
         self._config.accesslog = None
-        self._config.errorlog = None  # the app logs its own errors; the others are the clients', and no news
+        self._config.errorlog = None  # the app logs its own errors; all others are the clients' fault
         self._config.h11_max_incomplete_size = 16 << 10
 
     async def serve(self, tcp: trio.SocketStream) -> None:
         """Serve one connection to its end."""
         try:
             address = str(tcp.socket.getpeername()[0])
-        except OSError:  # gone already
+        except OSError:  # the client has gone already
             address = ""
         if not address or self._gate.full(address):
             await trio.aclose_forcefully(tcp)

@@ -16,13 +16,13 @@ STATUS_OF = {
     FaultKind.STORAGE: 503,
     FaultKind.BUSY: 503,
 }
-"""Whose 4xx says that the caller can do better; endpoints try again later after a 5xx."""
+"""A 4xx means that the caller must change its request; after a 5xx endpoints try again later."""
 
 
 def answer_to(error: UserError) -> tuple[int, str]:
     """Return the status and the text to answer with.
 
-    What is no refusal of the request is this server's fault, whatever its kind: a caller is told no more of it.
+    Any error but `RequestRefusedError` is this server's fault, whatever its kind; the caller is told no details.
     """
     status = STATUS_OF[error.kind]
     if isinstance(error, RequestRefusedError):

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.sources import PACKAGES, ROOT, files_of, tree_of
 
 NUMBERS_OF_THEIR_OWN = (ROOT / "bandwidth" / "simulator", ROOT / "bandwidth" / "pictures")
-"""What imitates others (TCP, rivals, business) has their authors' numbers and names; each picture has its measures."""
+"""Models of others (TCP, rivals, business) keep their authors' numbers and names; each picture has its measures."""
 
 OWN_WAIT = "each waits as long as its own work needs"
 OWN_CAP = "each bounds what it reads or keeps itself"

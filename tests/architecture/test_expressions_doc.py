@@ -1,4 +1,4 @@
-"""`docs/expressions.md` tells of the language what the parser, the facts and the choice of files do."""
+"""`docs/expressions.md` describes the language as the parser, the facts and the choice of files have it."""
 
 import re
 import textwrap

@@ -1,4 +1,4 @@
-"""The rooms: `docs/architecture.md`, the contracts of `pyproject.toml` and the sources say one and the same."""
+"""The rooms: `docs/architecture.md`, the contracts of `pyproject.toml` and the sources say the same."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ CONTRACTS: dict[str, Any] = {
 MOST_ROOMS = {"p2pdist": 16, "seed_server": 14, "bandwidth": 6}
 MOST_FLOORS = 9
 LARGEST_SHARE = {"p2pdist": 0.25, "seed_server": 0.25, "bandwidth": 0.5}
-"""Of a package's lines in one room. In `bandwidth` the simulator, with its rivals and flows, is about half."""
+"""The share of a package's lines that one room may have. The simulator with its rivals is about half of `bandwidth`."""
 PURE = re.compile(r"^Pure\.|\sPure\.(?=\n\n|\s*$)")
 
 

@@ -86,7 +86,7 @@ def test_the_system_is_asked_for_the_time_in_one_place(folder: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_closure_reads_a_name_that_is_bound_later(package: str) -> None:
-    """It would be a `NameError` for whoever calls it too early: parts are built from those that are there."""
+    """It would be a `NameError` for a call that comes too early: parts are built from those that are there."""
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.id}"
         for path in files_of(package)

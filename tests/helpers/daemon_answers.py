@@ -1,4 +1,4 @@
-"""A daemon that a test plays, and answers of one, as the commands get them."""
+"""A stand-in for the daemon, and answers as the commands get them."""
 
 import os
 import socket
@@ -43,7 +43,7 @@ LIMITER = LimiterAnswer(
 
 @contextmanager
 def enrolled_daemon(root: Path, answers: Mapping[str, bytes]) -> Iterator[list[str]]:
-    """Play an enrolled PC's daemon that answers by command, byte for byte; give what it was asked."""
+    """Play an enrolled PC's daemon that answers by command, byte for byte; yield the list of what it was asked."""
     home = EndpointHome(root)
     home.enrolment.parent.mkdir(parents=True, exist_ok=True)
     home.enrolment.write_bytes(b"{}")

@@ -24,11 +24,11 @@ class FluidLine:
     """The share of our segments that the line itself loses."""
     step: float = 0.005
     queues: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    """Bytes of ours, and of the others."""
+    """Queued bytes: ours, and those of the others."""
     randomness: random.Random = field(default_factory=lambda: random.Random(1))
 
     def carry(self, ours: float, others: float, seconds: float) -> tuple[float, float, float]:
-        """Let bytes of ours and of others in; return (ours out, others' out, ours lost)."""
+        """Let bytes of ours and of others arrive; return (ours out, others' out, ours lost)."""
         lost = sum(self.randomness.random() < self.loss for _ in range(round(ours / SEGMENT_BYTES))) if self.loss else 0
         a, b = self.queues[0] + ours - lost * SEGMENT_BYTES, self.queues[1] + others
         room = self.capacity * seconds

@@ -162,7 +162,7 @@ class Lab:
         self.database.remove_patch(patch.patch_id, patch.version)
 
 
-# a wish for what is not known yet must not cost a second in each test
+# a Want for what is not known yet must not cost a second in each test
 TEST_LIMITS = OriginLimits(reload_seconds=0.01)
 
 

@@ -17,15 +17,15 @@ class InitDocument(Struct, frozen=True):
     address: str
     """Where endpoints reach it: a host name or an IP address."""
     web_port: int
-    """The port of HTTPS."""
+    """The port for HTTPS."""
     origin_port: int
-    """The port of pieces, by mutual TLS."""
+    """The port for pieces, over mutual TLS."""
     ca_pin: str
     """SHA-256 of the control CA's certificate, hexadecimal; tokens carry it."""
     offline_keys: str
-    """The folder to take away when nothing is published."""
+    """The folder of the offline keys, to be taken away while nothing is published."""
     offline_keys_encrypted: bool
-    """Whether they need a passphrase."""
+    """Whether the offline keys need a passphrase."""
 
 
 class TokenDocument(Struct, frozen=True):
@@ -34,11 +34,11 @@ class TokenDocument(Struct, frozen=True):
     token: str
     """What `p2pdist enrol` takes."""
     uses: Count
-    """PCs that it enrols."""
+    """How many PCs it enrols."""
     expires_at: UnixSeconds
-    """Until when."""
+    """When it expires."""
     tags: tuple[str, ...]
-    """What its PCs are called, sorted."""
+    """Tags that its PCs get, sorted."""
 
 
 class PublishedPayloadDocument(Struct, frozen=True):
@@ -47,9 +47,9 @@ class PublishedPayloadDocument(Struct, frozen=True):
     file_name: str
     """Its name on the PCs."""
     length_bytes: Bytes
-    """Of the file."""
+    """Length of the file."""
     sha256: str
-    """Of the file, hexadecimal."""
+    """SHA-256 of the file, hexadecimal."""
     torrent_hash: str
     """Its v2 info hash, hexadecimal."""
     platform: str
@@ -57,11 +57,11 @@ class PublishedPayloadDocument(Struct, frozen=True):
     arch: str
     """The processor's architecture; empty: any."""
     language: str
-    """Empty: any."""
+    """The language that it is for; empty: any."""
 
 
 class PublishDocument(Struct, frozen=True):
-    """The patch that was published. What is about a file is about its first one."""
+    """The patch that was published."""
 
     id: str
     """What this is a patch of; the same for all versions."""
@@ -74,19 +74,19 @@ class PublishDocument(Struct, frozen=True):
     cvss: float | None
     """CVSS score; null: not given."""
     file_name: str
-    """As of the first payload; likewise the next five."""
+    """Name of the first payload on the PCs."""
     sha256: str
-    """Hexadecimal."""
+    """SHA-256 of the first payload, hexadecimal."""
     length_bytes: Bytes
-    """Of the file."""
+    """Length of the first payload."""
     torrent_hash: str
-    """Hexadecimal."""
+    """v2 info hash of the first payload, hexadecimal."""
     piece_length_bytes: Bytes
-    """Of every piece but the last."""
+    """Length of the first payload's pieces; the last may be shorter."""
     piece_count: Count
-    """Pieces of the file."""
+    """How many pieces the first payload has."""
     sequence: int
-    """The order of publication on this server, from 1."""
+    """Its place in the order of publication on this server, from 1."""
     published_at: UnixSeconds
     """When it was signed."""
     payloads: tuple[PublishedPayloadDocument, ...]
@@ -99,15 +99,15 @@ class FindingDocument(Struct, frozen=True):
     """What is wrong with a recipe, or doubtful."""
 
     level: Literal["error", "warning"]
-    """With an error it cannot be published."""
+    """A recipe with an error cannot be published."""
     where: str | None
-    """The key; null: the file as a whole."""
+    """The key that it is about; null: the file as a whole."""
     text: str
-    """What it is, for people."""
+    """What is wrong or doubtful, for people."""
     line: int | None
-    """Of the file, from 1; null: not known."""
+    """Line of the file, from 1; null: not known."""
     column: int | None
-    """Of the line, from 1; null: not known."""
+    """Column in the line, from 1; null: not known."""
 
 
 class LintDocument(Struct, frozen=True):
@@ -118,4 +118,4 @@ class LintDocument(Struct, frozen=True):
     valid: bool
     """Whether there is no error."""
     findings: tuple[FindingDocument, ...]
-    """Errors, or else warnings."""
+    """All errors; all warnings where there is no error."""

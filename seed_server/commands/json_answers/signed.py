@@ -9,20 +9,20 @@ class ProfileNameDocument(Struct, frozen=True):
     """A site that has a throttle profile."""
 
     site: str
-    """Its name."""
+    """The site's name."""
     name: str
-    """The profile's."""
+    """The profile's name."""
 
 
 class ProfileDocument(Struct, frozen=True):
     """The profile, as it was signed."""
 
     site: str
-    """Its name."""
+    """The site's name."""
     name: str
-    """The profile's."""
+    """The profile's name."""
     text: str
-    """All of it, TOML."""
+    """The whole profile, TOML."""
 
 
 class TemplateNameDocument(Struct, frozen=True):
@@ -33,29 +33,29 @@ class TemplateNameDocument(Struct, frozen=True):
     title: str
     """One line for people."""
     items: Count
-    """What it asks for."""
+    """How many items it has."""
 
 
 class TemplateItemDocument(Struct, frozen=True):
     """One item, and how many PCs have said what."""
 
     label: str
-    """What it is called, and asked for."""
+    """The item's label."""
     needed: Count
     """PCs that need it."""
     not_needed: Count
-    """PCs that do not."""
+    """PCs that do not need it."""
     not_applicable: Count
     """PCs that it is not for."""
     unanswered: Count
-    """PCs that have not said anything yet."""
+    """PCs that have not answered yet."""
 
 
 class AnswerDocument(Struct, frozen=True):
     """What a PC has said to one item."""
 
     label: str
-    """The item's."""
+    """The item's label."""
     applies: bool
     """Whether it is for this PC."""
     needed: bool | None
@@ -68,27 +68,27 @@ class TemplateEndpointDocument(Struct, frozen=True):
     """A PC and its answers."""
 
     id: str
-    """The endpoint's."""
+    """The endpoint's id."""
     hostname: str
     """What the PC calls itself."""
     site: str | None
-    """Where it was seen last; null: it has never connected."""
+    """The site where it was seen last; null: it has never connected."""
     tags: tuple[str, ...]
-    """From the token that it was enrolled with."""
+    """Tags from the token that it was enrolled with."""
     answered_at: UnixSeconds | None
     """When it last answered; null: never."""
     answers: tuple[AnswerDocument, ...]
-    """In the order of the items."""
+    """Its answers, in the order of the items."""
 
 
 class TemplateDocument(Struct, frozen=True):
     """What the fleet has answered."""
 
     name: str
-    """The template's."""
+    """The template's name."""
     title: str
     """One line for people."""
     items: tuple[TemplateItemDocument, ...]
-    """What it asks for, in order."""
+    """Its items, in order."""
     endpoints: tuple[TemplateEndpointDocument, ...]
     """Every enrolled PC."""

@@ -55,7 +55,7 @@ class TestDamagedPayload:
         endpoint, neighbour = await lab.endpoint(), await lab.endpoint()
         arrived, pieces = trio.open_memory_channel[Piece](10)
 
-        async def read() -> None:  # who reads nothing is sent nothing, and the damage is in the last piece
+        async def read() -> None:  # without a reader nothing is sent, and the damage is in the last piece
             while True:
                 await arrived.send(await endpoint.data.expect(Piece))
 

@@ -92,7 +92,7 @@ class TestServing:
         await endpoint.control.send(Diagnosis(template="december", answers=(answer,)))
         for number in range(2 * MAX_TEMPLATES):  # a flood of what nobody has asked is not even kept
             await endpoint.control.send(Diagnosis(template=f"made-up-{number}", answers=(answer,)))
-        # the answer to a Want shows that what came before it has been taken
+        # the answer to a Want shows that what came before it has been handled
         await endpoint.control.send(unknown_want())
         await endpoint.control.expect(Unavailable)
         await lab.server._records.flush()

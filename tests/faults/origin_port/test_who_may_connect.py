@@ -1,4 +1,4 @@
-"""Who may not connect to the origin port gets not one byte of a patch."""
+"""An endpoint that may not connect to the origin port gets not one byte of a patch."""
 
 import time
 from dataclasses import replace
