@@ -1,4 +1,4 @@
-"""Every patch on this PC, seen as of now: where the parts of its view come from."""
+"""Puts together the view of every patch on this PC, as of now."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ class Patches:
         *,
         refused: Callable[[], list[RefusedPatch]],
     ) -> None:
-        """Look, when asked, at these; ``verified`` is where proven files are, ``refused`` what cannot be taken."""
+        """Keep the sources. ``verified`` is the directory of proven files; ``refused`` returns what cannot be taken."""
         self._verified = verified
         self._transfers = transfers
         self._patching = patching

@@ -8,7 +8,7 @@ from p2pdist.shared.wire.messages import PatchState
 from p2pdist.status.view import FileView
 from p2pdist.transfer.faults import TransferFaultKind
 
-RECENT_SECONDS = 5.0  # bytes within this are a transfer that runs; pieces of a slow line come seconds apart
+RECENT_SECONDS = 5.0  # a source that sent bytes within this is still sending; on a slow line, pieces come seconds apart
 
 
 class WhyReason(enum.StrEnum):
@@ -42,10 +42,10 @@ WHOLE_ANSWERS = frozenset({WhyReason.HERE, WhyReason.NOT_ROLLED_OUT, WhyReason.C
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What holds for every patch at one moment, and may hold it up."""
+    """What may hold up every patch at one moment."""
 
     lan: LanReason = LanReason.UNLIMITED
-    """What binds the download from neighbours."""
+    """What limits the download from neighbours."""
     blackout_ends: str = ""
     """" until HH:MM" in this PC's time, where the end of a blackout is known."""
     server_connected: bool = True
