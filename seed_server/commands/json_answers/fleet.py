@@ -15,79 +15,79 @@ class StatusPayloadDocument(Struct, frozen=True):
     platform: str
     """The platform that it is for; empty: any."""
     arch: str
-    """The processor's architecture; empty: any."""
+    """The processor's architecture that it is for; empty: any."""
     language: str
-    """Empty: any."""
+    """The language that it is for; empty: any."""
     length_bytes: Bytes
-    """Of the file."""
+    """Length of the file."""
     sha256: str
-    """Of the file, hexadecimal."""
+    """The file's SHA-256, hexadecimal."""
 
 
 class InstallCountsDocument(Struct, frozen=True):
     """How many endpoints have reported each state of the installation."""
 
     installed: Count
-    """It is there and works."""
+    """It is installed and works."""
     installing: Count
-    """A program is at work."""
+    """An installer is running."""
     waiting: Count
-    """For a window, an order, a restart or another patch."""
+    """It waits for a window, an order, a restart or another patch."""
     failed: Count
     """It could not be installed."""
     rolled_back: Count
-    """It was installed, did not work, and was taken away again."""
+    """It was installed, did not work, and was rolled back."""
     not_applicable: Count
-    """It is not for them."""
+    """It does not apply to these PCs."""
 
 
 class PatchEndpointDocument(Struct, frozen=True):
     """What one endpoint has last reported on a patch."""
 
     id: str
-    """The endpoint's."""
+    """The endpoint's id."""
     hostname: str
-    """What the PC calls itself."""
+    """The PC's host name."""
     site: str | None
-    """Where it was seen last; null: it has never connected."""
+    """The site that it was connected from last; null: it has never connected."""
     state: str
-    """Of the file: waiting, checking, fetching, verifying, verified or failed."""
+    """State of the file: waiting, checking, fetching, verifying, verified or failed."""
     progress: float
-    """From 0 to 1."""
+    """How much of the file is there, from 0 to 1."""
     bytes_from_origin: Bytes
-    """That it has fetched from this server."""
+    """Bytes that it has got from this server."""
     bytes_from_peers: Bytes
-    """That it has got from its neighbours."""
+    """Bytes that it has got from its neighbours."""
     bytes_wasted: Bytes
-    """That it got twice, or damaged."""
+    """Bytes that it got twice, or damaged."""
     seconds: Seconds
     """From first seen to verified, or to now."""
     error: str | None
     """What went wrong, for people; null: nothing."""
     install: str | None
-    """Of the installation, as the keys of `install`; null: nothing is installed from this patch."""
+    """State of the installation, a key of `install`; null: nothing is installed from this patch."""
     install_reason: str | None
-    """Why it stands so, for people; null: no reason is needed."""
+    """Why the installation is in this state, for people; null: no reason is needed."""
     reported_at: UnixSeconds
-    """When it was said."""
+    """When the endpoint reported this."""
 
 
 class PatchSiteDocument(Struct, frozen=True):
-    """What went to one site of a patch."""
+    """What was sent of a patch to one site."""
 
     site: str
-    """Its name."""
+    """The site's name."""
     wan_bytes: Bytes
-    """That this server has sent there."""
+    """Bytes of this patch that this server has sent there."""
     origin_ratio: float
-    """These bytes ÷ the files that went there; 1 is the least."""
+    """`wan_bytes` ÷ the length of the files that went there; 1 is the least."""
 
 
 class PatchDocument(Struct, frozen=True):
     """A published patch and what has become of it."""
 
     id: str
-    """What this is a patch of; the same for all versions."""
+    """The patch's id; the same for all versions."""
     version: str
     """Its version."""
     title: str
@@ -97,46 +97,46 @@ class PatchDocument(Struct, frozen=True):
     cvss: float | None
     """CVSS score; null: not given."""
     length_bytes: Bytes
-    """Of the first payload."""
+    """Length of the first payload."""
     sha256: str
-    """Of the first payload, hexadecimal."""
+    """SHA-256 of the first payload, hexadecimal."""
     payloads: tuple[StatusPayloadDocument, ...]
-    """All of its files."""
+    """All files of the patch."""
     published_at: UnixSeconds
     """When it was signed."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
     endpoints_verified: Count
-    """Endpoints that have the whole file, checked."""
+    """Endpoints that have the whole file, verified."""
     install: InstallCountsDocument
     """Endpoints by the state of the installation."""
     endpoints: tuple[PatchEndpointDocument, ...]
-    """Those that have reported on it."""
+    """Endpoints that have reported on it."""
     sites: tuple[PatchSiteDocument, ...]
-    """Those that it was sent to."""
+    """Sites that it was sent to."""
 
 
 class EndpointDocument(Struct, frozen=True):
     """An enrolled PC."""
 
     id: str
-    """Its key's, for good."""
+    """Its id, derived from its key; it never changes."""
     hostname: str
-    """What it calls itself."""
+    """Its host name."""
     site: str | None
-    """Where it was seen last; null: it has never connected."""
+    """The site that it was connected from last; null: it has never connected."""
     address: str | None
     """Its IP address there; null: it has never connected."""
     software: str | None
     """Its release of p2pdist; null: it has never connected."""
     connected: bool
-    """Whether it is now."""
+    """Whether it is connected now."""
     denied: bool
-    """Whether it is refused."""
+    """Whether it is denied access."""
     tags: tuple[str, ...]
-    """From the token that it was enrolled with."""
+    """Tags from the token that it was enrolled with."""
     enrolled_at: UnixSeconds
-    """When, the last time."""
+    """When it was enrolled, the last time."""
     last_seen_at: UnixSeconds | None
     """When it was connected last; null: never."""
 
@@ -149,46 +149,46 @@ class StatusDocument(Struct, frozen=True):
     serving: bool
     """Whether `seed-server serve` runs on this home."""
     patches: tuple[PatchDocument, ...]
-    """In the order of publication."""
+    """All published patches, in the order of publication."""
     endpoints: tuple[EndpointDocument, ...]
-    """All that are enrolled, by hostname."""
+    """All enrolled endpoints, by hostname."""
 
 
 class SiteDocument(Struct, frozen=True):
     """How fast one site is sent to, and why. Rates are on the line, headers included."""
 
     site: str
-    """Its name."""
+    """The site's name."""
     active: bool
     """Whether something is being sent there."""
     endpoints: Count
-    """Of the site that are connected."""
+    """Connected endpoints of the site."""
     fetchers: Count
-    """Of these that are sent pieces."""
+    """Connected endpoints that are being sent pieces."""
     rate: ByteRate
-    """What it is sent at; 0: nothing is."""
+    """Rate at which the site is sent to; 0: nothing is sent."""
     capacity: ByteRate | None
-    """Of its line; null: not known."""
+    """Capacity of its line; null: not known."""
     capacity_is: Literal["configured", "learned", "unknown"]
-    """Where the capacity is known from."""
+    """How the capacity is known."""
     state: str
-    """Of the limiter."""
+    """State of the limiter."""
     reason: str
-    """What binds now."""
+    """What binds the rate now."""
     seconds: dict[str, Seconds]
-    """Spent under each reason since the server's start."""
+    """Reason → time spent under it since the server's start."""
     yield_seconds: Seconds
-    """In which it gave way to others."""
+    """Time in which it gave way to others."""
     sending_seconds: Seconds
-    """In which something was sent."""
+    """Time in which something was sent."""
     wan_bytes: Bytes
-    """That this server has sent there, of what is published now."""
+    """Bytes that this server has sent there, of what is published now."""
     file_bytes: Bytes
-    """Of the files that anything of was sent there."""
+    """Total length of the files of which anything was sent there."""
     origin_ratio: float | None
-    """The former ÷ the latter, 1 is the least; null: nothing was sent."""
+    """`wan_bytes` ÷ `file_bytes`, 1 is the least; null: nothing was sent."""
     at: UnixSeconds
-    """When this was written down."""
+    """When this was recorded."""
 
 
 class SitesDocument(Struct, frozen=True):
@@ -197,4 +197,4 @@ class SitesDocument(Struct, frozen=True):
     serving: bool
     """Whether `seed-server serve` runs on this home."""
     sites: tuple[SiteDocument, ...]
-    """Those that are sent to first, then by name."""
+    """Sites that are being sent to first, then by name."""

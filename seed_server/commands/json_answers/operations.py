@@ -13,32 +13,32 @@ class InitDocument(Struct, frozen=True):
     home: str
     """Its directory."""
     name: str
-    """What endpoints and people call the server."""
+    """The server's name, for endpoints and people."""
     address: str
     """Where endpoints reach it: a host name or an IP address."""
     web_port: int
-    """The port of HTTPS."""
+    """The HTTPS port."""
     origin_port: int
-    """The port of pieces, by mutual TLS."""
+    """The port for control and pieces, by mutual TLS."""
     ca_pin: str
     """SHA-256 of the control CA's certificate, hexadecimal; tokens carry it."""
     offline_keys: str
-    """The folder to take away when nothing is published."""
+    """The folder of the offline keys; take it away while nothing is published."""
     offline_keys_encrypted: bool
-    """Whether they need a passphrase."""
+    """Whether the offline keys need a passphrase."""
 
 
 class TokenDocument(Struct, frozen=True):
     """The token that was made."""
 
     token: str
-    """What `p2pdist enrol` takes."""
+    """The token, for `p2pdist enrol`."""
     uses: Count
-    """PCs that it enrols."""
+    """How many PCs it enrols."""
     expires_at: UnixSeconds
-    """Until when."""
+    """When it expires."""
     tags: tuple[str, ...]
-    """What its PCs are called, sorted."""
+    """Tags that its PCs get, sorted."""
 
 
 class PublishedPayloadDocument(Struct, frozen=True):
@@ -47,24 +47,24 @@ class PublishedPayloadDocument(Struct, frozen=True):
     file_name: str
     """Its name on the PCs."""
     length_bytes: Bytes
-    """Of the file."""
+    """Length of the file."""
     sha256: str
-    """Of the file, hexadecimal."""
+    """The file's SHA-256, hexadecimal."""
     torrent_hash: str
     """Its v2 info hash, hexadecimal."""
     platform: str
     """The platform that it is for; empty: any."""
     arch: str
-    """The processor's architecture; empty: any."""
+    """The processor's architecture that it is for; empty: any."""
     language: str
-    """Empty: any."""
+    """The language that it is for; empty: any."""
 
 
 class PublishDocument(Struct, frozen=True):
-    """The patch that was published. What is about a file is about its first one."""
+    """The patch that was published. Keys about one file are about the first payload."""
 
     id: str
-    """What this is a patch of; the same for all versions."""
+    """The patch's id; the same for all versions."""
     version: str
     """Its version."""
     title: str
@@ -74,47 +74,47 @@ class PublishDocument(Struct, frozen=True):
     cvss: float | None
     """CVSS score; null: not given."""
     file_name: str
-    """As of the first payload; likewise the next five."""
+    """Name of the first payload on the PCs."""
     sha256: str
-    """Hexadecimal."""
+    """SHA-256 of the first payload, hexadecimal."""
     length_bytes: Bytes
-    """Of the file."""
+    """Length of the first payload."""
     torrent_hash: str
-    """Hexadecimal."""
+    """The first payload's v2 info hash, hexadecimal."""
     piece_length_bytes: Bytes
-    """Of every piece but the last."""
+    """Length of every piece of the first payload but the last."""
     piece_count: Count
-    """Pieces of the file."""
+    """Number of pieces of the first payload."""
     sequence: int
-    """The order of publication on this server, from 1."""
+    """Its place in the order of publication on this server, from 1."""
     published_at: UnixSeconds
     """When it was signed."""
     payloads: tuple[PublishedPayloadDocument, ...]
-    """All of its files."""
+    """All files of the patch."""
     repaired: bool
-    """Whether it had been published before, and what was damaged here was restored."""
+    """Whether it had been published before, and damage on this server was repaired."""
 
 
 class FindingDocument(Struct, frozen=True):
     """What is wrong with a recipe, or doubtful."""
 
     level: Literal["error", "warning"]
-    """With an error it cannot be published."""
+    """With an error, the recipe cannot be published."""
     where: str | None
-    """The key; null: the file as a whole."""
+    """The key in the recipe; null: the file as a whole."""
     text: str
-    """What it is, for people."""
+    """What is wrong, for people."""
     line: int | None
-    """Of the file, from 1; null: not known."""
+    """Line of the file, from 1; null: not known."""
     column: int | None
-    """Of the line, from 1; null: not known."""
+    """Column of the line, from 1; null: not known."""
 
 
 class LintDocument(Struct, frozen=True):
     """Whether a recipe can be published."""
 
     recipe: str
-    """The file, as it was named."""
+    """The recipe's file, as it was given."""
     valid: bool
     """Whether there is no error."""
     findings: tuple[FindingDocument, ...]

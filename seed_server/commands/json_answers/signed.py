@@ -9,86 +9,86 @@ class ProfileNameDocument(Struct, frozen=True):
     """A site that has a throttle profile."""
 
     site: str
-    """Its name."""
+    """The site's name."""
     name: str
-    """The profile's."""
+    """The profile's name."""
 
 
 class ProfileDocument(Struct, frozen=True):
     """The profile, as it was signed."""
 
     site: str
-    """Its name."""
+    """The site's name."""
     name: str
-    """The profile's."""
+    """The profile's name."""
     text: str
-    """All of it, TOML."""
+    """The whole profile, as TOML."""
 
 
 class TemplateNameDocument(Struct, frozen=True):
-    """A template that every PC is asked."""
+    """A template, which asks every PC."""
 
     name: str
-    """Its name."""
+    """The template's name."""
     title: str
     """One line for people."""
     items: Count
-    """What it asks for."""
+    """How many items it asks for."""
 
 
 class TemplateItemDocument(Struct, frozen=True):
-    """One item, and how many PCs have said what."""
+    """One item, and how many PCs gave which answer."""
 
     label: str
-    """What it is called, and asked for."""
+    """The item's name, as the template has it."""
     needed: Count
     """PCs that need it."""
     not_needed: Count
-    """PCs that do not."""
+    """PCs that do not need it."""
     not_applicable: Count
-    """PCs that it is not for."""
+    """PCs that it does not apply to."""
     unanswered: Count
-    """PCs that have not said anything yet."""
+    """PCs that have not answered yet."""
 
 
 class AnswerDocument(Struct, frozen=True):
     """What a PC has said to one item."""
 
     label: str
-    """The item's."""
+    """The item's name."""
     applies: bool
-    """Whether it is for this PC."""
+    """Whether it applies to this PC."""
     needed: bool | None
-    """Whether the PC needs it; null: it is not for this PC."""
+    """Whether the PC needs it; null: it does not apply to this PC."""
     reason: str | None
-    """What decided, for people; null: none was given."""
+    """What decided the answer, for people; null: none was given."""
 
 
 class TemplateEndpointDocument(Struct, frozen=True):
     """A PC and its answers."""
 
     id: str
-    """The endpoint's."""
+    """The endpoint's id."""
     hostname: str
-    """What the PC calls itself."""
+    """The PC's host name."""
     site: str | None
-    """Where it was seen last; null: it has never connected."""
+    """The site that it was connected from last; null: it has never connected."""
     tags: tuple[str, ...]
-    """From the token that it was enrolled with."""
+    """Tags from the token that it was enrolled with."""
     answered_at: UnixSeconds | None
     """When it last answered; null: never."""
     answers: tuple[AnswerDocument, ...]
-    """In the order of the items."""
+    """Its answers, in the order of the items."""
 
 
 class TemplateDocument(Struct, frozen=True):
     """What the fleet has answered."""
 
     name: str
-    """The template's."""
+    """The template's name."""
     title: str
     """One line for people."""
     items: tuple[TemplateItemDocument, ...]
-    """What it asks for, in order."""
+    """The items that it asks for, in order."""
     endpoints: tuple[TemplateEndpointDocument, ...]
     """Every enrolled PC."""
