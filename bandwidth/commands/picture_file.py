@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from bandwidth.commands.console import CommandError
-from bandwidth.pictures.png import png_of
 
 FORMATS = (".svg", ".png")
 
@@ -39,7 +38,11 @@ picture_option = click.option(
 
 def write_picture(path: Path, svg: str) -> None:
     """Write the picture in the format of the file's ending. Raises `CommandError`."""
-    data = png_of(svg) if path.suffix.lower() == ".png" else svg.encode()
+    data = svg.encode()
+    if path.suffix.lower() == ".png":
+        from bandwidth.pictures.png import png_of  # the renderer is loaded only where it draws
+
+        data = png_of(svg)
     try:
         path.write_bytes(data)
     except OSError as error:

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
-from p2pdist.install.requests import MAX_DEFERRAL_DAYS
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.local_api.messages import (
     DEFER,
     HISTORY,
+    MAX_DEFERRAL_DAYS,
     PLAN,
     POSTURE,
     RETRY,

@@ -21,13 +21,12 @@ from p2pdist.local_api.install_answers import (
     PlanState,
     PostureStatement,
 )
-from p2pdist.local_api.messages import DeferOrder, PatchOrder
+from p2pdist.local_api.messages import MAX_DEFERRAL_DAYS, DeferOrder, PatchOrder
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import related_id
 
 MAX_HISTORY_SHOWN = 500
-MAX_DEFERRAL_DAYS = 30  # the same limit as in a recipe
 
 
 class InstallOrders:

@@ -16,6 +16,8 @@ from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.json_units import Seconds
 from p2pdist.shared.wire.codec import Record
 
+MAX_DEFERRAL_DAYS = 30  # the same limit as in a recipe
+
 QuestionT = TypeVar("QuestionT", bound=Record)
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 

@@ -12,8 +12,9 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.status.patches import Patches
 from p2pdist.status.projections import Waiting, why_patch
-from p2pdist.status.reasons import WHOLE_ANSWERS, Circumstances, WhyReason, why
+from p2pdist.status.reasons import WHOLE_ANSWERS, WhyReason
 from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.why import Circumstances, why
 
 NOTE_SECONDS = 1.0
 IDLE_NOTE_SECONDS = 10.0  # when every patch is here

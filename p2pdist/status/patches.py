@@ -1,14 +1,18 @@
 """Puts together the view of every patch on this PC, as of now."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import trio
 
+from p2pdist.install.plan import PlanRow
 from p2pdist.install.service import Patching
 from p2pdist.shared.clock import Clock
-from p2pdist.status.view import PatchView, views_of
+from p2pdist.shared.wire.bitfield import all_pieces
+from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.manager import Transfers
+from p2pdist.transfer.states import seconds_taken
 from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import RefusedPatch
 
@@ -45,3 +49,49 @@ class Patches:
 
     def _path_of(self, transfer: Transfer) -> str:
         return str(transfer.verified_path(self._verified))
+
+
+def views_of(
+    transfers: Iterable[Transfer],
+    plan: Iterable[PlanRow],
+    refused: Iterable[RefusedPatch],
+    *,
+    path_of: Callable[[Transfer], str],
+    now: float,
+    wall_time: float,
+) -> list[PatchView]:
+    """Return every patch that is rolled out to this PC: with a file, then those that cannot be taken, then the others.
+
+    ``path_of`` gives the place of a proven file; ``now`` is trio's clock, ``wall_time`` seconds since 1970.
+    """
+    rows = {row.candidate.ref: row for row in plan}
+    with_file = [
+        PatchView(transfer.ref, file_view(transfer, path_of(transfer), now, wall_time), rows.get(transfer.ref))
+        for transfer in transfers
+    ]
+    not_taken = [PatchView(patch.entry.ref, refused=patch.reason) for patch in refused]
+    seen = {view.ref for view in with_file}
+    return [*with_file, *not_taken, *(PatchView(ref, plan=row) for ref, row in rows.items() if ref not in seen)]
+
+
+def file_view(transfer: Transfer, path: str, now: float, wall_time: float) -> FileView:
+    """Return the view of a transfer's file at this moment; for ``path`` and the times see `views_of`."""
+    manifest, record, snapshot = transfer.patch.manifest, transfer.record, transfer.snapshot
+    return FileView(
+        title=manifest.title,
+        severity=manifest.severity,
+        sequence=transfer.patch.entry.sequence,
+        length_bytes=transfer.payload.length_bytes,
+        record=record,
+        state=transfer.state,
+        progress=min(1.0, max(0.0, transfer.progress)),
+        seconds=seconds_taken(record, wall_time),
+        path=path,
+        fault=transfer.fault,
+        origin_error=transfer.origin_error,
+        neighbours=len(snapshot.peers) if snapshot else 0,
+        missing=all_pieces(snapshot.piece_count) & ~snapshot.have if snapshot else 0,
+        lan_have=snapshot.lan_have if snapshot else 0,
+        since_line_seconds=now - transfer.origin_piece_at,
+        since_neighbour_seconds=now - transfer.activity.changed_at if record.bytes_from_peers else math.inf,
+    )

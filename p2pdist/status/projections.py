@@ -7,8 +7,9 @@ from p2pdist.install.lifecycle import UNDER_WAY
 from p2pdist.install.plan import PlanRow
 from p2pdist.local_api.delivery_answers import StatusPatch, WhyPatch
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport
-from p2pdist.status.reasons import Circumstances, WhyReason, detail_of
+from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.why import Circumstances, detail_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,6 @@
-"""Why a patch is not on this PC yet: one reason from a closed list. Pure."""
+"""Why a patch is not on this PC yet: the closed list of reasons. Pure."""
 
 import enum
-from dataclasses import dataclass
-
-from p2pdist.limiter.lan_policy import YIELDING, LanReason
-from p2pdist.shared.wire.messages import PatchState
-from p2pdist.status.view import FileView
-from p2pdist.transfer.faults import TransferFaultKind
-
-RECENT_SECONDS = 5.0  # a source that sent bytes within this is still sending; on a slow line, pieces come seconds apart
 
 
 class WhyReason(enum.StrEnum):
@@ -38,76 +30,3 @@ class WhyReason(enum.StrEnum):
 
 WHOLE_ANSWERS = frozenset({WhyReason.HERE, WhyReason.NOT_ROLLED_OUT, WhyReason.CANNOT_BE_TAKEN})
 """Reasons that do not pass by themselves: no seconds are counted under them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What may hold up every patch at one moment."""
-
-    lan: LanReason = LanReason.UNLIMITED
-    """What limits the download from neighbours."""
-    blackout_ends: str = ""
-    """" until HH:MM" in this PC's time, where the end of a blackout is known."""
-    server_connected: bool = True
-    server_status: str = ""
-    """connected, or why not, in words."""
-    line_yields: bool = False
-    """The server has said so."""
-    fetches: bool = True
-    """The configuration lets this PC fetch over the line."""
-    profile_lets_fetch: bool = True
-    refusal: LanReason | None = None
-    """Why this PC takes no leases now."""
-
-
-_BY_STATE: dict[PatchState, WhyReason] = {
-    "verified": WhyReason.HERE,
-    "waiting": WhyReason.QUEUED,
-    "checking": WhyReason.CHECKING,
-    "verifying": WhyReason.VERIFYING,
-}
-
-
-def why(file: FileView, around: Circumstances) -> WhyReason:
-    """Return the one reason why a patch's file is not here yet."""
-    if file.state == "failed":
-        full = file.fault is not None and file.fault.kind is TransferFaultKind.DISK_FULL
-        return WhyReason.DISK_FULL if full else WhyReason.FAILED
-    if file.state in _BY_STATE:
-        return _BY_STATE[file.state]
-    if file.since_line_seconds <= RECENT_SECONDS:
-        return WhyReason.FROM_LINE
-    yields = around.lan in YIELDING
-    if file.since_neighbour_seconds <= RECENT_SECONDS:
-        return WhyReason.LAN_YIELDS if yields else WhyReason.FROM_NEIGHBOURS
-    if around.lan is LanReason.BLACKOUT:
-        return WhyReason.BLACKOUT
-    if file.lan_have & file.missing:
-        return WhyReason.LAN_YIELDS if yields else WhyReason.NEIGHBOURS_SILENT
-    return _why_not_over_the_line(file, around)
-
-
-def _why_not_over_the_line(file: FileView, around: Circumstances) -> WhyReason:
-    checks = (
-        (not around.fetches, WhyReason.NO_NEIGHBOURS),
-        (not around.profile_lets_fetch, WhyReason.BLACKOUT),
-        (around.refusal is LanReason.REFUSED_BATTERY, WhyReason.REFUSED_BATTERY),
-        (around.refusal is LanReason.REFUSED_CPU, WhyReason.REFUSED_CPU),
-        (not around.server_connected, WhyReason.NO_SERVER),
-        (bool(file.origin_error), WhyReason.SERVER_CANNOT),
-        (around.line_yields, WhyReason.LINE_YIELDS),
-    )
-    return next((reason for holds, reason in checks if holds), WhyReason.WAITING_FOR_LEASE)
-
-
-def detail_of(reason: WhyReason, file: FileView, around: Circumstances) -> str:
-    """Return more about the reason, in words; may be empty."""
-    details = {
-        WhyReason.FAILED: file.error,
-        WhyReason.DISK_FULL: file.error,
-        WhyReason.SERVER_CANNOT: file.origin_error,
-        WhyReason.NO_SERVER: around.server_status,
-        WhyReason.BLACKOUT: around.blackout_ends.strip(),
-        WhyReason.LAN_YIELDS: str(around.lan),
-    }
-    return details.get(reason, f"{file.neighbours} neighbours connected" if file.state == "fetching" else "")

@@ -5,17 +5,14 @@ or at the plan itself: so they cannot contradict each other.
 """
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from p2pdist.install.plan import PlanRow
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
+from p2pdist.shared.wire.bitfield import PieceSet
 from p2pdist.shared.wire.messages import InstallState, PatchState
 from p2pdist.transfer.faults import TransferFault
-from p2pdist.transfer.states import TransferRecord, seconds_taken
-from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import RefusedPatch
+from p2pdist.transfer.states import TransferRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +72,10 @@ class PatchView:
 
     @property
     def install_reason(self) -> str:
-        """In words: what the installation waits for, or what has failed."""
-        return "" if self.plan is None else self.plan.reason
+        """In words: what the installation waits for, or what has failed; empty where nothing is installed of it."""
+        if self.plan is None or (self.plan.candidate.manifest.install is None and not self.plan.state):
+            return ""
+        return self.plan.reason
 
     @property
     def decided_by_plan(self) -> PlanRow | None:
@@ -87,49 +86,3 @@ class PatchView:
         if self.file is None:
             return row if row.candidate.not_applicable else None
         return row if self.file.state == "verified" and row.candidate.manifest.install is not None else None
-
-
-def views_of(
-    transfers: Iterable[Transfer],
-    plan: Iterable[PlanRow],
-    refused: Iterable[RefusedPatch],
-    *,
-    path_of: Callable[[Transfer], str],
-    now: float,
-    wall_time: float,
-) -> list[PatchView]:
-    """Return every patch that is rolled out to this PC: with a file, then those that cannot be taken, then the others.
-
-    ``path_of`` gives the place of a proven file; ``now`` is trio's clock, ``wall_time`` seconds since 1970.
-    """
-    rows = {row.candidate.ref: row for row in plan}
-    with_file = [
-        PatchView(transfer.ref, file_view(transfer, path_of(transfer), now, wall_time), rows.get(transfer.ref))
-        for transfer in transfers
-    ]
-    not_taken = [PatchView(patch.entry.ref, refused=patch.reason) for patch in refused]
-    seen = {view.ref for view in with_file}
-    return [*with_file, *not_taken, *(PatchView(ref, plan=row) for ref, row in rows.items() if ref not in seen)]
-
-
-def file_view(transfer: Transfer, path: str, now: float, wall_time: float) -> FileView:
-    """Return the view of a transfer's file at this moment; for ``path`` and the times see `views_of`."""
-    manifest, record, snapshot = transfer.patch.manifest, transfer.record, transfer.snapshot
-    return FileView(
-        title=manifest.title,
-        severity=manifest.severity,
-        sequence=transfer.patch.entry.sequence,
-        length_bytes=transfer.payload.length_bytes,
-        record=record,
-        state=transfer.state,
-        progress=min(1.0, max(0.0, transfer.progress)),
-        seconds=seconds_taken(record, wall_time),
-        path=path,
-        fault=transfer.fault,
-        origin_error=transfer.origin_error,
-        neighbours=len(snapshot.peers) if snapshot else 0,
-        missing=all_pieces(snapshot.piece_count) & ~snapshot.have if snapshot else 0,
-        lan_have=snapshot.lan_have if snapshot else 0,
-        since_line_seconds=now - transfer.origin_piece_at,
-        since_neighbour_seconds=now - transfer.activity.changed_at if record.bytes_from_peers else math.inf,
-    )

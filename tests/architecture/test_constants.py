@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("p2pdist", "seed_server", "bandwidth")
+from tests.helpers.sources import PACKAGES, ROOT, files_of, tree_of
+
 NUMBERS_OF_THEIR_OWN = (ROOT / "bandwidth" / "simulator", ROOT / "bandwidth" / "pictures")
 """What imitates others (TCP, rivals, business) has their authors' numbers and names; each picture has its measures."""
 
@@ -56,7 +56,7 @@ MEANS_TWO_THINGS = {
 
 def constants_of(path: Path) -> Iterator[str]:
     """Yield the public names with capitals that a module gives a value; what it imports and type variables are none."""
-    for node in ast.parse(path.read_text()).body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
             made = node.value.func if isinstance(node.value, ast.Call) else None
             if isinstance(made, ast.Name) and made.id in {"TypeVar", "ParamSpec"}:
@@ -71,7 +71,7 @@ def constants_of(path: Path) -> Iterator[str]:
 def doubles() -> dict[str, list[str]]:
     found = defaultdict(list)
     for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
+        for path in files_of(package):
             if not any(path.is_relative_to(folder) for folder in NUMBERS_OF_THEIR_OWN):
                 for name in constants_of(path):
                     found[name].append(str(path.relative_to(ROOT)))

@@ -2,11 +2,11 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.sources import ROOT, nodes_of
+
 TEXT = (ROOT / "docs" / "guarantees.md").read_text()
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith(("| promise", "|--"))]
 TEST_IDS = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", TEXT)))
@@ -27,6 +27,5 @@ def test_a_named_test_exists(test_id: str) -> None:
     path = ROOT / file
     assert path.exists()
     if name:
-        tree = ast.parse(path.read_text())
-        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        functions = {node.name for node in nodes_of(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
         assert name in functions

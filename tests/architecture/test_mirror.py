@@ -3,14 +3,13 @@
 What is tested elsewhere, with its neighbours or with real parts, has a row below: one a line, sorted.
 """
 
-import ast
 import functools
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("p2pdist", "seed_server", "bandwidth")
+from tests.helpers.sources import PACKAGES, ROOT, files_of, imports_of, module_of, tree_of
+
 UNIT = ROOT / "tests" / "unit"
 
 # module: the file that tests it
@@ -77,6 +76,7 @@ TESTED_IN = {
     "p2pdist/shared/manifest/relations.py": "tests/unit/p2pdist/install/test_order.py",
     "p2pdist/shared/manifest/site_profile.py": "tests/unit/p2pdist/daemon/test_answers.py",
     "p2pdist/status/patches.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
+    "p2pdist/status/reasons.py": "tests/unit/p2pdist/status/test_why.py",
     "p2pdist/transfer/faults.py": "tests/unit/p2pdist/status/test_view.py",
     "p2pdist/transfer/manager.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/records.py": "tests/swarm/test_transfers.py",
@@ -133,8 +133,8 @@ OF_NO_MODULE = {
 
 def modules() -> list[Path]:
     """Return the source files with anything to test: an ``__init__.py`` that only says what its room is for has not."""
-    found = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
-    return [path for path in found if path.name != "__init__.py" or len(ast.parse(path.read_text()).body) > 1]
+    found = (path for package in PACKAGES for path in files_of(package))
+    return [path for path in found if path.name != "__init__.py" or len(tree_of(path).body) > 1]
 
 
 def own_test(module: Path) -> Path:
@@ -144,24 +144,15 @@ def own_test(module: Path) -> Path:
     return UNIT / where.with_name(f"test_{where.name}")
 
 
-def name_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
 def file_of(name: str) -> Path | None:
     path = ROOT.joinpath(*name.split("."))
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 @functools.cache
-def imports_of(path: Path) -> frozenset[Path]:
+def imported_files(path: Path) -> frozenset[Path]:
     """Return the files of ours, helpers of the tests among them, that a file imports itself."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    names = imports_of(path) | {name.rpartition(".")[0] for name in imports_of(path)}
     ours = (name for name in names if name.partition(".")[0] in (*PACKAGES, "tests", "bench"))
     return frozenset(file for name in ours if (file := file_of(name)))
 
@@ -174,7 +165,7 @@ def reached_from(test: Path) -> frozenset[Path]:
     if (fixtures := test.with_name("conftest.py")).exists():
         waiting.append(fixtures)
     while waiting:
-        new = imports_of(waiting.pop()) - found
+        new = imported_files(waiting.pop()) - found
         found |= new
         waiting += new
     return frozenset(found)
@@ -184,7 +175,7 @@ MODULES = modules()
 UNIT_TESTS = sorted(path for path in UNIT.rglob("test_*.py") if path.relative_to(UNIT).parts[0] in PACKAGES)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
+@pytest.mark.parametrize("module", MODULES, ids=module_of)
 def test_every_module_says_where_it_is_tested(module: Path) -> None:
     where = str(module.relative_to(ROOT))
     if own_test(module).exists():
@@ -193,10 +184,10 @@ def test_every_module_says_where_it_is_tested(module: Path) -> None:
     assert where in TESTED_IN, f"write {own_test(module).relative_to(ROOT)}, or a row that says where it is tested"
     test = ROOT / TESTED_IN[where]
     assert test.exists()
-    assert module in reached_from(test) or name_of(module) in test.read_text(), "that test does not come to it"
+    assert module in reached_from(test) or module_of(module) in test.read_text(), "that test does not come to it"
 
 
-@pytest.mark.parametrize("test", UNIT_TESTS, ids=name_of)
+@pytest.mark.parametrize("test", UNIT_TESTS, ids=module_of)
 def test_every_unit_test_stands_where_its_module_does(test: Path) -> None:
     where = str(test.relative_to(ROOT))
     assert (test in {own_test(module) for module in MODULES}) != (where in OF_NO_MODULE)

@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.sources import ROOT, nodes_of
+
 SERVER = ROOT / "seed_server"
 WRITERS = {
     "store/database.py": "_transaction",
@@ -19,7 +19,7 @@ OPENED = {"authority", "content", "database", "repository"}
 def attributes_of(*paths: str) -> Iterator[tuple[str, ast.Attribute]]:
     for pattern in paths:
         for path in sorted(SERVER.glob(pattern)):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in nodes_of(path):
                 if isinstance(node, ast.Attribute):
                     yield f"{path.relative_to(ROOT)}:{node.lineno}: {node.attr}", node
 
@@ -27,7 +27,7 @@ def attributes_of(*paths: str) -> Iterator[tuple[str, ast.Attribute]]:
 def writing_methods() -> set[str]:
     found = set()
     for name, mark in WRITERS.items():
-        for function in ast.walk(ast.parse((SERVER / name).read_text())):
+        for function in nodes_of(SERVER / name):
             if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
                 names = {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)}
                 names |= {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("p2pdist", "seed_server", "bandwidth")
+from tests.helpers.sources import PACKAGES, ROOT, files_of, imports_of, module_of, nodes_of, tree_of
+
 DOC = (ROOT / "docs" / "architecture.md").read_text()
 CONTRACTS: dict[str, Any] = {
     contract["id"]: contract
@@ -23,27 +23,9 @@ LARGEST_SHARE = {"p2pdist": 0.25, "seed_server": 0.25, "bandwidth": 0.5}
 PURE = re.compile(r"^Pure\.|\sPure\.(?=\n\n|\s*$)")
 
 
-def files_of(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
-
-
-def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
 def room_of(module: str) -> str:
     """Return the room, a folder or a file at the package's top; empty for the package itself."""
     return module.split(".")[1] if "." in module else ""
-
-
-def imports_of(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
 
 
 def arrows_of(package: str) -> dict[str, set[str]]:
@@ -73,7 +55,7 @@ def test_every_room_says_what_it_is_for_and_the_page_says_the_same(package: str)
         path, name = (
             (folder / "__init__.py", f"{room}/") if folder.is_dir() else (folder.with_suffix(".py"), f"{room}.py")
         )
-        docstring = ast.get_docstring(ast.parse(path.read_text()))
+        docstring = ast.get_docstring(tree_of(path))
         assert docstring, f"{package}/{name}"
         assert f"| `{package}/{name}` | {docstring.splitlines()[0]} |" in DOC
 
@@ -99,7 +81,7 @@ def test_files_that_say_they_are_pure_are_those_that_the_contract_holds_to_it() 
         module_of(path)
         for package in PACKAGES
         for path in files_of(package)
-        if PURE.search(ast.get_docstring(ast.parse(path.read_text())) or "")
+        if PURE.search(ast.get_docstring(tree_of(path)) or "")
     }
     assert says == set(CONTRACTS["pure-files"]["source_modules"])
 
@@ -109,7 +91,7 @@ def test_pure_files_do_what_no_import_shows_neither() -> None:
     found = []
     for module in CONTRACTS["pure-files"]["source_modules"]:
         path = ROOT / Path(*module.split(".")).with_suffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(node, ast.AsyncFunctionDef | ast.Await):
                 found.append(f"{module}:{node.lineno}: async")

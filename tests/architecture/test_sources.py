@@ -6,19 +6,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("p2pdist", "seed_server", "bandwidth")
+from tests.helpers.sources import PACKAGES, ROOT, files_of, imports_of, nodes_of
+
 MAX_LINES = 400  # "files near 300 lines": beyond this, a file has two jobs
 SHARED_VOCABULARY = {"p2pdist.shared"}
-SOURCES = [path for package in (*PACKAGES, "bench") for path in sorted((ROOT / package).rglob("*.py"))]
-
-
-def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+SOURCES = [path for package in (*PACKAGES, "bench") for path in files_of(package)]
 
 
 def within(name: str, modules: set[str]) -> bool:
@@ -33,7 +25,7 @@ def test_a_file_has_one_job(path: Path) -> None:
 def test_the_seed_server_takes_only_the_shared_vocabulary_from_the_daemon() -> None:
     taken = {
         (str(path.relative_to(ROOT)), name)
-        for path in sorted((ROOT / "seed_server").rglob("*.py"))
+        for path in files_of("seed_server")
         for name in imports_of(path)
         if within(name, {"p2pdist"}) and not within(name, SHARED_VOCABULARY) and name != "p2pdist.__version__"
     }
@@ -50,9 +42,9 @@ PROCESS_STARTERS = {
 def test_processes_are_started_in_one_module_of_the_endpoint_and_for_the_installer_alone() -> None:
     """What import-linter cannot see: trio and os start processes as well."""
     starters, users = set(), set()
-    for path in sorted((ROOT / "p2pdist").rglob("*.py")):
+    for path in files_of("p2pdist"):
         name = str(path.relative_to(ROOT))
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             if isinstance(node, ast.Attribute) and node.attr in PROCESS_STARTERS and is_module(node.value):
                 starters.add(name)
         if any(within(taken, {"p2pdist.install.processes"}) for taken in imports_of(path)):
@@ -84,10 +76,9 @@ CLOCKS = {
 def test_the_system_is_asked_for_the_time_in_one_place(folder: str) -> None:
     """All else is handed a `Clock`, or the time itself; intervals are measured with trio's own."""
     askers = set()
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        used = {".".join(name.split(".")[-2:]) for name in used} | set(imports_of(path))
+    for path in files_of(folder):
+        used = {ast.unparse(node) for node in nodes_of(path) if isinstance(node, ast.Attribute)}
+        used = {".".join(name.split(".")[-2:]) for name in used} | imports_of(path)
         if used & CLOCKS:
             askers.add(str(path.relative_to(ROOT)))
     assert askers == CLOCK_OWNERS[folder]
@@ -98,8 +89,8 @@ def test_no_closure_reads_a_name_that_is_bound_later(package: str) -> None:
     """It would be a `NameError` for whoever calls it too early: parts are built from those that are there."""
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.id}"
-        for path in sorted((ROOT / package).rglob("*.py"))
-        for function in ast.walk(ast.parse(path.read_text()))
+        for path in files_of(package)
+        for function in nodes_of(path)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in read_too_early(function)
     ]

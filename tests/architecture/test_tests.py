@@ -3,11 +3,11 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.sources import ROOT, files_of, tree_of
+
 CONSTANT = re.compile(r"[A-Z][A-Z0-9_]+\Z")
 
 # a test hands in another limit, time or path; it does not put one into a module. What is here has a reason
@@ -33,11 +33,7 @@ def patched_in(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_test_patches_a_constant_where_a_parameter_would_do() -> None:
-    found = {
-        (str(path.relative_to(ROOT)), name)
-        for path in sorted((ROOT / "tests").rglob("*.py"))
-        for name in patched_in(ast.parse(path.read_text()))
-    }
+    found = {(str(path.relative_to(ROOT)), name) for path in files_of("tests") for name in patched_in(tree_of(path))}
     assert found == set(PATCHED)
 
 

@@ -12,7 +12,8 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.manifest.recipe import ArchiveInstall
 from p2pdist.shared.wire.messages import PatchState
-from p2pdist.status.view import FileView, file_view
+from p2pdist.status.patches import file_view
+from p2pdist.status.view import FileView
 from p2pdist.transfer.states import LanActivity
 from p2pdist.transfer.transfer import Transfer, new_record
 from p2pdist.trust.catalogue import CataloguePatch

@@ -21,9 +21,10 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.wire.bitfield import unpack
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
+from p2pdist.status.patches import views_of
 from p2pdist.status.projections import status_patches
 from p2pdist.status.reports import Reports
-from p2pdist.status.view import PatchView, views_of
+from p2pdist.status.view import PatchView
 from p2pdist.transfer import files
 from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
 from p2pdist.transfer.states import MAX_FAILED_PROOFS

@@ -21,8 +21,9 @@ from p2pdist.status.projections import (
     status_patches,
     why_patch,
 )
-from p2pdist.status.reasons import Circumstances, WhyReason, why
+from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.why import Circumstances, why
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row
 
@@ -189,3 +190,13 @@ def test_status_is_by_order_of_publication_and_shortens_what_is_long() -> None:
 def test_a_proven_file_has_its_place() -> None:
     (shown,) = status_patches([PatchView(REF, file("verified"))])
     assert shown.path == PLACE
+
+
+def test_a_patch_that_is_only_delivered_has_no_reason_of_an_installation() -> None:
+    view = PatchView(REF, file("verified"), plan_row(REF, life=None, here=True, install=None))
+    assert view.plan is not None
+    assert view.plan.reason, "the plan has one"
+    report, (shown,) = patch_report(view), status_patches([view])
+    assert report is not None
+    assert (report.install, report.install_reason) == ("", "")
+    assert (shown.install, shown.install_reason) == (None, None)

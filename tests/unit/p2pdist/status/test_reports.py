@@ -5,8 +5,9 @@ import pytest
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, decode_from_endpoint, encode_message
+from p2pdist.status.patches import file_view
 from p2pdist.status.reports import REPORT_SECONDS, Reports
-from p2pdist.status.view import FileView, PatchView, file_view
+from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row, transfer
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.manifest.documents import RolloutEntry
-from p2pdist.status.view import PatchView, file_view, views_of
+from p2pdist.status.patches import file_view, views_of
+from p2pdist.status.view import PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import LanActivity
 from p2pdist.transfer.torrent_engine import PeerSnapshot, TransferSnapshot
