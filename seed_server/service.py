@@ -8,6 +8,7 @@ import click
 import structlog
 import trio
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.console import configure_log
@@ -33,7 +34,7 @@ from seed_server.web.host import serve_web
 POLL_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
-CERTIFICATE_SECONDS = 30 * 86_400.0  # a third of the server certificate's life
+CERTIFICATE_SECONDS = 30.0 * DAY_SECONDS  # a third of the server certificate's life
 MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
 LOCK_SECONDS = 1.0  # `status` holds the lock for a moment, to see whether anybody else does
 
@@ -145,7 +146,7 @@ class _Service:
                     log.info("online metadata signed anew")
                 expiries, now = await trio.to_thread.run_sync(self.repository.expiries), self.clock.now()
                 for expiry in expiring_offline(expiries, now):
-                    days = max(0, int((expiry.expires_at - now) / 86_400))
+                    days = max(0, int((expiry.expires_at - now) / DAY_SECONDS))
                     log.warning("offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days)
             except UserError as error:
                 log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400

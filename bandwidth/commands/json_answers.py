@@ -71,7 +71,7 @@ class Rule(Struct, frozen=True):
     """What its limit is computed from."""
 
 
-class ConsideredRule(Struct, frozen=True):
+class RuleAnswer(Struct, frozen=True):
     """A rule that was considered."""
 
     kind: RuleKind
@@ -111,7 +111,7 @@ class Explanation(Struct, frozen=True):
     """How early the limiter yields."""
     rule: Rule
     """The rule that won."""
-    considered: list[ConsideredRule]
+    considered: list[RuleAnswer]
     """Every rule, the weightiest first."""
 
 
@@ -231,7 +231,7 @@ class SimulatedSecond(Struct, frozen=True):
     """Its reason."""
 
 
-class Comparison(Struct, frozen=True):
+class ComparisonAnswer(Struct, frozen=True):
     """The limiter and its rivals, each in the same run."""
 
     scenario: Scenario
@@ -267,6 +267,6 @@ DOCUMENTS: dict[str, object] = {
     "explain": Explanation,
     "plot": PlottedWeek,
     "simulate": Simulation,
-    "compare": Comparison,
+    "compare": ComparisonAnswer,
 }
 """What each command prints with ``--json``; docs/json.md is made of it."""

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.commands.json_answers import ConsideredRule, Explanation, PlottedDay, PlottedRun, PlottedWeek, Rule
-from bandwidth.core.quantities import clock_text, rate_text
+from bandwidth.commands.json_answers import Explanation, PlottedDay, PlottedRun, PlottedWeek, Rule, RuleAnswer
+from bandwidth.core.quantities import MINUTES_PER_DAY, clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
+from bandwidth.profiles.model import Profile
 from bandwidth.profiles.precedence import Measure, RuleKind
 from bandwidth.profiles.resolve import EffectiveLimit, RuleState
 from bandwidth.profiles.week import Cell, DayRow, Run, Week
@@ -50,7 +50,7 @@ def explanation(
         sensitivity=limit.sensitivity,
         rule=shown_rule(limit),
         considered=[
-            ConsideredRule(rule.kind, rule.name, rule.measure, rule.limit, rule.state) for rule in limit.considered
+            RuleAnswer(rule.kind, rule.name, rule.measure, rule.limit, rule.state) for rule in limit.considered
         ],
     )
 

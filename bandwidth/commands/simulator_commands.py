@@ -16,7 +16,7 @@ from rich.text import Text
 
 from bandwidth.commands import simulator_views
 from bandwidth.commands.console import InputError, print_json, progress, terminal
-from bandwidth.commands.json_answers import Comparison, HarmRow, Simulation
+from bandwidth.commands.json_answers import ComparisonAnswer, HarmRow, Simulation
 from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.commands.profile_commands import MOMENT, RATE, open_profile, readings
 from bandwidth.commands.profile_views import heading, limit_text, shown_rule
@@ -274,7 +274,9 @@ def compare(name: str, business: str | None, output: Path | None, as_json: bool,
             ),
         )
     if as_json:
-        print_json(Comparison(scenario, {sender: simulator_views.run_figures(result) for sender, result in results}))
+        print_json(
+            ComparisonAnswer(scenario, {sender: simulator_views.run_figures(result) for sender, result in results})
+        )
         return
     console = terminal()
     console.print(Text(title, style="bold"))

@@ -11,8 +11,8 @@ from bandwidth.commands.console import plain_table
 from bandwidth.commands.json_answers import RunFigures, SimulatedSecond
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import MBIT
-from bandwidth.pictures.plot import Line, Pen
-from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, Stretch, comparison_svg, time_series_svg
+from bandwidth.pictures.plot import Pen, PlotLine
+from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, ShadedStretch, comparison_svg, time_series_svg
 from bandwidth.profiles.resolve import EffectiveLimit
 from bandwidth.simulator import figures
 from bandwidth.simulator.scenario import Metrics, Result, Scenario
@@ -152,9 +152,9 @@ def run_svg(title: str, subtitle: str, result: Result, limits: Sequence[Effectiv
         for second, limit in zip(seconds, limits, strict=False)  # the profile is asked for the last moment, too
         if limit.rate is not None
     ]
-    rates = [*_rates(together), Line(ALLOWED, allowed)]
+    rates = [*_rates(together), PlotLine(ALLOWED, allowed)]
     if ceilings:
-        rates.append(Line(CEILING, ceilings))
+        rates.append(PlotLine(CEILING, ceilings))
     heading = tuple(figures.HARM_HEADING)
     rows = [*figures.harm(result), *((name, "", words, "") for name, words in figures.use(result))]
     return time_series_svg(
@@ -173,7 +173,7 @@ def _band(metrics: Metrics, scenario: Scenario) -> Band | None:
     spent = figures.reason_seconds(metrics, scenario.duration_seconds)
     if not spent:
         return None
-    stretches: list[Stretch] = []
+    stretches: list[ShadedStretch] = []
     size = scenario.duration_seconds / BAND_BUCKETS
     buckets: list[Counter[Reason]] = [Counter() for _ in range(BAND_BUCKETS)]
     for start, _, decision in figures.held(metrics, scenario.duration_seconds):
@@ -181,9 +181,9 @@ def _band(metrics: Metrics, scenario: Scenario) -> Band | None:
     for index, bucket in enumerate(buckets):
         name = bucket.most_common(1)[0][0].value if bucket else stretches[-1].name if stretches else ""
         if stretches and stretches[-1].name == name:
-            stretches[-1] = Stretch(stretches[-1].start, (index + 1) * size, name)
+            stretches[-1] = ShadedStretch(stretches[-1].start, (index + 1) * size, name)
         elif name:
-            stretches.append(Stretch(index * size, (index + 1) * size, name))
+            stretches.append(ShadedStretch(index * size, (index + 1) * size, name))
     legend = [
         (reason.value, _FILLS.get(reason, _OTHER_FILL), f"{reason.value}, {seconds:.1f} s")
         for reason, seconds in spent.items()
@@ -212,17 +212,17 @@ def comparison_picture(title: str, subtitle: str, results: Sequence[tuple[str, R
     return comparison_svg(title, subtitle, rows)
 
 
-def _rates(metrics: Metrics) -> list[Line]:
+def _rates(metrics: Metrics) -> list[PlotLine]:
     return [
-        Line(PATCHES, _each(metrics.scavenger_rate, 1 / MBIT)),
-        Line(BUSINESS, _each(metrics.business_rate, 1 / MBIT)),
+        PlotLine(PATCHES, _each(metrics.scavenger_rate, 1 / MBIT)),
+        PlotLine(BUSINESS, _each(metrics.business_rate, 1 / MBIT)),
     ]
 
 
-def _queues(result: Result) -> list[Line]:
+def _queues(result: Result) -> list[PlotLine]:
     return [
-        Line(WITH_PATCHES, _each(result.together.queue_seconds, 1_000)),
-        Line(ALONE, _each(result.alone.queue_seconds, 1_000)),
+        PlotLine(WITH_PATCHES, _each(result.together.queue_seconds, 1_000)),
+        PlotLine(ALONE, _each(result.alone.queue_seconds, 1_000)),
     ]
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal, localcontext
 from bandwidth.core.units import LARGEST_LINE, BytesPerSecond
 
 DAY_SECONDS = 86_400
+MINUTES_PER_DAY = 24 * 60
 
 _RATE_UNITS = {  # bits per second of one
     "Gbit/s": 10**9,

@@ -55,7 +55,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlotLine:
     """Points from left to right, joined."""
 
     pen: Pen
@@ -80,7 +80,7 @@ class Chart:
     title: str
     x: Axis
     y: Axis
-    lines: Sequence[Line] = ()
+    lines: Sequence[PlotLine] = ()
     dots: Sequence[Dot] = ()
 
 

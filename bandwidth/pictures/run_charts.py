@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, floor
 
-from bandwidth.pictures.plot import Axis, Box, Chart, Line, Pen, chart, names, names_width
+from bandwidth.pictures.plot import Axis, Box, Chart, Pen, PlotLine, chart, names, names_width
 from bandwidth.pictures.svg import CHARACTER_WIDTH, MARGIN_LEFT, MARGIN_RIGHT, PLOT_WIDTH, WIDTH, cut, document, text
 
 PANEL_HEIGHT, PANEL_GAP = 150, 56
@@ -23,7 +23,7 @@ class Panel:
     """What is drawn over seconds, with its unit in ``title``. ``highest``: the scale reaches at least to there."""
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[PlotLine]
     highest: float = 0.0
 
     @property
@@ -38,7 +38,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ShadedStretch:
     """Something that holds from ``start`` to ``end`` (seconds)."""
 
     start: float
@@ -51,7 +51,7 @@ class Band:
     """What holds when: ``stretches`` in order of time; ``legend`` has each name with its fill and its words."""
 
     title: str
-    stretches: Sequence[Stretch]
+    stretches: Sequence[ShadedStretch]
     legend: Sequence[tuple[str, str, str]]
 
 

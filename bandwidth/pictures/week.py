@@ -7,10 +7,9 @@ stopped or skipped is hatched.
 from collections.abc import Iterator
 from html import escape
 
-from bandwidth.core.quantities import clock_text, rate_text
+from bandwidth.core.quantities import MINUTES_PER_DAY, clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.svg import CHARACTER_WIDTH, MARGIN_LEFT, MARGIN_RIGHT, PLOT_WIDTH, WIDTH, cut, document, text
-from bandwidth.profiles.model import MINUTES_PER_DAY
 from bandwidth.profiles.week import Cell, DayRow, Week
 
 ROW_HEIGHT, ROW_GAP = 40, 6

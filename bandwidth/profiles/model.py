@@ -11,9 +11,8 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from bandwidth.core.decision import NORMAL_THRESHOLD_SECONDS, RELAXED_THRESHOLD_SECONDS, STRICT_THRESHOLD_SECONDS
+from bandwidth.core.quantities import MINUTES_PER_DAY
 from bandwidth.core.units import BytesPerSecond
-
-MINUTES_PER_DAY = 24 * 60
 
 
 class Leg(enum.StrEnum):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from bandwidth.core.civil_time import stretch_of
-from bandwidth.profiles.model import ALWAYS, MINUTES_PER_DAY, CivilTime, Day
+from bandwidth.core.quantities import MINUTES_PER_DAY
+from bandwidth.profiles.model import ALWAYS, CivilTime, Day
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199  # of instants: earlier zone data are doubtful, and dates must not overflow
 _WEEKDAYS = tuple(Day)[:7]

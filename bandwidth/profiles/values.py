@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
 
-from bandwidth.core.quantities import QuantityError, parse_rate
+from bandwidth.core.quantities import MINUTES_PER_DAY, QuantityError, parse_rate
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.model import EVERY_DAY, MINUTES_PER_DAY, Day, YearlyDate
+from bandwidth.profiles.model import EVERY_DAY, Day, YearlyDate
 from bandwidth.profiles.schedule import FIRST_YEAR, LAST_YEAR
 
 E = TypeVar("E", bound=enum.StrEnum)

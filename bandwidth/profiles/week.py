@@ -7,8 +7,9 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from bandwidth.core.civil_time import instants_of, is_skipped
+from bandwidth.core.quantities import MINUTES_PER_DAY
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.profiles.model import MINUTES_PER_DAY, Profile
+from bandwidth.profiles.model import Profile
 from bandwidth.profiles.precedence import Measure
 from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
 

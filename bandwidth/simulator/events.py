@@ -18,7 +18,7 @@ class Event(ABC):
         """Do what is due."""
 
 
-class Call(Event):
+class TimedCall(Event):
     """A call of ``callback`` with ``argument``; a repeated call can add the same object each time."""
 
     __slots__ = ("_argument", "_callback")
@@ -62,11 +62,11 @@ class Simulator:
 
     def at(self, when: float, callback: Callback, argument: Any = None) -> None:
         """Call ``callback(argument)`` at ``when``, as `add`."""
-        self.add(when, Call(callback, argument))
+        self.add(when, TimedCall(callback, argument))
 
     def after(self, delay_seconds: float, callback: Callback, argument: Any = None) -> None:
         """Call ``callback(argument)`` in ``delay_seconds``."""
-        self.add(self.now + delay_seconds, Call(callback, argument))
+        self.add(self.now + delay_seconds, TimedCall(callback, argument))
 
     def run(self, until: float) -> None:
         """Run everything that is due up to and including ``until``, then set the clock to it."""

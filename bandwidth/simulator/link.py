@@ -9,8 +9,8 @@ flow's packets never overtake each other, so a gap in the numbers is a loss.
 from abc import ABC, abstractmethod
 from typing import Any
 
-from bandwidth.simulator.events import Call, Simulator
-from bandwidth.simulator.packets import Flow, Packet, Row, WayBack
+from bandwidth.simulator.events import Simulator, TimedCall
+from bandwidth.simulator.packets import Flow, Packet, PacketRow, WayBack
 from bandwidth.simulator.queues import Discipline
 from bandwidth.simulator.rates import LineRate
 
@@ -76,7 +76,7 @@ class FifoLink(Link):
         super().__init__(simulator)
         self._rate = rate
         self._limit = limit_bytes
-        self._queue = Row()
+        self._queue = PacketRow()
         self._backlog = 0
         self._free_at = 0.0
         self._dropped_packets = self._dropped_bytes = 0
@@ -139,7 +139,7 @@ class QueueLink(Link):
         self._discipline = discipline
         self._busy_until = -1.0  # -1: idle
         self._sending_bytes = 0
-        self._next = Call(self._serve)
+        self._next = TimedCall(self._serve)
 
     @property
     def dropped_packets(self) -> int:

@@ -47,14 +47,14 @@ class Packet:
         self.departed_at = 0.0
         """When its last bit left the bottleneck."""
         self.behind: Packet | None = None
-        """The next one in its `Row`."""
+        """The next one in its `PacketRow`."""
         self.arrives_at = 0.0
         self.order = 0
         self.follower: Packet | None = None
         """The next one on its `WayBack`."""
 
 
-class Row:
+class PacketRow:
     """A queue of packets. A linked list, because a packet is in one row at a time and this is the hottest code."""
 
     __slots__ = ("_last", "first")

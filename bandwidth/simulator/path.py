@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from bandwidth.simulator.events import Call, Simulator
+from bandwidth.simulator.events import Simulator, TimedCall
 from bandwidth.simulator.link import Link
 from bandwidth.simulator.meters import Meter, Series
 
@@ -25,7 +25,7 @@ class NetworkPath:
         self._keys = 0
         self._samples = 0
         self._meters: list[Meter] = []
-        self._next = Call(self._sample)
+        self._next = TimedCall(self._sample)
         simulator.add(simulator.now + QUEUE_LOOK_SECONDS, self._next)
 
     def watch(self, read: Callable[[], int]) -> Meter:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bandwidth.core.signals import PING_BYTES
-from bandwidth.simulator.events import Call
+from bandwidth.simulator.events import TimedCall
 from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import NetworkPath
 
@@ -19,7 +19,7 @@ class Ping(Flow):
         self._link = path.link
         self.key = path.next_key()
         self.ack_delay_seconds = path.rtt_seconds
-        self._next = Call(self.start)
+        self._next = TimedCall(self.start)
         self._number = 0
         self.newest: float | None = None
 

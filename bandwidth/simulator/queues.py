@@ -6,7 +6,7 @@ from collections import deque
 from math import sqrt
 from typing import ClassVar, Final
 
-from bandwidth.simulator.packets import Packet, Row
+from bandwidth.simulator.packets import Packet, PacketRow
 
 MTU_BYTES: Final = 1_500
 
@@ -40,7 +40,7 @@ class Fifo(Discipline):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__()
         self._limit = limit_bytes
-        self._packets = Row()
+        self._packets = PacketRow()
 
     def enqueue(self, packet: Packet, now: float) -> None:  # noqa: ARG002
         """See `Discipline`."""

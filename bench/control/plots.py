@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bandwidth.core.units import MBIT
-from bandwidth.pictures.plot import Axis, Chart, Dot, Line, Pen
+from bandwidth.pictures.plot import Axis, Chart, Dot, Pen, PlotLine
 from bandwidth.pictures.sheet import HeatMap, sheet
 from bandwidth.simulator.scenario import Metrics, simulate
 from bench.control.ahead import ALL_QUEUES, HARMS, class_figures
@@ -106,7 +106,7 @@ def harm_cells(figures: Figures) -> str:
             if harms:
                 by_sender[sender] = harms
         shown = [harms[int(SHOWN_UP_TO * (len(harms) - 1))] for harms in by_sender.values()]
-        lines = [Line(PENS[sender], _steps(harms)) for sender, harms in by_sender.items()]
+        lines = [PlotLine(PENS[sender], _steps(harms)) for sender, harms in by_sender.items()]
         axis = _around(label, [*shown, *(harms[0] for harms in by_sender.values())])
         charts.append(Chart(business, axis, Axis.over("share of cells, %", 0.0, 100.0), lines))
     return sheet("Harm over the cells", HARM_CELLS.words, charts, list(PENS.values()), columns=2, height=150)
@@ -145,11 +145,11 @@ def example(runs: dict[str, Metrics]) -> str:
     charts = []
     for sender, metrics in runs.items():
         rates = [
-            Line(pen, _series([rate / MBIT for rate in series]))
+            PlotLine(pen, _series([rate / MBIT for rate in series]))
             for pen, series in ((ours, metrics.scavenger_rate), (business, metrics.business_rate))
         ]
         charts.append(Chart(sender, seconds, Axis.up_to("Mbit/s", EXAMPLE.line.down_mbit, ticks=5), rates))
-        delays = [Line(queue, _series([1_000 * value for value in metrics.queue_seconds]))]
+        delays = [PlotLine(queue, _series([1_000 * value for value in metrics.queue_seconds]))]
         charts.append(Chart(f"{sender}: queue", seconds, Axis.up_to("ms", longest, ticks=5), delays))
     return sheet(
         "A CUBIC download, and each sender beside it",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from bandwidth.pictures.plot import Axis, Chart, Line, Pen
+from bandwidth.pictures.plot import Axis, Chart, Pen, PlotLine
 from bandwidth.pictures.sheet import sheet
 from bench.lab import scenarios as names
 from bench.lab.records import Record
@@ -155,7 +155,7 @@ def picture(scenario: str, records: Sequence[Record]) -> str:
         top = max(record.rate_mbit * 1.1, 1.0)
         # the queue shares the axis, in tens of milliseconds: 200 ms are 20
         lines = [
-            Line(pen, [(k * step, value * scale) for k, value in enumerate(values[:count])])
+            PlotLine(pen, [(k * step, value * scale) for k, value in enumerate(values[:count])])
             for pen, values, scale in (
                 (QUEUE_PEN, series.queue_ms, 0.1),
                 (BUSINESS_PEN, series.business_mbit, 1.0),

@@ -69,7 +69,7 @@ def asked_for(answer: WhyAnswer, patch: str, not_rolled_out: str) -> WhyAnswer:
     rows = [row for row in answer.patches if PatchRef(row.id, row.version).matches(patch)]
     if rows:
         return WhyAnswer(rows)
-    patch_id, _, version = patch.partition("@")
+    patch_id, version = PatchRef.of_relation(patch)
     missing = WhyPatch(
         id=patch_id,
         version=version,

@@ -12,7 +12,7 @@ from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.identity.store import Identity
 from p2pdist.install.installer import Installer
-from p2pdist.pc.facts import PcFacts, Placement
+from p2pdist.pc.facts import PcFacts, Surroundings
 from p2pdist.pc.last_site import load_site
 from p2pdist.pc.network import Medium
 from p2pdist.settings import DaemonSettings, EndpointHome
@@ -32,7 +32,7 @@ class Core:
     wakeups: WakeUps
     restarts: Restarts
     installer: Installer
-    around: Placement
+    around: Surroundings
     pc: PcFacts
     renewal: Renewal
     address_watch: AddressWatch
@@ -53,7 +53,7 @@ def build_core(
     wakeups, restarts = WakeUps(), Restarts()
     root = Path(settings.install_root)
     installer = Installer(root, home.scratch)
-    around = Placement(
+    around = Surroundings(
         address=lambda: state.address,
         site=lambda: state.site,
         tags=lambda: state.identity.tags,

@@ -30,7 +30,7 @@ from p2pdist.limiter.link_report import BusinessUsage, LinkLook, LinkMeter
 from p2pdist.limiter.profile_answer import blackout_until, profile_answer
 from p2pdist.local_api.delivery_answers import LanWay, LimiterAnswer, LineLimit
 from p2pdist.pc import process_memory, system
-from p2pdist.pc.facts import Placement
+from p2pdist.pc.facts import Surroundings
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.pc.network_look import network_state
 from p2pdist.shared.clock import Clock
@@ -62,7 +62,7 @@ class LanLimiter:
     def __init__(  # its sources and its receivers
         self,
         engine: TorrentEngine,
-        around: Placement,
+        around: Surroundings,
         clock: Clock,
         *,
         profile: Callable[[], Profile | None],

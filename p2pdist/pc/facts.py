@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Placement:
+class Surroundings:
     """What other parts of the daemon know of this PC. Called at each use, in the daemon's trio thread."""
 
     address: Callable[[], str | None]
@@ -49,7 +49,7 @@ class PcFacts:
         self,
         home: Path,
         install_root: Path,
-        around: Placement,
+        around: Surroundings,
         *,
         changed: Callable[[], None],
         list_rpm: ListRpm | None = None,

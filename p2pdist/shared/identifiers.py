@@ -74,15 +74,21 @@ class PatchRef(NamedTuple):
         patch_id, _, version = text.partition("@")
         return cls(parse_patch_id(patch_id), parse_patch_version(version))
 
+    @classmethod
+    def of_relation(cls, relation: str) -> "PatchRef":
+        """Return what ``relation``, an id or ID@VERSION, names; unchecked, and without a version where it has none."""
+        patch_id, _, version = relation.partition("@")
+        return cls(patch_id, version)
+
     def matches(self, relation: str) -> bool:
         """Return whether ``relation`` (ID or ID@VERSION) names this patch."""
-        patch_id, _, version = relation.partition("@")
-        return patch_id == self.patch_id and version in ("", self.version)
+        named = PatchRef.of_relation(relation)
+        return named.patch_id == self.patch_id and named.version in ("", self.version)
 
 
 def related_id(relation: str) -> str:
     """Return the id in ``relation`` (ID or ID@VERSION)."""
-    return relation.partition("@")[0]
+    return PatchRef.of_relation(relation).patch_id
 
 
 def check_relation(relation: str) -> None:

@@ -354,7 +354,7 @@ class Transfers:
     def held(self) -> frozenset[Held]:
         """Return the patches and torrents of which bytes are, or may be, on this PC."""
         records = (*self.memory.records.values(), *(transfer.record for transfer in self._transfers.values()))
-        return frozenset((record.patch_id, record.version, record.torrent_hash) for record in records)
+        return frozenset((record.ref, record.torrent_hash) for record in records)
 
     @property
     def busy(self) -> bool:

@@ -69,8 +69,8 @@ class NotApplicable:
     """The patch, if the PC already has bytes of it: they are shared until the patch is withdrawn or superseded."""
 
 
-Held: TypeAlias = tuple[str, str, str]
-"""Patch id, version and torrent hash of bytes that this PC has."""
+Held: TypeAlias = tuple[PatchRef, str]
+"""The patch and the torrent hash of bytes that this PC has."""
 
 
 @dataclass(frozen=True)
@@ -239,4 +239,4 @@ def _read_patch(
 
 
 def _held_payload(manifest: Manifest, held: Collection[Held]) -> Payload | None:
-    return next((payload for payload in manifest.payloads if (*manifest.ref, payload.torrent_hash) in held), None)
+    return next((payload for payload in manifest.payloads if (manifest.ref, payload.torrent_hash) in held), None)

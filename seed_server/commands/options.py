@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from bandwidth.profiles.text_encoding import TextEncodingError, without_mark
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
@@ -18,7 +17,7 @@ from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
-MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 5  # with a byte order mark and the end of a line
+MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 2  # with the end of a line
 PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
 
 
@@ -46,12 +45,15 @@ def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value
 
 
 def read_passphrase(path: Path) -> bytes:
-    """Return the passphrase in a file: its bytes, without a byte order mark and the line's end. Raises `UserError`."""
+    """Return the passphrase in a file: its bytes as they are, but for the line's end. Raises `UserError` (BAD_INPUT).
+
+    No mark of an editor is dropped: keys may have been encrypted with it.
+    """
     try:
-        return without_mark(read_capped(path, MAX_PASSPHRASE_FILE_BYTES)).rstrip(b"\r\n")
+        return read_capped(path, MAX_PASSPHRASE_FILE_BYTES).rstrip(b"\r\n")
     except OSError as error:
         raise UserError(f"Cannot read the passphrase file {path}: {error.strerror}.", FaultKind.BAD_INPUT) from error
-    except (FileTooLargeError, TextEncodingError) as error:
+    except FileTooLargeError as error:
         raise UserError(f"{path}, the passphrase file: {error}", FaultKind.BAD_INPUT) from error
 
 

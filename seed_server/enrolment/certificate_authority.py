@@ -24,15 +24,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.enrolment import MAX_PEM_CHARS, Certificates
 from seed_server.signing.key_files import write_key_file
 
-CA_LIFETIME_SECONDS = 10 * 365 * 86_400  # tokens and endpoints pin it; replacing it is a project of its own
+CA_LIFETIME_SECONDS = 10 * 365 * DAY_SECONDS  # tokens and endpoints pin it; replacing it is a project of its own
 ENDPOINT_LIFETIME_SECONDS = 24 * 3_600  # for so long a stolen endpoint key is of use on the LAN
-SERVER_LIFETIME_SECONDS = 90 * 86_400  # the running server issues its own anew long before
+SERVER_LIFETIME_SECONDS = 90 * DAY_SECONDS  # the running server issues its own anew long before
 CLOCK_SKEW_SECONDS = 300  # endpoints' clocks may be this far behind
 
 _CONTROL, _SWARM = "control-ca", "swarm-ca"

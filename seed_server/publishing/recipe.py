@@ -198,7 +198,7 @@ def _check_names(relations: Relations) -> None:
 def _check_among_themselves(recipe: Recipe) -> None:
     new = OrderedPatch(recipe.ref, 1, recipe.requires, recipe.supersedes, recipe.conflicts)
     # whether what it requires is published, is seen when it is published
-    required = {PatchRef(*name.partition("@")[::2]) for name in recipe.requires}
+    required = {PatchRef.of_relation(name) for name in recipe.requires}
     check_relations(new, [OrderedPatch(ref, 0) for ref in required if ref != new.ref])
 
 

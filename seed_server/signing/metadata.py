@@ -59,7 +59,7 @@ class CurrentMetadata:
         return delegations.roles[role]
 
 
-class MetadataFiles:
+class MetadataReader:
     """What lies in ``tuf/``; nothing is written here."""
 
     def __init__(self, home: ServerHome) -> None:

@@ -21,6 +21,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
@@ -45,7 +46,7 @@ from seed_server.signing.metadata import (
     KEY_OF_ROLE,
     CurrentMetadata,
     Keys,
-    MetadataFiles,
+    MetadataReader,
     T,
     first_versions,
     public_key,
@@ -69,12 +70,12 @@ class Repository:
         max_role_bytes: int = MAX_TARGETS_ROLE_BYTES,
     ) -> None:
         self._home = home
-        self._files = MetadataFiles(home)
+        self._files = MetadataReader(home)
         self._max_role_bytes = max_role_bytes
         self._online = OnlineLifetimes(
             timestamp=settings.timestamp_lifetime_hours * 3_600,
-            snapshot=settings.snapshot_lifetime_days * 86_400,
-            rollouts=settings.rollouts_lifetime_days * 86_400,
+            snapshot=settings.snapshot_lifetime_days * DAY_SECONDS,
+            rollouts=settings.rollouts_lifetime_days * DAY_SECONDS,
         )
         self._lock = FileLock(
             home.repository_lock,

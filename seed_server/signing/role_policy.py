@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_DAY = 86_400.0
-ROOT_LIFETIME_SECONDS = 365 * _DAY  # root and targets change by ceremony, about yearly
-PATCHES_LIFETIME_SECONDS = 90 * _DAY  # bounds how long stolen online keys can hold back newer patches
-OFFLINE_WARNING_SECONDS = 30 * _DAY  # time to fetch the offline keys from the safe and run `renew`
+from bandwidth.core.quantities import DAY_SECONDS
+
+ROOT_LIFETIME_SECONDS = 365 * DAY_SECONDS  # root and targets change by ceremony, about yearly
+PATCHES_LIFETIME_SECONDS = 90 * DAY_SECONDS  # bounds how long stolen online keys can hold back newer patches
+OFFLINE_WARNING_SECONDS = 30 * DAY_SECONDS  # time to fetch the offline keys from the safe and run `renew`
 RENEW_AT_FRACTION = 0.5  # online roles are signed anew at half their life: a weekend's outage harms nobody
 EXCESS_LIFE_SECONDS = 300.0  # metadata that outlives its role by more was signed with a wrong clock
 

@@ -19,6 +19,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
@@ -43,7 +44,7 @@ from seed_server.store.schema import (
 )
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
-SPENT_TOKEN_KEPT_SECONDS = 30 * 86_400.0  # for so long the answer to an old token is "expired", not "unknown"
+SPENT_TOKEN_KEPT_SECONDS = 30.0 * DAY_SECONDS  # for so long the answer to an old token is "expired", not "unknown"
 
 __all__ = ["Database", "EndpointRow", "ReportRow", "ServedPayload", "SiteLimitRow", "TokenVerdict"]
 

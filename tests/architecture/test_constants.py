@@ -85,3 +85,17 @@ def test_a_name_that_stands_twice_means_two_things(doubles: dict[str, list[str]]
 
 def test_the_table_has_no_name_that_stands_only_once(doubles: dict[str, list[str]]) -> None:
     assert MEANS_TWO_THINGS.keys() - doubles.keys() == set()
+
+
+# of a class: where it stands twice, and why
+CLASSES_TWICE = {"ExitCode": "bandwidth imports nothing of ours, and has a part of the codes"}
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    found = defaultdict(list)
+    for package in PACKAGES:
+        for path in files_of(package):
+            for node in tree_of(path).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found[node.name].append(str(path.relative_to(ROOT)))
+    assert {name: places for name, places in found.items() if len(places) > 1 and name not in CLASSES_TWICE} == {}

@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bandwidth.core.civil_time import Span, is_skipped, stretch_of
-from bandwidth.profiles.model import MINUTES_PER_DAY, Day
+from bandwidth.core.quantities import MINUTES_PER_DAY
 from bandwidth.profiles.model import CivilTime as ProfileWhen
+from bandwidth.profiles.model import Day
 from bandwidth.profiles.schedule import coverage
 from p2pdist.install.schedule import next_opening, opening
 from p2pdist.shared.manifest.windows import MaintenanceWindow

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from p2pdist.local_api.delivery_answers import StatusPatch
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.wire.bitfield import unpack
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
@@ -443,13 +444,13 @@ async def test_patch_that_applies_no_longer_is_kept_and_shared_also_after_a_rest
     async with running(open_endpoint, tmp_path / "home") as run:
         assert run.transfers.held() == frozenset()
         await verified(run, payload)
-        assert run.transfers.held() == {("patch1", "1", payload.torrent_hash)}
+        assert run.transfers.held() == {(PatchRef("patch1", "1"), payload.torrent_hash)}
         await run.transfers.reconcile(installed)
         assert run.path.read_bytes() == payload.data
         (active,) = run.transfers.active_torrents()
         assert active.progress == 1.0
     async with running(open_endpoint, tmp_path / "home") as run:
-        assert run.transfers.held() == {("patch1", "1", payload.torrent_hash)}
+        assert run.transfers.held() == {(PatchRef("patch1", "1"), payload.torrent_hash)}
         await run.transfers.reconcile(installed)
         assert run.row.state == "verified"
         assert len(run.transfers.active_torrents()) == 1
@@ -494,7 +495,7 @@ async def test_another_variant_of_the_patch_takes_the_place_of_the_first(
         await run.finish(english)
         assert run.path.read_bytes() == english.data
         assert [path.name for path in run.home.cache.iterdir()] == [english.name]
-        assert run.transfers.held() == {("patch1", "1", english.torrent_hash)}
+        assert run.transfers.held() == {(PatchRef("patch1", "1"), english.torrent_hash)}
 
 
 async def test_of_two_patches_with_the_same_bytes_the_one_that_applies_names_them(

@@ -15,7 +15,7 @@ Simplifications, all of which make the sender more polite in what matters here:
 from collections.abc import Callable
 from typing import Any, Final
 
-from bandwidth.simulator.events import Call
+from bandwidth.simulator.events import TimedCall
 from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import NetworkPath
 
@@ -100,7 +100,7 @@ class TcpSender(Flow):
         self._pace_generation = 0
         self._pace_deadline = -1.0
         self._paced_from = 0.0
-        self._next_burst = Call(self._send_burst, 0)
+        self._next_burst = TimedCall(self._send_burst, 0)
 
     # --- for congestion controls -----------------------------------------------------------
 
@@ -177,7 +177,7 @@ class TcpSender(Flow):
             left = (self._pace_deadline - self._paced_from) * before / self.pacing_rate
             self._pace_deadline = max(self._simulator.now, self._paced_from + left)
             self._pace_generation += 1
-            self._next_burst = Call(self._send_burst, self._pace_generation)
+            self._next_burst = TimedCall(self._send_burst, self._pace_generation)
             self._simulator.add(self._pace_deadline, self._next_burst)
 
     def _send_burst(self, generation: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bandwidth.simulator.events import Call
+from bandwidth.simulator.events import TimedCall
 from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import NetworkPath
 
@@ -28,7 +28,7 @@ class VoipCall(Flow):
         self._link = path.link
         self.key = path.next_key()
         self.ack_delay_seconds = path.rtt_seconds / 2
-        self._next = Call(self._speak)
+        self._next = TimedCall(self._speak)
         self.delays: list[tuple[float, float]] = []
         self.delivered_bytes = 0
         self.running = False

@@ -37,7 +37,6 @@ from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
-FORMAT_VERSION = 1
 MAX_MANIFEST_BYTES = 256 << 10  # long scripts belong in the payload, not in the recipe
 MAX_ROLLOUTS_BYTES = 1 << 20  # MAX_ROLLOUT_ENTRIES of under 300 bytes each, with room
 MAX_TORRENT_BYTES = 4 << 20  # 65 536 pieces × 32 bytes of hash, with room

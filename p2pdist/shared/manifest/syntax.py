@@ -12,7 +12,7 @@ Parentheses around one item without a comma only group.
 
 from dataclasses import dataclass
 
-from p2pdist.shared.manifest.tokens import ExpressionError, Token, tokens_of
+from p2pdist.shared.manifest.tokens import ExpressionError, Lexeme, tokens_of
 
 MAX_BRACKETS = 40  # levels of nesting, those that only group included; each costs some six nested calls
 
@@ -113,16 +113,16 @@ def parse_syntax(text: str) -> Node:
 class _Parser:
     """A recursive-descent parser: one pass over the tokens, with a method for each rule of the grammar."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Lexeme]) -> None:
         self._tokens = tokens
         self._at = 0
-        self._open: list[Token] = []
+        self._open: list[Lexeme] = []
 
     @property
-    def _next(self) -> Token:
+    def _next(self) -> Lexeme:
         return self._tokens[self._at]
 
-    def _take(self, *wanted: str) -> Token | None:
+    def _take(self, *wanted: str) -> Lexeme | None:
         """Step over the next token if it is one of these."""
         token = self._next
         if token.text not in wanted:
@@ -195,7 +195,7 @@ class _Parser:
             return items[0]
         return Listing(token.column, items)
 
-    def _items(self, opening: Token) -> tuple[tuple[Node, ...], bool]:
+    def _items(self, opening: Lexeme) -> tuple[tuple[Node, ...], bool]:
         """Return the items up to the closing bracket, and whether a comma comes right before it."""
         if len(self._open) == MAX_BRACKETS:
             raise ExpressionError(f"more than {MAX_BRACKETS} levels of parentheses; write it simpler", opening.column)

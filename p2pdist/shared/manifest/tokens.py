@@ -40,7 +40,7 @@ class ExpressionError(ValueError):
         self.column = column
 
 
-class Token(NamedTuple):
+class Lexeme(NamedTuple):
     """One token, and the column of its first character."""
 
     kind: str
@@ -50,9 +50,9 @@ class Token(NamedTuple):
     column: int
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str) -> list[Lexeme]:
     """Return the tokens of ``text``, and an ``end`` after them. Raises `ExpressionError`."""
-    tokens: list[Token] = []
+    tokens: list[Lexeme] = []
     at, end = 0, 0
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -65,9 +65,9 @@ def tokens_of(text: str) -> list[Token]:
             raise ExpressionError("a space is missing here", at + 1)
         at = found.end()
         if kind != "space":
-            tokens.append(Token(kind, found[0], found.start() + 1))
+            tokens.append(Lexeme(kind, found[0], found.start() + 1))
             end = at
-    return [*tokens, Token("end", "", end + 1)]
+    return [*tokens, Lexeme("end", "", end + 1)]
 
 
 def _no_token(sign: str) -> str:

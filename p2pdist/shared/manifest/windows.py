@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-MINUTES_A_DAY = 24 * 60
+from bandwidth.core.quantities import MINUTES_PER_DAY
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MAX_WINDOW_CHARS = 60
 
@@ -26,9 +27,9 @@ class MaintenanceWindow:
     """How long it is open in civil time, at most a day."""
 
     def __post_init__(self) -> None:
-        if not (self.days and self.days <= set(range(7)) and 0 <= self.start_minute < MINUTES_A_DAY):
+        if not (self.days and self.days <= set(range(7)) and 0 <= self.start_minute < MINUTES_PER_DAY):
             raise ValueError("a window opens on days 0 to 6, within a day")
-        if not 1 <= self.minutes <= MINUTES_A_DAY:
+        if not 1 <= self.minutes <= MINUTES_PER_DAY:
             raise ValueError("a window is open for 1 minute to 24 hours")
 
 
@@ -38,10 +39,10 @@ def parse_window(text: str) -> MaintenanceWindow:
     if match is None:
         raise InvalidWindowError(f"{text[:60]!r} is no window; write: mon-fri 22:00-05:00, or: sat,sun 00:00-24:00")
     start, end = _minute(match["start"]), _minute(match["end"])
-    if start == MINUTES_A_DAY:
+    if start == MINUTES_PER_DAY:
         raise InvalidWindowError(f"{text!r} opens at 24:00; write 00:00 of the next day")
     # 1 minute to 24 hours: equal times mean a whole day
-    return MaintenanceWindow(_days(match["days"] or "mon-sun", text), start, (end - start - 1) % MINUTES_A_DAY + 1)
+    return MaintenanceWindow(_days(match["days"] or "mon-sun", text), start, (end - start - 1) % MINUTES_PER_DAY + 1)
 
 
 def _minute(clock: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bandwidth.commands.json_answers import (
-    Comparison,
+    ComparisonAnswer,
     Explanation,
     GoodProfile,
     LineShare,
@@ -30,7 +30,7 @@ SHORT = ("--scenario", "idle", "--seconds", "20")
         (("explain", "office-hours", "--at", "2026-06-01T10:00Z"), Explanation),
         (("plot", "overnight", "--week", "2026-06-01"), PlottedWeek),
         (("simulate", "office-hours", "--at", "2026-06-01T10:00Z", *SHORT), Simulation),
-        (("compare", *SHORT), Comparison),
+        (("compare", *SHORT), ComparisonAnswer),
     ],
 )
 def test_a_document_is_of_its_type_and_of_no_more(arguments: Sequence[str], kind: Any) -> None:

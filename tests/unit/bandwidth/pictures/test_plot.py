@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.pictures.plot import Axis, Box, Chart, Dot, Line, Pen, chart, names, names_width, round_step
+from bandwidth.pictures.plot import Axis, Box, Chart, Dot, Pen, PlotLine, chart, names, names_width, round_step
 from bandwidth.pictures.svg import document
 
 BLUE, DASHED = Pen("blue", "#0b5cad"), Pen("dashed & grey", "#52606d", "5 3")
@@ -45,7 +45,7 @@ def test_what_is_outside_is_put_on_the_edge() -> None:
 def test_a_chart_has_its_titles_lines_and_points() -> None:
     x, y = Axis.over("time", 0.0, 10.0, unit="s"), Axis.up_to("ms", 40.0, ticks=4)
     picture = drawn(
-        Chart("queue", x, y, [Line(DASHED, [(0, 0), (10, 40)])], [Dot(BLUE, 5.0, 20.0, (4.0, 6.0), (10.0, 30.0))])
+        Chart("queue", x, y, [PlotLine(DASHED, [(0, 0), (10, 40)])], [Dot(BLUE, 5.0, 20.0, (4.0, 6.0), (10.0, 30.0))])
     )
     words = list(picture.itertext())
     for expected in ("queue", "time", "ms", "0 s", "10 s", "40", "dashed & grey", "blue: time 5, ms 20"):

@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.pictures.plot import Line, Pen
-from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, Stretch, comparison_svg, time_series_svg
+from bandwidth.pictures.plot import Pen, PlotLine
+from bandwidth.pictures.run_charts import Band, Figures, Panel, Row, ShadedStretch, comparison_svg, time_series_svg
 from bandwidth.pictures.svg import WIDTH
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -18,8 +18,8 @@ def test_a_time_series_has_its_titles_series_and_scales() -> None:
         Panel(
             "rate, Mbit/s",
             [
-                Line(Pen("patches", "#0b5cad"), [(0, 0), (30, 18)]),
-                Line(Pen("business & co", "#0b5cad"), [(0, 20), (30, 2)]),
+                PlotLine(Pen("patches", "#0b5cad"), [(0, 0), (30, 18)]),
+                PlotLine(Pen("business & co", "#0b5cad"), [(0, 20), (30, 2)]),
             ],
         ),
         Panel("queue, ms", []),
@@ -31,14 +31,16 @@ def test_a_time_series_has_its_titles_series_and_scales() -> None:
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS)))
 def test_any_points_make_a_picture(points: list[tuple[float, float]]) -> None:
-    ET.fromstring(time_series_svg("x", [Panel("y", [Line(Pen("z", "#0b5cad"), sorted(points))])]))
+    ET.fromstring(time_series_svg("x", [Panel("y", [PlotLine(Pen("z", "#0b5cad"), sorted(points))])]))
 
 
 def test_reasons_and_figures_stand_below_the_charts() -> None:
     names = [f"reason {number} of those that are possible" for number in range(9)]
-    band = Band("why", [Stretch(i, i + 1, name) for i, name in enumerate(names)], [(n, "#123456", n) for n in names])
+    band = Band(
+        "why", [ShadedStretch(i, i + 1, name) for i, name in enumerate(names)], [(n, "#123456", n) for n in names]
+    )
     figures = Figures(("", "alone", "together"), [("pages, s", "1.00", "1.03")])
-    panel = Panel("rate", [Line(Pen("patches", "#0b5cad"), [(0.5, 1), (8.5, 2)])])
+    panel = Panel("rate", [PlotLine(Pen("patches", "#0b5cad"), [(0.5, 1), (8.5, 2)])])
     picture = ET.fromstring(time_series_svg("t" * 300, [panel], subtitle="s" * 300, band=band, figures=figures))
     words = list(picture.itertext())
     for expected in ("why", names[8], f"8–9 s: {names[8]}", "pages, s", "1.03", "0 s", "9 s"):
@@ -54,7 +56,7 @@ def test_a_comparison_has_one_scale_for_all_rows() -> None:
         Row(
             name,
             f"{name} in words",
-            [Panel("rate", [Line(Pen("patches", "#0b5cad"), [(0.5, top), (9.5, 0)])]), Panel("queue", [])],
+            [Panel("rate", [PlotLine(Pen("patches", "#0b5cad"), [(0.5, top), (9.5, 0)])]), Panel("queue", [])],
         )
         for name, top in (("ours", 4), ("theirs", 19))
     ]

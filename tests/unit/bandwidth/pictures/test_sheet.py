@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from bandwidth.pictures.plot import Axis, Chart, Line, Pen
+from bandwidth.pictures.plot import Axis, Chart, Pen, PlotLine
 from bandwidth.pictures.sheet import BEST_COLOUR, WORST_COLOUR, HeatMap, sheet
 from bandwidth.pictures.svg import WIDTH
 
@@ -12,7 +12,7 @@ PEN = Pen("ours", "#0b5cad")
 
 def test_charts_stand_in_rows_under_one_legend() -> None:
     charts = [
-        Chart(name, Axis.over("", 0, 10, unit="s"), Axis.up_to("ms", 40, ticks=4), [Line(PEN, [(0, 1), (9, 40)])])
+        Chart(name, Axis.over("", 0, 10, unit="s"), Axis.up_to("ms", 40, ticks=4), [PlotLine(PEN, [(0, 1), (9, 40)])])
         for name in ("first", "second", "third")
     ]
     picture = ET.fromstring(sheet("title", "subtitle", charts, [PEN], columns=2, height=100))

@@ -6,7 +6,7 @@ from typing import Any, cast
 from p2pdist.daemon.answers import MAX_REFUSED_SHOWN, Problems, answer_limiter, answer_status
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.limiter.lan_policy import FitLimits
-from p2pdist.pc.facts import Placement
+from p2pdist.pc.facts import Surroundings
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.site_profile import SiteProfile
@@ -24,7 +24,7 @@ async def test_limiter_says_what_the_server_said_last() -> None:
     state = made_up_state()
     limiter = LanLimiter(
         cast("Any", None),
-        Placement(lambda: None, lambda: state.site, tuple),
+        Surroundings(lambda: None, lambda: state.site, tuple),
         FakeClock(),
         profile=lambda: state.profile,
         fit_limits=FitLimits(),

@@ -14,7 +14,7 @@ from p2pdist.limiter.lan_policy import FitLimits, LanReason
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, NicCounters, RawCounters
 from p2pdist.local_api.delivery_answers import LimiterAnswer
-from p2pdist.pc.facts import Placement
+from p2pdist.pc.facts import Surroundings
 from p2pdist.pc.network import Battery, Medium, NetworkState
 from tests.helpers.fake_clock import FakeClock
 
@@ -77,7 +77,7 @@ def limiter(engine: Engine, **changes: Any) -> LanLimiter:
         "profile": lambda: None,
         "fit_limits": FitLimits(),
     }
-    around = Placement(lambda: "10.0.0.5", lambda: "", tuple)
+    around = Surroundings(lambda: "10.0.0.5", lambda: "", tuple)
     return LanLimiter(cast("Any", engine), around, FakeClock(), **{**given, **changes})
 
 

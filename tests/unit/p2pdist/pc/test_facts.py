@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from p2pdist.pc import inventory, inventory_linux, network_look
-from p2pdist.pc.facts import REFRESH_SECONDS, ListRpm, PcFacts, Placement
+from p2pdist.pc.facts import REFRESH_SECONDS, ListRpm, PcFacts, Surroundings
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.documents import Manifest, Payload
@@ -42,7 +42,7 @@ class Pc:
         os.utime(status, ns=(before + 10**9, before + 10**9))
 
     def facts(self, list_rpm: ListRpm | None = None, medium: Medium | None = None) -> PcFacts:
-        around = Placement(lambda: None, lambda: self.site, lambda: self.tags, medium)
+        around = Surroundings(lambda: None, lambda: self.site, lambda: self.tags, medium)
         return PcFacts(self.root, self.root, around, changed=self.hear, list_rpm=list_rpm)
 
     def hear(self) -> None:

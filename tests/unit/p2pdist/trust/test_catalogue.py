@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 import pytest
 from msgspec.structs import replace
 
-from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
+from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import (
     Manifest,
     Payload,
@@ -152,7 +152,9 @@ def test_what_is_not_for_this_pc_is_named_with_the_reason_and_its_torrent_is_not
 
 
 def test_bytes_that_are_here_go_on_being_shared() -> None:
-    got = read_all(documents("a", "b"), entry("a", 1), entry("b", 2), choose=never, held={("a", "1", JAPANESE)})
+    got = read_all(
+        documents("a", "b"), entry("a", 1), entry("b", 2), choose=never, held={(PatchRef("a", "1"), JAPANESE)}
+    )
     first, second = got.not_applicable
     assert first.shared is not None
     assert (first.shared.payload.torrent_hash, first.shared.torrent) == (JAPANESE, b"torrent ja")
@@ -160,7 +162,7 @@ def test_bytes_that_are_here_go_on_being_shared() -> None:
 
 
 def test_bytes_of_another_version_are_no_reason_to_fetch() -> None:
-    (skipped,) = read_all(documents("a"), entry("a", 1), choose=never, held={("a", "0", HASH)}).not_applicable
+    (skipped,) = read_all(documents("a"), entry("a", 1), choose=never, held={(PatchRef("a", "0"), HASH)}).not_applicable
     assert skipped.shared is None
 
 
@@ -170,7 +172,7 @@ def test_superseded_bytes_are_shared_no_longer(relation: str, newer: str) -> Non
     def choose(manifest: Manifest) -> Choice:
         return first_payload(manifest) if (manifest.patch_id, newer) == ("b", "for this PC") else never(manifest)
 
-    held = {("a", "1", HASH)} | ({("b", "1", HASH)} if newer == "installed" else set())
+    held = {(PatchRef("a", "1"), HASH)} | ({(PatchRef("b", "1"), HASH)} if newer == "installed" else set())
     found = documents("a", "b", supersedes=(relation,))
     got = read_all(found, entry("a", 1), entry("b", 2), choose=choose, held=held)
     kept = relation == "a@2" or newer == "not for this PC"

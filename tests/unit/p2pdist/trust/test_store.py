@@ -13,6 +13,7 @@ import trio
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.trust import store as trust_store
 from p2pdist.trust.catalogue import first_payload
 from p2pdist.trust.store import TrustError, TrustStore, check_root
@@ -77,7 +78,7 @@ async def test_no_torrent_of_a_patch_that_is_not_for_this_pc_is_downloaded_unles
         ("beta", "no", None)
     ]
     assert not any(path.endswith(f"{digest}.torrent") for path in repository.requests)
-    store.held = {("beta", "1", digest)}
+    store.held = {(PatchRef("beta", "1"), digest)}
     (skipped,) = (await store.refresh(NOW)).not_applicable
     assert skipped.shared is not None
     assert skipped.shared.torrent == b"torrent of beta"
