@@ -12,8 +12,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 
-MAX_CONFIG_BYTES = 64 << 10  # a page of settings; more is not a configuration
-MAX_OWN_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse takes, with room for UTF-8
+MAX_CONFIG_BYTES = 64 << 10  # far more than a page of settings
+MAX_OWN_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse accepts, at UTF-8's four bytes each
 
 
 class DaemonSettings(Record, frozen=True):
@@ -44,13 +44,13 @@ class DaemonSettings(Record, frozen=True):
 
 @dataclass(frozen=True)
 class EndpointHome:
-    """Where everything of one endpoint lies."""
+    """The places of all files of one endpoint."""
 
     root: Path
 
     @property
     def enrolment(self) -> Path:
-        """What a completed enrolment leaves (`edges.identity_store`)."""
+        """The identity, written by a completed enrolment (`identity.store`)."""
         return self.root / "identity" / "identity.json"
 
     @property
@@ -80,12 +80,12 @@ class EndpointHome:
 
     @property
     def last_site(self) -> Path:
-        """Which site this PC was in last."""
+        """The site that this PC was in last."""
         return self.root / "state" / "site"
 
     @property
     def scratch(self) -> Path:
-        """What installers need for a moment."""
+        """Temporary files of installations."""
         return self.root / "scratch"
 
     @property
@@ -121,7 +121,8 @@ def load_profile(home: EndpointHome) -> Profile | None:
     text = read_home_text(home.throttle_profile, MAX_OWN_PROFILE_BYTES, "it is not a throttle profile.")
     if text is None:
         return None
-    from bandwidth.profiles.parse import ProfileError, parse_profile  # most PCs have none, and it takes memory
+    # imported late: most PCs have no profile, and it takes memory
+    from bandwidth.profiles.parse import ProfileError, parse_profile
 
     try:
         return parse_profile(text, source=str(home.throttle_profile))

@@ -1,4 +1,4 @@
-"""What `p2pdist limiter` prints: how fast this site is sent to, what binds, and how long each reason held."""
+"""The site's line as `p2pdist limiter` prints it: its rate, what limits it, and how long each reason held."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,7 +9,7 @@ from p2pdist.local_api.delivery_answers import LimiterAnswer
 
 
 def line_view(answer: LimiterAnswer) -> RenderableType:
-    """Return the daemon's answer for people."""
+    """Show the line's rate, its reason and state, and the time under each reason."""
     head = Text.assemble(
         ("site ", "dim"),
         answer.site or "not known yet",

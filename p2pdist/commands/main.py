@@ -50,7 +50,7 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 def _check_own(address: str | None) -> None:
-    """Raise `UserError` for an address that this PC has not: connecting from it would blame the server."""
+    """Raise `UserError` for an address that this PC does not have: else a failed connection would blame the server."""
     if address is None:
         return
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -91,7 +91,7 @@ def p2pdist() -> None:
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,
     6 server unreachable, 7 bad input, 8 storage, 9 in use.
     """
-    configure_log("warning")  # commands say themselves what they did; `run` sets its own level
+    configure_log("warning")  # commands print what they did; `run` sets its own level
 
 
 @p2pdist.command(short_help="Enrol this PC with a token.")
@@ -143,9 +143,8 @@ def run(home: EndpointHome, address: str | None) -> None:
     Example:
       p2pdist run --home /var/lib/p2pdist
     """
-    from p2pdist.daemon.composition import (
-        run_daemon,  # the daemon's libraries take a while to load; status must not wait for them
-    )
+    # the daemon's libraries take a while to load; other commands must not wait for them
+    from p2pdist.daemon.composition import run_daemon
 
     process_memory.keep_small()
     trio.run(run_daemon, home, address)
@@ -283,13 +282,13 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
 
 
 def _state(patch: StatusPatch) -> Text:
-    """Return how far a patch is: its file, and once that is proven, what has become of it."""
+    """Return how far a patch is: the state of its file, and once that is proven, of its installation."""
     state = patch.install if patch.state == "verified" and patch.install else patch.state
     return Text(state.replace("_", " "), style=STATE_STYLES.get(state, ""))
 
 
 def _progress(share: float, *, bar: bool) -> RenderableType:
-    percent = f"{int(share * 100)}%"  # 100 means all of it
+    percent = f"{int(share * 100)}%"  # rounded down: 100 % means all of it
     if not bar:
         return Text(percent)
     grid = Table.grid(padding=(0, 1))

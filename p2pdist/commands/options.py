@@ -26,10 +26,10 @@ home_option = click.option(
 
 
 def check_enrolled(home: EndpointHome) -> None:
-    """Raise `UserError` (NOT_SET_UP) where nobody has enrolled this PC."""
+    """Raise `UserError` (NOT_SET_UP) if this PC is not enrolled."""
     try:
         enrolled = home.enrolment.exists()
-    except PermissionError:  # another user's: what is asked next says so, if it does not matter
+    except PermissionError:  # another user's home: the next step says so, if that matters
         enrolled = True
     if not enrolled:
         raise UserError(

@@ -167,7 +167,7 @@ def clock(at: float) -> str:
 
 
 def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType:
-    """Show the plan as a table; in a narrow terminal, the reasons stand below it."""
+    """Show the plan as a table; on a narrow terminal, the reasons stand below it."""
     parts: list[RenderableType] = [Text(answer.problem, style="yellow")] if answer.problem else []
     if not answer.patches:
         return Group(*parts, Text("No patches: the server has published none for this PC."))

@@ -1,4 +1,4 @@
-"""What `p2pdist limiter` and `p2pdist why` print, from the daemon's answers."""
+"""The LAN's limits as `p2pdist limiter` prints them, and the answer of `p2pdist why`."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,11 +8,11 @@ from bandwidth.core.quantities import duration_text, rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
 from p2pdist.shared.identifiers import PatchRef
 
-MOST_REASONS = 6  # shown under each way; `--json` has all
+MOST_REASONS = 6  # shown for each direction; `--json` has all
 
 
 def lan_view(answer: LimiterAnswer) -> RenderableType:
-    """Show the rates, what binds them, and the time under each reason."""
+    """Show the LAN's rates, what limits them, and the time under each reason."""
     parts: list[RenderableType] = [Text(problem, style="yellow") for problem in answer.problems]
     rates = Table(box=None, pad_edge=False, header_style="bold")
     rates.add_column("LAN")
@@ -51,7 +51,7 @@ def _network_words(answer: LimiterAnswer) -> str:
 
 
 def why_view(answer: WhyAnswer) -> RenderableType:
-    """Answer in words, one paragraph a patch."""
+    """Show each patch's reason in words, one paragraph a patch."""
     parts: list[RenderableType] = []
     for row in answer.patches:
         name = f"{row.id} {row.version}".strip()
@@ -65,7 +65,7 @@ def why_view(answer: WhyAnswer) -> RenderableType:
 
 
 def asked_for(answer: WhyAnswer, patch: str, not_rolled_out: str) -> WhyAnswer:
-    """Return the rows of ``patch``, an id or ID@VERSION; one that nobody has rolled out has a row that says so."""
+    """Return the rows of ``patch``, an id or ID@VERSION; for one that is not rolled out, a row that says so."""
     rows = [row for row in answer.patches if PatchRef(row.id, row.version).matches(patch)]
     if rows:
         return WhyAnswer(rows)

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class AddressWatch:
-    """Keeps the state's facts of this PC fresh, and tells the server and the neighbours where it is now."""
+    """Keeps the facts of this PC in the state fresh; tells the server and the neighbours its new addresses."""
 
     def __init__(
         self, state: DaemonState, restarts: Restarts, clock: Clock, *, check_seconds: float = CHECK_SECONDS
@@ -27,9 +27,9 @@ class AddressWatch:
         self._check_seconds = check_seconds
 
     async def look(self) -> system.LocalFacts:
-        """Return fresh facts of this PC. Raises `OSError`."""
+        """Read the facts of this PC anew. Raises `OSError`."""
         state = self._state
-        # abandoned when the daemon stops: a name that does not resolve takes half a minute
+        # a name that does not resolve takes half a minute: a daemon that stops does not wait for it
         return await trio.to_thread.run_sync(
             system.read_local_facts,
             state.identity.server_address,
@@ -51,7 +51,7 @@ class AddressWatch:
             await self.accept(facts, origin, neighbours)
 
     async def accept(self, facts: system.LocalFacts, origin: OriginClient, neighbours: Neighbours) -> None:
-        """Take in what this PC is now."""
+        """Record the new facts; where an address changed, reconnect, announce it, and listen there."""
         state = self._state
         before, listened_on = state.addresses, state.listen_address
         state.facts = facts
@@ -61,4 +61,4 @@ class AddressWatch:
         origin.reconnect()
         await neighbours.announce()
         if state.listen_address != listened_on:
-            await self._restarts.start_anew()  # to listen there
+            await self._restarts.start_anew()  # the engine listens on the new address

@@ -1,4 +1,4 @@
-"""What the commands ask of the daemon as a whole: its status, what limits it, its posture."""
+"""Answers to the commands that concern the daemon as a whole: its status, what limits it, its posture."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ MAX_REFUSED_SHOWN = 20  # `p2pdist status` is for people
 
 @dataclass(frozen=True)
 class Problems:
-    """What `p2pdist status` says the user should know, from every part that has something to say."""
+    """Collects from every part what the user should know; `p2pdist status` shows it."""
 
     state: DaemonState
     discovery: Discovery | None
@@ -64,7 +64,7 @@ def handlers(
     limiter: LanLimiter,
     patching: Patching,
 ) -> list[Handler]:
-    """Return what answers each command."""
+    """Return the handlers of all commands."""
     return [
         answers(STATUS, lambda: answer_status(state, origin, problems, patches)),
         answers(LIMITER, lambda: answer_limiter(state, origin, limiter)),
@@ -97,6 +97,6 @@ def answer_limiter(state: DaemonState, origin: OriginClient, limiter: LanLimiter
 
 
 def answer_posture(state: DaemonState, orders: InstallOrders, problem: str) -> PostureAnswer:
-    """Return the answer to `p2pdist posture`, signed; ``problem``: why the list of patches is not known, or empty."""
+    """Return the signed answer to `p2pdist posture`; ``problem``: why the list of patches is not known, or empty."""
     statement = orders.posture(state.identity.endpoint_id, state.facts.hostname, problem or state.stale_problem)
     return PostureAnswer(statement, jws=sign_statement(state.identity, msgspec.to_builtins(statement)))

@@ -1,8 +1,8 @@
 """The endpoint daemon's composition root: which parts there are, and which of them knows which others.
 
-In this order: what outlives a new start (`core`), what owns sockets (`_open`), the parts, each from those before it
-(`_build`), the jobs that join them (`_wire`); then all run in one nursery. Nothing is told of what is made later: that
-is handed to its ``run``, or rings it through `WakeUps`.
+All is made in this order: what outlives a restart of the parts (`core`), what owns sockets (`_open`), the parts, each
+from those before it (`_build`), and the tasks that connect them (`_wire`). Then all run in one nursery. No part is
+constructed with a later one: it gets that as an argument of its ``run``, or is woken by it through `WakeUps`.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ class Connections:
 
 @dataclass(frozen=True)
 class Parts:
-    """What has a job of its own; none needs one that stands below it."""
+    """The parts that are made anew at each restart; none needs one that stands below it."""
 
     store: TrustStore
     link_reports: LinkReports
@@ -103,17 +103,17 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
 
 
 async def keep_running(core: Core) -> None:
-    """Run all parts until cancelled, and anew whenever `Restarts` is asked for it."""
+    """Run all parts until cancelled; start them anew whenever `Restarts` is asked to."""
     await core.restarts.keep_running(partial(_run_parts, core))
 
 
 async def _run_parts(core: Core) -> None:
-    if core.renewal.expired:  # nobody would talk to us
+    if core.renewal.expired:  # neither server nor neighbours would accept us
         with trio.move_on_after(EXPIRED_RENEWAL_SECONDS):
             await core.renewal.renew_now()
     async with contextlib.AsyncExitStack() as stack:
         connections = await _open(core, stack)
-        # after all that its tasks use: it is left first, and waits for them
+        # entered after all that its tasks use: so it is left first, and waits for the tasks
         nursery = await stack.enter_async_context(trio.open_nursery())
         parts = _build(core, connections, nursery)
         tasks = _wire(core, connections, parts)
@@ -229,13 +229,13 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
 
 
 def _facts_changed(core: Core) -> None:
-    """Look at this PC again, and at which patches are for it: something was installed. Tell the server soon."""
+    """Something was installed: read this PC's facts again, choose patches by them, and tell the server soon."""
     core.pc.refresh_soon()
     core.wakeups.transfers.ring()
 
 
 def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
-    """Return everything that runs, with what it works on."""
+    """Return all tasks, each with what it works on."""
     home, state, wakeups = core.home, core.state, core.wakeups
     engine, origin = connections.engine, connections.origin
     transfers, neighbours, patching = parts.transfers, parts.neighbours, parts.patching

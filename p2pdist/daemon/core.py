@@ -1,4 +1,4 @@
-"""What outlives a new start of the daemon's parts: made once, before all of them."""
+"""What outlives a restart of the daemon's parts: made once, before all of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ MEDIA = {"wired": Medium.WIRED, "wifi": Medium.WIFI, "vpn": Medium.VPN, "metered
 
 @dataclass(frozen=True)
 class Core:
-    """Known to every part, and the same for each of their lives."""
+    """What every part may know; it stays the same when the parts are started anew."""
 
     home: EndpointHome
     settings: DaemonSettings
@@ -48,7 +48,7 @@ def build_core(
     address: str | None = None,
     home_profile: Profile | None = None,
 ) -> Core:
-    """Make what outlives a new start of the parts. ``address``: the one own address to use, or None for all."""
+    """Make what outlives a restart of the parts. ``address``: the one own address to use, or None for all."""
     state = DaemonState(identity, site=load_site(home.last_site), home_profile=home_profile, fixed_address=address)
     wakeups, restarts = WakeUps(), Restarts()
     root = Path(settings.install_root)

@@ -1,4 +1,4 @@
-"""One daemon for each home."""
+"""The lock that keeps a second daemon out of a home directory."""
 
 import contextlib
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 
 
 class Introduction:
-    """Asked at each attempt: certificates, addresses and the site change while the daemon runs."""
+    """Builds what this PC says of itself. Ask it at each attempt: certificates, addresses and the site change."""
 
     def __init__(self, state: DaemonState) -> None:
         self._state = state
@@ -44,7 +44,7 @@ class Introduction:
         identity, site = self._state.identity, self._state.site
         return Announcement(
             endpoint_id=identity.endpoint_id,
-            address=self._state.address or "0.0.0.0",  # noqa: S104 - says that there is none
+            address=self._state.address or "0.0.0.0",  # noqa: S104 - means: no address
             port=lan_port,
             swarm_tag=opaque_tag(identity.swarm_ca),
             site_tag=opaque_tag(site) if site else "",

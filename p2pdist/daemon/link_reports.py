@@ -1,4 +1,4 @@
-"""Tells the server what others use of this PC's network, while it wants to hear of it."""
+"""Tells the server how much of this PC's network others use, as often as it asks for that."""
 
 import contextlib
 
@@ -11,15 +11,15 @@ from p2pdist.shared.wire.messages import MAX_REPORT_SECONDS, LinkReport
 
 
 class LinkReports:
-    """Carries the limiter's looks, ten a second, to a connection that may be slow."""
+    """Gathers the limiter's measurements, ten a second, into reports for a connection that may be slow."""
 
     def __init__(self, state: DaemonState) -> None:
         self._state = state
         self._offered, self._taken = trio.open_memory_channel[BusinessUsage](1)
 
     def offer(self, usage: BusinessUsage) -> None:
-        """Take in one look."""
-        # while the connection is slow, what is a tenth of a second old is not worth a queue
+        """Accept one measurement; it is dropped while the one before is not sent yet."""
+        # on a slow connection, old measurements are not worth a queue: the next comes in a tenth of a second
         with contextlib.suppress(trio.WouldBlock):
             self._offered.send_nowait(usage)
 

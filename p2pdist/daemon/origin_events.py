@@ -1,4 +1,4 @@
-"""Passes on what the server says: each message to the part that it is for."""
+"""Passes each message of the server to the part that acts on it."""
 
 from pathlib import Path
 
@@ -63,7 +63,8 @@ class OriginEvents:
         else:
             self._state.site_limit = None
             self._state.link_watch = LinkWatch(interval_seconds=None)
-            self._wakeups.renewal.ring()  # expired meanwhile (this PC slept), or the clock was corrected
+            # the certificates may have expired while this PC slept, or its clock was corrected
+            self._wakeups.renewal.ring()
 
     async def _welcomed(self, welcome: Welcome) -> None:
         log.info("connected to the server", server=welcome.server_name, site=welcome.site)

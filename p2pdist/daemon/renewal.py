@@ -20,7 +20,7 @@ from p2pdist.transfer.torrent_engine import SwarmIdentity, TorrentEngine
 CHECK_SECONDS = 300.0
 CHECK_JITTER = 0.2  # either way
 FIRST_BACKOFF_SECONDS = 5.0
-LONGEST_BACKOFF_SECONDS = 60.0  # an expired certificate keeps this PC out: as eager as connecting
+LONGEST_BACKOFF_SECONDS = 60.0  # short, as for connecting: an expired certificate keeps this PC out
 
 Renew = Callable[[Identity, float, str | None], Awaitable[Identity]]
 """Takes the identity, the time and the own address to call from. Raises `UserError`."""
@@ -33,7 +33,7 @@ async def _renew(identity: Identity, now: float, local_address: str | None) -> I
 
 
 class Renewal:
-    """Keeps the state's identity one that the server and the neighbours take."""
+    """Keeps the identity in the state one that the server and the neighbours accept."""
 
     def __init__(
         self,
@@ -54,11 +54,11 @@ class Renewal:
 
     @property
     def expired(self) -> bool:
-        """Whether nobody would talk to this PC any more."""
+        """Whether the certificates have expired: neither server nor neighbours accept this PC any more."""
         return self._clock.now() >= self._state.identity.not_after
 
     async def renew_now(self) -> bool:
-        """Try once; return whether the certificates are new. A failure is the state's ``renewal_problem``."""
+        """Try once; return whether it succeeded. A failure is written to the state's ``renewal_problem``."""
         state = self._state
         try:
             state.identity = await self._renew(state.identity, self._clock.now(), state.fixed_address)
@@ -71,7 +71,7 @@ class Renewal:
         return True
 
     async def run(self, engine: TorrentEngine, origin: OriginClient) -> None:
-        """Renew when it is due, go on trying until the server agrees, and tell who shows the certificates."""
+        """Renew when it is due, retry until that succeeds, and give the new certificates to engine and connection."""
         backoff = Backoff(self._first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
         while True:
             if not renewal_due(self._state.identity, self._clock.now()):
@@ -85,6 +85,6 @@ class Renewal:
                 engine.set_identity(SwarmIdentity.of(now))
                 origin.reconnect()
                 if (before.control_ca, before.swarm_ca) != (now.control_ca, now.swarm_ca):
-                    await self._restarts.start_anew()  # every part knows an authority
+                    await self._restarts.start_anew()  # every part was made with the old authority
             backoff = backoff.failed()
             await trio.sleep(backoff.delay_seconds(random.random()))  # noqa: S311 - jitter

@@ -1,4 +1,4 @@
-"""New starts of all parts within the running daemon: a new authority or listening address concerns every one."""
+"""Restarts all parts within the running daemon: a new authority or listening address concerns every one."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,11 +6,11 @@ import trio
 
 
 class Restarts:
-    """Runs the parts, and starts them anew when somebody asks for it."""
+    """Runs the parts, and starts them anew when asked to."""
 
     def __init__(self) -> None:
         self.at_work = trio.Lock()
-        """Held while something is installed: the parts are not ended meanwhile."""
+        """Held while something is installed, so that the parts are not ended meanwhile."""
         self._parts = trio.CancelScope()
 
     async def keep_running(self, run_parts: Callable[[], Awaitable[None]]) -> None:

@@ -1,4 +1,4 @@
-"""What the daemon knows at the moment: each field is written by one job, and read by any."""
+"""What the daemon knows at the moment: each field is written by one task, and read by any."""
 
 import ipaddress
 
@@ -12,7 +12,7 @@ from p2pdist.trust.catalogue import RefusedPatch
 
 
 class DaemonState:
-    """What the daemon's jobs tell each other. It outlives a new start of the parts."""
+    """What the daemon's tasks tell each other. It outlives a restart of the parts."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class DaemonState:
         home_profile: Profile | None = None,
         fixed_address: str | None = None,
     ) -> None:
-        """``site``: as the server said in an earlier run; empty: not known yet."""
+        """``site``: what the server said in an earlier run; empty: not known yet."""
         self.fixed_address = fixed_address
         """The one own address to use, or None for all; never changes."""
         self.home_profile = home_profile
@@ -36,7 +36,7 @@ class DaemonState:
         self.site = site
         self.site_limit: SiteLimit | None = None
         self.link_watch = LinkWatch(interval_seconds=None)
-        """How often the server wants to hear of others' traffic."""
+        """How often the server wants a report of others' traffic."""
         # by `trust_refresh`
         self.site_profile: SiteProfile | None = None
         """The throttle profile of this PC's site, signed by the network admins."""
@@ -60,20 +60,21 @@ class DaemonState:
         if self.fixed_address:
             return self.fixed_address
         best = ipaddress.ip_address(self.address) if self.address else None
-        return "::" if best and best.version == 6 else "0.0.0.0"  # noqa: S104 - they must reach it; TLS decides
+        return "::" if best and best.version == 6 else "0.0.0.0"  # noqa: S104 - neighbours must reach it; TLS decides
 
     @property
     def profile(self) -> Profile | None:
-        """The throttle profile that holds here: the site's, else the home's."""
+        """The throttle profile that applies here: the site's, else the home's."""
         return self.home_profile if self.site_profile is None else self.site_profile.profile()
 
     @property
     def reports_link(self) -> bool:
-        """Whether the server wants to hear of others' traffic now."""
+        """Whether the server wants regular reports of others' traffic now: the site is fetching."""
         return self.link_watch.interval_seconds is not None
 
     @property
     def line_yields(self) -> bool:
         """Whether the site's line yields to business, as the server said last."""
-        limit = self.site_limit if self.reports_link else None  # else nothing is sent, and the last word is old
+        # without regular reports, the server sends nothing to this site, and its last word is old
+        limit = self.site_limit if self.reports_link else None
         return limit is not None and limit.state == State.YIELD.value

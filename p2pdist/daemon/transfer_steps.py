@@ -1,4 +1,4 @@
-"""Moves the transfers on: pieces from the server are stored, and what has come of each is looked at and reported."""
+"""Moves the transfers on: stores pieces from the server, steps each transfer, and reports news to the server."""
 
 import trio
 
@@ -35,6 +35,6 @@ async def step_transfers(
         if was_busy and not transfers.busy:
             await trio.to_thread.run_sync(process_memory.give_back)
         was_busy = transfers.busy
-        await trio.sleep(SHORTEST_STEP_SECONDS)  # whatever happens, not more often than this
+        await trio.sleep(SHORTEST_STEP_SECONDS)  # no more often than this, whatever happens
         patching.refresh_files()
         await wakeups.transfers.wait(transfers.step_seconds)

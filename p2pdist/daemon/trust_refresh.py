@@ -23,9 +23,9 @@ log = structlog.get_logger()
 
 
 class TrustRefresh:
-    """Brings what is signed and rolled out to the parts that act on it."""
+    """Fetches the signed catalogue and gives it to the parts that act on it."""
 
-    def __init__(  # the state and clock it works with, where it takes from, whom it tells
+    def __init__(  # what it works with, where the catalogue comes from, which parts get it
         self,
         state: DaemonState,
         wakeups: WakeUps,
@@ -48,7 +48,7 @@ class TrustRefresh:
         self._anything_known = False
 
     async def run(self) -> None:
-        """Refresh until cancelled. What fails is the state's ``trust_problem``, and is tried again with backoff."""
+        """Refresh until cancelled. A failure is written to the state's ``trust_problem``, and retried with backoff."""
         backoff = Backoff(FIRST_BACKOFF_SECONDS, self._refresh_seconds)
         while True:
             try:
@@ -64,7 +64,7 @@ class TrustRefresh:
             await self._wakeups.trust.wait(wait)
 
     async def _refresh(self) -> None:
-        """Take the catalogue from disk until one is known, then the server's. Raises `UserError`."""
+        """Accept the catalogue on disk if none is known yet, then the server's. Raises `UserError`."""
         self._store.site = SiteName(self._state.site) if self._state.site else None
         self._store.choose, self._store.held = self._pc.chooser(), self._transfers.held()
         if not self._anything_known and (cached := await self._store.load_cached(self._clock.now())) is not None:
@@ -83,4 +83,4 @@ class TrustRefresh:
             log.info("throttle profile", site=state.site, profile=name)
         await self._transfers.reconcile(catalogue)
         self._patching.follow_catalogue(catalogue)
-        self._wakeups.transfers.ring()  # the pace of steps may change with what is new
+        self._wakeups.transfers.ring()  # new transfers may have to be stepped more often

@@ -1,4 +1,4 @@
-"""What wakes the daemon's tasks before their time: made before all parts, so that each can be handed them."""
+"""Events that wake the daemon's tasks early: made before all parts, so that each can be given them."""
 
 from dataclasses import dataclass, field
 
@@ -6,17 +6,17 @@ import trio
 
 
 class WakeUp:
-    """Wakes one task that would look again by itself later. Who rings does not wait, nor know who sleeps."""
+    """Wakes one task that would look again by itself later. `ring` never waits, and need not know the task."""
 
     def __init__(self) -> None:
         self._rung = trio.Event()
 
     def ring(self) -> None:
-        """Have the task look at once, or again if it is just looking."""
+        """Make the task look at once; if it is looking now, once more."""
         self._rung.set()
 
     async def wait(self, longest_seconds: float) -> None:
-        """Wait until it is rung, at most so long. What rang since the wait before counts."""
+        """Wait until it is rung, but at most ``longest_seconds``. A ring since the previous wait counts."""
         with trio.move_on_after(longest_seconds):
             await self._rung.wait()
         self._rung = trio.Event()
@@ -27,8 +27,8 @@ class WakeUps:
     """One for each task that others wake."""
 
     trust: WakeUp = field(default_factory=WakeUp)
-    """The trusted catalogue may be another one, or choose otherwise."""
+    """The server may have another catalogue, or this PC's facts may choose other patches from it."""
     transfers: WakeUp = field(default_factory=WakeUp)
-    """Something has come, or there is something to tell the server."""
+    """Bytes or facts have come, or there is news for the server."""
     renewal: WakeUp = field(default_factory=WakeUp)
     """The certificates may have expired meanwhile."""

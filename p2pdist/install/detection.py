@@ -1,4 +1,4 @@
-"""What is installed on this PC, and whether it is well: asked of package databases, files, programs and services."""
+"""Detects what is installed on this PC, and whether it is healthy: by package databases, files, programs, services."""
 
 import os
 from pathlib import Path
@@ -35,14 +35,14 @@ from p2pdist.shared.manifest.recipe import (
 )
 from p2pdist.shared.manifest.versions import Ecosystem
 
-MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, in which words are looked for
+MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, which is searched for the expected text
 LISTING_SECONDS = 120.0  # rpm on an old disk
 MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
 UNKNOWN_VERSION = "?"
 
 
 class Detector:
-    """Answers what is there and whether it is well; changes nothing. ``root`` other than "/" is a tree of its own."""
+    """Answers what is installed and whether it is healthy; changes nothing. For ``root`` see `Installer`."""
 
     def __init__(self, root: Path, limits: InstallLimits = DEFAULT_LIMITS) -> None:
         self._root = root.as_posix()  # "/" on Windows as well
@@ -50,7 +50,7 @@ class Detector:
         self._looks = trio.CapacityLimiter(MAX_LOOKS)
 
     async def detected(self, manifest: Manifest) -> CheckResult:
-        """Return whether the patch is installed: all that proves it holds; else the first that does not."""
+        """Return whether the patch is installed: whether all its checks hold; else the first that does not."""
         checks = command_lines.default_checks(manifest)
         if checks:
             return await self._all(checks)
@@ -63,7 +63,7 @@ class Detector:
         return CheckResult(True, f"{found} is current in {manifest.install.directory}")
 
     async def healthy(self, health: HealthCheck) -> CheckResult:
-        """Return whether all checks hold at one look within the time; else what the last look saw."""
+        """Return whether all checks held at once within the time; else what the last look saw."""
         answer = CheckResult(False, "the first look took too long")
         with trio.move_on_after(health.within_seconds):
             while True:
@@ -96,9 +96,9 @@ class Detector:
         return CheckResult(True, f"{program} answers as expected")
 
     async def installed_version(self, install: Install) -> str:
-        """Return which version of the package or archive is there, whole or not; "" for none, and for other kinds.
+        """Return the version of the package or archive that is there, complete or not; "": none, or of another kind.
 
-        `UNKNOWN_VERSION` when the PC does not tell: what may have been there is never removed in a rollback.
+        `UNKNOWN_VERSION` when it cannot be found out: a rollback never removes what may have been there before.
         """
         if isinstance(install, ArchiveInstall):
             directory = self._below(install.directory)
@@ -114,7 +114,7 @@ class Detector:
         return ""
 
     async def package_states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckResult:
-        """Return what dpkg or rpm says of a package, or why it does not say anything."""
+        """Return what dpkg or rpm says of a package, or why there is no answer."""
         query = command_lines.package_query(package, ecosystem, self._root)
         ended = await self._answer(query)
         if isinstance(ended, CheckResult):
@@ -122,10 +122,10 @@ class Detector:
         output = printable(ended.output)
         if ended.code not in query.success_codes:
             return CheckResult(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
-        return () if ended.code else package_states(output)  # rpm says on standard output that it has none
+        return () if ended.code else package_states(output)  # rpm prints on standard output that it has no such package
 
     async def list_packages(self, query: tuple[str, ...]) -> str:
-        """Return what a listing of packages prints. Raises `OSError` when it does not come to its end."""
+        """Return the output of ``query``, which lists packages. Raises `OSError` if it fails or takes too long."""
         ended = await processes.run(
             query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False, limits=self._limits
         )
@@ -134,7 +134,7 @@ class Detector:
         return ended.output.decode(errors="replace")
 
     async def _package(self, check: PackageCheck) -> CheckResult:
-        """Ask the first package database that has it: an rpm is found also where dpkg is there for other things."""
+        """Ask each package database until one has it: an rpm is found even if dpkg is installed for other things."""
         ecosystems = await trio.to_thread.run_sync(_ecosystems)
         if not ecosystems and os.name == "nt":
             packages = await trio.to_thread.run_sync(inventory.read_packages, Path(self._root))
@@ -164,7 +164,7 @@ class Detector:
         return CheckResult(True, "; ".join(answer.words for answer in answers))
 
     async def _answer(self, command: CommandLine) -> Ended | CheckResult:
-        """Return what a question came to: an end with a code, or the answer that there is none."""
+        """Run a query; return how it ended (with a code), or the answer that it could not be asked."""
         try:
             ended = await processes.run(
                 command.argv,
@@ -187,7 +187,7 @@ class Detector:
 
 
 def ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:
-    """Return whose packages ``install`` brings."""
+    """Return the kind of package that ``install`` brings."""
     return Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM
 
 

@@ -1,4 +1,4 @@
-"""One decision from its beginning to its end: install, detect, ask for its health, keep what leads back, or go back."""
+"""Carries out one decision: install, detect, check health, keep the files for a rollback, or roll back."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.manifest.recipe import Install, ScriptInstall
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 
-STOP_SECONDS = 60.0  # an installer that runs when the daemon stops may come to its end
+STOP_SECONDS = 60.0  # how long an installer that runs when the daemon stops may go on
 
 T = TypeVar("T")
 
@@ -31,25 +31,25 @@ log = structlog.get_logger()
 
 
 class _DecidedOtherwiseError(Exception):
-    """The record is not what the plan was made of: the user has decided meanwhile."""
+    """The record is not the one that was planned with: the user has decided something meanwhile."""
 
 
 class Executor:
-    """Runs in the daemon's trio thread, one decision at a time."""
+    """Carries out decisions to install or roll back, one at a time. Runs in the daemon's trio thread."""
 
     def __init__(self, home: EndpointHome, installer: Installer, store: JournalStore, at_work: trio.Lock) -> None:
         self._kept_files = home.kept
         self._installer = installer
         self._store = store
         self._unwritten: dict[PatchRef, Outcome] = {}
-        """How installers ended, as far as the disk was too full to take it."""
+        """Outcomes that are not in the journal yet, as when the disk was full."""
         self.at_work = at_work
         """Held while something is carried out."""
 
     async def begin(self, candidate: Candidate, why: str, planned: InstallRecord) -> bool:
-        """Install ``candidate``, and take it to its end; return whether its file was what was signed.
+        """Install ``candidate`` and follow it to a final state; return whether its file was what was signed.
 
-        Does nothing where the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
+        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
         """
         install, payload = candidate.manifest.install, candidate.payload
         assert install is not None
@@ -72,7 +72,7 @@ class Executor:
                     reason="",
                 )
 
-            # written before anything runs: what is not in the journal has not been begun
+            # the journal is written before anything runs: what is not in it has not been begun
             try:
                 record = await self._store.decide(candidate.ref, begun, f"installing ({why})")
             except _DecidedOtherwiseError:
@@ -85,7 +85,7 @@ class Executor:
             return True
 
     async def carry_on(self, candidate: Candidate) -> None:
-        """Take a patch that is under way, or is to be rolled back, to its end from wherever it is. Raises `OSError`."""
+        """Follow a patch that is under way or to be rolled back from its state to a final one. Raises `OSError`."""
         async with self.at_work:
             record = self._store.record(candidate.ref)
             assert record is not None
@@ -113,7 +113,7 @@ class Executor:
         def ended(record: InstallRecord) -> InstallRecord:
             after = replace(step(record, LifeEvent.ENDED, self._store.now()), installed_as=found)
             if not outcome.succeeded:
-                # no attempt is counted yet: detection decides
+                # not counted as an attempt yet: detection decides
                 after = replace(after, failure=FailureClass.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
             return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
 
@@ -122,7 +122,7 @@ class Executor:
         return record
 
     async def _carry_on(self, candidate: Candidate, record: InstallRecord) -> None:
-        if record.state == "installing":  # interrupted: it is never run again for this decision
+        if record.state == "installing":  # interrupted: the installer is never run again for this decision
             record = await self._after_interruption(candidate)
         if record.state == "detecting":
             record = await self._detect(candidate, record)
@@ -178,7 +178,7 @@ class Executor:
         return replace(step(asked, LifeEvent.UNDONE, self._store.now()), undo_asked=False)
 
     async def _roll_back(self, candidate: Candidate, record: InstallRecord) -> None:
-        # what is offered now may have gone already: the kept file is ours
+        # prefer the kept file: the offered one may have been withdrawn
         own = self._kept(record.patch_id, record.own)
         if own is None and candidate.file is not None and candidate.payload is not None:
             own = KeptPayload(Path(candidate.file), candidate.payload.sha256, record.version)
@@ -210,10 +210,10 @@ class Executor:
     def _settled(self, record: InstallRecord) -> InstallRecord:
         return settled(record, self._store.now(), random.random())  # noqa: S311 - jitter
 
-    # --- what leads back ------------------------------------------------------------------
+    # --- files for a rollback ------------------------------------------------------------------
 
     async def _keep_file(self, candidate: Candidate, payload: Payload, file: Path) -> KeptFile | None:
-        """Keep the file before it is run: the patch may be withdrawn while that lasts, and its file with it."""
+        """Keep the file before it is run: the patch may be withdrawn meanwhile, and its file removed."""
         kept = KeptFile(version=candidate.ref.version, file_name=payload.file_name, sha256=payload.sha256)
         try:
             await kept_files.keep_payload(file, self._kept_files / candidate.ref.patch_id, kept)
@@ -223,7 +223,7 @@ class Executor:
         return kept
 
     async def _forget_predecessors(self, record: InstallRecord) -> None:
-        """Its predecessors are not installed any more, and of their files the last is enough."""
+        """Drop the records of its predecessors, which are replaced, and all their kept files but the last."""
 
         def gone(other: InstallRecord) -> bool:
             return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
@@ -233,7 +233,7 @@ class Executor:
         await kept_files.drop_kept(self._kept_files / record.patch_id, versions)
 
     def _kept_of_others(self, candidate: Candidate) -> KeptFile | None:
-        """Return the payload of the version of this patch that is installed, as far as we have installed it."""
+        """Return the kept payload of the installed version of this patch; None if we have not installed it."""
         patch_id, version = candidate.ref
         others = [
             (record.changed_at, record.previous if record.state == "rolled_back" else record.own)
@@ -249,7 +249,7 @@ class Executor:
 
 
 async def _to_its_end(work: Callable[[], Awaitable[T]]) -> T:
-    """Return what ``work`` does; when this is cancelled, it has `STOP_SECONDS` to come to its end first."""
+    """Return what ``work`` returns; when this is cancelled, ``work`` first has `STOP_SECONDS` to end."""
     result: list[T] = []
     problem: list[Exception] = []
     async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""Carrying out installations on this PC, and undoing them; `detection` says what has come of it."""
+"""Runs installations on this PC, and undoes them; `detection` tells the result."""
 
 import errno
 import os
@@ -34,11 +34,11 @@ from p2pdist.shared.manifest.recipe import (
     ScriptInstall,
 )
 
-MAX_OUTPUT_BYTES = 16 << 10  # of an installation: its last lines say why it failed
+MAX_OUTPUT_BYTES = 16 << 10  # of an installation's output: its last lines say why it failed
 
 
 class Installer:
-    """Installs one at a time. ``root`` other than "/" is a tree of its own, for tests and demonstrations."""
+    """Runs one installation at a time. A ``root`` other than "/" is a separate tree, for tests and demonstrations."""
 
     def __init__(self, root: Path, scratch: Path, limits: InstallLimits = DEFAULT_LIMITS) -> None:
         self._root = root.as_posix()  # "/" on Windows as well
@@ -50,7 +50,7 @@ class Installer:
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
 
     async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
-        """Install the payload. Raises `PayloadChangedError`, also of a missing one; other failures are outcomes."""
+        """Install the payload. Raises `PayloadChangedError` if it changed or is gone; other failures are outcomes."""
         if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
             return _failed("it is for Windows")
         async with self._alone(install):
@@ -76,8 +76,8 @@ class Installer:
     ) -> Outcome:
         """Undo the installation of ``version``.
 
-        ``previous_version`` is what `Detector.installed_version` said before it; "" means that nothing was there.
-        ``installed_as`` is what it said right after it: a package that has a third version by now stays.
+        ``previous_version`` is what `Detector.installed_version` said before the installation; "": nothing was there.
+        ``installed_as`` is what it said right after: a package that has a third version by now is left alone.
         Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is missing or was changed.
         """
         async with self._alone(install):
@@ -123,7 +123,7 @@ class Installer:
             async with proven(install, previous.file, previous.sha256, self._scratch, self._limits) as (payload, name):
                 outcome = await self._run_undo(install, "", name, payload)
             there = await self.detector.installed_version(install)
-            if there != previous_version:  # somebody had changed it by hand since that package was installed
+            if there != previous_version:  # somebody had changed it by hand after that package was installed
                 return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {previous_version}")
             return outcome
         if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
@@ -142,9 +142,9 @@ class Installer:
         return await self._run(undo, payload)
 
     async def repair(self, install: Install) -> Outcome | None:
-        """Mend what an installation that was cut off (kill -9, power loss) has left; None: nothing to be done.
+        """Repair what an interrupted installation (kill -9, power loss) has left; None: nothing to be done.
 
-        What outlived the daemon that started it is waited for, as it is before any installation.
+        First waits for processes that outlived the daemon that started them, as before any installation.
         """
         async with self._alone(install):
             if isinstance(install, ArchiveInstall):
@@ -164,10 +164,10 @@ class Installer:
             return outcome
 
     async def restart_pc(self, minutes: int, message: str) -> Outcome:
-        """Have the system restart in some minutes, and tell its users."""
+        """Make the system restart in ``minutes``, and show its users ``message``."""
         return await self._run(command_lines.restart_command(minutes, message, windows=os.name == "nt"))
 
-    # --- how ---------------------------------------------------------------------------------------
+    # --- running things ---------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def _alone(self, install: Install) -> AsyncIterator[None]:

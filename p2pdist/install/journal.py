@@ -1,4 +1,4 @@
-"""The journal of installations, in memory and on disk: changed by one at a time, on disk first."""
+"""The journal of installations, in memory and on disk: changes come one at a time, and are written to disk first."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 
-MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 1 kB and MAX_HISTORY of 3 kB, with room
+MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 1 kB and MAX_HISTORY of 3 kB each, and room to spare
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class RecordGoneError(UserError):
 
 
 class JournalStore:
-    """The journal, for the loop and the user's orders, which change it side by side, in the daemon's trio thread."""
+    """Holds the journal. The loop and the user's orders change it concurrently, in the daemon's trio thread."""
 
     def __init__(self, home: EndpointHome, clock: Clock) -> None:
         self._path = home.installs
@@ -48,7 +48,7 @@ class JournalStore:
         return self.journal.record(ref)
 
     async def change(self, change: Callable[[Journal], Journal]) -> None:
-        """Replace the journal by what ``change`` makes of it. Raises `OSError`: it is then as it was."""
+        """Replace the journal by what ``change`` returns for it. Raises `OSError`; the journal is then unchanged."""
         async with self._lock:
             after = change(self.journal)
             if after != self.journal:
@@ -58,9 +58,9 @@ class JournalStore:
     async def update(
         self, ref: PatchRef, change: Callable[[InstallRecord], InstallRecord], what: str = "", output: str = ""
     ) -> InstallRecord:
-        """Replace a record by what ``change`` makes of it as it is now, with ``what`` in the history.
+        """Replace a record by what ``change`` returns for its present state, with ``what`` in the history.
 
-        Raises `OSError`, `RecordGoneError`, and what ``change`` raises; the journal is then as it was.
+        Raises `OSError`, `RecordGoneError`, and what ``change`` raises; the journal is then unchanged.
         """
 
         def changed(journal: Journal) -> Journal:
@@ -75,7 +75,7 @@ class JournalStore:
         return record
 
     async def decide(self, ref: PatchRef, change: Callable[[InstallRecord], InstallRecord], what: str) -> InstallRecord:
-        """Likewise, under a new decision's number."""
+        """Do the same as `update`, under the number of a new decision."""
         return await self.update(ref, lambda r: replace(change(r), decision=self.journal.decisions + 1), what)
 
     def _entry(self, record: InstallRecord, what: str, output: str) -> HistoryEntry:
@@ -90,9 +90,9 @@ class JournalStore:
 
 
 async def load_journal(path: Path, now: float) -> Journal:
-    """Return the journal; a missing one is empty. A damaged one is put aside under the time of now, and reported.
+    """Return the journal; a missing one is empty. A damaged one is renamed (``now`` in its name), and logged.
 
-    Raises `OSError` for one that is there and cannot be read: what it forbids is then not known.
+    Raises `OSError` if it exists and cannot be read: then nobody knows what must not be run again.
     """
 
     def work() -> Journal:
@@ -103,7 +103,7 @@ async def load_journal(path: Path, now: float) -> Journal:
         except (FileTooLargeError, codec.DecodeError) as error:
             aside = path.with_name(f"{path.name}.damaged-{int(now)}")
             os.replace(path, aside)
-            # detection still keeps what is installed from being installed again
+            # detection still prevents that an installed patch is installed again
             log.error("the journal of installations is damaged, starting a new one", kept=str(aside), cause=str(error))  # noqa: TRY400
             return Journal()
         return journal
@@ -112,7 +112,7 @@ async def load_journal(path: Path, now: float) -> Journal:
 
 
 async def save_journal(path: Path, journal: Journal) -> None:
-    """Durably replace the journal. Raises `OSError`; the old one is then still there."""
+    """Durably replace the journal. Raises `OSError`; the old file is then unchanged."""
 
     def work() -> None:
         durable_files.make_directory(path.parent)

@@ -1,4 +1,4 @@
-"""Payloads that are kept to roll back to: beside the journal, by patch and version. Blocking work in threads."""
+"""Payloads that are kept for a rollback, by patch and version. Blocking work in threads."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 async def keep_payload(source: Path, directory: Path, kept: KeptFile) -> None:
-    """Keep a proven payload below ``directory`` to roll back to; costs no room while it is shared. Raises `OSError`."""
+    """Keep a proven payload below ``directory``; costs no space while both share their bytes. Raises `OSError`."""
 
     def work() -> None:
         durable_files.make_directory(directory / kept.version, mode=0o700)
@@ -22,7 +22,7 @@ async def keep_payload(source: Path, directory: Path, kept: KeptFile) -> None:
 
 
 async def drop_kept(directory: Path, versions: set[str]) -> None:
-    """Remove what is kept below ``directory`` but for ``versions``; what cannot be removed is logged."""
+    """Remove all that is kept below ``directory`` except ``versions``; what cannot be removed is logged."""
 
     def work() -> None:
         if not directory.is_dir():

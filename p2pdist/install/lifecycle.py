@@ -1,8 +1,8 @@
-"""The way of one patch on one PC, from its proven file to installed and detected, or back: a state table. Pure.
+"""The life of one patch on one PC, from its proven file to installed and detected, or back: a state table. Pure.
 
-What the installer says is noted; what *detection* says decides. Every step is written to the journal before it is
-taken, so a PC that loses power in the middle knows what may have happened: it looks, and never runs the same
-installation a second time for one decision.
+The installer's result is noted; *detection* decides. Every step is written to the journal before it is taken. So a PC
+that loses power in the middle knows afterwards what may have happened: it detects what is there, and never runs the
+same installation a second time for one decision.
 """
 
 import enum
@@ -27,7 +27,7 @@ LifeState: TypeAlias = Literal[
 
 
 class LifeEvent(enum.Enum):
-    """What can happen."""
+    """What can happen to a patch."""
 
     BEGUN = "the installer is started"
     NOT_RUN = "nothing could be run"
@@ -63,18 +63,18 @@ _STEPS: dict[tuple[LifeState, LifeEvent], LifeState] = {
 TRANSITIONS = StateTable[LifeState, LifeEvent]("a patch", "waiting", _STEPS)
 
 UNDER_WAY: frozenset[LifeState] = frozenset({"installing", "detecting", "checking", "rolling_back"})
-"""States that the daemon goes on from by itself, after an interruption too."""
+"""States from which the daemon goes on by itself, also after an interruption."""
 
 
 class FailureClass(enum.StrEnum):
-    """What went wrong: each class has its own patience."""
+    """What went wrong; `PATIENCE` says for each class how often it is tried again."""
 
     VERIFY = "verify"
-    """The file was not what was signed when it was to be run; nothing was run."""
+    """Just before the run, the file was not what was signed; nothing was run."""
     INSTALL = "install"
-    """The installer ended with an error, and detection agrees."""
+    """The installer ended with an error, and detection does not find the patch."""
     DETECT = "detect"
-    """The installer says that all is well, and detection does not."""
+    """The installer reported success, but detection does not find the patch."""
     HEALTH = "health"
     USER = "user"
     """This PC's user has rolled it back."""
@@ -84,18 +84,18 @@ PATIENCE: dict[FailureClass, tuple[int, float, float]] = {
     FailureClass.VERIFY: (5, 60.0, 3_600.0),  # the file is fetched again meanwhile
     FailureClass.INSTALL: (3, 600.0, 21_600.0),  # a locked database, a full disk, a program in use: these pass
     FailureClass.DETECT: (2, 1_800.0, 21_600.0),
-    FailureClass.HEALTH: (1, 0.0, 0.0),  # it was there and did harm: not again by itself
+    FailureClass.HEALTH: (1, 0.0, 0.0),  # it was installed and did harm: not again by itself
     FailureClass.USER: (1, 0.0, 0.0),
 }
 """Attempts in all, then the first and the longest wait between them, in seconds."""
 LONGEST_RETRY_SECONDS = max(longest for _, _, longest in PATIENCE.values())
 
 STAYS_BACK: frozenset[FailureClass | None] = frozenset({FailureClass.HEALTH, FailureClass.USER})
-"""Failures after which finding it is no success: somebody has to ask for another try."""
+"""Failures after which detecting the patch is no success: somebody has to ask for another try."""
 
 
 class KeptFile(Record, frozen=True):
-    """A payload of an earlier version, kept to go back to."""
+    """A payload that is kept for a rollback."""
 
     version: str
     file_name: str
@@ -103,7 +103,7 @@ class KeptFile(Record, frozen=True):
 
 
 class InstallRecord(Record, frozen=True):
-    """What the journal has of one patch. Times are seconds since 1970."""
+    """What the journal keeps of one patch. Times are seconds since 1970."""
 
     patch_id: str
     version: str
@@ -114,7 +114,7 @@ class InstallRecord(Record, frozen=True):
     """Number of the last decision to install or to roll back; one is carried out at most once."""
     failure: FailureClass | None = None
     reason: str = ""
-    """In words, of the failure."""
+    """Why it failed, in words."""
     attempts: dict[FailureClass, int] = msgspec.field(default_factory=dict)
     retry_at: float | None = None
     """When it is tried again; None: not by itself."""
@@ -122,14 +122,14 @@ class InstallRecord(Record, frozen=True):
     deferred_until: float | None = None
     undo_asked: bool = False
     previous_version: str = ""
-    """What was installed before it, in the words of its kind; empty: nothing."""
+    """The version that was installed before it, as its package manager writes it; empty: none."""
     installed_as: str = ""
-    """What was there right after the installation, in the words of its kind: only that is rolled back."""
+    """The version that was there right after the installation, likewise: only that version is rolled back."""
     previous: KeptFile | None = None
     own: KeptFile | None = None
     """Its own payload, kept since it was installed."""
     restart_boot: str | None = None
-    """Which run of the system has to end for it; None: no restart is needed."""
+    """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
 
     @property
     def ref(self) -> PatchRef:
@@ -138,7 +138,7 @@ class InstallRecord(Record, frozen=True):
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing has happened with it that would be missed."""
+        """Whether nothing has happened with it that is worth keeping."""
         return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
 
 
@@ -157,7 +157,7 @@ class Journal(Record, frozen=True):
     """The file that is written before and after each step."""
 
     decisions: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """How many have been made; never goes back."""
+    """How many decisions have been made; never decreases."""
     records: Annotated[tuple[InstallRecord, ...], msgspec.Meta(max_length=MAX_RECORDS)] = ()
     history: Annotated[tuple[HistoryEntry, ...], msgspec.Meta(max_length=MAX_HISTORY)] = ()
 
@@ -166,7 +166,7 @@ class Journal(Record, frozen=True):
         return next((r for r in self.records if r.ref == ref), None)
 
     def with_record(self, record: InstallRecord, entry: HistoryEntry | None = None) -> "Journal":
-        """Return the journal with ``record`` in place of the one before, and a step in the history."""
+        """Return the journal with ``record`` in place of its predecessor, and ``entry`` added to the history."""
         others = [r for r in self.records if r.ref != record.ref]
         history = self.history if entry is None else (*self.history, entry)[-MAX_HISTORY:]
         decisions = max(self.decisions, record.decision)
@@ -184,15 +184,15 @@ def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
 
 
 def failed(record: InstallRecord, failure: FailureClass, reason: str) -> InstallRecord:
-    """Return the record with why it fails; the class decides how often it is tried again (`settled`)."""
+    """Return the record with its failure, counted; the class decides how often it is tried again (`settled`)."""
     attempts = {**record.attempts, failure: record.attempts.get(failure, 0) + 1}
     return replace(record, failure=failure, reason=reason[:MAX_TEXT_CHARS], attempts=attempts)
 
 
 def settled(record: InstallRecord, now: float, jitter: float) -> InstallRecord:
-    """Return a record that has come to an end (failed, rolled back), with when it is tried again.
+    """Return a record that is in a final state (failed, rolled back), with the time of its next try.
 
-    What cannot be rolled back is in a state that nobody planned, and is left alone.
+    A patch that could not be rolled back is in an unplanned state, and is left alone.
     """
     stuck = record.state == "failed" and record.failure is not FailureClass.VERIFY
     if record.failure is None or stuck:
@@ -205,7 +205,7 @@ def settled(record: InstallRecord, now: float, jitter: float) -> InstallRecord:
 
 
 def reported_state(record: InstallRecord) -> InstallState:
-    """Return the state as the server is told."""
+    """Return the state as it is reported to the server."""
     if record.state in UNDER_WAY:
         return "installing"
     return record.state  # type: ignore[return-value]

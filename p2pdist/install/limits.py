@@ -1,4 +1,4 @@
-"""How long an installation waits for what it has started, and how much it takes from a payload. Pure."""
+"""Limits of an installation: how long it waits for what it started, and how large files may be. Pure."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ class InstallLimits:
 
     # --- programs
     linger_seconds: float = 1.0
-    """For the last output, when a service that was started holds on to the pipe."""
+    """Wait for the last output when a service that was started keeps the pipe open."""
     killed_seconds: float = 10.0
-    """Until a killed process is gone; longer only in the kernel, on a broken disk."""
+    """Wait until a killed process is gone; it takes longer only while stuck in the kernel, on a broken disk."""
     group_end_seconds: float = 5.0
-    """Until the processes that it started are gone as well."""
+    """Wait until the processes that it started are gone as well."""
     outlived_poll_seconds: float = 0.5
     """Between two looks at a process that outlived the daemon."""
     lock_poll_seconds: float = 1.0
@@ -23,19 +23,19 @@ class InstallLimits:
 
     # --- files
     file_check_seconds: float = 60.0
-    """For one file of a check: some 5 GB of an old disk."""
+    """Time to hash one file of a check: some 5 GB on an old disk."""
     max_sealed_bytes: int = 64 << 20
-    """Of a payload that is run from memory: scripts and most packages; there is one at a time."""
+    """Largest payload that is run from memory: scripts and most packages. There is one at a time."""
 
     # --- archives
     max_members: int = 200_000
-    """A large application has some 50 000 files."""
+    """Files in an archive; a large application has some 50 000."""
     max_links: int = 10_000
-    """Symbolic ones; each is followed once to see where it leads."""
+    """Symbolic links in an archive; each is followed once to see where it leads."""
     max_unpacked_bytes: int = 64 << 30
-    """Of one version: the largest office suites and CAD systems have some 30 GiB."""
+    """Size of one version, unpacked; the largest office suites and CAD systems have some 30 GiB."""
     free_margin_bytes: int = 64 << 20
-    """That unpacking leaves free: a full disk stops more than this one application."""
+    """Space that unpacking leaves free: a full disk stops more than this one application."""
 
 
 DEFAULT_LIMITS = InstallLimits()

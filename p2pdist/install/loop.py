@@ -1,4 +1,4 @@
-"""The patch life on this PC: what is there already, what comes next, and when; `executor` does it."""
+"""The loop that installs patches: it looks what is installed, what is due next, and when; `executor` carries it out."""
 
 import dataclasses
 import math
@@ -29,31 +29,31 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 
-LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: what is due is looked at again this often
-DETECT_AGAIN_SECONDS = 3_600.0  # between detections of what is settled: somebody may have removed it
-PLAN_KEPT_SECONDS = 5.0  # reasons have minutes in them, not seconds
-RESTART_MINUTES = 5  # for whoever is at the PC to save their work
-RESTART_LASTS_SECONDS = 600.0  # a restart that has not come by then was called off
+LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
+DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
+PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
+RESTART_MINUTES = 5  # so that the PC's user can save their work
+RESTART_LASTS_SECONDS = 600.0  # a restart that has not happened by then was cancelled
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class DaemonHooks:
-    """What the rest of the daemon knows, and is told."""
+    """What the loop asks of the rest of the daemon, and tells it."""
 
     blackout_until: Callable[[], datetime | None]
     """Until when nothing may be installed; None: no blackout now."""
     damaged: Callable[[TorrentHash], Awaitable[None]]
-    """Told of a file that is not what was proven."""
+    """Called for a file that is not any more what was proven."""
     facts_changed: Callable[[], None]
-    """Told after each installation: other patches may apply now."""
+    """Called after each installation: other patches may apply now."""
     at_work: trio.Lock = field(default_factory=trio.Lock)
     """Held while something is installed: nothing else may end the daemon's parts meanwhile."""
 
 
 class Installs:
-    """All methods run in the daemon's one trio thread."""
+    """Installs what is due, one decision at a time. All methods run in the daemon's one trio thread."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class Installs:
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
         self.looked = False
-        """Whether detection has been asked of everything since the start."""
+        """Whether detection has looked at every patch since the start."""
         self._looked_at: dict[PatchRef, float] = {}
         self._last_candidates: dict[PatchRef, Candidate] = {}
-        """Of what is under way: it comes to its end also when it is withdrawn meanwhile."""
+        """Candidates of patches that have been begun: needed to finish one that is withdrawn meanwhile."""
         self._planned: tuple[float, list[Candidate], Journal, list[PlanRow]] | None = None
         self._wake = trio.Event()
         self._restart_at = -math.inf
@@ -100,7 +100,7 @@ class Installs:
         self._wake.set()
 
     async def run(self) -> None:
-        """Install what is due, until cancelled. An installer that runs then may come to its end."""
+        """Install what is due, until cancelled. An installer that runs then gets time to end."""
         while True:
             self._wake = trio.Event()
             wait = await self.step()
@@ -108,7 +108,7 @@ class Installs:
                 await self._wake.wait()
 
     def plan(self) -> list[PlanRow]:
-        """Return every patch in the order of installation, with what becomes of it as of now."""
+        """Return every patch in the order of installation, with its step as of now; kept for `PLAN_KEPT_SECONDS`."""
         now, candidates = self._now(), list(self._candidates())
         if self._planned is not None:
             at, known, journal, rows = self._planned
@@ -119,7 +119,7 @@ class Installs:
         return rows
 
     async def step(self) -> float:
-        """Do what is due now: one decision at most. Return after how many seconds to look again."""
+        """Do what is due now: one decision at most. Return the seconds until the next look."""
         try:
             wait = await self._step()
         except RecordGoneError:
@@ -136,7 +136,7 @@ class Installs:
 
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
-        await self._take_up(candidates)
+        await self._update_records(candidates)
         self._remember(candidates)
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
@@ -158,14 +158,14 @@ class Installs:
         return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
 
     def _remember(self, candidates: dict[PatchRef, Candidate]) -> None:
-        """Keep the candidates of what has been begun: it is ended, and rolled back, also when it is withdrawn."""
+        """Keep the candidates of what has been begun: a patch that is withdrawn is still finished or rolled back."""
         known = self._last_candidates
         self._last_candidates = {}
         for record in self.journal.records:
             ref = record.ref
             candidate = candidates.get(ref)
             if candidate is None and ref in known:
-                candidate = dataclasses.replace(known[ref], file=None)  # its file goes with it
+                candidate = dataclasses.replace(known[ref], file=None)  # a withdrawn patch's file is removed
             if candidate is not None and not record.untouched:
                 self._last_candidates[ref] = candidate
 
@@ -178,17 +178,17 @@ class Installs:
             await self._around.damaged(TorrentHash(row.candidate.payload.torrent_hash))
 
     def _done(self) -> None:
-        self._looked_at.clear()  # what one installation brings may be what another detects
+        self._looked_at.clear()  # one installation may bring what another patch detects
         self._around.facts_changed()
 
-    async def _take_up(self, candidates: dict[PatchRef, Candidate]) -> None:
-        """Begin a record for each new patch; forget those of withdrawn ones with which nothing has happened."""
+    async def _update_records(self, candidates: dict[PatchRef, Candidate]) -> None:
+        """Add a record for each new patch; remove the record of a withdrawn one with which nothing has happened."""
         now = self._now()
         required = {relation for candidate in candidates.values() for relation in candidate.manifest.requires}
         wanted = [
             ref
             for ref, candidate in candidates.items()
-            # one that does not apply, and is needed by another, may be here all the same
+            # a patch that does not apply may be installed all the same; that matters if another requires it
             if candidate.manifest.install is not None
             and (not candidate.not_applicable or required & {ref.patch_id, str(ref)})
         ]
@@ -212,19 +212,19 @@ class Installs:
         await self.store.change(change)
 
     async def _look(self, candidates: dict[PatchRef, Candidate]) -> None:
-        """Ask detection of everything that is settled or waits, where that is long ago; begin retries that are due."""
+        """Detect every patch that was not looked at lately; start retries that are due."""
         for ref, candidate in candidates.items():
             record, now = self.store.record(ref), self._now()
             if record is None:
                 continue
             if record.retry_at is not None and not now < record.retry_at <= now + LONGEST_RETRY_SECONDS:
-                await self._retry(ref)  # also where a clock was ahead when it failed
+                await self._retry(ref)  # the upper bound: the clock may have been ahead when it failed
             looked_at = self._looked_at.get(ref)
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[ref] = now
             answer = await self._installer.detector.detected(candidate.manifest)
-            await self._take_answer(ref, answer.holds, answer.words)
+            await self._apply_answer(ref, answer.holds, answer.words)
         self.looked = True
 
     async def _retry(self, ref: PatchRef) -> None:
@@ -233,11 +233,11 @@ class Installs:
 
         await self.store.update(ref, retried, LifeEvent.RETRIED.value)
 
-    async def _take_answer(self, ref: PatchRef, holds: bool, words: str) -> None:
+    async def _apply_answer(self, ref: PatchRef, holds: bool, words: str) -> None:
         record = self.store.record(ref)
         if record is None or record.state in UNDER_WAY:
             return
-        # what did harm, or was taken back, is not well because it is there: somebody has to say so
+        # a patch that did harm or was rolled back is no success because it is detected: somebody has to ask for it
         if holds and record.state != "installed" and not (record.failure in STAYS_BACK and record.state != "waiting"):
             event, what = LifeEvent.DETECTED, f"is here already: {words}"
         elif not holds and record.state == "installed" and not self._just_installed(record):
@@ -247,16 +247,16 @@ class Installs:
         await self.store.update(ref, lambda r: step(r, event, self._now()) if r.state == record.state else r, what)
 
     def _just_installed(self, record: InstallRecord) -> bool:
-        """Whether we installed it so lately that two patches may be undoing each other, or a check flaps."""
+        """Whether we installed it so lately that two patches may be undoing each other, or its check flaps."""
         return record.decision > 0 and 0 <= self._now() - record.changed_at < DETECT_AGAIN_SECONDS
 
     @property
     def _restarts(self) -> bool:
-        """Whether the PC is about to be restarted: nothing is begun that this would cut off."""
+        """Whether the PC is about to be restarted: nothing is begun that the restart would interrupt."""
         return 0 <= self._now() - self._restart_at < RESTART_LASTS_SECONDS
 
     async def _restart_if_due(self, rows: Sequence[PlanRow]) -> None:
-        """Restart the PC for a patch that asks for it, in a window."""
+        """Restart the PC for a patch that needs it, within its window; note a restart that has happened."""
         boot = system.boot_id()
         for row in rows:
             if row.record is None or row.record.restart_boot is None:

@@ -18,7 +18,7 @@ _NOT_BEGUN = frozenset({"waiting", "failed", "rolled_back"})
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A patch that is rolled out to this PC, as far as it has come."""
+    """A patch that is rolled out to this PC, with its file if that is here."""
 
     manifest: Manifest
     sequence: int
@@ -44,40 +44,40 @@ class PlanRow:
     """None: nothing is to be installed of it."""
     kind: StepKind
     reason: str
-    """In words; empty for what is installed next."""
+    """In words; empty for the patch that is installed next."""
     due: bool = False
-    """It is installed now."""
+    """Whether it is installed now."""
     again_at: float | None = None
-    """When the reason is over at the latest, in seconds since 1970; None: nobody knows."""
+    """When the reason is over at the latest, in seconds since 1970; None: not known."""
     due_at: float | None = None
-    """Deadline with its grace."""
+    """The deadline with its grace, in seconds since 1970; None: none."""
     restart_due: bool = False
-    """The PC has to be restarted for it, and may be now."""
+    """Whether the PC has to be restarted for it, and may be now."""
 
     @property
     def state(self) -> InstallState:
-        """As the server is told."""
+        """Return the state as it is reported to the server; empty: nothing is to be installed."""
         if self.candidate.not_applicable and (self.record is None or self.record.state in _NOT_BEGUN):
             return "not_applicable"
         return "" if self.record is None else reported_state(self.record)
 
     @property
     def settled(self) -> bool:
-        """Nothing is left to be done."""
+        """Whether nothing is left to be done."""
         return self.kind is StepKind.SKIP or self.candidate.manifest.install is None
 
 
 def plan_rows(
     candidates: Sequence[Candidate], journal: Journal, now: float, zone: tzinfo, *, blackout_until: datetime | None
 ) -> list[PlanRow]:
-    """Return every candidate in the order of installation; of those that are due, emergencies first."""
+    """Return every candidate in the order of installation; emergencies that are due come first."""
     by_ref = {candidate.ref: candidate for candidate in candidates}
     known = {record.ref: record for record in journal.records}
     records = {ref: known.get(ref) for ref in by_ref}
     statuses = {ref: _status(candidate, records[ref]) for ref, candidate in by_ref.items()}
     try:
         steps = plan([ordered(candidate) for candidate in candidates], statuses)
-    except OrderError as error:  # publishing refuses it; a rollout of old and new may still bring it together
+    except OrderError as error:  # publishing refuses it; a rollout of old and new patches may still contain it
         steps = [PlanStep(ref, StepKind.BLOCKED, str(error)) for ref in by_ref]
     at = datetime.fromtimestamp(now, UTC)
     rows = [_row(by_ref[step.ref], records[step.ref], step, at, zone, blackout_until) for step in steps]
@@ -85,7 +85,7 @@ def plan_rows(
 
 
 def ordered(candidate: Candidate) -> OrderedPatch:
-    """Return the candidate's place among the others."""
+    """Return what the order of installation depends on."""
     manifest = candidate.manifest
     return OrderedPatch(candidate.ref, candidate.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
 
@@ -95,7 +95,7 @@ def _status(candidate: Candidate, record: InstallRecord | None) -> PatchStatus:
         return PatchStatus.INSTALLED
     if candidate.not_applicable:
         return PatchStatus.NOT_APPLICABLE
-    if candidate.manifest.install is None:  # it is done when it is here
+    if candidate.manifest.install is None:  # a file alone is done when it is here
         return PatchStatus.APPLICABLE if candidate.file is None else PatchStatus.INSTALLED
     if record is not None and record.state in ("failed", "rolled_back") and record.retry_at is None:
         return PatchStatus.FAILED
@@ -130,7 +130,7 @@ def _row(
         return _because(row, NOT_HERE)
     deferrals = Deferrals(
         record.deferral_count,
-        # one that a clock ahead of the time has made is over when it would have been
+        # the clock may have been ahead when it was deferred: never longer than one deferral from now
         None
         if record.deferred_until is None
         else min(datetime.fromtimestamp(record.deferred_until, UTC), at + schedule.longest_deferral),
@@ -151,7 +151,7 @@ def _because(row: PlanRow, reason: str, again_at: float | None = None) -> PlanRo
 def _may_restart(
     schedule: Schedule, candidate: Candidate, at: datetime, zone: tzinfo, blackout_until: datetime | None
 ) -> bool:
-    """Whether the patch's reboot policy lets the PC be restarted now: within a window of its own."""
+    """Return whether the patch's reboot policy allows a restart now: within one of its own windows."""
     if candidate.manifest.schedule.reboot != "window" or not schedule.windows:
         return False
     when = decide(Schedule(windows=schedule.windows), Deferrals(), at, zone, blackout_until=blackout_until).when

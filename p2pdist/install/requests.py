@@ -1,4 +1,4 @@
-"""What the commands ask of the patch life: the plan, the history, the posture, and the user's own decisions."""
+"""Answers the commands about installations: plan, history, posture, and the user's own decisions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ MAX_HISTORY_SHOWN = 500
 
 
 class InstallOrders:
-    """Answers for the local socket; runs in the daemon's trio thread."""
+    """Answers questions and orders of the local socket. Runs in the daemon's trio thread."""
 
     def __init__(self, installs: Installs, clock: Clock) -> None:
         self._installs = installs
@@ -68,7 +68,7 @@ class InstallOrders:
     # --- the user's decisions ----------------------------------------------------------
 
     async def defer(self, order: DeferOrder) -> Deferred:
-        """Put a patch off. Raises `UserError` (REFUSED) where it may not be, and says why."""
+        """Put a patch off. Raises `UserError`: REFUSED with the reason if that is not allowed, or BAD_INPUT."""
         row = self._installable(order.patch)
         schedule = schedule_of(row.candidate.manifest.schedule, local_time.zone(self._now()))
         seconds = schedule.longest_deferral.total_seconds() if order.seconds is None else order.seconds
@@ -96,7 +96,7 @@ class InstallOrders:
         return Deferred(record.patch_id, record.version, until=record.deferred_until, deferrals_left=left)
 
     async def roll_back(self, order: PatchOrder) -> Accepted:
-        """Have an installed patch rolled back. Raises `UserError` (REFUSED)."""
+        """Ask for the rollback of an installed patch. Raises `UserError` (REFUSED, BAD_INPUT)."""
         row = self._installable(order.patch)
 
         def asked(record: InstallRecord) -> InstallRecord:
@@ -117,7 +117,7 @@ class InstallOrders:
         return Accepted(record.patch_id, record.version)
 
     async def retry(self, order: PatchOrder) -> Accepted:
-        """Try a failed or rolled back patch again now. Raises `UserError` (REFUSED)."""
+        """Ask to try a failed or rolled back patch again now. Raises `UserError` (REFUSED, BAD_INPUT)."""
         row = self._installable(order.patch)
 
         def asked(record: InstallRecord) -> InstallRecord:

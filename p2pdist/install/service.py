@@ -1,4 +1,4 @@
-"""The patch life as a part of the daemon: what is offered to it, and what the commands ask of it."""
+"""Installing as a part of the daemon: gives the loop its candidates, and the commands their answers."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = fals
 
 
 class Patching:
-    """Runs in the daemon's trio thread."""
+    """Connects the loop that installs with catalogue, transfers and commands. Runs in the daemon's trio thread."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Patching:
         await self.installs.run()
 
     def candidates(self) -> list[Candidate]:
-        """Return every patch that is rolled out to this PC, as far as it has come."""
+        """Return every patch that is rolled out to this PC, with its file if that is proven."""
         if self._catalogue is None:
             return []
         files = {
@@ -86,14 +86,14 @@ class Patching:
         return candidates
 
     def follow_catalogue(self, catalogue: Catalogue) -> None:
-        """Take in what is rolled out now."""
+        """Accept a new catalogue: what is rolled out now."""
         self._catalogue = catalogue
         self.installs.wake()
         self._diagnoser.set_templates(catalogue.templates)
-        self._diagnoser.facts_changed()  # they are a reason to choose anew
+        self._diagnoser.facts_changed()  # changed facts are one reason for a new choice from the catalogue: scan again
 
     def refresh_files(self) -> None:
-        """Install what has been proven since the last look."""
+        """Wake the loop if the set of proven files has changed since the last call."""
         transfers = self._transfers.everything()
         proven = {transfer.torrent_hash for transfer in transfers if transfer.state == "verified"}
         if proven != self._proven:
@@ -101,7 +101,7 @@ class Patching:
             self.installs.wake()
 
     def plan(self) -> list[PlanRow]:
-        """Return what becomes of each patch that is rolled out to this PC; nothing where nothing is installed."""
+        """Return the plan of each patch that is rolled out to this PC; nothing where installing is switched off."""
         return self.installs.plan() if self._enabled else []
 
     @property
@@ -116,10 +116,10 @@ class Patching:
         ]
         return [problem for problem in (self.installs.problem, *restarts) if problem]
 
-    # --- what the commands ask -----------------------------------------------------------
+    # --- questions of the commands -----------------------------------------------------------
 
     def handlers(self) -> list[Handler]:
-        """Return what answers the commands that are about installing."""
+        """Return the handlers of the commands about installing."""
         handlers = [
             answers(PLAN, self.orders.plan),
             answers(HISTORY, self.orders.history),

@@ -1,6 +1,6 @@
-"""What the daemon answers of how patches get here: `status`, `why`, `peers`, `limiter`. Pure.
+"""The daemon's answers on how patches get here: `status`, `why`, `peers`, `limiter`. Pure.
 
-As all of its answers (see `messages`): a newer daemon's may have more in them.
+As all answers (see `messages`), those of a newer daemon may have more keys.
 """
 
 from typing import Literal, TypeAlias
@@ -59,9 +59,9 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     """The PC as a whole, and each patch by order of publication. With `--watch`, one document a second."""
 
     endpoint_id: str
-    """Who this PC is."""
+    """This PC's id, derived from its key."""
     site: str | None
-    """The site that the server has put it into; null until it has."""
+    """The site that the server has assigned to it; null until then."""
     server: str
     """The seed server's name."""
     server_connection: str
@@ -114,7 +114,7 @@ class Peer(msgspec.Struct, frozen=True):
     """One neighbour."""
 
     endpoint_id: str
-    """Who it says that it is, until mutual TLS has proven it."""
+    """Its id as it claims, until mutual TLS has proven it."""
     address: str
     """Its IP address."""
     port: int
@@ -122,20 +122,20 @@ class Peer(msgspec.Struct, frozen=True):
     sources: list[str]
     """How it became known: mdns, server."""
     connected: bool
-    """Whether any torrent is swapped with it now."""
+    """Whether this PC is connected to it for any torrent now."""
     reason: str | None
     """Why it is not connected, in words from a closed list; null while it is."""
     bytes_received: Bytes
-    """Payload that came from it, over the connections of now."""
+    """Payload that came from it over the present connections."""
     bytes_sent: Bytes
-    """Payload that went to it, over the connections of now."""
+    """Payload that went to it over the present connections."""
 
 
 class PeersAnswer(msgspec.Struct, frozen=True):
     """The neighbours of this PC. With `--watch`, one document a second."""
 
     peers: list[Peer]
-    """Every neighbour that is known, those that have just gone among them."""
+    """Every known neighbour, including those that have just gone."""
 
 
 # --- p2pdist limiter ------------------------------------------------------------------
@@ -149,9 +149,9 @@ class LineLimit(msgspec.Struct, frozen=True):
     capacity: ByteRate | None
     """What the line carries; null: not known yet."""
     configured: bool
-    """Whether somebody has said what the line carries; else it is learned."""
+    """Whether the capacity is configured; else it is learned."""
     state: str
-    """What the law is doing, a word from a closed list."""
+    """What the control law is doing, a word from a closed list."""
     reason: str
     """What binds the rate, in words from a closed list."""
     seconds: dict[str, Seconds]
@@ -183,7 +183,7 @@ class LimiterAnswer(msgspec.Struct, frozen=True):
     line: LineLimit | None
     """The site's line; null: the server has sent nothing to this site since this PC connected."""
     profile: str | None
-    """Name of the throttle profile that holds; null: none."""
+    """Name of the throttle profile that applies; null: none."""
     serves: bool
     """Whether this PC serves its neighbours now."""
     upload: LanWay
@@ -195,25 +195,25 @@ class LimiterAnswer(msgspec.Struct, frozen=True):
     adapts: bool
     """Whether the limits follow what others use of the network."""
     interface: str | None
-    """The card towards the neighbours."""
+    """The network interface towards the neighbours."""
     network: str
     """What kind of network it is, a word from a closed list."""
     speed: ByteRate | None
-    """The card's link rate, one way; null: not known."""
+    """The interface's link rate, one way; null: not known."""
     gateway: str | None
     """The next hop's address; null: none."""
     gateway_milliseconds: Milliseconds | None
-    """Round trip to it, measured last; null: it was not measured, or does not answer."""
+    """Round-trip time to it, measured last; null: it was not measured, or does not answer."""
     business_bytes_per_second: ByteRate
     """What other programs use of this PC's network, measured last."""
     cpu_share: Share
     """Use of the processor, smoothed."""
     battery_percent: Percent | None
-    """Its charge; null: a PC without a battery."""
+    """The battery's charge; null: a PC without a battery."""
     on_mains: bool | None
-    """Whether it is charged from the mains; null: not known, or a PC without a battery."""
+    """Whether the PC runs on mains power; null: not known, or a PC without a battery."""
     rule: str
-    """Name of the profile's rule that holds; empty: none."""
+    """Name of the profile's rule that applies; empty: none."""
     blackout: bool
     """Whether the profile allows nothing now."""
     problems: list[str]

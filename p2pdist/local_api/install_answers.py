@@ -1,6 +1,6 @@
-"""What the daemon answers of what becomes of patches here: `plan`, `history`, `posture`, and its word on orders. Pure.
+"""The daemon's answers on what becomes of patches here: `plan`, `history`, `posture`, and to orders. Pure.
 
-As all of its answers (see `messages`): a newer daemon's may have more in them.
+As all answers (see `messages`), those of a newer daemon may have more keys.
 """
 
 from typing import Literal, TypeAlias
@@ -35,15 +35,15 @@ class PlanPatch(msgspec.Struct, frozen=True):
     reason: str
     """Why, in words."""
     again_at: UnixSeconds | None
-    """When the reason is over at the latest; null: nobody knows."""
+    """When the reason is over at the latest; null: not known."""
     due_at: UnixSeconds | None
     """Its deadline with grace; null: none."""
     emergency: bool
-    """Whether it is published as one: it goes before all others."""
+    """Whether it is published as an emergency: it goes before all others."""
     deferrals_used: Count
     """How often this PC's user has put it off."""
     deferrals_allowed: Count
-    """How often that is allowed."""
+    """How often putting it off is allowed."""
     restart_needed: bool
     """Whether this PC has to be restarted for it."""
 
@@ -101,22 +101,22 @@ class PosturePatch(msgspec.Struct, frozen=True):
     due_at: WholeUnixSeconds | None
     """Its deadline with grace; null: none."""
     overdue_seconds: WholeSeconds
-    """How long its deadline is over; 0: it is not, or nothing is left to be done."""
+    """How long ago its deadline passed; 0: it has not, or nothing is left to be done."""
 
 
 class PostureStatement(msgspec.Struct, frozen=True):
-    """What is signed; ``format`` changes where a reader would have to."""
+    """The statement that is signed; ``format`` changes when its readers have to change."""
 
     format: int
-    """Of the statement: 1."""
+    """The format of the statement: 1."""
     endpoint_id: str
-    """Who this PC is."""
+    """This PC's id, derived from its key."""
     hostname: str
-    """What it calls itself."""
+    """Its host name."""
     at: WholeUnixSeconds
-    """When this was said."""
+    """When this statement was made."""
     compliant: bool
-    """Whether all patches leave it compliant, and the list of them is new and read."""
+    """Whether all patches leave it compliant, and the list of patches is fresh and could be read."""
     problem: str
     """Why the list of patches may be old, in words; empty: it is not."""
     patches: list[PosturePatch]

@@ -1,8 +1,8 @@
-"""What this PC's commands ask of its daemon, and what it answers: a type for each question, order and answer. Pure.
+"""What this PC's commands ask its daemon, and what it answers: a type for each question, order and answer. Pure.
 
-The answers are what ``--json`` prints: keys may come, none changes or goes. Times are seconds since 1970, UTC; rates
-are bytes per second; counts are payload bytes. Texts are for people, and change; programs go by states and numbers.
-What is asked is closed to what the daemon does not know; an answer of a newer daemon may have more in it.
+The answers are what ``--json`` prints: keys may be added, none changes or goes. Times are seconds since 1970, UTC;
+rates are bytes per second; counts are payload bytes. Texts are for people, and change; programs go by states and
+numbers. The daemon refuses a question with an unknown key; a command ignores an unknown key of an answer.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.json_units import Seconds
 from p2pdist.shared.wire.codec import Record
 
-MAX_DEFERRAL_DAYS = 30  # as in a recipe
+MAX_DEFERRAL_DAYS = 30  # the same limit as in a recipe
 
 QuestionT = TypeVar("QuestionT", bound=Record)
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 
 class Question(Record, frozen=True):
-    """Asks for all there is; has no arguments."""
+    """A question without arguments: it asks for everything."""
 
 
 class DeferOrder(Record, frozen=True, omit_defaults=True):
@@ -59,17 +59,17 @@ class NotUnderstood(Record, frozen=True):
 
 
 class Enrolled(msgspec.Struct, frozen=True):
-    """Who this PC is for its seed server. No answer of the daemon, which does not run yet."""
+    """The identity of this PC for its seed server. Not an answer of the daemon: that does not run yet."""
 
     endpoint_id: str
-    """Who this PC is from now on: 26 characters, derived from its key."""
+    """This PC's id from now on: 26 characters, derived from its key."""
     server: str
     """The seed server's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[QuestionT, AnswerT]):
-    """What can be asked of the daemon: how it is called, what it takes and what it answers."""
+    """One command of the daemon: its name, the type of its question and that of its answer."""
 
     name: str
     question: type[QuestionT]

@@ -1,8 +1,7 @@
 """Requests from this PC's commands to its running daemon, over a Unix socket in the home directory.
 
-Only its owner may connect: the socket's mode is the access control.
-A request is one frame: a command's name, and for one that changes something a blank and its arguments as JSON.
-The answer is one frame of JSON. What both look like is in `messages`.
+Only the socket's owner may connect: its file mode is the access control. A request is one frame: a command's name, and
+where the command has arguments, a blank and these as JSON. The answer is one frame of JSON; `messages` has the types.
 """
 
 import contextlib
@@ -30,14 +29,14 @@ MAX_CONNECTIONS = 16  # people and scripts on one PC
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What carries out a command in the daemon; made by `answers` or `carries_out`, which hold its types together."""
+    """Carries out one command in the daemon. Made by `answers` or `carries_out`, so that mypy checks its types."""
 
     command: Command[Any, Any]
     handle: Callable[[Any], Awaitable[msgspec.Struct]]
 
 
 def answers(command: Command[Question, AnswerT], answer: Callable[[], AnswerT]) -> Handler:
-    """Return what answers a command that changes nothing. ``answer`` raises `UserError` for what is refused."""
+    """Return the handler of a command that changes nothing. ``answer`` raises `UserError` for what is refused."""
 
     async def handle(_question: Question) -> AnswerT:
         return answer()
@@ -46,13 +45,13 @@ def answers(command: Command[Question, AnswerT], answer: Callable[[], AnswerT]) 
 
 
 def carries_out(command: Command[QuestionT, AnswerT], order: Callable[[QuestionT], Awaitable[AnswerT]]) -> Handler:
-    """Return what carries out a command that changes something. ``order`` raises `UserError` for what is refused."""
+    """Return the handler of a command that changes something. ``order`` raises `UserError` for what is refused."""
     return Handler(command, order)
 
 
 @contextmanager
 def _short_path(path: Path) -> Iterator[str]:
-    """Give ``path`` in a form that fits ``sun_path`` (108 bytes), however deep the home lies."""
+    """Give ``path`` in a form that fits ``sun_path`` (108 bytes), however long the home's path is."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield str(path) if len(os.fsencode(path)) < 100 else f"/proc/self/fd/{descriptor}/{path.name}"
@@ -62,7 +61,7 @@ def _short_path(path: Path) -> Iterator[str]:
 
 def _listen(path: Path) -> trio.socket.SocketType:
     if path.exists() and stat.S_ISSOCK(path.lstat().st_mode):
-        path.unlink()  # left by a killed daemon; the lock says that none is running
+        path.unlink()  # left by a killed daemon: we hold the lock, so none is running
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         with _short_path(path) as short:
             listener.bind(short)
@@ -97,7 +96,7 @@ async def serve_local_socket(path: Path, handlers: Iterable[Handler]) -> AsyncIt
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # the next daemon replaces it
+    with contextlib.suppress(OSError):  # if it stays, the next daemon replaces it
         path.unlink(missing_ok=True)
 
 
@@ -111,7 +110,7 @@ async def _accept(
                 connection, _ = await listener.accept()
             except OSError:
                 limit.release_on_behalf_of(slot)
-                await trio.sleep(0.1)  # out of descriptors: let some be closed
+                await trio.sleep(0.1)  # out of file descriptors: wait until some are closed
                 continue
             nursery.start_soon(_answer, trio.SocketStream(connection), handlers, limit, slot)
 
@@ -126,7 +125,7 @@ async def _answer(
                 answer = await _carry_out(request, handlers)
                 await stream.send_all(encode_frame(msgspec.json.encode(answer), max_bytes=MAX_ANSWER_BYTES))
     except (FrameError, trio.BrokenResourceError, ValueError):
-        pass  # the asker went away or sent nonsense: its own loss
+        pass  # the client has gone or sent nonsense: there is nobody to answer
     finally:
         limit.release_on_behalf_of(slot)
 
@@ -158,7 +157,7 @@ async def _carry_out(request: str, handlers: Mapping[str, Handler]) -> msgspec.S
 async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:
     """Return the running daemon's answer; ``question`` is for commands that have arguments.
 
-    Raises `UserError`: `NOT_RUNNING` when there is no daemon, or what it raises itself.
+    Raises `UserError`: `NOT_RUNNING` when no daemon answers, or what the daemon refuses the command with.
     """
     request = command.name if question is None else f"{command.name} {msgspec.json.encode(question).decode()}"
     not_running = UserError(
@@ -191,7 +190,7 @@ async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question:
 
 
 def _understood(answer: bytes, command: Command[QuestionT, AnswerT]) -> AnswerT:
-    """Return the answer. Raises `UserError` for one of another kind, `msgspec.DecodeError` for what is no JSON."""
+    """Return the answer. Raises `UserError` for a refusal or an unknown shape, `msgspec.DecodeError` for no JSON."""
     try:
         return msgspec.json.decode(answer, type=command.answer)
     except msgspec.ValidationError as error:

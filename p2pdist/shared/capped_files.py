@@ -1,4 +1,4 @@
-"""The one reader of whole files with a cap, and of the text files that people write. Blocking."""
+"""Reads whole files up to a size limit, and text files that people write. Blocking."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 
 
 class FileTooLargeError(ValueError):
-    """A file with more bytes than what it should be can have."""
+    """A file has more bytes than a file of its kind can have."""
 
 
 def read_capped(path: Path, max_bytes: int) -> bytes:
@@ -20,9 +20,9 @@ def read_capped(path: Path, max_bytes: int) -> bytes:
 
 
 def read_home_text(path: Path, max_bytes: int, too_large: str) -> str | None:
-    """Return a text file of a home; None: there is none. ``too_large`` says what to do, or what such a file is not.
+    """Return a text file of a home; None: there is none. ``too_large`` ends the message for a file over the limit.
 
-    Raises `UserError`: STORAGE for a file that cannot be read, BAD_INPUT for one that is no such text.
+    Raises `UserError`: STORAGE for a file that cannot be read, BAD_INPUT for one that is too large or no text.
     """
     try:
         return _text(path, max_bytes, too_large)
@@ -33,9 +33,9 @@ def read_home_text(path: Path, max_bytes: int, too_large: str) -> str | None:
 
 
 def read_given_text(what: str, path: Path, max_bytes: int, too_large: str) -> str:
-    """Return a text file that a command was given, ``what`` in one word; ``too_large`` says what to do then.
+    """Return a text file that a command was given, ``what`` in one word.
 
-    Raises `UserError` (BAD_INPUT).
+    ``too_large`` ends the message for a file over the limit. Raises `UserError` (BAD_INPUT).
     """
     try:
         return _text(path, max_bytes, too_large)

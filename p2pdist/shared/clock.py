@@ -1,18 +1,18 @@
-"""The time: one clock is made by each program, and handed to every part that asks for the time."""
+"""The clock: each program makes one, and gives it to every part that asks for the time."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time, so that a test can say what time it is."""
+    """Tells the time; a test passes one of its own."""
 
     def now(self) -> float:
-        """Return Unix seconds. They jump when the system's clock is set."""
+        """Return seconds since 1970, UTC. They jump when the system's clock is set."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds since some moment, for differences: whatever is set, they rise."""
+        """Return seconds since some moment, for differences: they rise even when the system's clock is set."""
         ...
 
 
@@ -20,7 +20,7 @@ class SystemClock:
     """The clock of this PC. No other module asks the system for the time."""
 
     def now(self) -> float:
-        """Return Unix seconds."""
+        """Return seconds since 1970, UTC."""
         return time.time()
 
     def monotonic(self) -> float:

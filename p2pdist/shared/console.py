@@ -1,4 +1,4 @@
-"""What both command lines share: error output, exit codes, JSON, tables, colour."""
+"""Output that both command lines share: errors, exit codes, JSON, tables, colour, log."""
 
 import enum
 import json
@@ -36,8 +36,8 @@ class ExitCode(enum.IntEnum):
         return cls[kind.name]
 
 
-WIDE_COLUMNS = 100  # a terminal with less gets shorter tables
-PIPE_COLUMNS = 240  # whoever reads a pipe wants whole names
+WIDE_COLUMNS = 100  # a narrower terminal gets shorter tables
+PIPE_COLUMNS = 240  # the reader of a pipe wants whole names
 
 
 class Duration(click.ParamType[int]):
@@ -49,7 +49,7 @@ class Duration(click.ParamType[int]):
         self.longest_days = longest_days
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the seconds; `click.BadParameter` for anything else."""
+        """Return the seconds. Raises `click.BadParameter` for anything else."""
         try:
             seconds = parse_duration(str(value))
         except QuantityError:
@@ -84,7 +84,7 @@ def wide_terminal() -> Console:
 
 
 def printable(text: str) -> str:
-    """Return what another machine says without the signs that move a terminal's cursor."""
+    """Return another machine's text with its control characters, which could move the cursor, as "?"."""
     return "".join(ch if ch.isprintable() else "?" for ch in text)
 
 
@@ -97,7 +97,7 @@ def configure_log(level: str) -> None:
     """Log to standard error: coloured for a terminal, one line of key=value otherwise."""
     on_terminal = sys.stderr.isatty()
     renderer: Any = (
-        # its default shows local variables, keys and tokens among them, and takes seconds to draw them
+        # rich's tracebacks, the default, show local variables (keys and tokens among them), and take seconds to draw
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if on_terminal
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
@@ -107,12 +107,12 @@ def configure_log(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True),
-            *([] if on_terminal else [structlog.processors.format_exc_info]),  # the terminal's renderer does it itself
+            *([] if on_terminal else [structlog.processors.format_exc_info]),  # the terminal's does it itself
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,  # standard error may be another one later, as in a test
+        cache_logger_on_first_use=False,  # standard error may be replaced later, as in a test
     )
 
 

@@ -1,4 +1,4 @@
-"""Numbers of what `--json` prints, with their units; docs/json.md shows them. Pure."""
+"""Types of the numbers that `--json` prints, with their units; docs/json.md shows them. Pure."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""TOML text into frozen, checked types; an error names file, line, key, and what is allowed there. Pure."""
+"""Read TOML text into frozen, checked types; an error names file, line, key, and what is allowed there. Pure."""
 
 import datetime as dt
 import difflib
@@ -23,7 +23,7 @@ _UNKNOWN_VALUE = re.compile(r"Invalid (?:enum )?value '(?P<word>.*)'", re.DOTALL
 
 
 class TomlFileError(UserError):
-    """A file that says something wrong; the parts of its message are there for who shows them in another form."""
+    """A file has something wrong in it. The parts of the message are attributes, for other forms of showing it."""
 
     def __init__(self, source: str, problem: str, line: int | None = None, column: int | None = None) -> None:
         place = f", line {line}" if line else ""
@@ -31,7 +31,7 @@ class TomlFileError(UserError):
         super().__init__(f"{source}{place}: {problem}", FaultKind.BAD_INPUT)
         self.problem = problem
         self.line = line
-        """From 1, as ``column``; None: not known, or the file as a whole."""
+        """Counted from 1, as is ``column``; None: not known, or the file as a whole."""
         self.column = column
 
 
@@ -44,7 +44,7 @@ class TomlFile(Generic[T]):
     document: TomlDocument
 
     def error(self, problem: str, *path: str | int) -> TomlFileError:
-        """Return what is raised when the value at ``path`` is wrong in a way that its type does not say."""
+        """Return the error to raise when the value at ``path`` is wrong in a way that its type cannot express."""
         return TomlFileError(self.source, problem, self.document.line_of(path))
 
 
@@ -56,8 +56,8 @@ def parse_toml(text: str, kind: type[T], *, source: str, times_as_text: bool = F
 def parse_toml_file(text: str, kind: type[T], *, source: str, times_as_text: bool = False) -> TomlFile[T]:
     """Return ``text`` as ``kind``, a `wire.codec.Record`, with the lines of its keys.
 
-    ``source`` is the file's name for error messages; with ``times_as_text``,
-    dates and times become ISO texts. Raises `TomlFileError`.
+    ``source`` is the file's name for error messages; with ``times_as_text``, dates and times become ISO texts.
+    Raises `TomlFileError`.
     """
     try:
         document = TomlDocument.parse(text)
@@ -73,7 +73,7 @@ def parse_toml_file(text: str, kind: type[T], *, source: str, times_as_text: boo
 
 
 def path_of_place(where: str) -> KeyPath:
-    """Return the path of a place as people read it: ``detect 2, path``, ``install (deb), directory``."""
+    """Return the path of a place that is written for people: ``detect 2, path``, ``install (deb), directory``."""
     path: KeyPath = ()
     for part in where.split(", "):
         name, _, number = part.partition(" ")
@@ -90,7 +90,7 @@ def _times_to_text(value: Any) -> Any:
 
 
 def _explain(error: str, kind: type[msgspec.Struct]) -> tuple[KeyPath, str]:
-    """Return where it is wrong, and what is wrong there."""
+    """Return the path of the wrong value, and the problem in words."""
     place = _PLACE.search(error)
     at = place["path"] if place else ""
     path: KeyPath = tuple(step["key"] or int(step["index"]) for step in _STEP.finditer(at))
@@ -112,7 +112,7 @@ def _nearest(word: str, known: set[str], what: str) -> str:
 
 
 def _types_at(kind: type[msgspec.Struct], path: KeyPath) -> list[inspect.Type]:
-    """Return every type that the value at ``path`` may have; a table may be of one of several kinds."""
+    """Return every type that the value at ``path`` may have: a table may be one of several kinds."""
     found = list(_alternatives(inspect.type_info(kind)))
     for step in path:
         found = [inner for outer in found for inner in _inside(outer, step)]

@@ -1,4 +1,4 @@
-"""What a command shows: once, or with ``--watch`` again and again until Ctrl-C."""
+"""Shows a command's answer: once, or with ``--watch`` again and again until Ctrl-C."""
 
 import contextlib
 import time
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 WATCH_SECONDS = 1.0
 PASSING = frozenset({FaultKind.NOT_RUNNING, FaultKind.BUSY})
-"""What may be over in a moment, without anybody who corrects anything."""
+"""Failures that may be over in a moment, without anybody correcting anything."""
 
 watch_option = click.option("--watch", is_flag=True, help="Keep showing it until Ctrl-C.")
 
 
 def is_live(*, as_json: bool, watch: bool) -> bool:
-    """Whether one screen is drawn over and over: watched, by a person, on a terminal that can move its cursor."""
+    """Whether one screen is redrawn: with ``--watch``, for a person, on a terminal that can move its cursor."""
     console = wide_terminal()
     return watch and not as_json and console.is_terminal and not console.is_dumb_terminal
 
@@ -37,11 +37,11 @@ def show(
     watch: bool,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Print what ``ask`` answers: its ``document`` as JSON, or its ``view`` for so many columns.
+    """Print what ``ask`` answers: its ``document`` as JSON, or its ``view``, made for the terminal's columns.
 
-    With ``watch``, once a second until Ctrl-C: on a terminal as one screen, where a failure of a
-    passing kind is shown until it is over; elsewhere one after the other. Raises what ``ask`` raises,
-    at the start in any case: what is not there when somebody begins to look is a mistake.
+    With ``watch``, once a second until Ctrl-C. On a terminal that is one screen, and a failure of a `PASSING` kind is
+    shown until it is over; elsewhere answers follow each other. Raises what ``ask`` raises. The first failure is always
+    raised: if nothing is there when somebody begins to watch, that is a mistake.
     """
     console = wide_terminal()
 

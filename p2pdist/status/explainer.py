@@ -1,4 +1,4 @@
-"""Why each patch is not here yet, and for how long for which reason."""
+"""Why each patch is not here yet, and how long it has waited for which reason."""
 
 from collections.abc import Callable
 
@@ -49,7 +49,7 @@ class Explainer:
             await trio.sleep(NOTE_SECONDS if waiting else IDLE_NOTE_SECONDS)
 
     def note(self, views: list[PatchView], now: float) -> bool:
-        """Take in what holds up each file now; return whether anything is still under way."""
+        """Count what holds up each file now; return whether anything is still under way."""
         around = self.circumstances()
         known, self._seconds = self._seconds, {}
         waiting = False
@@ -61,7 +61,7 @@ class Explainer:
         return waiting
 
     def circumstances(self) -> Circumstances:
-        """Return what holds for every patch now."""
+        """Return what concerns every patch now."""
         limiter = self._limiter
         return Circumstances(
             lan=limiter.decision.download.reason,

@@ -1,4 +1,4 @@
-"""Every patch on this PC, seen as of now: where the parts of its view come from."""
+"""Puts together the view of every patch on this PC, as of now."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ class Patches:
         *,
         refused: Callable[[], list[RefusedPatch]],
     ) -> None:
-        """Look, when asked, at these; ``verified`` is where proven files are, ``refused`` what cannot be taken."""
+        """Keep the sources. ``verified`` is the directory of proven files; ``refused`` returns what cannot be taken."""
         self._verified = verified
         self._transfers = transfers
         self._patching = patching
@@ -75,7 +75,7 @@ def views_of(
 
 
 def file_view(transfer: Transfer, path: str, now: float, wall_time: float) -> FileView:
-    """Return what there is to say of a transfer at this moment; for the times see `views_of`."""
+    """Return the view of a transfer's file at this moment; for ``path`` and the times see `views_of`."""
     manifest, record, snapshot = transfer.patch.manifest, transfer.record, transfer.snapshot
     return FileView(
         title=manifest.title,

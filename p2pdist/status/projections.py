@@ -1,4 +1,4 @@
-"""What is said of one patch: its view as a row of `status`, as one of `why`, and as the report to the server. Pure."""
+"""What is said of one patch: its view as a row of `status`, a row of `why`, and a report to the server. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Waiting:
     """For how long a file has waited for what."""
 
     reason: WhyReason
-    """The one that holds now."""
+    """The reason that holds now."""
     since_seconds: float
     """For how long it has held."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -32,12 +32,12 @@ def status_patches(views: Iterable[PatchView]) -> list[StatusPatch]:
 
 
 def installs(views: Iterable[PatchView]) -> dict[str, InstallState]:
-    """Return by ID@VERSION what has become of each patch beyond its file, where anything has."""
+    """Return ID@VERSION → what has become of the patch beyond its file; only patches where that is known."""
     return {str(view.ref): view.install for view in views if view.install}
 
 
 def status_patch(view: PatchView) -> StatusPatch | None:
-    """Return the row of `p2pdist status`; None: nothing of it is here or on its way."""
+    """Return the row of `p2pdist status`; None: no file of the patch is here or on its way."""
     file = view.file
     if file is None:
         return None
@@ -61,7 +61,7 @@ def status_patch(view: PatchView) -> StatusPatch | None:
 
 
 def patch_report(view: PatchView) -> PatchReport | None:
-    """Return what the server is told; None: nothing, until a file is on its way or it is known not to apply."""
+    """Return the report to the server; None: no file is on its way, and the patch is not known not to apply."""
     file = view.file
     if file is None and view.install != "not_applicable":
         return None
@@ -84,7 +84,7 @@ def patch_report(view: PatchView) -> PatchReport | None:
 def why_patch(view: PatchView, waiting: Waiting | None, around: Circumstances, wall_time: float) -> WhyPatch | None:
     """Return the row of `p2pdist why`; None: its file is neither on the way nor known not to come.
 
-    ``waiting`` is there where the view has a file. ``wall_time`` is in seconds since 1970.
+    ``waiting`` is given where the view has a file. ``wall_time`` is in seconds since 1970.
     """
     if (row := view.decided_by_plan) is not None:
         return _why_not_installed(view, row, waiting, wall_time)

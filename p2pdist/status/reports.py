@@ -1,4 +1,4 @@
-"""What the server knows of this PC's patches, and what it is to be told. Pure."""
+"""Which reports of this PC's patches are news to the server. Pure."""
 
 import math
 from collections.abc import Iterable
@@ -10,18 +10,18 @@ from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, PatchReport, Re
 from p2pdist.status.projections import patch_report
 from p2pdist.status.view import PatchView
 
-REPORT_SECONDS = 2.0  # between reports of what only counts on; a new state is reported at once
+REPORT_SECONDS = 2.0  # between reports in which only counters have changed; a new state is reported at once
 
 
 class Reports:
-    """Remembers what was told; for one connection to the server after another."""
+    """Remembers what the server was told; `forget` at each new connection."""
 
     def __init__(self) -> None:
         self._known: dict[PatchRef, PatchReport] = {}
         self._told_at = -math.inf
 
     def news(self, views: Iterable[PatchView], now: float) -> list[Report]:
-        """Return what the server does not know yet, and count it as told; ``now`` is any clock in seconds."""
+        """Return what the server does not know yet, and remember it as told; ``now``: seconds on any steady clock."""
         reports = {view.ref: report for view in views if (report := patch_report(view)) is not None}
         self._known = {ref: known for ref, known in self._known.items() if ref in reports}
         changed = {ref: report for ref, report in reports.items() if not _same(report, self._known.get(ref))}
@@ -41,7 +41,7 @@ class Reports:
 
 
 def _same(report: PatchReport, known: PatchReport | None) -> bool:
-    # the running clock alone is no news
+    # that time has passed is no news by itself
     return known is not None and replace(report, seconds=0.0) == replace(known, seconds=0.0)
 
 

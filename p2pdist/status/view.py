@@ -1,7 +1,7 @@
 """One typed view of a patch on this PC: its file on the way, and what becomes of it after. Pure.
 
-`status`, `why` and the reports to the server are projections of it (`projections`): none of them looks at a transfer
-or at the plan itself, so that they cannot say different things.
+`status`, `why` and the reports to the server are projections of it (`projections`). None of them looks at a transfer
+or at the plan itself: so they cannot contradict each other.
 """
 
 import math
@@ -31,18 +31,18 @@ class FileView:
     seconds: float
     """From first seen to proven, or to now."""
     path: str
-    """Where the proven file has its place."""
+    """Where the file is once it is proven."""
     fault: TransferFault | None = None
-    """Why it could not go on the last time; None once it goes on."""
+    """Why it failed the last time; None once it goes on."""
     origin_error: str = ""
     """Why the origin cannot serve it, while it cannot."""
     neighbours: int = 0
-    """How many are connected for it."""
+    """How many neighbours are connected for it."""
     missing: PieceSet = 0
     lan_have: PieceSet = 0
     """What connected neighbours have."""
     since_line_seconds: float = math.inf
-    """Since the last piece came over the line; likewise the next."""
+    """Time since the last piece came over the line; the next field: from a neighbour. Infinite: none came."""
     since_neighbour_seconds: float = math.inf
 
     @property
@@ -63,11 +63,11 @@ class PatchView:
     plan: PlanRow | None = None
     """None: nothing is installed on this PC, or it cannot be taken."""
     refused: str = ""
-    """Why it cannot be taken; empty: it can. Bytes of it that are here all the same have a view of their own."""
+    """Why it cannot be taken; empty: it can. If bytes of it are here all the same, they have a view of their own."""
 
     @property
     def install(self) -> InstallState:
-        """What has become of it beyond its file; empty: nothing is to be done, or not known yet."""
+        """What has become of it beyond its file; empty: nothing is to be installed, or not known yet."""
         return "" if self.plan is None else self.plan.state
 
     @property
@@ -79,7 +79,7 @@ class PatchView:
 
     @property
     def decided_by_plan(self) -> PlanRow | None:
-        """The row of the plan where it tells more than the file: that is proven, or will never come."""
+        """The row of the plan, where it tells more than the file: the file is proven, or will never come. Else None."""
         row = self.plan
         if row is None or not row.state:
             return None

@@ -1,4 +1,4 @@
-"""Which reason of the closed list holds for a file, and what more there is to say of it. Pure."""
+"""Chooses the reason of the closed list that holds for a file, with details in words. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,24 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView
 from p2pdist.transfer.faults import TransferFaultKind
 
-RECENT_SECONDS = 5.0  # bytes within this are a transfer that runs; pieces of a slow line come seconds apart
+RECENT_SECONDS = 5.0  # a source that sent bytes within this is still sending; on a slow line, pieces come seconds apart
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What holds for every patch at one moment, and may hold it up."""
+    """What may hold up every patch at one moment."""
 
     lan: LanReason = LanReason.UNLIMITED
-    """What binds the download from neighbours."""
+    """What limits the download from neighbours."""
     blackout_ends: str = ""
     """" until HH:MM" in this PC's time, where the end of a blackout is known."""
     server_connected: bool = True
     server_status: str = ""
     """connected, or why not, in words."""
     line_yields: bool = False
-    """The server has said so."""
+    """Whether the server has said that the site's line yields to business."""
     fetches: bool = True
-    """The configuration lets this PC fetch over the line."""
+    """Whether the configuration lets this PC fetch over the line."""
     profile_lets_fetch: bool = True
     refusal: LanReason | None = None
     """Why this PC takes no leases now."""

@@ -1,16 +1,16 @@
-"""Why a patch's file cannot go on by itself: a kind from a closed list, and words for people. Pure."""
+"""Why a transfer cannot go on by itself: a kind from a closed list, and words for people. Pure."""
 
 import enum
 from dataclasses import dataclass
 
 
 class TransferFaultKind(enum.Enum):
-    """What programs go by; each value says what it means."""
+    """The kind that programs go by; each value says what it means."""
 
     DISK_FULL = "the disk, or the quota on it, is used up"
     DISK = "a file or the disk cannot be read or written"
-    ENGINE = "the torrent engine does not take the torrent"
-    WRONG_FILE = "each piece is right, and the whole file is not"
+    ENGINE = "the torrent engine does not accept the torrent"
+    WRONG_FILE = "each piece is right, but the whole file is not"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Payload files on this PC's disk: proof of the whole file, publication, records. Blocking work in threads."""
+"""Payload files and transfer records on this PC's disk: hash, publish, remove, load, save. Blocking work in threads."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ from p2pdist.shared.wire import codec
 from p2pdist.transfer.states import TransferRecord, TransferRecords
 
 HASH_CHUNK_BYTES = 1 << 20
-MAX_RECORDS_BYTES = 8 << 20  # MAX_TRANSFER_RECORDS of about 400 bytes, with room
+MAX_RECORDS_BYTES = 8 << 20  # MAX_TRANSFER_RECORDS of about 400 bytes each, and room to spare
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ async def hash_file(path: Path) -> Proof:
                 digest.update(chunk)
                 trio.from_thread.check_cancelled()
             after = os.fstat(file.fileno())
-        # a write during the hash makes the recorded time newer than what was proven: keep the older one
+        # a write during the hash must not look proven: keep the older time, so that the file counts as changed
         return Proof(Sha256Hex(digest.hexdigest()), after.st_size, min(before.st_mtime_ns, after.st_mtime_ns))
 
     return await trio.to_thread.run_sync(work)
@@ -74,7 +74,7 @@ async def unchanged_since(path: Path, *, length_bytes: int, mtime_ns: int) -> bo
 
 
 async def publish_verified(source: Path, path: Path) -> None:
-    """Give the proven ``source`` its place ``path`` under ``patches/``, atomically. Raises `OSError`."""
+    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically. Raises `OSError`."""
 
     def work() -> None:
         durable_files.make_directory(path.parent)
@@ -84,7 +84,7 @@ async def publish_verified(source: Path, path: Path) -> None:
 
 
 async def remove_verified(path: Path) -> None:
-    """Remove a verified file and its empty parent directories up to the patch's; what cannot be removed is logged."""
+    """Remove a verified file, and the directories of its version and patch if empty; a failure is logged."""
 
     def work() -> None:
         _unlink(path)
@@ -92,7 +92,7 @@ async def remove_verified(path: Path) -> None:
             try:
                 directory.rmdir()
             except OSError:
-                return  # another version or file lives there
+                return  # another version or file is in it
 
     await trio.to_thread.run_sync(work)
 
@@ -101,13 +101,13 @@ async def remove_withdrawn(home: EndpointHome, record: TransferRecord) -> None:
     """Remove all files of a patch that is no longer rolled out; what cannot be removed is logged."""
 
     def work() -> None:
-        try:  # the record comes from a file, and its names become paths
+        try:  # the record comes from a file, and its names become paths: check them
             cached = home.cache / parse_sha256(record.sha256)
             directory = home.patches / parse_patch_id(record.patch_id) / parse_patch_version(record.version)
         except InvalidIdentifierError:
             return
         _unlink(cached)
-        with contextlib.suppress(OSError):  # mostly: it was never finished
+        with contextlib.suppress(OSError):  # usually: the file was never finished, so there is no directory
             for path in list(directory.iterdir()):
                 _unlink(path)
             directory.rmdir()
@@ -126,7 +126,7 @@ def _unlink(path: Path) -> None:
 async def lacking_bytes(path: Path, length_bytes: int, margin_bytes: int) -> int:
     """Return how many bytes must become free for ``path`` to grow to ``length_bytes`` and leave the margin; 0: enough.
 
-    What it occupies now counts as there (it may be sparse). Raises `OSError`.
+    Blocks that ``path`` occupies on disk now are not needed again (it may be sparse). Raises `OSError`.
     """
 
     def work() -> int:

@@ -1,8 +1,7 @@
 """All transfers of this endpoint: from the catalogue through the swarm to proven files.
 
-Carries out the state table of `transfer.states` with the torrent engine and the
-payload files. `Transfers.step` is called about once a second and whenever the
-engine reports something; it never waits for the network.
+Carries out the state table of `transfer.states` with the torrent engine and the payload files. `Transfers.step` is
+called about once a second and whenever the engine reports something; it never waits for the network.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,7 +31,7 @@ from p2pdist.transfer.transfer import RETRY_SECONDS, Transfer, new_record, step_
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
-MAX_TRANSFERS_AT_A_TIME = 4  # whose bytes flow; the rest wait in order of publication
+MAX_TRANSFERS_AT_A_TIME = 4  # transfers whose bytes flow; the others wait in order of publication
 
 log = structlog.get_logger()
 
@@ -68,10 +67,10 @@ class Transfers:
     # --- the catalogue -------------------------------------------------------------
 
     async def reconcile(self, catalogue: Catalogue) -> None:
-        """Take up what is new in the catalogue and drop what is no longer in it."""
+        """Start transfers for what is new in the catalogue, and drop those that are no longer in it."""
         async with self._lock:
             wanted = catalogue.wanted()
-            # rolled out still: what cannot be read of it now is no reason to delete its bytes
+            # still rolled out: that its manifest cannot be read now is no reason to delete its bytes
             kept = {refused.entry.ref for refused in catalogue.refused}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
                 if self._transfers[torrent_hash].ref not in kept:
@@ -92,7 +91,7 @@ class Transfers:
                     transfer.patch = patch
             for transfer in self._transfers.values():
                 if transfer.origin_error:
-                    transfer.wanted = None  # what the origin could not serve may have been repaired: ask again
+                    transfer.wanted = None  # the cause may have been repaired at the origin: ask again
             self._dirty = True
         await self.step()
 
@@ -106,7 +105,7 @@ class Transfers:
         return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
 
     async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
-        """Give the bytes that are here, or on their way, the name of another patch with the same payload."""
+        """Rename the transfer: its bytes now belong to another patch with the same payload."""
         await files.remove_verified(self._verified_path(transfer))
         mtime_ns = transfer.record.verified_mtime_ns
         transfer.patch = patch
@@ -142,7 +141,7 @@ class Transfers:
             wants = self._changed_wants(now)
             if self._dirty or self.memory.due(now):
                 await self._save(now)
-        for want in wants:  # outside of the lock: a server that takes nothing holds up nothing else
+        for want in wants:  # without the lock: a server that reads slowly holds up nothing else
             await self._send(want)
 
     @property
@@ -204,7 +203,7 @@ class Transfers:
             transfer.in_engine = True
             transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
         transfer.fault = None
-        transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the one from before may tell of the failure
+        transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the previous one may report the old failure
         transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
         self._move(transfer, TransferEvent.ADDED)
         if proven:
@@ -220,13 +219,14 @@ class Transfers:
             self._nursery.start_soon(self._prove, transfer)
         elif snapshot.phase == "downloading" and transfer.state == "checking":
             self._move(transfer, TransferEvent.CHECKED)
-            # a long check is no stall of the LAN
+            # the time that the check took is no stall of the LAN
             transfer.activity = LanActivity(snapshot.bytes_from_peers, now)
 
     async def _prove(self, transfer: Transfer) -> None:
-        """Hash the whole file and publish it; runs beside the steps, which do not look at it meanwhile.
+        """Hash the whole file and publish it. Runs beside the steps: these leave the transfer alone meanwhile.
 
-        Who cancels ``proving`` holds the lock: with the lock, and not cancelled, the transfer is still ours.
+        ``proving`` is cancelled only by a caller that holds the lock. So once we hold the lock and are not cancelled,
+        nothing has dropped or changed the transfer meanwhile.
         """
         with transfer.proving:
             try:
@@ -253,7 +253,7 @@ class Transfers:
             )
             self._fail(transfer, TransferFault(TransferFaultKind.WRONG_FILE, text), now)
             return
-        # first the check: a step in between would see the engine complete, and prove again
+        # start the check before the move: else a step in between sees a complete torrent, and proves it again
         await self._engine.recheck(transfer.torrent_hash)
         self._move(transfer, TransferEvent.DISPROVEN)
 
@@ -278,7 +278,7 @@ class Transfers:
         )
 
     async def damaged(self, torrent_hash: TorrentHash) -> None:
-        """Take in that bytes on disk are not what they were: back to checking and fetching."""
+        """Act on damaged bytes on disk: withdraw the verified file, and check and fetch again."""
         async with self._lock:
             transfer = self._transfers.get(torrent_hash)
             if transfer is None or transfer.state not in ("verified", "verifying", "fetching"):
@@ -313,7 +313,7 @@ class Transfers:
         try:
             good = await self._engine.add_piece(transfer.torrent_hash, PieceIndex(piece.piece), piece.data)
         except EngineError as error:
-            # no verdict on the piece: what is wrong is here. The next `Want` says that this endpoint cannot fetch
+            # no verdict on the piece: the fault is on this PC. The next `Want` says that this endpoint cannot fetch
             log.warning("a piece from the origin could not be stored", piece=piece.piece, reason=str(error))
             return
         if not good or already_here:
@@ -334,7 +334,7 @@ class Transfers:
             transfer.origin_error = ""
 
     def _changed_wants(self, now: float) -> list[Want]:
-        """Return what the server does not know yet."""
+        """Return the wants that differ from those that the server has."""
         news: list[Want] = []
         for transfer in self._transfers.values():
             if transfer.snapshot is None or transfer.state == "checking":
@@ -345,14 +345,14 @@ class Transfers:
                 news.append(want)
         return news
 
-    # --- what others ask -----------------------------------------------------------
+    # --- questions of other parts -----------------------------------------------------------
 
     def active_torrents(self) -> list[TransferSnapshot]:
         """Return the torrents that the engine works on, for connecting peers."""
         return [t.snapshot for t in self._transfers.values() if t.snapshot is not None]
 
     def held(self) -> frozenset[Held]:
-        """Return of which patches and torrents there are, or may be, bytes here."""
+        """Return the patches and torrents of which bytes are, or may be, on this PC."""
         records = (*self.memory.records.values(), *(transfer.record for transfer in self._transfers.values()))
         return frozenset((record.ref, record.torrent_hash) for record in records)
 
@@ -363,13 +363,13 @@ class Transfers:
         return any(transfer.busy(now) for transfer in self._transfers.values())
 
     def everything(self) -> list[Transfer]:
-        """Return every transfer, to look at."""
+        """Return every transfer; callers only read them."""
         return list(self._transfers.values())
 
     # --- files ---------------------------------------------------------------------
 
     async def save(self) -> None:
-        """Write the records now (the daemon stops)."""
+        """Write the records now: the daemon stops."""
         async with self._lock:
             await self._save(trio.current_time())
 

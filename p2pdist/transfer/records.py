@@ -1,4 +1,4 @@
-"""What is remembered of the transfers from run to run: records on disk, written when they have changed."""
+"""Remembers the transfers from run to run: records on disk, written when they have changed."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 class TransferMemory:
-    """The records of all transfers, those of an earlier run among them."""
+    """The records of all transfers, including those of earlier runs."""
 
     def __init__(self, home: EndpointHome) -> None:
         self._path = home.records
@@ -35,7 +35,7 @@ class TransferMemory:
         return now - self._saved_at >= SAVE_SECONDS
 
     async def save(self, records: Iterable[TransferRecord], now: float) -> None:
-        """Remember ``records`` beside those of other torrents, on disk too where anything has changed."""
+        """Remember ``records`` beside those of other torrents; write all to disk if any has changed."""
         self._saved_at = now
         for record in records:
             self.records[TorrentHash(record.torrent_hash)] = record

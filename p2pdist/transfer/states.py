@@ -11,8 +11,8 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchState
 
-LAN_STALL_SECONDS = 20.0  # several request timeouts of a LAN peer; a busy LAN still delivers something in it
-MAX_FAILED_PROOFS = 3  # the same file wrong three times is the disk or the memory, not the network
+LAN_STALL_SECONDS = 20.0  # several request timeouts of a LAN peer; even a busy LAN delivers something in this time
+MAX_FAILED_PROOFS = 3  # wrong so often, the cause is the disk or the memory, not the network
 DISK_MARGIN_BYTES = 64 << 20  # left free beside the payload: logs, records and other programs
 MAX_TRANSFER_RECORDS = 4_000
 
@@ -62,7 +62,7 @@ class TransferRecord(Record, frozen=True):
     """Seconds since 1970, UTC."""
     verified_at: float | None
     verified_mtime_ns: int | None
-    """Modification time of the proven file: when it still has it, it is not hashed again at start."""
+    """Modification time of the proven file: while that has not changed, a start does not hash the file again."""
     bytes_from_origin: Annotated[int, msgspec.Meta(ge=0)]
     bytes_from_peers: Annotated[int, msgspec.Meta(ge=0)]
     bytes_wasted: Annotated[int, msgspec.Meta(ge=0)]
@@ -98,5 +98,5 @@ class LanActivity:
 
 
 def seconds_taken(record: TransferRecord, now: float) -> float:
-    """Return the time from first seen to verified, or to ``now`` while that lies ahead; never negative."""
+    """Return the time from first seen to verified, or to ``now`` until it is verified; never negative."""
     return max(0.0, (record.verified_at if record.verified_at is not None else now) - record.first_seen_at)

@@ -1,7 +1,7 @@
-"""Check and read a torrent file: only private v2 torrents of one plain file named by its SHA-256 pass. Pure.
+"""Check and read a torrent file: accept only private v2 torrents of one plain file named by its SHA-256. Pure.
 
-The decoded metainfo (BEP 3, BEP 52) may have no unknown keys: no tracker, web seed,
-certificate, attribute or second file gets through.
+The decoded metainfo (BEP 3, BEP 52) may have no unknown keys: a tracker, web seed, certificate, attribute or second
+file is refused.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class TorrentFile:
     piece_bytes: int
     piece_count: int
     piece_hashes: bytes
-    """Their concatenation, 32 bytes per piece."""
+    """The hashes of all pieces, 32 bytes each, concatenated."""
 
     def piece_length(self, piece: int) -> int:
         """Return the length of a piece; the last one may be shorter."""

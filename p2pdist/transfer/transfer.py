@@ -1,4 +1,4 @@
-"""One patch on its way to this endpoint: what is known of it, and what it wants of the origin."""
+"""One patch on its way to this endpoint: what is known of it, and what it asks the origin for."""
 
 import math
 from collections.abc import Collection
@@ -18,9 +18,9 @@ from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
 
 RETRY_SECONDS = 5.0  # after a full disk and the like
-LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: a faulty disk is not worn out with it
+LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: this spares a faulty disk
 ACTIVE_STEP_SECONDS = 0.5
-STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: it may last for days
+STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: that may last for days
 IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
 
 
@@ -33,13 +33,13 @@ class Transfer:
     state: PatchState
     activity: LanActivity
     fault: TransferFault | None = None
-    """Why it could not go on the last time; kept until it has begun again."""
+    """Why it failed the last time; kept until it has started again."""
     origin_error: str = ""
     """Why the origin cannot serve it, while it cannot."""
     in_engine: bool = False
     snapshot: TransferSnapshot | None = None
     engine_peer_bytes: int = 0
-    """How much of the engine's counter is in the record already; likewise the next."""
+    """How much of the engine's counter of bytes from peers is in the record already."""
     engine_wasted_bytes: int = 0
     origin_piece_at: float = -math.inf
     """When the last piece came from the origin, on trio's clock."""
@@ -48,7 +48,7 @@ class Transfer:
     retries: Backoff = field(default_factory=lambda: Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS))
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
-    """Last `Want` that the server has; only what differs is sent."""
+    """The last `Want` that was sent; only one that differs is sent."""
 
     @property
     def ref(self) -> PatchRef:
@@ -78,13 +78,13 @@ class Transfer:
         return self.snapshot.progress if self.snapshot else 0.0
 
     def busy(self, now: float) -> bool:
-        """Whether something moves; who only waits for bytes that do not come must not hold up the others."""
+        """Whether it makes progress; one that waits for bytes that do not come must not hold up the others."""
         if self.state == "fetching":
             return not self.activity.stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
         return self.state in ("checking", "verifying")
 
     def failed(self, fault: TransferFault, now: float) -> None:
-        """Remember why it cannot go on, and when to try again; each failure in a row waits longer."""
+        """Remember why it cannot go on, and when to try again: later after each failure in a row."""
         self.fault = fault
         self.retries = self.retries.failed()
         self.retry_at = now + self.retries.delay_seconds(1.0)
@@ -95,7 +95,7 @@ class Transfer:
         self.retry_at = now + RETRY_SECONDS
 
     def verified_path(self, patches: Path) -> Path:
-        """Return where the proven file has its place below the ``patches`` directory."""
+        """Return where the file is, once proven, below the ``patches`` directory."""
         return patches / self.record.patch_id / self.record.version / self.payload.file_name
 
     def want(self, snapshot: TransferSnapshot, now: float, *, can_fetch: bool) -> Want:

@@ -1,1 +1,1 @@
-"""PCs become known: tokens, certificates, who is denied."""
+"""PCs become known: tokens, certificates, and which of them are denied."""

@@ -1,1 +1,1 @@
-"""The origin port: who gets which piece next, and the connections that carry it."""
+"""The origin port: which endpoint gets which piece next, and the connections that carry it."""

@@ -15,7 +15,7 @@ class StatusPayloadDocument(Struct, frozen=True):
     platform: str
     """The platform that it is for; empty: any."""
     arch: str
-    """The processor's architecture; empty: any."""
+    """The processor's architecture that it is for; empty: any."""
     language: str
     """The language that it is for; empty: any."""
     length_bytes: Bytes
@@ -28,15 +28,15 @@ class InstallCountsDocument(Struct, frozen=True):
     """How many endpoints have reported each state of the installation."""
 
     installed: Count
-    """It is there and works."""
+    """It is installed and works."""
     installing: Count
-    """A program is at work."""
+    """An installer is running."""
     waiting: Count
     """It waits for a window, an order, a restart or another patch."""
     failed: Count
     """It could not be installed."""
     rolled_back: Count
-    """It was installed, did not work, and was taken away again."""
+    """It was installed, did not work, and was rolled back."""
     not_applicable: Count
     """It does not apply to them."""
 
@@ -47,7 +47,7 @@ class PatchEndpointDocument(Struct, frozen=True):
     id: str
     """The endpoint's id."""
     hostname: str
-    """What the PC calls itself."""
+    """The PC's host name."""
     site: str | None
     """The site where it was seen last; null: it has never connected."""
     state: str
@@ -73,7 +73,7 @@ class PatchEndpointDocument(Struct, frozen=True):
 
 
 class PatchSiteDocument(Struct, frozen=True):
-    """What went to one site of a patch."""
+    """What was sent of a patch to one site."""
 
     site: str
     """The site's name."""
@@ -87,7 +87,7 @@ class PatchDocument(Struct, frozen=True):
     """A published patch and what has become of it."""
 
     id: str
-    """What this is a patch of; the same for all versions."""
+    """The patch's id; the same for all versions."""
     version: str
     """Its version."""
     title: str
@@ -101,13 +101,13 @@ class PatchDocument(Struct, frozen=True):
     sha256: str
     """SHA-256 of the first payload, hexadecimal."""
     payloads: tuple[StatusPayloadDocument, ...]
-    """All of its files."""
+    """All files of the patch."""
     published_at: UnixSeconds
     """When it was signed."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
     endpoints_verified: Count
-    """Endpoints that have the whole file, checked."""
+    """Endpoints that have the whole file, verified."""
     install: InstallCountsDocument
     """Endpoints by the state of the installation."""
     endpoints: tuple[PatchEndpointDocument, ...]
@@ -122,7 +122,7 @@ class EndpointDocument(Struct, frozen=True):
     id: str
     """Its id, which never changes: derived from its key."""
     hostname: str
-    """What it calls itself."""
+    """Its host name."""
     site: str | None
     """The site where it was seen last; null: it has never connected."""
     address: str | None

@@ -13,7 +13,7 @@ class InitDocument(Struct, frozen=True):
     home: str
     """Its directory."""
     name: str
-    """What endpoints and people call the server."""
+    """The server's name, for endpoints and people."""
     address: str
     """Where endpoints reach it: a host name or an IP address."""
     web_port: int
@@ -32,7 +32,7 @@ class TokenDocument(Struct, frozen=True):
     """The token that was made."""
 
     token: str
-    """What `p2pdist enrol` takes."""
+    """The token, for `p2pdist enrol`."""
     uses: Count
     """How many PCs it enrols."""
     expires_at: UnixSeconds
@@ -55,7 +55,7 @@ class PublishedPayloadDocument(Struct, frozen=True):
     platform: str
     """The platform that it is for; empty: any."""
     arch: str
-    """The processor's architecture; empty: any."""
+    """The processor's architecture that it is for; empty: any."""
     language: str
     """The language that it is for; empty: any."""
 
@@ -64,7 +64,7 @@ class PublishDocument(Struct, frozen=True):
     """The patch that was published."""
 
     id: str
-    """What this is a patch of; the same for all versions."""
+    """The patch's id; the same for all versions."""
     version: str
     """Its version."""
     title: str
@@ -90,9 +90,9 @@ class PublishDocument(Struct, frozen=True):
     published_at: UnixSeconds
     """When it was signed."""
     payloads: tuple[PublishedPayloadDocument, ...]
-    """All of its files."""
+    """All files of the patch."""
     repaired: bool
-    """Whether it had been published before, and what was damaged here was restored."""
+    """Whether it had been published before, and damage on this server was repaired."""
 
 
 class FindingDocument(Struct, frozen=True):
@@ -114,7 +114,7 @@ class LintDocument(Struct, frozen=True):
     """Whether a recipe can be published."""
 
     recipe: str
-    """The file, as it was named."""
+    """The recipe's file, as it was given."""
     valid: bool
     """Whether there is no error."""
     findings: tuple[FindingDocument, ...]

@@ -26,10 +26,10 @@ class ProfileDocument(Struct, frozen=True):
 
 
 class TemplateNameDocument(Struct, frozen=True):
-    """A template that every PC is asked."""
+    """A template, which asks every PC."""
 
     name: str
-    """Its name."""
+    """The template's name."""
     title: str
     """One line for people."""
     items: Count
@@ -37,7 +37,7 @@ class TemplateNameDocument(Struct, frozen=True):
 
 
 class TemplateItemDocument(Struct, frozen=True):
-    """One item, and how many PCs have said what."""
+    """One item, and how many PCs gave which answer."""
 
     label: str
     """The item's label."""
@@ -46,7 +46,7 @@ class TemplateItemDocument(Struct, frozen=True):
     not_needed: Count
     """PCs that do not need it."""
     not_applicable: Count
-    """PCs that it is not for."""
+    """PCs that it does not apply to."""
     unanswered: Count
     """PCs that have not answered yet."""
 
@@ -57,11 +57,11 @@ class AnswerDocument(Struct, frozen=True):
     label: str
     """The item's label."""
     applies: bool
-    """Whether it is for this PC."""
+    """Whether it applies to this PC."""
     needed: bool | None
-    """Whether the PC needs it; null: it is not for this PC."""
+    """Whether the PC needs it; null: it does not apply to this PC."""
     reason: str | None
-    """What decided, for people; null: none was given."""
+    """What decided the answer, for people; null: none was given."""
 
 
 class TemplateEndpointDocument(Struct, frozen=True):
@@ -70,7 +70,7 @@ class TemplateEndpointDocument(Struct, frozen=True):
     id: str
     """The endpoint's id."""
     hostname: str
-    """What the PC calls itself."""
+    """The PC's host name."""
     site: str | None
     """The site where it was seen last; null: it has never connected."""
     tags: tuple[str, ...]

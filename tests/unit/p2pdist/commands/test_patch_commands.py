@@ -1,4 +1,4 @@
-"""`p2pdist plan`, `history`, `posture`: what people read, in any terminal; and the daemon's word on orders."""
+"""`p2pdist plan`, `history`, `posture`: what people read, in any terminal; and the daemon's answers to orders."""
 
 import json
 from pathlib import Path

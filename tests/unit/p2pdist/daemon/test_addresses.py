@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.addresses`: who hears of a changed address, and what ends nothing."""
+"""`p2pdist.daemon.addresses`: what a changed address sets off, and which changes restart nothing."""
 
 from dataclasses import replace
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.answers`: what the commands are told of the daemon as a whole."""
+"""`p2pdist.daemon.answers`: answers about the daemon as a whole."""
 
 from types import SimpleNamespace
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.home_lock`: the second daemon in `tests/faults`, and a lock that cannot be made here."""
+"""`p2pdist.daemon.home_lock`: a lock that cannot be made; a second daemon is tested in `tests/faults`."""
 
 from pathlib import Path
 

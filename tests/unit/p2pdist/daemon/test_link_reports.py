@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.link_reports`: what a slow connection makes of ten looks a second."""
+"""`p2pdist.daemon.link_reports`: what a slow connection is sent of ten measurements a second."""
 
 from typing import Any, cast
 

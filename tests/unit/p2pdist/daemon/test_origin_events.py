@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.origin_events`: which part hears of what the server says."""
+"""`p2pdist.daemon.origin_events`: which part gets which message of the server."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ LIMIT = SiteLimit(rate=1, capacity=None, configured=False, state="yield", reason
 
 
 class Parts:
-    """The transfers, the neighbours, the reports and the diagnoser: they note what they hear."""
+    """Stands in for transfers, neighbours, reports and diagnoser, and notes their calls."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []

@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.renewal`: when it renews, and who hears of it; with a real server in `test_with_seed_server.py`."""
+"""`p2pdist.daemon.renewal`: when it renews, and what gets the new certificates; see `test_with_seed_server.py`."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -17,7 +17,7 @@ DAY = 86_400.0
 
 
 class Pc:
-    """A PC with certificates for two days, the server that renews them, and what shows them to others."""
+    """A PC with certificates for two days, the server that renews them, and the connections that use them."""
 
     def __init__(self) -> None:
         self.clock = FakeClock(1_000 * DAY)

@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.trust_refresh`: what a refresh that fails leaves, and when the next one comes."""
+"""`p2pdist.daemon.trust_refresh`: what a failed refresh leaves behind, and when the next one comes."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,7 +35,7 @@ class Store:
 
 
 class Following:
-    """The transfers and the patch life."""
+    """Stands in for the transfers and for installing."""
 
     def __init__(self) -> None:
         self.catalogues: list[Catalogue] = []

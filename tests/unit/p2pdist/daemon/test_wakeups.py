@@ -1,4 +1,4 @@
-"""`p2pdist.daemon.wakeups`: a ring is heard once, also by one who was not asleep yet."""
+"""`p2pdist.daemon.wakeups`: a ring wakes a task once, even one that does not wait yet."""
 
 import trio
 import trio.testing

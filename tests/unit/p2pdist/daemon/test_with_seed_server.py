@@ -55,7 +55,7 @@ class Server:
     token: str
 
     def publish(self, patch_id: str) -> None:
-        """Sign one more patch; its payload and torrent are nobody's business here."""
+        """Sign one more patch; its payload and torrent do not matter here."""
         digest = hashlib.sha256(patch_id.encode()).hexdigest()
         payload = Payload(file_name="p.bin", length_bytes=1, sha256=digest, torrent_hash=digest)
         manifest = Manifest(
@@ -214,7 +214,7 @@ async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Pat
 
 
 class WatchedIntroduction(Introduction):
-    """Tells with which identity the server is called."""
+    """Remembers the identity with which the server is called."""
 
     def __init__(self, state: DaemonState) -> None:
         super().__init__(state)
@@ -228,7 +228,7 @@ class WatchedIntroduction(Introduction):
 
 
 class WatchedDaemon:
-    """A daemon without a home of its own before, on a network of its own."""
+    """A daemon in a new home, on a network of its own."""
 
     def __init__(self, directory: Path, identity: Identity, **renewal: Any) -> None:
         home = EndpointHome(directory)

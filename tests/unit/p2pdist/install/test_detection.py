@@ -58,7 +58,7 @@ async def test_a_pipe_in_a_file_s_place_is_not_waited_for(
 ) -> None:
     path = place.root / "x"
     os.mkfifo(path)
-    if in_between:  # it was a file when it was looked at first
+    if in_between:  # at the first look, it was a file
         looked = Path(__file__).stat()
         monkeypatch.setattr(Path, "stat", lambda *arguments, **named: looked)
     with trio.fail_after(10):

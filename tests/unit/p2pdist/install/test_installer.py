@@ -55,7 +55,7 @@ def command(*argv: str) -> bool:
 
 
 def alive(process_id: int) -> bool:
-    """Whether it runs; a dead one that init has not heard of yet does not."""
+    """Whether it runs; a zombie that init has not reaped yet does not."""
     try:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -196,7 +196,7 @@ async def test_a_payload_that_the_disk_does_not_give_is_not_run(place: Place, mo
 
     with pytest.raises(PayloadChangedError, match="cannot be read: Input/output error"):
         proven_files._copy_and_hash(Broken(), None, 1)
-    monkeypatch.setattr(proven_files, "open_proven", broken)  # of a private copy: not the payload's fault
+    monkeypatch.setattr(proven_files, "open_proven", broken)  # a private copy fails: not the payload's fault
     assert await place.script("x") == Outcome(False, "payload cannot be copied: No space left on device")
 
 
@@ -316,7 +316,7 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
         orphan = int(await line_of(begun))
         await written.wait()
         limits = InstallLimits(outlived_poll_seconds=0.01)
-        other = Installer(place.root, tmp_path / "scratch", limits)  # of the daemon that is started next
+        other = Installer(place.root, tmp_path / "scratch", limits)  # that of the next daemon
         outcomes = []
 
         async def again() -> None:
@@ -398,7 +398,7 @@ async def test_a_package_database_without_an_answer_removes_nothing(
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, before)
     assert not outcome.succeeded
     assert {argv[0] for argv in seen} == {"/usr/bin/dpkg-query"}
-    # of a first installation, it is tried: what is not there cannot be removed
+    # for a first installation, removal is tried: what is not there cannot be removed
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, "")
     assert not outcome.succeeded
     assert seen[-1][-3:] == ("--remove", "--", "acme")

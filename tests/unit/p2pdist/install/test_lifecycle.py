@@ -1,4 +1,4 @@
-"""`p2pdist.install.lifecycle`: the state table, the journal, and how patient each class of failure is."""
+"""`p2pdist.install.lifecycle`: the state table, the journal, and how often each class of failure is tried again."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""`p2pdist.install.loop`: the patch life with a journal on disk, and an installer that the test plays."""
+"""`p2pdist.install.loop`: the loop with a journal on disk, and a simulated installer."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,7 +119,7 @@ class PlayedInstaller:
 
 
 class Pc:
-    """One PC: a home, a clock, offers, and the patch life under test."""
+    """One PC: a home, a clock, offers, and the loop under test."""
 
     def __init__(self, home: Path) -> None:
         self.home = EndpointHome(home)

@@ -64,7 +64,7 @@ def test_a_patch_has_no_epoch_and_none_is_compared_with_its_version(ecosystem: E
     assert package_answer(derived, new, ecosystem).words == "openssh 2:9.1-3 is installed"
     assert package_answer(derived, new, ecosystem).holds
     assert package_answer(derived, (*new, *old), ecosystem).holds
-    assert package_answer(said, old, ecosystem).holds  # who writes a check writes the epoch, or means none
+    assert package_answer(said, old, ecosystem).holds  # a check that names no epoch means none
 
 
 def test_a_version_that_cannot_be_compared_is_not_proof() -> None:

@@ -109,7 +109,7 @@ def test_failure_is_tried_again_later_or_blocks() -> None:
 def test_what_does_not_apply_says_why_unless_it_is_installed() -> None:
     (row,) = rows(candidate("a", not_applicable="not applicable: openssl 3.0.19 ≥ 3.0.17"))
     assert (row.state, row.reason, row.settled) == ("not_applicable", "not applicable: openssl 3.0.19 ≥ 3.0.17", True)
-    # what has just been installed often does not apply any more
+    # a patch that has just been installed often does not apply any more
     (row,) = rows(candidate("a", not_applicable="x"), a=record("a", state="installed"))
     assert (row.state, row.reason) == ("installed", "installed")
 

@@ -201,7 +201,7 @@ class TestClockChanges:
         assert schedule.forced_at == utc(instant) + HOUR / 2
 
     def test_grace_and_deferrals_last_as_long_as_they_say(self) -> None:
-        """Arithmetic within a zone is that of the clock on the wall, which an hour of sleep is not."""
+        """Python's arithmetic within a zone is that of the wall clock; these lengths really pass."""
         before = datetime(2026, 3, 29, 1, 30, tzinfo=OSLO)
         assert Schedule(deadline=before, grace=HOUR).forced_at == utc("2026-03-29T01:30")
         allowing = Schedule(deferrals=1, longest_deferral=24 * HOUR)

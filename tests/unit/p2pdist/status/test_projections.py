@@ -96,7 +96,7 @@ def assert_agreement(view: PatchView) -> None:
         return
     assert asked is not None, "who hears of a patch from the server can ask the PC"
     assert installs([view]) == ({str(REF): told.install} if told.install else {})
-    # until the file is proven, nothing that became of an earlier copy is what the PC is asked about
+    # until the file is proven, what became of an earlier copy does not matter
     decided = bool(told.install) and (view.file is None or told.state == "verified")
     assert asked.state == (told.install if decided else told.state)
     if shown is not None:

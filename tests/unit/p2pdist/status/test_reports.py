@@ -1,4 +1,4 @@
-"""`p2pdist.status.reports`: the server hears what it does not know, once, and of a new state at once."""
+"""`p2pdist.status.reports`: the server is told news once, and a new state at once."""
 
 import pytest
 
