@@ -26,7 +26,7 @@ class AddressWatch:
         self._clock = clock
         self._check_seconds = check_seconds
 
-    async def look(self) -> system.LocalFacts:
+    async def read_facts(self) -> system.LocalFacts:
         """Read the facts of this PC anew. Raises `OSError`."""
         state = self._state
         # a name that does not resolve takes half a minute: a daemon that stops does not wait for it
@@ -44,7 +44,7 @@ class AddressWatch:
         while True:
             await trio.sleep(self._check_seconds)
             try:
-                facts = await self.look()
+                facts = await self.read_facts()
             except OSError as error:
                 log.warning("own addresses cannot be read", reason=str(error))
                 continue

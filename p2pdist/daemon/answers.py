@@ -7,8 +7,8 @@ import msgspec
 from p2pdist import __version__
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity.signed_statement import sign_statement
-from p2pdist.install.requests import InstallOrders
-from p2pdist.install.service import Patching
+from p2pdist.install.requests import InstallRequests
+from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.local_api.delivery_answers import LimiterAnswer, LineLimit, StatusAnswer
 from p2pdist.local_api.install_answers import PostureAnswer
@@ -33,7 +33,7 @@ class Problems:
     discovery: Discovery | None
     transfers: Transfers
     limiter: LanLimiter
-    patching: Patching
+    patching: InstallService
 
     def now(self) -> list[str]:
         """Return all that is wrong now, in words; empty while all is well."""
@@ -62,7 +62,7 @@ def handlers(
     explainer: Explainer,
     neighbours: Neighbours,
     limiter: LanLimiter,
-    patching: Patching,
+    patching: InstallService,
 ) -> list[Handler]:
     """Return the handlers of all commands."""
     return [
@@ -96,7 +96,7 @@ def answer_limiter(state: DaemonState, origin: OriginClient, limiter: LanLimiter
     return limiter.status(site=state.site or None, server_connection=origin.status, line=line)
 
 
-def answer_posture(state: DaemonState, orders: InstallOrders, problem: str) -> PostureAnswer:
+def answer_posture(state: DaemonState, orders: InstallRequests, problem: str) -> PostureAnswer:
     """Return the signed answer to `p2pdist posture`; ``problem``: why the list of patches is not known, or empty."""
     statement = orders.posture(state.identity.endpoint_id, state.facts.hostname, problem or state.stale_problem)
     return PostureAnswer(statement, jws=sign_statement(state.identity, msgspec.to_builtins(statement)))

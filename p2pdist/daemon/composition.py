@@ -24,7 +24,7 @@ from p2pdist.daemon.transfer_steps import accept_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.identity.store import load_identity
 from p2pdist.install.loop import DaemonHooks
-from p2pdist.install.service import Patching
+from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
 from p2pdist.limiter.lan_policy import FitLimits
 from p2pdist.local_api.socket import serve_local_socket
@@ -73,7 +73,7 @@ class Parts:
     transfers: Transfers
     neighbours: Neighbours
     diagnoser: Diagnoser
-    patching: Patching
+    patching: InstallService
     patches: Patches
     explainer: Explainer
     reports: Reports
@@ -91,7 +91,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
     prepare_home(home.cache, home.patches, home.trust, home.scratch)
     with hold_lock(home):
         core = build_core(home, settings, identity, SystemClock(), address=address, home_profile=load_profile(home))
-        core.state.facts = await core.address_watch.look()
+        core.state.facts = await core.address_watch.read_facts()
         await core.pc.refresh()
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
@@ -188,7 +188,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
     announcement = partial(core.introduction.announcement, engine.listen_port)
     neighbours = Neighbours(engine, connections.discovery, announcement)
     diagnoser = Diagnoser(lambda: core.pc.facts, core.installer.detector.check)
-    patching = Patching(
+    patching = InstallService(
         home,
         settings,
         core.installer,

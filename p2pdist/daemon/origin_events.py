@@ -44,9 +44,9 @@ class OriginEvents:
     async def run(self, origin: OriginClient) -> None:
         """Act on each event, until cancelled."""
         async for event in origin.events:
-            await self.take(event)
+            await self.handle(event)
 
-    async def take(self, event: OriginEvent) -> None:
+    async def handle(self, event: OriginEvent) -> None:
         """Act on one event."""
         if isinstance(event, Welcome):
             await self._welcomed(event)

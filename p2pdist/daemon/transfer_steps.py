@@ -3,7 +3,7 @@
 import trio
 
 from p2pdist.daemon.wakeups import WakeUps
-from p2pdist.install.service import Patching
+from p2pdist.install.service import InstallService
 from p2pdist.origin.client import OriginClient
 from p2pdist.pc import process_memory
 from p2pdist.status.patches import Patches
@@ -20,7 +20,7 @@ async def accept_pieces(origin: OriginClient, transfers: Transfers, wakeups: Wak
 
 async def step_transfers(
     transfers: Transfers,
-    patching: Patching,
+    patching: InstallService,
     patches: Patches,
     reports: Reports,
     origin: OriginClient,

@@ -6,7 +6,7 @@ import structlog
 
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
-from p2pdist.install.service import Patching
+from p2pdist.install.service import InstallService
 from p2pdist.pc.facts import PcFacts
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import Clock
@@ -33,7 +33,7 @@ class TrustRefresh:
         store: TrustStore,
         pc: PcFacts,
         transfers: Transfers,
-        patching: Patching,
+        patching: InstallService,
         *,
         refresh_seconds: float,
     ) -> None:

@@ -60,7 +60,7 @@ class Installs:
         home: EndpointHome,
         installer: Installer,
         candidates: Callable[[], Sequence[Candidate]],
-        around: DaemonHooks,
+        hooks: DaemonHooks,
         clock: Clock,
         *,
         may_restart: bool,
@@ -69,12 +69,12 @@ class Installs:
         self._home = home
         self._installer = installer
         self._candidates = candidates
-        self._around = around
+        self._hooks = hooks
         self._may_restart = may_restart
         self._now = clock.now
         self._zone = zone
         self.store = JournalStore(home, clock)
-        self.executor = Executor(home, installer, self.store, around.at_work)
+        self.executor = Executor(home, installer, self.store, hooks.at_work)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
         self.looked = False
@@ -114,7 +114,7 @@ class Installs:
             at, known, journal, rows = self._planned
             if 0 <= now - at < PLAN_KEPT_SECONDS and journal is self.journal and known == candidates:
                 return rows
-        rows = plan_rows(candidates, self.journal, now, self._zone(now), blackout_until=self._around.blackout_until())
+        rows = plan_rows(candidates, self.journal, now, self._zone(now), blackout_until=self._hooks.blackout_until())
         self._planned = now, candidates, self.journal, rows
         return rows
 
@@ -146,7 +146,7 @@ class Installs:
                 await self.executor.carry_on(candidate)
                 self._done()
                 return 0.0
-        await self._look(candidates)
+        await self._detect_all(candidates)
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)
@@ -175,11 +175,11 @@ class Installs:
         good = await self.executor.begin(row.candidate, row.reason, row.record)
         self._done()
         if not good and row.candidate.payload is not None:
-            await self._around.damaged(TorrentHash(row.candidate.payload.torrent_hash))
+            await self._hooks.damaged(TorrentHash(row.candidate.payload.torrent_hash))
 
     def _done(self) -> None:
         self._looked_at.clear()  # one installation may bring what another patch detects
-        self._around.facts_changed()
+        self._hooks.facts_changed()
 
     async def _update_records(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Add a record for each new patch; remove the record of a withdrawn one with which nothing has happened."""
@@ -211,7 +211,7 @@ class Installs:
 
         await self.store.change(change)
 
-    async def _look(self, candidates: dict[PatchRef, Candidate]) -> None:
+    async def _detect_all(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Detect every patch that was not looked at lately; start retries that are due."""
         for ref, candidate in candidates.items():
             record, now = self.store.record(ref), self._now()

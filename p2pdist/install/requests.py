@@ -29,7 +29,7 @@ from p2pdist.shared.identifiers import related_id
 MAX_HISTORY_SHOWN = 500
 
 
-class InstallOrders:
+class InstallRequests:
     """Answers questions and orders of the local socket. Runs in the daemon's trio thread."""
 
     def __init__(self, installs: Installs, clock: Clock) -> None:

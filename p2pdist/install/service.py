@@ -8,7 +8,7 @@ import trio
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate, PlanRow
-from p2pdist.install.requests import InstallOrders
+from p2pdist.install.requests import InstallRequests
 from p2pdist.local_api.install_answers import PostureAnswer
 from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK
 from p2pdist.local_api.socket import Handler, answers, carries_out
@@ -23,7 +23,7 @@ from p2pdist.trust.catalogue import Catalogue
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
 
 
-class Patching:
+class InstallService:
     """Connects the loop that installs with catalogue, transfers and commands. Runs in the daemon's trio thread."""
 
     def __init__(
@@ -32,11 +32,11 @@ class Patching:
         settings: DaemonSettings,
         installer: Installer,
         transfers: Transfers,
-        surroundings: DaemonHooks,
+        hooks: DaemonHooks,
         diagnoser: Diagnoser,
         clock: Clock,
         *,
-        posture: Callable[[InstallOrders, str], PostureAnswer],
+        posture: Callable[[InstallRequests, str], PostureAnswer],
     ) -> None:
         """``posture``: answers `p2pdist posture`, given why the list of patches is not known (empty: it is)."""
         self._home = home
@@ -46,10 +46,8 @@ class Patching:
         self._proven: set[TorrentHash] = set()
         self._posture = posture
         self._diagnoser = diagnoser
-        self.installs = Installs(
-            home, installer, self.candidates, surroundings, clock, may_restart=settings.may_restart
-        )
-        self.orders = InstallOrders(self.installs, clock)
+        self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
+        self.orders = InstallRequests(self.installs, clock)
 
     async def run(self) -> None:
         """Install what is due, until cancelled. Raises `UserError` (STORAGE) for a journal that cannot be read."""

@@ -37,7 +37,7 @@ from p2pdist.shared.clock import Clock
 from p2pdist.transfer.torrent_engine import TorrentEngine
 
 SAMPLE_SECONDS = 0.1  # while something moves: the controller needs 10 to 20 samples per second
-IDLE_LOOK_SECONDS = 5.0  # between samples of an idle PC; a neighbour that connects wakes the limiter
+IDLE_SAMPLE_SECONDS = 5.0  # between samples of an idle PC; a neighbour that connects wakes the limiter
 STATE_SECONDS = 5.0  # between looks at what changes seldom: cables, gateway, battery, processor
 ACTIVE_BYTES = 16_384  # between two samples: neighbours are swapping; less is keep-alives
 ACTIVE_SECONDS = 3.0  # after the last such sample, it goes on as if something moved
@@ -222,7 +222,7 @@ class LanLimiter:
                 else:
                     gateway = None
                     self._wake = trio.Event()
-                    with trio.move_on_after(SAMPLE_SECONDS if moving else IDLE_LOOK_SECONDS):
+                    with trio.move_on_after(SAMPLE_SECONDS if moving else IDLE_SAMPLE_SECONDS):
                         await self._wake.wait()
                 await self.sample(gateway, moving=moving, reporting=reporting)
         finally:
@@ -236,7 +236,7 @@ class LanLimiter:
         new = (max(0, received - self._bytes[0]), max(0, sent - self._bytes[1]))
         elapsed = now - self._looked_at
         self._bytes, self._looked_at = (received, sent), now
-        if 0 < elapsed < 2 * IDLE_LOOK_SECONDS:
+        if 0 < elapsed < 2 * IDLE_SAMPLE_SECONDS:
             self._rates = (new[0] / elapsed, new[1] / elapsed)
         if sum(new) >= ACTIVE_BYTES:
             self._active_at = now

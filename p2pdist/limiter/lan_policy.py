@@ -208,7 +208,7 @@ class LanPolicy:
 
     def decide(self, inputs: LanInputs, now: float) -> LanDecision:
         """Return the rates and whether to serve."""
-        self._take_network(inputs.network, now)
+        self._set_network(inputs.network, now)
         if not (inputs.idle and self.adapts and self._adapted_last):
             self._adapted_last = self._adapted(inputs, now)
         up, down = self._adapted_last
@@ -221,7 +221,7 @@ class LanPolicy:
             up = WayDecision(up.rate, refusal)  # the rate is for protocol messages: no neighbour gets a byte of a patch
         return LanDecision(up, down, serve=refusal is None and not inputs.profile.blackout)
 
-    def _take_network(self, network: NetworkState, now: float) -> None:
+    def _set_network(self, network: NetworkState, now: float) -> None:
         key = (network.medium, network.speed)
         if key == self._key:
             return

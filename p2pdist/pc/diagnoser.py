@@ -19,7 +19,7 @@ from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, Diagnosis, DiagnosisAns
 
 CHECK_KEPT_SECONDS = 600.0
 SCAN_SECONDS = 1_800.0  # the result of a check may change while no fact does
-SHORTEST_LOOK_SECONDS = 5.0  # a burst of changes causes one scan
+SHORTEST_SCAN_SECONDS = 5.0  # a burst of changes causes one scan
 REASON_SECONDS = 3_600.0  # the same answer in other words ("1234 MB free") is sent no more often
 
 
@@ -76,7 +76,7 @@ class Diagnoser:
         while True:
             self._wake = trio.Event()
             await self.scan(send)
-            await trio.sleep(SHORTEST_LOOK_SECONDS)
+            await trio.sleep(SHORTEST_SCAN_SECONDS)
             with trio.move_on_after(SCAN_SECONDS):
                 await self._wake.wait()
 

@@ -17,7 +17,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clock of this PC. No other module asks the system for the time."""
+    """The clock of this PC. No other module of the endpoint asks the system for the time."""
 
     def now(self) -> float:
         """Return seconds since 1970, UTC."""

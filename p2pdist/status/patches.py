@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from p2pdist.install.plan import PlanRow
-from p2pdist.install.service import Patching
+from p2pdist.install.service import InstallService
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.status.view import FileView, PatchView
@@ -24,7 +24,7 @@ class Patches:
         self,
         verified: Path,
         transfers: Transfers,
-        patching: Patching,
+        patching: InstallService,
         clock: Clock,
         *,
         refused: Callable[[], list[RefusedPatch]],

@@ -59,17 +59,17 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     state, wakeups = made_up_state(), WakeUps()
     events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
     welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500)
-    await events.take(welcome)
+    await events.handle(welcome)
     assert parts.calls == ["announce", "wants", "reports", "diagnosis"]
     assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
     assert (await rung(wakeups.trust), await rung(wakeups.transfers)) == (True, True)
-    await events.take(welcome)
+    await events.handle(welcome)
     assert parts.calls[4:] == ["wants", "reports", "diagnosis"], "the site is the same"
     assert await rung(wakeups.trust)
-    await events.take(RepositoryChanged(timestamp_version=2))
+    await events.handle(RepositoryChanged(timestamp_version=2))
     assert await rung(wakeups.trust)
-    await events.take(SitePeers(peers=[]))
-    await events.take(Unavailable(torrent="1" * 64, reason="its disk is broken"))
+    await events.handle(SitePeers(peers=[]))
+    await events.handle(Unavailable(torrent="1" * 64, reason="its disk is broken"))
     assert parts.calls[7:] == ["peers", "its disk is broken"]
 
 
@@ -79,10 +79,10 @@ async def test_what_is_known_of_the_line_ends_with_the_connection(
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
     events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
-    await events.take(LIMIT)
+    await events.handle(LIMIT)
     assert not state.line_yields, "nobody asks: nothing is sent"
-    await events.take(LinkWatch(interval_seconds=1.0))
+    await events.handle(LinkWatch(interval_seconds=1.0))
     assert (state.reports_link, state.line_yields) == (True, True)
-    await events.take(Disconnected("gone"))
+    await events.handle(Disconnected("gone"))
     assert (state.reports_link, state.line_yields, state.site_limit) == (False, False, None)
     assert await rung(wakeups.renewal)

@@ -15,7 +15,7 @@ from p2pdist.install.loop import DETECT_AGAIN_SECONDS, LONGEST_WAIT_SECONDS, Dae
 from p2pdist.install.outcomes import CheckResult, Outcome
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
-from p2pdist.install.requests import InstallOrders
+from p2pdist.install.requests import InstallRequests
 from p2pdist.local_api.messages import DeferOrder, PatchOrder
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
@@ -582,8 +582,8 @@ async def test_times_that_a_wrong_clock_has_made_do_not_last(pc: Pc) -> None:
 # --- the user's decisions ------------------------------------------------------------------------
 
 
-def orders(pc: Pc) -> InstallOrders:
-    return InstallOrders(pc.installs, pc.clock)
+def orders(pc: Pc) -> InstallRequests:
+    return InstallRequests(pc.installs, pc.clock)
 
 
 async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
