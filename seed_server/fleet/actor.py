@@ -9,7 +9,7 @@ Evidence: TypeAlias = Literal["local user"]
 
 @dataclass(frozen=True)
 class Actor:
-    """A person or program on whose behalf state changes; every operation is handed one, and names it in what it logs."""
+    """A person or program on whose behalf state changes; every operation is handed one and names it in what it logs."""
 
     name: str
     known_by: Evidence
