@@ -1,6 +1,6 @@
 """Why each patch is not here yet, and how long it has waited for which reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -13,7 +13,7 @@ from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.status.patches import Patches
 from p2pdist.status.projections import Waiting, why_patch
 from p2pdist.status.reasons import WHOLE_ANSWERS, WhyReason
-from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.view import FileView
 from p2pdist.status.why import Circumstances, why
 
 NOTE_SECONDS = 1.0
@@ -45,15 +45,15 @@ class Explainer:
     async def run(self) -> None:
         """Count, until cancelled."""
         while True:
-            waiting = self.note(self._patches.views(), trio.current_time())
+            waiting = self.note(self._patches.files(), trio.current_time())
             await trio.sleep(NOTE_SECONDS if waiting else IDLE_NOTE_SECONDS)
 
-    def note(self, views: list[PatchView], now: float) -> bool:
+    def note(self, files: Iterable[FileView], now: float) -> bool:
         """Count what holds up each file now; return whether anything is still under way."""
         around = self.circumstances()
         known, self._seconds = self._seconds, {}
         waiting = False
-        for file in (view.file for view in views if view.file is not None):
+        for file in files:
             reason = why(file, around)
             waiting |= reason not in WHOLE_ANSWERS
             counted = self._seconds[_key(file)] = known.get(_key(file), ReasonSeconds())
@@ -77,7 +77,7 @@ class Explainer:
     def answer(self) -> WhyAnswer:
         """Return the answer to `p2pdist why`: every patch that is rolled out to this PC."""
         now, views, around = trio.current_time(), self._patches.views(), self.circumstances()
-        self.note(views, now)
+        self.note([view.file for view in views if view.file is not None], now)
         rows = (why_patch(view, self._waiting(view.file, now), around, self._clock.now()) for view in views)
         return WhyAnswer([row for row in rows if row is not None])
 

@@ -36,6 +36,11 @@ class Patches:
         self._clock = clock
         self._refused = refused
 
+    def files(self) -> list[FileView]:
+        """Return the file of each patch that has one; the plan is not made for it."""
+        now, wall_time = trio.current_time(), self._clock.now()
+        return [file_view(each, self._path_of(each), now, wall_time) for each in self._transfers.everything()]
+
     def views(self) -> list[PatchView]:
         """Return the view of each patch."""
         return views_of(

@@ -9,7 +9,7 @@ import trio.testing
 from p2pdist.limiter.lan_policy import LanReason
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.status.explainer import IDLE_NOTE_SECONDS, NOTE_SECONDS, Explainer
-from p2pdist.status.view import PatchView
+from p2pdist.status.view import FileView, PatchView
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.patch_views import file, plan_row, transfer
 
@@ -38,6 +38,9 @@ class Pc:
             fetches=True,
             line_yields=lambda: False,
         )
+
+    def files(self) -> list[FileView]:
+        return [view.file for view in self.seen if view.file is not None]
 
     def views(self) -> list[PatchView]:
         self.looks += 1
