@@ -40,10 +40,10 @@ class Pc:
         )
 
     def files(self) -> list[FileView]:
+        self.looks += 1
         return [view.file for view in self.seen if view.file is not None]
 
     def views(self) -> list[PatchView]:
-        self.looks += 1
         return self.seen
 
 
