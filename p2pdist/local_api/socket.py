@@ -159,7 +159,14 @@ async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question:
 
     Raises `UserError`: `NOT_RUNNING` when no daemon answers, or what the daemon refuses the command with.
     """
-    request = command.name if question is None else f"{command.name} {msgspec.json.encode(question).decode()}"
+    try:
+        request = command.name if question is None else f"{command.name} {msgspec.json.encode(question).decode()}"
+        frame = encode_frame(request.encode(), max_bytes=MAX_REQUEST_BYTES)
+    except ValueError as error:  # `FrameError`, or signs that are none
+        raise UserError(
+            "No patch can have that name: it is too long, or no text. 'p2pdist plan' lists what is rolled out.",
+            FaultKind.BAD_INPUT,
+        ) from error
     not_running = UserError(
         f"The daemon is not running in {path.parent}. Start it with: p2pdist run --home {path.parent}",
         FaultKind.NOT_RUNNING,
@@ -169,7 +176,7 @@ async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question:
         with trio.fail_after(REQUEST_SECONDS), _short_path(path) as short:
             await connection.connect(short)
             async with trio.SocketStream(connection) as stream:
-                await stream.send_all(encode_frame(request.encode(), max_bytes=MAX_REQUEST_BYTES))
+                await stream.send_all(frame)
                 answer = await _read_frame(stream, max_bytes=MAX_ANSWER_BYTES)
                 return _understood(answer, command)
     except (ConnectionRefusedError, FileNotFoundError):

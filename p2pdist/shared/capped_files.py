@@ -1,5 +1,6 @@
 """Reads whole files up to a size limit, and text files that people write. Blocking."""
 
+import stat
 from pathlib import Path
 
 from bandwidth.profiles.text_encoding import TextEncodingError, decode_text
@@ -25,6 +26,8 @@ def read_home_text(path: Path, max_bytes: int, too_large: str) -> str | None:
     Raises `UserError`: STORAGE for a file that cannot be read, BAD_INPUT for one that is too large or no text.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UserError(f"{path} is no file. Write one in its place, or remove it.", FaultKind.STORAGE)
         return _text(path, max_bytes, too_large)
     except (FileNotFoundError, NotADirectoryError):
         return None

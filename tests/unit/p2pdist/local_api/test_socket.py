@@ -65,6 +65,13 @@ async def test_a_command_that_the_daemon_does_not_know_is_an_error_of_the_asker(
         assert caught.value.kind is FaultKind.FAILED
 
 
+@pytest.mark.parametrize("patch", ["a" * 2_000, "\udcff"])
+async def test_what_cannot_be_asked_is_the_asker_s_mistake(tmp_path: Path, patch: str) -> None:
+    with pytest.raises(UserError, match="too long, or no text") as caught:
+        await ask_daemon(tmp_path / "daemon.sock", RETRY, PatchOrder(patch))
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
 async def test_an_order_arrives_with_its_arguments_and_a_refusal_with_its_kind(tmp_path: Path) -> None:
     orders: list[DeferOrder] = []
 

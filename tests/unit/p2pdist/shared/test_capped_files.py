@@ -1,5 +1,7 @@
 """`p2pdist.shared.capped_files`: at the cap and over it; missing, unreadable, not text."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,4 +48,12 @@ def test_what_the_disk_does_not_give_is_its_fault_in_a_home(tmp_path: Path) -> N
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(UserError, match="Check its permissions") as caught:
         read_home_text(tmp_path / "loop", 10, "")
+    assert caught.value.kind is FaultKind.STORAGE
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_waited_for_in_a_home(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "song.txt")
+    with pytest.raises(UserError, match=r"song\.txt is no file\. Write one in its place, or remove it\.") as caught:
+        read_home_text(tmp_path / "song.txt", 10, "")
     assert caught.value.kind is FaultKind.STORAGE
