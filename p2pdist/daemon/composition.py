@@ -40,7 +40,7 @@ from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.files import prepare_home
 from p2pdist.transfer.manager import Transfers
-from p2pdist.transfer.torrent_engine import SwarmIdentity, TorrentEngine, open_torrent_engine
+from p2pdist.transfer.torrent_engine import TorrentEngine, open_torrent_engine
 from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
 from p2pdist.trust.store import TrustStore
 
@@ -147,7 +147,7 @@ async def _open(core: Core, stack: contextlib.AsyncExitStack) -> Connections:
         open_torrent_engine(
             listen_address=state.listen_address,
             listen_port=settings.lan_port,
-            identity=SwarmIdentity.of(state.identity),
+            identity=state.swarm_identity,
         )
     )
     discovery = None

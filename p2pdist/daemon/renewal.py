@@ -15,7 +15,7 @@ from p2pdist.origin.client import OriginClient
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.transfer.torrent_engine import SwarmIdentity, TorrentEngine
+from p2pdist.transfer.torrent_engine import TorrentEngine
 
 CHECK_SECONDS = 300.0
 CHECK_JITTER = 0.2  # either way
@@ -82,7 +82,7 @@ class Renewal:
             if await self.renew_now():
                 backoff = backoff.succeeded()
                 now = self._state.identity
-                engine.set_identity(SwarmIdentity.of(now))
+                engine.set_identity(self._state.swarm_identity)
                 origin.reconnect()
                 if (before.control_ca, before.swarm_ca) != (now.control_ca, now.swarm_ca):
                     await self._restarts.start_anew()  # every part was made with the old authority

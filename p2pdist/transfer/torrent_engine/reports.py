@@ -4,7 +4,6 @@ import errno
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from p2pdist.identity.store import Identity
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
@@ -21,11 +20,6 @@ class SwarmIdentity:
     ca_pem: str
     certificate_pem: str
     key_pem: str = field(repr=False)
-
-    @classmethod
-    def of(cls, identity: Identity) -> "SwarmIdentity":
-        """Return the part of an endpoint's identity that the swarm needs."""
-        return cls(ca_pem=identity.swarm_ca, certificate_pem=identity.swarm_certificate, key_pem=identity.key)
 
 
 class EngineError(UserError):
