@@ -19,9 +19,9 @@ from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import DebInstall, PackageCheck
 from tests.helpers.fake_clock import FakeClock
+from tests.helpers.install_place import manifest
 
 pytestmark = [
     pytest.mark.skipif(
@@ -53,21 +53,6 @@ class Packages:
         file = self.directory / f"acme_{version}.deb"
         subprocess.run(["dpkg-deb", "-Znone", "--build", tree, file], check=True, capture_output=True)
         return KeptPayload(file, hashlib.sha256(file.read_bytes()).hexdigest(), version)
-
-
-def manifest(version: str) -> Manifest:
-    payload = Payload(file_name="acme.deb", length_bytes=1, sha256="a" * 64, torrent_hash="b" * 64)
-    return Manifest(
-        format=1,
-        patch_id="acme",
-        version=version,
-        title="Acme",
-        severity="low",
-        cvss=None,
-        published_at=0,
-        payloads=[payload],
-        install=INSTALL,
-    )
 
 
 @pytest.fixture
@@ -106,17 +91,17 @@ async def put(installer: Installer, package: KeptPayload) -> None:
 async def test_installed_detected_and_upgraded(installer: Installer, packages: Packages, root: Path) -> None:
     old, new = packages.build("1.9", postinst='echo "by $1 in $DPKG_ROOT"'), packages.build("1.10")
     assert await installer.detector.installed_version(INSTALL) == ""
-    assert (await installer.detector.detected(manifest("1.9"))).words == "acme is not installed"
+    assert (await installer.detector.detected(manifest("1.9", INSTALL))).words == "acme is not installed"
     outcome = await installer.install(INSTALL, "1.9", old.file, old.sha256)
     assert (outcome.succeeded, outcome.exit_code, outcome.reboot) == (True, 0, False)
     assert f"by configure in {root}" in outcome.output
-    assert (await installer.detector.detected(manifest("1.9"))).words == "acme 1.9 is installed"
-    answer = await installer.detector.detected(manifest("1.10"))
+    assert (await installer.detector.detected(manifest("1.9", INSTALL))).words == "acme 1.9 is installed"
+    answer = await installer.detector.detected(manifest("1.10", INSTALL))
     assert (answer.holds, answer.words) == (False, "acme 1.9 is installed, 1.10 is wanted")
     await put(installer, new)
     assert await installer.detector.installed_version(INSTALL) == "1.10"
     assert (root / "opt/acme/version").read_text() == "1.10\n"
-    assert (await installer.detector.detected(manifest("1.9"))).holds
+    assert (await installer.detector.detected(manifest("1.9", INSTALL))).holds
 
 
 async def test_a_newer_version_is_not_replaced_by_an_older(installer: Installer, packages: Packages) -> None:
@@ -137,11 +122,11 @@ async def test_a_failing_postinst_is_not_detected_and_goes_back(
     assert (outcome.succeeded, outcome.exit_code) == (False, 1)
     assert outcome.words == "dpkg ended with exit code 1"
     assert "the reason" in outcome.output
-    answer = await installer.detector.detected(manifest("2.0"))
+    answer = await installer.detector.detected(manifest("2.0", INSTALL))
     assert (answer.holds, answer.words) == (False, "acme 2.0 is not whole but half-configured")
     back = await installer.roll_back(INSTALL, "2.0", broken.file, broken.sha256, old, before)
     assert back.succeeded, back
-    assert (await installer.detector.detected(manifest("1.0"))).words == "acme 1.0 is installed"
+    assert (await installer.detector.detected(manifest("1.0", INSTALL))).words == "acme 1.0 is installed"
     assert (root / "opt/acme/version").read_text() == "1.0\n"
 
 
@@ -221,14 +206,14 @@ async def test_dpkg_killed_amid_a_script_is_repaired(
         nursery.start_soon(install)
         os.killpg(os.getpgid(int(await line_of(begun))), signal.SIGKILL)
     assert outcomes[0].words == "dpkg was ended by SIGKILL"
-    assert not (await installer.detector.detected(manifest("1.0"))).holds
+    assert not (await installer.detector.detected(manifest("1.0", INSTALL))).holds
     repaired = await installer.repair(INSTALL)
     assert repaired is not None
     assert repaired.succeeded, repaired
     if script == "preinst":  # nothing was unpacked yet: only doing it again helps
-        assert not (await installer.detector.detected(manifest("1.0"))).holds
+        assert not (await installer.detector.detected(manifest("1.0", INSTALL))).holds
         await put(installer, new)
-    assert (await installer.detector.detected(manifest("1.0"))).holds
+    assert (await installer.detector.detected(manifest("1.0", INSTALL))).holds
     assert (root / "opt/acme/version").exists()
 
 
@@ -275,7 +260,7 @@ async def test_repair_waits_for_a_dpkg_that_is_still_at_work(
             gate.write_text("on\n")
     assert repairs[0] is not None
     assert repairs[0].succeeded
-    assert (await installer.detector.detected(manifest("1.0"))).holds
+    assert (await installer.detector.detected(manifest("1.0", INSTALL))).holds
 
 
 async def test_a_package_that_was_changed_is_not_run(installer: Installer, packages: Packages) -> None:
@@ -325,7 +310,7 @@ async def test_the_whole_life_of_packages_on_a_pc(
     home, candidates, clock = EndpointHome(tmp_path / "home"), list[Candidate](), FakeClock(1e9)
 
     def candidate(package: KeptPayload) -> None:
-        made = manifest(package.version)
+        made = manifest(package.version, INSTALL)
         payload = replace(made.payloads[0], sha256=package.sha256, file_name=package.file.name)
         candidates[:] = [Candidate(replace(made, payloads=[payload]), 1, payload, str(package.file))]
 
