@@ -30,6 +30,7 @@ from p2pdist.transfer.torrent_engine.reports import (
     EngineEvent,
     PeerRefused,
     PieceHashFailed,
+    PieceOutcome,
     SwarmIdentity,
     TorrentCompleted,
     TorrentDamaged,
@@ -62,8 +63,11 @@ class _Torrent:
 class TorrentEngine:
     """A running session. Made by `open_torrent_engine`; every method runs in the trio thread."""
 
-    def __init__(self, session: lt.session, identity: SwarmIdentity, listen_port: int, lan_class: int) -> None:
+    def __init__(
+        self, session: lt.session, directory: Path, identity: SwarmIdentity, listen_port: int, lan_class: int
+    ) -> None:
         self._session = session
+        self._directory = directory
         self._lan_class = lan_class
         self._lan_bytes = (0, 0)
         self._stats_seen = trio.Event()
@@ -95,8 +99,8 @@ class TorrentEngine:
 
     # --- torrents -------------------------------------------------------------------
 
-    async def add(self, torrent: bytes, *, expected_hash: TorrentHash, directory: Path, assume_complete: bool) -> None:
-        """Add a torrent whose file is, or will be, in ``directory``, named by the payload's SHA-256.
+    async def add(self, torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:
+        """Add a torrent whose file is, or will be, in the engine's directory, named by the payload's SHA-256.
 
         First the bytes on disk are checked, piece by piece. With ``assume_complete`` a
         piece is checked only when a neighbour first asks for it. Adding a torrent again
@@ -106,7 +110,7 @@ class TorrentEngine:
         if expected_hash in self._torrents:
             return
         params, file = await trio.to_thread.run_sync(read_torrent, torrent, expected_hash)
-        params.save_path = str(directory)
+        params.save_path = str(self._directory)
         params.root_certificate = self._identity.ca_pem
         params.flags = (
             lt.torrent_flags.update_subscribe
@@ -138,6 +142,13 @@ class TorrentEngine:
         if waiting.cancelled_caught:
             log.warning("the torrent engine takes long to remove a torrent", torrent=torrent_hash)
 
+    async def flush(self, seconds: float) -> None:
+        """Write what is in memory to disk, within ``seconds``: the process is about to end."""
+        with trio.move_on_after(seconds):
+            for torrent in self._torrents.values():
+                if torrent.state.fault is None:
+                    await self._writes_ended(torrent)
+
     async def recheck(self, torrent_hash: TorrentHash) -> None:
         """Check all bytes on disk again, then fetch what is missing. Returns when the check has begun."""
         self._begin_check(self._known(torrent_hash))
@@ -167,19 +178,21 @@ class TorrentEngine:
         torrent.state.begin_check()
         torrent.handle.force_recheck()
 
-    async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> bool:
+    async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> PieceOutcome:
         """Store a piece that came from the origin, and offer it to the neighbours.
 
-        Returns True when the piece is stored, by this call or from a neighbour, and
-        False when ``data`` fails the piece's hash. Raises `EngineError` when the torrent
-        has failed or is gone, or the piece is not stored within `STORE_SECONDS`.
+        Returns ``stored`` when the piece is stored, by this call or meanwhile from a
+        neighbour, ``had_already`` when it was before, and ``rejected`` when ``data`` fails
+        the piece's hash. Raises `EngineError` when the torrent has failed or is gone, or
+        the piece is not stored within `STORE_SECONDS`.
         """
         torrent = self._known(torrent_hash)
         state = torrent.state
         self._raise_if_stopped(state)
+        outcome: PieceOutcome = "had_already" if state.have >> piece & 1 else "stored"
         # checked here too, so that a neighbour's bad block in the same piece is not blamed on the origin
         if not await trio.to_thread.run_sync(state.file.proves, piece, data):
-            return False
+            return "rejected"
         with trio.move_on_after(STORE_SECONDS):
             while not state.have >> piece & 1:
                 self._raise_if_stopped(state)
@@ -188,7 +201,7 @@ class TorrentEngine:
                     torrent.handle.add_piece(piece, data, 0)  # does nothing for blocks that are there already
                 with trio.move_on_after(STORE_AGAIN_SECONDS):
                     await changed.wait()
-            return True
+            return outcome
         raise EngineError(
             f"A piece was not stored within {STORE_SECONDS:.0f} s: this PC's disk is too slow or too busy.",
             FaultKind.STORAGE,
@@ -240,6 +253,10 @@ class TorrentEngine:
 
     # --- looking --------------------------------------------------------------------
 
+    def torrents(self) -> list[TorrentHash]:
+        """Return the torrents that were added and not removed."""
+        return list(self._torrents)
+
     async def refresh(self) -> None:
         """Bring every snapshot up to date. Gives up after `ANSWER_SECONDS` and leaves them as they are."""
         for torrent in self._torrents.values():
@@ -258,6 +275,12 @@ class TorrentEngine:
                     self._emit(*torrent.state.observe_peers(peers))
             return
         log.warning("the torrent engine does not answer", seconds=ANSWER_SECONDS)
+
+    async def connected_peers(self) -> set[tuple[str, int]]:
+        """Return the addresses and ports of all neighbours that have passed the handshake."""
+        handles = [torrent.handle for torrent in self._torrents.values()]
+        answers = await trio.to_thread.run_sync(ask_peers, handles)
+        return {(peer.address, peer.port) for peers in answers for peer in peers}
 
     def snapshot(self, torrent_hash: TorrentHash) -> TransferSnapshot:
         """Return a torrent's state as of the last `refresh`. Raises `EngineError` for an unknown one."""
