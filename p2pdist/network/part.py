@@ -18,7 +18,7 @@ import structlog
 import trio
 
 from p2pdist.network import rights
-from p2pdist.network.channel import Channel, ChannelEndedError, why_ended
+from p2pdist.network.channel import Channel, ChannelEndedError
 from p2pdist.network.messages import (
     MAX_PROBLEM_CHARS,
     Done,
@@ -37,6 +37,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.transfer.torrent_engine.session import open_torrent_engine
 
 FLUSH_SECONDS = 2.0  # for the last writes
+STOP_SECONDS = 10.0  # for them and the goodbyes; the daemon does not wait as long
 LAST_WORDS_SECONDS = 2.0
 LOADED_LATE = (
     *("encodings.ascii", "encodings.idna", "encodings.latin_1", "certifi", "h11", "anyio"),
@@ -56,18 +57,19 @@ def main() -> NoReturn:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--log-level", default="info")
     arguments = parser.parse_args()
+    directory: Path = arguments.directory.absolute()
     configure_log(arguments.log_level)
     for ended_by_the_daemon in (signal.SIGINT, signal.SIGTERM):  # these reach all processes of a service or terminal
         signal.signal(ended_by_the_daemon, signal.SIG_IGN)
     process_memory.keep_small()
     reads, writes = _channel_descriptors()
     # before the rights are gone: the directory's parents are for the daemon alone, so it is reached as the current one
-    os.chdir(arguments.directory)
+    os.chdir(directory)
     _load_all()
     if arguments.uid is not None:
         rights.give_up(arguments.uid, arguments.gid)
     rights.harden()
-    trio.run(_run, reads, writes)
+    trio.run(_run, reads, writes, directory)
     end_process(CRASHED)
 
 
@@ -100,27 +102,37 @@ def _own_directory() -> Path:
     return here if here.exists() else Path.cwd()
 
 
-async def _run(reads: int, writes: int) -> None:
+async def _run(reads: int, writes: int, directory: Path) -> None:
     channel = Channel[ToPart](trio.lowlevel.FdStream(reads), trio.lowlevel.FdStream(writes), decode_to_part)
     try:
         async with trio.open_nursery() as nursery:
-            await channel.run(Part(channel, nursery).handle)
-    except* ChannelEndedError as group:
-        log.warning("the daemon is gone", reason=why_ended(group))
-        end_process(DAEMON_GONE)
-    except* BaseException:
+            part = Part(channel, nursery, directory)
+            try:
+                await channel.run(part.handle)
+            except ChannelEndedError as error:
+                if not part.stopping:
+                    log.warning("the daemon is gone", reason=str(error))
+                    end_process(DAEMON_GONE)
+            await trio.sleep(STOP_SECONDS)  # the part ends the process before
+    except BaseException:
         log.exception("the network part has failed")
-        end_process(CRASHED)
+    end_process(CRASHED)
 
 
 class Part:
     """From the daemon's `Start` to its `Stop`."""
 
-    def __init__(self, channel: Channel[ToPart], nursery: trio.Nursery) -> None:
+    def __init__(self, channel: Channel[ToPart], nursery: trio.Nursery, directory: Path) -> None:
         self._channel = channel
+        self._directory = directory
         self._nursery = nursery
         self._services: Services | None = None
         self._stopping = trio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the daemon has said that this process shall end."""
+        return self._stopping.is_set()
 
     async def handle(self, message: ToPart) -> None:
         """Act on one message of the daemon."""
@@ -140,6 +152,7 @@ class Part:
                 engine = await stack.enter_async_context(
                     open_torrent_engine(
                         directory=_own_directory(),
+                        shown_as=self._directory,
                         listen_address=start.listen_address,
                         listen_port=start.listen_port,
                         identity=start.identity.swarm(),

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-
 _DESCRIPTORS = Path("/proc/self/fd")
 
 

@@ -83,12 +83,16 @@ class HttpAnswer:
     body: bytes
 
 
-class Http(Protocol):
-    """Something that asks the web port: `https_client.HttpsClient`, or the daemon's network part."""
+class HttpGet(Protocol):
+    """Something that reads from the web port."""
 
     async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
         """Return the answer to a GET, of at most ``max_bytes``. Raises `HttpError`."""
         ...
+
+
+class Http(HttpGet, Protocol):
+    """Something that also asks: `https_client.HttpsClient`, or the daemon's network part."""
 
     async def post(self, url: str, body: bytes, *, max_bytes: int) -> HttpAnswer:
         """Return the answer to a POST of a JSON ``body``. Raises `HttpError`."""

@@ -41,7 +41,7 @@ from p2pdist.trust.catalogue import (
 )
 from p2pdist.trust.files import WORK_PREFIX, MetadataFiles, TrustFiles, storage_errors
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedVersions
-from p2pdist.trust.http_answers import Http, HttpAnswer, HttpError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpGet
 
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
@@ -99,7 +99,7 @@ class TrustStore:
         *,
         base_url: str,
         root: bytes,
-        http: Http,
+        http: HttpGet,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment."""
@@ -309,7 +309,7 @@ class _Updater(Updater):
 class _NetworkFetcher(FetcherInterface):
     """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: HttpGet) -> None:
         self._http = http
 
     async def _get(self, url: str, max_length: int) -> HttpAnswer:

@@ -63,11 +63,19 @@ class _Torrent:
 class TorrentEngine:
     """A running session. Made by `open_torrent_engine`; every method runs in the trio thread."""
 
-    def __init__(
-        self, session: lt.session, directory: Path, identity: SwarmIdentity, listen_port: int, lan_class: int
+    def __init__(  # a session, and all that was needed to open it
+        self,
+        session: lt.session,
+        directory: Path,
+        identity: SwarmIdentity,
+        listen_port: int,
+        lan_class: int,
+        *,
+        shown_as: Path,
     ) -> None:
         self._session = session
         self._directory = directory
+        self._shown_as = shown_as
         self._lan_class = lan_class
         self._lan_bytes = (0, 0)
         self._stats_seen = trio.Event()
@@ -189,7 +197,7 @@ class TorrentEngine:
         torrent = self._known(torrent_hash)
         state = torrent.state
         self._raise_if_stopped(state)
-        outcome: PieceOutcome = "had_already" if state.have >> piece & 1 else "stored"
+        outcome: PieceOutcome = "had_already" if piece >= 0 and state.have >> piece & 1 else "stored"
         # checked here too, so that a neighbour's bad block in the same piece is not blamed on the origin
         if not await trio.to_thread.run_sync(state.file.proves, piece, data):
             return "rejected"
@@ -326,7 +334,9 @@ class TorrentEngine:
                 continue
             self._emit(*state.observe_status(copied(status)))
             if status.errc.value():
-                self._emit(*state.observe_fault(disk_fault(failure_of(status.errc), state.file.sha256)))
+                self._emit(
+                    *state.observe_fault(disk_fault(failure_of(status.errc), self._place(state)))
+                )
         self._updates_seen += 1
         self._update_seen.set()
         self._update_seen = trio.Event()
@@ -362,7 +372,13 @@ class TorrentEngine:
 
     def _on_file_error(self, alert: lt.file_error_alert) -> None:
         if state := self._states.get(alert.handle):
-            self._emit(*state.observe_fault(disk_fault(failure_of(alert.error), alert.filename())))
+            self._emit(
+                *state.observe_fault(disk_fault(failure_of(alert.error), self._place(state)))
+            )
+
+    def _place(self, state: TorrentState) -> str:
+        """Return where the torrent's file is, for people."""
+        return str(self._shown_as / state.file.sha256)
 
     def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
         # also posted for errors that do not stop the torrent: its status says which

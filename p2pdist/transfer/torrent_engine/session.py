@@ -31,9 +31,16 @@ apply_tls_policy()  # before anything else uses libtorrent in this process
 
 @asynccontextmanager
 async def open_torrent_engine(
-    *, directory: Path, listen_address: str, listen_port: int, identity: SwarmIdentity
+    *,
+    directory: Path,
+    listen_address: str,
+    listen_port: int,
+    identity: SwarmIdentity,
+    shown_as: Path | None = None,
 ) -> AsyncIterator[TorrentEngine]:
     """Run a session that listens on one address, with its files in ``directory``; port 0 means any free one.
+
+    ``shown_as`` is that directory's name for people, where ``directory`` is another way to it.
 
     Raises `UserError`: `FaultKind.BUSY` when the port is taken,
     `FaultKind.BAD_INPUT` when the address is not one of this PC.
@@ -48,7 +55,7 @@ async def open_torrent_engine(
         try:
             holder[0].set_alert_fd(writable.fileno())
             port = await _listening(holder[0], readable, f"{listen_address}:{listen_port}")
-            engine = TorrentEngine(holder[0], directory, identity, port, lan_class)
+            engine = TorrentEngine(holder[0], directory, identity, port, lan_class, shown_as=shown_as or directory)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(engine.read_alerts, readable)
                 try:
