@@ -17,7 +17,7 @@ from p2pdist.local_api.socket import Handler, answers
 from p2pdist.neighbours.finder import Finder
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.network.process import NetworkPart
-from p2pdist.origin.connection import OriginConnection
+from p2pdist.origin.connection import ServerConnection
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.projections import installs, status_patches
@@ -59,7 +59,7 @@ class Problems:
 
 def handlers(
     state: DaemonState,
-    origin: OriginConnection,
+    origin: ServerConnection,
     problems: Problems,
     patches: Patches,
     explainer: Explainer,
@@ -77,7 +77,7 @@ def handlers(
     ]
 
 
-def answer_status(state: DaemonState, origin: OriginConnection, problems: Problems, patches: Patches) -> StatusAnswer:
+def answer_status(state: DaemonState, origin: ServerConnection, problems: Problems, patches: Patches) -> StatusAnswer:
     """Return the answer to `p2pdist status`."""
     views, part = patches.views(), problems.part
     user = part.user
@@ -96,7 +96,7 @@ def answer_status(state: DaemonState, origin: OriginConnection, problems: Proble
     )
 
 
-def answer_limiter(state: DaemonState, origin: OriginConnection, limiter: LanLimiter) -> LimiterAnswer:
+def answer_limiter(state: DaemonState, origin: ServerConnection, limiter: LanLimiter) -> LimiterAnswer:
     """Return the answer to `p2pdist limiter`: what the server said last of this site's line, and the LAN's limits."""
     limit = state.site_limit
     line = None if limit is None else LineLimit(**msgspec.structs.asdict(limit))

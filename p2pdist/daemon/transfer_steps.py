@@ -7,7 +7,7 @@ import trio
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import InstallService
 from p2pdist.network.messages import PieceArrived
-from p2pdist.origin.connection import OriginConnection
+from p2pdist.origin.connection import ServerConnection
 from p2pdist.pc import process_memory
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.status.patches import Patches
@@ -28,7 +28,7 @@ async def step_transfers(
     patching: InstallService,
     patches: Patches,
     reports: Reports,
-    origin: OriginConnection,
+    origin: ServerConnection,
     wakeups: WakeUps,
 ) -> None:
     """Step the transfers regularly, and at once when something happened, until cancelled."""

@@ -16,7 +16,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 
 QUEUED_MESSAGES = 1_024  # some seconds of a busy daemon; an other side that reads nothing for longer hangs
-READ_BYTES = 256 << 10
+PIPE_READ_BYTES = 256 << 10
 
 Incoming = TypeVar("Incoming", bound=PartMessage)
 
@@ -93,7 +93,7 @@ class Channel(Generic[Incoming]):
         decoder = FrameDecoder(max_bytes=MAX_MESSAGE_BYTES)
         while True:
             try:
-                data = await self._reads_from.receive_some(READ_BYTES)
+                data = await self._reads_from.receive_some(PIPE_READ_BYTES)
                 bodies = decoder.feed(bytes(data))
                 if not data:
                     raise ChannelEndedError("it has ended")

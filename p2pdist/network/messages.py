@@ -41,13 +41,13 @@ MAX_URL_CHARS = 2_000  # an address, a path of the repository, a consistent snap
 MAX_MESSAGE_BYTES = max(MAX_HTTP_BODY_BYTES, MAX_TORRENT_BYTES) + (64 << 10)  # one document and its envelope
 MAX_EVENTS_PER_MESSAGE = 64
 MAX_PEERS_PER_TORRENT = 200  # over the engine's cap on connections
-MAX_PROBLEM_CHARS = 1_000  # words for `p2pdist status`
+MAX_WORDS_CHARS = 1_000  # words for `p2pdist status`
 
 Call = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
-Problem = Annotated[str, msgspec.Meta(max_length=MAX_PROBLEM_CHARS)]
+Problem = Annotated[str, msgspec.Meta(max_length=MAX_WORDS_CHARS)]
 Window = Literal["origin", "pieces", "discovery"]
-"""Streams of messages that must not be dropped: at most `WINDOW` of each are on their way, see `Taken`."""
-WINDOW = 64
+"""Streams of messages that must not be dropped: at most `MAX_ON_THE_WAY` of each are on their way, see `Taken`."""
+MAX_ON_THE_WAY = 64
 
 
 class PartMessage(Record, frozen=True, tag_field="t", tag=True):
@@ -203,19 +203,19 @@ class Taken(PartMessage, frozen=True):
     window: Window
 
 
-class Ping(PartMessage, frozen=True):
+class AreYouAlive(PartMessage, frozen=True):
     """Answered by `Done`: the network part's event loop is alive."""
 
     call: Call
 
 
-class Stop(PartMessage, frozen=True):
+class EndProcess(PartMessage, frozen=True):
     """Finish what is being written, say goodbye, and end."""
 
 
 ToPart: TypeAlias = (
     Start | Introduce | Announce | UseIdentity | Reconnect | ToOrigin | AddTorrent | RemoveTorrent | CheckTorrent
-    | ConnectPeer | LimitLan | SetMoving | Refresh | CountLan | HttpRequest | Abandon | Taken | Ping | Stop
+    | ConnectPeer | LimitLan | SetMoving | Refresh | CountLan | HttpRequest | Abandon | Taken | AreYouAlive | EndProcess
 )  # fmt: skip
 
 

@@ -20,13 +20,13 @@ import trio
 from p2pdist.network import rights
 from p2pdist.network.channel import Channel, ChannelEndedError
 from p2pdist.network.messages import (
-    MAX_PROBLEM_CHARS,
+    MAX_WORDS_CHARS,
+    AreYouAlive,
     Done,
+    EndProcess,
     NotStarted,
-    Ping,
     Start,
     Started,
-    Stop,
     ToPart,
     decode_to_part,
 )
@@ -36,8 +36,8 @@ from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import UserError
 from p2pdist.transfer.torrent_engine.session import open_torrent_engine
 
-FLUSH_SECONDS = 2.0  # for the last writes
-STOP_SECONDS = 10.0  # for them and the goodbyes; the daemon does not wait as long
+LAST_WRITES_SECONDS = 2.0  # for the last writes
+LAST_STEPS_SECONDS = 10.0  # for them and the goodbyes; the daemon does not wait as long
 LAST_WORDS_SECONDS = 2.0
 LOADED_LATE = (
     *("encodings.ascii", "encodings.idna", "encodings.latin_1", "certifi", "h11", "anyio"),
@@ -113,14 +113,14 @@ async def _run(reads: int, writes: int, directory: Path) -> None:
                 if not part.stopping:
                     log.warning("the daemon is gone", reason=str(error))
                     end_process(DAEMON_GONE)
-            await trio.sleep(STOP_SECONDS)  # the part ends the process before
+            await trio.sleep(LAST_STEPS_SECONDS)  # the part ends the process before
     except BaseException:
         log.exception("the network part has failed")
     end_process(CRASHED)
 
 
 class Part:
-    """From the daemon's `Start` to its `Stop`."""
+    """From the daemon's `Start` to its `EndProcess`."""
 
     def __init__(self, channel: Channel[ToPart], nursery: trio.Nursery, directory: Path) -> None:
         self._channel = channel
@@ -138,9 +138,9 @@ class Part:
         """Act on one message of the daemon."""
         if isinstance(message, Start):
             self._nursery.start_soon(self._live, message)
-        elif isinstance(message, Stop):
+        elif isinstance(message, EndProcess):
             self._stopping.set()
-        elif isinstance(message, Ping):
+        elif isinstance(message, AreYouAlive):
             self._channel.tell(Done(message.call))
         elif self._services is not None:
             self._services.carry_out(message)
@@ -159,7 +159,7 @@ class Part:
                     )
                 )
             except UserError as error:
-                self._channel.tell(NotStarted(error.kind, error.message[:MAX_PROBLEM_CHARS]))
+                self._channel.tell(NotStarted(error.kind, error.message[:MAX_WORDS_CHARS]))
                 await self._channel.finish(LAST_WORDS_SECONDS)
                 end_process(0)
             try:
@@ -169,7 +169,7 @@ class Part:
                     self._channel.tell(Started(engine.listen_port))
                     await self._stopping.wait()
                     nursery.cancel_scope.cancel()
-                await engine.flush(FLUSH_SECONDS)
+                await engine.flush(LAST_WRITES_SECONDS)
                 end_process(0)
             except BaseException:
                 log.exception("the network part has failed")

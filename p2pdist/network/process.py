@@ -21,7 +21,9 @@ import trio
 
 from p2pdist.network.channel import Calls, Channel, ChannelEndedError, why_ended
 from p2pdist.network.messages import (
+    AreYouAlive,
     Done,
+    EndProcess,
     Failed,
     FromPart,
     HttpBroke,
@@ -29,10 +31,8 @@ from p2pdist.network.messages import (
     LanBytes,
     NotStarted,
     PartMessage,
-    Ping,
     Start,
     Started,
-    Stop,
     decode_from_part,
 )
 from p2pdist.network.rights import PartUser
@@ -44,11 +44,11 @@ from p2pdist.shared.wire.frames import encode_frame
 START_SECONDS = 60.0  # it loads libraries first, on a PC that has just started
 STOP_SECONDS = 4.0  # its last writes and goodbyes; less than the daemon's own time for stopping
 PING_SECONDS = 10.0
-SILENCE_SECONDS = 60.0  # a network part that answers no ping for this long hangs; a busy PC answers within seconds
+UNANSWERED_SECONDS = 60.0  # a network part that answers no ping for this long hangs; a busy PC answers within seconds
 PORT_WAIT_SECONDS = 5.0  # the network part of a daemon that was killed lets go of the port when it notices that
 PORT_RETRY_SECONDS = 0.3
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 60.0
-STABLE_SECONDS = 60.0  # one that has lived this long starts again at once
+STEADY_SECONDS = 60.0  # one that has lived this long starts again at once
 STOP_FRAME_BYTES = 64
 
 log = structlog.get_logger()
@@ -62,6 +62,9 @@ class Launch:
     directory: Path
     """Where it keeps the payloads that are swapped: all that it can write to."""
     log_level: str
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "p2pdist.network.part")
+    """What to run; -P: nothing is imported from the current directory."""
+    stop_seconds: float = STOP_SECONDS
 
 
 class NetworkPart:
@@ -79,7 +82,7 @@ class NetworkPart:
         self._ready: list[Started | NotStarted] = []
         self._ready_event = trio.Event()
         self._process: trio.Process | None = None
-        self._reason = ""
+        self._reason, self._killed = "", False
         self._begun = False
         self.listen_port = 0
         """The LAN port; 0 until the process is up."""
@@ -166,7 +169,7 @@ class NetworkPart:
             await trio.sleep(delay)
             begun = trio.current_time()
             self._say(await self._live())
-            if trio.current_time() - begun >= STABLE_SECONDS:
+            if trio.current_time() - begun >= STEADY_SECONDS:
                 backoff = backoff.succeeded()
 
     async def _first_start(self, task_status: trio.TaskStatus[None]) -> None:
@@ -190,7 +193,7 @@ class NetworkPart:
         """Run one process until it ends; return why it did. ``up`` is called when it is up."""
         self.life += 1
         self._ready, self._ready_event = [], trio.Event()
-        self._reason = ""
+        self._reason, self._killed = "", False
         process = self._process = await self._spawn()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -209,7 +212,7 @@ class NetworkPart:
             for hook in self._end_hooks:
                 hook()
             with trio.CancelScope(shield=True):
-                await _end(process)
+                self._killed = await _end(process, self._launch.stop_seconds) or self._killed
             self._process = None
         return self._why(process.returncode)
 
@@ -227,16 +230,13 @@ class NetworkPart:
         up()
         while True:
             await trio.sleep(PING_SECONDS)
-            await self.ask(Ping, seconds=SILENCE_SECONDS)
+            await self.ask(AreYouAlive, seconds=UNANSWERED_SECONDS)
 
     async def _spawn(self) -> trio.Process:
         user = self._launch.user
         return await trio.lowlevel.open_process(
             [
-                sys.executable,
-                "-P",  # not to import from the current directory
-                "-m",
-                "p2pdist.network.part",
+                *self._launch.command,
                 *(("--uid", str(user.uid), "--gid", str(user.gid)) if user.separate else ()),
                 "--directory",
                 str(self._launch.directory),
@@ -258,7 +258,7 @@ class NetworkPart:
             handler(message)
 
     def _kill(self, reason: str) -> None:
-        self._reason = reason
+        self._reason, self._killed = reason, True
         if self._process is not None:
             self._process.kill()
 
@@ -266,9 +266,9 @@ class NetworkPart:
         if self._ready and isinstance(self._ready[0], NotStarted):
             return UserError(self._ready[0].text, self._ready[0].kind)
         how = self._reason
-        if code is not None and code < 0 and code != -signal.SIGKILL:
+        if code is not None and code < 0 and not self._killed:
             how = f"it was ended by {signal.Signals(-code).name}"
-        elif code:
+        elif code is not None and code > 0:
             how = f"it ended with status {code}"
         return UserError(f"The part of the daemon that speaks with the network has stopped: {how}.", FaultKind.FAILED)
 
@@ -279,22 +279,24 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path)} if path else dict(os.environ)
 
 
-async def _end(process: trio.Process) -> None:
-    """End the process: ask it, wait, kill it."""
+async def _end(process: trio.Process, seconds: float) -> bool:
+    """End the process: ask it, wait, kill it. Return whether it had to be killed."""
     assert process.stdin is not None
     assert process.stdout is not None
-    with trio.move_on_after(STOP_SECONDS):
+    with trio.move_on_after(seconds):
         try:
             await process.stdin.send_all(_STOP_FRAME)
             await process.stdin.aclose()
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
             pass  # it has ended, or was amid a message: the end of the pipe tells it
         await process.wait()
-    if process.returncode is None:
+    alive = process.returncode is None
+    if alive:
         process.kill()
         await process.wait()
     await process.stdin.aclose()
     await process.stdout.aclose()
+    return alive
 
 
 @asynccontextmanager
@@ -309,4 +311,4 @@ async def open_network_part(launch: Launch, start: Callable[[], Start]) -> Async
             nursery.cancel_scope.cancel()
 
 
-_STOP_FRAME: Final = encode_frame(codec.encode(Stop()), max_bytes=STOP_FRAME_BYTES)
+_STOP_FRAME: Final = encode_frame(codec.encode(EndProcess()), max_bytes=STOP_FRAME_BYTES)

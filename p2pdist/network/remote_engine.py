@@ -31,8 +31,8 @@ from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, TransferSn
 
 ANSWER_SECONDS = 6.0  # the engine itself gives up on libtorrent after five
 ADD_SECONDS = 60.0  # a large torrent file on a PC that has just started
-REMOVE_SECONDS = 15.0  # open writes are finished first; the engine itself gives up after ten
-EVENT_CAP = 1_024  # events only prompt a look at the snapshot, which is the truth: those over the cap are dropped
+REMOVING_SECONDS = 15.0  # open writes are finished first; the engine itself gives up after ten
+MAX_WAITING_EVENTS = 1_024  # they only prompt a look at the snapshot, which is the truth: more are dropped
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class RemoteEngine:
         self._moving = SetMoving(moving=False)
         self._lan = (0, 0)
         self._lan_before = (0, 0)
-        self._send, self.events = trio.open_memory_channel[EngineEvent](EVENT_CAP)
+        self._send, self.events = trio.open_memory_channel[EngineEvent](MAX_WAITING_EVENTS)
         self.dropped_events = 0
         part.on(Snapshot, self._on_snapshot)
         part.on(FromEngine, self._on_events)
@@ -115,7 +115,7 @@ class RemoteEngine:
         if self._torrents.pop(torrent_hash, None) is None:
             return
         with contextlib.suppress(EngineError):
-            await self._ask(lambda call: RemoveTorrent(call, torrent_hash, delete_files), REMOVE_SECONDS)
+            await self._ask(lambda call: RemoveTorrent(call, torrent_hash, delete_files), REMOVING_SECONDS)
 
     async def recheck(self, torrent_hash: TorrentHash) -> None:
         """Check all bytes on disk again, then fetch what is missing. Returns when the check has begun."""

@@ -12,7 +12,7 @@ NOT_RUNNING = "the network part of the daemon is not running"
 
 
 class RemoteOrigin:
-    """An `OriginConnection`."""
+    """An `ServerConnection`."""
 
     def __init__(self, part: NetworkPart, hello: Callable[[], ControlHello]) -> None:
         """``hello`` is asked whenever a connection may be made: addresses and the LAN port change."""

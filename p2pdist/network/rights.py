@@ -14,7 +14,7 @@ if os.name == "posix":
 
 OWN_USER = "p2pdist"
 SHARED_USER = "nobody"
-DESCRIPTORS = 4_096  # hundreds of connections, files and lookups; the daemon's own are not touched
+MAX_DESCRIPTORS_OF_PART = 4_096  # hundreds of connections, files and lookups; the daemon's own are not touched
 
 _CAP_CHOWN, _CAP_SETGID, _CAP_SETUID = 0, 6, 7  # linux/capability.h
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38  # linux/prctl.h
@@ -68,7 +68,7 @@ def harden() -> None:
     if os.name != "posix":
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = MAX_DESCRIPTORS_OF_PART if hard == resource.RLIM_INFINITY else min(MAX_DESCRIPTORS_OF_PART, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the private key is in memory
     if sys.platform == "linux":

@@ -11,8 +11,8 @@ from p2pdist.neighbours.discovery import Discovery, open_discovery
 from p2pdist.network.channel import Channel
 from p2pdist.network.messages import (
     MAX_EVENTS_PER_MESSAGE,
-    MAX_PROBLEM_CHARS,
-    WINDOW,
+    MAX_ON_THE_WAY,
+    MAX_WORDS_CHARS,
     Abandon,
     AddTorrent,
     Announce,
@@ -78,7 +78,7 @@ class Services:
         self._requests: dict[int, trio.CancelScope] = {}
         self._sent: dict[TorrentHash, Snapshot] = {}
         self._origin_room, self._piece_room, self._discovery_room = (
-            trio.Semaphore(WINDOW, max_value=WINDOW) for _ in range(3)
+            trio.Semaphore(MAX_ON_THE_WAY, max_value=MAX_ON_THE_WAY) for _ in range(3)
         )
         self._rooms = {"origin": self._origin_room, "pieces": self._piece_room, "discovery": self._discovery_room}
         self._at_once: dict[type[PartMessage], Callable[[Any], None]] = {
@@ -144,7 +144,7 @@ class Services:
             await work()
             self._send_snapshot(torrent_hash)
         except EngineError as error:
-            self._channel.tell(Failed(call, error.kind, error.message[:MAX_PROBLEM_CHARS]))
+            self._channel.tell(Failed(call, error.kind, error.message[:MAX_WORDS_CHARS]))
         else:
             self._channel.tell(Done(call))
 
@@ -223,7 +223,7 @@ class Services:
         event: OriginEvent
         async for event in origin.events:
             await self._origin_room.acquire()
-            self._channel.tell(FromOrigin(event, origin.connected, origin.status[:MAX_PROBLEM_CHARS]))
+            self._channel.tell(FromOrigin(event, origin.connected, origin.status[:MAX_WORDS_CHARS]))
 
     async def _store_pieces(self, origin: OriginClient) -> None:
         while True:
@@ -288,5 +288,5 @@ class Services:
         while True:
             if discovery.problem != reported:
                 reported = discovery.problem
-                self._channel.tell(DiscoveryState(reported[:MAX_PROBLEM_CHARS]))
+                self._channel.tell(DiscoveryState(reported[:MAX_WORDS_CHARS]))
             await trio.sleep(PROBLEM_SECONDS)

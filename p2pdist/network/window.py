@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 import trio
 
 from p2pdist.network.channel import ChannelEndedError
-from p2pdist.network.messages import WINDOW, Taken, Window
+from p2pdist.network.messages import MAX_ON_THE_WAY, Taken, Window
 from p2pdist.network.process import NetworkPart
 
 Event = TypeVar("Event")
@@ -20,7 +20,7 @@ class Windowed(Generic[Event]):
         self._part = part
         self._taken = Taken(window)
         # one more of each life: its end is reported too
-        room = LIVES_IN_THE_QUEUE * (WINDOW + 1)
+        room = LIVES_IN_THE_QUEUE * (MAX_ON_THE_WAY + 1)
         self._put, self._get = trio.open_memory_channel[tuple[int, Event]](room)
 
     def put(self, event: Event) -> None:

@@ -25,7 +25,7 @@ class Disconnected(Message, frozen=True, tag="disconnected"):
 OriginEvent: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Disconnected
 
 
-class OriginConnection(Protocol):
+class ServerConnection(Protocol):
     """A connection that is kept up: `client.OriginClient`, or the daemon's network part."""
 
     @property

@@ -16,12 +16,12 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored, Want
 from p2pdist.transfer import files
+from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.records import TransferMemory
 from p2pdist.transfer.states import (
-    DISK_MARGIN_BYTES,
     MAX_FAILED_PROOFS,
     TRANSITIONS,
     LanActivity,
@@ -29,7 +29,7 @@ from p2pdist.transfer.states import (
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import RETRY_SECONDS, Transfer, new_record, step_seconds
+from p2pdist.transfer.transfer import Transfer, new_record, step_seconds
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -59,7 +59,7 @@ class Transfers:
         self._send = send
         self._clock = clock
         self._can_fetch = can_fetch
-        self._writer = writer
+        self._cache = Cache(home.cache, writer)
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
         self._dirty = False
@@ -171,39 +171,22 @@ class Transfers:
         record = transfer.record
         if record.verified_at is None and sum(t.busy(now) for t in self._transfers.values()) >= MAX_TRANSFERS_AT_A_TIME:
             return
-        cached = self._cache_path(transfer)
-        proven = record.verified_mtime_ns is not None and await files.unchanged_since(
-            cached,
-            length_bytes=transfer.payload.length_bytes,
-            mtime_ns=record.verified_mtime_ns,
-            writer=self._writer,
-        )
+        length_bytes = transfer.payload.length_bytes
+        proven = await self._cache.is_proven(transfer.sha256, length_bytes, record.verified_mtime_ns)
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
-            try:
-                await files.let_write(cached, self._writer)
-                lacking = await files.lacking_bytes(cached, transfer.payload.length_bytes, DISK_MARGIN_BYTES)
-            except OSError as error:
-                text = f"{self._home.cache} cannot be read: {error.strerror}. Check the disk."
-                self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), now)
-                return
-            if lacking > 0:
-                text = (
-                    f"The disk is too full: {lacking} more bytes must be free in {self._home.cache}. "
-                    f"Free some space; it is tried again every {RETRY_SECONDS:.0f} s."
-                )
-                self._fail(transfer, TransferFault(TransferFaultKind.DISK_FULL, text), now)
-                transfer.retry_soon(now)  # a look at the disk costs nothing
+            fault = await self._cache.make_ready(transfer.sha256, length_bytes)
+            if fault is not None:
+                self._fail(transfer, fault, now)
+                if fault.kind is TransferFaultKind.DISK_FULL:
+                    transfer.retry_soon(now)
                 return
         try:
             if transfer.in_engine:
                 await self._engine.resume(transfer.torrent_hash)
             else:
-                await self._engine.add(
-                    transfer.patch.torrent,
-                    expected_hash=transfer.torrent_hash,
-                    assume_complete=proven,
-                )
+                torrent = transfer.patch.torrent
+                await self._engine.add(torrent, expected_hash=transfer.torrent_hash, assume_complete=proven)
         except EngineError as error:
             self._fail(transfer, TransferFault(TransferFaultKind.ENGINE, error.message), now)
             return
@@ -238,7 +221,7 @@ class Transfers:
         """
         with transfer.proving:
             try:
-                proof, problem = await files.hash_file(self._cache_path(transfer), self._writer), ""
+                proof, problem = await self._cache.hash(transfer.sha256), ""
             except OSError as error:
                 proof, problem = None, f"The finished file cannot be read: {error.strerror}. Check the disk."
             async with self._lock:
@@ -261,16 +244,14 @@ class Transfers:
             )
             self._fail(transfer, TransferFault(TransferFaultKind.WRONG_FILE, text), now)
             return
-        await self._let_write(transfer)
+        await self._cache.let_write(transfer.sha256)
         # start the check before the move: else a step in between sees a complete torrent, and proves it again
         await self._engine.recheck(transfer.torrent_hash)
         self._move(transfer, TransferEvent.DISPROVEN)
 
     async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
         try:
-            await files.publish_verified(
-                self._cache_path(transfer), self._verified_path(transfer), mtime_ns=mtime_ns, writer=self._writer
-            )
+            await self._cache.publish(transfer.sha256, self._verified_path(transfer), mtime_ns)
         except OSError as error:
             text = f"The verified file cannot be placed: {error.strerror}."
             self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
@@ -298,15 +279,8 @@ class Transfers:
             log.warning("bytes on disk are damaged, fetching them again", patch=transfer.record.patch_id)
             transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
             await files.remove_verified(self._verified_path(transfer))
-            await self._let_write(transfer)
+            await self._cache.let_write(transfer.sha256)
             self._move(transfer, TransferEvent.DAMAGED)
-
-    async def _let_write(self, transfer: Transfer) -> None:
-        """Let the engine repair the file. Where that is refused, the engine fails to write, and says so."""
-        try:
-            await files.let_write(self._cache_path(transfer), self._writer)
-        except OSError as error:
-            log.warning("a cached file cannot be handed back", patch=transfer.record.patch_id, reason=error.strerror)
 
     def _move(self, transfer: Transfer, event: TransferEvent) -> None:
         transfer.state = TRANSITIONS.after(transfer.state, event)
@@ -392,9 +366,6 @@ class Transfers:
     async def _save(self, now: float) -> None:
         self._dirty = False
         await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
-
-    def _cache_path(self, transfer: Transfer) -> Path:
-        return self._home.cache / transfer.sha256
 
     def _verified_path(self, transfer: Transfer) -> Path:
         return transfer.verified_path(self._home.patches)

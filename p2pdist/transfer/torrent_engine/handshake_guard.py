@@ -22,7 +22,7 @@ MAX_CALLERS_PER_ADDRESS = 16
 MAX_CALLERS = 256  # on a LAN of hundreds of PCs that all start at eight
 LOOK_SECONDS, BUSY_LOOK_SECONDS = 1.0, 0.25
 BUSY_CALLERS = 64
-REPORT_SECONDS = 60.0
+LOG_AGAIN_SECONDS = 60.0
 
 log = structlog.get_logger()
 
@@ -72,8 +72,8 @@ class HandshakeWatch:
         return ended
 
 
-class Engine(Protocol):
-    """The part of the torrent engine that is needed."""
+class Listener(Protocol):
+    """The part of the torrent listener that is needed."""
 
     @property
     def listen_port(self) -> int:
@@ -85,19 +85,19 @@ class Engine(Protocol):
         ...
 
 
-async def guard_handshakes(engine: Engine) -> None:
+async def guard_handshakes(listener: Listener) -> None:
     """Guard the LAN port of this process until cancelled."""
-    watch, ended_since, reported_at = HandshakeWatch(), Counter[str](), -REPORT_SECONDS
+    watch, ended_since, reported_at = HandshakeWatch(), Counter[str](), -LOG_AGAIN_SECONDS
     while True:
-        callers = await trio.to_thread.run_sync(callers_of, engine.listen_port)
+        callers = await trio.to_thread.run_sync(callers_of, listener.listen_port)
         unproven = watch.unproven(callers, trio.current_time())
         if unproven:
-            peers = await engine.connected_peers()
+            peers = await listener.connected_peers()
             now = trio.current_time()
             for caller in watch.too_long_or_too_many(unproven, peers, now):
-                _shut_down(caller, engine.listen_port)
+                _shut_down(caller, listener.listen_port)
                 ended_since[caller.address] += 1
-            if ended_since and now - reported_at >= REPORT_SECONDS:
+            if ended_since and now - reported_at >= LOG_AGAIN_SECONDS:
                 address, most = ended_since.most_common(1)[0]
                 log.warning(
                     "connections without a TLS handshake were ended",
