@@ -24,6 +24,7 @@ from p2pdist.identity import store as identity_store
 from p2pdist.identity.store import Identity
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -144,7 +145,7 @@ async def _call(client: HttpsClient, url: str, request: Record, kind: type[T], s
         problem = decode_body(answer.body, Problem).error
     except DecodeError as error:
         raise _wrong_answer(server, f"HTTP {answer.status}") from error
-    text = "".join(ch if ch.isprintable() else "?" for ch in problem[:MAX_PROBLEM_CHARS])
+    text = printable(problem[:MAX_PROBLEM_CHARS])
     refused = 400 <= answer.status < 500
     raise UserError(
         f"The seed server at {server} {'refused' if refused else 'failed'}: {text}",
@@ -230,8 +231,8 @@ def _wrong_answers(server: str) -> Iterator[None]:
 
 
 def _wrong_answer(server: str, detail: str) -> UserError:
-    printable = "".join(ch if ch.isprintable() else "?" for ch in detail)
     return UserError(
-        f"What runs at {server} does not answer like a seed server ({printable}). Check the address and the web port.",
+        f"What runs at {server} does not answer like a seed server ({printable(detail)}). "
+        "Check the address and the web port.",
         FaultKind.REFUSED,
     )

@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
-from p2pdist.shared.console import PIPE_COLUMNS, STATE_STYLES, print_json, printable, wide_terminal
+from p2pdist.shared.console import PIPE_COLUMNS, STATE_STYLES, print_json, wide_terminal
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.watching import show
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
@@ -158,7 +159,7 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
         else:
             state = Text(f"seen {duration_text(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
         tags = [" ".join(row.tags)] if tagged else []
-        table.add_row(row.endpoint_id, printable(row.hostname), row.site, row.address, state, *tags)
+        table.add_row(row.endpoint_id, Text(printable(row.hostname)), row.site, row.address, state, *tags)
     return table
 
 
@@ -180,7 +181,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
         away = state == report.state != "verified" and not (endpoint.connected and status.serving)
         table.add_row(
             report.endpoint_id if wide else _cut(report.endpoint_id, _ID_CHARS),
-            _cut(printable(endpoint.hostname), name_chars),
+            Text(_cut(printable(endpoint.hostname), name_chars)),
             *([_cut(endpoint.site, site_chars)] if wide else []),
             Text(
                 f"away ({state})" if away else _words(state),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import Certificates, EnrolReply, EnrolRequest, RenewRequest
 from seed_server.enrolment.certificate_authority import CertificateAuthority, CertificateRequestError
 from seed_server.store.database import Database
@@ -65,14 +66,15 @@ class EnrolmentDecisions:
             raise RequestRefusedError(
                 "This PC's key has been denied by the operator. Ask the operator to allow it.", FaultKind.REFUSED
             )
+        hostname = printable(request.hostname)  # odd names are the PC's own business, but operators read them
         tuf_root = self.trusted_root()
         with self.database.batch():  # the enrolment and the token's use are recorded together, or neither
             verdict = self.database.spend_token(secret, now)
             if verdict != "accepted":
                 raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED, guess=True)
             tags = self.database.token_tags(secret)
-            self.database.add_endpoint(endpoint_id, request.hostname, now, tags)
-        log.info("endpoint enrolled", endpoint=endpoint_id, hostname=request.hostname)
+            self.database.add_endpoint(endpoint_id, hostname, now, tags)
+        log.info("endpoint enrolled", endpoint=endpoint_id, hostname=hostname)
         return EnrolReply(
             endpoint_id=endpoint_id,
             server_name=self.server_name,

@@ -1,12 +1,15 @@
 """`p2pdist.shared.console`: what a log may show."""
 
 import io
+import json
 import secrets
 
 import pytest
 import structlog
+from rich.table import Table
+from rich.text import Text
 
-from p2pdist.shared.console import configure_log
+from p2pdist.shared.console import configure_log, print_json, terminal
 
 
 class Screen(io.StringIO):
@@ -34,3 +37,33 @@ def test_an_unexpected_error_is_logged_without_the_secrets_at_hand(
     assert "a problem of our own" in screen.getvalue()
     assert "ValueError: a bug" in screen.getvalue()
     assert secret not in screen.getvalue()
+
+
+def test_a_console_draws_texts_and_obeys_none(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("[b]name")
+    table.add_row("[/x] :skull:")
+    terminal().print(table)
+    terminal().print(Text("\x1b[2J\x9b"))
+    out = capsys.readouterr().out
+    assert "[b]name" in out
+    assert "[/x] :skull:" in out
+    assert "?[2J?" in out
+    assert "\x1b" not in out
+
+
+def test_json_escapes_what_is_no_visible_sign_and_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "Büro\x9b\x1b\u202e\udcff\U000e0001 ÷"
+    print_json({"name": text})
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert "Büro" in out
+    assert json.loads(out) == {"name": text}
+
+
+def test_a_log_line_stays_one_line_and_names_what_it_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", screen := Screen(terminal=False))
+    configure_log("info")
+    structlog.get_logger().info("endpoint enrolled", hostname="a\x1b[31m\nlevel=error", count=3, denied=False)
+    (line,) = screen.getvalue().splitlines()
+    assert r'hostname="a\\x1b[31m\\nlevel=error"' in line
+    assert line.endswith("count=3 denied=false")
