@@ -18,10 +18,10 @@ from seed_server.commands.json_answers.fleet import (
     StatusDocument,
     StatusPayloadDocument,
 )
-from seed_server.commands.texts import plain_table
+from seed_server.commands.texts import counted, plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
-from seed_server.store.schema import ReportRow, ServedPayload
+from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
 
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
 FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
@@ -52,6 +52,8 @@ def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
             software=endpoint.software or None,
             connected=endpoint.connected and status.serving,
             denied=endpoint.denied,
+            pending=endpoint.pending,
+            same_name=tuple(row.endpoint_id for row in status.namesakes_of(endpoint)),
             tags=endpoint.tags,
             enrolled_at=endpoint.enrolled_at,
             last_seen_at=endpoint.last_seen_at or None,
@@ -151,16 +153,31 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
     tagged = any(row.tags for row in status.endpoints)
     if tagged:
         table.add_column("tags", overflow="fold")
+    doubts = {row.endpoint_id: _doubt(status, row) for row in status.endpoints}
+    doubtful = any(doubts.values())
+    if doubtful:
+        table.add_column("note", overflow="fold")
     for row in status.endpoints:
-        if row.denied:
+        if row.pending:
+            state = Text("waits to be allowed", style="yellow")
+        elif row.denied:
             state = Text("denied", style="red")
         elif row.connected and status.serving:
             state = Text("connected", style="green")
         else:
             state = Text(f"seen {duration_text(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
         tags = [" ".join(row.tags)] if tagged else []
-        table.add_row(row.endpoint_id, Text(printable(row.hostname)), row.site, row.address, state, *tags)
+        notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
+        table.add_row(row.endpoint_id, Text(printable(row.hostname)), row.site, row.address, state, *tags, *notes)
     return table
+
+
+def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
+    """Return what is odd about a PC's name; empty: nothing."""
+    namesakes = status.namesakes_of(endpoint)
+    if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
+        return f"named as {denied[0]}, which is denied"
+    return f"named as {counted(len(namesakes), 'other PC')}" if namesakes else ""
 
 
 def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -> list[RenderableType]:

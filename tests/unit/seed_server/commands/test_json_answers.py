@@ -57,6 +57,7 @@ def outputs(folder: Path) -> dict[str, str]:
     return found | {
         "status": output_of("status", *here),
         "sites": output_of("sites", *here),
+        "token list": output_of("token list", *here),
         "endpoints": output_of("endpoints", *here),
         "profile show": output_of("profile show", *here),
         "profile show SITE": output_of("profile show", "oslo", *here),
@@ -68,7 +69,10 @@ def outputs(folder: Path) -> dict[str, str]:
 def fill(home: ServerHome) -> None:
     with Database.open(home.database) as database:
         (payload,) = database.payloads()
-        database.add_endpoint(ENDPOINT, "pc-1", 1.0, ("kiosk",))
+        (token,) = database.tokens()
+        for endpoint in (ENDPOINT, "b" * 26):
+            database.add_endpoint(endpoint, "pc-1", 1.0, ("kiosk",))
+            database.add_enrolment(endpoint, token.token_id, 1.0)
         database.save_reports(ENDPOINT, [REPORT], 2.0)
         database.add_wan_bytes("oslo", payload.torrent_hash, 7)
         database.save_site_limits([LIMIT])
