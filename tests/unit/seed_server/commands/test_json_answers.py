@@ -77,7 +77,8 @@ def fill(home: ServerHome) -> None:
         database.add_wan_bytes("oslo", payload.torrent_hash, 7)
         database.save_site_limits([LIMIT])
         answer = DiagnosisAnswer(label="old", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
-        database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=(answer,)), 3.0)
+        for endpoint in (ENDPOINT, "b" * 26):
+            database.save_diagnosis(endpoint, Diagnosis(template="december", answers=(answer,)), 3.0)
 
 
 def test_every_command_prints_its_document(tmp_path: Path) -> None:
