@@ -69,12 +69,15 @@ class EnrolmentDecisions:
         hostname = printable(request.hostname)  # odd names are the PC's own business, but operators read them
         tuf_root = self.trusted_root()
         with self.database.batch():  # the enrolment and the token's use are recorded together, or neither
-            pending = self._admit(endpoint_id, hostname, secret, now)
+            is_new = self._admit(endpoint_id, hostname, secret, now)
             tags = self.database.token_tags(secret)
+            pending = is_new and self.database.token_needs_approval(secret)
+            if pending:
+                self.database.set_denied(endpoint_id, denied=True, pending=True)
+        if is_new:  # a PC that asks again and again must not fill the log
+            self._log_new(endpoint_id, hostname, pending=pending)
         if pending:
-            log.warning("a PC waits to be allowed", endpoint=endpoint_id, hostname=hostname)
             raise _pending(endpoint_id)
-        log.info("endpoint enrolled", endpoint=endpoint_id, hostname=hostname)
         return EnrolReply(
             endpoint_id=endpoint_id,
             server_name=self.server_name,
@@ -85,7 +88,7 @@ class EnrolmentDecisions:
         )
 
     def _admit(self, endpoint_id: str, hostname: str, secret: bytes, now: float) -> bool:
-        """Record that a token's holder enrols; return whether an operator has to allow it. Raises as `enrol`."""
+        """Record that a token's holder enrols; return whether it was not enrolled before. Raises as `enrol`."""
         known = self.database.endpoint(endpoint_id)
         if known is not None and known.denied:
             raise _denied(known)
@@ -94,12 +97,15 @@ class EnrolmentDecisions:
             raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED, guess=True)
         self.database.add_endpoint(endpoint_id, hostname, now, self.database.token_tags(secret))
         self.database.add_enrolment(endpoint_id, token_id_of(secret), now)
+        return known is None
+
+    def _log_new(self, endpoint_id: str, hostname: str, *, pending: bool) -> None:
         if namesakes := self.database.denied_named(hostname, endpoint_id):
             log.warning("a PC enrols with the name of a denied one", endpoint=endpoint_id, denied=namesakes[0])
-        pending = known is None and self.database.token_needs_approval(secret)
         if pending:
-            self.database.set_denied(endpoint_id, denied=True, pending=True)
-        return pending
+            log.warning("a PC waits to be allowed", endpoint=endpoint_id, hostname=hostname)
+        else:
+            log.info("endpoint enrolled", endpoint=endpoint_id, hostname=hostname)
 
     def renew(self, request: RenewRequest, now: float) -> Certificates:
         """Return new certificates for an enrolled key. Raises as `enrol`."""
