@@ -213,7 +213,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
         whose = f"{endpoint.hostname} ({report.endpoint_id})"
         if report.error:
             problems.append(Text(printable(f"{whose}: {report.error}"), style="red"))
-        if report.install_reason and report.install != "installed":
+        if report.install_reason and report.install not in ("", "installed"):
             words = f"{whose} {_words(report.install)}: {report.install_reason}"
             problems.append(Text(printable(words), style=STATE_STYLES.get(report.install, "")))
     if len(ordered) > MAX_ENDPOINT_ROWS:
