@@ -3,6 +3,7 @@
 import enum
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -116,8 +117,16 @@ def _in_json(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
+class LibraryLog(logging.Handler):
+    """Brings what libraries log into our log: by itself, Python would write it to standard error as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, with its library's name."""
+        structlog.get_logger().log(record.levelno, record.getMessage(), library=record.name, exc_info=record.exc_info)
+
+
 def configure_log(level: str) -> None:
-    """Log to standard error: coloured for a terminal, one line of key=value otherwise."""
+    """Log to standard error: coloured for a terminal, one line of key=value otherwise. Libraries' warnings come too."""
     on_terminal = sys.stderr.isatty()
     renderer: Any = (
         # rich's tracebacks, the default, show local variables (keys and tokens among them), and take seconds to draw
@@ -138,6 +147,7 @@ def configure_log(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,  # standard error may be replaced later, as in a test
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLog()])
 
 
 def _escaped_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

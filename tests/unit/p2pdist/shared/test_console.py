@@ -2,14 +2,17 @@
 
 import io
 import json
+import logging
 import secrets
+import subprocess
+import sys
 
 import pytest
 import structlog
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import configure_log, print_json, terminal
+from p2pdist.shared.console import LibraryLog, configure_log, print_json, terminal
 
 
 class Screen(io.StringIO):
@@ -67,3 +70,23 @@ def test_a_log_line_stays_one_line_and_names_what_it_escaped(monkeypatch: pytest
     (line,) = screen.getvalue().splitlines()
     assert r'hostname="a\\x1b[31m\\nlevel=error"' in line
     assert line.endswith("count=3 denied=false")
+
+
+def test_what_libraries_log_is_one_line_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", screen := Screen(terminal=False))
+    configure_log("info")
+    for text, *arguments in (("Received %s", "\x1b[2J\nlevel=error"), ("plain",)):
+        LibraryLog().emit(logging.LogRecord("zeroconf", logging.WARNING, "", 0, text, tuple(arguments), None))
+    first, second = screen.getvalue().splitlines()
+    assert r"\x1b[2J" in first
+    assert second.endswith("level=warning event=plain library=zeroconf")
+
+
+def test_a_program_s_log_takes_in_its_libraries() -> None:
+    program = (
+        "import logging; from p2pdist.shared.console import configure_log; configure_log('warning'); "
+        "logging.getLogger('asyncio').error('a bad packet \\x9b'); logging.getLogger('httpx').info('a request')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    (line,) = ran.stderr.splitlines()
+    assert r'event="a bad packet \\x9b" library=asyncio' in line
