@@ -18,6 +18,7 @@ from rich.segment import Segment
 
 from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.printable_text import escaped, printable_lines
 
 
@@ -118,11 +119,20 @@ def _in_json(character: str) -> str:
 
 
 class LibraryLog(logging.Handler):
-    """Brings what libraries log into our log: by itself, Python would write it to standard error as it is."""
+    """Brings libraries' warnings into our log; by itself, Python would write them to standard error as they are.
+
+    Strangers' packets cause some of them, so each place of a library has one line a minute.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._limit = LogLimit()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record, with its library's name."""
-        structlog.get_logger().log(record.levelno, record.getMessage(), library=record.name, exc_info=record.exc_info)
+        """Write one record with its library's name, if its place is not over the limit."""
+        if line := self._limit.line(record.name, f"{record.pathname}:{record.lineno}", record.created):
+            details = {"library": record.name, "left_out": line.left_out, "exc_info": record.exc_info}
+            structlog.get_logger().log(record.levelno, record.getMessage(), **details)
 
 
 def configure_log(level: str) -> None:
@@ -147,7 +157,7 @@ def configure_log(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,  # standard error may be replaced later, as in a test
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLog()])
+    logging.basicConfig(handlers=[LibraryLog()])
 
 
 def _escaped_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pdist.shared.console import LibraryLog, configure_log, print_json, terminal
+from p2pdist.shared.log_limit import LOG_LINE_SECONDS
 
 
 class Screen(io.StringIO):
@@ -72,14 +73,33 @@ def test_a_log_line_stays_one_line_and_names_what_it_escaped(monkeypatch: pytest
     assert line.endswith("count=3 denied=false")
 
 
+def library_log(line: int, text: str, *arguments: object) -> logging.LogRecord:
+    return logging.LogRecord("zeroconf", logging.WARNING, "incoming.py", line, text, arguments, None)
+
+
 def test_what_libraries_log_is_one_line_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", screen := Screen(terminal=False))
     configure_log("info")
-    for text, *arguments in (("Received %s", "\x1b[2J\nlevel=error"), ("plain",)):
-        LibraryLog().emit(logging.LogRecord("zeroconf", logging.WARNING, "", 0, text, tuple(arguments), None))
+    handler = LibraryLog()
+    handler.emit(library_log(1, "Received %s", "\x1b[2J\nlevel=error"))
+    handler.emit(library_log(2, "plain"))
     first, second = screen.getvalue().splitlines()
     assert r"\x1b[2J" in first
-    assert second.endswith("level=warning event=plain library=zeroconf")
+    assert second.endswith("level=warning event=plain library=zeroconf left_out=0")
+
+
+def test_a_place_of_a_library_has_one_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", screen := Screen(terminal=False))
+    configure_log("info")
+    handler = LibraryLog()
+    for number in range(1_000):
+        handler.emit(library_log(1, f"a bad packet from port {number}"))
+    later = library_log(1, "a bad packet")
+    later.created += LOG_LINE_SECONDS
+    handler.emit(later)
+    first, last = screen.getvalue().splitlines()
+    assert "port 0" in first
+    assert "left_out=999" in last
 
 
 def test_a_program_s_log_takes_in_its_libraries() -> None:
