@@ -69,7 +69,7 @@ class EnrolmentDecisions:
         hostname = printable(request.hostname)  # odd names are the PC's own business, but operators read them
         tuf_root = self.trusted_root()
         with self.database.batch():  # the enrolment and the token's use are recorded together, or neither
-            is_new = self._admit(endpoint_id, hostname, secret, now)
+            is_new = self._record(endpoint_id, hostname, secret, now)
             tags = self.database.token_tags(secret)
             pending = is_new and self.database.token_needs_approval(secret)
             if pending:
@@ -87,7 +87,7 @@ class EnrolmentDecisions:
             tags=tags,
         )
 
-    def _admit(self, endpoint_id: str, hostname: str, secret: bytes, now: float) -> bool:
+    def _record(self, endpoint_id: str, hostname: str, secret: bytes, now: float) -> bool:
         """Record that a token's holder enrols; return whether it was not enrolled before. Raises as `enrol`."""
         known = self.database.endpoint(endpoint_id)
         if known is not None and known.denied:
