@@ -6,16 +6,20 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import structlog
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pdist.commands.main import p2pdist
 from p2pdist.commands.views import why_view
 from p2pdist.identity.store import certificate_request, new_key
 from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
+from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, STATUS, WHY, Command
 from p2pdist.shared.console import configure_log, print_json, run_command_line, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import messages
@@ -30,6 +34,10 @@ from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.schema import ServedPayload
+from tests.helpers.daemon_answers import enrolled_daemon
+from tests.helpers.sources import ROOT
+
+RECORDED = json.loads((ROOT / "tests/unit/p2pdist/commands/recorded_answers.json").read_text(encoding="utf-8"))
 
 BAD_TEXTS = {
     "a closing tag": "[/x]",
@@ -128,6 +136,47 @@ def test_whatever_is_printed_of_a_server_s_words_is_harmless(capsys: pytest.Capt
     printed = capsys.readouterr()
     assert is_harmless(printed.out)
     assert is_harmless(printed.err)
+
+
+def with_texts(value: Any, text: str) -> Any:
+    """Return an answer with ``text`` in place of each free one: ids, versions and words of closed lists stay."""
+    if isinstance(value, list):
+        return [text if isinstance(item, str) else with_texts(item, text) for item in value]
+    if isinstance(value, dict):
+        return dict.fromkeys([text], with_texts(next(iter(value.values())), text)) if value else value
+    if not isinstance(value, msgspec.Struct):
+        return value
+    free = {
+        field.name: text if field.type in (str, str | None) else with_texts(getattr(value, field.name), text)
+        for field in msgspec.structs.fields(type(value))
+        if field.name not in ("id", "version")
+    }
+    return msgspec.structs.replace(value, **free)
+
+
+COMMANDS: dict[str, Command[Any, Any]] = {
+    "status": STATUS, "peers": PEERS, "limiter": LIMITER, "why demo-app": WHY, "plan": PLAN,
+    "history --output": HISTORY, "posture": POSTURE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@bad_texts
+def test_commands_of_a_pc_with_a_bad_server_draw_what_it_says_and_obey_nothing(
+    tmp_path: Path, command: str, bad: str
+) -> None:
+    bad = bad.replace("\udcff", "\ue000")  # JSON cannot carry half a character
+    question = COMMANDS[command]
+    answer = with_texts(msgspec.convert(RECORDED[question.name], question.answer), bad)
+    with enrolled_daemon(tmp_path, {question.name: msgspec.json.encode(answer)}):
+        shown = CliRunner().invoke(p2pdist, [*command.split(), "--home", str(tmp_path)])
+        printed = CliRunner().invoke(p2pdist, [*command.split(), "--home", str(tmp_path), "--json"])
+    assert shown.exception is None or isinstance(shown.exception, SystemExit)
+    assert is_harmless(shown.output)
+    assert is_harmless(printed.output)
+    assert bad in "".join(texts_in(json.loads(printed.output)))
+    if bad.isprintable():
+        assert bad.split()[0] in shown.output, "markup is drawn as it was sent"
 
 
 def raise_error(text: str) -> None:
