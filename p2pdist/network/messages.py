@@ -15,6 +15,7 @@ from p2pdist.origin.connection import OriginEvent
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import parse_torrent_hash
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, MAX_TORRENT_BYTES
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.bitfield import BitfieldError, pack, unpack
 from p2pdist.shared.wire.codec import DecodeError, Record
@@ -376,4 +377,4 @@ def decode_to_part(body: bytes) -> ToPart:
 
 def decode_from_part(body: bytes) -> FromPart:
     """Return a message of the network part. Raises `DecodeError`."""
-    return codec.decode(body, FromPart, max_bytes=MAX_MESSAGE_BYTES)
+    return codec.decode(body, FromPart, max_bytes=MAX_MESSAGE_BYTES, each_text=printable)
