@@ -82,6 +82,7 @@ TESTED_IN = {
     "p2pdist/shared/clock.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/shared/errors.py": "tests/unit/p2pdist/commands/test_main.py",
     "p2pdist/shared/json_units.py": "tests/architecture/test_json_doc.py",
+    "p2pdist/shared/logs.py": "tests/unit/p2pdist/shared/test_console.py",
     "p2pdist/shared/manifest/expression.py": "tests/unit/p2pdist/shared/manifest/test_applicability.py",
     "p2pdist/shared/manifest/relations.py": "tests/unit/p2pdist/install/test_order.py",
     "p2pdist/shared/manifest/site_profile.py": "tests/unit/p2pdist/daemon/test_answers.py",
