@@ -88,7 +88,7 @@ class SiteMap:
     def seen(self, address: str) -> Site | None:
         """Return the site of an address that the server sees; of several behind that address, the first.
 
-        None when no entry holds it: it is in its `automatic_site`. Raises `ValueError` for what is no IP address.
+        None when no entry holds it; see `automatic_site_of`. Raises `ValueError` for what is no IP address.
         """
         orders = self._possible(_address(address))
         return self.sites[orders[0]] if orders else None
@@ -109,7 +109,7 @@ class SiteMap:
         chosen = min((order for order in claims if order in possible), default=possible[0] if possible else None)
         claimed = None if chosen in claims or not claims else self.sites[min(claims)]
         if chosen is None:
-            return Placement(automatic_site(seen), str(seen), claimed)
+            return Placement(_automatic_site(seen), str(seen), claimed)
         lan = seen
         if self._owner(seen) is None:  # it is a router's
             lan = next((address for address, order in own if order == chosen), seen)
@@ -125,8 +125,12 @@ class SiteMap:
         return self._nat.holding(seen) if owner is None else [owner]
 
 
-def automatic_site(address: IpAddress) -> Site:
-    """Return the site of an address that no entry holds."""
+def automatic_site_of(address: str) -> Site:
+    """Return the site of an address that no entry holds. Raises `ValueError` for what is no IP address."""
+    return _automatic_site(_address(address))
+
+
+def _automatic_site(address: IpAddress) -> Site:
     bits = AUTOMATIC_IPV4_BITS if address.version == 4 else AUTOMATIC_IPV6_BITS
     return Site(SiteName(f"{AUTOMATIC_PREFIX}{network_of(address, bits)}"), line=Line(), fetchers=None)
 
@@ -158,9 +162,9 @@ def parse_site_map(text: str, *, source: str) -> SiteMap:
     overlaps = _overlaps(entries)
     for index, mapped in enumerate(entries):
         for number, translated in enumerate(mapped.nat):
-            if (network := overlaps.get(translated)) is not None:
+            if (shared := overlaps.get(translated)) is not None:
                 problem = (
-                    f"nat {translated} of site {mapped.site.name!r} and network {network} of site {owners[network]!r} "
+                    f"nat {translated} of site {mapped.site.name!r} and network {shared} of site {owners[shared]!r} "
                     "overlap: whoever is seen there is in the second site. Remove one of them."
                 )
                 raise file.error(problem, "site", index, "nat", number)

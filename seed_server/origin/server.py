@@ -154,6 +154,7 @@ class OriginServer:
                 log.exception("serving a connection failed", address=address)
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
+        self._fleet.count_connecting(address)
         with self._gate.unproven(address):
             connection = await OriginConnection.accept(
                 tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import pytest
 import trio
 
-from p2pdist.shared.wire.messages import Piece, SitePeers
-from tests.helpers.origin_endpoint import Connection, Endpoint
-from tests.helpers.origin_harness import Lab, fetch, running_lab
+from p2pdist.shared.wire.messages import SitePeers
+from tests.helpers.origin_endpoint import Connection
+from tests.helpers.origin_harness import fetch, running_lab
 
 # one fetcher on leeds' line, as on every slow one
 SITES = """
@@ -29,7 +28,7 @@ async def told(control: Connection, seconds: float) -> list[tuple[str, int]]:
     places: list[tuple[str, int]] = []
     with trio.move_on_after(seconds):
         while True:
-            places += [(peer.address, peer.port) for peer in (await control.expect(SitePeers)).peers]
+            places += [(peer.address, peer.port) for peer in (await control.expect(SitePeers)).joined]
     return places
 
 

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName
-from p2pdist.shared.wire.messages import LinkWatch, SitePeer
+from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
+from p2pdist.shared.wire.messages import LinkWatch, SitePeer, decode_from_server
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.line.site_sample import LinkView
@@ -22,6 +23,7 @@ from seed_server.origin import steering as site_controller
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.ledger import FetcherRank
 from seed_server.origin.limits import DEFAULT_LIMITS
+from seed_server.origin.outbox import Outbox
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
 
@@ -71,7 +73,8 @@ class Branch:
     def join(self, letter: str, *, answers: bool = True, delay: float = RTT) -> Session:
         connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
         rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
-        session = Session(cast("Any", connection), rank, cast("SitePeer", None), [], "test")
+        peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
+        session = Session(cast("Any", connection), Outbox(self.live.control), rank, peer, [], "test")
         self.live.join(session, trio.current_time())
         self.nursery.start_soon(self.play, session, answers, delay)
         return session
@@ -82,12 +85,12 @@ class Branch:
             assert session.pings.echoed(number, trio.current_time())
 
         while True:
-            message = await session.outbox.next_message()
-            if message is None:
+            frame = await session.outbox.next_frame()
+            if frame is None:
                 number = session.pings.sent(trio.current_time())
                 if answers:
                     self.nursery.start_soon(echo, number)
-            elif isinstance(message, LinkWatch):
+            elif isinstance(message := decode_from_server(frame[FRAME_HEADER_BYTES:]), LinkWatch):
                 session.told_watch = message  # type: ignore[attr-defined]
 
     def send(self, session: Session, **changes: Any) -> FakeLink:
