@@ -14,7 +14,7 @@ CONTROL_SHARE = 0.1  # of the site's rate, for messages: lists and notices for a
 LEAST_CONTROL_RATE = BytesPerSecond(4_000)  # a notice to each of 25 PCs in a second, on whatever line
 BURST_SECONDS = 0.5  # of the rate may go at once: twice the time between two looks at what waits …
 LEAST_BURST_BYTES = 4 << 10  # … or one message of the longest usual kind, a full list of neighbours
-AVERAGED_SECONDS = 0.5  # as with data: shorter, and every message would shake the data's rate
+REPAID_SECONDS = 0.5  # data give room for a message over so long: at once, each would shake the data's rate
 TLS_RECORD_BYTES = 22  # header, content type and tag of TLS 1.3
 CONNECTING_BYTES = 2_600  # a handshake with certificates on both sides, its headers, and a goodbye
 
@@ -29,19 +29,19 @@ class ControlBudget:
     def __init__(self, now: float) -> None:
         self._level_bytes = float(LEAST_BURST_BYTES)
         self._filled_at = now
-        self._rate = 0.0
-        self._averaged_at = now
-        self._uncollected_bytes = 0
+        self._counted_bytes = 0
+        self._owed_bytes = 0.0
+        self._repaid_at = now
+        self.rate = 0.0
+        """Bytes per second that data leave free since the last `collect`: so, what was counted is repaid exactly."""
 
-    def count(self, line_bytes: int, now: float) -> None:
+    def count(self, line_bytes: int) -> None:
         """Count what goes whether or not there is room for it."""
-        self._average(now)
-        self._rate += line_bytes / AVERAGED_SECONDS
-        self._uncollected_bytes += line_bytes
+        self._counted_bytes += line_bytes
 
-    def spend(self, line_bytes: int, now: float) -> None:
-        """Count a message that had to wait for its turn: after it, the next one waits until it is paid for."""
-        self.count(line_bytes, now)
+    def spend(self, line_bytes: int) -> None:
+        """Count a message that had to wait for its turn: the next one waits until this one is paid for."""
+        self.count(line_bytes)
         self._level_bytes -= line_bytes
 
     def has_room(self, rate: BytesPerSecond, now: float) -> bool:
@@ -52,19 +52,18 @@ class ControlBudget:
         self._filled_at = now
         return self._level_bytes > 0
 
-    def bytes_per_second(self, now: float) -> float:
-        """Return the rate of all that was counted lately, on the line."""
-        self._average(now)
-        return self._rate
+    def collect(self, most: float, now: float) -> int:
+        """Return the bytes that were counted since the last call, and set `rate`: to at most ``most``."""
+        counted, self._counted_bytes = self._counted_bytes, 0
+        repaid = self.rate * max(0.0, now - self._repaid_at)
+        self._owed_bytes = min(self._owed_bytes - repaid + counted, most * REPAID_SECONDS)
+        self._repaid_at = now
+        self.rate = max(0.0, self._owed_bytes / REPAID_SECONDS)
+        return counted
 
-    def collect(self) -> int:
-        """Return the bytes that were counted since the last call."""
-        collected, self._uncollected_bytes = self._uncollected_bytes, 0
-        return collected
-
-    def _average(self, now: float) -> None:
-        self._rate *= math.exp(-max(0.0, now - self._averaged_at) / AVERAGED_SECONDS)
-        self._averaged_at = now
+    def forget(self, now: float) -> None:
+        """Owe nothing: no data were sent until now."""
+        self._counted_bytes, self._owed_bytes, self.rate, self._repaid_at = 0, 0.0, 0.0, now
 
 
 def line_bytes(frame_bytes: int) -> int:

@@ -126,7 +126,6 @@ class SiteRate:
         self._controller = self._new_controller(now)
         self._renewal = WindowRenewal()
         self._wanted = FIRST_RATE
-        self._control_rate = 0.0
         self.decision = self._first_decision()
 
     def _new_controller(self, now: float) -> Controller:
@@ -209,8 +208,7 @@ class SiteRate:
 
     def resume(self, now: float) -> None:
         """Note that sending begins again; after a long pause it begins carefully."""
-        self.control.collect()
-        self._control_rate = self.control.bytes_per_second(now)
+        self.control.forget(now)
         if self._decided_at is None:
             return
         if not 0 <= now - self._decided_at < CAREFUL_AFTER_SECONDS:
@@ -230,10 +228,9 @@ class SiteRate:
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
         sample = self.sampler.sample(links, pings, business, now, late_seconds)
-        control_bytes = self.control.collect()
+        control_bytes = self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
         if sample.delivered_bytes:  # while data arrive, so does what was sent beside them
             sample = replace(sample, delivered_bytes=sample.delivered_bytes + control_bytes)
-        self._control_rate = self.control.bytes_per_second(now)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
         self._decided_at = now
@@ -288,7 +285,7 @@ class SiteRate:
         return min(known, default=(None, ""))
 
     def _shares(self, allowance: BytesPerSecond, links: Mapping[Key, LinkView]) -> dict[Key, BytesPerSecond]:
-        taken = min(self._control_rate, MOST_CONTROL_SHARE * allowance)
+        taken = min(self.control.rate, MOST_CONTROL_SHARE * allowance)
         payload = BytesPerSecond(int((allowance - taken) * self.sampler.line_share))
         demands: dict[Key, BytesPerSecond | None] = {}
         for key in (key for key, view in links.items() if view.sending):

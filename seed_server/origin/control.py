@@ -89,7 +89,7 @@ class ControlConversation:
 
     async def _send_at_once(self, frame: bytes) -> None:
         """Send what waits for no turn on the line; the site's rate counts it all the same."""
-        self._live.rate.control.count(line_bytes(len(frame)), trio.current_time())
+        self._live.rate.control.count(line_bytes(len(frame)))
         await self._session.connection.send_frame(frame)
 
     async def ping(self) -> None:

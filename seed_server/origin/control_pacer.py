@@ -41,4 +41,4 @@ class ControlPacer:
         while self._queue and self._budget.has_room(self._rate(now), now):
             frame_bytes = self._queue.popleft().release()
             if frame_bytes:
-                self._budget.spend(line_bytes(frame_bytes), now)
+                self._budget.spend(line_bytes(frame_bytes))

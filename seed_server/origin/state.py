@@ -131,7 +131,7 @@ class OriginState:
         """Count what a handshake with whoever comes from ``address`` puts on its site's line."""
         site = self._arrivals.site_map.seen(address) or automatic_site_of(address)
         if (rate := self._rates.get(site.name)) is not None:
-            rate.control.count(CONNECTING_BYTES, trio.current_time())
+            rate.control.count(CONNECTING_BYTES)
 
     def is_denied(self, endpoint: EndpointId) -> bool:
         """Whether `drop_denied` has named ``endpoint``."""

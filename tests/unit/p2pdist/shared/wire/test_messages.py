@@ -187,11 +187,8 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     ),
     (messages.decode_from_server, PEERS, {"left": ["a" * 26] * 40}, {"left": ["a" * 26] * 41}),
     (messages.decode_from_server, PEERS, {"left": ["a" * 26]}, {"left": ["a" * 27]}),
-    (
-        messages.decode_from_server,
-        PEERS,
-        *[{"joined": [msgspec.to_builtins(PEER) | {"port": n}]} for n in (1_024, 1_023)],
-    ),
+    (messages.decode_from_server, PEERS, joined(port=1_024), joined(port=1_023)),
+    (messages.decode_from_server, PEERS, joined(port=65_535), joined(port=65_536)),
     (messages.decode_from_server, Unavailable(torrent=HASH, reason=""), {"reason": "r" * 400}, {"reason": "r" * 401}),
     (
         messages.decode_on_data_connection,
