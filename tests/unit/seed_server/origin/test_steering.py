@@ -183,7 +183,8 @@ async def test_data_and_messages_together_keep_the_share_of_the_line(autojump_cl
         assert 0.99 * SHARE * seconds < data + messages < SHARE * seconds + LEAST_BURST_BYTES
         assert branch.live.rate.decision.state is State.SCAVENGE, "our own messages are no rival"
         told = Counter(branch.told)
-        assert max(told.values()) - min(told.values()) <= 2, "each in its turn"
+        assert len(told) == len(sessions)
+        assert min(told.values()) > 0.85 * max(told.values()), "each in its turn"
 
     await with_branch(play, Line(LINE, SHARE))
 
