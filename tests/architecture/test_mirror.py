@@ -101,7 +101,6 @@ TESTED_IN = {
     "seed_server/origin/connection.py": "tests/faults/origin_port/test_slow_and_silent.py",
     "seed_server/origin/control.py": "tests/faults/origin_port/test_bad_frames.py",
     "seed_server/origin/limits.py": "tests/faults/origin_port/test_slow_and_silent.py",
-    "seed_server/origin/outbox.py": "tests/faults/origin_port/test_bad_frames.py",
     "seed_server/origin/records.py": "tests/faults/origin_port/test_serving.py",
     "seed_server/origin/sender.py": "tests/faults/origin_port/test_leases.py",
     "seed_server/origin/server.py": "tests/faults/origin_port/test_start_and_stop.py",
