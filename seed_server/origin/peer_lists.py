@@ -1,8 +1,8 @@
 """Which neighbours each endpoint of a site is told, and the differences that are sent. Pure.
 
-Every endpoint is told as many neighbours as its engine uses, and as many are told it: those around it on the ring
-of ids. So the swarm is one however large the site is, nobody is left out, and a newcomer concerns only its
-surroundings.
+Every endpoint is told its surroundings on the ring of ids: as many neighbours as its engine uses. Two endpoints are
+told each other or neither. So the graph is connected whatever the site's size, every endpoint has the same number of
+neighbours, and a newcomer is news only for its own surroundings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +59,7 @@ class PeerLists:
         self._joins = joins
         self._tell = tell
         self._waiting: dict[EndpointId, Listed] = {}
-        """Those that have joined too often lately: nobody is told them yet, and they are told nobody."""
+        """Endpoints that have joined too often lately: no other is told of them yet, and they are told of no other."""
         self._listed: dict[EndpointId, Listed] = {}
         self._changed_at: float | None = None
 
