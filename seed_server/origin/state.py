@@ -128,7 +128,7 @@ class OriginState:
         return self._sessions.get(endpoint)
 
     def count_connecting(self, address: str) -> None:
-        """Count what a handshake with ``address``, successful or not, puts on its site's line."""
+        """Count what a handshake with whoever comes from ``address`` puts on its site's line."""
         site = self._arrivals.site_map.seen(address) or automatic_site_of(address)
         if (rate := self._rates.get(site.name)) is not None:
             rate.control.count(CONNECTING_BYTES)
