@@ -23,6 +23,7 @@ from seed_server.line.control_budget import CONNECTING_BYTES, line_bytes
 from seed_server.line.pacing import pacing_rate
 from seed_server.line.site_sample import TCP_HEADER_BYTES
 from seed_server.origin.data_link import SLICE_BYTES
+from seed_server.origin.site import LiveSite
 from tests.helpers.origin_endpoint import (
     Connection,
     Ping,
@@ -210,10 +211,17 @@ class TestTheLine:
             # a piece's last part may have been on its way before
             assert data * 1_500 / 1_448 + control_bytes < 1.01 * share * seconds + SLICE_BYTES
 
-    async def test_a_handshake_is_counted_as_what_it_takes(self, lab: Lab) -> None:
+    async def with_nothing_counted(self, lab: Lab) -> LiveSite:
+        """Return the site after one endpoint has connected for data too."""
         await lab.endpoint()
         (live,) = lab.server._fleet._live.values()
+        while any(session.link is None for session in live.sessions.values()):  # noqa: ASYNC110
+            await trio.sleep(0.01)
         live.rate.control.forget(trio.current_time())
+        return live
+
+    async def test_a_handshake_is_counted_as_what_it_takes(self, lab: Lab) -> None:
+        live = await self.with_nothing_counted(lab)
         control, _ = await lab.control(lab.identity())
         counted = live.rate.control.collect(1e9, trio.current_time())
         info = control.stream.transport_stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
@@ -222,9 +230,7 @@ class TestTheLine:
         assert 0.6 * counted < taken < counted
 
     async def test_a_stranger_s_handshake_is_counted_and_a_silent_connection_is_not(self, lab: Lab) -> None:
-        await lab.endpoint()
-        (live,) = lab.server._fleet._live.values()
-        live.rate.control.forget(trio.current_time())
+        live = await self.with_nothing_counted(lab)
         silent = await trio.open_tcp_stream(SERVER_ADDRESS, lab.port, local_address="127.0.8.250")
         await silent.aclose()
         stranger = await lab.connect(lab.context(None))

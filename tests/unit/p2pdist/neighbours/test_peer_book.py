@@ -116,7 +116,7 @@ def test_a_list_that_changes_adds_up_to_no_more_connections_than_the_cap(book):
     for wanted in book.connections_wanted(WANT, 0.0):
         book.connected(T1, wanted.address, 0.0)
     # the site grows: other neighbours are nearer on the ring now, the connections stay
-    left = [numbered(number) for number in range(MAX_SITE_PEERS // 2)]
+    left: list[str] = [numbered(number) for number in range(MAX_SITE_PEERS // 2)]
     new = [peer(numbered(100 + number), f"10.0.2.{number}") for number in range(MAX_SITE_PEERS // 2)]
     book.change_server_list(SitePeers(anew=False, joined=new, left=left), 1.0)
     assert book.connections_wanted(WANT, 1.0) == []
