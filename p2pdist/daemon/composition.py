@@ -22,7 +22,7 @@ from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import OriginEvents
 from p2pdist.daemon.transfer_steps import accept_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
-from p2pdist.identity.store import load_identity
+from p2pdist.identity.store import control_ssl_context, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
@@ -41,7 +41,7 @@ from p2pdist.status.reports import Reports
 from p2pdist.transfer.files import prepare_home
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.torrent_engine import TorrentEngine, open_torrent_engine
-from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
+from p2pdist.trust.https_client import HttpsClient, base_url
 from p2pdist.trust.store import TrustStore
 
 PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
@@ -157,7 +157,7 @@ async def _open(core: Core, stack: contextlib.AsyncExitStack) -> Connections:
     hello = partial(introduction.hello, engine.listen_port)
     origin = await stack.enter_async_context(open_origin_client(introduction.origin_address, hello))
     http = await stack.enter_async_context(
-        HttpsClient(trusting_context(state.identity.control_ca), local_address=state.fixed_address)
+        HttpsClient(control_ssl_context(state.identity), local_address=state.fixed_address)
     )
     return Connections(engine, discovery, origin, http)
 

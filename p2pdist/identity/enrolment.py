@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 
 from p2pdist.identity import store as identity_store
 from p2pdist.identity.store import Identity
+from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.codec import DecodeError, Record
@@ -122,7 +123,7 @@ def _pinned_ca(status: int, body: bytes, token: Token, server: str) -> str:
     if status != 200:
         raise _wrong_answer(server, f"HTTP {status} for its authority")
     try:
-        certificate = x509.load_pem_x509_certificate(body)
+        certificate = parse_certificate(body)
     except ValueError as error:
         raise _wrong_answer(server, "no certificate of its authority") from error
     der = certificate.public_bytes(serialization.Encoding.DER)
@@ -207,8 +208,8 @@ def _checked(certificates: Certificates, key: str, now: float) -> tuple[float, f
 
 
 def _check_leaf(leaf_pem: str, ca_pem: str, endpoint_id: EndpointId, *, name: str) -> None:
-    leaf = x509.load_pem_x509_certificate(leaf_pem.encode())
-    leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(ca_pem.encode()))
+    leaf = parse_certificate(leaf_pem.encode())
+    leaf.verify_directly_issued_by(parse_certificate(ca_pem.encode()))
     der = leaf.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if endpoint_id_of_public_key(der) != endpoint_id:
         raise DecodeError("a certificate is for another key")

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.enrolment import Certificates, EnrolReply, EnrolRequest, RenewRequest
-from seed_server.enrolment.certificate_authority import CertificateAuthority, CertificateRequestError
+from seed_server.enrolment.certificate_authority import (
+    CertificateAuthority,
+    CertificateRequestError,
+    endpoint_of_request,
+)
 from seed_server.store.database import Database
 
 log = structlog.get_logger()
@@ -22,11 +27,6 @@ _TOKEN_PROBLEMS = {
 
 class RequestRefusedError(UserError):
     """A PC's request is not granted, through its own fault; the text is for the person at the PC."""
-
-    def __init__(self, message: str, kind: FaultKind, *, guess: bool = False) -> None:
-        super().__init__(message, kind)
-        self.guess = guess
-        """Whether a secret was wrong, which counts against the caller's address."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class EnrolmentDecisions:
         with self.database.batch():  # the enrolment and the token's use are recorded together, or neither
             verdict = self.database.spend_token(secret, now)
             if verdict != "accepted":
-                raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED, guess=True)
+                raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED)
             tags = self.database.token_tags(secret)
             self.database.add_endpoint(endpoint_id, request.hostname, now, tags)
         log.info("endpoint enrolled", endpoint=endpoint_id, hostname=request.hostname)
@@ -85,9 +85,14 @@ class EnrolmentDecisions:
     def renew(self, request: RenewRequest, now: float) -> Certificates:
         """Return new certificates for an enrolled key. Raises as `enrol`."""
         try:
-            endpoint_id, certificates = self.authority.issue_endpoint_certificates(request.csr, now)
+            self.admit(endpoint_of_request(request.csr))  # before anything is signed: a stranger costs a look-up
+            _, certificates = self.authority.issue_endpoint_certificates(request.csr, now)
         except CertificateRequestError as error:
             raise _not_acceptable(error) from error
+        return certificates
+
+    def admit(self, endpoint_id: EndpointId) -> None:
+        """Raise `RequestRefusedError` (REFUSED) unless ``endpoint_id`` is enrolled and not denied."""
         endpoint = self.database.endpoint(endpoint_id)
         if endpoint is None:
             raise RequestRefusedError(
@@ -98,7 +103,6 @@ class EnrolmentDecisions:
             raise RequestRefusedError(
                 "This PC has been denied by the operator. Ask the operator to allow it.", FaultKind.REFUSED
             )
-        return certificates
 
 
 def _not_acceptable(error: CertificateRequestError) -> RequestRefusedError:

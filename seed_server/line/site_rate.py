@@ -17,6 +17,7 @@ from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond, packet_bytes
 from bandwidth.core.window_renewal import WindowRenewal
 from seed_server.line.business_reports import BusinessReports
+from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
 
 CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
@@ -24,6 +25,10 @@ DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within t
 DEMAND_LEAST = 16_000  # … from this on
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
+METADATA_SHARE = 4  # metadata gets this part of what a site that is sent pieces may be sent, …
+METADATA_LEAST_RATE = BytesPerSecond(16_000)  # … but never less: without metadata, no PC hears of a withdrawal
+UNKNOWN_LINE_RATE = BytesPerSecond(250_000)  # of metadata, where no piece has been sent yet: a slow branch's 2 Mbit/s
+SENDING_SECONDS = 1.0  # since the last decision: pieces are being sent
 _NOTHING = Sample(None, None, 0, 0, True, None, None)
 
 
@@ -116,6 +121,9 @@ class SiteRate:
         """This site's part of what the server may send."""
         self.sampler = SiteSampler()
         self.reports = BusinessReports()
+        self.others = OtherTraffic()
+        """What the site is sent besides pieces."""
+        self._others_rate = 0.0
         self.times = SiteTimes()
         self._decided_at: float | None = None
         self._skipped_seconds = 0.0
@@ -172,6 +180,17 @@ class SiteRate:
         """What the site would use if the server's egress were without limit, and a little more."""
         return BytesPerSecond(max(FIRST_RATE, int(DEMAND_GROWTH * self._wanted)))
 
+    def metadata_rate(self, now: float) -> BytesPerSecond:
+        """Return how fast metadata may be sent there: a part beside pieces, else what the line carries."""
+        if self._decided_at is not None and now - self._decided_at < SENDING_SECONDS:
+            allowed = self.decision.allowance // METADATA_SHARE
+        elif self.policy.blackout:
+            allowed = 0
+        else:
+            limits = (self.capacity(now) or UNKNOWN_LINE_RATE, self.ceiling)
+            allowed = min(limit for limit in limits if limit is not None)
+        return BytesPerSecond(max(METADATA_LEAST_RATE, allowed))
+
     # --- what changes -------------------------------------------------------------------
 
     def set_line(self, line: Line, now: float) -> None:
@@ -216,6 +235,9 @@ class SiteRate:
         sample = self.sampler.sample(links, pings, business, now, late_seconds)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
+        # the line carries them too: they are a part of what it takes, and of what we may send
+        sample = replace(sample, delivered_bytes=sample.delivered_bytes + self.others.take_new())
+        self._others_rate = self.others.rate(now)
         self._decided_at = now
         ceiling, ceiling_rule = self._ceiling()
         policy = self.policy
@@ -268,7 +290,9 @@ class SiteRate:
         return min(known, default=(None, ""))
 
     def _shares(self, allowance: BytesPerSecond, links: Mapping[Key, LinkView]) -> dict[Key, BytesPerSecond]:
-        payload = BytesPerSecond(int(allowance * self.sampler.line_share))
+        # never all of it: pieces that stop would take the sensors with them
+        left = max(allowance / METADATA_SHARE, allowance - self._others_rate)
+        payload = BytesPerSecond(int(left * self.sampler.line_share))
         demands: dict[Key, BytesPerSecond | None] = {}
         for key in (key for key, view in links.items() if view.sending):
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))

@@ -17,6 +17,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
+from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.pacing import limit_packets, use_known_control
 from seed_server.line.site_map import SiteMap
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
@@ -27,7 +28,8 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
 from seed_server.origin.state import DENIED, OriginState
-from seed_server.ports.gate import Gate, allowed_connections
+from seed_server.ports.gate import Gate, GateLimits, allowed_connections
+from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
 from seed_server.store.content_store import ContentStore
@@ -80,15 +82,23 @@ class OriginServer:
             lease_seconds=settings.lease_seconds,
             shortage_seconds=limits.shortage_seconds,
         )
-        self._gate = Gate()
+        self.known_addresses = KnownAddresses()
+        """From which enrolled endpoints come; those that connect are added."""
+        self._gate = Gate(known=self.known_addresses)
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, once it has started."""
+
+    @property
+    def metadata_line(self) -> MetadataLine:
+        """What paces the web port's answers to the sites that are served here."""
+        return self._fleet.metadata_line
 
     # --- for the composition root -------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
-        self._gate = Gate(allowed_connections(), max_per_address=self._limits.max_per_address)
+        allowed = GateLimits(allowed_connections().origin, self._limits.max_per_address)
+        self._gate = Gate(allowed, known=self.known_addresses)
         await self._fleet.reload_patches()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
         for sock in sockets:
@@ -202,6 +212,7 @@ class OriginServer:
             raise RefusedError("this PC is not enrolled here: enrol it with a new token")
         if row.denied or self._fleet.is_denied(connection.endpoint):
             raise RefusedError(DENIED)
+        self.known_addresses.note(connection.address)
         session, live = self._fleet.join(connection, hello)
         welcome = Welcome(
             server_name=self._settings.name,

@@ -8,16 +8,18 @@ import structlog
 import trio
 
 from bandwidth.core.controller import HEADROOM
-from bandwidth.core.units import line_share
+from bandwidth.core.units import BytesPerSecond, line_share
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
 from p2pdist.shared.wire.messages import ControlHello, SitePeer, Unavailable
 from seed_server.line.egress import share_egress
+from seed_server.line.metadata_line import MetadataLine
+from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_map import Site, SiteMap
 from seed_server.line.site_policy import site_policy
-from seed_server.line.site_rate import SiteRate
+from seed_server.line.site_rate import METADATA_SHARE, SiteRate
 from seed_server.origin.connection import OriginConnection, RefusedError
 from seed_server.origin.ledger import FetcherRank
 from seed_server.origin.limits import OriginLimits
@@ -57,6 +59,10 @@ class OriginState:
         self._limits = limits
         self._egress = line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None
         """What may be sent to all sites together; None: no cap."""
+        self._others = OtherTraffic()
+        """What all sites are sent besides pieces."""
+        metadata_egress = None if self._egress is None else BytesPerSecond(self._egress // METADATA_SHARE)
+        self.metadata_line = MetadataLine(self._rate_towards, egress=metadata_egress, others=self._others)
         self._clock = clock
         self._database = database
         self._records = records
@@ -189,6 +195,13 @@ class OriginState:
             self._rates.popitem(last=False)
         return rate
 
+    def _rate_towards(self, address: str, endpoint: EndpointId | None) -> SiteRate:
+        """Return what is known of the line of a client of the web port."""
+        known = self._sessions.get(endpoint) if endpoint is not None else None
+        if known is not None:
+            return known[1].rate
+        return self._rate(self._site_map.site_of([], address), trio.current_time())
+
     def _site_active(self, live: LiveSite) -> None:
         self._set_policy(live, trio.current_time())
         self._share_egress()
@@ -199,7 +212,8 @@ class OriginState:
         if self._egress is None:
             return
         active = [live.rate for live in self._live.values() if live.steered]
-        for at, ceiling in share_egress(self._egress, {at: rate.wanted for at, rate in enumerate(active)}).items():
+        left = BytesPerSecond(max(0, int(self._egress - self._others.rate(trio.current_time()))))
+        for at, ceiling in share_egress(left, {at: rate.wanted for at, rate in enumerate(active)}).items():
             active[at].egress_ceiling = ceiling
 
     async def steer(self) -> None:

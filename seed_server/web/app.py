@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import structlog
 import trio
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES
+from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES, EndpointId
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -25,12 +26,20 @@ from p2pdist.shared.wire.enrolment import (
     decode_body,
     encode_body,
 )
-from seed_server.enrolment.attempt_limiter import AttemptLimiter
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
+from seed_server.line.metadata_line import MetadataLine, PacedAnswer
+from seed_server.web.byte_budget import ByteBudgets
+from seed_server.web.client import Client, client_of
+from seed_server.web.published_files import find_file, read_part
 from seed_server.web.statuses import OUR_FAULT, answer_to
 
 READ_SECONDS = 20.0  # for a whole request: they are all small
-MAX_REQUESTS_AT_A_TIME = 200  # database and signing are quick; this bounds memory
+SIGNERS = 4  # threads that decide on requests: each takes a millisecond
+MAX_FETCHES_PER_ENDPOINT = 4  # at the same time; a PC needs one
+NO_CERTIFICATE = (
+    "Signed metadata and recipes are for enrolled PCs alone: show this PC's certificate. "
+    "Enrol it with a token from 'seed-server token'."
+)
 
 log = structlog.get_logger()
 
@@ -42,6 +51,7 @@ class WebPort:
     decisions: EnrolmentDecisions
     metadata_directory: Path
     targets_directory: Path
+    line: MetadataLine
 
 
 class _UnreadError(Exception):
@@ -56,25 +66,17 @@ class _UnreadError(Exception):
 class _Calls:
     """Answers the calls that change something or cost a signature."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, line: MetadataLine) -> None:
         self._clock = clock
-        self._limiter = AttemptLimiter()
-        self._slots = trio.CapacityLimiter(MAX_REQUESTS_AT_A_TIME)
+        self._line = line
+        self._signers = trio.CapacityLimiter(SIGNERS)
 
-    async def answer(
-        self, request: Request, kind: type[Any], decide: Callable[[Any, float], Record], *, limited: bool
-    ) -> Response:
-        """Decode the request's body as ``kind`` and answer with what ``decide`` returns.
-
-        ``limited``: the request carries a secret; an address that guesses wrong too often must wait.
-        """
-        address = request.client.host if request.client else "unknown"
-        now = self._clock.now()
+    async def answer(self, request: Request, kind: type[Any], decide: Callable[[Any, float], Record]) -> Response:
+        """Decode the request's body as ``kind`` and answer with what ``decide`` returns."""
+        address = client_of(request.scope).address
         try:
-            if limited and (wait := self._limiter.wait_seconds(address, now)):
-                raise _UnreadError(429, f"Too many failed attempts from {address}. Try again in {wait:.0f} s.")
             body = decode_body(await _read_body(request), kind)
-            answer = await trio.to_thread.run_sync(decide, body, now, limiter=self._slots)
+            answer = await trio.to_thread.run_sync(decide, body, self._clock.now(), limiter=self._signers)
         except DecodeError as error:
             return _problem(400, f"The request is malformed: {error}. Update p2pdist on this PC.")
         except _UnreadError as error:
@@ -83,18 +85,96 @@ class _Calls:
         except UserError as error:
             if isinstance(error, RequestRefusedError):
                 log.warning("request refused", path=request.url.path, address=address, reason=error.message)
-                if error.guess:
-                    self._limiter.failed(address, now)
             else:
                 log.error("request failed", path=request.url.path, reason=error.message)  # noqa: TRY400
             return _problem(*answer_to(error))
-        return Response(encode_body(answer), media_type="application/json")
+        encoded = encode_body(answer)
+        self._line.sent(address, None, len(encoded))
+        return Response(encoded, media_type="application/json")
+
+
+class _Files:
+    """Answers with published files: to enrolled endpoints alone, as fast as their site's line allows."""
+
+    def __init__(self, port: WebPort) -> None:
+        self._port = port
+        self._budgets = ByteBudgets()
+        self._fetching: Counter[EndpointId] = Counter()
+
+    async def answer(self, request: Request, directory: Path, name: str) -> Response:
+        """Answer with the file ``name`` below ``directory``; what is none is 404, which TUF clients rely on."""
+        client = client_of(request.scope)
+        if client.endpoint is None:
+            return _problem(403, NO_CERTIFICATE)
+        try:
+            await trio.to_thread.run_sync(self._port.decisions.admit, client.endpoint)
+        except RequestRefusedError as error:
+            return _problem(*answer_to(error))
+        except UserError as error:
+            log.error("request failed", path=request.url.path[:FILE_NAME_MAX_BYTES], reason=error.message)  # noqa: TRY400
+            return _problem(*answer_to(error))
+        client.proved()
+        path = await trio.to_thread.run_sync(find_file, directory, name)
+        if path is None:
+            return _problem(404, "There is no such file.")
+        if self._fetching[client.endpoint] >= MAX_FETCHES_PER_ENDPOINT:
+            return _problem(429, f"This PC is fetching {MAX_FETCHES_PER_ENDPOINT} files already. Try again later.")
+        return _FileAnswer(path, lambda length: self._may_send(client, length))
+
+    @contextlib.asynccontextmanager
+    async def _may_send(self, client: Client, length: int) -> AsyncIterator[PacedAnswer | None]:
+        """Give what paces an answer of ``length`` bytes; None: the client has had too much."""
+        assert client.endpoint is not None
+        if not self._budgets.spend(client.endpoint, length, trio.current_time()):
+            yield None
+            return
+        self._fetching[client.endpoint] += 1
+        try:
+            async with self._port.line.answering(client.address, client.endpoint) as paced:
+                yield paced
+        finally:
+            self._fetching[client.endpoint] -= 1
+            if not self._fetching[client.endpoint]:
+                del self._fetching[client.endpoint]
+
+
+class _FileAnswer(Response):
+    """A file, whole: no ranges, which multiply what one request costs."""
+
+    def __init__(
+        self, path: Path, may_send: Callable[[int], contextlib.AbstractAsyncContextManager[PacedAnswer | None]]
+    ) -> None:
+        super().__init__(media_type="application/octet-stream")
+        self._path = path
+        self._may_send = may_send
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it as fast as its receiver's line allows."""
+        with await trio.to_thread.run_sync(self._path.open, "rb") as file:
+            length = os.fstat(file.fileno()).st_size  # the open file's: another may take its name meanwhile
+            async with self._may_send(length) as paced:
+                if paced is None:
+                    await _problem(429, "This PC has fetched more than any PC needs. Try again later.")(
+                        scope, receive, send
+                    )
+                    return
+                self.headers["content-length"] = str(length)
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                while length:
+                    part = await trio.to_thread.run_sync(read_part, file, length)
+                    length -= len(part)
+                    while part:
+                        count = await paced.may_send(len(part))
+                        await send({"type": "http.response.body", "body": part[:count], "more_body": True})
+                        part = part[count:]
+                await send({"type": "http.response.body"})
 
 
 def make_app(port: WebPort, clock: Clock) -> FastAPI:
     """Return the ASGI application."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    calls = _Calls(clock)
+    # no redirects: their target would be taken from the request's Host
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    calls, files = _Calls(clock, port.line), _Files(port)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
@@ -103,12 +183,11 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
 
     @app.post("/v1/enrol")
     async def enrol(request: Request) -> Response:
-        return await calls.answer(request, EnrolRequest, port.decisions.enrol, limited=True)
+        return await calls.answer(request, EnrolRequest, port.decisions.enrol)
 
     @app.post("/v1/renew")
     async def renew(request: Request) -> Response:
-        # not limited: there is no secret to guess, and one bad PC must not stop its branch's renewals
-        return await calls.answer(request, RenewRequest, port.decisions.renew, limited=False)
+        return await calls.answer(request, RenewRequest, port.decisions.renew)
 
     @app.get("/v1/ca")
     async def control_ca() -> Response:
@@ -119,12 +198,12 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
         return {"status": "ok", "server": port.decisions.server_name}
 
     @app.get("/tuf/metadata/{name:path}")
-    async def metadata(name: str) -> Response:
-        return await _file(port.metadata_directory, name)
+    async def metadata(request: Request, name: str) -> Response:
+        return await files.answer(request, port.metadata_directory, name)
 
     @app.get("/tuf/targets/{name:path}")
-    async def target(name: str) -> Response:
-        return await _file(port.targets_directory, name)
+    async def target(request: Request, name: str) -> Response:
+        return await files.answer(request, port.targets_directory, name)
 
     return app
 
@@ -143,25 +222,6 @@ async def _read_body(request: Request) -> bytes:
     if scope.cancelled_caught:
         raise _UnreadError(408, "The request took too long to arrive. Try again.")
     return bytes(body)
-
-
-async def _file(directory: Path, name: str) -> Response:
-    """Answer with a file below ``directory``; anything else is 404, which TUF clients rely on."""
-
-    def find() -> Path | None:
-        parts = name.split("/")
-        if any(part == "" or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
-            return None
-        if any(len(os.fsencode(part)) > FILE_NAME_MAX_BYTES for part in parts):
-            return None
-        path = directory.joinpath(*parts)
-        # a link would lead out of the directory
-        return path if path.is_file() and path.resolve().is_relative_to(directory.resolve()) else None
-
-    path = await trio.to_thread.run_sync(find)
-    if path is None:
-        return _problem(404, "There is no such file.")
-    return FileResponse(path, media_type="application/octet-stream")
 
 
 def _problem(status: int, text: str) -> Response:

@@ -1,88 +1,132 @@
-"""Connections of the web port: TLS, HTTP, and how many at a time. The only Hypercorn import."""
+"""Connections of the web port: how many, for how long, TLS, and who is on the other side."""
 
+import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any
 
-import structlog
 import trio
-from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState
-from hypercorn.utils import wrap_app
 
-from seed_server.ports.gate import Gate
+from p2pdist.shared.clock import Clock
+from p2pdist.shared.identifiers import InvalidIdentifierError
+from seed_server.ports.gate import Gate, GateLimits, web_limits
+from seed_server.ports.known_addresses import KnownAddresses
+from seed_server.ports.peer_certificate import peer_certificate
 from seed_server.ports.server_tls import HANDSHAKE_SECONDS
+from seed_server.web.client import Client
+from seed_server.web.fair_turns import TURN_SECONDS, FairTurns
+from seed_server.web.http11 import AsgiApp, Http11, HttpTimes
 
-KEEP_ALIVE_SECONDS = 15.0  # a refresh asks several times in a row; longer only holds sockets
 MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; a slower client only holds memory
-MAX_WEB_CONNECTIONS = 1_000  # a refresh takes a second; strangers must not take the origin port's files
+MAX_STRANGER_SECONDS = 60.0  # without an enrolled endpoint's certificate: all that such clients ask for is small
+CLOSE_SECONDS = 1.0  # for TLS's last record to leave
 
-AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
-"""An application by the ASGI standard: scope, receive, send."""
 
-log = structlog.get_logger()
+@dataclass(frozen=True)
+class WebLimits:
+    """What the clients of the web port may take; a server uses the defaults."""
+
+    connections: GateLimits = field(default_factory=web_limits)
+    handshake_seconds: float = HANDSHAKE_SECONDS
+    connection_seconds: float = MAX_CONNECTION_SECONDS
+    stranger_seconds: float = MAX_STRANGER_SECONDS
+    turn_seconds: float = TURN_SECONDS
+    times: HttpTimes = field(default_factory=HttpTimes)
+
+
+DEFAULT_WEB_LIMITS = WebLimits()
 
 
 async def serve_web(
     app: AsgiApp,
     sockets: list[socket.socket],
     context: ssl.SSLContext,
+    clock: Clock,
     *,
-    max_connections: int = MAX_WEB_CONNECTIONS,
+    known: KnownAddresses | None = None,
+    limits: WebLimits = DEFAULT_WEB_LIMITS,
     task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``app`` on listening sockets until cancelled; reports started once it answers.
 
-    Whatever a client does, only its connection ends.
+    Whatever a client does, only its connection ends. ``known``: addresses of enrolled endpoints, for which a part of
+    the connections is kept; those that prove themselves here are added.
     """
-    context.set_alpn_protocols(["http/1.1"])
-    asgi: Any = app  # the types of the standard and of Hypercorn for the same interface differ in their details
-    clients = _WebClients(wrap_app(asgi, 0, "asgi"), context, Gate(max_connections))
+    clients = _WebClients(app, context, clock, known if known is not None else KnownAddresses(), limits)
     task_status.started()
     listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
     await trio.serve_listeners(clients.serve, listeners)
 
 
 class _WebClients:
-    """Serves connections with Hypercorn's HTTP, without its server: there, one client's error ends all connections."""
+    """Admits and serves connections, each in a task of its own."""
 
-    def __init__(self, app: AppWrapper, context: ssl.SSLContext, gate: Gate) -> None:
+    def __init__(
+        self, app: AsgiApp, context: ssl.SSLContext, clock: Clock, known: KnownAddresses, limits: WebLimits
+    ) -> None:
         self._app = app
         self._context = context
-        self._gate = gate
-        self._config = Config()
-        self._config.keep_alive_timeout = KEEP_ALIVE_SECONDS
-        self._config.ssl_handshake_timeout = HANDSHAKE_SECONDS
-        self._config.include_server_header = False
-        self._config.accesslog = None
-        self._config.errorlog = None  # the app logs its own errors; all others are the clients' fault
-        self._config.h11_max_incomplete_size = 16 << 10
+        self._clock = clock
+        self._known = known
+        self._limits = limits
+        self._gate = Gate(limits.connections, known=known)
+        self._turns = FairTurns(seconds=limits.turn_seconds)
 
     async def serve(self, tcp: trio.SocketStream) -> None:
         """Serve one connection to its end."""
         try:
-            address = str(tcp.socket.getpeername()[0])
+            address, port = tcp.socket.getpeername()[:2]
         except OSError:  # the client has gone already
-            address = ""
+            address, port = "", 0
         if not address or self._gate.full(address):
             await trio.aclose_forcefully(tcp)
             return
-        with self._gate.entered(address):
+        with self._gate.entered(address), contextlib.ExitStack() as unproven:
+            unproven.enter_context(self._gate.unproven(address))
             try:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_close_in_the_end, tcp)
-                    stream = trio.SSLStream(tcp, self._context, server_side=True, https_compatible=True)
-                    await TCPServer(self._app, self._config, WorkerContext(None), ConnectionState({}), stream)
-                    nursery.cancel_scope.cancel()
-            except* Exception as errors:  # noqa: BLE001 - Hypercorn's or OpenSSL's, on what a stranger sent
-                log.warning("a web connection failed", address=address, reason=repr(errors.exceptions[0]))
+                with trio.move_on_after(self._limits.stranger_seconds) as life:
+                    standing = _Standing(life, unproven, self._limits.connection_seconds)
+                    await self._serve_within(tcp, str(address), int(port), standing)
+            finally:
+                await trio.aclose_forcefully(tcp)
+
+    async def _serve_within(self, tcp: trio.SocketStream, address: str, port: int, standing: "_Standing") -> None:
+        if address not in self._known:  # a handshake is the dearest of what a stranger can ask for
+            await self._turns.take(address)
+        stream = trio.SSLStream(tcp, self._context, server_side=True, https_compatible=True)
+        try:
+            with trio.fail_after(self._limits.handshake_seconds):
+                await stream.do_handshake()
+            certificate = peer_certificate(stream)
+        except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError, InvalidIdentifierError):
+            return  # a stranger's fault, and nothing to log
+
+        def proved() -> None:
+            standing.prove()
+            self._known.note(address)
+
+        async def turn() -> None:
+            if not standing.is_proven:
+                await self._turns.take(address)
+
+        client = Client(address, port, certificate.endpoint if certificate else None, proved)
+        await Http11(stream, client, self._app, self._clock, turn=turn, times=self._limits.times).serve()
+        with trio.move_on_after(CLOSE_SECONDS), contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.aclose()
 
 
-async def _close_in_the_end(tcp: trio.SocketStream) -> None:
-    try:
-        await trio.sleep(MAX_CONNECTION_SECONDS)
-    finally:
-        tcp.socket.close()  # also when cancelled: Hypercorn shields what it sends, to a client that may never read
+class _Standing:
+    """Whether a connection's client has proven to be an enrolled endpoint, and for how long it may therefore last."""
+
+    def __init__(self, life: trio.CancelScope, unproven: contextlib.ExitStack, connection_seconds: float) -> None:
+        self.is_proven = False
+        self._life = life
+        self._unproven = unproven
+        self._until = trio.current_time() + connection_seconds
+
+    def prove(self) -> None:
+        """Count the connection among the strangers' no longer; calling it again does nothing."""
+        self.is_proven = True
+        self._unproven.close()
+        self._life.deadline = self._until

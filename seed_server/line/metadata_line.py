@@ -1,0 +1,119 @@
+"""The web port's part of each site's line: metadata is paced like pieces are, and counted where pieces are decided on.
+
+One token bucket for each site, and one for the server's own line. Their rates follow what the site's controller
+allows now; what is sent is reported to it, so that it sends that much less of pieces.
+"""
+
+import contextlib
+import weakref
+from collections.abc import AsyncIterator, Callable
+
+import trio
+
+from bandwidth.core.sensors import SEGMENT_BYTES
+from bandwidth.core.token_bucket import TokenBucket
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId
+from seed_server.line.other_traffic import OtherTraffic
+from seed_server.line.site_rate import SiteRate
+
+ANSWERS_AT_A_TIME = 4  # to one site: each gets on; if all went on at once, none would end before its client gives up
+SLICE_BYTES_MOST = 16 << 10  # sent at a time, …
+SLICE_SECONDS = 0.02  # … or what the line carries in so long, or one segment
+RATE_SEEN_SECONDS = 0.25  # how soon a wait sees that the rate has changed
+
+RateTowards = Callable[[str, EndpointId | None], SiteRate]
+"""Returns the rate of the site that an address, and an endpoint behind it, belongs to."""
+
+
+class MetadataLine:
+    """Says how much of a body may be sent now; one for the whole server."""
+
+    def __init__(self, rate_towards: RateTowards, *, egress: BytesPerSecond | None, others: OtherTraffic) -> None:
+        """``egress``: what metadata may use of the server's line, None: no cap; ``others`` counts all that is sent."""
+        self._rate_towards = rate_towards
+        self._others = others
+        self._egress = None if egress is None else _Bucket(lambda _: egress)
+        self._sites: weakref.WeakKeyDictionary[SiteRate, _SiteLine] = weakref.WeakKeyDictionary()
+
+    @contextlib.asynccontextmanager
+    async def answering(self, address: str, endpoint: EndpointId | None) -> "AsyncIterator[PacedAnswer]":
+        """Wait until an answer to ``address`` may begin; then pace it by the `PacedAnswer`."""
+        rate = self._rate_towards(address, endpoint)
+        site = self._sites.get(rate)
+        if site is None:
+            site = self._sites[rate] = _SiteLine(rate)
+        async with site.slots:
+            yield PacedAnswer(rate, site.bucket, self._egress, self._others)
+
+    def sent(self, address: str, endpoint: EndpointId | None, count: int) -> None:
+        """Count a small answer, which is not delayed."""
+        now = trio.current_time()
+        self._rate_towards(address, endpoint).others.sent(count, now)
+        self._others.sent(count, now)
+
+
+class PacedAnswer:
+    """Paces one answer."""
+
+    def __init__(self, rate: SiteRate, site: "_Bucket", egress: "_Bucket | None", others: OtherTraffic) -> None:
+        self._rate = rate
+        self._site = site
+        self._egress = egress
+        self._others = others
+
+    async def may_send(self, wanted: int) -> int:
+        """Wait until something may be sent; return how much of ``wanted`` bytes, which counts as sent."""
+        part = min(wanted, self._site.slice_bytes)
+        await self._site.take(part)
+        if self._egress is not None:
+            await self._egress.take(part)
+        now = trio.current_time()
+        self._rate.others.sent(part, now)
+        self._others.sent(part, now)
+        return part
+
+
+class _SiteLine:
+    def __init__(self, rate: SiteRate) -> None:
+        known = weakref.ref(rate)  # a strong one would keep it for ever: it is the key under which this is found
+
+        def allowed(now: float) -> BytesPerSecond:
+            rate = known()
+            assert rate is not None, "who paces an answer has the rate"
+            return rate.metadata_rate(now)
+
+        self.bucket = _Bucket(allowed)
+        self.slots = trio.CapacityLimiter(ANSWERS_AT_A_TIME)
+
+
+class _Bucket:
+    """A token bucket whose users wait in line; ``allowed`` tells its rate at a time."""
+
+    def __init__(self, allowed: Callable[[float], BytesPerSecond]) -> None:
+        self._allowed = allowed
+        self._line = trio.Lock()  # fair: the longest waiting is next
+        now = trio.current_time()
+        self._tokens = TokenBucket(allowed(now), burst_bytes=SLICE_BYTES_MOST, now_ns=_ns(now))
+
+    @property
+    def slice_bytes(self) -> int:
+        """What should be sent at a time."""
+        rate = self._allowed(trio.current_time())
+        return min(SLICE_BYTES_MOST, max(SEGMENT_BYTES, int(rate * SLICE_SECONDS)))
+
+    async def take(self, count: int) -> None:
+        """Wait for ``count`` bytes' tokens, and take them."""
+        async with self._line:
+            while True:
+                now = trio.current_time()
+                self._tokens.set_rate(self._allowed(now), _ns(now))
+                wait_ns = self._tokens.wait_ns(count, _ns(now))
+                if wait_ns == 0:
+                    self._tokens.consume(count, _ns(now))
+                    return
+                await trio.sleep(RATE_SEEN_SECONDS if wait_ns is None else min(RATE_SEEN_SECONDS, wait_ns / 1e9))
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1e9)
