@@ -145,7 +145,8 @@ class Http11:
         with contextlib.suppress(h11.RemoteProtocolError):
             if self._http.their_state is h11.SEND_BODY:
                 self._http.next_event()  # of a request without a body, the end; of another, we do without what is here
-        return self._http.their_state is h11.DONE
+        # an Upgrade leaves the second state, until our answer declines it
+        return self._http.their_state in {h11.DONE, h11.MIGHT_SWITCH_PROTOCOL}
 
     async def send_error(self, status: int) -> None:
         """Answer with ``status`` and no body, if an answer can still be given; the connection ends with it."""

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -53,6 +53,8 @@ class Web:
     rate: SiteRate
     """Of the one site that all clients are in."""
     others: OtherTraffic
+    opened: list[trio.SocketStream] = field(default_factory=list)
+    """Closed when the port ends, at the latest."""
 
     @property
     def url(self) -> str:
@@ -86,6 +88,7 @@ class Web:
         self, context: ssl.SSLContext | None = None, local_address: str | None = None
     ) -> "trio.SSLStream[trio.SocketStream]":
         tcp = await trio.open_tcp_stream(*self.address, local_address=local_address)
+        self.opened.append(tcp)
         return trio.SSLStream(tcp, context or self.tls, server_hostname=self.address[0], https_compatible=True)
 
     async def enrol(self, key: str, secret: bytes = SECRET) -> httpx.Response:
@@ -163,6 +166,10 @@ async def running_web(
                     rate=rate,
                     others=others,
                 )
-                async with web.http(context) as web.client, web.http(web.context(key)) as web.member:
-                    yield web
+                try:
+                    async with web.http(context) as web.client, web.http(web.context(key)) as web.member:
+                        yield web
+                finally:
+                    for tcp in web.opened:
+                        tcp.socket.close()
                 nursery.cancel_scope.cancel()
