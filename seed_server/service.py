@@ -229,6 +229,7 @@ async def _run(service: _Service) -> None:
         service.tls.web,
         service.clock,
         known=origin.known_addresses,
+        connecting=origin.count_connecting,
         limits=WebLimits(connections=web_limits(allowed_connections().web)),
     )
     async with trio.open_nursery() as nursery:

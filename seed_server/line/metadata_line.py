@@ -7,6 +7,7 @@ allows now; what is sent is reported to it, so that it sends that much less of p
 import contextlib
 import weakref
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 import trio
 
@@ -14,6 +15,7 @@ from bandwidth.core.sensors import SEGMENT_BYTES
 from bandwidth.core.token_bucket import TokenBucket
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId
+from seed_server.line.control_budget import line_bytes
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import SiteRate
 
@@ -22,35 +24,40 @@ SLICE_BYTES_MOST = 16 << 10  # sent at a time, …
 SLICE_SECONDS = 0.02  # … or what the line carries in so long, or one segment
 RATE_SEEN_SECONDS = 0.25  # how soon a wait sees that the rate has changed
 
-RateTowards = Callable[[str, EndpointId | None], SiteRate]
-"""Returns the rate of the site that an address, and an endpoint behind it, belongs to."""
+
+class Lines(Protocol):
+    """Knows each site's line."""
+
+    def rate_towards(self, address: str, endpoint: EndpointId) -> SiteRate:
+        """Return the rate of the site of an endpoint that is seen at ``address``."""
+
+    def known_rate(self, address: str) -> SiteRate | None:
+        """Return the rate of the site of ``address``, None where nothing is known of it."""
 
 
 class MetadataLine:
     """Says how much of a body may be sent now; one for the whole server."""
 
-    def __init__(self, rate_towards: RateTowards, *, egress: BytesPerSecond | None, others: OtherTraffic) -> None:
+    def __init__(self, lines: Lines, *, egress: BytesPerSecond | None, others: OtherTraffic) -> None:
         """``egress``: what metadata may use of the server's line, None: no cap; ``others`` counts all that is sent."""
-        self._rate_towards = rate_towards
+        self._lines = lines
         self._others = others
         self._egress = None if egress is None else _Bucket(lambda _: egress)
         self._sites: weakref.WeakKeyDictionary[SiteRate, _SiteLine] = weakref.WeakKeyDictionary()
 
     @contextlib.asynccontextmanager
-    async def answering(self, address: str, endpoint: EndpointId | None) -> "AsyncIterator[PacedAnswer]":
+    async def answering(self, address: str, endpoint: EndpointId) -> "AsyncIterator[PacedAnswer]":
         """Wait until an answer to ``address`` may begin; then pace it by the `PacedAnswer`."""
-        rate = self._rate_towards(address, endpoint)
+        rate = self._lines.rate_towards(address, endpoint)
         site = self._sites.get(rate)
         if site is None:
             site = self._sites[rate] = _SiteLine(rate)
         async with site.slots:
             yield PacedAnswer(rate, site.bucket, self._egress, self._others)
 
-    def sent(self, address: str, endpoint: EndpointId | None, count: int) -> None:
-        """Count a small answer, which is not delayed."""
-        now = trio.current_time()
-        self._rate_towards(address, endpoint).others.sent(count, now)
-        self._others.sent(count, now)
+    def sent(self, address: str, count: int) -> None:
+        """Count a small answer to anybody, which is not delayed."""
+        _count(line_bytes(count), self._lines.known_rate(address), self._others)
 
 
 class PacedAnswer:
@@ -68,9 +75,7 @@ class PacedAnswer:
         await self._site.take(part)
         if self._egress is not None:
             await self._egress.take(part)
-        now = trio.current_time()
-        self._rate.others.sent(part, now)
-        self._others.sent(part, now)
+        _count(line_bytes(part), self._rate, self._others)
         return part
 
 
@@ -113,6 +118,12 @@ class _Bucket:
                     self._tokens.consume(count, _ns(now))
                     return
                 await trio.sleep(RATE_SEEN_SECONDS if wait_ns is None else min(RATE_SEEN_SECONDS, wait_ns / 1e9))
+
+
+def _count(count: int, rate: SiteRate | None, others: OtherTraffic) -> None:
+    if rate is not None:
+        rate.control.count(count)
+    others.sent(count, trio.current_time())
 
 
 def _ns(seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""What a line carries of ours besides pieces: metadata and control messages. Pure."""
+"""What the server sends besides pieces, to all sites together. Pure."""
 
 import math
 
@@ -10,25 +10,18 @@ class OtherTraffic:
 
     def __init__(self) -> None:
         self.total_bytes = 0
-        self._untold_bytes = 0
-        self._level = 0.0
+        self._level_bytes = 0.0
         self._at = 0.0
 
-    def sent(self, count: int, now: float) -> None:
+    def sent(self, line_bytes: int, now: float) -> None:
         """Count bytes that are being sent."""
-        self.total_bytes += count
-        self._untold_bytes += count
-        self._level = self._decayed(now) + count
+        self.total_bytes += line_bytes
+        self._level_bytes = self._decayed(now) + line_bytes
         self._at = now
 
     def rate(self, now: float) -> float:
         """Return bytes per second of late."""
         return self._decayed(now) / AVERAGE_SECONDS
 
-    def take_new(self) -> int:
-        """Return the bytes since the last call."""
-        new, self._untold_bytes = self._untold_bytes, 0
-        return new
-
     def _decayed(self, now: float) -> float:
-        return self._level * math.exp(-max(0.0, now - self._at) / AVERAGE_SECONDS)
+        return self._level_bytes * math.exp(-max(0.0, now - self._at) / AVERAGE_SECONDS)

@@ -114,7 +114,7 @@ class OriginConnection:
 
         Only one task may send on a connection.
         """
-        await self.send_frame(encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+        await self.send_frame(control_frame(message))
 
     async def send_frame(self, frame: bytes) -> None:
         """As `send`, for a message that is encoded already."""
@@ -153,13 +153,18 @@ class OriginConnection:
     async def _say_goodbye(self, reason: str) -> None:
         goodbye = Goodbye(reason=reason[:MAX_TEXT_CHARS])
         try:
-            await self._stream.send_all(encode_frame(encode_message(goodbye), max_bytes=MAX_CONTROL_FRAME_BYTES))
+            await self._stream.send_all(control_frame(goodbye))
             await self._tcp.send_eof()
             # closing with unread bytes resets the connection, and the goodbye may be lost with it
             while await self._tcp.receive_some(RECEIVE_BYTES):
                 pass
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
+
+
+def control_frame(message: Message) -> bytes:
+    """Return the whole frame of a control message."""
+    return encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
 
 
 def _cause(error: BaseException) -> str:

@@ -88,6 +88,10 @@ class OriginServer:
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, once it has started."""
 
+    def count_connecting(self, address: str) -> None:
+        """Count a handshake at any port, with whoever comes from ``address``, on its site's line."""
+        self._fleet.count_connecting(address)
+
     @property
     def metadata_line(self) -> MetadataLine:
         """What paces the web port's answers to the sites that are served here."""
@@ -164,6 +168,7 @@ class OriginServer:
                 log.exception("serving a connection failed", address=address)
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
+        self._fleet.count_connecting(address)
         with self._gate.unproven(address):
             connection = await OriginConnection.accept(
                 tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds

@@ -11,7 +11,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchReport
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -31,7 +31,8 @@ CREATE TABLE endpoints (
     software TEXT NOT NULL DEFAULT '',
     connected INTEGER NOT NULL DEFAULT 0,
     last_seen_at REAL NOT NULL DEFAULT 0,
-    tags TEXT NOT NULL DEFAULT ''
+    tags TEXT NOT NULL DEFAULT '',
+    claimed_site TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE patches (
     patch_id TEXT NOT NULL,
@@ -140,6 +141,7 @@ ALTER TABLE reports ADD COLUMN install_reason TEXT NOT NULL DEFAULT '';
 {_table("diagnoses")}
 CREATE INDEX diagnoses_by_template ON diagnoses (template);
 """,
+    4: "ALTER TABLE endpoints ADD COLUMN claimed_site TEXT NOT NULL DEFAULT ''",
 }
 
 
@@ -209,6 +211,10 @@ ADD_PATCH = (
     f"{', '.join(f'{name} = excluded.{name}' for name in _OF_PATCH)}"
 )
 ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
+SEEN = (
+    "UPDATE endpoints SET site = :site, address = :address, software = :software, connected = :connected, "
+    "last_seen_at = :last_seen_at, claimed_site = :claimed_site WHERE endpoint_id = :endpoint_id"
+)
 FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
 ALL_PAYLOADS = (
     "SELECT * FROM patches JOIN payloads USING (patch_id, version) ORDER BY sequence, patch_id, version, number"
@@ -230,6 +236,19 @@ class EndpointRow(Record, frozen=True):
     """0.0 when it has never connected."""
     tags: tuple[str, ...] = ()
     """From the token that it was enrolled with."""
+    claimed_site: str = ""
+    """The site that it says it is in, where that is not ``site``; it is not believed. Empty: no such claim."""
+
+
+class SeenRow(Record, frozen=True):
+    """Where an endpoint is, and whether it is connected; fields as in `EndpointRow`."""
+
+    site: str
+    address: str
+    software: str
+    connected: bool
+    last_seen_at: float
+    claimed_site: str = ""
 
 
 class ReportRow(Record, frozen=True):

@@ -88,7 +88,7 @@ class _Calls:
                 self._log.failed(client, path, error, reason=error.message)
             return _problem(*answer_to(error))
         encoded = encode_body(answer)
-        self._line.sent(client.address, None, len(encoded))
+        self._line.sent(client.address, len(encoded))
         return Response(encoded, media_type="application/json")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,7 @@ async def serve_web(
     clock: Clock,
     *,
     known: KnownAddresses | None = None,
+    connecting: Callable[[str], None] = lambda _: None,
     limits: WebLimits = DEFAULT_WEB_LIMITS,
     task_status: trio.TaskStatus[Any] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -52,8 +54,9 @@ async def serve_web(
 
     Whatever a client does, only its connection ends. ``known``: addresses of enrolled endpoints, for which a part of
     the connections is kept; those that prove themselves here are added.
+    ``connecting`` is told the address of each handshake.
     """
-    clients = _WebClients(app, context, clock, known if known is not None else KnownAddresses(), limits)
+    clients = _WebClients(app, context, clock, known if known is not None else KnownAddresses(), connecting, limits)
     task_status.started()
     listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
     await trio.serve_listeners(clients.serve, listeners)
@@ -63,12 +66,19 @@ class _WebClients:
     """Admits and serves connections, each in a task of its own."""
 
     def __init__(
-        self, app: AsgiApp, context: ssl.SSLContext, clock: Clock, known: KnownAddresses, limits: WebLimits
+        self,
+        app: AsgiApp,
+        context: ssl.SSLContext,
+        clock: Clock,
+        known: KnownAddresses,
+        connecting: Callable[[str], None],
+        limits: WebLimits,
     ) -> None:
         self._app = app
         self._context = context
         self._clock = clock
         self._known = known
+        self._connecting = connecting
         self._limits = limits
         self._gate = Gate(limits.connections, known=known)
         self._turns = FairTurns(seconds=limits.turn_seconds)
@@ -94,6 +104,7 @@ class _WebClients:
     async def _serve_within(self, tcp: trio.SocketStream, address: str, port: int, standing: "_Standing") -> None:
         if address not in self._known:  # a handshake is the dearest of what a stranger can ask for
             await self._turns.take(address)
+        self._connecting(address)
         stream = trio.SSLStream(tcp, self._context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(self._limits.handshake_seconds):

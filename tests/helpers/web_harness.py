@@ -114,10 +114,14 @@ def problem(response: httpx.Response) -> str:
 def line_of(rate: SiteRate, others: OtherTraffic, egress: BytesPerSecond | None = None) -> MetadataLine:
     """Return a line on which all clients are in one site."""
 
-    def towards(address: str, endpoint: EndpointId | None) -> SiteRate:
-        return rate
+    class OneSite:
+        def rate_towards(self, address: str, endpoint: EndpointId) -> SiteRate:
+            return rate
 
-    return MetadataLine(towards, egress=egress, others=others)
+        def known_rate(self, address: str) -> SiteRate | None:
+            return rate
+
+    return MetadataLine(OneSite(), egress=egress, others=others)
 
 
 @asynccontextmanager

@@ -1,0 +1,32 @@
+"""How often one endpoint may newly appear in its neighbours' lists. Pure.
+
+A connection that comes and goes is that PC's own affair; what its neighbours are told of it goes to all of them,
+over the site's line.
+"""
+
+from collections import OrderedDict
+
+from p2pdist.shared.identifiers import EndpointId
+
+FREE_JOINS = 3  # a restart, a new address, and another: as often as on a bad day …
+JOIN_SECONDS = 30.0  # … then one in so long; mDNS finds it before
+MAX_REMEMBERED = 40_000  # twice the connections that there may be; who is forgotten has its free ones again
+
+
+class JoinPace:
+    """Counts joins by endpoint; ``now`` is any clock in seconds."""
+
+    def __init__(self) -> None:
+        self._paid_until: OrderedDict[EndpointId, float] = OrderedDict()
+        """When the joins so far have been paid for, at one in `JOIN_SECONDS`."""
+
+    def may_join(self, endpoint: EndpointId, now: float) -> bool:
+        """Return whether ``endpoint`` may join now; if so, it counts as done."""
+        paid_until = max(now, self._paid_until.get(endpoint, now))
+        if paid_until - now > (FREE_JOINS - 1) * JOIN_SECONDS:
+            return False
+        self._paid_until[endpoint] = paid_until + JOIN_SECONDS
+        self._paid_until.move_to_end(endpoint)
+        while len(self._paid_until) > MAX_REMEMBERED:
+            self._paid_until.popitem(last=False)
+        return True
