@@ -118,7 +118,10 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
     )
     parts: list[RenderableType] = [head]
     if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
-        parts.append(Text(f"{claiming} claim a site where they are not seen: 'seed-server endpoints'", style="yellow"))
+        counted = f"{claiming} of {len(status.endpoints)} endpoints"
+        parts.append(
+            Text(f"not seen in the site that they claim: {counted}, see seed-server endpoints", style="yellow")
+        )
     if not status.patches:
         parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
     for patch in reversed(status.patches):

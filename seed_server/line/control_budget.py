@@ -16,7 +16,7 @@ BURST_SECONDS = 0.5  # of the rate may go at once: twice the time between two lo
 LEAST_BURST_BYTES = 4 << 10  # … or one message of the longest usual kind, a full list of neighbours
 REPAID_SECONDS = 0.5  # data give room for a message over so long: at once, each would shake the data's rate
 TLS_RECORD_BYTES = 22  # header, content type and tag of TLS 1.3
-CONNECTING_BYTES = 2_600  # a handshake with certificates on both sides, its headers, and a goodbye
+CONNECTING_BYTES = 1_800  # a handshake with certificates on both sides, its headers, and a goodbye
 
 
 class ControlBudget:

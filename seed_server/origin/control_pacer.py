@@ -10,8 +10,8 @@ from bandwidth.core.units import BytesPerSecond
 from seed_server.line.control_budget import ControlBudget, line_bytes
 
 
-class Waiting(Protocol):
-    """Something with messages that wait: an outbox."""
+class QueuedOutbox(Protocol):
+    """An outbox, as far as its turn is concerned."""
 
     def release(self) -> int:
         """Let the first message go, and return the bytes of its frame; 0 when there is none any more."""
@@ -24,14 +24,14 @@ class ControlPacer:
         """``rate``: what messages to the site may use of its line, at a time of trio's clock."""
         self._budget = budget
         self._rate = rate
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[QueuedOutbox] = deque()
 
-    def ask(self, outbox: Waiting) -> None:
+    def ask(self, outbox: QueuedOutbox) -> None:
         """Let one message of ``outbox`` go when it is its turn: now, if nobody waits and there is room."""
         self._queue.append(outbox)
         self.release(trio.current_time())
 
-    def forget(self, outbox: Waiting) -> None:
+    def forget(self, outbox: QueuedOutbox) -> None:
         """Take the outbox of an endpoint that has left out of the queue."""
         if outbox in self._queue:
             self._queue.remove(outbox)

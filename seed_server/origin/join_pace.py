@@ -10,7 +10,7 @@ from p2pdist.shared.identifiers import EndpointId
 
 FREE_JOINS = 3  # a restart, a new address, and another: as often as on a bad day …
 JOIN_SECONDS = 30.0  # … then one in so long; mDNS finds it before
-MAX_REMEMBERED = 40_000  # twice the connections that there may be; who is forgotten has its free ones again
+MAX_REMEMBERED_JOINS = 40_000  # twice the connections that there may be; who is forgotten has its free ones again
 
 
 class JoinPace:
@@ -27,6 +27,6 @@ class JoinPace:
             return False
         self._paid_until[endpoint] = paid_until + JOIN_SECONDS
         self._paid_until.move_to_end(endpoint)
-        while len(self._paid_until) > MAX_REMEMBERED:
+        while len(self._paid_until) > MAX_REMEMBERED_JOINS:
             self._paid_until.popitem(last=False)
         return True

@@ -18,7 +18,14 @@ import trio.testing
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
-from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, SitePeers, decode_from_server
+from p2pdist.shared.wire.messages import (
+    PROTOCOL_VERSION,
+    ControlHello,
+    RepositoryChanged,
+    SitePeers,
+    Unavailable,
+    decode_from_server,
+)
 from seed_server.line.control_budget import line_bytes
 from seed_server.line.site_map import parse_site_map
 from seed_server.origin.connection import OriginConnection
@@ -48,6 +55,8 @@ class Site:
     line_bytes: int = 0
     told: Counter[EndpointId] = field(default_factory=Counter)
     """Messages about neighbours, by who got them."""
+    heard_at: dict[EndpointId, float] = field(default_factory=dict)
+    """When who was told that there is something new."""
 
     def join(self, number: int, lan_port: int = 7691) -> tuple[Session, LiveSite]:
         address = f"10.61.{number // 250}.{number % 250 + 1}"
@@ -64,7 +73,10 @@ class Site:
             if frame is None:
                 continue
             self.line_bytes += line_bytes(len(frame))
-            self.told[session.endpoint] += isinstance(decode_from_server(frame[FRAME_HEADER_BYTES:]), SitePeers)
+            message = decode_from_server(frame[FRAME_HEADER_BYTES:])
+            self.told[session.endpoint] += isinstance(message, SitePeers)
+            if isinstance(message, RepositoryChanged):
+                self.heard_at[session.endpoint] = trio.current_time()
 
     async def reconnect(self, seconds: float, number: int = 0) -> None:
         """Play a PC that comes and goes all the time, each time with another port."""
@@ -75,8 +87,8 @@ class Site:
             self.state.leave(session, live)
 
 
-def site(directory: Path, database: Database) -> Site:
-    text = '[[site]]\nname = "branch"\nnetworks = ["10.61.0.0/16"]\nline_mbit = 20\n'
+def site(directory: Path, database: Database, line_mbit: int = 20) -> Site:
+    text = f'[[site]]\nname = "branch"\nnetworks = ["10.61.0.0/16"]\nline_mbit = {line_mbit}\n'
     state = OriginState(
         settings=ServerSettings(name="hq", address="127.0.61.1"),
         database=database,
@@ -112,6 +124,31 @@ async def test_pc_that_reconnects_all_the_time_costs_its_line_next_to_nothing(
     tmp_path: Path, autojump_clock: trio.testing.MockClock, endpoints: int
 ) -> None:
     assert await traffic(tmp_path, endpoints, seconds=60) < 0.02
+
+
+async def test_who_asks_for_answers_all_the_time_delays_nobody_s_news(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A thousand answers for one PC wait on a slow line; the news for all others goes in between."""
+    with Database.create(tmp_path / "state.db") as database:
+        branch = site(tmp_path, database, line_mbit=2)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(branch.state.tick)
+            asker, live = branch.join(0)
+            nursery.start_soon(branch.read, asker)
+            for number in range(1, 25):
+                session, _ = branch.join(number)
+                nursery.start_soon(branch.read, session)
+            await trio.sleep(30)
+            for number in range(1_000):
+                asker.outbox.put(str(number), Unavailable(torrent=f"{number:064x}", reason="not published here"))
+            began = trio.current_time()
+            live.repository_changed(2, began)
+            await trio.sleep(5)
+            assert asker.endpoint not in branch.heard_at, "the asker's own answers are still on their way"
+            assert set(branch.heard_at) == set(live.sessions) - {asker.endpoint}
+            assert max(branch.heard_at.values()) - began < 1.0
+            nursery.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

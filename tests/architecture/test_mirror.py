@@ -101,12 +101,12 @@ TESTED_IN = {
     "seed_server/origin/connection.py": "tests/faults/origin_port/test_slow_and_silent.py",
     "seed_server/origin/control.py": "tests/faults/origin_port/test_bad_frames.py",
     "seed_server/origin/limits.py": "tests/faults/origin_port/test_slow_and_silent.py",
-    "seed_server/origin/outbox.py": "tests/faults/origin_port/test_bad_frames.py",
     "seed_server/origin/records.py": "tests/faults/origin_port/test_serving.py",
     "seed_server/origin/sender.py": "tests/faults/origin_port/test_leases.py",
     "seed_server/origin/server.py": "tests/faults/origin_port/test_start_and_stop.py",
     "seed_server/origin/site.py": "tests/faults/origin_port/test_the_line.py",
     "seed_server/origin/site_ledger.py": "tests/unit/seed_server/origin/test_ledger.py",
+    "seed_server/ports/peer_certificate.py": "tests/faults/origin_port/test_who_may_connect.py",
     "seed_server/settings.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/signing/documents.py": "tests/unit/seed_server/signing/test_profiles.py",
     "seed_server/signing/metadata.py": "tests/unit/seed_server/signing/test_repository.py",
@@ -116,7 +116,9 @@ TESTED_IN = {
     "seed_server/store/piece_source.py": "tests/faults/origin_port/test_damaged_payload.py",
     "seed_server/store/schema.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/store/serve_lock.py": "tests/unit/seed_server/commands/test_init_publish.py",
-    "seed_server/web/host.py": "tests/unit/seed_server/web/test_app.py",
+    "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",
+    "seed_server/web/host.py": "tests/adversary/test_web_port.py",
+    "seed_server/web/published_files.py": "tests/unit/seed_server/web/test_app.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests
