@@ -21,7 +21,7 @@ from seed_server.web.http11 import AsgiApp, Http11, HttpTimes
 
 MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; a slower client only holds memory
 MAX_STRANGER_SECONDS = 60.0  # without an enrolled endpoint's certificate: all that such clients ask for is small
-CLOSE_SECONDS = 1.0  # for TLS's last record to leave
+TLS_CLOSE_SECONDS = 1.0  # for TLS's last record to leave
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,10 @@ class _WebClients:
 
         client = Client(address, port, certificate.endpoint if certificate else None, proved)
         await Http11(stream, client, self._app, self._clock, turn=turn, times=self._limits.times).serve()
-        with trio.move_on_after(CLOSE_SECONDS), contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        with (
+            trio.move_on_after(TLS_CLOSE_SECONDS),
+            contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
             await stream.aclose()
 
 

@@ -20,7 +20,7 @@ from seed_server.web.client import CLIENT_EXTENSION, Client
 MAX_HEAD_BYTES = 16 << 10  # of a request: line and headers
 HEAD_SECONDS = 10.0  # for a whole head once it is due: a hostile client sends it byte by byte
 IDLE_SECONDS = 5.0  # between requests: those of a refresh follow each other at once
-SEND_SECONDS = 20.0  # for a client to take one part of an answer: at most 64 KiB
+PART_TAKEN_SECONDS = 20.0  # for a client to take one part of an answer: at most 64 KiB
 LINGER_SECONDS = 1.0  # closing with unread bytes resets the connection, and the answer may be lost with it
 MAX_LINGER_BYTES = 256 << 10
 RECEIVE_BYTES = 16 << 10
@@ -41,7 +41,7 @@ class HttpTimes:
 
     head_seconds: float = HEAD_SECONDS
     idle_seconds: float = IDLE_SECONDS
-    send_seconds: float = SEND_SECONDS
+    send_seconds: float = PART_TAKEN_SECONDS
 
 
 class Http11:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES
 
-READ_BYTES = 64 << 10  # of a file at a time: memory for each client that is slow
+FILE_PART_BYTES = 64 << 10  # of a file at a time: memory for each client that is slow
 
 
 def find_file(directory: Path, name: str) -> Path | None:
@@ -23,7 +23,7 @@ def find_file(directory: Path, name: str) -> Path | None:
 
 def read_part(file: BinaryIO, left: int) -> bytes:
     """Return the next part of a file of which ``left`` bytes are to come. Raises `OSError`, and `EOFError` for none."""
-    part = file.read(min(left, READ_BYTES))
+    part = file.read(min(left, FILE_PART_BYTES))
     if left and not part:
         raise EOFError("the file has become shorter")
     return part

@@ -192,17 +192,14 @@ async def test_waits_have_ends(contexts) -> None:
         assert trio.current_time() - began < 2.5
 
 
+PIECES = [
+    *(GET, POST, LAST, b"\r\n", b"\r\n\r\n", b"hello", b"0\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    *(b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Upgrade: h2c\r\n"),
+]
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    pieces=st.lists(
-        st.one_of(
-            st.binary(max_size=40),
-            st.sampled_from([GET, POST, LAST, b"\r\n", b"\r\n\r\n", b"Content-Length: 5\r\n", b"Upgrade: h2c\r\n", b"hello",
-                             b"Transfer-Encoding: chunked\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"0\r\n\r\n"]),
-        ),
-        max_size=8,
-    )
-)  # fmt: skip
+@given(pieces=st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(PIECES)), max_size=8))
 def test_whatever_arrives_is_answered_in_http11_or_the_connection_ends(contexts, pieces: list[bytes]) -> None:
     async def run() -> None:
         near, far = trio.testing.memory_stream_pair()
