@@ -19,7 +19,7 @@ from seed_server.web.client import CLIENT_EXTENSION, Client
 
 MAX_HEAD_BYTES = 16 << 10  # of a request: line and headers
 HEAD_SECONDS = 10.0  # for a whole head once it is due: a hostile client sends it byte by byte
-IDLE_SECONDS = 5.0  # between requests: those of a refresh follow each other at once
+IDLE_SECONDS = 8.0  # between requests: longer than clients keep theirs, which is 5 s, so that neither ends under the other
 PART_TAKEN_SECONDS = 20.0  # for a client to take one part of an answer: at most 64 KiB
 LINGER_SECONDS = 1.0  # closing with unread bytes resets the connection, and the answer may be lost with it
 MAX_LINGER_BYTES = 256 << 10
