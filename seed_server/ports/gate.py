@@ -65,13 +65,26 @@ class Gate:
 
     def full(self, address: str) -> str:
         """Return why a new connection from ``address`` must be turned away; empty when it may come in."""
-        limits, block = self._limits, address_block(address)
-        if self._all.total >= limits.connections or self._unproven.total >= limits.unproven:
+        if self._all.total >= self._limits.connections:
             return _WHY_FULL
+        if self._all.of[address_block(address)] >= self._limits.per_address:
+            return f"{_WHY_FULL} from {address_block(address)}"
+        return self._full_of_unproven(address)
+
+    def ending_helps(self, ended: str, address: str) -> bool:
+        """Whether a connection from ``address`` may come in once a proven one from ``ended`` is gone."""
+        block = address_block(address)
+        same = address_block(ended) == block
+        return not self._full_of_unproven(address) and (same or self._all.of[block] < self._limits.per_address)
+
+    def _full_of_unproven(self, address: str) -> str:
+        limits, block = self._limits, address_block(address)
+        if self._unproven.total >= limits.unproven:
+            return f"{_WHY_FULL} without a certificate"
         if address not in self._known and self._strangers.total >= limits.unproven_of_strangers:
             return f"{_WHY_FULL} from addresses of no enrolled endpoint"
-        if self._all.of[block] >= limits.per_address or self._unproven.of[block] >= limits.unproven_per_address:
-            return f"{_WHY_FULL} from {block}"
+        if self._unproven.of[block] >= limits.unproven_per_address:
+            return f"{_WHY_FULL} without a certificate from {block}"
         return ""
 
     @contextlib.contextmanager

@@ -3,9 +3,11 @@
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import trio
 
@@ -82,26 +84,34 @@ class _WebClients:
         self._limits = limits
         self._gate = Gate(limits.connections, known=known)
         self._turns = FairTurns(seconds=limits.turn_seconds)
+        self._idle: OrderedDict[_Place, None] = OrderedDict()
+        """Proven connections between two requests, the one that has waited for longest first."""
 
     async def serve(self, tcp: trio.SocketStream) -> None:
         """Serve one connection to its end."""
         try:
             address, port = tcp.socket.getpeername()[:2]
         except OSError:  # the client has gone already
-            address, port = "", 0
-        if not address or self._gate.full(address):
             await trio.aclose_forcefully(tcp)
             return
-        with self._gate.entered(address), contextlib.ExitStack() as unproven:
-            unproven.enter_context(self._gate.unproven(address))
-            try:
-                with trio.move_on_after(self._limits.stranger_seconds) as life:
-                    standing = _Standing(life, unproven, self._limits.connection_seconds)
-                    await self._serve_within(tcp, str(address), int(port), standing)
-            finally:
-                await trio.aclose_forcefully(tcp)
+        self._make_room(address)
+        if self._gate.full(address):
+            await trio.aclose_forcefully(tcp)
+            return
+        try:
+            with _Place(self._gate, address, self._idle, self._limits) as place:
+                await self._serve_within(tcp, address, port, place)
+        finally:
+            await trio.aclose_forcefully(tcp)
 
-    async def _serve_within(self, tcp: trio.SocketStream, address: str, port: int, standing: "_Standing") -> None:
+    def _make_room(self, address: str) -> None:
+        """End the connection that has been idle for longest, if the newcomer gets in thereby and not otherwise."""
+        if self._gate.full(address):
+            idle = next((place for place in self._idle if self._gate.ending_helps(place.address, address)), None)
+            if idle is not None:
+                idle.give_up()
+
+    async def _serve_within(self, tcp: trio.SocketStream, address: str, port: int, place: "_Place") -> None:
         if address not in self._known:  # a handshake is the dearest of what a stranger can ask for
             await self._turns.take(address)
         self._connecting(address)
@@ -114,15 +124,12 @@ class _WebClients:
             return  # a stranger's fault, and nothing to log
 
         def proved() -> None:
-            standing.prove()
+            place.prove()
             self._known.note(address)
 
-        async def turn() -> None:
-            if not standing.is_proven:
-                await self._turns.take(address)
-
         client = Client(address, port, certificate.endpoint if certificate else None, proved)
-        await Http11(stream, client, self._app, self._clock, turn=turn, times=self._limits.times).serve()
+        standing = _Standing(place, self._turns)
+        await Http11(stream, client, self._app, self._clock, standing=standing, times=self._limits.times).serve()
         with (
             trio.move_on_after(TLS_CLOSE_SECONDS),
             contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError),
@@ -130,17 +137,67 @@ class _WebClients:
             await stream.aclose()
 
 
-class _Standing:
-    """Whether a connection's client has proven to be an enrolled endpoint, and for how long it may therefore last."""
+class _Place:
+    """A connection's place in the port: for how long it may last, and what it counts as; a context manager."""
 
-    def __init__(self, life: trio.CancelScope, unproven: contextlib.ExitStack, connection_seconds: float) -> None:
+    def __init__(self, gate: Gate, address: str, idle: "OrderedDict[_Place, None]", limits: WebLimits) -> None:
+        self.address = address
         self.is_proven = False
-        self._life = life
-        self._unproven = unproven
-        self._until = trio.current_time() + connection_seconds
+        self._idle = idle
+        self._until = trio.current_time() + limits.connection_seconds
+        self._life = trio.move_on_after(limits.stranger_seconds)
+        self._counted = contextlib.ExitStack()
+        self._counted.enter_context(gate.entered(address))
+        self._unproven = contextlib.ExitStack()
+        self._unproven.enter_context(gate.unproven(address))
+
+    def __enter__(self) -> Self:
+        self._life.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._uncount()
+        return self._life.__exit__(kind, error, trace)
 
     def prove(self) -> None:
         """Count the connection among the strangers' no longer; calling it again does nothing."""
         self.is_proven = True
         self._unproven.close()
         self._life.deadline = self._until
+
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """Let the connection be ended while the block of code runs, if it is proven."""
+        if self.is_proven:
+            self._idle[self] = None
+        try:
+            yield
+        finally:
+            self._idle.pop(self, None)
+
+    def give_up(self) -> None:
+        """End the connection. Its place is free at once."""
+        self._idle.pop(self, None)
+        self._uncount()
+        self._life.cancel()
+
+    def _uncount(self) -> None:
+        self._unproven.close()
+        self._counted.close()
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What a connection is granted: a stranger waits for turns, an enrolled endpoint for nothing."""
+
+    place: _Place
+    turns: FairTurns
+
+    async def turn(self) -> None:
+        if not self.place.is_proven:
+            await self.turns.take(self.place.address)
+
+    def idle(self) -> contextlib.AbstractContextManager[None]:
+        return self.place.idle()

@@ -6,9 +6,10 @@ as RFC 9110 section 7.8 allows. One request at a time; each wait has a deadline.
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
 import h11
@@ -19,7 +20,9 @@ from seed_server.web.client import CLIENT_EXTENSION, Client
 
 MAX_HEAD_BYTES = 16 << 10  # of a request: line and headers
 HEAD_SECONDS = 10.0  # for a whole head once it is due: a hostile client sends it byte by byte
-IDLE_SECONDS = 8.0  # between requests: longer than clients keep theirs, which is 5 s, so that neither ends under the other
+IDLE_SECONDS = (
+    8.0  # between requests: longer than clients keep theirs, which is 5 s, so that neither ends under the other
+)
 PART_TAKEN_SECONDS = 20.0  # for a client to take one part of an answer: at most 64 KiB
 LINGER_SECONDS = 1.0  # closing with unread bytes resets the connection, and the answer may be lost with it
 MAX_LINGER_BYTES = 256 << 10
@@ -27,8 +30,16 @@ RECEIVE_BYTES = 16 << 10
 
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An application by the ASGI standard: scope, receive, send."""
-Turn: TypeAlias = Callable[[], Awaitable[None]]
-"""Waits until the connection's next request may be worked on."""
+
+
+class Standing(Protocol):
+    """What the port grants the connection."""
+
+    async def turn(self) -> None:
+        """Wait until the connection's next request may be worked on."""
+
+    def idle(self) -> AbstractContextManager[None]:
+        """While the block of code runs, the client asks for nothing: the connection may be ended for another one."""
 
 
 class _GoneError(Exception):
@@ -54,14 +65,14 @@ class Http11:
         app: AsgiApp,
         clock: Clock,
         *,
-        turn: Turn,
+        standing: Standing,
         times: HttpTimes,
     ) -> None:
         self._stream = stream
         self._client = client
         self._app = app
         self._clock = clock
-        self._turn = turn
+        self._standing = standing
         self._times = times
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
@@ -75,7 +86,7 @@ class Http11:
                 if (status := _refusal(request)) is not None:
                     await exchange.refuse(status)
                     return
-                await self._turn()
+                await self._standing.turn()
                 await self._answer(request, exchange)
                 if not await self._start_next():
                     return
@@ -93,7 +104,8 @@ class Http11:
         with trio.move_on_after(self._times.head_seconds if first else self._times.idle_seconds) as scope:
             try:
                 if not first and self._http.trailing_data == (b"", False):
-                    await self._receive_some()
+                    with self._standing.idle():
+                        await self._receive_some()
                     scope.deadline = trio.current_time() + self._times.head_seconds
                 event = await self.next_event()
             except h11.RemoteProtocolError as error:

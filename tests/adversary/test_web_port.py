@@ -185,6 +185,27 @@ async def test_many_addresses_shut_out_no_known_one(web: Web, held: Held) -> Non
     await honest_answer(web)
 
 
+async def test_idle_connections_make_room_and_busy_ones_stay(tmp_path: Path) -> None:
+    """A branch of many PCs behind one address refreshes: connections that are only kept open are in nobody's way."""
+    async with running_web(tmp_path, address=SERVER, limits=WebLimits(connections=web_limits(30))) as web:
+        (tmp_path / "metadata/timestamp.json").write_bytes(b"{}")
+        with (tmp_path / "targets/patches/large").open("wb") as file:
+            file.truncate(64 << 20)
+        context = web.context(web.member_key)
+        busy = await web.connect(context, HONEST)
+        await busy.send_all(b"GET /tuf/targets/patches/large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await busy.receive_some(1)
+        idle = []
+        for _ in range(10):  # of three that one address may have
+            async with contextlib.AsyncExitStack() as stack:
+                client = await stack.enter_async_context(web.http(context, HONEST))
+                assert (await client.get("/tuf/metadata/timestamp.json")).status_code == 200
+                idle.append(stack.pop_all())
+        assert await busy.receive_some(1), "the one that is being answered goes on"
+        for stack in idle:
+            await stack.aclose()
+
+
 async def test_silence_and_slow_requests_end(tmp_path: Path) -> None:
     """Byte by byte, between requests, and one request after the other: none of it holds a place for long."""
     times = HttpTimes(head_seconds=0.5, idle_seconds=0.3)

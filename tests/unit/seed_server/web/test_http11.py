@@ -59,6 +59,16 @@ class Application:
         await send({"type": "http.response.body", "body": body or b"ok"})
 
 
+class Free:
+    """Grants everything."""
+
+    async def turn(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def idle(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
 @asynccontextmanager
 async def talking(
     contexts: tuple[ssl.SSLContext, ssl.SSLContext], application: Application, times: HttpTimes | None = None
@@ -67,13 +77,10 @@ async def talking(
     server: Any = trio.SSLStream(far, contexts[0], server_side=True, https_compatible=True)
     client: Any = trio.SSLStream(near, contexts[1], server_hostname="server", https_compatible=True)
 
-    async def turn() -> None:
-        await trio.lowlevel.checkpoint()
-
     async def serve() -> None:
         times_ = times or HttpTimes(head_seconds=0.5, idle_seconds=0.5, send_seconds=0.5)
         with contextlib.suppress(trio.BrokenResourceError):
-            await Http11(server, CLIENT, application, SystemClock(), turn=turn, times=times_).serve()
+            await Http11(server, CLIENT, application, SystemClock(), standing=Free(), times=times_).serve()
         await trio.aclose_forcefully(far)
 
     with trio.fail_after(10):
@@ -214,13 +221,10 @@ def test_whatever_arrives_is_answered_in_http11_or_the_connection_ends(contexts,
             async def unwrap(self) -> None:
                 await far.send_eof()
 
-        async def turn() -> None:
-            await trio.lowlevel.checkpoint()
-
         stream: Any = Plain()
         with trio.fail_after(5):
             async with trio.open_nursery() as nursery:
-                serving = Http11(stream, CLIENT, Application(), SystemClock(), turn=turn, times=HttpTimes())
+                serving = Http11(stream, CLIENT, Application(), SystemClock(), standing=Free(), times=HttpTimes())
                 nursery.start_soon(serving.serve)
                 with contextlib.suppress(trio.BrokenResourceError):
                     for piece in pieces:
