@@ -123,6 +123,18 @@ async def trusting(identity: Identity, directory: Path) -> AsyncIterator[TrustSt
         yield TrustStore(directory, base_url=url, root=identity.tuf_root, http=http)
 
 
+async def test_a_denied_pc_reads_why_it_hears_nothing_and_hears_again_when_it_is_allowed(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            await store.refresh(time.time())
+            server.database.set_denied(identity.endpoint_id, denied=True)
+            with pytest.raises(TrustError, match="denied it. Ask the operator"):
+                await store.refresh(time.time())
+            server.database.set_denied(identity.endpoint_id, denied=False)
+            await store.refresh(time.time())
+
+
 async def test_a_member_follows_what_is_published_and_refuses_a_restored_backup(tmp_path: Path) -> None:
     async with running(tmp_path / "server") as server:
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
