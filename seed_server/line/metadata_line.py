@@ -2,12 +2,17 @@
 
 One token bucket for each site, and one for the server's own line. Their rates follow what the site's controller
 allows now; what is sent is reported to it, so that it sends that much less of pieces.
+
+Answers that wait get their bytes one after the other, the first one first: if all went on at once over a slow line,
+none would end before its client gives up. Whoever has had much lately comes after all others. A client that does not
+read is not waiting, and holds up nobody.
 """
 
-import contextlib
+import heapq
+import itertools
 import weakref
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 import trio
 
@@ -19,10 +24,12 @@ from seed_server.line.control_budget import line_bytes
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import SiteRate
 
-ANSWERS_AT_A_TIME = 4  # to one site: each gets on; if all went on at once, none would end before its client gives up
 SLICE_BYTES_MOST = 16 << 10  # sent at a time, …
 SLICE_SECONDS = 0.02  # … or what the line carries in so long, or one segment
 RATE_SEEN_SECONDS = 0.25  # how soon a wait sees that the rate has changed
+
+Order: TypeAlias = tuple[int, int]
+"""Of an answer: its rank, then when it began; the lowest is served first."""
 
 
 class Lines(Protocol):
@@ -43,17 +50,16 @@ class MetadataLine:
         self._lines = lines
         self._others = others
         self._egress = None if egress is None else _Bucket(lambda _: egress)
-        self._sites: weakref.WeakKeyDictionary[SiteRate, _SiteLine] = weakref.WeakKeyDictionary()
+        self._sites: weakref.WeakKeyDictionary[SiteRate, _Bucket] = weakref.WeakKeyDictionary()
+        self._begun = itertools.count()
 
-    @contextlib.asynccontextmanager
-    async def answering(self, address: str, endpoint: EndpointId) -> "AsyncIterator[PacedAnswer]":
-        """Wait until an answer to ``address`` may begin; then pace it by the `PacedAnswer`."""
+    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0) -> "PacedAnswer":
+        """Return what paces an answer to ``address``; one of a lower ``rank`` goes first."""
         rate = self._lines.rate_towards(address, endpoint)
         site = self._sites.get(rate)
         if site is None:
-            site = self._sites[rate] = _SiteLine(rate)
-        async with site.slots:
-            yield PacedAnswer(rate, site.bucket, self._egress, self._others)
+            site = self._sites[rate] = _Bucket(_allowed(rate))
+        return PacedAnswer(rate, site, self._egress, self._others, (rank, next(self._begun)))
 
     def sent(self, address: str, count: int) -> None:
         """Count a small answer to anybody, which is not delayed."""
@@ -63,41 +69,45 @@ class MetadataLine:
 class PacedAnswer:
     """Paces one answer."""
 
-    def __init__(self, rate: SiteRate, site: "_Bucket", egress: "_Bucket | None", others: OtherTraffic) -> None:
+    def __init__(
+        self, rate: SiteRate, site: "_Bucket", egress: "_Bucket | None", others: OtherTraffic, order: Order
+    ) -> None:
         self._rate = rate
         self._site = site
         self._egress = egress
         self._others = others
+        self._order = order
 
     async def may_send(self, wanted: int) -> int:
         """Wait until something may be sent; return how much of ``wanted`` bytes, which counts as sent."""
         part = min(wanted, self._site.slice_bytes)
-        await self._site.take(part)
+        await self._site.take(part, self._order)
         if self._egress is not None:
-            await self._egress.take(part)
+            await self._egress.take(part, self._order)
         _count(line_bytes(part), self._rate, self._others)
         return part
 
 
-class _SiteLine:
-    def __init__(self, rate: SiteRate) -> None:
-        known = weakref.ref(rate)  # a strong one would keep it for ever: it is the key under which this is found
+def _allowed(rate: SiteRate) -> Callable[[float], BytesPerSecond]:
+    known = weakref.ref(rate)  # a strong one would keep it for ever: it is the key under which the bucket is found
 
-        def allowed(now: float) -> BytesPerSecond:
-            rate = known()
-            assert rate is not None, "who paces an answer has the rate"
-            return rate.metadata_rate(now)
+    def allowed(now: float) -> BytesPerSecond:
+        rate = known()
+        assert rate is not None, "an answer that is paced has the rate"
+        return rate.metadata_rate(now)
 
-        self.bucket = _Bucket(allowed)
-        self.slots = trio.CapacityLimiter(ANSWERS_AT_A_TIME)
+    return allowed
 
 
 class _Bucket:
-    """A token bucket whose users wait in line; ``allowed`` tells its rate at a time."""
+    """A token bucket whose users are served in order; ``allowed`` tells its rate at a time."""
 
     def __init__(self, allowed: Callable[[float], BytesPerSecond]) -> None:
         self._allowed = allowed
-        self._line = trio.Lock()  # fair: the longest waiting is next
+        self._waiting: list[Order] = []
+        """A heap."""
+        self._first: dict[Order, trio.Event] = {}
+        """What tells a waiting user that it may be the first now."""
         now = trio.current_time()
         self._tokens = TokenBucket(allowed(now), burst_bytes=SLICE_BYTES_MOST, now_ns=_ns(now))
 
@@ -107,17 +117,33 @@ class _Bucket:
         rate = self._allowed(trio.current_time())
         return min(SLICE_BYTES_MOST, max(SEGMENT_BYTES, int(rate * SLICE_SECONDS)))
 
-    async def take(self, count: int) -> None:
+    async def take(self, count: int, order: Order) -> None:
         """Wait for ``count`` bytes' tokens, and take them."""
-        async with self._line:
-            while True:
-                now = trio.current_time()
-                self._tokens.set_rate(self._allowed(now), _ns(now))
-                wait_ns = self._tokens.wait_ns(count, _ns(now))
-                if wait_ns == 0:
-                    self._tokens.consume(count, _ns(now))
-                    return
-                await trio.sleep(RATE_SEEN_SECONDS if wait_ns is None else min(RATE_SEEN_SECONDS, wait_ns / 1e9))
+        heapq.heappush(self._waiting, order)
+        try:
+            while (wait_seconds := self._wait_seconds(count, order)) > 0:
+                self._first[order] = trio.Event()
+                with trio.move_on_after(wait_seconds):
+                    await self._first[order].wait()
+        finally:
+            self._first.pop(order, None)
+            self._waiting.remove(order)
+            heapq.heapify(self._waiting)
+            if self._waiting and (first := self._first.get(self._waiting[0])) is not None:
+                first.set()
+        await trio.lowlevel.checkpoint()
+
+    def _wait_seconds(self, count: int, order: Order) -> float:
+        """Return 0 and take the tokens if they are there and nobody comes before; else how long to wait."""
+        if self._waiting[0] != order:
+            return float("inf")  # who is first wakes the next one
+        now = trio.current_time()
+        self._tokens.set_rate(self._allowed(now), _ns(now))
+        wait_ns = self._tokens.wait_ns(count, _ns(now))
+        if wait_ns == 0:
+            self._tokens.consume(count, _ns(now))
+            return 0.0
+        return RATE_SEEN_SECONDS if wait_ns is None else min(RATE_SEEN_SECONDS, wait_ns / 1e9)
 
 
 def _count(count: int, rate: SiteRate | None, others: OtherTraffic) -> None:

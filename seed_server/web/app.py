@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from seed_server.web.statuses import OUR_FAULT, answer_to
 
 READ_SECONDS = 20.0  # for a whole request: they are all small
 SIGNERS = 4  # threads that decide on requests: each takes a millisecond
-MAX_FETCHES_PER_ENDPOINT = 4  # at the same time; a PC needs one
+MAX_FETCHES_PER_ENDPOINT = 2  # at the same time; a PC needs one
 NO_CERTIFICATE = (
     "Signed metadata and recipes are for enrolled PCs alone: show this PC's certificate. "
     "Enrol it with a token from 'seed-server token'."
@@ -121,17 +121,17 @@ class _Files:
             return _problem(429, f"This PC is fetching {MAX_FETCHES_PER_ENDPOINT} files already. Try again later.")
         return _FileAnswer(path, lambda length: self._may_send(client, length))
 
-    @contextlib.asynccontextmanager
-    async def _may_send(self, client: Client, length: int) -> AsyncIterator[PacedAnswer | None]:
+    @contextlib.contextmanager
+    def _may_send(self, client: Client, length: int) -> Iterator[PacedAnswer | None]:
         """Give what paces an answer of ``length`` bytes; None: the client has had too much."""
         assert client.endpoint is not None
+        rank = self._budgets.rank(client.endpoint, trio.current_time())
         if not self._budgets.spend(client.endpoint, length, trio.current_time()):
             yield None
             return
         self._fetching[client.endpoint] += 1
         try:
-            async with self._port.line.answering(client.address, client.endpoint) as paced:
-                yield paced
+            yield self._port.line.answer(client.address, client.endpoint, rank=rank)
         finally:
             self._fetching[client.endpoint] -= 1
             if not self._fetching[client.endpoint]:
@@ -142,7 +142,7 @@ class _FileAnswer(Response):
     """A file, whole: no ranges, which multiply what one request costs."""
 
     def __init__(
-        self, path: Path, may_send: Callable[[int], contextlib.AbstractAsyncContextManager[PacedAnswer | None]]
+        self, path: Path, may_send: Callable[[int], contextlib.AbstractContextManager[PacedAnswer | None]]
     ) -> None:
         super().__init__(media_type="application/octet-stream")
         self._path = path
@@ -152,7 +152,7 @@ class _FileAnswer(Response):
         """Send it as fast as its receiver's line allows."""
         with await trio.to_thread.run_sync(self._path.open, "rb") as file:
             length = os.fstat(file.fileno()).st_size  # the open file's: another may take its name meanwhile
-            async with self._may_send(length) as paced:
+            with self._may_send(length) as paced:
                 if paced is None:
                     await _problem(429, "This PC has fetched more than any PC needs. Try again later.")(
                         scope, receive, send

@@ -8,6 +8,7 @@ from p2pdist.shared.identifiers import EndpointId
 
 BUDGET_BYTES = 256 << 20  # a first refresh of the largest catalogue: 2,000 patches with 100 kB of documents each
 BUDGET_RATE = BytesPerSecond(16_000)  # earned back: 1.4 GB a day, while a refresh that finds news is a few 10 kB
+RANK_BYTES = 8 << 20  # lately had: a refresh of a large catalogue has the same rank as one that finds nothing
 MAX_BUDGETS = 20_000  # endpoints of the largest fleet; one that is forgotten begins anew
 
 
@@ -24,12 +25,19 @@ class ByteBudgets:
 
     def spend(self, endpoint: EndpointId, count: int, now: float) -> bool:
         """Spend ``count`` bytes of the budget of ``endpoint``, and return whether it had them."""
-        now_ns = int(now * 1e9)
+        return self._bucket(endpoint, now).consume(count, int(now * 1e9))
+
+    def rank(self, endpoint: EndpointId, now: float) -> int:
+        """Return 0 for an endpoint that has had little lately, and more for one that has had much."""
+        used = self._budget_bytes - self._bucket(endpoint, now).level_bytes(int(now * 1e9))
+        return used // RANK_BYTES
+
+    def _bucket(self, endpoint: EndpointId, now: float) -> TokenBucket:
         bucket = self._buckets.get(endpoint)
         if bucket is None:
-            bucket = TokenBucket(self._rate, burst_bytes=self._budget_bytes, now_ns=now_ns)
+            bucket = TokenBucket(self._rate, burst_bytes=self._budget_bytes, now_ns=int(now * 1e9))
             self._buckets[endpoint] = bucket
         self._buckets.move_to_end(endpoint)
         while len(self._buckets) > self._max_budgets:
             self._buckets.popitem(last=False)
-        return bucket.consume(count, now_ns)
+        return bucket

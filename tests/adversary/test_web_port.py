@@ -307,7 +307,7 @@ async def test_health_enrolment_and_renewal_need_no_certificate(web: Web) -> Non
 
 
 async def test_downloads_in_a_loop_leave_the_line_to_others(tmp_path: Path) -> None:
-    """Ten loops of one PC get four answers at a time, and the site's bucket; another PC has its answer meanwhile."""
+    """Ten loops of one PC get a few answers at a time, and the site's bucket; another PC has its answer meanwhile."""
     line_rate = BytesPerSecond(400_000)
     async with running_web(tmp_path, address=SERVER, line=Line(line_rate)) as web:
         (tmp_path / "targets/patches/large").write_bytes(bytes(200_000))

@@ -15,9 +15,9 @@ STRANGER, OFFLINE = "198.51.100.7", "127.0.8.77"
 
 
 async def metadata(lab: Lab, address: str, endpoint: EndpointId, count: int) -> None:
-    async with lab.server.metadata_line.answering(address, endpoint) as paced:
-        while count:
-            count -= await paced.may_send(count)
+    paced = lab.server.metadata_line.answer(address, endpoint)
+    while count:
+        count -= await paced.may_send(count)
 
 
 async def test_metadata_is_counted_on_the_line_of_the_site(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import trio.testing
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.control_budget import line_bytes
-from seed_server.line.metadata_line import ANSWERS_AT_A_TIME, RATE_SEEN_SECONDS, SLICE_BYTES_MOST, MetadataLine
+from seed_server.line.metadata_line import RATE_SEEN_SECONDS, SLICE_BYTES_MOST, MetadataLine
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import METADATA_LEAST_RATE, UNKNOWN_LINE_RATE, Line, Policy, SiteRate
 
@@ -35,14 +35,14 @@ def sites(*lines: Line) -> Sites:
     return Sites({f"10.0.{n}.1": SiteRate(line, 0.0) for n, line in enumerate(lines)})
 
 
-async def fetch(line: MetadataLine, address: str, count: int) -> float:
+async def fetch(line: MetadataLine, address: str, count: int, rank: int = 0) -> float:
     """Send ``count`` bytes to ``address``, and return how long that took."""
     began = trio.current_time()
-    async with line.answering(address, PC) as paced:
-        while count:
-            part = await paced.may_send(count)
-            assert 0 < part <= SLICE_BYTES_MOST
-            count -= part
+    paced = line.answer(address, PC, rank=rank)
+    while count:
+        part = await paced.may_send(count)
+        assert 0 < part <= SLICE_BYTES_MOST
+        count -= part
     return trio.current_time() - began
 
 
@@ -106,7 +106,7 @@ async def test_a_changed_rate_holds_for_what_waits(autojump_clock: trio.testing.
     assert trio.current_time() - began < 1.0 + 2 * RATE_SEEN_SECONDS
 
 
-async def test_a_few_answers_at_a_time_so_that_each_gets_on(autojump_clock: trio.testing.MockClock) -> None:
+async def test_answers_end_one_after_the_other(autojump_clock: trio.testing.MockClock) -> None:
     """With all of them at once, none would have its minimum rate, and all clients would give up together."""
     line = MetadataLine(sites(Line(BytesPerSecond(20_000))), egress=None, others=OtherTraffic())
     ended: list[float] = []
@@ -117,15 +117,31 @@ async def test_a_few_answers_at_a_time_so_that_each_gets_on(autojump_clock: trio
 
     began = trio.current_time()
     await together(*[pc] * 20)
-    first_ones = [at - began for at in sorted(ended)[:ANSWERS_AT_A_TIME]]
-    assert max(first_ones) < 1.5 * ANSWERS_AT_A_TIME
-    assert max(ended) - began == pytest.approx(20.0, abs=1.0)
+    assert [round(at - began) for at in ended] == pytest.approx(list(range(1, 21)), abs=1)
+
+
+async def test_who_does_not_read_holds_up_nobody(autojump_clock: trio.testing.MockClock) -> None:
+    line = MetadataLine(sites(Line(FAST)), egress=None, others=OtherTraffic())
+    for _ in range(100):
+        silent = line.answer("10.0.0.1", PC)
+        await silent.may_send(1_000)
+    assert await fetch(line, "10.0.0.1", 1_000_000) == pytest.approx(1.1, abs=0.1)
+
+
+async def test_who_has_had_much_comes_after_all_others(autojump_clock: trio.testing.MockClock) -> None:
+    line = MetadataLine(sites(Line(FAST)), egress=None, others=OtherTraffic())
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(fetch, line, "10.0.0.1", 10_000_000, 1)
+        await trio.sleep(1.0)
+        assert await fetch(line, "10.0.0.1", 1_000_000) == pytest.approx(1.0, abs=0.1)
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_answer_that_is_cancelled_makes_room(autojump_clock: trio.testing.MockClock) -> None:
     line = MetadataLine(sites(Line(FAST)), egress=None, others=OtherTraffic())
     with trio.move_on_after(1.0):
-        await together(*[lambda: fetch(line, "10.0.0.1", 10_000_000)] * (ANSWERS_AT_A_TIME + 3))
+        await together(*[lambda: fetch(line, "10.0.0.1", 10_000_000)] * 7)
     assert await fetch(line, "10.0.0.1", 1_000_000) == pytest.approx(1.0, abs=0.1)
 
 

@@ -3,7 +3,7 @@
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES
-from seed_server.web.byte_budget import BUDGET_BYTES, ByteBudgets
+from seed_server.web.byte_budget import BUDGET_BYTES, RANK_BYTES, ByteBudgets
 
 ONE, TWO, THREE = (EndpointId(letter * 26) for letter in "abc")
 
@@ -15,6 +15,16 @@ def test_each_endpoint_has_its_own_and_earns_it_back() -> None:
     assert budgets.spend(TWO, 1_000, 0.0)
     assert not budgets.spend(ONE, 101, 10.0)
     assert budgets.spend(ONE, 100, 10.0)
+
+
+def test_who_has_had_much_ranks_after_who_has_not() -> None:
+    budgets = ByteBudgets()
+    assert budgets.rank(ONE, 0.0) == 0
+    budgets.spend(ONE, RANK_BYTES - 1, 0.0)
+    assert budgets.rank(ONE, 0.0) == 0
+    budgets.spend(ONE, RANK_BYTES, 0.0)
+    assert (budgets.rank(ONE, 0.0), budgets.rank(TWO, 0.0)) == (1, 0)
+    assert budgets.rank(ONE, 86_400.0) == 0
 
 
 def test_memory_is_bounded() -> None:
