@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from p2pdist.shared.wire.enrolment import (
 )
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.line.metadata_line import MetadataLine, PacedAnswer
-from seed_server.web.byte_budget import ByteBudgets
+from seed_server.web.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.web.client import Client, client_of
 from seed_server.web.published_files import find_file, read_part
 from seed_server.web.request_log import RequestLog
@@ -36,6 +36,7 @@ from seed_server.web.statuses import OUR_FAULT, answer_to
 READ_SECONDS = 20.0  # for a whole request: they are all small
 SIGNERS = 4  # threads that decide on requests: each takes a millisecond
 MAX_FETCHES_PER_ENDPOINT = 2  # at the same time; a PC needs one
+TOO_MUCH_SECONDS = 1.0  # before a PC is told that it asks for too much: such answers must not cost much either
 NO_CERTIFICATE = (
     "Signed metadata and recipes are for enrolled PCs alone: show this PC's certificate. "
     "Enrol it with a token from 'seed-server token'."
@@ -50,6 +51,8 @@ class WebPort:
     metadata_directory: Path
     targets_directory: Path
     line: MetadataLine
+    budgets: ByteBudgets = field(default_factory=ByteBudgets)
+    """What each endpoint may fetch."""
 
 
 class _UnreadError(Exception):
@@ -98,7 +101,7 @@ class _Files:
     def __init__(self, port: WebPort, log: RequestLog) -> None:
         self._port = port
         self._log = log
-        self._budgets = ByteBudgets()
+        self._budgets = port.budgets
         self._fetching: Counter[EndpointId] = Counter()
 
     async def answer(self, request: Request, directory: Path, name: str) -> Response:
@@ -114,35 +117,39 @@ class _Files:
             self._log.failed(client, request.url.path, error, reason=error.message)
             return _problem(*answer_to(error))
         client.proved()
+        if not self._budgets.spend(client.endpoint, REQUEST_COST_BYTES, trio.current_time()):
+            return await _too_much("This PC has asked for more than any PC needs. Try again later.")
         path = await trio.to_thread.run_sync(find_file, directory, name)
         if path is None:
             return _problem(404, "There is no such file.")
-        if self._fetching[client.endpoint] >= MAX_FETCHES_PER_ENDPOINT:
-            return _problem(429, f"This PC is fetching {MAX_FETCHES_PER_ENDPOINT} files already. Try again later.")
         return _FileAnswer(path, lambda length: self._may_send(client, length))
 
     @contextlib.contextmanager
-    def _may_send(self, client: Client, length: int) -> Iterator[PacedAnswer | None]:
-        """Give what paces an answer of ``length`` bytes; None: the client has had too much."""
-        assert client.endpoint is not None
-        rank = self._budgets.rank(client.endpoint, trio.current_time())
-        if not self._budgets.spend(client.endpoint, length, trio.current_time()):
-            yield None
+    def _may_send(self, client: Client, length: int) -> Iterator[PacedAnswer | str]:
+        """Give what paces an answer of ``length`` bytes; a text: why there is none."""
+        endpoint, now = client.endpoint, trio.current_time()
+        assert endpoint is not None
+        if self._fetching[endpoint] >= MAX_FETCHES_PER_ENDPOINT:
+            yield f"This PC is fetching {MAX_FETCHES_PER_ENDPOINT} files already. Try again later."
             return
-        self._fetching[client.endpoint] += 1
+        rank = self._budgets.rank(endpoint, now)
+        if not self._budgets.spend(endpoint, length, now):
+            yield "This PC has fetched more than any PC needs. Try again later."
+            return
+        self._fetching[endpoint] += 1
         try:
-            yield self._port.line.answer(client.address, client.endpoint, rank=rank)
+            yield self._port.line.answer(client.address, endpoint, rank=rank)
         finally:
-            self._fetching[client.endpoint] -= 1
-            if not self._fetching[client.endpoint]:
-                del self._fetching[client.endpoint]
+            self._fetching[endpoint] -= 1
+            if not self._fetching[endpoint]:
+                del self._fetching[endpoint]
 
 
 class _FileAnswer(Response):
     """A file, whole: no ranges, which multiply what one request costs."""
 
     def __init__(
-        self, path: Path, may_send: Callable[[int], contextlib.AbstractContextManager[PacedAnswer | None]]
+        self, path: Path, may_send: Callable[[int], contextlib.AbstractContextManager[PacedAnswer | str]]
     ) -> None:
         super().__init__(media_type="application/octet-stream")
         self._path = path
@@ -153,10 +160,8 @@ class _FileAnswer(Response):
         with await trio.to_thread.run_sync(self._path.open, "rb") as file:
             length = os.fstat(file.fileno()).st_size  # the open file's: another may take its name meanwhile
             with self._may_send(length) as paced:
-                if paced is None:
-                    await _problem(429, "This PC has fetched more than any PC needs. Try again later.")(
-                        scope, receive, send
-                    )
+                if isinstance(paced, str):
+                    await (await _too_much(paced))(scope, receive, send)
                     return
                 self.headers["content-length"] = str(length)
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -223,6 +228,11 @@ async def _read_body(request: Request) -> bytes:
     if scope.cancelled_caught:
         raise _UnreadError(408, "The request took too long to arrive. Try again.")
     return bytes(body)
+
+
+async def _too_much(text: str) -> Response:
+    await trio.sleep(TOO_MUCH_SECONDS)
+    return _problem(429, text)
 
 
 def _problem(status: int, text: str) -> Response:

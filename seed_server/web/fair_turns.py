@@ -1,7 +1,8 @@
-"""How much work strangers get done: so many turns a second, and each address the next one after all others had theirs.
+"""How much work clients get done: so many turns a second, and each address the next one after all others had theirs.
 
-A secret has 128 bits, so that guesses are no danger; the work that they cost is. Nobody is locked out for what
-others behind the same address do: a request waits for its turn.
+A turn is a handshake or a request. The limiter's pings are measured by the same process, so no client may have all of
+it. A secret has 128 bits: guesses are no danger, the work that they cost is. Nobody is locked out for what others
+behind the same address do: a request waits for its turn.
 """
 
 from collections import OrderedDict, deque
@@ -10,13 +11,14 @@ import trio
 
 from seed_server.ports.address_block import address_block
 
-TURN_SECONDS = 0.005  # 200 turns a second: at a millisecond of work each, a fifth of a processor
+STRANGER_TURN_SECONDS = 0.005  # 200 turns a second: at a millisecond of work each, a fifth of a processor
+MEMBER_TURN_SECONDS = 0.002  # of clients that have shown an enrolled endpoint's certificate, or come from where one did
 
 
 class FairTurns:
     """Gives one turn after the other. How many wait is bounded by the port's `Gate`: each is a connection."""
 
-    def __init__(self, *, seconds: float = TURN_SECONDS) -> None:
+    def __init__(self, *, seconds: float) -> None:
         self._seconds = seconds
         self._busy = False
         self._waiting: OrderedDict[str, deque[trio.Event]] = OrderedDict()

@@ -18,7 +18,7 @@ from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.peer_certificate import peer_certificate
 from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 from seed_server.web.client import Client
-from seed_server.web.fair_turns import TURN_SECONDS, FairTurns
+from seed_server.web.fair_turns import MEMBER_TURN_SECONDS, STRANGER_TURN_SECONDS, FairTurns
 from seed_server.web.http11 import AsgiApp, Http11, HttpTimes
 
 MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; a slower client only holds memory
@@ -34,7 +34,8 @@ class WebLimits:
     handshake_seconds: float = HANDSHAKE_SECONDS
     connection_seconds: float = MAX_CONNECTION_SECONDS
     stranger_seconds: float = MAX_STRANGER_SECONDS
-    turn_seconds: float = TURN_SECONDS
+    stranger_turn_seconds: float = STRANGER_TURN_SECONDS
+    member_turn_seconds: float = MEMBER_TURN_SECONDS
     times: HttpTimes = field(default_factory=HttpTimes)
 
 
@@ -83,7 +84,8 @@ class _WebClients:
         self._connecting = connecting
         self._limits = limits
         self._gate = Gate(limits.connections, known=known)
-        self._turns = FairTurns(seconds=limits.turn_seconds)
+        self._stranger_turns = FairTurns(seconds=limits.stranger_turn_seconds)
+        self._member_turns = FairTurns(seconds=limits.member_turn_seconds)
         self._idle: OrderedDict[_Place, None] = OrderedDict()
         """Proven connections between two requests, the one that has waited for longest first."""
 
@@ -112,8 +114,8 @@ class _WebClients:
                 idle.give_up()
 
     async def _serve_within(self, tcp: trio.SocketStream, address: str, port: int, place: "_Place") -> None:
-        if address not in self._known:  # a handshake is the dearest of what a stranger can ask for
-            await self._turns.take(address)
+        # before the handshake, which is the dearest of what a client can ask for
+        await (self._member_turns if address in self._known else self._stranger_turns).take(address)
         self._connecting(address)
         stream = trio.SSLStream(tcp, self._context, server_side=True, https_compatible=True)
         try:
@@ -128,7 +130,7 @@ class _WebClients:
             self._known.note(address)
 
         client = Client(address, port, certificate.endpoint if certificate else None, proved)
-        standing = _Standing(place, self._turns)
+        standing = _Standing(place, self._stranger_turns, self._member_turns)
         await Http11(stream, client, self._app, self._clock, standing=standing, times=self._limits.times).serve()
         with (
             trio.move_on_after(TLS_CLOSE_SECONDS),
@@ -190,14 +192,15 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Standing:
-    """What a connection is granted: a stranger waits for turns, an enrolled endpoint for nothing."""
+    """What a connection is granted: turns for its requests, and to stay while nobody needs its place."""
 
     place: _Place
-    turns: FairTurns
+    stranger_turns: FairTurns
+    member_turns: FairTurns
 
     async def turn(self) -> None:
-        if not self.place.is_proven:
-            await self.turns.take(self.place.address)
+        turns = self.member_turns if self.place.is_proven else self.stranger_turns
+        await turns.take(self.place.address)
 
     def idle(self) -> contextlib.AbstractContextManager[None]:
         return self.place.idle()

@@ -326,7 +326,7 @@ async def test_downloads_in_a_loop_leave_the_line_to_others(tmp_path: Path) -> N
         async with trio.open_nursery() as nursery:
             for _ in range(10):
                 nursery.start_soon(loop)
-            await trio.sleep(0.5)
+            await trio.sleep(1.2)  # the refusals come after a second
             began, had = trio.current_time(), received
             async with web.http(web.context(web.enrolled()), HONEST) as honest:
                 with trio.fail_after(8.0):

@@ -26,6 +26,7 @@ from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.store.database import Database, EndpointRow
 from seed_server.web.app import WebPort, make_app
+from seed_server.web.byte_budget import ByteBudgets
 from seed_server.web.host import DEFAULT_WEB_LIMITS, WebLimits, serve_web
 
 SECRET = bytes(range(16))
@@ -132,6 +133,7 @@ async def running_web(
     trusted_root: Callable[[], str] = lambda: "{}",
     limits: WebLimits = DEFAULT_WEB_LIMITS,
     line: Line = FAST_LINE,
+    budgets: ByteBudgets | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> AsyncIterator[Web]:
     now = time.time()
@@ -143,7 +145,9 @@ async def running_web(
     known = KnownAddresses()
     with Database.create(directory / "state.db") as database:
         decisions = EnrolmentDecisions("hq", 7690, authority, database, trusted_root)
-        port = WebPort(decisions, directory / "metadata", directory / "targets", line_of(rate, others))
+        port = WebPort(
+            decisions, directory / "metadata", directory / "targets", line_of(rate, others), budgets or ByteBudgets()
+        )
         sockets = listen_sockets([address], 0, purpose="web port")
 
         async def serve(task_status: trio.TaskStatus[None]) -> None:

@@ -7,6 +7,7 @@ import pytest
 import trio
 import trio.testing
 
+from bandwidth.core.units import BytesPerSecond
 from p2pdist.identity.store import endpoint_id_of_key, new_key
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import (
@@ -18,6 +19,8 @@ from p2pdist.shared.wire.enrolment import (
     encode_body,
 )
 from seed_server.ports.gate import web_limits
+from seed_server.web.app import TOO_MUCH_SECONDS
+from seed_server.web.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.web.host import WebLimits
 from seed_server.web.http11 import HttpTimes
 from tests.helpers.web_harness import DEADLINE_SECONDS, SECRET, problem, running_web
@@ -130,6 +133,21 @@ async def test_metadata_and_targets_are_files_and_nothing_else(tmp_path: Path) -
             "/v1/health/",
         ):
             assert (await web.member.get(path)).status_code == 404, path
+
+
+async def test_a_pc_that_has_had_too_much_waits_and_others_do_not(tmp_path: Path) -> None:
+    budgets = ByteBudgets(budget_bytes=4 * REQUEST_COST_BYTES, rate=BytesPerSecond(1))
+    async with running_web(tmp_path, budgets=budgets) as web:
+        (tmp_path / "metadata" / "large.json").write_bytes(bytes(2 * REQUEST_COST_BYTES))
+        assert (await web.member.get("/tuf/metadata/large.json")).status_code == 200
+        began = trio.current_time()
+        for path in ("large", "none"):
+            refused = await web.member.get(f"/tuf/metadata/{path}.json")
+            assert refused.status_code == 429
+            assert "than any PC needs" in problem(refused)
+        assert trio.current_time() - began >= 2 * TOO_MUCH_SECONDS
+        async with web.http(web.context(web.enrolled())) as other:
+            assert (await other.get("/tuf/metadata/large.json")).status_code == 200
 
 
 async def test_ca_is_what_the_pin_is_checked_against(tmp_path: Path) -> None:
