@@ -245,8 +245,10 @@ class PeerBook:
         self, torrent_hash: TorrentHash, links: list[tuple[_Peer, _Link]], most: int, now: float
     ) -> list[ConnectTo]:
         wanted: list[ConnectTo] = []
+        # those too that are announced no more: a list that changes must not add up to ever more connections
+        all_links = [link for peer in self._peers.values() if (link := peer.links.get(torrent_hash)) is not None]
         room = MAX_LINKS_PER_TORRENT - sum(
-            link.connected or (link.trying and now < link.next_attempt_at) for _, link in links
+            link.connected or (link.trying and now < link.next_attempt_at) for link in all_links
         )
         for peer, link in links:
             if link.connected or now < link.next_attempt_at or len(wanted) >= most:

@@ -120,7 +120,7 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
     if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
         counted = f"{claiming} of {len(status.endpoints)} endpoints"
         parts.append(
-            Text(f"not seen in the site that they claim: {counted}, see seed-server endpoints", style="yellow")
+            Text(f"claim a site where they are not seen: {counted}; see seed-server endpoints", style="yellow")
         )
     if not status.patches:
         parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))

@@ -1,4 +1,4 @@
-"""IP networks and who names them, found by an address. Pure."""
+"""Finds, for an address, the networks that hold it and the entries that name these. Pure."""
 
 import ipaddress
 from typing import TypeAlias

@@ -165,7 +165,7 @@ def parse_site_map(text: str, *, source: str) -> SiteMap:
             if (shared := overlaps.get(translated)) is not None:
                 problem = (
                     f"nat {translated} of site {mapped.site.name!r} and network {shared} of site {owners[shared]!r} "
-                    "overlap: whoever is seen there is in the second site. Remove one of them."
+                    "overlap: an endpoint that is seen there is in the second site. Remove one of the two."
                 )
                 raise file.error(problem, "site", index, "nat", number)
     return SiteMap(entries)

@@ -23,7 +23,7 @@ from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
 CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
-MOST_CONTROL_SHARE = 0.5  # of the rate: who connects all the time must not stop its site's patches
+MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
 METADATA_SHARE = 4  # metadata gets this part of what a site that is sent pieces may be sent, …

@@ -1,4 +1,4 @@
-"""Who comes from where: places endpoints, records where they are, and logs claims that are not believed."""
+"""Places the endpoints that connect, records where they are, and logs claims that are not believed."""
 
 import structlog
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Arrivals:
-    """Makes a `Session` of each endpoint that comes."""
+    """Makes a `Session` for each endpoint that connects."""
 
     def __init__(self, site_map: SiteMap, records: OriginRecords, clock: Clock) -> None:
         self.site_map = site_map
@@ -28,7 +28,7 @@ class Arrivals:
         self._records = records
         self._clock = clock
         self._claims_logged: set[EndpointId] = set()
-        """At most all enrolled endpoints: nobody else arrives."""
+        """At most all enrolled endpoints: no others get as far as this."""
 
     def place(self, connection: OriginConnection, hello: ControlHello) -> Placement:
         """Return where an endpoint is. Raises `RefusedError` for an own address that is none."""

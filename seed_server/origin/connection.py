@@ -49,21 +49,16 @@ class OriginConnection:
     async def accept(
         cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock, *, within_seconds: float
     ) -> "OriginConnection":
-        """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
+        """Shake hands. Raises `LostConnectionError` where the other side has no valid certificate."""
         stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(within_seconds):
                 await stream.do_handshake()
             return cls(tcp, stream, address, clock)
         except trio.TooSlowError:
-            await trio.aclose_forcefully(tcp)
             raise LostConnectionError("no TLS handshake in time") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError, InvalidIdentifierError) as error:
-            await trio.aclose_forcefully(tcp)
             raise LostConnectionError(f"TLS handshake failed: {_cause(error)}") from error
-        except BaseException:
-            await trio.aclose_forcefully(tcp)
-            raise
 
     @property
     def socket(self) -> trio.socket.SocketType:

@@ -1,4 +1,4 @@
-"""Whose message goes next to a site: one of each endpoint in turn, as its budget of control bytes allows."""
+"""The order and pace of a site's control messages: one of each endpoint in turn, as the site's budget allows."""
 
 from collections import deque
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class ControlPacer:
         self._queue: deque[QueuedOutbox] = deque()
 
     def ask(self, outbox: QueuedOutbox) -> None:
-        """Let one message of ``outbox`` go when it is its turn: now, if nobody waits and there is room."""
+        """Let one message of ``outbox`` go when it is its turn: now, if no other waits and there is room."""
         self._queue.append(outbox)
         self.release(trio.current_time())
 

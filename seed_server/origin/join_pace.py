@@ -1,16 +1,16 @@
 """How often one endpoint may newly appear in its neighbours' lists. Pure.
 
-A connection that comes and goes is that PC's own affair; what its neighbours are told of it goes to all of them,
-over the site's line.
+Each time, 40 neighbours are told of it over the site's line. The endpoint may connect to the server as often as it
+likes.
 """
 
 from collections import OrderedDict
 
 from p2pdist.shared.identifiers import EndpointId
 
-FREE_JOINS = 3  # a restart, a new address, and another: as often as on a bad day …
-JOIN_SECONDS = 30.0  # … then one in so long; mDNS finds it before
-MAX_REMEMBERED_JOINS = 40_000  # twice the connections that there may be; who is forgotten has its free ones again
+FREE_JOINS = 3  # at once: a restart and two new addresses, as on a bad day …
+JOIN_SECONDS = 30.0  # … then one in this time; mDNS finds the endpoint before that
+MAX_REMEMBERED_JOINS = 40_000  # twice the connections that there may be; a forgotten endpoint has its free joins again
 
 
 class JoinPace:

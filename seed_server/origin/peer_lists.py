@@ -1,11 +1,12 @@
 """Which neighbours each endpoint of a site is told, and the differences that are sent. Pure.
 
-Every endpoint is told as many neighbours as its engine uses, and as many are told it: those around it on the ring
-of ids. So the swarm is one however large the site is, nobody is left out, and a newcomer concerns only its
-surroundings.
+Every endpoint is told its surroundings on the ring of ids: as many neighbours as its engine uses. Two endpoints are
+told each other or neither. So the graph is connected whatever the site's size, every endpoint has the same number of
+neighbours, and a newcomer is news only for its own surroundings.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from p2pdist.shared.identifiers import EndpointId
@@ -59,8 +60,11 @@ class PeerLists:
         self._joins = joins
         self._tell = tell
         self._waiting: dict[EndpointId, Listed] = {}
-        """Those that have joined too often lately: nobody is told them yet, and they are told nobody."""
+        """Endpoints that have joined too often lately: no other is told of them yet, and they are told of no other."""
         self._listed: dict[EndpointId, Listed] = {}
+        self._ring: list[EndpointId] = []
+        """The listed ones, as they were told last."""
+        self._changed: set[EndpointId] = set()
         self._changed_at: float | None = None
 
     def join(self, newcomer: Listed, now: float) -> None:
@@ -72,7 +76,7 @@ class PeerLists:
         """Remove an endpoint."""
         self._waiting.pop(endpoint, None)
         if self._listed.pop(endpoint, None) is not None:
-            self._note_change(now)
+            self._note_change(endpoint, now)
 
     def tell_changes(self, now: float) -> None:
         """Tell each endpoint that has new neighbours, once the changes have been collected for a while."""
@@ -81,22 +85,37 @@ class PeerLists:
         wait = SMALL_SITE_PEERS_SECONDS if small else LARGE_SITE_PEERS_SECONDS
         if self._changed_at is None or now - self._changed_at < wait:
             return
-        self._changed_at = None
-        ring = sorted(self._listed)
-        for at, endpoint in enumerate(ring):
+        before, self._ring = self._ring, sorted(self._listed)
+        for at in concerned(self._ring, self._changed, before=len(before)):
+            endpoint = self._ring[at]
             peer_list = self._listed[endpoint].peer_list
-            peer_list.wanted = {other: self._listed[other].peer for other in around(ring, at)}
+            peer_list.wanted = {other: self._listed[other].peer for other in around(self._ring, at)}
             if peer_list.is_news:
                 self._tell(endpoint)
+        self._changed_at = None
+        self._changed.clear()
 
     def _list_those_due(self, now: float) -> None:
         for endpoint in [endpoint for endpoint in self._waiting if self._joins.may_join(endpoint, now)]:
             self._listed[endpoint] = self._waiting.pop(endpoint)
-            self._note_change(now)
+            self._note_change(endpoint, now)
 
-    def _note_change(self, now: float) -> None:
+    def _note_change(self, endpoint: EndpointId, now: float) -> None:
+        self._changed.add(endpoint)
         if self._changed_at is None:
             self._changed_at = now
+
+
+def concerned(ring: Sequence[EndpointId], changed: Iterable[EndpointId], *, before: int) -> Iterable[int]:
+    """Return the places on ``ring`` whose neighbours may be others since ``changed`` have joined or left.
+
+    ``before`` is how many there were. In a site that is, or was, small enough for all to be neighbours: all places.
+    """
+    if min(before, len(ring)) <= MAX_SITE_PEERS + 1:
+        return range(len(ring))
+    points = [bisect_left(ring, endpoint) for endpoint in changed]
+    half = MAX_SITE_PEERS // 2
+    return sorted({(point + step) % len(ring) for point in points for step in range(-half, half + 1)})
 
 
 def around(ring: Sequence[EndpointId], at: int, most: int = MAX_SITE_PEERS) -> list[EndpointId]:

@@ -68,7 +68,6 @@ TESTED_IN = {
     "p2pdist/pc/network.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/network_look_linux.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/network_look_other.py": "tests/unit/p2pdist/pc/test_network_look.py",
-    "p2pdist/settings.py": "tests/unit/p2pdist/commands/test_main.py",
     "p2pdist/shared/clock.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/shared/errors.py": "tests/unit/p2pdist/commands/test_main.py",
     "p2pdist/shared/json_units.py": "tests/architecture/test_json_doc.py",

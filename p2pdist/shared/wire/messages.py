@@ -22,7 +22,7 @@ MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
 MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, with room
 MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
 MAX_ADDRESSES = 16  # enough for a PC with VPNs and containers; more do not matter for the site
-LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): nobody is to be sent to a stranger's SSH or mail server
+LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
 MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
 MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
@@ -188,10 +188,10 @@ class SitePeer(Record, frozen=True):
 
 
 class SitePeers(Message, frozen=True, tag="peers"):
-    """How this endpoint's list of neighbours changes: first who has left, then who has joined."""
+    """How this endpoint's list of neighbours changes. An endpoint that is in both lists has joined."""
 
     anew: bool
-    """The list begins with this message: nobody is on it from before."""
+    """The list begins with this message: what was on it before does not count."""
     joined: Annotated[list[SitePeer], msgspec.Meta(max_length=MAX_SITE_PEERS)]
     """Also those whose address or port is another now."""
     left: Annotated[list[EndpointIdText], msgspec.Meta(max_length=MAX_SITE_PEERS)]

@@ -19,17 +19,18 @@ from p2pdist.shared.wire.messages import (
     SiteLimit,
 )
 from p2pdist.shared.wire.pings import ping_frame
-from seed_server.line.control_budget import line_bytes
+from seed_server.line.control_budget import CONNECTING_BYTES, line_bytes
 from seed_server.line.pacing import pacing_rate
 from seed_server.line.site_sample import TCP_HEADER_BYTES
 from seed_server.origin.data_link import SLICE_BYTES
+from seed_server.origin.site import LiveSite
 from tests.helpers.origin_endpoint import (
     Connection,
     Ping,
     keep_fetching,
     packed,
 )
-from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab, site_map
+from tests.helpers.origin_harness import SERVER_ADDRESS, TEST_LIMITS, Lab, fetch, running_lab, site_map
 
 
 class TestTheLine:
@@ -210,16 +211,37 @@ class TestTheLine:
             # a piece's last part may have been on its way before
             assert data * 1_500 / 1_448 + control_bytes < 1.01 * share * seconds + SLICE_BYTES
 
-    async def test_a_handshake_is_counted_as_what_it_takes(self, lab: Lab) -> None:
+    async def with_nothing_counted(self, lab: Lab) -> LiveSite:
+        """Return the site after one endpoint has connected for data too."""
         await lab.endpoint()
         (live,) = lab.server._fleet._live.values()
+        while any(session.link is None for session in live.sessions.values()):  # noqa: ASYNC110
+            await trio.sleep(0.01)
         live.rate.control.forget(trio.current_time())
+        return live
+
+    async def test_a_handshake_is_counted_as_what_it_takes(self, lab: Lab) -> None:
+        live = await self.with_nothing_counted(lab)
         control, _ = await lab.control(lab.identity())
         counted = live.rate.control.collect(1e9, trio.current_time())
         info = control.stream.transport_stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
         bytes_received, segments_in = struct.unpack_from("=Q", info, 128)[0], struct.unpack_from("=I", info, 140)[0]
         taken = bytes_received + segments_in * TCP_HEADER_BYTES
         assert 0.6 * counted < taken < counted
+
+    async def test_a_stranger_s_handshake_is_counted_and_a_silent_connection_is_not(self, lab: Lab) -> None:
+        live = await self.with_nothing_counted(lab)
+        silent = await trio.open_tcp_stream(SERVER_ADDRESS, lab.port, local_address="127.0.8.250")
+        await silent.aclose()
+        stranger = await lab.connect(lab.context(None))
+        assert await stranger.closed() == ""
+        counted = 0
+        while counted < CONNECTING_BYTES:
+            await trio.sleep(0.05)
+            counted += live.rate.control.collect(1e9, trio.current_time())
+        await trio.sleep(0.05)
+        counted += live.rate.control.collect(1e9, trio.current_time())
+        assert counted < 2 * CONNECTING_BYTES
 
     async def test_egress_of_the_server_is_shared_by_the_sites(self, tmp_path: Path) -> None:
         sites = "".join(

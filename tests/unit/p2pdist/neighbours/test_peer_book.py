@@ -110,6 +110,20 @@ def test_the_server_s_list_changes_by_who_leaves_and_joins(book):
     assert [e.sources for e in book.entries()] == [("server",), ()]
 
 
+def test_a_list_that_changes_adds_up_to_no_more_connections_than_the_cap(book):
+    for number in range(MAX_SITE_PEERS):
+        book.change_server_list(joined(peer(numbered(number), f"10.0.1.{number}"), anew=False), 0.0)
+    for wanted in book.connections_wanted(WANT, 0.0):
+        book.connected(T1, wanted.address, 0.0)
+    # the site grows: other neighbours are nearer on the ring now, the connections stay
+    left: list[str] = [numbered(number) for number in range(MAX_SITE_PEERS // 2)]
+    new = [peer(numbered(100 + number), f"10.0.2.{number}") for number in range(MAX_SITE_PEERS // 2)]
+    book.change_server_list(SitePeers(anew=False, joined=new, left=left), 1.0)
+    assert book.connections_wanted(WANT, 1.0) == []
+    book.disconnected(T1, "10.0.1.0", PeerReason.BOTH_COMPLETE, 2.0)
+    assert len(book.connections_wanted(WANT, 2.0)) == 1
+
+
 def test_the_server_s_list_is_capped_whatever_it_sends(book):
     for number in range(3 * MAX_SITE_PEERS):
         book.change_server_list(joined(peer(numbered(number), f"10.0.1.{number}"), anew=False), 0.0)

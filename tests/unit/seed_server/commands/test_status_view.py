@@ -141,7 +141,7 @@ def test_when_an_endpoint_was_seen_last() -> None:
 def test_a_claim_that_is_not_believed_is_shown() -> None:
     lying, honest = fleet(claimed_site="leeds"), fleet()
     assert [printed(endpoint_documents(status))[0]["claimed_site"] for status in (lying, honest)] == ["leeds", None]
-    assert "not seen in the site that they claim: 1 of 1 endpoints" in shown(lying, 120)
+    assert "claim a site where they are not seen: 1 of 1 endpoints" in shown(lying, 120)
     assert "claim" not in shown(honest, 120)
     console = Console(file=io.StringIO(), width=200, color_system=None)
     console.print(endpoint_table(lying, 6.0))
