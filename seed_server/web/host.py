@@ -13,6 +13,7 @@ import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import InvalidIdentifierError
+from seed_server.line.tcp_info import has_sent
 from seed_server.ports.gate import Gate, GateLimits, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.peer_certificate import peer_certificate
@@ -57,7 +58,7 @@ async def serve_web(
 
     Whatever a client does, only its connection ends. ``known``: addresses of enrolled endpoints, for which a part of
     the connections is kept; those that prove themselves here are added.
-    ``connecting`` is told the address of each handshake.
+    ``connecting`` is told the address of each handshake in which something was said.
     """
     clients = _WebClients(app, context, clock, known if known is not None else KnownAddresses(), connecting, limits)
     task_status.started()
@@ -116,7 +117,6 @@ class _WebClients:
     async def _serve_within(self, tcp: trio.SocketStream, address: str, port: int, place: "_Place") -> None:
         # before the handshake, which is the dearest of what a client can ask for
         await (self._member_turns if address in self._known else self._stranger_turns).take(address)
-        self._connecting(address)
         stream = trio.SSLStream(tcp, self._context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(self._limits.handshake_seconds):
@@ -124,6 +124,9 @@ class _WebClients:
             certificate = peer_certificate(stream)
         except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError, InvalidIdentifierError):
             return  # a stranger's fault, and nothing to log
+        finally:
+            if has_sent(tcp.socket):  # to one that says nothing, nothing is said
+                self._connecting(address)
 
         def proved() -> None:
             place.prove()

@@ -173,6 +173,7 @@ async def test_one_address_shuts_nobody_out(web: Web, held: Held) -> None:
     await held.left(web_limits().unproven_per_address)
     for _ in range(3):
         await honest_answer(web)
+    assert set(web.handshakes) == {HONEST}, "silence takes no room from patches"
     async with web.http(web.context(web.member_key), HONEST) as member:
         assert (await member.get("/tuf/metadata/1.patches.json")).status_code == 200
 

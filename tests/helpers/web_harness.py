@@ -54,6 +54,8 @@ class Web:
     rate: SiteRate
     """Of the one site that all clients are in."""
     others: OtherTraffic
+    handshakes: list[str] = field(default_factory=list)
+    """The addresses of those that count on a line."""
     opened: list[trio.SocketStream] = field(default_factory=list)
     """Closed when the port ends, at the latest."""
 
@@ -143,6 +145,7 @@ async def running_web(
     tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([address], now))
     rate, others = SiteRate(line, trio.current_time()), OtherTraffic()
     known = KnownAddresses()
+    handshakes: list[str] = []
     with Database.create(directory / "state.db") as database:
         decisions = EnrolmentDecisions("hq", 7690, authority, database, trusted_root)
         port = WebPort(
@@ -152,7 +155,16 @@ async def running_web(
 
         async def serve(task_status: trio.TaskStatus[None]) -> None:
             app = make_app(port, SystemClock())
-            await serve_web(app, sockets, tls.web, SystemClock(), known=known, limits=limits, task_status=task_status)
+            await serve_web(
+                app,
+                sockets,
+                tls.web,
+                SystemClock(),
+                known=known,
+                connecting=handshakes.append,
+                limits=limits,
+                task_status=task_status,
+            )
 
         with trio.fail_after(deadline_seconds):
             async with trio.open_nursery() as nursery:
@@ -173,6 +185,7 @@ async def running_web(
                     known=known,
                     rate=rate,
                     others=others,
+                    handshakes=handshakes,
                 )
                 try:
                     async with web.http(context) as web.client, web.http(web.context(key)) as web.member:
