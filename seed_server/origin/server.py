@@ -4,9 +4,11 @@ One task for each connection, all in the nursery of `OriginServer.run`. Whatever
 a connection does, only that connection ends.
 """
 
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -155,7 +157,7 @@ class OriginServer:
         except OSError:  # gone already
             await trio.aclose_forcefully(tcp)
             return
-        if why := self._gate.full(address):
+        if (why := self._gate.full(address)) and not self._gate.made_room(address):
             log.debug("connection turned away", address=address, reason=why)
             await trio.aclose_forcefully(tcp)
             return
@@ -169,7 +171,7 @@ class OriginServer:
                 log.exception("serving a connection failed", address=address)
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
-        with self._gate.unproven(address):
+        with self._gate.unproven(address, _Handshaking(tcp)):
             connection = await self._shake_hands(tcp, address)
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
@@ -278,6 +280,20 @@ async def _finish(connection: OriginConnection, reason: str | None) -> None:
     if reason not in (None, STOPPING):
         log.info("connection ended", endpoint=connection.endpoint, address=connection.address, reason=reason)
     await connection.finish(reason)
+
+
+@dataclass(frozen=True, eq=False)
+class _Handshaking:
+    """A connection that has not shown its certificate or said hello."""
+
+    tcp: trio.SocketStream
+
+    def is_silent(self) -> bool:
+        return not has_sent(self.tcp.socket)
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):  # it is gone already
+            self.tcp.socket.shutdown(trio.socket.SHUT_RDWR)
 
 
 async def _guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:

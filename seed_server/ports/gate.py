@@ -1,13 +1,15 @@
 """How many connections a port may hold, unproven ones too. No I/O but the process's limit of open files.
 
 One caller is an address block: an IPv4 address or a /64. What strangers' addresses may fill together leaves a
-reserve for the addresses from which enrolled endpoints have come before.
+reserve for the addresses from which enrolled endpoints have come before. A branch behind address translation and a
+stranger in it are one caller: there, a newcomer takes the place of one that says nothing.
 """
 
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from seed_server.ports.address_block import address_block
 from seed_server.ports.known_addresses import KnownAddresses
@@ -51,6 +53,16 @@ def web_limits(connections: int = MAX_WEB_CONNECTIONS) -> GateLimits:
     return GateLimits(connections, max(1, connections // PART_PER_ADDRESS), unproven)
 
 
+class Newcomer(Protocol):
+    """A connection that is not proven yet."""
+
+    def is_silent(self) -> bool:
+        """Whether nothing has been said to it: it has not begun a handshake, or waits for its turn."""
+
+    def end(self) -> None:
+        """End it. Returns at once."""
+
+
 class Gate:
     """Counts connections; one that is over a cap is turned away before any work is done for it."""
 
@@ -62,6 +74,8 @@ class Gate:
         self._unproven = _Count()
         self._strangers = _Count()
         """Those of the unproven whose address was not known when they came."""
+        self._newcomers: dict[str, dict[Newcomer, None]] = {}
+        """By address block, those that can be ended, the oldest first."""
 
     def full(self, address: str) -> str:
         """Return why a new connection from ``address`` must be turned away; empty when it may come in."""
@@ -70,6 +84,22 @@ class Gate:
         if self._all.of[address_block(address)] >= self._limits.per_address:
             return f"{_WHY_FULL} from {address_block(address)}"
         return self._full_of_unproven(address)
+
+    def made_room(self, address: str) -> bool:
+        """End another newcomer of the same address block, if one from ``address`` may come in for it.
+
+        The oldest silent one goes, else the oldest: its place is the newcomer's, which needs it for a moment.
+        """
+        limits, block = self._limits, address_block(address)
+        if self._unproven.of[block] < limits.unproven_per_address or self._all.of[block] > limits.per_address:
+            return False  # something else is full
+        newcomers = self._newcomers.get(block, {})
+        chosen = next((one for one in newcomers if one.is_silent()), next(iter(newcomers), None))
+        if chosen is None:
+            return False
+        del newcomers[chosen]
+        chosen.end()
+        return True
 
     def ending_helps(self, ended: str, address: str) -> bool:
         """Whether a connection from ``address`` may come in once a proven one from ``ended`` is gone."""
@@ -94,12 +124,24 @@ class Gate:
             yield
 
     @contextlib.contextmanager
-    def unproven(self, address: str) -> Iterator[None]:
-        """Count a connection until it has shown the certificate of an enrolled endpoint."""
+    def unproven(self, address: str, newcomer: Newcomer | None = None) -> Iterator[None]:
+        """Count a connection until it has shown the certificate of an enrolled endpoint.
+
+        ``newcomer``: what ends it, if another one of its address should get its place.
+        """
         block = address_block(address)
         strangers = contextlib.nullcontext() if address in self._known else self._strangers.counted(block)
         with self._unproven.counted(block), strangers:
-            yield
+            newcomers = self._newcomers.setdefault(block, {})
+            if newcomer is not None:
+                newcomers[newcomer] = None
+            try:
+                yield
+            finally:
+                if newcomer is not None:
+                    newcomers.pop(newcomer, None)
+                if not newcomers and self._newcomers.get(block) is newcomers:
+                    del self._newcomers[block]
 
 
 class _Count:

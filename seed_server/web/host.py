@@ -98,11 +98,11 @@ class _WebClients:
             await trio.aclose_forcefully(tcp)
             return
         self._make_room(address)
-        if self._gate.full(address):
+        if self._gate.full(address) and not self._gate.made_room(address):
             await trio.aclose_forcefully(tcp)
             return
         try:
-            with _Place(self._gate, address, self._idle, self._limits) as place:
+            with _Place(self._gate, tcp.socket, address, self._idle, self._limits) as place:
                 await self._serve_within(tcp, address, port, place)
         finally:
             await trio.aclose_forcefully(tcp)
@@ -112,7 +112,7 @@ class _WebClients:
         if self._gate.full(address):
             idle = next((place for place in self._idle if self._gate.ending_helps(place.address, address)), None)
             if idle is not None:
-                idle.give_up()
+                idle.end()
 
     async def _serve_within(self, tcp: trio.SocketStream, address: str, port: int, place: "_Place") -> None:
         # before the handshake, which is the dearest of what a client can ask for
@@ -145,8 +145,16 @@ class _WebClients:
 class _Place:
     """A connection's place in the port: for how long it may last, and what it counts as; a context manager."""
 
-    def __init__(self, gate: Gate, address: str, idle: "OrderedDict[_Place, None]", limits: WebLimits) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        sock: trio.socket.SocketType,
+        address: str,
+        idle: "OrderedDict[_Place, None]",
+        limits: WebLimits,
+    ) -> None:
         self.address = address
+        self._socket = sock
         self.is_proven = False
         self._idle = idle
         self._until = trio.current_time() + limits.connection_seconds
@@ -154,7 +162,7 @@ class _Place:
         self._counted = contextlib.ExitStack()
         self._counted.enter_context(gate.entered(address))
         self._unproven = contextlib.ExitStack()
-        self._unproven.enter_context(gate.unproven(address))
+        self._unproven.enter_context(gate.unproven(address, self))
 
     def __enter__(self) -> Self:
         self._life.__enter__()
@@ -182,7 +190,11 @@ class _Place:
         finally:
             self._idle.pop(self, None)
 
-    def give_up(self) -> None:
+    def is_silent(self) -> bool:
+        """Whether nothing has been said to the client."""
+        return not has_sent(self._socket)
+
+    def end(self) -> None:
         """End the connection. Its place is free at once."""
         self._idle.pop(self, None)
         self._uncount()

@@ -178,6 +178,23 @@ async def test_one_address_shuts_nobody_out(web: Web, held: Held) -> None:
         assert (await member.get("/tuf/metadata/1.patches.json")).status_code == 200
 
 
+async def test_a_stranger_in_a_branch_behind_one_address_does_not_shut_it_out(web: Web, held: Held) -> None:
+    """They are one address to the server: those that say nothing give way to those that do."""
+    async with trio.open_nursery() as nursery:
+
+        async def hold() -> None:
+            while True:
+                await held.open(web, 10, ATTACKER)
+                await trio.sleep(0.1)
+
+        await held.open(web, 2 * web_limits().unproven_per_address, ATTACKER)
+        nursery.start_soon(hold)
+        for _ in range(5):
+            await honest_answer(web, ATTACKER)
+        assert held.alive() > web_limits().unproven_per_address / 2, "it went on all the time"
+        nursery.cancel_scope.cancel()
+
+
 async def test_many_addresses_shut_out_no_known_one(web: Web, held: Held) -> None:
     web.known.note(HONEST)
     await held.open(web, 1_100, *(f"127.0.66.{100 + n}" for n in range(20)))

@@ -1,6 +1,7 @@
 """`seed_server.ports.gate`: connections by address block, what strangers may fill, and open files."""
 
 import contextlib
+from dataclasses import dataclass
 
 import pytest
 
@@ -64,6 +65,40 @@ def test_strangers_of_many_addresses_leave_room_for_known_ones(limits: GateLimit
         assert "no enrolled endpoint" in gate.full("198.51.100.1")
         assert gate.full("10.1.0.7") == ""
         assert fill(gate, stack, ["10.1.0.7"]) == limits.unproven // 10, "but a known address has its cap, too"
+
+
+@dataclass(eq=False)
+class Newcomer:
+    silent: bool
+    ended: bool = False
+
+    def is_silent(self) -> bool:
+        return self.silent
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def test_a_newcomer_takes_the_place_of_the_oldest_silent_one_of_its_address() -> None:
+    gate = Gate(GateLimits(1_000, 100, 30))
+    with contextlib.ExitStack() as stack:
+        there = [Newcomer(silent=silent) for silent in (False, True, True)]
+        for newcomer in there:
+            stack.enter_context(gate.entered("192.0.2.1"))
+            stack.enter_context(gate.unproven("192.0.2.1", newcomer))
+        assert gate.full("192.0.2.1")
+        assert [gate.made_room("192.0.2.1") for _ in range(4)] == [True, True, True, False]
+        assert all(newcomer.ended for newcomer in there)
+    assert not gate._newcomers
+
+
+def test_nobody_is_ended_for_one_that_may_not_come_in_anyway() -> None:
+    gate = Gate(GateLimits(1_000, 100, 30))
+    newcomer = Newcomer(silent=True)
+    with gate.entered("192.0.2.1"), gate.unproven("192.0.2.1", newcomer):
+        assert not gate.made_room("192.0.2.1"), "it is not full"
+        assert not gate.made_room("192.0.2.2"), "another address"
+    assert not newcomer.ended
 
 
 def test_proven_connections_do_not_keep_strangers_out() -> None:

@@ -234,12 +234,14 @@ async def _close_after(
 
 async def test_connections_are_bounded(tmp_path: Path) -> None:
     async with running_web(tmp_path, limits=WebLimits(connections=web_limits(1))) as web:
-        first = await web.connect()
-        await first.do_handshake()
+        with (tmp_path / "targets/patches/large").open("wb") as file:
+            file.truncate(64 << 20)
+        first = await web.connect(web.context(web.member_key))
+        await first.send_all(b"GET /tuf/targets/patches/large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await first.receive_some(1)
         second = await web.connect()
         with pytest.raises(trio.BrokenResourceError):
             await second.do_handshake()
-        await trio.aclose_forcefully(second)
         await trio.aclose_forcefully(first)
 
 
