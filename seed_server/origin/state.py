@@ -93,11 +93,12 @@ class OriginState:
             live.repository_changed(timestamp_version, trio.current_time())
 
     def replace_sites(self, sites: SiteMap) -> None:
-        """Use a new site map: rates change at once, endpoints whose site changes connect again."""
+        """Use a new site map: rates change at once, endpoints whose site or address there changes connect again."""
         self._arrivals.site_map = sites
         for session, live in list(self._sessions.values()):
-            site = sites.site_of(session.own_addresses, session.connection.address)
-            if (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
+            placement = sites.place(session.own_addresses, session.connection.address)
+            site, moved = placement.site, placement.lan_address != session.peer.address
+            if moved or (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
                 session.end("the site map has changed: connect again")
             elif site != live.site:
                 live.replace(site, trio.current_time())
