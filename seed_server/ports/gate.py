@@ -18,6 +18,7 @@ MAX_CONNECTIONS = 20_000  # of the origin port: ten thousand endpoints with two 
 MAX_PER_ADDRESS = 2_000  # a branch of a thousand PCs behind one address
 MAX_UNPROVEN = 1_000  # in their handshake: memory and processor time that strangers can take
 PART_PER_ADDRESS = 10  # one address gets this part of what may be unproven, and of the web port's connections
+PART_FOR_KNOWN = 4  # of what may be unproven, this part is kept for known addresses
 MAX_WEB_CONNECTIONS = 1_000  # a refresh takes a second; strangers must not take the origin port's files
 MAX_WEB_UNPROVEN = 400  # most of the web port stays for clients that show an enrolled endpoint's certificate
 FILES_PER_WEB_CONNECTION = 2  # its socket, and the file that it is answered with
@@ -44,7 +45,7 @@ class GateLimits:
     @property
     def unproven_of_strangers(self) -> int:
         """The part of ``unproven`` that addresses which are not known may have together."""
-        return max(1, self.unproven - self.unproven // 4)
+        return max(1, self.unproven - self.unproven // PART_FOR_KNOWN)
 
 
 def web_limits(connections: int = MAX_WEB_CONNECTIONS) -> GateLimits:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
 import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import InvalidIdentifierError
+from p2pdist.shared.log_limit import LogLimit
 from seed_server.line.tcp_info import has_sent
+from seed_server.ports.address_block import address_block
 from seed_server.ports.gate import Gate, GateLimits, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.peer_certificate import peer_certificate
@@ -25,6 +28,10 @@ from seed_server.web.http11 import AsgiApp, Http11, HttpTimes
 MAX_CONNECTION_SECONDS = 900.0  # the largest metadata at 50 kbit/s; a slower client only holds memory
 MAX_STRANGER_SECONDS = 60.0  # without an enrolled endpoint's certificate: all that such clients ask for is small
 TLS_CLOSE_SECONDS = 1.0  # for TLS's last record to leave
+
+_FAILED = "serving a web connection failed"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class _WebClients:
         self._gate = Gate(limits.connections, known=known)
         self._stranger_turns = FairTurns(seconds=limits.stranger_turn_seconds)
         self._member_turns = FairTurns(seconds=limits.member_turn_seconds)
+        self._log_limit = LogLimit()
         self._idle: OrderedDict[_Place, None] = OrderedDict()
         """Proven connections between two requests, the one that has waited for longest first."""
 
@@ -104,6 +112,11 @@ class _WebClients:
         try:
             with _Place(self._gate, tcp.socket, address, self._idle, self._limits) as place:
                 await self._serve_within(tcp, address, port, place)
+        except Exception:
+            # a bug in serving one connection must not end those of all others
+            line = self._log_limit.line(_FAILED, address_block(address), self._clock.monotonic())
+            if line is not None:
+                log.exception(_FAILED, address=address, left_out=line.left_out)
         finally:
             await trio.aclose_forcefully(tcp)
 
