@@ -13,12 +13,12 @@ from pathlib import Path
 
 import structlog
 import trio
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from p2pdist.identity import store as identity_store
 from p2pdist.identity.server_answers import ask, checked_validity, wrong_answer, wrong_answers
 from p2pdist.identity.store import Identity
+from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.enrolment import (
@@ -82,7 +82,7 @@ def _pinned_ca(status: int, body: bytes, token: Token, server: str) -> str:
     if status != 200:
         raise wrong_answer(server, f"HTTP {status} for its authority")
     try:
-        certificate = x509.load_pem_x509_certificate(body)
+        certificate = parse_certificate(body)
     except ValueError as error:
         raise wrong_answer(server, "no certificate of its authority") from error
     der = certificate.public_bytes(serialization.Encoding.DER)

@@ -51,6 +51,11 @@ REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line
 _METADATA_PATH = "/tuf/metadata"
 _TARGETS_PATH = "/tuf/targets"
 
+_HTTP_ADVICE = {
+    403: "This PC is not enrolled there, or the operator has denied it. Ask the operator to allow it.",
+    429: "This PC asks for more than it may; it tries again by itself.",
+}
+
 log = structlog.get_logger()
 
 TrustErrorReason = Literal["unreachable", "expired", "rolled_back", "invalid_signature", "malformed"]
@@ -223,7 +228,7 @@ class TrustStore:
             raise TrustError(
                 "unreachable",
                 f"The seed server at {server} answered HTTP {error.status_code} instead of its signed metadata. "
-                "Look at the server's log; this PC tries again by itself.",
+                + _HTTP_ADVICE.get(error.status_code, "Look at the server's log; this PC tries again by itself."),
             ) from error
         except (tuf_errors.DownloadLengthMismatchError, tuf_errors.LengthOrHashMismatchError) as error:
             raise TrustError(
