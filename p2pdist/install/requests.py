@@ -140,6 +140,7 @@ class InstallRequests:
         row = found[0]
         if row.record is None or row.state == "not_applicable":
             why = row.candidate.not_applicable or "its file is delivered, and nothing is installed of it"
+            why = f"it is refused: {row.older}" if row.older else why
             raise UserError(f"{row.candidate.ref}: {why}.", FaultKind.REFUSED)
         return row
 

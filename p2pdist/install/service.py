@@ -1,6 +1,6 @@
 """Installing as a part of the daemon: gives the loop its candidates, and the commands their answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import trio
@@ -16,11 +16,12 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.transfer.manager import Transfers
-from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.catalogue import Catalogue, NotApplicable
 
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
+MAX_OLDER_SHOWN = 20  # `p2pdist status` is for people
 
 
 class InstallService:
@@ -76,12 +77,7 @@ class InstallService:
             Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.ref))
             for patch in self._catalogue.patches
         ]
-        for skipped in self._catalogue.not_applicable:
-            shared = skipped.shared
-            file = files.get(shared.ref) if shared else None
-            payload = shared.payload if shared else None
-            candidates.append(Candidate(skipped.manifest, skipped.entry.sequence, payload, file, skipped.reason))
-        return candidates
+        return candidates + [skipped_candidate(skipped, files) for skipped in self._catalogue.not_applicable]
 
     def follow_catalogue(self, catalogue: Catalogue) -> None:
         """Accept a new catalogue: what is rolled out now."""
@@ -112,7 +108,8 @@ class InstallService:
             and row.record.restart_boot is not None
             and row.candidate.manifest.schedule.reboot != "never"
         ]
-        return [problem for problem in (self.installs.problem, *restarts) if problem]
+        older = [f"{row.candidate.ref} is refused: {row.older}." for row in self.plan() if row.older]
+        return [problem for problem in (self.installs.problem, *restarts, *older[:MAX_OLDER_SHOWN]) if problem]
 
     # --- questions of the commands -----------------------------------------------------------
 
@@ -130,6 +127,19 @@ class InstallService:
 
     def _answer_posture(self) -> PostureAnswer:
         return self._posture(self.orders, "" if self._catalogue else "the list of patches is not known yet")
+
+
+def skipped_candidate(skipped: NotApplicable, files: Mapping[PatchRef, str]) -> Candidate:
+    """Return what is planned of a patch that is not for this PC; ``files`` are the proven files."""
+    shared = skipped.shared
+    return Candidate(
+        skipped.manifest,
+        skipped.entry.sequence,
+        shared.payload if shared else None,
+        files.get(shared.ref) if shared else None,
+        not_applicable="" if skipped.older else skipped.reason,
+        older=skipped.reason if skipped.older else "",
+    )
 
 
 async def _switched_off(_question: msgspec.Struct) -> msgspec.Struct:

@@ -73,6 +73,7 @@ _OPTIONS = (
     click.option("--emergency", is_flag=True, help="It waits for no window."),
     click.option("--requires", multiple=True, metavar="ID[@V]", help="A patch that comes first; again for more."),
     click.option("--supersedes", multiple=True, metavar="ID[@V]", help="A patch that this replaces."),
+    click.option("--downgrade", is_flag=True, help="Go back to this older version on purpose."),
     click.option("--conflicts", multiple=True, metavar="ID[@V]", help="A patch that this does not go with."),
 )
 

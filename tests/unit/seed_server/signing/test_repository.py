@@ -95,7 +95,7 @@ class Bench:
         payload = Payload(file_name="a.bin", length_bytes=1, sha256="a" * 64, torrent_hash=f"{hash_digits(patch_id)}")
         manifest = Manifest(
             format=1, patch_id=patch_id, version=version, title="", severity="low", cvss=None, published_at=int(now),
-            payloads=[payload],
+            payloads=[payload], number=self.repository.publication_order().next_number(PatchId(patch_id)),
         )  # fmt: skip
         rollouts = with_patch(self.repository.current_rollouts(), PatchId(patch_id), PatchVersion(version))
         return self.repository.publish_patch(
@@ -218,8 +218,8 @@ def test_killed_before_any_write_the_old_state_stands_and_the_next_publish_works
             monkeypatch.setattr(durable_files, "write_file", count)
             continue
         break
-    assert allowed == 7  # 3 targets, 2 roles, snapshot, timestamp
-    assert bench.client().rollouts() == [("first", "1", 1), ("second", "7", 2)]
+    assert allowed == 8  # 4 targets, 2 roles, snapshot, timestamp
+    assert bench.client().rollouts() == [("first", "1", 1), ("second", "8", 2)]
 
 
 def test_fresh_roles_are_left_alone(bench: Bench) -> None:
