@@ -20,7 +20,7 @@ from seed_server.commands.options import (
     tags_option,
 )
 from seed_server.commands.profile_commands import profile_group
-from seed_server.commands.recipe_commands import lint_command, publish_command
+from seed_server.commands.recipe_commands import lint_command, publish_command, withdraw_command
 from seed_server.commands.template_commands import template_group
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import operations
@@ -125,6 +125,7 @@ def serve_command(context: Context) -> None:
 
 seed_server.add_command(publish_command)
 seed_server.add_command(lint_command)
+seed_server.add_command(withdraw_command)
 
 
 @seed_server.command("renew", short_help="Sign the offline metadata anew before it expires.")

@@ -58,7 +58,7 @@ from seed_server.signing.metadata import (
     first_versions,
     public_key,
 )
-from seed_server.signing.publications import order_after, unlisted_after
+from seed_server.signing.publications import not_offered, order_after, unlisted_after
 from seed_server.signing.repository_files import damaged, untrusted
 from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, RoleExpiry, lifetimes_of_roles, roles_due
 from seed_server.store.file_lock import FileLock
@@ -214,6 +214,28 @@ class Repository:
             self._add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
             keys = {**self._online_keys(), "patches": patches_key}
             return self._commit(current, ("patches", "rollouts"), keys, now)
+
+    def withdraw_patch(self, patch_id: PatchId, *, patches_key: Ed25519PrivateKey | None, now: float) -> int:
+        """Offer ``patch_id`` to nobody any more; return the new timestamp version.
+
+        With ``patches_key``, no publication of it so far may be installed from then on, whatever the online keys
+        sign. Raises `UserError`: BAD_INPUT for an id that is neither offered nor allowed, else as `publish_patch`.
+        """
+        with self._writing():
+            current = self._files.load()
+            rollouts, patches = self.current_rollouts(), current.targets["patches"].signed
+            left = [entry for entry in rollouts.entries if entry.patch_id != patch_id]
+            order = self._order(patches)
+            after = order if patches_key is None else order.without(patch_id)
+            if len(left) == len(rollouts.entries) and after == order:
+                raise not_offered(patch_id)
+            data = encode_rollouts(Rollouts(format=1, entries=left))
+            self._add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, data)
+            keys, changed = self._online_keys(), ["rollouts"]
+            if patches_key is not None:
+                self._add_target(patches, ORDER_TARGET, encode_order(after))
+                keys, changed = {**keys, "patches": patches_key}, ["rollouts", "patches"]
+            return self._commit(current, changed, keys, now)
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when this is not the key that endpoints trust for patches."""

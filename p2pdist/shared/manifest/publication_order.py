@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.identifiers import PATCH_NAME_MAX_CHARS, InvalidIdentifierError, PatchId, PatchRef, parse_patch_id
+from p2pdist.shared.identifiers import InvalidIdentifierError, PatchId, PatchRef, parse_patch_id
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
@@ -44,10 +44,8 @@ class PublicationOrder(Record, frozen=True):
     """The numbers of every patch id that was ever published. Signed by the offline ``patches`` role."""
 
     format: Literal[1]
-    patches: Annotated[
-        dict[Annotated[str, msgspec.Meta(max_length=PATCH_NAME_MAX_CHARS)], Publications],
-        msgspec.Meta(max_length=MAX_ORDERED_PATCHES),
-    ]
+    patches: Annotated[dict[str, Publications], msgspec.Meta(max_length=MAX_ORDERED_PATCHES)]
+    """By patch id."""
 
     def next_number(self, patch_id: PatchId) -> int:
         """Return the number of the next publication of ``patch_id``."""
@@ -62,6 +60,17 @@ class PublicationOrder(Record, frozen=True):
         added = Publications(newest=self.next_number(patch_id), lowest=lowest)
         raw = msgspec.to_builtins(PublicationOrder(format=1, patches={**self.patches, patch_id: added}))
         return msgspec.convert(raw, PublicationOrder)
+
+    def without(self, patch_id: PatchId) -> "PublicationOrder":
+        """Return the order after which no publication of ``patch_id`` may be installed, but for later ones.
+
+        One that was never published stays unknown.
+        """
+        known = self.patches.get(patch_id)
+        if known is None:
+            return self
+        none = Publications(newest=known.newest, lowest=known.newest + 1)
+        return PublicationOrder(format=1, patches={**self.patches, patch_id: none})
 
     def replaced_by(self, supersedes: Iterable[str], listed: Mapping[PatchRef, int]) -> dict[str, int]:
         """Return what the relations ``supersedes`` mean now: per patch id, the last number that they name.

@@ -62,6 +62,14 @@ def test_only_the_newest_of_each_id_is_allowed_by_default(ids: list[str]) -> Non
         assert allowed == [number]
 
 
+def test_of_a_withdrawn_id_only_later_publications_are_allowed() -> None:
+    order = published(3).without(ACME)
+    assert order.refusal("acme", 3) == refused(OrderRefusal.SUPERSEDED, 3, 4)
+    assert order.without(ACME) == order
+    assert order.with_publication(ACME, lowest=order.next_number(ACME)).refusal("acme", 4) == ""
+    assert NOTHING_PUBLISHED.without(ACME) == NOTHING_PUBLISHED
+
+
 def test_what_is_superseded_in_numbers() -> None:
     order = published(3)
     assert order.replaced_by(("acme", "unknown"), {}) == {"acme": 3}
