@@ -10,8 +10,8 @@ from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate, PlanRow
 from p2pdist.install.requests import InstallRequests
 from p2pdist.local_api.install_answers import PostureAnswer
-from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK
-from p2pdist.local_api.socket import Handler, answers, carries_out
+from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK, PostureQuestion
+from p2pdist.local_api.socket import Handler, answers, answers_as_asked, carries_out
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
@@ -37,7 +37,7 @@ class InstallService:
         diagnoser: Diagnoser,
         clock: Clock,
         *,
-        posture: Callable[[InstallRequests, str], PostureAnswer],
+        posture: Callable[[InstallRequests, str, PostureQuestion], PostureAnswer],
     ) -> None:
         """``posture``: answers `p2pdist posture`, given why the list of patches is not known (empty: it is)."""
         self._home = home
@@ -118,15 +118,16 @@ class InstallService:
         handlers = [
             answers(PLAN, self.orders.plan),
             answers(HISTORY, self.orders.history),
-            answers(POSTURE, self._answer_posture),
+            answers_as_asked(POSTURE, self._answer_posture),
             carries_out(DEFER, self.orders.defer),
             carries_out(ROLLBACK, self.orders.roll_back),
             carries_out(RETRY, self.orders.retry),
         ]
         return handlers if self._enabled else [Handler(handler.command, _switched_off) for handler in handlers]
 
-    def _answer_posture(self) -> PostureAnswer:
-        return self._posture(self.orders, "" if self._catalogue else "the list of patches is not known yet")
+    def _answer_posture(self, question: PostureQuestion) -> PostureAnswer:
+        unknown = "" if self._catalogue else "the list of patches is not known yet"
+        return self._posture(self.orders, unknown, question)
 
 
 def skipped_candidate(skipped: NotApplicable, files: Mapping[PatchRef, str]) -> Candidate:

@@ -14,6 +14,7 @@ from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, Statu
 from p2pdist.local_api.install_answers import Accepted, Deferred, HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.json_units import Seconds
+from p2pdist.shared.statement_check import Challenge
 from p2pdist.shared.wire.codec import Record
 
 MAX_DEFERRAL_DAYS = 30  # the same limit as in a recipe
@@ -24,6 +25,15 @@ AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 class Question(Record, frozen=True):
     """A question without arguments: it asks for everything."""
+
+
+class PostureQuestion(Record, frozen=True, omit_defaults=True):
+    """Ask for a signed statement."""
+
+    nonce: Challenge = ""
+    """What the statement has to carry, so that it answers this question alone; empty: nothing."""
+    audience: Challenge = ""
+    """Whom it is for; empty: for everybody."""
 
 
 class DeferOrder(Record, frozen=True, omit_defaults=True):
@@ -82,7 +92,7 @@ LIMITER = Command("limiter", Question, LimiterAnswer)
 WHY = Command("why", Question, WhyAnswer)
 PLAN = Command("plan", Question, PlanAnswer)
 HISTORY = Command("history", Question, HistoryAnswer)
-POSTURE = Command("posture", Question, PostureAnswer)
+POSTURE = Command("posture", PostureQuestion, PostureAnswer)
 DEFER = Command("defer", DeferOrder, Deferred)
 ROLLBACK = Command("rollback", PatchOrder, Accepted)
 RETRY = Command("retry", PatchOrder, Accepted)

@@ -19,6 +19,7 @@ from seed_server.commands.options import (
     passphrase_option,
     tags_option,
 )
+from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
 from seed_server.commands.recipe_commands import lint_command, publish_command, withdraw_command
 from seed_server.commands.template_commands import template_group
@@ -244,6 +245,9 @@ def deny_command(context: Context, endpoint_id: str) -> None:
     """
     operations.deny(context, local_user(), endpoint_id)
     click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+
+
+seed_server.add_command(posture_check_command)
 
 
 @seed_server.command("allow", short_help="Accept a denied endpoint again.")
