@@ -14,8 +14,10 @@ from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.local_api.messages import (
+    CHALLENGE_PATTERN,
     DEFER,
     HISTORY,
+    MAX_CHALLENGE_CHARS,
     MAX_DEFERRAL_DAYS,
     PLAN,
     POSTURE,
@@ -41,7 +43,6 @@ from p2pdist.shared.console import (
     wide_terminal,
 )
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.statement_check import CHALLENGE_PATTERN, MAX_CHALLENGE_CHARS
 
 RESTART = "this PC has to be restarted"
 

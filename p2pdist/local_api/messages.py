@@ -6,7 +6,7 @@ numbers. The daemon refuses a question with an unknown key; a command ignores an
 """
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -14,10 +14,15 @@ from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, Statu
 from p2pdist.local_api.install_answers import Accepted, Deferred, HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.json_units import Seconds
-from p2pdist.shared.statement_check import Challenge
 from p2pdist.shared.wire.codec import Record
 
 MAX_DEFERRAL_DAYS = 30  # the same limit as in a recipe
+
+MAX_CHALLENGE_CHARS = 128  # of a nonce or an audience: 512 bits in hexadecimal, or a host name
+CHALLENGE_PATTERN = r"[!-~]*\Z"  # printable ASCII without a blank: it is printed, and given on command lines
+
+Challenge: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_CHALLENGE_CHARS, pattern=rf"^{CHALLENGE_PATTERN}")]
+"""A nonce, or the name of whom a statement is for; empty: none."""
 
 QuestionT = TypeVar("QuestionT", bound=Record)
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)

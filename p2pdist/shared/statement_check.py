@@ -21,13 +21,9 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from p2pdist.shared.identifiers import endpoint_id_of_public_key
 
 MAX_STATEMENT_CHARS = 4 << 20  # 2,000 patches of under 1 kB each, in base64
-MAX_CHALLENGE_CHARS = 128  # of a nonce or an audience: 512 bits in hexadecimal, or a host name
-CHALLENGE_PATTERN = r"[!-~]*\Z"  # printable ASCII without a blank: it is printed, and given on command lines
 CLOCK_AHEAD_SECONDS = 300.0  # how far a PC's clock may be ahead; its certificate allows as much
+MAX_DETAIL_CHARS = 200  # of what a library or the statement says, in an error for people
 COORDINATE_BYTES = 32  # of P-256: a signature is r and s, each of this length
-
-Challenge = Annotated[str, msgspec.Meta(max_length=MAX_CHALLENGE_CHARS, pattern=rf"^{CHALLENGE_PATTERN}")]
-"""A nonce, or the name of whom a statement is for; empty: none."""
 
 
 class StatementFault(enum.StrEnum):
@@ -89,7 +85,7 @@ def check_statement(
         certificate = x509.load_der_x509_certificate(base64.b64decode(header.x5c[0], validate=True))
         key, raw = certificate.public_key(), _unpacked(signature)
     except (ValueError, msgspec.MsgspecError, UnsupportedAlgorithm) as error:
-        raise StatementError(StatementFault.MALFORMED, str(error)[:200]) from error
+        raise StatementError(StatementFault.MALFORMED, str(error)[:MAX_DETAIL_CHARS]) from error
     _check_issued(certificate, control_ca, statement.at)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise StatementError(StatementFault.FORGED, "no key for ES256")
@@ -102,7 +98,7 @@ def check_statement(
     if nonce and statement.nonce != nonce:
         raise StatementError(StatementFault.WRONG_NONCE)
     if statement.audience != audience:
-        raise StatementError(StatementFault.WRONG_AUDIENCE, statement.audience[:MAX_CHALLENGE_CHARS])
+        raise StatementError(StatementFault.WRONG_AUDIENCE, statement.audience[:MAX_DETAIL_CHARS])
     return statement
 
 
@@ -114,7 +110,7 @@ def _check_issued(certificate: x509.Certificate, control_ca: str, at: int) -> No
         verifier = PolicyBuilder().store(Store([authority])).time(moment).build_client_verifier()
         verifier.verify(certificate, [])
     except (VerificationError, ValueError, OverflowError, OSError) as error:
-        raise StatementError(StatementFault.UNTRUSTED, str(error)[:200]) from error
+        raise StatementError(StatementFault.UNTRUSTED, str(error)[:MAX_DETAIL_CHARS]) from error
 
 
 def _check_signature(key: ec.EllipticCurvePublicKey, raw: bytes, signed: bytes) -> None:

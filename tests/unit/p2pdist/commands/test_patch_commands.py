@@ -22,9 +22,8 @@ from p2pdist.local_api.install_answers import (
     PosturePatch,
     PostureStatement,
 )
-from p2pdist.local_api.messages import PostureQuestion, Question, Refusal
+from p2pdist.local_api.messages import MAX_CHALLENGE_CHARS, PostureQuestion, Question, Refusal
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.statement_check import MAX_CHALLENGE_CHARS
 from tests.helpers.daemon_answers import enrolled_daemon
 
 ROW = PlanPatch(
