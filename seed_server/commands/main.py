@@ -7,6 +7,7 @@ import trio
 
 from p2pdist import __version__
 from p2pdist.shared.console import Duration, configure_log, json_option, print_json, run_command_line
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, encode_token
 from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
@@ -119,8 +120,16 @@ def serve_command(context: Context) -> None:
     Example:
       seed-server serve --home /srv/patches
     """
-    from seed_server import service  # other commands need not load the web server
-
+    try:
+        from seed_server import service  # other commands need not load the web server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("p2pdist", "seed_server", "bandwidth"):
+            raise
+        raise UserError(
+            f"The server's part of p2pdist is not installed here ({error.name} is missing). "
+            "Install it with its extra: pip install 'p2pdist[server]'.",
+            FaultKind.FAILED,
+        ) from error
     trio.run(service.serve, context.home)
 
 
