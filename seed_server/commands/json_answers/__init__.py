@@ -11,6 +11,7 @@ from seed_server.commands.json_answers.operations import (
     PostureCheckDocument,
     PublishDocument,
     TokenDocument,
+    TokenRowDocument,
 )
 from seed_server.commands.json_answers.signed import (
     ProfileDocument,
@@ -24,6 +25,7 @@ DOCUMENTS: dict[str, object] = {
     "publish": PublishDocument,
     "lint": LintDocument,
     "token": TokenDocument,
+    "token list": list[TokenRowDocument],
     "posture-check": PostureCheckDocument,
     "status": StatusDocument,
     "sites": SitesDocument,
