@@ -7,6 +7,7 @@ import trio
 
 from p2pdist import __version__
 from p2pdist.shared.console import json_option, print_json, run_command_line
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
@@ -19,8 +20,9 @@ from seed_server.commands.options import (
     offline_option,
     passphrase_option,
 )
+from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
-from seed_server.commands.recipe_commands import lint_command, publish_command
+from seed_server.commands.recipe_commands import lint_command, publish_command, withdraw_command
 from seed_server.commands.template_commands import template_group
 from seed_server.commands.texts import counted, utc_minute
 from seed_server.commands.token_commands import token_group
@@ -119,13 +121,22 @@ def serve_command(context: Context) -> None:
     Example:
       seed-server serve --home /srv/patches
     """
-    from seed_server import service  # other commands need not load the web server
-
+    try:
+        from seed_server import service  # other commands need not load the web server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("p2pdist", "seed_server", "bandwidth"):
+            raise
+        raise UserError(
+            f"The server's part of p2pdist is not installed here ({error.name} is missing). "
+            "Install it with its extra: pip install 'p2pdist[server]'.",
+            FaultKind.FAILED,
+        ) from error
     trio.run(service.serve, context.home)
 
 
 seed_server.add_command(publish_command)
 seed_server.add_command(lint_command)
+seed_server.add_command(withdraw_command)
 
 
 @seed_server.command("renew", short_help="Sign the offline metadata anew before it expires.")
@@ -229,6 +240,9 @@ def _words_on_tokens(denial: Denial) -> list[str]:
         f"Its token {token.token_id} stays open: the PC can enrol again with it under a new id."
         for token in denial.open_tokens
     ]
+
+
+seed_server.add_command(posture_check_command)
 
 
 @seed_server.command("allow", short_help="Accept a denied endpoint again.")

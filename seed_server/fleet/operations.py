@@ -16,7 +16,7 @@ import structlog
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, PatchId, parse_endpoint_id, parse_patch_id
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
@@ -101,6 +101,24 @@ def publish(
     Raises `UserError`, then nothing is announced: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
     return publishing.publish(context.home, publication, keys, on_progress=on_progress, clock=context.clock)
+
+
+@_operation
+def withdraw(context: Context, actor: Actor, patch_id: str, keys: OfflineKeys | None) -> PatchId:
+    """Offer a patch to nobody any more; where it is installed, it stays.
+
+    Writes the repository; a running server tells endpoints at once. Without ``keys`` (the patches key) it can be
+    offered again by whoever has the server; with them, only by a new publication. Raises `UserError`: BAD_INPUT for
+    a malformed id, or one that is not offered; NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    """
+    try:
+        name = parse_patch_id(patch_id)
+    except InvalidIdentifierError as error:
+        raise UserError(str(error), FaultKind.BAD_INPUT) from error
+    key = None if keys is None else keys.load("patches")
+    context.repository().withdraw_patch(name, patches_key=key, now=context.clock.now())
+    log.info("patch withdrawn", patch=name, for_good=key is not None)
+    return name
 
 
 @_operation

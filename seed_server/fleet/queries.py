@@ -8,6 +8,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
+from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
 from seed_server.signing.profiles import checked_site, read_profiles
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
@@ -211,6 +212,32 @@ def read_findings(context: Context, name: str) -> Findings:
     with context.database() as database:
         rows = [row for row in database.diagnoses(name) if row.label in labels]  # before the endpoints
         return Findings(template, database.endpoints(), rows)
+
+
+def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: str, audience: str) -> Statement:
+    """Return what a PC has stated of itself (`p2pdist posture`), once it has been checked.
+
+    It counts for ``longest_seconds``, and where it carries ``nonce`` and ``audience``. Raises `UserError`: REFUSED
+    for a statement that is not to be believed, or of a PC that is not enrolled here or denied; NOT_SET_UP, STORAGE.
+    """
+    context.settings()
+    try:
+        statement = check_statement(
+            jws,
+            context.authority().control_ca_pem,
+            context.clock.now(),
+            longest_seconds=longest_seconds,
+            nonce=nonce,
+            audience=audience,
+        )
+    except StatementError as error:
+        raise UserError(f"This statement is not to be believed: {error}.", FaultKind.REFUSED) from error
+    with context.database() as database:
+        endpoint = database.endpoint(statement.endpoint_id)
+    if endpoint is None or endpoint.denied:
+        known = "is not enrolled here" if endpoint is None else "is denied"
+        raise UserError(f"This statement does not count: {statement.endpoint_id} {known}.", FaultKind.REFUSED)
+    return statement
 
 
 def soon_expiring(context: Context) -> list[RoleExpiry]:

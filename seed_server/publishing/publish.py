@@ -25,7 +25,9 @@ from seed_server.publishing.plan import (
     check_new_name,
     check_recipe_of,
     check_relations_of,
+    check_same_content,
     choose_piece_length,
+    numbered,
     with_patch,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
@@ -91,7 +93,7 @@ def publish(
     with _publish_lock(home).held(), Database.open(home.database) as database:
         work = _Work(Repository.open(home, settings), ContentStore(home.content), database, on_progress, clock)
         work.clear_leftovers()
-        broken = work.broken_patch(publication.recipe)
+        broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)
         if broken:
             return Published(work.repair(publication, broken), repaired=True)
         manifests, rollouts = work.repository.manifests(), work.repository.current_rollouts()
@@ -111,7 +113,7 @@ class _Work:
     clock: Clock
 
     def clear_leftovers(self) -> None:
-        """Remove what a killed publication left: copies, and rows that the repository does not list."""
+        """Remove what the repository does not list: what a killed publication left, and superseded publications."""
         manifests = self.repository.manifests()
         for row in self.database.payloads():
             self.undo_unless_announced(row, manifests)
@@ -125,7 +127,7 @@ class _Work:
         sha256 = parse_sha256(row.sha256)
         if all(payload.sha256 != sha256 for manifest in manifests for payload in manifest.payloads):
             self.content.discard(sha256)
-        log.info("unfinished publication removed", patch=row.patch_id, version=row.version)
+        log.info("payloads removed that the repository does not list", patch=row.patch_id, version=row.version)
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
         """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""
@@ -144,16 +146,19 @@ class _Work:
 
     def publish(self, publication: Publication, key: Ed25519PrivateKey) -> list[ServedPayload]:
         """Publish a new patch."""
+        ref, published = publication.recipe.ref, self.repository.manifests()
+        others = [manifest for manifest in published if manifest.ref != ref]
         with self._copied(publication) as copies:
             seen: set[str] = set()
             for payload, incoming in zip(publication.recipe.payload, copies, strict=True):
-                check_new_content(incoming.sha256, self.repository.manifests())
+                check_new_content(incoming.sha256, others)
                 if incoming.sha256 in seen:
                     raise UserError(
                         f"{payload.file} has the content of another payload of this patch. Name it once.",
                         FaultKind.BAD_INPUT,
                     )
                 seen.add(incoming.sha256)
+            check_same_content(seen, ref, published)
             torrents = self._build(copies)
             with self.repository.locked():
                 return self._announce(publication.recipe, copies, torrents, key)
@@ -226,6 +231,7 @@ class _Work:
         name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
         rollouts = with_patch(self.repository.current_rollouts(), *name)
         manifest = manifest_of(recipe, list(map(_payload, recipe.payload, copies, torrents)), now)
+        manifest = numbered(manifest, self.repository.publication_order(), self.repository.manifests())
         rows = _rows(manifest, rollouts.entries[-1].sequence)
         try:
             self._keep(copies, torrents, rows)

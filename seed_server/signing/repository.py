@@ -37,6 +37,13 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
+from p2pdist.shared.manifest.publication_order import (
+    NOTHING_PUBLISHED,
+    ORDER_TARGET,
+    PublicationOrder,
+    decode_order,
+    encode_order,
+)
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import repository_files
@@ -51,6 +58,7 @@ from seed_server.signing.metadata import (
     first_versions,
     public_key,
 )
+from seed_server.signing.publications import not_offered, order_after, unlisted_after
 from seed_server.signing.repository_files import damaged, untrusted
 from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, RoleExpiry, lifetimes_of_roles, roles_due
 from seed_server.store.file_lock import FileLock
@@ -132,8 +140,25 @@ class Repository:
             raise damaged(ROLLOUTS_TARGET) from error
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifest of every published patch. Raises `UserError` (STORAGE) when one is damaged."""
-        patches = self._files.load().targets["patches"].signed
+        """Return the manifest of every patch that is listed: of each id, the last publications.
+
+        Raises `UserError` (STORAGE) when one is damaged.
+        """
+        return self._manifests(self._files.load().targets["patches"].signed)
+
+    def publication_order(self) -> PublicationOrder:
+        """Return the numbers of all publications. Raises `UserError` (STORAGE) when the document is damaged."""
+        return self._order(self._files.load().targets["patches"].signed)
+
+    def _order(self, patches: Targets) -> PublicationOrder:
+        if ORDER_TARGET not in patches.targets:  # nothing has been published yet
+            return NOTHING_PUBLISHED
+        try:
+            return decode_order(self._files.read_target(patches, ORDER_TARGET))
+        except DecodeError as error:
+            raise damaged(ORDER_TARGET) from error
+
+    def _manifests(self, patches: Targets) -> list[Manifest]:
         names = [name for name in patches.targets if name.endswith(".manifest")]
         try:
             return [decode_manifest(self._files.read_target(patches, name)) for name in names]
@@ -171,19 +196,46 @@ class Repository:
     ) -> int:
         """Sign and announce a patch, with the torrent of each payload in order; return the new timestamp version.
 
-        Endpoints see all of it or nothing. Raises `UserError`: REFUSED for a
-        key that the repository does not trust, BUSY, STORAGE.
+        Older publications of its id may not be installed from then on (`publications`). Endpoints see all of it or
+        nothing. Raises `UserError`: REFUSED for a key that the repository does not trust and for a number that is not
+        the next, BUSY, STORAGE.
         """
         name = manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
         with self._writing():
             current = self._files.load()
             patches = current.targets["patches"].signed
+            order = order_after(self._order(patches), manifest)
+            for target in unlisted_after(self._manifests(patches), manifest):
+                patches.targets.pop(target, None)
+            self._add_target(patches, ORDER_TARGET, encode_order(order))
             self._add_target(patches, name, encode_manifest(manifest))
             for payload, torrent in zip(manifest.payloads, torrents, strict=True):
                 self._add_target(patches, torrent_target(TorrentHash(payload.torrent_hash)), torrent)
             self._add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
             keys = {**self._online_keys(), "patches": patches_key}
             return self._commit(current, ("patches", "rollouts"), keys, now)
+
+    def withdraw_patch(self, patch_id: PatchId, *, patches_key: Ed25519PrivateKey | None, now: float) -> int:
+        """Offer ``patch_id`` to nobody any more; return the new timestamp version.
+
+        With ``patches_key``, no publication of it so far may be installed from then on, whatever the online keys
+        sign. Raises `UserError`: BAD_INPUT for an id that is neither offered nor allowed, else as `publish_patch`.
+        """
+        with self._writing():
+            current = self._files.load()
+            rollouts, patches = self.current_rollouts(), current.targets["patches"].signed
+            left = [entry for entry in rollouts.entries if entry.patch_id != patch_id]
+            order = self._order(patches)
+            after = order if patches_key is None else order.without(patch_id)
+            if len(left) == len(rollouts.entries) and after == order:
+                raise not_offered(patch_id)
+            data = encode_rollouts(Rollouts(format=1, entries=left))
+            self._add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, data)
+            keys, changed = self._online_keys(), ["rollouts"]
+            if patches_key is not None:
+                self._add_target(patches, ORDER_TARGET, encode_order(after))
+                keys, changed = {**keys, "patches": patches_key}, ["rollouts", "patches"]
+            return self._commit(current, changed, keys, now)
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when this is not the key that endpoints trust for patches."""

@@ -8,6 +8,7 @@ from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocum
 from seed_server.commands.json_answers.operations import (
     InitDocument,
     LintDocument,
+    PostureCheckDocument,
     PublishDocument,
     TokenDocument,
     TokenRowDocument,
@@ -25,6 +26,7 @@ DOCUMENTS: dict[str, object] = {
     "lint": LintDocument,
     "token": TokenDocument,
     "token list": list[TokenRowDocument],
+    "posture-check": PostureCheckDocument,
     "status": StatusDocument,
     "sites": SitesDocument,
     "endpoints": list[EndpointDocument],
