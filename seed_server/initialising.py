@@ -11,7 +11,7 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
-from seed_server.signing.key_files import check_passphrase, create_signing_key, key_path
+from seed_server.signing.key_files import TRUSTED_ROOT_FILE, check_passphrase, create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
@@ -57,7 +57,8 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
     Database.create(home.database).close()
     if not home.sites.exists():
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
-    Repository.create(home, settings, keys, now)
+    repository = Repository.create(home, settings, keys, now)
+    durable_files.write_file(home.offline_keys / TRUSTED_ROOT_FILE, repository.trusted_root().encode())
     write_settings(home, settings)
     return authority.control_ca_pin()
 

@@ -105,6 +105,11 @@ class ServerHome:
         return self.keys / "ca"
 
     @property
+    def prepared(self) -> Path:
+        """Bundles that wait for signatures, named by their ids."""
+        return self.root / "prepared"
+
+    @property
     def repository_lock(self) -> Path:
         """Held for the moment of writing to the repository."""
         return self.root / "repository.lock"

@@ -4,12 +4,9 @@ An operation takes a `Context` and the `Actor` on whose behalf it acts; whatever
 It checks what it is given, and either does all of it or raises `UserError`. Blocking.
 """
 
-import functools
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 import structlog
@@ -22,6 +19,7 @@ from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_t
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import publish as publishing
 from seed_server.publishing.publish import OnStage, Publication, Published
@@ -29,13 +27,10 @@ from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
-from seed_server.signing.templates import TEMPLATES, checked_name, read_templates, template_in_file, template_names
+from seed_server.signing.templates import TEMPLATES, checked_name, new_template, read_templates, template_names
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -49,17 +44,6 @@ class TokenMade:
     expires_at: float
     """Seconds since 1970, UTC."""
     tags: tuple[str, ...]
-
-
-def _operation(function: Callable[Concatenate[Context, Actor, P], R]) -> Callable[Concatenate[Context, Actor, P], R]:
-    """Name the actor in every line that is logged within ``function``."""
-
-    @functools.wraps(function)
-    def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
-        with structlog.contextvars.bound_contextvars(actor=str(actor)):
-            return function(context, actor, *arguments, **named)
-
-    return operate
 
 
 # --- patches -----------------------------------------------------------------------------
@@ -193,14 +177,10 @@ def set_template(
     Writes the repository and the database; the same template again signs nothing. Needs the patches key. Raises
     `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
-    template, repository = template_in_file(file, name), context.repository()
-    known = read_templates(repository)
-    if name not in known and len(known) >= most:
-        raise UserError(
-            f"There are {most} templates already, and a PC takes no more. Remove one first.", FaultKind.BAD_INPUT
-        )
+    repository = context.repository()
+    template = new_template(repository, name, file, most)
     # signing the same again would forget answers that PCs have no reason to repeat
-    if known.get(name) != template:
+    if read_templates(repository).get(name) != template:
         _change_template(context, repository, name, template, keys)
         log.info("template set", template=name)
     _forget_strays(context, repository)

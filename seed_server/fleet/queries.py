@@ -9,7 +9,10 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from seed_server.fleet.context import Context
+from seed_server.signing.bundle import Bundle
+from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.profiles import checked_site, read_profiles
+from seed_server.signing.proposals import RoleKeys
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.signing.templates import checked_name, read_templates
 from seed_server.store.schema import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow
@@ -193,6 +196,26 @@ def read_findings(context: Context, name: str) -> Findings:
     with context.database() as database:
         rows = [row for row in database.diagnoses(name) if row.label in labels]  # before the endpoints
         return Findings(template, database.endpoints(), rows)
+
+
+@dataclass(frozen=True)
+class WaitingBundle:
+    """A bundle that waits for signatures."""
+
+    bundle: Bundle
+    outdated: bool
+    """What it extends has changed since: it can no longer be finished."""
+
+
+def read_prepared(context: Context) -> list[WaitingBundle]:
+    """Return the bundles that wait for signatures, oldest first. Raises `UserError`."""
+    proposals = context.repository().proposals()
+    return [WaitingBundle(bundle, proposals.is_outdated(bundle)) for bundle in PreparedBundles(context.home).all()]
+
+
+def read_role_keys(context: Context) -> list[RoleKeys]:
+    """Return the keys that endpoints trust for each offline role. Raises `UserError`."""
+    return context.repository().proposals().role_keys()
 
 
 def soon_expiring(context: Context) -> list[RoleExpiry]:

@@ -54,6 +54,16 @@ def untrusted(key: str) -> UserError:
     )
 
 
+def more_signatures(role: str, threshold: int) -> UserError:
+    """Return the error for one signature where endpoints want several."""
+    return UserError(
+        f"Endpoints accept {role} only with {threshold} signatures, and here is one key; nothing was announced. "
+        "Write a bundle with --prepare BUNDLE, have each signer run 'seed-server sign BUNDLE', then run "
+        "'seed-server finish BUNDLE'.",
+        FaultKind.REFUSED,
+    )
+
+
 def missing(home: ServerHome) -> UserError:
     """Return the error where there is no repository."""
     return UserError(
