@@ -117,6 +117,7 @@ def offline_keys_of(context: Context, folder: Path | None, passphrase: bytes | N
     Asks for the passphrase when the key of ``role`` needs one, none was given and somebody can answer. A missing key
     is reported later, by the operation that needs it.
     """
+    context.settings()  # what is wrong with the home as a whole is said first
     return keys_in(folder or context.home.offline_keys, passphrase, role)
 
 
