@@ -19,7 +19,6 @@ from seed_server.publishing.prepared import Finished
 from seed_server.publishing.publish import OnStage, Publication
 from seed_server.signing.bundle import Bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import read_public_key
-from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.templates import checked_name, new_template, template_names
@@ -136,7 +135,7 @@ def _prepare_documents(
 
 
 def _kept(context: Context, bundle: Bundle, to: Path) -> Bundle:
-    PreparedBundles(context.home).keep(bundle)
+    prepared.keep(context.home, bundle)
     return _written(context, bundle, to)
 
 

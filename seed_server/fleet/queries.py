@@ -9,6 +9,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from seed_server.fleet.context import Context
+from seed_server.publishing.plan import next_sequence
 from seed_server.signing.bundle import Bundle
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.profiles import checked_site, read_profiles
@@ -33,6 +34,10 @@ class FleetStatus:
     wan_bytes: dict[tuple[str, str], int]
     payloads: list[ServedPayload] = field(default_factory=list)
     """The payloads of all patches; ``patches`` has the first payload of each."""
+    unannounced: frozenset[PatchRef] = frozenset()
+    """Patches that endpoints were never told of: their publication was cut off."""
+    repository_problem: str = ""
+    """Why the signed repository cannot be read; empty: it can."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -150,6 +155,7 @@ def read_status(context: Context) -> FleetStatus:
     with context.database() as database:
         reports = database.reports()  # before the endpoints, which then include every reporter
         payloads = database.payloads()
+        unannounced, problem = _unannounced(context, payloads)
         return FleetStatus(
             server_name=settings.name,
             serving=is_serving(context.home),
@@ -158,7 +164,23 @@ def read_status(context: Context) -> FleetStatus:
             endpoints=database.endpoints(),
             wan_bytes=database.wan_bytes(),
             payloads=payloads,
+            unannounced=unannounced,
+            repository_problem=problem,
         )
+
+
+def _unannounced(context: Context, payloads: Iterable[ServedPayload]) -> tuple[frozenset[PatchRef], str]:
+    """Return the patches that the rollouts do not reach, and why the rollouts cannot be read.
+
+    The database's row comes before the signature. It has the sequence number that the rollouts will give next.
+    """
+    try:
+        rollouts = context.repository().current_rollouts()
+    except UserError as error:
+        return frozenset(), error.message
+    offered = {entry.ref for entry in rollouts.entries}
+    following = next_sequence(rollouts)
+    return frozenset(row.ref for row in payloads if row.sequence >= following and row.ref not in offered), ""
 
 
 def read_sites(context: Context) -> tuple[list[SiteStatus], bool]:

@@ -23,7 +23,7 @@ from seed_server.publishing.publish import (
 )
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
-from seed_server.signing.prepared_bundles import manifests_in
+from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
 from seed_server.store.database import Database, ServedPayload
 
@@ -67,6 +67,12 @@ def prepare(
             work.prepared.keep(bundle)
     log.info("patch prepared", patch=recipe.patch_id, version=recipe.version, bundle=bundle.bundle_id)
     return bundle
+
+
+def keep(home: ServerHome, bundle: Bundle) -> None:
+    """Keep a bundle that comes without a payload. Raises `UserError` (REFUSED, BUSY, STORAGE)."""
+    with publish_lock(home).held():
+        PreparedBundles(home).keep(bundle)
 
 
 def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:

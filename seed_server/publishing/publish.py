@@ -131,6 +131,7 @@ class PublishingWork:
         for row in self.database.payloads():
             self.undo_unless_announced(row, manifests)
         self.content.remove_leftovers(self._kept(manifests))
+        self.prepared.remove_leftovers()
 
     def _kept(self, manifests: Sequence[Manifest]) -> set[str]:
         """Return the payloads that stay: published, or prepared and waiting for signatures."""

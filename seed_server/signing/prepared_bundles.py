@@ -1,5 +1,6 @@
 """The server's own copies of bundles that wait for signatures: ``prepared/ID.bundle``. Blocking."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class PreparedBundles:
                 FaultKind.STORAGE,
             ) from error
         write_bundle(self._path(bundle.bundle_id), bundle)
+
+    def remove_leftovers(self) -> None:
+        """Remove what killed writers left. The caller holds the publish lock."""
+        with contextlib.suppress(OSError):  # they take no more than room
+            durable_files.remove_leftovers(self._directory)
 
     def all(self) -> list[Bundle]:
         """Return every bundle, oldest first; one that cannot be read is left out and logged."""

@@ -202,6 +202,11 @@ class Repository:
                 self._writer.commit(current, due & set(current.targets), {}, now, snapshot="snapshot" in due)
         return bool(due) or force
 
+    def remove_leftovers(self) -> int:
+        """Remove what killed writers left in ``tuf/``; return how many files. Raises `UserError` (BUSY, STORAGE)."""
+        with self._writer.writing():
+            return repository_files.remove_leftovers(self._home)
+
     def renew_offline_roles(self, keys: Keys, now: float) -> None:
         """Sign root, targets, patches and profiles anew, content unchanged, for the target paths of this version.
 
