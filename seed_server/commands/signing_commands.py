@@ -16,7 +16,6 @@ from seed_server.fleet import preparing, queries
 from seed_server.fleet.context import Context
 from seed_server.signer.review import Review, open_review
 from seed_server.signing.bundle import Bundle
-from seed_server.signing.role_policy import OFFLINE_KEYS
 
 
 @click.command("sign", short_help="Sign a bundle on a machine that is not the server.")
@@ -84,7 +83,7 @@ def sign_command(
         )
     if not yes:
         _confirm()
-    checked = review.sign(keys_in(keys, passphrase, *OFFLINE_KEYS))
+    checked = review.sign(keys_in(keys, passphrase, *review.key_names))
     for state in checked.signing:
         click.echo(state.in_words())
     first = "the next signer; then, " if any(state.missing for state in checked.signing) else ""

@@ -13,7 +13,7 @@ from seed_server.signer.words import manifests_of, review_lines
 from seed_server.signing.bundle import MAX_BUNDLED_ROOT_BYTES, Bundle, read_bundle, write_bundle
 from seed_server.signing.bundle_check import CheckedBundle, check_bundle, newest_root
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.signing.role_policy import OFFLINE_KEYS
+from seed_server.signing.metadata import KEY_OF_ROLE
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,17 @@ class Review:
         """The bundle, as it was read."""
         return self.checked.bundle
 
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The keys that can sign it; no other is opened."""
+        return tuple(dict.fromkeys(KEY_OF_ROLE.get(change.role, change.role) for change in self.checked.changes))
+
     def sign(self, keys: OfflineKeys) -> CheckedBundle:
         """Sign with each key of the folder that may, write the bundle in its place, and return what it has now.
 
         Raises `UserError`: REFUSED where no key may sign, or for a key, STORAGE.
         """
-        found = {role: keys.load(role) for role in OFFLINE_KEYS if keys.has(role)}
+        found = {name: keys.load(name) for name in self.key_names if keys.has(name)}
         signed = self.checked.sign(found)
         self.memory.remember(self.checked.root, {change.role: change.version for change in self.checked.changes})
         write_bundle(self.path, signed)

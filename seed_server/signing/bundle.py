@@ -12,6 +12,7 @@ import msgspec
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.console import printable
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import MAX_PAYLOADS, MAX_TARGETS_ROLE_BYTES, MAX_TORRENT_BYTES
 from p2pdist.shared.wire import codec
@@ -112,9 +113,10 @@ def read_bundle(path: Path) -> Bundle:
             f"Cannot read the bundle {path}: {error.strerror}. Check the path.", FaultKind.BAD_INPUT
         ) from error
     except (FileTooLargeError, DecodeError) as error:
+        why = printable(str(error)[:200])
         raise UserError(
-            f"{path} is no bundle of this release ({str(error)[:200]}). Copy it again from the machine that wrote it, "
-            "or prepare it again.",
+            f"{path} is no bundle of this release ({why}). Copy it again from the machine that wrote it, or prepare it "
+            "again.",
             FaultKind.BAD_INPUT,
         ) from error
     return bundle

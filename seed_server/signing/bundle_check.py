@@ -14,6 +14,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Delegations, Metadata, Root, Targets
 
 from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.console import printable
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.signing.bundle import Bundle, OfflineRole, RoleSignature
 from seed_server.signing.metadata import KEY_OF_ROLE, public_key
@@ -282,14 +283,14 @@ def _verify(delegator: Root | Targets, role: str, metadata: Metadata[Any]) -> No
 
 def _refused(why: str) -> UserError:
     return UserError(
-        f"This bundle must not be signed: {why}. Nothing was signed. If you expected this bundle, find out what "
-        "happened on the server that prepared it.",
+        f"This bundle must not be signed: {printable(why)}. Nothing was signed. "
+        "If you expected this bundle, find out what happened on the server that prepared it.",
         FaultKind.REFUSED,
     )
 
 
 def _not_whole(why: str) -> UserError:
     return UserError(
-        f"This bundle is not whole: {why}. Nothing was signed. Prepare it again, and copy it again.",
+        f"This bundle is not whole: {printable(why)}. Nothing was signed. Prepare it again, and copy it again.",
         FaultKind.BAD_INPUT,
     )

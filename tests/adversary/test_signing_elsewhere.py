@@ -4,6 +4,7 @@ What the endpoints' own trust store accepts decides. The attacker's server has e
 """
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,20 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.recipe import ScriptInstall, UnitCheck
 from p2pdist.trust.store import TrustError
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.preparing import prepare_publication
+from seed_server.publishing.publish import Publication
+from seed_server.publishing.recipe import PayloadFile, Recipe
+from seed_server.signer.review import open_review
 from seed_server.signing.bundle import Bundle, RoleSignature, encode_bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import load_signing_key
 from seed_server.signing.metadata import public_key
@@ -322,6 +332,46 @@ def test_bytes_that_are_no_bundle(company: Company) -> None:
         assert "is no bundle of this release" in refused_to_sign(company, "--payload", file)
         with pytest.raises(UserError, match="is no bundle of this release"):
             company.finish()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    company = Company(tmp_path_factory.mktemp("company"))
+    payload = (PayloadFile(company.file().as_posix()),)
+    install = ScriptInstall(interpreter="sh", arguments=("-x",))
+    recipe = Recipe(patch_id="a", version="1", payload=payload, install=install, detect=(UnitCheck(unit="a.service"),))
+    # not by its command, which would set up the log for the whole file
+    prepare_publication(Context(company.home), Actor.local_user("ann"), Publication(recipe), company.bundle)
+    return company
+
+
+@given(data=st.data())
+def test_whatever_a_bundle_holds_ends_in_words_and_without_a_signature(prepared: Company, data: st.DataObject) -> None:
+    """Bytes of the file and of the metadata in it are changed, so that both decoders are reached."""
+    bundle = read_bundle(prepared.bundle)
+    whole = bytearray(encode_bundle(bundle))
+    part = data.draw(st.sampled_from(["file", "proposed", "current", "roots"]))
+    pools = {"proposed": bundle.proposed["patches"], "current": bundle.current["patches"], "roots": bundle.roots[0]}
+    changed_part = whole if part == "file" else bytearray(pools[part])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(changed_part) - 1))
+        changed_part[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    path = prepared.directory / "mutated.bundle"
+    if part == "file":
+        path.write_bytes(whole)
+    else:
+        other: Any = {"roots": (bytes(changed_part),)} if part == "roots" else {part: {**getattr(bundle, part)}}
+        if part != "roots":
+            other[part]["patches"] = bytes(changed_part)
+        write_bundle(path, msgspec.structs.replace(bundle, **other))
+    before = path.read_bytes()
+    try:
+        review = open_review(path, prepared.alice, root=None, files=[], now=time.time(), on_bytes=lambda *_: None)
+        lines = review.lines
+    except UserError as error:
+        lines = (error.message,)
+    assert all(line.isprintable() for line in lines)
+    assert path.read_bytes() == before
 
 
 # --- whose root it is -----------------------------------------------------------------------------
