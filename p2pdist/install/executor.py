@@ -92,14 +92,17 @@ class Executor:
             await self._carry_on(candidate, record)
 
     async def _run(self, candidate: Candidate, file: Path, sha256: str) -> InstallRecord:
-        assert candidate.manifest.install is not None
+        manifest = candidate.manifest
+        assert manifest.install is not None
         try:
-            outcome = await self._installer.install(candidate.manifest.install, candidate.ref.version, file, sha256)
+            outcome = await self._installer.install(
+                manifest.install, manifest.version, file, sha256, downgrade=manifest.downgrade
+            )
         except PayloadChangedError:
             return await self._store.update(
                 candidate.ref, self._not_run, "its file is not what was signed; nothing was run"
             )
-        return await self._ended(candidate.ref, candidate.manifest.install, outcome)
+        return await self._ended(candidate.ref, manifest.install, outcome)
 
     def _not_run(self, record: InstallRecord) -> InstallRecord:
         wrong = failed(record, FailureClass.VERIFY, "its file is not what was signed any more; it is fetched again")

@@ -49,8 +49,13 @@ class Installer:
         self.detector = Detector(root, limits)
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
 
-    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
-        """Install the payload. Raises `PayloadChangedError` if it changed or is gone; other failures are outcomes."""
+    async def install(
+        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+    ) -> Outcome:
+        """Install the payload. Raises `PayloadChangedError` if it changed or is gone; other failures are outcomes.
+
+        ``downgrade``: a package that is there in a later version is replaced too.
+        """
         if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
             return _failed("it is for Windows")
         async with self._alone(install):
@@ -58,7 +63,9 @@ class Installer:
                 async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                     if isinstance(install, ArchiveInstall):
                         return await self._unpack(install, version, payload, sha256)
-                    command = command_lines.install_command(install, name, self._root, superuser=self._superuser)
+                    command = command_lines.install_command(
+                        install, name, self._root, superuser=self._superuser, downgrade=downgrade
+                    )
                     return await self._run(command, payload)
             except OSError as error:
                 return _failed(f"{file.name} cannot be copied: {error.strerror or error}")

@@ -29,7 +29,7 @@ MAX_CONNECTIONS = 16  # people and scripts on one PC
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Carries out one command in the daemon. Made by `answers` or `carries_out`, so that mypy checks its types."""
+    """Carries out one command in the daemon. Made by one of the next three functions, so that mypy checks its types."""
 
     command: Command[Any, Any]
     handle: Callable[[Any], Awaitable[msgspec.Struct]]
@@ -40,6 +40,15 @@ def answers(command: Command[Question, AnswerT], answer: Callable[[], AnswerT]) 
 
     async def handle(_question: Question) -> AnswerT:
         return answer()
+
+    return Handler(command, handle)
+
+
+def answers_as_asked(command: Command[QuestionT, AnswerT], answer: Callable[[QuestionT], AnswerT]) -> Handler:
+    """Return the handler of a command that changes nothing and has arguments; ``answer`` raises as for `answers`."""
+
+    async def handle(question: QuestionT) -> AnswerT:
+        return answer(question)
 
     return Handler(command, handle)
 

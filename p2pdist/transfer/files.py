@@ -60,27 +60,35 @@ async def hash_file(path: Path) -> Proof:
     return await trio.to_thread.run_sync(work)
 
 
-async def unchanged_since(path: Path, *, length_bytes: int, mtime_ns: int) -> bool:
-    """Whether ``path`` still has the size and modification time that it was proven with."""
+async def unchanged_since(path: Path, *, length_bytes: int, mtime_ns: int, ctime_ns: int | None) -> bool:
+    """Whether ``path`` still has the size and modification time that it was proven with, and its change time since.
+
+    Whoever may write the file can set its modification time back, but not its change time. (On Windows that is the
+    time of creation, and tells only of a file that was put in its place.)
+    """
 
     def work() -> bool:
         try:
             status = path.stat()
         except OSError:
             return False
-        return status.st_size == length_bytes and status.st_mtime_ns == mtime_ns
+        return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (length_bytes, mtime_ns, ctime_ns)
 
     return await trio.to_thread.run_sync(work)
 
 
-async def publish_verified(source: Path, path: Path) -> None:
-    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically. Raises `OSError`."""
+async def publish_verified(source: Path, path: Path) -> int:
+    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically. Raises `OSError`.
 
-    def work() -> None:
+    Return its change time afterwards, in nanoseconds.
+    """
+
+    def work() -> int:
         durable_files.make_directory(path.parent)
         durable_files.link_file(source, path)
+        return path.stat().st_ctime_ns
 
-    await trio.to_thread.run_sync(work)
+    return await trio.to_thread.run_sync(work)
 
 
 async def remove_verified(path: Path) -> None:

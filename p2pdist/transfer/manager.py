@@ -101,7 +101,9 @@ class Transfers:
         if known is not None and known.ref == record.ref:
             record = known
         elif known is not None:  # the same bytes under another name
-            record = replace(record, verified_mtime_ns=known.verified_mtime_ns)
+            record = replace(
+                record, verified_mtime_ns=known.verified_mtime_ns, verified_ctime_ns=known.verified_ctime_ns
+            )
         return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
 
     async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
@@ -168,7 +170,10 @@ class Transfers:
             return
         cached = self._cache_path(transfer)
         proven = record.verified_mtime_ns is not None and await files.unchanged_since(
-            cached, length_bytes=transfer.payload.length_bytes, mtime_ns=record.verified_mtime_ns
+            cached,
+            length_bytes=transfer.payload.length_bytes,
+            mtime_ns=record.verified_mtime_ns,
+            ctime_ns=record.verified_ctime_ns,
         )
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
@@ -259,13 +264,18 @@ class Transfers:
 
     async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
         try:
-            await files.publish_verified(self._cache_path(transfer), self._verified_path(transfer))
+            ctime_ns = await files.publish_verified(self._cache_path(transfer), self._verified_path(transfer))
         except OSError as error:
             text = f"The verified file cannot be placed: {error.strerror}."
             self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
             return
         record, wall_time = transfer.record, self._clock.now()
-        transfer.record = replace(record, verified_at=record.verified_at or wall_time, verified_mtime_ns=mtime_ns)
+        transfer.record = replace(
+            record,
+            verified_at=record.verified_at or wall_time,
+            verified_mtime_ns=mtime_ns,
+            verified_ctime_ns=ctime_ns,
+        )
         transfer.retries = transfer.retries.succeeded()
         self._move(transfer, TransferEvent.PROVEN)
         log.info(

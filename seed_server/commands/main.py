@@ -7,6 +7,7 @@ import trio
 
 from p2pdist import __version__
 from p2pdist.shared.console import Duration, configure_log, json_option, print_json, run_command_line
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, encode_token
 from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
@@ -21,8 +22,9 @@ from seed_server.commands.options import (
     prepare_option,
     tags_option,
 )
+from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
-from seed_server.commands.recipe_commands import lint_command, publish_command
+from seed_server.commands.recipe_commands import lint_command, publish_command, withdraw_command
 from seed_server.commands.signing_commands import (
     finish_command,
     prepared_command,
@@ -126,13 +128,22 @@ def serve_command(context: Context) -> None:
     Example:
       seed-server serve --home /srv/patches
     """
-    from seed_server import service  # other commands need not load the web server
-
+    try:
+        from seed_server import service  # other commands need not load the web server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("p2pdist", "seed_server", "bandwidth"):
+            raise
+        raise UserError(
+            f"The server's part of p2pdist is not installed here ({error.name} is missing). "
+            "Install it with its extra: pip install 'p2pdist[server]'.",
+            FaultKind.FAILED,
+        ) from error
     trio.run(service.serve, context.home)
 
 
 seed_server.add_command(publish_command)
 seed_server.add_command(lint_command)
+seed_server.add_command(withdraw_command)
 seed_server.add_command(sign_command)
 seed_server.add_command(finish_command)
 seed_server.add_command(prepared_command)
@@ -260,6 +271,9 @@ def deny_command(context: Context, endpoint_id: str) -> None:
     """
     operations.deny(context, local_user(), endpoint_id)
     click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+
+
+seed_server.add_command(posture_check_command)
 
 
 @seed_server.command("allow", short_help="Accept a denied endpoint again.")

@@ -75,7 +75,7 @@ def sign_command(
             "server has. Nothing was signed.",
             FaultKind.REFUSED,
         )
-    if not review.checked.only_adds and not allow_changes:
+    if not review.only_adds and not allow_changes:
         raise UserError(
             "This does more than add (see the lines that begin with !!). If that is what you want, sign it with "
             "--allow-changes. Nothing was signed.",

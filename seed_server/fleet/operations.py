@@ -13,7 +13,7 @@ import structlog
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, PatchId, parse_endpoint_id
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
@@ -22,6 +22,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import publish as publishing
+from seed_server.publishing.plan import checked_patch_id
 from seed_server.publishing.publish import OnStage, Publication, Published
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
@@ -64,6 +65,21 @@ def publish(
     Raises `UserError`, then nothing is announced: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
     return publishing.publish(context.home, publication, keys, on_progress=on_progress, clock=context.clock)
+
+
+@_operation
+def withdraw(context: Context, actor: Actor, patch_id: str, keys: OfflineKeys | None) -> PatchId:
+    """Offer a patch to nobody any more; where it is installed, it stays.
+
+    Writes the repository; a running server tells endpoints at once. Without ``keys`` (the patches key) it can be
+    offered again by whoever has the server; with them, only by a new publication. Raises `UserError`: BAD_INPUT for
+    a malformed id, or one that is not offered; NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    """
+    name = checked_patch_id(patch_id)
+    key = None if keys is None else keys.load("patches")
+    context.repository().withdraw_patch(name, patches_key=key, now=context.clock.now())
+    log.info("patch withdrawn", patch=name, for_good=key is not None)
+    return name
 
 
 @_operation

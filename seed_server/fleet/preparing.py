@@ -15,6 +15,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import prepared
+from seed_server.publishing.plan import checked_patch_id
 from seed_server.publishing.prepared import Finished
 from seed_server.publishing.publish import OnStage, Publication
 from seed_server.signing.bundle import Bundle, read_bundle, write_bundle
@@ -39,6 +40,17 @@ def prepare_publication(
     """
     bundle = prepared.prepare(context.home, publication, actor=str(actor), clock=context.clock, on_progress=on_progress)
     return _written(context, bundle, to)
+
+
+@operation
+def prepare_withdrawal(context: Context, actor: Actor, patch_id: str, to: Path) -> Bundle:
+    """Write a bundle ``to`` offer a patch to nobody any more, for good. Raises as `prepare_publication`."""
+    name, repository = checked_patch_id(patch_id), context.repository()
+    repository.rollouts_without(name, for_good=True)  # says so where there is nothing to withdraw
+    preparation = _preparation(context, actor, f"withdraw {name}")
+    changes = repository.withdrawal(name)
+    bundle = repository.proposals().propose_documents(preparation, "patches", changes, withdraws=name)
+    return _kept(context, bundle, to)
 
 
 @operation

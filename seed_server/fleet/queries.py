@@ -8,6 +8,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
+from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
 from seed_server.publishing.plan import next_sequence
 from seed_server.signing.bundle import Bundle
@@ -170,17 +171,19 @@ def read_status(context: Context) -> FleetStatus:
 
 
 def _unannounced(context: Context, payloads: Iterable[ServedPayload]) -> tuple[frozenset[PatchRef], str]:
-    """Return the patches that the rollouts do not reach, and why the rollouts cannot be read.
+    """Return the patches that are neither signed nor rolled out, and why the repository cannot be read.
 
-    The database's row comes before the signature. It has the sequence number that the rollouts will give next.
+    The database's row comes before the signature. It has the sequence number that the rollouts will give next. A
+    patch that was withdrawn is still listed.
     """
     try:
-        rollouts = context.repository().current_rollouts()
+        repository = context.repository()
+        rollouts, listed = repository.current_rollouts(), {manifest.ref for manifest in repository.manifests()}
     except UserError as error:
         return frozenset(), error.message
-    offered = {entry.ref for entry in rollouts.entries}
     following = next_sequence(rollouts)
-    return frozenset(row.ref for row in payloads if row.sequence >= following and row.ref not in offered), ""
+    beyond = {row.ref for row in payloads if row.sequence >= following}
+    return frozenset(beyond - listed), ""
 
 
 def read_sites(context: Context) -> tuple[list[SiteStatus], bool]:
@@ -238,6 +241,32 @@ def read_prepared(context: Context) -> list[WaitingBundle]:
 def read_role_keys(context: Context) -> list[RoleKeys]:
     """Return the keys that endpoints trust for each offline role. Raises `UserError`."""
     return context.repository().proposals().role_keys()
+
+
+def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: str, audience: str) -> Statement:
+    """Return what a PC has stated of itself (`p2pdist posture`), once it has been checked.
+
+    It counts for ``longest_seconds``, and where it carries ``nonce`` and ``audience``. Raises `UserError`: REFUSED
+    for a statement that is not to be believed, or of a PC that is not enrolled here or denied; NOT_SET_UP, STORAGE.
+    """
+    context.settings()
+    try:
+        statement = check_statement(
+            jws,
+            context.authority().control_ca_pem,
+            context.clock.now(),
+            longest_seconds=longest_seconds,
+            nonce=nonce,
+            audience=audience,
+        )
+    except StatementError as error:
+        raise UserError(f"This statement is not to be believed: {error}.", FaultKind.REFUSED) from error
+    with context.database() as database:
+        endpoint = database.endpoint(statement.endpoint_id)
+    if endpoint is None or endpoint.denied:
+        known = "is not enrolled here" if endpoint is None else "is denied"
+        raise UserError(f"This statement does not count: {statement.endpoint_id} {known}.", FaultKind.REFUSED)
+    return statement
 
 
 def soon_expiring(context: Context) -> list[RoleExpiry]:

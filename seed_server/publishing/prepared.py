@@ -10,8 +10,8 @@ import structlog
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import TorrentHash, parse_patch_id, parse_patch_version, parse_sha256
-from p2pdist.shared.manifest.documents import Manifest, Rollouts, encode_manifest, manifest_target, torrent_target
+from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.manifest.documents import Rollouts
 from seed_server.publishing.plan import with_patch
 from seed_server.publishing.publish import (
     OnStage,
@@ -56,9 +56,7 @@ def prepare(
         work.check_new(recipe)
         with work.new_files(publication) as (copies, torrents):
             manifest = work.manifest(recipe, copies, torrents)
-            documents = {_target_of(manifest): encode_manifest(manifest)}
-            for payload, built in zip(manifest.payloads, torrents, strict=True):
-                documents[torrent_target(TorrentHash(payload.torrent_hash))] = built.torrent
+            documents = work.repository.publication(manifest, [built.torrent for built in torrents])
             purpose = f"publish {recipe.patch_id} {recipe.version}"
             preparation = Preparation(purpose, actor, clock.now())
             bundle = work.repository.proposals().propose_documents(preparation, "patches", documents)
@@ -73,6 +71,7 @@ def keep(home: ServerHome, bundle: Bundle) -> None:
     """Keep a bundle that comes without a payload. Raises `UserError` (REFUSED, BUSY, STORAGE)."""
     with publish_lock(home).held():
         PreparedBundles(home).keep(bundle)
+    log.info("change prepared", purpose=bundle.purpose, bundle=bundle.bundle_id)
 
 
 def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
@@ -87,9 +86,8 @@ def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
         work.clear_leftovers()
         own, proposals = work.prepared.get(given.bundle_id), work.repository.proposals()
         proposals.check(own, given.signatures, clock.now())
-        manifests = manifests_in(own)
         with work.repository.locked():
-            rollouts, rows = _announcement(work, manifests[0]) if manifests else (None, [])
+            rollouts, rows = _announcement(work, own)
             try:
                 if rows:
                     database.add_patch(*rows)
@@ -117,7 +115,14 @@ def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
     return bundle
 
 
-def _announcement(work: PublishingWork, manifest: Manifest) -> tuple[Rollouts, list[ServedPayload]]:
+def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, list[ServedPayload]]:
+    """Return what the rollouts become, where they change, and the rows of the patch that is published."""
+    if own.withdraws:
+        return work.repository.rollouts_without(parse_patch_id(own.withdraws), for_good=True), []
+    manifests = manifests_in(own)
+    if not manifests:
+        return None, []
+    (manifest,) = manifests
     for payload in manifest.payloads:
         if not work.content.path(parse_sha256(payload.sha256)).exists():
             raise UserError(
@@ -128,7 +133,3 @@ def _announcement(work: PublishingWork, manifest: Manifest) -> tuple[Rollouts, l
     name = parse_patch_id(manifest.patch_id), parse_patch_version(manifest.version)
     rollouts = with_patch(work.repository.current_rollouts(), *name)
     return rollouts, rows_of(manifest, rollouts.entries[-1].sequence)
-
-
-def _target_of(manifest: Manifest) -> str:
-    return manifest_target(parse_patch_id(manifest.patch_id), parse_patch_version(manifest.version))

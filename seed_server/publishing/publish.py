@@ -25,7 +25,9 @@ from seed_server.publishing.plan import (
     check_new_name,
     check_recipe_of,
     check_relations_of,
+    check_same_content,
     choose_piece_length,
+    numbered,
     with_patch,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
@@ -90,7 +92,7 @@ def publish(
     with publish_lock(home).held(), Database.open(home.database) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
-        broken = work.broken_patch(publication.recipe)
+        broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)
         if broken:
             return Published(work.repair(publication, broken), repaired=True)
         work.check_new(publication.recipe)
@@ -126,7 +128,7 @@ class PublishingWork:
         return cls(repository, content, PreparedBundles(home), database, on_progress, clock)
 
     def clear_leftovers(self) -> None:
-        """Remove what a killed publication left: copies, and rows that the repository does not list."""
+        """Remove what the repository does not list: what a killed publication left, and superseded publications."""
         manifests = self.repository.manifests()
         for row in self.database.payloads():
             self.undo_unless_announced(row, manifests)
@@ -145,7 +147,7 @@ class PublishingWork:
         sha256 = parse_sha256(row.sha256)
         if sha256 not in self._kept(manifests):
             self.content.discard(sha256)
-        log.info("unfinished publication removed", patch=row.patch_id, version=row.version)
+        log.info("payloads removed that the repository does not list", patch=row.patch_id, version=row.version)
 
     def check_new(self, recipe: Recipe) -> None:
         """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
@@ -176,16 +178,19 @@ class PublishingWork:
     @contextlib.contextmanager
     def new_files(self, publication: Publication) -> Iterator[tuple[list[IncomingFile], list[TorrentBuilt]]]:
         """Copy the files of a new patch and build their torrents; what is not kept is removed again."""
+        ref, published = publication.recipe.ref, self.repository.manifests()
+        others = [manifest for manifest in published if manifest.ref != ref]
         with self._copied(publication) as copies:
             seen: set[str] = set()
             for payload, incoming in zip(publication.recipe.payload, copies, strict=True):
-                check_new_content(incoming.sha256, self.repository.manifests())
+                check_new_content(incoming.sha256, others)
                 if incoming.sha256 in seen:
                     raise UserError(
                         f"{payload.file} has the content of another payload of this patch. Name it once.",
                         FaultKind.BAD_INPUT,
                     )
                 seen.add(incoming.sha256)
+            check_same_content(seen, ref, published)
             yield copies, self._build(copies)
 
     def repair(self, publication: Publication, broken: "_Broken") -> list[ServedPayload]:
@@ -249,8 +254,10 @@ class PublishingWork:
             self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
 
     def manifest(self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt]) -> Manifest:
-        """Return the manifest of a new patch."""
-        return manifest_of(recipe, list(map(_payload, recipe.payload, copies, torrents)), int(self.clock.now()))
+        """Return the manifest of a new patch, with its place in the order."""
+        payloads = list(map(_payload, recipe.payload, copies, torrents))
+        manifest = manifest_of(recipe, payloads, int(self.clock.now()))
+        return numbered(manifest, self.repository.publication_order(), self.repository.manifests())
 
     def _announce(
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey

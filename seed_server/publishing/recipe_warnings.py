@@ -11,6 +11,7 @@ from p2pdist.shared.manifest.recipe import (
     DebInstall,
     ExeInstall,
     FileCheck,
+    PackageCheck,
     RpmInstall,
     ScriptInstall,
 )
@@ -43,6 +44,7 @@ def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
         *_of_variants(recipe),
         *_of_installation(recipe),
         *_of_checks(recipe),
+        *_of_direction(recipe),
         *_of_schedule(recipe, now),
     ]
     return [Doubt(where, f"{where}: {text}") for where, text in found]
@@ -110,6 +112,15 @@ def _of_checks(recipe: Recipe) -> Iterator[tuple[str, str]]:
                     f"{where} {number}",
                     "a zip archive that was made on Windows does not say that a file may be run; a tar archive does",
                 )
+
+
+def _of_direction(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for number, check in enumerate(recipe.detect if recipe.downgrade else (), 1):
+        if isinstance(check, PackageCheck):
+            yield (
+                f"detect {number}",
+                "a later version is enough for it, so a PC that has one would not go back; compare a file or an output",
+            )
 
 
 def _of_commands_without_output(recipe: Recipe) -> Iterator[tuple[str, str]]:

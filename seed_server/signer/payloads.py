@@ -33,7 +33,7 @@ def compare_payloads(
     compared = set()
     for file in files:
         payload = _payload_of(file, wanted, on_bytes)
-        _check_torrent(file, payload, documents[torrent_target(TorrentHash(payload.torrent_hash))], on_bytes)
+        _check_torrent(file, payload, documents.get(torrent_target(TorrentHash(payload.torrent_hash))), on_bytes)
         compared.add(payload.sha256)
     return [payload for sha256, payload in wanted.items() if sha256 not in compared]
 
@@ -56,7 +56,8 @@ def _payload_of(file: Path, wanted: Mapping[str, Payload], on_bytes: OnBytes) ->
     return payload
 
 
-def _check_torrent(file: Path, payload: Payload, torrent: bytes, on_bytes: OnBytes) -> None:
+def _check_torrent(file: Path, payload: Payload, torrent: bytes | None, on_bytes: OnBytes) -> None:
+    """Build the torrent anew; None: it was signed before, and is named by its hash alone."""
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / payload.sha256  # the name that the torrent carries
         try:
@@ -66,7 +67,7 @@ def _check_torrent(file: Path, payload: Payload, torrent: bytes, on_bytes: OnByt
         built = build_torrent(
             named, choose_piece_length(payload.length_bytes), lambda done, total: on_bytes(file, done, total)
         )
-    if built.torrent_hash != payload.torrent_hash or built.torrent != torrent:
+    if built.torrent_hash != payload.torrent_hash or torrent not in (None, built.torrent):
         raise UserError(
             f"The torrent in this bundle is not that of {file}. Nothing was signed. Use the release of seed-server "
             "here that the server has; if it has the same, find out what happened there.",

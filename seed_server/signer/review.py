@@ -9,7 +9,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import Payload
 from seed_server.signer.memory import SignerMemory
 from seed_server.signer.payloads import OnBytes, compare_payloads
-from seed_server.signer.words import manifests_of, review_lines
+from seed_server.signer.words import ALARM, manifests_of, review_lines
 from seed_server.signing.bundle import MAX_BUNDLED_ROOT_BYTES, Bundle, read_bundle, write_bundle
 from seed_server.signing.bundle_check import CheckedBundle, check_bundle, newest_root
 from seed_server.signing.key_files import OfflineKeys
@@ -28,6 +28,11 @@ class Review:
     """What is unusual, and no reason to refuse it."""
     not_compared: tuple[Payload, ...]
     """Files of the patch that are not at hand: their content is not proven to this signer."""
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether all that was signed before stays as it is, but for what a new version takes the place of."""
+        return not any(line.startswith(ALARM) for line in self.lines)
 
     @property
     def bundle(self) -> Bundle:

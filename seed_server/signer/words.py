@@ -12,6 +12,7 @@ from p2pdist.shared.console import printable
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import DecodeError, Manifest, decode_manifest, manifest_target, torrent_target
+from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, Publications, decode_order
 from p2pdist.shared.manifest.site_profile import decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX, decode_template, template_target
 from seed_server.signing.bundle_check import CheckedBundle, RoleChange
@@ -30,15 +31,15 @@ def review_lines(checked: CheckedBundle) -> list[str]:
 
 
 def manifests_of(checked: CheckedBundle) -> list[Manifest]:
-    """Return the manifests that are added. Raises `UserError` (REFUSED) where one comes without its torrents."""
-    documents = {name: data for change in checked.changes for name, data in change.added.items()}
-    manifests = [_manifest(name, data) for name, data in documents.items() if name.endswith(".manifest")]
+    """Return the manifests that are new or changed. Raises `UserError` (REFUSED) where one lacks its torrents."""
+    kept = {name for change in checked.changes for name in change.kept}
+    manifests = [manifest for change in checked.changes for manifest in _manifests_in(change)]
     wanted = {
         torrent_target(TorrentHash(payload.torrent_hash)) for manifest in manifests for payload in manifest.payloads
     }
-    found = {name for name in documents if name.startswith("torrents/")}
-    if wanted != found:
-        raise _cannot_show(", ".join(sorted(wanted ^ found))[:200], "a manifest and its torrents come together")
+    found = {name for change in checked.changes for name in change.added if name.startswith("torrents/")}
+    if wrong := (wanted - found - kept) | (found - wanted):
+        raise _cannot_show(", ".join(sorted(wrong))[:200], "a manifest and its torrents come together")
     return manifests
 
 
@@ -51,8 +52,9 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
         expected = name in change.superseded
         yield f"{_INDENT}superseded: {printable(name)}" if expected else f"{ALARM}{_INDENT}removed: {printable(name)}"
     for name, data in sorted(change.replaced.items()):
-        if not name.startswith((TEMPLATES_PREFIX, "profiles/")):
-            raise _cannot_show(name, "what was published once never changes")
+        if name == ORDER_TARGET:
+            continue
+        _check_may_change(name, data)
         yield f"{ALARM}{_INDENT}replaced: {printable(name)}"
         yield from (f"{_INDENT}{line}" for line in _document_lines(name, data))
     for name, data in sorted(change.added.items()):
@@ -60,13 +62,17 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
         if lines:
             yield f"{_INDENT}new: {printable(name)}"
             yield from (f"{_INDENT}{line}" for line in lines)
-    if change.only_adds and not change.added:
+    yield from _order_lines(change)
+    for manifest in _manifests_in(change):
+        if manifest.downgrade:
+            yield f"{ALARM}{_INDENT}PCs go back to {printable(str(manifest.ref))} from later ones"
+    if not (change.added or change.replaced or change.removed or change.powers):
         yield f"{_INDENT}the content stays as it is"
 
 
 def _document_lines(name: str, data: bytes) -> Iterator[str]:
-    """Return the lines of one document; a torrent has none, its payload is in the manifest."""
-    if name.startswith("torrents/"):
+    """Return the lines of one document; a torrent has none, its payload is in the manifest, nor has the order here."""
+    if name.startswith("torrents/") or name == ORDER_TARGET:
         return
     if name.endswith(".manifest"):
         yield from _manifest_lines(_manifest(name, data))
@@ -81,6 +87,44 @@ def _document_lines(name: str, data: bytes) -> Iterator[str]:
         yield from (f"{_INDENT}| {printable(line)}" for line in profile.text.splitlines())
     else:
         raise _cannot_show(name, "this release does not know such documents")
+
+
+def _check_may_change(name: str, data: bytes) -> None:
+    """Refuse another content for what was published; going back to it gives it a new number, and nothing else."""
+    again = name.endswith(".manifest") and _manifest(name, data).downgrade
+    if not again and not name.startswith((TEMPLATES_PREFIX, "profiles/")):
+        raise _cannot_show(name, "what was published once never changes")
+
+
+def _order_lines(change: RoleChange) -> Iterator[str]:
+    """Return what changes in the order: for each new publication its number, which is the lowest from then on."""
+    documents = {**change.added, **change.replaced}
+    if ORDER_TARGET not in documents:
+        return
+    new = _decoded(ORDER_TARGET, decode_order, documents[ORDER_TARGET])
+    old = NOTHING_PUBLISHED
+    if ORDER_TARGET in change.before:
+        old = _decoded(ORDER_TARGET, decode_order, change.before[ORDER_TARGET])
+    numbers = {one.patch_id: one.number for one in _manifests_in(change)}
+    for patch_id in sorted(old.patches.keys() | new.patches.keys()):
+        was, becomes = old.patches.get(patch_id), new.patches.get(patch_id)
+        if was == becomes:
+            continue
+        number = old.next_number(PatchId(patch_id))
+        expected = Publications(newest=number, lowest=number) == becomes and numbers.get(patch_id) == number
+        mark = "" if expected else ALARM
+        yield f"{mark}{_INDENT}order of {printable(patch_id)}: {_numbers(was)} → {_numbers(becomes)}"
+
+
+def _numbers(known: Publications | None) -> str:
+    if known is None:
+        return "none"
+    return f"newest publication {known.newest}, lowest that may be installed {known.lowest}"
+
+
+def _manifests_in(change: RoleChange) -> list[Manifest]:
+    documents = (*change.added.items(), *change.replaced.items())
+    return [_manifest(name, data) for name, data in documents if name.endswith(".manifest")]
 
 
 def _manifest(name: str, data: bytes) -> Manifest:

@@ -21,7 +21,7 @@ from p2pdist.shared.wire.codec import DecodeError, Record
 MAX_BUNDLE_BYTES = 64 << 20  # two of the largest `patches` role, and the torrents of a patch of 20 TB
 MAX_BUNDLED_ROOTS = 256  # one a year, and one for each change of its keys
 MAX_BUNDLED_ROOT_BYTES = 64 << 10  # dozens of keys and signatures; endpoints accept no larger one
-MAX_BUNDLED_DOCUMENTS = MAX_PAYLOADS + 1  # a manifest and its torrents are the most that one change brings
+MAX_BUNDLED_DOCUMENTS = MAX_PAYLOADS + 2  # a manifest, its torrents and the order are the most that one change brings
 MAX_BUNDLED_SIGNATURES = 64  # a few signers of four roles
 MAX_PURPOSE_CHARS = 300  # a line of a list
 MAX_TARGET_CHARS = 300  # of a target's path; ids and versions have at most 64 each
@@ -66,6 +66,16 @@ class Bundle(Record, frozen=True):
         msgspec.Meta(max_length=MAX_BUNDLED_DOCUMENTS),
     ]
     """The targets that the proposed metadata adds or changes, by their paths."""
+    before: Annotated[
+        dict[
+            Annotated[str, msgspec.Meta(max_length=MAX_TARGET_CHARS)],
+            Annotated[bytes, msgspec.Meta(max_length=MAX_TORRENT_BYTES)],
+        ],
+        msgspec.Meta(max_length=MAX_BUNDLED_DOCUMENTS),
+    ] = msgspec.field(default_factory=dict)
+    """What those of ``documents`` hold now that are changed: a signer is shown the difference."""
+    withdraws: Annotated[str, msgspec.Meta(max_length=MAX_TARGET_CHARS)] = ""
+    """The patch that the online keys offer to nobody any more when this is finished; empty: none."""
     signatures: Annotated[tuple[RoleSignature, ...], msgspec.Meta(max_length=MAX_BUNDLED_SIGNATURES)] = ()
 
     @property

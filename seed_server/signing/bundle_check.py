@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Delegations, Metadata, Root, Targets
+from tuf.api.metadata import Delegations, Metadata, Root, TargetFile, Targets
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.console import printable
@@ -45,6 +45,10 @@ class RoleChange:
     removed: tuple[str, ...]
     powers: tuple[str, ...]
     """Changes of keys, thresholds and paths, in words."""
+    before: Mapping[str, bytes]
+    """What those of ``replaced`` held before."""
+    kept: frozenset[str]
+    """The targets that stay as they are."""
 
     @property
     def superseded(self) -> tuple[str, ...]:
@@ -53,11 +57,6 @@ class RoleChange:
         older = tuple(name for name in self.removed if name.endswith(".manifest") and _patch_of(name) in patches)
         torrents = tuple(name for name in self.removed if name.startswith("torrents/"))
         return older + torrents if older else ()
-
-    @property
-    def only_adds(self) -> bool:
-        """Whether all that was signed before stays as it is, but for what a new version takes the place of."""
-        return not (self.replaced or self.powers or set(self.removed) - set(self.superseded))
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,6 @@ class CheckedBundle:
     """The newest root, to be trusted from now on."""
     changes: tuple[RoleChange, ...]
     signing: tuple[RoleSigning, ...]
-
-    @property
-    def only_adds(self) -> bool:
-        """Whether each change only adds, as `RoleChange.only_adds`."""
-        return all(change.only_adds for change in self.changes)
 
     def with_bundle(self, bundle: Bundle) -> "CheckedBundle":
         """Return it with the signatures of ``bundle``, which is the same but for these."""
@@ -138,16 +132,16 @@ def check_bundle(bundle: Bundle, trusted: bytes, now: float) -> CheckedBundle:
             _verify(targets, role, metadata)
     current["root"] = root
     proposed = {role: _parsed(role, data) for role, data in bundle.proposed.items()}
-    documents = dict(bundle.documents)
+    documents, before = dict(bundle.documents), dict(bundle.before)
     changes = []
     for role, metadata in proposed.items():
         if role not in current or metadata.signatures:
             raise _not_whole(f"the metadata of {role} that it replaces is missing, or what is to be signed is signed")
         delegations = proposed["targets"].signed if "targets" in proposed else targets
-        changes.append(_change(role, current[role].signed, metadata.signed, documents, now))
+        changes.append(_change(role, current[role].signed, metadata.signed, (documents, before), now))
         _check_paths(role, changes[-1], delegations.delegations)
-    if documents:
-        raise _not_whole(f"nothing refers to {', '.join(sorted(documents))[:200]}")
+    if stray := sorted({*documents, *before}):
+        raise _not_whole(f"nothing refers to {', '.join(stray)[:200]}")
     states = _signed_so_far(bundle, proposed, root.signed, targets)
     return CheckedBundle(bundle, root_bytes, tuple(changes), tuple(states))
 
@@ -168,8 +162,10 @@ def _signed_so_far(bundle: Bundle, proposed: Proposed, root: Root, targets: Targ
     return states
 
 
-def _change(role: OfflineRole, old: Any, new: Any, documents: dict[str, bytes], now: float) -> RoleChange:
-    """Compare two versions of a role; takes what it refers to out of ``documents``."""
+def _change(
+    role: OfflineRole, old: Any, new: Any, content: tuple[dict[str, bytes], dict[str, bytes]], now: float
+) -> RoleChange:
+    """Compare two versions of a role; takes what it refers to out of ``content``, the new and the old targets."""
     if new.version != old.version + 1:
         raise _refused(f"it has version {new.version} of {role}, and {old.version + 1} is next")
     expires_at = new.expires.timestamp()
@@ -181,22 +177,31 @@ def _change(role: OfflineRole, old: Any, new: Any, documents: dict[str, bytes], 
         raise _refused(f"it changes parts of {role} that no publication changes")
     before, after = getattr(old, "targets", {}), getattr(new, "targets", {})
     fresh = {name: target for name, target in after.items() if before.get(name) != target}
-    content = {}
-    for name, target in fresh.items():
-        content[name] = documents.pop(name, b"")
-        try:
-            target.verify_length_and_hashes(content[name])
-        except (RepositoryError, ValueError) as error:
-            raise _not_whole(f"{name} is missing, or not what is to be signed") from error
+    documents = _taken(content[0], fresh, "what is to be signed")
+    replaced = {name: before[name] for name in fresh if name in before}
     return RoleChange(
         role=role,
         version=new.version,
         expires_at=expires_at,
-        added={name: data for name, data in content.items() if name not in before},
-        replaced={name: data for name, data in content.items() if name in before},
+        added={name: data for name, data in documents.items() if name not in before},
+        replaced={name: data for name, data in documents.items() if name in before},
         removed=tuple(sorted(before.keys() - after.keys())),
         powers=tuple(_powers(old, new)),
+        before=_taken(content[1], replaced, "what is in force"),
+        kept=frozenset(after.keys() - fresh.keys()),
     )
+
+
+def _taken(documents: dict[str, bytes], targets: Mapping[str, TargetFile], what: str) -> dict[str, bytes]:
+    """Take the content of ``targets`` out of ``documents``."""
+    taken = {}
+    for name, target in targets.items():
+        taken[name] = documents.pop(name, b"")
+        try:
+            target.verify_length_and_hashes(taken[name])
+        except (RepositoryError, ValueError) as error:
+            raise _not_whole(f"{name} is missing, or not {what}") from error
+    return taken
 
 
 def _patch_of(manifest: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec.structs import replace
 from securesystemslib.signer import Signature, SSlibKey
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
@@ -75,25 +76,37 @@ class Proposals:
     # --- to propose --------------------------------------------------------------------------
 
     def propose_documents(
-        self, preparation: Preparation, role: Literal["patches", "profiles"], documents: Mapping[str, bytes | None]
+        self,
+        preparation: Preparation,
+        role: Literal["patches", "profiles"],
+        documents: Mapping[str, bytes | None],
+        *,
+        withdraws: str = "",
     ) -> Bundle:
-        """Propose targets of ``role``, or their removal (None).
+        """Propose targets of ``role``, or their removal (None); ``withdraws`` as in `Bundle`.
 
         Raises `UserError`: REFUSED where a renewal must come first or the role is full, NOT_SET_UP, STORAGE.
         """
+        present = self._files.load().targets[role].signed
+        fresh = {
+            name: data
+            for name, data in documents.items()
+            if data is not None and present.targets.get(name) != TargetFile.from_data(name, data, ["sha256"])
+        }
+        removed = [name for name, data in documents.items() if data is None]
 
         def change(current: CurrentMetadata) -> None:
             targets = current.targets[role].signed.targets
-            for name, data in documents.items():
-                if data is None:
-                    targets.pop(name, None)
-                elif not current.delegated(role).is_delegated_path(name):
+            for name in removed:
+                targets.pop(name, None)
+            for name, data in fresh.items():
+                if not current.delegated(role).is_delegated_path(name):
                     raise repository_files.outdated(name.partition("/")[0])
-                else:
-                    targets[name] = TargetFile.from_data(name, data, ["sha256"])
+                targets[name] = TargetFile.from_data(name, data, ["sha256"])
 
-        kept = {name: data for name, data in documents.items() if data is not None}
-        return self._propose(preparation, (role,), change, kept)
+        bundle = self._propose(preparation, (role,), change, fresh)
+        before = {name: self._files.read_target(present, name) for name in sorted(fresh) if name in present.targets}
+        return replace(bundle, before=before, withdraws=withdraws)
 
     def propose_renewal(self, preparation: Preparation) -> Bundle:
         """Propose every offline role anew, content unchanged, for the target paths of this version."""

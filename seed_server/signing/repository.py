@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tuf.api.metadata import Root, Timestamp
+from tuf.api.metadata import Root, Targets, Timestamp
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
@@ -24,6 +24,13 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
+from p2pdist.shared.manifest.publication_order import (
+    NOTHING_PUBLISHED,
+    ORDER_TARGET,
+    PublicationOrder,
+    decode_order,
+    encode_order,
+)
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import repository_files
@@ -35,6 +42,7 @@ from seed_server.signing.metadata import (
     public_key,
 )
 from seed_server.signing.proposals import Proposals
+from seed_server.signing.publications import not_offered, order_after, unlisted_after
 from seed_server.signing.repository_files import damaged, more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import RoleExpiry, roles_due
@@ -111,8 +119,25 @@ class Repository:
             raise damaged(ROLLOUTS_TARGET) from error
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifest of every published patch. Raises `UserError` (STORAGE) when one is damaged."""
-        patches = self._files.load().targets["patches"].signed
+        """Return the manifest of every patch that is listed: of each id, the last publications.
+
+        Raises `UserError` (STORAGE) when one is damaged.
+        """
+        return self._manifests(self._files.load().targets["patches"].signed)
+
+    def publication_order(self) -> PublicationOrder:
+        """Return the numbers of all publications. Raises `UserError` (STORAGE) when the document is damaged."""
+        return self._order(self._files.load().targets["patches"].signed)
+
+    def _order(self, patches: Targets) -> PublicationOrder:
+        if ORDER_TARGET not in patches.targets:  # nothing has been published yet
+            return NOTHING_PUBLISHED
+        try:
+            return decode_order(self._files.read_target(patches, ORDER_TARGET))
+        except DecodeError as error:
+            raise damaged(ORDER_TARGET) from error
+
+    def _manifests(self, patches: Targets) -> list[Manifest]:
         names = [name for name in patches.targets if name.endswith(".manifest")]
         try:
             return [decode_manifest(self._files.read_target(patches, name)) for name in names]
@@ -150,18 +175,64 @@ class Repository:
     ) -> int:
         """Sign and announce a patch, with the torrent of each payload in order; return the new timestamp version.
 
-        Endpoints see all of it or nothing. Raises `UserError`: REFUSED for a
-        key that the repository does not trust, BUSY, STORAGE.
+        Older publications of its id may not be installed from then on (`publications`). Endpoints see all of it or
+        nothing. Raises `UserError`: REFUSED for a key that the repository does not trust and for a number that is not
+        the next, BUSY, STORAGE.
         """
-        name = manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
         with self._writer.writing():
             current = self._files.load()
-            patches = current.targets["patches"].signed
-            self._writer.add_target(patches, name, encode_manifest(manifest))
-            for payload, torrent in zip(manifest.payloads, torrents, strict=True):
-                self._writer.add_target(patches, torrent_target(TorrentHash(payload.torrent_hash)), torrent)
+            for name, data in self.publication(manifest, torrents).items():
+                self._change(current.targets["patches"].signed, name, data)
             self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
             return self._writer.commit(current, ("patches", "rollouts"), {"patches": patches_key}, now)
+
+    def publication(self, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
+        """Return what a publication changes in the patches role: targets by path, None for those that go.
+
+        Raises `UserError` (REFUSED) for a number that is not the next.
+        """
+        patches = self._files.load().targets["patches"].signed
+        order = order_after(self._order(patches), manifest)
+        changes: dict[str, bytes | None] = dict.fromkeys(unlisted_after(self._manifests(patches), manifest))
+        changes[ORDER_TARGET] = encode_order(order)
+        changes[manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))] = encode_manifest(manifest)
+        for payload, torrent in zip(manifest.payloads, torrents, strict=True):
+            changes[torrent_target(TorrentHash(payload.torrent_hash))] = torrent
+        return changes
+
+    def _change(self, role: Targets, name: str, data: bytes | None) -> None:
+        if data is None:
+            role.targets.pop(name, None)
+        else:
+            self._writer.add_target(role, name, data)
+
+    def withdraw_patch(self, patch_id: PatchId, *, patches_key: Ed25519PrivateKey | None, now: float) -> int:
+        """Offer ``patch_id`` to nobody any more; return the new timestamp version.
+
+        With ``patches_key``, no publication of it so far may be installed from then on, whatever the online keys
+        sign. Raises `UserError`: BAD_INPUT for an id that is neither offered nor allowed, else as `publish_patch`.
+        """
+        with self._writer.writing():
+            current = self._files.load()
+            data = encode_rollouts(self.rollouts_without(patch_id, for_good=patches_key is not None))
+            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, data)
+            if patches_key is None:
+                return self._writer.commit(current, ("rollouts",), {}, now)
+            for name, order in self.withdrawal(patch_id).items():
+                self._change(current.targets["patches"].signed, name, order)
+            return self._writer.commit(current, ("rollouts", "patches"), {"patches": patches_key}, now)
+
+    def withdrawal(self, patch_id: PatchId) -> dict[str, bytes | None]:
+        """Return what a withdrawal for good changes in the patches role; as `publication`."""
+        return {ORDER_TARGET: encode_order(self.publication_order().without(patch_id))}
+
+    def rollouts_without(self, patch_id: PatchId, *, for_good: bool) -> Rollouts:
+        """Return the rollouts without ``patch_id``. Raises `UserError` (BAD_INPUT) where nothing would change."""
+        rollouts, order = self.current_rollouts(), self.publication_order()
+        left = [entry for entry in rollouts.entries if entry.patch_id != patch_id]
+        if len(left) == len(rollouts.entries) and (not for_good or order.without(patch_id) == order):
+            raise not_offered(patch_id)
+        return Rollouts(format=1, entries=left)
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when endpoints do not trust this key alone for patches."""

@@ -18,6 +18,13 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.publication_order import (
+    ORDER_TARGET,
+    PublicationOrder,
+    Publications,
+    decode_order,
+    encode_order,
+)
 from p2pdist.shared.manifest.recipe import ScriptInstall, UnitCheck
 from p2pdist.trust.store import TrustError
 from seed_server.fleet.actor import Actor
@@ -211,9 +218,26 @@ def test_what_was_published_never_changes(company: Company) -> None:
     file = company.file("word.msi", seed=2)
     bundle = company.prepare(file, "word")
     name = "patches/office@1.0.manifest"
-    manifest = bundle.documents["patches/word@1.0.manifest"]
-    write_bundle(company.bundle, with_target(bundle, name, manifest))
-    assert "what was published once never changes" in refused_to_sign(company, "--payload", file, "--allow-changes")
+    evil = with_target(bundle, name, bundle.documents["patches/word@1.0.manifest"])
+    (published,) = company.home.tuf_targets.rglob("*.office@1.0.manifest")
+    write_bundle(company.bundle, msgspec.structs.replace(evil, before={**evil.before, name: published.read_bytes()}))
+    assert "it is the content of patches/word@1.0.manifest" in refused_to_sign(
+        company, "--payload", file, "--allow-changes"
+    )
+
+
+def test_an_order_that_lets_older_publications_back_is_loud(company: Company) -> None:
+    for version in ("1.0", "1.1"):
+        publish(company, company.file(f"{version}.msi", seed=int(version[-1]) + 1), "office", version)
+    file = company.file("word.msi", seed=9)
+    bundle = company.prepare(file, "word")
+    order = decode_order(bundle.documents[ORDER_TARGET])
+    older = {**order.patches, "office": Publications(newest=2, lowest=1)}
+    evil = encode_order(PublicationOrder(format=1, patches=older))
+    write_bundle(company.bundle, with_target(bundle, ORDER_TARGET, evil))
+    assert "does more than add" in refused_to_sign(company, "--payload", file)
+    shown = company.sign(company.alice, "--payload", file, "--allow-changes")
+    assert "!!   order of office: newest publication 2, lowest that may be installed 2 → newest publication 2" in shown
 
 
 def far_version(signed: Any) -> None:

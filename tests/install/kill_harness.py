@@ -59,11 +59,13 @@ class CountingInstaller(Installer):
         super().__init__(Path("/"), root / "scratch")
         self._calls = root / "calls"
 
-    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+    async def install(
+        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+    ) -> Outcome:
         """Note it, then do it."""
         with self._calls.open("a") as calls:
             calls.write("install\n")
-        return await super().install(install, version, file, sha256)
+        return await super().install(install, version, file, sha256, downgrade=downgrade)
 
 
 class HastyClock:

@@ -6,7 +6,13 @@ rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocument, StatusDocument
-from seed_server.commands.json_answers.operations import InitDocument, LintDocument, PublishDocument, TokenDocument
+from seed_server.commands.json_answers.operations import (
+    InitDocument,
+    LintDocument,
+    PostureCheckDocument,
+    PublishDocument,
+    TokenDocument,
+)
 from seed_server.commands.json_answers.signed import (
     ProfileDocument,
     ProfileNameDocument,
@@ -23,6 +29,7 @@ DOCUMENTS: dict[str, object] = {
     "keys list": list[RoleKeysDocument],
     "lint": LintDocument,
     "token": TokenDocument,
+    "posture-check": PostureCheckDocument,
     "status": StatusDocument,
     "sites": SitesDocument,
     "endpoints": list[EndpointDocument],

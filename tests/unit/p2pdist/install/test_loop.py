@@ -63,7 +63,9 @@ class PlayedInstaller:
         self.go_on = trio.Event()
         self.detector = self
 
-    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+    async def install(
+        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+    ) -> Outcome:
         self.calls.append(f"install {file.parent.parent.name} {version}")
         if self.changed:
             raise PayloadChangedError

@@ -1,19 +1,23 @@
 """What `--json` of each command prints is what its document says: no other key, no other type."""
 
 import json
+import time
 from pathlib import Path
 
 import msgspec
 from click.testing import CliRunner
 
+from p2pdist.identity.signed_statement import sign_statement
+from p2pdist.identity.store import Identity
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
+from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.store.database import Database
 from seed_server.store.schema import SiteLimitRow
+from tests.helpers.statements import pc_of, statement
 
-ENDPOINT = "a" * 26
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
 TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'
 RECIPE = 'patch_id = "a"\nversion = "1"\n[schedule]\ndeadline = 2020-01-01T00:00:00\n[[payload]]\nfile = "office.msi"\n'
@@ -55,11 +59,13 @@ def outputs(folder: Path) -> dict[str, str]:
     ):
         assert runner.invoke(seed_server, [str(word) for word in (*words, *here)]).exit_code == 0
     found |= bundles(folder, here)
-    fill(ServerHome(folder / "home"))
+    pc = pc_of(Context(ServerHome(folder / "home")).authority(), time.time())
+    fill(ServerHome(folder / "home"), pc.endpoint_id)
     return found | {
         "status": output_of("status", *here),
         "sites": output_of("sites", *here),
         "endpoints": output_of("endpoints", *here),
+        "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
         "profile show": output_of("profile show", *here),
         "profile show SITE": output_of("profile show", "oslo", *here),
         "template list": output_of("template list", *here),
@@ -84,15 +90,21 @@ def bundles(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
     return found
 
 
-def fill(home: ServerHome) -> None:
+def signed_by(pc: Identity, file: Path) -> Path:
+    """Return ``file`` with what a PC states of itself."""
+    file.write_text(sign_statement(pc, statement(pc, time.time(), nonce="n", audience="vpn")))
+    return file
+
+
+def fill(home: ServerHome, endpoint_id: str) -> None:
     with Database.open(home.database) as database:
         (payload,) = database.payloads()
-        database.add_endpoint(ENDPOINT, "pc-1", 1.0, ("kiosk",))
-        database.save_reports(ENDPOINT, [REPORT], 2.0)
+        database.add_endpoint(endpoint_id, "pc-1", 1.0, ("kiosk",))
+        database.save_reports(endpoint_id, [REPORT], 2.0)
         database.add_wan_bytes("oslo", payload.torrent_hash, 7)
         database.save_site_limits([LIMIT])
         answer = DiagnosisAnswer(label="old", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
-        database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=(answer,)), 3.0)
+        database.save_diagnosis(endpoint_id, Diagnosis(template="december", answers=(answer,)), 3.0)
 
 
 def test_every_command_prints_its_document(tmp_path: Path) -> None:

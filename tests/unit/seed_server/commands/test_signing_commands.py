@@ -121,6 +121,45 @@ def test_answers_to_a_template_that_is_signed_elsewhere_are_forgotten(company: C
         company.on_server("template", "remove", "december", "--prepare", company.bundle)
 
 
+def publish(company: Company, version: str, *options: object) -> str:
+    file = company.file(f"office-{version}.msi", seed=int(version))
+    named = ("--patch-id", "office", "--version", version)
+    company.on_server("publish", file, *named, "--prepare", company.bundle, *options)
+    signed = company.sign(company.alice, "--payload", file, *(("--allow-changes",) if options else ()))
+    company.finish()
+    return signed
+
+
+async def test_a_withdrawal_is_signed_elsewhere_too(company: Company) -> None:
+    publish(company, "1")
+    company.on_server("withdraw", "office", "--online-only")
+    assert await company.seen_by() == []
+    company.on_server("withdraw", "office", "--prepare", company.bundle)
+    with pytest.raises(UserError, match="does more than add"):
+        company.sign(company.alice)
+    assert "!!   order of office: " in company.sign(company.alice, "--allow-changes")
+    assert company.finish() == "Done: withdraw office\n"
+    assert company.repository().publication_order().refusal("office", 1)
+    with pytest.raises(UserError, match="No office is offered"):
+        company.on_server("withdraw", "office", "--prepare", company.bundle)
+    publish(company, "2")
+    assert await company.seen_by() == ["office@2"]
+    company.on_server("withdraw", "office", "--prepare", company.bundle)
+    company.sign(company.alice, "--allow-changes")
+    company.finish()
+    assert await company.seen_by() == []
+
+
+async def test_new_versions_are_signed_quietly_and_going_back_is_not(company: Company) -> None:
+    for version in ("1", "2", "3"):
+        assert "!!" not in publish(company, version)
+    assert await company.seen_by() == ["office@3"]
+    assert "!!   PCs go back to office@2 from later ones" in publish(company, "2", "--downgrade")
+    assert await company.seen_by() == ["office@2"]
+    assert "!!" not in publish(company, "4")
+    assert await company.seen_by() == ["office@4"]
+
+
 class TestKeys:
     def test_they_are_listed(self, company: Company) -> None:
         company.two_signers()

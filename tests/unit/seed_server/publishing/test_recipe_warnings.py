@@ -108,3 +108,9 @@ def test_what_may_surprise_is_told(changes: dict[str, Any], where: str, words: s
     doubts = recipe_doubts(replace(RECIPE, **changes), NOW)
     assert (where, True) in [(doubt.where, words in doubt.text) for doubt in doubts]
     assert all(doubt.text.startswith(f"{doubt.where}: ") for doubt in doubts)
+
+
+def test_a_check_that_a_later_version_meets_does_not_prove_a_step_back() -> None:
+    back = replace(RECIPE, downgrade=True, detect=(PackageCheck(name="acme", at_least="1.0"),))
+    assert [doubt.where for doubt in recipe_doubts(back, NOW) if "go back" in doubt.text] == ["detect 1"]
+    assert not [d for d in recipe_doubts(replace(back, downgrade=False), NOW) if "go back" in d.text]

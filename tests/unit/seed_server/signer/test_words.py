@@ -8,6 +8,7 @@ import pytest
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.documents import Manifest, Payload, encode_manifest
+from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, Publications, encode_order
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     CommandCheck,
@@ -43,15 +44,9 @@ BUNDLE = Bundle(
 
 
 def checked(role: OfflineRole = "patches", **fields: Any) -> CheckedBundle:
-    change: dict[str, Any] = {
-        "version": 2,
-        "expires_at": NOW,
-        "added": {},
-        "replaced": {},
-        "removed": (),
-        "powers": (),
-    } | fields
-    return CheckedBundle(BUNDLE, b"", (RoleChange(role=role, **change),), ())
+    nothing: dict[str, Any] = {"added": {}, "replaced": {}, "removed": (), "powers": (), "before": {}}
+    change = RoleChange(role=role, version=2, expires_at=NOW, **{"kept": frozenset()} | nothing | fields)
+    return CheckedBundle(BUNDLE, b"", (change,), ())
 
 
 def text_of(manifest: Manifest, *torrents: str) -> str:
@@ -63,6 +58,7 @@ SCRIPT = ScriptInstall(interpreter="sh", arguments=("-x",))
 EXE = ExeInstall(arguments=("/S",), uninstall=("C:\\x.exe", "/u"))
 CHECK = FileCheck(path="/opt/acme/VERSION")
 OTHERS: list[dict[str, Any]] = [
+    {"number": 2}, {"replaces": {"old": 3}}, {"downgrade": True},
     {"title": "Acme 2"}, {"severity": "high"}, {"cvss": 7.5}, {"published_at": 1}, {"requires": ("base@2",)},
     {"supersedes": ("old",)}, {"conflicts": ("new",)}, {"applies_to": 'os.family == "debian"'},
     {"payloads": [PAYLOAD, Payload("other.sh", 8, "c" * 64, "d" * 64, "debian", "amd64", "ja")]},
@@ -123,11 +119,9 @@ def test_a_new_version_takes_the_place_of_the_older_one_quietly() -> None:
     added = {"patches/acme@1.manifest": encode_manifest(MANIFEST), f"torrents/{HASH}.torrent": b"d"}
     removed = ("patches/acme@0.9.manifest", f"torrents/{'e' * 64}.torrent")
     quiet = checked(added=added, removed=removed)
-    assert quiet.only_adds
     assert not [line for line in review_lines(quiet) if line.startswith("!!")]
     for other in (("patches/other@1.manifest",), (f"torrents/{'e' * 64}.torrent",), ("templates/x",)):
         loud = checked(added=added, removed=other)
-        assert not loud.only_adds
         assert [line for line in review_lines(loud) if line.startswith("!!")] == [f"!!   removed: {other[0]}"]
 
 
@@ -153,3 +147,56 @@ def test_a_manifest_and_its_torrents_come_together() -> None:
     for part in (checked(added=added), checked(added={f"torrents/{HASH}.torrent": b"d"})):
         with pytest.raises(UserError, match="come together"):
             manifests_of(part)
+
+
+def order(**patches: tuple[int, int]) -> bytes:
+    found = {patch_id: Publications(newest=newest, lowest=lowest) for patch_id, (newest, lowest) in patches.items()}
+    return encode_order(PublicationOrder(format=1, patches=found))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "quiet"),
+    [
+        ({}, {"acme": (1, 1)}, True),
+        ({"acme": (1, 1)}, {"acme": (2, 2)}, True),
+        ({"acme": (1, 1), "word": (5, 5)}, {"acme": (2, 2), "word": (5, 5)}, True),
+        ({"acme": (1, 1)}, {"acme": (2, 1)}, False),  # the older one may come back
+        ({"acme": (1, 1)}, {"acme": (2, 3)}, False),  # none may be installed
+        ({"acme": (1, 1)}, {"acme": (9, 9)}, False),  # numbers are used up
+        ({"acme": (1, 1)}, {}, False),
+        ({"acme": (1, 1), "word": (5, 5)}, {"acme": (2, 2), "word": (5, 4)}, False),  # another one comes back
+        ({"acme": (1, 1), "word": (5, 5)}, {"acme": (2, 2)}, False),
+        ({"acme": (1, 1)}, {"acme": (2, 2), "word": (1, 1)}, False),
+    ],
+)
+def test_only_the_number_of_the_new_publication_is_quiet(
+    before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], quiet: bool
+) -> None:
+    number = max(before.get("acme", (0, 0))[0] + 1, 1)
+    manifest = msgspec.structs.replace(MANIFEST, number=number)
+    added = {"patches/acme@1.manifest": encode_manifest(manifest), f"torrents/{HASH}.torrent": b"d"}
+    change: dict[str, Any] = {}
+    if before:
+        change = {"replaced": {ORDER_TARGET: order(**after)}, "before": {ORDER_TARGET: order(**before)}}
+    else:
+        added[ORDER_TARGET] = order(**after)
+    lines = review_lines(checked(added=added, **change))
+    assert any("order of " in line for line in lines)
+    assert any(line.startswith("!!") for line in lines) is not quiet
+
+
+def test_going_back_is_loud_and_any_other_change_of_what_was_published_is_refused() -> None:
+    target = "patches/acme@1.manifest"
+    back = encode_manifest(msgspec.structs.replace(MANIFEST, downgrade=True, number=3))
+    change: dict[str, Any] = {
+        "before": {target: encode_manifest(MANIFEST)},
+        "kept": frozenset({f"torrents/{HASH}.torrent"}),
+    }
+    lines = review_lines(checked(replaced={target: back}, **change))
+    assert [line.strip() for line in lines if line.startswith("!!")] == [
+        "!!   replaced: patches/acme@1.manifest",
+        "!!   PCs go back to acme@1 from later ones",
+    ]
+    assert [one.number for one in manifests_of(checked(replaced={target: back}, **change))] == [3]
+    with pytest.raises(UserError, match="what was published once never changes"):
+        review_lines(checked(replaced={target: encode_manifest(MANIFEST)}, **change))
