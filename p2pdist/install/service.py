@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import msgspec
+import structlog
 import trio
 
 from p2pdist.install.installer import Installer
@@ -22,6 +23,8 @@ from p2pdist.trust.catalogue import Catalogue, NotApplicable
 
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
 MAX_OLDER_SHOWN = 20  # `p2pdist status` is for people
+
+log = structlog.get_logger()
 
 
 class InstallService:
@@ -45,6 +48,8 @@ class InstallService:
         self._enabled = settings.install
         self._catalogue: Catalogue | None = None
         self._proven: set[TorrentHash] = set()
+        self._older: dict[PatchRef, str] = {}
+        """What the rollouts name and the offline role does not allow any more, with the reason."""
         self._posture = posture
         self._diagnoser = diagnoser
         self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
@@ -82,6 +87,10 @@ class InstallService:
     def follow_catalogue(self, catalogue: Catalogue) -> None:
         """Accept a new catalogue: what is rolled out now."""
         self._catalogue = catalogue
+        older = {skipped.manifest.ref: skipped.reason for skipped in catalogue.not_applicable if skipped.older}
+        for ref in older.keys() - self._older.keys():
+            log.warning("patch refused", patch=str(ref), reason=older[ref])
+        self._older = older
         self.installs.wake()
         self._diagnoser.set_templates(catalogue.templates)
         self._diagnoser.facts_changed()  # changed facts are one reason for a new choice from the catalogue: scan again
@@ -108,8 +117,12 @@ class InstallService:
             and row.record.restart_boot is not None
             and row.candidate.manifest.schedule.reboot != "never"
         ]
-        older = [f"{row.candidate.ref} is refused: {row.older}." for row in self.plan() if row.older]
-        return [problem for problem in (self.installs.problem, *restarts, *older[:MAX_OLDER_SHOWN]) if problem]
+        refused = [
+            f"{row.candidate.ref} is refused: {row.older}."
+            for row in self.plan()
+            if row.older and row.state == "not_applicable"
+        ]
+        return [problem for problem in (self.installs.problem, *restarts, *refused[:MAX_OLDER_SHOWN]) if problem]
 
     # --- questions of the commands -----------------------------------------------------------
 

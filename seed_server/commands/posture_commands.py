@@ -6,7 +6,8 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from p2pdist.shared.console import Duration, ExitCode, json_option, print_json, printable
+from p2pdist.shared.console import Duration, ExitCode, json_option, print_json
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.statement_check import MAX_STATEMENT_CHARS, Statement
 from seed_server.commands.json_answers.operations import PostureCheckDocument
 from seed_server.commands.options import home_option

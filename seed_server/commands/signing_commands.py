@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import json_option, print_json, printable
+from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.bundles import BundleDocument
 from seed_server.commands.options import home_option, keys_in, local_user, passphrase_option
 from seed_server.commands.progress import progress_bars

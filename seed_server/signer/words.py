@@ -8,13 +8,13 @@ from typing import TypeVar
 import msgspec
 
 from bandwidth.core.quantities import bytes_text
-from p2pdist.shared.console import printable
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import DecodeError, Manifest, decode_manifest, manifest_target, torrent_target
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, Publications, decode_order
 from p2pdist.shared.manifest.site_profile import decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX, decode_template, template_target
+from p2pdist.shared.printable_text import printable
 from seed_server.signing.bundle_check import CheckedBundle, RoleChange
 
 D = TypeVar("D")

@@ -12,9 +12,9 @@ import msgspec
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
-from p2pdist.shared.console import printable
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import MAX_PAYLOADS, MAX_TARGETS_ROLE_BYTES, MAX_TORRENT_BYTES
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 

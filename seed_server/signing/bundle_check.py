@@ -14,8 +14,8 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Delegations, Metadata, Root, TargetFile, Targets
 
 from bandwidth.core.quantities import DAY_SECONDS
-from p2pdist.shared.console import printable
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.printable_text import printable
 from seed_server.signing.bundle import Bundle, OfflineRole, RoleSignature
 from seed_server.signing.metadata import KEY_OF_ROLE, public_key
 from seed_server.signing.role_policy import PATCHES_LIFETIME_SECONDS, ROOT_LIFETIME_SECONDS

@@ -24,7 +24,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef
 from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, RolloutEntry, Rollouts, encode_rollouts
 from p2pdist.shared.manifest.recipe import ArchiveInstall, FileCheck, HealthCheck, ScriptInstall
-from p2pdist.trust.https_client import HttpAnswer
+from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
 from seed_server.initialising import initialise
 from seed_server.publishing.publish import Publication, publish

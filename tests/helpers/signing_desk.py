@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlparse
 
 from click.testing import CliRunner
 
-from p2pdist.trust.https_client import HttpAnswer
+from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import Catalogue, TrustStore
 from seed_server.commands.main import seed_server
 from seed_server.initialising import initialise

@@ -12,6 +12,7 @@ from seed_server.commands.json_answers.operations import (
     PostureCheckDocument,
     PublishDocument,
     TokenDocument,
+    TokenRowDocument,
 )
 from seed_server.commands.json_answers.signed import (
     ProfileDocument,
@@ -29,6 +30,7 @@ DOCUMENTS: dict[str, object] = {
     "keys list": list[RoleKeysDocument],
     "lint": LintDocument,
     "token": TokenDocument,
+    "token list": list[TokenRowDocument],
     "posture-check": PostureCheckDocument,
     "status": StatusDocument,
     "sites": SitesDocument,

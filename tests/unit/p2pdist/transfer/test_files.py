@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -31,9 +32,9 @@ async def test_proof_is_the_sha256_of_the_whole_file(tmp_path: Path) -> None:
     path.write_bytes(data)
     proof = await files.hash_file(path)
     assert (proof.sha256, proof.length_bytes) == (hashlib.sha256(data).hexdigest(), len(data))
-    kept = {"length_bytes": len(data), "mtime_ns": proof.mtime_ns}
-    assert await files.unchanged_since(path, **kept, ctime_ns=path.stat().st_ctime_ns)
-    assert not await files.unchanged_since(path, **kept, ctime_ns=None), "a record from before there were change times"
+    unchanged = partial(files.unchanged_since, path, length_bytes=len(data), mtime_ns=proof.mtime_ns)
+    assert await unchanged(ctime_ns=path.stat().st_ctime_ns)
+    assert not await unchanged(ctime_ns=None), "a record from before there were change times"
 
 
 async def test_any_later_write_ends_the_proof(tmp_path: Path) -> None:

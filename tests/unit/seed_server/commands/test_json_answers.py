@@ -64,6 +64,7 @@ def outputs(folder: Path) -> dict[str, str]:
     return found | {
         "status": output_of("status", *here),
         "sites": output_of("sites", *here),
+        "token list": output_of("token list", *here),
         "endpoints": output_of("endpoints", *here),
         "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
         "profile show": output_of("profile show", *here),
@@ -99,12 +100,16 @@ def signed_by(pc: Identity, file: Path) -> Path:
 def fill(home: ServerHome, endpoint_id: str) -> None:
     with Database.open(home.database) as database:
         (payload,) = database.payloads()
-        database.add_endpoint(endpoint_id, "pc-1", 1.0, ("kiosk",))
+        (token,) = database.tokens()
+        for endpoint in (endpoint_id, "b" * 26):
+            database.add_endpoint(endpoint, "pc-1", 1.0, ("kiosk",))
+            database.add_enrolment(endpoint, token.token_id, 1.0)
         database.save_reports(endpoint_id, [REPORT], 2.0)
         database.add_wan_bytes("oslo", payload.torrent_hash, 7)
         database.save_site_limits([LIMIT])
         answer = DiagnosisAnswer(label="old", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
-        database.save_diagnosis(endpoint_id, Diagnosis(template="december", answers=(answer,)), 3.0)
+        for endpoint in (endpoint_id, "b" * 26):
+            database.save_diagnosis(endpoint, Diagnosis(template="december", answers=(answer,)), 3.0)
 
 
 def test_every_command_prints_its_document(tmp_path: Path) -> None:
