@@ -29,7 +29,6 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
     STATE_STYLES,
     WIDE_COLUMNS,
-    configure_log,
     json_option,
     print_json,
     run_command_line,
@@ -37,6 +36,7 @@ from p2pdist.shared.console import (
 )
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
 

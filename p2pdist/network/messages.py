@@ -8,7 +8,6 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.identity.store import Identity
 from p2pdist.neighbours.finder import DiscoveryEvent
 from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.origin.connection import OriginEvent
@@ -66,17 +65,6 @@ class PartIdentity(Record, frozen=True):
     swarm_ca: Pem
     swarm_certificate: Pem
     key: Pem
-
-    @classmethod
-    def of(cls, identity: Identity) -> "PartIdentity":
-        """Return what the network part needs of this PC's identity."""
-        return cls(
-            control_ca=identity.control_ca,
-            control_certificate=identity.control_certificate,
-            swarm_ca=identity.swarm_ca,
-            swarm_certificate=identity.swarm_certificate,
-            key=identity.key,
-        )
 
     def swarm(self) -> SwarmIdentity:
         """Return the part that the swarm needs."""

@@ -6,8 +6,9 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import configure_log, json_option, print_json, run_command_line
+from p2pdist.shared.console import json_option, print_json, run_command_line
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
 from seed_server.commands.json_answers.operations import InitDocument

@@ -20,8 +20,9 @@ from p2pdist.commands.views import why_view
 from p2pdist.identity.store import certificate_request, new_key
 from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
 from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, STATUS, WHY, Command
-from p2pdist.shared.console import configure_log, print_json, run_command_line, wide_terminal
+from p2pdist.shared.console import print_json, run_command_line, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.logs import configure_log
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
 from seed_server.commands import status_view

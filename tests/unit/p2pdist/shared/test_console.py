@@ -12,8 +12,9 @@ import structlog
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import LibraryLog, configure_log, print_json, terminal
+from p2pdist.shared.console import print_json, terminal
 from p2pdist.shared.log_limit import LOG_LINE_SECONDS
+from p2pdist.shared.logs import LibraryLog, configure_log
 
 
 class Screen(io.StringIO):
@@ -104,7 +105,7 @@ def test_a_place_of_a_library_has_one_line_a_minute(monkeypatch: pytest.MonkeyPa
 
 def test_a_program_s_log_takes_in_its_libraries() -> None:
     program = (
-        "import logging; from p2pdist.shared.console import configure_log; configure_log('warning'); "
+        "import logging; from p2pdist.shared.logs import configure_log; configure_log('warning'); "
         "logging.getLogger('asyncio').error('a bad packet \\x9b'); logging.getLogger('httpx').info('a request')"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
