@@ -116,7 +116,8 @@ def init_command(
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
     click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
-    click.echo(f"Take {home.offline_keys} to a safe place when you do not publish; back up {home.keys}.")
+    click.echo(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
+    click.echo(f"Back up {home.keys}.")
     click.echo(f"Next: seed-server serve --home {home.root}")
 
 
