@@ -189,11 +189,12 @@ def _unannounced(context: Context, payloads: Iterable[ServedPayload]) -> tuple[f
     """
     try:
         repository = context.repository()
-        rollouts, listed = repository.current_rollouts(), {manifest.ref for manifest in repository.manifests()}
+        following = next_sequence(repository.current_rollouts())
+        beyond = {row.ref for row in payloads if row.sequence >= following}
+        # thousands of manifests are not read every second without need
+        listed = {manifest.ref for manifest in repository.manifests()} if beyond else set()
     except UserError as error:
         return frozenset(), error.message
-    following = next_sequence(rollouts)
-    beyond = {row.ref for row in payloads if row.sequence >= following}
     return frozenset(beyond - listed), ""
 
 
