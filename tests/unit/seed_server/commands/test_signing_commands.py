@@ -134,6 +134,7 @@ async def test_a_withdrawal_is_signed_elsewhere_too(company: Company) -> None:
     publish(company, "1")
     company.on_server("withdraw", "office", "--online-only")
     assert await company.seen_by() == []
+    assert "not announced" not in company.on_server("status")
     company.on_server("withdraw", "office", "--prepare", company.bundle)
     with pytest.raises(UserError, match="does more than add"):
         company.sign(company.alice)
