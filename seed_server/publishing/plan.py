@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, Sha256Hex, related_id
+from p2pdist.shared.identifiers import (
+    InvalidIdentifierError,
+    PatchId,
+    PatchRef,
+    PatchVersion,
+    Sha256Hex,
+    parse_patch_id,
+    related_id,
+)
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOAD_BYTES,
     MAX_ROLLOUT_ENTRIES,
@@ -25,6 +33,14 @@ SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading 
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
 _NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)*")
 LARGEST_FILE_BYTES = min(MAX_PAYLOAD_BYTES, MAX_PIECE_BYTES * MAX_PIECES)
+
+
+def checked_patch_id(text: str) -> PatchId:
+    """Return a patch's id. Raises `UserError` (BAD_INPUT)."""
+    try:
+        return parse_patch_id(text)
+    except InvalidIdentifierError as error:
+        raise _refused(str(error)) from error
 
 
 def check_recipe_of(recipe: Recipe) -> None:

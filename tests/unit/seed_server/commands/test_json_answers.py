@@ -50,6 +50,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "token": output_of("token", *here, "--tag", "kiosk"),
         "publish": output_of("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
         "lint": output_of("lint", folder / "recipe.toml"),
+        "keys list": output_of("keys list", *here),
     }
     runner = CliRunner()
     for words in (
@@ -57,6 +58,7 @@ def outputs(folder: Path) -> dict[str, str]:
         ("template", "set", "december", folder / "openssl.toml"),
     ):
         assert runner.invoke(seed_server, [str(word) for word in (*words, *here)]).exit_code == 0
+    found |= bundles(folder, here)
     pc = pc_of(Context(ServerHome(folder / "home")).authority(), time.time())
     fill(ServerHome(folder / "home"), pc.endpoint_id)
     return found | {
@@ -70,6 +72,23 @@ def outputs(folder: Path) -> dict[str, str]:
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),
     }
+
+
+def bundles(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands for signing elsewhere print."""
+    (folder / "word.msi").write_text("another payload")
+    bundle, keys = folder / "word.bundle", folder / "home" / "keys" / "offline"
+    word = (folder / "word.msi", "--patch-id", "word", "--version", "1")
+    found = {"publish BUNDLE": output_of("publish BUNDLE", *here, *word, "--prepare", bundle)}
+    found["prepared"] = output_of("prepared", *here)
+    runner = CliRunner()
+    for words in (
+        ("renew", "--prepare", bundle, *here),
+        ("sign", bundle, "--keys", keys, "--yes"),
+    ):
+        assert runner.invoke(seed_server, [str(word) for word in words]).exit_code == 0
+    found["finish BUNDLE"] = output_of("finish BUNDLE", *here, bundle)
+    return found
 
 
 def signed_by(pc: Identity, file: Path) -> Path:

@@ -214,7 +214,7 @@ def test_whatever_ends_it_nothing_half_made_is_announced_and_the_next_run_works(
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, end)
         if dead:
-            patch.setattr(publishing._Work, "undo_unless_announced", lambda *_: None)
+            patch.setattr(publishing.PublishingWork, "undo_unless_announced", lambda *_: None)
             patch.setattr("shutil.rmtree", lambda *_, **__: None)
         with pytest.raises(Killed):
             server.publish(*files)

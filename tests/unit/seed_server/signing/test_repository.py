@@ -349,6 +349,23 @@ def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(bench: B
     assert bench.client().rollouts() == [("office", "1.0", 1)]
 
 
+def test_leftovers_go_and_whatever_kept_metadata_names_stays(bench: Bench) -> None:
+    for number in range(3):
+        key = bench.keys["patches"]
+        data = f"questions {number}".encode()
+        bench.repository.change_document("patches", "templates/december", data, key=key, now=NOW)
+    bench.publish("office", "1")
+    targets = {path.name for path in bench.home.tuf_targets.rglob("*") if path.is_file()}
+    assert sum(name.endswith(".december") for name in targets) == 3  # a client in the middle of a refresh may want any
+    stray = bench.home.tuf_targets / "patches" / f"{'0' * 64}.office@2.manifest"
+    notes = bench.home.tuf_targets / "notes.txt"
+    for path in (stray, notes, bench.home.tuf_metadata / ".timestamp.json.0123456789ab.tmp"):
+        path.write_bytes(b"x")
+    assert bench.repository.remove_leftovers() == 2
+    assert {path.name for path in bench.home.tuf_targets.rglob("*") if path.is_file()} == targets | {"notes.txt"}
+    assert bench.client().rollouts() == [("office", "1", 1)]
+
+
 def test_a_withdrawn_patch_is_offered_to_nobody_and_for_good_with_the_offline_key(bench: Bench) -> None:
     bench.publish("office", "1")
     bench.publish("word", "1")
