@@ -7,9 +7,12 @@ through `trio.to_thread.run_sync`.
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..{1,100}\.[0-9a-f]{12}\.tmp", re.DOTALL)  # what `_temporary` makes
 
 
 def fsync_directory(directory: Path) -> None:
@@ -29,7 +32,7 @@ def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) 
     On any error (`OSError`, also for a full disk) the old content stays and no
     temporary file is left.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary = _temporary(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with open(descriptor, "wb") as file:
@@ -49,7 +52,7 @@ def link_file(source: Path, path: Path) -> None:
 
     Both names share one copy on disk, so they must be on the same file system.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary = _temporary(path)
     os.link(source, temporary)
     try:
         os.replace(temporary, path)
@@ -65,3 +68,29 @@ def make_directory(path: Path, *, mode: int = 0o755) -> None:
     path.mkdir(mode=mode, parents=True, exist_ok=True)
     for created in missing:
         fsync_directory(created.parent)
+
+
+def remove_leftovers(directory: Path) -> int:
+    """Remove the temporary files that killed processes left in ``directory`` and below; return how many there were.
+
+    Nobody may write there meanwhile: a temporary file in use is not told from one that was left. Links to
+    directories are not followed, a missing directory has none. Raises `OSError`.
+    """
+    found = [
+        Path(folder, name)
+        for folder, _, names in os.walk(directory, onerror=_unless_missing)
+        for name in names
+        if _TEMPORARY.fullmatch(name)
+    ]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
