@@ -35,6 +35,7 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import configure_log
+from p2pdist.shared.private_directory import keep_private
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
@@ -85,6 +86,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
 
     Raises `UserError`: not enrolled, already running, port in use, storage.
     """
+    await trio.to_thread.run_sync(keep_private, home.root)  # before anything in it is believed
     settings = load_settings(home)
     configure_log(settings.log_level)
     identity = await trio.to_thread.run_sync(load_identity, home.root)

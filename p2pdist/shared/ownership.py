@@ -43,6 +43,22 @@ def distrust_posix(path: Path, status: os.stat_result, user: int, *, sticky_is_e
     return f"{path} may be changed by {writers}; look what it holds, then: chmod go-w {name}"
 
 
+def foreign(path: Path, status: os.stat_result) -> str | None:
+    """Return that ``path`` is another user's than this process's, the superuser included; None: it is ours."""
+    if sys.platform == "win32" or status.st_uid == os.geteuid():
+        return None
+    owner = user_name(status.st_uid)
+    return (
+        f"{path} belongs to {owner}; run this as {owner}, or: chown {user_name(os.geteuid())} {shlex.quote(str(path))}"
+    )
+
+
+def make_private(path: Path) -> None:
+    """Close a directory that we have just made to all others, where its mode does not do that. Raises `OSError`."""
+    if sys.platform == "win32":
+        ownership_windows.make_private(path)
+
+
 def user_name(user: int) -> str:
     """Return the name of a user, or the number where it has none."""
     if sys.platform != "win32":

@@ -11,6 +11,7 @@ import re
 import stat
 from pathlib import Path
 
+from p2pdist.shared import durable_files
 from p2pdist.shared.folder import Folder
 from p2pdist.shared.ownership import distrust
 
@@ -31,9 +32,11 @@ def open_directory(
 ) -> Folder:
     """Open the directory ``path`` below ``root``, after a look at each component.
 
-    ``create`` makes what is missing, with this ``mode``. ``sticky_is_enough``: see `distrust`. ``root`` itself may be
-    reached by links: whoever configured it vouches for these. Raises `UntrustedPathError`, `OSError`.
+    ``create`` makes what is missing, ``root`` too, with this ``mode``. ``sticky_is_enough``: see `distrust`. ``root``
+    itself may be reached by links: whoever configured it vouches for these. Raises `UntrustedPathError`, `OSError`.
     """
+    if create:
+        durable_files.make_directory(root, mode=mode)
     walk = _Walk(_start(root, path), sticky_is_enough=sticky_is_enough)
     try:
         walk.go(path, create=create, mode=mode)

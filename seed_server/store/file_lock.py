@@ -8,6 +8,8 @@ import filelock
 
 from p2pdist.shared.errors import FaultKind, UserError
 
+_MODE = 0o600  # another user who can open a lock can hold it for ever
+
 
 class FileLock:
     """One lock file; re-entrant within a thread, exclusive between threads and between processes."""
@@ -15,12 +17,14 @@ class FileLock:
     def __init__(self, path: Path, *, timeout_seconds: float, busy: str) -> None:
         self._path = path
         self._busy = busy
-        self._lock = filelock.FileLock(path, timeout=timeout_seconds)
+        self._lock = filelock.FileLock(path, timeout=timeout_seconds, mode=_MODE)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the lock. Raises `UserError`: BUSY with the text ``busy`` after the time-out, STORAGE."""
         try:
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                self._path.chmod(_MODE)  # made by an earlier version
             self._lock.acquire()
         except filelock.Timeout:
             raise UserError(self._busy, FaultKind.BUSY) from None

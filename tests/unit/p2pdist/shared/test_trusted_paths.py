@@ -39,6 +39,7 @@ def program(path: Path, text: str = "", mode: int = 0o755) -> str:
 
 @pytest.mark.parametrize("umask", [0, 0o077])
 def test_what_is_missing_is_made_for_all_to_read_and_us_to_change(root: Path, umask: int) -> None:
+    root.rmdir()
     before = os.umask(umask)
     try:
         with open_directory(root, "/opt/acme", create=True) as opened:
@@ -46,7 +47,7 @@ def test_what_is_missing_is_made_for_all_to_read_and_us_to_change(root: Path, um
     finally:
         os.umask(before)
     assert (root / "opt/acme/f").exists()
-    assert [stat.S_IMODE((root / name).stat().st_mode) for name in ("opt", "opt/acme")] == [0o755, 0o755]
+    assert [stat.S_IMODE((root / name).stat().st_mode) for name in (".", "opt", "opt/acme")] == [0o755] * 3
     with open_directory(root, "/opt/acme") as opened:
         assert opened.names() == ["f"]
         assert opened.path == root / "opt/acme"
