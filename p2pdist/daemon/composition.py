@@ -18,6 +18,7 @@ from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.home_lock import hold_lock
+from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import OriginEvents
 from p2pdist.daemon.transfer_steps import accept_pieces, step_transfers
@@ -92,6 +93,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
     identity = await trio.to_thread.run_sync(load_identity, home.root)
     prepare_home(home.cache, home.patches, home.trust, home.scratch)
     with hold_lock(home):
+        await remove_leftovers(home)
         core = build_core(home, settings, identity, SystemClock(), address=address, home_profile=load_profile(home))
         core.state.facts = await core.address_watch.read_facts()
         await core.pc.refresh()
