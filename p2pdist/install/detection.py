@@ -86,7 +86,7 @@ class Detector:
         command = command_lines.check_command(check, self._root, windows=os.name == "nt")
         assert command is not None
         refused = await self._refused(check) if isinstance(check, CommandCheck) else None
-        ended = refused or await self._answer(command)
+        ended = refused or await self._answer(command, adopts=isinstance(check, CommandCheck))
         if isinstance(ended, CheckResult):
             return ended
         assert ended.code is not None
@@ -198,7 +198,7 @@ class Detector:
             return None
         return CheckResult(False, f"{program} could not be looked at within {self._limits.file_check_seconds:.0f} s")
 
-    async def _answer(self, command: CommandLine) -> Ended | CheckResult:
+    async def _answer(self, command: CommandLine, *, adopts: bool = False) -> Ended | CheckResult:
         """Run a query; return how it ended (with a code), or the answer that it could not be asked."""
         try:
             ended = await processes.run(
@@ -206,6 +206,7 @@ class Detector:
                 command.timeout_seconds,
                 max_output_bytes=MAX_ANSWER_BYTES,
                 with_errors=False,
+                adopts=adopts,
                 limits=self._limits,
             )
             if ended.code is None:

@@ -203,6 +203,7 @@ class Installer:
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
                 record=self._record,
+                adopts=True,
                 limits=self._limits,
             )
         except (OSError, ValueError) as error:

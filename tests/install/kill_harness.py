@@ -107,7 +107,7 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
         payloads=[described],
         install=install,
         detect=() if kind == "archive" else (FileCheck(path="/there"),),
-        health=HealthCheck(checks=(check,), within_seconds=1),
+        health=HealthCheck(checks=(check,), within_seconds=300 if healthy else 1),
     )
     written = 0
     save = install_journal.save_journal

@@ -6,6 +6,7 @@ That a daemon calls it when it starts is seen in `tests/faults/test_processes.py
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,8 @@ async def test_killed_before_each_rename_nothing_is_left_after_the_next_start(tm
     for number in range(1, WRITES + 2):
         home = EndpointHome(tmp_path / str(number))
         command = [sys.executable, "-c", LIFE, str(home.root), str(number)]
-        ended = await trio.to_thread.run_sync(lambda command=command: subprocess.run(command, check=False).returncode)
-        assert ended == (-signal.SIGKILL if number <= WRITES else 0)
+        ended = await trio.to_thread.run_sync(partial(subprocess.run, command, check=False))
+        assert ended.returncode == (-signal.SIGKILL if number <= WRITES else 0)
         left = temporary(home)
         assert len(left) == (number <= WRITES), left
         places |= {name.split("/")[0] for name in left}
