@@ -1,5 +1,6 @@
 """An installer that is late, or cancelled, with children that have left its session, its group and their parents."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -39,7 +40,8 @@ def pids(tmp_path: Path) -> Iterator[Path]:
     yield path
     (tmp_path / "runner.sh").unlink(missing_ok=True)
     for process_id in living(path):
-        os.kill(process_id, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process_id, signal.SIGKILL)
 
 
 def living(pids: Path) -> list[int]:

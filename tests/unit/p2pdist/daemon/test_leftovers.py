@@ -16,7 +16,7 @@ from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
 
-# writes each kind of file of an endpoint's home, and dies before the rename whose number it is given
+# lives that write each kind of file of an endpoint's home; the n-th dies before its n-th rename
 LIFE = """
 import os, signal, sys
 from pathlib import Path
@@ -30,8 +30,7 @@ from p2pdist.settings import EndpointHome
 from p2pdist.transfer.files import publish_verified, save_records
 from p2pdist.trust.files import TrustFiles
 from p2pdist.trust.floor import TrustFloor
-home, left = EndpointHome(Path(sys.argv[1])), int(sys.argv[2])
-replace = os.replace
+replace, left = os.replace, 0
 def counted(*arguments, **named):
     global left
     left -= 1
@@ -39,7 +38,7 @@ def counted(*arguments, **named):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(*arguments, **named)
 os.replace = counted
-async def life():
+async def life(home):
     load_or_create_key(home.root)
     trust = TrustFiles(home.trust)
     trust.load()
@@ -53,7 +52,13 @@ async def life():
     await save_records(home.records, [])
     await save_journal(home.installs, Journal())
     save_site(home.last_site, "hq")
-trio.run(life)
+for number in range(1, int(sys.argv[2]) + 1):
+    child = os.fork()
+    if not child:
+        left = number
+        trio.run(life, EndpointHome(Path(sys.argv[1]) / str(number)))
+        os._exit(0)
+    print(os.waitpid(child, 0)[1])
 """
 WRITES = 8
 
@@ -64,11 +69,11 @@ def temporary(home: EndpointHome) -> list[str]:
 
 async def test_killed_before_each_rename_nothing_is_left_after_the_next_start(tmp_path: Path) -> None:
     places = set()
+    command = [sys.executable, "-c", LIFE, str(tmp_path), str(WRITES + 1)]
+    lives = await trio.to_thread.run_sync(partial(subprocess.run, command, check=True, stdout=subprocess.PIPE))
+    assert [int(word) for word in lives.stdout.split()] == [signal.SIGKILL] * WRITES + [0]
     for number in range(1, WRITES + 2):
         home = EndpointHome(tmp_path / str(number))
-        command = [sys.executable, "-c", LIFE, str(home.root), str(number)]
-        ended = await trio.to_thread.run_sync(partial(subprocess.run, command, check=False))
-        assert ended.returncode == (-signal.SIGKILL if number <= WRITES else 0)
         left = temporary(home)
         assert len(left) == (number <= WRITES), left
         places |= {name.split("/")[0] for name in left}
