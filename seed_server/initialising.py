@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.private_directory import make_private
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
 from seed_server.signing.key_files import check_passphrase, create_signing_key, key_path
@@ -45,7 +44,7 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
         check_passphrase(passphrase)
     with _storage_errors(home):
         _check_unused(home)
-        make_private(home.root)
+        durable_files.make_directory(home.root, mode=0o700)
         with _all_or_nothing(home):
             return _make(home, settings, passphrase, now)
 

@@ -268,12 +268,12 @@ def _read_key(home: Path) -> str | None:
 
 
 def _close_key(home: Path) -> None:
-    """Close the key's file to others. Raises `UserError` (STORAGE) for one that somebody else could have written."""
+    """Close the key's file to others. Raises `UserError` (REFUSED) for one that somebody else could have written."""
     path = _key_path(home)
     status = path.lstat()
     problem = distrust(path, status)
     if problem is not None:
-        raise UserError(f"The private key is not safe: {problem}. Then enrol this PC again.", FaultKind.STORAGE)
+        raise UserError(f"The private key is not safe: {problem}. Then enrol this PC again.", FaultKind.REFUSED)
     if os.name != "nt" and stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
         path.chmod(0o600)
         log.warning(

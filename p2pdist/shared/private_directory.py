@@ -19,7 +19,7 @@ log = structlog.get_logger()
 def make_private(path: Path) -> None:
     """Make the directory ``path`` for this user alone, with its parents; see `keep_private` for one that is there.
 
-    Raises `UserError` (STORAGE), in words that say how to mend it.
+    Raises `UserError` (REFUSED, STORAGE), in words that say how to mend it.
     """
     path = path.absolute()
     with _in_words(path):
@@ -38,7 +38,7 @@ def keep_private(path: Path) -> None:
     """Close the directory ``path``, which is this user's, to all others. Does nothing where nothing is.
 
     One that somebody else owns, could write to, or could take the place of is refused: there may be settings and keys
-    of theirs in it. Raises `UserError` (STORAGE), in words that say how to mend it.
+    of theirs in it. Raises `UserError` (REFUSED, STORAGE), in words that say how to mend it.
     """
     path = path.absolute()
     with (
@@ -54,7 +54,7 @@ def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except UntrustedPathError as error:
-        raise UserError(f"{path} cannot be used as a home: {error}.", FaultKind.STORAGE) from error
+        raise UserError(f"{path} cannot be used as a home: {error}.", FaultKind.REFUSED) from error
     except OSError as error:
         raise UserError(
             f"Cannot write to {path}: {error.strerror or error}. Check --home and its permissions.",

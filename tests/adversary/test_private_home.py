@@ -120,7 +120,7 @@ async def test_a_home_that_somebody_else_could_have_filled_is_refused_in_words(
     for start in (lambda: load_or_create_key(home.root), lambda: trio.run(run_daemon, home, None)):
         with pytest.raises(UserError, match=str(outside)) as refused:
             await trio.to_thread.run_sync(start)
-        assert refused.value.kind is FaultKind.STORAGE
+        assert refused.value.kind is FaultKind.REFUSED
         assert "ch" in refused.value.message
     assert sorted(outside.rglob("*")) == before
 
