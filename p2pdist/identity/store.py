@@ -89,7 +89,8 @@ def load_identity(home: Path) -> Identity:
     """Return the identity in ``home``.
 
     Raises `UserError`: `FaultKind.NOT_SET_UP` when the PC is not enrolled or its
-    identity is damaged, `FaultKind.STORAGE` when it cannot be read.
+    identity is damaged, `FaultKind.STORAGE` when it cannot be read,
+    `FaultKind.REFUSED` for a key that somebody else could have written.
     """
     with storage_errors(home):
         try:
@@ -273,7 +274,11 @@ def _close_key(home: Path) -> None:
     status = path.lstat()
     problem = distrust(path, status)
     if problem is not None:
-        raise UserError(f"The private key is not safe: {problem}. Then enrol this PC again.", FaultKind.REFUSED)
+        raise UserError(
+            f"The private key is not safe: {problem}. If somebody may have changed it, remove it instead, and enrol "
+            "this PC again with 'p2pdist enrol --force' and a new token.",
+            FaultKind.REFUSED,
+        )
     if os.name != "nt" and stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
         path.chmod(0o600)
         log.warning(

@@ -70,8 +70,8 @@ def script(place: Place, pids: Path, escape: str) -> str:
 @pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
 async def test_a_late_installer_leaves_no_process_whatever_it_has_left(place: Place, pids: Path, escape: str) -> None:
     body = script(place, pids, escape)
-    outcome = await place.script(body, ScriptInstall(interpreter="sh", timeout_seconds=1))
-    assert outcome.words == "sh did not end within 1 s and was stopped"
+    outcome = await place.script(body, ScriptInstall(interpreter="sh", timeout_seconds=2))
+    assert outcome.words == "sh did not end within 2 s and was stopped"
     noted = pids.read_text()
     assert noted
     assert living(pids) == []
@@ -94,8 +94,8 @@ async def test_a_cancelled_one_neither(place: Place, pids: Path, escape: str) ->
 
 async def test_a_late_check_neither(place: Place, pids: Path) -> None:
     command = place.program(script(place, pids, ESCAPES["an orphan in a session of its own"]))
-    answer = await place.detector.check(CommandCheck(command=(command,), timeout_seconds=1))
-    assert answer == CheckResult(False, f"{place.root}/check gave no answer within 1 s")
+    answer = await place.detector.check(CommandCheck(command=(command,), timeout_seconds=2))
+    assert answer == CheckResult(False, f"{place.root}/check gave no answer within 2 s")
     assert pids.read_text()
     assert living(pids) == []
 
