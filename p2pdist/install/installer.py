@@ -84,6 +84,8 @@ class Installer:
         """
         async with self._alone(install):
             if isinstance(install, ArchiveInstall):
+                if previous_version == installed_as == UNKNOWN_VERSION:  # a directory, or a link, that is not ours
+                    return Outcome(True, "nothing to undo: what is there was not touched")
                 return await self._in_thread(
                     install.timeout_seconds,
                     lambda: self._if_there(install, lambda there: archive.roll_back(there, version, previous_version)),

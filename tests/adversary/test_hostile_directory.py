@@ -5,12 +5,20 @@ import io
 import os
 import tarfile
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.install import archive_members, unpacking
+from p2pdist.install.lifecycle import InstallRecord
+from p2pdist.install.loop import DaemonHooks, Installs
+from p2pdist.install.plan import Candidate
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.manifest.recipe import CommandCheck
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.install_place import ARCHIVE, Place, manifest
 
 NOBODY = 65_534
@@ -190,3 +198,43 @@ async def test_no_program_runs_by_an_interpreter_of_his(place: Place) -> None:
     assert not ran.exists()
     assert not answer.holds
     assert "is not run: " in answer.words
+
+
+async def test_a_pc_says_it_tries_again_and_installs_once_the_directory_is_root_s(place: Place, tmp_path: Path) -> None:
+    app = his(place.root / "opt/acme")
+    home, clock = EndpointHome(tmp_path / "home"), FakeClock(1e9)
+    data = packed(b"new")
+    payload = Payload(
+        file_name="a", length_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), torrent_hash="1" * 64
+    )
+    offered = Candidate(replace(manifest("1", ARCHIVE), payloads=[payload]), 1, payload, str(place.file(data).file))
+
+    async def damaged(_torrent_hash: str) -> None:
+        raise AssertionError("nothing is damaged")
+
+    installs = Installs(
+        home,
+        place.installer,
+        lambda: [offered],
+        DaemonHooks(lambda: None, damaged, lambda: None),
+        clock,
+        may_restart=False,
+        zone=lambda _now: UTC,
+    )
+    await installs.load()
+
+    async def settled() -> InstallRecord:
+        for _ in range(6):
+            await installs.step()
+        found = installs.journal.record(offered.ref)
+        assert found is not None
+        return found
+
+    record = await settled()
+    assert (record.state, record.reason.count("chown root")) == ("rolled_back", 1)
+    assert record.retry_at is not None
+    assert list(app.iterdir()) == []
+    os.chown(app, 0, 0)
+    clock.wall = record.retry_at + 1
+    assert (await settled()).state == "installed"
+    assert (app / "current/run").read_bytes() == b"new"

@@ -456,6 +456,9 @@ async def test_archives_that_cannot_be_unpacked_say_why(place: Place) -> None:
     (place.root / "opt/acme/current").unlink()
     outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, UNKNOWN_VERSION)
     assert outcome == Outcome(False, "what was there before, '?', is no version")
+    unknown = UNKNOWN_VERSION
+    outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, unknown, installed_as=unknown)
+    assert outcome == Outcome(True, "nothing to undo: what is there was not touched")
 
 
 async def test_unpacking_is_cancelled_and_has_an_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
