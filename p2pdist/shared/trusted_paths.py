@@ -10,8 +10,8 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Self
 
-from p2pdist.shared import durable_files
 from p2pdist.shared.folder import Folder
 from p2pdist.shared.ownership import distrust
 
@@ -30,19 +30,14 @@ class UntrustedPathError(Exception):
 def open_directory(
     root: Path, path: str, *, create: bool = False, mode: int = _PUBLIC, sticky_is_enough: bool = False
 ) -> Folder:
-    """Open the directory ``path`` below ``root``, after a look at each component.
+    """Open the directory ``path`` below ``root``, after a look at each component, those of ``root`` included.
 
-    ``create`` makes what is missing, ``root`` too, with this ``mode``. ``sticky_is_enough``: see `distrust`. ``root``
-    itself may be reached by links: whoever configured it vouches for these. Raises `UntrustedPathError`, `OSError`.
+    ``create`` makes what is missing, with this ``mode``. ``sticky_is_enough``: see `distrust`; for what leads to a
+    ``root`` it always is. Raises `UntrustedPathError`, `OSError`.
     """
-    if create:
-        durable_files.make_directory(root, mode=mode)
-    walk = _Walk(_start(root, path), sticky_is_enough=sticky_is_enough)
-    try:
-        walk.go(path, create=create, mode=mode)
+    with _Walk(root, path, create=create, mode=mode, sticky_is_enough=sticky_is_enough) as walk:
+        walk.go(path)
         return walk.here.child(".")
-    finally:
-        walk.here.close()
 
 
 def check_program(root: Path, path: str) -> None:
@@ -51,11 +46,8 @@ def check_program(root: Path, path: str) -> None:
     Raises `UntrustedPathError`, `OSError`.
     """
     for _ in range(MAX_INTERPRETERS):
-        walk = _Walk(_start(root, path))
-        try:
+        with _Walk(root, path) as walk:
             interpreter = walk.program(path)
-        finally:
-            walk.here.close()
         if interpreter is None:
             return
         root, path = WHOLE_SYSTEM, interpreter
@@ -63,15 +55,39 @@ def check_program(root: Path, path: str) -> None:
 
 
 class _Walk:
-    """Goes down a path, one component at a time; ``here`` is where it is."""
+    """Goes to a root, then down a path from there, one component at a time; ``here`` is where it is."""
 
-    def __init__(self, root: Path, *, sticky_is_enough: bool = False) -> None:
+    def __init__(
+        self, root: Path, path: str, *, create: bool = False, mode: int = _PUBLIC, sticky_is_enough: bool = False
+    ) -> None:
+        self._root = root
+        self._create = create
+        self._mode = mode
         self._sticky_is_enough = sticky_is_enough
         self._links_left = MAX_LINKS
-        self.here = Folder.open(root)
-        self._look(self.here)
+        # on Windows there is a root of the system for each drive
+        self.here = Folder.open(Path(Path(path if root == WHOLE_SYSTEM else root).anchor))
 
-    def go(self, path: str, *, create: bool = False, mode: int = _PUBLIC) -> None:
+    def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self.here.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.here.close()
+
+    def _begin(self) -> None:
+        self._look(self.here)
+        if self._root != WHOLE_SYSTEM:
+            wanted, self._sticky_is_enough = self._sticky_is_enough, True
+            self.go(str(self._root))
+            self._sticky_is_enough = wanted
+            self._look(self.here)
+
+    def go(self, path: str) -> None:
         """Enter all directories of ``path``."""
         rest = _parts(path)
         while rest:
@@ -80,8 +96,8 @@ class _Walk:
             if target is not None:
                 rest += self._followed(name, target)
                 continue
-            if create and not self.here.has(name):
-                self._make(name, mode)
+            if self._create and not self.here.has(name):
+                self._make(name)
             self._enter(self.here.child(name, to_pass=True))
 
     def program(self, path: str) -> str | None:
@@ -108,9 +124,9 @@ class _Walk:
             self._enter(Folder.open(Path(Path(target).anchor)))
         return _parts(target)
 
-    def _make(self, name: str, mode: int) -> None:
+    def _make(self, name: str) -> None:
         with self.here.child(".") as parent:
-            parent.make(name, mode).close()
+            parent.make(name, self._mode).close()
             parent.fsync()
 
     def _enter(self, folder: Folder) -> None:
@@ -140,10 +156,6 @@ class _Walk:
         problem = distrust(path, status, sticky_is_enough=self._sticky_is_enough)
         if problem is not None:
             raise UntrustedPathError(problem)
-
-
-def _start(root: Path, path: str) -> Path:
-    return Path(Path(path).anchor) if root == WHOLE_SYSTEM else root  # on Windows there is a root for each drive
 
 
 def _parts(path: str) -> list[str]:

@@ -63,6 +63,18 @@ def test_nothing_is_made_unless_asked_and_no_file_is_a_directory(root: Path) -> 
     assert [path.name for path in root.iterdir()] == ["f"]
 
 
+def test_what_leads_to_a_root_is_looked_at_too_and_sticky_is_enough_there(root: Path, tmp_path: Path) -> None:
+    place = directory(tmp_path / "place", 0o1777)
+    (tmp_path / "link").symlink_to("place")
+    open_directory(tmp_path / "link/root", "/opt", create=True).close()
+    assert (place / "root/opt").is_dir()
+    place.chmod(0o777)
+    for path in ("/opt", "/new"):
+        with pytest.raises(UntrustedPathError, match="place may be changed by everybody"):
+            open_directory(tmp_path / "link/root", path, create=True)
+    assert not (place / "root/new").exists()
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757, 0o1777])
 @pytest.mark.parametrize("at", ["", "opt", "opt/acme"])
 def test_a_component_that_others_may_change_is_refused(root: Path, mode: int, at: str) -> None:
@@ -171,7 +183,7 @@ def test_a_script_s_interpreter_is_looked_at_as_well(root: Path, monkeypatch: py
         check_program(root, program(root / "run", "#!/missing/interpreter -x\n"))
     with pytest.raises(UntrustedPathError, match="/tmp"):
         check_program(root, program(root / "run", "#!/tmp/interpreter\n"))
-    monkeypatch.setattr(trusted_paths, "_start", lambda *_: root)
+    monkeypatch.setattr(trusted_paths._Walk, "program", lambda *_: "/run")
     with pytest.raises(UntrustedPathError, match="too many to look at"):
         check_program(root, program(root / "run", "#!/run\n"))
 
