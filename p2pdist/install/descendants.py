@@ -14,7 +14,7 @@ from pathlib import Path
 
 import trio
 
-LOOK_AGAIN_SECONDS = 0.01
+RESCAN_SECONDS = 0.01
 CAN_HOLD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal") and Path("/proc/self/stat").exists()
 """Whether the system has what this needs."""
 
@@ -47,7 +47,7 @@ async def end_descendants(root: int, within_seconds: float) -> bool:
             if found == ended == ended_before:
                 return True
             ended_before = ended
-            await trio.sleep(LOOK_AGAIN_SECONDS)
+            await trio.sleep(RESCAN_SECONDS)
     return False
 
 

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal
 
 import structlog
 import trio
@@ -41,7 +41,7 @@ from p2pdist.trust.catalogue import (
 )
 from p2pdist.trust.files import WORK_PREFIX, MetadataFiles, TrustFiles, storage_errors
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedVersions
-from p2pdist.trust.https_client import HttpAnswer, HttpError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpGet
 
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
@@ -64,14 +64,6 @@ class TrustError(UserError):
     def __init__(self, reason: TrustErrorReason, message: str) -> None:
         super().__init__(message, FaultKind.UNREACHABLE if reason == "unreachable" else FaultKind.REFUSED)
         self.reason: TrustErrorReason = reason
-
-
-class Http(Protocol):
-    """What the store needs of `https_client.HttpsClient`."""
-
-    async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
-        """Return the answer, of at most ``max_bytes``. Raises `HttpError`."""
-        ...
 
 
 def check_root(root: bytes) -> None:
@@ -107,7 +99,7 @@ class TrustStore:
         *,
         base_url: str,
         root: bytes,
-        http: Http,
+        http: HttpGet,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment."""
@@ -317,7 +309,7 @@ class _Updater(Updater):
 class _NetworkFetcher(FetcherInterface):
     """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: HttpGet) -> None:
         self._http = http
 
     async def _get(self, url: str, max_length: int) -> HttpAnswer:

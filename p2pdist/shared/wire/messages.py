@@ -4,6 +4,9 @@
 connections to the origin port: one for control, one for data. The first frame
 on each is a hello. On the wire a message is a msgpack map whose key ``t``
 names its kind. Pings are not messages: see `wire.pings`.
+
+Whatever a sender writes, the texts of a decoded message are one line of visible
+signs: they end up in logs, databases and on terminals.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -12,6 +15,7 @@ import msgspec
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Record
 
@@ -263,19 +267,19 @@ def encode_message(message: Message) -> bytes:
 
 def decode_hello(body: bytes) -> Hello:
     """Return the first message of a connection. Raises `codec.DecodeError`."""
-    return codec.decode(body, Hello, max_bytes=MAX_CONTROL_FRAME_BYTES)
+    return codec.decode(body, Hello, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
 
 
 def decode_from_endpoint(body: bytes) -> FromEndpoint:
     """Return a control message of an endpoint, after its hello. Raises `codec.DecodeError`."""
-    return codec.decode(body, FromEndpoint, max_bytes=MAX_CONTROL_FRAME_BYTES)
+    return codec.decode(body, FromEndpoint, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
 
 
 def decode_from_server(body: bytes) -> FromServer:
     """Return a control message of the server. Raises `codec.DecodeError`."""
-    return codec.decode(body, FromServer, max_bytes=MAX_CONTROL_FRAME_BYTES)
+    return codec.decode(body, FromServer, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
 
 
 def decode_on_data_connection(body: bytes) -> OnDataConnection:
     """Return a message of the server on the data connection. Raises `codec.DecodeError`."""
-    return codec.decode(body, OnDataConnection, max_bytes=MAX_DATA_FRAME_BYTES)
+    return codec.decode(body, OnDataConnection, max_bytes=MAX_DATA_FRAME_BYTES, each_text=printable)

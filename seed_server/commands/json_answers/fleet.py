@@ -133,6 +133,10 @@ class EndpointDocument(Struct, frozen=True):
     """Whether it is connected now."""
     denied: bool
     """Whether the server refuses it."""
+    pending: bool
+    """Whether it is denied only because nobody has allowed it yet."""
+    same_name: tuple[str, ...]
+    """Ids of other endpoints with its host name: PCs choose their names themselves."""
     tags: tuple[str, ...]
     """Tags from the token that it was enrolled with."""
     enrolled_at: UnixSeconds

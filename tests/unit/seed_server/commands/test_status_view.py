@@ -76,6 +76,12 @@ def test_the_newest_patch_comes_first_and_a_problem_has_a_line_of_its_own() -> N
     assert "disk is full" in text
 
 
+def test_a_reason_without_a_state_is_not_shown() -> None:
+    """Daemons of before sent one when a file was proven and the plan was not made yet."""
+    assert "not here yet" not in shown(fleet(install="", install_reason="its file is not here yet"), 120)
+    assert "for a window" in shown(fleet(install="waiting", install_reason="for a window"), 120)
+
+
 @pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
 @pytest.mark.parametrize(
     ("state", "install", "cell", "count"),
