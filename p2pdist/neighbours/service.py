@@ -10,7 +10,7 @@ from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
 from p2pdist.neighbours.finder import Finder, PeerFound
 from p2pdist.neighbours.peer_book import Announcement, PeerBook
 from p2pdist.shared.log_limit import LogLimit
-from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.shared.wire.messages import SitePeers
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.torrent_engine import (
     EngineEvent,
@@ -63,9 +63,9 @@ class Neighbours:
             else:
                 self._book.lost(event.endpoint_id, "mdns", now)
 
-    def server_list(self, peers: list[SitePeer]) -> None:
-        """Record the server's list of this site."""
-        self._book.replace_server_list(peers, trio.current_time())
+    def server_list(self, change: SitePeers) -> None:
+        """Record how the server's list of neighbours has changed."""
+        self._book.change_server_list(change, trio.current_time())
         self._something_new.set()
 
     def engine_event(self, event: EngineEvent) -> None:

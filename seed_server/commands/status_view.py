@@ -26,6 +26,10 @@ from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
 FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
 ROOMY_COLUMNS = 126  # room for two spaces between columns
+CLAIM_HINT = (
+    "The server goes by the address that it sees, not by what a PC claims. Where a site's PCs are seen through address "
+    'translation, give that site the translated address in sites.toml: nat = ["ADDRESS"].'
+)
 _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
@@ -57,6 +61,7 @@ def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
             tags=endpoint.tags,
             enrolled_at=endpoint.enrolled_at,
             last_seen_at=endpoint.last_seen_at or None,
+            claimed_site=endpoint.claimed_site or None,
         )
         for endpoint in status.endpoints
     )
@@ -115,6 +120,11 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
         f", {connected} of {len(status.endpoints)} endpoints connected",
     )
     parts: list[RenderableType] = [head]
+    if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
+        counted = f"{claiming} of {len(status.endpoints)} endpoints"
+        parts.append(
+            Text(f"claim a site where they are not seen: {counted}; see seed-server endpoints", style="yellow")
+        )
     if not status.patches:
         parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
     for patch in reversed(status.patches):
@@ -167,9 +177,13 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
         else:
             state = Text(f"seen {duration_text(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
         tags = [" ".join(row.tags)] if tagged else []
+        claim = (f", claims {row.claimed_site}", "yellow") if row.claimed_site else ""
+        site = Text.assemble(row.site, claim)
         notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
-        table.add_row(row.endpoint_id, Text(printable(row.hostname)), row.site, row.address, state, *tags, *notes)
-    return table
+        table.add_row(row.endpoint_id, Text(printable(row.hostname)), site, row.address, state, *tags, *notes)
+    if not any(row.claimed_site for row in status.endpoints):
+        return table
+    return Group(table, Text(CLAIM_HINT, style="yellow"))
 
 
 def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:

@@ -29,9 +29,11 @@ from seed_server.store.schema import (
     MIGRATIONS,
     SCHEMA,
     SCHEMA_VERSION,
+    SEEN,
     DiagnosisRow,
     EndpointRow,
     ReportRow,
+    SeenRow,
     ServedPayload,
     SiteLimitRow,
     diagnosis_row,
@@ -44,7 +46,7 @@ from seed_server.store.tokens import TokenTable
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
 
-__all__ = ["Database", "EndpointRow", "ReportRow", "ServedPayload", "SiteLimitRow"]
+__all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "SiteLimitRow"]
 
 
 class Database(TokenTable):
@@ -210,14 +212,10 @@ class Database(TokenTable):
                 (int(denied), int(pending), endpoint_id),
             )
 
-    def seen(self, endpoint_id: str, site: str, address: str, software: str, *, connected: bool, now: float) -> None:
+    def seen(self, endpoint_id: str, seen: SeenRow) -> None:
         """Record where an endpoint is, and whether it is connected."""
         with self._transaction() as connection:
-            connection.execute(
-                "UPDATE endpoints SET site = ?, address = ?, software = ?, connected = ?, last_seen_at = ? "
-                "WHERE endpoint_id = ?",
-                (site, address, software, int(connected), now, endpoint_id),
-            )
+            connection.execute(SEEN, msgspec.structs.asdict(seen) | {"endpoint_id": endpoint_id})
 
     def disconnect_all(self, now: float) -> None:
         """Record that no endpoint is connected and nothing is sent: `serve` has just started, or ends."""

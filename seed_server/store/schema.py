@@ -11,7 +11,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchReport
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -35,7 +35,8 @@ CREATE TABLE endpoints (
     connected INTEGER NOT NULL DEFAULT 0,
     last_seen_at REAL NOT NULL DEFAULT 0,
     tags TEXT NOT NULL DEFAULT '',
-    pending INTEGER NOT NULL DEFAULT 0
+    pending INTEGER NOT NULL DEFAULT 0,
+    claimed_site TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE enrolments (
     endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
@@ -157,6 +158,7 @@ ALTER TABLE tokens ADD COLUMN revoked_at REAL;
 ALTER TABLE endpoints ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
 {_table("enrolments")}
 """,
+    5: "ALTER TABLE endpoints ADD COLUMN claimed_site TEXT NOT NULL DEFAULT ''",
 }
 
 
@@ -226,6 +228,10 @@ ADD_PATCH = (
     f"{', '.join(f'{name} = excluded.{name}' for name in _OF_PATCH)}"
 )
 ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
+SEEN = (
+    "UPDATE endpoints SET site = :site, address = :address, software = :software, connected = :connected, "
+    "last_seen_at = :last_seen_at, claimed_site = :claimed_site WHERE endpoint_id = :endpoint_id"
+)
 FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
 ALL_PAYLOADS = (
     "SELECT * FROM patches JOIN payloads USING (patch_id, version) ORDER BY sequence, patch_id, version, number"
@@ -249,6 +255,8 @@ class EndpointRow(Record, frozen=True):
     """From the token that it was enrolled with."""
     pending: bool = False
     """It is denied only because an operator has not allowed it yet."""
+    claimed_site: str = ""
+    """The site that it says it is in, where that is not ``site``; it is not believed. Empty: no such claim."""
 
 
 TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]
@@ -278,6 +286,17 @@ class TokenRow(Record, frozen=True):
         if now >= self.expires_at:
             return "expired"
         return "open" if self.uses_left else "used"
+
+
+class SeenRow(Record, frozen=True):
+    """Where an endpoint is, and whether it is connected; fields as in `EndpointRow`."""
+
+    site: str
+    address: str
+    software: str
+    connected: bool
+    last_seen_at: float
+    claimed_site: str = ""
 
 
 class ReportRow(Record, frozen=True):

@@ -23,10 +23,11 @@ PROTOCOL_VERSION = 3
 
 MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at most 8 KiB
 MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
-MAX_CONTROL_FRAME_BYTES = 256 << 10  # a report on every patch, or a full peer list, with room
+MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, with room
 MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
 MAX_ADDRESSES = 16  # enough for a PC with VPNs and containers; more do not matter for the site
-MAX_SITE_PEERS = 200  # more neighbours than libtorrent opens connections to
+LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
+MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
 MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
@@ -37,10 +38,12 @@ MAX_LABEL_CHARS = 80  # in the label of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+EndpointIdText = Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
 Address = Annotated[str, msgspec.Meta(min_length=2, max_length=45)]  # longest IPv6 text
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+LanPort = Annotated[int, msgspec.Meta(ge=LEAST_LAN_PORT, le=65_535)]
 PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
 Bitfield = Annotated[bytes, msgspec.Meta(max_length=MAX_PIECES // 8)]
 ByteCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
@@ -70,7 +73,7 @@ class ControlHello(Message, frozen=True, tag="hello"):
     hostname: Text
     addresses: Annotated[list[Address], msgspec.Meta(max_length=MAX_ADDRESSES)]
     """The endpoint's own addresses, best first; the server finds its site by them."""
-    lan_port: Port
+    lan_port: LanPort
     """The port of its BitTorrent listener (TLS)."""
     on_mains: bool
     wired: bool
@@ -183,15 +186,19 @@ class Welcome(Message, frozen=True, tag="welcome"):
 class SitePeer(Record, frozen=True):
     """Another endpoint of the same site that is connected to the server now."""
 
-    endpoint_id: Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
+    endpoint_id: EndpointIdText
     address: Address
-    port: Port
+    port: LanPort
 
 
 class SitePeers(Message, frozen=True, tag="peers"):
-    """The complete peer list of the site; replaces the previous one."""
+    """How this endpoint's list of neighbours changes. An endpoint that is in both lists has joined."""
 
-    peers: Annotated[list[SitePeer], msgspec.Meta(max_length=MAX_SITE_PEERS)]
+    anew: bool
+    """The list begins with this message: what was on it before does not count."""
+    joined: Annotated[list[SitePeer], msgspec.Meta(max_length=MAX_SITE_PEERS)]
+    """Also those whose address or port is another now."""
+    left: Annotated[list[EndpointIdText], msgspec.Meta(max_length=MAX_SITE_PEERS)]
 
 
 class RepositoryChanged(Message, frozen=True, tag="changed"):

@@ -143,6 +143,8 @@ class EndpointDocument(Struct, frozen=True):
     """When it was last enrolled."""
     last_seen_at: UnixSeconds | None
     """When it was connected last; null: never."""
+    claimed_site: str | None
+    """The site that it said it is in, though the server saw it in `site`; it is not believed. null: no such claim."""
 
 
 class StatusDocument(Struct, frozen=True):

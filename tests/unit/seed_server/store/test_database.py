@@ -12,7 +12,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store.database import Database, ServedPayload
-from seed_server.store.schema import SCHEMA_VERSION
+from seed_server.store.schema import SCHEMA_VERSION, SeenRow
 
 SECRET = b"s" * 16
 ENDPOINT = "a" * 26
@@ -97,8 +97,11 @@ class TestEndpoints:
 
     def test_seen_and_disconnected(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.seen(ENDPOINT, "hq", "10.0.0.1", "p2pdist 1", connected=True, now=3.0)
+        seen = SeenRow(site="hq", address="10.0.0.1", software="p2pdist 1", connected=True, last_seen_at=3.0)
+        database.seen(ENDPOINT, seen)
         assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", True, 3.0)]
+        database.seen(ENDPOINT, msgspec.structs.replace(seen, claimed_site="leeds"))
+        assert [row.claimed_site for row in database.endpoints()] == ["leeds"]
         database.disconnect_all(9.0)
         assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", False, 9.0)]
 
@@ -364,7 +367,7 @@ ALTER TABLE reports DROP COLUMN install_reason;
 """
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
     with Database.create(path) as database:
@@ -375,7 +378,9 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
             database.add_endpoint(ENDPOINT, "pc", 1.0)
             database.save_reports(ENDPOINT, [report()], 1.0)
     old = sqlite3.connect(path, isolation_level=None)
-    old.executescript(TOKEN_LIST)
+    old.execute("ALTER TABLE endpoints DROP COLUMN claimed_site")
+    if version < 5:
+        old.executescript(TOKEN_LIST)
     if version < 4:
         old.executescript(TAGS_AND_INSTALLS)
     if version < 3:
