@@ -15,6 +15,7 @@ from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.private_directory import keep_private
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.metadata_line import MetadataLine
@@ -182,6 +183,7 @@ async def serve(home: ServerHome) -> None:
     """
     settings = load_settings(home)
     configure_log(settings.log_level)
+    keep_private(home.root)
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)

@@ -157,7 +157,9 @@ class Executor:
 
         def not_detected(current: InstallRecord) -> InstallRecord:
             failure = current.failure or FailureClass.DETECT
-            reason = f"{current.reason}; {answer.words}" if current.failure else f"not detected: {answer.words}"
+            reason = f"not detected: {answer.words}"
+            if current.failure:  # the installer has failed for what detection finds too: once is enough
+                reason = current.reason if answer.words in current.reason else f"{current.reason}; {answer.words}"
             return step(failed(current, failure, reason), LifeEvent.NOT_DETECTED, now)
 
         return await self._store.update(candidate.ref, not_detected, f"not detected: {answer.words}")

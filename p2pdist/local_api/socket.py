@@ -68,11 +68,24 @@ def _short_path(path: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
+@contextmanager
+def _for_this_user_alone() -> Iterator[None]:
+    """Make what is made here inaccessible to others from its first moment on: a socket's mode comes of the umask.
+
+    The umask is the whole process's. What other threads make meanwhile is closed to others too, or sets its own mode.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def _listen(path: Path) -> trio.socket.SocketType:
     if path.exists() and stat.S_ISSOCK(path.lstat().st_mode):
         path.unlink()  # left by a killed daemon: we hold the lock, so none is running
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        with _short_path(path) as short:
+        with _short_path(path) as short, _for_this_user_alone():
             listener.bind(short)
         path.chmod(0o600)
         listener.listen(MAX_CONNECTIONS)

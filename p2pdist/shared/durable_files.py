@@ -27,25 +27,29 @@ def fsync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) -> None:
-    """Write ``data`` to ``path``, atomically and durably.
+def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o600, directory: int | None = None) -> None:
+    """Write ``data`` to ``path``, atomically and durably; for this user alone unless ``mode`` says otherwise.
 
-    On any error (`OSError`, also for a full disk) the old content stays and no
-    temporary file is left.
+    With the descriptor of a ``directory``, ``path`` is relative to that, whatever takes the place of the directory's
+    own path. On any error (`OSError`, also for a full disk) the old content stays and no temporary file is left.
     """
     temporary = _temporary(path)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    there = {} if directory is None else {"src_dir_fd": directory, "dst_dir_fd": directory}
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory)
     try:
         with open(descriptor, "wb") as file:
             file.writelines((data,) if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, path, **there)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary, dir_fd=directory)
         raise
-    fsync_directory(path.parent)
+    if directory is None:
+        fsync_directory(path.parent)
+    else:
+        os.fsync(directory)
 
 
 def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
@@ -72,11 +76,16 @@ def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
 
 
 def make_directory(path: Path, *, mode: int = 0o755) -> None:
-    """Create ``path`` and its parents durably. An existing directory keeps its mode."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
-    for created in missing:
-        fsync_directory(created.parent)
+    """Create ``path`` and its parents durably, each of them with ``mode`` whatever the umask is.
+
+    An existing directory keeps its mode.
+    """
+    for missing in reversed([p for p in (path, *path.parents) if not p.exists()]):
+        with contextlib.suppress(FileExistsError):  # another process has made it meanwhile
+            missing.mkdir(mode)
+            missing.chmod(mode)
+        fsync_directory(missing.parent)
+    path.mkdir(exist_ok=True)  # says so where a file is
 
 
 def remove_leftovers(directory: Path) -> int:

@@ -90,7 +90,7 @@ def publish(source: Path, path: Path, *, mtime_ns: int | None, writer: Writer | 
     with sealed(source, writer) as descriptor:
         if mtime_ns is not None and os.fstat(descriptor).st_mtime_ns != mtime_ns:
             raise OSError(errno.ESTALE, "it has changed since it was proven")
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.link_file(source, path, descriptor)  # by the descriptor: the name may lead elsewhere by now
         return os.fstat(descriptor).st_ctime_ns
 

@@ -170,7 +170,7 @@ async def save_records(path: Path, records: list[TransferRecord]) -> None:
     """Durably replace the remembered transfers. Raises `OSError`."""
 
     def work() -> None:
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.write_file(path, codec.encode(TransferRecords(records=records)))
 
     await trio.to_thread.run_sync(work)

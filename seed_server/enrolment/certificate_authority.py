@@ -70,7 +70,8 @@ class CertificateAuthority:
             key_path, certificate_path = _paths(directory, file_name)
             write_key_file(key_path, _private_pem(authority.key))
             try:
-                durable_files.write_file(certificate_path, authority.certificate.public_bytes(Encoding.PEM))
+                certificate = authority.certificate.public_bytes(Encoding.PEM)
+                durable_files.write_file(certificate_path, certificate, mode=0o644)
             except OSError as error:
                 raise UserError(
                     f"Cannot write {certificate_path}: {error.strerror}. Check the disk's space and permissions.",

@@ -24,6 +24,8 @@ class FileLock:
     def held(self) -> Iterator[None]:
         """Hold the lock. Raises `UserError`: BUSY with the text ``busy`` after the time-out, STORAGE."""
         try:
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                self._path.chmod(LOCK_FILE_MODE)  # one that an earlier version made
             self._lock.acquire()
         except filelock.Timeout:
             raise UserError(self._busy, FaultKind.BUSY) from None

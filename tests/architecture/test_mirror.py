@@ -59,6 +59,8 @@ TESTED_IN = {
     "p2pdist/install/processes.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/proven_files.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/requests.py": "tests/unit/p2pdist/install/test_loop.py",
+    "p2pdist/install/service.py": "tests/swarm/test_demo.py",
+    "p2pdist/install/unpacking.py": "tests/unit/p2pdist/install/test_archive.py",
     "p2pdist/local_api/delivery_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",
     "p2pdist/local_api/install_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",
     "p2pdist/neighbours/discovery.py": "tests/swarm/test_discovery.py",

@@ -56,7 +56,7 @@ class CountingInstaller(Installer):
     """Notes each installation that is ordered, on disk."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(Path("/"), root / "scratch")
+        super().__init__(root, root / "scratch")
         self._calls = root / "calls"
 
     async def install(
@@ -91,7 +91,7 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
     file = home.patches / "acme" / "1" / "payload"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(payload)
-    check = CommandCheck(command=("/bin/true" if healthy else "/bin/false",))
+    check = CommandCheck(command=("/check",), exit_code=0 if healthy else 1)
     described = Payload(
         file_name="payload",
         length_bytes=len(payload),
@@ -108,8 +108,8 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
         published_at=0,
         payloads=[described],
         install=install,
-        detect=() if kind == "archive" else (FileCheck(path=f"{root}/there"),),
-        health=HealthCheck(checks=(check,), within_seconds=1),
+        detect=() if kind == "archive" else (FileCheck(path="/there"),),
+        health=HealthCheck(checks=(check,), within_seconds=300 if healthy else 1),
     )
     written = 0
     save = install_journal.save_journal
@@ -153,7 +153,7 @@ def archive(root: Path) -> tuple[bytes, Install]:
         member = tarfile.TarInfo("version.txt")
         member.size = 2
         tar.addfile(member, io.BytesIO(b"1\n"))
-    return data.getvalue(), ArchiveInstall(directory=f"{root}/app")
+    return data.getvalue(), ArchiveInstall(directory="/app")
 
 
 async def settle(installs: Installs) -> dict[str, Any]:
@@ -190,6 +190,8 @@ def main(directory: Path, kind: str, healthy: bool) -> None:
         before, point = number % 2 == 0, number // 2
         root = directory / str(number)
         (root / "scratch").mkdir(parents=True)
+        (root / "check").write_text("#!/bin/sh\n")
+        (root / "check").chmod(0o755)
         deadly = number < 2 and kind == "script"  # the first two die in the middle of the installer instead
         if deadly:
             (root / "deadly").touch()

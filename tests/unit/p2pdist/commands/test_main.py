@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from p2pdist.commands.main import _peers_view, _status_view, p2pdist
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, Peer, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.messages import AnswerT
-from p2pdist.settings import EndpointHome
+from p2pdist.settings import EndpointHome, default_home
 from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, run_command_line
 from p2pdist.shared.wire.enrolment import Token, encode_token
 
@@ -106,3 +106,19 @@ def test_a_daemon_that_is_not_running_is_said_at_once(
         run_command_line(p2pdist)
     assert ended.value.code == ExitCode.NOT_RUNNING
     assert "not running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("platform", "home"),
+    [
+        ("linux", "/var/lib/p2pdist"),
+        ("freebsd14", "/var/lib/p2pdist"),
+        ("darwin", "/Library/Application Support/p2pdist"),
+        ("win32", "C:\\ProgramData\\p2pdist"),
+    ],
+)
+def test_the_home_is_where_no_variable_of_a_user_s_leads(
+    platform: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_DIRS", "/home/him/.local/share/flatpak/exports/share")
+    assert str(default_home(platform)) == home

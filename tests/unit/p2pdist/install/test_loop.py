@@ -264,6 +264,14 @@ async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> N
     assert pc.installs.plan()[0].reason == record.reason
 
 
+async def test_what_installer_and_detection_both_find_is_said_once(pc: Pc) -> None:
+    pc.installer.works = False
+    pc.installer.ends["1"] = outcome(False, "sh failed: acme None is there")
+    pc.candidate("acme")
+    await pc.settle()
+    assert pc.record().reason == "sh failed: acme None is there"
+
+
 async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc: Pc) -> None:
     pc.candidate("acme", "1")
     await pc.settle()

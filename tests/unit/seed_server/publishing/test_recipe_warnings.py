@@ -75,6 +75,15 @@ def test_what_is_well_has_no_warning(changes: dict[str, Any]) -> None:
         ({"payload": (PayloadFile("a.deb", arch="x86_64"),)}, "payload 1", "'x86_64'; the usual words are amd64"),
         ({"payload": (PayloadFile("a.rpm"),)}, "payload 1", "does not look like deb"),
         ({**ARCHIVE, "health": checks("/opt/acme/versions/2.1/a")}, "health 1", "not below /opt/acme/current"),
+        ({**ARCHIVE, "install": ArchiveInstall(directory="/home/acme")}, "install", "/home/acme is where users have"),
+        ({**ARCHIVE, "install": ArchiveInstall(directory="/srv/acme")}, "install", "anybody but root could change"),
+        ({"health": checks("/bin/true", "/var/tmp/acme/check")}, "health 2", "/var/tmp/acme/check is where users"),
+        ({"detect": (CommandCheck(command=("/tmp/a",), output="x"),)}, "detect 1", "/tmp/a is where users have files"),
+        (
+            {"install": ExeInstall(uninstall=("D:\\Users\\a\\u.exe",)), "detect": (OUTPUT,)},
+            "install",
+            "where users have files",
+        ),
         (
             {**ARCHIVE, "payload": (PayloadFile("a.zip"),), "health": checks("/opt/acme/current/a")},
             "health 1",
