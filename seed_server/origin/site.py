@@ -16,6 +16,11 @@ from p2pdist.shared.wire.messages import (
     SitePeer,
     SitePeers,
 )
+from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
+from seed_server.leasing.site_ledger import SiteLedger
+from seed_server.leasing.standing import Standings
+from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
+from seed_server.leasing.turns import FetcherRank
 from seed_server.line.business_reports import report_seconds
 from seed_server.line.ping_log import PingLog
 from seed_server.line.site_map import Site
@@ -23,11 +28,9 @@ from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_sample import LinkView
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.data_link import DataLink, Ending
-from seed_server.origin.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
-from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.notices import Notices
 from seed_server.origin.outbox import Outbox
-from seed_server.origin.site_ledger import SiteLedger
 from seed_server.store.database import ServedPayload, SiteLimitRow
 
 SMALL_SITE_ENDPOINTS = 50
@@ -42,7 +45,13 @@ class Session:
     """A connected endpoint; lives as long as its control connection."""
 
     def __init__(
-        self, connection: OriginConnection, rank: FetcherRank, peer: SitePeer, own_addresses: list[str], software: str
+        self,
+        connection: OriginConnection,
+        rank: FetcherRank,
+        peer: SitePeer,
+        own_addresses: list[str],
+        software: str,
+        budgets: MessageBudgets,
     ) -> None:
         self.connection = connection
         self.endpoint = connection.endpoint
@@ -53,6 +62,7 @@ class Session:
         self.ending = Ending()
         self.outbox = Outbox()
         self.pings = PingLog()
+        self.budgets = budgets
         self.link: DataLink | None = None
         self.told_unavailable: set[TorrentHash] = set()
         self.told_peers: SitePeers | None = None
@@ -75,16 +85,23 @@ class LiveSite:
         *,
         fetchers: int,
         lease_seconds: float,
+        standings: Standings | None = None,
+        times: LedgerTimes = DEFAULT_TIMES,
         on_active: "Callable[[LiveSite], None]" = lambda _: None,
     ) -> None:
-        """``fetchers``: the server's setting, 0: as many as suit the line.
+        """``fetchers``: the server's setting, 0: as many as suit the line. ``standings``: the fleet's.
 
         ``on_active`` is called when the first link begins to send; the callee sees to it that the site is steered.
         """
         self.site = site
         self.rate = rate
         self._fixed_fetchers = site.fetchers or fetchers
-        self.ledger = SiteLedger(fetchers=self._fixed_fetchers or SLOW_FETCHERS, lease_seconds=lease_seconds)
+        self.ledger = SiteLedger(
+            fetchers=self._fixed_fetchers or SLOW_FETCHERS,
+            lease_seconds=lease_seconds,
+            standings=standings,
+            times=times,
+        )
         self.sessions: dict[EndpointId, Session] = {}
         self.sending: set[DataLink] = set()
         self.steered = False

@@ -14,14 +14,15 @@ from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.messages import LinkWatch, SitePeer
+from seed_server.leasing.turns import FetcherRank
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 from seed_server.origin import steering as site_controller
 from seed_server.origin.data_link import DataLink
-from seed_server.origin.ledger import FetcherRank
 from seed_server.origin.limits import DEFAULT_LIMITS
+from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
 
@@ -71,7 +72,8 @@ class Branch:
     def join(self, letter: str, *, answers: bool = True, delay: float = RTT) -> Session:
         connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
         rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
-        session = Session(cast("Any", connection), rank, cast("SitePeer", None), [], "test")
+        budgets = MessageBudgets(MessageLimits(), 0.0)
+        session = Session(cast("Any", connection), rank, cast("SitePeer", None), [], "test", budgets)
         self.live.join(session, trio.current_time())
         self.nursery.start_soon(self.play, session, answers, delay)
         return session
