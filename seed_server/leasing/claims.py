@@ -55,13 +55,15 @@ class SiteMember:
 class SiteClaims:
     """What the members of a site have of one torrent; ``now`` is any clock in seconds that only grows."""
 
-    def __init__(self, torrent: TorrentHash, every: PieceSet, standings: Standings, times: LedgerTimes) -> None:
+    def __init__(
+        self, torrent: TorrentHash, every: PieceSet, standings: Standings, times: LedgerTimes, *, piece_bytes: int
+    ) -> None:
         self._torrent = torrent
         self._all = every
         self._count = every.bit_count()
         self._standings = standings
         self._grace_seconds = times.stored_grace_seconds
-        self._step_seconds = times.confirm_seconds / LOOKS
+        self._step_seconds = times.confirm_seconds(piece_bytes) / LOOKS
         self.members: dict[EndpointId, SiteMember] = {}
         self._unshared: set[EndpointId] = set()
         """Members with pieces that they have confirmed and nobody else has yet: few, whatever the site's size."""

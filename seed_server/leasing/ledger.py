@@ -68,6 +68,7 @@ class PieceLedger:
         fetchers: int,
         lease_seconds: float,
         max_leases_per_endpoint: int,
+        piece_bytes: int = 0,
         times: LedgerTimes = DEFAULT_TIMES,
     ) -> None:
         self._all = all_pieces(piece_count)
@@ -75,7 +76,7 @@ class PieceLedger:
         self._max_leases = max_leases_per_endpoint
         self._torrent = torrent
         self._standings = site.standings
-        self._claims = SiteClaims(torrent, self._all, site.standings, times)
+        self._claims = SiteClaims(torrent, self._all, site.standings, times, piece_bytes=piece_bytes)
         self._turns = FetcherTurns(
             piece_count, site.ready, self._comes_last, fetchers=fetchers, times=times, on_freed=site.on_freed
         )

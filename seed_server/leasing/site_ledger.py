@@ -80,7 +80,8 @@ class SiteLedger:
                 fetchers=self._fetchers,
                 lease_seconds=self._lease_seconds,
                 max_leases_per_endpoint=self._max_leases(piece_length_bytes),
-                times=self._times.for_pieces_of(piece_length_bytes),
+                piece_bytes=piece_length_bytes,
+                times=self._times,
             )
         )
         self._entries[torrent] = _Entry(sequence, ledger, piece_length_bytes)

@@ -21,7 +21,9 @@ from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab
 
 ONE_FETCHER = '[[site]]\nname = "branch"\nnetworks = ["127.0.8.0/24"]\nline_mbit = {}\nfetchers = 1\n'
 # a turn, a lease and a doubt last a tenth of what they do at a real site, as the file does
-QUICK = replace(TEST_LIMITS, ledger=LedgerTimes(stored_grace_seconds=0.5, confirm_seconds=2.0, turn_seconds=1.0))
+QUICK = replace(
+    TEST_LIMITS, ledger=LedgerTimes(stored_grace_seconds=0.5, confirm_seconds=lambda _: 2.0, turn_seconds=1.0)
+)
 LONGEST = 1.5
 
 
@@ -150,7 +152,7 @@ class TestFlood:
 
 BLACKOUT = 'name = "stop"\ntime_zone = "UTC"\n[[blackout]]\nname = "all day"\n'
 TWO_SITES = (
-    '[[site]]\nname = "a"\nnetworks = ["127.0.8.0/25"]\nline_mbit = 8\nfetchers = 4\n'
+    '[[site]]\nname = "a"\nnetworks = ["127.0.8.0/25"]\nline_mbit = 40\nfetchers = 4\n'
     '[[site]]\nname = "b"\nnetworks = ["127.0.8.128/25"]\nline_mbit = 800\n'
 )
 
