@@ -153,7 +153,7 @@ class Transfers:
         if not transfer.in_engine:
             return
         snapshot = transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)
-        transfer.activity = transfer.activity.observe(snapshot.bytes_from_peers, now)
+        transfer.activity = transfer.activity.observe(transfer.lan_pieces, now)
         transfer.record = replace(
             transfer.record,
             bytes_from_peers=transfer.record.bytes_from_peers + snapshot.bytes_from_peers - transfer.engine_peer_bytes,
@@ -204,7 +204,7 @@ class Transfers:
             transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
         transfer.fault = None
         transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the previous one may report the old failure
-        transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
+        transfer.activity = LanActivity(transfer.lan_pieces, now)
         self._move(transfer, TransferEvent.ADDED)
         if proven:
             self._move(transfer, TransferEvent.COMPLETED)
@@ -220,7 +220,7 @@ class Transfers:
         elif snapshot.phase == "downloading" and transfer.state == "checking":
             self._move(transfer, TransferEvent.CHECKED)
             # the time that the check took is no stall of the LAN
-            transfer.activity = LanActivity(snapshot.bytes_from_peers, now)
+            transfer.activity = LanActivity(transfer.lan_pieces, now)
 
     async def _prove(self, transfer: Transfer) -> None:
         """Hash the whole file and publish it. Runs beside the steps: these leave the transfer alone meanwhile.
@@ -310,10 +310,14 @@ class Transfers:
         size = len(piece.data)
         transfer.record = replace(transfer.record, bytes_from_origin=transfer.record.bytes_from_origin + size)
         already_here = transfer.snapshot is not None and bool(transfer.snapshot.have >> piece.piece & 1)
+        before = transfer.origin_pieces
+        if not already_here:
+            transfer.origin_pieces |= 1 << piece.piece  # before it shows among those that are here
         try:
             good = await self._engine.add_piece(transfer.torrent_hash, PieceIndex(piece.piece), piece.data)
         except EngineError as error:
             # no verdict on the piece: the fault is on this PC. The next `Want` says that this endpoint cannot fetch
+            transfer.origin_pieces = before
             log.warning("a piece from the origin could not be stored", piece=piece.piece, reason=str(error))
             return
         if not good or already_here:
