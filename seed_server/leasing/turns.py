@@ -91,6 +91,11 @@ class FetcherTurns:
         if turn := self._turns.get(endpoint):
             turn.moved_at = now
 
+    def asked_in_vain(self, endpoint: EndpointId, now: float) -> None:
+        """Note that ``endpoint`` has asked, and that there is nothing for it: it neither is idle nor declines."""
+        self._owed_at.pop(endpoint, None)
+        self.moved(endpoint, now)
+
     def granted(self, endpoint: EndpointId, now: float) -> None:
         """Count a piece that a holder has been given."""
         turn = self._turns[endpoint]
