@@ -130,6 +130,8 @@ class SiteClaims:
         member = self.members[endpoint]
         said = member.have | member.lan_have
         member.from_lan += from_lan.bit_count()
+        if from_lan:
+            member.missed &= ~self._sent  # the LAN is slow, but it works
         trusted = not self._standings.distrusted(endpoint, now)
         if trusted:
             self._moved |= from_lan
@@ -227,11 +229,10 @@ class SiteClaims:
                 continue
             # who gets nothing from anybody cannot tell whose fault that is
             others = [witness for other, witness in witnesses.items() if other != endpoint and witness.taken]
-            lacking = unshared[0] & _union(~witness.have for witness in others)
-            bought = unshared[0] & _union(witness.account.delivered for witness in others)
-            expected = taken * (lacking | bought).bit_count() / max(1, of_all)
+            lacking = unshared[0] & ~self._sent_again & _union(~witness.have for witness in others)
+            expected = taken * lacking.bit_count() / max(1, of_all)
             if expected >= (1 if self._standings.distrusted(endpoint, now) else JUDGED_PIECES):
-                unshared[0] &= ~(lacking | bought)
+                unshared[0] &= ~lacking
                 missed |= lacking
                 self._fault(endpoint, Fault.UNSHARED, now)
         return missed
