@@ -182,14 +182,18 @@ class SiteClaims:
 
     # --- whether it comes true ----------------------------------------------------------
 
+    def look_at(self, now: float) -> float:
+        """Return when the next look is due."""
+        if self._look_at is None:
+            self._look_at = now + self._step_seconds
+        return self._look_at
+
     def look(self, now: float, line_pieces_per_second: float, credible: Callable[[EndpointId], bool]) -> bool:
         """Judge what was said a window ago, if a look is due, and return whether more pieces are missing now.
 
         ``line_pieces_per_second`` is what the site may be sent now. Only who is ``credible`` speaks against others.
         """
-        if self._look_at is None:
-            self._look_at = now + self._step_seconds
-        if now < self._look_at:
+        if now < self.look_at(now):
             return False
         self._look_at = now + self._step_seconds
         for member in self.members.values():

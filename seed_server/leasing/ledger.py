@@ -262,6 +262,10 @@ class PieceLedger:
             self._standings.fault(endpoint, self._torrent, Fault.EXPIRED, now)
         return expired
 
+    def look_at(self, now: float) -> float:
+        """Return when the next `look` is due."""
+        return self._claims.look_at(now)
+
     def look(self, now: float, line_pieces_per_second: float) -> bool:
         """Judge whether what endpoints say comes true; return whether more pieces are needed now."""
         return self._claims.look(now, line_pieces_per_second, lambda endpoint: not self._comes_last(endpoint, now))
