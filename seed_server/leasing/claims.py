@@ -21,8 +21,9 @@ from seed_server.leasing.standing import Account, Fault, Standings
 from seed_server.leasing.times import LedgerTimes
 
 LOOKS = 4  # in one window: a window begins with each of them, so nothing is judged later than a fourth of it
-JUDGED_PIECES = 8  # of few, by chance none may be asked for on a slow LAN that has other pieces to move
-LEAST_LAN_SHARE = 0.1  # of the line's rate, for all who wait together: below it, the line is the better way
+JUDGED_PIECES = 16  # of one's pieces neighbours should have got by now: that it was none is no chance of a slow LAN
+LEAST_LAN_SHARE = 0.05  # of the line's rate, for all who wait together: below it, the line is the better way …
+BROUGHT_LAN_SHARE = 0.5  # … and sooner for pieces that never came over the line: that they are here is mere hearsay
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class SiteMember:
     have: PieceSet = 0
     lan_have: PieceSet = 0
     lan_stalled: bool = False
+    missed: PieceSet = 0
+    """Pieces that are at the site, it is said, and that do not reach it: it may get them over the line."""
     can_fetch: bool = False
     stored_at: dict[PieceIndex, float] = field(default_factory=dict)
     """Pieces that it has confirmed within the grace before its last view."""
@@ -45,6 +48,11 @@ class SiteMember:
     def taken(self) -> int:
         """Pieces that it has got from its neighbours in the last window."""
         return self.from_lan - self.looks[0][0]
+
+    @property
+    def isolated(self) -> bool:
+        """Whether its LAN brings it nothing of what is at the site, and others nothing from it."""
+        return bool(self.missed & ~self.have) and not self.given
 
     @property
     def given(self) -> int:
@@ -68,6 +76,10 @@ class SiteClaims:
         self._unshared: set[EndpointId] = set()
         """Members with pieces that they have confirmed and nobody else has yet: few, whatever the site's size."""
         self._doubted: PieceSet = 0
+        self._sent: PieceSet = 0
+        """Pieces that have come over the line."""
+        self._sent_again: PieceSet = 0
+        """Those that came more than once: nobody knows who shared them."""
         self._moved: PieceSet = 0
         """Pieces that an endpoint in good standing has got from its neighbours: whoever lacks one has a LAN problem."""
         self._on_site: PieceSet | None = 0  # None: to be counted anew
@@ -118,6 +130,8 @@ class SiteClaims:
         member = self.members[endpoint]
         said = member.have | member.lan_have
         member.from_lan += from_lan.bit_count()
+        if from_lan:
+            member.missed &= ~self._sent  # the LAN is slow, but it works
         trusted = not self._standings.distrusted(endpoint, now)
         if trusted:
             self._moved |= from_lan
@@ -150,6 +164,8 @@ class SiteClaims:
     def _confirmed(self, endpoint: EndpointId, member: SiteMember, pieces: PieceSet) -> None:
         if pieces:
             member.account.confirm(pieces)
+            self._sent_again |= pieces & self._sent
+            self._sent |= pieces
             self._doubted &= ~pieces
             if self._on_site is not None:
                 self._on_site |= pieces
@@ -160,22 +176,28 @@ class SiteClaims:
         """Note that ``taker`` has ``pieces``: whoever brought them to the site has shared them."""
         for endpoint in self._unshared - {taker}:
             account = self.members[endpoint].account
-            account.share(pieces)
+            account.share(pieces & ~self._sent_again)
             if not any(account.unshared):
                 self._unshared.discard(endpoint)
 
     # --- whether it comes true ----------------------------------------------------------
+
+    def look_at(self, now: float) -> float:
+        """Return when the next look is due."""
+        if self._look_at is None:
+            self._look_at = now + self._step_seconds
+        return self._look_at
 
     def look(self, now: float, line_pieces_per_second: float, credible: Callable[[EndpointId], bool]) -> bool:
         """Judge what was said a window ago, if a look is due, and return whether more pieces are missing now.
 
         ``line_pieces_per_second`` is what the site may be sent now. Only who is ``credible`` speaks against others.
         """
-        if self._look_at is None:
-            self._look_at = now + self._step_seconds
-        if now < self._look_at:
+        if now < self.look_at(now):
             return False
         self._look_at = now + self._step_seconds
+        for member in self.members.values():
+            member.missed = 0
         witnesses = {
             endpoint: member
             for endpoint, member in self.members.items()
@@ -202,6 +224,8 @@ class SiteClaims:
         have reached another endpoint that lacks them.
         """
         missed = 0
+        taken = sum(witness.taken for witness in witnesses.values())
+        of_all = sum(self.members[endpoint].account.any_unshared.bit_count() for endpoint in self._unshared)
         for endpoint in self._unshared:
             member = self.members[endpoint]
             unshared = member.account.unshared
@@ -209,28 +233,36 @@ class SiteClaims:
                 continue
             # who gets nothing from anybody cannot tell whose fault that is
             others = [witness for other, witness in witnesses.items() if other != endpoint and witness.taken]
-            lacking = unshared[0] & _union(~witness.have for witness in others)
-            bought = unshared[0] & _union(witness.account.delivered for witness in others)
-            least = 1 if self._standings.distrusted(endpoint, now) else JUDGED_PIECES
-            if (lacking | bought).bit_count() >= least:
-                unshared[0] &= ~(lacking | bought)
+            lacking = unshared[0] & ~self._sent_again & _union(~witness.have for witness in others)
+            expected = taken * lacking.bit_count() / max(1, of_all)
+            if expected >= (1 if self._standings.distrusted(endpoint, now) else JUDGED_PIECES):
+                unshared[0] &= ~lacking
                 missed |= lacking
                 self._fault(endpoint, Fault.UNSHARED, now)
         return missed
 
     def _judge_undelivered(self, witnesses: dict[EndpointId, SiteMember], now: float, line_pieces: float) -> PieceSet:
-        """Return the pieces that were at the site for a whole window and reached none of those that lack them."""
+        """Return the pieces that were at the site for a whole window and reached none of those that lack them.
+
+        Who gets too little is served over the line, whatever others say: one of these may lie.
+        """
         if len(self._looks) < LOOKS or not witnesses:
             return 0
-        least = max(1.0, LEAST_LAN_SHARE * line_pieces / len(witnesses))
-        fed = {e for e, member in witnesses.items() if member.taken >= least}
-        starving = witnesses.keys() - fed
-        missed = self.on_site(now) & ~self._moved
+        standing = self.on_site(now)
         for pieces in self._looks:
-            missed &= pieces
-        missed &= _union(~witnesses[e].have for e in starving) & ~_union(~witnesses[e].have for e in fed)
-        if missed:
-            self._blame(missed, starving, now)
+            standing &= pieces
+        missed = 0
+        for share, pieces in ((LEAST_LAN_SHARE, standing & self._sent), (BROUGHT_LAN_SHARE, standing & ~self._sent)):
+            least = max(1.0, share * line_pieces / len(witnesses))
+            fed = {e for e, member in witnesses.items() if member.taken >= least}
+            starving = witnesses.keys() - fed
+            for endpoint in starving:
+                if witnesses[endpoint].taken < least / 2:  # clearly, and not by the chance of a slow LAN
+                    witnesses[endpoint].missed |= pieces
+            lacking = _union(~witnesses[e].have for e in starving) & ~_union(~witnesses[e].have for e in fed)
+            if gone := pieces & lacking & ~self._moved:
+                missed |= gone
+                self._blame(gone, starving, now)
         return missed
 
     def _blame(self, missed: PieceSet, starving: AbstractSet[EndpointId], now: float) -> None:

@@ -200,17 +200,16 @@ class PieceLedger:
         """Return whether `next_piece` has a piece for ``endpoint`` now; it has a fetcher slot then."""
         needed = self._needed(now)
         member = self._claims.members.get(endpoint)
-        if (
-            member is None
-            or not self._on_offer(endpoint, needed, now)
-            or self._leases.count_of(endpoint) >= self._max_leases
-        ):
+        if member is None or not self._on_offer(endpoint, needed, now):
+            self._turns.asked_in_vain(endpoint, now)
+            return False
+        if self._leases.count_of(endpoint) >= self._max_leases:
             return False
         if member.account.left(now) < 1:
             self._standings.fault(endpoint, self._torrent, Fault.OVER_ALLOWANCE, now)
             self._turns.end(endpoint)
             return False
-        for holder in self._turns.holders:
+        for holder in sorted(self._turns.holders):
             # a holder that fetches nothing and has nothing to fetch must not block one that has
             if not self._leases.count_of(holder) and not self._could_fetch(holder, needed, now):
                 self._turns.end(holder)
@@ -263,6 +262,10 @@ class PieceLedger:
             self._standings.fault(endpoint, self._torrent, Fault.EXPIRED, now)
         return expired
 
+    def look_at(self, now: float) -> float:
+        """Return when the next `look` is due."""
+        return self._claims.look_at(now)
+
     def look(self, now: float, line_pieces_per_second: float) -> bool:
         """Judge whether what endpoints say comes true; return whether more pieces are needed now."""
         return self._claims.look(now, line_pieces_per_second, lambda endpoint: not self._comes_last(endpoint, now))
@@ -285,19 +288,24 @@ class PieceLedger:
         rejections = self._rejections.get(endpoint)
         if rejections and now < rejections.paused_until:
             return 0
-        return (self._all & ~self._leases.pieces if member.lan_stalled else needed) & ~member.have
+        missed = self._all if member.lan_stalled else member.missed
+        return (needed | missed & ~self._leases.pieces) & ~member.have
 
     def _could_fetch(self, endpoint: EndpointId, needed: PieceSet, now: float) -> bool:
         return bool(self._on_offer(endpoint, needed, now)) and self._claims.members[endpoint].account.left(now) >= 1
 
     def _comes_last(self, endpoint: EndpointId, now: float) -> bool:
-        """Whether others fetch before ``endpoint``: it has a fault, or has not answered for what it was sent."""
+        """Whether others fetch before ``endpoint``.
+
+        It has a fault, it has not answered for what it was sent, or what it fetches serves it alone.
+        """
         if self._standings.demoted(endpoint, now):
             return True
         member = self._claims.members.get(endpoint)
         if member is None:
             return False
-        return member.account.debt > 0 or (endpoint not in self._turns.holders and self._leases.count_of(endpoint) > 0)
+        owes = endpoint not in self._turns.holders and self._leases.count_of(endpoint) > 0
+        return bool(member.account.debt) or owes or member.isolated
 
     def _is_missed(self, holder: EndpointId, piece: PieceIndex) -> bool:
         """Whether an endpoint other than ``holder`` could fetch ``piece``."""

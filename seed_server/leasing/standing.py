@@ -131,7 +131,6 @@ class Account:
 class Standings:
     """Remembers faults, and counts what is sent; ``now`` is any clock in seconds that only grows."""
 
-    demoted_seconds: float = DEMOTED_SECONDS
     _records: OrderedDict[EndpointId, _Record] = field(default_factory=OrderedDict)
     _accounts: OrderedDict[tuple[EndpointId, TorrentHash], Account] = field(default_factory=OrderedDict)
     _alarms: dict[Alarm, None] = field(default_factory=dict)
@@ -152,7 +151,7 @@ class Standings:
         record.faults = record.faults + 1 if now - record.fault_at < FORGIVEN_SECONDS else 1
         record.fault_at = now
         # the exponent is capped only to keep the power small
-        seconds = min(LONGEST_DEMOTED_SECONDS, self.demoted_seconds * 2 ** min(record.faults - 1, 20))
+        seconds = min(LONGEST_DEMOTED_SECONDS, DEMOTED_SECONDS * 2 ** min(record.faults - 1, 20))
         record.demoted_until = max(record.demoted_until, now + seconds)
         if lie:
             record.distrusted_until = now + seconds

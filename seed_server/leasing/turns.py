@@ -91,6 +91,11 @@ class FetcherTurns:
         if turn := self._turns.get(endpoint):
             turn.moved_at = now
 
+    def asked_in_vain(self, endpoint: EndpointId, now: float) -> None:
+        """Note that ``endpoint`` has asked, and that there is nothing for it: it neither is idle nor declines."""
+        self._owed_at.pop(endpoint, None)
+        self.moved(endpoint, now)
+
     def granted(self, endpoint: EndpointId, now: float) -> None:
         """Count a piece that a holder has been given."""
         turn = self._turns[endpoint]
@@ -111,6 +116,8 @@ class FetcherTurns:
         self._owed_at.pop(endpoint, None)
         if endpoint not in self._turns:
             return self._take(endpoint, now, could_fetch)
+        if not (self._idle(endpoint, now) or self._over(endpoint, now) or self._comes_last(endpoint, now)):
+            return True  # without a look at the others: there may be a thousand
         for other in self._ready:
             if self._ousts(other, endpoint, now) and could_fetch(other):
                 self.end(endpoint)
@@ -139,14 +146,16 @@ class FetcherTurns:
 
     def _ousts(self, other: EndpointId, holder: EndpointId, now: float) -> bool:
         """Whether ``other`` waits, and may have the slot of ``holder`` now."""
-        turn = self._turns[holder]
         if not self._waits(other, now):
             return False
         if self._idle(holder, now):
             return True
         last, other_last = self._comes_last(holder, now), self._comes_last(other, now)
-        over = turn.granted >= self._most_pieces or now - turn.began_at >= self._times.turn_seconds
-        return (last and not other_last) or (over and last == other_last)
+        return (last and not other_last) or (last == other_last and self._over(holder, now))
+
+    def _over(self, holder: EndpointId, now: float) -> bool:
+        turn = self._turns[holder]
+        return turn.granted >= self._most_pieces or now - turn.began_at >= self._times.turn_seconds
 
     def _idle(self, holder: EndpointId, now: float) -> bool:
         return now - self._turns[holder].moved_at >= self._times.idle_turn_seconds

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from seed_server.leasing.standing import Fault
 from tests.helpers.ledger_site import LedgerSite, Pc, honest_pcs
 
 LINE_PIECES = 5.0  # a second
@@ -67,7 +68,8 @@ def test_a_pc_without_a_lan_gets_its_file_and_the_others_share_theirs(without_la
 def test_pcs_that_do_not_see_each_other_each_get_the_file_once() -> None:
     site = simulate(0, endpoints=3, without_lan=3)
     assert [pc.got for pc in site.pcs] == [site.pieces] * 3
-    assert site.alarms() == [], "nobody can tell whose fault it is"
+    # nobody can tell whose fault it is, but that one has what does not reach the others
+    assert {fault for _, fault in site.alarms()} <= {Fault.UNDELIVERED}
 
 
 @pytest.mark.parametrize("seed", range(8))

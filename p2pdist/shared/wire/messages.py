@@ -89,7 +89,7 @@ class Want(Message, frozen=True, tag="want"):
     lan_have: Bitfield
     """Pieces that this endpoint's connected LAN peers hold."""
     lan_stalled: bool
-    """True when the LAN holds pieces that this endpoint lacks, yet none has arrived for a while."""
+    """True when no piece has come from the LAN for `lan_patience.lan_patience_seconds`."""
     can_fetch: bool
     """False when the profile, the battery or the disk forbids fetching from the origin."""
 

@@ -72,7 +72,7 @@ def snapshot(*, have: int, bytes_from_peers: int = 0, piece_count: int = 8) -> T
 
 def test_a_neighbour_that_sends_a_block_now_and_then_does_not_keep_the_line_away() -> None:
     fetching = dataclasses.replace(transfer(), state="fetching")
-    seen = snapshot(have=0, bytes_from_peers=0)
+    seen = snapshot(have=0)
     for now in range(0, 60, 19):  # a block of 16 KiB, each time just before the LAN would count as stalled
         seen = fetching.snapshot = snapshot(have=0, bytes_from_peers=now << 14)
         fetching.activity = fetching.activity.observe(fetching.lan_pieces, float(now))

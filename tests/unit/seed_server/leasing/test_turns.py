@@ -105,6 +105,23 @@ def test_one_that_does_not_want_its_slot_holds_up_nobody() -> None:
     assert site.asks(B, OWED_SECONDS)
 
 
+def test_one_that_asked_while_there_was_nothing_for_it_still_waits() -> None:
+    site = Site()
+    site.could = {A, C}
+    assert not site.asks(C, 0.0), "A goes first"
+    site.turns.asked_in_vain(A, 1.0)
+    assert not site.asks(C, OWED_SECONDS + 0.5)
+    assert site.asks(A, OWED_SECONDS + 0.5)
+
+
+def test_a_holder_with_nothing_to_do_is_not_idle() -> None:
+    site = Site()
+    site.last = {B, C}
+    assert site.asks(A, 0.0)
+    site.turns.asked_in_vain(A, IDLE_TURN_SECONDS)
+    assert not site.asks(B, IDLE_TURN_SECONDS + 1.0)
+
+
 def test_leaving_and_coming_back_is_no_way_to_the_front() -> None:
     site = Site()
     site.could = {A, B}
