@@ -40,7 +40,7 @@ from p2pdist.shared.wire.enrolment import (
     encode_body,
 )
 from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context, unverified_context
-from p2pdist.trust.store import check_root
+from p2pdist.trust.roots import check_root
 
 MAX_CA_BYTES = 16 << 10  # one certificate
 MAX_PROBLEM_CHARS = 400  # a server's words on our terminal: two sentences

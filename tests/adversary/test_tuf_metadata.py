@@ -18,7 +18,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pdist.trust import store as trust_store
+from p2pdist.trust import roots, tuf_session
 from p2pdist.trust.https_client import HttpsClient, trusting_context
 from p2pdist.trust.store import Catalogue, TrustError, TrustStore
 
@@ -172,16 +172,21 @@ async def test_a_revoked_timestamp_key_signs_nothing_any_more(
     await refused(new_store(), "invalid_signature")
 
 
-async def test_withholding_a_newer_root_later_is_refused_also_without_the_cache(
-    repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path
+@pytest.mark.parametrize("lost", ["", "accepted", "floor"], ids=["whole", "accepted deleted", "floor deleted"])
+async def test_withholding_a_newer_root_later_changes_nothing_also_without_one_of_the_files(
+    repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path, lost: str
 ) -> None:
     before = repository.backup()
-    repository.rotate("root")
+    repository.rotate("root", "timestamp")
     repository.publish()
     await new_store().refresh(NOW)
-    next(tmp_path.glob("*/accepted")).unlink()
-    repository.files = before
-    assert "root is version 1" in (await refused(new_store(), "rolled_back")).message
+    if lost:
+        next(tmp_path.glob(f"*/{lost}")).unlink()
+    new, repository.files = repository.files, before
+    await refused(new_store(), "invalid_signature")  # root 2 is known, and no longer trusts that timestamp's key
+    repository.files = new
+    del repository.files["/tuf/metadata/2.root.json"]
+    assert len((await new_store().refresh(NOW)).patches) == 1
 
 
 @pytest.mark.parametrize("attacked", ["timestamp", "snapshot"])
@@ -415,9 +420,9 @@ async def test_oversized_metadata_is_refused_before_it_is_read(
     repository: Any, new_store: Callable[[], TrustStore], name: str
 ) -> None:
     caps = {
-        "timestamp": (TIMESTAMP, trust_store.MAX_TIMESTAMP_BYTES),
-        "snapshot": (current(repository, "snapshot"), trust_store.MAX_SNAPSHOT_BYTES),
-        "root": ("/tuf/metadata/2.root.json", trust_store.MAX_ROOT_BYTES),
+        "timestamp": (TIMESTAMP, tuf_session.MAX_TIMESTAMP_BYTES),
+        "snapshot": (current(repository, "snapshot"), tuf_session.MAX_SNAPSHOT_BYTES),
+        "root": ("/tuf/metadata/2.root.json", roots.MAX_ROOT_BYTES),
     }
     path, cap = caps[name]
     if name == "root":
