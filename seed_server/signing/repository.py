@@ -27,6 +27,7 @@ from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
+    TIMESTAMP_ISSUED_FIELD,
     DecodeError,
     Manifest,
     Rollouts,
@@ -269,6 +270,7 @@ class Repository:
             version = current.snapshot.signed.version
             durable_files.write_file(self._home.tuf_metadata / f"{version}.snapshot.json", data)
             current.timestamp.signed.snapshot_meta = MetaFile.from_data(version, data, ["sha256"])
+        current.timestamp.signed.unrecognized_fields[TIMESTAMP_ISSUED_FIELD] = int(now)
         data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
         durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again

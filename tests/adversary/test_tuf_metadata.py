@@ -9,6 +9,7 @@ import random
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -373,6 +374,36 @@ async def test_a_clock_far_ahead_accepts_nothing_and_does_not_poison_the_floor(
     assert len((await new_store().refresh(NOW)).patches) == 1
     await refused(new_store(), "expired", NOW + 10_000 * DAY)
     assert len((await new_store().refresh(NOW)).patches) == 1
+
+
+async def test_a_clock_a_little_ahead_does_not_hold_up_fresh_metadata_once_it_is_right(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    """A time source that lies by less than a timestamp's life: what it says is not taken for a proof."""
+    repository.issued = NOW
+    repository.publish()
+    await new_store().refresh(NOW + 9 * DAY)
+    repository.timestamp.signed.expires -= timedelta(days=5)
+    repository.publish()
+    assert len((await new_store().refresh(NOW)).patches) == 1
+
+
+async def test_expired_metadata_is_refused_by_the_time_at_which_newer_metadata_was_issued(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    """A stolen timestamp key signs an old expiry, and the PC's clock is set back; see the same without that field."""
+    old_expiry = repository.timestamp.signed.expires
+    repository.issued = NOW + 20 * DAY
+    for metadata in (repository.root, repository.timestamp, repository.snapshot, *repository.targets.values()):
+        metadata.signed.expires = old_expiry + timedelta(days=365)
+    repository.rotate()
+    repository.sign_targets("targets")
+    repository.sign_targets("profiles")
+    repository.publish()
+    await new_store().refresh(NOW + 20 * DAY)
+    repository.timestamp.signed.expires = old_expiry
+    repository.sign_timestamp()
+    await refused(new_store(), "expired", NOW)
 
 
 # --- documents --------------------------------------------------------------------------------------------
