@@ -16,7 +16,7 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import check_enrolled, home_option
+from p2pdist.commands.options import check_enrolled, home_option, pinned_root, root_pin_option
 from p2pdist.commands.patch_commands import COMMANDS
 from p2pdist.commands.views import asked_for, lan_view, why_view
 from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, StatusPatch
@@ -99,13 +99,20 @@ def p2pdist() -> None:
 @click.argument("token")
 @address_option
 @click.option("--force", is_flag=True, help="Enrol again although this home is enrolled already.")
+@root_pin_option
+@click.option("--new-root", is_flag=True, help="With --force: accept a trust root that does not follow from this PC's.")
 @json_option
-def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_json: bool) -> None:
+def enrol(
+    home: EndpointHome, token: str, address: str | None, force: bool, root_pin: str, new_root: bool, as_json: bool
+) -> None:
     """Enrol this PC with the TOKEN that `seed-server token` printed.
 
     \b
     Example:
       p2pdist enrol --home /var/lib/p2pdist p2pd-3q2-7w…
+
+    The token says which trust root to expect. A PC that has it from elsewhere, by --root-pin or by root_pin in its
+    config.toml, refuses a token that says another.
     """
     from p2pdist.identity.enrolment import enrol as enrol_endpoint
 
@@ -119,6 +126,8 @@ def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_j
                 now=SystemClock().now(),
                 local_address=address,
                 force=force,
+                new_root=new_root,
+                root_pin=pinned_root(home, root_pin),
             )
         )
     except PermissionError as error:

@@ -2,7 +2,8 @@
 
 The token carries the SHA-256 of the control CA's certificate. That certificate
 is fetched from a server that is not trusted yet, must match this pin, and is
-from then on the only one trusted. The private key never leaves this PC: a signed
+from then on the only one trusted. The token carries the SHA-256 of the TUF root, too
+(see `trust_root`): what may run on this PC is not for the server to say. The private key never leaves this PC: a signed
 request (PKCS #10) proves its possession. The identity is stored only after every
 answer has been checked.
 """
@@ -21,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from p2pdist.identity import store as identity_store
+from p2pdist.identity import trust_root
 from p2pdist.identity.store import Identity
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
@@ -40,7 +42,6 @@ from p2pdist.shared.wire.enrolment import (
     encode_body,
 )
 from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context, unverified_context
-from p2pdist.trust.roots import check_root
 
 MAX_CA_BYTES = 16 << 10  # one certificate
 MAX_PROBLEM_CHARS = 400  # a server's words on our terminal: two sentences
@@ -57,21 +58,27 @@ async def enrol(
     hostname: str,
     now: float,
     force: bool = False,
+    new_root: bool = False,
+    root_pin: bytes | None = None,
     local_address: str | None = None,
 ) -> Identity:
     """Spend one use of a token, store the identity in ``home`` and return it.
 
     ``now`` is seconds since 1970; ``local_address`` is the address to connect from.
     An enrolled home is refused unless ``force``; with it, the key and so the endpoint
-    id stay. Raises `UserError`; the home is then as it was, except that it may hold a
-    new key, which the next attempt uses.
+    id stay, and so does the TUF root unless ``new_root``. ``root_pin`` is the SHA-256
+    that the root must have, where this PC knows it otherwise than from the token.
+    Raises `UserError`; the home is then as it was, except that it may hold a new key,
+    which the next attempt uses.
     """
     token = decode_token(token_text)
+    pin = trust_root.agreed_pin(token.root_pin, root_pin)
     if not force and await trio.to_thread.run_sync(identity_store.is_enrolled, home):
         raise UserError(
             f"This PC is already enrolled in {home}. To enrol it again, with the same key, add --force.",
             FaultKind.BAD_INPUT,
         )
+    stored = None if new_root else await trio.to_thread.run_sync(_stored_root, home)
     server = f"{token.address}:{token.web_port}"
     url = base_url(token.address, token.web_port)
     async with HttpsClient(unverified_context(), local_address=local_address) as client:
@@ -83,7 +90,11 @@ async def enrol(
     )
     async with HttpsClient(trusting_context(control_ca), local_address=local_address) as client:
         reply = await _call(client, f"{url}/v1/enrol", request, EnrolReply, server)
-    identity = _identity(home, token, control_ca, key, reply, now)
+        root = reply.tuf_root.encode()
+        trust_root.check_pinned(root, pin, server)
+        if stored is not None:
+            root = await trust_root.successor_or_same(client, url, stored, root, server)
+    identity = replace(_identity(home, token, control_ca, key, reply, now), tuf_root=root)
     await trio.to_thread.run_sync(identity_store.save_identity, identity)
     log.info("enrolled", endpoint_id=identity.endpoint_id, server=server)
     return identity
@@ -116,6 +127,16 @@ async def renew(identity: Identity, now: float, *, local_address: str | None = N
     if (renewed.control_ca, renewed.swarm_ca) != (identity.control_ca, identity.swarm_ca):
         log.info("certificate authorities changed", server=server)
     return renewed
+
+
+def _stored_root(home: Path) -> bytes | None:
+    """Return the root that this PC trusts, or None when it is not enrolled or its identity is damaged."""
+    try:
+        return identity_store.load_identity(home).tuf_root
+    except UserError as error:
+        if error.kind == FaultKind.NOT_SET_UP:
+            return None
+        raise
 
 
 def _pinned_ca(status: int, body: bytes, token: Token, server: str) -> str:
@@ -163,7 +184,6 @@ def _identity(home: Path, token: Token, control_ca: str, key: str, reply: EnrolR
             raise DecodeError("the endpoint id is not that of this PC's key")
         if not reply.server_name.isprintable() or not 1 <= len(reply.server_name) <= MAX_SERVER_NAME_CHARS:
             raise DecodeError("its name is not printable")
-    check_root(reply.tuf_root.encode())
     return Identity(
         home=home,
         endpoint_id=endpoint_id,

@@ -31,6 +31,7 @@ from p2pdist.trust.tuf_session import Http, RepositoryPlace, TufSession
 
 REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line; a later one resumes where it ended
 
+ROOT_PATH = "/tuf/metadata/{version}.root.json"
 _METADATA_PATH = "/tuf/metadata"
 _TARGETS_PATH = "/tuf/targets"
 

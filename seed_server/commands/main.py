@@ -89,7 +89,7 @@ def init_command(
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
     home = context.home
-    pin = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
+    pins = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
     if as_json:
         made = InitDocument(
             home=str(home.root),
@@ -97,7 +97,8 @@ def init_command(
             address=address,
             web_port=web_port,
             origin_port=origin_port,
-            ca_pin=pin.hex(),
+            ca_pin=pins.ca.hex(),
+            root_pin=pins.root.hex(),
             offline_keys=str(home.offline_keys),
             offline_keys_encrypted=passphrase is not None,
         )
@@ -105,6 +106,8 @@ def init_command(
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
     click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
+    click.echo(f"Pin of its CA:         {pins.ca.hex()}")
+    click.echo(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
     click.echo(f"Take {home.offline_keys} to a safe place when you do not publish; back up {home.keys}.")
     click.echo(f"Next: seed-server serve --home {home.root}")
 
@@ -164,7 +167,7 @@ def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes
 @tags_option
 @json_option
 def token_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], as_json: bool) -> None:
-    """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
+    """Print a token for `p2pdist enrol`: this server's address, its pins and a secret.
 
     \b
     Example:

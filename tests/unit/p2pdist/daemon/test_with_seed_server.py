@@ -103,7 +103,11 @@ async def running(directory: Path) -> AsyncIterator[Server]:
         )
         port = WebPort(decisions, metadata_directory=home.tuf_metadata, targets_directory=home.tuf_targets)
         token = Token(
-            address=ADDRESS, web_port=sockets[0].getsockname()[1], ca_pin=authority.control_ca_pin(), secret=SECRET
+            address=ADDRESS,
+            web_port=sockets[0].getsockname()[1],
+            ca_pin=authority.control_ca_pin(),
+            root_pin=repository.root_pin(),
+            secret=SECRET,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web)
