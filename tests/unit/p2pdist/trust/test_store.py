@@ -1,9 +1,11 @@
 """The trust store against an in-memory repository: what it accepts, keeps and reuses."""
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,6 +38,18 @@ def new_store(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> Cal
     return lambda: TrustStore(
         tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=repository
     )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB that really fills up."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a tmpfs can only be mounted by root")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 async def test_an_empty_repository_is_an_empty_catalogue(tuf_simulator: ModuleType, tmp_path: Path) -> None:
@@ -224,6 +238,30 @@ async def test_a_full_disk_is_an_error_of_its_own_and_leaves_the_accepted_state(
     assert cached is not None
     assert cached.patches[:1] == accepted.patches
     assert len((await new_store().refresh(NOW)).patches) == 2
+
+
+async def test_a_restart_on_a_full_disk_loses_nothing_and_a_refresh_without_news_writes_nothing(
+    tuf_simulator: ModuleType, repository: Any, small_disk: Path
+) -> None:
+    def new_store() -> TrustStore:
+        return TrustStore(small_disk, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=repository)
+
+    repository.issued = NOW
+    repository.publish()
+    accepted = await new_store().refresh(NOW)
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    assert await new_store().load_cached(NOW + 60) == accepted
+    assert await new_store().refresh(NOW + 60) == accepted
+    repository.add_patch("beta")
+    repository.publish()
+    with pytest.raises(UserError) as caught:
+        await new_store().refresh(NOW + 120)
+    assert caught.value.kind == FaultKind.STORAGE
+    assert await new_store().load_cached(NOW + 120) == accepted
+    (small_disk / "filler").unlink()
+    assert len((await new_store().refresh(NOW + 180)).patches) == 2
 
 
 async def test_a_cancelled_refresh_ends_at_once_and_accepts_nothing(
