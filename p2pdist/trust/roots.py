@@ -1,4 +1,4 @@
-"""TUF roots outside of a refresh: is one whole, and does one follow from another?"""
+"""TUF roots outside of a refresh: is one whole, does one follow from another, does it still trust a key?"""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from tuf.api import exceptions as tuf_errors
 from tuf.api.metadata import Metadata, Root
 
 from p2pdist.trust.errors import TrustError, words
+from p2pdist.trust.floor import VerifiedMetadata
 
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 
@@ -42,6 +43,21 @@ def check_successors(root: bytes, successors: Iterable[bytes]) -> None:
         if offered.signed.version != trusted.signed.version + 1:
             raise _unusable(f"version {offered.signed.version} does not follow version {trusted.signed.version}")
         trusted = offered
+
+
+def newest_root(verified: VerifiedMetadata, enrolled: bytes) -> bytes:
+    """Return the newest root that has been verified, starting from the ``enrolled`` one."""
+    return verified.roots[max(verified.roots, key=int)] if verified.roots else enrolled
+
+
+def trusts_targets(root: bytes, targets: bytes) -> bool:
+    """Return whether enough of the keys that ``root`` trusts for the targets role have signed ``targets``."""
+    try:
+        metadata: Metadata[Any] = Metadata.from_bytes(targets)
+        _read(root).signed.verify_delegate("targets", metadata.signed_bytes, metadata.signatures)
+    except (tuf_errors.RepositoryError, ValueError, TrustError):
+        return False
+    return True
 
 
 def _read(root: bytes) -> Metadata[Root]:

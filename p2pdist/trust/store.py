@@ -27,7 +27,8 @@ from p2pdist.trust.catalogue import (
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.roots import root_pin
-from p2pdist.trust.tuf_session import Http, RepositoryPlace, TufSession
+from p2pdist.trust.tuf_client import Http, RepositoryPlace
+from p2pdist.trust.tuf_session import TufSession
 
 REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line; a later one resumes where it ended
 

@@ -1,7 +1,6 @@
 """One refresh of TUF metadata: the top level first, then targets roles and documents as they are asked for.
 
-Everything is verified by tuf in memory, never in files: a full disk does not hinder
-it. Two kinds of metadata are kept in two ways:
+Two kinds of metadata are kept in two ways:
 
 * Root, timestamp and snapshot are kept, with the trust floor, as soon as each is
   verified (TUF 5.3.8, 5.4.5, 5.5.7), also when a later step fails. Whoever then
@@ -10,52 +9,20 @@ it. Two kinds of metadata are kept in two ways:
   a refresh that ends half way leaves the last accepted state in force.
 """
 
-import contextlib
-import datetime as dt
-import io
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import IO, Protocol
 
-import trio
+import structlog
 from msgspec import structs
 from tuf.api import exceptions as tuf_errors
-from tuf.api.metadata import TargetFile
-from tuf.ngclient.config import UpdaterConfig
-from tuf.ngclient.fetcher import FetcherInterface
-from tuf.ngclient.updater import Updater
 
-from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, TIMESTAMP_ISSUED_FIELD
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.files import TrustFiles
-from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedMetadata, VerifiedVersions
-from p2pdist.trust.https_client import HttpAnswer, HttpError
-from p2pdist.trust.roots import MAX_ROOT_BYTES
+from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
+from p2pdist.trust.roots import newest_root, trusts_targets
+from p2pdist.trust.tuf_client import Http, NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
 
-MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
-MAX_SNAPSHOT_BYTES = 64 << 10  # MAX_ROLES entries
-
-_OVERRIDDEN = ("_load_local_metadata", "_persist_metadata", "_persist_root", "_update_root_symlink")
-
-
-class Http(Protocol):
-    """What a session needs of `https_client.HttpsClient`."""
-
-    async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
-        """Return the answer, of at most ``max_bytes``. Raises `HttpError`."""
-        ...
-
-
-@dataclass(frozen=True)
-class RepositoryPlace:
-    """Where a repository is, and the root from which everything in it is verified."""
-
-    metadata_url: str
-    targets_url: str
-    root: bytes
+log = structlog.get_logger()
 
 
 class TufSession:
@@ -65,11 +32,11 @@ class TufSession:
     `OSError` where something that must be kept cannot be written.
     """
 
-    def __init__(self, files: TrustFiles, accepted: AcceptedMetadata | None, updater: "_Updater") -> None:
+    def __init__(self, files: TrustFiles, accepted: AcceptedMetadata | None, client: TufClient) -> None:
         """For `online` and `offline`."""
         self._files = files
         self._accepted = accepted
-        self._updater = updater
+        self._client = client
 
     @classmethod
     def online(cls, files: TrustFiles, place: RepositoryPlace, http: Http, now: float) -> "TufSession":
@@ -77,40 +44,44 @@ class TufSession:
         verified, accepted = files.load()
         roles = accepted.roles if accepted else {}
         at = trust_floor.reference_time(verified.floor, now)
-        updater = _Updater(place, _NetworkFetcher(http), at, verified, roles, files.keep_verified)
-        return cls(files, accepted, updater)
+        client = TufClient(place, NetworkFetcher(http), at, verified, roles, files.keep_verified)
+        return cls(files, accepted, client)
 
     @classmethod
     def offline(cls, files: TrustFiles, place: RepositoryPlace) -> "TufSession | None":
         """Return a session of the last accepted state alone, which downloads and keeps nothing; None without one.
 
-        That state is judged as of its acceptance: by the roots and at the time of then. What was verified since
-        does not end it, so whoever cuts the line in the middle of a refresh takes nothing from a PC that restarts.
+        That state is judged as of its acceptance: by the roots and at the time of then. New online keys do not end
+        it, so whoever cuts the line after their root takes nothing from a PC that restarts. A root that replaces the
+        key of the targets role does: what that key has signed may be a thief's.
         """
-        _, accepted = files.load()
+        verified, accepted = files.load()
         if accepted is None:
             return None
+        if not trusts_targets(newest_root(verified, place.root), accepted.roles.get("targets", b"")):
+            log.warning("a newer root has revoked what signed the stored metadata")
+            return None
         then, at = trust_floor.top_level(accepted), accepted.accepted_at
-        updater = _Updater(place, _OfflineFetcher(then.timestamp), at, then, accepted.roles, lambda _: None)
-        return cls(files, accepted, updater)
+        client = TufClient(place, OfflineFetcher(then.timestamp), at, then, accepted.roles, lambda _: None)
+        return cls(files, accepted, client)
 
     @property
     def floor(self) -> TrustFloor:
         """The floor, raised by what has been verified so far."""
-        return self._updater.floor
+        return self._client.floor
 
     def refresh(self) -> None:
         """Verify root, timestamp, snapshot and the top-level targets role, and keep the first three."""
-        self._updater.refresh()
-        self._updater.raise_floor()  # where nothing was new, nothing has been compared with the floor yet
+        self._client.refresh()
+        self._client.raise_floor()  # where nothing was new, nothing has been compared with the floor yet
 
     def has(self, target: str) -> bool:
         """Return whether a trusted key has signed ``target``."""
-        return self._updater.get_targetinfo(target) is not None
+        return self._client.get_targetinfo(target) is not None
 
     def get(self, target: str, max_bytes: int) -> bytes:
         """Return a target's bytes, from disk or else the network. Raises `DocumentError`."""
-        info = self._updater.get_targetinfo(target)
+        info = self._client.get_targetinfo(target)
         if info is None:
             raise DocumentError(f"no trusted key has signed {target!r}")
         if info.length > max_bytes:
@@ -120,7 +91,7 @@ class TufSession:
             raise DocumentError(f"{target!r} is signed without a SHA-256")
         stored = self._files.document(sha256, max_bytes)
         try:
-            data = self._updater.download(info, sha256) if stored is None else stored
+            data = self._client.download(info, sha256) if stored is None else stored
             info.verify_length_and_hashes(data)  # the signed length, and hashes other than SHA-256
         except tuf_errors.DownloadHTTPError as error:
             raise DocumentError(f"{target!r} cannot be had: {error}") from error
@@ -132,176 +103,15 @@ class TufSession:
 
     def names(self, role: str, prefix: str) -> list[str]:
         """Return the target paths that ``role`` lists below ``prefix``; none where the role is not delegated."""
-        return self._updater.names(role, prefix)
+        return self._client.names(role, prefix)
 
     def accept(self) -> None:
         """Keep everything that was verified as the last accepted state, and delete documents that nobody asked for."""
-        updater, before = self._updater, self._accepted
-        roots, roles = updater.verified().roots, updater.roles()
+        client, before = self._client, self._accepted
+        roots, roles = client.verified().roots, client.roles()
         if before is None or (before.roots, before.roles) != (roots, roles):
-            floor = structs.replace(updater.floor, acceptances=updater.floor.acceptances + 1)
-            self._files.keep_accepted(AcceptedMetadata(accepted_at=updater.at, roots=roots, roles=roles, floor=floor))
-            updater.floor = floor
-        self._files.keep_verified(updater.verified())
+            floor = structs.replace(client.floor, acceptances=client.floor.acceptances + 1)
+            self._files.keep_accepted(AcceptedMetadata(accepted_at=client.at, roots=roots, roles=roles, floor=floor))
+            client.floor = floor
+        self._files.keep_verified(client.verified())
         self._files.drop_unused_documents()
-
-
-class _Updater(Updater):
-    """tuf's client with metadata in memory, a given reference time, and a floor that rises with each step.
-
-    tuf has a public way to none of these, so this uses private names. Should a release
-    of tuf remove them, this raises: better to accept nothing than to forget a floor.
-    """
-
-    def __init__(  # where from, as of when, and what is known before
-        self,
-        place: RepositoryPlace,
-        fetcher: FetcherInterface,
-        at: float,
-        verified: VerifiedMetadata,
-        roles: Mapping[str, bytes],
-        keep: Callable[[VerifiedMetadata], None],
-    ) -> None:
-        self.at = at
-        self.floor = verified.floor
-        self._keep = keep
-        self._known = False
-        self._roots: dict[str, bytes] = {}
-        self._metadata = {**roles, "timestamp": verified.timestamp, "snapshot": verified.snapshot}
-        self._targets_url = place.targets_url
-        super().__init__(
-            os.devnull,  # no directory: nothing is read from it or written to it
-            place.metadata_url,
-            fetcher=fetcher,
-            bootstrap=place.root,
-            config=UpdaterConfig(
-                root_max_length=MAX_ROOT_BYTES,
-                timestamp_max_length=MAX_TIMESTAMP_BYTES,
-                snapshot_max_length=MAX_SNAPSHOT_BYTES,
-                targets_max_length=MAX_TARGETS_ROLE_BYTES,
-                max_delegations=trust_floor.MAX_ROLES,
-            ),
-        )
-        if not all(callable(getattr(Updater, name, None)) for name in _OVERRIDDEN):
-            raise TypeError("tuf keeps its metadata elsewhere")
-        if not isinstance(self._trusted_set.reference_time, dt.datetime):
-            raise TypeError("tuf keeps its reference time elsewhere")
-        self._trusted_set.reference_time = dt.datetime.fromtimestamp(at, dt.UTC)
-        with contextlib.suppress(tuf_errors.RepositoryError):  # those that do not fit are downloaded anew
-            for version, known in sorted(verified.roots.items(), key=lambda item: int(item[0])):
-                self._trusted_set.update_root(known)
-                self._roots[version] = known
-        self._known = True
-
-    def raise_floor(self) -> None:
-        """Raise the floor by what has been verified. Raises `BadVersionNumberError` for what is below it."""
-        seen = self._versions()
-        if reason := trust_floor.refusal(self.floor, seen):
-            raise tuf_errors.BadVersionNumberError(reason)
-        if trust_floor.restarts(self.floor, seen) and seen.timestamp is None:
-            self._metadata["timestamp"] = self._metadata["snapshot"] = b""  # TUF 5.3.11
-        self.floor = trust_floor.raised(self.floor, seen, self.at)
-
-    def verified(self) -> VerifiedMetadata:
-        """Return the top level as verified so far, with the floor."""
-        timestamp, snapshot = self._metadata["timestamp"], self._metadata["snapshot"]
-        return VerifiedMetadata(roots=dict(self._roots), timestamp=timestamp, snapshot=snapshot, floor=self.floor)
-
-    def roles(self) -> dict[str, bytes]:
-        """Return the metadata of all roles but root; tuf has not fetched a role that no document needed."""
-        names = ("timestamp", "snapshot", *(self._versions().roles or ()))
-        return {name: self._metadata[name] for name in names if name in self._metadata}
-
-    def names(self, role: str, prefix: str) -> list[str]:
-        self.get_targetinfo(prefix)  # loads the role unless it is loaded
-        signed = self._trusted_set.get(role)
-        return [path for path in signed.targets if path.startswith(prefix)] if signed else []
-
-    def download(self, info: TargetFile, sha256: str) -> bytes:
-        directory, slash, name = info.path.rpartition("/")
-        if self._trusted_set.root.consistent_snapshot:
-            name = f"{sha256}.{name}"
-        return self._fetcher.download_bytes(f"{self._targets_url}/{directory}{slash}{name}", info.length)
-
-    def _versions(self) -> VerifiedVersions:
-        verified = self._trusted_set
-        root = verified.root
-        online = frozenset(key for role in ("timestamp", "snapshot") for key in root.roles[role].keyids)
-        seen = VerifiedVersions(root=root.version, online_keys=online)
-        if "timestamp" in verified:
-            timestamp = verified.timestamp
-            seen = replace(
-                seen,
-                timestamp=timestamp.version,
-                timestamp_expires=timestamp.expires.timestamp(),
-                issued=trust_floor.issued_at(timestamp.unrecognized_fields.get(TIMESTAMP_ISSUED_FIELD)),
-                snapshot=timestamp.snapshot_meta.version,
-            )
-        if "snapshot" in verified:
-            meta = verified.snapshot.meta.items()
-            seen = replace(seen, roles={name.removesuffix(".json"): file.version for name, file in meta})
-        return seen
-
-    # --- what tuf does with files ---------------------------------------------------------
-
-    def _load_local_metadata(self, rolename: str) -> bytes:
-        if data := self._metadata.get(rolename):
-            return data
-        raise FileNotFoundError(rolename)
-
-    def _persist_metadata(self, rolename: str, data: bytes) -> None:
-        top_level = rolename in {"timestamp", "snapshot"}
-        if top_level:
-            self.raise_floor()
-        self._metadata[rolename] = data
-        if top_level:
-            self._keep(self.verified())
-
-    def _persist_root(self, version: int, data: bytes) -> None:
-        if self._known:  # tuf's constructor persists the enrolled root, which the identity holds
-            self.raise_floor()
-            self._roots[str(version)] = data
-            self._keep(self.verified())
-
-    def _update_root_symlink(self) -> None:
-        pass
-
-
-class _NetworkFetcher(FetcherInterface):
-    """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    async def _get(self, url: str, max_length: int) -> HttpAnswer:
-        return await self._http.get(url, max_bytes=max_length)
-
-    def download_bytes(self, url: str, max_length: int) -> bytes:
-        try:
-            answer = trio.from_thread.run(self._get, url, max_length)
-        except HttpError as error:
-            if error.failure == "too_large":
-                raise tuf_errors.DownloadLengthMismatchError(error.message) from error
-            raise tuf_errors.DownloadError(error.message) from error
-        if answer.status != 200:
-            raise tuf_errors.DownloadHTTPError(f"HTTP {answer.status}", answer.status)
-        return answer.body
-
-    @contextlib.contextmanager
-    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
-        yield io.BytesIO(self.download_bytes(url, max_length))
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        raise NotImplementedError("without a length cap nothing is fetched")
-
-
-class _OfflineFetcher(_NetworkFetcher):
-    """Serves tuf the stored timestamp, which it always downloads. Everything else must be in memory."""
-
-    def __init__(self, timestamp: bytes) -> None:
-        self._timestamp = timestamp
-
-    def download_bytes(self, url: str, max_length: int) -> bytes:
-        if url.endswith("/timestamp.json") and len(self._timestamp) <= max_length:
-            return self._timestamp
-        raise tuf_errors.DownloadHTTPError("not on this PC's disk", 404)

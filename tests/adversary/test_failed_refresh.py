@@ -146,6 +146,26 @@ async def test_a_pc_that_restarts_after_a_failed_refresh_keeps_its_patches(
     assert await new_store().load_cached(NOW) == accepted
 
 
+async def test_a_pc_that_restarts_does_not_take_up_again_what_a_revoked_targets_key_has_signed(
+    repository: Any, new_store: NewStore
+) -> None:
+    """The thief of the offline keys has signed a patch; a new root replaces them, and he cuts the line after it."""
+    await new_store().refresh(NOW)
+    stolen = repository.signers["root"]
+    repository.rotate("root")
+    for old, new in zip(stolen, repository.signers["root"], strict=True):
+        repository.root.signed.revoke_key(old.public_key.keyid, "targets")
+        repository.root.signed.add_key(new.public_key, "targets")
+    repository.rotate()
+    repository.sign_targets("targets")
+    repository.publish()
+    repository.status_of[TIMESTAMP] = 404
+    await fails(new_store(), "unreachable")
+    assert await new_store().load_cached(NOW) is None
+    repository.status_of.clear()
+    assert len((await new_store().refresh(NOW)).patches) == 1
+
+
 async def test_an_older_copy_of_the_accepted_state_is_not_taken_for_the_last(
     repository: Any, new_store: NewStore, tmp_path: Path
 ) -> None:

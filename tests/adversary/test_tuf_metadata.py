@@ -19,7 +19,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pdist.trust import roots, tuf_session
+from p2pdist.trust import roots, tuf_client
 from p2pdist.trust.https_client import HttpsClient, trusting_context
 from p2pdist.trust.store import Catalogue, TrustError, TrustStore
 
@@ -451,8 +451,8 @@ async def test_oversized_metadata_is_refused_before_it_is_read(
     repository: Any, new_store: Callable[[], TrustStore], name: str
 ) -> None:
     caps = {
-        "timestamp": (TIMESTAMP, tuf_session.MAX_TIMESTAMP_BYTES),
-        "snapshot": (current(repository, "snapshot"), tuf_session.MAX_SNAPSHOT_BYTES),
+        "timestamp": (TIMESTAMP, tuf_client.MAX_TIMESTAMP_BYTES),
+        "snapshot": (current(repository, "snapshot"), tuf_client.MAX_SNAPSHOT_BYTES),
         "root": ("/tuf/metadata/2.root.json", roots.MAX_ROOT_BYTES),
     }
     path, cap = caps[name]

@@ -26,8 +26,9 @@ from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.https_client import HttpsClient
-from p2pdist.trust.roots import check_root
-from p2pdist.trust.tuf_session import RepositoryPlace, TufSession
+from p2pdist.trust.roots import check_root, newest_root
+from p2pdist.trust.tuf_client import RepositoryPlace
+from p2pdist.trust.tuf_session import TufSession
 
 MAX_TARGET_BYTES = 1 << 20  # the suite's largest is a few kB
 
@@ -90,10 +91,12 @@ class Client:
     def _show(self) -> None:
         """Put the metadata in force where the suite looks for it: ``ROLE.json``, and nothing else of that kind."""
         verified, accepted = self._files.load()
-        roots = verified.roots
-        newest = roots[max(roots, key=int)] if roots else self._root()
         shown = {} if accepted is None else dict(accepted.roles)
-        shown |= {"root": newest, "timestamp": verified.timestamp, "snapshot": verified.snapshot}
+        shown |= {
+            "root": newest_root(verified, self._root()),
+            "timestamp": verified.timestamp,
+            "snapshot": verified.snapshot,
+        }
         for old in self._directory.glob("*.json"):
             old.unlink()
         for role, data in shown.items():

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from p2pdist.trust.errors import TrustError
-from p2pdist.trust.roots import MAX_ROOT_BYTES, check_root, check_successors, root_pin, root_version
+from p2pdist.trust.floor import VerifiedMetadata
+from p2pdist.trust.roots import (
+    MAX_ROOT_BYTES,
+    check_root,
+    check_successors,
+    newest_root,
+    root_pin,
+    root_version,
+    trusts_targets,
+)
 
 
 @pytest.fixture
@@ -61,3 +70,18 @@ def test_a_version_that_is_left_out_or_told_again_is_refused(repository: Any) ->
     repository.rotate("timestamp")
     assert "does not follow" in unusable(root(repository, 1), [root(repository, 3)])
     assert "does not follow" in unusable(root(repository, 2), [root(repository, 1)])
+
+
+def test_the_newest_root_is_so_by_number() -> None:
+    assert newest_root(VerifiedMetadata(roots={"9": b"nine", "10": b"ten"}), b"enrolled") == b"ten"
+    assert newest_root(VerifiedMetadata(), b"enrolled") == b"enrolled"
+
+
+def test_a_root_trusts_what_enough_of_its_keys_for_targets_have_signed(
+    tuf_simulator: ModuleType, repository: Any
+) -> None:
+    targets = repository.files["/tuf/metadata/1.targets.json"]
+    assert trusts_targets(repository.first_root, targets)
+    assert not trusts_targets(tuf_simulator.RepositorySimulator().first_root, targets)
+    for bad in (b"", b"{}", repository.files["/tuf/metadata/1.patches.json"]):
+        assert not trusts_targets(repository.first_root, bad)
