@@ -89,7 +89,6 @@ TESTED_IN = {
     "p2pdist/transfer/torrent_engine/settings.py": "tests/swarm/test_lan_limits.py",
     "p2pdist/trust/errors.py": "tests/adversary/test_tuf_metadata.py",
     "p2pdist/trust/files.py": "tests/unit/p2pdist/trust/test_store.py",
-    "p2pdist/trust/tuf_client.py": "tests/conformance/test_client.py",
     "p2pdist/trust/tuf_session.py": "tests/adversary/test_failed_refresh.py",
     "seed_server/commands/findings_view.py": "tests/unit/seed_server/commands/test_template_commands.py",
     "seed_server/commands/json_answers/fleet.py": "tests/unit/seed_server/commands/test_json_answers.py",
