@@ -58,7 +58,8 @@ class TrustFloor(Record, frozen=True):
     online_keys: Annotated[list[RoleName], msgspec.Meta(max_length=MAX_ROLES)] = msgspec.field(default_factory=list)
     """Ids of the keys that sign timestamp and snapshot; a change of them restarts their versions."""
     time: Moment = 0.0
-    timestamp_first_seen: Moment = 0.0
+    timestamp_since: Moment = 0.0
+    """When the newest timestamp was signed; where it does not say, when this endpoint first saw it."""
     timestamp_expires: Moment = 0.0
     acceptances: MetadataVersion = 0
     """How many states have been accepted as a whole: tells the last one from an older copy of the file."""
@@ -162,18 +163,19 @@ def raised(floor: TrustFloor, seen: VerifiedVersions, now: float) -> TrustFloor:
     What ``seen`` does not say yet stays, unless a new root restarts it.
     """
     if restarts(floor, seen):
-        floor = structs.replace(floor, timestamp=0, snapshot=0, roles={}, timestamp_first_seen=0.0)
+        floor = structs.replace(floor, timestamp=0, snapshot=0, roles={}, timestamp_since=0.0)
     raised_floor = structs.replace(floor, root=seen.root, online_keys=sorted(seen.online_keys))
     if seen.timestamp is None:
         return raised_floor
     at = reference_time(floor, now)
+    since = at if seen.issued is None else min(at, seen.issued)
     return structs.replace(
         raised_floor,
         timestamp=seen.timestamp,
         snapshot=floor.snapshot if seen.snapshot is None else seen.snapshot,
         roles=floor.roles if seen.roles is None else dict(sorted(seen.roles.items())),
-        time=max(floor.time, at if seen.issued is None else min(at, seen.issued)),
-        timestamp_first_seen=floor.timestamp_first_seen if seen.timestamp == floor.timestamp else at,
+        time=max(floor.time, since),
+        timestamp_since=floor.timestamp_since if seen.timestamp == floor.timestamp else since,
         timestamp_expires=min(max(seen.timestamp_expires, 0.0), _MAX_TIME),
     )
 
@@ -208,9 +210,9 @@ def clock_set_back_seconds(floor: TrustFloor, now: float) -> float:
 def freshness_alarm(floor: TrustFloor, now: float) -> str:
     """Return a sentence for people when the accepted metadata is older than half its life, else ``""``.
 
-    TUF metadata carries no date of issue, so its life is counted from the time at
-    which this endpoint first saw that timestamp version. A server that renews it
-    before half its life never raises the alarm; one that is frozen or gone always does.
+    Its life is counted from when the timestamp was signed; where it does not say that,
+    from when this endpoint first saw it. A server that renews it at half its life
+    never raises the alarm; one that is frozen or gone always does.
     """
     at = reference_time(floor, now)
     if floor.timestamp == 0:
@@ -221,10 +223,10 @@ def freshness_alarm(floor: TrustFloor, now: float) -> str:
             "accepted; patches accepted before are still shared. "
             "Check that the seed server runs and this PC's clock is right."
         )
-    life = floor.timestamp_expires - floor.timestamp_first_seen
-    if at - floor.timestamp_first_seen > ALARM_AT_LIFE_FRACTION * life:
+    life = floor.timestamp_expires - floor.timestamp_since
+    if at - floor.timestamp_since > ALARM_AT_LIFE_FRACTION * life:
         return (
-            f"The seed server has sent nothing newer for {duration_in_words(at - floor.timestamp_first_seen)}, "
+            f"The seed server has sent nothing newer for {duration_in_words(at - floor.timestamp_since)}, "
             "more than half the life of its signed metadata, which expires in "
             f"{duration_in_words(floor.timestamp_expires - at)}: it is down, or somebody withholds "
             "updates. Check the seed server."

@@ -41,7 +41,7 @@ floors = st.builds(
     roles=st.dictionaries(st.text(min_size=1, max_size=128), st.integers(0, trust_floor.MAX_VERSION), max_size=64),
     online_keys=st.lists(st.text(min_size=1, max_size=128), max_size=64),
     time=times,
-    timestamp_first_seen=times,
+    timestamp_since=times,
     timestamp_expires=times,
     acceptances=st.integers(0, trust_floor.MAX_VERSION),
 )

@@ -163,7 +163,7 @@ def test_a_root_that_replaces_the_online_keys_restarts_their_versions_before_any
     assert floor.online_keys == ["k3"]
     first = replace(NEW_ROOT, timestamp=1, snapshot=1, timestamp_expires=NOW + DAY)
     assert trust_floor.refusal(floor, first) == ""
-    assert trust_floor.raised(floor, first, NOW).timestamp_first_seen == NOW
+    assert trust_floor.raised(floor, first, NOW).timestamp_since == NOW
 
 
 def test_a_root_with_the_same_online_keys_restarts_nothing() -> None:
@@ -196,6 +196,14 @@ def test_a_time_of_issue_that_is_ahead_of_the_clock_raises_the_floor_only_to_the
 
 def test_a_time_of_issue_before_the_floor_does_not_lower_it() -> None:
     assert trust_floor.raised(FLOOR, replace(SEEN, issued=NOW - DAY), NOW + DAY).time == NOW
+
+
+def test_the_alarm_counts_from_the_time_of_issue_also_where_the_clock_was_ahead() -> None:
+    issued = replace(SEEN, issued=NOW, timestamp_expires=NOW + 10 * DAY)
+    for clock in (NOW, NOW + 3 * DAY, NOW + 9 * DAY):
+        floor = trust_floor.raised(TrustFloor(), issued, clock)
+        assert trust_floor.freshness_alarm(floor, NOW + 5.4 * DAY) == ""
+        assert "nothing newer for 6 days" in trust_floor.freshness_alarm(floor, NOW + 5.6 * DAY)
 
 
 @pytest.mark.parametrize("value", [None, "1", 1.5, True, -1, 10**12, [], {}])
