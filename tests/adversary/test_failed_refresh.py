@@ -134,6 +134,23 @@ async def test_new_keys_end_a_fast_forward_attack_also_when_the_line_is_cut_in_b
     assert len((await new_store().refresh(NOW)).patches) == 1
 
 
+async def test_a_new_timestamp_key_alone_ends_what_the_stolen_one_said_of_the_snapshot(
+    repository: Any, new_store: NewStore
+) -> None:
+    """The thief of the timestamp key alone names a snapshot 2^31 that nobody has signed."""
+    await new_store().refresh(NOW)
+    honest = repository.snapshot.signed.version
+    repository.timestamp.signed.snapshot_meta.version = 1 << 31
+    repository.sign_timestamp()
+    await fails(new_store(), "unreachable")
+    repository.timestamp.signed.snapshot_meta.version = honest
+    repository.sign_timestamp()
+    await fails(new_store(), "rolled_back")
+    repository.rotate("timestamp")
+    repository.sign_timestamp()
+    assert len((await new_store().refresh(NOW)).patches) == 1
+
+
 async def test_a_pc_that_restarts_after_a_failed_refresh_keeps_its_patches(
     repository: Any, new_store: NewStore
 ) -> None:
