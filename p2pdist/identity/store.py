@@ -28,7 +28,7 @@ from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, pa
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import Pem, Tags
 from p2pdist.trust.files import storage_errors
-from p2pdist.trust.https_client import trusting_context
+from p2pdist.trust.tls_contexts import trusting_context
 
 MAX_IDENTITY_BYTES = 1 << 20  # four certificates and a TUF root with several keys, base64
 MAX_KEY_BYTES = 8 << 10

@@ -6,7 +6,7 @@ made; the operator can also give it to the PC by another way, such as its image.
 """
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.trust.https_client import HttpsClient
+from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import MAX_ROOT_BYTES, check_root, check_successors, root_pin, root_version
 from p2pdist.trust.store import ROOT_PATH, TrustError
 
@@ -37,7 +37,7 @@ def check_pinned(offered: bytes, pin: bytes, server: str) -> None:
         )
 
 
-async def successor_or_same(client: HttpsClient, url: str, stored: bytes, offered: bytes, server: str) -> bytes:
+async def successor_or_same(client: HttpGet, url: str, stored: bytes, offered: bytes, server: str) -> bytes:
     """Return ``stored`` if ``offered`` is the same or follows from it; the roots between come from the server.
 
     The stored one stays, as its trust floor does: a refresh walks from it to the newer one. Raises `UserError`

@@ -13,16 +13,15 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
 import trio
 import zeroconf
 
+from p2pdist.neighbours.finder import DiscoveryEvent, PeerFound, PeerLost
 from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id, parse_ip_address
-
-__all__ = ["Announcement", "Discovery", "DiscoveryEvent", "PeerFound", "PeerLost", "open_discovery"]
 
 SERVICE_TYPE = "_p2pdist._tcp.local."
 FORMAT = b"1"
@@ -41,23 +40,6 @@ _TAG = re.compile(r"[0-9a-f]{16}\Z")
 _RUN = re.compile(r"[0-9a-f]{8}\Z")
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class PeerFound:
-    """A neighbour has announced itself, or changed its announcement."""
-
-    announcement: Announcement
-
-
-@dataclass(frozen=True)
-class PeerLost:
-    """A neighbour has said goodbye, or its announcement has expired."""
-
-    endpoint_id: str
-
-
-DiscoveryEvent: TypeAlias = PeerFound | PeerLost
 
 
 @dataclass(frozen=True)

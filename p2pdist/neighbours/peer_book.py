@@ -12,7 +12,9 @@ with the lower id then waits half as long, so that it does not happen again.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
 
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import (
@@ -22,10 +24,12 @@ from p2pdist.shared.identifiers import (
     parse_endpoint_id,
     parse_ip_address,
 )
-from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer
+from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import MAX_SITE_PEERS, Address, Port, SitePeer
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 Source: TypeAlias = Literal["mdns", "server"]
+ShortTag = Annotated[str, msgspec.Meta(max_length=64)]
 
 MAX_MDNS_PEERS = 200  # as many as the server would name; a LAN segment is smaller
 MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this is somebody making up names
@@ -48,16 +52,15 @@ _LATER_REASONS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Announcement:
+class Announcement(Record, frozen=True):
     """What an endpoint tells its neighbours. Unproven until TLS."""
 
     endpoint_id: EndpointId
-    address: str
-    port: int
-    swarm_tag: str
+    address: Address
+    port: Port
+    swarm_tag: ShortTag
     """Short name of the swarm CA: an endpoint of another swarm is not tried."""
-    site_tag: str
+    site_tag: ShortTag
     """Short name of the site; empty while unknown."""
 
 

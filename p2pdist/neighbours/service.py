@@ -7,15 +7,15 @@ import structlog
 import trio
 
 from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
-from p2pdist.neighbours.discovery import Discovery, PeerFound
+from p2pdist.neighbours.finder import Finder, PeerFound
 from p2pdist.neighbours.peer_book import Announcement, PeerBook
 from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.torrent_engine import (
     EngineEvent,
     PeerConnected,
     PeerGone,
     PeerRefused,
-    TorrentEngine,
     TransferSnapshot,
 )
 
@@ -30,8 +30,8 @@ class Neighbours:
 
     def __init__(
         self,
-        engine: TorrentEngine,
-        discovery: Discovery | None,
+        engine: Engine,
+        discovery: Finder | None,
         announcement: Callable[[], Announcement],
     ) -> None:
         self._engine = engine

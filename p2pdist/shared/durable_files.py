@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+_DESCRIPTORS = Path("/proc/self/fd")
+
 
 def fsync_directory(directory: Path) -> None:
     """Make the names in ``directory`` durable. Does nothing on Windows, where a directory cannot be opened."""
@@ -44,13 +46,21 @@ def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) 
     fsync_directory(path.parent)
 
 
-def link_file(source: Path, path: Path) -> None:
+def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
     """Make ``path`` a hard link to ``source``, atomically and durably, replacing what was there.
 
-    Both names share one copy on disk, so they must be on the same file system.
+    Both names share one copy on disk, so they must be on the same file system. With a ``descriptor`` of the source,
+    the file that it refers to gets the link, whatever its name leads to by now; only Linux can do that.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    os.link(source, temporary)
+    if descriptor is not None and _DESCRIPTORS.exists():
+        directory = os.open(_DESCRIPTORS, os.O_RDONLY | os.O_DIRECTORY)
+        try:  # with a directory's descriptor, Python makes the link to what the entry stands for
+            os.link(str(descriptor), temporary, src_dir_fd=directory, follow_symlinks=True)
+        finally:
+            os.close(directory)
+    else:
+        os.link(source, temporary)
     try:
         os.replace(temporary, path)
     finally:

@@ -9,7 +9,7 @@ from tuf.api import exceptions as tuf_errors
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust.catalogue import DocumentError
-from p2pdist.trust.https_client import HttpError
+from p2pdist.trust.http_answers import HttpError
 
 TrustErrorReason = Literal["unreachable", "expired", "rolled_back", "invalid_signature", "malformed"]
 

@@ -26,8 +26,9 @@ from p2pdist.trust.catalogue import (
 )
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
+from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import root_pin
-from p2pdist.trust.tuf_client import Http, RepositoryPlace
+from p2pdist.trust.tuf_client import RepositoryPlace
 from p2pdist.trust.tuf_session import TufSession
 
 REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line; a later one resumes where it ended
@@ -54,7 +55,7 @@ class TrustStore:
         *,
         base_url: str,
         root: bytes,
-        http: Http,
+        http: HttpGet,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment."""

@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import IO, Protocol
+from typing import IO
 
 import trio
 from tuf.api import exceptions as tuf_errors
@@ -22,21 +22,13 @@ from tuf.ngclient.updater import Updater
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, TIMESTAMP_ISSUED_FIELD
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.floor import VerifiedMetadata, VerifiedVersions
-from p2pdist.trust.https_client import HttpAnswer, HttpError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpGet
 from p2pdist.trust.roots import MAX_ROOT_BYTES
 
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
 MAX_SNAPSHOT_BYTES = 64 << 10  # MAX_ROLES entries
 
 _OVERRIDDEN = ("_load_local_metadata", "_persist_metadata", "_persist_root", "_update_root_symlink")
-
-
-class Http(Protocol):
-    """What the client needs of `https_client.HttpsClient`."""
-
-    async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
-        """Return the answer, of at most ``max_bytes``. Raises `HttpError`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -175,7 +167,7 @@ class TufClient(Updater):
 class NetworkFetcher(FetcherInterface):
     """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: HttpGet) -> None:
         self._http = http
 
     async def _get(self, url: str, max_length: int) -> HttpAnswer:

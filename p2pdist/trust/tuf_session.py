@@ -19,8 +19,9 @@ from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.files import TrustFiles
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
+from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import newest_root, trusts_targets
-from p2pdist.trust.tuf_client import Http, NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
+from p2pdist.trust.tuf_client import NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
 
 log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ class TufSession:
         self._client = client
 
     @classmethod
-    def online(cls, files: TrustFiles, place: RepositoryPlace, http: Http, now: float) -> "TufSession":
+    def online(cls, files: TrustFiles, place: RepositoryPlace, http: HttpGet, now: float) -> "TufSession":
         """Start from what ``files`` holds. ``now`` is seconds since 1970."""
         verified, accepted = files.load()
         roles = accepted.roles if accepted else {}

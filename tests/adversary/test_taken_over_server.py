@@ -21,8 +21,10 @@ from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, R
 from p2pdist.shared.manifest.recipe import FileCheck, ScriptInstall
 from p2pdist.shared.wire.enrolment import encode_token
 from p2pdist.trust.catalogue import Catalogue
-from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
+from p2pdist.trust.http_answers import base_url
+from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.store import TrustError, TrustStore
+from p2pdist.trust.tls_contexts import trusting_context
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet import operations

@@ -35,7 +35,7 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
-from p2pdist.trust.https_client import HttpAnswer, HttpError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

@@ -6,6 +6,8 @@ from typing import Any, cast
 from p2pdist.daemon.answers import MAX_REFUSED_SHOWN, Problems, answer_limiter, answer_status
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.limiter.lan_policy import FitLimits
+from p2pdist.local_api.delivery_answers import NetworkPartStatus
+from p2pdist.network.rights import PartUser
 from p2pdist.pc.facts import Surroundings
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
@@ -48,8 +50,11 @@ def test_status_has_every_patch_and_every_problem() -> None:
     state.stale_problem = "The catalogue is old."
     entry = RolloutEntry(patch_id="bad", version="1", sequence=3)
     state.refused = [RefusedPatch(entry, "it has no manifest")] * (MAX_REFUSED_SHOWN + 1)
+    user = PartUser("nobody", 65_534, 65_534, separate=True, note="there is no user p2pdist")
+    part = SimpleNamespace(problem="The network part has stopped.", running=False, user=user, life=3)
     problems = Problems(
         state,
+        cast("Any", part),
         None,
         cast("Any", SimpleNamespace(memory=SimpleNamespace(problem=""))),
         cast("Any", SimpleNamespace(problems=["Neighbours are not served now: it is busy."])),
@@ -62,7 +67,11 @@ def test_status_has_every_patch_and_every_problem() -> None:
         PatchView(PatchRef("new", "1"), file("waiting", sequence=1)),
     ]
     answer = answer_status(state, CONNECTED, problems, cast("Any", SimpleNamespace(views=lambda: views)))
+    assert answer.network_part == NetworkPartStatus(
+        running=False, user="nobody", separate=True, note="there is no user p2pdist", starts=3
+    )
     assert answer.problems == [
+        "The network part has stopped.",
         "The catalogue is old.",
         "mDNS is switched off",
         "Neighbours are not served now: it is busy.",

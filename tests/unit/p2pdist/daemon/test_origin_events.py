@@ -8,7 +8,7 @@ import trio.testing
 
 from p2pdist.daemon.origin_events import OriginEvents
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
-from p2pdist.origin.client import Disconnected
+from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
 from p2pdist.shared.wire.messages import (
     LinkWatch,

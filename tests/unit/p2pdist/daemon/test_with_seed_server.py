@@ -18,8 +18,8 @@ from p2pdist.daemon.introduction import Introduction
 from p2pdist.daemon.renewal import Renewal
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity import enrolment
+from p2pdist.identity.renewal import renew
 from p2pdist.identity.store import Identity
-from p2pdist.origin.client import OriginAddress
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
@@ -28,9 +28,12 @@ from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, R
 from p2pdist.shared.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
 from p2pdist.shared.manifest.template import Template, TemplateItem, encode_template, template_target
 from p2pdist.shared.wire.enrolment import Token, encode_token
+from p2pdist.shared.wire.messages import ControlHello
 from p2pdist.transfer.files import prepare_home
-from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
+from p2pdist.trust.http_answers import Http, base_url
+from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.store import TrustError, TrustStore
+from p2pdist.trust.tls_contexts import trusting_context
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.ports.listening import listen_sockets
@@ -113,6 +116,11 @@ async def running(directory: Path) -> AsyncIterator[Server]:
             await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web)
             yield Server(home, repository, database, encode_token(token))
             nursery.cancel_scope.cancel()
+
+
+async def renewed(identity: Identity) -> Identity:
+    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+        return await renew(identity, time.time(), http)
 
 
 @asynccontextmanager
@@ -209,10 +217,10 @@ async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Pat
             await enrolment.enrol(tmp_path / "other", server.token, hostname="other", now=time.time())
         assert used.value.kind == FaultKind.REFUSED
         assert "used up" in used.value.message
-        assert (await enrolment.renew(identity, time.time())).endpoint_id == identity.endpoint_id
+        assert (await renewed(identity)).endpoint_id == identity.endpoint_id
         server.database.set_denied(identity.endpoint_id, denied=True)
         with pytest.raises(UserError) as denied:
-            await enrolment.renew(identity, time.time())
+            await renewed(identity)
         assert denied.value.kind == FaultKind.REFUSED
         assert "denied" in denied.value.message
 
@@ -225,10 +233,10 @@ class WatchedIntroduction(Introduction):
         self.called_as: list[Identity] = []
         self.called = trio.Event()
 
-    def origin_address(self) -> OriginAddress:
+    def hello(self, lan_port: int) -> ControlHello:
         self.called_as.append(self._state.identity)
         self.called.set()
-        return super().origin_address()
+        return super().hello(lan_port)
 
 
 class WatchedDaemon:
@@ -280,16 +288,16 @@ async def test_new_authorities_start_all_parts_again(tmp_path: Path) -> None:
     async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
         other = CertificateAuthority.create(tmp_path / "ca", "other", time.time())
-        renewed = dataclasses.replace(identity, control_ca=other.control_ca_pem)
+        new = dataclasses.replace(identity, control_ca=other.control_ca_pem)
 
-        async def renew(_identity: Identity, _now: float, _local_address: str | None) -> Identity:
-            return renewed
+        async def renewing(_identity: Identity, _now: float, _http: Http) -> Identity:
+            return new
 
-        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0), renew=renew)
+        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0), renew=renewing)
         with trio.fail_after(10):
             nursery.start_soon(daemon.run)
             await daemon.introduction.called.wait()
             first = daemon.core.restarts._parts
-            while daemon.core.restarts._parts is first or daemon.introduction.called_as[-1] is not renewed:  # noqa: ASYNC110 - plain attributes
+            while daemon.core.restarts._parts is first or daemon.introduction.called_as[-1] is not new:  # noqa: ASYNC110 - plain attributes
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()

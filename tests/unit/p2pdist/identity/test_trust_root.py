@@ -7,7 +7,7 @@ import pytest
 
 from p2pdist.identity import trust_root
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.trust.https_client import HttpsClient
+from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import MAX_ROOT_BYTES, root_pin
 from p2pdist.trust.store import TrustError
 
@@ -27,7 +27,7 @@ def root(repository: Any, version: int) -> bytes:
 
 
 async def kept(tuf_simulator: ModuleType, repository: Any, stored: bytes, offered: bytes) -> bytes:
-    client = cast("HttpsClient", repository)
+    client = cast("HttpGet", repository)
     return await trust_root.successor_or_same(client, tuf_simulator.BASE_URL, stored, offered, "hq:8443")
 
 
