@@ -12,7 +12,11 @@ import pytest
 import trio
 
 from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet, run_command
+from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import ExitCode
+from p2pdist.shared.wire import codec
+from p2pdist.transfer.files import MAX_RECORDS_BYTES
+from p2pdist.transfer.states import TransferRecords
 
 pytestmark = pytest.mark.processes
 
@@ -64,6 +68,15 @@ async def all_verified(fleet: Fleet, *numbers: int, patch_id: str = "patch") -> 
     await fleet.wait_until(
         lambda: all(is_verified(member, patch_id) for member in members), WITHIN_SECONDS, f"{patch_id} being verified"
     )
+
+
+def has_written_down_its_proof(member: Member) -> bool:
+    """Whether the daemon's records say that a file is proven: they are saved every few seconds."""
+    path = EndpointHome(member.home).records
+    if not path.exists():
+        return False
+    stored: TransferRecords = codec.decode(path.read_bytes(), TransferRecords, max_bytes=MAX_RECORDS_BYTES)
+    return any(record.verified_mtime_ns for record in stored.records)
 
 
 def assert_same_bytes(member: Member, payload: Path) -> None:
@@ -258,6 +271,7 @@ async def test_endpoint_killed_and_restarted_on_a_full_disk_still_knows_its_patc
         endpoint, neighbour = fleet.endpoints[1], fleet.endpoints[2]
         await fleet.publish(payload, "patch")
         await all_verified(fleet, 1)
+        await fleet.wait_until(lambda: has_written_down_its_proof(endpoint), WITHIN_SECONDS, "a record of the proof")
         await fleet.kill9(endpoint)
         with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as file:
             for size in (1 << 20, 1 << 12, 1):
