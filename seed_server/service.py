@@ -11,9 +11,9 @@ import trio
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.clock import Clock, SystemClock
-from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.logs import configure_log
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.site_map import SiteMap, parse_site_map

@@ -53,6 +53,6 @@ def check_enrolled(home: EndpointHome) -> None:
         enrolled = True
     if not enrolled:
         raise UserError(
-            f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol TOKEN",
+            f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol",
             FaultKind.NOT_SET_UP,
         )

@@ -22,7 +22,7 @@ from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import OriginEvents
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
-from p2pdist.identity.store import load_identity
+from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
@@ -38,7 +38,7 @@ from p2pdist.network.remote_origin import RemoteOrigin
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import configure_log
+from p2pdist.shared.logs import configure_log
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
@@ -167,12 +167,22 @@ def _start(core: Core) -> Start:
         local_address=state.fixed_address,
         server_address=identity.server_address,
         origin_port=identity.origin_port,
-        identity=PartIdentity.of(identity),
+        identity=_shown(identity),
+    )
+
+
+def _shown(identity: Identity) -> PartIdentity:
+    return PartIdentity(
+        control_ca=identity.control_ca,
+        control_certificate=identity.control_certificate,
+        swarm_ca=identity.swarm_ca,
+        swarm_certificate=identity.swarm_certificate,
+        key=identity.key,
     )
 
 
 def _identity(core: Core) -> UseIdentity:
-    return UseIdentity(PartIdentity.of(core.state.identity))
+    return UseIdentity(_shown(core.state.identity))
 
 
 def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts:

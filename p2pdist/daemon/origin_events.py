@@ -51,7 +51,7 @@ class OriginEvents:
         if isinstance(event, Welcome):
             await self._welcomed(event)
         elif isinstance(event, SitePeers):
-            self._neighbours.server_list(event.peers)
+            self._neighbours.server_list(event)
         elif isinstance(event, RepositoryChanged):
             self._wakeups.trust.ring()
         elif isinstance(event, Unavailable):

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from p2pdist.identity import store as identity_store
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import MAX_ENROLMENT_BODY_BYTES, Certificates, Problem, decode_body, encode_body
 from p2pdist.trust.http_answers import Http
@@ -32,7 +33,7 @@ async def ask(http: Http, url: str, request: Record, kind: type[T], server: str)
         problem = decode_body(answer.body, Problem).error
     except DecodeError as error:
         raise wrong_answer(server, f"HTTP {answer.status}") from error
-    text = "".join(ch if ch.isprintable() else "?" for ch in problem[:MAX_PROBLEM_CHARS])
+    text = printable(problem[:MAX_PROBLEM_CHARS])
     refused = 400 <= answer.status < 500
     raise UserError(
         f"The seed server at {server} {'refused' if refused else 'failed'}: {text}",
@@ -85,8 +86,8 @@ def wrong_answers(server: str) -> Iterator[None]:
 
 def wrong_answer(server: str, detail: str) -> UserError:
     """Return the error that what runs at ``server`` is no seed server."""
-    printable = "".join(ch if ch.isprintable() else "?" for ch in detail)
     return UserError(
-        f"What runs at {server} does not answer like a seed server ({printable}). Check the address and the web port.",
+        f"What runs at {server} does not answer like a seed server ({printable(detail)}). "
+        "Check the address and the web port.",
         FaultKind.REFUSED,
     )

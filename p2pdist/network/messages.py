@@ -8,13 +8,13 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.identity.store import Identity
 from p2pdist.neighbours.finder import DiscoveryEvent
 from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.origin.connection import OriginEvent
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import parse_torrent_hash
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, MAX_TORRENT_BYTES
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.bitfield import BitfieldError, pack, unpack
 from p2pdist.shared.wire.codec import DecodeError, Record
@@ -65,17 +65,6 @@ class PartIdentity(Record, frozen=True):
     swarm_ca: Pem
     swarm_certificate: Pem
     key: Pem
-
-    @classmethod
-    def of(cls, identity: Identity) -> "PartIdentity":
-        """Return what the network part needs of this PC's identity."""
-        return cls(
-            control_ca=identity.control_ca,
-            control_certificate=identity.control_certificate,
-            swarm_ca=identity.swarm_ca,
-            swarm_certificate=identity.swarm_certificate,
-            key=identity.key,
-        )
 
     def swarm(self) -> SwarmIdentity:
         """Return the part that the swarm needs."""
@@ -376,4 +365,4 @@ def decode_to_part(body: bytes) -> ToPart:
 
 def decode_from_part(body: bytes) -> FromPart:
     """Return a message of the network part. Raises `DecodeError`."""
-    return codec.decode(body, FromPart, max_bytes=MAX_MESSAGE_BYTES)
+    return codec.decode(body, FromPart, max_bytes=MAX_MESSAGE_BYTES, each_text=printable)

@@ -32,8 +32,8 @@ from p2pdist.network.messages import (
 )
 from p2pdist.network.services import Services
 from p2pdist.pc import process_memory
-from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.logs import configure_log
 from p2pdist.transfer.torrent_engine.session import open_torrent_engine
 
 LAST_WRITES_SECONDS = 2.0  # for the last writes
@@ -41,8 +41,7 @@ LAST_STEPS_SECONDS = 10.0  # for them and the goodbyes; the daemon does not wait
 LAST_WORDS_SECONDS = 2.0
 LOADED_LATE = (
     *("encodings.ascii", "encodings.idna", "encodings.latin_1", "certifi", "h11", "anyio"),
-    *("httpcore", "httpcore._async.http11", "httpcore._async.http2", "httpcore._backends.auto"),
-    "httpcore._backends.trio",
+    *("httpcore", "httpcore._async.http11", "httpcore._backends.auto", "httpcore._backends.trio"),
 )
 DAEMON_GONE, CRASHED = 1, 70  # exit status; the second is EX_SOFTWARE of sysexits.h
 
@@ -176,7 +175,3 @@ class Part:
                 raise
             finally:
                 end_process(CRASHED)  # here, where the session is still referred to: it must not be destroyed
-
-
-if __name__ == "__main__":
-    main()

@@ -62,7 +62,7 @@ class Launch:
     directory: Path
     """Where it keeps the payloads that are swapped: all that it can write to."""
     log_level: str
-    command: tuple[str, ...] = (sys.executable, "-P", "-m", "p2pdist.network.part")
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "p2pdist.network")
     """What to run; -P: nothing is imported from the current directory."""
     stop_seconds: float = STOP_SECONDS
 

@@ -57,7 +57,7 @@ from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.tls_contexts import client_context
 
 PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
-PROBLEM_SECONDS = 1.0  # how often discovery is asked whether it works
+PROBLEM_SECONDS = 2.0  # how often discovery is asked whether it works
 
 log = structlog.get_logger()
 

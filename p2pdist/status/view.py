@@ -72,10 +72,8 @@ class PatchView:
 
     @property
     def install_reason(self) -> str:
-        """In words: what the installation waits for, or what has failed; empty where nothing is installed of it."""
-        if self.plan is None or (self.plan.candidate.manifest.install is None and not self.plan.state):
-            return ""
-        return self.plan.reason
+        """In words: what the installation waits for, or what has failed; empty while `install` is."""
+        return self.plan.reason if self.plan is not None and self.plan.state else ""
 
     @property
     def decided_by_plan(self) -> PlanRow | None:

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import printable
+from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.signed import (
     AnswerDocument,
     TemplateDocument,

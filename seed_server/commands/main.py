@@ -6,10 +6,11 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import Duration, configure_log, json_option, print_json, run_command_line
+from p2pdist.shared.console import json_option, print_json, run_command_line
+from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import watch_option
-from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, encode_token
-from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
+from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
+from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.options import (
     ask_passphrase,
     home_option,
@@ -17,15 +18,15 @@ from seed_server.commands.options import (
     offline_keys_of,
     offline_option,
     passphrase_option,
-    tags_option,
 )
 from seed_server.commands.profile_commands import profile_group
 from seed_server.commands.recipe_commands import lint_command, publish_command
 from seed_server.commands.template_commands import template_group
-from seed_server.commands.texts import utc_minute
+from seed_server.commands.texts import counted, utc_minute
+from seed_server.commands.token_commands import token_group
 from seed_server.fleet import operations
 from seed_server.fleet.context import Context
-from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
+from seed_server.fleet.operations import Denial
 from seed_server.initialising import initialise
 from seed_server.settings import ServerSettings
 
@@ -146,40 +147,7 @@ def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes
         click.echo(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
 
 
-@seed_server.command("token", short_help="Print a token that enrols PCs.")
-@home_option
-@click.option(
-    "--uses",
-    type=click.IntRange(1, MAX_TOKEN_USES),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many PCs it enrols, up to 100000.",
-)
-@click.option(
-    "--ttl",
-    type=Duration(MAX_TOKEN_DAYS),
-    default="1h",
-    show_default=True,
-    metavar="TIME",
-    help="How long it is valid: 90s, 30m, 8h, up to 30d.",
-)
-@tags_option
-@json_option
-def token_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], as_json: bool) -> None:
-    """Print a token for `p2pdist enrol`: this server's address, its pins and a secret.
-
-    \b
-    Example:
-      seed-server token --home /srv/patches --uses 20 --ttl 8h --tag kiosk --tag branch-7
-    """
-    made = operations.make_token(context, local_user(), uses=uses, seconds=ttl, tags=tags)
-    text = encode_token(made.token)
-    if as_json:
-        shown = TokenDocument(token=text, uses=made.uses, expires_at=made.expires_at, tags=made.tags)
-        print_json(shown)
-    else:
-        click.echo(text)
+seed_server.add_command(token_group)
 
 
 @seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
@@ -237,22 +205,40 @@ def endpoints_command(context: Context, as_json: bool) -> None:
 @seed_server.command("deny", short_help="Refuse an endpoint from now on.")
 @home_option
 @click.argument("endpoint_id")
-def deny_command(context: Context, endpoint_id: str) -> None:
+@click.option("--keep-token", is_flag=True, help="Leave the token open with which it was enrolled.")
+def deny_command(context: Context, endpoint_id: str, keep_token: bool) -> None:
     """Refuse an endpoint from now on: its connections end and its certificate is not renewed.
+
+    A PC can make itself a new key, so the token with which it was enrolled is revoked too.
 
     \b
     Example:
       seed-server deny c3q6ydd2fa6fcjhw5mmendpzgi       'seed-server endpoints' lists the ids
     """
-    operations.deny(context, local_user(), endpoint_id)
+    denial = operations.deny(context, local_user(), endpoint_id, keep_tokens=keep_token)
     click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+    for line in _words_on_tokens(denial):
+        click.echo(line)
+
+
+def _words_on_tokens(denial: Denial) -> list[str]:
+    if not denial.tokens_known:
+        return ["It is not known which token enrolled it: look at 'seed-server token list', and revoke what is open."]
+    lines = []
+    for token in denial.revoked:
+        others = f", and had enrolled {counted(len(token.enrolled) - 1, 'other PC')}" if token.enrolled[1:] else ""
+        lines.append(f"Its token {token.token_id} is revoked: it was good for {token.uses_left} more{others}.")
+    return lines + [
+        f"Its token {token.token_id} stays open: the PC can enrol again with it under a new id."
+        for token in denial.open_tokens
+    ]
 
 
 @seed_server.command("allow", short_help="Accept a denied endpoint again.")
 @home_option
 @click.argument("endpoint_id")
 def allow_command(context: Context, endpoint_id: str) -> None:
-    """Accept a denied endpoint again.
+    """Accept a denied endpoint again, or one whose token asks for approval.
 
     \b
     Example:

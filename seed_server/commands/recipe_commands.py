@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 
 import click
 from msgspec.structs import asdict
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import json_option, print_json
+from p2pdist.shared.console import PlainConsole, json_option, print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.json_answers.operations import (
@@ -211,7 +210,7 @@ def _show(published: Published) -> None:
 @contextlib.contextmanager
 def _progress_bars() -> Iterator[OnStage]:
     """Show a bar per stage on standard error, on a terminal only."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         tasks: dict[str, TaskID] = {}

@@ -12,7 +12,7 @@ from seed_server.fleet.context import Context
 from seed_server.signing.profiles import checked_site, read_profiles
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.signing.templates import checked_name, read_templates
-from seed_server.store.schema import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow
+from seed_server.store.schema import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
 from seed_server.store.serve_lock import is_serving
 
 INSTALL_STATES = ("installed", "installing", "waiting", "failed", "rolled_back", "not_applicable")
@@ -60,6 +60,17 @@ class FleetStatus:
     def endpoint_by_id(self) -> dict[str, EndpointRow]:
         """The endpoints by their ids."""
         return {endpoint.endpoint_id: endpoint for endpoint in self.endpoints}
+
+    def namesakes_of(self, endpoint: EndpointRow) -> list[EndpointRow]:
+        """Return the other endpoints that call themselves as ``endpoint`` does; names are told, and not proven."""
+        return [row for row in self._endpoints_by_name[endpoint.hostname.casefold()] if row is not endpoint]
+
+    @cached_property
+    def _endpoints_by_name(self) -> dict[str, list[EndpointRow]]:
+        grouped: dict[str, list[EndpointRow]] = {}
+        for endpoint in self.endpoints:
+            grouped.setdefault(endpoint.hostname.casefold(), []).append(endpoint)
+        return grouped
 
     @cached_property
     def _payloads_by_patch(self) -> dict[PatchRef, list[ServedPayload]]:
@@ -156,6 +167,13 @@ def read_status(context: Context) -> FleetStatus:
             wan_bytes=database.wan_bytes(),
             payloads=payloads,
         )
+
+
+def read_tokens(context: Context) -> list[TokenRow]:
+    """Return the tokens, the newest first; those that expired a month ago are gone. Raises `UserError`."""
+    context.settings()
+    with context.database() as database:
+        return database.tokens()
 
 
 def read_sites(context: Context) -> tuple[list[SiteStatus], bool]:

@@ -45,21 +45,16 @@ class OriginConnection:
     async def accept(
         cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock, *, within_seconds: float
     ) -> "OriginConnection":
-        """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
+        """Shake hands. Raises `LostConnectionError` where the other side has no valid certificate."""
         stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(within_seconds):
                 await stream.do_handshake()
             return cls(tcp, stream, address, clock)
         except trio.TooSlowError:
-            await trio.aclose_forcefully(tcp)
             raise LostConnectionError("no TLS handshake in time") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError, InvalidIdentifierError) as error:
-            await trio.aclose_forcefully(tcp)
             raise LostConnectionError(f"TLS handshake failed: {_cause(error)}") from error
-        except BaseException:
-            await trio.aclose_forcefully(tcp)
-            raise
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -110,7 +105,7 @@ class OriginConnection:
 
         Only one task may send on a connection.
         """
-        await self.send_frame(encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+        await self.send_frame(control_frame(message))
 
     async def send_frame(self, frame: bytes) -> None:
         """As `send`, for a message that is encoded already."""
@@ -149,13 +144,18 @@ class OriginConnection:
     async def _say_goodbye(self, reason: str) -> None:
         goodbye = Goodbye(reason=reason[:MAX_TEXT_CHARS])
         try:
-            await self._stream.send_all(encode_frame(encode_message(goodbye), max_bytes=MAX_CONTROL_FRAME_BYTES))
+            await self._stream.send_all(control_frame(goodbye))
             await self._tcp.send_eof()
             # closing with unread bytes resets the connection, and the goodbye may be lost with it
             while await self._tcp.receive_some(RECEIVE_BYTES):
                 pass
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
+
+
+def control_frame(message: Message) -> bytes:
+    """Return the whole frame of a control message."""
+    return encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
 
 
 def _identity(stream: "trio.SSLStream[trio.SocketStream]") -> tuple[EndpointId, float]:

@@ -19,6 +19,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
 from seed_server.line.pacing import limit_packets, use_known_control
 from seed_server.line.site_map import SiteMap
+from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink, Ending
@@ -155,9 +156,7 @@ class OriginServer:
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
         with self._gate.unproven(address):
-            connection = await OriginConnection.accept(
-                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
-            )
+            connection = await self._shake_hands(tcp, address)
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:
@@ -187,6 +186,21 @@ class OriginServer:
             raise
         finally:
             await _finish(connection, reason)
+
+    async def _shake_hands(self, tcp: trio.SocketStream, address: str) -> OriginConnection:
+        """Return the connection of a proven endpoint; else close ``tcp``. Raises `LostConnectionError`."""
+        try:
+            connection = await OriginConnection.accept(
+                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
+            )
+        except BaseException:
+            # a stranger that says something is answered before its certificate is looked at
+            if has_sent(tcp.socket):
+                self._fleet.count_connecting(address)
+            await trio.aclose_forcefully(tcp)
+            raise
+        self._fleet.count_connecting(address)
+        return connection
 
     async def _serve_endpoint(self, connection: OriginConnection, hello: Hello) -> str | None:
         """Serve a connection to its end, and return the reason; None when the endpoint is gone."""

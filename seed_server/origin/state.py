@@ -12,15 +12,18 @@ from bandwidth.core.units import line_share
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
-from p2pdist.shared.wire.messages import ControlHello, SitePeer, Unavailable
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.wire.messages import ControlHello, Unavailable
+from seed_server.line.control_budget import CONNECTING_BYTES
 from seed_server.line.egress import share_egress
-from seed_server.line.site_map import Site, SiteMap
+from seed_server.line.site_map import Site, SiteMap, automatic_site_of
 from seed_server.line.site_policy import site_policy
 from seed_server.line.site_rate import SiteRate
-from seed_server.origin.connection import OriginConnection, RefusedError
-from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.arrivals import Arrivals
+from seed_server.origin.connection import OriginConnection
+from seed_server.origin.join_pace import JoinPace
 from seed_server.origin.limits import OriginLimits
+from seed_server.origin.outbox import Outbox
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
@@ -61,7 +64,8 @@ class OriginState:
         self._database = database
         self._records = records
         self._source = source
-        self._site_map = sites
+        self._arrivals = Arrivals(sites, records, clock)
+        self._joins = JoinPace()
         self.timestamp_version = timestamp_version
         self.patches: dict[TorrentHash, ServedPayload] = {}
         """What is published; changed in place."""
@@ -83,11 +87,12 @@ class OriginState:
             live.repository_changed(timestamp_version, trio.current_time())
 
     def replace_sites(self, sites: SiteMap) -> None:
-        """Use a new site map: rates change at once, endpoints whose site changes connect again."""
-        self._site_map = sites
+        """Use a new site map: rates change at once, endpoints whose site or address there changes connect again."""
+        self._arrivals.site_map = sites
         for session, live in list(self._sessions.values()):
-            site = sites.site_of(session.own_addresses, session.connection.address)
-            if (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
+            placement = sites.place(session.own_addresses, session.connection.address)
+            site, moved = placement.site, placement.lan_address != session.peer.address
+            if moved or (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
                 session.end("the site map has changed: connect again")
             elif site != live.site:
                 live.replace(site, trio.current_time())
@@ -123,17 +128,19 @@ class OriginState:
         """Return a connected endpoint with its site."""
         return self._sessions.get(endpoint)
 
+    def count_connecting(self, address: str) -> None:
+        """Count what a handshake with whoever comes from ``address`` puts on its site's line."""
+        site = self._arrivals.site_map.seen(address) or automatic_site_of(address)
+        if (rate := self._rates.get(site.name)) is not None:
+            rate.control.count(CONNECTING_BYTES)
+
     def is_denied(self, endpoint: EndpointId) -> bool:
         """Whether `drop_denied` has named ``endpoint``."""
         return endpoint in self._denied
 
     def join(self, connection: OriginConnection, hello: ControlHello) -> tuple[Session, LiveSite]:
         """Add an endpoint to its site; an older connection of it ends. Raises `RefusedError`."""
-        try:
-            own = [parse_ip_address(address.partition("%")[0]) for address in hello.addresses]
-            placement = self._site_map.place(own, connection.address)
-        except InvalidIdentifierError as error:
-            raise RefusedError(str(error)) from error
+        placement = self._arrivals.place(connection, hello)
         now = trio.current_time()
         if older := self._sessions.get(connection.endpoint):
             older[0].end("replaced by a newer control connection")
@@ -145,18 +152,17 @@ class OriginState:
                 self._rate(placement.site, now),
                 fetchers=self._settings.fetchers_per_site,
                 lease_seconds=self._settings.lease_seconds,
+                joins=self._joins,
                 on_active=self._site_active,
             )
             self._live[placement.site.name] = live
             for patch in self.patches.values():
                 if not patch.damaged:
                     live.add_patch(patch)
-        rank = FetcherRank(connection.endpoint, hello.wired, hello.on_mains, hello.uptime_seconds)
-        peer = SitePeer(endpoint_id=connection.endpoint, address=placement.lan_address, port=hello.lan_port)
-        session = Session(connection, rank, peer, own, hello.software)
+        session = self._arrivals.session(connection, hello, placement, Outbox(live.control))
         live.join(session, now)
         self._sessions[connection.endpoint] = (session, live)
-        self._seen(session, live, connected=True)
+        self._arrivals.record(session, live.site.name, connected=True)
         log.info("endpoint connected", endpoint=session.endpoint, site=live.site.name, address=connection.address)
         return session, live
 
@@ -171,7 +177,7 @@ class OriginState:
         known = self._sessions.get(session.endpoint)
         if known is not None and known[0] is session:
             del self._sessions[session.endpoint]
-            self._seen(session, live, connected=False)
+            self._arrivals.record(session, live.site.name, connected=False)
             log.info(
                 "endpoint disconnected",
                 endpoint=session.endpoint,
@@ -210,11 +216,6 @@ class OriginState:
                 await trio.sleep_forever()
             finally:
                 self._steering = None
-
-    def _seen(self, session: Session, live: LiveSite, *, connected: bool) -> None:
-        self._records.seen(
-            session.endpoint, live.site.name, session.peer.address, session.software, connected=connected
-        )
 
     # --- patches ------------------------------------------------------------------------
 
@@ -293,7 +294,8 @@ class OriginState:
             now = trio.current_time()
             for live in self._live.values():
                 live.tell_changed(now)
-                live.tell_peers(now)
+                live.peers.tell_changes(now)
+                live.control.release(now)
                 self._expire(live, now)
             self._share_egress()
             if now - told_at >= self._limits.site_limit_seconds:
@@ -305,7 +307,7 @@ class OriginState:
             if now - seen_at >= SEEN_SECONDS:
                 seen_at = now
                 for session, live in self._sessions.values():
-                    self._seen(session, live, connected=True)
+                    self._arrivals.record(session, live.site.name, connected=True)
 
     def _explain(self, now: float) -> None:
         """Tell and record how fast each site is sent to and why, while it is active and once afterwards."""

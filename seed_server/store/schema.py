@@ -4,14 +4,14 @@ Times are seconds since 1970.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchReport
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 6
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -19,7 +19,10 @@ CREATE TABLE tokens (
     uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
     expires_at REAL NOT NULL,
     created_at REAL NOT NULL,
-    tags TEXT NOT NULL DEFAULT ''
+    tags TEXT NOT NULL DEFAULT '',
+    made_by TEXT NOT NULL DEFAULT '',
+    approval INTEGER NOT NULL DEFAULT 0,
+    revoked_at REAL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE endpoints (
     endpoint_id TEXT PRIMARY KEY,
@@ -31,7 +34,15 @@ CREATE TABLE endpoints (
     software TEXT NOT NULL DEFAULT '',
     connected INTEGER NOT NULL DEFAULT 0,
     last_seen_at REAL NOT NULL DEFAULT 0,
-    tags TEXT NOT NULL DEFAULT ''
+    tags TEXT NOT NULL DEFAULT '',
+    pending INTEGER NOT NULL DEFAULT 0,
+    claimed_site TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE TABLE enrolments (
+    endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
+    token_id TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (endpoint_id, token_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE patches (
     patch_id TEXT NOT NULL,
@@ -140,6 +151,14 @@ ALTER TABLE reports ADD COLUMN install_reason TEXT NOT NULL DEFAULT '';
 {_table("diagnoses")}
 CREATE INDEX diagnoses_by_template ON diagnoses (template);
 """,
+    4: f"""
+ALTER TABLE tokens ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN approval INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN revoked_at REAL;
+ALTER TABLE endpoints ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
+{_table("enrolments")}
+""",
+    5: "ALTER TABLE endpoints ADD COLUMN claimed_site TEXT NOT NULL DEFAULT ''",
 }
 
 
@@ -209,6 +228,10 @@ ADD_PATCH = (
     f"{', '.join(f'{name} = excluded.{name}' for name in _OF_PATCH)}"
 )
 ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
+SEEN = (
+    "UPDATE endpoints SET site = :site, address = :address, software = :software, connected = :connected, "
+    "last_seen_at = :last_seen_at, claimed_site = :claimed_site WHERE endpoint_id = :endpoint_id"
+)
 FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
 ALL_PAYLOADS = (
     "SELECT * FROM patches JOIN payloads USING (patch_id, version) ORDER BY sequence, patch_id, version, number"
@@ -230,6 +253,50 @@ class EndpointRow(Record, frozen=True):
     """0.0 when it has never connected."""
     tags: tuple[str, ...] = ()
     """From the token that it was enrolled with."""
+    pending: bool = False
+    """It is denied only because an operator has not allowed it yet."""
+    claimed_site: str = ""
+    """The site that it says it is in, where that is not ``site``; it is not believed. Empty: no such claim."""
+
+
+TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]
+
+
+class TokenRow(Record, frozen=True):
+    """A token, without its secret, and whom it has enrolled."""
+
+    token_id: str
+    """The start of its secret's hash: it names the token and opens nothing."""
+    made_at: float
+    made_by: str
+    """The actor, as logs name it; empty: a server from before that was recorded."""
+    uses_left: int
+    expires_at: float
+    tags: tuple[str, ...]
+    approval: bool
+    """Whether an operator has to allow each PC that it enrols."""
+    revoked_at: float | None
+    enrolled: tuple[str, ...]
+    """Ids of the PCs that were enrolled with it, the first one first."""
+
+    def state(self, now: float) -> TokenState:
+        """Return whether it still enrols PCs, and if not, why."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if now >= self.expires_at:
+            return "expired"
+        return "open" if self.uses_left else "used"
+
+
+class SeenRow(Record, frozen=True):
+    """Where an endpoint is, and whether it is connected; fields as in `EndpointRow`."""
+
+    site: str
+    address: str
+    software: str
+    connected: bool
+    last_seen_at: float
+    claimed_site: str = ""
 
 
 class ReportRow(Record, frozen=True):
@@ -277,8 +344,23 @@ def diagnosis_row(row: Mapping[str, Any]) -> DiagnosisRow:
 
 def endpoint_row(row: Mapping[str, Any]) -> EndpointRow:
     """Return a row of the table as its type."""
-    shaped = {"denied": bool(row["denied"]), "connected": bool(row["connected"]), "tags": tuple(row["tags"].split())}
-    return EndpointRow(**dict(row) | shaped)
+    shaped = {name: bool(row[name]) for name in ("denied", "connected", "pending")}
+    return EndpointRow(**dict(row) | shaped | {"tags": tuple(row["tags"].split())})
+
+
+def token_row(row: Mapping[str, Any], enrolled: Sequence[str]) -> TokenRow:
+    """Return a row of the table as its type."""
+    return TokenRow(
+        token_id=row["token_id"],
+        made_at=row["created_at"],
+        made_by=row["made_by"],
+        uses_left=row["uses_left"],
+        expires_at=row["expires_at"],
+        tags=tuple(row["tags"].split()),
+        approval=bool(row["approval"]),
+        revoked_at=row["revoked_at"],
+        enrolled=tuple(enrolled),
+    )
 
 
 def site_limit_row(row: Mapping[str, Any]) -> SiteLimitRow:

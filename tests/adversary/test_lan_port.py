@@ -68,7 +68,7 @@ def network_process(member: Member) -> int:
     assert member.process is not None
     threads = Path(f"/proc/{member.process.pid}/task").iterdir()
     children = [child for thread in threads for child in (thread / "children").read_text().split()]
-    return next(int(c) for c in children if b"p2pdist.network.part" in Path(f"/proc/{c}/cmdline").read_bytes())
+    return next(int(c) for c in children if b"p2pdist.network" in Path(f"/proc/{c}/cmdline").read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from tests.helpers.sources import ROOT, nodes_of
 SERVER = ROOT / "seed_server"
 WRITERS = {
     "store/database.py": "_transaction",
+    "store/tokens.py": "_transaction",
     "store/content_store.py": "_storage_errors",
     "signing/repository.py": "_writing",
 }

@@ -27,8 +27,8 @@ from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.outcomes import Outcome
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import configure_log
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.logs import configure_log
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,

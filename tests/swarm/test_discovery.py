@@ -3,12 +3,12 @@
 import base64
 import ipaddress
 import os
-from dataclasses import replace
 from functools import partial
 
 import pytest
 import trio
 import zeroconf
+from msgspec.structs import replace
 
 from p2pdist.neighbours import discovery as module
 from p2pdist.neighbours.discovery import SERVICE_TYPE, Discovery, open_discovery

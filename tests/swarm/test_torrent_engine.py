@@ -305,9 +305,7 @@ async def test_damage_in_an_assumed_file_is_found_when_a_neighbour_asks(open_end
         with seed.path(payload).open("r+b") as file:
             file.seek(3 * PIECE_BYTES + 17)
             file.write(b"damage")
-        await seed.engine.add(
-            payload.torrent, expected_hash=payload.torrent_hash, directory=seed.directory, assume_complete=True
-        )
+        await seed.engine.add(payload.torrent, expected_hash=payload.torrent_hash, assume_complete=True)
         await seed.until(payload, lambda s: s.phase == "complete")
         await a.add(payload)
         await a.checked(payload)

@@ -67,6 +67,10 @@ class Alerts:
             lt.alerts_dropped_alert: self._on_alerts_dropped,
         }
 
+    def let_go(self) -> None:
+        """Drop the reference to the session."""
+        del self._session
+
     def ask_update(self) -> None:
         """Ask for the status of every torrent that has changed."""
         self._updates_asked += 1

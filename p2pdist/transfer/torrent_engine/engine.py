@@ -74,6 +74,11 @@ class TorrentEngine:
         """Follow what the session says, until cancelled. Only one task may do this."""
         await self._alerts.read(readable)
 
+    def let_go(self) -> None:
+        """Drop the references to the session, so that whoever opened it can destroy it. Nothing works afterwards."""
+        del self._session
+        self._alerts.let_go()
+
     # --- torrents -------------------------------------------------------------------
 
     async def add(self, torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:

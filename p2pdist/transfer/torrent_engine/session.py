@@ -62,7 +62,7 @@ async def open_torrent_engine(
                     yield engine
                 finally:
                     nursery.cancel_scope.cancel()
-            del engine._session  # noqa: SLF001 - the last reference but one, see below
+            engine.let_go()
         finally:
             # the destructor runs when the last reference goes, and waits for open writes: not in the trio thread
             with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS) as closing:

@@ -5,7 +5,13 @@ rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 """
 
 from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocument, StatusDocument
-from seed_server.commands.json_answers.operations import InitDocument, LintDocument, PublishDocument, TokenDocument
+from seed_server.commands.json_answers.operations import (
+    InitDocument,
+    LintDocument,
+    PublishDocument,
+    TokenDocument,
+    TokenRowDocument,
+)
 from seed_server.commands.json_answers.signed import (
     ProfileDocument,
     ProfileNameDocument,
@@ -18,6 +24,7 @@ DOCUMENTS: dict[str, object] = {
     "publish": PublishDocument,
     "lint": LintDocument,
     "token": TokenDocument,
+    "token list": list[TokenRowDocument],
     "status": StatusDocument,
     "sites": SitesDocument,
     "endpoints": list[EndpointDocument],

@@ -133,12 +133,18 @@ class EndpointDocument(Struct, frozen=True):
     """Whether it is connected now."""
     denied: bool
     """Whether the server refuses it."""
+    pending: bool
+    """Whether it is denied only because nobody has allowed it yet."""
+    same_name: tuple[str, ...]
+    """Ids of other endpoints with its host name: PCs choose their names themselves."""
     tags: tuple[str, ...]
     """Tags from the token that it was enrolled with."""
     enrolled_at: UnixSeconds
     """When it was last enrolled."""
     last_seen_at: UnixSeconds | None
     """When it was connected last; null: never."""
+    claimed_site: str | None
+    """The site that it said it is in, though the server saw it in `site`; it is not believed. null: no such claim."""
 
 
 class StatusDocument(Struct, frozen=True):

@@ -41,6 +41,35 @@ class TokenDocument(Struct, frozen=True):
     """When it expires."""
     tags: tuple[str, ...]
     """Tags that its PCs get, sorted."""
+    id: str
+    """What `token list` and `token revoke` call it; it opens nothing."""
+    approval: bool
+    """Whether each of its PCs has to be allowed."""
+
+
+class TokenRowDocument(Struct, frozen=True):
+    """A token that was made, without its secret."""
+
+    id: str
+    """What `token revoke` calls it."""
+    state: Literal["open", "used", "expired", "revoked"]
+    """Whether it still enrols PCs, and if not, why."""
+    made_at: UnixSeconds
+    """When it was made."""
+    made_by: str | None
+    """Who made it; null: a release that did not record it."""
+    uses_left: Count
+    """How many more PCs it enrols, if it is open."""
+    expires_at: UnixSeconds
+    """When it expires."""
+    revoked_at: UnixSeconds | None
+    """When it was revoked; null: it was not."""
+    approval: bool
+    """Whether each of its PCs has to be allowed."""
+    tags: tuple[str, ...]
+    """Tags that its PCs get, sorted."""
+    enrolled: tuple[str, ...]
+    """Ids of the PCs that it has enrolled, the first one first."""
 
 
 class PublishedPayloadDocument(Struct, frozen=True):

@@ -57,6 +57,7 @@ def outputs(folder: Path) -> dict[str, str]:
     return found | {
         "status": output_of("status", *here),
         "sites": output_of("sites", *here),
+        "token list": output_of("token list", *here),
         "endpoints": output_of("endpoints", *here),
         "profile show": output_of("profile show", *here),
         "profile show SITE": output_of("profile show", "oslo", *here),
@@ -68,12 +69,16 @@ def outputs(folder: Path) -> dict[str, str]:
 def fill(home: ServerHome) -> None:
     with Database.open(home.database) as database:
         (payload,) = database.payloads()
-        database.add_endpoint(ENDPOINT, "pc-1", 1.0, ("kiosk",))
+        (token,) = database.tokens()
+        for endpoint in (ENDPOINT, "b" * 26):
+            database.add_endpoint(endpoint, "pc-1", 1.0, ("kiosk",))
+            database.add_enrolment(endpoint, token.token_id, 1.0)
         database.save_reports(ENDPOINT, [REPORT], 2.0)
         database.add_wan_bytes("oslo", payload.torrent_hash, 7)
         database.save_site_limits([LIMIT])
         answer = DiagnosisAnswer(label="old", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
-        database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=(answer,)), 3.0)
+        for endpoint in (ENDPOINT, "b" * 26):
+            database.save_diagnosis(endpoint, Diagnosis(template="december", answers=(answer,)), 3.0)
 
 
 def test_every_command_prints_its_document(tmp_path: Path) -> None:

@@ -28,11 +28,17 @@ def patch(version: str, sequence: int) -> ServedPayload:
 
 
 def fleet(
-    *, connected: bool = True, state: str = "verified", error: str = "", install: str = "", install_reason: str = ""
+    *,
+    connected: bool = True,
+    state: str = "verified",
+    error: str = "",
+    install: str = "",
+    install_reason: str = "",
+    claimed_site: str = "",
 ) -> FleetStatus:
     endpoint = EndpointRow(
         endpoint_id=ID, hostname=HOSTNAME, enrolled_at=1.0, denied=False, site=SITE, address="192.168.100.254",
-        software="p2pdist 1", connected=connected, last_seen_at=5.0,
+        software="p2pdist 1", connected=connected, last_seen_at=5.0, claimed_site=claimed_site,
     )  # fmt: skip
     report = ReportRow(
         endpoint_id=ID, patch_id="office", version="1", state=state, progress=0.999, bytes_from_origin=999_900_000,
@@ -74,6 +80,12 @@ def test_the_newest_patch_comes_first_and_a_problem_has_a_line_of_its_own() -> N
     assert text.index("office 2") < text.index("office 1")
     assert f"({ID})" in text
     assert "disk is full" in text
+
+
+def test_a_reason_without_a_state_is_not_shown() -> None:
+    """Daemons of before sent one when a file was proven and the plan was not made yet."""
+    assert "not here yet" not in shown(fleet(install="", install_reason="its file is not here yet"), 120)
+    assert "for a window" in shown(fleet(install="waiting", install_reason="for a window"), 120)
 
 
 @pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
@@ -130,6 +142,19 @@ def test_when_an_endpoint_was_seen_last() -> None:
     assert text.count(ID) == 3
     for words in ("seen 2 m 00 s ago", "seen 3 d ago", "connected"):
         assert words in text
+
+
+def test_a_claim_that_is_not_believed_is_shown() -> None:
+    lying, honest = fleet(claimed_site="leeds"), fleet()
+    assert [printed(endpoint_documents(status))[0]["claimed_site"] for status in (lying, honest)] == ["leeds", None]
+    assert "claim a site where they are not seen: 1 of 1 endpoints" in shown(lying, 120)
+    assert "claim" not in shown(honest, 120)
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(endpoint_table(lying, 6.0))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert f"{SITE}, claims leeds" in text
+    assert 'nat = ["ADDRESS"]' in text
 
 
 def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_site() -> None:

@@ -9,39 +9,44 @@ from p2pdist.transfer.torrent_engine.handshake_guard import (
     HANDSHAKE_SECONDS,
     MAX_CALLERS,
     MAX_CALLERS_PER_ADDRESS,
+    OLD_SECONDS,
     SETTLING_SECONDS,
-    Caller,
-    HandshakeWatch,
-    callers_of,
+    Connection,
+    ConnectionWatch,
+    connections_of,
     guard_handshakes,
 )
 
 
-def callers(address: str, number: int, first_port: int = 1) -> list[Caller]:
-    return [Caller(address, first_port + k, 100 + k) for k in range(number)]
+def callers(address: str, number: int, first_port: int = 1) -> list[Connection]:
+    return [Connection(address, first_port + k, 100 + k, incoming=True) for k in range(number)]
 
 
-def look(watch: HandshakeWatch, present: list[Caller], now: float, peers: set[tuple[str, int]] | None = None) -> int:
-    return len(watch.too_long_or_too_many(watch.unproven(present, now), peers or set(), now))
+def look(
+    watch: ConnectionWatch, present: list[Connection], now: float, peers: set[tuple[str, int]] | None = None
+) -> int:
+    """Return how many are ended."""
+    watch.look(present, now)
+    return len(watch.to_end(present, peers or set(), now))
 
 
 def test_a_caller_has_some_seconds() -> None:
-    watch, present = HandshakeWatch(), callers("10.0.0.1", 1)
+    watch, present = ConnectionWatch(), callers("10.0.0.1", 1)
     assert look(watch, present, 0.0) == 0
     assert look(watch, present, HANDSHAKE_SECONDS - 0.1) == 0
     assert look(watch, present, HANDSHAKE_SECONDS) == 1
 
 
 def test_who_has_passed_the_handshake_is_left_alone() -> None:
-    watch, present = HandshakeWatch(), callers("10.0.0.1", 2)
+    watch, present = ConnectionWatch(), callers("10.0.0.1", 2)
     assert look(watch, present, 0.0) == 0
     assert look(watch, present, 5.0, {present[0].place}) == 0
-    assert watch.unproven(present, 60.0) == [present[1]], "the other one need not be asked about again"
+    assert watch.unproven(present) == [present[1]], "the other one need not be asked about again"
     assert look(watch, present, 60.0) == 1
 
 
 def test_a_port_that_is_used_again_is_another_caller() -> None:
-    watch, present = HandshakeWatch(), callers("10.0.0.1", 1)
+    watch, present = ConnectionWatch(), callers("10.0.0.1", 1)
     look(watch, present, 0.0, {present[0].place})
     look(watch, [], 1.0)
     assert look(watch, present, 2.0) == 0
@@ -49,15 +54,29 @@ def test_a_port_that_is_used_again_is_another_caller() -> None:
 
 
 def test_an_address_holds_few_once_they_have_settled() -> None:
-    watch, present = HandshakeWatch(), callers("10.0.0.1", MAX_CALLERS_PER_ADDRESS + 5)
+    watch, present = ConnectionWatch(), callers("10.0.0.1", MAX_CALLERS_PER_ADDRESS + 5)
     assert look(watch, present, 0.0) == 0, "a neighbour connects for many torrents at once"
     assert look(watch, present, SETTLING_SECONDS) == 5
 
 
 def test_all_together_hold_no_more_than_the_cap() -> None:
-    watch = HandshakeWatch()
+    watch = ConnectionWatch()
     present = [caller for k in range(40) for caller in callers(f"10.0.0.{k}", 10)]
     assert look(watch, present, 0.0) == len(present) - MAX_CALLERS
+
+
+@pytest.mark.parametrize("incoming", [True, False])
+def test_a_neighbour_shows_its_certificate_again_every_hour(incoming: bool) -> None:
+    watch = ConnectionWatch()
+    neighbour = Connection("10.0.0.1", 7_691, 5, incoming=incoming)
+    server = Connection("192.0.2.1", 7_690, 6, incoming=False)
+    present, peers = [neighbour, server], {neighbour.place}
+    assert look(watch, present, 0.0, peers) == 0
+    assert look(watch, present, OLD_SECONDS - 1, peers) == 0
+    watch.look(present, OLD_SECONDS)
+    assert watch.to_end(present, peers, OLD_SECONDS) == [neighbour]
+    watch.look([server], OLD_SECONDS + 1)
+    assert watch.old([server], OLD_SECONDS + 1) == [], "the server is not a neighbour, and not asked about again"
 
 
 class Listener:
@@ -80,7 +99,10 @@ async def test_only_incoming_connections_to_the_port_are_ended() -> None:
         proven = listener.accept()[0]
         with stranger, elsewhere, neighbour, accepted, bystander, proven:
             port = listener.getsockname()[1]
-            assert {c.place for c in callers_of(port)} == {stranger.getsockname(), neighbour.getsockname()}
+            assert {c.place for c in connections_of(port) if c.incoming} == {
+                stranger.getsockname(),
+                neighbour.getsockname(),
+            }
             with trio.move_on_after(HANDSHAKE_SECONDS + 3):
                 await guard_handshakes(Listener(port, {neighbour.getsockname()}))
             assert stranger.recv(1) == b""
