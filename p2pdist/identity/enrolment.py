@@ -15,13 +15,13 @@ from pathlib import Path
 
 import structlog
 import trio
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from p2pdist.identity import store as identity_store
 from p2pdist.identity import trust_root
 from p2pdist.identity.server_answers import ask, checked_validity, wrong_answer, wrong_answers
 from p2pdist.identity.store import Identity
+from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.enrolment import (
@@ -80,14 +80,20 @@ async def enrol(
     )
     async with HttpsClient(trusting_context(control_ca), local_address=local_address) as client:
         reply = await ask(client, f"{url}/v1/enrol", request, EnrolReply, server)
-        root = reply.tuf_root.encode()
-        trust_root.check_pinned(root, pin, server)
-        if stored is not None:
-            root = await trust_root.successor_or_same(client, url, stored, root, server)
-    identity = replace(_identity(home, token, control_ca, key, reply, now), tuf_root=root)
+    identity = _identity(home, token, control_ca, key, reply, now)
+    trust_root.check_pinned(identity.tuf_root, pin, server)
+    if stored is not None:
+        identity = replace(identity, tuf_root=await _kept_root(identity, stored, url, local_address))
     await trio.to_thread.run_sync(identity_store.save_identity, identity)
     log.info("enrolled", endpoint_id=identity.endpoint_id, server=server)
     return identity
+
+
+async def _kept_root(identity: Identity, stored: bytes, url: str, local_address: str | None) -> bytes:
+    context = await trio.to_thread.run_sync(identity_store.control_ssl_context, identity)
+    async with HttpsClient(context, local_address=local_address) as client:  # metadata is for members alone
+        server = f"{identity.server_address}:{identity.web_port}"
+        return await trust_root.successor_or_same(client, url, stored, identity.tuf_root, server)
 
 
 def _stored_root(home: Path) -> bytes | None:
@@ -104,7 +110,7 @@ def _pinned_ca(status: int, body: bytes, token: Token, server: str) -> str:
     if status != 200:
         raise wrong_answer(server, f"HTTP {status} for its authority")
     try:
-        certificate = x509.load_pem_x509_certificate(body)
+        certificate = parse_certificate(body)
     except ValueError as error:
         raise wrong_answer(server, "no certificate of its authority") from error
     der = certificate.public_bytes(serialization.Encoding.DER)

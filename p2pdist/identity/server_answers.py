@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from p2pdist.identity import store as identity_store
+from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.printable_text import printable
@@ -65,8 +66,8 @@ def checked_validity(certificates: Certificates, key: str, now: float) -> tuple[
 
 
 def _check_leaf(leaf_pem: str, ca_pem: str, endpoint_id: EndpointId, *, name: str) -> None:
-    leaf = x509.load_pem_x509_certificate(leaf_pem.encode())
-    leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(ca_pem.encode()))
+    leaf = parse_certificate(leaf_pem.encode())
+    leaf.verify_directly_issued_by(parse_certificate(ca_pem.encode()))
     der = leaf.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if endpoint_id_of_public_key(der) != endpoint_id:
         raise DecodeError("a certificate is for another key")

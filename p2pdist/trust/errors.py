@@ -11,6 +11,11 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.http_answers import HttpError
 
+_HTTP_ADVICE = {
+    403: "This PC is not enrolled there, or the operator has denied it. Ask the operator to allow it.",
+    429: "This PC asks for more than it may; it tries again by itself.",
+}
+
 TrustErrorReason = Literal["unreachable", "expired", "rolled_back", "invalid_signature", "malformed"]
 
 
@@ -31,7 +36,7 @@ def translated_errors(server: str) -> Iterator[None]:
         raise TrustError(
             "unreachable",
             f"The seed server at {server} answered HTTP {error.status_code} instead of its signed metadata. "
-            "Look at the server's log; this PC tries again by itself.",
+            + _HTTP_ADVICE.get(error.status_code, "Look at the server's log; this PC tries again by itself."),
         ) from error
     except (tuf_errors.DownloadLengthMismatchError, tuf_errors.LengthOrHashMismatchError) as error:
         raise TrustError(

@@ -1,11 +1,8 @@
 """TLS contexts to reach the seed server: with a pinned authority, or for a document that is checked by its pin."""
 
-import contextlib
-import os
 import ssl
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+
+from p2pdist.shared.named_memory import named_memory
 
 
 def unverified_context() -> ssl.SSLContext:
@@ -31,24 +28,6 @@ def client_context(ca_pem: str, certificate_pem: str, key_pem: str) -> ssl.SSLCo
     Raises `ssl.SSLError` when key and certificate do not belong together, `OSError` where a file cannot be made.
     """
     context = trusting_context(ca_pem)
-    with _as_file(f"{certificate_pem}\n{key_pem}") as name:  # OpenSSL loads a chain only from a file
+    with named_memory(f"{certificate_pem}\n{key_pem}".encode()) as name:  # OpenSSL loads a chain only from a file
         context.load_cert_chain(name)
     return context
-
-
-@contextlib.contextmanager
-def _as_file(text: str) -> Iterator[str]:
-    """Hold ``text`` in a temporary file and yield its name. On Linux it is in memory: a full disk does not matter."""
-    if hasattr(os, "memfd_create"):
-        with open(os.memfd_create("certificate"), "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-        return
-    descriptor, name = tempfile.mkstemp()
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-        yield name
-    finally:
-        Path(name).unlink()

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import Certificates, EnrolReply, EnrolRequest, RenewRequest
-from seed_server.enrolment.certificate_authority import CertificateAuthority, CertificateRequestError
+from seed_server.enrolment.certificate_authority import (
+    CertificateAuthority,
+    CertificateRequestError,
+    endpoint_of_request,
+)
 from seed_server.store.database import Database, EndpointRow
 from seed_server.store.tokens import token_id_of
 
@@ -25,11 +30,6 @@ _TOKEN_PROBLEMS = {
 
 class RequestRefusedError(UserError):
     """A PC's request is not granted, through its own fault; the text is for the person at the PC."""
-
-    def __init__(self, message: str, kind: FaultKind, *, guess: bool = False) -> None:
-        super().__init__(message, kind)
-        self.guess = guess
-        """Whether a secret was wrong, which counts against the caller's address."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ class EnrolmentDecisions:
         Raises `RequestRefusedError` (BAD_INPUT, REFUSED), and `UserError` for a fault of this server.
         """
         try:
-            # before the token is spent: a broken request must not cost a use
-            endpoint_id, certificates = self.authority.issue_endpoint_certificates(request.csr, now)
+            endpoint_id = endpoint_of_request(request.csr)  # nothing is signed before the token is known to be good
             secret = bytes.fromhex(request.secret)
         except CertificateRequestError as error:
             raise _not_acceptable(error) from error
@@ -68,15 +67,17 @@ class EnrolmentDecisions:
             ) from error
         hostname = printable(request.hostname)  # odd names are the PC's own business, but operators read them
         tuf_root = self.trusted_root()
-        with self.database.batch():  # the enrolment and the token's use are recorded together, or neither
+        # the enrolment and the token's use are recorded together, or neither: a broken request costs no use
+        with self.database.batch():
             is_new = self._record(endpoint_id, hostname, secret, now)
             tags = self.database.token_tags(secret)
             pending = is_new and self.database.token_needs_approval(secret)
             if pending:
                 self.database.set_denied(endpoint_id, denied=True, pending=True)
+            certificates = None if pending else self._issued(request.csr, now)
         if is_new:  # a PC that asks again and again must not fill the log
             self._log_new(endpoint_id, hostname, pending=pending)
-        if pending:
+        if certificates is None:
             raise _pending(endpoint_id)
         return EnrolReply(
             endpoint_id=endpoint_id,
@@ -94,7 +95,7 @@ class EnrolmentDecisions:
             raise _denied(known)
         verdict = self.database.spend_token(secret, now, endpoint_id)
         if verdict != "accepted":
-            raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED, guess=True)
+            raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED)
         self.database.add_endpoint(endpoint_id, hostname, now, self.database.token_tags(secret))
         self.database.add_enrolment(endpoint_id, token_id_of(secret), now)
         return known is None
@@ -110,9 +111,19 @@ class EnrolmentDecisions:
     def renew(self, request: RenewRequest, now: float) -> Certificates:
         """Return new certificates for an enrolled key. Raises as `enrol`."""
         try:
-            endpoint_id, certificates = self.authority.issue_endpoint_certificates(request.csr, now)
+            self.admit(endpoint_of_request(request.csr))  # before anything is signed: a stranger costs a look-up
         except CertificateRequestError as error:
             raise _not_acceptable(error) from error
+        return self._issued(request.csr, now)
+
+    def _issued(self, csr: str, now: float) -> Certificates:
+        try:
+            return self.authority.issue_endpoint_certificates(csr, now)[1]
+        except CertificateRequestError as error:
+            raise _not_acceptable(error) from error
+
+    def admit(self, endpoint_id: EndpointId) -> None:
+        """Raise `RequestRefusedError` (REFUSED) unless ``endpoint_id`` is enrolled and not denied."""
         endpoint = self.database.endpoint(endpoint_id)
         if endpoint is None:
             raise RequestRefusedError(
@@ -121,7 +132,6 @@ class EnrolmentDecisions:
             )
         if endpoint.denied:
             raise _denied(endpoint)
-        return certificates
 
 
 def _denied(endpoint: EndpointRow) -> RequestRefusedError:

@@ -26,6 +26,10 @@ DEMAND_LEAST = 16_000  # … from this on
 MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
+METADATA_SHARE = 4  # metadata gets this part of what a site that is sent pieces may be sent, …
+METADATA_LEAST_RATE = BytesPerSecond(16_000)  # … but never less: without metadata, no PC hears of a withdrawal
+UNKNOWN_LINE_RATE = BytesPerSecond(250_000)  # of metadata, where no piece has been sent yet: a slow branch's 2 Mbit/s
+SENDING_SECONDS = 1.0  # since the last decision: pieces are being sent
 _NOTHING = Sample(None, None, 0, 0, True, None, None)
 
 
@@ -175,6 +179,17 @@ class SiteRate:
     def wanted(self) -> BytesPerSecond:
         """What the site would use if the server's egress were without limit, and a little more."""
         return BytesPerSecond(max(FIRST_RATE, int(DEMAND_GROWTH * self._wanted)))
+
+    def metadata_rate(self, now: float) -> BytesPerSecond:
+        """Return how fast metadata may be sent there: a part beside pieces, else what the line carries."""
+        if self._decided_at is not None and now - self._decided_at < SENDING_SECONDS:
+            allowed = self.decision.allowance // METADATA_SHARE
+        elif self.policy.blackout:
+            allowed = 0
+        else:
+            limits = (self.capacity(now) or UNKNOWN_LINE_RATE, self.ceiling)
+            allowed = min(limit for limit in limits if limit is not None)
+        return BytesPerSecond(max(METADATA_LEAST_RATE, allowed))
 
     def control_rate(self, now: float, *, sending: bool) -> BytesPerSecond:
         """Return the rate for messages: a part of what the site may be sent now, or of its line while no data go."""

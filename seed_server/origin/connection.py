@@ -8,9 +8,10 @@ import ssl
 import trio
 
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.identifiers import InvalidIdentifierError
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
+from seed_server.ports.peer_certificate import peer_certificate
 
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
@@ -39,7 +40,10 @@ class OriginConnection:
         self._sending = trio.CancelScope()
         self.address = address
         """The address that the server sees."""
-        self.endpoint, self.certificate_expires_at = _identity(stream)
+        certificate = peer_certificate(stream)
+        if certificate is None:  # the context requires one
+            raise InvalidIdentifierError("there is no client certificate")
+        self.endpoint, self.certificate_expires_at = certificate.endpoint, certificate.expires_at
 
     @classmethod
     async def accept(
@@ -156,15 +160,6 @@ class OriginConnection:
 def control_frame(message: Message) -> bytes:
     """Return the whole frame of a control message."""
     return encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
-
-
-def _identity(stream: "trio.SSLStream[trio.SocketStream]") -> tuple[EndpointId, float]:
-    """Return the endpoint and the expiry in its verified certificate. Raises `InvalidIdentifierError`."""
-    certificate = stream.getpeercert() or {}
-    names = certificate.get("subjectAltName", ())
-    if len(names) != 1 or names[0][0] != "DNS":
-        raise InvalidIdentifierError("the certificate does not name one endpoint")
-    return parse_endpoint_id(names[0][1]), float(ssl.cert_time_to_seconds(certificate["notAfter"]))
 
 
 def _cause(error: BaseException) -> str:

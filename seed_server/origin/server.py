@@ -4,9 +4,11 @@ One task for each connection, all in the nursery of `OriginServer.run`. Whatever
 a connection does, only that connection ends.
 """
 
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -17,6 +19,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
+from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.pacing import limit_packets, use_known_control
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
@@ -28,7 +31,8 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
 from seed_server.origin.state import DENIED, OriginState
-from seed_server.ports.gate import Gate, allowed_connections
+from seed_server.ports.gate import Gate, GateLimits, allowed_connections
+from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
 from seed_server.store.content_store import ContentStore
@@ -81,15 +85,27 @@ class OriginServer:
             lease_seconds=settings.lease_seconds,
             shortage_seconds=limits.shortage_seconds,
         )
-        self._gate = Gate()
+        self.known_addresses = KnownAddresses()
+        """From which enrolled endpoints come; those that connect are added."""
+        self._gate = Gate(known=self.known_addresses)
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, once it has started."""
+
+    def count_connecting(self, address: str) -> None:
+        """Count a handshake at any port, with whoever comes from ``address``, on its site's line."""
+        self._fleet.count_connecting(address)
+
+    @property
+    def metadata_line(self) -> MetadataLine:
+        """What paces the web port's answers to the sites that are served here."""
+        return self._fleet.metadata_line
 
     # --- for the composition root -------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
-        self._gate = Gate(allowed_connections(), max_per_address=self._limits.max_per_address)
+        allowed = GateLimits(allowed_connections().origin, self._limits.max_per_address)
+        self._gate = Gate(allowed, known=self.known_addresses)
         await self._fleet.reload_patches()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
         for sock in sockets:
@@ -141,7 +157,7 @@ class OriginServer:
         except OSError:  # gone already
             await trio.aclose_forcefully(tcp)
             return
-        if why := self._gate.full(address):
+        if (why := self._gate.full(address)) and not self._gate.made_room(address):
             log.debug("connection turned away", address=address, reason=why)
             await trio.aclose_forcefully(tcp)
             return
@@ -155,7 +171,7 @@ class OriginServer:
                 log.exception("serving a connection failed", address=address)
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
-        with self._gate.unproven(address):
+        with self._gate.unproven(address, _Handshaking(tcp)):
             connection = await self._shake_hands(tcp, address)
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
@@ -216,6 +232,7 @@ class OriginServer:
             raise RefusedError("this PC is not enrolled here: enrol it with a new token")
         if row.denied or self._fleet.is_denied(connection.endpoint):
             raise RefusedError(DENIED)
+        self.known_addresses.note(connection.address)
         session, live = self._fleet.join(connection, hello)
         welcome = Welcome(
             server_name=self._settings.name,
@@ -263,6 +280,20 @@ async def _finish(connection: OriginConnection, reason: str | None) -> None:
     if reason not in (None, STOPPING):
         log.info("connection ended", endpoint=connection.endpoint, address=connection.address, reason=reason)
     await connection.finish(reason)
+
+
+@dataclass(frozen=True, eq=False)
+class _Handshaking:
+    """A connection that has not shown its certificate or said hello."""
+
+    tcp: trio.SocketStream
+
+    def is_silent(self) -> bool:
+        return not has_sent(self.tcp.socket)
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):  # it is gone already
+            self.tcp.socket.shutdown(trio.socket.SHUT_RDWR)
 
 
 async def _guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:

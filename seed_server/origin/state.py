@@ -8,7 +8,7 @@ import structlog
 import trio
 
 from bandwidth.core.controller import HEADROOM
-from bandwidth.core.units import line_share
+from bandwidth.core.units import BytesPerSecond, line_share
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
@@ -16,9 +16,11 @@ from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import ControlHello, Unavailable
 from seed_server.line.control_budget import CONNECTING_BYTES
 from seed_server.line.egress import share_egress
+from seed_server.line.metadata_line import MetadataLine
+from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_map import Site, SiteMap, automatic_site_of
 from seed_server.line.site_policy import site_policy
-from seed_server.line.site_rate import SiteRate
+from seed_server.line.site_rate import METADATA_SHARE, SiteRate
 from seed_server.origin.arrivals import Arrivals
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.join_pace import JoinPace
@@ -60,6 +62,10 @@ class OriginState:
         self._limits = limits
         self._egress = line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None
         """What may be sent to all sites together; None: no cap."""
+        self._others = OtherTraffic()
+        """What all sites are sent besides pieces."""
+        metadata_egress = None if self._egress is None else BytesPerSecond(self._egress // METADATA_SHARE)
+        self.metadata_line = MetadataLine(self, egress=metadata_egress, others=self._others)
         self._clock = clock
         self._database = database
         self._records = records
@@ -130,8 +136,7 @@ class OriginState:
 
     def count_connecting(self, address: str) -> None:
         """Count what a handshake with whoever comes from ``address`` puts on its site's line."""
-        site = self._arrivals.site_map.seen(address) or automatic_site_of(address)
-        if (rate := self._rates.get(site.name)) is not None:
+        if (rate := self.known_rate(address)) is not None:
             rate.control.count(CONNECTING_BYTES)
 
     def is_denied(self, endpoint: EndpointId) -> bool:
@@ -195,6 +200,19 @@ class OriginState:
             self._rates.popitem(last=False)
         return rate
 
+    def rate_towards(self, address: str, endpoint: EndpointId) -> SiteRate:
+        """Return what is known of the line to an endpoint that is seen at ``address``, connected or not."""
+        if (connected := self._sessions.get(endpoint)) is not None:
+            return connected[1].rate
+        return self._rate(self._site_seen_at(address), trio.current_time())
+
+    def known_rate(self, address: str) -> SiteRate | None:
+        """Return what is known of the line to ``address``; None: nothing, and nothing is to be kept of a stranger."""
+        return self._rates.get(self._site_seen_at(address).name)
+
+    def _site_seen_at(self, address: str) -> Site:
+        return self._arrivals.site_map.seen(address) or automatic_site_of(address)
+
     def _site_active(self, live: LiveSite) -> None:
         self._set_policy(live, trio.current_time())
         self._share_egress()
@@ -205,7 +223,8 @@ class OriginState:
         if self._egress is None:
             return
         active = [live.rate for live in self._live.values() if live.steered]
-        for at, ceiling in share_egress(self._egress, {at: rate.wanted for at, rate in enumerate(active)}).items():
+        left = BytesPerSecond(max(0, int(self._egress - self._others.rate(trio.current_time()))))
+        for at, ceiling in share_egress(left, {at: rate.wanted for at, rate in enumerate(active)}).items():
             active[at].egress_ceiling = ceiling
 
     async def steer(self) -> None:

@@ -14,7 +14,7 @@ import trio
 
 from p2pdist.identity import enrolment
 from p2pdist.identity import store as identity_store
-from p2pdist.identity.store import Identity
+from p2pdist.identity.store import Identity, control_ssl_context
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
@@ -24,13 +24,14 @@ from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.store import TrustError, TrustStore
-from p2pdist.trust.tls_contexts import trusting_context
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
+from seed_server.line.other_traffic import OtherTraffic
+from seed_server.line.site_rate import SiteRate
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings
@@ -40,6 +41,7 @@ from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import serve_web
+from tests.helpers.web_harness import FAST_LINE, line_of
 
 ADDRESS = "127.0.63.3"
 SETTINGS = ServerSettings(name="hq", address=ADDRESS)
@@ -87,12 +89,11 @@ class SeedServer:
                 database=database,
                 trusted_root=Repository.open(self.home, SETTINGS).trusted_root,
             )
-            port = WebPort(
-                decisions, metadata_directory=self.home.tuf_metadata, targets_directory=self.home.tuf_targets
-            )
+            line = line_of(SiteRate(FAST_LINE, 0.0), OtherTraffic())
+            port = WebPort(decisions, self.home.tuf_metadata, self.home.tuf_targets, line)
             sockets = listen_sockets([ADDRESS], SETTINGS.web_port, purpose="web port")
             async with trio.open_nursery() as nursery:
-                await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web)
+                await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web, SystemClock())
                 yield
                 nursery.cancel_scope.cancel()
 
@@ -105,7 +106,7 @@ def server(tmp_path: Path) -> SeedServer:
 async def catalogue(identity: Identity) -> Catalogue:
     """Return what the PC accepts from the server."""
     url = base_url(identity.server_address, identity.web_port)
-    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+    async with HttpsClient(control_ssl_context(identity)) as http:
         store = TrustStore(identity.home / "trust", base_url=url, root=identity.tuf_root, http=http)
         return await store.refresh(time.time())
 

@@ -64,7 +64,8 @@ TESTED_IN = {
     "p2pdist/local_api/install_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",
     "p2pdist/neighbours/discovery.py": "tests/swarm/test_discovery.py",
     "p2pdist/neighbours/finder.py": "tests/swarm/test_discovery.py",
-    "p2pdist/network/part.py": "tests/adversary/test_lan_port.py",
+    "p2pdist/network/__main__.py": "tests/unit/p2pdist/network/test_process.py",
+    "p2pdist/network/part.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/remote_finder.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/remote_http.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/remote_origin.py": "tests/unit/p2pdist/network/test_process.py",
@@ -124,6 +125,7 @@ TESTED_IN = {
     "seed_server/origin/server.py": "tests/faults/origin_port/test_start_and_stop.py",
     "seed_server/origin/site.py": "tests/faults/origin_port/test_the_line.py",
     "seed_server/origin/site_ledger.py": "tests/unit/seed_server/origin/test_ledger.py",
+    "seed_server/ports/peer_certificate.py": "tests/faults/origin_port/test_who_may_connect.py",
     "seed_server/settings.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/signing/documents.py": "tests/unit/seed_server/signing/test_profiles.py",
     "seed_server/signing/metadata.py": "tests/unit/seed_server/signing/test_repository.py",
@@ -133,7 +135,8 @@ TESTED_IN = {
     "seed_server/store/piece_source.py": "tests/faults/origin_port/test_damaged_payload.py",
     "seed_server/store/schema.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/store/serve_lock.py": "tests/unit/seed_server/commands/test_init_publish.py",
-    "seed_server/web/host.py": "tests/unit/seed_server/web/test_app.py",
+    "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",
+    "seed_server/web/published_files.py": "tests/unit/seed_server/web/test_app.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

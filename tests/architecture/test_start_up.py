@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("libtorrent", "tuf", "zeroconf", "httpx", "fastapi", "hypercorn", "resvg_py")
+HEAVY = ("libtorrent", "tuf", "zeroconf", "httpx", "fastapi", "h11", "resvg_py")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from p2pdist.daemon.renewal import Renewal
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity import enrolment
 from p2pdist.identity.renewal import renew
-from p2pdist.identity.store import Identity
+from p2pdist.identity.store import Identity, control_ssl_context
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
@@ -36,6 +36,8 @@ from p2pdist.trust.store import TrustError, TrustStore
 from p2pdist.trust.tls_contexts import trusting_context
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.line.other_traffic import OtherTraffic
+from seed_server.line.site_rate import SiteRate
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings
@@ -45,6 +47,7 @@ from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import serve_web
+from tests.helpers.web_harness import FAST_LINE, line_of
 
 ADDRESS = "127.0.2.11"
 SECRET = b"t" * 16
@@ -104,7 +107,9 @@ async def running(directory: Path) -> AsyncIterator[Server]:
             database=database,
             trusted_root=repository.trusted_root,
         )
-        port = WebPort(decisions, metadata_directory=home.tuf_metadata, targets_directory=home.tuf_targets)
+        port = WebPort(
+            decisions, home.tuf_metadata, home.tuf_targets, line_of(SiteRate(FAST_LINE, 0.0), OtherTraffic())
+        )
         token = Token(
             address=ADDRESS,
             web_port=sockets[0].getsockname()[1],
@@ -113,7 +118,7 @@ async def running(directory: Path) -> AsyncIterator[Server]:
             secret=SECRET,
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web)
+            await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web, SystemClock())
             yield Server(home, repository, database, encode_token(token))
             nursery.cancel_scope.cancel()
 
@@ -125,9 +130,21 @@ async def renewed(identity: Identity) -> Identity:
 
 @asynccontextmanager
 async def trusting(identity: Identity, directory: Path) -> AsyncIterator[TrustStore]:
-    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+    async with HttpsClient(control_ssl_context(identity)) as http:
         url = base_url(identity.server_address, identity.web_port)
         yield TrustStore(directory, base_url=url, root=identity.tuf_root, http=http)
+
+
+async def test_a_denied_pc_reads_why_it_hears_nothing_and_hears_again_when_it_is_allowed(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            await store.refresh(time.time())
+            server.database.set_denied(identity.endpoint_id, denied=True)
+            with pytest.raises(TrustError, match="denied it. Ask the operator"):
+                await store.refresh(time.time())
+            server.database.set_denied(identity.endpoint_id, denied=False)
+            await store.refresh(time.time())
 
 
 async def test_a_member_follows_what_is_published_and_refuses_a_restored_backup(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """`p2pdist.network.process` with real processes: the real network part, and others that behave badly.
 
-The real one is `p2pdist.network.part` with `p2pdist.network.services`.
+The real one is `p2pdist.network.part` with `p2pdist.network.services`, started by `p2pdist.network.__main__`.
 """
 
 import os
