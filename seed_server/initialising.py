@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
-from seed_server.signing.key_files import check_passphrase, create_signing_key, key_path
+from seed_server.settings import ServerHome, ServerSettings, check_home, check_settings, write_settings
+from seed_server.signing.key_files import TRUSTED_ROOT_FILE, check_passphrase, create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
@@ -55,6 +55,7 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
     with _storage_errors(home):
         _check_unused(home)
         durable_files.make_directory(home.root, mode=0o700)
+        check_home(home)
         with _all_or_nothing(home):
             return _make(home, settings, passphrase, now)
 
@@ -68,6 +69,7 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
     if not home.sites.exists():
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
     repository = Repository.create(home, settings, keys, now)
+    durable_files.write_file(home.offline_keys / TRUSTED_ROOT_FILE, repository.trusted_root().encode())
     write_settings(home, settings)
     return ServerPins(ca=authority.control_ca_pin(), root=repository.root_pin())
 

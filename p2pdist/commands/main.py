@@ -20,7 +20,13 @@ from p2pdist.commands.options import check_enrolled, home_option, pinned_root, r
 from p2pdist.commands.patch_commands import COMMANDS
 from p2pdist.commands.token_input import read_token, token_file_option
 from p2pdist.commands.views import asked_for, lan_view, why_view
-from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.delivery_answers import (
+    LimiterAnswer,
+    NetworkPartStatus,
+    PeersAnswer,
+    StatusAnswer,
+    StatusPatch,
+)
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
@@ -266,7 +272,7 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
         ("endpoint ", "dim"), status.endpoint_id, ("  site ", "dim"), status.site or "not known yet",
         ("  server ", "dim"), f"{status.server}: {status.server_connection}",
     )  # fmt: skip
-    parts: list[RenderableType] = [head]
+    parts: list[RenderableType] = [head, *_network_part(status.network_part)]
     parts += [Text(problem, style="yellow") for problem in status.problems]
     if not status.patches:
         parts.append(Text("No patches yet: the server has published none for this PC."))
@@ -299,6 +305,16 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
         elif patch.path:
             parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
     return Group(*parts)
+
+
+def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
+    """Return a line on who speaks with the network for this PC."""
+    if part is None:
+        return []
+    own = f"a process of its own, as {part.user}" if part.separate else f"with the daemon's rights, as {part.user}"
+    state = "" if part.running else ", not running now"
+    note = f" ({part.note})" if part.note else ""
+    return [Text.assemble(("network part ", "dim"), f"{own}{state}", (note, "dim"))]
 
 
 def _state(patch: StatusPatch) -> Text:

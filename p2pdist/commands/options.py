@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import click
-import platformdirs
 
-from p2pdist.settings import EndpointHome, load_settings
+from p2pdist.settings import EndpointHome, default_home, load_settings
 from p2pdist.shared.errors import FaultKind, UserError
 
 
@@ -19,9 +18,9 @@ home_option = click.option(
     metavar="DIR",
     envvar="P2PDIST_HOME",
     type=click.Path(path_type=Path, file_okay=False, readable=False),
-    default=lambda: Path(platformdirs.site_data_dir("p2pdist", appauthor=False)),
+    default=default_home,
     callback=_home,
-    show_default="P2PDIST_HOME, else the system's data directory",
+    show_default=f"P2PDIST_HOME, else {default_home()}",
     help="This endpoint's home directory.",
 )
 

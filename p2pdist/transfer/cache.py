@@ -27,12 +27,17 @@ class Cache:
         """Return where a payload is, or will be."""
         return self._directory / sha256
 
-    async def is_proven(self, sha256: Sha256Hex, length_bytes: int, mtime_ns: int | None) -> bool:
-        """Whether the file is still the one that was proven with this time of change; None: it never was."""
+    async def is_proven(self, sha256: Sha256Hex, length_bytes: int, mtime_ns: int | None, ctime_ns: int | None) -> bool:
+        """Whether the file is still the one that was proven with this time of change; None: it never was.
+
+        ``ctime_ns``: as `publish` returned it.
+        """
         if mtime_ns is None:
             return False
         path = self.path(sha256)
-        return await files.unchanged_since(path, length_bytes=length_bytes, mtime_ns=mtime_ns, writer=self._writer)
+        return await files.unchanged_since(
+            path, length_bytes=length_bytes, mtime_ns=mtime_ns, ctime_ns=ctime_ns, writer=self._writer
+        )
 
     async def make_ready(self, sha256: Sha256Hex, length_bytes: int) -> TransferFault | None:
         """Let the file be filled; return what is in the way."""
@@ -62,6 +67,9 @@ class Cache:
         """Take the file from its writer and hash it as a whole. Raises `OSError`."""
         return await files.hash_file(self.path(sha256), self._writer)
 
-    async def publish(self, sha256: Sha256Hex, place: Path, mtime_ns: int | None) -> None:
-        """Put the proven file at ``place``; ``mtime_ns``: its time of change then. Raises `OSError`."""
-        await files.publish_verified(self.path(sha256), place, mtime_ns=mtime_ns, writer=self._writer)
+    async def publish(self, sha256: Sha256Hex, place: Path, mtime_ns: int | None) -> int:
+        """Put the proven file at ``place``; ``mtime_ns``: its time of change then. Raises `OSError`.
+
+        Return its ``ctime`` afterwards, for `is_proven`.
+        """
+        return await files.publish_verified(self.path(sha256), place, mtime_ns=mtime_ns, writer=self._writer)

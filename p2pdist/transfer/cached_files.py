@@ -82,25 +82,33 @@ def sealed(path: Path, writer: Writer | None, check_cancelled: Callable[[], None
         yield descriptor
 
 
-def publish(source: Path, path: Path, *, mtime_ns: int | None, writer: Writer | None) -> None:
+def publish(source: Path, path: Path, *, mtime_ns: int | None, writer: Writer | None) -> int:
     """Make ``path`` a hard link to the sealed ``source``; ``mtime_ns``: the time of change that it was proven with.
 
-    Raises `OSError`.
+    Return the inode's own change time afterwards (``ctime``), in nanoseconds. Raises `OSError`.
     """
     with sealed(source, writer) as descriptor:
         if mtime_ns is not None and os.fstat(descriptor).st_mtime_ns != mtime_ns:
             raise OSError(errno.ESTALE, "it has changed since it was proven")
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.link_file(source, path, descriptor)  # by the descriptor: the name may lead elsewhere by now
+        return os.fstat(descriptor).st_ctime_ns
 
 
-def has_changed(path: Path, *, length_bytes: int, mtime_ns: int, writer: Writer | None) -> bool:
-    """Whether ``path`` is another file than the one that was proven with this length and time, or none."""
+def has_changed(
+    path: Path, *, length_bytes: int, mtime_ns: int, writer: Writer | None, ctime_ns: int | None = None
+) -> bool:
+    """Whether ``path`` is another file than the one that was proven with this length and time, or none.
+
+    Without a ``writer`` nothing is sealed, and whoever may write can set ``mtime`` back. So there ``ctime`` since its
+    publication counts too, which the kernel sets at every write, rename and link. (On Windows it is the time of
+    creation, and tells only of a file that was put in its place.)
+    """
     try:
         status = path.lstat()
     except OSError:
         return True
-    sealed_still = writer is None or _is_sealed(status, writer)
+    sealed_still = status.st_ctime_ns == ctime_ns if writer is None else _is_sealed(status, writer)
     same = stat.S_ISREG(status.st_mode) and status.st_size == length_bytes and status.st_mtime_ns == mtime_ns
     return not (sealed_still and same)
 

@@ -65,20 +65,25 @@ async def hash_file(path: Path, writer: Writer | None = None) -> Proof:
     return await trio.to_thread.run_sync(work)
 
 
-async def unchanged_since(path: Path, *, length_bytes: int, mtime_ns: int, writer: Writer | None = None) -> bool:
-    """Whether ``path`` still has the size and modification time that it was proven with, and is out of reach."""
-    changed = partial(has_changed, path, length_bytes=length_bytes, mtime_ns=mtime_ns, writer=writer)
+async def unchanged_since(
+    path: Path, *, length_bytes: int, mtime_ns: int, ctime_ns: int | None, writer: Writer | None = None
+) -> bool:
+    """Whether ``path`` still has the size and modification time that it was proven with, and is out of reach.
+
+    ``ctime_ns``: as `publish_verified` returned it; None: not known.
+    """
+    changed = partial(has_changed, path, length_bytes=length_bytes, mtime_ns=mtime_ns, writer=writer, ctime_ns=ctime_ns)
     return not await trio.to_thread.run_sync(changed)
 
 
 async def publish_verified(
     source: Path, path: Path, *, mtime_ns: int | None = None, writer: Writer | None = None
-) -> None:
-    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically.
+) -> int:
+    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically; return its ``ctime`` then.
 
     ``mtime_ns``: its time of change when it was proven. Raises `OSError`.
     """
-    await trio.to_thread.run_sync(partial(publish, source, path, mtime_ns=mtime_ns, writer=writer))
+    return await trio.to_thread.run_sync(partial(publish, source, path, mtime_ns=mtime_ns, writer=writer))
 
 
 async def let_write(path: Path, writer: Writer | None) -> None:
@@ -165,7 +170,7 @@ async def save_records(path: Path, records: list[TransferRecord]) -> None:
     """Durably replace the remembered transfers. Raises `OSError`."""
 
     def work() -> None:
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.write_file(path, codec.encode(TransferRecords(records=records)))
 
     await trio.to_thread.run_sync(work)

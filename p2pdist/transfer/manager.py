@@ -106,7 +106,9 @@ class Transfers:
         if known is not None and known.ref == record.ref:
             record = known
         elif known is not None:  # the same bytes under another name
-            record = replace(record, verified_mtime_ns=known.verified_mtime_ns)
+            record = replace(
+                record, verified_mtime_ns=known.verified_mtime_ns, verified_ctime_ns=known.verified_ctime_ns
+            )
         return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
 
     async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
@@ -172,7 +174,9 @@ class Transfers:
         if record.verified_at is None and sum(t.busy(now) for t in self._transfers.values()) >= MAX_TRANSFERS_AT_A_TIME:
             return
         length_bytes = transfer.payload.length_bytes
-        proven = await self._cache.is_proven(transfer.sha256, length_bytes, record.verified_mtime_ns)
+        proven = await self._cache.is_proven(
+            transfer.sha256, length_bytes, record.verified_mtime_ns, record.verified_ctime_ns
+        )
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
             fault = await self._cache.make_ready(transfer.sha256, length_bytes)
@@ -251,13 +255,18 @@ class Transfers:
 
     async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
         try:
-            await self._cache.publish(transfer.sha256, self._verified_path(transfer), mtime_ns)
+            ctime_ns = await self._cache.publish(transfer.sha256, self._verified_path(transfer), mtime_ns)
         except OSError as error:
             text = f"The verified file cannot be placed: {error.strerror}."
             self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
             return
         record, wall_time = transfer.record, self._clock.now()
-        transfer.record = replace(record, verified_at=record.verified_at or wall_time, verified_mtime_ns=mtime_ns)
+        transfer.record = replace(
+            record,
+            verified_at=record.verified_at or wall_time,
+            verified_mtime_ns=mtime_ns,
+            verified_ctime_ns=ctime_ns,
+        )
         transfer.retries = transfer.retries.succeeded()
         self._move(transfer, TransferEvent.PROVEN)
         log.info(

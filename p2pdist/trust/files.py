@@ -35,12 +35,10 @@ class TrustFiles:
     def load(self) -> tuple[VerifiedMetadata, AcceptedMetadata | None]:
         """Return what is known with the highest floor, and the last accepted metadata.
 
-        An older copy of the accepted metadata counts as missing. Removes what a killed process left.
+        An older copy of the accepted metadata counts as missing.
         """
         durable_files.make_directory(self._documents, mode=0o700)
         self.directory.chmod(0o700)
-        for leftover in (*self.directory.glob(".*.tmp"), *self._documents.glob(".*.tmp")):
-            leftover.unlink(missing_ok=True)
         self._used.clear()
         self._on_disk = None
         accepted: AcceptedMetadata | None = None

@@ -215,7 +215,7 @@ def stolen_key(repository: Any) -> bytes:
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
-@pytest.mark.parametrize("nth", range(10))
+@pytest.mark.parametrize("nth", range(11))
 async def test_a_power_cut_at_any_write_never_revives_a_revoked_key(
     repository: Any, new_store: NewStore, monkeypatch: pytest.MonkeyPatch, nth: int, after: bool
 ) -> None:
@@ -239,7 +239,7 @@ async def test_a_power_cut_at_any_write_never_revives_a_revoked_key(
             whole = True
         except PowerCutError:
             pass
-    assert whole == (nth >= 8)  # three of the top level, three documents, the state, the floor once more
+    assert whole == (nth >= 9)  # three of the top level, four documents, the state, the floor once more
     cached = await new_store().load_cached(NOW)
     assert cached is not None
     assert cached.patches[:1] == accepted.patches
@@ -252,7 +252,7 @@ async def test_a_power_cut_at_any_write_never_revives_a_revoked_key(
     assert len((await new_store().refresh(NOW)).patches) == 2
 
 
-@pytest.mark.parametrize("nth", range(8))
+@pytest.mark.parametrize("nth", range(9))
 async def test_on_a_full_disk_nothing_is_accepted_that_the_floor_could_not_follow(
     repository: Any, new_store: NewStore, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:

@@ -90,7 +90,7 @@ async def running(directory: Path) -> AsyncIterator[Server]:
     settings = ServerSettings(name="Head office", address=ADDRESS)
     now = time.time()
     for folder in (home.online_keys, home.keys / "offline", home.keys / "ca", home.content):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
     keys = {role: create_signing_key(key_path(home.online_keys, role), None) for role in ONLINE_ROLES}
     keys |= {role: create_signing_key(key_path(home.keys / "offline", role), None) for role in OFFLINE_KEYS}
     SIGNING_KEYS[directory] = keys

@@ -170,3 +170,17 @@ def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_si
         {"site": "oslo", "wan_bytes": 150, "origin_ratio": 1.5},
     ]
     assert "cannot be served: piece 0 gone" in shown(status, 80)
+
+
+def test_what_was_not_announced_is_not_called_published() -> None:
+    one, two = patch("1", 1), patch("2", 2)
+    status = FleetStatus(
+        "hq", True, [one, two], [], [], {}, unannounced=frozenset({two.ref}), repository_problem="Broken."
+    )
+    document = printed(status_document(status))
+    assert [row["announced"] for row in document["patches"]] == [True, False]
+    assert document["repository_problem"] == "Broken."
+    newest, _, older = shown(status, 120).partition("office 1")
+    assert "Broken." in newest
+    assert "not announced: its publication was cut off" in newest
+    assert "not announced" not in older
