@@ -160,7 +160,7 @@ class Transfers:
         if not transfer.in_engine:
             return
         snapshot = transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)
-        transfer.activity = transfer.activity.observe(snapshot.bytes_from_peers, now)
+        transfer.activity = transfer.activity.observe(transfer.lan_pieces, now)
         transfer.record = replace(
             transfer.record,
             bytes_from_peers=transfer.record.bytes_from_peers + snapshot.bytes_from_peers - transfer.engine_peer_bytes,
@@ -199,7 +199,7 @@ class Transfers:
             transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
         transfer.fault = None
         transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the previous one may report the old failure
-        transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
+        transfer.activity = LanActivity(transfer.lan_pieces, now)
         self._move(transfer, TransferEvent.ADDED)
         if proven:
             self._move(transfer, TransferEvent.COMPLETED)
@@ -215,7 +215,7 @@ class Transfers:
         elif snapshot.phase == "downloading" and transfer.state == "checking":
             self._move(transfer, TransferEvent.CHECKED)
             # the time that the check took is no stall of the LAN
-            transfer.activity = LanActivity(snapshot.bytes_from_peers, now)
+            transfer.activity = LanActivity(transfer.lan_pieces, now)
 
     async def _prove(self, transfer: Transfer) -> None:
         """Hash the whole file and publish it. Runs beside the steps: these leave the transfer alone meanwhile.
@@ -315,6 +315,8 @@ class Transfers:
             bytes_from_origin=transfer.record.bytes_from_origin + size,
             bytes_wasted=transfer.record.bytes_wasted + wasted,
         )
+        if outcome == "stored":
+            transfer.origin_pieces |= 1 << piece
         if outcome == "not_stored":
             return  # no verdict on the piece: the fault is on this PC. The next `Want` says that it cannot fetch
         answer = PieceRejected if outcome == "rejected" else PieceStored

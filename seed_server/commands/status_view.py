@@ -21,7 +21,7 @@ from seed_server.commands.json_answers.fleet import (
 from seed_server.commands.texts import counted, plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
-from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
 FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns

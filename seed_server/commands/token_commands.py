@@ -14,7 +14,7 @@ from seed_server.commands.texts import counted, plain_table, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
-from seed_server.store.schema import TokenRow
+from seed_server.store.rows import TokenRow
 
 _STATE_STYLES = {"open": "green", "revoked": "red"}
 

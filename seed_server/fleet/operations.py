@@ -29,7 +29,7 @@ from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
 from seed_server.signing.templates import TEMPLATES, checked_name, new_template, read_templates, template_names
-from seed_server.store.schema import TokenRow
+from seed_server.store.rows import TokenRow
 from seed_server.store.tokens import token_id_of
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet

@@ -17,7 +17,7 @@ from seed_server.signing.profiles import checked_site, read_profiles
 from seed_server.signing.proposals import RoleKeys
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.signing.templates import checked_name, read_templates
-from seed_server.store.schema import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
+from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
 from seed_server.store.serve_lock import is_serving
 
 INSTALL_STATES = ("installed", "installing", "waiting", "failed", "rolled_back", "not_applicable")

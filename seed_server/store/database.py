@@ -22,14 +22,11 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
 from seed_server.store.database_errors import worded_error
-from seed_server.store.schema import (
+from seed_server.store.rows import (
     ADD_PATCH,
     ADD_PAYLOAD,
     ALL_PAYLOADS,
     FORGET_PAYLOADS,
-    MIGRATIONS,
-    SCHEMA,
-    SCHEMA_VERSION,
     SEEN,
     DiagnosisRow,
     EndpointRow,
@@ -43,6 +40,7 @@ from seed_server.store.schema import (
     site_limit_row,
     site_limit_values,
 )
+from seed_server.store.schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION
 from seed_server.store.tokens import TokenTable
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs

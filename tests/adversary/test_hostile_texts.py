@@ -34,7 +34,7 @@ from seed_server.fleet.operations import make_token
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.database import Database
-from seed_server.store.schema import ServedPayload
+from seed_server.store.rows import ServedPayload
 from tests.helpers.daemon_answers import enrolled_daemon
 from tests.helpers.sources import ROOT
 

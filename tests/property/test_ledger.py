@@ -1,18 +1,15 @@
-"""The promises of `seed_server.origin.ledger`, whatever the order of events."""
+"""The promises of `seed_server.leasing.ledger`, whatever the order of events."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from p2pdist.shared.identifiers import EndpointId, PieceIndex
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
-from seed_server.origin.ledger import (
-    DEMOTED_SECONDS,
-    LONGEST_REJECTION_SECONDS,
-    STORED_GRACE_SECONDS,
-    FetcherRank,
-    PieceLedger,
-)
+from seed_server.leasing.ledger import LONGEST_REJECTION_SECONDS, PieceLedger, SiteParts
+from seed_server.leasing.standing import DEMOTED_SECONDS, Standings
+from seed_server.leasing.times import STORED_GRACE_SECONDS
+from seed_server.leasing.turns import FetcherRank
 
 PIECES = 6
 FETCHERS = 2
@@ -34,7 +31,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ready: dict[EndpointId, FetcherRank] = {}
         self.said: dict[EndpointId, tuple[int, int, bool]] = {}
         self.ledger = PieceLedger(
-            PIECES, self.ready, fetchers=FETCHERS, lease_seconds=LEASE_SECONDS, max_leases_per_endpoint=MAX_LEASES
+            TorrentHash("ab" * 32),
+            PIECES,
+            SiteParts(self.ready, Standings()),
+            fetchers=FETCHERS,
+            lease_seconds=LEASE_SECONDS,
+            max_leases_per_endpoint=MAX_LEASES,
         )
 
     @rule(endpoint=endpoints, wired=st.booleans(), uptime=st.integers(0, 3))

@@ -15,7 +15,7 @@ from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.store.database import Database
-from seed_server.store.schema import SiteLimitRow
+from seed_server.store.rows import SiteLimitRow
 from tests.helpers.statements import pc_of, statement
 
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'

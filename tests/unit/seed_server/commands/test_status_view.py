@@ -11,7 +11,7 @@ from rich.console import Console
 from p2pdist.shared.console import PIPE_COLUMNS
 from seed_server.commands.status_view import endpoint_documents, endpoint_table, fleet_tables, status_document
 from seed_server.fleet.queries import FleetStatus
-from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 HASH = "ab" * 32

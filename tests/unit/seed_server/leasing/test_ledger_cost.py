@@ -1,12 +1,12 @@
-"""`seed_server.origin.site_ledger` with thousands of patches and hundreds of endpoints: what costs time."""
+"""`seed_server.leasing.site_ledger` with thousands of patches and hundreds of endpoints: what costs time."""
 
 import gc
 import sys
 from collections.abc import Callable
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
-from seed_server.origin.ledger import FetcherRank
-from seed_server.origin.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.turns import FetcherRank
 
 PATCHES = [TorrentHash(f"{number:064x}") for number in range(2_000)]
 ENDPOINTS = [EndpointId(f"{number:026}") for number in range(500)]
