@@ -47,6 +47,8 @@ class DaemonSettings(Record, frozen=True):
     """Below which directory archives and packages are installed: an image that is being built, a chroot."""
     may_restart: bool = False
     """Whether a patch whose reboot policy is `window` may restart this PC."""
+    root_pin: Annotated[str, msgspec.Meta(pattern="^([0-9a-fA-F]{64})?$")] = ""
+    """SHA-256 of the trust root, as `seed-server init` printed it: for images; `enrol` refuses any other."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -6,6 +6,7 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
@@ -32,8 +33,16 @@ EXAMPLE_SITES = """\
 """
 
 
-def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes | None, now: float) -> bytes:
-    """Make ``home`` the home of a new server; return the pin of its control CA.
+@dataclass(frozen=True)
+class ServerPins:
+    """What a PC recognises a server by: SHA-256 of the control CA's certificate, and of the first TUF root."""
+
+    ca: bytes
+    root: bytes
+
+
+def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes | None, now: float) -> ServerPins:
+    """Make ``home`` the home of a new server; return its pins.
 
     With a ``passphrase`` the offline keys are encrypted; the online ones never
     are, as `serve` signs unattended. Raises `UserError` and removes what it has
@@ -51,7 +60,7 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
             return _make(home, settings, passphrase, now)
 
 
-def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, now: float) -> bytes:
+def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, now: float) -> ServerPins:
     durable_files.make_directory(home.content)
     keys = {name: create_signing_key(key_path(home.offline_keys, name), passphrase) for name in OFFLINE_KEYS}
     keys |= {name: create_signing_key(key_path(home.online_keys, name), None) for name in ONLINE_ROLES}
@@ -62,7 +71,7 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
     repository = Repository.create(home, settings, keys, now)
     durable_files.write_file(home.offline_keys / TRUSTED_ROOT_FILE, repository.trusted_root().encode())
     write_settings(home, settings)
-    return authority.control_ca_pin()
+    return ServerPins(ca=authority.control_ca_pin(), root=repository.root_pin())
 
 
 def _check_unused(home: ServerHome) -> None:

@@ -16,7 +16,7 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import check_enrolled, home_option
+from p2pdist.commands.options import check_enrolled, home_option, pinned_root, root_pin_option
 from p2pdist.commands.patch_commands import COMMANDS
 from p2pdist.commands.token_input import read_token, token_file_option
 from p2pdist.commands.views import asked_for, lan_view, why_view
@@ -107,9 +107,18 @@ def p2pdist() -> None:
 @click.argument("token", required=False, metavar="")  # hidden: arguments can be read by every user of the PC
 @address_option
 @click.option("--force", is_flag=True, help="Enrol again although this home is enrolled already.")
+@root_pin_option
+@click.option("--new-root", is_flag=True, help="With --force: accept a trust root that does not follow from this PC's.")
 @json_option
 def enrol(
-    home: EndpointHome, token: str | None, token_file: str | None, address: str | None, force: bool, as_json: bool
+    home: EndpointHome,
+    token: str | None,
+    token_file: str | None,
+    address: str | None,
+    force: bool,
+    root_pin: str,
+    new_root: bool,
+    as_json: bool,
 ) -> None:
     """Enrol this PC with the token that `seed-server token` printed; by default it is asked for.
 
@@ -117,6 +126,9 @@ def enrol(
     Examples:
       p2pdist enrol
       p2pdist enrol --home /var/lib/p2pdist --token-file token.txt
+
+    The token says which trust root to expect. A PC that has it from elsewhere, by --root-pin or by root_pin in its
+    config.toml, refuses a token that says another.
     """
     from p2pdist.identity.enrolment import enrol as enrol_endpoint
 
@@ -131,6 +143,8 @@ def enrol(
                 now=SystemClock().now(),
                 local_address=address,
                 force=force,
+                new_root=new_root,
+                root_pin=pinned_root(home, root_pin),
             )
         )
     except PermissionError as error:

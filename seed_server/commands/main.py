@@ -100,7 +100,7 @@ def init_command(
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
     home = context.home
-    pin = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
+    pins = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
     if as_json:
         made = InitDocument(
             home=str(home.root),
@@ -108,7 +108,8 @@ def init_command(
             address=address,
             web_port=web_port,
             origin_port=origin_port,
-            ca_pin=pin.hex(),
+            ca_pin=pins.ca.hex(),
+            root_pin=pins.root.hex(),
             offline_keys=str(home.offline_keys),
             offline_keys_encrypted=passphrase is not None,
         )
@@ -116,6 +117,8 @@ def init_command(
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
     click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
+    click.echo(f"Pin of its CA:         {pins.ca.hex()}")
+    click.echo(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
     click.echo(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
     click.echo(f"Back up {home.keys}.")
     click.echo(f"Next: seed-server serve --home {home.root}")

@@ -141,6 +141,7 @@ def make_token(
         address=settings.address,
         web_port=settings.web_port,
         ca_pin=context.authority().control_ca_pin(),
+        root_pin=context.repository().root_pin(),
         secret=secrets.token_bytes(SECRET_BYTES),
     )
     now = context.clock.now()

@@ -4,10 +4,11 @@ Which key signs what, and in which order files are written, is in `repository_wr
 """
 
 import contextlib
+import hashlib
 from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tuf.api.metadata import Root, Targets, Timestamp
+from tuf.api.metadata import Targets, Timestamp
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
@@ -107,7 +108,11 @@ class Repository:
 
     def trusted_root(self) -> str:
         """Return root version 1 as JSON text: where a new endpoint starts; it walks to later versions by itself."""
-        return self._files.read("1.root", Root).to_bytes().decode()
+        return self._files.first_root().decode()
+
+    def root_pin(self) -> bytes:
+        """Return the SHA-256 of `trusted_root`, by which a new endpoint recognises it."""
+        return hashlib.sha256(self._files.first_root()).digest()
 
     def current_rollouts(self) -> Rollouts:
         """Return what endpoints are told to have now. Raises `UserError` (STORAGE) when it is damaged."""

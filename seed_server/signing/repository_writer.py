@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, TargetFile, Targets
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
-from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET
+from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, TIMESTAMP_ISSUED_FIELD
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import repository_files
 from seed_server.signing.key_files import key_path, load_signing_key
@@ -103,6 +103,7 @@ class RepositoryWriter:
             version = current.snapshot.signed.version
             durable_files.write_file(self._home.tuf_metadata / f"{version}.snapshot.json", data)
             current.timestamp.signed.snapshot_meta = MetaFile.from_data(version, data, ["sha256"])
+        current.timestamp.signed.unrecognized_fields[TIMESTAMP_ISSUED_FIELD] = int(now)
         data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
         durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again

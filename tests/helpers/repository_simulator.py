@@ -25,6 +25,7 @@ from tuf.api.metadata import (
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
+    TIMESTAMP_ISSUED_FIELD,
     Manifest,
     Payload,
     RolloutEntry,
@@ -52,6 +53,7 @@ class RepositorySimulator:
         self.requests: list[str] = []
         self.down = False
         self.status_of: dict[str, int] = {}
+        self.issued: float | None = None
         self.signers = {
             name: [CryptoSigner.generate_ed25519() for _ in range(2 if name == "root" else 1)]
             for name in ("root", "timestamp", "snapshot", *PATHS)
@@ -172,8 +174,10 @@ class RepositorySimulator:
         self.timestamp.signed.snapshot_meta = MetaFile(self.snapshot.signed.version)
 
     def sign_timestamp(self, *, bump: bool = True) -> None:
-        """Publish the timestamp."""
+        """Publish the timestamp, which says when it was signed if ``issued`` is set."""
         self.timestamp.signed.version += bump
+        if self.issued is not None:
+            self.timestamp.signed.unrecognized_fields[TIMESTAMP_ISSUED_FIELD] = int(self.issued)
         self._sign(self.timestamp, *self.signers["timestamp"])
         self.files["/tuf/metadata/timestamp.json"] = self.timestamp.to_bytes()
 

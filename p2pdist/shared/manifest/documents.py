@@ -48,6 +48,8 @@ MAX_ROLLOUT_ENTRIES = 2_000  # patches offered to a fleet at the same time
 MAX_PAYLOAD_BYTES = 1 << 40
 
 ROLLOUTS_TARGET = "rollouts/current"
+TIMESTAMP_ISSUED_FIELD = "x-p2pdist-issued"
+"""A field of our own in TUF's timestamp: when it was signed, in whole seconds since 1970."""
 
 Platform = Annotated[str, msgspec.Meta(max_length=40)]
 Relations = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=129)], ...], msgspec.Meta(max_length=MAX_RELATIONS)]

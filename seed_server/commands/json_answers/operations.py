@@ -22,6 +22,8 @@ class InitDocument(Struct, frozen=True):
     """The port for pieces, over mutual TLS."""
     ca_pin: str
     """SHA-256 of the control CA's certificate, hexadecimal; tokens carry it."""
+    root_pin: str
+    """SHA-256 of the first trust root, hexadecimal; tokens carry it, and `p2pdist enrol --root-pin` takes it."""
     offline_keys: str
     """The folder of the offline keys, to be taken away while nothing is published."""
     offline_keys_encrypted: bool

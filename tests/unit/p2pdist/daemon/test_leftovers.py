@@ -29,7 +29,7 @@ from p2pdist.pc.last_site import save_site
 from p2pdist.settings import EndpointHome
 from p2pdist.transfer.files import publish_verified, save_records
 from p2pdist.trust.files import TrustFiles
-from p2pdist.trust.floor import TrustFloor
+from p2pdist.trust.floor import VerifiedMetadata
 replace, left = os.replace, 0
 def counted(*arguments, **named):
     global left
@@ -43,7 +43,7 @@ async def life(home):
     trust = TrustFiles(home.trust)
     trust.load()
     trust.keep_document("a" * 64, b"document")
-    trust.keep_floor(TrustFloor())
+    trust.keep_verified(VerifiedMetadata())
     home.cache.mkdir(exist_ok=True)
     payload = home.cache / ("b" * 64)
     payload.write_bytes(b"payload")

@@ -231,6 +231,16 @@ def test_fresh_roles_are_left_alone(bench: Bench) -> None:
     assert bench.client().rollouts() == []
 
 
+def test_a_timestamp_says_when_it_was_signed(bench: Bench) -> None:
+    def issued() -> object:
+        return json.loads((bench.home.tuf_metadata / "timestamp.json").read_bytes())["signed"]["x-p2pdist-issued"]
+
+    assert issued() == int(NOW)
+    bench.publish("first", "1", NOW + 60)
+    assert issued() == int(NOW + 60)
+    assert bench.client().rollouts() == [("first", "1", 1)]
+
+
 @pytest.mark.parametrize(
     ("age_days", "snapshot", "rollouts"), [(0.6, 1, 1), (4, 2, 1), (16, 2, 2), (60, 2, 2)]
 )  # fmt: skip
