@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
+PIP_AUDIT := pip-audit==2.10.1
 # half of the suite's time is waiting for real processes: three at a time keep two cores busy
 WORKERS ?= 3
 # bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
@@ -14,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite lint format lock clean bench-control bench-lab bench-compiled bench-compiled-check
+.PHONY: help demo test suite lint format lock audit clean bench-control bench-lab bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -22,6 +23,7 @@ help:
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
+	@echo 'make audit                       look what is locked up among known weaknesses (needs the internet)'
 	@echo 'make bench-control [ARGS=…]      the limiter and its rivals over all lines (ARGS=--help: a part of them)'
 	@echo 'make bench-lab [ARGS=…]          as root: ours and its alternatives on lines of the lab (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
@@ -81,9 +83,17 @@ lock:
 	@test -n '$(PYTHON)' || { echo 'error: Python 3.11 or newer is needed.' >&2; exit 1; }
 	'$(PYTHON)' -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --quiet --disable-pip-version-check '$(PIP_TOOLS)'
-	build/lock/bin/python -m piptools compile --quiet --no-strip-extras --allow-unsafe --generate-hashes --extra dev \
+	build/lock/bin/python -m piptools compile --quiet --no-strip-extras --allow-unsafe --generate-hashes --all-extras \
 		--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
+
+# in an environment of its own: nothing of ours needs it
+audit:
+	@test -n '$(PYTHON)' || { echo 'error: Python 3.11 or newer is needed.' >&2; exit 1; }
+	@'$(PYTHON)' -m venv build/audit
+	@build/audit/bin/python -m pip install --quiet --quiet --disable-pip-version-check '$(PIP_AUDIT)' || { \
+		echo 'error: pip-audit cannot be installed from the package index.' >&2; exit 1; }
+	@build/audit/bin/python -m bench.audit
 
 # goes on where it was interrupted; $(COMPILED) is empty unless the simulator is compiled
 bench-control: bench-compiled

@@ -27,6 +27,7 @@ from p2pdist.local_api.delivery_answers import PeersAnswer, StatusAnswer, Status
 from p2pdist.local_api.messages import PEERS, STATUS, AnswerT, Command, Question
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
+from p2pdist.shared import durable_files
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 
@@ -172,8 +173,10 @@ class Fleet:
         token = self._token
         if member.tags:
             token = await self.token("--ttl", TOKEN_TTL, *(part for tag in member.tags for part in ("--tag", tag)))
+        token_file = member.home.with_suffix(".token")
+        durable_files.write_file(token_file, token.encode(), mode=0o600)
         await run_command(
-            "p2pdist", "enrol", "--home", member.home, token, "--address", member.address,
+            "p2pdist", "enrol", "--home", member.home, "--token-file", token_file, "--address", member.address,
             prefix=member.place.prefix,
         )  # fmt: skip
         # any free port, so that a second fleet on the same addresses does not collide

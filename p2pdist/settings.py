@@ -1,5 +1,6 @@
 """The endpoint's home directory and its optional ``config.toml``."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,9 +10,16 @@ import msgspec
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.toml_config import parse_toml
+from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import LEAST_LAN_PORT
 
+# constants: what a variable of the environment, or another user, says must not move the home
+DEFAULT_HOMES = {
+    "linux": Path("/var/lib/p2pdist"),
+    "darwin": Path("/Library/Application Support/p2pdist"),
+    "win32": Path("C:\\ProgramData\\p2pdist"),
+}
 MAX_CONFIG_BYTES = 64 << 10  # far more than a page of settings
 MAX_OWN_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse accepts, at UTF-8's four bytes each
 
@@ -20,7 +28,7 @@ class DaemonSettings(Record, frozen=True):
     """``config.toml``; every key has a default, so the file may be missing."""
 
     lan_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 7691
-    """TLS port for the neighbours, fixed so that a firewall rule can name it; 0 takes any free one."""
+    """TLS port for the neighbours, fixed so that a firewall rule can name it; from 1024 on. 0 takes any free one."""
     mdns: bool = True
     """Announce and browse by mDNS; without it, peers come from the server's site list alone."""
     refresh_seconds: Annotated[float, msgspec.Meta(ge=5, le=86_400)] = 300.0
@@ -109,11 +117,22 @@ class EndpointHome:
         return self.root / "daemon.lock"
 
 
+def default_home(platform: str = sys.platform) -> Path:
+    """Return where an endpoint's files are on a ``platform``, if nobody says otherwise."""
+    return DEFAULT_HOMES.get(platform, DEFAULT_HOMES["linux"])
+
+
 def load_settings(home: EndpointHome) -> DaemonSettings:
     """Return the settings in ``home``. Raises `UserError` for a file that is unreadable or wrong."""
     path = home.root / "config.toml"
     text = read_home_text(path, MAX_CONFIG_BYTES, "it is not a configuration.")
-    return DaemonSettings() if text is None else parse_toml(text, DaemonSettings, source=str(path))
+    if text is None:
+        return DaemonSettings()
+    file = parse_toml_file(text, DaemonSettings, source=str(path))
+    if 0 < file.value.lan_port < LEAST_LAN_PORT:
+        problem = f"lan_port is a system port, to which no neighbour connects; choose 0 or {LEAST_LAN_PORT} to 65535."
+        raise file.error(problem, "lan_port")
+    return file.value
 
 
 def load_profile(home: EndpointHome) -> Profile | None:

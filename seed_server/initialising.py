@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
-from seed_server.signing.key_files import check_passphrase, create_signing_key, key_path
+from seed_server.settings import ServerHome, ServerSettings, check_home, check_settings, write_settings
+from seed_server.signing.key_files import TRUSTED_ROOT_FILE, check_passphrase, create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
@@ -19,13 +19,14 @@ from seed_server.store.database import Database
 EXAMPLE_SITES = """\
 # Sites (branches) of this company. A running server uses a change at once.
 #
-# An endpoint belongs to the first site that holds one of its own addresses, else the
-# first that holds the address it is seen under. An address that no site holds makes a
-# site of its own from its /24 (IPv4) or /64 (IPv6), without a limit.
+# An endpoint belongs to the first site whose networks hold the address that this server
+# sees, else to the site with that address in its nat. An address that no site holds makes
+# a site of its own from its /24 (IPv4) or /64 (IPv6), without a limit.
 #
 # [[site]]
 # name = "branch-a"
 # networks = ["10.1.0.0/16", "2001:db8:1::/48"]
+# nat = ["198.51.100.7"]  # where its endpoints are seen if a router translates their addresses
 # line_mbit = 20      # the branch's line towards it, Mbit/s; left out: no limit
 # share = 0.9         # how much of the line this server may use, above 0, at most 1
 """
@@ -45,6 +46,7 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
     with _storage_errors(home):
         _check_unused(home)
         durable_files.make_directory(home.root, mode=0o700)
+        check_home(home)
         with _all_or_nothing(home):
             return _make(home, settings, passphrase, now)
 
@@ -57,7 +59,8 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
     Database.create(home.database).close()
     if not home.sites.exists():
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
-    Repository.create(home, settings, keys, now)
+    repository = Repository.create(home, settings, keys, now)
+    durable_files.write_file(home.offline_keys / TRUSTED_ROOT_FILE, repository.trusted_root().encode())
     write_settings(home, settings)
     return authority.control_ca_pin()
 

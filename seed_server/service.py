@@ -3,6 +3,7 @@
 import random
 import signal
 from dataclasses import dataclass, field
+from functools import partial
 
 import click
 import structlog
@@ -11,16 +12,20 @@ import trio
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.clock import Clock, SystemClock
-from p2pdist.shared.console import configure_log
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.logs import configure_log
+from p2pdist.shared.private_directory import keep_private
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.server import OriginServer
+from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
+from seed_server.signing.key_files import unencrypted_keys
 from seed_server.signing.profiles import parsed_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import expiring_offline
@@ -29,7 +34,7 @@ from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.serve_lock import serve_lock
 from seed_server.web.app import WebPort, make_app
-from seed_server.web.host import serve_web
+from seed_server.web.host import WebLimits, serve_web
 
 POLL_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
@@ -55,7 +60,7 @@ class _Service:
     profile_targets: dict[str, bytes] = field(default_factory=dict)
     """The profiles in force, by target path."""
 
-    def web_port(self) -> WebPort:
+    def web_port(self, line: MetadataLine) -> WebPort:
         decisions = EnrolmentDecisions(
             server_name=self.settings.name,
             origin_port=self.settings.origin_port,
@@ -67,6 +72,7 @@ class _Service:
             decisions=decisions,
             metadata_directory=self.home.tuf_metadata,
             targets_directory=self.home.tuf_targets,
+            line=line,
         )
 
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
@@ -177,6 +183,7 @@ async def serve(home: ServerHome) -> None:
     """
     settings = load_settings(home)
     configure_log(settings.log_level)
+    keep_private(home.root)
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
@@ -199,8 +206,27 @@ async def serve(home: ServerHome) -> None:
             log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
 
 
+async def _clear_up(service: _Service) -> None:
+    """Remove what killed processes left, and say what the operator should look at."""
+    try:
+        if removed := await trio.to_thread.run_sync(service.repository.remove_leftovers):
+            log.info("files that killed writers left are removed", files=removed)
+        exposed = await trio.to_thread.run_sync(unencrypted_keys, service.home.offline_keys)
+    except UserError as error:
+        log.warning("the home was not looked through", reason=error.message)
+        return
+    if exposed:
+        log.warning(
+            "offline keys lie here, not encrypted: whoever takes over this server can sign patches. Move them to "
+            "another machine, and sign there with 'seed-server sign'",
+            keys=[path.stem for path in exposed],
+            folder=str(service.home.offline_keys),
+        )
+
+
 async def _run(service: _Service) -> None:
     settings, home = service.settings, service.home
+    await _clear_up(service)
     # before anything is announced: expired metadata would be refused by every endpoint
     await trio.to_thread.run_sync(service.repository.refresh_timestamp, service.clock.now())
     version = await trio.to_thread.run_sync(service.repository.timestamp_version)
@@ -215,11 +241,24 @@ async def _run(service: _Service) -> None:
         timestamp_version=version,
         clock=service.clock,
     )
+    # also in the first minutes after a start, strangers must not keep enrolled PCs out
+    for address in await trio.to_thread.run_sync(_known_addresses, service.database):
+        origin.known_addresses.note(address)
+    web = partial(
+        serve_web,
+        make_app(service.web_port(origin.metadata_line), service.clock),
+        web_sockets,
+        service.tls.web,
+        service.clock,
+        known=origin.known_addresses,
+        connecting=origin.count_connecting,
+        limits=WebLimits(connections=web_limits(allowed_connections().web)),
+    )
     async with trio.open_nursery() as nursery:
         await service.load_profiles(origin)
         await service.load_templates(origin)
         await nursery.start(origin.run)
-        await nursery.start(serve_web, make_app(service.web_port(), service.clock), web_sockets, service.tls.web)
+        await nursery.start(web)
         nursery.start_soon(service.watch_repository, origin, version)
         nursery.start_soon(service.watch_denied, origin)
         nursery.start_soon(service.watch_sites, origin)
@@ -235,6 +274,10 @@ def load_sites(home: ServerHome) -> SiteMap:
     """Return the site map; a missing file is an empty one. Blocking. Raises `UserError`."""
     text = read_home_text(home.sites, MAX_SITES_BYTES, "it is not a site map.")
     return parse_site_map(text or "", source=str(home.sites))
+
+
+def _known_addresses(database: Database) -> list[str]:
+    return [row.address for row in database.endpoints() if row.address and not row.denied]
 
 
 def _stamp(home: ServerHome) -> tuple[int, int]:

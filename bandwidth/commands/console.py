@@ -48,8 +48,8 @@ class InputError(CommandError):
 def terminal() -> Console:
     """Return a console for standard output; rich itself respects NO_COLOR and pipes."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
-        return Console(highlight=False)
-    return Console(highlight=False, soft_wrap=True, width=PIPE_WIDTH)
+        return Console(highlight=False, markup=False, emoji=False)
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=PIPE_WIDTH)
 
 
 def plain_table(*columns: str, gap: int = 2) -> Table:

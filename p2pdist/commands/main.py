@@ -18,8 +18,15 @@ from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
 from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.commands.patch_commands import COMMANDS
+from p2pdist.commands.token_input import read_token, token_file_option
 from p2pdist.commands.views import asked_for, lan_view, why_view
-from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.delivery_answers import (
+    LimiterAnswer,
+    NetworkPartStatus,
+    PeersAnswer,
+    StatusAnswer,
+    StatusPatch,
+)
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
@@ -28,7 +35,6 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
     STATE_STYLES,
     WIDE_COLUMNS,
-    configure_log,
     json_option,
     print_json,
     run_command_line,
@@ -36,6 +42,7 @@ from p2pdist.shared.console import (
 )
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
 
@@ -79,7 +86,7 @@ def p2pdist() -> None:
 
     \b
     Examples:
-      p2pdist enrol p2pd-…          once, with the token from your operator
+      p2pdist enrol                 once; it asks for the token from your operator
       p2pdist run                   the daemon, in the foreground
       p2pdist status --watch        how far each patch is
       p2pdist peers                 which neighbours it swaps with, or why not
@@ -96,25 +103,30 @@ def p2pdist() -> None:
 
 @p2pdist.command(short_help="Enrol this PC with a token.")
 @home_option
-@click.argument("token")
+@token_file_option
+@click.argument("token", required=False, metavar="")  # hidden: arguments can be read by every user of the PC
 @address_option
 @click.option("--force", is_flag=True, help="Enrol again although this home is enrolled already.")
 @json_option
-def enrol(home: EndpointHome, token: str, address: str | None, force: bool, as_json: bool) -> None:
-    """Enrol this PC with the TOKEN that `seed-server token` printed.
+def enrol(
+    home: EndpointHome, token: str | None, token_file: str | None, address: str | None, force: bool, as_json: bool
+) -> None:
+    """Enrol this PC with the token that `seed-server token` printed; by default it is asked for.
 
     \b
-    Example:
-      p2pdist enrol --home /var/lib/p2pdist p2pd-3q2-7w…
+    Examples:
+      p2pdist enrol
+      p2pdist enrol --home /var/lib/p2pdist --token-file token.txt
     """
     from p2pdist.identity.enrolment import enrol as enrol_endpoint
 
     _check_own(address)
+    token_text = read_token(token, token_file)
     try:
         identity = trio.run(
             lambda: enrol_endpoint(
                 home.root,
-                token,
+                token_text,
                 hostname=system.hostname(),
                 now=SystemClock().now(),
                 local_address=address,
@@ -246,7 +258,7 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
         ("endpoint ", "dim"), status.endpoint_id, ("  site ", "dim"), status.site or "not known yet",
         ("  server ", "dim"), f"{status.server}: {status.server_connection}",
     )  # fmt: skip
-    parts: list[RenderableType] = [head]
+    parts: list[RenderableType] = [head, *_network_part(status.network_part)]
     parts += [Text(problem, style="yellow") for problem in status.problems]
     if not status.patches:
         parts.append(Text("No patches yet: the server has published none for this PC."))
@@ -279,6 +291,16 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
         elif patch.path:
             parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
     return Group(*parts)
+
+
+def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
+    """Return a line on who speaks with the network for this PC."""
+    if part is None:
+        return []
+    own = f"a process of its own, as {part.user}" if part.separate else f"with the daemon's rights, as {part.user}"
+    state = "" if part.running else ", not running now"
+    note = f" ({part.note})" if part.note else ""
+    return [Text.assemble(("network part ", "dim"), f"{own}{state}", (note, "dim"))]
 
 
 def _state(patch: StatusPatch) -> Text:

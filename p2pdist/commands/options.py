@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import click
-import platformdirs
 
-from p2pdist.settings import EndpointHome
+from p2pdist.settings import EndpointHome, default_home
 from p2pdist.shared.errors import FaultKind, UserError
 
 
@@ -18,9 +17,9 @@ home_option = click.option(
     metavar="DIR",
     envvar="P2PDIST_HOME",
     type=click.Path(path_type=Path, file_okay=False, readable=False),
-    default=lambda: Path(platformdirs.site_data_dir("p2pdist", appauthor=False)),
+    default=default_home,
     callback=_home,
-    show_default="P2PDIST_HOME, else the system's data directory",
+    show_default=f"P2PDIST_HOME, else {default_home()}",
     help="This endpoint's home directory.",
 )
 
@@ -33,6 +32,6 @@ def check_enrolled(home: EndpointHome) -> None:
         enrolled = True
     if not enrolled:
         raise UserError(
-            f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol TOKEN",
+            f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol",
             FaultKind.NOT_SET_UP,
         )

@@ -6,7 +6,7 @@ import trio
 from p2pdist.daemon.restarts import Restarts
 from p2pdist.daemon.state import DaemonState
 from p2pdist.neighbours.service import Neighbours
-from p2pdist.origin.client import OriginClient
+from p2pdist.origin.connection import ServerConnection
 from p2pdist.pc import system
 from p2pdist.shared.clock import Clock
 
@@ -39,7 +39,7 @@ class AddressWatch:
             abandon_on_cancel=True,
         )
 
-    async def run(self, origin: OriginClient, neighbours: Neighbours) -> None:
+    async def run(self, origin: ServerConnection, neighbours: Neighbours) -> None:
         """Look again and again, until cancelled."""
         while True:
             await trio.sleep(self._check_seconds)
@@ -50,7 +50,7 @@ class AddressWatch:
                 continue
             await self.accept(facts, origin, neighbours)
 
-    async def accept(self, facts: system.LocalFacts, origin: OriginClient, neighbours: Neighbours) -> None:
+    async def accept(self, facts: system.LocalFacts, origin: ServerConnection, neighbours: Neighbours) -> None:
         """Record the new facts; where an address changed, reconnect, announce it, and listen there."""
         state = self._state
         before, listened_on = state.addresses, state.listen_address

@@ -10,13 +10,14 @@ from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.install.requests import InstallRequests
 from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter
-from p2pdist.local_api.delivery_answers import LimiterAnswer, LineLimit, StatusAnswer
+from p2pdist.local_api.delivery_answers import LimiterAnswer, LineLimit, NetworkPartStatus, StatusAnswer
 from p2pdist.local_api.install_answers import PostureAnswer
-from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY
+from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, PostureQuestion
 from p2pdist.local_api.socket import Handler, answers
-from p2pdist.neighbours.discovery import Discovery
+from p2pdist.neighbours.finder import Finder
 from p2pdist.neighbours.service import Neighbours
-from p2pdist.origin.client import OriginClient
+from p2pdist.network.process import NetworkPart
+from p2pdist.origin.connection import ServerConnection
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.projections import installs, status_patches
@@ -30,7 +31,8 @@ class Problems:
     """Collects from every part what the user should know; `p2pdist status` shows it."""
 
     state: DaemonState
-    discovery: Discovery | None
+    part: NetworkPart
+    discovery: Finder | None
     transfers: Transfers
     limiter: LanLimiter
     patching: InstallService
@@ -39,6 +41,7 @@ class Problems:
         """Return all that is wrong now, in words; empty while all is well."""
         state = self.state
         problems = [
+            self.part.problem,
             state.renewal_problem,
             state.trust_problem,
             state.stale_problem,
@@ -56,7 +59,7 @@ class Problems:
 
 def handlers(
     state: DaemonState,
-    origin: OriginClient,
+    origin: ServerConnection,
     problems: Problems,
     patches: Patches,
     explainer: Explainer,
@@ -74,9 +77,10 @@ def handlers(
     ]
 
 
-def answer_status(state: DaemonState, origin: OriginClient, problems: Problems, patches: Patches) -> StatusAnswer:
+def answer_status(state: DaemonState, origin: ServerConnection, problems: Problems, patches: Patches) -> StatusAnswer:
     """Return the answer to `p2pdist status`."""
-    views = patches.views()
+    views, part = patches.views(), problems.part
+    user = part.user
     return StatusAnswer(
         endpoint_id=state.identity.endpoint_id,
         site=state.site or None,
@@ -86,17 +90,23 @@ def answer_status(state: DaemonState, origin: OriginClient, problems: Problems, 
         problems=problems.now(),
         patches=status_patches(views),
         installs=installs(views),
+        network_part=NetworkPartStatus(
+            running=part.running, user=user.name, separate=user.separate, note=user.note, starts=part.life
+        ),
     )
 
 
-def answer_limiter(state: DaemonState, origin: OriginClient, limiter: LanLimiter) -> LimiterAnswer:
+def answer_limiter(state: DaemonState, origin: ServerConnection, limiter: LanLimiter) -> LimiterAnswer:
     """Return the answer to `p2pdist limiter`: what the server said last of this site's line, and the LAN's limits."""
     limit = state.site_limit
     line = None if limit is None else LineLimit(**msgspec.structs.asdict(limit))
     return limiter.status(site=state.site or None, server_connection=origin.status, line=line)
 
 
-def answer_posture(state: DaemonState, orders: InstallRequests, problem: str) -> PostureAnswer:
+def answer_posture(
+    state: DaemonState, orders: InstallRequests, problem: str, question: PostureQuestion
+) -> PostureAnswer:
     """Return the signed answer to `p2pdist posture`; ``problem``: why the list of patches is not known, or empty."""
-    statement = orders.posture(state.identity.endpoint_id, state.facts.hostname, problem or state.stale_problem)
+    problem = problem or state.stale_problem
+    statement = orders.posture(state.identity.endpoint_id, state.facts.hostname, problem, question)
     return PostureAnswer(statement, jws=sign_statement(state.identity, msgspec.to_builtins(statement)))

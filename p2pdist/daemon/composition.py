@@ -18,33 +18,38 @@ from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.home_lock import hold_lock
+from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import OriginEvents
-from p2pdist.daemon.transfer_steps import accept_pieces, step_transfers
+from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
-from p2pdist.identity.store import load_identity
+from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
 from p2pdist.limiter.lan_policy import FitLimits
 from p2pdist.local_api.socket import serve_local_socket
-from p2pdist.neighbours.discovery import Discovery, open_discovery
 from p2pdist.neighbours.service import Neighbours
-from p2pdist.origin.client import OriginClient, open_origin_client
+from p2pdist.network.messages import PartIdentity, Start, UseIdentity
+from p2pdist.network.process import Launch, NetworkPart, open_network_part
+from p2pdist.network.remote_engine import RemoteEngine
+from p2pdist.network.remote_finder import RemoteFinder
+from p2pdist.network.remote_http import RemoteHttp
+from p2pdist.network.remote_origin import RemoteOrigin
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import configure_log
+from p2pdist.shared.logs import configure_log
+from p2pdist.shared.private_directory import keep_private
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
+from p2pdist.transfer.cached_files import lend_directory
 from p2pdist.transfer.files import prepare_home
 from p2pdist.transfer.manager import Transfers
-from p2pdist.transfer.torrent_engine import TorrentEngine, open_torrent_engine
-from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
+from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.store import TrustStore
 
-PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
 EXPIRED_RENEWAL_SECONDS = 10.0  # how long a start with expired certificates waits for new ones, before it goes on
 STOP_SECONDS = 5.0  # for the last record and the goodbyes
 
@@ -55,12 +60,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Connections:
-    """What owns sockets and threads: opened before the parts, closed after them."""
+    """The network part, and what it does for the parts: opened before them, closed after them."""
 
-    engine: TorrentEngine
-    discovery: Discovery | None
-    origin: OriginClient
-    http: HttpsClient
+    part: NetworkPart
+    engine: RemoteEngine
+    discovery: RemoteFinder | None
+    origin: RemoteOrigin
+    http: RemoteHttp
 
 
 @dataclass(frozen=True)
@@ -85,11 +91,13 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
 
     Raises `UserError`: not enrolled, already running, port in use, storage.
     """
+    await trio.to_thread.run_sync(keep_private, home.root)  # before anything in it is believed
     settings = load_settings(home)
     configure_log(settings.log_level)
     identity = await trio.to_thread.run_sync(load_identity, home.root)
     prepare_home(home.cache, home.patches, home.trust, home.scratch)
     with hold_lock(home):
+        await remove_leftovers(home)
         core = build_core(home, settings, identity, SystemClock(), address=address, home_profile=load_profile(home))
         core.state.facts = await core.address_watch.read_facts()
         await core.pc.refresh()
@@ -108,9 +116,6 @@ async def keep_running(core: Core) -> None:
 
 
 async def _run_parts(core: Core) -> None:
-    if core.renewal.expired:  # neither server nor neighbours would accept us
-        with trio.move_on_after(EXPIRED_RENEWAL_SECONDS):
-            await core.renewal.renew_now()
     async with contextlib.AsyncExitStack() as stack:
         connections = await _open(core, stack)
         # entered after all that its tasks use: so it is left first, and waits for the tasks
@@ -119,6 +124,7 @@ async def _run_parts(core: Core) -> None:
         tasks = _wire(core, connections, parts)
         await parts.limiter.begin()
         await parts.transfers.load()
+        await connections.part.begin()
         commands = handlers(
             core.state,
             connections.origin,
@@ -143,23 +149,44 @@ async def _run_parts(core: Core) -> None:
 
 async def _open(core: Core, stack: contextlib.AsyncExitStack) -> Connections:
     state, settings, introduction = core.state, core.settings, core.introduction
-    engine = await stack.enter_async_context(
-        open_torrent_engine(
-            listen_address=state.listen_address,
-            listen_port=settings.lan_port,
-            identity=state.swarm_identity,
-        )
+    await trio.to_thread.run_sync(lend_directory, core.home.cache, core.writer)
+    launch = Launch(core.part_user, core.home.cache, settings.log_level)
+    part = await stack.enter_async_context(open_network_part(launch, partial(_start, core)))
+    http = RemoteHttp(part, f"{state.identity.server_address}:{state.identity.web_port}")
+    if core.renewal.expired:  # neither server nor neighbours would accept us
+        with trio.move_on_after(EXPIRED_RENEWAL_SECONDS):
+            if await core.renewal.renew_now(http):
+                part.tell(_identity(core))
+    engine = RemoteEngine(part)
+    origin = RemoteOrigin(part, lambda: introduction.hello(part.listen_port))
+    discovery = RemoteFinder(part, lambda: introduction.announcement(part.listen_port)) if settings.mdns else None
+    return Connections(part, engine, discovery, origin, http)
+
+
+def _start(core: Core) -> Start:
+    state, identity = core.state, core.state.identity
+    return Start(
+        listen_address=state.listen_address,
+        listen_port=core.settings.lan_port,
+        local_address=state.fixed_address,
+        server_address=identity.server_address,
+        origin_port=identity.origin_port,
+        identity=_shown(identity),
     )
-    discovery = None
-    if settings.mdns:
-        own = introduction.announcement(engine.listen_port)
-        discovery = await stack.enter_async_context(open_discovery(own, interface=state.fixed_address))
-    hello = partial(introduction.hello, engine.listen_port)
-    origin = await stack.enter_async_context(open_origin_client(introduction.origin_address, hello))
-    http = await stack.enter_async_context(
-        HttpsClient(trusting_context(state.identity.control_ca), local_address=state.fixed_address)
+
+
+def _shown(identity: Identity) -> PartIdentity:
+    return PartIdentity(
+        control_ca=identity.control_ca,
+        control_certificate=identity.control_certificate,
+        swarm_ca=identity.swarm_ca,
+        swarm_certificate=identity.swarm_certificate,
+        key=identity.key,
     )
-    return Connections(engine, discovery, origin, http)
+
+
+def _identity(core: Core) -> UseIdentity:
+    return UseIdentity(_shown(core.state.identity))
 
 
 def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts:
@@ -176,6 +203,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         fit_limits=FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
         origin_bytes=lambda: origin.piece_bytes,
         reporting=Reporting(report=link_reports.offer, wanted=lambda: state.reports_link),
+        network_process=lambda: connections.part.pid,
     )
     transfers = Transfers(
         home,
@@ -184,9 +212,9 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         origin.send,
         core.clock,
         can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
+        writer=core.writer,
     )
-    announcement = partial(core.introduction.announcement, engine.listen_port)
-    neighbours = Neighbours(engine, connections.discovery, announcement)
+    neighbours = Neighbours(engine, connections.discovery, lambda: core.introduction.announcement(engine.listen_port))
     diagnoser = Diagnoser(lambda: core.pc.facts, core.installer.detector.check)
     patching = InstallService(
         home,
@@ -212,7 +240,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         fetches=settings.fetch_from_origin,
         line_yields=lambda: state.line_yields,
     )
-    problems = Problems(state, connections.discovery, transfers, limiter, patching)
+    problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching)
     return Parts(
         store,
         link_reports,
@@ -244,14 +272,19 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
     origin_events = OriginEvents(state, wakeups, transfers, neighbours, parts.reports, parts.diagnoser, home.last_site)
+
+    def renewed() -> None:
+        connections.part.tell(_identity(core))
+        origin.reconnect()
+
     return [
         core.pc.run,
-        partial(core.renewal.run, engine, origin),
+        partial(core.renewal.run, connections.http, renewed),
         partial(core.address_watch.run, origin, neighbours),
         trust.run,
         partial(origin_events.run, origin),
         partial(follow_engine, engine, transfers, neighbours, parts.limiter, wakeups),
-        *[partial(accept_pieces, origin, transfers, wakeups)] * PIECE_WORKERS,
+        partial(count_pieces, origin.pieces, transfers, wakeups),
         partial(step_transfers, transfers, patching, parts.patches, parts.reports, origin, wakeups),
         patching.run,
         partial(parts.diagnoser.run, origin.send),

@@ -12,11 +12,13 @@ from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.identity.store import Identity
 from p2pdist.install.installer import Installer
+from p2pdist.network.rights import PartUser, choose_user
 from p2pdist.pc.facts import PcFacts, Surroundings
 from p2pdist.pc.last_site import load_site
 from p2pdist.pc.network import Medium
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
+from p2pdist.transfer.cached_files import Writer
 
 MEDIA = {"wired": Medium.WIRED, "wifi": Medium.WIFI, "vpn": Medium.VPN, "metered": Medium.METERED}
 
@@ -37,6 +39,13 @@ class Core:
     renewal: Renewal
     address_watch: AddressWatch
     introduction: Introduction
+    part_user: PartUser
+    """Who the network part runs as."""
+
+    @property
+    def writer(self) -> Writer | None:
+        """Who fills the files in the cache, where it is not the daemon's own user."""
+        return Writer(self.part_user.uid, self.part_user.gid) if self.part_user.separate else None
 
 
 def build_core(
@@ -72,4 +81,5 @@ def build_core(
         renewal=Renewal(state, wakeups, restarts, clock),
         address_watch=AddressWatch(state, restarts, clock),
         introduction=Introduction(state),
+        part_user=choose_user(),
     )

@@ -3,12 +3,13 @@
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.neighbours.service import Neighbours
+from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.manager import Transfers
-from p2pdist.transfer.torrent_engine import PeerConnected, TorrentDamaged, TorrentEngine
+from p2pdist.transfer.torrent_engine import PeerConnected, TorrentDamaged
 
 
 async def follow_engine(
-    engine: TorrentEngine, transfers: Transfers, neighbours: Neighbours, limiter: LanLimiter, wakeups: WakeUps
+    engine: Engine, transfers: Transfers, neighbours: Neighbours, limiter: LanLimiter, wakeups: WakeUps
 ) -> None:
     """Act on each event, until cancelled."""
     async for event in engine.events:

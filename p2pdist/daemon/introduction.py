@@ -2,9 +2,7 @@
 
 from p2pdist import __version__
 from p2pdist.daemon.state import DaemonState
-from p2pdist.identity.store import control_ssl_context
 from p2pdist.neighbours.peer_book import Announcement
-from p2pdist.origin.client import OriginAddress
 from p2pdist.shared.identifiers import opaque_tag
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 
@@ -14,16 +12,6 @@ class Introduction:
 
     def __init__(self, state: DaemonState) -> None:
         self._state = state
-
-    def origin_address(self) -> OriginAddress:
-        """Return where the server is and what to show it. Raises `UserError` for unusable certificates."""
-        identity = self._state.identity
-        return OriginAddress(
-            host=identity.server_address,
-            port=identity.origin_port,
-            tls=control_ssl_context(identity),
-            local_address=self._state.fixed_address,
-        )
 
     def hello(self, lan_port: int) -> ControlHello:
         """Return the first message to the server."""

@@ -6,7 +6,7 @@ import trio
 
 from p2pdist.daemon.state import DaemonState
 from p2pdist.limiter.link_report import BusinessUsage, ReportGatherer
-from p2pdist.origin.client import OriginClient
+from p2pdist.origin.connection import ServerConnection
 from p2pdist.shared.wire.messages import MAX_REPORT_SECONDS, LinkReport
 
 
@@ -23,7 +23,7 @@ class LinkReports:
         with contextlib.suppress(trio.WouldBlock):
             self._offered.send_nowait(usage)
 
-    async def run(self, origin: OriginClient) -> None:
+    async def run(self, origin: ServerConnection) -> None:
         """Gather and send, until cancelled."""
         gatherer = ReportGatherer()
         async for usage in self._taken:

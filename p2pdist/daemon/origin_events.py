@@ -8,7 +8,7 @@ import trio
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.neighbours.service import Neighbours
-from p2pdist.origin.client import OriginClient, OriginEvent
+from p2pdist.origin.connection import OriginEvent, ServerConnection
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
@@ -41,7 +41,7 @@ class OriginEvents:
         self._diagnoser = diagnoser
         self._last_site = last_site
 
-    async def run(self, origin: OriginClient) -> None:
+    async def run(self, origin: ServerConnection) -> None:
         """Act on each event, until cancelled."""
         async for event in origin.events:
             await self.handle(event)
@@ -51,7 +51,7 @@ class OriginEvents:
         if isinstance(event, Welcome):
             await self._welcomed(event)
         elif isinstance(event, SitePeers):
-            self._neighbours.server_list(event.peers)
+            self._neighbours.server_list(event)
         elif isinstance(event, RepositoryChanged):
             self._wakeups.trust.ring()
         elif isinstance(event, Unavailable):

@@ -9,27 +9,22 @@ import trio
 from p2pdist.daemon.restarts import Restarts
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
-from p2pdist.identity import enrolment
+from p2pdist.identity.renewal import renew
 from p2pdist.identity.store import Identity, renewal_due
-from p2pdist.origin.client import OriginClient
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.transfer.torrent_engine import TorrentEngine
+from p2pdist.trust.http_answers import Http
 
 CHECK_SECONDS = 300.0
 CHECK_JITTER = 0.2  # either way
 FIRST_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 60.0  # short, as for connecting: an expired certificate keeps this PC out
 
-Renew = Callable[[Identity, float, str | None], Awaitable[Identity]]
-"""Takes the identity, the time and the own address to call from. Raises `UserError`."""
+Renew = Callable[[Identity, float, Http], Awaitable[Identity]]
+"""Takes the identity, the time and who asks the server. Raises `UserError`."""
 
 log = structlog.get_logger()
-
-
-async def _renew(identity: Identity, now: float, local_address: str | None) -> Identity:
-    return await enrolment.renew(identity, now, local_address=local_address)
 
 
 class Renewal:
@@ -42,7 +37,7 @@ class Renewal:
         restarts: Restarts,
         clock: Clock,
         *,
-        renew: Renew = _renew,
+        renew: Renew = renew,
         first_backoff_seconds: float = FIRST_BACKOFF_SECONDS,
     ) -> None:
         self._state = state
@@ -57,11 +52,11 @@ class Renewal:
         """Whether the certificates have expired: neither server nor neighbours accept this PC any more."""
         return self._clock.now() >= self._state.identity.not_after
 
-    async def renew_now(self) -> bool:
+    async def renew_now(self, http: Http) -> bool:
         """Try once; return whether it succeeded. A failure is written to the state's ``renewal_problem``."""
         state = self._state
         try:
-            state.identity = await self._renew(state.identity, self._clock.now(), state.fixed_address)
+            state.identity = await self._renew(state.identity, self._clock.now(), http)
         except UserError as error:
             state.renewal_problem = f"The certificates cannot be renewed. {error.message}"
             log.warning("certificates could not be renewed", reason=error.message)
@@ -70,8 +65,8 @@ class Renewal:
         log.info("certificates renewed")
         return True
 
-    async def run(self, engine: TorrentEngine, origin: OriginClient) -> None:
-        """Renew when it is due, retry until that succeeds, and give the new certificates to engine and connection."""
+    async def run(self, http: Http, renewed: Callable[[], None]) -> None:
+        """Renew when it is due, retry until that succeeds, and call ``renewed`` each time: others need the new ones."""
         backoff = Backoff(self._first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
         while True:
             if not renewal_due(self._state.identity, self._clock.now()):
@@ -79,11 +74,10 @@ class Renewal:
                 await self._wakeups.renewal.wait(CHECK_SECONDS * jitter)
                 continue
             before = self._state.identity
-            if await self.renew_now():
+            if await self.renew_now(http):
                 backoff = backoff.succeeded()
                 now = self._state.identity
-                engine.set_identity(self._state.swarm_identity)
-                origin.reconnect()
+                renewed()
                 if (before.control_ca, before.swarm_ca) != (now.control_ca, now.swarm_ca):
                     await self._restarts.start_anew()  # every part was made with the old authority
             backoff = backoff.failed()

@@ -8,7 +8,6 @@ from p2pdist.identity.store import Identity
 from p2pdist.pc import system
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
-from p2pdist.transfer.torrent_engine import SwarmIdentity
 from p2pdist.trust.catalogue import RefusedPatch
 
 
@@ -44,12 +43,6 @@ class DaemonState:
         self.refused: list[RefusedPatch] = []
         self.trust_problem = ""
         self.stale_problem = ""
-
-    @property
-    def swarm_identity(self) -> SwarmIdentity:
-        """The part of this PC's identity that the swarm needs."""
-        identity = self.identity
-        return SwarmIdentity(identity.swarm_ca, identity.swarm_certificate, identity.key)
 
     @property
     def addresses(self) -> list[str]:

@@ -1,20 +1,25 @@
-"""Moves the transfers on: stores pieces from the server, steps each transfer, and reports news to the server."""
+"""Moves the transfers on: counts pieces from the server, steps each transfer, and reports news to the server."""
+
+from collections.abc import AsyncIterator
 
 import trio
 
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import InstallService
-from p2pdist.origin.client import OriginClient
+from p2pdist.network.messages import PieceArrived
+from p2pdist.origin.connection import ServerConnection
 from p2pdist.pc import process_memory
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.manager import SHORTEST_STEP_SECONDS, Transfers
 
 
-async def accept_pieces(origin: OriginClient, transfers: Transfers, wakeups: WakeUps) -> None:
-    """Store pieces from the server, until cancelled; several of these run side by side."""
-    while True:
-        await transfers.accept_piece(await origin.pieces.receive())
+async def count_pieces(pieces: AsyncIterator[PieceArrived], transfers: Transfers, wakeups: WakeUps) -> None:
+    """Count the pieces that have come from the server, and tell it of each, until cancelled."""
+    async for piece in pieces:
+        index = PieceIndex(piece.piece)
+        await transfers.piece_arrived(TorrentHash(piece.torrent), index, piece.size_bytes, piece.outcome)
         wakeups.transfers.ring()
 
 
@@ -23,7 +28,7 @@ async def step_transfers(
     patching: InstallService,
     patches: Patches,
     reports: Reports,
-    origin: OriginClient,
+    origin: ServerConnection,
     wakeups: WakeUps,
 ) -> None:
     """Step the transfers regularly, and at once when something happened, until cancelled."""

@@ -9,30 +9,37 @@ An endpoint is enrolled exactly when ``identity.json`` exists.
 import contextlib
 import os
 import ssl
-import tempfile
-from collections.abc import Iterator
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import read_capped
+from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, parse_endpoint_id
+from p2pdist.shared.named_memory import named_memory
+from p2pdist.shared.ownership import distrust
+from p2pdist.shared.private_directory import make_private
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import Pem, Tags
 from p2pdist.trust.files import storage_errors
-from p2pdist.trust.https_client import trusting_context
+from p2pdist.trust.tls_contexts import trusting_context
 
 MAX_IDENTITY_BYTES = 1 << 20  # four certificates and a TUF root with several keys, base64
 MAX_KEY_BYTES = 8 << 10
 _TEMPORARY_PREFIX = "chain-"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,15 @@ def load_identity(home: Path) -> Identity:
     """Return the identity in ``home``.
 
     Raises `UserError`: `FaultKind.NOT_SET_UP` when the PC is not enrolled or its
-    identity is damaged, `FaultKind.STORAGE` when it cannot be read.
+    identity is damaged, `FaultKind.STORAGE` when it cannot be read,
+    `FaultKind.REFUSED` for a key that somebody else could have written.
     """
     with storage_errors(home):
         try:
             stored = msgspec.json.decode(
                 read_capped(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True
             )
+            _close_key(home)
             key = read_capped(_key_path(home), MAX_KEY_BYTES).decode()
             identity = _identity(home, stored, key)
         except FileNotFoundError as error:
@@ -168,8 +177,12 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
     Raises `UserError` (`FaultKind.STORAGE`).
     """
     context = trusting_context(identity.control_ca)
-    # OpenSSL loads a chain only from a file. The certificate gets a temporary one; the key is read from its own file.
-    with storage_errors(identity.home), _as_file(identity.control_certificate, _directory(identity.home)) as name:
+    certificate = identity.control_certificate.encode()
+    # OpenSSL loads a chain only from a file; the key is read from its own
+    with (
+        storage_errors(identity.home),
+        named_memory(certificate, directory=_directory(identity.home), prefix=_TEMPORARY_PREFIX) as name,
+    ):
         try:
             context.load_cert_chain(name, _key_path(identity.home))
         except ssl.SSLError as error:  # an OSError, but not a fault of the disk
@@ -181,30 +194,12 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
     return context
 
 
-@contextlib.contextmanager
-def _as_file(text: str, directory: Path) -> Iterator[str]:
-    """Hold ``text`` in a temporary file and yield its name. On Linux it is in memory: a full disk does not matter."""
-    if hasattr(os, "memfd_create"):
-        with open(os.memfd_create("certificate"), "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-        return
-    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=directory)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-        yield name
-    finally:
-        Path(name).unlink()
-
-
 def validity(control_certificate: str, swarm_certificate: str) -> tuple[float, float]:
     """Return the start and the end of the time in which both certificates (PEM) are valid.
 
     Raises `ValueError` for anything but certificates.
     """
-    loaded = [x509.load_pem_x509_certificate(pem.encode()) for pem in (control_certificate, swarm_certificate)]
+    loaded = [parse_certificate(pem.encode()) for pem in (control_certificate, swarm_certificate)]
     return (
         max(certificate.not_valid_before_utc.timestamp() for certificate in loaded),
         min(certificate.not_valid_after_utc.timestamp() for certificate in loaded),
@@ -215,7 +210,7 @@ def _identity(home: Path, stored: _Stored, key: str) -> Identity:
     endpoint_id = parse_endpoint_id(stored.endpoint_id)
     if endpoint_id_of_key(key) != endpoint_id:
         raise DecodeError("the key is another endpoint's")
-    control = x509.load_pem_x509_certificate(stored.control_certificate.encode())
+    control = parse_certificate(stored.control_certificate.encode())
     if endpoint_id_of_public_key(_public_der(control)) != endpoint_id:
         raise DecodeError("the certificate is another endpoint's")
     not_before, not_after = validity(stored.control_certificate, stored.swarm_certificate)
@@ -241,8 +236,8 @@ def _identity(home: Path, stored: _Stored, key: str) -> Identity:
 def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(pem.encode(), password=None)
-    except TypeError as error:  # encrypted
-        raise ValueError("the key needs a passphrase") from error
+    except (TypeError, UnsupportedAlgorithm) as error:  # encrypted, or of no kind that we make
+        raise ValueError("the key needs a passphrase, or is of another kind") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("not an EC P-256 key")  # noqa: TRY004 - a bad value from outside, not a programming error
     return key
@@ -254,12 +249,34 @@ def _public_der(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
 
 def _read_key(home: Path) -> str | None:
     try:
+        _close_key(home)
         return read_capped(_key_path(home), MAX_KEY_BYTES).decode()
     except (FileNotFoundError, ValueError):
         return None
 
 
+def _close_key(home: Path) -> None:
+    """Close the key's file to others. Raises `UserError` (REFUSED) for one that somebody else could have written."""
+    path = _key_path(home)
+    status = path.lstat()
+    problem = distrust(path, status)
+    if problem is not None:
+        raise UserError(
+            f"The private key is not safe: {problem}. If somebody may have changed it, remove it instead, and enrol "
+            "this PC again with 'p2pdist enrol --force' and a new token.",
+            FaultKind.REFUSED,
+        )
+    if os.name != "nt" and stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
+        path.chmod(0o600)
+        log.warning(
+            "the private key could be read by others; it is closed to them now. Where that was possible, deny this "
+            "endpoint and enrol it again",
+            path=str(path),
+        )
+
+
 def _make_private_directory(home: Path) -> None:
+    make_private(home)
     durable_files.make_directory(_directory(home), mode=0o700)
     _directory(home).chmod(0o700)
 

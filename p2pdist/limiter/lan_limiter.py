@@ -34,7 +34,7 @@ from p2pdist.pc.facts import Surroundings
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.pc.network_look import network_state
 from p2pdist.shared.clock import Clock
-from p2pdist.transfer.torrent_engine import TorrentEngine
+from p2pdist.transfer.engine import Engine
 
 SAMPLE_SECONDS = 0.1  # while something moves: the controller needs 10 to 20 samples per second
 IDLE_SAMPLE_SECONDS = 5.0  # between samples of an idle PC; a neighbour that connects wakes the limiter
@@ -61,7 +61,7 @@ class LanLimiter:
 
     def __init__(  # its sources and its receivers
         self,
-        engine: TorrentEngine,
+        engine: Engine,
         around: Surroundings,
         clock: Clock,
         *,
@@ -69,6 +69,7 @@ class LanLimiter:
         fit_limits: FitLimits,
         origin_bytes: Callable[[], int] = lambda: 0,
         reporting: Reporting | None = None,
+        network_process: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._around = around
@@ -78,7 +79,7 @@ class LanLimiter:
         self._reporting = reporting
         self._policy = LanPolicy()
         self._fitness = Fitness(fit_limits)
-        self._probe = LinkProbe(clock)
+        self._probe = LinkProbe(clock, network_process)
         self._meter = LinkMeter()
         self._network = NetworkState()
         self._answer = ProfileAnswer()

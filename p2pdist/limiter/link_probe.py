@@ -5,7 +5,7 @@ Everything here blocks, for a millisecond or less; the daemon calls it in worker
 
 import ipaddress
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from p2pdist.limiter.link_report import MAX_SOCKETS, NicCounters, RawCounters, SocketReading
@@ -22,8 +22,10 @@ MAX_OWN_NETWORKS = 256
 class LinkProbe:
     """Reads the counters, in one thread at a time."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, network_process: Callable[[], int | None] = lambda: None) -> None:
+        """``network_process``: the id of the process that also has sockets of ours, while there is one."""
         self._clock = clock
+        self._network_process = network_process
         self.problem = ""
         """Why the connections of other programs cannot be seen, in words; empty while they can."""
         self._networks: tuple[tuple[int, int, int], ...] = ()
@@ -57,7 +59,7 @@ class LinkProbe:
         try:
             connections = sock_diag.tcp_connections()
             # inodes of the previous call too: a socket that we have just closed is still listed, and is still ours
-            before, self._own_inodes = self._own_inodes, sock_diag.own_inodes()
+            before, self._own_inodes = self._own_inodes, self._present_inodes()
             ours = before | self._own_inodes
         except OSError as error:
             self.problem = f"Others' connections cannot be seen: {error.strerror}. Only the card's bytes are known."
@@ -80,6 +82,10 @@ class LinkProbe:
             for connection in connections
             if not self._stays_here(connection.peer)
         )
+
+    def _present_inodes(self) -> set[int]:
+        process = self._network_process()
+        return sock_diag.inodes_of("self") | (sock_diag.inodes_of(process) if process is not None else set())
 
     def _stays_here(self, peer: bytes) -> bool:
         return peer in self._own or (peer[0:1] == b"\x7f" and len(peer) == 4) or peer == bytes(15) + b"\1"

@@ -77,12 +77,12 @@ def uses_ipv6(counts: Path = SOCKETS_IN_USE) -> bool:
     return not any(line.split()[:3] == ["TCP6:", "inuse", "0"] for line in lines)
 
 
-def own_inodes() -> set[int]:
-    """Return the inodes of this process's sockets. Raises `OSError`."""
-    inodes = set()
-    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 - runs at each sample: names are enough
+def inodes_of(process: int | str) -> set[int]:
+    """Return the inodes of a process's sockets, by its id or ``self``. Raises `OSError`."""
+    inodes, descriptors = set(), f"/proc/{process}/fd"
+    for descriptor in os.listdir(descriptors):  # noqa: PTH208 - runs at each sample: names are enough
         try:
-            target = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - as above
+            target = os.readlink(f"{descriptors}/{descriptor}")  # noqa: PTH115 - as above
         except OSError:  # closed meanwhile
             continue
         if target.startswith("socket:["):

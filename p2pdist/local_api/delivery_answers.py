@@ -55,6 +55,21 @@ class StatusPatch(msgspec.Struct, frozen=True):
     """In words: what its installation waits for, or what has failed."""
 
 
+class NetworkPartStatus(msgspec.Struct, frozen=True):
+    """The process that alone speaks with the network."""
+
+    running: bool
+    """Whether it runs; if not, `problems` says why."""
+    user: str
+    """The user that it runs as."""
+    separate: bool
+    """Whether that is another user than the daemon's: what takes it over has no rights on this PC."""
+    note: str
+    """What should be better about that user, in words; empty when nothing should."""
+    starts: int
+    """How often it was started since the daemon was; more than 1: it has ended unexpectedly."""
+
+
 class StatusAnswer(msgspec.Struct, frozen=True):
     """The PC as a whole, and each patch by order of publication. With `--watch`, one document a second."""
 
@@ -74,6 +89,8 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     """Patches whose file is here or on its way."""
     installs: dict[str, InstallState]
     """ID@VERSION → what has become of the patch beyond its file, of every patch that is rolled out to this PC."""
+    network_part: NetworkPartStatus | None = None
+    """The process that speaks with the network; null: a daemon of an older version."""
 
 
 # --- p2pdist why ----------------------------------------------------------------------

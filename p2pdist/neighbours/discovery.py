@@ -2,7 +2,8 @@
 
 zeroconf runs a thread of its own. A bounded channel hands the names that it hears
 to trio's thread. Announcements are hints that anybody on the network can send:
-they are parsed strictly and capped, and mutual TLS decides.
+they are parsed strictly and capped, and mutual TLS decides. Hosts of other networks
+are neither heard nor answered (`link_filter`).
 Where mDNS does not work, the daemon uses the server's list alone.
 """
 
@@ -13,16 +14,16 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
 import trio
 import zeroconf
 
+from p2pdist.neighbours.finder import DiscoveryEvent, PeerFound, PeerLost
+from p2pdist.neighbours.link_filter import receive_from_this_link_only, send_with_all_hops
 from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id, parse_ip_address
-
-__all__ = ["Announcement", "Discovery", "DiscoveryEvent", "PeerFound", "PeerLost", "open_discovery"]
 
 SERVICE_TYPE = "_p2pdist._tcp.local."
 FORMAT = b"1"
@@ -41,23 +42,6 @@ _TAG = re.compile(r"[0-9a-f]{16}\Z")
 _RUN = re.compile(r"[0-9a-f]{8}\Z")
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class PeerFound:
-    """A neighbour has announced itself, or changed its announcement."""
-
-    announcement: Announcement
-
-
-@dataclass(frozen=True)
-class PeerLost:
-    """A neighbour has said goodbye, or its announcement has expired."""
-
-    endpoint_id: str
-
-
-DiscoveryEvent: TypeAlias = PeerFound | PeerLost
 
 
 @dataclass(frozen=True)
@@ -234,6 +218,19 @@ def _words(error: BaseException) -> str:
 
 
 def _open(address: str, interface: str | None) -> zeroconf.Zeroconf:
+    responder = _responder(address, interface)
+    try:
+        for receiving in responder.engine.readers:
+            receive_from_this_link_only(receiving.sock)
+        for sending in responder.engine.senders:
+            send_with_all_hops(sending.sock)
+    except BaseException:
+        responder.close()
+        raise
+    return responder
+
+
+def _responder(address: str, interface: str | None) -> zeroconf.Zeroconf:
     if ipaddress.ip_address(address).is_loopback:
         # multicast on loopback works only on its first address, and there for daemons on all of 127.0.0.0/8
         return zeroconf.Zeroconf(interfaces=["127.0.0.1"])

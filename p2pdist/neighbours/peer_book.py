@@ -10,9 +10,11 @@ with the lower id then waits half as long, so that it does not happen again.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
 
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import (
@@ -22,12 +24,14 @@ from p2pdist.shared.identifiers import (
     parse_endpoint_id,
     parse_ip_address,
 )
-from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer
+from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import LEAST_LAN_PORT, MAX_SITE_PEERS, Address, Port, SitePeers
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 Source: TypeAlias = Literal["mdns", "server"]
+ShortTag = Annotated[str, msgspec.Meta(max_length=64)]
 
-MAX_MDNS_PEERS = 200  # as many as the server would name; a LAN segment is smaller
+MAX_MDNS_PEERS = 200  # a LAN segment is smaller
 MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this is somebody making up names
 MAX_LINKS_PER_TORRENT = 40  # more neighbours at once bring a LAN swarm no speed, only memory and handshakes
 MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one call may start
@@ -48,16 +52,15 @@ _LATER_REASONS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Announcement:
+class Announcement(Record, frozen=True):
     """What an endpoint tells its neighbours. Unproven until TLS."""
 
     endpoint_id: EndpointId
-    address: str
-    port: int
-    swarm_tag: str
+    address: Address
+    port: Port
+    swarm_tag: ShortTag
     """Short name of the swarm CA: an endpoint of another swarm is not tried."""
-    site_tag: str
+    site_tag: ShortTag
     """Short name of the site; empty while unknown."""
 
 
@@ -182,24 +185,26 @@ class PeerBook:
         if not peer.hints:
             peer.gone_at = now
 
-    def replace_server_list(self, peers: Iterable[SitePeer], now: float) -> None:
-        """Replace all hints from the server by its list of this site, which is always complete."""
-        listed: dict[str, SitePeer] = {peer.endpoint_id: peer for peer in list(peers)[:MAX_SITE_PEERS]}
-        for endpoint_id in [known.endpoint_id for known in self._peers.values() if "server" in known.hints]:
-            if endpoint_id not in listed:
+    def change_server_list(self, change: SitePeers, now: float) -> None:
+        """Change the server's list of neighbours; one that begins anew replaces all hints from the server."""
+        joined = {peer.endpoint_id: peer for peer in change.joined}
+        from_server = [known.endpoint_id for known in self._peers.values() if "server" in known.hints]
+        for endpoint_id in from_server if change.anew else change.left:
+            if endpoint_id not in joined:
                 self.lost(endpoint_id, "server", now)
-        for peer in listed.values():
+        for peer in joined.values():
             hint = Announcement(EndpointId(peer.endpoint_id), peer.address, peer.port, self._swarm_tag, self._site_tag)
             known_peer = self._peers.get(hint.endpoint_id)
             known_hint = known_peer.hints.get("server") if known_peer else None
-            # the list is sent whole each time: only a new entry counts as an announcement
+            # after each connection to the server the list begins anew: only a new entry counts as an announcement
             if known_hint is None or (known_hint.address, known_hint.port) != (hint.address, hint.port):
                 self.observe(hint, "server", now)
 
     def _has_room(self, hint: Announcement, source: Source) -> bool:
-        if source == "server":
-            return True
         known = self._peers.get(hint.endpoint_id)
+        if source == "server":
+            others_listed = sum("server" in peer.hints for peer in self._peers.values() if peer is not known)
+            return others_listed < MAX_SITE_PEERS
         others = [peer for peer in self._peers.values() if "mdns" in peer.hints and peer is not known]
         if sum(peer.hints["mdns"].address == hint.address for peer in others) >= MAX_IDS_PER_ADDRESS:
             return False
@@ -243,8 +248,10 @@ class PeerBook:
         self, torrent_hash: TorrentHash, links: list[tuple[_Peer, _Link]], most: int, now: float
     ) -> list[ConnectTo]:
         wanted: list[ConnectTo] = []
+        # those too that are announced no more: a list that changes must not add up to ever more connections
+        all_links = [link for peer in self._peers.values() if (link := peer.links.get(torrent_hash)) is not None]
         room = MAX_LINKS_PER_TORRENT - sum(
-            link.connected or (link.trying and now < link.next_attempt_at) for _, link in links
+            link.connected or (link.trying and now < link.next_attempt_at) for link in all_links
         )
         for peer, link in links:
             if link.connected or now < link.next_attempt_at or len(wanted) >= most:
@@ -347,6 +354,6 @@ def _checked(hint: Announcement) -> Announcement | None:
         address = parse_ip_address(hint.address)
     except InvalidIdentifierError:
         return None
-    if not 1 <= hint.port <= 65_535:
+    if not LEAST_LAN_PORT <= hint.port <= 65_535:
         return None
     return Announcement(endpoint_id, address, hint.port, hint.swarm_tag, hint.site_tag)

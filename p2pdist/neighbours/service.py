@@ -7,15 +7,16 @@ import structlog
 import trio
 
 from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
-from p2pdist.neighbours.discovery import Discovery, PeerFound
+from p2pdist.neighbours.finder import Finder, PeerFound
 from p2pdist.neighbours.peer_book import Announcement, PeerBook
-from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.shared.log_limit import LogLimit
+from p2pdist.shared.wire.messages import SitePeers
+from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.torrent_engine import (
     EngineEvent,
     PeerConnected,
     PeerGone,
     PeerRefused,
-    TorrentEngine,
     TransferSnapshot,
 )
 
@@ -30,8 +31,8 @@ class Neighbours:
 
     def __init__(
         self,
-        engine: TorrentEngine,
-        discovery: Discovery | None,
+        engine: Engine,
+        discovery: Finder | None,
         announcement: Callable[[], Announcement],
     ) -> None:
         self._engine = engine
@@ -41,6 +42,7 @@ class Neighbours:
         self._book = PeerBook(own.endpoint_id, swarm_tag=own.swarm_tag, site_tag=own.site_tag)
         self._snapshots: list[TransferSnapshot] = []
         self._something_new = trio.Event()
+        self._refusals = LogLimit()
 
     async def announce(self) -> None:
         """Tell the neighbours what has changed of this endpoint: its site, address or port."""
@@ -61,9 +63,9 @@ class Neighbours:
             else:
                 self._book.lost(event.endpoint_id, "mdns", now)
 
-    def server_list(self, peers: list[SitePeer]) -> None:
-        """Record the server's list of this site."""
-        self._book.replace_server_list(peers, trio.current_time())
+    def server_list(self, change: SitePeers) -> None:
+        """Record how the server's list of neighbours has changed."""
+        self._book.change_server_list(change, trio.current_time())
         self._something_new.set()
 
     def engine_event(self, event: EngineEvent) -> None:
@@ -75,9 +77,13 @@ class Neighbours:
             self._book.disconnected(event.torrent_hash, event.address, event.reason, now)
         elif isinstance(event, PeerRefused):
             if event.torrent_hash is None:
-                log.warning("a caller was refused", address=event.address, reason=str(event.reason))
+                self._log_stranger(event, now)
             else:
                 self._book.refused(event.torrent_hash, event.address, event.port, event.reason, now)
+
+    def _log_stranger(self, event: PeerRefused, now: float) -> None:
+        if line := self._refusals.line(str(event.reason), event.address, now):
+            log.warning("a caller was refused", address=line.source, reason=str(event.reason), left_out=line.left_out)
 
     async def run(self, torrents: Callable[[], list[TransferSnapshot]]) -> None:
         """Open the connections that the book wants, until cancelled."""

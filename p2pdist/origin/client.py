@@ -12,12 +12,12 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import structlog
 import trio
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
+from p2pdist.origin.connection import Disconnected, OriginEvent
 from p2pdist.origin.data_socket import connect_beside
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.errors import UserError
@@ -26,18 +26,14 @@ from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, e
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_DATA_FRAME_BYTES,
+    MAX_TEXT_CHARS,
     PROTOCOL_VERSION,
     ControlHello,
     DataHello,
     FromEndpoint,
     Goodbye,
     Hello,
-    LinkWatch,
     Piece,
-    RepositoryChanged,
-    SiteLimit,
-    SitePeers,
-    Unavailable,
     Welcome,
     decode_from_server,
     decode_on_data_connection,
@@ -56,16 +52,6 @@ PIECES_BUFFERED = 2  # whole pieces that may wait in memory
 EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Disconnected:
-    """The connection is gone; the client reconnects by itself."""
-
-    reason: str
-
-
-OriginEvent: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Disconnected
 
 
 class _ConnectionLostError(Exception):
@@ -156,7 +142,7 @@ class OriginClient:
             delay = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
             self.status = f"{reason}; next attempt within {math.ceil(delay)} s"
             log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
-            await self._events_in.send(Disconnected(reason))
+            await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS]))
             with trio.move_on_after(delay):
                 await self._reconnect.wait()
 

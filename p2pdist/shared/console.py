@@ -1,19 +1,21 @@
-"""Output that both command lines share: errors, exit codes, JSON, tables, colour, log."""
+"""Output that both command lines share: errors, exit codes, JSON, tables, colour."""
 
 import enum
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import click
 import msgspec
-import structlog
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.printable_text import printable_lines
 
 
 class ExitCode(enum.IntEnum):
@@ -70,9 +72,25 @@ STATE_STYLES = {
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 
 
+class PlainConsole(Console):
+    """A terminal that draws texts and obeys none: without rich's markup and emoji names, links and control characters.
+
+    Styles come from `rich.text.Text` and columns alone, so a text from outside needs no escaping.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        super().__init__(stderr=stderr, soft_wrap=not stream.isatty(), highlight=False, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of ``renderable``; only rich's own control codes pass."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
+
+
 def terminal() -> Console:
     """Return a console for standard output; rich itself respects NO_COLOR and pipes."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return PlainConsole()
 
 
 def wide_terminal() -> Console:
@@ -83,41 +101,21 @@ def wide_terminal() -> Console:
     return console
 
 
-def printable(text: str) -> str:
-    """Return another machine's text with its control characters, which could move the cursor, as "?"."""
-    return "".join(ch if ch.isprintable() else "?" for ch in text)
-
-
 def print_json(value: Any) -> None:
-    """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools."""
-    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
+    """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools.
+
+    Texts keep every character; one that is no visible sign is written as JSON's escape.
+    """
+    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)
+    click.echo(re.sub(r"[^ -~\n]", lambda found: _in_json(found[0]), text))
 
 
-def configure_log(level: str) -> None:
-    """Log to standard error: coloured for a terminal, one line of key=value otherwise."""
-    on_terminal = sys.stderr.isatty()
-    renderer: Any = (
-        # rich's tracebacks, the default, show local variables (keys and tokens among them), and take seconds to draw
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if on_terminal
-        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True),
-            *([] if on_terminal else [structlog.processors.format_exc_info]),  # the terminal's does it itself
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,  # standard error may be replaced later, as in a test
-    )
+def _in_json(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _exit_with(error: UserError) -> NoReturn:
-    click.echo(f"error: {error.message}", err=True)
+    click.echo(f"error: {printable_lines(error.message)}", err=True)
     sys.exit(ExitCode.of(error.kind))
 
 

@@ -7,7 +7,7 @@ import trio
 from bandwidth.core.reason_seconds import ReasonSeconds
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.local_api.delivery_answers import WhyAnswer
-from p2pdist.origin.client import OriginClient
+from p2pdist.origin.connection import ServerConnection
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.status.patches import Patches
@@ -26,7 +26,7 @@ class Explainer:
     def __init__(
         self,
         patches: Patches,
-        origin: OriginClient,
+        origin: ServerConnection,
         limiter: LanLimiter,
         clock: Clock,
         *,

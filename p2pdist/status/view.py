@@ -72,10 +72,8 @@ class PatchView:
 
     @property
     def install_reason(self) -> str:
-        """In words: what the installation waits for, or what has failed; empty where nothing is installed of it."""
-        if self.plan is None or (self.plan.candidate.manifest.install is None and not self.plan.state):
-            return ""
-        return self.plan.reason
+        """In words: what the installation waits for, or what has failed; empty while `install` is."""
+        return self.plan.reason if self.plan is not None and self.plan.state else ""
 
     @property
     def decided_by_plan(self) -> PlanRow | None:
@@ -84,5 +82,5 @@ class PatchView:
         if row is None or not row.state:
             return None
         if self.file is None:
-            return row if row.candidate.not_applicable else None
+            return row if row.candidate.not_applicable or row.older else None
         return row if self.file.state == "verified" and row.candidate.manifest.install is not None else None

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -22,6 +23,7 @@ from p2pdist.shared.identifiers import (
     parse_sha256,
 )
 from p2pdist.shared.wire import codec
+from p2pdist.transfer.cached_files import Writer, has_changed, lend, publish, sealed
 from p2pdist.transfer.states import TransferRecord, TransferRecords
 
 HASH_CHUNK_BYTES = 1 << 20
@@ -39,15 +41,18 @@ class Proof:
     mtime_ns: int
 
 
-async def hash_file(path: Path) -> Proof:
-    """Make ``path`` durable and hash it through one open descriptor, in a thread.
+async def hash_file(path: Path, writer: Writer | None = None) -> Proof:
+    """Take ``path`` from ``writer``, make it durable and hash it through one open descriptor, in a thread.
 
     Raises `OSError`; cancellable at each chunk.
     """
 
     def work() -> Proof:
         digest = hashlib.sha256()
-        with path.open("rb") as file:
+        with (
+            sealed(path, writer, trio.from_thread.check_cancelled) as descriptor,
+            open(descriptor, "rb", closefd=False) as file,
+        ):
             os.fsync(file.fileno())  # libtorrent wrote it; only we promise durability
             before = os.fstat(file.fileno())
             while chunk := file.read(HASH_CHUNK_BYTES):
@@ -60,27 +65,30 @@ async def hash_file(path: Path) -> Proof:
     return await trio.to_thread.run_sync(work)
 
 
-async def unchanged_since(path: Path, *, length_bytes: int, mtime_ns: int) -> bool:
-    """Whether ``path`` still has the size and modification time that it was proven with."""
+async def unchanged_since(
+    path: Path, *, length_bytes: int, mtime_ns: int, ctime_ns: int | None, writer: Writer | None = None
+) -> bool:
+    """Whether ``path`` still has the size and modification time that it was proven with, and is out of reach.
 
-    def work() -> bool:
-        try:
-            status = path.stat()
-        except OSError:
-            return False
-        return status.st_size == length_bytes and status.st_mtime_ns == mtime_ns
-
-    return await trio.to_thread.run_sync(work)
+    ``ctime_ns``: as `publish_verified` returned it; None: not known.
+    """
+    changed = partial(has_changed, path, length_bytes=length_bytes, mtime_ns=mtime_ns, writer=writer, ctime_ns=ctime_ns)
+    return not await trio.to_thread.run_sync(changed)
 
 
-async def publish_verified(source: Path, path: Path) -> None:
-    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically. Raises `OSError`."""
+async def publish_verified(
+    source: Path, path: Path, *, mtime_ns: int | None = None, writer: Writer | None = None
+) -> int:
+    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically; return its ``ctime`` then.
 
-    def work() -> None:
-        durable_files.make_directory(path.parent)
-        durable_files.link_file(source, path)
+    ``mtime_ns``: its time of change when it was proven. Raises `OSError`.
+    """
+    return await trio.to_thread.run_sync(partial(publish, source, path, mtime_ns=mtime_ns, writer=writer))
 
-    await trio.to_thread.run_sync(work)
+
+async def let_write(path: Path, writer: Writer | None) -> None:
+    """Let ``writer`` write to ``path``, if it is there. Raises `OSError`."""
+    await trio.to_thread.run_sync(lend, path, writer)
 
 
 async def remove_verified(path: Path) -> None:
@@ -162,7 +170,7 @@ async def save_records(path: Path, records: list[TransferRecord]) -> None:
     """Durably replace the remembered transfers. Raises `OSError`."""
 
     def work() -> None:
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.write_file(path, codec.encode(TransferRecords(records=records)))
 
     await trio.to_thread.run_sync(work)

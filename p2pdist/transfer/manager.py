@@ -14,20 +14,22 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
+from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored, Want
 from p2pdist.transfer import files
+from p2pdist.transfer.cache import Cache
+from p2pdist.transfer.cached_files import Writer
+from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.records import TransferMemory
 from p2pdist.transfer.states import (
-    DISK_MARGIN_BYTES,
     MAX_FAILED_PROOFS,
     TRANSITIONS,
     LanActivity,
     TransferEvent,
     seconds_taken,
 )
-from p2pdist.transfer.torrent_engine import EngineError, TorrentEngine, TransferSnapshot
-from p2pdist.transfer.transfer import RETRY_SECONDS, Transfer, new_record, step_seconds
+from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
+from p2pdist.transfer.transfer import Transfer, new_record, step_seconds
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -42,19 +44,22 @@ class Transfers:
     def __init__(
         self,
         home: EndpointHome,
-        engine: TorrentEngine,
+        engine: Engine,
         nursery: trio.Nursery,
         send: Callable[[FromEndpoint], Awaitable[None]],
         clock: Clock,
         *,
         can_fetch: Callable[[], bool],
+        writer: Writer | None = None,
     ) -> None:
+        """``writer``: the user who fills the files in the cache, where it is not the daemon's own."""
         self._home = home
         self._engine = engine
         self._nursery = nursery
         self._send = send
         self._clock = clock
         self._can_fetch = can_fetch
+        self._cache = Cache(home.cache, writer)
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
         self._dirty = False
@@ -101,7 +106,9 @@ class Transfers:
         if known is not None and known.ref == record.ref:
             record = known
         elif known is not None:  # the same bytes under another name
-            record = replace(record, verified_mtime_ns=known.verified_mtime_ns)
+            record = replace(
+                record, verified_mtime_ns=known.verified_mtime_ns, verified_ctime_ns=known.verified_ctime_ns
+            )
         return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
 
     async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
@@ -166,36 +173,24 @@ class Transfers:
         record = transfer.record
         if record.verified_at is None and sum(t.busy(now) for t in self._transfers.values()) >= MAX_TRANSFERS_AT_A_TIME:
             return
-        cached = self._cache_path(transfer)
-        proven = record.verified_mtime_ns is not None and await files.unchanged_since(
-            cached, length_bytes=transfer.payload.length_bytes, mtime_ns=record.verified_mtime_ns
+        length_bytes = transfer.payload.length_bytes
+        proven = await self._cache.is_proven(
+            transfer.sha256, length_bytes, record.verified_mtime_ns, record.verified_ctime_ns
         )
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
-            try:
-                lacking = await files.lacking_bytes(cached, transfer.payload.length_bytes, DISK_MARGIN_BYTES)
-            except OSError as error:
-                text = f"{self._home.cache} cannot be read: {error.strerror}. Check the disk."
-                self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), now)
-                return
-            if lacking > 0:
-                text = (
-                    f"The disk is too full: {lacking} more bytes must be free in {self._home.cache}. "
-                    f"Free some space; it is tried again every {RETRY_SECONDS:.0f} s."
-                )
-                self._fail(transfer, TransferFault(TransferFaultKind.DISK_FULL, text), now)
-                transfer.retry_soon(now)  # a look at the disk costs nothing
+            fault = await self._cache.make_ready(transfer.sha256, length_bytes)
+            if fault is not None:
+                self._fail(transfer, fault, now)
+                if fault.kind is TransferFaultKind.DISK_FULL:
+                    transfer.retry_soon(now)
                 return
         try:
             if transfer.in_engine:
                 await self._engine.resume(transfer.torrent_hash)
             else:
-                await self._engine.add(
-                    transfer.patch.torrent,
-                    expected_hash=transfer.torrent_hash,
-                    directory=self._home.cache,
-                    assume_complete=proven,
-                )
+                torrent = transfer.patch.torrent
+                await self._engine.add(torrent, expected_hash=transfer.torrent_hash, assume_complete=proven)
         except EngineError as error:
             self._fail(transfer, TransferFault(TransferFaultKind.ENGINE, error.message), now)
             return
@@ -230,7 +225,7 @@ class Transfers:
         """
         with transfer.proving:
             try:
-                proof, problem = await files.hash_file(self._cache_path(transfer)), ""
+                proof, problem = await self._cache.hash(transfer.sha256), ""
             except OSError as error:
                 proof, problem = None, f"The finished file cannot be read: {error.strerror}. Check the disk."
             async with self._lock:
@@ -253,19 +248,25 @@ class Transfers:
             )
             self._fail(transfer, TransferFault(TransferFaultKind.WRONG_FILE, text), now)
             return
+        await self._cache.let_write(transfer.sha256)
         # start the check before the move: else a step in between sees a complete torrent, and proves it again
         await self._engine.recheck(transfer.torrent_hash)
         self._move(transfer, TransferEvent.DISPROVEN)
 
     async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
         try:
-            await files.publish_verified(self._cache_path(transfer), self._verified_path(transfer))
+            ctime_ns = await self._cache.publish(transfer.sha256, self._verified_path(transfer), mtime_ns)
         except OSError as error:
             text = f"The verified file cannot be placed: {error.strerror}."
             self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
             return
         record, wall_time = transfer.record, self._clock.now()
-        transfer.record = replace(record, verified_at=record.verified_at or wall_time, verified_mtime_ns=mtime_ns)
+        transfer.record = replace(
+            record,
+            verified_at=record.verified_at or wall_time,
+            verified_mtime_ns=mtime_ns,
+            verified_ctime_ns=ctime_ns,
+        )
         transfer.retries = transfer.retries.succeeded()
         self._move(transfer, TransferEvent.PROVEN)
         log.info(
@@ -287,6 +288,7 @@ class Transfers:
             log.warning("bytes on disk are damaged, fetching them again", patch=transfer.record.patch_id)
             transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
             await files.remove_verified(self._verified_path(transfer))
+            await self._cache.let_write(transfer.sha256)
             self._move(transfer, TransferEvent.DAMAGED)
 
     def _move(self, transfer: Transfer, event: TransferEvent) -> None:
@@ -300,30 +302,25 @@ class Transfers:
 
     # --- the origin ----------------------------------------------------------------
 
-    async def accept_piece(self, piece: Piece) -> None:
-        """Store a piece that came from the origin, and tell the origin whether it was good."""
-        transfer = self._transfers.get(TorrentHash(piece.torrent))
+    async def piece_arrived(self, torrent: TorrentHash, piece: PieceIndex, size: int, outcome: PieceOutcome) -> None:
+        """Count a piece of ``size`` bytes that came from the origin, and tell the origin whether it was good."""
+        transfer = self._transfers.get(torrent)
         if transfer is None or not transfer.in_engine:
             return  # withdrawn while it was on its way; the server drops the torrent too
         transfer.origin_error = ""
         transfer.origin_piece_at = trio.current_time()
-        size = len(piece.data)
-        transfer.record = replace(transfer.record, bytes_from_origin=transfer.record.bytes_from_origin + size)
-        already_here = transfer.snapshot is not None and bool(transfer.snapshot.have >> piece.piece & 1)
-        before = transfer.origin_pieces
-        if not already_here:
-            transfer.origin_pieces |= 1 << piece.piece  # before it shows among those that are here
-        try:
-            good = await self._engine.add_piece(transfer.torrent_hash, PieceIndex(piece.piece), piece.data)
-        except EngineError as error:
-            # no verdict on the piece: the fault is on this PC. The next `Want` says that this endpoint cannot fetch
-            transfer.origin_pieces = before
-            log.warning("a piece from the origin could not be stored", piece=piece.piece, reason=str(error))
-            return
-        if not good or already_here:
-            transfer.record = replace(transfer.record, bytes_wasted=transfer.record.bytes_wasted + size)
-        answer = PieceStored if good else PieceRejected
-        await self._send(answer(torrent=piece.torrent, piece=piece.piece))
+        wasted = size if outcome in ("had_already", "rejected") else 0
+        transfer.record = replace(
+            transfer.record,
+            bytes_from_origin=transfer.record.bytes_from_origin + size,
+            bytes_wasted=transfer.record.bytes_wasted + wasted,
+        )
+        if outcome == "stored":
+            transfer.origin_pieces |= 1 << piece
+        if outcome == "not_stored":
+            return  # no verdict on the piece: the fault is on this PC. The next `Want` says that it cannot fetch
+        answer = PieceRejected if outcome == "rejected" else PieceStored
+        await self._send(answer(torrent=torrent, piece=piece))
 
     def origin_unavailable(self, torrent: str, reason: str) -> None:
         """Remember why the origin cannot serve a torrent; the LAN may still bring it."""
@@ -341,7 +338,7 @@ class Transfers:
         """Return the wants that differ from those that the server has."""
         news: list[Want] = []
         for transfer in self._transfers.values():
-            if transfer.snapshot is None or transfer.state == "checking":
+            if transfer.snapshot is None or not transfer.snapshot.piece_count or transfer.state == "checking":
                 continue
             want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
             if want != transfer.wanted:
@@ -380,9 +377,6 @@ class Transfers:
     async def _save(self, now: float) -> None:
         self._dirty = False
         await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
-
-    def _cache_path(self, transfer: Transfer) -> Path:
-        return self._home.cache / transfer.sha256
 
     def _verified_path(self, transfer: Transfer) -> Path:
         return transfer.verified_path(self._home.patches)

@@ -66,6 +66,11 @@ class TransferRecord(Record, frozen=True):
     bytes_from_origin: Annotated[int, msgspec.Meta(ge=0)]
     bytes_from_peers: Annotated[int, msgspec.Meta(ge=0)]
     bytes_wasted: Annotated[int, msgspec.Meta(ge=0)]
+    verified_ctime_ns: int | None = None
+    """Its change time after it was published, for the same purpose: only the kernel sets it, on every write and rename.
+
+    None: not known, so that a start hashes the file.
+    """
 
     @property
     def ref(self) -> PatchRef:

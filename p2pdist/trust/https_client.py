@@ -6,34 +6,20 @@ followed. Every failure is an `HttpError` that says whose fault it is.
 """
 
 import errno
-import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import httpx
 import trio
 
-from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 CONNECT_SECONDS = 10.0  # TCP and TLS handshakes over the slowest line that is of any use
 GRACE_SECONDS = 20.0  # for connecting, and for the server until its first byte
 MIN_BYTES_PER_SECOND = 1024.0  # after the grace; a slower server delays us on purpose, or is useless
 TOTAL_SECONDS = 300.0  # no single document is worth waiting longer
-
-HttpFailure = Literal[
-    "port_closed",
-    "no_answer",
-    "too_slow",
-    "too_large",
-    "certificate_not_yet_valid",
-    "certificate_expired",
-    "certificate_wrong_name",
-    "certificate_untrusted",
-    "wrong_answer",
-]
 
 _VERIFY_CODES: dict[int, HttpFailure] = {  # X509_V_ERR_* of OpenSSL
     9: "certificate_not_yet_valid",
@@ -41,83 +27,6 @@ _VERIFY_CODES: dict[int, HttpFailure] = {  # X509_V_ERR_* of OpenSSL
     62: "certificate_wrong_name",
     64: "certificate_wrong_name",
 }
-
-
-class HttpError(UserError):
-    """The web port gave no complete answer; ``failure`` says why."""
-
-    def __init__(self, failure: HttpFailure, server: str, detail: str = "") -> None:
-        super().__init__(_text(failure, server, detail), _FAULTS.get(failure, FaultKind.UNREACHABLE))
-        self.failure: HttpFailure = failure
-
-
-_FAULTS: dict[HttpFailure, FaultKind] = {
-    "certificate_not_yet_valid": FaultKind.REFUSED,
-    "certificate_expired": FaultKind.REFUSED,
-    "certificate_wrong_name": FaultKind.REFUSED,
-    "certificate_untrusted": FaultKind.REFUSED,
-    "wrong_answer": FaultKind.REFUSED,
-    "too_large": FaultKind.REFUSED,
-}
-
-
-def _text(failure: HttpFailure, server: str, detail: str) -> str:
-    texts: dict[HttpFailure, str] = {
-        "port_closed": f"Nothing listens on {server}. Start 'seed-server serve' there, or check the web port.",
-        "no_answer": f"The seed server at {server} does not answer. Check its address, the network and its firewall.",
-        "too_slow": f"The seed server at {server} answers too slowly. Check the line and the server's load.",
-        "too_large": f"The seed server at {server} sent more than such an answer can hold. Check what runs there.",
-        "certificate_not_yet_valid": (
-            f"The certificate of the seed server at {server} is not yet valid. Check this PC's clock first."
-        ),
-        "certificate_expired": (
-            f"The certificate of the seed server at {server} has expired. Check this PC's clock, then the server."
-        ),
-        "certificate_wrong_name": (
-            f"The certificate of the seed server at {server} is for another address. Ask the operator to run "
-            "'seed-server init' with the address that PCs use."
-        ),
-        "certificate_untrusted": (
-            f"Whoever answers at {server} is not this PC's seed server: its certificate is from another authority. "
-            "Check the address; if the server was set up anew, enrol this PC again."
-        ),
-        "wrong_answer": f"What runs at {server} does not answer like a seed server. Check the web port.",
-    }
-    return f"{texts[failure]} ({detail})" if detail else texts[failure]
-
-
-@dataclass(frozen=True)
-class HttpAnswer:
-    """A complete answer."""
-
-    status: int
-    body: bytes
-
-
-def unverified_context() -> ssl.SSLContext:
-    """Return a context that accepts any server: only for a document that is then checked against a pin."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def trusting_context(ca_pem: str) -> ssl.SSLContext:
-    """Return a context that trusts only certificates of this CA that name the address connected to."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks name and chain
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(cadata=ca_pem)
-    return context
-
-
-def base_url(address: str, port: int) -> str:
-    """Return ``https://ADDRESS:PORT``, an IPv6 address in brackets."""
-    try:
-        bracketed = ipaddress.ip_address(address).version == 6
-    except ValueError:
-        bracketed = False
-    return f"https://[{address}]:{port}" if bracketed else f"https://{address}:{port}"
 
 
 class HttpsClient:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal
 
 import structlog
 import trio
@@ -41,7 +41,7 @@ from p2pdist.trust.catalogue import (
 )
 from p2pdist.trust.files import WORK_PREFIX, MetadataFiles, TrustFiles, storage_errors
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedVersions
-from p2pdist.trust.https_client import HttpAnswer, HttpError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpGet
 
 MAX_ROOT_BYTES = 64 << 10  # dozens of keys and signatures
 MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
@@ -50,6 +50,11 @@ REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line
 
 _METADATA_PATH = "/tuf/metadata"
 _TARGETS_PATH = "/tuf/targets"
+
+_HTTP_ADVICE = {
+    403: "This PC is not enrolled there, or the operator has denied it. Ask the operator to allow it.",
+    429: "This PC asks for more than it may; it tries again by itself.",
+}
 
 log = structlog.get_logger()
 
@@ -64,14 +69,6 @@ class TrustError(UserError):
     def __init__(self, reason: TrustErrorReason, message: str) -> None:
         super().__init__(message, FaultKind.UNREACHABLE if reason == "unreachable" else FaultKind.REFUSED)
         self.reason: TrustErrorReason = reason
-
-
-class Http(Protocol):
-    """What the store needs of `https_client.HttpsClient`."""
-
-    async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
-        """Return the answer, of at most ``max_bytes``. Raises `HttpError`."""
-        ...
 
 
 def check_root(root: bytes) -> None:
@@ -107,7 +104,7 @@ class TrustStore:
         *,
         base_url: str,
         root: bytes,
-        http: Http,
+        http: HttpGet,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment."""
@@ -231,7 +228,7 @@ class TrustStore:
             raise TrustError(
                 "unreachable",
                 f"The seed server at {server} answered HTTP {error.status_code} instead of its signed metadata. "
-                "Look at the server's log; this PC tries again by itself.",
+                + _HTTP_ADVICE.get(error.status_code, "Look at the server's log; this PC tries again by itself."),
             ) from error
         except (tuf_errors.DownloadLengthMismatchError, tuf_errors.LengthOrHashMismatchError) as error:
             raise TrustError(
@@ -317,7 +314,7 @@ class _Updater(Updater):
 class _NetworkFetcher(FetcherInterface):
     """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: HttpGet) -> None:
         self._http = http
 
     async def _get(self, url: str, max_length: int) -> HttpAnswer:

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import printable
+from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.signed import (
     AnswerDocument,
     TemplateDocument,
@@ -13,7 +13,7 @@ from seed_server.commands.json_answers.signed import (
 )
 from seed_server.commands.texts import plain_table
 from seed_server.fleet.queries import Findings
-from seed_server.store.schema import EndpointRow
+from seed_server.store.rows import EndpointRow
 
 MAX_ENDPOINT_ROWS = 200  # of a table for people; --json has all
 

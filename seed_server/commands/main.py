@@ -6,10 +6,13 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import Duration, configure_log, json_option, print_json, run_command_line
+from p2pdist.shared.console import json_option, print_json, run_command_line
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import watch_option
-from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, encode_token
-from seed_server.commands.json_answers.operations import InitDocument, TokenDocument
+from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
+from seed_server.commands.json_answers.operations import InitDocument
+from seed_server.commands.key_commands import keys_group
 from seed_server.commands.options import (
     ask_passphrase,
     home_option,
@@ -17,15 +20,23 @@ from seed_server.commands.options import (
     offline_keys_of,
     offline_option,
     passphrase_option,
-    tags_option,
+    prepare_option,
 )
+from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
-from seed_server.commands.recipe_commands import lint_command, publish_command
+from seed_server.commands.recipe_commands import lint_command, publish_command, withdraw_command
+from seed_server.commands.signing_commands import (
+    finish_command,
+    prepared_command,
+    show_prepared,
+    sign_command,
+)
 from seed_server.commands.template_commands import template_group
-from seed_server.commands.texts import utc_minute
-from seed_server.fleet import operations
+from seed_server.commands.texts import counted, utc_minute
+from seed_server.commands.token_commands import token_group
+from seed_server.fleet import operations, preparing
 from seed_server.fleet.context import Context
-from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
+from seed_server.fleet.operations import Denial
 from seed_server.initialising import initialise
 from seed_server.settings import ServerSettings
 
@@ -105,7 +116,8 @@ def init_command(
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
     click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
-    click.echo(f"Take {home.offline_keys} to a safe place when you do not publish; back up {home.keys}.")
+    click.echo(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
+    click.echo(f"Back up {home.keys}.")
     click.echo(f"Next: seed-server serve --home {home.root}")
 
 
@@ -118,65 +130,50 @@ def serve_command(context: Context) -> None:
     Example:
       seed-server serve --home /srv/patches
     """
-    from seed_server import service  # other commands need not load the web server
-
+    try:
+        from seed_server import service  # other commands need not load the web server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("p2pdist", "seed_server", "bandwidth"):
+            raise
+        raise UserError(
+            f"The server's part of p2pdist is not installed here ({error.name} is missing). "
+            "Install it with its extra: pip install 'p2pdist[server]'.",
+            FaultKind.FAILED,
+        ) from error
     trio.run(service.serve, context.home)
 
 
 seed_server.add_command(publish_command)
 seed_server.add_command(lint_command)
+seed_server.add_command(withdraw_command)
+seed_server.add_command(sign_command)
+seed_server.add_command(finish_command)
+seed_server.add_command(prepared_command)
+seed_server.add_command(keys_group)
 
 
 @seed_server.command("renew", short_help="Sign the offline metadata anew before it expires.")
 @home_option
 @offline_option
 @passphrase_option
-def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes | None) -> None:
+@prepare_option
+def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes | None, prepare: Path | None) -> None:
     """Sign the offline metadata anew before it expires; content stays as it is.
 
     \b
     Example:
       seed-server renew --home /srv/patches --offline-keys /media/safe/offline
+      seed-server renew --home /srv/patches --prepare renewal.bundle
     """
+    if prepare is not None:
+        show_prepared(preparing.prepare_renewal(context, local_user(), prepare), prepare, as_json=False)
+        return
     keys = offline_keys_of(context, offline_keys, passphrase, "root")
     for expiry in operations.renew(context, local_user(), keys):
         click.echo(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
 
 
-@seed_server.command("token", short_help="Print a token that enrols PCs.")
-@home_option
-@click.option(
-    "--uses",
-    type=click.IntRange(1, MAX_TOKEN_USES),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many PCs it enrols, up to 100000.",
-)
-@click.option(
-    "--ttl",
-    type=Duration(MAX_TOKEN_DAYS),
-    default="1h",
-    show_default=True,
-    metavar="TIME",
-    help="How long it is valid: 90s, 30m, 8h, up to 30d.",
-)
-@tags_option
-@json_option
-def token_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], as_json: bool) -> None:
-    """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
-
-    \b
-    Example:
-      seed-server token --home /srv/patches --uses 20 --ttl 8h --tag kiosk --tag branch-7
-    """
-    made = operations.make_token(context, local_user(), uses=uses, seconds=ttl, tags=tags)
-    text = encode_token(made.token)
-    if as_json:
-        shown = TokenDocument(token=text, uses=made.uses, expires_at=made.expires_at, tags=made.tags)
-        print_json(shown)
-    else:
-        click.echo(text)
+seed_server.add_command(token_group)
 
 
 @seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
@@ -234,22 +231,43 @@ def endpoints_command(context: Context, as_json: bool) -> None:
 @seed_server.command("deny", short_help="Refuse an endpoint from now on.")
 @home_option
 @click.argument("endpoint_id")
-def deny_command(context: Context, endpoint_id: str) -> None:
+@click.option("--keep-token", is_flag=True, help="Leave the token open with which it was enrolled.")
+def deny_command(context: Context, endpoint_id: str, keep_token: bool) -> None:
     """Refuse an endpoint from now on: its connections end and its certificate is not renewed.
+
+    A PC can make itself a new key, so the token with which it was enrolled is revoked too.
 
     \b
     Example:
       seed-server deny c3q6ydd2fa6fcjhw5mmendpzgi       'seed-server endpoints' lists the ids
     """
-    operations.deny(context, local_user(), endpoint_id)
+    denial = operations.deny(context, local_user(), endpoint_id, keep_tokens=keep_token)
     click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+    for line in _words_on_tokens(denial):
+        click.echo(line)
+
+
+def _words_on_tokens(denial: Denial) -> list[str]:
+    if not denial.tokens_known:
+        return ["It is not known which token enrolled it: look at 'seed-server token list', and revoke what is open."]
+    lines = []
+    for token in denial.revoked:
+        others = f", and had enrolled {counted(len(token.enrolled) - 1, 'other PC')}" if token.enrolled[1:] else ""
+        lines.append(f"Its token {token.token_id} is revoked: it was good for {token.uses_left} more{others}.")
+    return lines + [
+        f"Its token {token.token_id} stays open: the PC can enrol again with it under a new id."
+        for token in denial.open_tokens
+    ]
+
+
+seed_server.add_command(posture_check_command)
 
 
 @seed_server.command("allow", short_help="Accept a denied endpoint again.")
 @home_option
 @click.argument("endpoint_id")
 def allow_command(context: Context, endpoint_id: str) -> None:
-    """Accept a denied endpoint again.
+    """Accept a denied endpoint again, or one whose token asks for approval.
 
     \b
     Example:

@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
-from p2pdist.shared.console import PIPE_COLUMNS, STATE_STYLES, print_json, printable, wide_terminal
+from p2pdist.shared.console import PIPE_COLUMNS, STATE_STYLES, print_json, wide_terminal
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.watching import show
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
@@ -17,14 +18,18 @@ from seed_server.commands.json_answers.fleet import (
     StatusDocument,
     StatusPayloadDocument,
 )
-from seed_server.commands.texts import plain_table
+from seed_server.commands.texts import counted, plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
-from seed_server.store.schema import ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
 FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
 ROOMY_COLUMNS = 126  # room for two spaces between columns
+CLAIM_HINT = (
+    "The server goes by the address that it sees, not by what a PC claims. Where a site's PCs are seen through address "
+    'translation, give that site the translated address in sites.toml: nat = ["ADDRESS"].'
+)
 _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
@@ -35,6 +40,7 @@ def status_document(status: FleetStatus) -> StatusDocument:
     return StatusDocument(
         server=status.server_name,
         serving=status.serving,
+        repository_problem=status.repository_problem or None,
         patches=tuple(_patch_document(status, patch) for patch in status.patches),
         endpoints=endpoint_documents(status),
     )
@@ -51,9 +57,12 @@ def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
             software=endpoint.software or None,
             connected=endpoint.connected and status.serving,
             denied=endpoint.denied,
+            pending=endpoint.pending,
+            same_name=tuple(row.endpoint_id for row in status.namesakes_of(endpoint)),
             tags=endpoint.tags,
             enrolled_at=endpoint.enrolled_at,
             last_seen_at=endpoint.last_seen_at or None,
+            claimed_site=endpoint.claimed_site or None,
         )
         for endpoint in status.endpoints
     )
@@ -73,6 +82,7 @@ def _patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
         sha256=patch.sha256,
         payloads=tuple(StatusPayloadDocument(**{name: payload[name] for name in facts}) for payload in payloads),
         published_at=patch.published_at,
+        announced=patch.ref not in status.unannounced,
         damaged=status.damage_of(patch) or None,
         endpoints_verified=status.verified_on(patch),
         install=InstallCountsDocument(**install_counts(reports)),
@@ -112,10 +122,22 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
         f", {connected} of {len(status.endpoints)} endpoints connected",
     )
     parts: list[RenderableType] = [head]
+    if status.repository_problem:
+        parts.append(Text(status.repository_problem, style="red"))
+    if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
+        counted = f"{claiming} of {len(status.endpoints)} endpoints"
+        parts.append(
+            Text(f"claim a site where they are not seen: {counted}; see seed-server endpoints", style="yellow")
+        )
     if not status.patches:
         parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
     for patch in reversed(status.patches):
         parts += ["", _patch_head(status, patch)]
+        if patch.ref in status.unannounced:
+            parts.append(
+                Text("not announced: its publication was cut off (publish it again), or is at work now", style="red")
+            )
+            continue
         if damage := status.damage_of(patch):
             parts.append(Text(f"cannot be served: {damage}", style="red"))
         reports = status.of_patch(patch)
@@ -150,16 +172,35 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
     tagged = any(row.tags for row in status.endpoints)
     if tagged:
         table.add_column("tags", overflow="fold")
+    doubts = {row.endpoint_id: _doubt(status, row) for row in status.endpoints}
+    doubtful = any(doubts.values())
+    if doubtful:
+        table.add_column("note", overflow="fold")
     for row in status.endpoints:
-        if row.denied:
+        if row.pending:
+            state = Text("waits to be allowed", style="yellow")
+        elif row.denied:
             state = Text("denied", style="red")
         elif row.connected and status.serving:
             state = Text("connected", style="green")
         else:
             state = Text(f"seen {duration_text(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
         tags = [" ".join(row.tags)] if tagged else []
-        table.add_row(row.endpoint_id, printable(row.hostname), row.site, row.address, state, *tags)
-    return table
+        claim = (f", claims {row.claimed_site}", "yellow") if row.claimed_site else ""
+        site = Text.assemble(row.site, claim)
+        notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
+        table.add_row(row.endpoint_id, Text(printable(row.hostname)), site, row.address, state, *tags, *notes)
+    if not any(row.claimed_site for row in status.endpoints):
+        return table
+    return Group(table, Text(CLAIM_HINT, style="yellow"))
+
+
+def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
+    """Return what is odd about a PC's name; empty: nothing."""
+    namesakes = status.namesakes_of(endpoint)
+    if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
+        return f"named as {denied[0]}, which is denied"
+    return f"named as {counted(len(namesakes), 'other PC')}" if namesakes else ""
 
 
 def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -> list[RenderableType]:
@@ -180,7 +221,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
         away = state == report.state != "verified" and not (endpoint.connected and status.serving)
         table.add_row(
             report.endpoint_id if wide else _cut(report.endpoint_id, _ID_CHARS),
-            _cut(printable(endpoint.hostname), name_chars),
+            Text(_cut(printable(endpoint.hostname), name_chars)),
             *([_cut(endpoint.site, site_chars)] if wide else []),
             Text(
                 f"away ({state})" if away else _words(state),
@@ -195,7 +236,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
         whose = f"{endpoint.hostname} ({report.endpoint_id})"
         if report.error:
             problems.append(Text(printable(f"{whose}: {report.error}"), style="red"))
-        if report.install_reason and report.install != "installed":
+        if report.install_reason and report.install not in ("", "installed"):
             words = f"{whose} {_words(report.install)}: {report.install_reason}"
             problems.append(Text(printable(words), style=STATE_STYLES.get(report.install, "")))
     if len(ordered) > MAX_ENDPOINT_ROWS:

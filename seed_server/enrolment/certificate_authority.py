@@ -26,10 +26,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
+from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.enrolment import MAX_PEM_CHARS, Certificates
-from seed_server.signing.key_files import write_key_file
+from seed_server.signing.key_files import check_private, write_key_file
 
 CA_LIFETIME_SECONDS = 10 * 365 * DAY_SECONDS  # tokens and endpoints pin it; replacing it is a project of its own
 ENDPOINT_LIFETIME_SECONDS = 24 * 3_600  # for so long a stolen endpoint key is of use on the LAN
@@ -69,7 +70,8 @@ class CertificateAuthority:
             key_path, certificate_path = _paths(directory, file_name)
             write_key_file(key_path, _private_pem(authority.key))
             try:
-                durable_files.write_file(certificate_path, authority.certificate.public_bytes(Encoding.PEM))
+                certificate = authority.certificate.public_bytes(Encoding.PEM)
+                durable_files.write_file(certificate_path, certificate, mode=0o644)
             except OSError as error:
                 raise UserError(
                     f"Cannot write {certificate_path}: {error.strerror}. Check the disk's space and permissions.",
@@ -104,9 +106,7 @@ class CertificateAuthority:
         subject and extensions. Raises `CertificateRequestError`.
         """
         public_key = _key_of_request(csr_pem)
-        endpoint_id = endpoint_id_of_public_key(
-            public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        )
+        endpoint_id = _endpoint_id(public_key)
         control = self._control.issue(
             public_key,
             common_name=endpoint_id,
@@ -189,6 +189,15 @@ class _Authority:
         return builder.sign(self.key, hashes.SHA256())
 
 
+def endpoint_of_request(csr_pem: str) -> EndpointId:
+    """Return the id of a request's key, whose possession the request proves. Raises `CertificateRequestError`."""
+    return _endpoint_id(_key_of_request(csr_pem))
+
+
+def _endpoint_id(public_key: ec.EllipticCurvePublicKey) -> EndpointId:
+    return endpoint_id_of_public_key(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
 def _key_of_request(csr_pem: str) -> ec.EllipticCurvePublicKey:
     if len(csr_pem) > MAX_PEM_CHARS:
         raise CertificateRequestError(f"the certificate request is over {MAX_PEM_CHARS} characters")
@@ -196,7 +205,8 @@ def _key_of_request(csr_pem: str) -> ec.EllipticCurvePublicKey:
         request = x509.load_pem_x509_csr(csr_pem.encode())
         public_key = request.public_key()
         proven = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except Exception as error:
+        # cryptography raises a dozen types for hostile bytes, some of them no ValueError (`x509.InvalidVersion`)
         raise CertificateRequestError("the certificate request is not a readable PKCS #10 request") from error
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
         raise CertificateRequestError("the certificate request's key is not an elliptic curve P-256 key")
@@ -264,8 +274,9 @@ def _paths(directory: Path, file_name: str) -> tuple[Path, Path]:
 def _load(directory: Path, file_name: str) -> _Authority:
     key_path, certificate_path = _paths(directory, file_name)
     try:
+        check_private(key_path)
         key = load_pem_private_key(key_path.read_bytes(), None)
-        certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
+        certificate = parse_certificate(certificate_path.read_bytes())
     except OSError as error:
         raise UserError(
             f"Cannot read {error.filename}: {error.strerror}. Restore it from the backup of this server's home.",

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import Certificates, EnrolReply, EnrolRequest, RenewRequest
-from seed_server.enrolment.certificate_authority import CertificateAuthority, CertificateRequestError
-from seed_server.store.database import Database
+from seed_server.enrolment.certificate_authority import (
+    CertificateAuthority,
+    CertificateRequestError,
+    endpoint_of_request,
+)
+from seed_server.store.database import Database, EndpointRow
+from seed_server.store.tokens import token_id_of
 
 log = structlog.get_logger()
 
@@ -17,16 +24,12 @@ _TOKEN_PROBLEMS = {
     "Ask the operator for a new one.",
     "used": "This token has been used up. Ask the operator for a new one (seed-server token).",
     "expired": "This token has expired. Ask the operator for a new one (seed-server token).",
+    "revoked": "This token has been revoked. Ask the operator for a new one (seed-server token).",
 }
 
 
 class RequestRefusedError(UserError):
     """A PC's request is not granted, through its own fault; the text is for the person at the PC."""
-
-    def __init__(self, message: str, kind: FaultKind, *, guess: bool = False) -> None:
-        super().__init__(message, kind)
-        self.guess = guess
-        """Whether a secret was wrong, which counts against the caller's address."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,13 @@ class EnrolmentDecisions:
     def enrol(self, request: EnrolRequest, now: float) -> EnrolReply:
         """Exchange one use of a token for certificates. ``now`` is in seconds since 1970.
 
+        A PC that asks again with its token spends no further use. One whose token asks for approval is refused until
+        an operator has allowed it.
+
         Raises `RequestRefusedError` (BAD_INPUT, REFUSED), and `UserError` for a fault of this server.
         """
         try:
-            # before the token is spent: a broken request must not cost a use
-            endpoint_id, certificates = self.authority.issue_endpoint_certificates(request.csr, now)
+            endpoint_id = endpoint_of_request(request.csr)  # nothing is signed before the token is known to be good
             secret = bytes.fromhex(request.secret)
         except CertificateRequestError as error:
             raise _not_acceptable(error) from error
@@ -60,19 +65,20 @@ class EnrolmentDecisions:
             raise RequestRefusedError(
                 "The token's secret is not hexadecimal. Copy the whole token.", FaultKind.BAD_INPUT
             ) from error
-        known = self.database.endpoint(endpoint_id)
-        if known is not None and known.denied:
-            raise RequestRefusedError(
-                "This PC's key has been denied by the operator. Ask the operator to allow it.", FaultKind.REFUSED
-            )
+        hostname = printable(request.hostname)  # odd names are the PC's own business, but operators read them
         tuf_root = self.trusted_root()
-        with self.database.batch():  # the enrolment and the token's use are recorded together, or neither
-            verdict = self.database.spend_token(secret, now)
-            if verdict != "accepted":
-                raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED, guess=True)
+        # the enrolment and the token's use are recorded together, or neither: a broken request costs no use
+        with self.database.batch():
+            is_new = self._record(endpoint_id, hostname, secret, now)
             tags = self.database.token_tags(secret)
-            self.database.add_endpoint(endpoint_id, request.hostname, now, tags)
-        log.info("endpoint enrolled", endpoint=endpoint_id, hostname=request.hostname)
+            pending = is_new and self.database.token_needs_approval(secret)
+            if pending:
+                self.database.set_denied(endpoint_id, denied=True, pending=True)
+            certificates = None if pending else self._issued(request.csr, now)
+        if is_new:  # a PC that asks again and again must not fill the log
+            self._log_new(endpoint_id, hostname, pending=pending)
+        if certificates is None:
+            raise _pending(endpoint_id)
         return EnrolReply(
             endpoint_id=endpoint_id,
             server_name=self.server_name,
@@ -82,12 +88,42 @@ class EnrolmentDecisions:
             tags=tags,
         )
 
+    def _record(self, endpoint_id: str, hostname: str, secret: bytes, now: float) -> bool:
+        """Record that a token's holder enrols; return whether it was not enrolled before. Raises as `enrol`."""
+        known = self.database.endpoint(endpoint_id)
+        if known is not None and known.denied:
+            raise _denied(known)
+        verdict = self.database.spend_token(secret, now, endpoint_id)
+        if verdict != "accepted":
+            raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED)
+        self.database.add_endpoint(endpoint_id, hostname, now, self.database.token_tags(secret))
+        self.database.add_enrolment(endpoint_id, token_id_of(secret), now)
+        return known is None
+
+    def _log_new(self, endpoint_id: str, hostname: str, *, pending: bool) -> None:
+        if namesakes := self.database.denied_named(hostname, endpoint_id):
+            log.warning("a PC enrols with the name of a denied one", endpoint=endpoint_id, denied=namesakes[0])
+        if pending:
+            log.warning("a PC waits to be allowed", endpoint=endpoint_id, hostname=hostname)
+        else:
+            log.info("endpoint enrolled", endpoint=endpoint_id, hostname=hostname)
+
     def renew(self, request: RenewRequest, now: float) -> Certificates:
         """Return new certificates for an enrolled key. Raises as `enrol`."""
         try:
-            endpoint_id, certificates = self.authority.issue_endpoint_certificates(request.csr, now)
+            self.admit(endpoint_of_request(request.csr))  # before anything is signed: a stranger costs a look-up
         except CertificateRequestError as error:
             raise _not_acceptable(error) from error
+        return self._issued(request.csr, now)
+
+    def _issued(self, csr: str, now: float) -> Certificates:
+        try:
+            return self.authority.issue_endpoint_certificates(csr, now)[1]
+        except CertificateRequestError as error:
+            raise _not_acceptable(error) from error
+
+    def admit(self, endpoint_id: EndpointId) -> None:
+        """Raise `RequestRefusedError` (REFUSED) unless ``endpoint_id`` is enrolled and not denied."""
         endpoint = self.database.endpoint(endpoint_id)
         if endpoint is None:
             raise RequestRefusedError(
@@ -95,10 +131,23 @@ class EnrolmentDecisions:
                 FaultKind.REFUSED,
             )
         if endpoint.denied:
-            raise RequestRefusedError(
-                "This PC has been denied by the operator. Ask the operator to allow it.", FaultKind.REFUSED
-            )
-        return certificates
+            raise _denied(endpoint)
+
+
+def _denied(endpoint: EndpointRow) -> RequestRefusedError:
+    if endpoint.pending:
+        return _pending(endpoint.endpoint_id)
+    return RequestRefusedError(
+        "This PC has been denied by the operator. Ask the operator to allow it.", FaultKind.REFUSED
+    )
+
+
+def _pending(endpoint_id: str) -> RequestRefusedError:
+    return RequestRefusedError(
+        f"This PC waits for the operator to allow it, as {endpoint_id} (seed-server allow {endpoint_id}). "
+        "Then run the same command again.",
+        FaultKind.REFUSED,
+    )
 
 
 def _not_acceptable(error: CertificateRequestError) -> RequestRefusedError:

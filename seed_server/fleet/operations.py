@@ -4,38 +4,36 @@ An operation takes a `Context` and the `Actor` on whose behalf it acts; whatever
 It checks what it is given, and either does all of it or raises `UserError`. Blocking.
 """
 
-import functools
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, PatchId, parse_endpoint_id
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import publish as publishing
+from seed_server.publishing.plan import checked_patch_id
 from seed_server.publishing.publish import OnStage, Publication, Published
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
-from seed_server.signing.templates import TEMPLATES, checked_name, read_templates, template_in_file, template_names
+from seed_server.signing.templates import TEMPLATES, checked_name, new_template, read_templates, template_names
+from seed_server.store.rows import TokenRow
+from seed_server.store.tokens import token_id_of
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -49,17 +47,25 @@ class TokenMade:
     expires_at: float
     """Seconds since 1970, UTC."""
     tags: tuple[str, ...]
+    approval: bool
+
+    @property
+    def token_id(self) -> str:
+        """What `token list` and `token revoke` call it."""
+        return token_id_of(self.token.secret)
 
 
-def _operation(function: Callable[Concatenate[Context, Actor, P], R]) -> Callable[Concatenate[Context, Actor, P], R]:
-    """Name the actor in every line that is logged within ``function``."""
+@dataclass(frozen=True)
+class Denial:
+    """An endpoint that is denied now."""
 
-    @functools.wraps(function)
-    def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
-        with structlog.contextvars.bound_contextvars(actor=str(actor)):
-            return function(context, actor, *arguments, **named)
-
-    return operate
+    endpoint_id: EndpointId
+    revoked: tuple[TokenRow, ...]
+    """The tokens that it was enrolled with and that still enrolled others, as they were before."""
+    open_tokens: tuple[TokenRow, ...]
+    """Those that were kept, and so enrol others still; the PC can come back with them under a new key."""
+    tokens_known: bool
+    """Whether it is known which tokens have enrolled it."""
 
 
 # --- patches -----------------------------------------------------------------------------
@@ -83,6 +89,21 @@ def publish(
 
 
 @_operation
+def withdraw(context: Context, actor: Actor, patch_id: str, keys: OfflineKeys | None) -> PatchId:
+    """Offer a patch to nobody any more; where it is installed, it stays.
+
+    Writes the repository; a running server tells endpoints at once. Without ``keys`` (the patches key) it can be
+    offered again by whoever has the server; with them, only by a new publication. Raises `UserError`: BAD_INPUT for
+    a malformed id, or one that is not offered; NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    """
+    name = checked_patch_id(patch_id)
+    key = None if keys is None else keys.load("patches")
+    context.repository().withdraw_patch(name, patches_key=key, now=context.clock.now())
+    log.info("patch withdrawn", patch=name, for_good=key is not None)
+    return name
+
+
+@_operation
 def renew(context: Context, actor: Actor, keys: OfflineKeys) -> list[RoleExpiry]:
     """Sign the offline metadata anew; content stays as it is. Return until when each offline role is valid now.
 
@@ -99,11 +120,13 @@ def renew(context: Context, actor: Actor, keys: OfflineKeys) -> list[RoleExpiry]
 
 
 @_operation
-def make_token(context: Context, actor: Actor, *, uses: int, seconds: int, tags: tuple[str, ...] = ()) -> TokenMade:
+def make_token(
+    context: Context, actor: Actor, *, uses: int, seconds: int, tags: tuple[str, ...] = (), approval: bool = False
+) -> TokenMade:
     """Make a token that enrols ``uses`` PCs within ``seconds`` from now, and gives them ``tags``.
 
-    Writes the database, which stores only the secret's hash. Raises `UserError`: BAD_INPUT, NOT_SET_UP,
-    STORAGE, BUSY.
+    ``approval``: each of them gets certificates only after `allow`. Writes the database, which stores only the
+    secret's hash. Raises `UserError`: BAD_INPUT, NOT_SET_UP, STORAGE, BUSY.
     """
     if not 1 <= uses <= MAX_TOKEN_USES:
         raise UserError(f"A token enrols 1 to {MAX_TOKEN_USES} PCs, not {uses}.", FaultKind.BAD_INPUT)
@@ -122,27 +145,61 @@ def make_token(context: Context, actor: Actor, *, uses: int, seconds: int, tags:
     )
     now = context.clock.now()
     with context.database() as database:
-        database.add_token(token.secret, uses, now + seconds, now, tags)
-    log.info("token made", uses=uses, seconds=seconds, tags=tags)
-    return TokenMade(token, uses, now + seconds, tags)
+        database.add_token(token.secret, uses, now + seconds, now, tags, made_by=str(actor), approval=approval)
+    made = TokenMade(token, uses, now + seconds, tags, approval)
+    log.info("token made", token=made.token_id, uses=uses, seconds=seconds, tags=tags, approval=approval)
+    return made
 
 
 @_operation
-def deny(context: Context, actor: Actor, endpoint_id: str) -> EndpointId:
+def revoke_token(context: Context, actor: Actor, token_id: str) -> TokenRow:
+    """Let a token enrol nobody from now on; PCs that it has enrolled stay. Return it as it is now.
+
+    Writes the database. Raises `UserError`: BAD_INPUT for an unknown id, NOT_SET_UP, STORAGE, BUSY.
+    """
+    context.settings()
+    with context.database() as database:
+        if not any(token.token_id == token_id for token in database.tokens()):
+            raise UserError(
+                f"There is no token {token_id[:40]!r}. 'seed-server token list' lists them.", FaultKind.BAD_INPUT
+            )
+        database.revoke_token(token_id, context.clock.now())
+        log.info("token revoked", token=token_id)
+        return next(token for token in database.tokens() if token.token_id == token_id)
+
+
+@_operation
+def deny(context: Context, actor: Actor, endpoint_id: str, *, keep_tokens: bool = False) -> Denial:
     """Refuse an endpoint from now on: a running server ends its connections, and does not renew its certificates.
 
+    A new key costs a PC nothing, so the tokens that it was enrolled with are revoked, unless ``keep_tokens``.
     Writes the database. Raises `UserError`: BAD_INPUT for a malformed or unknown id, NOT_SET_UP, STORAGE, BUSY.
     """
-    return _set_denied(context, endpoint_id, denied=True)
+    denied = _known_endpoint(context, endpoint_id)
+    now = context.clock.now()
+    with context.database() as database, database.batch():
+        tokens = database.tokens_of(denied)
+        still_open = tuple(token for token in tokens if token.state(now) == "open")
+        database.set_denied(denied, denied=True)
+        for token in () if keep_tokens else still_open:
+            database.revoke_token(token.token_id, now)
+            log.info("token revoked", token=token.token_id)
+    log.info("endpoint denied", endpoint=denied)
+    revoked, kept = ((), still_open) if keep_tokens else (still_open, ())
+    return Denial(denied, revoked, kept, tokens_known=bool(tokens))
 
 
 @_operation
 def allow(context: Context, actor: Actor, endpoint_id: str) -> EndpointId:
-    """Accept a denied endpoint again. Writes and raises as `deny`."""
-    return _set_denied(context, endpoint_id, denied=False)
+    """Accept a denied endpoint again, or one that waits to be allowed. Writes and raises as `deny`."""
+    allowed = _known_endpoint(context, endpoint_id)
+    with context.database() as database:
+        database.set_denied(allowed, denied=False)
+    log.info("endpoint allowed", endpoint=allowed)
+    return allowed
 
 
-def _set_denied(context: Context, text: str, *, denied: bool) -> EndpointId:
+def _known_endpoint(context: Context, text: str) -> EndpointId:
     context.settings()
     try:
         endpoint_id = parse_endpoint_id(text)
@@ -153,8 +210,6 @@ def _set_denied(context: Context, text: str, *, denied: bool) -> EndpointId:
             raise UserError(
                 f"No endpoint {text} is enrolled here. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
             )
-        database.set_denied(endpoint_id, denied)
-    log.info("endpoint denied" if denied else "endpoint allowed", endpoint=endpoint_id)
     return endpoint_id
 
 
@@ -193,14 +248,10 @@ def set_template(
     Writes the repository and the database; the same template again signs nothing. Needs the patches key. Raises
     `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
-    template, repository = template_in_file(file, name), context.repository()
-    known = read_templates(repository)
-    if name not in known and len(known) >= most:
-        raise UserError(
-            f"There are {most} templates already, and a PC takes no more. Remove one first.", FaultKind.BAD_INPUT
-        )
+    repository = context.repository()
+    template = new_template(repository, name, file, most)
     # signing the same again would forget answers that PCs have no reason to repeat
-    if known.get(name) != template:
+    if read_templates(repository).get(name) != template:
         _change_template(context, repository, name, template, keys)
         log.info("template set", template=name)
     _forget_strays(context, repository)

@@ -1,14 +1,16 @@
 """``sites.toml``: which site an endpoint belongs to, and what may be sent there. Pure.
 
-A site is the first entry that holds one of the endpoint's own addresses, else
-the first that holds the address that the server sees (address translation),
-else an automatic one: the seen address's /24 or /64.
+The address that the server sees decides: an endpoint may say of itself what it likes.
+A site's ``networks`` are where its endpoints are, and are seen where nothing translates
+their addresses. Its ``nat`` is where they are seen through address translation, perhaps
+together with those of other sites: among these sites the endpoint's own addresses choose.
+An address that no entry holds makes an automatic site of its /24 or /64.
 """
 
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import msgspec
 
@@ -16,17 +18,16 @@ from bandwidth.core.units import LARGEST_LINE_MBIT, line_share
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
+from seed_server.line.network_index import IpAddress, IpNetwork, NetworkIndex, network_of
 from seed_server.line.site_rate import Line
 from seed_server.settings import MAX_FETCHERS
 
 MAX_SITES = 10_000  # branches of the largest companies
 MAX_NETWORKS_PER_SITE = 1_000
+MAX_NAT_PER_SITE = 100  # the outer addresses of a site's routers: mostly one, seldom a pool
 AUTOMATIC_PREFIX = "auto-"
 AUTOMATIC_IPV4_BITS = 24
 AUTOMATIC_IPV6_BITS = 64  # one link, RFC 4291 section 2.5.1
-
-IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,18 @@ class Placement:
 
     site: Site
     lan_address: str
-    """The address under which its neighbours are most likely to reach it."""
+    """What its neighbours are told: the seen address, or behind address translation its own in the site's networks."""
+    claimed: Site | None
+    """Where its own addresses lie, if none of them lies in ``site``. It is not followed; an operator should know."""
+
+
+@dataclass(frozen=True)
+class MappedSite:
+    """A site, where its endpoints are, and where they are seen."""
+
+    site: Site
+    networks: Sequence[IpNetwork]
+    nat: Sequence[IpNetwork] = ()
 
 
 class SiteEntry(Record, frozen=True):
@@ -54,6 +66,7 @@ class SiteEntry(Record, frozen=True):
 
     name: str
     networks: Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_NETWORKS_PER_SITE)]
+    nat: Annotated[list[str], msgspec.Meta(max_length=MAX_NAT_PER_SITE)] = msgspec.field(default_factory=list)
     line_mbit: Annotated[float, msgspec.Meta(gt=0.0, le=LARGEST_LINE_MBIT)] | None = None
     share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] | None = None
     fetchers: Annotated[int, msgspec.Meta(ge=1, le=MAX_FETCHERS)] | None = None
@@ -68,40 +81,58 @@ class SitesFile(Record, frozen=True):
 class SiteMap:
     """The checked site map; made by `parse_site_map`."""
 
-    def __init__(self, sites: Sequence[tuple[Site, Sequence[IpNetwork]]]) -> None:
-        self.sites = [site for site, _ in sites]
-        self._index: dict[IpNetwork, int] = {}
-        for order, (_, networks) in enumerate(sites):
-            for network in networks:
-                self._index.setdefault(network, order)
-        self._lengths = {version: _lengths(self._index, version) for version in (4, 6)}
+    def __init__(self, entries: Sequence[MappedSite]) -> None:
+        self.sites = [entry.site for entry in entries]
+        self._networks, self._nat = _indexes(entries)
+
+    def seen(self, address: str) -> Site | None:
+        """Return the site of an address that the server sees; of several behind that address, the first.
+
+        None when no entry holds it; see `automatic_site_of`. Raises `ValueError` for what is no IP address.
+        """
+        orders = self._possible(_address(address))
+        return self.sites[orders[0]] if orders else None
 
     def site_of(self, own_addresses: Iterable[str], seen_address: str) -> Site:
         """Return the site of an endpoint with these addresses. Raises `ValueError` for what is no IP address."""
         return self.place(own_addresses, seen_address).site
 
     def place(self, own_addresses: Iterable[str], seen_address: str) -> Placement:
-        """Return the site of an endpoint and its address there. Raises `ValueError` for what is no IP address."""
+        """Return where an endpoint is. Raises `ValueError` for what is no IP address.
+
+        ``own_addresses`` are those that it claims, the best one first.
+        """
         seen = _address(seen_address)
-        usable = [a for a in map(_address, own_addresses) if seen.is_loopback or not (a.is_loopback or a.is_link_local)]
-        matches = [(order, a) for a in usable if (order := self._order(a)) is not None]
-        if matches:
-            order, address = min(matches, key=lambda match: match[0])
-            return Placement(self.sites[order], str(address))
-        # behind address translation the seen address is the router's: neighbours need the endpoint's own
-        lan = seen if seen in usable or not usable else usable[0]
-        seen_order = self._order(seen)
-        return Placement(self.sites[seen_order] if seen_order is not None else automatic_site(seen), str(lan))
+        own = [(address, self._owner(address)) for address in map(_address, own_addresses) if _is_usable(address, seen)]
+        claims = [order for _, order in own if order is not None]
+        possible = self._possible(seen)
+        chosen = min((order for order in claims if order in possible), default=possible[0] if possible else None)
+        claimed = None if chosen in claims or not claims else self.sites[min(claims)]
+        if chosen is None:
+            return Placement(_automatic_site(seen), str(seen), claimed)
+        lan = seen
+        if self._owner(seen) is None:  # it is a router's
+            lan = next((address for address, order in own if order == chosen), seen)
+        return Placement(self.sites[chosen], str(lan), claimed)
 
-    def _order(self, address: IpAddress) -> int | None:
-        found = (self._index.get(_network(address, bits)) for bits in self._lengths[address.version])
-        return min((order for order in found if order is not None), default=None)
+    def _owner(self, address: IpAddress) -> int | None:
+        """Return the site whose networks hold ``address``: the first in the map."""
+        return next(iter(self._networks.holding(address)), None)
+
+    def _possible(self, seen: IpAddress) -> list[int]:
+        """Return the sites whose endpoints the server sees at ``seen``, in the map's order."""
+        owner = self._owner(seen)
+        return self._nat.holding(seen) if owner is None else [owner]
 
 
-def automatic_site(address: IpAddress) -> Site:
-    """Return the site of an address that no entry holds."""
+def automatic_site_of(address: str) -> Site:
+    """Return the site of an address that no entry holds. Raises `ValueError` for what is no IP address."""
+    return _automatic_site(_address(address))
+
+
+def _automatic_site(address: IpAddress) -> Site:
     bits = AUTOMATIC_IPV4_BITS if address.version == 4 else AUTOMATIC_IPV6_BITS
-    return Site(SiteName(f"{AUTOMATIC_PREFIX}{_network(address, bits)}"), line=Line(), fetchers=None)
+    return Site(SiteName(f"{AUTOMATIC_PREFIX}{network_of(address, bits)}"), line=Line(), fetchers=None)
 
 
 def parse_site_map(text: str, *, source: str) -> SiteMap:
@@ -110,7 +141,7 @@ def parse_site_map(text: str, *, source: str) -> SiteMap:
     ``source`` is the file's name for messages. Raises `TomlFileError` (BAD_INPUT).
     """
     file = parse_toml_file(text, SitesFile, source=source)
-    sites: list[tuple[Site, list[IpNetwork]]] = []
+    entries: list[MappedSite] = []
     owners: dict[IpNetwork, str] = {}
     names: set[str] = set()
     for index, entry in enumerate(file.value.site):
@@ -119,14 +150,25 @@ def parse_site_map(text: str, *, source: str) -> SiteMap:
             if site.name in names:
                 raise _WrongEntryError(f"site {site.name!r} is there twice; give all its networks in one entry.")
             names.add(site.name)
-            networks = [_parse_network(text, number, site.name) for number, text in enumerate(entry.networks)]
+            networks = [_parse_network(text, site.name, "networks", at) for at, text in enumerate(entry.networks)]
             for number, network in enumerate(networks):
                 _check_reachable(network, number, site.name, owners)
+            nat = [_parse_network(text, site.name, "nat", at) for at, text in enumerate(entry.nat)]
+            _check_distinct(nat, site.name)
         except _WrongEntryError as error:
             raise file.error(str(error), "site", index, *error.path) from error
         owners |= dict.fromkeys(networks, site.name)
-        sites.append((site, networks))
-    return SiteMap(sites)
+        entries.append(MappedSite(site, networks, nat))
+    overlaps = _overlaps(entries)
+    for index, mapped in enumerate(entries):
+        for number, translated in enumerate(mapped.nat):
+            if (shared := overlaps.get(translated)) is not None:
+                problem = (
+                    f"nat {translated} of site {mapped.site.name!r} and network {shared} of site {owners[shared]!r} "
+                    "overlap: an endpoint that is seen there is in the second site. Remove one of the two."
+                )
+                raise file.error(problem, "site", index, "nat", number)
+    return SiteMap(entries)
 
 
 class _WrongEntryError(ValueError):
@@ -153,7 +195,7 @@ def _site(entry: SiteEntry) -> Site:
     return Site(name, Line(line_share(entry.line_mbit, 1.0), ceiling), entry.fetchers)
 
 
-def _parse_network(text: str, number: int, site: str) -> IpNetwork:
+def _parse_network(text: str, site: str, key: str, number: int) -> IpNetwork:
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -162,15 +204,41 @@ def _parse_network(text: str, number: int, site: str) -> IpNetwork:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
         problem = f'site {site!r}: {text[:80]!r} is not a network; write it like "10.1.0.0/16" or "2001:db8::/48".'
-        raise _WrongEntryError(problem, "networks", number) from None
+        raise _WrongEntryError(problem, key, number) from None
     problem = f"site {site!r}: {text!r} is an address in {str(meant)!r}; write that, if it is meant."
-    raise _WrongEntryError(problem, "networks", number)
+    raise _WrongEntryError(problem, key, number)
+
+
+def _check_distinct(nat: Sequence[IpNetwork], site: str) -> None:
+    """Refuse what one list names twice: probably, another address was meant."""
+    for number, network in enumerate(nat):
+        for other in nat[:number]:
+            if other.version == network.version and other.overlaps(network):
+                raise _WrongEntryError(f"nat of site {site!r} has {other} and {network}; remove one.", "nat", number)
+
+
+def _overlaps(entries: Sequence[MappedSite]) -> dict[IpNetwork, IpNetwork]:
+    """Return each ``nat`` that lies in a network of some site, or holds one; with that network."""
+    networks, nat = _indexes(entries)
+    outer = {wider: network for entry in entries for network in entry.networks for wider in nat.around(network)}
+    inner = {network: around[0] for entry in entries for network in entry.nat if (around := networks.around(network))}
+    return outer | inner
+
+
+def _indexes(entries: Sequence[MappedSite]) -> tuple[NetworkIndex, NetworkIndex]:
+    networks, nat = NetworkIndex(), NetworkIndex()
+    for order, entry in enumerate(entries):
+        for network in entry.networks:
+            networks.add(network, order)
+        for network in entry.nat:
+            nat.add(network, order)
+    return networks, nat
 
 
 def _check_reachable(network: IpNetwork, number: int, site: str, owners: dict[IpNetwork, str]) -> None:
     """Refuse a network that an earlier site takes whole."""
     for bits in range(network.prefixlen, -1, -1):
-        wider = _network(network.network_address, bits)
+        wider = network_of(network.network_address, bits)
         owner = owners.get(wider)
         if owner is None or owner == site:
             continue
@@ -190,11 +258,8 @@ def _address(text: str) -> IpAddress:
     return mapped or address
 
 
-def _network(address: IpAddress, bits: int) -> IpNetwork:
-    shift = address.max_prefixlen - bits
-    prefix = int(address) >> shift << shift
-    return ipaddress.IPv4Network((prefix, bits)) if address.version == 4 else ipaddress.IPv6Network((prefix, bits))
-
-
-def _lengths(networks: Iterable[IpNetwork], version: int) -> list[int]:
-    return sorted({network.prefixlen for network in networks if network.version == version})
+def _is_usable(own: IpAddress, seen: IpAddress) -> bool:
+    """Whether an own address tells of a place; loopback does only where the server itself is."""
+    if own.is_loopback:
+        return seen.is_loopback
+    return not (own.is_link_local or own.is_multicast or own.is_unspecified)

@@ -17,13 +17,19 @@ from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond, packet_bytes
 from bandwidth.core.window_renewal import WindowRenewal
 from seed_server.line.business_reports import BusinessReports
+from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, ControlBudget
 from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
 
 CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
+MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
+METADATA_SHARE = 4  # metadata gets this part of what a site that is sent pieces may be sent, …
+METADATA_LEAST_RATE = BytesPerSecond(16_000)  # … but never less: without metadata, no PC hears of a withdrawal
+UNKNOWN_LINE_RATE = BytesPerSecond(250_000)  # of metadata, where no piece has been sent yet: a slow branch's 2 Mbit/s
+SENDING_SECONDS = 1.0  # since the last decision: pieces are being sent
 _NOTHING = Sample(None, None, 0, 0, True, None, None)
 
 
@@ -116,6 +122,8 @@ class SiteRate:
         """This site's part of what the server may send."""
         self.sampler = SiteSampler()
         self.reports = BusinessReports()
+        self.control = ControlBudget(now)
+        """What goes to the site besides data; it takes the same line's room."""
         self.times = SiteTimes()
         self._decided_at: float | None = None
         self._skipped_seconds = 0.0
@@ -172,6 +180,26 @@ class SiteRate:
         """What the site would use if the server's egress were without limit, and a little more."""
         return BytesPerSecond(max(FIRST_RATE, int(DEMAND_GROWTH * self._wanted)))
 
+    def metadata_rate(self, now: float) -> BytesPerSecond:
+        """Return how fast metadata may be sent there: a part beside pieces, else what the line carries."""
+        if self._decided_at is not None and now - self._decided_at < SENDING_SECONDS:
+            allowed = self.decision.allowance // METADATA_SHARE
+        elif self.policy.blackout:
+            allowed = 0
+        else:
+            limits = (self.capacity(now) or UNKNOWN_LINE_RATE, self.ceiling)
+            allowed = min(limit for limit in limits if limit is not None)
+        return BytesPerSecond(max(METADATA_LEAST_RATE, allowed))
+
+    def control_rate(self, now: float, *, sending: bool) -> BytesPerSecond:
+        """Return the rate for messages: a part of what the site may be sent now, or of its line while no data go."""
+        usual = self.decision.allowance
+        if not sending:
+            usual = max(usual, self.capacity(now) or BytesPerSecond(0))
+        if (ceiling := self.ceiling) is not None:
+            usual = min(usual, ceiling)
+        return BytesPerSecond(max(LEAST_CONTROL_RATE, int(CONTROL_SHARE * usual)))
+
     # --- what changes -------------------------------------------------------------------
 
     def set_line(self, line: Line, now: float) -> None:
@@ -195,6 +223,7 @@ class SiteRate:
 
     def resume(self, now: float) -> None:
         """Note that sending begins again; after a long pause it begins carefully."""
+        self.control.forget(now)
         if self._decided_at is None:
             return
         if not 0 <= now - self._decided_at < CAREFUL_AFTER_SECONDS:
@@ -214,6 +243,9 @@ class SiteRate:
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
         sample = self.sampler.sample(links, pings, business, now, late_seconds)
+        control_bytes = self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
+        if sample.delivered_bytes:  # while data arrive, so does what was sent beside them
+            sample = replace(sample, delivered_bytes=sample.delivered_bytes + control_bytes)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
         self._decided_at = now
@@ -268,7 +300,8 @@ class SiteRate:
         return min(known, default=(None, ""))
 
     def _shares(self, allowance: BytesPerSecond, links: Mapping[Key, LinkView]) -> dict[Key, BytesPerSecond]:
-        payload = BytesPerSecond(int(allowance * self.sampler.line_share))
+        taken = min(self.control.rate, MOST_CONTROL_SHARE * allowance)
+        payload = BytesPerSecond(int((allowance - taken) * self.sampler.line_share))
         demands: dict[Key, BytesPerSecond | None] = {}
         for key in (key for key, view in links.items() if view.sending):
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))

@@ -64,3 +64,9 @@ def read_tcp_info(sock: socket.socket | trio.socket.SocketType) -> SocketLook | 
         return parse_tcp_info(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, MOST_BYTES))
     except OSError:
         return None
+
+
+def has_sent(sock: socket.socket | trio.socket.SocketType) -> bool:
+    """Whether anything was written to ``sock``; True where the system does not tell."""
+    look = read_tcp_info(sock)
+    return look is None or look.acked_bytes + look.unsent_bytes + look.in_flight_segments > 0

@@ -8,9 +8,10 @@ import ssl
 import trio
 
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.identifiers import InvalidIdentifierError
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
+from seed_server.ports.peer_certificate import peer_certificate
 
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
@@ -39,27 +40,25 @@ class OriginConnection:
         self._sending = trio.CancelScope()
         self.address = address
         """The address that the server sees."""
-        self.endpoint, self.certificate_expires_at = _identity(stream)
+        certificate = peer_certificate(stream)
+        if certificate is None:  # the context requires one
+            raise InvalidIdentifierError("there is no client certificate")
+        self.endpoint, self.certificate_expires_at = certificate.endpoint, certificate.expires_at
 
     @classmethod
     async def accept(
         cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock, *, within_seconds: float
     ) -> "OriginConnection":
-        """Shake hands. Raises `LostConnectionError` for whoever has no valid certificate; closes ``tcp`` then."""
+        """Shake hands. Raises `LostConnectionError` where the other side has no valid certificate."""
         stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(within_seconds):
                 await stream.do_handshake()
             return cls(tcp, stream, address, clock)
         except trio.TooSlowError:
-            await trio.aclose_forcefully(tcp)
             raise LostConnectionError("no TLS handshake in time") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError, InvalidIdentifierError) as error:
-            await trio.aclose_forcefully(tcp)
             raise LostConnectionError(f"TLS handshake failed: {_cause(error)}") from error
-        except BaseException:
-            await trio.aclose_forcefully(tcp)
-            raise
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -110,7 +109,7 @@ class OriginConnection:
 
         Only one task may send on a connection.
         """
-        await self.send_frame(encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+        await self.send_frame(control_frame(message))
 
     async def send_frame(self, frame: bytes) -> None:
         """As `send`, for a message that is encoded already."""
@@ -149,7 +148,7 @@ class OriginConnection:
     async def _say_goodbye(self, reason: str) -> None:
         goodbye = Goodbye(reason=reason[:MAX_TEXT_CHARS])
         try:
-            await self._stream.send_all(encode_frame(encode_message(goodbye), max_bytes=MAX_CONTROL_FRAME_BYTES))
+            await self._stream.send_all(control_frame(goodbye))
             await self._tcp.send_eof()
             # closing with unread bytes resets the connection, and the goodbye may be lost with it
             while await self._tcp.receive_some(RECEIVE_BYTES):
@@ -158,13 +157,9 @@ class OriginConnection:
             return
 
 
-def _identity(stream: "trio.SSLStream[trio.SocketStream]") -> tuple[EndpointId, float]:
-    """Return the endpoint and the expiry in its verified certificate. Raises `InvalidIdentifierError`."""
-    certificate = stream.getpeercert() or {}
-    names = certificate.get("subjectAltName", ())
-    if len(names) != 1 or names[0][0] != "DNS":
-        raise InvalidIdentifierError("the certificate does not name one endpoint")
-    return parse_endpoint_id(names[0][1]), float(ssl.cert_time_to_seconds(certificate["notAfter"]))
+def control_frame(message: Message) -> bytes:
+    """Return the whole frame of a control message."""
+    return encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
 
 
 def _cause(error: BaseException) -> str:

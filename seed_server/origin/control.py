@@ -23,7 +23,8 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.pings import ping_frame, ping_number
 from seed_server.leasing.site_ledger import LeasedPiece
-from seed_server.origin.connection import LostConnectionError, RefusedError
+from seed_server.line.control_budget import line_bytes
+from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
@@ -78,15 +79,20 @@ class ControlConversation:
                 raise RefusedError(f"impossible message: {error}") from error
 
     async def write(self) -> None:
-        """Welcome the endpoint, then send what waits in the outbox. Raises `LostConnectionError`."""
-        await self._session.connection.send(self._welcome)
+        """Welcome the endpoint, then send what comes out of the outbox. Raises `LostConnectionError`."""
+        await self._send_at_once(control_frame(self._welcome))
         while True:
-            message = await self._session.outbox.next_message()
-            if message is None:
+            frame = await self._session.outbox.next_frame()
+            if frame is None:
                 # the time counts from here: the wait behind other messages is not the line's
-                await self._session.connection.send_frame(ping_frame(self._session.pings.sent(trio.current_time())))
+                await self._send_at_once(ping_frame(self._session.pings.sent(trio.current_time())))
             else:
-                await self._session.connection.send(message)
+                await self._session.connection.send_frame(frame)
+
+    async def _send_at_once(self, frame: bytes) -> None:
+        """Send what waits for no turn on the line; the site's rate counts it all the same."""
+        self._live.rate.control.count(line_bytes(len(frame)))
+        await self._session.connection.send_frame(frame)
 
     async def ping(self) -> None:
         """Check that the endpoint is alive and its certificate still valid. Raises `RefusedError`."""

@@ -6,6 +6,7 @@ from bandwidth.core.sensors import SEGMENT_BYTES
 from bandwidth.core.token_bucket import TokenBucket
 from bandwidth.core.units import BytesPerSecond
 from seed_server.leasing.site_ledger import LeasedPiece
+from seed_server.line.control_budget import TLS_RECORD_BYTES
 from seed_server.line.pacing import PacingResult, pace
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
@@ -23,7 +24,6 @@ DRAIN_RATE = BytesPerSecond(16_000)  # at least, for what is in the kernel when 
 METER_SECONDS = 0.003  # of data at the rate are written at a time, or one segment: a burst that makes no queue
 EARNED_PARTS = 4  # may be written at once after a busy moment
 BACKLOG_SECONDS = 0.01  # between checks whether the kernel has sent what it has
-TLS_RECORD_BYTES = 22  # header, content type and tag of TLS 1.3
 PACE_AGAIN_SHARE = 0.01  # a smaller change is not worth a system call
 
 

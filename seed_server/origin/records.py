@@ -11,7 +11,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, PatchRef, SiteName, TorrentHash
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
-from seed_server.store.database import Database, SiteLimitRow
+from seed_server.store.database import Database, SeenRow, SiteLimitRow
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
 MAX_WAITING_REPORTS = 1_024  # of one endpoint between two writes: several full reports; more is a flood
@@ -20,20 +20,11 @@ COMPLAIN_SECONDS = 60.0  # a full disk is told once a minute
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class _Seen:
-    site: SiteName
-    address: str
-    software: str
-    connected: bool
-    at: float
-
-
 @dataclass
 class _Batch:
     reports: dict[EndpointId, dict[PatchRef, PatchReport]] = field(default_factory=dict)
     diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
-    seen: dict[EndpointId, _Seen] = field(default_factory=dict)
+    seen: dict[EndpointId, SeenRow] = field(default_factory=dict)
     sent_bytes: dict[tuple[SiteName, TorrentHash], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
@@ -72,9 +63,9 @@ class OriginRecords:
         if diagnosis.template in waiting or len(waiting) < MAX_TEMPLATES:
             waiting[diagnosis.template] = diagnosis
 
-    def seen(self, endpoint: EndpointId, site: SiteName, address: str, software: str, *, connected: bool) -> None:
+    def seen(self, endpoint: EndpointId, seen: SeenRow) -> None:
         """Keep where an endpoint is."""
-        self._batch.seen[endpoint] = _Seen(site, address, software, connected, self._clock.now())
+        self._batch.seen[endpoint] = seen
 
     def sent(self, site: SiteName, torrent: TorrentHash, count: int) -> None:
         """Count payload bytes sent to ``site``."""
@@ -117,9 +108,7 @@ class OriginRecords:
         now = self._clock.now()
         with self._database.batch():
             for endpoint, seen in batch.seen.items():
-                self._database.seen(
-                    endpoint, seen.site, seen.address, seen.software, connected=seen.connected, now=seen.at
-                )
+                self._database.seen(endpoint, seen)
             for endpoint, reports in batch.reports.items():
                 self._database.save_reports(endpoint, reports.values(), now)
             for endpoint, diagnoses in batch.diagnoses.items():

@@ -4,9 +4,11 @@ One task for each connection, all in the nursery of `OriginServer.run`. Whatever
 a connection does, only that connection ends.
 """
 
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -17,8 +19,10 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
+from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.pacing import limit_packets, use_known_control
 from seed_server.line.site_map import SiteMap
+from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink, Ending
@@ -27,7 +31,8 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
 from seed_server.origin.state import DENIED, OriginState
-from seed_server.ports.gate import Gate, allowed_connections
+from seed_server.ports.gate import Gate, GateLimits, allowed_connections
+from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
 from seed_server.store.content_store import ContentStore
@@ -82,15 +87,27 @@ class OriginServer:
             limits=limits,
             outside_log=self._log,
         )
-        self._gate = Gate()
+        self.known_addresses = KnownAddresses()
+        """From which enrolled endpoints come; those that connect are added."""
+        self._gate = Gate(known=self.known_addresses)
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, once it has started."""
+
+    def count_connecting(self, address: str) -> None:
+        """Count a handshake at any port, with whoever comes from ``address``, on its site's line."""
+        self._fleet.count_connecting(address)
+
+    @property
+    def metadata_line(self) -> MetadataLine:
+        """What paces the web port's answers to the sites that are served here."""
+        return self._fleet.metadata_line
 
     # --- for the composition root -------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
-        self._gate = Gate(allowed_connections(), max_per_address=self._limits.max_per_address)
+        allowed = GateLimits(allowed_connections().origin, self._limits.max_per_address)
+        self._gate = Gate(allowed, known=self.known_addresses)
         await self._fleet.reload_patches()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
         for sock in sockets:
@@ -142,7 +159,7 @@ class OriginServer:
         except OSError:  # gone already
             await trio.aclose_forcefully(tcp)
             return
-        if why := self._gate.full(address):
+        if (why := self._gate.full(address)) and not self._gate.made_room(address):
             log.debug("connection turned away", address=address, reason=why)
             await trio.aclose_forcefully(tcp)
             return
@@ -157,10 +174,8 @@ class OriginServer:
                     log.exception("serving a connection failed", **told)
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
-        with self._gate.unproven(address):
-            connection = await OriginConnection.accept(
-                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
-            )
+        with self._gate.unproven(address, _Handshaking(tcp)):
+            connection = await self._shake_hands(tcp, address)
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:
@@ -196,6 +211,21 @@ class OriginServer:
             self._log.info("connection ended", connection.endpoint, address=connection.address, reason=reason)
         await connection.finish(reason)
 
+    async def _shake_hands(self, tcp: trio.SocketStream, address: str) -> OriginConnection:
+        """Return the connection of a proven endpoint; else close ``tcp``. Raises `LostConnectionError`."""
+        try:
+            connection = await OriginConnection.accept(
+                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
+            )
+        except BaseException:
+            # a stranger that says something is answered before its certificate is looked at
+            if has_sent(tcp.socket):
+                self._fleet.count_connecting(address)
+            await trio.aclose_forcefully(tcp)
+            raise
+        self._fleet.count_connecting(address)
+        return connection
+
     async def _serve_endpoint(self, connection: OriginConnection, hello: Hello) -> str | None:
         """Serve a connection to its end, and return the reason; None when the endpoint is gone."""
         if hello.protocol != PROTOCOL_VERSION:
@@ -210,6 +240,7 @@ class OriginServer:
             raise RefusedError("this PC is not enrolled here: enrol it with a new token")
         if row.denied or self._fleet.is_denied(connection.endpoint):
             raise RefusedError(DENIED)
+        self.known_addresses.note(connection.address)
         session, live = self._fleet.join(connection, hello)
         welcome = Welcome(
             server_name=self._settings.name,
@@ -252,6 +283,20 @@ class OriginServer:
         finally:
             live.detach(session, link, trio.current_time())
         return link.ending.reason
+
+
+@dataclass(frozen=True, eq=False)
+class _Handshaking:
+    """A connection that has not shown its certificate or said hello."""
+
+    tcp: trio.SocketStream
+
+    def is_silent(self) -> bool:
+        return not has_sent(self.tcp.socket)
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):  # it is gone already
+            self.tcp.socket.shutdown(trio.socket.SHUT_RDWR)
 
 
 async def _guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:

@@ -5,16 +5,14 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from bandwidth.core.units import BytesPerSecond
-from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import (
-    MAX_SITE_PEERS,
     MAX_TEXT_CHARS,
     LinkReport,
     LinkWatch,
     RepositoryChanged,
     SiteLimit,
     SitePeer,
-    SitePeers,
 )
 from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
 from seed_server.leasing.site_ledger import SiteLedger
@@ -27,15 +25,15 @@ from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_sample import LinkView
 from seed_server.origin.connection import OriginConnection
+from seed_server.origin.control_pacer import ControlPacer
 from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.join_pace import JoinPace
 from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.notices import Notices
 from seed_server.origin.outbox import Outbox
+from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
 from seed_server.store.database import ServedPayload, SiteLimitRow
 
-SMALL_SITE_ENDPOINTS = 50
-SMALL_SITE_PEERS_SECONDS = 0.25  # neighbours hear of a newcomer at once
-LARGE_SITE_PEERS_SECONDS = 5.0  # a thousand lists of 200 peers are 20 MB: not at every single arrival
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted
 
 log = structlog.get_logger()
@@ -47,25 +45,30 @@ class Session:
     def __init__(
         self,
         connection: OriginConnection,
+        outbox: Outbox,
         rank: FetcherRank,
         peer: SitePeer,
         own_addresses: list[str],
         software: str,
+        claimed_site: SiteName | None = None,
+        *,
         budgets: MessageBudgets,
     ) -> None:
+        """``claimed_site``: where it says it is, if it is not seen there."""
         self.connection = connection
         self.endpoint = connection.endpoint
         self.rank = rank
         self.peer = peer
         self.own_addresses = own_addresses
         self.software = software
+        self.claimed_site = claimed_site
         self.ending = Ending()
-        self.outbox = Outbox()
+        self.outbox = outbox
         self.pings = PingLog()
         self.budgets = budgets
         self.link: DataLink | None = None
         self.told_unavailable: set[TorrentHash] = set()
-        self.told_peers: SitePeers | None = None
+        self.peer_list = PeerList()
         self.told_limit: SiteLimit | None = None
 
     def end(self, reason: str | None) -> None:
@@ -87,6 +90,7 @@ class LiveSite:
         lease_seconds: float,
         standings: Standings | None = None,
         times: LedgerTimes = DEFAULT_TIMES,
+        joins: JoinPace | None = None,
         on_active: "Callable[[LiveSite], None]" = lambda _: None,
     ) -> None:
         """``fetchers``: the server's setting, 0: as many as suit the line. ``standings``: the fleet's.
@@ -103,13 +107,14 @@ class LiveSite:
             times=times,
         )
         self.sessions: dict[EndpointId, Session] = {}
+        self.peers = PeerLists(joins or JoinPace(), self._tell_peers)
+        self.control = ControlPacer(rate.control, lambda now: rate.control_rate(now, sending=bool(self.sending)))
         self.sending: set[DataLink] = set()
         self.steered = False
         """The site is being steered: ``on_active`` need not be called again."""
         self._on_active = on_active
         self._ended: dict[DataLink, float] = {}
         self._watch: LinkWatch = LinkWatch(interval_seconds=None)
-        self._peers_changed_at: float | None = None
         self._changed: RepositoryChanged | None = None
         self._notices: Notices[EndpointId] = Notices([], 0.0)
         self._complained = False
@@ -130,7 +135,7 @@ class LiveSite:
         self.sessions[session.endpoint] = session
         if self._watch.interval_seconds is not None:
             session.outbox.put("watch", self._watch)
-        self._peers_changed(now)
+        self.peers.join(session, now)
 
     def leave(self, session: Session, now: float) -> None:
         """Remove an endpoint; its leases are void, its pieces no longer count."""
@@ -138,7 +143,8 @@ class LiveSite:
             del self.sessions[session.endpoint]
             self.ledger.left(session.endpoint)
             self.rate.reports.left(session.endpoint)
-            self._peers_changed(now)
+            self.peers.leave(session.endpoint, now)
+            session.outbox.close()
             self.wake_all()
 
     def attach(self, session: Session, link: DataLink, now: float) -> None:
@@ -179,28 +185,9 @@ class LiveSite:
             if session is not None and self._changed is not None:
                 session.outbox.put("changed", self._changed)
 
-    # --- neighbours ---------------------------------------------------------------------
-
-    def _peers_changed(self, now: float) -> None:
-        if self._peers_changed_at is None:
-            self._peers_changed_at = now
-
-    def tell_peers(self, now: float) -> None:
-        """Send each endpoint its neighbours, when they have changed and the changes have been collected for a while."""
-        small = len(self.sessions) <= SMALL_SITE_ENDPOINTS
-        wait = SMALL_SITE_PEERS_SECONDS if small else LARGE_SITE_PEERS_SECONDS
-        if self._peers_changed_at is None or now - self._peers_changed_at < wait:
-            return
-        self._peers_changed_at = None
-        around = sorted(self.sessions)
-        for at, endpoint in enumerate(around):
-            session = self.sessions[endpoint]
-            # the next ones on the ring of ids: however large the site, the swarm stays connected
-            others = (around[at + 1 :] + around[:at])[:MAX_SITE_PEERS]
-            peers = SitePeers(peers=[self.sessions[other].peer for other in others])
-            if peers != session.told_peers:
-                session.told_peers = peers
-                session.outbox.put("peers", peers)
+    def _tell_peers(self, endpoint: EndpointId) -> None:
+        session = self.sessions[endpoint]
+        session.outbox.put("peers", session.peer_list.message)
 
     # --- the line -----------------------------------------------------------------------
 

@@ -8,22 +8,27 @@ import structlog
 import trio
 
 from bandwidth.core.controller import HEADROOM
-from bandwidth.core.units import line_share
+from bandwidth.core.units import BytesPerSecond, line_share
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, TorrentHash, parse_ip_address
-from p2pdist.shared.wire.messages import ControlHello, SitePeer, Unavailable
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.wire.messages import ControlHello, Unavailable
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.leasing.standing import Fault, Standings
-from seed_server.leasing.turns import FetcherRank
+from seed_server.line.control_budget import CONNECTING_BYTES
 from seed_server.line.egress import share_egress
-from seed_server.line.site_map import Site, SiteMap
+from seed_server.line.metadata_line import MetadataLine
+from seed_server.line.other_traffic import OtherTraffic
+from seed_server.line.site_map import Site, SiteMap, automatic_site_of
 from seed_server.line.site_policy import site_policy
-from seed_server.line.site_rate import SiteRate
-from seed_server.origin.connection import OriginConnection, RefusedError
+from seed_server.line.site_rate import METADATA_SHARE, SiteRate
+from seed_server.origin.arrivals import Arrivals
+from seed_server.origin.connection import OriginConnection
+from seed_server.origin.join_pace import JoinPace
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.message_budgets import MessageBudgets
+from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
@@ -61,6 +66,10 @@ class OriginState:
         self._limits = limits
         self._egress = line_share(settings.egress_mbit, HEADROOM) if settings.egress_mbit else None
         """What may be sent to all sites together; None: no cap."""
+        self._others = OtherTraffic()
+        """What all sites are sent besides pieces."""
+        metadata_egress = None if self._egress is None else BytesPerSecond(self._egress // METADATA_SHARE)
+        self.metadata_line = MetadataLine(self, egress=metadata_egress, others=self._others)
         self._clock = clock
         self.outside_log = OutsideLog()
         """For what endpoints cause; all parts of the port log it here."""
@@ -68,7 +77,8 @@ class OriginState:
         self._database = database
         self._records = records
         self._source = source
-        self._site_map = sites
+        self._arrivals = Arrivals(sites, records, clock)
+        self._joins = JoinPace()
         self.timestamp_version = timestamp_version
         self.patches: dict[TorrentHash, ServedPayload] = {}
         """What is published; changed in place."""
@@ -90,11 +100,12 @@ class OriginState:
             live.repository_changed(timestamp_version, trio.current_time())
 
     def replace_sites(self, sites: SiteMap) -> None:
-        """Use a new site map: rates change at once, endpoints whose site changes connect again."""
-        self._site_map = sites
+        """Use a new site map: rates change at once, endpoints whose site or address there changes connect again."""
+        self._arrivals.site_map = sites
         for session, live in list(self._sessions.values()):
-            site = sites.site_of(session.own_addresses, session.connection.address)
-            if (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
+            placement = sites.place(session.own_addresses, session.connection.address)
+            site, moved = placement.site, placement.lan_address != session.peer.address
+            if moved or (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
                 session.end("the site map has changed: connect again")
             elif site != live.site:
                 live.replace(site, trio.current_time())
@@ -130,17 +141,18 @@ class OriginState:
         """Return a connected endpoint with its site."""
         return self._sessions.get(endpoint)
 
+    def count_connecting(self, address: str) -> None:
+        """Count what a handshake with whoever comes from ``address`` puts on its site's line."""
+        if (rate := self.known_rate(address)) is not None:
+            rate.control.count(CONNECTING_BYTES)
+
     def is_denied(self, endpoint: EndpointId) -> bool:
         """Whether `drop_denied` has named ``endpoint``."""
         return endpoint in self._denied
 
     def join(self, connection: OriginConnection, hello: ControlHello) -> tuple[Session, LiveSite]:
         """Add an endpoint to its site; an older connection of it ends. Raises `RefusedError`."""
-        try:
-            own = [parse_ip_address(address.partition("%")[0]) for address in hello.addresses]
-            placement = self._site_map.place(own, connection.address)
-        except InvalidIdentifierError as error:
-            raise RefusedError(str(error)) from error
+        placement = self._arrivals.place(connection, hello)
         now = trio.current_time()
         if older := self._sessions.get(connection.endpoint):
             older[0].end("replaced by a newer control connection")
@@ -154,18 +166,18 @@ class OriginState:
                 lease_seconds=self._settings.lease_seconds,
                 standings=self._standings,
                 times=self._limits.ledger,
+                joins=self._joins,
                 on_active=self._site_active,
             )
             self._live[placement.site.name] = live
             for patch in self.patches.values():
                 if not patch.damaged:
                     live.add_patch(patch)
-        rank = FetcherRank(connection.endpoint, hello.wired, hello.on_mains, hello.uptime_seconds)
-        peer = SitePeer(endpoint_id=connection.endpoint, address=placement.lan_address, port=hello.lan_port)
-        session = Session(connection, rank, peer, own, hello.software, MessageBudgets(self._limits.messages, now))
+        budgets = MessageBudgets(self._limits.messages, now)
+        session = self._arrivals.session(connection, hello, placement, Outbox(live.control), budgets)
         live.join(session, now)
         self._sessions[connection.endpoint] = (session, live)
-        self._seen(session, live, connected=True)
+        self._arrivals.record(session, live.site.name, connected=True)
         self.outside_log.info("endpoint connected", session.endpoint, site=live.site.name, address=connection.address)
         return session, live
 
@@ -180,7 +192,7 @@ class OriginState:
         known = self._sessions.get(session.endpoint)
         if known is not None and known[0] is session:
             del self._sessions[session.endpoint]
-            self._seen(session, live, connected=False)
+            self._arrivals.record(session, live.site.name, connected=False)
             self.outside_log.info(
                 "endpoint disconnected",
                 session.endpoint,
@@ -198,6 +210,19 @@ class OriginState:
             self._rates.popitem(last=False)
         return rate
 
+    def rate_towards(self, address: str, endpoint: EndpointId) -> SiteRate:
+        """Return what is known of the line to an endpoint that is seen at ``address``, connected or not."""
+        if (connected := self._sessions.get(endpoint)) is not None:
+            return connected[1].rate
+        return self._rate(self._site_seen_at(address), trio.current_time())
+
+    def known_rate(self, address: str) -> SiteRate | None:
+        """Return what is known of the line to ``address``; None: nothing, and nothing is to be kept of a stranger."""
+        return self._rates.get(self._site_seen_at(address).name)
+
+    def _site_seen_at(self, address: str) -> Site:
+        return self._arrivals.site_map.seen(address) or automatic_site_of(address)
+
     def _site_active(self, live: LiveSite) -> None:
         self._set_policy(live, trio.current_time())
         self._share_egress()
@@ -208,7 +233,8 @@ class OriginState:
         if self._egress is None:
             return
         active = [live.rate for live in self._live.values() if live.steered]
-        for at, ceiling in share_egress(self._egress, {at: rate.wanted for at, rate in enumerate(active)}).items():
+        left = BytesPerSecond(max(0, int(self._egress - self._others.rate(trio.current_time()))))
+        for at, ceiling in share_egress(left, {at: rate.wanted for at, rate in enumerate(active)}).items():
             active[at].egress_ceiling = ceiling
 
     async def steer(self) -> None:
@@ -219,11 +245,6 @@ class OriginState:
                 await trio.sleep_forever()
             finally:
                 self._steering = None
-
-    def _seen(self, session: Session, live: LiveSite, *, connected: bool) -> None:
-        self._records.seen(
-            session.endpoint, live.site.name, session.peer.address, session.software, connected=connected
-        )
 
     # --- patches ------------------------------------------------------------------------
 
@@ -302,7 +323,8 @@ class OriginState:
             now = trio.current_time()
             for live in self._live.values():
                 live.tell_changed(now)
-                live.tell_peers(now)
+                live.peers.tell_changes(now)
+                live.control.release(now)
                 self._look_after(live, now)
             self._raise_alarms()
             self._share_egress()
@@ -315,7 +337,7 @@ class OriginState:
             if now - seen_at >= SEEN_SECONDS:
                 seen_at = now
                 for session, live in self._sessions.values():
-                    self._seen(session, live, connected=True)
+                    self._arrivals.record(session, live.site.name, connected=True)
 
     def _explain(self, now: float) -> None:
         """Tell and record how fast each site is sent to and why, while it is active and once afterwards."""

@@ -62,6 +62,7 @@ class SiteController:
             for link in live.sending:
                 renew_window(link.connection.socket)
         live.set_rates(decision.shares)
+        live.control.release(now)
         for session in pinged:
             session.outbox.put_ping()
         live.watch(active=True)

@@ -2,26 +2,28 @@
 
 import ssl
 import tempfile
-from pathlib import Path
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.named_memory import named_memory
 from seed_server.enrolment.certificate_authority import ServerCertificate
 
 HANDSHAKE_SECONDS = 10.0  # of either port: TCP and TLS over a bad branch line
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name
 
 
 class ServerTls:
-    """Two TLS 1.3 contexts with one certificate."""
+    """Two TLS 1.3 contexts with one certificate; neither resumes sessions."""
 
     def __init__(self, control_ca_pem: str, certificate: ServerCertificate) -> None:
-        self.web = _context()
-        """For the web port: no client certificate."""
-        self.origin = _context()
-        """For the origin port: a client certificate of the control CA is required."""
+        self.web = _context(control_ca_pem)
+        """For the web port: a client certificate is optional. One that is shown is of the control CA; it may have
+        expired, for a PC that was off for a week fetches metadata before anything else."""
+        self.web.verify_mode = ssl.CERT_OPTIONAL
+        self.web.verify_flags |= NO_CHECK_TIME
+        self.web.set_alpn_protocols(["http/1.1"])
+        self.origin = _context(control_ca_pem)
+        """For the origin port: a valid client certificate of the control CA is required."""
         self.origin.verify_mode = ssl.CERT_REQUIRED
-        self.origin.load_verify_locations(cadata=control_ca_pem)
-        # a resumed session would skip the check of the client's certificate, which may have expired since
-        self.origin.num_tickets = 0
         self.replace_certificate(certificate)
 
     def replace_certificate(self, certificate: ServerCertificate) -> None:
@@ -30,19 +32,21 @@ class ServerTls:
         Blocks for a millisecond, as OpenSSL reads files only. Raises `UserError` (STORAGE).
         """
         try:
-            with tempfile.TemporaryDirectory(prefix="seed-server-tls-") as directory:  # mode 0700
-                chain = Path(directory, "chain.pem")
-                chain.write_bytes(certificate.certificate_pem + certificate.key_pem)
+            with named_memory(certificate.certificate_pem + certificate.key_pem) as chain:
                 for context in (self.web, self.origin):
                     context.load_cert_chain(chain)
         except OSError as error:
             raise UserError(
-                f"Cannot write a temporary file in {tempfile.gettempdir()}: {error.strerror}. Free some space there.",
+                f"Cannot hand OpenSSL the server's certificate: {error.strerror}. Free some memory, "
+                f"and some space in {tempfile.gettempdir()}.",
                 FaultKind.STORAGE,
             ) from error
 
 
-def _context() -> ssl.SSLContext:
+def _context(control_ca_pem: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(cadata=control_ca_pem)
+    # a resumed session would skip the check of the client's certificate, which may have expired since
+    context.num_tickets = 0
     return context

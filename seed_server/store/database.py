@@ -7,7 +7,6 @@ Times are seconds since 1970. Every method raises `UserError`: BUSY when another
 process holds the database, STORAGE when the disk is full or the file damaged.
 """
 
-import hashlib
 import os
 import sqlite3
 import threading
@@ -15,25 +14,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
 import msgspec
 
-from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
-from seed_server.store.schema import (
+from seed_server.store.database_errors import worded_error
+from seed_server.store.rows import (
     ADD_PATCH,
     ADD_PAYLOAD,
     ALL_PAYLOADS,
     FORGET_PAYLOADS,
-    MIGRATIONS,
-    SCHEMA,
-    SCHEMA_VERSION,
+    SEEN,
     DiagnosisRow,
     EndpointRow,
     ReportRow,
+    SeenRow,
     ServedPayload,
     SiteLimitRow,
     diagnosis_row,
@@ -42,16 +40,15 @@ from seed_server.store.schema import (
     site_limit_row,
     site_limit_values,
 )
+from seed_server.store.schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION
+from seed_server.store.tokens import TokenTable
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
-SPENT_TOKEN_KEPT_SECONDS = 30.0 * DAY_SECONDS  # for so long the answer to an old token is "expired", not "unknown"
 
-__all__ = ["Database", "EndpointRow", "ReportRow", "ServedPayload", "SiteLimitRow", "TokenVerdict"]
-
-TokenVerdict: TypeAlias = Literal["accepted", "unknown", "used", "expired"]
+__all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "SiteLimitRow"]
 
 
-class Database:
+class Database(TokenTable):
     """One open state database; made by `create` or `open`, closed as a context manager."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -180,39 +177,6 @@ class Database:
         """Return a number that changes when another process has written; this one's writes do not count."""
         return int(self._rows("PRAGMA data_version")[0]["data_version"])
 
-    # --- tokens ---------------------------------------------------------------------------
-
-    def add_token(self, secret: bytes, uses: int, expires_at: float, now: float, tags: Sequence[str] = ()) -> None:
-        """Accept ``secret`` for ``uses`` enrolments until ``expires_at``; only its SHA-256 is stored.
-
-        The PCs that it enrols get ``tags``, as `wire.enrolment.Tags`.
-        """
-        with self._transaction() as connection:
-            connection.execute("DELETE FROM tokens WHERE expires_at < ?", (now - SPENT_TOKEN_KEPT_SECONDS,))
-            connection.execute(
-                "INSERT INTO tokens (secret_sha256, uses_left, expires_at, created_at, tags) VALUES (?, ?, ?, ?, ?)",
-                (hashlib.sha256(secret).digest(), uses, expires_at, now, " ".join(tags)),
-            )
-
-    def spend_token(self, secret: bytes, now: float) -> TokenVerdict:
-        """Spend one use of a token, atomically."""
-        key = (hashlib.sha256(secret).digest(),)
-        with self._transaction() as connection:
-            row = connection.execute("SELECT uses_left, expires_at FROM tokens WHERE secret_sha256 = ?", key).fetchone()
-            if row is None:
-                return "unknown"
-            if now >= row["expires_at"]:
-                return "expired"
-            if row["uses_left"] < 1:
-                return "used"
-            connection.execute("UPDATE tokens SET uses_left = uses_left - 1 WHERE secret_sha256 = ?", key)
-            return "accepted"
-
-    def token_tags(self, secret: bytes) -> tuple[str, ...]:
-        """Return the tags of a token; of an unknown one, none."""
-        rows = self._rows("SELECT tags FROM tokens WHERE secret_sha256 = ?", (hashlib.sha256(secret).digest(),))
-        return tuple(rows[0]["tags"].split()) if rows else ()
-
     # --- endpoints ------------------------------------------------------------------------
 
     def add_endpoint(self, endpoint_id: str, hostname: str, now: float, tags: Sequence[str] = ()) -> None:
@@ -234,19 +198,23 @@ class Database:
         rows = self._rows("SELECT * FROM endpoints WHERE endpoint_id = ?", (endpoint_id,))
         return endpoint_row(rows[0]) if rows else None
 
-    def set_denied(self, endpoint_id: str, denied: bool) -> None:
-        """Deny an endpoint, or allow it again."""
-        with self._transaction() as connection:
-            connection.execute("UPDATE endpoints SET denied = ? WHERE endpoint_id = ?", (int(denied), endpoint_id))
+    def denied_named(self, hostname: str, but: str) -> list[str]:
+        """Return the ids of denied endpoints that call themselves ``hostname``, in any case, without ``but``."""
+        query = "SELECT endpoint_id FROM endpoints WHERE hostname = ? COLLATE NOCASE AND denied AND endpoint_id <> ?"
+        return [row["endpoint_id"] for row in self._rows(query, (hostname, but))]
 
-    def seen(self, endpoint_id: str, site: str, address: str, software: str, *, connected: bool, now: float) -> None:
-        """Record where an endpoint is, and whether it is connected."""
+    def set_denied(self, endpoint_id: str, denied: bool, *, pending: bool = False) -> None:
+        """Deny an endpoint, or allow it; ``pending``: deny it until an operator has looked at it."""
         with self._transaction() as connection:
             connection.execute(
-                "UPDATE endpoints SET site = ?, address = ?, software = ?, connected = ?, last_seen_at = ? "
-                "WHERE endpoint_id = ?",
-                (site, address, software, int(connected), now, endpoint_id),
+                "UPDATE endpoints SET denied = ?, pending = ? WHERE endpoint_id = ?",
+                (int(denied), int(pending), endpoint_id),
             )
+
+    def seen(self, endpoint_id: str, seen: SeenRow) -> None:
+        """Record where an endpoint is, and whether it is connected."""
+        with self._transaction() as connection:
+            connection.execute(SEEN, msgspec.structs.asdict(seen) | {"endpoint_id": endpoint_id})
 
     def disconnect_all(self, now: float) -> None:
         """Record that no endpoint is connected and nothing is sent: `serve` has just started, or ends."""
@@ -378,22 +346,9 @@ def _user_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise UserError(
-                f"Another process has held the database {path} for {BUSY_SECONDS:.0f} s. "
-                "Find it (another seed-server command, a backup, a database tool), end it, and try again.",
-                FaultKind.BUSY,
-            ) from error
-        if primary == sqlite3.SQLITE_FULL:
-            raise UserError(
-                f"The disk that holds {path} is full. Free some space and try again.", FaultKind.STORAGE
-            ) from error
-        if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise UserError(f"The database {path} is damaged. Restore it from a backup.", FaultKind.STORAGE) from error
-        if isinstance(error, sqlite3.OperationalError):  # the disk, permissions, memory: no bug of ours
-            raise UserError(
-                f"Cannot read or write the database {path} ({error}). Check its permissions and the disk.",
-                FaultKind.STORAGE,
-            ) from error
-        raise
+        outside = isinstance(error, sqlite3.OperationalError)  # the disk, permissions, memory: no bug of ours
+        code = getattr(error, "sqlite_errorcode", 0)
+        worded = worded_error(path, code, str(error) if outside else "", waited_seconds=BUSY_SECONDS)
+        if worded is None:
+            raise
+        raise worded from error

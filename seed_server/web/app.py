@@ -2,20 +2,20 @@
 
 import contextlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import structlog
 import trio
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES
+from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
@@ -25,14 +25,22 @@ from p2pdist.shared.wire.enrolment import (
     decode_body,
     encode_body,
 )
-from seed_server.enrolment.attempt_limiter import AttemptLimiter
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
+from seed_server.line.metadata_line import MetadataLine, PacedAnswer
+from seed_server.web.byte_budget import REQUEST_COST_BYTES, ByteBudgets
+from seed_server.web.client import Client, client_of
+from seed_server.web.published_files import find_file, read_part
+from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT, answer_to
 
 READ_SECONDS = 20.0  # for a whole request: they are all small
-MAX_REQUESTS_AT_A_TIME = 200  # database and signing are quick; this bounds memory
-
-log = structlog.get_logger()
+SIGNERS = 4  # threads that decide on requests: each takes a millisecond
+MAX_FETCHES_PER_ENDPOINT = 2  # at the same time; a PC needs one
+TOO_MUCH_SECONDS = 1.0  # before a PC is told that it asks for too much: such answers must not cost much either
+NO_CERTIFICATE = (
+    "Signed metadata and recipes are for enrolled PCs alone: show this PC's certificate. "
+    "Enrol it with a token from 'seed-server token'."
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,9 @@ class WebPort:
     decisions: EnrolmentDecisions
     metadata_directory: Path
     targets_directory: Path
+    line: MetadataLine
+    budgets: ByteBudgets = field(default_factory=ByteBudgets)
+    """What each endpoint may fetch."""
 
 
 class _UnreadError(Exception):
@@ -56,59 +67,133 @@ class _UnreadError(Exception):
 class _Calls:
     """Answers the calls that change something or cost a signature."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, line: MetadataLine, log: RequestLog) -> None:
         self._clock = clock
-        self._limiter = AttemptLimiter()
-        self._slots = trio.CapacityLimiter(MAX_REQUESTS_AT_A_TIME)
+        self._log = log
+        self._line = line
+        self._signers = trio.CapacityLimiter(SIGNERS)
 
-    async def answer(
-        self, request: Request, kind: type[Any], decide: Callable[[Any, float], Record], *, limited: bool
-    ) -> Response:
-        """Decode the request's body as ``kind`` and answer with what ``decide`` returns.
-
-        ``limited``: the request carries a secret; an address that guesses wrong too often must wait.
-        """
-        address = request.client.host if request.client else "unknown"
-        now = self._clock.now()
+    async def answer(self, request: Request, kind: type[Any], decide: Callable[[Any, float], Record]) -> Response:
+        """Decode the request's body as ``kind`` and answer with what ``decide`` returns."""
+        client, path = client_of(request.scope), request.url.path
         try:
-            if limited and (wait := self._limiter.wait_seconds(address, now)):
-                raise _UnreadError(429, f"Too many failed attempts from {address}. Try again in {wait:.0f} s.")
             body = decode_body(await _read_body(request), kind)
-            answer = await trio.to_thread.run_sync(decide, body, now, limiter=self._slots)
+            answer = await trio.to_thread.run_sync(decide, body, self._clock.now(), limiter=self._signers)
         except DecodeError as error:
             return _problem(400, f"The request is malformed: {error}. Update p2pdist on this PC.")
         except _UnreadError as error:
-            log.warning("request refused", path=request.url.path, address=address, reason=error.text)
+            self._log.refused(client, path, error.text)
             return _problem(error.status, error.text)
         except UserError as error:
             if isinstance(error, RequestRefusedError):
-                log.warning("request refused", path=request.url.path, address=address, reason=error.message)
-                if error.guess:
-                    self._limiter.failed(address, now)
+                self._log.refused(client, path, error.message)
             else:
-                log.error("request failed", path=request.url.path, reason=error.message)  # noqa: TRY400
+                self._log.failed(client, path, error, reason=error.message)
             return _problem(*answer_to(error))
-        return Response(encode_body(answer), media_type="application/json")
+        encoded = encode_body(answer)
+        self._line.sent(client.address, len(encoded))
+        return Response(encoded, media_type="application/json")
+
+
+class _Files:
+    """Answers with published files: to enrolled endpoints alone, as fast as their site's line allows."""
+
+    def __init__(self, port: WebPort, log: RequestLog) -> None:
+        self._port = port
+        self._log = log
+        self._budgets = port.budgets
+        self._fetching: Counter[EndpointId] = Counter()
+
+    async def answer(self, request: Request, directory: Path, name: str) -> Response:
+        """Answer with the file ``name`` below ``directory``; what is none is 404, which TUF clients rely on."""
+        client = client_of(request.scope)
+        if client.endpoint is None:
+            return _problem(403, NO_CERTIFICATE)
+        try:
+            await trio.to_thread.run_sync(self._port.decisions.admit, client.endpoint)
+        except RequestRefusedError as error:
+            return _problem(*answer_to(error))
+        except UserError as error:
+            self._log.failed(client, request.url.path, error, reason=error.message)
+            return _problem(*answer_to(error))
+        client.proved()
+        if not self._budgets.spend(client.endpoint, REQUEST_COST_BYTES, trio.current_time()):
+            return await _too_much("This PC has asked for more than any PC needs. Try again later.")
+        path = await trio.to_thread.run_sync(find_file, directory, name)
+        if path is None:
+            return _problem(404, "There is no such file.")
+        return _FileAnswer(path, lambda length: self._may_send(client, length))
+
+    @contextlib.contextmanager
+    def _may_send(self, client: Client, length: int) -> Iterator[PacedAnswer | str]:
+        """Give what paces an answer of ``length`` bytes; a text: why there is none."""
+        endpoint, now = client.endpoint, trio.current_time()
+        assert endpoint is not None
+        if self._fetching[endpoint] >= MAX_FETCHES_PER_ENDPOINT:
+            yield f"This PC is fetching {MAX_FETCHES_PER_ENDPOINT} files already. Try again later."
+            return
+        rank = self._budgets.rank(endpoint, now)
+        if not self._budgets.spend(endpoint, length, now):
+            yield "This PC has fetched more than any PC needs. Try again later."
+            return
+        self._fetching[endpoint] += 1
+        try:
+            yield self._port.line.answer(client.address, endpoint, rank=rank)
+        finally:
+            self._fetching[endpoint] -= 1
+            if not self._fetching[endpoint]:
+                del self._fetching[endpoint]
+
+
+class _FileAnswer(Response):
+    """A file, whole: no ranges, which multiply what one request costs."""
+
+    def __init__(
+        self, path: Path, may_send: Callable[[int], contextlib.AbstractContextManager[PacedAnswer | str]]
+    ) -> None:
+        super().__init__(media_type="application/octet-stream")
+        self._path = path
+        self._may_send = may_send
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it as fast as its receiver's line allows."""
+        with await trio.to_thread.run_sync(self._path.open, "rb") as file:
+            length = os.fstat(file.fileno()).st_size  # the open file's: another may take its name meanwhile
+            with self._may_send(length) as paced:
+                if isinstance(paced, str):
+                    await (await _too_much(paced))(scope, receive, send)
+                    return
+                self.headers["content-length"] = str(length)
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                while length:
+                    part = await trio.to_thread.run_sync(read_part, file, length)
+                    length -= len(part)
+                    while part:
+                        count = await paced.may_send(len(part))
+                        await send({"type": "http.response.body", "body": part[:count], "more_body": True})
+                        part = part[count:]
+                await send({"type": "http.response.body"})
 
 
 def make_app(port: WebPort, clock: Clock) -> FastAPI:
     """Return the ASGI application."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    calls = _Calls(clock)
+    # no redirects: their target would be taken from the request's Host
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    log = RequestLog(clock)
+    calls, files = _Calls(clock, port.line, log), _Files(port, log)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        log.error("request failed", path=request.url.path[:FILE_NAME_MAX_BYTES], exc_info=error)
+        log.failed(client_of(request.scope), request.url.path, error)
         return _problem(500, OUR_FAULT)
 
     @app.post("/v1/enrol")
     async def enrol(request: Request) -> Response:
-        return await calls.answer(request, EnrolRequest, port.decisions.enrol, limited=True)
+        return await calls.answer(request, EnrolRequest, port.decisions.enrol)
 
     @app.post("/v1/renew")
     async def renew(request: Request) -> Response:
-        # not limited: there is no secret to guess, and one bad PC must not stop its branch's renewals
-        return await calls.answer(request, RenewRequest, port.decisions.renew, limited=False)
+        return await calls.answer(request, RenewRequest, port.decisions.renew)
 
     @app.get("/v1/ca")
     async def control_ca() -> Response:
@@ -119,12 +204,12 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
         return {"status": "ok", "server": port.decisions.server_name}
 
     @app.get("/tuf/metadata/{name:path}")
-    async def metadata(name: str) -> Response:
-        return await _file(port.metadata_directory, name)
+    async def metadata(request: Request, name: str) -> Response:
+        return await files.answer(request, port.metadata_directory, name)
 
     @app.get("/tuf/targets/{name:path}")
-    async def target(name: str) -> Response:
-        return await _file(port.targets_directory, name)
+    async def target(request: Request, name: str) -> Response:
+        return await files.answer(request, port.targets_directory, name)
 
     return app
 
@@ -145,23 +230,9 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _file(directory: Path, name: str) -> Response:
-    """Answer with a file below ``directory``; anything else is 404, which TUF clients rely on."""
-
-    def find() -> Path | None:
-        parts = name.split("/")
-        if any(part == "" or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
-            return None
-        if any(len(os.fsencode(part)) > FILE_NAME_MAX_BYTES for part in parts):
-            return None
-        path = directory.joinpath(*parts)
-        # a link would lead out of the directory
-        return path if path.is_file() and path.resolve().is_relative_to(directory.resolve()) else None
-
-    path = await trio.to_thread.run_sync(find)
-    if path is None:
-        return _problem(404, "There is no such file.")
-    return FileResponse(path, media_type="application/octet-stream")
+async def _too_much(text: str) -> Response:
+    await trio.sleep(TOO_MUCH_SECONDS)
+    return _problem(429, text)
 
 
 def _problem(status: int, text: str) -> Response:

@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pdist.trust import store as trust_store
-from p2pdist.trust.https_client import HttpsClient, trusting_context
+from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.store import Catalogue, TrustError, TrustStore
+from p2pdist.trust.tls_contexts import trusting_context
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

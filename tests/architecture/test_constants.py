@@ -50,7 +50,6 @@ MEANS_TWO_THINGS = {
     "STOPPED": "a limit of a profile; the least that libtorrent takes for one",
     "STOP_SECONDS": OWN_WAIT,
     "TRANSITIONS": "each state machine has its table",
-    "WINDOW_SECONDS": "of base delays; of failed attempts",
 }
 
 

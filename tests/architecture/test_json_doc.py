@@ -31,7 +31,8 @@ CASES = [(program, command) for program, commands in PROGRAMS.items() for comman
 def commands_with_json(command: click.Command, name: str = "") -> Iterator[str]:
     if isinstance(command, click.Group):
         for word, inner in command.commands.items():
-            yield from commands_with_json(inner, f"{name} {word}".strip())
+            left_out = word == getattr(command, "default", None)  # such a command is named by its group alone
+            yield from commands_with_json(inner, name if left_out else f"{name} {word}".strip())
     elif any("--json" in option.opts for option in command.params):
         yield name
 

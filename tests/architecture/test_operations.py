@@ -8,8 +8,9 @@ from tests.helpers.sources import ROOT, nodes_of
 SERVER = ROOT / "seed_server"
 WRITERS = {
     "store/database.py": "_transaction",
+    "store/tokens.py": "_transaction",
     "store/content_store.py": "_storage_errors",
-    "signing/repository.py": "_writing",
+    "signing/repository.py": "writing",
 }
 """The files with methods that write, each with what such a method calls."""
 OPENED = {"authority", "content", "database", "repository"}

@@ -117,8 +117,11 @@ async def test_fetcher_killed_in_the_middle_fetches_nothing_again_that_is_on_dis
         await fleet.wait_until(lambda: progress(first) > 0.5, WITHIN_SECONDS, "half of the file")
         before = fleet.endpoints[1].patch("patch").progress
         await fleet.kill9(first)
+        half_written = first.home / "state" / ".transfers.msgpack.0123456789ab.tmp"
+        half_written.write_bytes(b"half")  # as if it had been killed a moment earlier
         wan_before = await wan_bytes_without(fleet, first)
         await fleet.start_endpoint(1)
+        assert not half_written.exists()
         await all_verified(fleet, 1)
         assert_same_bytes(first, payload)
         await fleet.stop(first)

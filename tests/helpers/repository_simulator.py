@@ -34,7 +34,8 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
-from p2pdist.trust.https_client import HttpAnswer, HttpError
+from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, encode_order
+from p2pdist.trust.http_answers import HttpAnswer, HttpError
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -71,6 +72,7 @@ class RepositorySimulator:
         for name in PATHS:
             self.targets["targets"].signed.add_key(self.signers[name][0].public_key, name)
         self.entries: list[RolloutEntry] = []
+        self.order = NOTHING_PUBLISHED
         self.sign_root()
         for name in self.targets:
             self.sign_targets(name, bump=False)
@@ -105,9 +107,11 @@ class RepositorySimulator:
         """Sign a patch into role `patches`, roll it out, and return its payload's hash; `publish` makes it visible."""
         digest = hashlib.sha256(f"{patch_id}@{version}".encode()).hexdigest()
         payload = Payload(file_name=f"{patch_id}.bin", length_bytes=10, sha256=digest, torrent_hash=digest)
+        self.order = self.order.with_publication(PatchId(patch_id), lowest=self.order.next_number(PatchId(patch_id)))
+        self.add_target("patches", ORDER_TARGET, encode_order(self.order))
         fields: dict[str, object] = {
             "format": 1, "patch_id": patch_id, "version": version, "title": "", "severity": "low", "cvss": None,
-            "published_at": 0, "payloads": [payload],
+            "published_at": 0, "payloads": [payload], "number": self.order.patches[patch_id].newest,
         }  # fmt: skip
         manifest = Manifest(**(fields | changes))  # type: ignore[arg-type]
         self.add_target("patches", manifest_target(PatchId(patch_id), PatchVersion(version)), encode_manifest(manifest))

@@ -16,10 +16,10 @@ from p2pdist.transfer.torrent_engine import (
     EngineEvent,
     SwarmIdentity,
     TorrentCompleted,
-    TorrentEngine,
     TransferSnapshot,
-    open_torrent_engine,
 )
+from p2pdist.transfer.torrent_engine.engine import TorrentEngine
+from p2pdist.transfer.torrent_engine.session import open_torrent_engine
 from tests.helpers.pki import TestCA
 
 PIECE_BYTES = 256 << 10
@@ -71,7 +71,6 @@ class Endpoint:
         await self.engine.add(
             payload.torrent,
             expected_hash=payload.torrent_hash,
-            directory=self.directory,
             assume_complete=complete,
         )
 
@@ -104,7 +103,8 @@ class Endpoint:
 
     async def put(self, payload: Payload, pieces: list[int] | range) -> None:
         for piece in pieces:
-            assert await self.engine.add_piece(payload.torrent_hash, PieceIndex(piece), payload.piece(piece))
+            outcome = await self.engine.add_piece(payload.torrent_hash, PieceIndex(piece), payload.piece(piece))
+            assert outcome in ("stored", "had_already")
 
     def connect(self, payload: Payload, other: "Endpoint") -> None:
         self.engine.connect_peer(payload.torrent_hash, other.address, other.engine.listen_port)
@@ -144,6 +144,8 @@ async def open_test_endpoint(directory: Path, identity: SwarmIdentity, *, port: 
     """Open an engine on an address of its own."""
     host = next(_HOSTS)
     address = f"127.{1 + _WORKER}.{host // 250}.{1 + host % 250}"
-    async with open_torrent_engine(listen_address=address, listen_port=port, identity=identity) as engine:
-        directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    async with open_torrent_engine(
+        directory=directory, listen_address=address, listen_port=port, identity=identity
+    ) as engine:
         yield Endpoint(engine, address, directory)

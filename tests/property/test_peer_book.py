@@ -14,7 +14,7 @@ from p2pdist.neighbours.peer_book import (
     PeerBook,
 )
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.shared.wire.messages import SitePeer, SitePeers
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 SWARM, SITE = "a" * 16, "c" * 16
@@ -27,19 +27,25 @@ hints = st.builds(
     Announcement,
     st.sampled_from([*IDS, EndpointId("no id")]),
     st.sampled_from([*ADDRESSES, "no address"]),
-    st.sampled_from([0, 1, 7691, 65_535, 65_536]),
+    st.sampled_from([0, 1, 1_024, 7691, 65_535, 65_536]),
     st.sampled_from([SWARM, "b" * 16]),
     st.sampled_from([SITE, "d" * 16, ""]),
 )
 server_peers = st.builds(
     SitePeer, endpoint_id=st.sampled_from(IDS), address=st.sampled_from(ADDRESSES), port=st.just(7691)
 )
+server_changes = st.builds(
+    SitePeers,
+    anew=st.booleans(),
+    joined=st.lists(server_peers, max_size=5),
+    left=st.lists(st.sampled_from(IDS), max_size=5),
+)
 reasons = st.sampled_from(PeerReason)
 torrents = st.sampled_from(TORRENTS)
 steps = st.one_of(
     st.tuples(st.just("observe"), hints),
     st.tuples(st.just("lost"), st.sampled_from(IDS), st.sampled_from(["mdns", "server"])),
-    st.tuples(st.just("server"), st.lists(server_peers, max_size=5)),
+    st.tuples(st.just("server"), server_changes),
     st.tuples(st.just("connected"), torrents, st.sampled_from(ADDRESSES)),
     st.tuples(st.just("disconnected"), torrents, st.sampled_from(ADDRESSES), reasons),
     st.tuples(st.just("refused"), torrents, st.sampled_from(ADDRESSES), reasons),
@@ -54,8 +60,8 @@ def take(book: PeerBook, step: tuple, now: float) -> None:
             book.observe(hint, "mdns", now)
         case ("lost", endpoint_id, source):
             book.lost(endpoint_id, source, now)
-        case ("server", peers):
-            book.replace_server_list(peers, now)
+        case ("server", change):
+            book.change_server_list(change, now)
         case ("connected", torrent, address):
             book.connected(torrent, address, now)
         case ("disconnected", torrent, address, reason):
@@ -78,7 +84,7 @@ def test_promises(script):
             wanted = book.connections_wanted(incomplete, now)
             assert all(incomplete[w.torrent_hash] for w in wanted)
             assert len(wanted) <= MAX_CONNECTS_PER_CALL
-            assert all(w.address in ADDRESSES and 1 <= w.port <= 65_535 for w in wanted)
+            assert all(w.address in ADDRESSES and 1_024 <= w.port <= 65_535 for w in wanted)
             # asking again at once brings nothing, and nobody is tried faster than the cap
             assert book.connections_wanted(incomplete, now) == []
         for entry in book.entries():
@@ -94,7 +100,7 @@ def test_a_flood_of_names_stays_within_the_caps(numbers):
     alphabet = "abcdefghijklmnopqrstuvwxyz234567"
     for number in numbers:
         name = EndpointId("b" * 24 + alphabet[number // 32 % 32] + alphabet[number % 32])
-        book.observe(Announcement(name, f"10.9.{number // 250}.{number % 250}", 1, SWARM, ""), "mdns", 0.0)
+        book.observe(Announcement(name, f"10.9.{number // 250}.{number % 250}", 7691, SWARM, ""), "mdns", 0.0)
     assert len(book.entries()) <= MAX_MDNS_PEERS
     assert len(book.connections_wanted({TORRENTS[0]: True}, 0.0)) <= MAX_LINKS_PER_TORRENT
 

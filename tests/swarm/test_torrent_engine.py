@@ -30,9 +30,9 @@ from p2pdist.transfer.torrent_engine import (
     TorrentCompleted,
     TorrentDamaged,
     TorrentFailed,
-    open_torrent_engine,
 )
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+from p2pdist.transfer.torrent_engine.session import open_torrent_engine
 from tests.helpers.piece_sets import pieces_of
 from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import PIECE_BYTES, WITHIN_SECONDS, Payload, make_identity
@@ -195,13 +195,13 @@ async def test_add_piece_of_every_shape(open_endpoint, payload_of, size):
         for index in range(payload.count):
             piece = payload.piece(index)
             wrong = bytes([piece[0] ^ 1]) + piece[1:]
-            assert not await add(payload.torrent_hash, PieceIndex(index), wrong)
-            assert not await add(payload.torrent_hash, PieceIndex(index), piece + b"\0")
-            assert not await add(payload.torrent_hash, PieceIndex(index), piece[:-1])
-            assert await add(payload.torrent_hash, PieceIndex(index), piece)
-            assert await add(payload.torrent_hash, PieceIndex(index), piece)
-        assert not await add(payload.torrent_hash, PieceIndex(payload.count), payload.piece(0))
-        assert not await add(payload.torrent_hash, PieceIndex(-1), payload.piece(0))
+            assert await add(payload.torrent_hash, PieceIndex(index), wrong) == "rejected"
+            assert await add(payload.torrent_hash, PieceIndex(index), piece + b"\0") == "rejected"
+            assert await add(payload.torrent_hash, PieceIndex(index), piece[:-1]) == "rejected"
+            assert await add(payload.torrent_hash, PieceIndex(index), piece) == "stored"
+            assert await add(payload.torrent_hash, PieceIndex(index), piece) == "had_already"
+        assert await add(payload.torrent_hash, PieceIndex(payload.count), payload.piece(0)) == "rejected"
+        assert await add(payload.torrent_hash, PieceIndex(-1), payload.piece(0)) == "rejected"
         await a.completed(payload)
         assert a.path(payload).read_bytes() == payload.data
         snapshot = await a.until(payload, lambda s: s.phase == "complete")
@@ -305,9 +305,7 @@ async def test_damage_in_an_assumed_file_is_found_when_a_neighbour_asks(open_end
         with seed.path(payload).open("r+b") as file:
             file.seek(3 * PIECE_BYTES + 17)
             file.write(b"damage")
-        await seed.engine.add(
-            payload.torrent, expected_hash=payload.torrent_hash, directory=seed.directory, assume_complete=True
-        )
+        await seed.engine.add(payload.torrent, expected_hash=payload.torrent_hash, assume_complete=True)
         await seed.until(payload, lambda s: s.phase == "complete")
         await a.add(payload)
         await a.checked(payload)
@@ -396,23 +394,27 @@ async def test_renewed_certificates_are_used_at_once(open_endpoint, payload_of, 
         await a.completed(payload)
 
 
-async def test_a_taken_port_is_an_error_that_says_so():
+async def test_a_taken_port_is_an_error_that_says_so(tmp_path):
     identity = make_identity(TestCA())
     with socket.socket() as taken:
         taken.bind(("127.0.1.252", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match="in use") as caught:
-            async with open_torrent_engine(listen_address="127.0.1.252", listen_port=port, identity=identity):
+            async with open_torrent_engine(
+                directory=tmp_path, listen_address="127.0.1.252", listen_port=port, identity=identity
+            ):
                 raise AssertionError("unreachable")
     assert caught.value.kind is FaultKind.BUSY
     with pytest.raises(UserError, match="cannot listen") as caught:
-        async with open_torrent_engine(listen_address="192.0.2.1", listen_port=0, identity=identity):
+        async with open_torrent_engine(
+            directory=tmp_path, listen_address="192.0.2.1", listen_port=0, identity=identity
+        ):
             raise AssertionError("unreachable")
     assert caught.value.kind is FaultKind.BAD_INPUT
 
 
-async def test_ipv6_works_too():
+async def test_ipv6_works_too(tmp_path):
     identity = make_identity(TestCA())
     try:
         with socket.socket(socket.AF_INET6) as probe:
@@ -420,7 +422,9 @@ async def test_ipv6_works_too():
     except OSError as error:
         assert error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # noqa: PT017
         pytest.skip("this machine has no IPv6 loopback")
-    async with open_torrent_engine(listen_address="::1", listen_port=0, identity=identity) as engine:
+    async with open_torrent_engine(
+        directory=tmp_path, listen_address="::1", listen_port=0, identity=identity
+    ) as engine:
         assert engine.listen_port > 0
 
 
@@ -484,9 +488,7 @@ async def test_hostile_torrents_are_refused(open_endpoint, payload_of):
     async with open_endpoint() as a:
         for torrent in hostile(payload.torrent).values():
             with pytest.raises(EngineError, match="not acceptable"):
-                await a.engine.add(
-                    torrent, expected_hash=payload.torrent_hash, directory=a.directory, assume_complete=False
-                )
+                await a.engine.add(torrent, expected_hash=payload.torrent_hash, assume_complete=False)
         await a.add(payload)  # the engine is none the worse
         await a.add(payload)
         await a.checked(payload)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 from p2pdist.local_api.delivery_answers import StatusPatch
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.wire.bitfield import unpack
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
@@ -27,9 +28,10 @@ from p2pdist.status.projections import status_patches
 from p2pdist.status.reports import Reports
 from p2pdist.status.view import PatchView
 from p2pdist.transfer import files
+from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
 from p2pdist.transfer.states import MAX_FAILED_PROOFS
-from p2pdist.transfer.torrent_engine import TorrentDamaged
+from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TorrentDamaged
 from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
 
@@ -129,11 +131,18 @@ class Running:
         await self.give_all(payload)
         await self.step_until(lambda: self.row.state == "verified")
 
+    async def accept_piece(self, piece: Piece) -> None:
+        """Store a piece and count it, as the network part and the daemon do."""
+        torrent, index = TorrentHash(piece.torrent), PieceIndex(piece.piece)
+        try:
+            outcome: PieceOutcome = await self.engine.add_piece(torrent, index, piece.data)
+        except EngineError:
+            outcome = "not_stored"
+        await self.transfers.piece_arrived(torrent, index, len(piece.data), outcome)
+
     async def give_all(self, payload: Any) -> None:
         for index in range(payload.count):
-            await self.transfers.accept_piece(
-                Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index))
-            )
+            await self.accept_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
 
 
 @asynccontextmanager
@@ -178,10 +187,10 @@ async def test_bad_piece_of_the_origin_is_rejected_and_counted_as_waste(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         bad = b"\0" + payload.piece(0)[1:]
-        await run.transfers.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=bad))
+        await run.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=bad))
         assert run.last(PieceRejected).piece == 0
         assert run.row.bytes_wasted == len(bad)
-        await run.transfers.accept_piece(Piece(torrent="0" * 64, piece=0, data=b"x"))
+        await run.accept_piece(Piece(torrent="0" * 64, piece=0, data=b"x"))
         assert run.last(PieceRejected).torrent == payload.torrent_hash, "no verdict on a torrent that is not here"
         await run.finish(payload)
 
@@ -206,30 +215,47 @@ async def test_restart_in_the_middle_keeps_the_pieces_on_disk(
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         for index in (0, 2):
-            await run.transfers.accept_piece(
-                Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index))
-            )
+            await run.accept_piece(Piece(torrent=payload.torrent_hash, piece=index, data=payload.piece(index)))
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         assert unpack(run.last(Want).have, payload.count) == 0b101
         assert run.row.bytes_from_origin == 2 * len(payload.piece(0))
 
 
+def write_and_hide(cached: Path) -> None:
+    """Change the bytes, and give the file the times that it had."""
+    before = cached.stat()
+    with cached.open("r+b") as file:
+        file.write(b"evil")
+    os.utime(cached, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def write_openly(cached: Path) -> None:
+    """Change the bytes, and the time."""
+    write_and_hide(cached)
+    os.utime(cached, ns=(1, 1))
+
+
+def replace_and_hide(cached: Path) -> None:
+    """Put another file with the same length and times in its place."""
+    shutil.copy2(cached, other := cached.with_name("other"))
+    write_and_hide(other)
+    other.rename(cached)
+
+
+@pytest.mark.parametrize("change", [write_openly, write_and_hide, replace_and_hide])
 async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
-    open_endpoint: Any, payload_of: Any, tmp_path: Path
+    open_endpoint: Any, payload_of: Any, tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         await run.finish(payload)
-    cached = tmp_path / "home" / "cache" / payload.name
-    with cached.open("r+b") as file:
-        file.write(b"evil")
-    os.utime(cached, ns=(1, 1))
+    change(tmp_path / "home" / "cache" / payload.name)
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         assert not run.row.path
-        await run.transfers.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
+        await run.accept_piece(Piece(torrent=payload.torrent_hash, piece=0, data=payload.piece(0)))
         await run.step_until(lambda: run.row.state == "verified")
         assert run.path.read_bytes() == payload.data
 
@@ -320,8 +346,8 @@ def held_proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[trio.E
         hashed, go = trio.Event(), trio.Event()
         real = files.hash_file
 
-        async def hash_file(path: Path) -> files.Proof:
-            proof = await real(path)
+        async def hash_file(path: Path, writer: Writer | None) -> files.Proof:
+            proof = await real(path, writer)
             hashed.set()
             with trio.CancelScope(shield=True):
                 await go.wait()

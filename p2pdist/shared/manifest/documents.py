@@ -20,6 +20,7 @@ from p2pdist.shared.identifiers import (
     parse_torrent_hash,
 )
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
+from p2pdist.shared.manifest.publication_order import PublicationNumber
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     Checks,
@@ -98,6 +99,17 @@ class Manifest(Record, frozen=True):
     """The patch is installed where all of these hold."""
     health: HealthCheck | None = None
     schedule: ScheduleRules = ScheduleRules()
+    number: PublicationNumber = 1
+    """Grows with each publication of this id, whatever its version is called; see `publication_order`."""
+    replaces: Annotated[dict[str, PublicationNumber], msgspec.Meta(max_length=MAX_RELATIONS)] = msgspec.field(
+        default_factory=dict
+    )
+    """What ``supersedes`` meant when it was published: per id, the last number that it replaces.
+
+    A PC that has had this patch installs none of them again, also if the rollouts name this patch no more.
+    """
+    downgrade: bool = False
+    """Whether it goes back to what was published before, on purpose: package managers are told to do so."""
 
     @property
     def ref(self) -> PatchRef:
@@ -175,7 +187,7 @@ def check_recipe(manifest: Manifest) -> None:
 
 
 def _check_whom(manifest: Manifest) -> None:
-    for relation in (*manifest.requires, *manifest.supersedes, *manifest.conflicts):
+    for relation in (*manifest.requires, *manifest.supersedes, *manifest.conflicts, *manifest.replaces):
         check_relation(relation)
     if manifest.applies_to:
         try:

@@ -5,6 +5,7 @@ converts strictly (no coercion, no unknown fields). So a decoded object has
 exactly the declared shape.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgpack
@@ -29,8 +30,11 @@ def encode(value: object) -> bytes:
     return packed
 
 
-def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int) -> T:
-    """Return the ``kind`` that ``data`` encodes. Raises `DecodeError`."""
+def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Callable[[str], str] | None = None) -> T:
+    """Return the ``kind`` that ``data`` encodes. Raises `DecodeError`.
+
+    ``each_text`` replaces every text, keys too, before anything is checked.
+    """
     if len(data) > max_bytes:
         raise DecodeError(f"{len(data)} bytes are over the cap of {max_bytes}")
     try:
@@ -44,8 +48,20 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int) -> T:
             max_map_len=MAX_NESTING_CONTAINER_ITEMS,
             max_ext_len=0,
         )
+        if each_text is not None:
+            raw = _with_texts(raw, each_text)
         converted: T = msgspec.convert(raw, kind, strict=True, builtin_types=(bytes,))  # bytes are bytes, never base64
     except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
         # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
         raise DecodeError(str(error) or type(error).__name__) from error
     return converted
+
+
+def _with_texts(value: Any, replaced: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return replaced(value)
+    if isinstance(value, list):
+        return [_with_texts(item, replaced) for item in value]
+    if isinstance(value, dict):
+        return {_with_texts(key, replaced): _with_texts(item, replaced) for key, item in value.items()}
+    return value

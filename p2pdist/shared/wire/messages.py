@@ -4,6 +4,9 @@
 connections to the origin port: one for control, one for data. The first frame
 on each is a hello. On the wire a message is a msgpack map whose key ``t``
 names its kind. Pings are not messages: see `wire.pings`.
+
+Whatever a sender writes, the texts of a decoded message are one line of visible
+signs: they end up in logs, databases and on terminals.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -12,6 +15,7 @@ import msgspec
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Record
 
@@ -19,10 +23,11 @@ PROTOCOL_VERSION = 3
 
 MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at most 8 KiB
 MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
-MAX_CONTROL_FRAME_BYTES = 256 << 10  # a report on every patch, or a full peer list, with room
+MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, with room
 MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
 MAX_ADDRESSES = 16  # enough for a PC with VPNs and containers; more do not matter for the site
-MAX_SITE_PEERS = 200  # more neighbours than libtorrent opens connections to
+LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
+MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
 MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
@@ -33,10 +38,12 @@ MAX_LABEL_CHARS = 80  # in the label of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+EndpointIdText = Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
 Address = Annotated[str, msgspec.Meta(min_length=2, max_length=45)]  # longest IPv6 text
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+LanPort = Annotated[int, msgspec.Meta(ge=LEAST_LAN_PORT, le=65_535)]
 PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
 Bitfield = Annotated[bytes, msgspec.Meta(max_length=MAX_PIECES // 8)]
 ByteCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
@@ -66,7 +73,7 @@ class ControlHello(Message, frozen=True, tag="hello"):
     hostname: Text
     addresses: Annotated[list[Address], msgspec.Meta(max_length=MAX_ADDRESSES)]
     """The endpoint's own addresses, best first; the server finds its site by them."""
-    lan_port: Port
+    lan_port: LanPort
     """The port of its BitTorrent listener (TLS)."""
     on_mains: bool
     wired: bool
@@ -179,15 +186,19 @@ class Welcome(Message, frozen=True, tag="welcome"):
 class SitePeer(Record, frozen=True):
     """Another endpoint of the same site that is connected to the server now."""
 
-    endpoint_id: Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
+    endpoint_id: EndpointIdText
     address: Address
-    port: Port
+    port: LanPort
 
 
 class SitePeers(Message, frozen=True, tag="peers"):
-    """The complete peer list of the site; replaces the previous one."""
+    """How this endpoint's list of neighbours changes. An endpoint that is in both lists has joined."""
 
-    peers: Annotated[list[SitePeer], msgspec.Meta(max_length=MAX_SITE_PEERS)]
+    anew: bool
+    """The list begins with this message: what was on it before does not count."""
+    joined: Annotated[list[SitePeer], msgspec.Meta(max_length=MAX_SITE_PEERS)]
+    """Also those whose address or port is another now."""
+    left: Annotated[list[EndpointIdText], msgspec.Meta(max_length=MAX_SITE_PEERS)]
 
 
 class RepositoryChanged(Message, frozen=True, tag="changed"):
@@ -263,19 +274,19 @@ def encode_message(message: Message) -> bytes:
 
 def decode_hello(body: bytes) -> Hello:
     """Return the first message of a connection. Raises `codec.DecodeError`."""
-    return codec.decode(body, Hello, max_bytes=MAX_CONTROL_FRAME_BYTES)
+    return codec.decode(body, Hello, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
 
 
 def decode_from_endpoint(body: bytes) -> FromEndpoint:
     """Return a control message of an endpoint, after its hello. Raises `codec.DecodeError`."""
-    return codec.decode(body, FromEndpoint, max_bytes=MAX_CONTROL_FRAME_BYTES)
+    return codec.decode(body, FromEndpoint, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
 
 
 def decode_from_server(body: bytes) -> FromServer:
     """Return a control message of the server. Raises `codec.DecodeError`."""
-    return codec.decode(body, FromServer, max_bytes=MAX_CONTROL_FRAME_BYTES)
+    return codec.decode(body, FromServer, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
 
 
 def decode_on_data_connection(body: bytes) -> OnDataConnection:
     """Return a message of the server on the data connection. Raises `codec.DecodeError`."""
-    return codec.decode(body, OnDataConnection, max_bytes=MAX_DATA_FRAME_BYTES)
+    return codec.decode(body, OnDataConnection, max_bytes=MAX_DATA_FRAME_BYTES, each_text=printable)

@@ -3,7 +3,6 @@
 This is the only package of the endpoint that imports libtorrent; none of libtorrent's types leave it.
 """
 
-from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.reports import (
     EngineError,
     EngineEvent,
@@ -12,13 +11,13 @@ from p2pdist.transfer.torrent_engine.reports import (
     PeerRefused,
     PeerSnapshot,
     PieceHashFailed,
+    PieceOutcome,
     SwarmIdentity,
     TorrentCompleted,
     TorrentDamaged,
     TorrentFailed,
     TransferSnapshot,
 )
-from p2pdist.transfer.torrent_engine.session import open_torrent_engine
 
 __all__ = [
     "EngineError",
@@ -28,11 +27,10 @@ __all__ = [
     "PeerRefused",
     "PeerSnapshot",
     "PieceHashFailed",
+    "PieceOutcome",
     "SwarmIdentity",
     "TorrentCompleted",
     "TorrentDamaged",
-    "TorrentEngine",
     "TorrentFailed",
     "TransferSnapshot",
-    "open_torrent_engine",
 ]

@@ -1,12 +1,6 @@
-"""Control the running libtorrent session: its torrents, pieces, neighbours and alerts.
+"""Control the running libtorrent session: its torrents, pieces and neighbours."""
 
-One task reads the session's alerts and copies their fields at once: an alert is a
-raw pointer that dies at the next read.
-"""
-
-import contextlib
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,36 +11,25 @@ import trio
 
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.transfer.torrent_engine.alerts import Alerts
 from p2pdist.transfer.torrent_engine.bindings import (
-    activity_of,
     ask_peers,
-    copied,
-    failure_of,
     limit_class,
     read_torrent,
 )
 from p2pdist.transfer.torrent_engine.reports import (
     EngineError,
-    EngineEvent,
-    PeerRefused,
-    PieceHashFailed,
+    PieceOutcome,
     SwarmIdentity,
-    TorrentCompleted,
-    TorrentDamaged,
-    TorrentFailed,
     TransferSnapshot,
-    disk_fault,
-    peer_reason,
 )
 from p2pdist.transfer.torrent_engine.settings import DH_PARAMETERS_PEM, tick_settings
-from p2pdist.transfer.torrent_engine.state import TorrentState, piece_set
+from p2pdist.transfer.torrent_engine.state import TorrentState
 
 ANSWER_SECONDS = 5.0  # the session's thread answers in milliseconds, or in seconds on a PC short of memory
 REMOVE_SECONDS = 10.0  # open writes are finished first
 STORE_SECONDS = 30.0  # time for a piece's hash and for a slow, busy disk
 STORE_AGAIN_SECONDS = 0.5  # when a neighbour's part of the same piece was bad, ours is added again
-EVENT_CAP = 1_024  # events only prompt a look at the snapshot, which is the truth: those over the cap are dropped
-EVENTS_KEPT_FOR_TORRENTS = 256  # events of neighbours leave this room to those of torrents
 
 log = structlog.get_logger()
 
@@ -62,41 +45,44 @@ class _Torrent:
 class TorrentEngine:
     """A running session. Made by `open_torrent_engine`; every method runs in the trio thread."""
 
-    def __init__(self, session: lt.session, identity: SwarmIdentity, listen_port: int, lan_class: int) -> None:
+    def __init__(  # a session, and all that was needed to open it
+        self,
+        session: lt.session,
+        directory: Path,
+        identity: SwarmIdentity,
+        listen_port: int,
+        lan_class: int,
+        *,
+        shown_as: Path,
+    ) -> None:
         self._session = session
+        self._directory = directory
         self._lan_class = lan_class
-        self._lan_bytes = (0, 0)
-        self._stats_seen = trio.Event()
         self._identity = identity
         self.listen_port = listen_port
         """The TLS port that neighbours connect to."""
         self._torrents: dict[TorrentHash, _Torrent] = {}
-        self._states: dict[lt.torrent_handle, TorrentState] = {}
-        self._send, self.events = trio.open_memory_channel[EngineEvent](EVENT_CAP)
-        self.dropped_events = 0
-        self._updates_asked = 0
-        self._updates_seen = 0
-        self._update_seen = trio.Event()
-        self._handlers: dict[type[lt.alert], Callable[[Any], None]] = {
-            lt.state_update_alert: self._on_state_update,
-            lt.session_stats_alert: self._on_session_stats,
-            lt.state_changed_alert: self._on_state_changed,
-            lt.cache_flushed_alert: self._on_cache_flushed,
-            lt.piece_finished_alert: self._on_piece_finished,
-            lt.hash_failed_alert: self._on_hash_failed,
-            lt.piece_availability_alert: self._on_availability,
-            lt.file_error_alert: self._on_file_error,
-            lt.torrent_error_alert: self._on_torrent_error,
-            lt.torrent_removed_alert: self._on_removed,
-            lt.peer_error_alert: self._on_peer_end,
-            lt.peer_disconnected_alert: self._on_peer_end,
-            lt.alerts_dropped_alert: self._on_alerts_dropped,
-        }
+        self._alerts = Alerts(session, shown_as)
+        self.events = self._alerts.events
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events were dropped because nobody read them."""
+        return self._alerts.dropped_events
+
+    async def read_alerts(self, readable: socket.socket) -> None:
+        """Follow what the session says, until cancelled. Only one task may do this."""
+        await self._alerts.read(readable)
+
+    def let_go(self) -> None:
+        """Drop the references to the session, so that whoever opened it can destroy it. Nothing works afterwards."""
+        del self._session
+        self._alerts.let_go()
 
     # --- torrents -------------------------------------------------------------------
 
-    async def add(self, torrent: bytes, *, expected_hash: TorrentHash, directory: Path, assume_complete: bool) -> None:
-        """Add a torrent whose file is, or will be, in ``directory``, named by the payload's SHA-256.
+    async def add(self, torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:
+        """Add a torrent whose file is, or will be, in the engine's directory, named by the payload's SHA-256.
 
         First the bytes on disk are checked, piece by piece. With ``assume_complete`` a
         piece is checked only when a neighbour first asks for it. Adding a torrent again
@@ -106,7 +92,7 @@ class TorrentEngine:
         if expected_hash in self._torrents:
             return
         params, file = await trio.to_thread.run_sync(read_torrent, torrent, expected_hash)
-        params.save_path = str(directory)
+        params.save_path = str(self._directory)
         params.root_certificate = self._identity.ca_pem
         params.flags = (
             lt.torrent_flags.update_subscribe
@@ -123,7 +109,7 @@ class TorrentEngine:
         if assume_complete:
             added.state.assume_complete()
         self._torrents[expected_hash] = added
-        self._states[added.handle] = added.state
+        self._alerts.states[added.handle] = added.state
         self._certify(added)
 
     async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
@@ -137,6 +123,13 @@ class TorrentEngine:
                 await torrent.state.changed.wait()
         if waiting.cancelled_caught:
             log.warning("the torrent engine takes long to remove a torrent", torrent=torrent_hash)
+
+    async def flush(self, seconds: float) -> None:
+        """Write what is in memory to disk, within ``seconds``: the process is about to end."""
+        with trio.move_on_after(seconds):
+            for torrent in self._torrents.values():
+                if torrent.state.fault is None:
+                    await self._writes_ended(torrent)
 
     async def recheck(self, torrent_hash: TorrentHash) -> None:
         """Check all bytes on disk again, then fetch what is missing. Returns when the check has begun."""
@@ -167,19 +160,21 @@ class TorrentEngine:
         torrent.state.begin_check()
         torrent.handle.force_recheck()
 
-    async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> bool:
+    async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> PieceOutcome:
         """Store a piece that came from the origin, and offer it to the neighbours.
 
-        Returns True when the piece is stored, by this call or from a neighbour, and
-        False when ``data`` fails the piece's hash. Raises `EngineError` when the torrent
-        has failed or is gone, or the piece is not stored within `STORE_SECONDS`.
+        Returns ``stored`` when the piece is stored, by this call or meanwhile from a
+        neighbour, ``had_already`` when it was before, and ``rejected`` when ``data`` fails
+        the piece's hash. Raises `EngineError` when the torrent has failed or is gone, or
+        the piece is not stored within `STORE_SECONDS`.
         """
         torrent = self._known(torrent_hash)
         state = torrent.state
         self._raise_if_stopped(state)
+        outcome: PieceOutcome = "had_already" if piece >= 0 and state.have >> piece & 1 else "stored"
         # checked here too, so that a neighbour's bad block in the same piece is not blamed on the origin
         if not await trio.to_thread.run_sync(state.file.proves, piece, data):
-            return False
+            return "rejected"
         with trio.move_on_after(STORE_SECONDS):
             while not state.have >> piece & 1:
                 self._raise_if_stopped(state)
@@ -188,7 +183,7 @@ class TorrentEngine:
                     torrent.handle.add_piece(piece, data, 0)  # does nothing for blocks that are there already
                 with trio.move_on_after(STORE_AGAIN_SECONDS):
                     await changed.wait()
-            return True
+            return outcome
         raise EngineError(
             f"A piece was not stored within {STORE_SECONDS:.0f} s: this PC's disk is too slow or too busy.",
             FaultKind.STORAGE,
@@ -232,13 +227,17 @@ class TorrentEngine:
 
     async def lan_bytes(self) -> tuple[int, int]:
         """Return the bytes received from and sent to neighbours so far, protocol overhead included."""
-        seen = self._stats_seen
+        seen = self._alerts.stats_seen
         self._session.post_session_stats()
         with trio.move_on_after(ANSWER_SECONDS):
             await seen.wait()
-        return self._lan_bytes
+        return self._alerts.lan_bytes
 
     # --- looking --------------------------------------------------------------------
+
+    def torrents(self) -> list[TorrentHash]:
+        """Return the torrents that were added and not removed."""
+        return list(self._torrents)
 
     async def refresh(self) -> None:
         """Bring every snapshot up to date. Gives up after `ANSWER_SECONDS` and leaves them as they are."""
@@ -246,18 +245,22 @@ class TorrentEngine:
             if torrent.state.phase == "downloading":
                 torrent.handle.post_piece_availability()
         # the session answers requests in order, so the answer to this last one comes after all others
-        self._ask_update()
-        asked = self._updates_asked
+        self._alerts.ask_update()
         with trio.move_on_after(ANSWER_SECONDS):
-            while self._updates_seen < asked:
-                await self._update_seen.wait()
+            await self._alerts.updated()
             connected = [t for t in self._torrents.values() if t.state.connections or t.state.peers]
             if connected:
                 answers = await trio.to_thread.run_sync(ask_peers, [t.handle for t in connected])
                 for torrent, peers in zip(connected, answers, strict=True):
-                    self._emit(*torrent.state.observe_peers(peers))
+                    self._alerts.emit(*torrent.state.observe_peers(peers))
             return
         log.warning("the torrent engine does not answer", seconds=ANSWER_SECONDS)
+
+    async def connected_peers(self) -> set[tuple[str, int]]:
+        """Return the addresses and ports of all neighbours that have passed the handshake."""
+        handles = [torrent.handle for torrent in self._torrents.values()]
+        answers = await trio.to_thread.run_sync(ask_peers, handles)
+        return {(peer.address, peer.port) for peers in answers for peer in peers}
 
     def snapshot(self, torrent_hash: TorrentHash) -> TransferSnapshot:
         """Return a torrent's state as of the last `refresh`. Raises `EngineError` for an unknown one."""
@@ -268,101 +271,3 @@ class TorrentEngine:
             return self._torrents[torrent_hash]
         except KeyError:
             raise EngineError(f"There is no torrent {torrent_hash[:16]}… here.") from None
-
-    def _ask_update(self) -> None:
-        self._updates_asked += 1
-        self._session.post_torrent_updates()
-
-    # --- what the session reports -----------------------------------------------------
-
-    async def read_alerts(self, readable: socket.socket) -> None:
-        """Read and handle alerts until cancelled. Only one task may do this."""
-        while True:
-            await trio.lowlevel.wait_readable(readable)
-            with contextlib.suppress(BlockingIOError):
-                while readable.recv(4_096):
-                    pass
-            for alert in self._session.pop_alerts():
-                handler = self._handlers.get(type(alert))
-                if handler is not None:
-                    handler(alert)
-
-    def _emit(self, *events: EngineEvent) -> None:
-        for event in events:
-            for_torrent = isinstance(event, TorrentCompleted | TorrentFailed | TorrentDamaged)
-            room = EVENT_CAP - self._send.statistics().current_buffer_used
-            if room > (0 if for_torrent else EVENTS_KEPT_FOR_TORRENTS):
-                self._send.send_nowait(event)
-            else:
-                self.dropped_events += 1
-
-    def _on_state_update(self, alert: lt.state_update_alert) -> None:
-        for status in alert.status:
-            state = self._states.get(status.handle)
-            if state is None:
-                continue
-            self._emit(*state.observe_status(copied(status)))
-            if status.errc.value():
-                self._emit(*state.observe_fault(disk_fault(failure_of(status.errc), state.file.sha256)))
-        self._updates_seen += 1
-        self._update_seen.set()
-        self._update_seen = trio.Event()
-
-    def _on_session_stats(self, alert: lt.session_stats_alert) -> None:
-        values = alert.values
-        self._lan_bytes = (values["net.recv_bytes"], values["net.sent_bytes"])
-        self._stats_seen.set()
-        self._stats_seen = trio.Event()
-
-    def _on_state_changed(self, alert: lt.state_changed_alert) -> None:
-        if state := self._states.get(alert.handle):
-            self._emit(*state.observe_activity(activity_of(alert.state)))
-            if state.activity == "complete" and not state.flushed:
-                alert.handle.flush_cache()  # answered by a cache_flushed_alert
-
-    def _on_cache_flushed(self, alert: lt.cache_flushed_alert) -> None:
-        if state := self._states.get(alert.handle):
-            self._emit(*state.observe_flushed())
-
-    def _on_piece_finished(self, alert: lt.piece_finished_alert) -> None:
-        if state := self._states.get(alert.handle):
-            state.have |= 1 << alert.piece_index
-            state.wake()
-
-    def _on_hash_failed(self, alert: lt.hash_failed_alert) -> None:
-        if state := self._states.get(alert.handle):
-            self._emit(PieceHashFailed(state.torrent_hash, PieceIndex(alert.piece_index)))
-
-    def _on_availability(self, alert: lt.piece_availability_alert) -> None:
-        if state := self._states.get(alert.handle):
-            state.lan_have = piece_set(count > 0 for count in alert.piece_availability)
-
-    def _on_file_error(self, alert: lt.file_error_alert) -> None:
-        if state := self._states.get(alert.handle):
-            self._emit(*state.observe_fault(disk_fault(failure_of(alert.error), alert.filename())))
-
-    def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
-        # also posted for errors that do not stop the torrent: its status says which
-        state = self._states.get(alert.handle)
-        if state is not None and state.fault is None:
-            log.warning("the torrent engine reports a problem", reason=alert.error.message())
-            self._ask_update()
-
-    def _on_removed(self, alert: lt.torrent_removed_alert) -> None:
-        if state := self._states.pop(alert.handle, None):
-            state.removed = True
-            state.wake()
-
-    def _on_peer_end(self, alert: lt.peer_error_alert | lt.peer_disconnected_alert) -> None:
-        address, port = alert.endpoint
-        reason = peer_reason(failure_of(alert.error, alert.op))
-        if state := self._states.get(alert.handle):
-            self._emit(state.observe_peer_end(address, port, reason))
-        else:
-            self._emit(PeerRefused(None, address, port, reason))
-
-    def _on_alerts_dropped(self, _alert: lt.alerts_dropped_alert) -> None:
-        log.warning("the torrent engine reported more than could be taken in")
-        # a lost answer would keep `refresh` waiting; the fresh status repairs the rest
-        self._updates_seen = max(self._updates_seen, self._updates_asked)
-        self._ask_update()

@@ -12,7 +12,7 @@ class PeerReason(enum.StrEnum):
     OTHER_SITE = "in another site"
     OTHER_SWARM = "in another company's swarm"
     OVER_CONNECTION_CAP = "over the connection cap"
-    GONE = "gone from the network"
+    GONE = "not announced any more"
     ITSELF = "this endpoint itself"
     CONNECTION_REFUSED = "connection refused"
     TIMED_OUT = "timed out"

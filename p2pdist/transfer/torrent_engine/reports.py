@@ -7,10 +7,14 @@ from typing import Literal, TypeAlias
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
+from p2pdist.shared.wire.codec import Record
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 Phase: TypeAlias = Literal["checking", "downloading", "complete", "error"]
+
+PieceOutcome: TypeAlias = Literal["stored", "had_already", "rejected", "not_stored"]
+"""What became of a piece from the origin. `not_stored`: the fault is on this PC."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,7 @@ class EngineError(UserError):
         super().__init__(message, kind)
 
 
-@dataclass(frozen=True)
-class PeerSnapshot:
+class PeerSnapshot(Record, frozen=True):
     """One connected neighbour of a torrent. Counts are payload bytes of this connection."""
 
     address: str
@@ -62,38 +65,33 @@ class TransferSnapshot:
     """Why it has stopped, when ``phase`` is ``error``; else None."""
 
 
-@dataclass(frozen=True)
-class TorrentCompleted:
+class TorrentCompleted(Record, frozen=True, tag=True):
     """All pieces are on disk, downloaded or found by a check."""
 
     torrent_hash: TorrentHash
 
 
-@dataclass(frozen=True)
-class TorrentFailed:
+class TorrentFailed(Record, frozen=True, tag=True):
     """The torrent has stopped; `TorrentEngine.resume` starts it again."""
 
     torrent_hash: TorrentHash
     fault: TransferFault
 
 
-@dataclass(frozen=True)
-class TorrentDamaged:
+class TorrentDamaged(Record, frozen=True, tag=True):
     """A torrent that was complete has lost bytes on disk: it is checked again, and then fetches what is missing."""
 
     torrent_hash: TorrentHash
 
 
-@dataclass(frozen=True)
-class PieceHashFailed:
+class PieceHashFailed(Record, frozen=True, tag=True):
     """A piece that came at least in part from neighbours failed its hash; it is fetched again."""
 
     torrent_hash: TorrentHash
     piece: PieceIndex
 
 
-@dataclass(frozen=True)
-class PeerConnected:
+class PeerConnected(Record, frozen=True, tag=True):
     """A neighbour has passed mutual TLS and shares this torrent."""
 
     torrent_hash: TorrentHash
@@ -101,8 +99,7 @@ class PeerConnected:
     port: int
 
 
-@dataclass(frozen=True)
-class PeerGone:
+class PeerGone(Record, frozen=True, tag=True):
     """An established connection has ended."""
 
     torrent_hash: TorrentHash
@@ -111,8 +108,7 @@ class PeerGone:
     reason: PeerReason
 
 
-@dataclass(frozen=True)
-class PeerRefused:
+class PeerRefused(Record, frozen=True, tag=True):
     """A connection could not be established, in either direction.
 
     ``torrent_hash`` is None for an incoming connection that failed in the TLS

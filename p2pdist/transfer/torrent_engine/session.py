@@ -5,6 +5,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import libtorrent as lt
@@ -16,6 +17,7 @@ from p2pdist.transfer.torrent_engine.bindings import failure_of
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.reports import EngineFailure, SwarmIdentity
 from p2pdist.transfer.torrent_engine.settings import session_settings
+from p2pdist.transfer.torrent_engine.tls_policy import apply_tls_policy
 
 LISTEN_SECONDS = 10.0  # binding a socket takes milliseconds; after this long, the session is stuck
 CLOSE_SECONDS = 10.0  # open writes are finished first; after this long, the process may end without waiting
@@ -24,12 +26,21 @@ _make_session: Any = lt.session  # the stubs of the bindings lack the overload w
 
 log = structlog.get_logger()
 
+apply_tls_policy()  # before anything else uses libtorrent in this process
+
 
 @asynccontextmanager
 async def open_torrent_engine(
-    *, listen_address: str, listen_port: int, identity: SwarmIdentity
+    *,
+    directory: Path,
+    listen_address: str,
+    listen_port: int,
+    identity: SwarmIdentity,
+    shown_as: Path | None = None,
 ) -> AsyncIterator[TorrentEngine]:
-    """Run a session that listens on one address; port 0 means any free one.
+    """Run a session that listens on one address, with its files in ``directory``; port 0 means any free one.
+
+    ``shown_as`` is that directory's name for people, where ``directory`` is another way to it.
 
     Raises `UserError`: `FaultKind.BUSY` when the port is taken,
     `FaultKind.BAD_INPUT` when the address is not one of this PC.
@@ -44,14 +55,14 @@ async def open_torrent_engine(
         try:
             holder[0].set_alert_fd(writable.fileno())
             port = await _listening(holder[0], readable, f"{listen_address}:{listen_port}")
-            engine = TorrentEngine(holder[0], identity, port, lan_class)
+            engine = TorrentEngine(holder[0], directory, identity, port, lan_class, shown_as=shown_as or directory)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(engine.read_alerts, readable)
                 try:
                     yield engine
                 finally:
                     nursery.cancel_scope.cancel()
-            del engine._session  # noqa: SLF001 - the last reference but one, see below
+            engine.let_go()
         finally:
             # the destructor runs when the last reference goes, and waits for open writes: not in the trio thread
             with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS) as closing:

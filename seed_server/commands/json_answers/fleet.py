@@ -104,6 +104,8 @@ class PatchDocument(Struct, frozen=True):
     """All files of the patch."""
     published_at: UnixSeconds
     """When it was signed."""
+    announced: bool
+    """Whether endpoints were told of it; false: its publication was cut off, or is at work now."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
     endpoints_verified: Count
@@ -133,12 +135,18 @@ class EndpointDocument(Struct, frozen=True):
     """Whether it is connected now."""
     denied: bool
     """Whether the server refuses it."""
+    pending: bool
+    """Whether it is denied only because nobody has allowed it yet."""
+    same_name: tuple[str, ...]
+    """Ids of other endpoints with its host name: PCs choose their names themselves."""
     tags: tuple[str, ...]
     """Tags from the token that it was enrolled with."""
     enrolled_at: UnixSeconds
     """When it was last enrolled."""
     last_seen_at: UnixSeconds | None
     """When it was connected last; null: never."""
+    claimed_site: str | None
+    """The site that it said it is in, though the server saw it in `site`; it is not believed. null: no such claim."""
 
 
 class StatusDocument(Struct, frozen=True):
@@ -148,6 +156,8 @@ class StatusDocument(Struct, frozen=True):
     """This server's name."""
     serving: bool
     """Whether `seed-server serve` runs on this home."""
+    repository_problem: str | None
+    """Why the signed repository cannot be read, for people; null: it can."""
     patches: tuple[PatchDocument, ...]
     """Published patches, in the order of publication."""
     endpoints: tuple[EndpointDocument, ...]

@@ -1,10 +1,10 @@
-"""What `init`, `publish`, `lint` and `token` print with `--json`. Pure."""
+"""What `init`, `publish`, `lint`, `token` and `posture-check` print with `--json`. Pure."""
 
 from typing import Literal
 
 from msgspec import Struct
 
-from p2pdist.shared.json_units import Bytes, Count, UnixSeconds
+from p2pdist.shared.json_units import Bytes, Count, UnixSeconds, WholeUnixSeconds
 
 
 class InitDocument(Struct, frozen=True):
@@ -39,6 +39,54 @@ class TokenDocument(Struct, frozen=True):
     """When it expires."""
     tags: tuple[str, ...]
     """Tags that its PCs get, sorted."""
+    id: str
+    """What `token list` and `token revoke` call it; it opens nothing."""
+    approval: bool
+    """Whether each of its PCs has to be allowed."""
+
+
+class TokenRowDocument(Struct, frozen=True):
+    """A token that was made, without its secret."""
+
+    id: str
+    """What `token revoke` calls it."""
+    state: Literal["open", "used", "expired", "revoked"]
+    """Whether it still enrols PCs, and if not, why."""
+    made_at: UnixSeconds
+    """When it was made."""
+    made_by: str | None
+    """Who made it; null: a release that did not record it."""
+    uses_left: Count
+    """How many more PCs it enrols, if it is open."""
+    expires_at: UnixSeconds
+    """When it expires."""
+    revoked_at: UnixSeconds | None
+    """When it was revoked; null: it was not."""
+    approval: bool
+    """Whether each of its PCs has to be allowed."""
+    tags: tuple[str, ...]
+    """Tags that its PCs get, sorted."""
+    enrolled: tuple[str, ...]
+    """Ids of the PCs that it has enrolled, the first one first."""
+
+
+class PostureCheckDocument(Struct, frozen=True):
+    """What a PC has stated of itself; all of it has been checked."""
+
+    endpoint_id: str
+    """The PC's id: it is enrolled here, and not denied."""
+    hostname: str
+    """The host name that it states."""
+    at: WholeUnixSeconds
+    """When it made the statement, by its clock."""
+    compliant: bool
+    """Whether it states that it is compliant."""
+    problem: str
+    """Why its list of patches may be old, in words; empty: it is not."""
+    nonce: str
+    """The nonce that the statement carries; empty: none."""
+    audience: str
+    """Whom the statement is for; empty: for everybody."""
 
 
 class PublishedPayloadDocument(Struct, frozen=True):

@@ -11,6 +11,7 @@ from p2pdist.shared.wire.messages import (
     PatchReport,
     Report,
     RepositoryChanged,
+    SitePeer,
     SitePeers,
     Unavailable,
 )
@@ -45,26 +46,32 @@ class TestServing:
 
     async def test_neighbours_learn_of_each_other_and_of_departures(self, lab: Lab) -> None:
         first = await lab.endpoint()
-        while (await first.control.expect(SitePeers)).peers:
-            pass
+        assert await first.control.expect(SitePeers) == SitePeers(anew=True, joined=[], left=[])
         second = await lab.endpoint()
-        peers: list = []
-        while not peers:
-            peers = (await first.control.expect(SitePeers)).peers
-        assert [(p.endpoint_id, p.address, p.port) for p in peers] == [
-            (second.identity.endpoint, second.identity.local_address, 7691)
+        known = [await endpoint.control.expect(SitePeers) for endpoint in (first, second)]
+        peers = [
+            SitePeer(endpoint_id=each.identity.endpoint, address=each.identity.local_address, port=7691)
+            for each in (first, second)
+        ]
+        assert known == [
+            SitePeers(anew=False, joined=[peers[1]], left=[]),
+            SitePeers(anew=True, joined=[peers[0]], left=[]),
         ]
         await second.aclose()
-        while peers:
-            peers = (await first.control.expect(SitePeers)).peers
+        assert await first.control.expect(SitePeers) == SitePeers(
+            anew=False, joined=[], left=[second.identity.endpoint]
+        )
+        # who comes again begins anew
+        again = await lab.endpoint(second.identity)
+        assert await again.control.expect(SitePeers) == known[1]
 
     async def test_sites_do_not_learn_of_each_other(self, tmp_path: Path) -> None:
         sites = '[[site]]\nname = "a"\nnetworks = ["127.0.8.2/32"]\n[[site]]\nname = "b"\nnetworks = ["127.0.8.3/32"]\n'
         async with running_lab(tmp_path, sites=sites) as lab:
             a, b = await lab.endpoint(), await lab.endpoint()
             assert (a.welcome.site, b.welcome.site) == ("a", "b")
-            assert (await a.control.expect(SitePeers)).peers == []
-            assert (await b.control.expect(SitePeers)).peers == []
+            assert (await a.control.expect(SitePeers)).joined == []
+            assert (await b.control.expect(SitePeers)).joined == []
             patch = await lab.publish(2)
             for endpoint in (a, b):
                 await endpoint.want(patch)

@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from seed_server.origin.limits import OriginLimits
+from seed_server.ports.gate import MAX_UNPROVEN
 from tests.helpers.origin_endpoint import Ping, frame, hello
 from tests.helpers.origin_harness import SERVER_ADDRESS, TEST_LIMITS, Lab, running_lab
 
@@ -20,6 +21,18 @@ class TestSlowAndSilent:
         async with await trio.open_tcp_stream(SERVER_ADDRESS, lab.port) as tcp:
             assert await tcp.receive_some() == b""
         await lab.still_serves()
+
+    async def test_silence_keeps_no_endpoint_of_the_same_address_out(self, tmp_path: Path) -> None:
+        """A stranger in a branch behind address translation is the same address as the branch."""
+        async with running_lab(tmp_path, limits=TEST_LIMITS) as lab:
+            identity = lab.identity()
+            silent = [
+                await trio.open_tcp_stream(SERVER_ADDRESS, lab.port, local_address=identity.local_address)
+                for _ in range(MAX_UNPROVEN // 10 + 20)
+            ]
+            await lab.endpoint(identity)
+            for tcp in silent:
+                await trio.aclose_forcefully(tcp)
 
     async def test_half_a_handshake(self, lab: Lab) -> None:
         async with await trio.open_tcp_stream(SERVER_ADDRESS, lab.port) as tcp:

@@ -1,5 +1,8 @@
 """The rate of a site's line: reached, divided, limited, explained."""
 
+import itertools
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +19,18 @@ from p2pdist.shared.wire.messages import (
     SiteLimit,
 )
 from p2pdist.shared.wire.pings import ping_frame
+from seed_server.line.control_budget import CONNECTING_BYTES, line_bytes
 from seed_server.line.pacing import pacing_rate
+from seed_server.line.site_sample import TCP_HEADER_BYTES
+from seed_server.origin.data_link import SLICE_BYTES
+from seed_server.origin.site import LiveSite
 from tests.helpers.origin_endpoint import (
+    Connection,
     Ping,
     keep_fetching,
     packed,
 )
-from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab, site_map
+from tests.helpers.origin_harness import SERVER_ADDRESS, TEST_LIMITS, Lab, fetch, running_lab, site_map
 
 
 class TestTheLine:
@@ -150,7 +158,8 @@ class TestTheLine:
             await endpoint.want(patch)
             await self.until(lab, lambda rates: rates != [] and rates[0] > 900_000)
             lab.server.replace_profiles({SiteName("branch"): cap})
-            await self.until(lab, lambda rates: rates != [] and rates[0] == 250_000 * 1_448 // 1_500)
+            capped = 250_000 * 1_448 // 1_500  # data and control together: pings and messages take their part of it
+            await self.until(lab, lambda rates: rates != [] and 0.97 * capped < rates[0] < capped)
             lab.server.replace_profiles({SiteName("branch"): stop})
             await trio.sleep(0.5)
             (live,) = lab.server._fleet._live.values()
@@ -163,6 +172,76 @@ class TestTheLine:
             await self.until(lab, lambda rates: rates != [] and rates[0] > 900_000)
             assert endpoint.data.received_bytes > received
             nursery.cancel_scope.cancel()
+
+    async def test_data_and_control_together_keep_the_share_of_the_line(self, tmp_path: Path) -> None:
+        """Everything that comes to 12 PCs, of which one fetches, while there are 100 notices a second."""
+        share = 500_000
+        async with running_lab(tmp_path, sites=self.SITES.format(8.0) + "share = 0.5\n") as lab:
+            patch = await lab.publish(400)
+            endpoints = [await lab.endpoint() for _ in range(12)]
+            (live,) = lab.server._fleet._live.values()
+            control_bytes = 0
+
+            async def listen(control: Connection) -> None:
+                nonlocal control_bytes
+                while True:
+                    before = control.received_bytes
+                    message = await control.receive()
+                    control_bytes += line_bytes(control.received_bytes - before)
+                    if isinstance(message, Ping):
+                        await control.echo(message)
+
+            async def notify() -> None:
+                for version in itertools.count(2):
+                    live.repository_changed(version, trio.current_time())
+                    await trio.sleep(0.01)
+
+            async with trio.open_nursery() as nursery:
+                for endpoint in endpoints[1:]:
+                    nursery.start_soon(listen, endpoint.control)
+                nursery.start_soon(keep_fetching, endpoints[0])
+                await endpoints[0].want(patch)
+                nursery.start_soon(notify)
+                await self.until(lab, lambda rates: rates != [] and rates[0] > 400_000)
+                began, data, control_bytes = trio.current_time(), endpoints[0].data.received_bytes, 0
+                await trio.sleep(2.0)
+                seconds, data = trio.current_time() - began, endpoints[0].data.received_bytes - data
+                nursery.cancel_scope.cancel()
+            assert control_bytes > 0.05 * share * seconds, "there was something to count"
+            # a piece's last part may have been on its way before
+            assert data * 1_500 / 1_448 + control_bytes < 1.01 * share * seconds + SLICE_BYTES
+
+    async def with_nothing_counted(self, lab: Lab) -> LiveSite:
+        """Return the site after one endpoint has connected for data too."""
+        await lab.endpoint()
+        (live,) = lab.server._fleet._live.values()
+        while any(session.link is None for session in live.sessions.values()):  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        live.rate.control.forget(trio.current_time())
+        return live
+
+    async def test_a_handshake_is_counted_as_what_it_takes(self, lab: Lab) -> None:
+        live = await self.with_nothing_counted(lab)
+        control, _ = await lab.control(lab.identity())
+        counted = live.rate.control.collect(1e9, trio.current_time())
+        info = control.stream.transport_stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        bytes_received, segments_in = struct.unpack_from("=Q", info, 128)[0], struct.unpack_from("=I", info, 140)[0]
+        taken = bytes_received + segments_in * TCP_HEADER_BYTES
+        assert 0.6 * counted < taken < counted
+
+    async def test_a_stranger_s_handshake_is_counted_and_a_silent_connection_is_not(self, lab: Lab) -> None:
+        live = await self.with_nothing_counted(lab)
+        silent = await trio.open_tcp_stream(SERVER_ADDRESS, lab.port, local_address="127.0.8.250")
+        await silent.aclose()
+        stranger = await lab.connect(lab.context(None))
+        assert await stranger.closed() == ""
+        counted = 0
+        while counted < CONNECTING_BYTES:
+            await trio.sleep(0.05)
+            counted += live.rate.control.collect(1e9, trio.current_time())
+        await trio.sleep(0.05)
+        counted += live.rate.control.collect(1e9, trio.current_time())
+        assert counted < 2 * CONNECTING_BYTES
 
     async def test_egress_of_the_server_is_shared_by_the_sites(self, tmp_path: Path) -> None:
         sites = "".join(

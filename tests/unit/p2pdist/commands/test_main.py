@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from p2pdist.commands.main import _peers_view, _status_view, p2pdist
-from p2pdist.local_api.delivery_answers import Peer, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.delivery_answers import NetworkPartStatus, Peer, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.messages import AnswerT
-from p2pdist.settings import EndpointHome
+from p2pdist.settings import EndpointHome, default_home
 from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, run_command_line
 from p2pdist.shared.wire.enrolment import Token, encode_token
 
@@ -51,6 +51,18 @@ def test_tables_cut_no_number_state_or_address(columns: int) -> None:
     for words in ("192.168.100.254:7691", "mdns+server", "not needed:"):
         assert words in text
     assert "…" not in text or columns == 80
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (NetworkPartStatus(True, "p2pdist", True, "", 1), "network part a process of its own, as p2pdist\n"),
+        (NetworkPartStatus(False, "pat", False, "the daemon is not run by root", 3),
+         "network part with the daemon's rights, as pat, not running now (the daemon is not run by root)\n"),
+    ],
+)  # fmt: skip
+def test_status_says_who_speaks_with_the_network(part: NetworkPartStatus, words: str) -> None:
+    assert words in shown(_status_view, replace(STATUS, network_part=part), 120)
 
 
 def test_an_ipv6_neighbour_has_brackets() -> None:
@@ -94,3 +106,19 @@ def test_a_daemon_that_is_not_running_is_said_at_once(
         run_command_line(p2pdist)
     assert ended.value.code == ExitCode.NOT_RUNNING
     assert "not running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("platform", "home"),
+    [
+        ("linux", "/var/lib/p2pdist"),
+        ("freebsd14", "/var/lib/p2pdist"),
+        ("darwin", "/Library/Application Support/p2pdist"),
+        ("win32", "C:\\ProgramData\\p2pdist"),
+    ],
+)
+def test_the_home_is_where_no_variable_of_a_user_s_leads(
+    platform: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_DIRS", "/home/him/.local/share/flatpak/exports/share")
+    assert str(default_home(platform)) == home

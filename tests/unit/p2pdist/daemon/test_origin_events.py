@@ -8,7 +8,7 @@ import trio.testing
 
 from p2pdist.daemon.origin_events import OriginEvents
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
-from p2pdist.origin.client import Disconnected
+from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
 from p2pdist.shared.wire.messages import (
     LinkWatch,
@@ -68,7 +68,7 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     assert await rung(wakeups.trust)
     await events.handle(RepositoryChanged(timestamp_version=2))
     assert await rung(wakeups.trust)
-    await events.handle(SitePeers(peers=[]))
+    await events.handle(SitePeers(anew=True, joined=[], left=[]))
     await events.handle(Unavailable(torrent="1" * 64, reason="its disk is broken"))
     assert parts.calls[7:] == ["peers", "its disk is broken"]
 

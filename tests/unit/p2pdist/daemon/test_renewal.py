@@ -10,6 +10,7 @@ from p2pdist.daemon.renewal import CHECK_SECONDS, Renewal
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.identity.store import Identity
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.trust.http_answers import Http
 from tests.helpers.daemon_states import made_up_identity, made_up_state
 from tests.helpers.fake_clock import FakeClock
 
@@ -30,23 +31,20 @@ class Pc:
         self.control_ca = ""
         everything = cast("Any", self)
         self.renewal = Renewal(self.state, self.wakeups, everything, self.clock, renew=self.renew)
-        self.run = lambda: self.renewal.run(everything, everything)
+        self.run = lambda: self.renewal.run(everything, self.renewed)
 
     def valid_from_now(self) -> Identity:
         return made_up_identity(not_before=self.clock.wall, not_after=self.clock.wall + 2 * DAY)
 
-    async def renew(self, _identity: Identity, now: float, _local_address: str | None) -> Identity:
+    async def renew(self, _identity: Identity, now: float, _http: Http) -> Identity:
         self.asked += 1
         if self.refuses:
             raise UserError("The server said no.", FaultKind.REFUSED)
         assert now == self.clock.wall
         return replace(self.valid_from_now(), control_ca=self.control_ca)
 
-    def set_identity(self, _identity: object) -> None:
-        self.calls.append("neighbours")
-
-    def reconnect(self) -> None:
-        self.calls.append("server")
+    def renewed(self) -> None:
+        self.calls.append("renewed")
 
     async def start_anew(self) -> None:
         self.calls.append("restart")
@@ -60,7 +58,7 @@ async def test_half_a_life_is_time_to_renew(autojump_clock: trio.testing.MockClo
         assert (pc.asked, pc.renewal.expired) == (0, False)
         pc.clock.wall += 1.1 * DAY
         await trio.sleep(2 * CHECK_SECONDS)
-        assert (pc.asked, pc.calls) == (1, ["neighbours", "server"])
+        assert (pc.asked, pc.calls) == (1, ["renewed"])
         nursery.cancel_scope.cancel()
 
 
@@ -88,7 +86,7 @@ async def test_a_refusal_is_told_and_tried_again_about_every_minute(autojump_clo
         assert 60 <= pc.asked <= 200
         pc.refuses = False
         await trio.sleep(120)
-        assert (pc.state.renewal_problem, pc.calls) == ("", ["neighbours", "server"])
+        assert (pc.state.renewal_problem, pc.calls) == ("", ["renewed"])
         nursery.cancel_scope.cancel()
 
 
@@ -98,4 +96,4 @@ async def test_another_authority_concerns_every_part(autojump_clock: trio.testin
     pc.clock.wall += 1.1 * DAY
     with trio.move_on_after(10):
         await pc.run()
-    assert pc.calls == ["neighbours", "server", "restart"]
+    assert pc.calls == ["renewed", "restart"]

@@ -18,8 +18,8 @@ from p2pdist.daemon.introduction import Introduction
 from p2pdist.daemon.renewal import Renewal
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity import enrolment
-from p2pdist.identity.store import Identity
-from p2pdist.origin.client import OriginAddress
+from p2pdist.identity.renewal import renew
+from p2pdist.identity.store import Identity, control_ssl_context
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
@@ -28,11 +28,16 @@ from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, R
 from p2pdist.shared.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
 from p2pdist.shared.manifest.template import Template, TemplateItem, encode_template, template_target
 from p2pdist.shared.wire.enrolment import Token, encode_token
+from p2pdist.shared.wire.messages import ControlHello
 from p2pdist.transfer.files import prepare_home
-from p2pdist.trust.https_client import HttpsClient, base_url, trusting_context
+from p2pdist.trust.http_answers import Http, base_url
+from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.store import TrustError, TrustStore
+from p2pdist.trust.tls_contexts import trusting_context
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.line.other_traffic import OtherTraffic
+from seed_server.line.site_rate import SiteRate
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings
@@ -42,6 +47,7 @@ from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import serve_web
+from tests.helpers.web_harness import FAST_LINE, line_of
 
 ADDRESS = "127.0.2.11"
 SECRET = b"t" * 16
@@ -101,21 +107,40 @@ async def running(directory: Path) -> AsyncIterator[Server]:
             database=database,
             trusted_root=repository.trusted_root,
         )
-        port = WebPort(decisions, metadata_directory=home.tuf_metadata, targets_directory=home.tuf_targets)
+        port = WebPort(
+            decisions, home.tuf_metadata, home.tuf_targets, line_of(SiteRate(FAST_LINE, 0.0), OtherTraffic())
+        )
         token = Token(
             address=ADDRESS, web_port=sockets[0].getsockname()[1], ca_pin=authority.control_ca_pin(), secret=SECRET
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web)
+            await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web, SystemClock())
             yield Server(home, repository, database, encode_token(token))
             nursery.cancel_scope.cancel()
 
 
+async def renewed(identity: Identity) -> Identity:
+    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+        return await renew(identity, time.time(), http)
+
+
 @asynccontextmanager
 async def trusting(identity: Identity, directory: Path) -> AsyncIterator[TrustStore]:
-    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+    async with HttpsClient(control_ssl_context(identity)) as http:
         url = base_url(identity.server_address, identity.web_port)
         yield TrustStore(directory, base_url=url, root=identity.tuf_root, http=http)
+
+
+async def test_a_denied_pc_reads_why_it_hears_nothing_and_hears_again_when_it_is_allowed(tmp_path: Path) -> None:
+    async with running(tmp_path / "server") as server:
+        identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
+        async with trusting(identity, tmp_path / "trust") as store:
+            await store.refresh(time.time())
+            server.database.set_denied(identity.endpoint_id, denied=True)
+            with pytest.raises(TrustError, match="denied it. Ask the operator"):
+                await store.refresh(time.time())
+            server.database.set_denied(identity.endpoint_id, denied=False)
+            await store.refresh(time.time())
 
 
 async def test_a_member_follows_what_is_published_and_refuses_a_restored_backup(tmp_path: Path) -> None:
@@ -205,10 +230,10 @@ async def test_a_token_is_good_once_and_a_denied_pc_is_not_renewed(tmp_path: Pat
             await enrolment.enrol(tmp_path / "other", server.token, hostname="other", now=time.time())
         assert used.value.kind == FaultKind.REFUSED
         assert "used up" in used.value.message
-        assert (await enrolment.renew(identity, time.time())).endpoint_id == identity.endpoint_id
+        assert (await renewed(identity)).endpoint_id == identity.endpoint_id
         server.database.set_denied(identity.endpoint_id, denied=True)
         with pytest.raises(UserError) as denied:
-            await enrolment.renew(identity, time.time())
+            await renewed(identity)
         assert denied.value.kind == FaultKind.REFUSED
         assert "denied" in denied.value.message
 
@@ -221,10 +246,10 @@ class WatchedIntroduction(Introduction):
         self.called_as: list[Identity] = []
         self.called = trio.Event()
 
-    def origin_address(self) -> OriginAddress:
+    def hello(self, lan_port: int) -> ControlHello:
         self.called_as.append(self._state.identity)
         self.called.set()
-        return super().origin_address()
+        return super().hello(lan_port)
 
 
 class WatchedDaemon:
@@ -276,16 +301,16 @@ async def test_new_authorities_start_all_parts_again(tmp_path: Path) -> None:
     async with running(tmp_path / "server") as server, trio.open_nursery() as nursery:
         identity = await enrolment.enrol(tmp_path / "pc", server.token, hostname="pc", now=time.time())
         other = CertificateAuthority.create(tmp_path / "ca", "other", time.time())
-        renewed = dataclasses.replace(identity, control_ca=other.control_ca_pem)
+        new = dataclasses.replace(identity, control_ca=other.control_ca_pem)
 
-        async def renew(_identity: Identity, _now: float, _local_address: str | None) -> Identity:
-            return renewed
+        async def renewing(_identity: Identity, _now: float, _http: Http) -> Identity:
+            return new
 
-        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0), renew=renew)
+        daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0), renew=renewing)
         with trio.fail_after(10):
             nursery.start_soon(daemon.run)
             await daemon.introduction.called.wait()
             first = daemon.core.restarts._parts
-            while daemon.core.restarts._parts is first or daemon.introduction.called_as[-1] is not renewed:  # noqa: ASYNC110 - plain attributes
+            while daemon.core.restarts._parts is first or daemon.introduction.called_as[-1] is not new:  # noqa: ASYNC110 - plain attributes
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()

@@ -16,6 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from p2pdist.identity import enrolment
 from p2pdist.identity import store as identity_store
+from p2pdist.identity.renewal import renew
+from p2pdist.identity.store import Identity
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import endpoint_id_of_public_key
 from p2pdist.shared.wire.enrolment import (
@@ -29,7 +31,9 @@ from p2pdist.shared.wire.enrolment import (
     encode_body,
     encode_token,
 )
-from p2pdist.trust import https_client
+from p2pdist.trust.http_answers import base_url
+from p2pdist.trust.https_client import HttpsClient
+from p2pdist.trust.tls_contexts import trusting_context
 
 ADDRESS = "127.0.2.8"
 SECRET = b"s" * 16
@@ -251,7 +255,7 @@ async def test_a_server_that_never_answers_is_named(
 ) -> None:
     server = serve()
     server.port.answers[("GET", "/v1/ca")] = None
-    monkeypatch.setattr(https_client.HttpsClient.__init__, "__kwdefaults__", {
+    monkeypatch.setattr(HttpsClient.__init__, "__kwdefaults__", {
         "local_address": None, "grace_seconds": 0.3, "min_bytes_per_second": 1024.0,
     })  # fmt: skip
     with trio.fail_after(10):
@@ -337,11 +341,16 @@ async def test_a_clock_far_off_is_named(serve: Callable[..., Server], home: Path
     assert "clock" in error.message
 
 
+async def renewed(identity: Identity) -> Identity:
+    async with HttpsClient(trusting_context(identity.control_ca)) as http:
+        return await renew(identity, time.time(), http)
+
+
 async def test_renewal_stores_new_certificates_for_the_same_key(serve: Callable[..., Server], home: Path) -> None:
     server = serve()
     old = await enrolment.enrol(home, server.token, hostname="pc", now=time.time())
     server.leaf = {"life": timedelta(hours=48)}
-    new = await enrolment.renew(old, time.time())
+    new = await renewed(old)
     assert new.key == old.key
     assert new.not_after > old.not_after
     assert identity_store.load_identity(home) == new
@@ -352,7 +361,7 @@ async def test_a_refused_renewal_keeps_the_identity(serve: Callable[..., Server]
     old = await enrolment.enrol(home, server.token, hostname="pc", now=time.time())
     server.refusal = (403, encode_body(Problem(error="This endpoint is denied.")))
     with pytest.raises(UserError) as caught:
-        await enrolment.renew(old, time.time())
+        await renewed(old)
     assert caught.value.kind == FaultKind.REFUSED
     assert identity_store.load_identity(home) == old
 
@@ -362,12 +371,12 @@ async def test_a_renewal_for_another_key_is_refused(serve: Callable[..., Server]
     old = await enrolment.enrol(home, server.token, hostname="pc", now=time.time())
     server.foreign_key = True
     with pytest.raises(UserError) as caught:
-        await enrolment.renew(old, time.time())
+        await renewed(old)
     assert "another key" in caught.value.message
     assert identity_store.load_identity(home) == old
 
 
 def test_an_ipv6_address_is_put_in_brackets() -> None:
-    assert https_client.base_url("::1", 1) == "https://[::1]:1"
-    assert https_client.base_url("127.0.0.1", 1) == "https://127.0.0.1:1"
-    assert https_client.base_url("patch.example", 1) == "https://patch.example:1"
+    assert base_url("::1", 1) == "https://[::1]:1"
+    assert base_url("127.0.0.1", 1) == "https://127.0.0.1:1"
+    assert base_url("patch.example", 1) == "https://patch.example:1"

@@ -61,11 +61,11 @@ def test_a_connections_bytes_and_round_trips_are_read(pair: tuple[socket.socket,
 
 def test_own_sockets_are_known_by_their_inodes(pair: tuple[socket.socket, socket.socket]) -> None:
     caller, called = pair
-    inodes = sock_diag.own_inodes()
+    inodes = sock_diag.inodes_of("self")
     assert of(caller).inode in inodes
     assert of(called).inode in inodes
     caller.close()
-    assert len(inodes - sock_diag.own_inodes()) == 1
+    assert len(inodes - sock_diag.inodes_of("self")) == 1
 
 
 def test_another_process_may_read_without_root(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -74,7 +74,7 @@ def test_another_process_may_read_without_root(pair: tuple[socket.socket, socket
     drop = "import os; os.getuid() or os.setuid(65534); " if os.getuid() == 0 else ""
     code = (
         "from p2pdist.limiter import sock_diag; import socket, sys; "
-        f"{drop}own = sock_diag.own_inodes(); "
+        f"{drop}own = sock_diag.inodes_of('self'); "
         "print(len([c for c in sock_diag.tcp_connections() if c.inode not in own]))"
     )
     counted = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)

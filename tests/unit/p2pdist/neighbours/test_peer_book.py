@@ -12,7 +12,7 @@ from p2pdist.neighbours.peer_book import (
     PeerBook,
 )
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer, SitePeers
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 SWARM, OTHER_SWARM = "a" * 16, "b" * 16
@@ -25,6 +25,14 @@ WANT = {T1: True}
 
 def hint(endpoint_id=LOW, address="10.0.0.1", port=7691, swarm=SWARM, site=SITE) -> Announcement:
     return Announcement(EndpointId(endpoint_id), address, port, swarm, site)
+
+
+def peer(endpoint_id=LOW, address="10.0.0.1", port=7691) -> SitePeer:
+    return SitePeer(endpoint_id=endpoint_id, address=address, port=port)
+
+
+def joined(*peers: SitePeer, anew=True) -> SitePeers:
+    return SitePeers(anew=anew, joined=list(peers), left=[])
 
 
 def numbered(number: int) -> EndpointId:
@@ -72,15 +80,58 @@ def test_who_has_everything_connects_to_nobody_but_is_found(book):
 
 def test_sources_are_merged_by_endpoint_id(book):
     book.observe(hint(), "mdns", 0.0)
-    book.replace_server_list([SitePeer(endpoint_id=LOW, address="10.0.0.1", port=7691)], 0.0)
+    book.change_server_list(joined(peer()), 0.0)
     assert only(book).sources == ("mdns", "server")
     assert len(book.connections_wanted(WANT, 0.0)) == 1
     book.lost(LOW, "mdns", 1.0)
     assert only(book).sources == ("server",)
-    book.replace_server_list([], 2.0)
+    book.change_server_list(joined(), 2.0)
     assert only(book).reason is PeerReason.GONE
     assert book.connections_wanted(WANT, 100.0) == []
     assert book.entries() == []
+
+
+def test_the_server_s_list_changes_by_who_leaves_and_joins(book):
+    book.change_server_list(joined(peer(), peer(HIGH, "10.0.0.2")), 0.0)
+    book.change_server_list(SitePeers(anew=False, joined=[peer(HIGH, "10.0.0.3")], left=[LOW]), 1.0)
+    assert [(e.endpoint_id, e.address, e.sources) for e in book.entries()] == [
+        (LOW, "10.0.0.1", ()),
+        (HIGH, "10.0.0.3", ("server",)),
+    ]
+    # named as gone and as come in one message: it has come
+    book.change_server_list(SitePeers(anew=False, joined=[peer()], left=[LOW]), 2.0)
+    assert [e.sources for e in book.entries()] == [("server",)] * 2
+    # a list that begins anew, as after each connection, says the same without a new attempt
+    assert len(book.connections_wanted(WANT, 2.0)) == 2
+    book.refused(T1, "10.0.0.3", 7691, PeerReason.CERTIFICATE_REFUSED, 2.0)
+    book.change_server_list(joined(peer(), peer(HIGH, "10.0.0.3")), 3.0)
+    assert book.connections_wanted(WANT, 4.5) == []
+    book.change_server_list(joined(peer()), 5.0)
+    assert [e.sources for e in book.entries()] == [("server",), ()]
+
+
+def test_a_list_that_changes_adds_up_to_no_more_connections_than_the_cap(book):
+    for number in range(MAX_SITE_PEERS):
+        book.change_server_list(joined(peer(numbered(number), f"10.0.1.{number}"), anew=False), 0.0)
+    for wanted in book.connections_wanted(WANT, 0.0):
+        book.connected(T1, wanted.address, 0.0)
+    # the site grows: other neighbours are nearer on the ring now, the connections stay
+    left: list[str] = [numbered(number) for number in range(MAX_SITE_PEERS // 2)]
+    new = [peer(numbered(100 + number), f"10.0.2.{number}") for number in range(MAX_SITE_PEERS // 2)]
+    book.change_server_list(SitePeers(anew=False, joined=new, left=left), 1.0)
+    assert book.connections_wanted(WANT, 1.0) == []
+    book.disconnected(T1, "10.0.1.0", PeerReason.BOTH_COMPLETE, 2.0)
+    assert len(book.connections_wanted(WANT, 2.0)) == 1
+
+
+def test_the_server_s_list_is_capped_whatever_it_sends(book):
+    for number in range(3 * MAX_SITE_PEERS):
+        book.change_server_list(joined(peer(numbered(number), f"10.0.1.{number}"), anew=False), 0.0)
+    assert sum(e.sources == ("server",) for e in book.entries()) == MAX_SITE_PEERS
+    assert book.dropped_hints == 2 * MAX_SITE_PEERS
+    # one that is on it may move
+    book.change_server_list(joined(peer(numbered(0), "10.0.2.1"), anew=False), 1.0)
+    assert "10.0.2.1" in {e.address for e in book.entries()}
 
 
 def test_a_refused_connect_is_retried_with_growing_pauses(book):
@@ -163,14 +214,14 @@ def test_an_unknown_site_on_either_side_is_tried():
 
 def test_itself_and_malformed_hints_are_ignored(book):
     book.observe(hint(OWN), "mdns", 0.0)
-    for bad in (hint("nonsense"), hint(address="somewhere"), hint(port=0), hint(port=65_536)):
+    for bad in (hint("nonsense"), hint(address="somewhere"), hint(port=0), hint(port=1_023), hint(port=65_536)):
         book.observe(bad, "mdns", 0.0)
     assert book.entries() == []
-    assert book.dropped_hints == 4
+    assert book.dropped_hints == 5
 
 
 def test_where_the_sources_differ_both_addresses_are_tried_in_turn(book):
-    book.replace_server_list([SitePeer(endpoint_id=LOW, address="10.0.0.1", port=7691)], 0.0)
+    book.change_server_list(joined(peer()), 0.0)
     book.observe(hint(address="10.0.0.66"), "mdns", 0.0)  # perhaps somebody else's doing
     assert book.connections_wanted(WANT, 0.0) == [ConnectTo(T1, "10.0.0.66", 7691)]
     book.refused(T1, "10.0.0.66", 7691, PeerReason.CERTIFICATE_REFUSED, 0.0)
@@ -206,7 +257,7 @@ def test_a_full_book_keeps_room_for_who_is_real(book):
     book.observe(hint(HIGH, address="10.2.0.1"), "mdns", 0.0)
     assert HIGH not in {e.endpoint_id for e in book.entries()}
     # the server's list is not the LAN's to fill
-    book.replace_server_list([SitePeer(endpoint_id=LOW[:-1] + "z", address="10.3.0.1", port=1)], 0.0)
+    book.change_server_list(joined(peer(LOW[:-1] + "z", address="10.3.0.1")), 0.0)
     assert len(book.entries()) == MAX_MDNS_PEERS + 1
     # and what proved useless goes first
     (tried, *_) = book.connections_wanted(WANT, 0.0)

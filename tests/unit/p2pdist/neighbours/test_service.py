@@ -9,7 +9,7 @@ import trio
 from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.neighbours.service import IDLE_STEP_SECONDS, STEP_SECONDS, Neighbours
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import SitePeer
+from p2pdist.shared.wire.messages import SitePeer, SitePeers
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.torrent_engine.reports import Phase
 
@@ -54,7 +54,8 @@ async def test_a_new_hint_is_looked_at_at_once(looks: Any, autojump_clock: trio.
     async with trio.open_nursery() as nursery:
         nursery.start_soon(neighbours.run, lambda: [snapshot("complete")])
         await trio.sleep(1.5)
-        neighbours.server_list([SitePeer(endpoint_id="b" * 26, address="127.0.2.31", port=1)])
+        peer = SitePeer(endpoint_id="b" * 26, address="127.0.2.31", port=7691)
+        neighbours.server_list(SitePeers(anew=True, joined=[peer], left=[]))
         await trio.sleep(0.1)
         assert times[-1] - times[0] == pytest.approx(1.5)
         nursery.cancel_scope.cancel()

@@ -40,6 +40,13 @@ def test_a_pc_that_installs_nothing_says_nothing_beyond_the_file() -> None:
     assert (view.install, view.install_reason, view.decided_by_plan) == ("", "", None)
 
 
+def test_a_reason_belongs_to_a_state_of_the_installation() -> None:
+    proven = PatchView(REF, file("verified"), plan_row(REF, life=None, here=True))  # the plan is made a moment later
+    assert (proven.install, proven.install_reason) == ("", "")
+    failed = PatchView(REF, file("verified"), plan_row(REF, life="failed", here=True, reason="exit code 1"))
+    assert (failed.install, failed.install_reason != "") == ("failed", True)
+
+
 def test_what_moves_is_read_from_the_engine() -> None:
     peer = PeerSnapshot("192.0.2.1", 1, 0, 0)
     snapshot = TransferSnapshot(TorrentHash("0" * 64), "downloading", 3, 0b001, 0b110, 0, 0, 0, 0.5, (peer,), None)

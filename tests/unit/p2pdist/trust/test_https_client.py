@@ -5,7 +5,9 @@ from functools import partial
 
 import trio
 
-from p2pdist.trust.https_client import HttpsClient, base_url, unverified_context
+from p2pdist.trust.http_answers import base_url
+from p2pdist.trust.https_client import HttpsClient
+from p2pdist.trust.tls_contexts import unverified_context
 
 
 async def test_a_cancelled_handshake_leaves_no_socket_to_the_garbage_collector() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from p2pdist.shared.console import PIPE_COLUMNS
 from seed_server.commands.status_view import endpoint_documents, endpoint_table, fleet_tables, status_document
 from seed_server.fleet.queries import FleetStatus
-from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 HASH = "ab" * 32
@@ -28,11 +28,17 @@ def patch(version: str, sequence: int) -> ServedPayload:
 
 
 def fleet(
-    *, connected: bool = True, state: str = "verified", error: str = "", install: str = "", install_reason: str = ""
+    *,
+    connected: bool = True,
+    state: str = "verified",
+    error: str = "",
+    install: str = "",
+    install_reason: str = "",
+    claimed_site: str = "",
 ) -> FleetStatus:
     endpoint = EndpointRow(
         endpoint_id=ID, hostname=HOSTNAME, enrolled_at=1.0, denied=False, site=SITE, address="192.168.100.254",
-        software="p2pdist 1", connected=connected, last_seen_at=5.0,
+        software="p2pdist 1", connected=connected, last_seen_at=5.0, claimed_site=claimed_site,
     )  # fmt: skip
     report = ReportRow(
         endpoint_id=ID, patch_id="office", version="1", state=state, progress=0.999, bytes_from_origin=999_900_000,
@@ -74,6 +80,12 @@ def test_the_newest_patch_comes_first_and_a_problem_has_a_line_of_its_own() -> N
     assert text.index("office 2") < text.index("office 1")
     assert f"({ID})" in text
     assert "disk is full" in text
+
+
+def test_a_reason_without_a_state_is_not_shown() -> None:
+    """Daemons of before sent one when a file was proven and the plan was not made yet."""
+    assert "not here yet" not in shown(fleet(install="", install_reason="its file is not here yet"), 120)
+    assert "for a window" in shown(fleet(install="waiting", install_reason="for a window"), 120)
 
 
 @pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
@@ -132,6 +144,19 @@ def test_when_an_endpoint_was_seen_last() -> None:
         assert words in text
 
 
+def test_a_claim_that_is_not_believed_is_shown() -> None:
+    lying, honest = fleet(claimed_site="leeds"), fleet()
+    assert [printed(endpoint_documents(status))[0]["claimed_site"] for status in (lying, honest)] == ["leeds", None]
+    assert "claim a site where they are not seen: 1 of 1 endpoints" in shown(lying, 120)
+    assert "claim" not in shown(honest, 120)
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(endpoint_table(lying, 6.0))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert f"{SITE}, claims leeds" in text
+    assert 'nat = ["ADDRESS"]' in text
+
+
 def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_site() -> None:
     first = patch("1", 1)
     second = replace(first, number=1, torrent_hash="cd" * 32, language="ja", length_bytes=100, damaged="piece 0 gone")
@@ -145,3 +170,17 @@ def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_si
         {"site": "oslo", "wan_bytes": 150, "origin_ratio": 1.5},
     ]
     assert "cannot be served: piece 0 gone" in shown(status, 80)
+
+
+def test_what_was_not_announced_is_not_called_published() -> None:
+    one, two = patch("1", 1), patch("2", 2)
+    status = FleetStatus(
+        "hq", True, [one, two], [], [], {}, unannounced=frozenset({two.ref}), repository_problem="Broken."
+    )
+    document = printed(status_document(status))
+    assert [row["announced"] for row in document["patches"]] == [True, False]
+    assert document["repository_problem"] == "Broken."
+    newest, _, older = shown(status, 120).partition("office 1")
+    assert "Broken." in newest
+    assert "not announced: its publication was cut off" in newest
+    assert "not announced" not in older

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from p2pdist.identity.store import certificate_request, endpoint_id_of_key, new_key
-from p2pdist.shared.errors import FaultKind
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import EnrolRequest, RenewRequest
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.store.database import Database
+from seed_server.store.tokens import token_id_of
 
 NOW = 1_900_000_000.0
 SECRET = bytes(range(16))
@@ -29,29 +31,28 @@ def asked(secret: str = SECRET.hex(), csr: str | None = None) -> EnrolRequest:
 
 
 @pytest.mark.parametrize(
-    ("request_", "kind", "guess", "words"),
+    ("request_", "kind", "words"),
     [
-        (asked(csr="nonsense"), FaultKind.BAD_INPUT, False, "not acceptable"),
-        (asked(secret="x" * 32), FaultKind.BAD_INPUT, False, "not hexadecimal"),
-        (asked(secret="00" * 16), FaultKind.REFUSED, True, "not known here"),
+        (asked(csr="nonsense"), FaultKind.BAD_INPUT, "not acceptable"),
+        (asked(secret="x" * 32), FaultKind.BAD_INPUT, "not hexadecimal"),
+        (asked(secret="00" * 16), FaultKind.REFUSED, "not known here"),
     ],
 )
-def test_a_refusal_has_a_kind_and_only_a_wrong_secret_is_a_guess(
-    decisions: EnrolmentDecisions, request_: EnrolRequest, kind: FaultKind, guess: bool, words: str
+def test_a_refusal_has_a_kind_and_spends_nothing(
+    decisions: EnrolmentDecisions, request_: EnrolRequest, kind: FaultKind, words: str
 ) -> None:
     with pytest.raises(RequestRefusedError, match=words) as caught:
         decisions.enrol(request_, NOW)
-    assert (caught.value.kind, caught.value.guess) == (kind, guess)
+    assert caught.value.kind is kind
     assert decisions.database.endpoints() == []
     assert decisions.enrol(asked(), NOW).tags == ("kiosk",), "no use of the token was spent"
 
 
-def test_a_token_that_is_spent_or_over_is_no_guess_less(decisions: EnrolmentDecisions) -> None:
+def test_a_token_that_is_spent_or_over_is_refused_in_words(decisions: EnrolmentDecisions) -> None:
     for now, words in ((NOW + 60, "expired"), (NOW, ""), (NOW, "used up")):
         if words:
-            with pytest.raises(RequestRefusedError, match=words) as caught:
+            with pytest.raises(RequestRefusedError, match=words):
                 decisions.enrol(asked(), now)
-            assert caught.value.guess
         else:
             decisions.enrol(asked(), now)
 
@@ -67,3 +68,70 @@ def test_a_denied_key_gets_nothing(decisions: EnrolmentDecisions) -> None:
     with pytest.raises(RequestRefusedError, match="denied") as enrolling:
         decisions.enrol(asked(csr=csr), NOW)
     assert (renewing.value.kind, enrolling.value.kind) == (FaultKind.REFUSED, FaultKind.REFUSED)
+
+
+def test_the_token_that_enrolled_a_pc_is_recorded_and_costs_it_one_use(decisions: EnrolmentDecisions) -> None:
+    csr = certificate_request(new_key())
+    replies = [decisions.enrol(asked(csr=csr), now) for now in (NOW, NOW + 1, NOW + 600)]
+    assert {reply.endpoint_id for reply in replies} == set(decisions.database.tokens()[0].enrolled)
+    assert decisions.database.tokens()[0].uses_left == 0
+    with pytest.raises(RequestRefusedError, match="used up"):
+        decisions.enrol(asked(), NOW)
+
+
+def test_a_revoked_token_enrols_nobody_not_even_whom_it_has_enrolled(decisions: EnrolmentDecisions) -> None:
+    csr = certificate_request(new_key())
+    decisions.enrol(asked(csr=csr), NOW)
+    decisions.database.revoke_token(token_id_of(SECRET), NOW)
+    for request in (asked(), asked(csr=csr)):
+        with pytest.raises(RequestRefusedError, match="revoked"):
+            decisions.enrol(request, NOW)
+
+
+def test_a_token_that_asks_for_approval_gives_nothing_until_an_operator_allows_the_pc(
+    decisions: EnrolmentDecisions,
+) -> None:
+    secret = b"a" * 16
+    decisions.database.add_token(secret, 1, NOW + 60, NOW, ("kiosk",), approval=True)
+    key = new_key()
+    endpoint, csr = endpoint_id_of_key(key), certificate_request(key)
+    for _ in range(2):
+        with pytest.raises(RequestRefusedError, match=f"seed-server allow {endpoint}"):
+            decisions.enrol(asked(secret.hex(), csr), NOW)
+    with pytest.raises(RequestRefusedError, match="waits for the operator"):
+        decisions.renew(RenewRequest(csr=csr), NOW)
+    assert [(row.denied, row.pending) for row in decisions.database.endpoints()] == [(True, True)]
+    decisions.database.set_denied(endpoint, denied=False)
+    assert decisions.enrol(asked(secret.hex(), csr), NOW + 600).tags == ("kiosk",), "though it has expired by now"
+    with pytest.raises(RequestRefusedError, match="used up"):
+        decisions.enrol(asked(secret.hex()), NOW)
+
+
+def test_a_pc_that_is_allowed_already_is_not_asked_about_again(decisions: EnrolmentDecisions) -> None:
+    csr = certificate_request(new_key())
+    decisions.enrol(asked(csr=csr), NOW)
+    decisions.database.add_token(b"a" * 16, 1, NOW + 60, NOW, approval=True)
+    assert decisions.enrol(asked((b"a" * 16).hex(), csr), NOW).tags == ()
+
+
+def test_a_failure_while_it_is_recorded_costs_no_use(
+    decisions: EnrolmentDecisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise UserError("the disk is full", FaultKind.STORAGE)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(decisions.database, "add_enrolment", full)
+        with pytest.raises(UserError, match="full"):
+            decisions.enrol(asked(), NOW)
+    assert decisions.database.endpoints() == []
+    assert decisions.enrol(asked(), NOW).tags == ("kiosk",)
+
+
+def test_the_name_of_a_denied_pc_is_noticed_in_the_log(decisions: EnrolmentDecisions) -> None:
+    decisions.database.add_endpoint("z" * 26, "PC-1", NOW)
+    decisions.database.set_denied("z" * 26, denied=True)
+    with capture_logs() as logged:
+        decisions.enrol(asked(), NOW)
+    (line,) = [entry for entry in logged if entry["event"] == "a PC enrols with the name of a denied one"]
+    assert line["denied"] == "z" * 26

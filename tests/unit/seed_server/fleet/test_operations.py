@@ -48,8 +48,15 @@ def publish(context: Context, keys: OfflineKeys, folder: Path) -> Any:
 
 ALL: dict[str, tuple[Run, str]] = {
     "publish": (publish, "patch published"),
+    "withdraw": (lambda context, keys, _: operations.withdraw(context, ADA, "office", keys), "patch withdrawn"),
     "renew": (lambda context, keys, _: operations.renew(context, ADA, keys), "offline metadata signed anew"),
     "make_token": (lambda context, *_: operations.make_token(context, ADA, uses=1, seconds=60), "token made"),
+    "revoke_token": (
+        lambda context, *_: operations.revoke_token(
+            context, ADA, operations.make_token(context, ADA, uses=1, seconds=60).token_id
+        ),
+        "token revoked",
+    ),
     "deny": (lambda context, *_: operations.deny(context, ADA, ENDPOINT), "endpoint denied"),
     "allow": (lambda context, *_: operations.allow(context, ADA, ENDPOINT), "endpoint allowed"),
     "set_profile": (
@@ -118,3 +125,42 @@ def test_a_token_is_accepted_at_its_bounds(context: Context) -> None:
     with context.database() as database:
         assert database.spend_token(made.token.secret, made.expires_at - 1) == "accepted"
         assert database.token_tags(made.token.secret) == made.tags == tags
+
+
+def enrolled_with(context: Context, *token_ids: str) -> None:
+    with context.database() as database:
+        for token_id in token_ids:
+            database.add_enrolment(ENDPOINT, token_id, 1.0)
+
+
+def states(context: Context) -> dict[str, str]:
+    with context.database() as database:
+        return {token.token_id: token.state(context.clock.now()) for token in database.tokens()}
+
+
+def test_denying_a_pc_revokes_every_token_that_it_came_with_and_no_other(context: Context) -> None:
+    first, second, spent, other = (operations.make_token(context, ADA, uses=5, seconds=60).token_id for _ in range(4))
+    operations.revoke_token(context, ADA, spent)
+    enrolled_with(context, first, second, spent)
+    denial = operations.deny(context, ADA, ENDPOINT)
+    assert {token.token_id for token in denial.revoked} == {first, second}
+    assert (denial.open_tokens, denial.tokens_known) == ((), True)
+    assert states(context) == {first: "revoked", second: "revoked", spent: "revoked", other: "open"}
+
+
+def test_denying_a_pc_can_keep_its_token(context: Context) -> None:
+    token = operations.make_token(context, ADA, uses=5, seconds=60).token_id
+    enrolled_with(context, token)
+    denial = operations.deny(context, ADA, ENDPOINT, keep_tokens=True)
+    assert (denial.revoked, [kept.token_id for kept in denial.open_tokens]) == ((), [token])
+    assert states(context) == {token: "open"}
+
+
+def test_it_is_said_when_nobody_knows_the_token_of_a_denied_pc(context: Context) -> None:
+    assert not operations.deny(context, ADA, ENDPOINT).tokens_known
+
+
+def test_an_unknown_token_cannot_be_revoked(context: Context) -> None:
+    with pytest.raises(UserError, match="There is no token") as caught:
+        operations.revoke_token(context, ADA, "0" * 12)
+    assert caught.value.kind is FaultKind.BAD_INPUT

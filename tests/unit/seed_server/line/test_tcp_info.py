@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seed_server.line.tcp_info import parse_tcp_info, read_tcp_info
+from seed_server.line.tcp_info import has_sent, parse_tcp_info, read_tcp_info
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO has this form on Linux")
 RECORDED = [
@@ -96,3 +96,17 @@ def test_nothing_elsewhere(pair: tuple[socket.socket, socket.socket], monkeypatc
 def test_nothing_of_a_closed_socket(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[0].close()
     assert read_tcp_info(pair[0]) is None
+
+
+@linux_only
+def test_a_connection_on_which_nothing_was_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        caller = socket.create_connection(server.getsockname())
+        answerer, _ = server.accept()
+        with caller, answerer:
+            caller.sendall(b"hello")
+            assert not has_sent(answerer)
+            answerer.sendall(b"x")
+            assert has_sent(answerer)
+            assert caller.recv(1) == b"x"
+            assert has_sent(answerer)

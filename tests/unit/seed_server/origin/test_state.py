@@ -48,7 +48,7 @@ def fleet(directory: Path, database: Database) -> OriginState:
 
 def arrival(letter: str) -> tuple[OriginConnection, ControlHello]:
     hello = ControlHello(
-        protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=["127.0.0.2"], lan_port=1, wired=True,
+        protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=["127.0.0.2"], lan_port=7691, wired=True,
         on_mains=True, uptime_seconds=1,
     )  # fmt: skip
     return cast("OriginConnection", SimpleNamespace(endpoint=EndpointId(letter * 26), address="127.0.0.2")), hello
@@ -65,6 +65,21 @@ async def test_who_comes_while_the_old_site_empties_is_in_the_new_one(tmp_path: 
         assert live_fleet.session(session.endpoint) == (session, new)
         _, third = live_fleet.join(*arrival("c"))
         assert third is new
+
+
+async def test_who_is_told_another_address_by_a_new_map_connects_again(tmp_path: Path) -> None:
+    entry = '[[site]]\nname = "branch"\nnetworks = [{}]\nnat = ["127.0.0.0/29"]\nline_mbit = {}\nfetchers = 1\n'
+    first, both = '"10.1.0.0/16"', '"10.1.0.0/16", "172.16.0.0/24"'
+    with Database.create(tmp_path / "state.db") as database:
+        live_fleet = fleet(tmp_path, database)
+        live_fleet.replace_sites(parse_site_map(entry.format(first, 1), source="sites.toml"))
+        connection, hello = arrival("a")
+        session, live = live_fleet.join(connection, replace(hello, addresses=["172.16.0.7"]))
+        assert session.peer.address == "127.0.0.2"
+        live_fleet.replace_sites(parse_site_map(entry.format(first, 2), source="sites.toml"))
+        assert (session.ending.reason, live.rate.configured) == (None, 250_000), "another line is none of its business"
+        live_fleet.replace_sites(parse_site_map(entry.format(both, 2), source="sites.toml"))
+        assert session.ending.reason == "the site map has changed: connect again"
 
 
 async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_path: Path) -> None:

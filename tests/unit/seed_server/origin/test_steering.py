@@ -1,5 +1,7 @@
 """`seed_server.origin.steering`: the loop on a fake clock, with endpoints that answer or do not."""
 
+import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -13,8 +15,10 @@ from structlog.testing import capture_logs
 from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName
-from p2pdist.shared.wire.messages import LinkWatch, SitePeer
+from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
+from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable, decode_from_server
 from seed_server.leasing.turns import FetcherRank
+from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.line.site_sample import LinkView
@@ -23,10 +27,12 @@ from seed_server.origin import steering as site_controller
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
+from seed_server.origin.outbox import Outbox
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
 
 LINE = BytesPerSecond(1_000_000)
+SHARE = BytesPerSecond(500_000)
 RTT = 0.04
 
 
@@ -68,12 +74,24 @@ class Branch:
     live: LiveSite
     nursery: trio.Nursery
     steering: int = 0
+    message_bytes: int = 0
+    """On the line, without pings."""
+    told: list[EndpointId] = field(default_factory=list)
+    """Who was sent news, in order."""
 
     def join(self, letter: str, *, answers: bool = True, delay: float = RTT) -> Session:
         connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
         rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
-        budgets = MessageBudgets(MessageLimits(), 0.0)
-        session = Session(cast("Any", connection), rank, cast("SitePeer", None), [], "test", budgets)
+        peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
+        session = Session(
+            cast("Any", connection),
+            Outbox(self.live.control),
+            rank,
+            peer,
+            [],
+            "test",
+            budgets=MessageBudgets(MessageLimits(), 0.0),
+        )
         self.live.join(session, trio.current_time())
         self.nursery.start_soon(self.play, session, answers, delay)
         return session
@@ -84,13 +102,18 @@ class Branch:
             assert session.pings.echoed(number, trio.current_time())
 
         while True:
-            message = await session.outbox.next_message()
-            if message is None:
+            frame = await session.outbox.next_frame()
+            if frame is None:
                 number = session.pings.sent(trio.current_time())
                 if answers:
                     self.nursery.start_soon(echo, number)
-            elif isinstance(message, LinkWatch):
+                continue
+            self.message_bytes += line_bytes(len(frame))
+            message = decode_from_server(frame[FRAME_HEADER_BYTES:])
+            if isinstance(message, LinkWatch):
                 session.told_watch = message  # type: ignore[attr-defined]
+            elif isinstance(message, Unavailable):
+                self.told.append(session.endpoint)
 
     def send(self, session: Session, **changes: Any) -> FakeLink:
         link = FakeLink(session.endpoint, **changes)
@@ -143,6 +166,57 @@ async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: tr
         assert branch.live.steered
 
     await with_branch(play)
+
+
+async def test_data_and_messages_together_keep_the_share_of_the_line(autojump_clock: trio.testing.MockClock) -> None:
+    """Thirty PCs get all the news that the budget lets through, while one fetches."""
+
+    async def play(branch: Branch) -> None:
+        sessions = [branch.join(letter) for letter in "abcdefghijklmnopqrstuvwxyz234567"]
+        link = branch.send(sessions[0])
+
+        async def flood() -> None:
+            for version in itertools.count():
+                for session in sessions:
+                    session.outbox.put("news", Unavailable(torrent=f"{version:064x}", reason="x" * 400))
+                await trio.sleep(0.01)
+
+        branch.nursery.start_soon(flood)
+        await trio.sleep(20)
+        link.view()
+        seconds, data, messages = 30.0, link.carried, branch.message_bytes
+        await trio.sleep(seconds)
+        link.view()
+        data, messages = (link.carried - data) * 1_500 / 1_448, branch.message_bytes - messages
+        assert 0.09 * SHARE * seconds < messages < 0.11 * SHARE * seconds, "what goes is a tenth"
+        assert 0.99 * SHARE * seconds < data + messages < SHARE * seconds + LEAST_BURST_BYTES
+        assert branch.live.rate.decision.state is State.SCAVENGE, "our own messages are no rival"
+        told = Counter(branch.told)
+        assert len(told) == len(sessions)
+        assert min(told.values()) > 0.85 * max(told.values()), "each in its turn"
+
+    await with_branch(play, Line(LINE, SHARE))
+
+
+async def test_who_connects_all_the_time_does_not_stop_its_site(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        session = branch.join("a")
+        link = branch.send(session)
+
+        async def connect() -> None:
+            while True:
+                branch.live.rate.control.count(CONNECTING_BYTES)
+                await trio.sleep(0.001)
+
+        branch.nursery.start_soon(connect)
+        await trio.sleep(20)
+        assert link.rate is not None
+        assert link.rate == pytest.approx(SHARE * 1_448 / 1_500 / 2, rel=0.01)
+        session.outbox.put("news", Unavailable(torrent="0" * 64, reason=""))
+        await trio.sleep(0.1)
+        assert branch.told == [session.endpoint], "and news need not wait"
+
+    await with_branch(play, Line(LINE, SHARE))
 
 
 async def test_one_task_however_often_links_begin_and_end(autojump_clock: trio.testing.MockClock) -> None:

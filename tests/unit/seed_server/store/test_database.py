@@ -1,6 +1,5 @@
 """`seed_server.store.database` on a real file."""
 
-import concurrent.futures
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store.database import Database, ServedPayload
+from seed_server.store.rows import SeenRow
 from seed_server.store.schema import SCHEMA_VERSION
 
 SECRET = b"s" * 16
@@ -65,39 +65,6 @@ def report(**changes: object) -> PatchReport:
     return PatchReport(**(values | changes))
 
 
-class TestTokens:
-    def test_has_as_many_uses_as_it_was_made_for(self, database: Database) -> None:
-        database.add_token(SECRET, 2, expires_at=100.0, now=0.0)
-        assert [database.spend_token(SECRET, 1.0) for _ in range(3)] == ["accepted", "accepted", "used"]
-
-    def test_expires_at_its_time(self, database: Database) -> None:
-        database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
-        assert database.spend_token(SECRET, 100.0) == "expired"
-        assert database.spend_token(SECRET, 99.9) == "accepted"
-
-    def test_of_another_server_is_unknown(self, database: Database) -> None:
-        assert database.spend_token(SECRET, 0.0) == "unknown"
-
-    def test_secret_is_not_in_the_file(self, database: Database, path: Path) -> None:
-        database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
-        database.close()
-        assert SECRET not in path.read_bytes()
-
-    def test_is_spent_once_by_many_threads_and_two_processes_connections(self, database: Database, path: Path) -> None:
-        database.add_token(SECRET, 5, expires_at=100.0, now=0.0)
-        with Database.open(path) as other, concurrent.futures.ThreadPoolExecutor(4) as pool:
-            takers = [database, other] * 8
-            verdicts = list(pool.map(lambda taker: taker.spend_token(SECRET, 1.0), takers))
-        assert verdicts.count("accepted") == 5
-        assert verdicts.count("used") == 11
-
-    def test_tags_come_with_the_token(self, database: Database) -> None:
-        database.add_token(SECRET, 1, expires_at=100.0, now=0.0, tags=("branch-7", "kiosk"))
-        database.add_token(b"o" * 16, 1, expires_at=100.0, now=0.0)
-        assert database.token_tags(SECRET) == ("branch-7", "kiosk")
-        assert database.token_tags(b"o" * 16) == database.token_tags(b"u" * 16) == ()
-
-
 class TestEndpoints:
     def test_enrolling_again_replaces_the_tags(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0, ("branch-7", "kiosk"))
@@ -113,13 +80,29 @@ class TestEndpoints:
         assert row is not None
         assert (row.denied, row.hostname, row.enrolled_at) == (True, "pc-renamed", 2.0)
 
+    def test_denied_until_it_is_allowed(self, database: Database) -> None:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        for denied, pending in ((True, True), (True, False), (False, False)):
+            database.set_denied(ENDPOINT, denied, pending=pending)
+            assert [(row.denied, row.pending) for row in database.endpoints()] == [(denied, pending)]
+
+    def test_denied_namesakes_in_any_case(self, database: Database) -> None:
+        for endpoint, name in (("a", "PC"), ("b", "pc"), ("c", "other")):
+            database.add_endpoint(endpoint * 26, name, 1.0)
+            database.set_denied(endpoint * 26, endpoint != "b")
+        assert database.denied_named("pc", but="b" * 26) == ["a" * 26]
+        assert database.denied_named("pc", but="a" * 26) == []
+
     def test_unknown_endpoint_is_none(self, database: Database) -> None:
         assert database.endpoint(ENDPOINT) is None
 
     def test_seen_and_disconnected(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.seen(ENDPOINT, "hq", "10.0.0.1", "p2pdist 1", connected=True, now=3.0)
+        seen = SeenRow(site="hq", address="10.0.0.1", software="p2pdist 1", connected=True, last_seen_at=3.0)
+        database.seen(ENDPOINT, seen)
         assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", True, 3.0)]
+        database.seen(ENDPOINT, msgspec.structs.replace(seen, claimed_site="leeds"))
+        assert [row.claimed_site for row in database.endpoints()] == ["leeds"]
         database.disconnect_all(9.0)
         assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", False, 9.0)]
 
@@ -369,6 +352,13 @@ INSERT INTO reports VALUES ('{endpoint}', 'KB1', '1.0', 'fetching', 0.5, 1, 2, 3
 """.format(sha256="cd" * 32, torrent=TORRENT, endpoint=ENDPOINT)
 
 
+TOKEN_LIST = """
+DROP TABLE enrolments;
+ALTER TABLE tokens DROP COLUMN made_by;
+ALTER TABLE tokens DROP COLUMN approval;
+ALTER TABLE tokens DROP COLUMN revoked_at;
+ALTER TABLE endpoints DROP COLUMN pending;
+"""
 TAGS_AND_INSTALLS = """
 DROP TABLE diagnoses;
 ALTER TABLE tokens DROP COLUMN tags;
@@ -378,17 +368,22 @@ ALTER TABLE reports DROP COLUMN install_reason;
 """
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
     with Database.create(path) as database:
         fresh = shape(database)
-        if version == 3:
+        database.add_token(SECRET, 2, expires_at=100.0, now=1.0)
+        if version >= 3:
             database.add_patch(patch(damaged="piece 3 does not match"))
             database.add_endpoint(ENDPOINT, "pc", 1.0)
             database.save_reports(ENDPOINT, [report()], 1.0)
     old = sqlite3.connect(path, isolation_level=None)
-    old.executescript(TAGS_AND_INSTALLS)
+    old.execute("ALTER TABLE endpoints DROP COLUMN claimed_site")
+    if version < 5:
+        old.executescript(TOKEN_LIST)
+    if version < 4:
+        old.executescript(TAGS_AND_INSTALLS)
     if version < 3:
         for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
             old.execute(f"DROP TABLE {table}")
@@ -399,6 +394,15 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
         assert database._schema_version() == SCHEMA_VERSION
         assert shape(database) == fresh
         assert database.site_limits() == []
+        (token,) = database.tokens()
+        assert (token.uses_left, token.made_by, token.approval, token.revoked_at, token.enrolled) == (
+            2,
+            "",
+            False,
+            None,
+            (),
+        )
+        assert database.spend_token(SECRET, 2.0) == "accepted"
         assert database.patches() == database.payloads() == [patch(damaged="piece 3 does not match")]
         assert [(row.hostname, row.tags) for row in database.endpoints()] == [("pc", ())]
         assert [(row.state, row.install) for row in database.reports()] == [("fetching", "")]

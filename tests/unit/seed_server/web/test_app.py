@@ -1,127 +1,61 @@
 """`seed_server.web.app`: a real HTTPS server with a real CA and database, asked by httpx."""
 
 import contextlib
-import functools
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 import trio
 import trio.testing
 
-from p2pdist.identity.store import certificate_request, endpoint_id_of_key, new_key
-from p2pdist.shared.clock import SystemClock
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.identity.store import endpoint_id_of_key, new_key
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import (
     MAX_ENROLMENT_BODY_BYTES,
     Certificates,
     EnrolReply,
     EnrolRequest,
-    Problem,
-    RenewRequest,
     decode_body,
     encode_body,
 )
-from seed_server.enrolment.attempt_limiter import MAX_FAILURES
-from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.enrolment.decisions import EnrolmentDecisions
-from seed_server.ports.listening import listen_sockets
-from seed_server.ports.server_tls import ServerTls
-from seed_server.store.database import Database
-from seed_server.web.app import WebPort, make_app
-from seed_server.web.host import MAX_WEB_CONNECTIONS, serve_web
-
-ADDRESS = "127.0.8.2"
-SECRET = bytes(range(16))
-DEADLINE_SECONDS = 20
-
-
-@dataclass
-class Web:
-    """A running web port and a client that trusts it."""
-
-    client: httpx.AsyncClient
-    database: Database
-    directory: Path
-    now: float
-    address: tuple[str, int]
-    tls: ssl.SSLContext
-
-    async def connect(self) -> "trio.SSLStream[trio.SocketStream]":
-        return trio.SSLStream(await trio.open_tcp_stream(*self.address), self.tls, server_hostname=ADDRESS)
-
-    async def enrol(self, key: str, secret: bytes = SECRET) -> httpx.Response:
-        request = EnrolRequest(secret=secret.hex(), csr=certificate_request(key), hostname="pc-1")
-        return await self.client.post("/v1/enrol", content=encode_body(request))
-
-    async def renew(self, key: str) -> httpx.Response:
-        return await self.client.post("/v1/renew", content=encode_body(RenewRequest(csr=certificate_request(key))))
-
-
-@asynccontextmanager
-async def running(
-    tmp_path: Path, trusted_root: Callable[[], str] = lambda: "{}", max_connections: int = MAX_WEB_CONNECTIONS
-) -> AsyncIterator[Web]:
-    import time
-
-    now = time.time()
-    for name in ("ca", "metadata", "targets/patches"):
-        (tmp_path / name).mkdir(parents=True)
-    authority = CertificateAuthority.create(tmp_path / "ca", "hq", now)
-    tls = ServerTls(authority.control_ca_pem, authority.issue_server_certificate([ADDRESS], now))
-    with Database.create(tmp_path / "state.db") as database:
-        decisions = EnrolmentDecisions("hq", 7690, authority, database, trusted_root)
-        port = WebPort(decisions, tmp_path / "metadata", tmp_path / "targets")
-        sockets = listen_sockets([ADDRESS], 0, purpose="web port")
-        url = f"https://{ADDRESS}:{sockets[0].getsockname()[1]}"
-        with trio.fail_after(DEADLINE_SECONDS):
-            async with trio.open_nursery() as nursery:
-                serve = functools.partial(serve_web, max_connections=max_connections)
-                await nursery.start(serve, make_app(port, SystemClock()), sockets, tls.web)
-                context = ssl.create_default_context(cadata=authority.control_ca_pem)
-                async with httpx.AsyncClient(base_url=url, verify=context, trust_env=False) as client:
-                    yield Web(client, database, tmp_path, now, sockets[0].getsockname(), context)
-                nursery.cancel_scope.cancel()
-
-
-def problem(response: httpx.Response) -> str:
-    return decode_body(response.content, Problem).error
+from seed_server.ports.gate import web_limits
+from seed_server.web.app import TOO_MUCH_SECONDS
+from seed_server.web.byte_budget import REQUEST_COST_BYTES, ByteBudgets
+from seed_server.web.host import WebLimits
+from seed_server.web.http11 import HttpTimes
+from tests.helpers.web_harness import DEADLINE_SECONDS, SECRET, problem, running_web
 
 
 async def test_token_buys_certificates_once(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now, tags=("branch-7", "kiosk"))
         key = new_key()
         response = await web.enrol(key)
         assert response.status_code == 200
         reply = decode_body(response.content, EnrolReply)
         assert reply.tags == ("branch-7", "kiosk")
-        assert [row.tags for row in web.database.endpoints()] == [reply.tags]
+        assert [row.tags for row in web.newcomers] == [reply.tags]
         assert (reply.endpoint_id, reply.server_name, reply.origin_port) == (endpoint_id_of_key(key), "hq", 7690)
-        assert [row.endpoint_id for row in web.database.endpoints()] == [reply.endpoint_id]
+        assert [row.endpoint_id for row in web.newcomers] == [reply.endpoint_id]
         again = await web.enrol(new_key())
         assert again.status_code == 403
         assert "used up" in problem(again)
-        assert len(web.database.endpoints()) == 1
+        assert len(web.newcomers) == 1
 
 
 async def test_expired_and_unknown_tokens_are_told_apart(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         web.database.add_token(SECRET, uses=1, expires_at=web.now - 1, now=web.now - 60)
         expired = await web.enrol(new_key())
         unknown = await web.enrol(new_key(), secret=bytes(16))
         assert (expired.status_code, unknown.status_code) == (403, 403)
         assert "expired" in problem(expired)
         assert "another server" in problem(unknown)
-        assert web.database.endpoints() == []
+        assert web.newcomers == []
 
 
 async def test_renewal_is_for_enrolled_keys_that_are_not_denied(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         key = new_key()
         stranger = await web.renew(key)
         assert stranger.status_code == 403
@@ -137,7 +71,7 @@ async def test_renewal_is_for_enrolled_keys_that_are_not_denied(tmp_path: Path) 
 
 
 async def test_a_denied_key_cannot_enrol_its_way_back_and_spends_no_token(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         key = new_key()
         web.database.add_endpoint(endpoint_id_of_key(key), "pc-1", web.now)
         web.database.set_denied(endpoint_id_of_key(key), denied=True)
@@ -147,18 +81,12 @@ async def test_a_denied_key_cannot_enrol_its_way_back_and_spends_no_token(tmp_pa
 
 
 async def test_a_broken_request_spends_no_token(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
         broken = EnrolRequest(secret=SECRET.hex(), csr="-----BEGIN NONSENSE-----", hostname="pc")
         response = await web.client.post("/v1/enrol", content=encode_body(broken))
         assert response.status_code == 400
         assert (await web.enrol(new_key())).status_code == 200
-
-
-async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
-        statuses = [(await web.enrol(new_key(), secret=bytes([n] * 16))).status_code for n in range(MAX_FAILURES + 2)]
-        assert statuses == [403] * MAX_FAILURES + [429] * 2
 
 
 @pytest.mark.parametrize(
@@ -174,7 +102,7 @@ async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("path", ["/v1/enrol", "/v1/renew"])
 async def test_malformed_bodies_get_an_answer_in_words(tmp_path: Path, path: str, body: bytes, status: int) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         response = await web.client.post(path, content=body)
         assert response.status_code == status
         assert problem(response)
@@ -182,13 +110,13 @@ async def test_malformed_bodies_get_an_answer_in_words(tmp_path: Path, path: str
 
 
 async def test_metadata_and_targets_are_files_and_nothing_else(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         (tmp_path / "metadata" / "timestamp.json").write_bytes(b"{}")
         (tmp_path / "targets" / "patches" / "abc.x@1.manifest").write_bytes(b"m")
         (tmp_path / "metadata" / "link.json").symlink_to(tmp_path / "state.db")
         (tmp_path / "metadata" / ".hidden").write_bytes(b"h")
-        assert (await web.client.get("/tuf/metadata/timestamp.json")).content == b"{}"
-        assert (await web.client.get("/tuf/targets/patches/abc.x@1.manifest")).content == b"m"
+        assert (await web.member.get("/tuf/metadata/timestamp.json")).content == b"{}"
+        assert (await web.member.get("/tuf/targets/patches/abc.x@1.manifest")).content == b"m"
         for path in (
             "/tuf/metadata/2.root.json",
             "/tuf/metadata/link.json",
@@ -202,12 +130,28 @@ async def test_metadata_and_targets_are_files_and_nothing_else(tmp_path: Path) -
             "/tuf/metadata/" + "a" * 256,
             "/docs",
             "/openapi.json",
+            "/v1/health/",
         ):
-            assert (await web.client.get(path)).status_code == 404, path
+            assert (await web.member.get(path)).status_code == 404, path
+
+
+async def test_a_pc_that_has_had_too_much_waits_and_others_do_not(tmp_path: Path) -> None:
+    budgets = ByteBudgets(budget_bytes=4 * REQUEST_COST_BYTES, rate=BytesPerSecond(1))
+    async with running_web(tmp_path, budgets=budgets) as web:
+        (tmp_path / "metadata" / "large.json").write_bytes(bytes(2 * REQUEST_COST_BYTES))
+        assert (await web.member.get("/tuf/metadata/large.json")).status_code == 200
+        began = trio.current_time()
+        for path in ("large", "none"):
+            refused = await web.member.get(f"/tuf/metadata/{path}.json")
+            assert refused.status_code == 429
+            assert "than any PC needs" in problem(refused)
+        assert trio.current_time() - began >= 2 * TOO_MUCH_SECONDS
+        async with web.http(web.context(web.enrolled())) as other:
+            assert (await other.get("/tuf/metadata/large.json")).status_code == 200
 
 
 async def test_ca_is_what_the_pin_is_checked_against(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path) as web:
         pem = (await web.client.get("/v1/ca")).text
         assert pem == (tmp_path / "ca" / "control-ca.crt.pem").read_text()
 
@@ -220,21 +164,20 @@ async def test_enrolment_that_fails_on_our_side_spends_no_token(tmp_path: Path) 
             return answers.pop()
         raise UserError("The disk is broken.", FaultKind.STORAGE)
 
-    async with running(tmp_path, trusted_root) as web:
+    async with running_web(tmp_path, trusted_root=trusted_root) as web:
         web.database.add_token(SECRET, uses=2, expires_at=web.now + 60, now=web.now)
         assert [(await web.enrol(new_key())).status_code for _ in range(2)] == [200, 503]
         answers.append("{}")
         assert (await web.enrol(new_key())).status_code == 200
 
 
-async def test_guesses_of_one_pc_do_not_stop_the_renewals_of_its_branch(tmp_path: Path) -> None:
-    async with running(tmp_path) as web:
-        key = new_key()
-        web.database.add_endpoint(endpoint_id_of_key(key), "pc-1", web.now)
-        for n in range(MAX_FAILURES):
-            await web.renew(new_key())
-            await web.enrol(new_key(), secret=bytes([n] * 16))
-        assert (await web.enrol(new_key())).status_code == 429
+async def test_guesses_of_one_pc_stop_neither_enrolments_nor_renewals_of_its_branch(tmp_path: Path) -> None:
+    async with running_web(tmp_path) as web:
+        web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
+        key = web.enrolled()
+        for n in range(1, 31):
+            assert (await web.enrol(new_key(), secret=bytes([n] * 16))).status_code == 403
+        assert (await web.enrol(new_key())).status_code == 200
         assert (await web.renew(key)).status_code == 200
 
 
@@ -250,7 +193,7 @@ async def test_guesses_of_one_pc_do_not_stop_the_renewals_of_its_branch(tmp_path
     ],
 )
 async def test_whatever_a_client_sends_only_its_connection_ends(tmp_path: Path, request_bytes: bytes) -> None:
-    async with running(tmp_path) as web:
+    async with running_web(tmp_path, limits=WebLimits(times=HttpTimes(idle_seconds=0.2))) as web:
         stream = await web.connect()
         await stream.send_all(request_bytes)
         await trio.aclose_forcefully(stream)
@@ -265,10 +208,10 @@ async def test_whatever_a_client_sends_only_its_connection_ends(tmp_path: Path, 
 
 async def test_client_that_does_not_read_cannot_hold_up_the_stop(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
-        async with running(tmp_path) as web:
+        async with running_web(tmp_path) as web:
             with (tmp_path / "targets/patches/large").open("wb") as file:
                 file.truncate(64 << 20)  # more than both sides' socket buffers hold
-            stream = await web.connect()
+            stream = await web.connect(web.context(web.member_key))
             await stream.send_all(b"GET /tuf/targets/patches/large HTTP/1.1\r\nHost: x\r\n\r\n")
             await stream.receive_some(1)
             await trio.testing.wait_all_tasks_blocked(cushion=0.05)  # reading the next part takes far less
@@ -290,13 +233,15 @@ async def _close_after(
 
 
 async def test_connections_are_bounded(tmp_path: Path) -> None:
-    async with running(tmp_path, max_connections=1) as web:
-        first = await web.connect()
-        await first.do_handshake()
+    async with running_web(tmp_path, limits=WebLimits(connections=web_limits(1))) as web:
+        with (tmp_path / "targets/patches/large").open("wb") as file:
+            file.truncate(64 << 20)
+        first = await web.connect(web.context(web.member_key))
+        await first.send_all(b"GET /tuf/targets/patches/large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await first.receive_some(1)
         second = await web.connect()
         with pytest.raises(trio.BrokenResourceError):
             await second.do_handshake()
-        await trio.aclose_forcefully(second)
         await trio.aclose_forcefully(first)
 
 
@@ -304,7 +249,7 @@ async def test_error_of_our_own_is_answered_in_words(tmp_path: Path) -> None:
     def trusted_root() -> str:
         raise RuntimeError("a bug")
 
-    async with running(tmp_path, trusted_root) as web:
+    async with running_web(tmp_path, trusted_root=trusted_root) as web:
         web.database.add_token(SECRET, uses=1, expires_at=web.now + 60, now=web.now)
         response = await web.enrol(new_key())
         assert response.status_code == 500

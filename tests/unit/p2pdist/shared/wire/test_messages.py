@@ -36,11 +36,12 @@ REPORT = PatchReport(
     patch_id="p", version="1", state="verified", progress=1.0, bytes_from_origin=1, bytes_from_peers=2,
     bytes_wasted=0, seconds=1.5, error="",
 )  # fmt: skip
-PEER = SitePeer(endpoint_id="a" * 26, address="::1", port=1)
+PEER = SitePeer(endpoint_id="a" * 26, address="::1", port=1_024)
 HELLO = ControlHello(
-    protocol=1, software="s", hostname="h", addresses=["127.0.0.1"], lan_port=1, on_mains=True, wired=True,
+    protocol=1, software="s", hostname="h", addresses=["127.0.0.1"], lan_port=1_024, on_mains=True, wired=True,
     uptime_seconds=0,
 )  # fmt: skip
+PEERS = SitePeers(anew=False, joined=[], left=[])
 WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fetch=True)
 LINK = LinkReport(interval_seconds=0.05, business_bytes=1, flows=((7, 8), (9, 10)), harm_seconds=0.01)
 LIMIT = SiteLimit(
@@ -67,7 +68,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
         messages.decode_from_server,
         [
             Welcome(server_name="hq", site="s", timestamp_version=0, packet_bytes=1_500),
-            SitePeers(peers=[PEER]),
+            SitePeers(anew=True, joined=[PEER], left=["b" * 26]),
             RepositoryChanged(timestamp_version=3),
             Unavailable(torrent=HASH, reason="gone"),
             LinkWatch(interval_seconds=0.05),
@@ -120,11 +121,15 @@ def answers(count: int, **changes: object) -> dict[str, Any]:
     return {"answers": [msgspec.to_builtins(ANSWER) | changes] * count}
 
 
+def joined(**changes: Any) -> dict[str, Any]:
+    return {"joined": [msgspec.to_builtins(PEER) | changes]}
+
+
 BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     (messages.decode_hello, HELLO, {"addresses": ["::1"] * 16}, {"addresses": ["::1"] * 17}),
     (messages.decode_hello, HELLO, {"software": "s" * 400}, {"software": "s" * 401}),
     (messages.decode_hello, HELLO, {"lan_port": 65_535}, {"lan_port": 65_536}),
-    (messages.decode_hello, HELLO, {"lan_port": 1}, {"lan_port": 0}),
+    (messages.decode_hello, HELLO, {"lan_port": 1_024}, {"lan_port": 1_023}),
     (messages.decode_hello, HELLO, {"uptime_seconds": 1 << 40}, {"uptime_seconds": (1 << 40) + 1}),
     (messages.decode_hello, HELLO, {"addresses": ["a" * 45]}, {"addresses": ["a" * 46]}),
     (messages.decode_from_endpoint, WANT, {"have": bytes(8_192)}, {"have": bytes(8_193)}),
@@ -176,10 +181,14 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         messages.decode_from_server,
-        SitePeers(peers=[]),
-        {"peers": [msgspec.to_builtins(PEER)] * 200},
-        {"peers": [msgspec.to_builtins(PEER)] * 201},
+        PEERS,
+        {"joined": [msgspec.to_builtins(PEER)] * 40},
+        {"joined": [msgspec.to_builtins(PEER)] * 41},
     ),
+    (messages.decode_from_server, PEERS, {"left": ["a" * 26] * 40}, {"left": ["a" * 26] * 41}),
+    (messages.decode_from_server, PEERS, {"left": ["a" * 26]}, {"left": ["a" * 27]}),
+    (messages.decode_from_server, PEERS, joined(port=1_024), joined(port=1_023)),
+    (messages.decode_from_server, PEERS, joined(port=65_535), joined(port=65_536)),
     (messages.decode_from_server, Unavailable(torrent=HASH, reason=""), {"reason": "r" * 400}, {"reason": "r" * 401}),
     (
         messages.decode_on_data_connection,
@@ -218,7 +227,7 @@ def test_the_largest_messages_fit_into_their_channels() -> None:
     piece = Piece(torrent=HASH, piece=messages.MAX_PIECES - 1, data=bytes(messages.MAX_PIECE_BYTES))
     control = [
         Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT),
-        SitePeers(peers=[peer] * 200),
+        SitePeers(anew=False, joined=[peer] * 40, left=["a" * 26] * 40),
         diagnosis,
     ]
     assert all(len(messages.encode_message(m)) <= messages.MAX_CONTROL_FRAME_BYTES for m in control)

@@ -1,0 +1,154 @@
+"""Carry messages over two pipes: frames with a cap, a queue in front of the writer, calls and their answers.
+
+The daemon and its network part use the same code, each for its side. What the other side sends is decoded strictly;
+anything else ends the channel.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import trio
+
+from p2pdist.network.messages import MAX_MESSAGE_BYTES, PartMessage
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
+
+QUEUED_MESSAGES = 1_024  # some seconds of a busy daemon; an other side that reads nothing for longer hangs
+PIPE_READ_BYTES = 256 << 10
+
+Incoming = TypeVar("Incoming", bound=PartMessage)
+
+
+class ChannelEndedError(Exception):
+    """The other side is gone, sends what it must not, or reads nothing; the text says which."""
+
+
+def why_ended(group: BaseExceptionGroup[ChannelEndedError]) -> str:
+    """Return the first reason in ``group``."""
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return str(first)
+
+
+class Channel(Generic[Incoming]):
+    """One side of the channel. `run` must be running for messages to move."""
+
+    def __init__(
+        self,
+        reads_from: trio.abc.ReceiveStream,
+        writes_to: trio.abc.SendStream,
+        decode: Callable[[bytes], Incoming],
+    ) -> None:
+        self._reads_from = reads_from
+        self._writes_to = writes_to
+        self._decode = decode
+        self._queue_in, self._queue = trio.open_memory_channel[PartMessage](QUEUED_MESSAGES)
+        self._written = trio.Event()
+
+    def tell(self, message: PartMessage) -> None:
+        """Queue a message, without waiting. Raises `ChannelEndedError` when the other side has long read nothing."""
+        try:
+            self._queue_in.send_nowait(message)
+        except trio.WouldBlock:
+            raise ChannelEndedError("it reads nothing") from None
+
+    async def send(self, message: PartMessage) -> None:
+        """Queue a message; wait while the queue is full."""
+        await self._queue_in.send(message)
+
+    async def run(self, handle: Callable[[Incoming], Awaitable[None]]) -> None:
+        """Write what is queued, and hand over each message that comes, until the other side ends.
+
+        Always ends with a `ChannelEndedError`, or by cancellation. ``handle`` is awaited for one message after the
+        other: it must not wait for an answer that comes over this channel.
+        """
+        reason = ""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                await self._read(handle)
+        except* ChannelEndedError as group:
+            reason = why_ended(group)
+        raise ChannelEndedError(reason)
+
+    async def finish(self, seconds: float) -> None:
+        """Write what is queued, within ``seconds``; nothing can be sent afterwards."""
+        self._queue_in.close()
+        with trio.move_on_after(seconds):
+            await self._written.wait()
+
+    async def _write(self) -> None:
+        async for message in self._queue:
+            frame = encode_frame(codec.encode(message), max_bytes=MAX_MESSAGE_BYTES)
+            try:
+                await self._writes_to.send_all(frame)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise ChannelEndedError("it has ended") from None
+        self._written.set()
+
+    async def _read(self, handle: Callable[[Incoming], Awaitable[None]]) -> None:
+        decoder = FrameDecoder(max_bytes=MAX_MESSAGE_BYTES)
+        while True:
+            try:
+                data = await self._reads_from.receive_some(PIPE_READ_BYTES)
+                bodies = decoder.feed(bytes(data))
+                if not data:
+                    raise ChannelEndedError("it has ended")
+                for body in bodies:
+                    await handle(self._decode(body))
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise ChannelEndedError("it has ended") from None
+            except (FrameError, DecodeError) as error:
+                raise ChannelEndedError(f"it sent what it must not: {error}") from error
+
+
+class Calls:
+    """The calls that wait for an answer."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._waiting: dict[int, tuple[trio.Event, list[PartMessage]]] = {}
+
+    async def ask(
+        self,
+        tell: Callable[[PartMessage], None],
+        question: Callable[[int], PartMessage],
+        *,
+        seconds: float = math.inf,
+        abandon: Callable[[int], PartMessage] | None = None,
+    ) -> PartMessage:
+        """Send ``question`` of a new call number, and return its answer.
+
+        Raises `ChannelEndedError` when `fail` is called meanwhile, and `trio.TooSlowError` after ``seconds``. When
+        nobody waits any longer, ``abandon`` is sent.
+        """
+        self._next += 1
+        call = self._next
+        answered, answer = trio.Event(), list[PartMessage]()
+        self._waiting[call] = (answered, answer)
+        try:
+            tell(question(call))
+            with trio.fail_after(seconds):
+                await answered.wait()
+        finally:
+            del self._waiting[call]
+            if not answered.is_set() and abandon is not None:
+                tell(abandon(call))
+        if not answer:
+            raise ChannelEndedError("it has ended")
+        return answer[0]
+
+    def answered(self, call: int, answer: PartMessage) -> None:
+        """Hand over an answer; one that nobody waits for any longer is dropped."""
+        if call in self._waiting:
+            event, answers = self._waiting[call]
+            answers.append(answer)
+            event.set()
+
+    def fail(self) -> None:
+        """End every call: no answer will come."""
+        for event, _ in self._waiting.values():
+            event.set()

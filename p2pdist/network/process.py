@@ -1,0 +1,314 @@
+"""Start the network part, watch it, and start it again when it ends: the daemon's side.
+
+Whatever happens to that process, the daemon goes on: what it is asked meanwhile fails in words or waits, and each of
+the daemon's connections tells a new process all that it needs (`NetworkPart.at_each_start`).
+"""
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import trio
+
+from p2pdist.network.channel import Calls, Channel, ChannelEndedError, why_ended
+from p2pdist.network.messages import (
+    AreYouAlive,
+    Done,
+    EndProcess,
+    Failed,
+    FromPart,
+    HttpBroke,
+    HttpDone,
+    LanBytes,
+    NotStarted,
+    PartMessage,
+    Start,
+    Started,
+    decode_from_part,
+)
+from p2pdist.network.rights import PartUser
+from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.frames import encode_frame
+
+START_SECONDS = 60.0  # it loads libraries first, on a PC that has just started
+STOP_SECONDS = 4.0  # its last writes and goodbyes; less than the daemon's own time for stopping
+PING_SECONDS = 10.0
+UNANSWERED_SECONDS = 60.0  # a network part that answers no ping for this long hangs; a busy PC answers within seconds
+PORT_WAIT_SECONDS = 5.0  # the network part of a daemon that was killed lets go of the port when it notices that
+PORT_RETRY_SECONDS = 0.3
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 60.0
+STEADY_SECONDS = 60.0  # one that has lived this long starts again at once
+STOP_FRAME_BYTES = 64
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the process is started."""
+
+    user: PartUser
+    directory: Path
+    """Where it keeps the payloads that are swapped: all that it can write to."""
+    log_level: str
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "p2pdist.network")
+    """What to run; -P: nothing is imported from the current directory."""
+    stop_seconds: float = STOP_SECONDS
+
+
+class NetworkPart:
+    """The network part as the daemon sees it; `run` keeps the process alive."""
+
+    def __init__(self, launch: Launch, start: Callable[[], Start]) -> None:
+        """``start`` is asked for the first message at each start of the process."""
+        self._launch = launch
+        self._start = start
+        self._calls = Calls()
+        self._channel: Channel[FromPart] | None = None
+        self._hooks: list[Callable[[], Awaitable[None]]] = []
+        self._end_hooks: list[Callable[[], None]] = []
+        self._handlers: dict[type[PartMessage], Callable[[Any], None]] = {}
+        self._ready: list[Started | NotStarted] = []
+        self._ready_event = trio.Event()
+        self._process: trio.Process | None = None
+        self._reason, self._killed = "", False
+        self._begun = False
+        self.listen_port = 0
+        """The LAN port; 0 until the process is up."""
+        self.life = 0
+        """Counts the processes so far."""
+        self.problem = ""
+        """Why the process is not running, in words; empty while it is."""
+
+    @property
+    def user(self) -> PartUser:
+        """Who the process runs as."""
+        return self._launch.user
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether messages reach the process."""
+        return self._channel is not None
+
+    def at_each_start(self, hook: Callable[[], Awaitable[None]]) -> None:
+        """Call ``hook`` at `begin`, and from then on whenever a process has started, before it is told anything."""
+        self._hooks.append(hook)
+
+    async def begin(self) -> None:
+        """Tell the process, and each later one, all that it needs to work."""
+        self._begun = True
+        if self.running:
+            await self._tell_all()
+
+    async def _tell_all(self) -> None:
+        for hook in self._hooks:
+            await hook()
+
+    def at_each_end(self, hook: Callable[[], None]) -> None:
+        """Call ``hook`` whenever a process has ended."""
+        self._end_hooks.append(hook)
+
+    def on(self, kind: type[PartMessage], handler: Callable[[Any], None]) -> None:
+        """Call ``handler`` with each message of ``kind``. It must not wait; a `ValueError` ends the process."""
+        self._handlers[kind] = handler
+
+    def tell(self, message: PartMessage) -> None:
+        """Send a message; it is dropped while no process runs: whatever matters is told to the next one."""
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            channel.tell(message)
+        except ChannelEndedError as error:
+            self._kill(str(error))
+
+    async def send(self, message: PartMessage) -> None:
+        """Like `tell`, but wait while the queue is full."""
+        if self._channel is not None:
+            await self._channel.send(message)
+
+    async def ask(
+        self,
+        question: Callable[[int], PartMessage],
+        *,
+        seconds: float,
+        abandon: Callable[[int], PartMessage] | None = None,
+    ) -> PartMessage:
+        """Return the answer to a question. Raises `ChannelEndedError` (no process), `trio.TooSlowError`."""
+        if self._channel is None:
+            raise ChannelEndedError("it is not running")
+        return await self._calls.ask(self.tell, question, seconds=seconds, abandon=abandon)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep a process running until cancelled. Reports as started when the first one is up.
+
+        Raises `UserError` when the first one does not start: the port is in use, the address is not this PC's.
+        """
+        backoff = Backoff(FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
+        await self._first_start(task_status)
+        while True:
+            backoff = backoff.failed()
+            delay = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
+            self.problem = f"{self.problem} It starts again within {math.ceil(delay)} s."
+            await trio.sleep(delay)
+            begun = trio.current_time()
+            self._say(await self._live())
+            if trio.current_time() - begun >= STEADY_SECONDS:
+                backoff = backoff.succeeded()
+
+    async def _first_start(self, task_status: trio.TaskStatus[None]) -> None:
+        begun = trio.current_time()
+        while True:
+            ended = await self._live(task_status.started)
+            if self.listen_port:  # it was up
+                self._say(ended)
+                return
+            if ended.kind is not FaultKind.BUSY or trio.current_time() - begun > PORT_WAIT_SECONDS:
+                raise ended
+            await trio.sleep(PORT_RETRY_SECONDS)
+
+    def _say(self, ended: UserError) -> None:
+        self.problem = ended.message
+        log.error("the network part has ended", reason=ended.message)
+
+    # --- one process ------------------------------------------------------------------------
+
+    async def _live(self, up: Callable[[], None] = lambda: None) -> UserError:
+        """Run one process until it ends; return why it did. ``up`` is called when it is up."""
+        self.life += 1
+        self._ready, self._ready_event = [], trio.Event()
+        self._reason, self._killed = "", False
+        process = self._process = await self._spawn()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        channel = Channel[FromPart](process.stdout, process.stdin, decode_from_part)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._conduct, channel, up)
+                await channel.run(self._handle)
+        except* ChannelEndedError as group:
+            self._reason = self._reason or why_ended(group)
+        except* trio.TooSlowError:
+            self._reason = self._reason or "it does not answer"
+        finally:
+            self._channel = None
+            self._calls.fail()
+            for hook in self._end_hooks:
+                hook()
+            with trio.CancelScope(shield=True):
+                self._killed = await _end(process, self._launch.stop_seconds) or self._killed
+            self._process = None
+        return self._why(process.returncode)
+
+    async def _conduct(self, channel: Channel[FromPart], up: Callable[[], None]) -> None:
+        """Bring a new process up, then see that it stays alive."""
+        await channel.send(self._start())
+        with trio.fail_after(START_SECONDS):
+            await self._ready_event.wait()
+        if not isinstance(self._ready[0], Started):
+            raise ChannelEndedError("it could not start")
+        self.listen_port = self._ready[0].listen_port
+        self._channel, self.problem = channel, ""
+        if self._begun:
+            await self._tell_all()
+        up()
+        while True:
+            await trio.sleep(PING_SECONDS)
+            await self.ask(AreYouAlive, seconds=UNANSWERED_SECONDS)
+
+    async def _spawn(self) -> trio.Process:
+        user = self._launch.user
+        return await trio.lowlevel.open_process(
+            [
+                *self._launch.command,
+                *(("--uid", str(user.uid), "--gid", str(user.gid)) if user.separate else ()),
+                "--directory",
+                str(self._launch.directory),
+                "--log-level",
+                self._launch.log_level,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(),
+        )
+
+    async def _handle(self, message: FromPart) -> None:
+        if isinstance(message, Done | Failed | LanBytes | HttpDone | HttpBroke):
+            self._calls.answered(message.call, message)
+        elif isinstance(message, Started | NotStarted):
+            self._ready.append(message)
+            self._ready_event.set()
+        elif (handler := self._handlers.get(type(message))) is not None:
+            handler(message)
+
+    def _kill(self, reason: str) -> None:
+        self._reason, self._killed = reason, True
+        if self._process is not None:
+            self._process.kill()
+
+    def _why(self, code: int | None) -> UserError:
+        if self._ready and isinstance(self._ready[0], NotStarted):
+            return UserError(self._ready[0].text, self._ready[0].kind)
+        how = self._reason
+        if code is not None and code < 0 and not self._killed:
+            how = f"it was ended by {signal.Signals(-code).name}"
+        elif code is not None and code > 0:
+            how = f"it ended with status {code}"
+        return UserError(f"The part of the daemon that speaks with the network has stopped: {how}.", FaultKind.FAILED)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment, with PYTHONPATH made absolute: the new process changes its directory."""
+    path = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)} if path else dict(os.environ)
+
+
+async def _end(process: trio.Process, seconds: float) -> bool:
+    """End the process: ask it, wait, kill it. Return whether it had to be killed."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with trio.move_on_after(seconds):
+        try:
+            await process.stdin.send_all(_STOP_FRAME)
+            await process.stdin.aclose()
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            pass  # it has ended, or was amid a message: the end of the pipe tells it
+        await process.wait()
+    alive = process.returncode is None
+    if alive:
+        process.kill()
+        await process.wait()
+    await process.stdin.aclose()
+    await process.stdout.aclose()
+    return alive
+
+
+@asynccontextmanager
+async def open_network_part(launch: Launch, start: Callable[[], Start]) -> AsyncIterator[NetworkPart]:
+    """Keep a network part running while the context is open. Raises `UserError` when the first process fails."""
+    part = NetworkPart(launch, start)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(part.run)
+        try:
+            yield part
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+_STOP_FRAME: Final = encode_frame(codec.encode(EndProcess()), max_bytes=STOP_FRAME_BYTES)

@@ -1,0 +1,58 @@
+"""The connection to the seed server, which the network part keeps up."""
+
+from collections.abc import Callable
+
+from p2pdist.network.messages import FromOrigin, Introduce, PieceArrived, Reconnect, ToOrigin
+from p2pdist.network.process import NetworkPart
+from p2pdist.network.window import Windowed
+from p2pdist.origin.connection import Disconnected, OriginEvent
+from p2pdist.shared.wire.messages import ControlHello, FromEndpoint
+
+NOT_RUNNING = "the network part of the daemon is not running"
+
+
+class RemoteOrigin:
+    """An `ServerConnection`."""
+
+    def __init__(self, part: NetworkPart, hello: Callable[[], ControlHello]) -> None:
+        """``hello`` is asked whenever a connection may be made: addresses and the LAN port change."""
+        self._part = part
+        self._hello = hello
+        self.events = Windowed[OriginEvent](part, "origin")
+        self.pieces = Windowed[PieceArrived](part, "pieces")
+        """What has become of each piece from the server."""
+        self.connected = False
+        self.status = "not connected yet"
+        self.piece_bytes = 0
+        part.on(FromOrigin, self._event)
+        part.on(PieceArrived, self._piece)
+        part.at_each_start(self._started)
+        part.at_each_end(self._ended)
+
+    async def send(self, message: FromEndpoint) -> None:
+        """Send a control message; while there is no connection it is dropped."""
+        if self.connected:
+            await self._part.send(ToOrigin(message))
+
+    def reconnect(self) -> None:
+        """Drop the connection, if any, and connect again at once: for a new certificate or address."""
+        self._part.tell(Introduce(self._hello()))
+        self._part.tell(Reconnect())
+
+    async def _started(self) -> None:
+        await self._part.send(Introduce(self._hello()))
+
+    def _ended(self) -> None:
+        was_connected, self.connected, self.status = self.connected, False, NOT_RUNNING
+        if was_connected:
+            self.events.put_own(Disconnected(NOT_RUNNING))
+
+    def _event(self, message: FromOrigin) -> None:
+        self.connected, self.status = message.connected, message.status
+        if isinstance(message.event, Disconnected):
+            self._part.tell(Introduce(self._hello()))  # for the next attempt
+        self.events.put(message.event)
+
+    def _piece(self, message: PieceArrived) -> None:
+        self.piece_bytes += message.size_bytes
+        self.pieces.put(message)

@@ -1,0 +1,57 @@
+"""What the daemon asks of its connection to the seed server, and what that reports: types alone."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol, TypeAlias
+
+from p2pdist.shared.wire.messages import (
+    FromEndpoint,
+    LinkWatch,
+    Message,
+    RepositoryChanged,
+    SiteLimit,
+    SitePeers,
+    Text,
+    Unavailable,
+    Welcome,
+)
+
+
+class Disconnected(Message, frozen=True, tag="disconnected"):
+    """The connection is gone; the client reconnects by itself."""
+
+    reason: Text
+
+
+OriginEvent: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Disconnected
+
+
+class ServerConnection(Protocol):
+    """A connection that is kept up: `client.OriginClient`, or the daemon's network part."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server has welcomed us and the connection is up."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """One line on the connection, for people; "connected" when it is."""
+        ...
+
+    @property
+    def piece_bytes(self) -> int:
+        """What has come over the site's line in pieces, of all patches."""
+        ...
+
+    @property
+    def events(self) -> AsyncIterator[OriginEvent]:
+        """What the server says. Keep reading: otherwise the connection stops."""
+        ...
+
+    async def send(self, message: FromEndpoint) -> None:
+        """Send a control message; while there is no connection it is dropped."""
+        ...
+
+    def reconnect(self) -> None:
+        """Drop the connection, if any, and connect again at once: for a new certificate or address."""
+        ...

@@ -1,0 +1,70 @@
+"""The log of both programs' processes: to standard error, one line an event, harmless on a terminal."""
+
+import io
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from p2pdist.shared.log_limit import LogLimit
+from p2pdist.shared.printable_text import escaped, printable_lines
+
+
+class LibraryLog(logging.Handler):
+    """Brings libraries' warnings into our log; by itself, Python would write them to standard error as they are.
+
+    Strangers' packets cause some of them, so each place of a library has one line a minute.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._limit = LogLimit()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record with its library's name, if its place is not over the limit."""
+        if line := self._limit.line(record.name, f"{record.pathname}:{record.lineno}", record.created):
+            details = {"library": record.name, "left_out": line.left_out, "exc_info": record.exc_info}
+            structlog.get_logger().log(record.levelno, record.getMessage(), **details)
+
+
+def configure_log(level: str) -> None:
+    """Log to standard error: coloured for a terminal, one line of key=value otherwise. Libraries' warnings come too."""
+    on_terminal = sys.stderr.isatty()
+    renderer: Any = (
+        # rich's tracebacks, the default, show local variables (keys and tokens among them), and take seconds to draw
+        structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)
+        if on_terminal
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True),
+            *([] if on_terminal else [structlog.processors.format_exc_info]),  # the terminal's does it itself
+            _escaped_values,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,  # standard error may be replaced later, as in a test
+    )
+    logging.basicConfig(handlers=[LibraryLog()])
+
+
+def _escaped_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take from a line of the log what would move a cursor, or pass for another line."""
+    plain = (bool, int, float, type(None))
+    for key, value in event.items():
+        if key == "exception":
+            event[key] = printable_lines(value)
+        elif key != "exc_info" and not isinstance(value, plain):
+            event[key] = escaped(str(value))
+    return event
+
+
+def _plain_traceback(stream: TextIO, exc_info: Any) -> None:
+    structlog.dev.plain_traceback(text := io.StringIO(), exc_info)
+    stream.write(printable_lines(text.getvalue()))

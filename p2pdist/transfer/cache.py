@@ -1,0 +1,75 @@
+"""The cache directory: payloads as the swarm shares them, each named by its SHA-256."""
+
+from pathlib import Path
+
+import structlog
+
+from p2pdist.shared.identifiers import Sha256Hex
+from p2pdist.transfer import files
+from p2pdist.transfer.cached_files import Writer
+from p2pdist.transfer.faults import TransferFault, TransferFaultKind
+from p2pdist.transfer.states import DISK_MARGIN_BYTES
+
+ROOM_RETRY_SECONDS = 5.0  # a look at the disk costs nothing
+
+log = structlog.get_logger()
+
+
+class Cache:
+    """The files of all transfers."""
+
+    def __init__(self, directory: Path, writer: Writer | None) -> None:
+        """``writer``: the user who fills them, where it is not the daemon's own."""
+        self._directory = directory
+        self._writer = writer
+
+    def path(self, sha256: Sha256Hex) -> Path:
+        """Return where a payload is, or will be."""
+        return self._directory / sha256
+
+    async def is_proven(self, sha256: Sha256Hex, length_bytes: int, mtime_ns: int | None, ctime_ns: int | None) -> bool:
+        """Whether the file is still the one that was proven with this time of change; None: it never was.
+
+        ``ctime_ns``: as `publish` returned it.
+        """
+        if mtime_ns is None:
+            return False
+        path = self.path(sha256)
+        return await files.unchanged_since(
+            path, length_bytes=length_bytes, mtime_ns=mtime_ns, ctime_ns=ctime_ns, writer=self._writer
+        )
+
+    async def make_ready(self, sha256: Sha256Hex, length_bytes: int) -> TransferFault | None:
+        """Let the file be filled; return what is in the way."""
+        path = self.path(sha256)
+        try:
+            await files.let_write(path, self._writer)
+            lacking = await files.lacking_bytes(path, length_bytes, DISK_MARGIN_BYTES)
+        except OSError as error:
+            text = f"{self._directory} cannot be read: {error.strerror}. Check the disk."
+            return TransferFault(TransferFaultKind.DISK, text)
+        if lacking == 0:
+            return None
+        return TransferFault(
+            TransferFaultKind.DISK_FULL,
+            f"The disk is too full: {lacking} more bytes must be free in {self._directory}. "
+            f"Free some space; it is tried again every {ROOM_RETRY_SECONDS:.0f} s.",
+        )
+
+    async def let_write(self, sha256: Sha256Hex) -> None:
+        """Let a finished file be repaired. Where that is refused, the engine fails to write, and says so."""
+        try:
+            await files.let_write(self.path(sha256), self._writer)
+        except OSError as error:
+            log.warning("a cached file cannot be handed back", sha256=sha256, reason=error.strerror)
+
+    async def hash(self, sha256: Sha256Hex) -> files.Proof:
+        """Take the file from its writer and hash it as a whole. Raises `OSError`."""
+        return await files.hash_file(self.path(sha256), self._writer)
+
+    async def publish(self, sha256: Sha256Hex, place: Path, mtime_ns: int | None) -> int:
+        """Put the proven file at ``place``; ``mtime_ns``: its time of change then. Raises `OSError`.
+
+        Return its ``ctime`` afterwards, for `is_proven`.
+        """
+        return await files.publish_verified(self.path(sha256), place, mtime_ns=mtime_ns, writer=self._writer)

@@ -1,0 +1,188 @@
+"""End connections of the LAN port that libtorrent itself would keep: without a TLS handshake, or older than an hour.
+
+libtorrent 2.1.1 keeps an incoming connection for as long as the other side says nothing, without a deadline or a cap:
+its own limits begin after the handshake. And it looks at a neighbour's certificate once, in the handshake, so an open
+connection outlives it. So this process looks at its own sockets, and shuts those down that have no peer after some
+seconds, that are too many, or that are old: neighbours connect again, and show their certificates. libtorrent closes
+such a socket as if the other side had.
+"""
+
+import contextlib
+import os
+import socket
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+import trio
+
+HANDSHAKE_SECONDS = 6.0  # two round trips and some signatures: milliseconds, or seconds on a busy PC
+SETTLING_SECONDS = 1.5  # a neighbour that connects for many torrents at once is not counted before
+OLD_SECONDS = 3_600.0  # a certificate lives for a day: a member that has lost it is out within an hour more
+MAX_CALLERS_PER_ADDRESS = 16
+MAX_CALLERS = 256  # on a LAN of hundreds of PCs that all start at eight
+LOOK_SECONDS, BUSY_LOOK_SECONDS = 2.0, 0.25
+BUSY_CALLERS = 64
+LOG_AGAIN_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A TCP connection of this process; whose it is must be found out."""
+
+    address: str
+    """The remote one, as the port."""
+    port: int
+    descriptor: int
+    incoming: bool
+    """Whether it came in at the LAN port."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Its remote address and port."""
+        return self.address, self.port
+
+
+@dataclass
+class ConnectionWatch:
+    """Decides which connections to end; ``now`` is any clock in seconds that does not go back."""
+
+    _first_seen: dict[tuple[str, int], float] = field(default_factory=dict)
+    _proven: set[tuple[str, int]] = field(default_factory=set)
+    _of_others: set[tuple[str, int]] = field(default_factory=set)
+    """Old connections that are not to neighbours: to the seed server."""
+
+    def look(self, present: Collection[Connection], now: float) -> None:
+        """Record which connections there are now."""
+        places = {connection.place for connection in present}
+        self._first_seen = {place: self._first_seen.get(place, now) for place in places}
+        self._proven &= places
+        self._of_others &= places
+
+    def unproven(self, present: Iterable[Connection]) -> list[Connection]:
+        """Return the incoming ones that are not known to have passed the handshake."""
+        return [c for c in present if c.incoming and c.place not in self._proven]
+
+    def old(self, present: Iterable[Connection], now: float) -> list[Connection]:
+        """Return those that are to be ended if they are neighbours'."""
+        return [c for c in present if self._age(c, now) >= OLD_SECONDS and c.place not in self._of_others]
+
+    def to_end(self, present: Collection[Connection], peers: set[tuple[str, int]], now: float) -> list[Connection]:
+        """Return the connections to end. ``peers``: the neighbours that have passed the handshake."""
+        self._proven |= self._first_seen.keys() & peers
+        old = self.old(present, now)
+        self._of_others |= {c.place for c in old if not c.incoming} - peers
+        return [c for c in old if c.place in peers] + self._too_long_or_too_many(self.unproven(present), now)
+
+    def _too_long_or_too_many(self, unproven: Iterable[Connection], now: float) -> list[Connection]:
+        kept, per_address, ended = 0, Counter[str](), []
+        # the first to come are the last to be too many
+        for connection in sorted(unproven, key=lambda c: self._first_seen[c.place]):
+            age, address = self._age(connection, now), connection.address
+            settled = age >= SETTLING_SECONDS
+            full = kept >= MAX_CALLERS or (settled and per_address[address] >= MAX_CALLERS_PER_ADDRESS)
+            if age >= HANDSHAKE_SECONDS or full:
+                ended.append(connection)
+            else:
+                kept += 1
+                per_address[address] += 1
+        return ended
+
+    def _age(self, connection: Connection, now: float) -> float:
+        return now - self._first_seen[connection.place]
+
+
+class Listener(Protocol):
+    """The part of the torrent engine that is needed."""
+
+    @property
+    def listen_port(self) -> int:
+        """The TLS port that neighbours connect to."""
+        ...
+
+    async def connected_peers(self) -> set[tuple[str, int]]:
+        """Return the addresses and ports of all that have passed the handshake."""
+        ...
+
+
+async def guard_handshakes(listener: Listener) -> None:
+    """Guard the LAN connections of this process until cancelled."""
+    watch, refused = ConnectionWatch(), _Refused()
+    while True:
+        present = await trio.to_thread.run_sync(connections_of, listener.listen_port)
+        watch.look(present, trio.current_time())
+        unproven = watch.unproven(present)
+        if unproven or watch.old(present, trio.current_time()):
+            peers = await listener.connected_peers()
+            for connection in watch.to_end(present, peers, trio.current_time()):
+                _shut_down(connection, listener.listen_port)
+                if connection.place not in peers:
+                    refused.count(connection.address)
+            refused.log(trio.current_time())
+        await trio.sleep(BUSY_LOOK_SECONDS if len(unproven) > BUSY_CALLERS else LOOK_SECONDS)
+
+
+@dataclass
+class _Refused:
+    """What is said in the log of strangers: one line a minute."""
+
+    _since: Counter[str] = field(default_factory=Counter)
+    _logged_at: float = float("-inf")
+
+    def count(self, address: str) -> None:
+        self._since[address] += 1
+
+    def log(self, now: float) -> None:
+        if not self._since or now - self._logged_at < LOG_AGAIN_SECONDS:
+            return
+        address, most = self._since.most_common(1)[0]
+        log.warning(
+            "connections without a TLS handshake were ended",
+            number=self._since.total(),
+            addresses=len(self._since),
+            most_from=address,
+            of_it=most,
+        )
+        self._logged_at = now
+        self._since.clear()
+
+
+def connections_of(port: int) -> list[Connection]:
+    """Return this process's TCP connections; ``port`` is its LAN port. Blocking, for milliseconds."""
+    found = []
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - thousands of names, and nothing but names
+        with contextlib.suppress(OSError), _borrowed(int(name)) as borrowed:
+            peer = _peer(borrowed)
+            if peer is not None:
+                found.append(Connection(*peer, int(name), incoming=borrowed.getsockname()[1] == port))
+    return found
+
+
+def _shut_down(connection: Connection, port: int) -> None:
+    """Shut the connection down, unless its descriptor is another one's by now."""
+    with contextlib.suppress(OSError), _borrowed(connection.descriptor) as borrowed:
+        same_way = (borrowed.getsockname()[1] == port) == connection.incoming
+        if _peer(borrowed) == connection.place and same_way:
+            borrowed.shutdown(socket.SHUT_RDWR)
+
+
+def _borrowed(descriptor: int) -> socket.socket:
+    """Return a socket of our own for the same connection. Raises `OSError` for what is no socket."""
+    own = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        raise
+
+
+def _peer(borrowed: socket.socket) -> tuple[str, int] | None:
+    """Return the remote address and port of a TCP connection. Raises `OSError` for a listener."""
+    if borrowed.type != socket.SOCK_STREAM or borrowed.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    address, port = borrowed.getpeername()[:2]
+    return address.removeprefix("::ffff:"), port

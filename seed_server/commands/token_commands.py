@@ -1,0 +1,158 @@
+"""`seed-server token`: make one, list them, revoke one."""
+
+import click
+from rich.console import RenderableType
+from rich.text import Text
+
+from bandwidth.core.quantities import duration_text
+from p2pdist.shared.console import Duration, json_option, print_json, wide_terminal
+from p2pdist.shared.printable_text import printable
+from p2pdist.shared.wire.enrolment import encode_token
+from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
+from seed_server.commands.options import home_option, local_user, tags_option
+from seed_server.commands.texts import counted, plain_table, utc_minute
+from seed_server.fleet import operations, queries
+from seed_server.fleet.context import Context
+from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
+from seed_server.store.rows import TokenRow
+
+_STATE_STYLES = {"open": "green", "revoked": "red"}
+
+
+class TokenGroup(click.Group):
+    """A group that makes a token when no other command is named: ``token --uses 20`` is ``token new --uses 20``."""
+
+    default = "new"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Name the default command where none is named, and no help of the group is asked for."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("token", cls=TokenGroup, short_help="Print a token that enrols PCs; list and revoke tokens.")
+def token_group() -> None:
+    """Print a token for `p2pdist enrol`, list the tokens, or revoke one. Without a command, it is `token new`.
+
+    \b
+    Examples:
+      seed-server token --uses 20 --ttl 8h --tag kiosk > token.txt
+      seed-server token list
+      seed-server token revoke 5f0c6a1b92d4
+    """
+
+
+@token_group.command("new", short_help="Print a token that enrols PCs.")
+@home_option
+@click.option(
+    "--uses",
+    type=click.IntRange(1, MAX_TOKEN_USES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many PCs it enrols, up to 100000.",
+)
+@click.option(
+    "--ttl",
+    type=Duration(MAX_TOKEN_DAYS),
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    help="How long it is valid: 90s, 30m, 8h, up to 30d.",
+)
+@tags_option
+@click.option("--approve", "approval", is_flag=True, help="Refuse each of its PCs until `seed-server allow` names it.")
+@json_option
+def new_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], approval: bool, as_json: bool) -> None:
+    """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
+
+    It is a password: give it to PCs in a file that only their administrators can read.
+
+    \b
+    Example:
+      seed-server token --home /srv/patches --uses 20 --ttl 8h --tag kiosk --tag branch-7
+    """
+    made = operations.make_token(context, local_user(), uses=uses, seconds=ttl, tags=tags, approval=approval)
+    text = encode_token(made.token)
+    if as_json:
+        shown = TokenDocument(
+            token=text, uses=made.uses, expires_at=made.expires_at, tags=made.tags, id=made.token_id, approval=approval
+        )
+        print_json(shown)
+    else:
+        click.echo(text)
+
+
+@token_group.command("list", short_help="List the tokens, and whom each has enrolled.")
+@home_option
+@json_option
+def list_command(context: Context, as_json: bool) -> None:
+    """List the tokens without their secrets, the newest first, and whom each has enrolled.
+
+    Those that expired more than a month ago are not kept.
+
+    \b
+    Example:
+      seed-server token list --json | jq -r '.[] | select(.state == "open") | .id'
+    """
+    tokens, now = queries.read_tokens(context), context.clock.now()
+    if as_json:
+        print_json([_document(token, now) for token in tokens])
+    elif tokens:
+        wide_terminal().print(token_table(tokens, now))
+    else:
+        click.echo("No tokens yet. Make one with 'seed-server token'.")
+
+
+@token_group.command("revoke", short_help="Let a token enrol nobody from now on.")
+@home_option
+@click.argument("token_id", metavar="ID")
+def revoke_command(context: Context, token_id: str) -> None:
+    """Let the token ID enrol nobody from now on. PCs that it has enrolled stay: `seed-server deny` is for them.
+
+    \b
+    Example:
+      seed-server token revoke 5f0c6a1b92d4       'seed-server token list' lists the ids
+    """
+    token = operations.revoke_token(context, local_user(), token_id)
+    click.echo(f"Token {token.token_id} is revoked. It has enrolled {counted(len(token.enrolled), 'PC')}.")
+
+
+def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
+    """Return the table of tokens for people."""
+    table = plain_table()
+    for column in ("token", "state", "made", "expires"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("uses left", justify="right", no_wrap=True)
+    for column in ("by", "tags", "enrolled"):
+        table.add_column(column, overflow="fold")
+    for token in tokens:
+        state = token.state(now)
+        left = "in " + duration_text(token.expires_at - now) if state == "open" else utc_minute(token.expires_at)
+        table.add_row(
+            token.token_id,
+            Text(state + (", asks for approval" if token.approval else ""), style=_STATE_STYLES.get(state, "dim")),
+            utc_minute(token.made_at),
+            left,
+            str(token.uses_left),
+            Text(printable(token.made_by)),
+            " ".join(token.tags),
+            " ".join(token.enrolled),
+        )
+    return table
+
+
+def _document(token: TokenRow, now: float) -> TokenRowDocument:
+    return TokenRowDocument(
+        id=token.token_id,
+        state=token.state(now),
+        made_at=token.made_at,
+        made_by=token.made_by or None,
+        uses_left=token.uses_left,
+        expires_at=token.expires_at,
+        revoked_at=token.revoked_at,
+        approval=token.approval,
+        tags=token.tags,
+        enrolled=token.enrolled,
+    )

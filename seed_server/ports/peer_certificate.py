@@ -1,0 +1,31 @@
+"""Who a connection's verified client certificate names."""
+
+import ssl
+from dataclasses import dataclass
+
+import trio
+
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+
+
+@dataclass(frozen=True)
+class PeerCertificate:
+    """What a client certificate of the control CA says."""
+
+    endpoint: EndpointId
+    expires_at: float
+    """Seconds since 1970, UTC."""
+
+
+def peer_certificate(stream: "trio.SSLStream[trio.SocketStream]") -> PeerCertificate | None:
+    """Return what the client's certificate says, which OpenSSL has verified; None where the client showed none.
+
+    Raises `InvalidIdentifierError` for one that does not name one endpoint.
+    """
+    certificate = stream.getpeercert()
+    if not certificate:
+        return None
+    names = certificate.get("subjectAltName", ())
+    if len(names) != 1 or names[0][0] != "DNS":
+        raise InvalidIdentifierError("the certificate does not name one endpoint")
+    return PeerCertificate(parse_endpoint_id(names[0][1]), float(ssl.cert_time_to_seconds(certificate["notAfter"])))

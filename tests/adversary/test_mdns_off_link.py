@@ -1,0 +1,65 @@
+"""A host beyond a router asks this PC by mDNS: it hears nothing, so nobody can be flooded with answers either."""
+
+import secrets
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+
+import pytest
+import zeroconf
+
+from p2pdist.neighbours import discovery
+from p2pdist.neighbours.discovery import SERVICE_TYPE
+from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.shared.identifiers import EndpointId
+
+# an address of its own: other daemons on this machine must not answer in its place
+PC, ROGUE = "127.0.68.40", "127.0.68.41"
+ON_LINK = 255  # every router takes one
+POINTER, INTERNET = 12, 1
+SECONDS = 1.0  # an answer takes milliseconds
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux filters by the hop limit")
+
+
+@pytest.fixture(scope="module")
+def responder() -> Iterator[zeroconf.Zeroconf]:
+    opened = discovery._open("192.0.2.1", PC)
+    own = Announcement(EndpointId("a" * 26), PC, 7691, "0" * 16, "")
+    opened.register_service(discovery._service_info(own, "00000001"))
+    yield opened
+    opened.close()
+
+
+def question() -> bytes:
+    """Ask which neighbours there are, as RFC 1035 writes it; what comes twice within a second is answered once."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in SERVICE_TYPE.removesuffix(".").split("."))
+    return (
+        secrets.token_bytes(2) + struct.pack("!5H", 0, 1, 0, 0, 0) + labels + struct.pack("!B2H", 0, POINTER, INTERNET)
+    )
+
+
+def answers(hops_left: int) -> bytes:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops_left)
+        asking.bind((ROGUE, 0))
+        asking.settimeout(SECONDS)
+        asking.sendto(question(), (PC, 5353))
+        try:
+            return asking.recv(9_000)
+        except TimeoutError:
+            return b""
+
+
+@pytest.mark.parametrize("hops_left", [64, 254])
+def test_question_that_came_through_a_router_is_not_answered(responder: zeroconf.Zeroconf, hops_left: int) -> None:
+    assert answers(hops_left) == b""
+
+
+def test_question_from_this_link_is_answered_and_the_answer_can_be_told_from_one_of_elsewhere(
+    responder: zeroconf.Zeroconf,
+) -> None:
+    assert len(answers(ON_LINK)) > len(question())
+    for sender in responder.engine.senders:
+        assert sender.sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL) == ON_LINK  # else neighbours would drop it

@@ -1,0 +1,273 @@
+"""`p2pdist.network.process` with real processes: the real network part, and others that behave badly.
+
+The real one is `p2pdist.network.part` with `p2pdist.network.services`, started by `p2pdist.network.__main__`.
+"""
+
+import os
+import signal
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.lowlevel
+
+from p2pdist.neighbours.finder import PeerFound
+from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.network.messages import (
+    AddTorrent,
+    PartIdentity,
+    SetMoving,
+    Start,
+)
+from p2pdist.network.process import Launch, NetworkPart, open_network_part
+from p2pdist.network.remote_engine import RemoteEngine
+from p2pdist.network.remote_finder import RemoteFinder
+from p2pdist.network.remote_http import RemoteHttp
+from p2pdist.network.remote_origin import RemoteOrigin
+from p2pdist.network.rights import PartUser
+from p2pdist.origin.connection import Disconnected
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import ControlHello
+from p2pdist.transfer.torrent_engine import EngineError, TransferSnapshot
+from p2pdist.trust.http_answers import HttpError
+from tests.helpers.pki import TestCA
+from tests.helpers.swarm_endpoints import Payload
+
+ADDRESS = "127.0.75.11"
+WITHIN_SECONDS = 40.0  # a process starts in a second; on a busy machine in several
+ME = PartUser("me", os.geteuid(), os.getegid(), separate=False)
+
+
+def start(ca: TestCA, *, address: str = ADDRESS, port: int = 0) -> Start:
+    leaf = ca.issue("*")
+    return Start(
+        listen_address=address,
+        listen_port=port,
+        local_address=address,
+        server_address="127.0.75.1",
+        origin_port=1,  # nothing listens there
+        identity=PartIdentity(
+            control_ca=ca.pem,
+            control_certificate=leaf.certificate,
+            swarm_ca=ca.pem,
+            swarm_certificate=leaf.certificate,
+            key=leaf.key,
+        ),
+    )
+
+
+def hello() -> ControlHello:
+    return ControlHello(
+        protocol=1, software="t", hostname="pc", addresses=[], lan_port=1, on_mains=True, wired=True, uptime_seconds=1
+    )
+
+
+@asynccontextmanager
+async def running(directory: Path, ca: TestCA, program: str | None = None) -> AsyncIterator[NetworkPart]:
+    """The real network part, or a Python program in its place."""
+    directory.mkdir(exist_ok=True)
+    launch = Launch(ME, directory, "info")
+    if program is not None:
+        launch = Launch(ME, directory, "info", (sys.executable, "-c", textwrap.dedent(program)), 0.2)
+    with trio.fail_after(WITHIN_SECONDS):
+        async with open_network_part(launch, lambda: start(ca)) as part:
+            yield part
+
+
+async def until(engine: RemoteEngine, payload: Payload, phase: str) -> TransferSnapshot:
+    while True:
+        await engine.refresh()
+        snapshot = engine.snapshot(payload.torrent_hash)
+        if snapshot.phase == phase:
+            return snapshot
+        await trio.sleep(0.05)
+
+
+async def gone(part: NetworkPart, life: int) -> None:
+    while part.life == life or not part.running:  # noqa: ASYNC110 - plain attributes
+        await trio.sleep(0.02)
+
+
+async def test_what_it_is_told_outlives_the_process(
+    ca: TestCA, payload_of: Any, tmp_path: Path, open_endpoint: Any
+) -> None:
+    whole, half = payload_of(600_000), payload_of(600_001)
+    async with running(tmp_path / "cache", ca) as part, open_endpoint() as neighbour:
+        engine = RemoteEngine(part)
+        await part.begin()
+        whole.write(tmp_path / "cache")
+        await engine.limit_lan(upload=None, download=None, serve=True)
+        await engine.add(whole.torrent, expected_hash=whole.torrent_hash, assume_complete=False)
+        await engine.add(half.torrent, expected_hash=half.torrent_hash, assume_complete=False)
+        assert (await until(engine, whole, "complete")).piece_count == whole.count
+        await until(engine, half, "downloading")
+        await neighbour.add(half, complete=True)
+        await neighbour.until(half, lambda s: s.phase == "complete")
+        engine.connect_peer(half.torrent_hash, neighbour.address, neighbour.engine.listen_port)
+        await until(engine, half, "complete")
+        assert part.pid is not None
+        os.kill(part.pid, signal.SIGKILL)
+        await gone(part, 1)
+        assert (await until(engine, whole, "complete")).have == (1 << whole.count) - 1
+        after = await until(engine, half, "complete")
+        assert after.bytes_from_peers > 0, "counts go on"
+        await engine.remove(half.torrent_hash, delete_files=True)
+        assert not (tmp_path / "cache" / half.name).exists()
+        with pytest.raises(EngineError, match="no torrent"):
+            engine.snapshot(half.torrent_hash)
+
+
+async def test_errors_of_the_engine_come_back(ca: TestCA, payload_of: Any, tmp_path: Path) -> None:
+    payload = payload_of(100_000)
+    async with running(tmp_path / "cache", ca) as part:
+        engine = RemoteEngine(part)
+        await part.begin()
+        with pytest.raises(EngineError, match="not acceptable") as caught:
+            await engine.add(b"d4:junke", expected_hash=payload.torrent_hash, assume_complete=False)
+        assert caught.value.kind is FaultKind.BAD_INPUT
+        await engine.add(payload.torrent, expected_hash=payload.torrent_hash, assume_complete=False)
+        await until(engine, payload, "downloading")
+
+
+async def test_http_failures_come_back_whole_and_while_it_is_down_they_say_so(ca: TestCA, tmp_path: Path) -> None:
+    async with running(tmp_path / "cache", ca) as part:
+        http = RemoteHttp(part, "127.0.75.1:1")
+        with pytest.raises(HttpError) as closed:
+            await http.get("https://127.0.75.1:1/x", max_bytes=100)
+        assert closed.value.failure == "port_closed"
+        with pytest.raises(HttpError) as closed:
+            await http.post("https://127.0.75.1:1/x", b"{}", max_bytes=100)
+        assert closed.value.failure == "port_closed"
+        assert part.pid is not None
+        os.kill(part.pid, signal.SIGKILL)
+        while part.running:  # noqa: ASYNC110 - a plain attribute
+            await trio.sleep(0.01)
+        with pytest.raises(HttpError) as down:
+            await http.get("https://127.0.75.1:1/x", max_bytes=100)
+        assert down.value.failure == "network_part_down"
+        await gone(part, 1)
+
+
+async def test_a_server_that_cannot_be_reached_is_told(ca: TestCA, tmp_path: Path) -> None:
+    async with running(tmp_path / "cache", ca) as part:
+        origin = RemoteOrigin(part, hello)
+        await part.begin()
+        event = await anext(origin.events)
+        assert isinstance(event, Disconnected)
+        assert not origin.connected
+        assert "next attempt within" in origin.status
+
+
+def finder(part: NetworkPart, endpoint_id: str) -> RemoteFinder:
+    def announcement() -> Announcement:
+        return Announcement(EndpointId(endpoint_id), ADDRESS, part.listen_port, "0" * 16, "")
+
+    return RemoteFinder(part, announcement)
+
+
+async def test_neighbours_are_found(ca: TestCA, tmp_path: Path) -> None:
+    async with running(tmp_path / "a", ca) as one, running(tmp_path / "b", ca) as other:
+        here, _there = finder(one, "a" * 26), finder(other, "b" * 26)
+        await one.begin()
+        await other.begin()
+        async for found in here.events:
+            if isinstance(found, PeerFound) and found.announcement.endpoint_id == "b" * 26:
+                break
+
+
+async def test_a_port_in_use_is_a_users_error(ca: TestCA, tmp_path: Path) -> None:
+    async with running(tmp_path / "a", ca) as part:
+        (tmp_path / "b").mkdir()
+        taken = start(ca, port=part.listen_port)
+        with pytest.raises(UserError, match="in use") as caught:
+            await NetworkPart(Launch(ME, tmp_path / "b", "info"), lambda: taken).run()
+        assert caught.value.kind is FaultKind.BUSY
+
+
+# --- a network part that was taken over ----------------------------------------------------
+
+HOSTILE = """
+    import os, sys, time
+    from p2pdist.network.messages import *
+    from p2pdist.origin.connection import Disconnected
+    from p2pdist.shared.wire import codec
+    from p2pdist.shared.wire.frames import encode_frame
+    def send(message):
+        os.write(1, encode_frame(codec.encode(message), max_bytes=MAX_MESSAGE_BYTES))
+    def flood():
+        for _ in range(1_000):
+            send(FromOrigin(Disconnected("x"), connected=False, status="y"))
+    send(Started(7691))
+    time.sleep(0.3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        ("os.write(1, b'\\\\xff' * 10_000)", "cap"),
+        ("os.write(1, encode_frame(codec.encode(EndProcess()), max_bytes=99))", "must not"),
+        ("os.abort()", "SIGABRT"),
+        ("sys.exit(3)", "status 3"),
+        ("os.close(1); time.sleep(60)", "has ended"),
+        ("flood(); time.sleep(60)", "window"),
+    ],
+    ids=["no frame", "a wrong message", "a crash", "an exit", "it closes its end", "more than its window"],
+)
+async def test_whatever_it_does_the_daemon_goes_on_and_starts_it_again(
+    ca: TestCA, tmp_path: Path, does: str, words: str
+) -> None:
+    async with running(tmp_path / "cache", ca, HOSTILE + "    " + does.replace("\\\\", "\\") + "\n") as part:
+        RemoteOrigin(part, hello)
+        await part.begin()
+        while not part.problem:  # noqa: ASYNC110 - a plain attribute
+            await trio.sleep(0.01)
+        assert words in part.problem
+        assert "starts again" in part.problem
+        while part.life < 2:  # noqa: ASYNC110 - a plain attribute
+            await trio.sleep(0.01)
+
+
+async def test_one_that_reads_nothing_is_ended(ca: TestCA, tmp_path: Path) -> None:
+    async with running(tmp_path / "cache", ca, HOSTILE + "    time.sleep(600)\n") as part:
+        while part.running and part.life == 1:
+            part.tell(AddTorrent(0, bytes(1_000_000), "a" * 64, assume_complete=False))
+            part.tell(SetMoving(moving=True))
+            await trio.lowlevel.checkpoint()
+        while not part.problem:  # noqa: ASYNC110 - a plain attribute
+            await trio.sleep(0.01)
+        assert "reads nothing" in part.problem
+
+
+async def test_counts_never_sink_and_answers_are_not_longer_than_asked_for(ca: TestCA, tmp_path: Path) -> None:
+    program = HOSTILE + textwrap.indent(
+        textwrap.dedent(
+            """
+            snapshot = Snapshot("a" * 64, "downloading", 8, b"\\xff", b"\\xff", 10**6, 5, 5, 0.5, (), None)
+            send(snapshot)
+            send(msgspec.structs.replace(snapshot, bytes_from_peers=1, bytes_wasted=0))
+            for call in range(1, 9): send(HttpDone(call, 200, bytes(2_000)))
+            time.sleep(0.5)
+            for call in range(1, 9): send(HttpDone(call, 200, bytes(2_000)))
+            time.sleep(60)
+            """
+        ),
+        "    ",
+    ).replace("snapshot = ", "import msgspec\n    snapshot = ", 1)
+    async with running(tmp_path / "cache", ca, program) as part:
+        engine, torrent_hash = RemoteEngine(part), TorrentHash("a" * 64)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(engine.add, b"", expected_hash=torrent_hash, assume_complete=False))
+            with pytest.raises(HttpError) as caught:
+                await RemoteHttp(part, "server").get("https://server/x", max_bytes=1_999)
+            assert caught.value.failure == "too_large"
+            snapshot = engine.snapshot(torrent_hash)
+            assert (snapshot.bytes_from_peers, snapshot.bytes_wasted) == (10**6, 5)
+            nursery.cancel_scope.cancel()
