@@ -7,13 +7,11 @@ first among those that have not had a turn.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.leasing.times import LedgerTimes
 
 TURN_SHARE = 0.125  # of the file: one bad turn costs no more than an eighth of the time that the file takes
 TURN_LEAST_PIECES = 8
-MAX_UPTIME_SECONDS = 7 * DAY_SECONDS  # a longer uptime says no more about a PC, but could be claimed
 OWED_SECONDS = 3.0  # senders that wait ask once a second: whoever leaves a free slot for longer does not want it
 
 
@@ -29,7 +27,7 @@ class FetcherRank:
     @property
     def order(self) -> tuple[bool, bool, int, EndpointId]:
         """Sorts the best fetcher first."""
-        return (not self.wired, not self.on_mains, -min(MAX_UPTIME_SECONDS, self.uptime_seconds), self.endpoint)
+        return (not self.wired, not self.on_mains, -self.uptime_seconds, self.endpoint)
 
 
 @dataclass(slots=True)

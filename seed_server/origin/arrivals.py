@@ -60,6 +60,7 @@ class Arrivals:
             software=hello.software,
             budgets=budgets,
             claimed_site=claimed,
+            budgets=budgets,
         )
 
     def record(self, session: Session, site: SiteName, *, connected: bool) -> None:

@@ -50,8 +50,9 @@ class Session:
         peer: SitePeer,
         own_addresses: list[str],
         software: str,
-        budgets: MessageBudgets,
         claimed_site: SiteName | None = None,
+        *,
+        budgets: MessageBudgets,
     ) -> None:
         """``claimed_site``: where it says it is, if it is not seen there."""
         self.connection = connection
@@ -87,9 +88,9 @@ class LiveSite:
         *,
         fetchers: int,
         lease_seconds: float,
-        joins: JoinPace | None = None,
         standings: Standings | None = None,
         times: LedgerTimes = DEFAULT_TIMES,
+        joins: JoinPace | None = None,
         on_active: "Callable[[LiveSite], None]" = lambda _: None,
     ) -> None:
         """``fetchers``: the server's setting, 0: as many as suit the line. ``standings``: the fleet's.

@@ -164,9 +164,9 @@ class OriginState:
                 self._rate(placement.site, now),
                 fetchers=self._settings.fetchers_per_site,
                 lease_seconds=self._settings.lease_seconds,
-                joins=self._joins,
                 standings=self._standings,
                 times=self._limits.ledger,
+                joins=self._joins,
                 on_active=self._site_active,
             )
             self._live[placement.site.name] = live

@@ -3,7 +3,6 @@
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.leasing.times import IDLE_TURN_SECONDS, TURN_SECONDS, LedgerTimes
 from seed_server.leasing.turns import (
-    MAX_UPTIME_SECONDS,
     OWED_SECONDS,
     TURN_LEAST_PIECES,
     TURN_SHARE,
@@ -136,8 +135,3 @@ def test_held_time_does_not_count() -> None:
     assert site.asks(A, 0.0)
     site.turns.hold(3_600.0)
     assert site.asks(A, 3_600.1)
-
-
-def test_uptime_beyond_days_says_no_more() -> None:
-    long, longer = (FetcherRank(A, True, True, seconds) for seconds in (MAX_UPTIME_SECONDS, 1 << 40))
-    assert long.order == longer.order

@@ -43,8 +43,8 @@ def hello(*addresses: str, **changes: Any) -> ControlHello:
 
 
 def arrive(arrivals: Arrivals, seen: str, said: ControlHello) -> Session:
-    placement = arrivals.place(connection(seen), said)
     budgets = MessageBudgets(MessageLimits(), 0.0)
+    placement = arrivals.place(connection(seen), said)
     return arrivals.session(connection(seen), said, placement, cast("Outbox", None), budgets)
 
 

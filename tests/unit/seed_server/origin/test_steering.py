@@ -83,8 +83,15 @@ class Branch:
         connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
         rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
         peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
-        budgets = MessageBudgets(MessageLimits(), 0.0)
-        session = Session(cast("Any", connection), Outbox(self.live.control), rank, peer, [], "test", budgets)
+        session = Session(
+            cast("Any", connection),
+            Outbox(self.live.control),
+            rank,
+            peer,
+            [],
+            "test",
+            budgets=MessageBudgets(MessageLimits(), 0.0),
+        )
         self.live.join(session, trio.current_time())
         self.nursery.start_soon(self.play, session, answers, delay)
         return session
