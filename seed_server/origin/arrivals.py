@@ -58,7 +58,6 @@ class Arrivals:
             peer=SitePeer(endpoint_id=connection.endpoint, address=placement.lan_address, port=hello.lan_port),
             own_addresses=_own_addresses(hello),
             software=hello.software,
-            budgets=budgets,
             claimed_site=claimed,
             budgets=budgets,
         )
