@@ -179,7 +179,7 @@ class Transfers:
         )
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
-            fault = await self._cache.make_ready(transfer.sha256, length_bytes)
+            fault = await self._cache.make_ready(transfer.sha256, length_bytes, in_doubt=transfer.fault is not None)
             if fault is not None:
                 self._fail(transfer, fault, now)
                 if fault.kind is TransferFaultKind.DISK_FULL:
