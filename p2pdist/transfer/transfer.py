@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import trio
 
 from p2pdist.shared.backoff import Backoff
@@ -124,6 +125,13 @@ def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
         bytes_from_origin=0,
         bytes_from_peers=0,
         bytes_wasted=0,
+    )
+
+
+def with_proof_of(record: TransferRecord, proven: TransferRecord) -> TransferRecord:
+    """Return ``record`` with the proof of the same bytes under another name."""
+    return msgspec.structs.replace(
+        record, verified_mtime_ns=proven.verified_mtime_ns, verified_inode=proven.verified_inode
     )
 
 

@@ -160,7 +160,7 @@ async def test_strangers_who_take_all_descriptors_are_ended_too() -> None:
         trio.run(main)
         """
     )
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - it answers at once
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     with process, contextlib.ExitStack() as stack:
