@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,8 @@ PORT_RETRY_SECONDS = 0.3
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 60.0
 STEADY_SECONDS = 60.0  # one that has lived this long starts again at once
 STOP_FRAME_BYTES = 64
+PASSED_ON = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
+PASSED_ON_PREFIXES = ("LC_", "MALLOC_", "PYTHON")
 
 log = structlog.get_logger()
 
@@ -194,7 +196,11 @@ class NetworkPart:
         self.life += 1
         self._ready, self._ready_event = [], trio.Event()
         self._reason, self._killed = "", False
-        process = self._process = await self._spawn()
+        try:
+            process = self._process = await self._spawn()
+        except OSError as error:
+            text = f"The part of the daemon that speaks with the network cannot be started: {error.strerror}."
+            return UserError(text, FaultKind.FAILED)
         assert process.stdin is not None
         assert process.stdout is not None
         channel = Channel[FromPart](process.stdout, process.stdin, decode_from_part)
@@ -245,17 +251,23 @@ class NetworkPart:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(os.environ),
+            start_new_session=True,  # a terminal of the daemon is not its own: it cannot type there
         )
 
     async def _handle(self, message: FromPart) -> None:
         if isinstance(message, Done | Failed | LanBytes | HttpDone | HttpBroke):
             self._calls.answered(message.call, message)
         elif isinstance(message, Started | NotStarted):
+            if self._ready:
+                raise ChannelEndedError("it said twice whether it has started")
             self._ready.append(message)
             self._ready_event.set()
         elif (handler := self._handlers.get(type(message))) is not None:
-            handler(message)
+            try:
+                handler(message)
+            except ValueError as error:
+                raise ChannelEndedError(f"it sent what it must not: {error}") from error
 
     def _kill(self, reason: str) -> None:
         self._reason, self._killed = reason, True
@@ -267,16 +279,27 @@ class NetworkPart:
             return UserError(self._ready[0].text, self._ready[0].kind)
         how = self._reason
         if code is not None and code < 0 and not self._killed:
-            how = f"it was ended by {signal.Signals(-code).name}"
+            how = f"it was ended by {_signal_name(-code)}"
         elif code is not None and code > 0:
             how = f"it ended with status {code}"
         return UserError(f"The part of the daemon that speaks with the network has stopped: {how}.", FaultKind.FAILED)
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment, with PYTHONPATH made absolute: the new process changes its directory."""
-    path = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)} if path else dict(os.environ)
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"
+
+
+def _environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Return what the process needs of the ``own`` environment: there may be secrets in it, and it has no rights.
+
+    PYTHONPATH is made absolute: the process changes its directory.
+    """
+    passed = {name: value for name, value in own.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)}
+    path = [str(Path(entry).absolute()) for entry in own.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return {**passed, "PYTHONPATH": os.pathsep.join(path)} if path else passed
 
 
 async def _end(process: trio.Process, seconds: float) -> bool:

@@ -58,6 +58,8 @@ def give_up(uid: int, gid: int) -> None:
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+    if sys.platform == "linux":  # the kernel does the same where fs.suid_dumpable is 0
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     with contextlib.suppress(OSError):
         os.setuid(0)
         raise RuntimeError("the rights of root came back")

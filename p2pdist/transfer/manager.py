@@ -29,7 +29,7 @@ from p2pdist.transfer.states import (
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import Transfer, new_record, step_seconds, with_proof_of
+from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -160,8 +160,10 @@ class Transfers:
         transfer.activity = transfer.activity.observe(snapshot.bytes_from_peers, now)
         transfer.record = replace(
             transfer.record,
-            bytes_from_peers=transfer.record.bytes_from_peers + snapshot.bytes_from_peers - transfer.engine_peer_bytes,
-            bytes_wasted=transfer.record.bytes_wasted + snapshot.bytes_wasted - transfer.engine_wasted_bytes,
+            bytes_from_peers=counted(
+                transfer.record.bytes_from_peers, snapshot.bytes_from_peers - transfer.engine_peer_bytes
+            ),
+            bytes_wasted=counted(transfer.record.bytes_wasted, snapshot.bytes_wasted - transfer.engine_wasted_bytes),
         )
         transfer.engine_peer_bytes = snapshot.bytes_from_peers
         transfer.engine_wasted_bytes = snapshot.bytes_wasted
@@ -313,8 +315,8 @@ class Transfers:
         wasted = size if outcome in ("had_already", "rejected") else 0
         transfer.record = replace(
             transfer.record,
-            bytes_from_origin=transfer.record.bytes_from_origin + size,
-            bytes_wasted=transfer.record.bytes_wasted + wasted,
+            bytes_from_origin=counted(transfer.record.bytes_from_origin, size),
+            bytes_wasted=counted(transfer.record.bytes_wasted, wasted),
         )
         if outcome == "not_stored":
             return  # no verdict on the piece: the fault is on this PC. The next `Want` says that it cannot fetch

@@ -12,7 +12,7 @@ from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.wire.bitfield import pack
-from p2pdist.shared.wire.messages import PatchState, Want
+from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.states import LAN_STALL_SECONDS, LanActivity, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
@@ -126,6 +126,11 @@ def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
         bytes_from_peers=0,
         bytes_wasted=0,
     )
+
+
+def counted(total: int, more: int) -> int:
+    """Return the sum: never more than the server accepts in a report, whatever the network part says."""
+    return min(total + more, MAX_BYTE_COUNT)
 
 
 def with_proof_of(record: TransferRecord, proven: TransferRecord) -> TransferRecord:
