@@ -108,7 +108,7 @@ class Services:
         """Pass on what the engine reports, and guard its listener, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pass_on_engine)
-            nursery.start_soon(guard_handshakes, self._engine)
+            nursery.start_soon(guard_handshakes, self._engine, process_memory.give_back)
 
     def carry_out(self, message: PartMessage) -> None:
         """Carry out one message of the daemon: at once, or in a task of its own."""

@@ -12,7 +12,7 @@ import errno
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -113,9 +113,12 @@ class Listener(Protocol):
         ...
 
 
-async def guard_handshakes(listener: Listener) -> None:
-    """Guard the LAN connections of this process until cancelled."""
-    watch, refused = ConnectionWatch(), _Refused()
+async def guard_handshakes(listener: Listener, calm_again: Callable[[], None]) -> None:
+    """Guard the LAN connections of this process until cancelled.
+
+    ``calm_again`` is called, in a thread, when many connections have come and are gone.
+    """
+    watch, refused, was_busy = ConnectionWatch(), _Refused(), False
     while True:
         present = await trio.to_thread.run_sync(connections_of, listener.listen_port)
         watch.look(present, trio.current_time())
@@ -127,7 +130,11 @@ async def guard_handshakes(listener: Listener) -> None:
                 if connection.place not in peers:
                     refused.count(connection.address)
             refused.log(trio.current_time())
-        await trio.sleep(BUSY_LOOK_SECONDS if len(unproven) > BUSY_CALLERS else LOOK_SECONDS)
+        busy = len(unproven) > BUSY_CALLERS
+        if was_busy and not busy:
+            await trio.to_thread.run_sync(calm_again)
+        was_busy = busy
+        await trio.sleep(BUSY_LOOK_SECONDS if busy else LOOK_SECONDS)
 
 
 @dataclass

@@ -108,7 +108,7 @@ async def test_only_incoming_connections_to_the_port_are_ended() -> None:
                 neighbour.getsockname(),
             }
             with trio.move_on_after(HANDSHAKE_SECONDS + 3):
-                await guard_handshakes(Listener(port, {neighbour.getsockname()}))
+                await guard_handshakes(Listener(port, {neighbour.getsockname()}), lambda: None)
             assert stranger.recv(1) == b""
             for kept in (elsewhere, neighbour):
                 kept.setblocking(False)
@@ -134,7 +134,7 @@ async def test_strangers_who_take_all_descriptors_are_ended_too() -> None:
                 return set()
 
         async def main():
-            accepted = []
+            accepted, calm = [], threading.Event()
             with trio.move_on_after(20):
                 async with trio.open_nursery() as nursery:
                     print(Port.listen_port, flush=True)
@@ -144,8 +144,12 @@ async def test_strangers_who_take_all_descriptors_are_ended_too() -> None:
                             accepted.append(listening.accept()[0])
                         except OSError:
                             break
-                    nursery.start_soon(guard_handshakes, Port())
+                    nursery.start_soon(guard_handshakes, Port(), calm.set)
                     while not all(ended(each) for each in accepted[MAX_CALLERS:]):
+                        await trio.sleep(0.05)
+                    for each in accepted:
+                        each.close()
+                    while not calm.is_set():
                         await trio.sleep(0.05)
                     print("ended", flush=True)
                     nursery.cancel_scope.cancel()
