@@ -372,5 +372,5 @@ def decode_from_part(body: bytes) -> FromPart:
     try:
         _FROM_PART.decode(body)  # keeps nothing of another shape: else five megabytes of empty lists would take 700
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise DecodeError(printable(str(error)[: codec.MAX_ERROR_CHARS])) from error
+        raise DecodeError(printable(str(error)[: codec.MAX_DECODE_ERROR_CHARS])) from error
     return codec.decode(body, FromPart, max_bytes=MAX_MESSAGE_BYTES, each_text=printable)

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from p2pdist.network.messages import MAX_MESSAGE_BYTES, decode_from_part
+from p2pdist.network.part_log import MAX_BURST_BYTES
 from p2pdist.network.process import Launch, NetworkPart, open_network_part
 from p2pdist.network.remote_engine import RemoteEngine
 from p2pdist.network.rights import PartUser
@@ -181,3 +182,20 @@ async def test_it_cannot_type_on_the_daemons_terminal(ca: TestCA, tmp_path: Path
     await trio.to_thread.run_sync(os.waitpid, child, 0)
     os.close(terminal)
     assert b"status 41" in said, said
+
+
+async def test_its_log_cannot_draw_and_cannot_flood(
+    ca: TestCA, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    floods = """
+        os.write(2, b"\\x1b[2J drawn\\n")
+        for _ in range(20_000):
+            os.write(2, b"x" * 99 + b"\\n")
+        os.write(2, b"last words")
+        sys.exit(3)
+    """
+    async with taken_over(tmp_path, ca, floods) as part:
+        await ended(part)
+    said = capfd.readouterr().err
+    assert "?[2J drawn" in said
+    assert len(said) < 2 * MAX_BURST_BYTES + 10_000
