@@ -71,6 +71,8 @@ class TransferRecord(Record, frozen=True):
 
     None: not known, so that a start hashes the file.
     """
+    verified_inode: int | None = None
+    """Which file it was: its name is in a directory where the network part may rename."""
 
     @property
     def ref(self) -> PatchRef:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import trio
 
 from p2pdist.shared.backoff import Backoff
@@ -12,7 +13,7 @@ from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash, parse_s
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.wire.bitfield import PieceSet, pack
-from p2pdist.shared.wire.messages import PatchState, Want
+from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.states import LanActivity, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
@@ -137,6 +138,18 @@ def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
         bytes_from_origin=0,
         bytes_from_peers=0,
         bytes_wasted=0,
+    )
+
+
+def counted(total: int, more: int) -> int:
+    """Return the sum: never more than the server accepts in a report, whatever the network part says."""
+    return min(total + more, MAX_BYTE_COUNT)
+
+
+def with_proof_of(record: TransferRecord, proven: TransferRecord) -> TransferRecord:
+    """Return ``record`` with the proof of the same bytes under another name."""
+    return msgspec.structs.replace(
+        record, verified_mtime_ns=proven.verified_mtime_ns, verified_inode=proven.verified_inode
     )
 
 

@@ -65,6 +65,7 @@ TESTED_IN = {
     "p2pdist/neighbours/discovery.py": "tests/swarm/test_discovery.py",
     "p2pdist/neighbours/finder.py": "tests/swarm/test_discovery.py",
     "p2pdist/network/__main__.py": "tests/unit/p2pdist/network/test_process.py",
+    "p2pdist/network/child_process.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/part.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/remote_finder.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/remote_http.py": "tests/unit/p2pdist/network/test_process.py",
