@@ -191,6 +191,8 @@ async def test_what_a_killed_daemon_had_published_is_not_fetched_again(cache: Pa
     """It dies after the link is made, and before its record says that the file is proven."""
     digest = Sha256Hex(hashlib.sha256(b"x" * 1000).hexdigest())
     (cache / "file").rename(cache / digest)
+    with sealed(cache / digest, WRITER):
+        pass
     publish(cache / digest, tmp_path / "patches" / "p" / "1" / "file", mtime_ns=None, inode=None, writer=WRITER)
     files_of_the_swarm = Cache(cache, WRITER)
     assert await files_of_the_swarm.make_ready(digest, 1000, in_doubt=False) is None
