@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import structlog
-import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
 from p2pdist.transfer import files
-from p2pdist.transfer.cached_files import Writer, is_out_of_reach
+from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
 
@@ -41,16 +40,11 @@ class Cache:
             writer=self._writer,
         )
 
-    async def make_ready(self, sha256: Sha256Hex, length_bytes: int, *, in_doubt: bool) -> TransferFault | None:
-        """Let the file be filled; return what is in the way.
-
-        A whole one that was taken from its writer before is only checked and hashed again, unless it is ``in_doubt``:
-        its last check found damage.
-        """
+    async def make_ready(self, sha256: Sha256Hex, length_bytes: int) -> TransferFault | None:
+        """Let the file be filled; return what is in the way."""
         path = self.path(sha256)
         try:
-            if in_doubt or not await trio.to_thread.run_sync(is_out_of_reach, path, length_bytes, self._writer):
-                await files.let_write(path, self._writer)
+            await files.let_write(path, self._writer)
             lacking = await files.lacking_bytes(path, length_bytes, DISK_MARGIN_BYTES)
         except OSError as error:
             text = f"{self._directory} cannot be read: {error.strerror}. Check the disk."

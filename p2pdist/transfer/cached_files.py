@@ -129,20 +129,6 @@ def has_changed(
     return not (sealed_still and same)
 
 
-def is_out_of_reach(path: Path, length_bytes: int, writer: Writer | None) -> bool:
-    """Whether ``path`` is a whole file that was taken from ``writer`` already: a killed daemon may not have said so."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return False
-    return (
-        writer is not None
-        and stat.S_ISREG(status.st_mode)
-        and _is_sealed(status, writer)
-        and (status.st_size == length_bytes)
-    )
-
-
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

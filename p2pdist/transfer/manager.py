@@ -176,7 +176,9 @@ class Transfers:
         proven = await self._cache.is_proven(record, length_bytes)
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
-            fault = await self._cache.make_ready(transfer.sha256, length_bytes, in_doubt=transfer.fault is not None)
+            # what is not proven is not published; and only a file without another name can be repaired
+            await files.remove_verified(self._verified_path(transfer))
+            fault = await self._cache.make_ready(transfer.sha256, length_bytes)
             if fault is not None:
                 self._fail(transfer, fault, now)
                 if fault.kind is TransferFaultKind.DISK_FULL:

@@ -72,14 +72,16 @@ def network_process(member: Member) -> int:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "each"),
-    [(["127.0.71.99"], 60), ([f"127.0.71.{100 + k}" for k in range(20)], 55)],
+    ("network", "addresses", "each"),
+    [("127.0.71", ["127.0.71.99"], 60), ("127.0.77", [f"127.0.77.{100 + k}" for k in range(20)], 55)],
     ids=["60 from one address", "1100 from twenty"],
 )
-async def test_silent_connections_hold_up_no_patch(tmp_path: Path, addresses: list[str], each: int) -> None:
+async def test_silent_connections_hold_up_no_patch(
+    tmp_path: Path, network: str, addresses: list[str], each: int
+) -> None:
     payload = tmp_path / "payload.bin"
     payload.write_bytes(os.urandom(FILE_BYTES))
-    async with open_fleet(tmp_path, network="127.0.71", endpoints=1) as fleet:
+    async with open_fleet(tmp_path, network=network, endpoints=1) as fleet:
         member = await started(fleet)
         with silent(lan_port(member), addresses, each) as held:
             begun = time.monotonic()

@@ -3,6 +3,7 @@
 The server is a real one: its home, its web port, and tokens from `seed-server token`.
 """
 
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -43,7 +44,8 @@ from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import serve_web
 from tests.helpers.web_harness import FAST_LINE, line_of
 
-ADDRESS = "127.0.63.3"
+# the web port is the default one: an address of its own for each process that shares the suite
+ADDRESS = f"127.0.63.{3 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))}"
 SETTINGS = ServerSettings(name="hq", address=ADDRESS)
 OPERATOR = Actor.local_user("operator")
 

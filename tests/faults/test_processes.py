@@ -154,6 +154,23 @@ async def wan_bytes_without(fleet: Fleet, gone: Member) -> int:
                 return sum(site["wan_bytes"] for patch in status["patches"] for site in patch["sites"])
 
 
+async def test_endpoint_killed_right_after_its_proof_fetches_nothing_again(tmp_path: Path, payload: Path) -> None:
+    """The file is published, and no record says so yet."""
+    async with open_fleet(tmp_path, network="127.0.46", endpoints=1) as fleet:
+        await start(fleet, 1)
+        await fleet.publish(payload, "patch")
+        await all_verified(fleet, 1)
+        member = fleet.endpoints[1]
+        await fleet.kill9(member)
+        (member.home / "state" / "transfers.msgpack").unlink(missing_ok=True)
+        inode = next((member.home / "cache").iterdir()).stat().st_ino
+        await fleet.start_endpoint(1)
+        await all_verified(fleet, 1)
+        assert_same_bytes(member, payload)
+        assert member.patch("patch").bytes_from_origin == 0
+        assert Path(member.patch("patch").path or "").stat().st_ino == inode, "it is the same file"
+
+
 async def test_killed_fetcher_is_replaced(tmp_path: Path, payload: Path) -> None:
     async with open_fleet(tmp_path, network="127.0.33", endpoints=3) as fleet:
         await start(fleet, 1, 2, 3, line_mbit=SLOW_LINE_MBIT)

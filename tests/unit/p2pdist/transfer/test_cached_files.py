@@ -1,6 +1,5 @@
 """`p2pdist.transfer.cached_files`: a finished file is out of the network part's reach before it is hashed."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -9,8 +8,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from p2pdist.shared.identifiers import Sha256Hex
-from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import SEALED_MODE, Writer, has_changed, lend, lend_directory, publish, sealed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
@@ -185,18 +182,3 @@ def test_a_proof_counts_only_as_long_as_the_file_is_out_of_reach(cache: Path) ->
         f"os.rename('file', 'old'); open('file', 'wb').write(b'y' * 1000); os.utime('file', ns=({mtime_ns},) * 2)",
     )
     assert has_changed(cache / "file", **proven, writer=WRITER)
-
-
-async def test_what_a_killed_daemon_had_published_is_not_fetched_again(cache: Path, tmp_path: Path) -> None:
-    """It dies after the link is made, and before its record says that the file is proven."""
-    digest = Sha256Hex(hashlib.sha256(b"x" * 1000).hexdigest())
-    (cache / "file").rename(cache / digest)
-    with sealed(cache / digest, WRITER):
-        pass
-    publish(cache / digest, tmp_path / "patches" / "p" / "1" / "file", mtime_ns=None, inode=None, writer=WRITER)
-    files_of_the_swarm = Cache(cache, WRITER)
-    assert await files_of_the_swarm.make_ready(digest, 1000, in_doubt=False) is None
-    assert (cache / digest).stat().st_nlink == 2
-    assert (await files_of_the_swarm.hash(digest, 1000)).sha256 == digest
-    assert await files_of_the_swarm.make_ready(digest, 1000, in_doubt=True) is None
-    assert not (cache / digest).exists(), "its check found damage: the published file stays, and this one comes anew"
