@@ -95,7 +95,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
     settings = load_settings(home)
     configure_log(settings.log_level)
     identity = await trio.to_thread.run_sync(load_identity, home.root)
-    prepare_home(home.cache, home.patches, home.trust, home.scratch)
+    prepare_home(home.root, home.cache, home.patches, home.trust, home.scratch)
     with hold_lock(home):
         await remove_leftovers(home)
         core = build_core(home, settings, identity, SystemClock(), address=address, home_profile=load_profile(home))

@@ -12,9 +12,12 @@ from p2pdist.origin.connection import OriginEvent, ServerConnection
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit, SitePeers, Unavailable, Welcome
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.manager import Transfers
+
+CONNECTED_LOG_SECONDS = 2.0  # attempts to connect are further apart
 
 log = structlog.get_logger()
 
@@ -40,6 +43,7 @@ class OriginEvents:
         self._reports = reports
         self._diagnoser = diagnoser
         self._last_site = last_site
+        self._log_limit = LogLimit(seconds=CONNECTED_LOG_SECONDS)
 
     async def run(self, origin: ServerConnection) -> None:
         """Act on each event, until cancelled."""
@@ -67,7 +71,9 @@ class OriginEvents:
             self._wakeups.renewal.ring()
 
     async def _welcomed(self, welcome: Welcome) -> None:
-        log.info("connected to the server", server=welcome.server_name, site=welcome.site)
+        # the network part is not trusted to say this once a connection
+        if line := self._log_limit.line("welcome", "", trio.current_time()):
+            log.info("connected to the server", server=welcome.server_name, site=welcome.site, left_out=line.left_out)
         if welcome.site != self._state.site:
             self._state.site = welcome.site
             await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))

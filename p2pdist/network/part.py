@@ -111,7 +111,8 @@ async def _run(reads: int, writes: int, directory: Path) -> None:
                 await channel.run(part.handle)
             except ChannelEndedError as error:
                 if not part.stopping:
-                    log.warning("the daemon is gone", reason=str(error))
+                    with contextlib.suppress(OSError):  # it is the daemon that reads the log
+                        log.warning("the daemon is gone", reason=str(error))
                     end_process(DAEMON_GONE)
             await trio.sleep(LAST_STEPS_SECONDS)  # the part ends the process before
     except BaseException:

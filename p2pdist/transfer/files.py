@@ -197,10 +197,12 @@ async def save_records(path: Path, records: list[TransferRecord]) -> None:
 
 
 def prepare_home(*directories: Path) -> None:
-    """Create the daemon's directories, readable by its own user alone. Raises `UserError`."""
+    """Create the daemon's directories, for its own user alone, as are those that exist. Raises `UserError`."""
     for directory in directories:
         try:
             durable_files.make_directory(directory, mode=0o700)
+            if os.name == "posix" and directory.stat().st_mode & 0o077:  # as `mkdir` makes it
+                directory.chmod(0o700)
         except OSError as error:
             raise UserError(
                 f"Cannot create {directory}: {error.strerror}. Check --home and its permissions.", FaultKind.STORAGE

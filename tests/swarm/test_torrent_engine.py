@@ -501,3 +501,11 @@ def drained(endpoint) -> list:
         while True:
             events.append(endpoint.engine.events.receive_nowait())
     return events
+
+
+async def test_two_adds_of_one_torrent_at_a_time_are_one(payload_of: Any, open_endpoint: Any) -> None:
+    """As when the daemon adds one while it tells a new network part of all."""
+    payload = payload_of(100_000)
+    async with open_endpoint() as endpoint, trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(endpoint.add, payload)

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import structlog.testing
 import trio
 import trio.testing
 
-from p2pdist.daemon.origin_events import OriginEvents
+from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, OriginEvents
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
@@ -86,3 +87,17 @@ async def test_what_is_known_of_the_line_ends_with_the_connection(
     await events.handle(Disconnected("gone"))
     assert (state.reports_link, state.line_yields, state.site_limit) == (False, False, None)
     assert await rung(wakeups.renewal)
+
+
+async def test_a_welcome_without_end_does_not_fill_the_log(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The network part says it, and may have been taken over."""
+    parts: Any = Parts()
+    events = OriginEvents(made_up_state(), WakeUps(), parts, parts, parts, parts, tmp_path / "site")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(100):
+            await events.handle(Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500))
+        await trio.sleep(CONNECTED_LOG_SECONDS)
+        await events.handle(Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500))
+    assert [line["left_out"] for line in logs] == [0, 99]

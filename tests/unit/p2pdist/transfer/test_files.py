@@ -109,3 +109,10 @@ async def test_records_survive_and_damage_to_them_costs_only_memory(tmp_path: Pa
     damaged[0] ^= 0xFF
     path.write_bytes(damaged)
     assert await files.load_records(path) == []
+
+
+def test_the_home_is_closed_to_others_whoever_made_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    files.prepare_home(home, home / "cache")
+    assert [place.stat().st_mode & 0o777 for place in (home, home / "cache")] == [0o700, 0o700]
