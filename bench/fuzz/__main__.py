@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.fuzz.target import CORPUS
-from bench.fuzz.targets import TARGETS
+from bench.fuzz.targets import MODULE_OF, TARGETS
 
 WORK = Path(__file__).resolve().parents[2] / "build" / "fuzz"
 DEFAULT_SECONDS = 120
@@ -46,7 +46,7 @@ def searched(name: str, seconds: int, work: Path, corpus: Path) -> Outcome:
     """Run the worker of one target, and put what it has found into ``corpus``."""
     folder = work / name
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "bench.fuzz.worker", name, str(seconds), str(folder)]
+    command = [sys.executable, "-m", "bench.fuzz.worker", MODULE_OF[name], name, str(seconds), str(folder)]
     try:
         ran = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False, timeout=seconds + START_SECONDS
