@@ -84,7 +84,7 @@ lock:
 	@test -n '$(PYTHON)' || { echo 'error: Python 3.11 or newer is needed.' >&2; exit 1; }
 	'$(PYTHON)' -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --quiet --disable-pip-version-check '$(PIP_TOOLS)'
-	build/lock/bin/python -m piptools compile --quiet --no-strip-extras --allow-unsafe --generate-hashes --extra dev \
+	build/lock/bin/python -m piptools compile --quiet --no-strip-extras --allow-unsafe --generate-hashes --all-extras \
 		--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
 

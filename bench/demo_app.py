@@ -71,7 +71,7 @@ command = ["/{DIRECTORY}/current/bin/demo-app"]
 output = "{APP_ID} {version}"
 
 [health]
-within_seconds = 1
+within_seconds = 3
 [[health.checks]]
 kind = "command"
 command = ["/{DIRECTORY}/current/bin/health"]

@@ -1,5 +1,6 @@
 """The endpoint's home directory and its optional ``config.toml``."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,12 @@ from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import LEAST_LAN_PORT
 
+# constants: what a variable of the environment, or another user, says must not move the home
+DEFAULT_HOMES = {
+    "linux": Path("/var/lib/p2pdist"),
+    "darwin": Path("/Library/Application Support/p2pdist"),
+    "win32": Path("C:\\ProgramData\\p2pdist"),
+}
 MAX_CONFIG_BYTES = 64 << 10  # far more than a page of settings
 MAX_OWN_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse accepts, at UTF-8's four bytes each
 
@@ -40,6 +47,8 @@ class DaemonSettings(Record, frozen=True):
     """Below which directory archives and packages are installed: an image that is being built, a chroot."""
     may_restart: bool = False
     """Whether a patch whose reboot policy is `window` may restart this PC."""
+    root_pin: Annotated[str, msgspec.Meta(pattern="^([0-9a-fA-F]{64})?$")] = ""
+    """SHA-256 of the trust root, as `seed-server init` printed it: for images; `enrol` refuses any other."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -108,6 +117,11 @@ class EndpointHome:
     def lock(self) -> Path:
         """Held by the running daemon."""
         return self.root / "daemon.lock"
+
+
+def default_home(platform: str = sys.platform) -> Path:
+    """Return where an endpoint's files are on a ``platform``, if nobody says otherwise."""
+    return DEFAULT_HOMES.get(platform, DEFAULT_HOMES["linux"])
 
 
 def load_settings(home: EndpointHome) -> DaemonSettings:

@@ -6,12 +6,13 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.settings import ServerHome, ServerSettings, check_settings, write_settings
-from seed_server.signing.key_files import check_passphrase, create_signing_key, key_path
+from seed_server.settings import ServerHome, ServerSettings, check_home, check_settings, write_settings
+from seed_server.signing.key_files import TRUSTED_ROOT_FILE, check_passphrase, create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
@@ -32,8 +33,16 @@ EXAMPLE_SITES = """\
 """
 
 
-def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes | None, now: float) -> bytes:
-    """Make ``home`` the home of a new server; return the pin of its control CA.
+@dataclass(frozen=True)
+class ServerPins:
+    """What a PC recognises a server by: SHA-256 of the control CA's certificate, and of the first TUF root."""
+
+    ca: bytes
+    root: bytes
+
+
+def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes | None, now: float) -> ServerPins:
+    """Make ``home`` the home of a new server; return its pins.
 
     With a ``passphrase`` the offline keys are encrypted; the online ones never
     are, as `serve` signs unattended. Raises `UserError` and removes what it has
@@ -46,11 +55,12 @@ def initialise(home: ServerHome, settings: ServerSettings, *, passphrase: bytes 
     with _storage_errors(home):
         _check_unused(home)
         durable_files.make_directory(home.root, mode=0o700)
+        check_home(home)
         with _all_or_nothing(home):
             return _make(home, settings, passphrase, now)
 
 
-def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, now: float) -> bytes:
+def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, now: float) -> ServerPins:
     durable_files.make_directory(home.content)
     keys = {name: create_signing_key(key_path(home.offline_keys, name), passphrase) for name in OFFLINE_KEYS}
     keys |= {name: create_signing_key(key_path(home.online_keys, name), None) for name in ONLINE_ROLES}
@@ -58,9 +68,10 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
     Database.create(home.database).close()
     if not home.sites.exists():
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
-    Repository.create(home, settings, keys, now)
+    repository = Repository.create(home, settings, keys, now)
+    durable_files.write_file(home.offline_keys / TRUSTED_ROOT_FILE, repository.trusted_root().encode())
     write_settings(home, settings)
-    return authority.control_ca_pin()
+    return ServerPins(ca=authority.control_ca_pin(), root=repository.root_pin())
 
 
 def _check_unused(home: ServerHome) -> None:

@@ -15,6 +15,7 @@ from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.private_directory import keep_private
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.metadata_line import MetadataLine
@@ -24,6 +25,7 @@ from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
+from seed_server.signing.key_files import unencrypted_keys
 from seed_server.signing.profiles import parsed_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import expiring_offline
@@ -181,6 +183,7 @@ async def serve(home: ServerHome) -> None:
     """
     settings = load_settings(home)
     configure_log(settings.log_level)
+    keep_private(home.root)
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
@@ -203,8 +206,27 @@ async def serve(home: ServerHome) -> None:
             log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
 
 
+async def _clear_up(service: _Service) -> None:
+    """Remove what killed processes left, and say what the operator should look at."""
+    try:
+        if removed := await trio.to_thread.run_sync(service.repository.remove_leftovers):
+            log.info("files that killed writers left are removed", files=removed)
+        exposed = await trio.to_thread.run_sync(unencrypted_keys, service.home.offline_keys)
+    except UserError as error:
+        log.warning("the home was not looked through", reason=error.message)
+        return
+    if exposed:
+        log.warning(
+            "offline keys lie here, not encrypted: whoever takes over this server can sign patches. Move them to "
+            "another machine, and sign there with 'seed-server sign'",
+            keys=[path.stem for path in exposed],
+            folder=str(service.home.offline_keys),
+        )
+
+
 async def _run(service: _Service) -> None:
     settings, home = service.settings, service.home
+    await _clear_up(service)
     # before anything is announced: expired metadata would be refused by every endpoint
     await trio.to_thread.run_sync(service.repository.refresh_timestamp, service.clock.now())
     version = await trio.to_thread.run_sync(service.repository.timestamp_version)

@@ -2,7 +2,10 @@
 
 import ipaddress
 import json
+import os
 import re
+import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -105,6 +108,11 @@ class ServerHome:
         return self.keys / "ca"
 
     @property
+    def prepared(self) -> Path:
+        """Bundles that wait for signatures, named by their ids."""
+        return self.root / "prepared"
+
+    @property
     def repository_lock(self) -> Path:
         """Held for the moment of writing to the repository."""
         return self.root / "repository.lock"
@@ -124,8 +132,10 @@ def load_settings(home: ServerHome) -> ServerSettings:
     """Return the settings in ``home``.
 
     Raises `UserError`: NOT_SET_UP when ``home`` is not initialised, BAD_INPUT
-    for a wrong file, STORAGE for an unreadable one.
+    for a wrong file, STORAGE for an unreadable one, REFUSED for a home that
+    others may change.
     """
+    check_home(home)
     path = home.settings
     text = read_home_text(path, MAX_SETTINGS_BYTES, "it is not a configuration.")
     if text is None:
@@ -137,6 +147,23 @@ def load_settings(home: ServerHome) -> ServerSettings:
     settings = parse_toml(text, ServerSettings, source=str(path))
     check_settings(settings, source=str(path))
     return settings
+
+
+def check_home(home: ServerHome) -> None:
+    """Raise `UserError` (REFUSED) for a home that others may change: they could put their keys in the place of ours.
+
+    A missing home has no such fault, nor has any on Windows, where the mode says nothing.
+    """
+    try:
+        mode = stat.S_IMODE(home.root.stat().st_mode)
+    except OSError:
+        return
+    if os.name != "nt" and mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UserError(
+            f"Other users of this machine can change {home.root} (mode {mode:04o}), so it is not used. Close it with: "
+            f"chmod go-w {shlex.quote(str(home.root))}, and look whether anything in it was changed.",
+            FaultKind.REFUSED,
+        )
 
 
 def check_settings(settings: ServerSettings, *, source: str) -> None:

@@ -26,6 +26,8 @@ from tests.helpers import repository_simulator
 from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 
+os.umask(0o022)  # with 002, as many systems give it to users, directories that tests make are not trusted
+
 # the same examples on every run and no clock: a failure is the change's fault, not the day's or a busy machine's
 settings.register_profile(
     "repeatable",

@@ -40,9 +40,15 @@ def write_picture(path: Path, svg: str) -> None:
     """Write the picture in the format of the file's ending. Raises `CommandError`."""
     data = svg.encode()
     if path.suffix.lower() == ".png":
-        from bandwidth.pictures.png import png_of  # the renderer is loaded only where it draws
+        try:
+            from bandwidth.pictures.png import png_of  # the renderer is loaded only where it draws
 
-        data = png_of(svg)
+            data = png_of(svg)
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"{path} cannot be drawn: what draws PNG is not installed ({error.name} is missing). "
+                "Write an .svg file, or install p2pdist with its extra: pip install 'p2pdist[pictures]'."
+            ) from error
     try:
         path.write_bytes(data)
     except OSError as error:

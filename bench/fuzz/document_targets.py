@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, Root
+from tuf.api.serialization.json import JSONSerializer
+
 from bench.fuzz.target import Target, must
 from p2pdist.install.command_lines import check_command, default_checks, install_command, rollback_command
 from p2pdist.install.lifecycle import Journal
 from p2pdist.install.schedule import Deferrals, decide, schedule_of
-from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.identifiers import PatchId, PatchRef
 from p2pdist.shared.manifest.applicability import evaluate
 from p2pdist.shared.manifest.documents import (
     Manifest,
@@ -25,6 +30,7 @@ from p2pdist.shared.manifest.documents import (
 )
 from p2pdist.shared.manifest.expression import ExpressionError, parse_expression
 from p2pdist.shared.manifest.facts import FACTS, Facts, FactType, FactValue, Packages
+from p2pdist.shared.manifest.publication_order import PublicationOrder, Publications, decode_order, encode_order
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     CommandCheck,
@@ -45,7 +51,9 @@ from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, par
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.transfer.states import TransferRecords
-from p2pdist.trust.floor import TrustFloor, decode_accepted, decode_floor
+from p2pdist.trust.errors import TrustError
+from p2pdist.trust.floor import TrustFloor, VerifiedMetadata, decode_accepted, decode_verified
+from p2pdist.trust.roots import check_root
 from p2pdist.trust.suitability import choose
 
 HASH = "a" * 64
@@ -150,11 +158,12 @@ def _manifest_seeds() -> Iterator[bytes]:
 
 def _documents(data: bytes) -> None:
     _same_again(decode_rollouts, data)
+    _same_again(decode_order, data)
     _same_again(decode_template, data)
     _same_again(decode_site_profile, data)
     _same_again(lambda body: codec.decode(body, Journal, max_bytes=MAX_JOURNAL_BYTES), data)
     _same_again(lambda body: codec.decode(body, TransferRecords, max_bytes=MAX_JOURNAL_BYTES), data)
-    for decode in (decode_floor, decode_accepted):
+    for decode in (decode_verified, decode_accepted):
         with contextlib.suppress(DecodeError):
             decode(data)
         with contextlib.suppress(DecodeError):
@@ -168,9 +177,26 @@ def _document_seeds() -> Iterator[bytes]:
         "old openssl", "arch == 'amd64'", 'package("openssl") < version("3.0.17")', (UnitCheck("x.service"),)
     )
     yield encode_template(Template(1, "audit", "Audit", (item,)))
-    yield codec.encode(TrustFloor(root=1, timestamp=2, roles={"patches": 3}, online_keys=["k"], time=1e9))
+    floor = TrustFloor(root=1, timestamp=2, roles={"patches": 3}, online_keys=["k"], time=1e9)
+    yield codec.encode(VerifiedMetadata(roots={"2": b"root"}, floor=floor))
+    yield encode_order(PublicationOrder(format=1, patches={PatchId("vlc"): Publications(newest=2, lowest=1)}))
     yield codec.encode(TransferRecords([]))
     yield codec.encode(Journal())
+
+
+def _root(data: bytes) -> None:
+    with contextlib.suppress(TrustError):
+        check_root(data)
+
+
+def _root_seeds() -> Iterator[bytes]:
+    key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    signer = CryptoSigner(key)
+    root = Root(expires=datetime(2040, 1, 1, tzinfo=UTC))
+    root.add_key(signer.public_key, "root")
+    signed = Metadata(root)
+    signed.sign(signer)
+    yield signed.to_bytes(JSONSerializer(compact=True))
 
 
 # --- words ---------------------------------------------------------------------------------------
@@ -218,6 +244,7 @@ def _relations(data: bytes) -> None:
 TARGETS = (
     Target("manifest", _manifest, _manifest_seeds, msgpack=True),
     Target("documents", _documents, _document_seeds, msgpack=True),
+    Target("root", _root, _root_seeds),
     Target("expression", _expression, _expression_seeds, max_bytes=2_100),
     Target(
         "versions",

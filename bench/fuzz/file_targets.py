@@ -21,6 +21,7 @@ from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.limits import InstallLimits
 from p2pdist.settings import DaemonSettings
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.folder import Folder
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.transfer.torrent_engine.bindings import read_torrent
@@ -46,7 +47,9 @@ def _archive(data: bytes) -> None:
         home.mkdir()
         limits = InstallLimits(max_members=200, max_links=50, max_unpacked_bytes=UNPACKED_BYTES, free_margin_bytes=0)
         try:
-            archive.install(io.BytesIO(data), home, "1", "0" * 64, limits=limits)
+            with Folder.open(home) as folder:
+                archive.install(io.BytesIO(data), folder, "1", "0" * 64, limits=limits)
+                must(archive.current_version(folder) == "1", "what is installed is current")
         except (ArchiveError, OSError):
             left = sorted(path.name for path in home.rglob("*"))
             must(left in ([], ["versions"]), f"an archive that is refused leaves nothing: {left}")
@@ -59,7 +62,6 @@ def _archive(data: bytes) -> None:
 
 def _look_at_tree(home: Path) -> None:
     tree = home / "versions" / "1"
-    must(archive.current_version(home) == "1", "what is installed is current")
     total = 0
     for place, folders, files in os.walk(tree):
         for path in (Path(place) / name for name in (*folders, *files)):

@@ -181,7 +181,9 @@ def _token(data: bytes) -> None:
 
 
 def _token_seeds() -> Iterator[bytes]:
-    token = enrolment.Token("patches.example", 7_443, b"p" * 32, b"s" * 16)
+    token = enrolment.Token(
+        address="patches.example", web_port=7_443, ca_pin=b"p" * 32, root_pin=b"r" * 32, secret=b"s" * 16
+    )
     yield codec.encode(token)
     yield enrolment.encode_token(token).encode()
 

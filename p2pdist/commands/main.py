@@ -16,11 +16,17 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import check_enrolled, home_option
+from p2pdist.commands.options import check_enrolled, home_option, pinned_root, root_pin_option
 from p2pdist.commands.patch_commands import COMMANDS
 from p2pdist.commands.token_input import read_token, token_file_option
 from p2pdist.commands.views import asked_for, lan_view, why_view
-from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.delivery_answers import (
+    LimiterAnswer,
+    NetworkPartStatus,
+    PeersAnswer,
+    StatusAnswer,
+    StatusPatch,
+)
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
@@ -101,9 +107,18 @@ def p2pdist() -> None:
 @click.argument("token", required=False, metavar="")  # hidden: arguments can be read by every user of the PC
 @address_option
 @click.option("--force", is_flag=True, help="Enrol again although this home is enrolled already.")
+@root_pin_option
+@click.option("--new-root", is_flag=True, help="With --force: accept a trust root that does not follow from this PC's.")
 @json_option
 def enrol(
-    home: EndpointHome, token: str | None, token_file: str | None, address: str | None, force: bool, as_json: bool
+    home: EndpointHome,
+    token: str | None,
+    token_file: str | None,
+    address: str | None,
+    force: bool,
+    root_pin: str,
+    new_root: bool,
+    as_json: bool,
 ) -> None:
     """Enrol this PC with the token that `seed-server token` printed; by default it is asked for.
 
@@ -111,6 +126,9 @@ def enrol(
     Examples:
       p2pdist enrol
       p2pdist enrol --home /var/lib/p2pdist --token-file token.txt
+
+    The token says which trust root to expect. A PC that has it from elsewhere, by --root-pin or by root_pin in its
+    config.toml, refuses a token that says another.
     """
     from p2pdist.identity.enrolment import enrol as enrol_endpoint
 
@@ -125,6 +143,8 @@ def enrol(
                 now=SystemClock().now(),
                 local_address=address,
                 force=force,
+                new_root=new_root,
+                root_pin=pinned_root(home, root_pin),
             )
         )
     except PermissionError as error:
@@ -252,7 +272,7 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
         ("endpoint ", "dim"), status.endpoint_id, ("  site ", "dim"), status.site or "not known yet",
         ("  server ", "dim"), f"{status.server}: {status.server_connection}",
     )  # fmt: skip
-    parts: list[RenderableType] = [head]
+    parts: list[RenderableType] = [head, *_network_part(status.network_part)]
     parts += [Text(problem, style="yellow") for problem in status.problems]
     if not status.patches:
         parts.append(Text("No patches yet: the server has published none for this PC."))
@@ -285,6 +305,16 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
         elif patch.path:
             parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
     return Group(*parts)
+
+
+def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
+    """Return a line on who speaks with the network for this PC."""
+    if part is None:
+        return []
+    own = f"a process of its own, as {part.user}" if part.separate else f"with the daemon's rights, as {part.user}"
+    state = "" if part.running else ", not running now"
+    note = f" ({part.note})" if part.note else ""
+    return [Text.assemble(("network part ", "dim"), f"{own}{state}", (note, "dim"))]
 
 
 def _state(patch: StatusPatch) -> Text:

@@ -1,11 +1,11 @@
 """Options and checks that several `p2pdist` commands share."""
 
+import re
 from pathlib import Path
 
 import click
-import platformdirs
 
-from p2pdist.settings import EndpointHome
+from p2pdist.settings import EndpointHome, default_home, load_settings
 from p2pdist.shared.errors import FaultKind, UserError
 
 
@@ -18,11 +18,30 @@ home_option = click.option(
     metavar="DIR",
     envvar="P2PDIST_HOME",
     type=click.Path(path_type=Path, file_okay=False, readable=False),
-    default=lambda: Path(platformdirs.site_data_dir("p2pdist", appauthor=False)),
+    default=default_home,
     callback=_home,
-    show_default="P2PDIST_HOME, else the system's data directory",
+    show_default=f"P2PDIST_HOME, else {default_home()}",
     help="This endpoint's home directory.",
 )
+
+
+root_pin_option = click.option(
+    "--root-pin",
+    metavar="HEX",
+    default="",
+    help="The pin of the trust root, from 'seed-server init'; by default root_pin in config.toml, else the token's.",
+)
+
+
+def pinned_root(home: EndpointHome, given: str) -> bytes | None:
+    """Return the pin that was ``given``, else that of ``config.toml``, or None. Raises `UserError` (BAD_INPUT)."""
+    text = given or load_settings(home).root_pin
+    if text and not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise UserError(
+            f"{text!r} is no pin: it has 64 hexadecimal digits, as 'seed-server init' printed them.",
+            FaultKind.BAD_INPUT,
+        )
+    return bytes.fromhex(text) if text else None
 
 
 def check_enrolled(home: EndpointHome) -> None:

@@ -1,5 +1,6 @@
 """`p2pdist plan`, `history`, `posture`, `defer`, `rollback`, `retry`: what becomes of patches on this PC."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -13,8 +14,10 @@ from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.local_api.messages import (
+    CHALLENGE_PATTERN,
     DEFER,
     HISTORY,
+    MAX_CHALLENGE_CHARS,
     MAX_DEFERRAL_DAYS,
     PLAN,
     POSTURE,
@@ -24,6 +27,7 @@ from p2pdist.local_api.messages import (
     Command,
     DeferOrder,
     PatchOrder,
+    PostureQuestion,
     QuestionT,
 )
 from p2pdist.local_api.socket import ask_daemon
@@ -76,20 +80,30 @@ def history_command(home: EndpointHome, as_json: bool, patch: str | None, with_o
     _print(answer, as_json, lambda shown: history_view(shown, with_output=with_output))
 
 
+def _challenge(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if len(value) > MAX_CHALLENGE_CHARS or not re.match(CHALLENGE_PATTERN, value):
+        raise click.BadParameter(f"use at most {MAX_CHALLENGE_CHARS} printable ASCII characters, without blanks.")
+    return value
+
+
 @click.command("posture", short_help="Say whether this PC is compliant, signed.")
 @home_option
+@click.option("--nonce", default="", metavar="TEXT", callback=_challenge, help="What the statement has to carry.")
+@click.option("--audience", default="", metavar="TEXT", callback=_challenge, help="Whom the statement is for.")
 @json_option
-def posture_command(home: EndpointHome, as_json: bool) -> None:
+def posture_command(home: EndpointHome, nonce: str, audience: str, as_json: bool) -> None:
     """Say whether this PC is compliant: each patch's age against its deadline.
 
-    With --json, the statement and the same as a JWS, signed with this PC's key, for network access control to read.
-    Exits 1 when it is not compliant.
+    With --json, the statement and the same as a JWS, signed with this PC's key, for network access control to read:
+    'seed-server posture-check' checks it. A nonce that the asker has just made up keeps an old statement from
+    being shown again. Exits 1 when it is not compliant.
 
     \b
-    Example:
+    Examples:
       p2pdist posture --json | jq -r .jws
+      p2pdist posture --json --nonce 5f0c2e… --audience vpn.example.com
     """
-    answer = _ask(home, POSTURE)
+    answer = _ask(home, POSTURE, PostureQuestion(nonce=nonce, audience=audience))
     _print(answer, as_json, posture_view)
     if not answer.posture.compliant:
         raise SystemExit(ExitCode.FAILED)

@@ -12,7 +12,7 @@ from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.local_api.delivery_answers import LimiterAnswer, LineLimit, NetworkPartStatus, StatusAnswer
 from p2pdist.local_api.install_answers import PostureAnswer
-from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY
+from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, PostureQuestion
 from p2pdist.local_api.socket import Handler, answers
 from p2pdist.neighbours.finder import Finder
 from p2pdist.neighbours.service import Neighbours
@@ -103,7 +103,10 @@ def answer_limiter(state: DaemonState, origin: ServerConnection, limiter: LanLim
     return limiter.status(site=state.site or None, server_connection=origin.status, line=line)
 
 
-def answer_posture(state: DaemonState, orders: InstallRequests, problem: str) -> PostureAnswer:
+def answer_posture(
+    state: DaemonState, orders: InstallRequests, problem: str, question: PostureQuestion
+) -> PostureAnswer:
     """Return the signed answer to `p2pdist posture`; ``problem``: why the list of patches is not known, or empty."""
-    statement = orders.posture(state.identity.endpoint_id, state.facts.hostname, problem or state.stale_problem)
+    problem = problem or state.stale_problem
+    statement = orders.posture(state.identity.endpoint_id, state.facts.hostname, problem, question)
     return PostureAnswer(statement, jws=sign_statement(state.identity, msgspec.to_builtins(statement)))

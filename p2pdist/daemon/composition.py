@@ -18,6 +18,7 @@ from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.home_lock import hold_lock
+from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import OriginEvents
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
@@ -39,6 +40,7 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.private_directory import keep_private
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
@@ -89,11 +91,13 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
 
     Raises `UserError`: not enrolled, already running, port in use, storage.
     """
+    await trio.to_thread.run_sync(keep_private, home.root)  # before anything in it is believed
     settings = load_settings(home)
     configure_log(settings.log_level)
     identity = await trio.to_thread.run_sync(load_identity, home.root)
     prepare_home(home.cache, home.patches, home.trust, home.scratch)
     with hold_lock(home):
+        await remove_leftovers(home)
         core = build_core(home, settings, identity, SystemClock(), address=address, home_profile=load_profile(home))
         core.state.facts = await core.address_watch.read_facts()
         await core.pc.refresh()

@@ -12,7 +12,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 @contextlib.contextmanager
 def hold_lock(home: EndpointHome) -> Iterator[None]:
     """Make sure that this is the home's only daemon. Raises `UserError` (`BUSY`, `STORAGE`)."""
-    lock = filelock.FileLock(home.lock, blocking=False)
+    lock = filelock.FileLock(home.lock, mode=0o600, blocking=False)
     try:
         lock.acquire()
     except filelock.Timeout:

@@ -2,13 +2,15 @@
 
 The token carries the SHA-256 of the control CA's certificate. That certificate
 is fetched from a server that is not trusted yet, must match this pin, and is
-from then on the only one trusted. The private key never leaves this PC: a signed
-request (PKCS #10) proves its possession. The identity is stored only after every
-answer has been checked.
+from then on the only one trusted. The token carries the SHA-256 of the TUF root
+too (see `trust_root`): what may run on this PC is not for the server to say. The
+private key never leaves this PC: a signed request (PKCS #10) proves its
+possession. The identity is stored only after every answer has been checked.
 """
 
 import hashlib
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -16,6 +18,7 @@ import trio
 from cryptography.hazmat.primitives import serialization
 
 from p2pdist.identity import store as identity_store
+from p2pdist.identity import trust_root
 from p2pdist.identity.server_answers import ask, checked_validity, wrong_answer, wrong_answers
 from p2pdist.identity.store import Identity
 from p2pdist.shared.certificates import parse_certificate
@@ -31,7 +34,6 @@ from p2pdist.shared.wire.enrolment import (
 )
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.https_client import HttpsClient
-from p2pdist.trust.store import check_root
 from p2pdist.trust.tls_contexts import trusting_context, unverified_context
 
 MAX_CA_BYTES = 16 << 10  # one certificate
@@ -46,21 +48,27 @@ async def enrol(
     hostname: str,
     now: float,
     force: bool = False,
+    new_root: bool = False,
+    root_pin: bytes | None = None,
     local_address: str | None = None,
 ) -> Identity:
     """Spend one use of a token, store the identity in ``home`` and return it.
 
     ``now`` is seconds since 1970; ``local_address`` is the address to connect from.
     An enrolled home is refused unless ``force``; with it, the key and so the endpoint
-    id stay. Raises `UserError`; the home is then as it was, except that it may hold a
-    new key, which the next attempt uses.
+    id stay, and so does the TUF root unless ``new_root``. ``root_pin`` is the SHA-256
+    that the root must have, where this PC knows it otherwise than from the token.
+    Raises `UserError`; the home is then as it was, except that it may hold a new key,
+    which the next attempt uses.
     """
     token = decode_token(token_text)
+    pin = trust_root.agreed_pin(token.root_pin, root_pin)
     if not force and await trio.to_thread.run_sync(identity_store.is_enrolled, home):
         raise UserError(
             f"This PC is already enrolled in {home}. To enrol it again, with the same key, add --force.",
             FaultKind.BAD_INPUT,
         )
+    stored = None if new_root else await trio.to_thread.run_sync(_stored_root, home)
     server = f"{token.address}:{token.web_port}"
     url = base_url(token.address, token.web_port)
     async with HttpsClient(unverified_context(), local_address=local_address) as client:
@@ -73,9 +81,29 @@ async def enrol(
     async with HttpsClient(trusting_context(control_ca), local_address=local_address) as client:
         reply = await ask(client, f"{url}/v1/enrol", request, EnrolReply, server)
     identity = _identity(home, token, control_ca, key, reply, now)
+    trust_root.check_pinned(identity.tuf_root, pin, server)
+    if stored is not None:
+        identity = replace(identity, tuf_root=await _kept_root(identity, stored, url, local_address))
     await trio.to_thread.run_sync(identity_store.save_identity, identity)
     log.info("enrolled", endpoint_id=identity.endpoint_id, server=server)
     return identity
+
+
+async def _kept_root(identity: Identity, stored: bytes, url: str, local_address: str | None) -> bytes:
+    context = await trio.to_thread.run_sync(identity_store.control_ssl_context, identity)
+    async with HttpsClient(context, local_address=local_address) as client:  # metadata is for members alone
+        server = f"{identity.server_address}:{identity.web_port}"
+        return await trust_root.successor_or_same(client, url, stored, identity.tuf_root, server)
+
+
+def _stored_root(home: Path) -> bytes | None:
+    """Return the root that this PC trusts, or None when it is not enrolled or its identity is damaged."""
+    try:
+        return identity_store.load_identity(home).tuf_root
+    except UserError as error:
+        if error.kind == FaultKind.NOT_SET_UP:
+            return None
+        raise
 
 
 def _pinned_ca(status: int, body: bytes, token: Token, server: str) -> str:
@@ -106,7 +134,6 @@ def _identity(home: Path, token: Token, control_ca: str, key: str, reply: EnrolR
             raise DecodeError("the endpoint id is not that of this PC's key")
         if not reply.server_name.isprintable() or not 1 <= len(reply.server_name) <= MAX_SERVER_NAME_CHARS:
             raise DecodeError("its name is not printable")
-    check_root(reply.tuf_root.encode())
     return Identity(
         home=home,
         endpoint_id=endpoint_id,

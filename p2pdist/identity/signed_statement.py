@@ -10,12 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from p2pdist.identity.store import Identity
-
-COORDINATE_BYTES = 32  # of P-256: a signature is r and s, each of this length
+from p2pdist.shared.statement_check import COORDINATE_BYTES
 
 
 def sign_statement(identity: Identity, statement: dict[str, Any]) -> str:
-    """Return ``statement`` as a compact JWS; its header carries the control certificate (``x5c``) to check it with."""
+    """Return ``statement`` as a compact JWS; its header carries the control certificate (``x5c``).
+
+    `p2pdist.shared.statement_check` checks it.
+    """
     certificate = x509.load_pem_x509_certificate(identity.control_certificate.encode())
     x5c = [base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()]
     header = {"alg": "ES256", "typ": "JWT", "kid": identity.endpoint_id, "x5c": x5c}

@@ -7,12 +7,15 @@ An endpoint is enrolled exactly when ``identity.json`` exists.
 """
 
 import contextlib
+import os
 import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+import structlog
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,6 +28,8 @@ from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, parse_endpoint_id
 from p2pdist.shared.named_memory import named_memory
+from p2pdist.shared.ownership import distrust
+from p2pdist.shared.private_directory import make_private
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import Pem, Tags
 from p2pdist.trust.files import storage_errors
@@ -33,6 +38,8 @@ from p2pdist.trust.tls_contexts import trusting_context
 MAX_IDENTITY_BYTES = 1 << 20  # four certificates and a TUF root with several keys, base64
 MAX_KEY_BYTES = 8 << 10
 _TEMPORARY_PREFIX = "chain-"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,15 @@ def load_identity(home: Path) -> Identity:
     """Return the identity in ``home``.
 
     Raises `UserError`: `FaultKind.NOT_SET_UP` when the PC is not enrolled or its
-    identity is damaged, `FaultKind.STORAGE` when it cannot be read.
+    identity is damaged, `FaultKind.STORAGE` when it cannot be read,
+    `FaultKind.REFUSED` for a key that somebody else could have written.
     """
     with storage_errors(home):
         try:
             stored = msgspec.json.decode(
                 read_capped(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True
             )
+            _close_key(home)
             key = read_capped(_key_path(home), MAX_KEY_BYTES).decode()
             identity = _identity(home, stored, key)
         except FileNotFoundError as error:
@@ -240,12 +249,34 @@ def _public_der(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
 
 def _read_key(home: Path) -> str | None:
     try:
+        _close_key(home)
         return read_capped(_key_path(home), MAX_KEY_BYTES).decode()
     except (FileNotFoundError, ValueError):
         return None
 
 
+def _close_key(home: Path) -> None:
+    """Close the key's file to others. Raises `UserError` (REFUSED) for one that somebody else could have written."""
+    path = _key_path(home)
+    status = path.lstat()
+    problem = distrust(path, status)
+    if problem is not None:
+        raise UserError(
+            f"The private key is not safe: {problem}. If somebody may have changed it, remove it instead, and enrol "
+            "this PC again with 'p2pdist enrol --force' and a new token.",
+            FaultKind.REFUSED,
+        )
+    if os.name != "nt" and stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077:
+        path.chmod(0o600)
+        log.warning(
+            "the private key could be read by others; it is closed to them now. Where that was possible, deny this "
+            "endpoint and enrol it again",
+            path=str(path),
+        )
+
+
 def _make_private_directory(home: Path) -> None:
+    make_private(home)
     durable_files.make_directory(_directory(home), mode=0o700)
     _directory(home).chmod(0o700)
 

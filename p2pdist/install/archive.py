@@ -7,36 +7,36 @@
     /opt/acme/versions/.back-2.1       the old tree of 2.1, while a new one takes its place
 
 All of it blocks; `installer` calls it in a thread. Every function may be called again after it was interrupted
-anywhere.
+anywhere. All names are relative to an open directory, which nobody else can change (`trusted_paths`): so nothing
+takes the place of what is written meanwhile, and no link is followed but those that an installation made.
 """
 
 import contextlib
 import os
 import secrets
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from p2pdist.install.archive_members import MAX_NAME_CHARS, ArchiveError, Member, members_of, read
+from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
-from p2pdist.shared import durable_files
+from p2pdist.install.unpacking import Cancelled, flush, unpack
+from p2pdist.shared.folder import Folder
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_patch_version
+from p2pdist.shared.ownership import distrust
+from p2pdist.shared.trusted_paths import UntrustedPathError
 
-CHUNK_BYTES = 1 << 20
+_VERSIONS = "versions"
+_CURRENT = "current"
+_MARKER = ".payload-"  # before a version's name
 _BACK = ".back-"
-
-Cancelled = Callable[[], None]
-"""Raises when the work shall stop."""
-
-
-class DiskFullError(ArchiveError):
-    """The disk has too little room for the unpacked tree."""
+_LEFTOVERS = (".unpacking-", ".old-", "..payload-", _BACK)
+_FOR_ALL = 0o755  # an application is for all users, independent of the umask
+_DIGEST_CHARS = 64
 
 
 def install(
     archive: BinaryIO,
-    directory: Path,
+    directory: Folder,
     version: str,
     sha256: str,
     *,
@@ -48,264 +48,179 @@ def install(
     """Unpack ``archive`` and make it the current version.
 
     If a tree of this version from the same archive exists, it is used as it is. The current version is the exception:
-    it is unpacked anew, because it is installed again only when something of it is missing. Raises `ArchiveError` or
-    `OSError`; nothing is then left behind, and the link is as it was.
+    it is unpacked anew, because it is installed again only when something of it is missing. Raises `ArchiveError`,
+    `UntrustedPathError` or `OSError`; nothing is then left behind, and the link is as it was.
     """
     parse_patch_version(version)
-    versions = directory / "versions"
-    for place in (directory, versions):
-        if not place.exists():
-            durable_files.make_directory(place)
-            place.chmod(0o755)  # independent of the umask
-    clear_leftovers(directory)
-    previous = current_version(directory)
-    marker = versions / f".payload-{version}"
-    if not (previous != version and _is_tree(versions / version) and _text(marker) == sha256):
-        temporary = versions / f".unpacking-{secrets.token_hex(6)}"
-        try:
-            _unpack(archive, temporary, strip_components, limits, check_cancelled)
-            _flush(temporary, check_cancelled)
-            marker.unlink(missing_ok=True)  # a tree without a marker never counts as complete
-            if os.path.lexists(versions / version):
-                (versions / version).rename(versions / f"{_BACK}{version}")
-            temporary.rename(versions / version)
-            durable_files.write_file(marker, sha256.encode())
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            _bring_back(versions)
-            raise
-    _switch(directory, version)
-    _prune(versions, {version, previous}, keep_versions)
-    clear_leftovers(directory)
+    with _versions(directory, create=True) as versions:
+        _clear_leftovers(directory, versions)
+        previous = _current_version(directory, versions)
+        if previous == version or not _is_from(versions, version, sha256):
+            temporary = f".unpacking-{secrets.token_hex(6)}"
+            try:
+                with versions.make(temporary, _FOR_ALL) as tree:
+                    unpack(archive, tree, strip_components, limits, check_cancelled)
+                    flush(tree, check_cancelled)
+                versions.unlink(f"{_MARKER}{version}")  # a tree without a marker never counts as complete
+                if versions.has(version):
+                    versions.rename(version, f"{_BACK}{version}")
+                versions.rename(temporary, version)
+                versions.write_durably(f"{_MARKER}{version}", sha256.encode(), mode=0o644)
+            except BaseException:
+                versions.remove(temporary)
+                _bring_back(versions)
+                raise
+        _switch(directory, versions, version)
+        _prune(versions, {version, previous}, keep_versions)
+        _clear_leftovers(directory, versions)
 
 
-def current_version(directory: Path) -> str:
-    """Return the version that the link leads to; "" without one. Raises `ArchiveError` for a link that is not ours."""
-    link = directory / "current"
-    if not os.path.lexists(link):
-        return ""
-    parent, _, version = (str(link.readlink()) if link.is_symlink() else "").replace("\\", "/").rpartition("/")
-    try:
-        if parent == "versions":
-            return parse_patch_version(version) if _is_tree(directory / "versions" / version) else ""
-    except InvalidIdentifierError:
-        pass
-    raise ArchiveError(f"{link} is not a link that an installation made; move it away first")
+def current_version(directory: Folder) -> str:
+    """Return the version that the link leads to; "" without one.
+
+    Raises `ArchiveError` for a link that is not ours, `UntrustedPathError`, `OSError`.
+    """
+    if not directory.has(_VERSIONS):
+        return _current_version(directory, None)
+    with _versions(directory) as versions:
+        return _current_version(directory, versions)
 
 
-def roll_back(directory: Path, version: str, previous_version: str) -> None:
+def roll_back(directory: Folder, version: str, previous_version: str) -> None:
     """Switch the link back to ``previous_version``, or remove it when that is "", and remove ``version``.
 
     When both are the same, the version was installed again, and stays. Raises `ArchiveError` when the previous
-    version no longer exists, or when the link now leads to a third one; else `OSError`.
+    version no longer exists, or when the link now leads to a third one; else `UntrustedPathError`, `OSError`.
     """
-    versions = directory / "versions"
-    if not directory.is_dir():
-        return
-    _bring_back(versions)
-    current = current_version(directory)  # a foreign link is left alone
-    if current not in {"", version, previous_version}:
-        raise ArchiveError(f"{current} is current by now: something else upgraded it; it stays")
-    if previous_version:
-        try:
-            parse_patch_version(previous_version)
-        except InvalidIdentifierError as error:
-            raise ArchiveError(f"what was there before, {previous_version[:80]!r}, is no version") from error
-        if not _is_tree(versions / previous_version):
-            raise ArchiveError(f"version {previous_version} is no longer in {versions}")
-        _switch(directory, previous_version)
-    else:
-        (directory / "current").unlink(missing_ok=True)
-        durable_files.fsync_directory(directory)
-    if previous_version != version:
-        (versions / f".payload-{parse_patch_version(version)}").unlink(missing_ok=True)
-        _set_aside(versions / version)
-    clear_leftovers(directory)
+    with _versions(directory, create=True) as versions:
+        _bring_back(versions)
+        current = _current_version(directory, versions)  # a foreign link is left alone
+        if current not in {"", version, previous_version}:
+            raise ArchiveError(f"{current} is current by now: something else upgraded it; it stays")
+        if previous_version:
+            _switch_back(directory, versions, previous_version)
+        else:
+            directory.unlink(_CURRENT)
+            directory.fsync()
+        if previous_version != version:
+            versions.unlink(f"{_MARKER}{parse_patch_version(version)}")
+            _set_aside(versions, version)
+        _clear_leftovers(directory, versions)
 
 
-def clear_leftovers(directory: Path) -> None:
-    """Remove what an interrupted run has left. Raises `OSError` when the directories cannot be read."""
-    _bring_back(directory / "versions")
-    for place, prefixes in (
-        (directory, (".current-",)),
-        (directory / "versions", (".unpacking-", ".old-", "..payload-", _BACK)),
-    ):
-        for path in list(place.iterdir()) if place.is_dir() else ():
-            if path.name.startswith(prefixes):
-                _remove(path)
-
-
-# --- unpacking -----------------------------------------------------------------------------------
-
-
-def _unpack(
-    archive: BinaryIO, tree: Path, strip_components: int, limits: InstallLimits, check_cancelled: Cancelled
-) -> None:
-    """Make a new directory ``tree`` with all members.
-
-    Symbolic links come last, so that no member is ever written through one.
-    """
-    tree.mkdir(0o755)
-    links: list[Member] = []
-    left_bytes = limits.max_unpacked_bytes
-    for member in members_of(archive, strip_components, limits.max_members):
-        check_cancelled()
-        path = tree.joinpath(*member.parts)
-        if member.kind == "symlink":
-            links.append(member)
-            if len(links) > limits.max_links:
-                raise ArchiveError(f"the archive has more than {limits.max_links} symbolic links")
-            continue
-        left_bytes -= member.size_bytes
-        if left_bytes < 0:
-            raise ArchiveError(f"unpacked it has more than {limits.max_unpacked_bytes >> 30} GiB")
-        with _two_of_a_name():
-            directory = path if member.kind == "directory" else path.parent
-            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-            if member.kind == "hardlink":
-                _link_hard(tree, path, member)
-            elif member.kind == "file":
-                _write(path, member, limits, check_cancelled)
-    _link(tree, links)
-    if not any(tree.iterdir()):
-        raise ArchiveError("nothing is in the archive, or strip_components leaves nothing of it")
-
-
-@contextlib.contextmanager
-def _two_of_a_name() -> Iterator[None]:
-    try:
-        yield
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ArchiveError(f"the archive has two members of the name {Path(error.filename).name[:80]!r}") from error
-
-
-def _write(path: Path, member: Member, limits: InstallLimits, check_cancelled: Cancelled) -> None:
-    if shutil.disk_usage(path.parent).free - member.size_bytes < limits.free_margin_bytes:
-        raise DiskFullError(f"the disk has too little room for {'/'.join(member.parts)[:80]!r}")
-    # setuid bits, owners and write permission for others in the archive are ignored
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o644)
-    with open(descriptor, "wb") as file:
-        written = 0
-        while data := read(member, CHUNK_BYTES):
-            check_cancelled()
-            written += len(data)
-            if written > member.size_bytes:
-                raise ArchiveError(f"the member {'/'.join(member.parts)[:80]!r} is longer than it says")
-            file.write(data)
-        if written < member.size_bytes:
-            raise ArchiveError(f"the archive ends within {'/'.join(member.parts)[:80]!r}")
-    path.chmod(0o755 if member.executable else 0o644)  # independent of the umask
-    if member.mtime is not None and 0 <= member.mtime < 1 << 33:
-        os.utime(path, (member.mtime, member.mtime))  # compiled Python files record the mtime of their source
-
-
-def _link_hard(tree: Path, path: Path, member: Member) -> None:
-    target = tree.joinpath(*member.target_parts)
-    if not member.target_parts or target.is_symlink() or not target.is_file():
-        raise ArchiveError(f"the hard link {'/'.join(member.parts)[:80]!r} does not lead to a file before it")
-    os.link(target, path)
-
-
-def _link(tree: Path, links: list[Member]) -> None:
-    """Make all symbolic links, then check that none leads out of the tree, directly or through others."""
-    paths = [tree.joinpath(*member.parts) for member in links]
-    with _two_of_a_name():
-        for path in paths:  # all directories before the first link: none is ever made through a link
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for member, path in zip(links, paths, strict=True):
-        name = "/".join(member.parts)[:80]
-        target = member.target
-        if (
-            not target
-            or len(target) > MAX_NAME_CHARS
-            or "\0" in target
-            or Path(target).is_absolute()
-            or target[0] in "/\\"
-        ):
-            raise ArchiveError(f"the link {name!r} is absolute, empty or too long")
-        with _two_of_a_name():
-            path.symlink_to(target)
-    whole = os.path.realpath(tree)
-    for path in paths:
-        try:
-            inside = os.path.commonpath((whole, os.path.realpath(path))) == whole
-        except RecursionError:
-            inside = False
-        if not inside:
-            raise ArchiveError(f"the link {str(path.relative_to(tree))[:80]!r} leads out of the archive")
-
-
-def _flush(tree: Path, check_cancelled: Cancelled) -> None:
-    for name, _, files in os.walk(tree):
-        place = Path(name)
-        place.chmod(0o755)  # applications are for all users, independent of the umask
-        for path in (place / file for file in files):
-            if not path.is_symlink():
-                check_cancelled()
-                descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-        durable_files.fsync_directory(place)
+def clear_leftovers(directory: Folder) -> None:
+    """Remove what an interrupted run has left. Raises `UntrustedPathError`, `OSError`."""
+    if directory.has(_VERSIONS):
+        with _versions(directory) as versions:
+            _clear_leftovers(directory, versions)
 
 
 # --- versions --------------------------------------------------------------------------------------
 
 
-def _switch(directory: Path, version: str) -> None:
-    durable_files.fsync_directory(directory / "versions")
-    link = directory / f".current-{secrets.token_hex(6)}"
-    link.symlink_to(f"versions/{version}", target_is_directory=True)
-    if os.name == "nt":
-        (directory / "current").unlink(missing_ok=True)  # Windows cannot replace a link to a directory
+@contextlib.contextmanager
+def _versions(directory: Folder, *, create: bool = False) -> Iterator[Folder]:
+    """Open the directory of all versions, which is never a link, and which nobody else may change."""
+    if create and not directory.has(_VERSIONS):
+        directory.make(_VERSIONS, _FOR_ALL).close()
+        directory.fsync()
+    if not directory.has_directory(_VERSIONS):
+        raise ArchiveError(f"{directory.path / _VERSIONS} is not what an installation made; move it away first")
+    with directory.child(_VERSIONS) as versions:
+        _require(versions, ".")
+        yield versions
+
+
+def _require(folder: Folder, name: str) -> None:
+    problem = distrust(folder.path / name, folder.status(name))
+    if problem is not None:
+        raise UntrustedPathError(problem)
+
+
+def _current_version(directory: Folder, versions: Folder | None) -> str:
+    if not directory.has(_CURRENT):
+        return ""
+    parent, _, version = (directory.read_link(_CURRENT) or "").replace("\\", "/").rpartition("/")
     try:
-        os.replace(link, directory / "current")
-    except OSError:
-        link.unlink(missing_ok=True)
-        raise
-    durable_files.fsync_directory(directory)
+        if parent == _VERSIONS:
+            parse_patch_version(version)
+            return version if versions is not None and versions.has_directory(version) else ""
+    except InvalidIdentifierError:
+        pass
+    raise ArchiveError(f"{directory.path / _CURRENT} is not a link that an installation made; move it away first")
 
 
-def _prune(versions: Path, wanted: set[str], keep_versions: int) -> None:
-    """Remove old versions. Those in ``wanted`` stay, and the newest others, up to ``keep_versions`` previous ones."""
-    others = [path for path in versions.iterdir() if not path.name.startswith(".") and path.name not in wanted]
-    others.sort(key=lambda path: path.lstat().st_ctime_ns, reverse=True)
-    previous = len([name for name in wanted if name]) - 1
-    for path in others[max(0, keep_versions - previous) :]:
-        (versions / f".payload-{path.name}").unlink(missing_ok=True)
-        _set_aside(path)
+def _is_from(versions: Folder, version: str, sha256: str) -> bool:
+    """Return whether the tree of ``version`` is one that we unpacked from the archive with this hash."""
+    marker = f"{_MARKER}{version}"
+    ours = versions.has_directory(version) and all(
+        versions.has(name) and distrust(versions.path / name, versions.status(name)) is None
+        for name in (version, marker)
+    )
+    return ours and _text(versions, marker) == sha256
 
 
-def _set_aside(path: Path) -> None:
-    """Rename a version's tree away at once, then remove it. An interruption may leave it under its new name."""
-    with contextlib.suppress(FileNotFoundError):
-        aside = path.with_name(f".old-{secrets.token_hex(6)}")
-        path.rename(aside)
-        _remove(aside)
-
-
-def _bring_back(versions: Path) -> None:
-    """Rename old trees back whose replacement was interrupted before the new tree had the name."""
-    for path in list(versions.glob(f"{_BACK}*")):
-        if not os.path.lexists(versions / path.name.removeprefix(_BACK)):
-            path.rename(versions / path.name.removeprefix(_BACK))
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)  # files in use on Windows are removed the next time
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _is_tree(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _text(path: Path) -> str:
+def _text(versions: Folder, name: str) -> str:
     try:
-        return path.read_text()
+        with open(versions.open_file(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            return file.read(_DIGEST_CHARS + 1).decode()
     except (OSError, ValueError):
         return ""
+
+
+def _switch(directory: Folder, versions: Folder, version: str) -> None:
+    versions.fsync()
+    link = f".current-{secrets.token_hex(6)}"
+    directory.link(f"{_VERSIONS}/{version}", link, to_directory=True)
+    if os.name == "nt":
+        directory.unlink(_CURRENT)  # Windows cannot replace a link to a directory
+    try:
+        directory.rename(link, _CURRENT)
+    except OSError:
+        directory.unlink(link)
+        raise
+    directory.fsync()
+
+
+def _switch_back(directory: Folder, versions: Folder, previous_version: str) -> None:
+    try:
+        parse_patch_version(previous_version)
+    except InvalidIdentifierError as error:
+        raise ArchiveError(f"what was there before, {previous_version[:80]!r}, is no version") from error
+    if not versions.has_directory(previous_version):
+        raise ArchiveError(f"version {previous_version} is no longer in {versions.path}")
+    _require(versions, previous_version)
+    _switch(directory, versions, previous_version)
+
+
+def _prune(versions: Folder, wanted: set[str], keep_versions: int) -> None:
+    """Remove old versions. Those in ``wanted`` stay, and the newest others, up to ``keep_versions`` previous ones."""
+    others = [name for name in versions.names() if not name.startswith(".") and name not in wanted]
+    others.sort(key=lambda name: versions.status(name).st_ctime_ns, reverse=True)
+    previous = len([name for name in wanted if name]) - 1
+    for name in others[max(0, keep_versions - previous) :]:
+        versions.unlink(f"{_MARKER}{name}")
+        _set_aside(versions, name)
+
+
+def _set_aside(versions: Folder, name: str) -> None:
+    """Rename a version's tree away at once, then remove it. An interruption may leave it under its new name."""
+    with contextlib.suppress(FileNotFoundError):
+        aside = f".old-{secrets.token_hex(6)}"
+        versions.rename(name, aside)
+        versions.remove(aside)
+
+
+def _bring_back(versions: Folder) -> None:
+    """Rename old trees back whose replacement was interrupted before the new tree had the name."""
+    for name in versions.names():
+        if name.startswith(_BACK) and not versions.has(name.removeprefix(_BACK)):
+            versions.rename(name, name.removeprefix(_BACK))
+
+
+def _clear_leftovers(directory: Folder, versions: Folder) -> None:
+    _bring_back(versions)
+    for folder, prefixes in ((directory, (".current-",)), (versions, _LEFTOVERS)):
+        for name in folder.names():
+            if name.startswith(prefixes):
+                folder.remove(name)  # files in use on Windows are removed the next time

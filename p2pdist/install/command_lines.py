@@ -47,6 +47,9 @@ _RESTART_CODES = (3010, 1641)  # Windows Installer and wusa: a restart is needed
 class DerivedCheck(PackageCheck, frozen=True, tag_field="kind", tag="package"):
     """A check derived from the patch's version. A patch version has no epoch, so epochs are not compared."""
 
+    exact: bool = False
+    """Whether a later version does not do: the patch goes back on purpose."""
+
 
 @dataclass(frozen=True)
 class CommandLine:
@@ -59,17 +62,21 @@ class CommandLine:
     """Exit codes for success where the PC must also be restarted."""
 
 
-def install_command(install: Install, file: str, root: str, *, superuser: bool = True) -> CommandLine:
+def install_command(
+    install: Install, file: str, root: str, *, superuser: bool = True, downgrade: bool = False
+) -> CommandLine:
     """Return the command that installs ``file`` (absolute). Raises `ValueError` for an archive: no program unpacks it.
 
+    ``downgrade`` makes dpkg and rpm replace a later version; else one that somebody installed meanwhile stays.
     A ``root`` other than "/" is the root of another system's tree; only dpkg and rpm can install into one.
     """
     match install:
         case DebInstall():
-            # a newer version that somebody installed meanwhile stays
-            return _dpkg(install, root, superuser, "--refuse-downgrade", "--install", "--", file)
+            direction = "--force-downgrade" if downgrade else "--refuse-downgrade"
+            return _dpkg(install, root, superuser, direction, "--install", "--", file)
         case RpmInstall():
-            return _rpm(install, root, "--upgrade", "--replacepkgs", "--", file)
+            older = ("--oldpackage",) if downgrade else ()
+            return _rpm(install, root, "--upgrade", *older, "--replacepkgs", "--", file)
         case ScriptInstall():
             return _script(install, file, install.arguments)
         case MsiInstall():
@@ -181,7 +188,8 @@ def default_checks(manifest: Manifest) -> tuple[Check, ...]:
     Such an archive's link is looked at instead.
     """
     if not manifest.detect and isinstance(manifest.install, DebInstall | RpmInstall):
-        return (DerivedCheck(name=manifest.install.package, at_least=manifest.version),)
+        package, exact = manifest.install.package, manifest.downgrade
+        return (DerivedCheck(name=package, at_least=manifest.version, exact=exact),)
     return manifest.detect
 
 

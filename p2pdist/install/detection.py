@@ -34,6 +34,7 @@ from p2pdist.shared.manifest.recipe import (
     RpmInstall,
 )
 from p2pdist.shared.manifest.versions import Ecosystem
+from p2pdist.shared.trusted_paths import UntrustedPathError, check_program, open_directory
 
 MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, which is searched for the expected text
 LISTING_SECONDS = 120.0  # rpm on an old disk
@@ -56,7 +57,10 @@ class Detector:
             return await self._all(checks)
         if not isinstance(manifest.install, ArchiveInstall):
             return CheckResult(False, "nothing says how this patch is detected")
-        found = await self.installed_version(manifest.install)
+        try:
+            found = await self._current_version(manifest.install)
+        except UntrustedPathError as error:
+            return CheckResult(False, str(error))
         if found != manifest.version:
             there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
             return CheckResult(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
@@ -81,7 +85,8 @@ class Detector:
             return await self._package(check)
         command = command_lines.check_command(check, self._root, windows=os.name == "nt")
         assert command is not None
-        ended = await self._answer(command)
+        refused = await self._refused(check) if isinstance(check, CommandCheck) else None
+        ended = refused or await self._answer(command, adopts=isinstance(check, CommandCheck))
         if isinstance(ended, CheckResult):
             return ended
         assert ended.code is not None
@@ -101,10 +106,9 @@ class Detector:
         `UNKNOWN_VERSION` when it cannot be found out: a rollback never removes what may have been there before.
         """
         if isinstance(install, ArchiveInstall):
-            directory = self._below(install.directory)
             try:
-                return await trio.to_thread.run_sync(archive.current_version, directory)
-            except (ArchiveError, OSError):
+                return await self._current_version(install)
+            except UntrustedPathError:
                 return UNKNOWN_VERSION
         if isinstance(install, DebInstall | RpmInstall):
             states = await self.package_states(install.package, ecosystem_of(install))
@@ -163,7 +167,38 @@ class Detector:
                 return answers[-1]
         return CheckResult(True, "; ".join(answer.words for answer in answers))
 
-    async def _answer(self, command: CommandLine) -> Ended | CheckResult:
+    async def _current_version(self, install: ArchiveInstall) -> str:
+        """Return the same for an archive. Raises `UntrustedPathError`."""
+
+        def look() -> str:
+            with open_directory(Path(self._root), install.directory) as directory:
+                return archive.current_version(directory)
+
+        try:
+            return await trio.to_thread.run_sync(look)
+        except FileNotFoundError:
+            return ""
+        except (ArchiveError, OSError):
+            return UNKNOWN_VERSION
+
+    async def _refused(self, check: CommandCheck) -> CheckResult | None:
+        """Return why the program is not run as this user: somebody else could have put it there. None: it may be."""
+        program = below(self._root, check.command[0])
+        with trio.move_on_after(self._limits.file_check_seconds):
+            try:
+                await trio.to_thread.run_sync(
+                    check_program, Path(self._root), check.command[0], abandon_on_cancel=True, limiter=self._looks
+                )
+            except UntrustedPathError as error:
+                return CheckResult(False, f"{program} is not run: {error}")
+            except FileNotFoundError:
+                return CheckResult(False, f"{program} is missing")
+            except (OSError, ValueError) as error:
+                return CheckResult(False, f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
+            return None
+        return CheckResult(False, f"{program} could not be looked at within {self._limits.file_check_seconds:.0f} s")
+
+    async def _answer(self, command: CommandLine, *, adopts: bool = False) -> Ended | CheckResult:
         """Run a query; return how it ended (with a code), or the answer that it could not be asked."""
         try:
             ended = await processes.run(
@@ -171,6 +206,7 @@ class Detector:
                 command.timeout_seconds,
                 max_output_bytes=MAX_ANSWER_BYTES,
                 with_errors=False,
+                adopts=adopts,
                 limits=self._limits,
             )
             if ended.code is None:

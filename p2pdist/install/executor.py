@@ -92,14 +92,17 @@ class Executor:
             await self._carry_on(candidate, record)
 
     async def _run(self, candidate: Candidate, file: Path, sha256: str) -> InstallRecord:
-        assert candidate.manifest.install is not None
+        manifest = candidate.manifest
+        assert manifest.install is not None
         try:
-            outcome = await self._installer.install(candidate.manifest.install, candidate.ref.version, file, sha256)
+            outcome = await self._installer.install(
+                manifest.install, manifest.version, file, sha256, downgrade=manifest.downgrade
+            )
         except PayloadChangedError:
             return await self._store.update(
                 candidate.ref, self._not_run, "its file is not what was signed; nothing was run"
             )
-        return await self._ended(candidate.ref, candidate.manifest.install, outcome)
+        return await self._ended(candidate.ref, manifest.install, outcome)
 
     def _not_run(self, record: InstallRecord) -> InstallRecord:
         wrong = failed(record, FailureClass.VERIFY, "its file is not what was signed any more; it is fetched again")
@@ -154,7 +157,9 @@ class Executor:
 
         def not_detected(current: InstallRecord) -> InstallRecord:
             failure = current.failure or FailureClass.DETECT
-            reason = f"{current.reason}; {answer.words}" if current.failure else f"not detected: {answer.words}"
+            reason = f"not detected: {answer.words}"
+            if current.failure:  # the installer has failed for what detection finds too: once is enough
+                reason = current.reason if answer.words in current.reason else f"{current.reason}; {answer.words}"
             return step(failed(current, failure, reason), LifeEvent.NOT_DETECTED, now)
 
         return await self._store.update(candidate.ref, not_detected, f"not detected: {answer.words}")

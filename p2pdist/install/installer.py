@@ -12,7 +12,7 @@ import trio
 
 from p2pdist.install import archive, command_lines, processes
 from p2pdist.install.archive_members import ArchiveError
-from p2pdist.install.command_lines import CommandLine, below
+from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION, Detector, ecosystem_of
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.outcomes import (
@@ -23,6 +23,7 @@ from p2pdist.install.outcomes import (
     printable,
 )
 from p2pdist.install.proven_files import KeptPayload, proven
+from p2pdist.shared.folder import Folder
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     DebInstall,
@@ -33,6 +34,7 @@ from p2pdist.shared.manifest.recipe import (
     RpmInstall,
     ScriptInstall,
 )
+from p2pdist.shared.trusted_paths import UntrustedPathError, check_program, open_directory
 
 MAX_OUTPUT_BYTES = 16 << 10  # of an installation's output: its last lines say why it failed
 
@@ -49,8 +51,13 @@ class Installer:
         self.detector = Detector(root, limits)
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
 
-    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
-        """Install the payload. Raises `PayloadChangedError` if it changed or is gone; other failures are outcomes."""
+    async def install(
+        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+    ) -> Outcome:
+        """Install the payload. Raises `PayloadChangedError` if it changed or is gone; other failures are outcomes.
+
+        ``downgrade``: a package that is there in a later version is replaced too.
+        """
         if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
             return _failed("it is for Windows")
         async with self._alone(install):
@@ -58,7 +65,9 @@ class Installer:
                 async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                     if isinstance(install, ArchiveInstall):
                         return await self._unpack(install, version, payload, sha256)
-                    command = command_lines.install_command(install, name, self._root, superuser=self._superuser)
+                    command = command_lines.install_command(
+                        install, name, self._root, superuser=self._superuser, downgrade=downgrade
+                    )
                     return await self._run(command, payload)
             except OSError as error:
                 return _failed(f"{file.name} cannot be copied: {error.strerror or error}")
@@ -82,10 +91,11 @@ class Installer:
         """
         async with self._alone(install):
             if isinstance(install, ArchiveInstall):
-                directory = self._below(install.directory)
+                if previous_version == installed_as == UNKNOWN_VERSION:  # a directory, or a link, that is not ours
+                    return Outcome(True, "nothing to undo: what is there was not touched")
                 return await self._in_thread(
                     install.timeout_seconds,
-                    lambda: archive.roll_back(directory, version, previous_version),
+                    lambda: self._if_there(install, lambda there: archive.roll_back(there, version, previous_version)),
                     f"back at {previous_version}" if previous_version else "removed, as nothing was there before",
                 )
             try:
@@ -139,6 +149,11 @@ class Installer:
             return _failed("it cannot be rolled back: its recipe says no way to undo it")
         if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
             return _failed("it is for Windows")
+        if isinstance(install, ExeInstall) and install.uninstall is not None:
+            try:
+                await trio.to_thread.run_sync(check_program, Path(self._root), install.uninstall[0])
+            except UntrustedPathError as error:
+                return _failed(f"it is not undone by {undo.argv[0]}: {error}")
         return await self._run(undo, payload)
 
     async def repair(self, install: Install) -> Outcome | None:
@@ -148,9 +163,10 @@ class Installer:
         """
         async with self._alone(install):
             if isinstance(install, ArchiveInstall):
-                directory = self._below(install.directory)
                 return await self._in_thread(
-                    install.timeout_seconds, lambda: archive.clear_leftovers(directory), "leftovers are removed"
+                    install.timeout_seconds,
+                    lambda: self._if_there(install, archive.clear_leftovers),
+                    "leftovers are removed",
                 )
             command = command_lines.recovery_command(install, self._root, superuser=self._superuser)
             if command is None:
@@ -175,8 +191,14 @@ class Installer:
             await processes.end_of_outlived(self._record, install.timeout_seconds, self._limits)
             yield
 
-    def _below(self, path: str) -> Path:
-        return Path(below(self._root, path))
+    def _if_there(self, install: ArchiveInstall, work: Callable[[Folder], None]) -> None:
+        """Do ``work`` in the archive's directory; nothing where there is none."""
+        try:
+            directory = open_directory(Path(self._root), install.directory)
+        except FileNotFoundError:
+            return
+        with directory:
+            work(directory)
 
     async def _run(self, command: CommandLine, payload: BinaryIO | None = None) -> Outcome:
         program = Path(command.argv[0]).name
@@ -190,6 +212,7 @@ class Installer:
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
                 record=self._record,
+                adopts=True,
                 limits=self._limits,
             )
         except (OSError, ValueError) as error:
@@ -204,16 +227,17 @@ class Installer:
 
     async def _unpack(self, install: ArchiveInstall, version: str, payload: BinaryIO, sha256: str) -> Outcome:
         def work() -> None:
-            archive.install(
-                payload,
-                self._below(install.directory),
-                version,
-                sha256,
-                strip_components=install.strip_components,
-                keep_versions=install.keep_versions,
-                check_cancelled=trio.from_thread.check_cancelled,
-                limits=self._limits,
-            )
+            with open_directory(Path(self._root), install.directory, create=True) as directory:
+                archive.install(
+                    payload,
+                    directory,
+                    version,
+                    sha256,
+                    strip_components=install.strip_components,
+                    keep_versions=install.keep_versions,
+                    check_cancelled=trio.from_thread.check_cancelled,
+                    limits=self._limits,
+                )
 
         return await self._in_thread(install.timeout_seconds, work, f"unpacked, {version} is current")
 
@@ -221,7 +245,7 @@ class Installer:
         with trio.move_on_after(timeout_seconds):
             try:
                 await trio.to_thread.run_sync(work)
-            except ArchiveError as error:
+            except (ArchiveError, UntrustedPathError) as error:
                 return _failed(str(error))
             except OSError as error:
                 if error.errno in {errno.ENOSPC, errno.EDQUOT}:

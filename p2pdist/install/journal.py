@@ -115,7 +115,7 @@ async def save_journal(path: Path, journal: Journal) -> None:
     """Durably replace the journal. Raises `OSError`; the old file is then unchanged."""
 
     def work() -> None:
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.write_file(path, codec.encode(journal))
 
     await trio.to_thread.run_sync(work)

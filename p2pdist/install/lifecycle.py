@@ -14,10 +14,12 @@ from msgspec.structs import replace
 from bandwidth.core.state_table import StateTable
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 
 MAX_RECORDS = 4_000  # as many as transfers are remembered
+MAX_NUMBERED = 8_000  # patch ids whose highest number is kept: as many as the offline role can number
 MAX_HISTORY = 1_000  # steps; a patch takes five
 MAX_OUTPUT_CHARS = 2_000  # of an installer, in the history
 
@@ -110,6 +112,10 @@ class InstallRecord(Record, frozen=True):
     state: LifeState
     first_seen_at: float
     changed_at: float
+    number: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Of the publication; 0: the record is from before there were numbers."""
+    replaces: dict[str, int] = msgspec.field(default_factory=dict)
+    """As the manifest has it."""
     decision: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Number of the last decision to install or to roll back; one is carried out at most once."""
     failure: FailureClass | None = None
@@ -160,6 +166,11 @@ class Journal(Record, frozen=True):
     """How many decisions have been made; never decreases."""
     records: Annotated[tuple[InstallRecord, ...], msgspec.Meta(max_length=MAX_RECORDS)] = ()
     history: Annotated[tuple[HistoryEntry, ...], msgspec.Meta(max_length=MAX_HISTORY)] = ()
+    lowest: Annotated[dict[str, int], msgspec.Meta(max_length=MAX_NUMBERED)] = msgspec.field(default_factory=dict)
+    """The lowest number that may be installed, by patch id: the highest that ever was; never sinks.
+
+    A rollback does not change it: going back is then this PC's own decision, and of its own files.
+    """
 
     def record(self, ref: PatchRef) -> InstallRecord | None:
         """Return the record of a patch."""
@@ -169,8 +180,45 @@ class Journal(Record, frozen=True):
         """Return the journal with ``record`` in place of its predecessor, and ``entry`` added to the history."""
         others = [r for r in self.records if r.ref != record.ref]
         history = self.history if entry is None else (*self.history, entry)[-MAX_HISTORY:]
-        decisions = max(self.decisions, record.decision)
-        return replace(self, decisions=decisions, records=(*others[-(MAX_RECORDS - 1) :], record), history=history)
+        return replace(
+            self,
+            decisions=max(self.decisions, record.decision),
+            records=(*others[-(MAX_RECORDS - 1) :], record),
+            history=history,
+            lowest=_raised(self.lowest, record),
+        )
+
+
+def _raised(lowest: dict[str, int], record: InstallRecord) -> dict[str, int]:
+    """Return the lowest numbers that are allowed, now that ``record`` is as it is."""
+    if record.state != "installed":
+        return lowest
+    wanted = {patch_id: number + 1 for patch_id, number in record.replaces.items()} | {record.patch_id: record.number}
+    higher = {patch_id: number for patch_id, number in wanted.items() if number > lowest.get(patch_id, 0)}
+    if not higher:
+        return lowest
+    others = [(patch_id, number) for patch_id, number in lowest.items() if patch_id not in higher]
+    return dict([*others, *higher.items()][-MAX_NUMBERED:])
+
+
+def new_record(manifest: Manifest, now: float) -> InstallRecord:
+    """Return the record of a publication with which nothing has happened."""
+    return InstallRecord(
+        patch_id=manifest.patch_id,
+        version=manifest.version,
+        state="waiting",
+        first_seen_at=now,
+        changed_at=now,
+        number=manifest.number,
+        replaces=manifest.replaces,
+    )
+
+
+def published_again(record: InstallRecord, manifest: Manifest, now: float) -> InstallRecord:
+    """Return the record of a version that is published again with a higher number: what had failed is tried anew."""
+    if record.number == 0 or record.state == "installed" or record.state in UNDER_WAY:
+        return replace(record, number=manifest.number, replaces=manifest.replaces)
+    return new_record(manifest, now)
 
 
 def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:

@@ -21,6 +21,8 @@ from p2pdist.install.lifecycle import (
     InstallRecord,
     Journal,
     LifeEvent,
+    new_record,
+    published_again,
     step,
 )
 from p2pdist.install.plan import Candidate, PlanRow, plan_rows
@@ -192,16 +194,20 @@ class Installs:
             if candidate.manifest.install is not None
             and (not candidate.not_applicable or required & {ref.patch_id, str(ref)})
         ]
+        again = [
+            record.ref
+            for record in self.journal.records
+            if record.ref in candidates and record.number < candidates[record.ref].manifest.number
+        ]
+        for ref in again:
+            self._looked_at.pop(ref, None)
 
         def change(journal: Journal) -> Journal:
+            for record in journal.records:
+                if record.ref in again:
+                    journal = journal.with_record(published_again(record, candidates[record.ref].manifest, now))
             known = {record.ref for record in journal.records}
-            new = [
-                InstallRecord(
-                    patch_id=ref.patch_id, version=ref.version, state="waiting", first_seen_at=now, changed_at=now
-                )
-                for ref in wanted
-                if ref not in known
-            ]
+            new = [new_record(candidates[ref].manifest, now) for ref in wanted if ref not in known]
             kept = [
                 record
                 for record in journal.records

@@ -19,6 +19,7 @@ class PatchStatus(enum.Enum):
     """Detected on this PC, whoever installed it."""
     APPLICABLE = "applicable"
     NOT_APPLICABLE = "does not apply here"
+    OLDER = "older than what may be installed here"
     FAILED = "failed"
 
 
@@ -65,7 +66,7 @@ def _becomes(
         kind = StepKind.BLOCKED if standing is PatchStatus.FAILED else StepKind.SKIP
         return kind, standing.value
     for other in related.replacing(patch.ref):
-        if statuses[other.ref] is not PatchStatus.NOT_APPLICABLE:
+        if statuses[other.ref] not in (PatchStatus.NOT_APPLICABLE, PatchStatus.OLDER):
             return StepKind.SKIP, f"superseded by {other.ref}"
     for other in related.excluded(patch):
         if statuses[other.ref] is PatchStatus.INSTALLED:

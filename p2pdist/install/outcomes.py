@@ -88,6 +88,8 @@ def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosys
     newest = max(of, key=of.__getitem__)
     if of[newest] < wanted:
         return CheckResult(False, f"{check.name} {newest} is installed, {check.at_least} is wanted")
+    if of[newest] > wanted and isinstance(check, DerivedCheck) and check.exact:
+        return CheckResult(False, f"{check.name} {newest} is installed, and it goes back to {check.at_least}")
     return CheckResult(True, f"{check.name} {newest} is installed")
 
 

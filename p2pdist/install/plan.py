@@ -9,6 +9,7 @@ from p2pdist.install.order import PatchStatus, PlanStep, StepKind, plan
 from p2pdist.install.schedule import Deferrals, Schedule, TimingReason, decide, schedule_of
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.publication_order import OrderRefusal, refused
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError
 from p2pdist.shared.wire.messages import InstallState
 
@@ -28,6 +29,8 @@ class Candidate:
     """Path of its proven file; None: not here yet."""
     not_applicable: str = ""
     """Why it does not apply, in words; empty: it does."""
+    older: str = ""
+    """Why it is refused though it may apply: the offline role has signed a newer one; empty: it may be installed."""
 
     @property
     def ref(self) -> PatchRef:
@@ -53,11 +56,13 @@ class PlanRow:
     """The deadline with its grace, in seconds since 1970; None: none."""
     restart_due: bool = False
     """Whether the PC has to be restarted for it, and may be now."""
+    older: str = ""
+    """Why it would be a step back that nobody with the offline key allows, in words; empty: it is none."""
 
     @property
     def state(self) -> InstallState:
         """Return the state as it is reported to the server; empty: nothing is to be installed."""
-        if self.candidate.not_applicable and (self.record is None or self.record.state in _NOT_BEGUN):
+        if (self.candidate.not_applicable or self.older) and (self.record is None or self.record.state in _NOT_BEGUN):
             return "not_applicable"
         return "" if self.record is None else reported_state(self.record)
 
@@ -74,13 +79,16 @@ def plan_rows(
     by_ref = {candidate.ref: candidate for candidate in candidates}
     known = {record.ref: record for record in journal.records}
     records = {ref: known.get(ref) for ref in by_ref}
-    statuses = {ref: _status(candidate, records[ref]) for ref, candidate in by_ref.items()}
+    older = {ref: _older(candidate, journal) for ref, candidate in by_ref.items()}
+    statuses = {ref: _status(candidate, records[ref], older[ref]) for ref, candidate in by_ref.items()}
     try:
         steps = plan([ordered(candidate) for candidate in candidates], statuses)
     except OrderError as error:  # publishing refuses it; a rollout of old and new patches may still contain it
         steps = [PlanStep(ref, StepKind.BLOCKED, str(error)) for ref in by_ref]
     at = datetime.fromtimestamp(now, UTC)
-    rows = [_row(by_ref[step.ref], records[step.ref], step, at, zone, blackout_until) for step in steps]
+    rows = [
+        _row(by_ref[step.ref], records[step.ref], step, older[step.ref], at, zone, blackout_until) for step in steps
+    ]
     return sorted(rows, key=lambda row: not (row.due and row.candidate.manifest.schedule.emergency))
 
 
@@ -90,9 +98,20 @@ def ordered(candidate: Candidate) -> OrderedPatch:
     return OrderedPatch(candidate.ref, candidate.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
 
 
-def _status(candidate: Candidate, record: InstallRecord | None) -> PatchStatus:
+def _older(candidate: Candidate, journal: Journal) -> str:
+    """Return why installing ``candidate`` would be a step back, in words; a rollback is this PC's own and none."""
+    manifest = candidate.manifest
+    lowest = journal.lowest.get(manifest.patch_id, 0)
+    if not candidate.older and manifest.number < lowest:
+        return refused(OrderRefusal.WAS_NEWER, manifest.number, lowest)
+    return candidate.older
+
+
+def _status(candidate: Candidate, record: InstallRecord | None, older: str) -> PatchStatus:
     if record is not None and record.state == "installed":
         return PatchStatus.INSTALLED
+    if older:
+        return PatchStatus.OLDER
     if candidate.not_applicable:
         return PatchStatus.NOT_APPLICABLE
     if candidate.manifest.install is None:  # a file alone is done when it is here
@@ -106,6 +125,7 @@ def _row(
     candidate: Candidate,
     record: InstallRecord | None,
     step: PlanStep,
+    older: str,
     at: datetime,
     zone: tzinfo,
     blackout_until: datetime | None,
@@ -113,13 +133,13 @@ def _row(
     schedule = schedule_of(candidate.manifest.schedule, zone)
     due_at = schedule.forced_at.timestamp() if schedule.forced_at else None
     reason = step.reason
-    if step.kind is StepKind.SKIP and candidate.not_applicable and not (record and record.state == "installed"):
-        reason = candidate.not_applicable
+    if step.kind is StepKind.SKIP and not (record and record.state == "installed"):
+        reason = f"refused: {older}" if older else candidate.not_applicable or reason
     if step.kind is StepKind.BLOCKED and record is not None and record.reason:
         reason = record.reason
     restarts = record is not None and record.restart_boot is not None
     restart_due = restarts and _may_restart(schedule, candidate, at, zone, blackout_until)
-    row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, restart_due=restart_due)
+    row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, restart_due=restart_due, older=older)
     if step.kind is not StepKind.INSTALL:
         return row
     if record is not None and record.state in UNDER_WAY:

@@ -1,15 +1,19 @@
 """Run one program to its end. Only this module starts processes on an endpoint, and only `installer` uses it."""
 
 import contextlib
+import errno
 import os
 import signal
+import stat
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
 from p2pdist.install.command_lines import kill_tree_command
+from p2pdist.install.descendants import CAN_HOLD, end_descendants
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 
 GROUP_POLL_SECONDS = 0.02
@@ -19,6 +23,21 @@ _WINDOWS_NAMES = (
     "SystemRoot", "SystemDrive", "windir", "ComSpec", "PATH", "PATHEXT", "TEMP", "TMP", "ALLUSERSPROFILE",
     "ProgramData", "ProgramFiles", "ProgramFiles(x86)", "CommonProgramFiles", "CommonProgramFiles(x86)",
 )  # fmt: skip
+
+
+# the setting outlives exec. A process of its own, because code in a forked child of a process with threads may hang
+_ADOPT_AND_BECOME = """
+import ctypes, os, signal, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and else by what it becomes
+    signal.signal(ignored, signal.SIG_DFL)
+try:
+    os.execv(sys.argv[1], sys.argv[1:])
+except OSError as error:
+    sys.stderr.write(f"{sys.argv[1]} cannot be started: {error.strerror}\\n")
+    os._exit(126)
+"""
 
 
 @dataclass(frozen=True)
@@ -51,17 +70,19 @@ async def run(
     with_errors: bool,
     pass_descriptor: int | None = None,
     record: Path | None = None,
+    adopts: bool = False,
     limits: InstallLimits = DEFAULT_LIMITS,
 ) -> Ended:
     """Run a program in a process group of its own, without standard input, and wait for it.
 
     The last ``max_output_bytes`` of its output are kept; ``with_errors`` includes standard error. When the call is
-    cancelled or the program is late, its whole group is killed; a service that has left the group goes on. The file
-    ``record`` names the process for `end_of_outlived` while it runs, and stays if it does not end even when killed.
-    Raises `OSError` when the program cannot be started.
+    cancelled or the program is late, its whole group is killed, and with ``adopts`` (on Linux) all that it has started
+    wherever that has gone; when it ends by itself, a service that it has started goes on. The file ``record`` names the
+    process for `end_of_outlived` while it runs, and stays if it does not end even when killed. Raises `OSError` when
+    the program cannot be started.
     """
     process = await trio.lowlevel.open_process(
-        list(argv),
+        _adopting(argv) if adopts and CAN_HOLD else list(argv),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
@@ -106,12 +127,24 @@ async def end_of_outlived(record: Path, timeout_seconds: float, limits: InstallL
         while await trio.to_thread.run_sync(_recorded, record):  # noqa: ASYNC110 — it is nobody's child any more
             await trio.sleep(limits.outlived_poll_seconds)
     if await trio.to_thread.run_sync(_recorded, record):
+        if CAN_HOLD:
+            await end_descendants(group, limits.group_end_seconds)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
         with trio.move_on_after(limits.group_end_seconds):
             while await trio.to_thread.run_sync(_group_lives, group):  # noqa: ASYNC110
                 await trio.sleep(GROUP_POLL_SECONDS)
     _forget(record)
+
+
+def _adopting(argv: tuple[str, ...]) -> list[str]:
+    """Return the command that makes itself the one that adopts its orphans, and then becomes ``argv``.
+
+    Raises `OSError` for what is no program, as starting it would.
+    """
+    if not stat.S_ISREG(Path(argv[0]).stat().st_mode) or not os.access(argv[0], os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), argv[0])
+    return [sys.executable, "-I", "-S", "-c", _ADOPT_AND_BECOME, *argv]
 
 
 def _write_record(record: Path, process_id: int) -> None:
@@ -163,6 +196,8 @@ async def _kill(process: trio.Process, limits: InstallLimits) -> None:
             with trio.move_on_after(limits.killed_seconds):
                 await process.wait()
             return
+        if CAN_HOLD:
+            await end_descendants(process.pid, limits.group_end_seconds)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         with trio.move_on_after(limits.killed_seconds):

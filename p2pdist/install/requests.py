@@ -21,7 +21,7 @@ from p2pdist.local_api.install_answers import (
     PlanState,
     PostureStatement,
 )
-from p2pdist.local_api.messages import MAX_DEFERRAL_DAYS, DeferOrder, PatchOrder
+from p2pdist.local_api.messages import MAX_DEFERRAL_DAYS, DeferOrder, PatchOrder, PostureQuestion
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import related_id
@@ -58,12 +58,15 @@ class InstallRequests:
             ]
         )
 
-    def posture(self, endpoint_id: str, hostname: str, problem: str) -> PostureStatement:
-        """Return this PC's posture, not yet signed."""
+    def posture(
+        self, endpoint_id: str, hostname: str, problem: str, question: PostureQuestion | None = None
+    ) -> PostureStatement:
+        """Return this PC's posture as the answer to ``question`` (None: to nobody's), not yet signed."""
         patches = [_standing(row, self._now()) for row in self._installs.plan()]
         if not self._installs.looked:
             problem = problem or "what is installed here has not been looked at yet"
-        return posture(endpoint_id, hostname, patches, problem or self._installs.problem, self._now())
+        stated = posture(endpoint_id, hostname, patches, problem or self._installs.problem, self._now())
+        return replace(stated, nonce=question.nonce, audience=question.audience) if question else stated
 
     # --- the user's decisions ----------------------------------------------------------
 
@@ -140,6 +143,7 @@ class InstallRequests:
         row = found[0]
         if row.record is None or row.state == "not_applicable":
             why = row.candidate.not_applicable or "its file is delivered, and nothing is installed of it"
+            why = f"it is refused: {row.older}" if row.older else why
             raise UserError(f"{row.candidate.ref}: {why}.", FaultKind.REFUSED)
         return row
 

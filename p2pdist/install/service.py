@@ -1,8 +1,9 @@
 """Installing as a part of the daemon: gives the loop its candidates, and the commands their answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
+import structlog
 import trio
 
 from p2pdist.install.installer import Installer
@@ -10,17 +11,20 @@ from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate, PlanRow
 from p2pdist.install.requests import InstallRequests
 from p2pdist.local_api.install_answers import PostureAnswer
-from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK
-from p2pdist.local_api.socket import Handler, answers, carries_out
+from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK, PostureQuestion
+from p2pdist.local_api.socket import Handler, answers, answers_as_asked, carries_out
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.transfer.manager import Transfers
-from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.catalogue import Catalogue, NotApplicable
 
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
+MAX_OLDER_SHOWN = 20  # `p2pdist status` is for people
+
+log = structlog.get_logger()
 
 
 class InstallService:
@@ -36,7 +40,7 @@ class InstallService:
         diagnoser: Diagnoser,
         clock: Clock,
         *,
-        posture: Callable[[InstallRequests, str], PostureAnswer],
+        posture: Callable[[InstallRequests, str, PostureQuestion], PostureAnswer],
     ) -> None:
         """``posture``: answers `p2pdist posture`, given why the list of patches is not known (empty: it is)."""
         self._home = home
@@ -44,6 +48,8 @@ class InstallService:
         self._enabled = settings.install
         self._catalogue: Catalogue | None = None
         self._proven: set[TorrentHash] = set()
+        self._older: dict[PatchRef, str] = {}
+        """What the rollouts name and the offline role does not allow any more, with the reason."""
         self._posture = posture
         self._diagnoser = diagnoser
         self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
@@ -76,16 +82,15 @@ class InstallService:
             Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.ref))
             for patch in self._catalogue.patches
         ]
-        for skipped in self._catalogue.not_applicable:
-            shared = skipped.shared
-            file = files.get(shared.ref) if shared else None
-            payload = shared.payload if shared else None
-            candidates.append(Candidate(skipped.manifest, skipped.entry.sequence, payload, file, skipped.reason))
-        return candidates
+        return candidates + [skipped_candidate(skipped, files) for skipped in self._catalogue.not_applicable]
 
     def follow_catalogue(self, catalogue: Catalogue) -> None:
         """Accept a new catalogue: what is rolled out now."""
         self._catalogue = catalogue
+        older = {skipped.manifest.ref: skipped.reason for skipped in catalogue.not_applicable if skipped.older}
+        for ref in older.keys() - self._older.keys():
+            log.warning("patch refused", patch=str(ref), reason=older[ref])
+        self._older = older
         self.installs.wake()
         self._diagnoser.set_templates(catalogue.templates)
         self._diagnoser.facts_changed()  # changed facts are one reason for a new choice from the catalogue: scan again
@@ -112,7 +117,12 @@ class InstallService:
             and row.record.restart_boot is not None
             and row.candidate.manifest.schedule.reboot != "never"
         ]
-        return [problem for problem in (self.installs.problem, *restarts) if problem]
+        refused = [
+            f"{row.candidate.ref} is refused: {row.older}."
+            for row in self.plan()
+            if row.older and row.state == "not_applicable"
+        ]
+        return [problem for problem in (self.installs.problem, *restarts, *refused[:MAX_OLDER_SHOWN]) if problem]
 
     # --- questions of the commands -----------------------------------------------------------
 
@@ -121,15 +131,29 @@ class InstallService:
         handlers = [
             answers(PLAN, self.orders.plan),
             answers(HISTORY, self.orders.history),
-            answers(POSTURE, self._answer_posture),
+            answers_as_asked(POSTURE, self._answer_posture),
             carries_out(DEFER, self.orders.defer),
             carries_out(ROLLBACK, self.orders.roll_back),
             carries_out(RETRY, self.orders.retry),
         ]
         return handlers if self._enabled else [Handler(handler.command, _switched_off) for handler in handlers]
 
-    def _answer_posture(self) -> PostureAnswer:
-        return self._posture(self.orders, "" if self._catalogue else "the list of patches is not known yet")
+    def _answer_posture(self, question: PostureQuestion) -> PostureAnswer:
+        unknown = "" if self._catalogue else "the list of patches is not known yet"
+        return self._posture(self.orders, unknown, question)
+
+
+def skipped_candidate(skipped: NotApplicable, files: Mapping[PatchRef, str]) -> Candidate:
+    """Return what is planned of a patch that is not for this PC; ``files`` are the proven files."""
+    shared = skipped.shared
+    return Candidate(
+        skipped.manifest,
+        skipped.entry.sequence,
+        shared.payload if shared else None,
+        files.get(shared.ref) if shared else None,
+        not_applicable="" if skipped.older else skipped.reason,
+        older=skipped.reason if skipped.older else "",
+    )
 
 
 async def _switched_off(_question: msgspec.Struct) -> msgspec.Struct:

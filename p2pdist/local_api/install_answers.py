@@ -104,7 +104,7 @@ class PosturePatch(msgspec.Struct, frozen=True):
     """How long ago its deadline passed; 0: it has not, or nothing is left to be done."""
 
 
-class PostureStatement(msgspec.Struct, frozen=True):
+class PostureStatement(msgspec.Struct, frozen=True, omit_defaults=True):
     """The statement that is signed; ``format`` changes when its readers have to change."""
 
     format: int
@@ -121,6 +121,10 @@ class PostureStatement(msgspec.Struct, frozen=True):
     """Why the list of patches may be old, in words; empty: it is not."""
     patches: list[PosturePatch]
     """Every patch that is rolled out to this PC."""
+    nonce: str = ""
+    """The nonce that was asked for; left out: none."""
+    audience: str = ""
+    """Whom the statement is for; left out: for everybody."""
 
 
 class PostureAnswer(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ numbers. The daemon refuses a question with an unknown key; a command ignores an
 """
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -18,12 +18,27 @@ from p2pdist.shared.wire.codec import Record
 
 MAX_DEFERRAL_DAYS = 30  # the same limit as in a recipe
 
+MAX_CHALLENGE_CHARS = 128  # of a nonce or an audience: 512 bits in hexadecimal, or a host name
+CHALLENGE_PATTERN = r"[!-~]*\Z"  # printable ASCII without a blank: it is printed, and given on command lines
+
+Challenge: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_CHALLENGE_CHARS, pattern=rf"^{CHALLENGE_PATTERN}")]
+"""A nonce, or the name of whom a statement is for; empty: none."""
+
 QuestionT = TypeVar("QuestionT", bound=Record)
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 
 class Question(Record, frozen=True):
     """A question without arguments: it asks for everything."""
+
+
+class PostureQuestion(Record, frozen=True, omit_defaults=True):
+    """Ask for a signed statement."""
+
+    nonce: Challenge = ""
+    """What the statement has to carry, so that it answers this question alone; empty: nothing."""
+    audience: Challenge = ""
+    """Whom it is for; empty: for everybody."""
 
 
 class DeferOrder(Record, frozen=True, omit_defaults=True):
@@ -82,7 +97,7 @@ LIMITER = Command("limiter", Question, LimiterAnswer)
 WHY = Command("why", Question, WhyAnswer)
 PLAN = Command("plan", Question, PlanAnswer)
 HISTORY = Command("history", Question, HistoryAnswer)
-POSTURE = Command("posture", Question, PostureAnswer)
+POSTURE = Command("posture", PostureQuestion, PostureAnswer)
 DEFER = Command("defer", DeferOrder, Deferred)
 ROLLBACK = Command("rollback", PatchOrder, Accepted)
 RETRY = Command("retry", PatchOrder, Accepted)

@@ -29,7 +29,7 @@ MAX_CONNECTIONS = 16  # people and scripts on one PC
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Carries out one command in the daemon. Made by `answers` or `carries_out`, so that mypy checks its types."""
+    """Carries out one command in the daemon. Made by one of the next three functions, so that mypy checks its types."""
 
     command: Command[Any, Any]
     handle: Callable[[Any], Awaitable[msgspec.Struct]]
@@ -40,6 +40,15 @@ def answers(command: Command[Question, AnswerT], answer: Callable[[], AnswerT]) 
 
     async def handle(_question: Question) -> AnswerT:
         return answer()
+
+    return Handler(command, handle)
+
+
+def answers_as_asked(command: Command[QuestionT, AnswerT], answer: Callable[[QuestionT], AnswerT]) -> Handler:
+    """Return the handler of a command that changes nothing and has arguments; ``answer`` raises as for `answers`."""
+
+    async def handle(question: QuestionT) -> AnswerT:
+        return answer(question)
 
     return Handler(command, handle)
 
@@ -59,11 +68,24 @@ def _short_path(path: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
+@contextmanager
+def _for_this_user_alone() -> Iterator[None]:
+    """Make what is made here inaccessible to others from its first moment on: a socket's mode comes of the umask.
+
+    The umask is the whole process's. What other threads make meanwhile is closed to others too, or sets its own mode.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def _listen(path: Path) -> trio.socket.SocketType:
     if path.exists() and stat.S_ISSOCK(path.lstat().st_mode):
         path.unlink()  # left by a killed daemon: we hold the lock, so none is running
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        with _short_path(path) as short:
+        with _short_path(path) as short, _for_this_user_alone():
             listener.bind(short)
         path.chmod(0o600)
         listener.listen(MAX_CONNECTIONS)

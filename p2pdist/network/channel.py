@@ -4,6 +4,7 @@ The daemon and its network part use the same code, each for its side. What the o
 anything else ends the channel.
 """
 
+import contextlib
 import math
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -47,17 +48,24 @@ class Channel(Generic[Incoming]):
         self._decode = decode
         self._queue_in, self._queue = trio.open_memory_channel[PartMessage](QUEUED_MESSAGES)
         self._written = trio.Event()
+        self._ended = False
 
     def tell(self, message: PartMessage) -> None:
-        """Queue a message, without waiting. Raises `ChannelEndedError` when the other side has long read nothing."""
+        """Queue a message, without waiting. Raises `ChannelEndedError` when the other side has long read nothing.
+
+        After the end it is dropped.
+        """
+        if self._ended:
+            return
         try:
             self._queue_in.send_nowait(message)
         except trio.WouldBlock:
             raise ChannelEndedError("it reads nothing") from None
 
     async def send(self, message: PartMessage) -> None:
-        """Queue a message; wait while the queue is full."""
-        await self._queue_in.send(message)
+        """Queue a message; wait while the queue is full. After the end it is dropped."""
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._queue_in.send(message)
 
     async def run(self, handle: Callable[[Incoming], Awaitable[None]]) -> None:
         """Write what is queued, and hand over each message that comes, until the other side ends.
@@ -72,6 +80,9 @@ class Channel(Generic[Incoming]):
                 await self._read(handle)
         except* ChannelEndedError as group:
             reason = why_ended(group)
+        finally:
+            self._ended = True
+            self._queue.close()  # whoever waits in `send` goes on
         raise ChannelEndedError(reason)
 
     async def finish(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ The network part may be taken over by whoever it speaks with, so the daemon deco
 that come from the wire. A message with a ``call`` number is answered by one that has the same number.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -357,6 +357,8 @@ FromPart: TypeAlias = (
     | PieceArrived | FromDiscovery | DiscoveryState
 )  # fmt: skip
 
+_FROM_PART: Final = msgspec.msgpack.Decoder(FromPart)
+
 
 def decode_to_part(body: bytes) -> ToPart:
     """Return a message of the daemon. Raises `DecodeError`."""
@@ -365,4 +367,10 @@ def decode_to_part(body: bytes) -> ToPart:
 
 def decode_from_part(body: bytes) -> FromPart:
     """Return a message of the network part. Raises `DecodeError`."""
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise DecodeError(f"{len(body)} bytes are over the cap of {MAX_MESSAGE_BYTES}")
+    try:
+        _FROM_PART.decode(body)  # keeps nothing of another shape: else five megabytes of empty lists would take 700
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise DecodeError(printable(str(error)[: codec.MAX_DECODE_ERROR_CHARS])) from error
     return codec.decode(body, FromPart, max_bytes=MAX_MESSAGE_BYTES, each_text=printable)

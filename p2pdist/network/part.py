@@ -81,7 +81,8 @@ def _load_all() -> None:
 
 def end_process(status: int) -> NoReturn:
     """End the process at once, without destroying anything."""
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     os._exit(status)
 
 
@@ -115,7 +116,8 @@ async def _run(reads: int, writes: int, directory: Path) -> None:
             await trio.sleep(LAST_STEPS_SECONDS)  # the part ends the process before
     except BaseException:
         log.exception("the network part has failed")
-    end_process(CRASHED)
+    finally:  # whatever happens, also to the log: the daemon, which reads it, may be gone
+        end_process(CRASHED)
 
 
 class Part:

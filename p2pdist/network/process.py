@@ -7,23 +7,22 @@ the daemon's connections tells a new process all that it needs (`NetworkPart.at_
 import math
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import trio
 
 from p2pdist.network.channel import Calls, Channel, ChannelEndedError, why_ended
+from p2pdist.network.child_process import end, environment_from, signal_name
 from p2pdist.network.messages import (
     AreYouAlive,
     Done,
-    EndProcess,
     Failed,
     FromPart,
     HttpBroke,
@@ -35,11 +34,10 @@ from p2pdist.network.messages import (
     Started,
     decode_from_part,
 )
+from p2pdist.network.part_log import pass_on
 from p2pdist.network.rights import PartUser
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.frames import encode_frame
 
 START_SECONDS = 60.0  # it loads libraries first, on a PC that has just started
 STOP_SECONDS = 4.0  # its last writes and goodbyes; less than the daemon's own time for stopping
@@ -49,7 +47,7 @@ PORT_WAIT_SECONDS = 5.0  # the network part of a daemon that was killed lets go 
 PORT_RETRY_SECONDS = 0.3
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 60.0
 STEADY_SECONDS = 60.0  # one that has lived this long starts again at once
-STOP_FRAME_BYTES = 64
+LAST_LINES_SECONDS = 1.0  # what it wrote to its log before its end; a child of its own may keep that open
 
 log = structlog.get_logger()
 
@@ -191,13 +189,29 @@ class NetworkPart:
 
     async def _live(self, up: Callable[[], None] = lambda: None) -> UserError:
         """Run one process until it ends; return why it did. ``up`` is called when it is up."""
+        logging = trio.CancelScope(shield=True)  # its last words count most
+        async with trio.open_nursery() as nursery:
+            try:
+                return await self._live_logged(up, lambda stream: nursery.start_soon(_log, logging, stream))
+            finally:
+                logging.deadline = trio.current_time() + LAST_LINES_SECONDS
+
+    async def _live_logged(
+        self, up: Callable[[], None], start_log: Callable[[trio.abc.ReceiveStream], None]
+    ) -> UserError:
         self.life += 1
         self._ready, self._ready_event = [], trio.Event()
         self._reason, self._killed = "", False
-        process = self._process = await self._spawn()
+        try:
+            process = self._process = await self._spawn()
+        except OSError as error:
+            text = f"The part of the daemon that speaks with the network cannot be started: {error.strerror}."
+            return UserError(text, FaultKind.FAILED)
         assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stderr is not None
         channel = Channel[FromPart](process.stdout, process.stdin, decode_from_part)
+        start_log(process.stderr)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._conduct, channel, up)
@@ -212,7 +226,7 @@ class NetworkPart:
             for hook in self._end_hooks:
                 hook()
             with trio.CancelScope(shield=True):
-                self._killed = await _end(process, self._launch.stop_seconds) or self._killed
+                self._killed = await end(process, self._launch.stop_seconds) or self._killed
             self._process = None
         return self._why(process.returncode)
 
@@ -245,17 +259,24 @@ class NetworkPart:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            stderr=subprocess.PIPE,
+            env=environment_from(os.environ),
+            start_new_session=True,  # a terminal of the daemon is not its own: it cannot type there
         )
 
     async def _handle(self, message: FromPart) -> None:
         if isinstance(message, Done | Failed | LanBytes | HttpDone | HttpBroke):
             self._calls.answered(message.call, message)
         elif isinstance(message, Started | NotStarted):
+            if self._ready:
+                raise ChannelEndedError("it said twice whether it has started")
             self._ready.append(message)
             self._ready_event.set()
         elif (handler := self._handlers.get(type(message))) is not None:
-            handler(message)
+            try:
+                handler(message)
+            except ValueError as error:
+                raise ChannelEndedError(f"it sent what it must not: {error}") from error
 
     def _kill(self, reason: str) -> None:
         self._reason, self._killed = reason, True
@@ -267,36 +288,16 @@ class NetworkPart:
             return UserError(self._ready[0].text, self._ready[0].kind)
         how = self._reason
         if code is not None and code < 0 and not self._killed:
-            how = f"it was ended by {signal.Signals(-code).name}"
+            how = f"it was ended by {signal_name(-code)}"
         elif code is not None and code > 0:
             how = f"it ended with status {code}"
         return UserError(f"The part of the daemon that speaks with the network has stopped: {how}.", FaultKind.FAILED)
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment, with PYTHONPATH made absolute: the new process changes its directory."""
-    path = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)} if path else dict(os.environ)
-
-
-async def _end(process: trio.Process, seconds: float) -> bool:
-    """End the process: ask it, wait, kill it. Return whether it had to be killed."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with trio.move_on_after(seconds):
-        try:
-            await process.stdin.send_all(_STOP_FRAME)
-            await process.stdin.aclose()
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
-            pass  # it has ended, or was amid a message: the end of the pipe tells it
-        await process.wait()
-    alive = process.returncode is None
-    if alive:
-        process.kill()
-        await process.wait()
-    await process.stdin.aclose()
-    await process.stdout.aclose()
-    return alive
+async def _log(scope: trio.CancelScope, stream: trio.abc.ReceiveStream) -> None:
+    async with stream:
+        with scope:
+            await pass_on(stream)
 
 
 @asynccontextmanager
@@ -309,6 +310,3 @@ async def open_network_part(launch: Launch, start: Callable[[], Start]) -> Async
             yield part
         finally:
             nursery.cancel_scope.cancel()
-
-
-_STOP_FRAME: Final = encode_frame(codec.encode(EndProcess()), max_bytes=STOP_FRAME_BYTES)

@@ -13,7 +13,6 @@ from p2pdist.network.messages import (
     CheckTorrent,
     ConnectPeer,
     CountLan,
-    Done,
     Failed,
     FromEngine,
     LanBytes,
@@ -26,6 +25,7 @@ from p2pdist.network.messages import (
 )
 from p2pdist.network.process import NetworkPart
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.wire.messages import MAX_BYTE_COUNT
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, TransferSnapshot
 
@@ -51,9 +51,9 @@ class _Torrent:
         before = self.snapshot  # counts never sink, whatever the process says
         self.snapshot = replace(
             new,
-            bytes_from_peers=max(before.bytes_from_peers, new.bytes_from_peers + from_peers),
-            bytes_to_peers=max(before.bytes_to_peers, new.bytes_to_peers + to_peers),
-            bytes_wasted=max(before.bytes_wasted, new.bytes_wasted + wasted),
+            bytes_from_peers=_counted(before.bytes_from_peers, new.bytes_from_peers + from_peers),
+            bytes_to_peers=_counted(before.bytes_to_peers, new.bytes_to_peers + to_peers),
+            bytes_wasted=_counted(before.bytes_wasted, new.bytes_wasted + wasted),
         )
 
     def begin_anew(self) -> None:
@@ -183,7 +183,7 @@ class RemoteEngine:
             answer = await self._part.ask(CountLan, seconds=ANSWER_SECONDS)
             if isinstance(answer, LanBytes):
                 received, sent = self._lan_before
-                self._lan = (received + answer.received, sent + answer.sent)
+                self._lan = _counted(0, received + answer.received), _counted(0, sent + answer.sent)
         return self._lan
 
     # --- looking --------------------------------------------------------------------
@@ -191,13 +191,12 @@ class RemoteEngine:
     async def refresh(self) -> None:
         """Bring every snapshot up to date. Gives up after `ANSWER_SECONDS` and leaves them as they are."""
         try:
-            answer = await self._part.ask(Refresh, seconds=ANSWER_SECONDS)
+            await self._part.ask(Refresh, seconds=ANSWER_SECONDS)
         except ChannelEndedError:
             return
         except trio.TooSlowError:
             log.warning("the network part does not answer", seconds=ANSWER_SECONDS)
             return
-        assert isinstance(answer, Done)
 
     def snapshot(self, torrent_hash: TorrentHash) -> TransferSnapshot:
         """Return a torrent's state as of the last `refresh`. Raises `EngineError` for an unknown one."""
@@ -222,6 +221,11 @@ class RemoteEngine:
                 self._send.send_nowait(event)
             except trio.WouldBlock:
                 self.dropped_events += 1
+
+
+def _counted(before: int, now: int) -> int:
+    """Return a count that never sinks, and never outgrows what can be reported."""
+    return min(max(before, now), MAX_BYTE_COUNT)
 
 
 def _adding(torrent: bytes, torrent_hash: TorrentHash, complete: bool) -> Callable[[int], PartMessage]:

@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from p2pdist.neighbours.discovery import Discovery, open_discovery
+from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.network.channel import Channel
 from p2pdist.network.messages import (
     MAX_EVENTS_PER_MESSAGE,
@@ -75,6 +76,7 @@ class Services:
         self._hello: ControlHello | None = None
         self._origin: OriginClient | None = None
         self._discovery: Discovery | None = None
+        self._announced: Announcement | None = None
         self._requests: dict[int, trio.CancelScope] = {}
         self._sent: dict[TorrentHash, Snapshot] = {}
         self._origin_room, self._piece_room, self._discovery_room = (
@@ -106,7 +108,7 @@ class Services:
         """Pass on what the engine reports, and guard its listener, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pass_on_engine)
-            nursery.start_soon(guard_handshakes, self._engine)
+            nursery.start_soon(guard_handshakes, self._engine, process_memory.give_back)
 
     def carry_out(self, message: PartMessage) -> None:
         """Carry out one message of the daemon: at once, or in a task of its own."""
@@ -269,14 +271,17 @@ class Services:
     # --- neighbours -----------------------------------------------------------------------------
 
     def _announce(self, message: Announce) -> None:
+        first, self._announced = self._announced is None, message.announcement
         if self._discovery is not None:
             self._nursery.start_soon(self._discovery.announce, message.announcement)
-        else:
-            self._nursery.start_soon(self._discover, message)
+        elif first:
+            self._nursery.start_soon(self._discover, message.announcement)
 
-    async def _discover(self, message: Announce) -> None:
-        async with open_discovery(message.announcement, interface=self._start.local_address) as discovery:
+    async def _discover(self, first: Announcement) -> None:
+        async with open_discovery(first, interface=self._start.local_address) as discovery:
             self._discovery = discovery
+            if self._announced is not None and self._announced != first:  # another came meanwhile
+                await discovery.announce(self._announced)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report_problem, discovery)
                 async for event in discovery.events:

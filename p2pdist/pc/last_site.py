@@ -27,7 +27,7 @@ def load_site(path: Path) -> str:
 def save_site(path: Path, site: SiteName) -> None:
     """Store the site durably. Blocking. A failure is logged only: the next start then waits for the server's word."""
     try:
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.write_file(path, f"{site}\n".encode())
     except OSError as error:
         log.warning("the site cannot be remembered", path=str(path), reason=error.strerror)

@@ -7,10 +7,12 @@ through `trio.to_thread.run_sync`.
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+_TEMPORARY = re.compile(r"\..{1,100}\.[0-9a-f]{12}\.tmp", re.DOTALL)  # what `_temporary` makes
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -25,25 +27,29 @@ def fsync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o644) -> None:
-    """Write ``data`` to ``path``, atomically and durably.
+def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o600, directory: int | None = None) -> None:
+    """Write ``data`` to ``path``, atomically and durably; for this user alone unless ``mode`` says otherwise.
 
-    On any error (`OSError`, also for a full disk) the old content stays and no
-    temporary file is left.
+    With the descriptor of a ``directory``, ``path`` is relative to that, whatever takes the place of the directory's
+    own path. On any error (`OSError`, also for a full disk) the old content stays and no temporary file is left.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    temporary = _temporary(path)
+    there = {} if directory is None else {"src_dir_fd": directory, "dst_dir_fd": directory}
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory)
     try:
         with open(descriptor, "wb") as file:
             file.writelines((data,) if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, path, **there)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary, dir_fd=directory)
         raise
-    fsync_directory(path.parent)
+    if directory is None:
+        fsync_directory(path.parent)
+    else:
+        os.fsync(directory)
 
 
 def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
@@ -52,7 +58,7 @@ def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
     Both names share one copy on disk, so they must be on the same file system. With a ``descriptor`` of the source,
     the file that it refers to gets the link, whatever its name leads to by now; only Linux can do that.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary = _temporary(path)
     if descriptor is not None and _DESCRIPTORS.exists():
         directory = os.open(_DESCRIPTORS, os.O_RDONLY | os.O_DIRECTORY)
         try:  # with a directory's descriptor, Python makes the link to what the entry stands for
@@ -70,8 +76,39 @@ def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
 
 
 def make_directory(path: Path, *, mode: int = 0o755) -> None:
-    """Create ``path`` and its parents durably. An existing directory keeps its mode."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
-    for created in missing:
-        fsync_directory(created.parent)
+    """Create ``path`` and its parents durably, each of them with ``mode`` whatever the umask is.
+
+    An existing directory keeps its mode.
+    """
+    for missing in reversed([p for p in (path, *path.parents) if not p.exists()]):
+        with contextlib.suppress(FileExistsError):  # another process has made it meanwhile
+            missing.mkdir(mode)
+            missing.chmod(mode)
+        fsync_directory(missing.parent)
+    path.mkdir(exist_ok=True)  # says so where a file is
+
+
+def remove_leftovers(directory: Path) -> int:
+    """Remove the temporary files that killed processes left in ``directory`` and below; return how many there were.
+
+    Nobody may write there meanwhile: a temporary file in use is not told from one that was left. Links to
+    directories are not followed, a missing directory has none. Raises `OSError`.
+    """
+    found = [
+        Path(folder, name)
+        for folder, _, names in os.walk(directory, onerror=_unless_missing)
+        for name in names
+        if _TEMPORARY.fullmatch(name)
+    ]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")

@@ -134,6 +134,8 @@ def _why_not_installed(view: PatchView, row: PlanRow, waiting: Waiting | None, w
 def sentence(row: PlanRow) -> str:
     """Return why a patch is where it is, in one clause; for rows that have a state."""
     record = row.record
+    if row.state == "not_applicable" and row.older:
+        return f"it is refused: {row.older}"
     if row.state == "not_applicable" or record is None:
         return f"it does not apply to this PC: {row.candidate.not_applicable or row.reason}"
     if record.state == "installed":

@@ -82,5 +82,5 @@ class PatchView:
         if row is None or not row.state:
             return None
         if self.file is None:
-            return row if row.candidate.not_applicable else None
+            return row if row.candidate.not_applicable or row.older else None
         return row if self.file.state == "verified" and row.candidate.manifest.install is not None else None

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import structlog
+import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
 from p2pdist.transfer import files
-from p2pdist.transfer.cached_files import Writer
+from p2pdist.transfer.cached_files import Writer, is_out_of_reach
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
-from p2pdist.transfer.states import DISK_MARGIN_BYTES
+from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
 
 ROOM_RETRY_SECONDS = 5.0  # a look at the disk costs nothing
 
@@ -27,18 +28,29 @@ class Cache:
         """Return where a payload is, or will be."""
         return self._directory / sha256
 
-    async def is_proven(self, sha256: Sha256Hex, length_bytes: int, mtime_ns: int | None) -> bool:
-        """Whether the file is still the one that was proven with this time of change; None: it never was."""
-        if mtime_ns is None:
+    async def is_proven(self, record: TransferRecord, length_bytes: int) -> bool:
+        """Whether the file is still the one that was proven, by the ``record`` of its publication."""
+        if record.verified_mtime_ns is None:
             return False
-        path = self.path(sha256)
-        return await files.unchanged_since(path, length_bytes=length_bytes, mtime_ns=mtime_ns, writer=self._writer)
+        return await files.unchanged_since(
+            self.path(Sha256Hex(record.sha256)),
+            length_bytes=length_bytes,
+            mtime_ns=record.verified_mtime_ns,
+            ctime_ns=record.verified_ctime_ns,
+            inode=record.verified_inode,
+            writer=self._writer,
+        )
 
-    async def make_ready(self, sha256: Sha256Hex, length_bytes: int) -> TransferFault | None:
-        """Let the file be filled; return what is in the way."""
+    async def make_ready(self, sha256: Sha256Hex, length_bytes: int, *, in_doubt: bool) -> TransferFault | None:
+        """Let the file be filled; return what is in the way.
+
+        A whole one that was taken from its writer before is only checked and hashed again, unless it is ``in_doubt``:
+        its last check found damage.
+        """
         path = self.path(sha256)
         try:
-            await files.let_write(path, self._writer)
+            if in_doubt or not await trio.to_thread.run_sync(is_out_of_reach, path, length_bytes, self._writer):
+                await files.let_write(path, self._writer)
             lacking = await files.lacking_bytes(path, length_bytes, DISK_MARGIN_BYTES)
         except OSError as error:
             text = f"{self._directory} cannot be read: {error.strerror}. Check the disk."
@@ -58,10 +70,19 @@ class Cache:
         except OSError as error:
             log.warning("a cached file cannot be handed back", sha256=sha256, reason=error.strerror)
 
-    async def hash(self, sha256: Sha256Hex) -> files.Proof:
-        """Take the file from its writer and hash it as a whole. Raises `OSError`."""
-        return await files.hash_file(self.path(sha256), self._writer)
+    async def hash(self, sha256: Sha256Hex, length_bytes: int) -> files.Proof:
+        """Take the file from its writer and hash it, as a whole if it has this length. Raises `OSError`."""
+        return await files.hash_file(self.path(sha256), self._writer, max_bytes=length_bytes)
 
-    async def publish(self, sha256: Sha256Hex, place: Path, mtime_ns: int | None) -> None:
-        """Put the proven file at ``place``; ``mtime_ns``: its time of change then. Raises `OSError`."""
-        await files.publish_verified(self.path(sha256), place, mtime_ns=mtime_ns, writer=self._writer)
+    async def publish(self, record: TransferRecord, place: Path) -> int:
+        """Put the file that was proven, as ``record`` says, at ``place``. Raises `OSError`.
+
+        Return its ``ctime`` afterwards, for `is_proven`.
+        """
+        return await files.publish_verified(
+            self.path(Sha256Hex(record.sha256)),
+            place,
+            mtime_ns=record.verified_mtime_ns,
+            inode=record.verified_inode,
+            writer=self._writer,
+        )

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import signal
 import stat
 import sys
 import time
@@ -23,6 +24,7 @@ from p2pdist.shared import durable_files
 SEAL_SECONDS = 20.0  # the torrent engine closes a finished file at once; a slow disk delays that
 LOOK_AGAIN_SECONDS = 0.05
 LENT_MODE, SEALED_MODE = 0o600, 0o640
+_F_SETSIG = 10  # fcntl.h of Linux
 
 log = structlog.get_logger()
 
@@ -82,27 +84,63 @@ def sealed(path: Path, writer: Writer | None, check_cancelled: Callable[[], None
         yield descriptor
 
 
-def publish(source: Path, path: Path, *, mtime_ns: int | None, writer: Writer | None) -> None:
-    """Make ``path`` a hard link to the sealed ``source``; ``mtime_ns``: the time of change that it was proven with.
+def publish(source: Path, path: Path, *, mtime_ns: int | None, inode: int | None, writer: Writer | None) -> int:
+    """Make ``path`` a hard link to the sealed ``source``, which was proven with this time of change and inode.
 
-    Raises `OSError`.
+    Return the inode's own change time afterwards (``ctime``), in nanoseconds. Raises `OSError`.
     """
-    with sealed(source, writer) as descriptor:
-        if mtime_ns is not None and os.fstat(descriptor).st_mtime_ns != mtime_ns:
+    with _opened(source) as descriptor:
+        status = os.fstat(descriptor)
+        # the directory is the writer's: by now the name may lead to another file, even to another sealed one
+        out_of_reach = writer is None or _is_sealed(status, writer)
+        same = mtime_ns in (None, status.st_mtime_ns) and inode in (None, status.st_ino)
+        if not (out_of_reach and same):
             raise OSError(errno.ESTALE, "it has changed since it was proven")
-        durable_files.make_directory(path.parent)
+        if writer is not None:
+            _wait_for_writers(descriptor, lambda: None)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.link_file(source, path, descriptor)  # by the descriptor: the name may lead elsewhere by now
+        return os.fstat(descriptor).st_ctime_ns
 
 
-def has_changed(path: Path, *, length_bytes: int, mtime_ns: int, writer: Writer | None) -> bool:
-    """Whether ``path`` is another file than the one that was proven with this length and time, or none."""
+def has_changed(
+    path: Path,
+    *,
+    length_bytes: int,
+    mtime_ns: int,
+    writer: Writer | None,
+    ctime_ns: int | None = None,
+    inode: int | None = None,
+) -> bool:
+    """Whether ``path`` is another file than the one that was proven with this length, time and inode, or none.
+
+    Whoever may write can set ``mtime`` back, and a ``writer`` may have another sealed file to put in its place. So
+    ``ctime`` since its publication counts too, which the kernel sets at every write, rename and link. (On Windows it
+    is the time of creation, and tells only of a file that was put in its place.)
+    """
     try:
         status = path.lstat()
     except OSError:
         return True
-    sealed_still = writer is None or _is_sealed(status, writer)
+    sealed_still = (status.st_ctime_ns, status.st_ino) == (ctime_ns, inode)
+    if writer is not None:
+        sealed_still = sealed_still and _is_sealed(status, writer)
     same = stat.S_ISREG(status.st_mode) and status.st_size == length_bytes and status.st_mtime_ns == mtime_ns
     return not (sealed_still and same)
+
+
+def is_out_of_reach(path: Path, length_bytes: int, writer: Writer | None) -> bool:
+    """Whether ``path`` is a whole file that was taken from ``writer`` already: a killed daemon may not have said so."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return (
+        writer is not None
+        and stat.S_ISREG(status.st_mode)
+        and _is_sealed(status, writer)
+        and (status.st_size == length_bytes)
+    )
 
 
 @contextlib.contextmanager
@@ -129,6 +167,8 @@ def _wait_for_writers(descriptor: int, check_cancelled: Callable[[], None]) -> N
     """Wait until nobody has the file open for writing. The kernel grants a read lease only then (`man 2 fcntl`)."""
     if sys.platform != "linux":
         return
+    # when somebody opens the file amid this, the kernel sends a signal: SIGIO by default, which would end the daemon
+    fcntl.fcntl(descriptor, _F_SETSIG, signal.SIGURG)
     for _ in range(round(SEAL_SECONDS / LOOK_AGAIN_SECONDS)):
         try:
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)

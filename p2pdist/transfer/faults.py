@@ -2,6 +2,11 @@
 
 import enum
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+MAX_FAULT_CHARS = 5_000  # a path has up to 4 096
 
 
 class TransferFaultKind(enum.Enum):
@@ -18,4 +23,4 @@ class TransferFault:
     """One fault; ``text`` is one or two sentences: what happened, then what to do."""
 
     kind: TransferFaultKind
-    text: str
+    text: Annotated[str, msgspec.Meta(max_length=MAX_FAULT_CHARS)]

@@ -39,11 +39,13 @@ class Proof:
     sha256: Sha256Hex
     length_bytes: int
     mtime_ns: int
+    inode: int
 
 
-async def hash_file(path: Path, writer: Writer | None = None) -> Proof:
+async def hash_file(path: Path, writer: Writer | None = None, *, max_bytes: int | None = None) -> Proof:
     """Take ``path`` from ``writer``, make it durable and hash it through one open descriptor, in a thread.
 
+    Of a file that is longer than ``max_bytes`` only these are hashed: it is wrong anyway, and a sparse one has no end.
     Raises `OSError`; cancellable at each chunk.
     """
 
@@ -55,30 +57,53 @@ async def hash_file(path: Path, writer: Writer | None = None) -> Proof:
         ):
             os.fsync(file.fileno())  # libtorrent wrote it; only we promise durability
             before = os.fstat(file.fileno())
-            while chunk := file.read(HASH_CHUNK_BYTES):
+            left = before.st_size if max_bytes is None else min(max_bytes, before.st_size)
+            while chunk := file.read(min(HASH_CHUNK_BYTES, left)):
+                left -= len(chunk)
                 digest.update(chunk)
                 trio.from_thread.check_cancelled()
             after = os.fstat(file.fileno())
         # a write during the hash must not look proven: keep the older time, so that the file counts as changed
-        return Proof(Sha256Hex(digest.hexdigest()), after.st_size, min(before.st_mtime_ns, after.st_mtime_ns))
+        mtime_ns = min(before.st_mtime_ns, after.st_mtime_ns)
+        return Proof(Sha256Hex(digest.hexdigest()), after.st_size, mtime_ns, after.st_ino)
 
     return await trio.to_thread.run_sync(work)
 
 
-async def unchanged_since(path: Path, *, length_bytes: int, mtime_ns: int, writer: Writer | None = None) -> bool:
-    """Whether ``path`` still has the size and modification time that it was proven with, and is out of reach."""
-    changed = partial(has_changed, path, length_bytes=length_bytes, mtime_ns=mtime_ns, writer=writer)
+async def unchanged_since(
+    path: Path,
+    *,
+    length_bytes: int,
+    mtime_ns: int,
+    ctime_ns: int | None,
+    inode: int | None,
+    writer: Writer | None = None,
+) -> bool:
+    """Whether ``path`` is still the file that was proven with this size, time and inode, and is out of reach.
+
+    ``ctime_ns``: as `publish_verified` returned it; None: not known.
+    """
+    changed = partial(
+        has_changed,
+        path,
+        length_bytes=length_bytes,
+        mtime_ns=mtime_ns,
+        writer=writer,
+        ctime_ns=ctime_ns,
+        inode=inode,
+    )
     return not await trio.to_thread.run_sync(changed)
 
 
 async def publish_verified(
-    source: Path, path: Path, *, mtime_ns: int | None = None, writer: Writer | None = None
-) -> None:
-    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically.
+    source: Path, path: Path, *, mtime_ns: int | None = None, inode: int | None = None, writer: Writer | None = None
+) -> int:
+    """Put the proven ``source`` at ``path``, its place under ``patches/``, atomically; return its ``ctime`` then.
 
-    ``mtime_ns``: its time of change when it was proven. Raises `OSError`.
+    ``mtime_ns``, ``inode``: its time of change when it was proven, and which file it was. Raises `OSError`.
     """
-    await trio.to_thread.run_sync(partial(publish, source, path, mtime_ns=mtime_ns, writer=writer))
+    work = partial(publish, source, path, mtime_ns=mtime_ns, inode=inode, writer=writer)
+    return await trio.to_thread.run_sync(work)
 
 
 async def let_write(path: Path, writer: Writer | None) -> None:
@@ -165,7 +190,7 @@ async def save_records(path: Path, records: list[TransferRecord]) -> None:
     """Durably replace the remembered transfers. Raises `OSError`."""
 
     def work() -> None:
-        durable_files.make_directory(path.parent)
+        durable_files.make_directory(path.parent, mode=0o700)
         durable_files.write_file(path, codec.encode(TransferRecords(records=records)))
 
     await trio.to_thread.run_sync(work)

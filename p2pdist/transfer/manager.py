@@ -29,7 +29,7 @@ from p2pdist.transfer.states import (
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import Transfer, new_record, step_seconds
+from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -106,18 +106,17 @@ class Transfers:
         if known is not None and known.ref == record.ref:
             record = known
         elif known is not None:  # the same bytes under another name
-            record = replace(record, verified_mtime_ns=known.verified_mtime_ns)
+            record = replace(with_proof_of(record, known), verified_ctime_ns=known.verified_ctime_ns)
         return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
 
     async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
         """Rename the transfer: its bytes now belong to another patch with the same payload."""
         await files.remove_verified(self._verified_path(transfer))
-        mtime_ns = transfer.record.verified_mtime_ns
         transfer.patch = patch
-        transfer.record = replace(new_record(patch, self._clock.now()), verified_mtime_ns=mtime_ns)
+        transfer.record = with_proof_of(new_record(patch, self._clock.now()), transfer.record)
         if transfer.state == "verified":
             self._move(transfer, TransferEvent.RENAMED)
-            await self._publish(transfer, mtime_ns)
+            await self._publish(transfer)
 
     async def _drop(self, transfer: Transfer) -> None:
         transfer.proving.cancel()
@@ -158,11 +157,13 @@ class Transfers:
         if not transfer.in_engine:
             return
         snapshot = transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)
-        transfer.activity = transfer.activity.observe(snapshot.bytes_from_peers, now)
+        transfer.activity = transfer.activity.observe(transfer.lan_pieces, now)
         transfer.record = replace(
             transfer.record,
-            bytes_from_peers=transfer.record.bytes_from_peers + snapshot.bytes_from_peers - transfer.engine_peer_bytes,
-            bytes_wasted=transfer.record.bytes_wasted + snapshot.bytes_wasted - transfer.engine_wasted_bytes,
+            bytes_from_peers=counted(
+                transfer.record.bytes_from_peers, snapshot.bytes_from_peers - transfer.engine_peer_bytes
+            ),
+            bytes_wasted=counted(transfer.record.bytes_wasted, snapshot.bytes_wasted - transfer.engine_wasted_bytes),
         )
         transfer.engine_peer_bytes = snapshot.bytes_from_peers
         transfer.engine_wasted_bytes = snapshot.bytes_wasted
@@ -172,10 +173,10 @@ class Transfers:
         if record.verified_at is None and sum(t.busy(now) for t in self._transfers.values()) >= MAX_TRANSFERS_AT_A_TIME:
             return
         length_bytes = transfer.payload.length_bytes
-        proven = await self._cache.is_proven(transfer.sha256, length_bytes, record.verified_mtime_ns)
+        proven = await self._cache.is_proven(record, length_bytes)
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
-            fault = await self._cache.make_ready(transfer.sha256, length_bytes)
+            fault = await self._cache.make_ready(transfer.sha256, length_bytes, in_doubt=transfer.fault is not None)
             if fault is not None:
                 self._fail(transfer, fault, now)
                 if fault.kind is TransferFaultKind.DISK_FULL:
@@ -195,11 +196,11 @@ class Transfers:
             transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
         transfer.fault = None
         transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the previous one may report the old failure
-        transfer.activity = LanActivity(transfer.engine_peer_bytes, now)
+        transfer.activity = LanActivity(transfer.lan_pieces, now)
         self._move(transfer, TransferEvent.ADDED)
         if proven:
             self._move(transfer, TransferEvent.COMPLETED)
-            await self._publish(transfer, record.verified_mtime_ns)
+            await self._publish(transfer)
 
     def _follow_engine(self, transfer: Transfer, snapshot: TransferSnapshot, now: float) -> None:
         if snapshot.fault is not None and transfer.state in ("checking", "fetching"):
@@ -211,7 +212,7 @@ class Transfers:
         elif snapshot.phase == "downloading" and transfer.state == "checking":
             self._move(transfer, TransferEvent.CHECKED)
             # the time that the check took is no stall of the LAN
-            transfer.activity = LanActivity(snapshot.bytes_from_peers, now)
+            transfer.activity = LanActivity(transfer.lan_pieces, now)
 
     async def _prove(self, transfer: Transfer) -> None:
         """Hash the whole file and publish it. Runs beside the steps: these leave the transfer alone meanwhile.
@@ -221,7 +222,7 @@ class Transfers:
         """
         with transfer.proving:
             try:
-                proof, problem = await self._cache.hash(transfer.sha256), ""
+                proof, problem = await self._cache.hash(transfer.sha256, transfer.payload.length_bytes), ""
             except OSError as error:
                 proof, problem = None, f"The finished file cannot be read: {error.strerror}. Check the disk."
             async with self._lock:
@@ -230,7 +231,10 @@ class Transfers:
                 if proof is None:
                     self._fail(transfer, TransferFault(TransferFaultKind.DISK, problem), now)
                 elif (proof.sha256, proof.length_bytes) == (transfer.sha256, transfer.payload.length_bytes):
-                    await self._publish(transfer, proof.mtime_ns)
+                    transfer.record = replace(
+                        transfer.record, verified_mtime_ns=proof.mtime_ns, verified_inode=proof.inode
+                    )
+                    await self._publish(transfer)
                 else:
                     log.error("the whole file has a wrong hash", patch=transfer.record.patch_id, got=proof.sha256)
                     await self._disproven(transfer, now)
@@ -246,18 +250,26 @@ class Transfers:
             return
         await self._cache.let_write(transfer.sha256)
         # start the check before the move: else a step in between sees a complete torrent, and proves it again
-        await self._engine.recheck(transfer.torrent_hash)
+        try:
+            await self._engine.recheck(transfer.torrent_hash)
+        except EngineError as error:
+            self._fail(transfer, TransferFault(TransferFaultKind.ENGINE, error.message), now)
+            return
         self._move(transfer, TransferEvent.DISPROVEN)
 
-    async def _publish(self, transfer: Transfer, mtime_ns: int | None) -> None:
+    async def _publish(self, transfer: Transfer) -> None:
         try:
-            await self._cache.publish(transfer.sha256, self._verified_path(transfer), mtime_ns)
+            ctime_ns = await self._cache.publish(transfer.record, self._verified_path(transfer))
         except OSError as error:
             text = f"The verified file cannot be placed: {error.strerror}."
             self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
             return
         record, wall_time = transfer.record, self._clock.now()
-        transfer.record = replace(record, verified_at=record.verified_at or wall_time, verified_mtime_ns=mtime_ns)
+        transfer.record = replace(
+            record,
+            verified_at=record.verified_at or wall_time,
+            verified_ctime_ns=ctime_ns,
+        )
         transfer.retries = transfer.retries.succeeded()
         self._move(transfer, TransferEvent.PROVEN)
         log.info(
@@ -303,9 +315,11 @@ class Transfers:
         wasted = size if outcome in ("had_already", "rejected") else 0
         transfer.record = replace(
             transfer.record,
-            bytes_from_origin=transfer.record.bytes_from_origin + size,
-            bytes_wasted=transfer.record.bytes_wasted + wasted,
+            bytes_from_origin=counted(transfer.record.bytes_from_origin, size),
+            bytes_wasted=counted(transfer.record.bytes_wasted, wasted),
         )
+        if outcome == "stored":
+            transfer.origin_pieces |= 1 << piece
         if outcome == "not_stored":
             return  # no verdict on the piece: the fault is on this PC. The next `Want` says that it cannot fetch
         answer = PieceRejected if outcome == "rejected" else PieceStored

@@ -8,10 +8,10 @@ import msgspec
 
 from bandwidth.core.state_table import StateTable
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchState
 
-LAN_STALL_SECONDS = 20.0  # several request timeouts of a LAN peer; even a busy LAN delivers something in this time
 MAX_FAILED_PROOFS = 3  # wrong so often, the cause is the disk or the memory, not the network
 DISK_MARGIN_BYTES = 64 << 20  # left free beside the payload: logs, records and other programs
 MAX_TRANSFER_RECORDS = 4_000
@@ -66,6 +66,13 @@ class TransferRecord(Record, frozen=True):
     bytes_from_origin: Annotated[int, msgspec.Meta(ge=0)]
     bytes_from_peers: Annotated[int, msgspec.Meta(ge=0)]
     bytes_wasted: Annotated[int, msgspec.Meta(ge=0)]
+    verified_ctime_ns: int | None = None
+    """Its change time after it was published, for the same purpose: only the kernel sets it, on every write and rename.
+
+    None: not known, so that a start hashes the file.
+    """
+    verified_inode: int | None = None
+    """Which file it was: its name is in a directory where the network part may rename."""
 
     @property
     def ref(self) -> PatchRef:
@@ -81,20 +88,23 @@ class TransferRecords(Record, frozen=True):
 
 @dataclass(frozen=True)
 class LanActivity:
-    """Notices when the LAN has stopped delivering to this endpoint."""
+    """Notices when the LAN has stopped delivering to this endpoint.
 
-    bytes_from_peers: int
+    Only whole, proven pieces count: bytes that lead to none are as good as none.
+    """
+
+    pieces: int
     changed_at: float
 
-    def observe(self, bytes_from_peers: int, now: float) -> "LanActivity":
-        """Return the state after a look at the counter of payload bytes from peers."""
-        if bytes_from_peers == self.bytes_from_peers:
+    def observe(self, pieces: int, now: float) -> "LanActivity":
+        """Return the state after a look at how many pieces have come from neighbours."""
+        if pieces <= self.pieces:
             return self
-        return replace(self, bytes_from_peers=bytes_from_peers, changed_at=now)
+        return replace(self, pieces=pieces, changed_at=now)
 
-    def stalled(self, now: float) -> bool:
-        """Whether nothing has come from the LAN for `LAN_STALL_SECONDS`."""
-        return now - self.changed_at >= LAN_STALL_SECONDS
+    def stalled(self, now: float, patience_seconds: float = LAN_STALL_SECONDS) -> bool:
+        """Whether no piece has come from the LAN for ``patience_seconds``."""
+        return now - self.changed_at >= patience_seconds
 
 
 def seconds_taken(record: TransferRecord, now: float) -> float:

@@ -5,15 +5,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import trio
 
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
+from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
 from p2pdist.shared.manifest.documents import Payload
-from p2pdist.shared.wire.bitfield import pack
-from p2pdist.shared.wire.messages import PatchState, Want
+from p2pdist.shared.wire.bitfield import PieceSet, pack
+from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.faults import TransferFault
-from p2pdist.transfer.states import LAN_STALL_SECONDS, LanActivity, TransferRecord
+from p2pdist.transfer.states import LanActivity, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
 
@@ -41,6 +43,8 @@ class Transfer:
     engine_peer_bytes: int = 0
     """How much of the engine's counter of bytes from peers is in the record already."""
     engine_wasted_bytes: int = 0
+    origin_pieces: PieceSet = 0
+    """Pieces that came from the origin."""
     origin_piece_at: float = -math.inf
     """When the last piece came from the origin, on trio's clock."""
     failed_proofs: int = 0
@@ -77,10 +81,20 @@ class Transfer:
             return 1.0
         return self.snapshot.progress if self.snapshot else 0.0
 
+    @property
+    def lan_pieces(self) -> int:
+        """How many of the pieces on disk did not come from the origin."""
+        return (self.snapshot.have & ~self.origin_pieces).bit_count() if self.snapshot else 0
+
+    def lan_stalled(self, now: float) -> bool:
+        """Whether neighbours have brought nothing for so long that the line is the better way."""
+        piece_bytes = self.payload.length_bytes // self.snapshot.piece_count if self.snapshot else 0
+        return self.activity.stalled(now, lan_patience_seconds(piece_bytes))
+
     def busy(self, now: float) -> bool:
         """Whether it makes progress; one that waits for bytes that do not come must not hold up the others."""
         if self.state == "fetching":
-            return not self.activity.stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
+            return not self.lan_stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
         return self.state in ("checking", "verifying")
 
     def failed(self, fault: TransferFault, now: float) -> None:
@@ -105,7 +119,7 @@ class Transfer:
             torrent=self.torrent_hash,
             have=pack(snapshot.have, snapshot.piece_count),
             lan_have=pack(snapshot.lan_have, snapshot.piece_count),
-            lan_stalled=incomplete and self.activity.stalled(now),
+            lan_stalled=incomplete and self.lan_stalled(now),
             can_fetch=incomplete and can_fetch,
         )
 
@@ -124,6 +138,18 @@ def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
         bytes_from_origin=0,
         bytes_from_peers=0,
         bytes_wasted=0,
+    )
+
+
+def counted(total: int, more: int) -> int:
+    """Return the sum: never more than the server accepts in a report, whatever the network part says."""
+    return min(total + more, MAX_BYTE_COUNT)
+
+
+def with_proof_of(record: TransferRecord, proven: TransferRecord) -> TransferRecord:
+    """Return ``record`` with the proof of the same bytes under another name."""
+    return msgspec.structs.replace(
+        record, verified_mtime_ns=proven.verified_mtime_ns, verified_inode=proven.verified_inode
     )
 
 

@@ -20,6 +20,13 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
+from p2pdist.shared.manifest.publication_order import (
+    MAX_ORDER_BYTES,
+    NOTHING_PUBLISHED,
+    ORDER_TARGET,
+    PublicationOrder,
+    decode_order,
+)
 from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import (
     MAX_TEMPLATE_BYTES,
@@ -65,6 +72,8 @@ class NotApplicable:
     entry: RolloutEntry
     manifest: Manifest
     reason: str
+    older: bool = False
+    """Whether it is refused because the offline role says that a newer one has replaced it, wherever it applies."""
     shared: CataloguePatch | None = None
     """The patch, if the PC already has bytes of it: they are shared until the patch is withdrawn or superseded."""
 
@@ -120,12 +129,13 @@ def read_catalogue(
     """Return the catalogue; the caller sets its version, freshness and templates.
 
     ``has`` tells whether a target exists; for the others see `read_patches` and `read_profile`.
-    Raises `DocumentError` when the rollouts cannot be read.
+    Raises `DocumentError` or `DecodeError` when the rollouts or the order of publications cannot be read.
     """
     if not has(ROLLOUTS_TARGET):  # nothing has been published yet
         return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
     rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
-    read = read_patches(rollouts, get, choose=choose, held=held)
+    order = decode_order(get(ORDER_TARGET, MAX_ORDER_BYTES)) if rollouts.entries else NOTHING_PUBLISHED
+    read = read_patches(rollouts, order, get, choose=choose, held=held)
     return Catalogue(
         timestamp_version=0,
         patches=read.patches,
@@ -147,6 +157,7 @@ class ReadPatches:
 
 def read_patches(
     rollouts: Rollouts,
+    order: PublicationOrder,
     get: GetDocument,
     *,
     choose: Choose,
@@ -155,8 +166,9 @@ def read_patches(
 ) -> ReadPatches:
     """Return the patches that this PC shall have, those that it cannot use, and those that are not for it.
 
-    ``choose`` decides what is for this PC; ``held`` names the payloads of which it has bytes. ``max_bytes`` bounds all
-    manifests and torrents together. `DocumentError` and `DecodeError` from ``get`` refuse one patch; others propagate.
+    ``order`` comes from the offline role: what it does not allow is not for this PC. ``choose`` decides what is for
+    this PC; ``held`` names the payloads of which it has bytes. ``max_bytes`` bounds all manifests and torrents
+    together. `DocumentError` and `DecodeError` from ``get`` refuse one patch; others propagate.
     """
     patches: list[CataloguePatch] = []
     refused: list[RefusedPatch] = []
@@ -169,7 +181,7 @@ def read_patches(
             continue
         seen.add(entry.ref)
         try:
-            patch, size_bytes = _read_patch(entry, get, room, choose, held)
+            patch, size_bytes = _read_patch(entry, order, get, room, choose, held)
         except (DocumentError, DecodeError) as error:
             refused.append(RefusedPatch(entry=entry, reason=str(error)))
         else:
@@ -218,13 +230,20 @@ def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, 
 
 
 def _read_patch(
-    entry: RolloutEntry, get: GetDocument, room_bytes: int, choose: Choose, held: Collection[Held]
+    entry: RolloutEntry,
+    order: PublicationOrder,
+    get: GetDocument,
+    room_bytes: int,
+    choose: Choose,
+    held: Collection[Held],
 ) -> tuple[CataloguePatch | NotApplicable, int]:
     path = manifest_target(PatchId(entry.patch_id), PatchVersion(entry.version))
     encoded = get(path, min(MAX_MANIFEST_BYTES, room_bytes))
     manifest = decode_manifest(encoded)
     if manifest.ref != entry.ref:
         raise DocumentError(f"{path!r} is the manifest of {manifest.ref}")
+    if refusal := order.refusal(manifest.patch_id, manifest.number):
+        return NotApplicable(entry, manifest, refusal, older=True), len(encoded)
     choice = choose(manifest)
     payload = choice.payload or _held_payload(manifest, held)
     if payload is None:

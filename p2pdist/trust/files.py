@@ -1,17 +1,14 @@
-"""The files behind the trust store: floor, accepted metadata, verified documents. Blocking.
+"""The files behind the trust store: what is verified, what is accepted, and its documents. Blocking.
 
 Each carries a checksum or has its hash as its name. A damaged or truncated file
-counts as missing: its content comes from the other copy or is fetched anew.
+counts as missing: its content comes from the other copy or is fetched anew. What is
+on the disk already is not written again, so a full disk stops only what is new.
 """
 
 import contextlib
 import hashlib
-import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from urllib import parse
 
 import structlog
 
@@ -20,10 +17,7 @@ from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust import floor as trust_floor
-from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedVersions
-
-WORK_PREFIX = "work-"
-_ROOT_FILE = re.compile(r"(\d{1,19})\.root\.json\Z")
+from p2pdist.trust.floor import AcceptedMetadata, VerifiedMetadata
 
 log = structlog.get_logger()
 
@@ -33,33 +27,43 @@ class TrustFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._floor = TrustFloor()  # also in memory: deleting the files of a running daemon does not reset the floor
+        # also in memory: deleting the files of a running daemon, or filling its disk, does not lower the floor
+        self._verified = VerifiedMetadata()
+        self._on_disk: VerifiedMetadata | None = None
         self._used: set[str] = set()
 
-    def load(self) -> tuple[TrustFloor, AcceptedMetadata | None]:
-        """Return the highest known floor and the last accepted metadata. Removes what a killed process left."""
+    def load(self) -> tuple[VerifiedMetadata, AcceptedMetadata | None]:
+        """Return what is known with the highest floor, and the last accepted metadata.
+
+        An older copy of the accepted metadata counts as missing.
+        """
         durable_files.make_directory(self._documents, mode=0o700)
         self.directory.chmod(0o700)
-        for leftover in self.directory.glob(f"{WORK_PREFIX}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
         self._used.clear()
-        accepted = None
+        self._on_disk = None
+        accepted: AcceptedMetadata | None = None
         with _damage_is_logged(self._accepted_path):
             data = read_capped(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
             accepted = trust_floor.decode_accepted(data)
-            self._floor = trust_floor.higher(self._floor, accepted.floor)
-        with _damage_is_logged(self._floor_path):
-            data = read_capped(self._floor_path, trust_floor.MAX_FLOOR_BYTES + trust_floor.CHECKSUM_BYTES)
-            self._floor = trust_floor.higher(self._floor, trust_floor.decode_floor(data))
-        return self._floor, accepted
+            self._take(trust_floor.top_level(accepted))
+        with _damage_is_logged(self._verified_path):
+            data = read_capped(self._verified_path, trust_floor.MAX_VERIFIED_BYTES + trust_floor.CHECKSUM_BYTES)
+            self._on_disk = trust_floor.decode_verified(data)
+            self._take(self._on_disk)
+        return self._verified, self._unless_old(accepted)
 
-    def keep_floor(self, floor: TrustFloor) -> None:
-        """Make ``floor`` durable."""
-        durable_files.write_file(self._floor_path, trust_floor.encode_floor(floor), mode=0o600)
-        self._floor = floor
+    def keep_verified(self, verified: VerifiedMetadata) -> None:
+        """Make the top level and its floor durable. Nothing may act on them before. Raises `OSError`, `DecodeError`."""
+        self._verified = verified
+        if verified != self._on_disk:
+            durable_files.write_file(self._verified_path, trust_floor.encode_verified(verified), mode=0o600)
+            self._on_disk = verified
 
     def keep_accepted(self, accepted: AcceptedMetadata) -> None:
-        """Make the metadata durable. Call before `keep_floor`: a crash between the two leaves it above the floor."""
+        """Make the metadata durable. Call before `keep_verified`: a crash between the two leaves it above the floor.
+
+        Raises `OSError`, `DecodeError`.
+        """
         durable_files.write_file(self._accepted_path, trust_floor.encode_accepted(accepted), mode=0o600)
 
     def document(self, sha256: str, max_bytes: int) -> bytes | None:
@@ -74,7 +78,7 @@ class TrustFiles:
         return None
 
     def keep_document(self, sha256: str, data: bytes) -> None:
-        """Store a document whose hash has been checked."""
+        """Store a document whose hash has been checked. Raises `OSError`."""
         durable_files.write_file(self._documents / sha256, data, mode=0o600)
 
     def drop_unused_documents(self) -> None:
@@ -83,50 +87,26 @@ class TrustFiles:
             if path.name not in self._used:
                 path.unlink(missing_ok=True)
 
+    def _unless_old(self, accepted: AcceptedMetadata | None) -> AcceptedMetadata | None:
+        if accepted is None or accepted.floor.acceptances >= self._verified.floor.acceptances:
+            return accepted
+        log.warning("accepted metadata is an old copy, getting it anew", path=str(self._accepted_path))
+        return None
+
+    def _take(self, found: VerifiedMetadata) -> None:
+        self._verified = max(self._verified, found, key=lambda verified: trust_floor.rank(verified.floor))
+
     @property
     def _documents(self) -> Path:
         return self.directory / "targets"
 
     @property
-    def _floor_path(self) -> Path:
+    def _verified_path(self) -> Path:
         return self.directory / "floor"
 
     @property
     def _accepted_path(self) -> Path:
         return self.directory / "accepted"
-
-
-@dataclass(frozen=True)
-class MetadataFiles:
-    """The metadata files of one verified state."""
-
-    roots: dict[str, bytes]
-    roles: dict[str, bytes]
-
-    def lay_out(self, directory: Path) -> None:
-        """Write them where tuf looks for its cache. Not durable: the directory is a temporary one."""
-        (directory / "root_history").mkdir()
-        for version, data in self.roots.items():
-            (directory / "root_history" / f"{int(version)}.root.json").write_bytes(data)
-        for name, data in self.roles.items():
-            (directory / _role_file(name)).write_bytes(data)
-
-    @classmethod
-    def read(cls, directory: Path, versions: VerifiedVersions) -> "MetadataFiles":
-        """Read back what tuf has verified."""
-        roots: dict[str, bytes] = {}
-        for path in sorted((directory / "root_history").iterdir()):
-            match = _ROOT_FILE.match(path.name)
-            if match and int(match[1]) <= versions.root:
-                roots[match[1]] = path.read_bytes()
-        names = ("timestamp", "snapshot", *versions.roles)
-        paths = {name: directory / _role_file(name) for name in names}
-        # tuf has not fetched a role that no document needed
-        return cls(roots=roots, roles={name: path.read_bytes() for name, path in paths.items() if path.is_file()})
-
-
-def _role_file(name: str) -> str:
-    return f"{parse.quote(name, '')}.json"
 
 
 @contextlib.contextmanager

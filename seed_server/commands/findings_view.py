@@ -13,7 +13,7 @@ from seed_server.commands.json_answers.signed import (
 )
 from seed_server.commands.texts import plain_table
 from seed_server.fleet.queries import Findings
-from seed_server.store.schema import EndpointRow
+from seed_server.store.rows import EndpointRow
 
 MAX_ENDPOINT_ROWS = 200  # of a table for people; --json has all
 

@@ -7,10 +7,12 @@ import trio
 
 from p2pdist import __version__
 from p2pdist.shared.console import json_option, print_json, run_command_line
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
 from seed_server.commands.json_answers.operations import InitDocument
+from seed_server.commands.key_commands import keys_group
 from seed_server.commands.options import (
     ask_passphrase,
     home_option,
@@ -18,13 +20,21 @@ from seed_server.commands.options import (
     offline_keys_of,
     offline_option,
     passphrase_option,
+    prepare_option,
 )
+from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
-from seed_server.commands.recipe_commands import lint_command, publish_command
+from seed_server.commands.recipe_commands import lint_command, publish_command, withdraw_command
+from seed_server.commands.signing_commands import (
+    finish_command,
+    prepared_command,
+    show_prepared,
+    sign_command,
+)
 from seed_server.commands.template_commands import template_group
 from seed_server.commands.texts import counted, utc_minute
 from seed_server.commands.token_commands import token_group
-from seed_server.fleet import operations
+from seed_server.fleet import operations, preparing
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Denial
 from seed_server.initialising import initialise
@@ -90,7 +100,7 @@ def init_command(
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
     home = context.home
-    pin = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
+    pins = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
     if as_json:
         made = InitDocument(
             home=str(home.root),
@@ -98,7 +108,8 @@ def init_command(
             address=address,
             web_port=web_port,
             origin_port=origin_port,
-            ca_pin=pin.hex(),
+            ca_pin=pins.ca.hex(),
+            root_pin=pins.root.hex(),
             offline_keys=str(home.offline_keys),
             offline_keys_encrypted=passphrase is not None,
         )
@@ -106,7 +117,10 @@ def init_command(
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
     click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
-    click.echo(f"Take {home.offline_keys} to a safe place when you do not publish; back up {home.keys}.")
+    click.echo(f"Pin of its CA:         {pins.ca.hex()}")
+    click.echo(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
+    click.echo(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
+    click.echo(f"Back up {home.keys}.")
     click.echo(f"Next: seed-server serve --home {home.root}")
 
 
@@ -119,26 +133,44 @@ def serve_command(context: Context) -> None:
     Example:
       seed-server serve --home /srv/patches
     """
-    from seed_server import service  # other commands need not load the web server
-
+    try:
+        from seed_server import service  # other commands need not load the web server
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("p2pdist", "seed_server", "bandwidth"):
+            raise
+        raise UserError(
+            f"The server's part of p2pdist is not installed here ({error.name} is missing). "
+            "Install it with its extra: pip install 'p2pdist[server]'.",
+            FaultKind.FAILED,
+        ) from error
     trio.run(service.serve, context.home)
 
 
 seed_server.add_command(publish_command)
 seed_server.add_command(lint_command)
+seed_server.add_command(withdraw_command)
+seed_server.add_command(sign_command)
+seed_server.add_command(finish_command)
+seed_server.add_command(prepared_command)
+seed_server.add_command(keys_group)
 
 
 @seed_server.command("renew", short_help="Sign the offline metadata anew before it expires.")
 @home_option
 @offline_option
 @passphrase_option
-def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes | None) -> None:
+@prepare_option
+def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes | None, prepare: Path | None) -> None:
     """Sign the offline metadata anew before it expires; content stays as it is.
 
     \b
     Example:
       seed-server renew --home /srv/patches --offline-keys /media/safe/offline
+      seed-server renew --home /srv/patches --prepare renewal.bundle
     """
+    if prepare is not None:
+        show_prepared(preparing.prepare_renewal(context, local_user(), prepare), prepare, as_json=False)
+        return
     keys = offline_keys_of(context, offline_keys, passphrase, "root")
     for expiry in operations.renew(context, local_user(), keys):
         click.echo(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
@@ -229,6 +261,9 @@ def _words_on_tokens(denial: Denial) -> list[str]:
         f"Its token {token.token_id} stays open: the PC can enrol again with it under a new id."
         for token in denial.open_tokens
     ]
+
+
+seed_server.add_command(posture_check_command)
 
 
 @seed_server.command("allow", short_help="Accept a denied endpoint again.")

@@ -103,14 +103,27 @@ passphrase_option = click.option(
 )
 
 
+prepare_option = click.option(
+    "--prepare",
+    metavar="BUNDLE",
+    type=click.Path(path_type=Path),
+    help="Sign nothing here: write what is to be signed to this file, for 'seed-server sign'.",
+)
+
+
 def offline_keys_of(context: Context, folder: Path | None, passphrase: bytes | None, role: str) -> OfflineKeys:
     """Return the offline keys that the options name.
 
     Asks for the passphrase when the key of ``role`` needs one, none was given and somebody can answer. A missing key
     is reported later, by the operation that needs it.
     """
-    folder = folder or context.home.offline_keys
-    if not passphrase and is_encrypted(key_path(folder, role)) and sys.stdin.isatty():
+    context.settings()  # what is wrong with the home as a whole is said first
+    return keys_in(folder or context.home.offline_keys, passphrase, role)
+
+
+def keys_in(folder: Path, passphrase: bytes | None, *roles: str) -> OfflineKeys:
+    """Return the keys in ``folder``; asks for their passphrase where a key of ``roles`` needs one."""
+    if not passphrase and any(is_encrypted(key_path(folder, role)) for role in roles) and sys.stdin.isatty():
         passphrase = ask_passphrase("Passphrase of the offline keys", confirm=False)
     return OfflineKeys(folder, passphrase)
 

@@ -12,8 +12,10 @@ from seed_server.commands.options import (
     offline_keys_of,
     offline_option,
     passphrase_option,
+    prepare_option,
 )
-from seed_server.fleet import operations, queries
+from seed_server.commands.signing_commands import show_prepared
+from seed_server.fleet import operations, preparing, queries
 from seed_server.fleet.context import Context
 
 
@@ -31,13 +33,24 @@ def profile_group() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @offline_option
 @passphrase_option
-def set_command(context: Context, site: str, file: Path, offline_keys: Path | None, passphrase: bytes | None) -> None:
+@prepare_option
+def set_command(
+    context: Context,
+    site: str,
+    file: Path,
+    offline_keys: Path | None,
+    passphrase: bytes | None,
+    prepare: Path | None,
+) -> None:
     """Sign FILE as the profile of SITE, in place of the one before.
 
     \b
     Example:
       seed-server profile set oslo office-hours.toml       'bandwidth check' and 'explain' say what it means
     """
+    if prepare is not None:
+        show_prepared(preparing.prepare_profile(context, local_user(), site, file, prepare), prepare, as_json=False)
+        return
     keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
     document = operations.set_profile(context, local_user(), site, file, keys)
     click.echo(f"The profile {document.profile().name!r} is in force at {document.site}.")
@@ -84,13 +97,19 @@ def _list(context: Context, *, as_json: bool) -> None:
 @click.argument("site")
 @offline_option
 @passphrase_option
-def clear_command(context: Context, site: str, offline_keys: Path | None, passphrase: bytes | None) -> None:
+@prepare_option
+def clear_command(
+    context: Context, site: str, offline_keys: Path | None, passphrase: bytes | None, prepare: Path | None
+) -> None:
     """Take away the profile of SITE: it is sent to as its line allows.
 
     \b
     Example:
       seed-server profile clear oslo
     """
+    if prepare is not None:
+        show_prepared(preparing.prepare_profile(context, local_user(), site, None, prepare), prepare, as_json=False)
+        return
     keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
     operations.clear_profile(context, local_user(), site, keys)
     click.echo(f"{site} has no profile any more.")

@@ -1,4 +1,4 @@
-"""`seed-server publish` and `seed-server lint`."""
+"""`seed-server publish`, `seed-server withdraw` and `seed-server lint`."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 import click
 from msgspec.structs import asdict
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import PlainConsole, json_option, print_json
+from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.json_answers.operations import (
@@ -27,12 +26,15 @@ from seed_server.commands.options import (
     offline_keys_of,
     offline_option,
     passphrase_option,
+    prepare_option,
 )
+from seed_server.commands.progress import progress_bars
+from seed_server.commands.signing_commands import finish_bundle, show_prepared
 from seed_server.commands.texts import counted, utc_minute
-from seed_server.fleet import operations, queries
+from seed_server.fleet import operations, preparing, queries
 from seed_server.fleet.context import Context
 from seed_server.publishing.check_shorthand import CheckTextError
-from seed_server.publishing.publish import OnStage, Publication, Published
+from seed_server.publishing.publish import Publication, Published
 from seed_server.publishing.recipe import Recipe
 from seed_server.publishing.recipe_files import Finding, lint_recipe, read_recipe
 from seed_server.publishing.recipe_options import OptionsError, with_options
@@ -72,6 +74,7 @@ _OPTIONS = (
     click.option("--emergency", is_flag=True, help="It waits for no window."),
     click.option("--requires", multiple=True, metavar="ID[@V]", help="A patch that comes first; again for more."),
     click.option("--supersedes", multiple=True, metavar="ID[@V]", help="A patch that this replaces."),
+    click.option("--downgrade", is_flag=True, help="Go back to this older version on purpose."),
     click.option("--conflicts", multiple=True, metavar="ID[@V]", help="A patch that this does not go with."),
 )
 
@@ -87,13 +90,20 @@ def _with_recipe_options(command: F) -> F:
 @_with_recipe_options
 @offline_option
 @passphrase_option
+@prepare_option
+@click.option(
+    "--finish",
+    metavar="BUNDLE",
+    type=click.Path(path_type=Path),
+    help="Publish what was prepared and is signed in this file; like 'seed-server finish'.",
+)
 @json_option
 def publish_command(
     context: Context,
     file: Path | None,
     recipe: Path | None,
-    offline_keys: Path | None,
-    passphrase: bytes | None,
+    prepare: Path | None,
+    finish: Path | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -109,6 +119,9 @@ def publish_command(
           --window 'mon-fri 22:00-05:00' --deadline 2026-12-01T18:00
       seed-server publish --recipe acme.toml --version 2.2
           docs/recipes.md: how to write one
+      seed-server publish --recipe acme.toml --prepare acme.bundle
+      seed-server publish --finish acme.bundle
+          signed in between on another machine, by 'seed-server sign'
 
     \b
     Checks:
@@ -117,21 +130,83 @@ def publish_command(
 
     The same files under the same ID and version again repair what was damaged on this server's disk.
     """
+    offline_keys, passphrase = given.pop("offline_keys"), given.pop("passphrase")
+    if finish is not None:
+        if file or recipe or prepare or any(given.values()):
+            raise click.UsageError("--finish publishes what was prepared; give nothing else with it.")
+        finish_bundle(context, finish, as_json=as_json)
+        return
     publication = _publication(file, recipe, given)
+    if prepare is not None:
+        with _interruptible(), progress_bars() as on_progress:
+            bundle = preparing.prepare_publication(context, local_user(), publication, prepare, on_progress=on_progress)
+        show_prepared(bundle, prepare, as_json=as_json)
+        return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
-    try:
-        with _progress_bars() as on_progress:
-            published = operations.publish(context, local_user(), publication, keys, on_progress=on_progress)
-    except KeyboardInterrupt:
-        raise UserError(
-            "Interrupted. The patch is published only if 'seed-server status' lists it; if not, run publish again.",
-            FaultKind.FAILED,
-        ) from None
+    with _interruptible(), progress_bars() as on_progress:
+        published = operations.publish(context, local_user(), publication, keys, on_progress=on_progress)
     if as_json:
         print_json(_publish_document(published))
     else:
         _show(published)
     _warn_of_expiry(context)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise UserError(
+            "Interrupted. The patch is published only if 'seed-server status' lists it; if not, run publish again.",
+            FaultKind.FAILED,
+        ) from None
+
+
+@click.command("withdraw", short_help="Offer a patch to nobody any more.")
+@home_option
+@click.argument("patch_id")
+@click.option(
+    "--online-only",
+    is_flag=True,
+    help="Act at once, without the offline keys; run it again with them as soon as they are here.",
+)
+@offline_option
+@passphrase_option
+@prepare_option
+def withdraw_command(
+    context: Context,
+    patch_id: str,
+    online_only: bool,
+    offline_keys: Path | None,
+    passphrase: bytes | None,
+    prepare: Path | None,
+) -> None:
+    """Offer PATCH_ID to nobody any more: PCs stop fetching it, and install it no more. Where it is installed, it stays.
+
+    \b
+    Examples:
+      seed-server withdraw acme --online-only
+          at once; whoever steals this server could still offer it again
+      seed-server withdraw acme --offline-keys /media/safe/offline
+          for good: only a new publication is installed from now on
+      seed-server withdraw acme --online-only && seed-server withdraw acme --prepare acme.bundle
+          at once, and for good as soon as it is signed elsewhere
+
+    To bring PCs back to the version before, publish that again with --downgrade.
+    """
+    if prepare is not None:
+        if online_only:
+            raise click.UsageError("--online-only signs nothing offline; run it first, then --prepare.")
+        show_prepared(preparing.prepare_withdrawal(context, local_user(), patch_id, prepare), prepare, as_json=False)
+        return
+    keys = None if online_only else offline_keys_of(context, offline_keys, passphrase, "patches")
+    operations.withdraw(context, local_user(), patch_id, keys)
+    click.echo(f"{patch_id} is withdrawn. Where it is installed, it stays.")
+    if online_only:
+        click.echo(
+            f"Next: seed-server withdraw {patch_id} with the offline keys; until then it could be offered again."
+        )
 
 
 @click.command("lint", short_help="Check a recipe without publishing it.")
@@ -205,22 +280,6 @@ def _show(published: Published) -> None:
     for payload in published.payloads:
         words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
         click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
-
-
-@contextlib.contextmanager
-def _progress_bars() -> Iterator[OnStage]:
-    """Show a bar per stage on standard error, on a terminal only."""
-    console = PlainConsole(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def on_progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)
-
-        yield on_progress
 
 
 def _warn_of_expiry(context: Context) -> None:

@@ -13,7 +13,7 @@ from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
 from seed_server.commands.texts import plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import SiteStatus, read_sites
-from seed_server.store.schema import SiteLimitRow
+from seed_server.store.rows import SiteLimitRow
 
 CHARTS_SHOWN = 3  # more would not fit on a screen
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all

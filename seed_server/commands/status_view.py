@@ -21,7 +21,7 @@ from seed_server.commands.json_answers.fleet import (
 from seed_server.commands.texts import counted, plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
-from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
 FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
@@ -40,6 +40,7 @@ def status_document(status: FleetStatus) -> StatusDocument:
     return StatusDocument(
         server=status.server_name,
         serving=status.serving,
+        repository_problem=status.repository_problem or None,
         patches=tuple(_patch_document(status, patch) for patch in status.patches),
         endpoints=endpoint_documents(status),
     )
@@ -81,6 +82,7 @@ def _patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
         sha256=patch.sha256,
         payloads=tuple(StatusPayloadDocument(**{name: payload[name] for name in facts}) for payload in payloads),
         published_at=patch.published_at,
+        announced=patch.ref not in status.unannounced,
         damaged=status.damage_of(patch) or None,
         endpoints_verified=status.verified_on(patch),
         install=InstallCountsDocument(**install_counts(reports)),
@@ -120,6 +122,8 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
         f", {connected} of {len(status.endpoints)} endpoints connected",
     )
     parts: list[RenderableType] = [head]
+    if status.repository_problem:
+        parts.append(Text(status.repository_problem, style="red"))
     if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
         counted = f"{claiming} of {len(status.endpoints)} endpoints"
         parts.append(
@@ -129,6 +133,11 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
         parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
     for patch in reversed(status.patches):
         parts += ["", _patch_head(status, patch)]
+        if patch.ref in status.unannounced:
+            parts.append(
+                Text("not announced: its publication was cut off (publish it again), or is at work now", style="red")
+            )
+            continue
         if damage := status.damage_of(patch):
             parts.append(Text(f"cannot be served: {damage}", style="red"))
         reports = status.of_patch(patch)

@@ -13,9 +13,11 @@ from seed_server.commands.options import (
     offline_keys_of,
     offline_option,
     passphrase_option,
+    prepare_option,
 )
+from seed_server.commands.signing_commands import show_prepared
 from seed_server.commands.texts import counted
-from seed_server.fleet import operations, queries
+from seed_server.fleet import operations, preparing, queries
 from seed_server.fleet.context import Context
 from seed_server.signing.templates import template_in_file
 
@@ -34,13 +36,24 @@ def template_group() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @offline_option
 @passphrase_option
-def set_command(context: Context, name: str, file: Path, offline_keys: Path | None, passphrase: bytes | None) -> None:
+@prepare_option
+def set_command(
+    context: Context,
+    name: str,
+    file: Path,
+    offline_keys: Path | None,
+    passphrase: bytes | None,
+    prepare: Path | None,
+) -> None:
     """Sign FILE as the template NAME, in place of the one before, whose answers are forgotten.
 
     \b
     Example:
       seed-server template set openssl-2026 openssl.toml
     """
+    if prepare is not None:
+        show_prepared(preparing.prepare_template(context, local_user(), name, file, prepare), prepare, as_json=False)
+        return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     template = operations.set_template(context, local_user(), name, file, keys)
     click.echo(f"Every PC is asked {template.name}: {counted(len(template.items), 'item')}.")
@@ -51,13 +64,19 @@ def set_command(context: Context, name: str, file: Path, offline_keys: Path | No
 @click.argument("name")
 @offline_option
 @passphrase_option
-def remove_command(context: Context, name: str, offline_keys: Path | None, passphrase: bytes | None) -> None:
+@prepare_option
+def remove_command(
+    context: Context, name: str, offline_keys: Path | None, passphrase: bytes | None, prepare: Path | None
+) -> None:
     """Take away the template NAME, and all answers to it.
 
     \b
     Example:
       seed-server template remove openssl-2026
     """
+    if prepare is not None:
+        show_prepared(preparing.prepare_template(context, local_user(), name, None, prepare), prepare, as_json=False)
+        return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     operations.remove_template(context, local_user(), name, keys)
     click.echo(f"{name} is not asked any more.")

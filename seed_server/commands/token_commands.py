@@ -14,7 +14,7 @@ from seed_server.commands.texts import counted, plain_table, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
-from seed_server.store.schema import TokenRow
+from seed_server.store.rows import TokenRow
 
 _STATE_STYLES = {"open": "green", "revoked": "red"}
 
@@ -65,7 +65,7 @@ def token_group() -> None:
 @click.option("--approve", "approval", is_flag=True, help="Refuse each of its PCs until `seed-server allow` names it.")
 @json_option
 def new_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], approval: bool, as_json: bool) -> None:
-    """Print a token for `p2pdist enrol`: this server's address, its CA's pin and a secret.
+    """Print a token for `p2pdist enrol`: this server's address, its pins and a secret.
 
     It is a password: give it to PCs in a file that only their administrators can read.
 

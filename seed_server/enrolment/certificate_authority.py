@@ -30,7 +30,7 @@ from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.wire.enrolment import MAX_PEM_CHARS, Certificates
-from seed_server.signing.key_files import write_key_file
+from seed_server.signing.key_files import check_private, write_key_file
 
 CA_LIFETIME_SECONDS = 10 * 365 * DAY_SECONDS  # tokens and endpoints pin it; replacing it is a project of its own
 ENDPOINT_LIFETIME_SECONDS = 24 * 3_600  # for so long a stolen endpoint key is of use on the LAN
@@ -70,7 +70,8 @@ class CertificateAuthority:
             key_path, certificate_path = _paths(directory, file_name)
             write_key_file(key_path, _private_pem(authority.key))
             try:
-                durable_files.write_file(certificate_path, authority.certificate.public_bytes(Encoding.PEM))
+                certificate = authority.certificate.public_bytes(Encoding.PEM)
+                durable_files.write_file(certificate_path, certificate, mode=0o644)
             except OSError as error:
                 raise UserError(
                     f"Cannot write {certificate_path}: {error.strerror}. Check the disk's space and permissions.",
@@ -273,6 +274,7 @@ def _paths(directory: Path, file_name: str) -> tuple[Path, Path]:
 def _load(directory: Path, file_name: str) -> _Authority:
     key_path, certificate_path = _paths(directory, file_name)
     try:
+        check_private(key_path)
         key = load_pem_private_key(key_path.read_bytes(), None)
         certificate = parse_certificate(certificate_path.read_bytes())
     except OSError as error:

@@ -4,40 +4,36 @@ An operation takes a `Context` and the `Actor` on whose behalf it acts; whatever
 It checks what it is given, and either does all of it or raises `UserError`. Blocking.
 """
 
-import functools
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, PatchId, parse_endpoint_id
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import publish as publishing
+from seed_server.publishing.plan import checked_patch_id
 from seed_server.publishing.publish import OnStage, Publication, Published
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
-from seed_server.signing.templates import TEMPLATES, checked_name, read_templates, template_in_file, template_names
-from seed_server.store.schema import TokenRow
+from seed_server.signing.templates import TEMPLATES, checked_name, new_template, read_templates, template_names
+from seed_server.store.rows import TokenRow
 from seed_server.store.tokens import token_id_of
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -72,17 +68,6 @@ class Denial:
     """Whether it is known which tokens have enrolled it."""
 
 
-def _operation(function: Callable[Concatenate[Context, Actor, P], R]) -> Callable[Concatenate[Context, Actor, P], R]:
-    """Name the actor in every line that is logged within ``function``."""
-
-    @functools.wraps(function)
-    def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
-        with structlog.contextvars.bound_contextvars(actor=str(actor)):
-            return function(context, actor, *arguments, **named)
-
-    return operate
-
-
 # --- patches -----------------------------------------------------------------------------
 
 
@@ -101,6 +86,21 @@ def publish(
     Raises `UserError`, then nothing is announced: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
     return publishing.publish(context.home, publication, keys, on_progress=on_progress, clock=context.clock)
+
+
+@_operation
+def withdraw(context: Context, actor: Actor, patch_id: str, keys: OfflineKeys | None) -> PatchId:
+    """Offer a patch to nobody any more; where it is installed, it stays.
+
+    Writes the repository; a running server tells endpoints at once. Without ``keys`` (the patches key) it can be
+    offered again by whoever has the server; with them, only by a new publication. Raises `UserError`: BAD_INPUT for
+    a malformed id, or one that is not offered; NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    """
+    name = checked_patch_id(patch_id)
+    key = None if keys is None else keys.load("patches")
+    context.repository().withdraw_patch(name, patches_key=key, now=context.clock.now())
+    log.info("patch withdrawn", patch=name, for_good=key is not None)
+    return name
 
 
 @_operation
@@ -141,6 +141,7 @@ def make_token(
         address=settings.address,
         web_port=settings.web_port,
         ca_pin=context.authority().control_ca_pin(),
+        root_pin=context.repository().root_pin(),
         secret=secrets.token_bytes(SECRET_BYTES),
     )
     now = context.clock.now()
@@ -248,14 +249,10 @@ def set_template(
     Writes the repository and the database; the same template again signs nothing. Needs the patches key. Raises
     `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
-    template, repository = template_in_file(file, name), context.repository()
-    known = read_templates(repository)
-    if name not in known and len(known) >= most:
-        raise UserError(
-            f"There are {most} templates already, and a PC takes no more. Remove one first.", FaultKind.BAD_INPUT
-        )
+    repository = context.repository()
+    template = new_template(repository, name, file, most)
     # signing the same again would forget answers that PCs have no reason to repeat
-    if known.get(name) != template:
+    if read_templates(repository).get(name) != template:
         _change_template(context, repository, name, template, keys)
         log.info("template set", template=name)
     _forget_strays(context, repository)

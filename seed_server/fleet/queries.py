@@ -8,11 +8,16 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
+from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
+from seed_server.publishing.plan import next_sequence
+from seed_server.signing.bundle import Bundle
+from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.profiles import checked_site, read_profiles
+from seed_server.signing.proposals import RoleKeys
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.signing.templates import checked_name, read_templates
-from seed_server.store.schema import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
+from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
 from seed_server.store.serve_lock import is_serving
 
 INSTALL_STATES = ("installed", "installing", "waiting", "failed", "rolled_back", "not_applicable")
@@ -30,6 +35,10 @@ class FleetStatus:
     wan_bytes: dict[tuple[str, str], int]
     payloads: list[ServedPayload] = field(default_factory=list)
     """The payloads of all patches; ``patches`` has the first payload of each."""
+    unannounced: frozenset[PatchRef] = frozenset()
+    """Patches that endpoints were never told of: their publication was cut off."""
+    repository_problem: str = ""
+    """Why the signed repository cannot be read; empty: it can."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -158,6 +167,7 @@ def read_status(context: Context) -> FleetStatus:
     with context.database() as database:
         reports = database.reports()  # before the endpoints, which then include every reporter
         payloads = database.payloads()
+        unannounced, problem = _unannounced(context, payloads)
         return FleetStatus(
             server_name=settings.name,
             serving=is_serving(context.home),
@@ -166,7 +176,26 @@ def read_status(context: Context) -> FleetStatus:
             endpoints=database.endpoints(),
             wan_bytes=database.wan_bytes(),
             payloads=payloads,
+            unannounced=unannounced,
+            repository_problem=problem,
         )
+
+
+def _unannounced(context: Context, payloads: Iterable[ServedPayload]) -> tuple[frozenset[PatchRef], str]:
+    """Return the patches that are neither signed nor rolled out, and why the repository cannot be read.
+
+    The database's row comes before the signature. It has the sequence number that the rollouts will give next. A
+    patch that was withdrawn is still listed.
+    """
+    try:
+        repository = context.repository()
+        following = next_sequence(repository.current_rollouts())
+        beyond = {row.ref for row in payloads if row.sequence >= following}
+        # thousands of manifests are not read every second without need
+        listed = {manifest.ref for manifest in repository.manifests()} if beyond else set()
+    except UserError as error:
+        return frozenset(), error.message
+    return frozenset(beyond - listed), ""
 
 
 def read_tokens(context: Context) -> list[TokenRow]:
@@ -211,6 +240,52 @@ def read_findings(context: Context, name: str) -> Findings:
     with context.database() as database:
         rows = [row for row in database.diagnoses(name) if row.label in labels]  # before the endpoints
         return Findings(template, database.endpoints(), rows)
+
+
+@dataclass(frozen=True)
+class WaitingBundle:
+    """A bundle that waits for signatures."""
+
+    bundle: Bundle
+    outdated: bool
+    """What it extends has changed since: it can no longer be finished."""
+
+
+def read_prepared(context: Context) -> list[WaitingBundle]:
+    """Return the bundles that wait for signatures, oldest first. Raises `UserError`."""
+    proposals = context.repository().proposals()
+    return [WaitingBundle(bundle, proposals.is_outdated(bundle)) for bundle in PreparedBundles(context.home).all()]
+
+
+def read_role_keys(context: Context) -> list[RoleKeys]:
+    """Return the keys that endpoints trust for each offline role. Raises `UserError`."""
+    return context.repository().proposals().role_keys()
+
+
+def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: str, audience: str) -> Statement:
+    """Return what a PC has stated of itself (`p2pdist posture`), once it has been checked.
+
+    It counts for ``longest_seconds``, and where it carries ``nonce`` and ``audience``. Raises `UserError`: REFUSED
+    for a statement that is not to be believed, or of a PC that is not enrolled here or denied; NOT_SET_UP, STORAGE.
+    """
+    context.settings()
+    try:
+        statement = check_statement(
+            jws,
+            context.authority().control_ca_pem,
+            context.clock.now(),
+            longest_seconds=longest_seconds,
+            nonce=nonce,
+            audience=audience,
+        )
+    except StatementError as error:
+        raise UserError(f"This statement is not to be believed: {error}.", FaultKind.REFUSED) from error
+    with context.database() as database:
+        endpoint = database.endpoint(statement.endpoint_id)
+    if endpoint is None or endpoint.denied:
+        known = "is not enrolled here" if endpoint is None else "is denied"
+        raise UserError(f"This statement does not count: {statement.endpoint_id} {known}.", FaultKind.REFUSED)
+    return statement
 
 
 def soon_expiring(context: Context) -> list[RoleExpiry]:

@@ -1,1 +1,1 @@
-"""The origin port: which endpoint gets which piece next, and the connections that carry it."""
+"""The origin port: the connections that carry messages and pieces."""

@@ -6,9 +6,10 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, parse_ip_address
 from p2pdist.shared.wire.messages import ControlHello, SitePeer
+from seed_server.leasing.turns import FetcherRank
 from seed_server.line.site_map import Placement, SiteMap
 from seed_server.origin.connection import OriginConnection, RefusedError
-from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import Session
@@ -38,7 +39,12 @@ class Arrivals:
             raise RefusedError(str(error)) from error
 
     def session(
-        self, connection: OriginConnection, hello: ControlHello, placement: Placement, outbox: Outbox
+        self,
+        connection: OriginConnection,
+        hello: ControlHello,
+        placement: Placement,
+        outbox: Outbox,
+        budgets: MessageBudgets,
     ) -> Session:
         """Return the session of an endpoint that has been placed."""
         uptime_seconds = min(hello.uptime_seconds, UPTIME_COUNTED_SECONDS)
@@ -53,6 +59,7 @@ class Arrivals:
             own_addresses=_own_addresses(hello),
             software=hello.software,
             claimed_site=claimed,
+            budgets=budgets,
         )
 
     def record(self, session: Session, site: SiteName, *, connected: bool) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-import structlog
 import trio
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
@@ -23,16 +22,15 @@ from p2pdist.shared.wire.messages import (
     decode_from_endpoint,
 )
 from p2pdist.shared.wire.pings import ping_frame, ping_number
+from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.limits import OriginLimits
+from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
-from seed_server.origin.site_ledger import LeasedPiece
 from seed_server.origin.state import DAMAGED
 from seed_server.store.database import ServedPayload
-
-log = structlog.get_logger()
 
 
 class ControlConversation:
@@ -47,6 +45,7 @@ class ControlConversation:
         find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]],
         records: OriginRecords,
         limits: OriginLimits,
+        outside_log: OutsideLog,
     ) -> None:
         self._session = session
         self._live = live
@@ -54,22 +53,25 @@ class ControlConversation:
         self._find_patch = find_patch
         self._records = records
         self._limits = limits
-        self._second = 0.0
-        self._frames = 0
+        self._log = outside_log
 
     async def read(self) -> None:
         """Handle messages until the end. Raises `LostConnectionError`, `RefusedError`."""
         while True:
             body = await self._session.connection.receive()
-            self._count_frame()
+            now = trio.current_time()
+            budgets = self._session.budgets
+            _refuse(budgets.frame(len(body), now))
             number = ping_number(body)
             if number is not None:
                 # before anything that can block: the echo measures the line
-                if not self._session.pings.echoed(number, trio.current_time()):
+                _refuse(budgets.ping(now))
+                if not self._session.pings.echoed(number, now):
                     raise RefusedError("answer to a ping that was never sent")
                 continue
             try:
                 message = decode_from_endpoint(body)
+                _refuse(budgets.message(message, now))
                 await self._handle(message)
             except DecodeError as error:
                 raise RefusedError(f"malformed message: {error}") from error
@@ -105,24 +107,12 @@ class ControlConversation:
             await trio.sleep(self._limits.ping_seconds)
             missed = 0 if self._session.pings.echoes > echoes else missed + 1
 
-    def _count_frame(self) -> None:
-        now = trio.current_time()
-        if now - self._second >= 1.0:
-            self._second, self._frames = now, 0
-        self._frames += 1
-        if self._frames > self._limits.max_frames_per_second:
-            raise RefusedError(f"more than {self._limits.max_frames_per_second} messages in a second")
-
     async def _handle(self, message: FromEndpoint) -> None:
         match message:
             case Want():
                 await self._want(message)
             case PieceStored():
-                leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
-                self._live.ledger.stored(self._session.endpoint, leased, trio.current_time())
-                if self._session.link is not None:
-                    self._session.link.piece_stored(leased)
-                self._wake_own()
+                self._stored(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case PieceRejected():
                 self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case Report():
@@ -148,8 +138,6 @@ class ControlConversation:
             reason = DAMAGED if patch else "not published here"
             session.outbox.put(torrent, Unavailable(torrent=torrent, reason=reason))
             return
-        ledger = self._live.ledger.ledger(torrent)
-        slots = ledger.slots if ledger else frozenset()
         self._live.ledger.want(
             session.endpoint,
             torrent,
@@ -159,18 +147,30 @@ class ControlConversation:
             can_fetch=want.can_fetch,
             now=trio.current_time(),
         )
-        if ledger and slots - ledger.slots:
-            self._live.wake_all()  # a fetcher's slot is free
-        else:
-            self._wake_own()
+        self._wake()
+
+    def _stored(self, leased: LeasedPiece) -> None:
+        # of what was not leased, the ledger takes note, and nobody else need know
+        if self._live.ledger.stored(self._session.endpoint, leased, trio.current_time()):
+            if self._session.link is not None:
+                self._session.link.piece_stored(leased)
+            self._wake()
 
     def _rejected(self, leased: LeasedPiece) -> None:
-        log.warning(
-            "an endpoint rejected a piece", endpoint=self._session.endpoint, torrent=leased.torrent, piece=leased.piece
-        )
-        self._live.ledger.rejected(self._session.endpoint, leased, trio.current_time())
-        self._live.wake_all()
+        if self._live.ledger.rejected(self._session.endpoint, leased, trio.current_time()):
+            self._log.warning(
+                "an endpoint rejected a piece", self._session.endpoint, torrent=leased.torrent, piece=leased.piece
+            )
+            self._live.wake_all()
 
-    def _wake_own(self) -> None:
-        if self._session.link is not None:
+    def _wake(self) -> None:
+        """Wake whoever may have something to fetch now."""
+        if self._live.ledger.take_freed():
+            self._live.wake_all()
+        elif self._session.link is not None:
             self._session.link.wake()
+
+
+def _refuse(problem: str | None) -> None:
+    if problem is not None:
+        raise RefusedError(problem)

@@ -5,13 +5,13 @@ import trio
 from bandwidth.core.sensors import SEGMENT_BYTES
 from bandwidth.core.token_bucket import TokenBucket
 from bandwidth.core.units import BytesPerSecond
+from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import TLS_RECORD_BYTES
 from seed_server.line.pacing import PacingResult, pace
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 from seed_server.line.tcp_info import read_tcp_info
 from seed_server.origin.connection import OriginConnection
-from seed_server.origin.site_ledger import LeasedPiece
 
 SLICE_BYTES = 32 << 10  # progress of a lease is seen in such steps
 METERED_BELOW = BytesPerSecond(100_000)  # below it, each of the kernel's bursts of two packets would last over 30 ms
@@ -77,6 +77,12 @@ class DataLink:
         """Wait for `wake`, at most ``seconds``."""
         with trio.move_on_after(seconds):
             await self._wake.wait()
+
+    async def sleep_while_stopped(self, seconds: float) -> None:
+        """Wait until the rate is no longer 0, at most ``seconds``."""
+        with trio.move_on_after(seconds):
+            while self.rate == 0:
+                await self._rate_changed.wait()
 
     # --- what is measured -------------------------------------------------------------
 
@@ -163,25 +169,24 @@ class DataLink:
         return look is not None and look.unsent_bytes > max(2 * look.segment_bytes, self._part_bytes)
 
     async def may_write(self) -> int:
-        """Wait until something may be written, and return how much."""
-        while True:
+        """Wait until something may be written, and return how much: 0 as soon as the rate is 0."""
+        while self.rate != 0:
             if not self._metered or self._bucket is None:
                 return SLICE_BYTES
-            wait_ns: int | None = None
             if self._backlog():
                 # what waits is from before the rate fell: add nothing
                 self._look = read_tcp_info(self.connection.socket)
                 if self._backlog():
                     await trio.sleep(BACKLOG_SECONDS)
                     continue
-            if self.rate:
-                part = min(self._part_bytes, self._bucket.burst_bytes)
-                wait_ns = self._bucket.wait_ns(part, _now_ns())
-                if wait_ns == 0:
-                    self._bucket.consume(part, _now_ns())
-                    return part
+            part = min(self._part_bytes, self._bucket.burst_bytes)
+            wait_ns = self._bucket.wait_ns(part, _now_ns())
+            if wait_ns == 0:
+                self._bucket.consume(part, _now_ns())
+                return part
             with trio.move_on_after(float("inf") if wait_ns is None else wait_ns / 1e9):
                 await self._rate_changed.wait()
+        return 0
 
 
 def _now_ns() -> int:

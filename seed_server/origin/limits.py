@@ -1,7 +1,9 @@
 """How long the origin port waits for an endpoint, and how much it accepts from one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
+from seed_server.origin.message_budgets import MessageLimits
 from seed_server.ports.gate import MAX_PER_ADDRESS
 from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 
@@ -20,8 +22,12 @@ class OriginLimits:
     """A ping this often keeps address translation alive, which forgets a silent connection within a minute or so."""
     max_missed_pings: int = 4
     """A busy PC misses one or two."""
-    max_frames_per_second: int = 4_000
-    """On a control connection: eight times the pieces that 1 Gbit/s carries; more is a flood."""
+    ledger: LedgerTimes = DEFAULT_TIMES
+    """How long neighbours have to get pieces from each other, and how long one of them fetches before the next."""
+    frames_in_memory: int = 512
+    """Pieces that are being sent, of at most 4 MiB, usually 256 KiB to 1 MiB: bounds memory at any number of sites."""
+    messages: MessageLimits = field(default_factory=MessageLimits)
+    """On a control connection, by kind of message."""
     max_unknown_torrents: int = 2_000
     """As many as patches are offered; an endpoint that wants more is guessing names."""
     shortage_seconds: float = 1.0

@@ -5,29 +5,38 @@ for the next. Sending a piece is what grants its lease.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
-import structlog
 import trio
 
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import MAX_DATA_FRAME_BYTES, Piece, encode_message
+from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.data_link import DataLink
+from seed_server.origin.limits import OriginLimits
+from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
-from seed_server.origin.site_ledger import LeasedPiece
 from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.database import ServedPayload
 from seed_server.store.piece_source import PieceSource, TemporaryReadError
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
-MAX_FRAMES_IN_MEMORY = 512  # of at most 4 MiB, usually 256 KiB to 1 MiB: bounds memory whatever the number of sites
-
-log = structlog.get_logger()
 
 OnDamaged = Callable[[TorrentHash, str], Awaitable[None]]
+
+
+@dataclass
+class _Begun:
+    """A piece that is being sent."""
+
+    leased: LeasedPiece
+    sent_bytes: int = 0
+    """Of its frame."""
+    over: bool = False
 
 
 class PieceSender:
@@ -41,62 +50,101 @@ class PieceSender:
         *,
         on_damaged: OnDamaged,
         lease_seconds: float,
-        shortage_seconds: float,
+        limits: OriginLimits,
+        outside_log: OutsideLog,
     ) -> None:
         self._source = source
         self._patches = patches
         self._records = records
         self._on_damaged = on_damaged
-        self._shortage_seconds = shortage_seconds
+        self._shortage_seconds = limits.shortage_seconds
         self._stall_seconds = lease_seconds + STALL_GRACE_SECONDS
-        self._frames = trio.CapacityLimiter(MAX_FRAMES_IN_MEMORY)
+        self._frames = trio.CapacityLimiter(limits.frames_in_memory)
+        self._log = outside_log
 
     async def run(self, live: LiveSite, session: Session, link: DataLink) -> None:
-        """Send until cancelled. Raises `LostConnectionError`, `RefusedError`."""
+        """Send until cancelled. Raises `LostConnectionError`, `RefusedError`.
+
+        A link that may not send now keeps no frame: it would hold up other sites for as long. A frame that has been
+        sent in part is read again afterwards.
+        """
+        begun: _Begun | None = None
         while True:
+            if begun is None and not self._may_fetch(live, session):
+                live.stopped_sending(link, trio.current_time())
+                await link.sleep(IDLE_SECONDS)
+                continue
+            live.started_sending(link, trio.current_time())
+            if link.rate == 0:
+                await link.sleep_while_stopped(IDLE_SECONDS)
+                continue
             async with self._frames:
-                leased = live.ledger.next_piece(session.endpoint, trio.current_time())
-                if leased is not None:
-                    live.started_sending(link, trio.current_time())
-                    await self._send(live, session, link, leased)
-                    continue
-            live.stopped_sending(link, trio.current_time())
-            await link.sleep(IDLE_SECONDS)
+                if begun is None and link.rate != 0:
+                    leased = live.ledger.next_piece(session.endpoint, trio.current_time())
+                    begun = None if leased is None else _Begun(leased)
+                if begun is not None:
+                    await self._go_on(live, session, link, begun)
+            if begun is not None and begun.over:
+                begun = None
 
-    async def _send(self, live: LiveSite, session: Session, link: DataLink, leased: LeasedPiece) -> None:
-        patch = self._patches.get(leased.torrent)
+    def _may_fetch(self, live: LiveSite, session: Session) -> bool:
+        may = live.ledger.may_fetch(session.endpoint, trio.current_time())
+        if live.ledger.take_freed():
+            live.wake_all()
+        return may
+
+    async def _go_on(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun) -> None:
+        """Send what is left of a piece, until the link is stopped."""
+        link.writing = begun.leased
+        data = await self._read(live, begun)
+        if data is not None:
+            await self._write(live, session, link, begun, data)
+        if not begun.over and not begun.sent_bytes:
+            # another endpoint may be able to fetch it now
+            live.ledger.unsent(session.endpoint, begun.leased)
+            begun.over = True
+        if begun.over:
+            link.writing = None
+
+    async def _read(self, live: LiveSite, begun: _Begun) -> bytes | None:
+        """Return the piece; None when it cannot be read. Raises `RefusedError` when a part of it has been sent."""
+        patch = self._patches.get(begun.leased.torrent)
         if patch is None:
-            live.ledger.remove_torrent(leased.torrent)
-            return
-        try:
-            data = await self._source.read(patch, leased.piece)
-        except DamagedPayloadError as error:
-            live.ledger.unsent(session.endpoint, leased)
-            await self._on_damaged(leased.torrent, str(error))
-            return
-        except TemporaryReadError as error:
-            live.ledger.unsent(session.endpoint, leased)
-            log.warning("a piece cannot be read now", patch=patch.patch_id, reason=str(error))
-            await trio.sleep(self._shortage_seconds)
-            return
-        link.writing = leased
-        await self._write(live, session, link, leased, data)
-        link.writing = None
+            live.ledger.remove_torrent(begun.leased.torrent)
+            reason = "it is no longer published"
+        else:
+            try:
+                return await self._source.read(patch, begun.leased.piece)
+            except DamagedPayloadError as error:
+                reason = str(error)
+                await self._on_damaged(begun.leased.torrent, reason)
+            except TemporaryReadError as error:
+                reason = str(error)
+                self._log.warning("a piece cannot be read now", patch.patch_id, reason=reason)
+                await trio.sleep(self._shortage_seconds)
+        if begun.sent_bytes:
+            raise RefusedError(f"the rest of a piece cannot be sent: {reason}")
+        return None
 
-    async def _write(self, live: LiveSite, session: Session, link: DataLink, leased: LeasedPiece, data: bytes) -> None:
+    async def _write(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun, data: bytes) -> None:
+        leased = begun.leased
         message = Piece(torrent=leased.torrent, piece=leased.piece, data=data)
         frame = memoryview(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
-        written, counted = 0, 0
-        while written < len(frame):
-            part = frame[written : written + await link.may_write()]
-            written += len(part)
+        while begun.sent_bytes < len(frame):
+            length = await link.may_write()
+            if not length:
+                return
+            before = begun.sent_bytes
+            part = frame[before : before + length]
+            begun.sent_bytes += len(part)
             with trio.move_on_after(self._stall_seconds) as scope:
-                await link.connection.send_part(part, last=written == len(frame))
+                await link.connection.send_part(part, last=begun.sent_bytes == len(frame))
             if scope.cancelled_caught:
                 raise RefusedError("the data connection takes no data")
             link.written_bytes += len(part)
             live.ledger.progressed(session.endpoint, leased, trio.current_time())
-            payload = min(written, len(data))
-            self._records.sent(live.site.name, leased.torrent, payload - counted)
-            counted = payload
+            payload = min(begun.sent_bytes, len(data)) - min(before, len(data))
+            self._records.sent(live.site.name, leased.torrent, payload)
+        begun.over = True
         link.piece_written(leased)
+        session.budgets.sent_piece()

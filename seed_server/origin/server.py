@@ -77,13 +77,15 @@ class OriginServer:
             clock=clock,
             limits=limits,
         )
+        self._log = self._fleet.outside_log
         self._sender = PieceSender(
             source,
             self._fleet.patches,
             self._records,
             on_damaged=self._fleet.damaged,
             lease_seconds=settings.lease_seconds,
-            shortage_seconds=limits.shortage_seconds,
+            limits=limits,
+            outside_log=self._log,
         )
         self.known_addresses = KnownAddresses()
         """From which enrolled endpoints come; those that connect are added."""
@@ -168,7 +170,8 @@ class OriginServer:
                 log.debug("no origin connection", address=address, reason=str(error))
             except Exception:
                 # a bug in serving one connection must not end those of all others
-                log.exception("serving a connection failed", address=address)
+                if (told := self._log.fields("serving a connection failed", address)) is not None:
+                    log.exception("serving a connection failed", **told)
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
         with self._gate.unproven(address, _Handshaking(tcp)):
@@ -186,7 +189,7 @@ class OriginServer:
                 raise
             finally:
                 if hello is None:
-                    await _finish(connection, reason)
+                    await self._finish(connection, reason)
         if hello is None:
             return
         reason = STOPPING
@@ -201,7 +204,12 @@ class OriginServer:
             reason = OUR_FAULT
             raise
         finally:
-            await _finish(connection, reason)
+            await self._finish(connection, reason)
+
+    async def _finish(self, connection: OriginConnection, reason: str | None) -> None:
+        if reason not in (None, STOPPING):
+            self._log.info("connection ended", connection.endpoint, address=connection.address, reason=reason)
+        await connection.finish(reason)
 
     async def _shake_hands(self, tcp: trio.SocketStream, address: str) -> OriginConnection:
         """Return the connection of a proven endpoint; else close ``tcp``. Raises `LostConnectionError`."""
@@ -247,6 +255,7 @@ class OriginServer:
             find_patch=self._fleet.find_patch,
             records=self._records,
             limits=self._limits,
+            outside_log=self._log,
         )
         try:
             with session.ending.scope:
@@ -274,12 +283,6 @@ class OriginServer:
         finally:
             live.detach(session, link, trio.current_time())
         return link.ending.reason
-
-
-async def _finish(connection: OriginConnection, reason: str | None) -> None:
-    if reason not in (None, STOPPING):
-        log.info("connection ended", endpoint=connection.endpoint, address=connection.address, reason=reason)
-    await connection.finish(reason)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,11 @@ from p2pdist.shared.wire.messages import (
     SiteLimit,
     SitePeer,
 )
+from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
+from seed_server.leasing.site_ledger import SiteLedger
+from seed_server.leasing.standing import Standings
+from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
+from seed_server.leasing.turns import FetcherRank
 from seed_server.line.business_reports import report_seconds
 from seed_server.line.ping_log import PingLog
 from seed_server.line.site_map import Site
@@ -22,13 +27,11 @@ from seed_server.line.site_sample import LinkView
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.control_pacer import ControlPacer
 from seed_server.origin.data_link import DataLink, Ending
-from seed_server.origin.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
 from seed_server.origin.join_pace import JoinPace
-from seed_server.origin.ledger import FetcherRank
+from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.notices import Notices
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
-from seed_server.origin.site_ledger import SiteLedger
 from seed_server.store.database import ServedPayload, SiteLimitRow
 
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted
@@ -48,6 +51,8 @@ class Session:
         own_addresses: list[str],
         software: str,
         claimed_site: SiteName | None = None,
+        *,
+        budgets: MessageBudgets,
     ) -> None:
         """``claimed_site``: where it says it is, if it is not seen there."""
         self.connection = connection
@@ -60,6 +65,7 @@ class Session:
         self.ending = Ending()
         self.outbox = outbox
         self.pings = PingLog()
+        self.budgets = budgets
         self.link: DataLink | None = None
         self.told_unavailable: set[TorrentHash] = set()
         self.peer_list = PeerList()
@@ -82,17 +88,24 @@ class LiveSite:
         *,
         fetchers: int,
         lease_seconds: float,
+        standings: Standings | None = None,
+        times: LedgerTimes = DEFAULT_TIMES,
         joins: JoinPace | None = None,
         on_active: "Callable[[LiveSite], None]" = lambda _: None,
     ) -> None:
-        """``fetchers``: the server's setting, 0: as many as suit the line.
+        """``fetchers``: the server's setting, 0: as many as suit the line. ``standings``: the fleet's.
 
         ``on_active`` is called when the first link begins to send; the callee sees to it that the site is steered.
         """
         self.site = site
         self.rate = rate
         self._fixed_fetchers = site.fetchers or fetchers
-        self.ledger = SiteLedger(fetchers=self._fixed_fetchers or SLOW_FETCHERS, lease_seconds=lease_seconds)
+        self.ledger = SiteLedger(
+            fetchers=self._fixed_fetchers or SLOW_FETCHERS,
+            lease_seconds=lease_seconds,
+            standings=standings,
+            times=times,
+        )
         self.sessions: dict[EndpointId, Session] = {}
         self.peers = PeerLists(joins or JoinPace(), self._tell_peers)
         self.control = ControlPacer(rate.control, lambda now: rate.control_rate(now, sending=bool(self.sending)))

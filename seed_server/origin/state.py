@@ -14,6 +14,8 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import ControlHello, Unavailable
+from seed_server.leasing.site_ledger import LeasedPiece
+from seed_server.leasing.standing import Fault, Standings
 from seed_server.line.control_budget import CONNECTING_BYTES
 from seed_server.line.egress import share_egress
 from seed_server.line.metadata_line import MetadataLine
@@ -25,7 +27,9 @@ from seed_server.origin.arrivals import Arrivals
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.join_pace import JoinPace
 from seed_server.origin.limits import OriginLimits
+from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
+from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
@@ -67,6 +71,9 @@ class OriginState:
         metadata_egress = None if self._egress is None else BytesPerSecond(self._egress // METADATA_SHARE)
         self.metadata_line = MetadataLine(self, egress=metadata_egress, others=self._others)
         self._clock = clock
+        self.outside_log = OutsideLog()
+        """For what endpoints cause; all parts of the port log it here."""
+        self._standings = Standings()
         self._database = database
         self._records = records
         self._source = source
@@ -117,7 +124,7 @@ class OriginState:
             datetime.fromtimestamp(self._clock.now(), UTC),
             capacity=rate.capacity(now),
             spare=rate.spare(now),
-            remaining_bytes=live.ledger.remaining_bytes,
+            remaining_bytes=live.ledger.remaining_bytes(now),
         )
         rate.set_policy(policy, now)
 
@@ -157,6 +164,8 @@ class OriginState:
                 self._rate(placement.site, now),
                 fetchers=self._settings.fetchers_per_site,
                 lease_seconds=self._settings.lease_seconds,
+                standings=self._standings,
+                times=self._limits.ledger,
                 joins=self._joins,
                 on_active=self._site_active,
             )
@@ -164,11 +173,12 @@ class OriginState:
             for patch in self.patches.values():
                 if not patch.damaged:
                     live.add_patch(patch)
-        session = self._arrivals.session(connection, hello, placement, Outbox(live.control))
+        budgets = MessageBudgets(self._limits.messages, now)
+        session = self._arrivals.session(connection, hello, placement, Outbox(live.control), budgets)
         live.join(session, now)
         self._sessions[connection.endpoint] = (session, live)
         self._arrivals.record(session, live.site.name, connected=True)
-        log.info("endpoint connected", endpoint=session.endpoint, site=live.site.name, address=connection.address)
+        self.outside_log.info("endpoint connected", session.endpoint, site=live.site.name, address=connection.address)
         return session, live
 
     def leave(self, session: Session, live: LiveSite) -> None:
@@ -183,9 +193,9 @@ class OriginState:
         if known is not None and known[0] is session:
             del self._sessions[session.endpoint]
             self._arrivals.record(session, live.site.name, connected=False)
-            log.info(
+            self.outside_log.info(
                 "endpoint disconnected",
-                endpoint=session.endpoint,
+                session.endpoint,
                 reason=session.ending.reason or "it closed the connection",
             )
 
@@ -315,7 +325,8 @@ class OriginState:
                 live.tell_changed(now)
                 live.peers.tell_changes(now)
                 live.control.release(now)
-                self._expire(live, now)
+                self._look_after(live, now)
+            self._raise_alarms()
             self._share_egress()
             if now - told_at >= self._limits.site_limit_seconds:
                 told_at = now
@@ -337,21 +348,32 @@ class OriginState:
                 self._records.site_limit(live.limit_row(now, self._clock.now()))
         self._explained = active
 
-    def _expire(self, live: LiveSite, now: float) -> None:
+    def _look_after(self, live: LiveSite, now: float) -> None:
+        """End what takes too long at a site, and doubt what does not come true."""
         rate = live.link_rate
         if rate == 0:
             live.ledger.hold(now)
+            return
         expired = live.ledger.expire(now, rate)
         for lease in expired:
-            log.warning("a lease expired", endpoint=lease.endpoint, torrent=lease.torrent, piece=lease.piece)
+            self.outside_log.warning("a lease expired", lease.endpoint, torrent=lease.torrent, piece=lease.piece)
             session = live.sessions.get(lease.endpoint)
             link = session.link if session else None
-            if link is not None and link.writing is not None:
-                written = (link.writing.torrent, link.writing.piece)
-                if written == (lease.torrent, lease.piece):
-                    link.ending.end("the data connection takes no data")
-        if expired:
+            if link is not None and link.writing == LeasedPiece(lease.torrent, lease.piece):
+                link.ending.end("the data connection takes no data")
+        more = live.ledger.look(now, live.rate.decision.allowance)
+        if expired or more or live.ledger.take_freed():
             live.wake_all()
+
+    def _raise_alarms(self) -> None:
+        for alarm in self._standings.take_alarms():
+            if alarm.fault is not Fault.EXPIRED:  # that has its own line
+                self.outside_log.warning(
+                    "an endpoint comes last from now on",
+                    alarm.endpoint,
+                    torrent=alarm.torrent,
+                    reason=alarm.fault.value,
+                )
 
 
 def _with_damage(patch: ServedPayload, reason: str) -> ServedPayload:

@@ -1,9 +1,20 @@
 """May this file be published, in which pieces, and what do the rollouts then say? Pure."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, Sha256Hex, related_id
+from p2pdist.shared.identifiers import (
+    InvalidIdentifierError,
+    PatchId,
+    PatchRef,
+    PatchVersion,
+    Sha256Hex,
+    parse_patch_id,
+    related_id,
+)
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOAD_BYTES,
     MAX_ROLLOUT_ENTRIES,
@@ -12,13 +23,24 @@ from p2pdist.shared.manifest.documents import (
     Rollouts,
     ordered_patch,
 )
+from p2pdist.shared.manifest.publication_order import PublicationOrder
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
+from p2pdist.shared.manifest.versions import Ecosystem, parse_version
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.recipe import Recipe, manifest_of, recipe_problems
 
 SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
+_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)*")
 LARGEST_FILE_BYTES = min(MAX_PAYLOAD_BYTES, MAX_PIECE_BYTES * MAX_PIECES)
+
+
+def checked_patch_id(text: str) -> PatchId:
+    """Return a patch's id. Raises `UserError` (BAD_INPUT)."""
+    try:
+        return parse_patch_id(text)
+    except InvalidIdentifierError as error:
+        raise _refused(str(error)) from error
 
 
 def check_recipe_of(recipe: Recipe) -> None:
@@ -57,18 +79,50 @@ def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Roll
 
     Needs no file content, so that a refusal comes before a long copy.
     """
-    for manifest in published:
-        if manifest.ref == recipe.ref:
-            raise _refused(
-                f"{manifest.patch_id} {manifest.version} is published already, and a published version never "
-                "changes. Choose another --version."
-            )
+    of_id = sorted((m for m in published if m.patch_id == recipe.patch_id), key=lambda manifest: manifest.number)
+    _check_direction(recipe, of_id)
     others = [entry for entry in rollouts.entries if entry.patch_id != recipe.patch_id]
     if len(others) >= MAX_ROLLOUT_ENTRIES:
         raise _refused(
             f"The fleet is offered {len(others)} patches already, the most that endpoints accept. "
             "Publish a newer version of one of them instead."
         )
+
+
+def _check_direction(recipe: Recipe, before: Sequence[Manifest]) -> None:
+    """Refuse a name that is taken, and a step back that is not asked for; ``before``: its id's, the newest last."""
+    newest = before[-1] if before else None
+    if newest is None:
+        if recipe.downgrade:
+            raise _refused(f"No {recipe.patch_id} was published that it could go back from. Leave --downgrade out.")
+        return
+    if recipe.ref == newest.ref or (not recipe.downgrade and any(recipe.ref == manifest.ref for manifest in before)):
+        back = "" if recipe.ref == newest.ref else f" To go back from {newest.version} to it, add --downgrade."
+        raise _refused(
+            f"{recipe.patch_id} {recipe.version} is published already, and a published version never changes. "
+            f"Choose another --version.{back}"
+        )
+    if not recipe.downgrade and _is_earlier(recipe.version, newest.version):
+        raise _refused(
+            f"{recipe.version} is earlier than {newest.version}, which is the newest {recipe.patch_id}: PCs would go "
+            "back. If that is meant, add --downgrade."
+        )
+
+
+def _is_earlier(version: str, other: str) -> bool:
+    """Return whether ``version`` is earlier for sure: both are numbers with dots. Other names have no known order."""
+    numbers = [parse_version(text, Ecosystem.GENERIC) for text in (version, other) if _NUMBERS.fullmatch(text)]
+    return len(numbers) == 2 and numbers[0] < numbers[1]
+
+
+def check_same_content(sha256s: Collection[str], ref: PatchRef, published: Iterable[Manifest]) -> None:
+    """Raise `UserError` (BAD_INPUT) when ``ref`` is listed with other files: going back, it must be what it was."""
+    for manifest in published:
+        if manifest.ref == ref and {payload.sha256 for payload in manifest.payloads} != set(sha256s):
+            raise _refused(
+                f"{ref.patch_id} {ref.version} was published with other files, and a published version never changes. "
+                "Give the original ones, or choose another --version."
+            )
 
 
 def check_new_content(sha256: Sha256Hex, published: Iterable[Manifest]) -> None:
@@ -78,7 +132,8 @@ def check_new_content(sha256: Sha256Hex, published: Iterable[Manifest]) -> None:
             if payload.sha256 == sha256:
                 raise _refused(
                     f"This very file is published already as {manifest.patch_id} {manifest.version} "
-                    f"({payload.file_name}). Endpoints have it or get it; nothing needs to be done."
+                    f"({payload.file_name}). Endpoints have it or get it; nothing needs to be done. "
+                    f"To go back to it, publish it under that name with --downgrade."
                 )
 
 
@@ -110,6 +165,17 @@ def _check_none_is_gone(new: OrderedPatch, offered: Iterable[OrderedPatch], gone
         if any(ref.matches(relation) for ref in gone):
             instead = f"{newer[0]} has replaced it; require {newer[0]}, or {patch_id}" if newer else "leave it out"
             raise OrderError(f"{new.ref} requires {relation}, which is offered no more: {instead}")
+
+
+def numbered(manifest: Manifest, order: PublicationOrder, published: Iterable[Manifest]) -> Manifest:
+    """Return the manifest as the next publication of its id."""
+    others = {one.ref: one.number for one in published if one.patch_id != manifest.patch_id}
+    supersedes = [relation for relation in manifest.supersedes if related_id(relation) != manifest.patch_id]
+    return replace(
+        manifest,
+        number=order.next_number(PatchId(manifest.patch_id)),
+        replaces=order.replaced_by(supersedes, others),
+    )
 
 
 def next_sequence(rollouts: Rollouts) -> int:

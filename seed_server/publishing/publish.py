@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,13 +25,16 @@ from seed_server.publishing.plan import (
     check_new_name,
     check_recipe_of,
     check_relations_of,
+    check_same_content,
     choose_piece_length,
+    numbered,
     with_patch,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
 from seed_server.store.database import Database, ServedPayload
@@ -85,37 +88,56 @@ def publish(
     the server found damaged. Raises `UserError`; then nothing is announced.
     """
     settings = load_settings(home)
-    check_recipe_of(publication.recipe)
-    for source in publication.sources():
-        choose_piece_length(_length(source))  # cheap refusals come before a long copy
-    with _publish_lock(home).held(), Database.open(home.database) as database:
-        work = _Work(Repository.open(home, settings), ContentStore(home.content), database, on_progress, clock)
+    check_publication(publication)
+    with publish_lock(home).held(), Database.open(home.database) as database:
+        work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
-        broken = work.broken_patch(publication.recipe)
+        broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)
         if broken:
             return Published(work.repair(publication, broken), repaired=True)
-        manifests, rollouts = work.repository.manifests(), work.repository.current_rollouts()
-        check_new_name(publication.recipe, manifests, rollouts)
-        check_relations_of(publication.recipe, manifests, rollouts)
+        work.check_new(publication.recipe)
         key = keys.load("patches")
         work.repository.check_patches_key(key)
         return Published(work.publish(publication, key), repaired=False)
 
 
+def check_publication(publication: Publication) -> None:
+    """Raise `UserError` (BAD_INPUT) for what needs no look at the server: cheap refusals come before a long copy."""
+    check_recipe_of(publication.recipe)
+    for source in publication.sources():
+        choose_piece_length(_length(source))
+
+
 @dataclass(frozen=True)
-class _Work:
+class PublishingWork:
+    """The steps of a publication; the caller holds the publish lock."""
+
     repository: Repository
     content: ContentStore
+    prepared: PreparedBundles
     database: Database
     on_progress: OnStage
     clock: Clock
 
+    @classmethod
+    def open(
+        cls, home: ServerHome, settings: ServerSettings, database: Database, clock: Clock, on_progress: OnStage
+    ) -> Self:
+        """Open the parts of ``home``. Raises `UserError`."""
+        repository, content = Repository.open(home, settings), ContentStore(home.content)
+        return cls(repository, content, PreparedBundles(home), database, on_progress, clock)
+
     def clear_leftovers(self) -> None:
-        """Remove what a killed publication left: copies, and rows that the repository does not list."""
+        """Remove what the repository does not list: what a killed publication left, and superseded publications."""
         manifests = self.repository.manifests()
         for row in self.database.payloads():
             self.undo_unless_announced(row, manifests)
-        self.content.remove_leftovers({payload.sha256 for manifest in manifests for payload in manifest.payloads})
+        self.content.remove_leftovers(self._kept(manifests))
+        self.prepared.remove_leftovers()
+
+    def _kept(self, manifests: Sequence[Manifest]) -> set[str]:
+        """Return the payloads that stay: published, or prepared and waiting for signatures."""
+        return {payload.sha256 for manifest in manifests for payload in manifest.payloads} | self.prepared.payloads()
 
     def undo_unless_announced(self, row: ServedPayload, manifests: Sequence[Manifest]) -> None:
         """Remove row and payload when the repository does not list the patch."""
@@ -123,9 +145,15 @@ class _Work:
             return
         self.database.remove_patch(*row.ref)
         sha256 = parse_sha256(row.sha256)
-        if all(payload.sha256 != sha256 for manifest in manifests for payload in manifest.payloads):
+        if sha256 not in self._kept(manifests):
             self.content.discard(sha256)
-        log.info("unfinished publication removed", patch=row.patch_id, version=row.version)
+        log.info("payloads removed that the repository does not list", patch=row.patch_id, version=row.version)
+
+    def check_new(self, recipe: Recipe) -> None:
+        """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
+        manifests, rollouts = self.repository.manifests(), self.repository.current_rollouts()
+        check_new_name(recipe, manifests, rollouts)
+        check_relations_of(recipe, manifests, rollouts)
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
         """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""
@@ -144,19 +172,26 @@ class _Work:
 
     def publish(self, publication: Publication, key: Ed25519PrivateKey) -> list[ServedPayload]:
         """Publish a new patch."""
+        with self.new_files(publication) as (copies, torrents), self.repository.locked():
+            return self._announce(publication.recipe, copies, torrents, key)
+
+    @contextlib.contextmanager
+    def new_files(self, publication: Publication) -> Iterator[tuple[list[IncomingFile], list[TorrentBuilt]]]:
+        """Copy the files of a new patch and build their torrents; what is not kept is removed again."""
+        ref, published = publication.recipe.ref, self.repository.manifests()
+        others = [manifest for manifest in published if manifest.ref != ref]
         with self._copied(publication) as copies:
             seen: set[str] = set()
             for payload, incoming in zip(publication.recipe.payload, copies, strict=True):
-                check_new_content(incoming.sha256, self.repository.manifests())
+                check_new_content(incoming.sha256, others)
                 if incoming.sha256 in seen:
                     raise UserError(
                         f"{payload.file} has the content of another payload of this patch. Name it once.",
                         FaultKind.BAD_INPUT,
                     )
                 seen.add(incoming.sha256)
-            torrents = self._build(copies)
-            with self.repository.locked():
-                return self._announce(publication.recipe, copies, torrents, key)
+            check_same_content(seen, ref, published)
+            yield copies, self._build(copies)
 
     def repair(self, publication: Publication, broken: "_Broken") -> list[ServedPayload]:
         """Restore payloads, piece hashes and rows of a published patch; the repository says what they must be."""
@@ -186,8 +221,9 @@ class _Work:
                         FaultKind.FAILED,
                     )
             sequences = {entry.ref: entry.sequence for entry in self.repository.current_rollouts().entries}
-            rows = _rows(manifest, sequences.get(manifest.ref, 0))
-            self._keep(copies, torrents, rows)
+            rows = rows_of(manifest, sequences.get(manifest.ref, 0))
+            self.keep(copies, torrents)
+            self.database.add_patch(*rows)
             self.repository.refresh_timestamp(self.clock.now(), force=True)  # tells `serve` to look again
         log.info("damaged payload replaced", patch=manifest.patch_id, version=manifest.version)
         return rows
@@ -211,25 +247,30 @@ class _Work:
             progress.next_file(incoming.length_bytes)
         return torrents
 
-    def _keep(
-        self, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], rows: list[ServedPayload]
-    ) -> None:
+    def keep(self, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt]) -> None:
+        """Keep the copies, with the hashes of their pieces."""
         for incoming, built in zip(copies, torrents, strict=True):
             self.content.keep(incoming)
             self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
-        self.database.add_patch(*rows)
+
+    def manifest(self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt]) -> Manifest:
+        """Return the manifest of a new patch, with its place in the order."""
+        payloads = list(map(_payload, recipe.payload, copies, torrents))
+        manifest = manifest_of(recipe, payloads, int(self.clock.now()))
+        return numbered(manifest, self.repository.publication_order(), self.repository.manifests())
 
     def _announce(
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
     ) -> list[ServedPayload]:
-        now = int(self.clock.now())
+        manifest = self.manifest(recipe, copies, torrents)
         name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
         rollouts = with_patch(self.repository.current_rollouts(), *name)
-        manifest = manifest_of(recipe, list(map(_payload, recipe.payload, copies, torrents)), now)
-        rows = _rows(manifest, rollouts.entries[-1].sequence)
+        rows = rows_of(manifest, rollouts.entries[-1].sequence)
         try:
-            self._keep(copies, torrents, rows)
+            self.keep(copies, torrents)
+            self.database.add_patch(*rows)
             torrent_files = [built.torrent for built in torrents]
+            now = manifest.published_at
             self.repository.publish_patch(manifest, torrent_files, rollouts, patches_key=key, now=now)
         except BaseException:
             # also Ctrl-C; when this fails as well, the next publication clears up
@@ -281,7 +322,8 @@ def _payload(file: PayloadFile, incoming: IncomingFile, built: TorrentBuilt) -> 
     )
 
 
-def _rows(manifest: Manifest, sequence: int) -> list[ServedPayload]:
+def rows_of(manifest: Manifest, sequence: int) -> list[ServedPayload]:
+    """Return what the database holds of a patch; ``sequence`` is its place in the rollouts."""
     return [
         ServedPayload(
             patch_id=manifest.patch_id,
@@ -306,7 +348,7 @@ def _rows(manifest: Manifest, sequence: int) -> list[ServedPayload]:
     ]
 
 
-def _publish_lock(home: ServerHome) -> FileLock:
+def publish_lock(home: ServerHome) -> FileLock:
     """One publication at a time, so that anything half-made is known to be a leftover."""
     return FileLock(
         home.publish_lock,

@@ -85,6 +85,7 @@ class Recipe(Record, frozen=True):
     detect: Checks = ()
     health: HealthCheck | None = None
     schedule: ScheduleRules = ScheduleRules()
+    downgrade: bool = False
 
     @property
     def ref(self) -> PatchRef:
@@ -108,7 +109,7 @@ class RecipeProblem:
 
 
 def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) -> Manifest:
-    """Return the manifest; ``payloads`` are those of the recipe, hashed."""
+    """Return the manifest, without its place in the order; ``payloads`` are those of the recipe, hashed."""
     return Manifest(
         format=1,
         patch_id=recipe.patch_id,
@@ -126,6 +127,7 @@ def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) 
         detect=recipe.detect,
         health=recipe.health,
         schedule=recipe.schedule,
+        downgrade=recipe.downgrade,
     )
 
 

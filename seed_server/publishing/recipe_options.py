@@ -9,7 +9,18 @@ from p2pdist.shared.manifest.recipe import INSTALL_KINDS, Install
 from seed_server.publishing.check_shorthand import parse_check
 from seed_server.publishing.recipe import PayloadFile, Recipe
 
-_AS_THEY_ARE = ("patch_id", "version", "title", "severity", "cvss", "applies_to", "requires", "supersedes", "conflicts")
+_AS_THEY_ARE = (
+    "patch_id",
+    "version",
+    "title",
+    "severity",
+    "cvss",
+    "applies_to",
+    "requires",
+    "supersedes",
+    "conflicts",
+    "downgrade",
+)
 _NEEDED = {
     "deb": ("package",),
     "rpm": ("package",),

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from p2pdist.shared.manifest.facts import ARCHES, PLATFORMS
+from p2pdist.shared.manifest.places import is_of_users
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     CommandCheck,
     DebInstall,
     ExeInstall,
     FileCheck,
+    PackageCheck,
     RpmInstall,
     ScriptInstall,
 )
@@ -42,7 +44,9 @@ def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
         *_of_gaps(recipe),
         *_of_variants(recipe),
         *_of_installation(recipe),
+        *_of_places(recipe),
         *_of_checks(recipe),
+        *_of_direction(recipe),
         *_of_schedule(recipe, now),
     ]
     return [Doubt(where, f"{where}: {text}") for where, text in found]
@@ -91,6 +95,21 @@ def _of_installation(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield f"payload {number}", f"{payload.file_name} does not look like {kind}: {', '.join(suffixes)}"
 
 
+def _of_places(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    install = recipe.install
+    places = []
+    if isinstance(install, ArchiveInstall):
+        places.append(("install", install.directory))
+    if isinstance(install, ExeInstall) and install.uninstall:
+        places.append(("install", install.uninstall[0]))
+    for where, checks in (("detect", recipe.detect), ("health", recipe.health.checks if recipe.health else ())):
+        commands = ((number, check) for number, check in enumerate(checks, 1) if isinstance(check, CommandCheck))
+        places += ((f"{where} {number}", check.command[0]) for number, check in commands)
+    for where, path in places:
+        if is_of_users(path):
+            yield where, f"{path} is where users have files: a PC refuses what anybody but root could change there"
+
+
 def _of_checks(recipe: Recipe) -> Iterator[tuple[str, str]]:
     install = recipe.install
     if not isinstance(install, ArchiveInstall):
@@ -110,6 +129,15 @@ def _of_checks(recipe: Recipe) -> Iterator[tuple[str, str]]:
                     f"{where} {number}",
                     "a zip archive that was made on Windows does not say that a file may be run; a tar archive does",
                 )
+
+
+def _of_direction(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for number, check in enumerate(recipe.detect if recipe.downgrade else (), 1):
+        if isinstance(check, PackageCheck):
+            yield (
+                f"detect {number}",
+                "a later version is enough for it, so a PC that has one would not go back; compare a file or an output",
+            )
 
 
 def _of_commands_without_output(recipe: Recipe) -> Iterator[tuple[str, str]]:

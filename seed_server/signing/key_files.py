@@ -1,16 +1,21 @@
 """Signing keys of the TUF roles on disk: Ed25519, PKCS #8 PEM, mode 0600, with or without a passphrase. Blocking."""
 
+import os
+import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 
 from p2pdist.shared import durable_files
@@ -22,6 +27,9 @@ MAX_PASSPHRASE_BYTES = 1_023  # OpenSSL reads no more
 MAX_KEY_FILE_BYTES = 16 << 10
 KEY_FILE_MODE = 0o600
 KEY_DIRECTORY_MODE = 0o700
+PUBLIC_KEY_MODE = 0o644
+TRUSTED_ROOT_FILE = "trusted-root.json"
+"""Beside a signer's keys: the root that they trust."""
 
 _ENCRYPTED_MARK = b"ENCRYPTED PRIVATE KEY"
 
@@ -65,7 +73,8 @@ def load_signing_key(path: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
 
     ``passphrase`` is ignored for a key that is not encrypted. Raises
     `UserError`: NOT_SET_UP when the file is missing, REFUSED for a missing or
-    wrong passphrase, STORAGE when it cannot be read or is damaged.
+    wrong passphrase and for a key that others can read, STORAGE when it cannot
+    be read or is damaged.
     """
     pem = _read(path)
     encrypted = _ENCRYPTED_MARK in pem
@@ -95,6 +104,10 @@ class OfflineKeys:
     folder: Path
     passphrase: bytes | None = None
 
+    def has(self, role: str) -> bool:
+        """Whether the folder has a key of ``role``."""
+        return not _is_missing(key_path(self.folder, role))
+
     def load(self, role: str) -> Ed25519PrivateKey:
         """Return the key of an offline ``role``. Raises as `load_signing_key`; says what to do without its folder."""
         path = key_path(self.folder, role)
@@ -109,6 +122,53 @@ class OfflineKeys:
 def is_encrypted(path: Path) -> bool:
     """Whether the key at ``path`` needs a passphrase; False for a missing one. Raises `UserError` (STORAGE)."""
     return not _is_missing(path) and _ENCRYPTED_MARK in _read(path)
+
+
+def unencrypted_keys(folder: Path) -> list[Path]:
+    """Return the keys in ``folder`` that need no passphrase. Raises `UserError` (STORAGE)."""
+    return [path for path in sorted(folder.glob("*.pem")) if _ENCRYPTED_MARK not in _read(path)]
+
+
+def write_public_key(path: Path, key: Ed25519PrivateKey) -> None:
+    """Write the public half of ``key``, which anybody may read. Raises `UserError` (STORAGE)."""
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    try:
+        durable_files.write_file(path, pem, mode=PUBLIC_KEY_MODE)
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror}. Check the disk.", FaultKind.STORAGE) from error
+
+
+def read_public_key(path: Path) -> Ed25519PublicKey:
+    """Return the public key in a file that a person named. Raises `UserError` (BAD_INPUT)."""
+    try:
+        key = load_pem_public_key(read_capped(path, MAX_KEY_FILE_BYTES))
+    except OSError as error:
+        raise UserError(
+            f"Cannot read the key {path}: {error.strerror}. Check the path.", FaultKind.BAD_INPUT
+        ) from error
+    except (FileTooLargeError, ValueError, UnsupportedAlgorithm) as error:
+        raise _no_public_key(path) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise _no_public_key(path)
+    return key
+
+
+def check_private(path: Path) -> None:
+    """Raise `UserError` (REFUSED) where others can read the key at ``path``, or open its folder; else `OSError`.
+
+    Does nothing on Windows, where the mode says nothing.
+    """
+    if os.name == "nt":
+        return
+    for place, right in ((path.parent, KEY_DIRECTORY_MODE), (path, KEY_FILE_MODE)):
+        mode = stat.S_IMODE(place.stat().st_mode)
+        if mode & 0o077:
+            raise UserError(
+                f"Other users of this machine can open {place} (mode {mode:04o}), so the {path.stem} key may not be "
+                f"secret; it is not used. Close it with: chmod {right:o} {shlex.quote(str(place))}\n"
+                "Replace the key if somebody else may have read it.",
+                FaultKind.REFUSED,
+            )
 
 
 def key_path(folder: Path, role: str) -> Path:
@@ -129,6 +189,7 @@ def _is_missing(path: Path) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
+        check_private(path)
         return read_capped(path, MAX_KEY_FILE_BYTES)
     except FileNotFoundError:
         raise UserError(
@@ -147,4 +208,10 @@ def _read(path: Path) -> bytes:
 def _damaged(path: Path) -> UserError:
     return UserError(
         f"The {path.stem} key {path} is damaged or not an Ed25519 key. Restore it from a backup.", FaultKind.STORAGE
+    )
+
+
+def _no_public_key(path: Path) -> UserError:
+    return UserError(
+        f"{path} is no public Ed25519 key. Give the .pub file that 'seed-server keys new' wrote.", FaultKind.BAD_INPUT
     )

@@ -89,22 +89,26 @@ class MetadataReader:
             _verify(root.signed if name == "targets" else targets["targets"].signed, name, targets[name])
         return CurrentMetadata(root, timestamp, snapshot, targets)
 
+    def first_root(self) -> bytes:
+        """Return root version 1 as it lies there: its hash is the pin in tokens. Raises as `read`."""
+        data = self._bytes("1.root")
+        _parsed("1.root", data, Root)
+        return data
+
     def read(self, name: str, kind: type[T]) -> Metadata[T]:
         """Return one file of metadata, not verified. Raises `UserError`: NOT_SET_UP, STORAGE."""
+        return _parsed(name, self._bytes(name), kind)
+
+    def _bytes(self, name: str) -> bytes:
         path = self._home.tuf_metadata / f"{name}.json"
         try:
-            metadata = Metadata[T].from_bytes(path.read_bytes())
+            return path.read_bytes()
         except FileNotFoundError:
             if self._home.tuf_metadata.exists():
                 raise damaged(name) from None
             raise repository_files.missing(self._home) from None
         except OSError as error:
             raise repository_files.unreadable(path, error) from error
-        except RepositoryError as error:
-            raise damaged(name) from error
-        if not isinstance(metadata.signed, kind):
-            raise damaged(name)
-        return metadata
 
     def read_target(self, role: Targets, name: str) -> bytes:
         """Return a target as ``role`` has signed it. Raises `UserError` (STORAGE)."""
@@ -117,6 +121,16 @@ class MetadataReader:
         except (OSError, RepositoryError) as error:
             raise damaged(name) from error
         return data
+
+
+def _parsed(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
+    try:
+        metadata = Metadata[T].from_bytes(data)
+    except RepositoryError as error:
+        raise damaged(name) from error
+    if not isinstance(metadata.signed, kind):
+        raise damaged(name)
+    return metadata
 
 
 def first_versions(keys: Keys) -> CurrentMetadata:

@@ -1,27 +1,15 @@
-"""The TUF repository on disk: which key signs what, and in which order files are written. Blocking.
+"""The TUF repository on disk: what it holds, and how its documents change. Blocking.
 
-What ``timestamp.json`` points to *is* the repository; it is written last. A
-process that is killed midway leaves files that nothing points to, and the
-next write replaces them. Lifetimes are in `role_policy`.
+Which key signs what, and in which order files are written, is in `repository_writer`; lifetimes are in `role_policy`.
 """
 
 import contextlib
-import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import (
-    Metadata,
-    MetaFile,
-    Root,
-    TargetFile,
-    Targets,
-    Timestamp,
-)
+from tuf.api.metadata import Targets, Timestamp
 
-from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
@@ -37,23 +25,28 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
+from p2pdist.shared.manifest.publication_order import (
+    NOTHING_PUBLISHED,
+    ORDER_TARGET,
+    PublicationOrder,
+    decode_order,
+    encode_order,
+)
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import repository_files
-from seed_server.signing.key_files import key_path, load_signing_key
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
-    KEY_OF_ROLE,
-    CurrentMetadata,
     Keys,
     MetadataReader,
-    T,
     first_versions,
     public_key,
 )
-from seed_server.signing.repository_files import damaged, untrusted
-from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, RoleExpiry, lifetimes_of_roles, roles_due
-from seed_server.store.file_lock import FileLock
+from seed_server.signing.proposals import Proposals
+from seed_server.signing.publications import not_offered, order_after, unlisted_after
+from seed_server.signing.repository_files import damaged, more_signatures, untrusted
+from seed_server.signing.repository_writer import RepositoryWriter
+from seed_server.signing.role_policy import RoleExpiry, roles_due
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
@@ -70,19 +63,9 @@ class Repository:
         max_role_bytes: int = MAX_TARGETS_ROLE_BYTES,
     ) -> None:
         self._home = home
+        self._server = settings.name
         self._files = MetadataReader(home)
-        self._max_role_bytes = max_role_bytes
-        self._online = OnlineLifetimes(
-            timestamp=settings.timestamp_lifetime_hours * 3_600,
-            snapshot=settings.snapshot_lifetime_days * DAY_SECONDS,
-            rollouts=settings.rollouts_lifetime_days * DAY_SECONDS,
-        )
-        self._lock = FileLock(
-            home.repository_lock,
-            timeout_seconds=lock_seconds,
-            busy=f"Another process has been writing to the repository in {home.root} for over "
-            f"{lock_seconds:.0f} s. Wait for it to finish, then try again.",
-        )
+        self._writer = RepositoryWriter(home, settings, lock_seconds=lock_seconds, max_role_bytes=max_role_bytes)
 
     @classmethod
     def create(cls, home: ServerHome, settings: ServerSettings, keys: Keys, now: float) -> "Repository":
@@ -92,13 +75,14 @@ class Repository:
         """
         repository = cls(home, settings)
         current = first_versions(keys)
-        with repository._writing():
+        writer = repository._writer
+        with writer.writing():
             durable_files.make_directory(home.tuf_metadata)
             durable_files.make_directory(home.tuf_targets)
             empty = encode_rollouts(Rollouts(format=1, entries=[]))
-            repository._add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, empty)
-            repository._sign_root(current.root, keys, now)
-            repository._commit(current, current.targets, keys, now)
+            writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, empty)
+            writer.sign_root(current.root, keys, now)
+            writer.commit(current, current.targets, keys, now)
         return repository
 
     @classmethod
@@ -108,9 +92,13 @@ class Repository:
         repository._files.load()
         return repository
 
+    def proposals(self) -> Proposals:
+        """Return what proposes changes that are signed elsewhere; it writes under this repository's lock."""
+        return Proposals(self._server, self._files, self._writer)
+
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Hold the write lock across several calls; re-entrant within a thread. Raises `UserError` (BUSY, STORAGE)."""
-        return self._lock.held()
+        return self._writer.locked()
 
     # --- what endpoints see ----------------------------------------------------------
 
@@ -120,7 +108,11 @@ class Repository:
 
     def trusted_root(self) -> str:
         """Return root version 1 as JSON text: where a new endpoint starts; it walks to later versions by itself."""
-        return self._files.read("1.root", Root).to_bytes().decode()
+        return self._files.first_root().decode()
+
+    def root_pin(self) -> bytes:
+        """Return the SHA-256 of `trusted_root`, by which a new endpoint recognises it."""
+        return hashlib.sha256(self._files.first_root()).digest()
 
     def current_rollouts(self) -> Rollouts:
         """Return what endpoints are told to have now. Raises `UserError` (STORAGE) when it is damaged."""
@@ -132,8 +124,25 @@ class Repository:
             raise damaged(ROLLOUTS_TARGET) from error
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifest of every published patch. Raises `UserError` (STORAGE) when one is damaged."""
-        patches = self._files.load().targets["patches"].signed
+        """Return the manifest of every patch that is listed: of each id, the last publications.
+
+        Raises `UserError` (STORAGE) when one is damaged.
+        """
+        return self._manifests(self._files.load().targets["patches"].signed)
+
+    def publication_order(self) -> PublicationOrder:
+        """Return the numbers of all publications. Raises `UserError` (STORAGE) when the document is damaged."""
+        return self._order(self._files.load().targets["patches"].signed)
+
+    def _order(self, patches: Targets) -> PublicationOrder:
+        if ORDER_TARGET not in patches.targets:  # nothing has been published yet
+            return NOTHING_PUBLISHED
+        try:
+            return decode_order(self._files.read_target(patches, ORDER_TARGET))
+        except DecodeError as error:
+            raise damaged(ORDER_TARGET) from error
+
+    def _manifests(self, patches: Targets) -> list[Manifest]:
         names = [name for name in patches.targets if name.endswith(".manifest")]
         try:
             return [decode_manifest(self._files.read_target(patches, name)) for name in names]
@@ -171,31 +180,79 @@ class Repository:
     ) -> int:
         """Sign and announce a patch, with the torrent of each payload in order; return the new timestamp version.
 
-        Endpoints see all of it or nothing. Raises `UserError`: REFUSED for a
-        key that the repository does not trust, BUSY, STORAGE.
+        Older publications of its id may not be installed from then on (`publications`). Endpoints see all of it or
+        nothing. Raises `UserError`: REFUSED for a key that the repository does not trust and for a number that is not
+        the next, BUSY, STORAGE.
         """
-        name = manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
-        with self._writing():
+        with self._writer.writing():
             current = self._files.load()
-            patches = current.targets["patches"].signed
-            self._add_target(patches, name, encode_manifest(manifest))
-            for payload, torrent in zip(manifest.payloads, torrents, strict=True):
-                self._add_target(patches, torrent_target(TorrentHash(payload.torrent_hash)), torrent)
-            self._add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
-            keys = {**self._online_keys(), "patches": patches_key}
-            return self._commit(current, ("patches", "rollouts"), keys, now)
+            for name, data in self.publication(manifest, torrents).items():
+                self._change(current.targets["patches"].signed, name, data)
+            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
+            return self._writer.commit(current, ("patches", "rollouts"), {"patches": patches_key}, now)
+
+    def publication(self, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
+        """Return what a publication changes in the patches role: targets by path, None for those that go.
+
+        Raises `UserError` (REFUSED) for a number that is not the next.
+        """
+        patches = self._files.load().targets["patches"].signed
+        order = order_after(self._order(patches), manifest)
+        changes: dict[str, bytes | None] = dict.fromkeys(unlisted_after(self._manifests(patches), manifest))
+        changes[ORDER_TARGET] = encode_order(order)
+        changes[manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))] = encode_manifest(manifest)
+        for payload, torrent in zip(manifest.payloads, torrents, strict=True):
+            changes[torrent_target(TorrentHash(payload.torrent_hash))] = torrent
+        return changes
+
+    def _change(self, role: Targets, name: str, data: bytes | None) -> None:
+        if data is None:
+            role.targets.pop(name, None)
+        else:
+            self._writer.add_target(role, name, data)
+
+    def withdraw_patch(self, patch_id: PatchId, *, patches_key: Ed25519PrivateKey | None, now: float) -> int:
+        """Offer ``patch_id`` to nobody any more; return the new timestamp version.
+
+        With ``patches_key``, no publication of it so far may be installed from then on, whatever the online keys
+        sign. Raises `UserError`: BAD_INPUT for an id that is neither offered nor allowed, else as `publish_patch`.
+        """
+        with self._writer.writing():
+            current = self._files.load()
+            data = encode_rollouts(self.rollouts_without(patch_id, for_good=patches_key is not None))
+            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, data)
+            if patches_key is None:
+                return self._writer.commit(current, ("rollouts",), {}, now)
+            for name, order in self.withdrawal(patch_id).items():
+                self._change(current.targets["patches"].signed, name, order)
+            return self._writer.commit(current, ("rollouts", "patches"), {"patches": patches_key}, now)
+
+    def withdrawal(self, patch_id: PatchId) -> dict[str, bytes | None]:
+        """Return what a withdrawal for good changes in the patches role; as `publication`."""
+        return {ORDER_TARGET: encode_order(self.publication_order().without(patch_id))}
+
+    def rollouts_without(self, patch_id: PatchId, *, for_good: bool) -> Rollouts:
+        """Return the rollouts without ``patch_id``. Raises `UserError` (BAD_INPUT) where nothing would change."""
+        rollouts, order = self.current_rollouts(), self.publication_order()
+        left = [entry for entry in rollouts.entries if entry.patch_id != patch_id]
+        if len(left) == len(rollouts.entries) and (not for_good or order.without(patch_id) == order):
+            raise not_offered(patch_id)
+        return Rollouts(format=1, entries=left)
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
-        """Raise `UserError` (REFUSED) when this is not the key that endpoints trust for patches."""
-        if public_key(patches_key).keyid not in self._files.load().delegated("patches").keyids:
+        """Raise `UserError` (REFUSED) when endpoints do not trust this key alone for patches."""
+        patches = self._files.load().delegated("patches")
+        if public_key(patches_key).keyid not in patches.keyids:
             raise untrusted("patches")
+        if patches.threshold > 1:
+            raise more_signatures("patches", patches.threshold)
 
     def change_document(self, role: str, target: str, data: bytes | None, *, key: Ed25519PrivateKey, now: float) -> int:
         """Sign a document of ``role``, or its removal (None); return the new timestamp version.
 
         Raises as `publish_patch`; REFUSED also where `renew_offline_roles` must come first.
         """
-        with self._writing():
+        with self._writer.writing():
             current = self._files.load()
             targets = current.targets[role].signed
             if data is None:
@@ -203,8 +260,8 @@ class Repository:
             elif not current.delegated(role).is_delegated_path(target):
                 raise repository_files.outdated(target.partition("/")[0])
             else:
-                self._add_target(targets, target, data)
-            return self._commit(current, (role,), {**self._online_keys(), role: key}, now)
+                self._writer.add_target(targets, target, data)
+            return self._writer.commit(current, (role,), {role: key}, now)
 
     def refresh_timestamp(self, now: float, *, force: bool = False) -> bool:
         """Sign anew every online role that is past half of its life; return whether anything was written.
@@ -212,86 +269,28 @@ class Repository:
         For `serve`: at its start and every few minutes. With ``force`` there is a new timestamp in any case, which
         makes `serve` and endpoints look for changes. Raises `UserError`.
         """
-        if not force and not roles_due(self._files.load().expiries(), self._online, now):
+        if not force and not roles_due(self._files.load().expiries(), self._writer.online, now):
             return False
-        with self._writing():
+        with self._writer.writing():
             current = self._files.load()  # a publish may have done it while we waited for the lock
-            due = roles_due(current.expiries(), self._online, now)
+            due = roles_due(current.expiries(), self._writer.online, now)
             if due or force:
-                self._commit(current, due & set(current.targets), self._online_keys(), now, snapshot="snapshot" in due)
+                self._writer.commit(current, due & set(current.targets), {}, now, snapshot="snapshot" in due)
         return bool(due) or force
+
+    def remove_leftovers(self) -> int:
+        """Remove what killed writers left in ``tuf/``; return how many files. Raises `UserError` (BUSY, STORAGE)."""
+        with self._writer.writing():
+            return repository_files.remove_leftovers(self._home)
 
     def renew_offline_roles(self, keys: Keys, now: float) -> None:
         """Sign root, targets, patches and profiles anew, content unchanged, for the target paths of this version.
 
         ``keys`` holds `OFFLINE_KEYS`. Raises `UserError`: REFUSED for a key that is not trusted, BUSY, STORAGE.
         """
-        with self._writing():
+        with self._writer.writing():
             current = self._files.load()
             for role, paths in DELEGATED_PATHS.items():
                 current.delegated(role).paths = list(paths)
-            self._commit(current, ("targets", "patches", "profiles"), {**self._online_keys(), **keys}, now)
-            self._sign_root(current.root, keys, now)
-
-    def _online_keys(self) -> dict[str, Ed25519PrivateKey]:
-        return {role: load_signing_key(key_path(self._home.online_keys, role), None) for role in ONLINE_ROLES}
-
-    # --- writing ---------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self.locked():
-            try:
-                yield
-            except OSError as error:
-                raise repository_files.unwritable(self._home, error) from error
-
-    def _add_target(self, role: Targets, name: str, data: bytes) -> None:
-        target = TargetFile.from_data(name, data, ["sha256"])
-        path = self._home.tuf_targets / target.get_prefixed_paths()[0]
-        durable_files.make_directory(path.parent)
-        durable_files.write_file(path, data)
-        role.targets[name] = target
-
-    def _commit(
-        self, current: CurrentMetadata, changed: Collection[str], keys: Keys, now: float, *, snapshot: bool = False
-    ) -> int:
-        """Sign and write ``changed`` targets roles, then the snapshot (if asked for or needed), then the timestamp."""
-        for name in changed:
-            delegator = current.root.signed if name == "targets" else current.targets["targets"].signed
-            data = self._sign_next(name, current.targets[name], delegator, keys, now)
-            repository_files.check_size(name, len(data), self._max_role_bytes)
-            version = current.targets[name].signed.version
-            durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
-            current.snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(version, data, ["sha256"])
-        if changed or snapshot:
-            data = self._sign_next("snapshot", current.snapshot, current.root.signed, keys, now)
-            version = current.snapshot.signed.version
-            durable_files.write_file(self._home.tuf_metadata / f"{version}.snapshot.json", data)
-            current.timestamp.signed.snapshot_meta = MetaFile.from_data(version, data, ["sha256"])
-        data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
-        durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
-        with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
-            newest = {name: metadata.signed.version for name, metadata in current.targets.items()}
-            rollouts = current.targets["rollouts"].signed.targets[ROLLOUTS_TARGET].get_prefixed_paths()[0]
-            repository_files.prune(self._home, newest | {"snapshot": current.snapshot.signed.version}, rollouts)
-        return current.timestamp.signed.version
-
-    def _sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
-        data = self._sign_next("root", root, root.signed, keys, now)
-        durable_files.write_file(self._home.tuf_metadata / f"{root.signed.version}.root.json", data)
-
-    def _sign_next(self, role: str, metadata: Metadata[T], delegator: Root | Targets, keys: Keys, now: float) -> bytes:
-        """Make ``metadata`` the role's next version and return its bytes. Raises `UserError` (REFUSED)."""
-        metadata.signed.version += 1
-        metadata.signed.expires = _moment(now + lifetimes_of_roles(self._online)[role])
-        metadata.sign(CryptoSigner(keys[KEY_OF_ROLE.get(role, role)]))
-        try:
-            delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except RepositoryError as error:
-            raise untrusted(KEY_OF_ROLE.get(role, role)) from error
-        return metadata.to_bytes()
-
-
-def _moment(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(int(seconds), dt.UTC)
+            self._writer.commit(current, ("targets", "patches", "profiles"), keys, now)
+            self._writer.sign_root(current.root, keys, now)

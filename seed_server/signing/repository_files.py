@@ -1,10 +1,14 @@
 """The TUF repository's files: removes those that no client can need any more, and words its errors. Blocking."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.settings import ServerHome
+
+_SHA256 = re.compile(rb"[0-9a-f]{64}")  # a target's file is named HASH.NAME, its metadata holds the same digits
 
 KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
 
@@ -24,6 +28,23 @@ def prune(home: ServerHome, newest_versions: Mapping[str, int], rollouts: str) -
     others = [path for path in in_force.parent.iterdir() if path != in_force]
     for path in sorted(others, key=lambda path: path.stat().st_mtime_ns)[: -(KEEP_VERSIONS - 1)]:
         path.unlink(missing_ok=True)
+
+
+def remove_leftovers(home: ServerHome) -> int:
+    """Remove what killed writers left: temporary files, and targets that no kept metadata names; return how many.
+
+    The caller holds the write lock. Raises `OSError`.
+    """
+    removed = durable_files.remove_leftovers(home.tuf_metadata.parent)
+    named: set[bytes] = set()
+    for path in home.tuf_metadata.glob("*.json"):
+        named |= set(_SHA256.findall(path.read_bytes()))
+    for path in home.tuf_targets.rglob("*"):
+        digest = path.name.partition(".")[0].encode()
+        if _SHA256.fullmatch(digest) and digest not in named and path.is_file():
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def check_size(role: str, size_bytes: int, max_bytes: int) -> None:
@@ -50,6 +71,16 @@ def untrusted(key: str) -> UserError:
     return UserError(
         f"The {key} key is not the one that this repository trusts; nothing was announced. "
         "Use the offline folder that 'seed-server init' made for this server.",
+        FaultKind.REFUSED,
+    )
+
+
+def more_signatures(role: str, threshold: int) -> UserError:
+    """Return the error for one signature where endpoints want several."""
+    return UserError(
+        f"Endpoints accept {role} only with {threshold} signatures, and here is one key; nothing was announced. "
+        "Write a bundle with --prepare BUNDLE, have each signer run 'seed-server sign BUNDLE', then run "
+        "'seed-server finish BUNDLE'.",
         FaultKind.REFUSED,
     )
 

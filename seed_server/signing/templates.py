@@ -56,6 +56,16 @@ def template_in_file(file: Path, name: str) -> Template:
     return template
 
 
+def new_template(repository: Repository, name: str, file: Path, most: int) -> Template:
+    """Return ``file`` as the template ``name``, of at most ``most``. Raises `UserError`, BAD_INPUT for one too many."""
+    template, known = template_in_file(file, name), read_templates(repository)
+    if name not in known and len(known) >= most:
+        raise UserError(
+            f"There are {most} templates already, and a PC takes no more. Remove one first.", FaultKind.BAD_INPUT
+        )
+    return template
+
+
 def read_templates(repository: Repository) -> dict[str, Template]:
     """Return every template by its name, sorted; one that this version cannot use is left out and logged."""
     return TEMPLATES.read(repository.templates())

@@ -95,20 +95,22 @@ class ContentStore:
             durable_files.write_file(self._pieces_path(sha256), concatenated)
 
     def discard(self, sha256: Sha256Hex) -> None:
-        """Remove a payload and its piece hashes, where they exist."""
-        self.path(sha256).unlink(missing_ok=True)
-        self._pieces_path(sha256).unlink(missing_ok=True)
+        """Remove a payload and its piece hashes, where they exist. Raises `UserError` (STORAGE)."""
+        with _storage_errors(self._directory):
+            self.path(sha256).unlink(missing_ok=True)
+            self._pieces_path(sha256).unlink(missing_ok=True)
 
     def remove_leftovers(self, published: Collection[str]) -> None:
         """Remove what a killed `publish` left: all but the payloads ``published`` (SHA-256) and their piece hashes.
 
-        The caller holds the publish lock.
+        The caller holds the publish lock. Raises `UserError` (STORAGE).
         """
-        for path in self._directory.iterdir():
-            if path.name.startswith(_INCOMING):
-                shutil.rmtree(path, ignore_errors=True)
-            elif _OURS.match(path.name) and path.name.removesuffix(".pieces") not in published:
-                path.unlink(missing_ok=True)
+        with _storage_errors(self._directory):
+            for path in self._directory.iterdir():
+                if path.name.startswith(_INCOMING):
+                    shutil.rmtree(path, ignore_errors=True)
+                elif _OURS.match(path.name) and path.name.removesuffix(".pieces") not in published:
+                    path.unlink(missing_ok=True)
 
     def open_payload(self, sha256: Sha256Hex) -> BinaryIO:
         """Open the payload for reading. Raises `DamagedPayloadError` when that fails."""

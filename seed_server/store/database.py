@@ -21,14 +21,12 @@ import msgspec
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
-from seed_server.store.schema import (
+from seed_server.store.database_errors import worded_error
+from seed_server.store.rows import (
     ADD_PATCH,
     ADD_PAYLOAD,
     ALL_PAYLOADS,
     FORGET_PAYLOADS,
-    MIGRATIONS,
-    SCHEMA,
-    SCHEMA_VERSION,
     SEEN,
     DiagnosisRow,
     EndpointRow,
@@ -42,6 +40,7 @@ from seed_server.store.schema import (
     site_limit_row,
     site_limit_values,
 )
+from seed_server.store.schema import MIGRATIONS, SCHEMA, SCHEMA_VERSION
 from seed_server.store.tokens import TokenTable
 
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
@@ -347,22 +346,9 @@ def _user_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise UserError(
-                f"Another process has held the database {path} for {BUSY_SECONDS:.0f} s. "
-                "Find it (another seed-server command, a backup, a database tool), end it, and try again.",
-                FaultKind.BUSY,
-            ) from error
-        if primary == sqlite3.SQLITE_FULL:
-            raise UserError(
-                f"The disk that holds {path} is full. Free some space and try again.", FaultKind.STORAGE
-            ) from error
-        if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise UserError(f"The database {path} is damaged. Restore it from a backup.", FaultKind.STORAGE) from error
-        if isinstance(error, sqlite3.OperationalError):  # the disk, permissions, memory: no bug of ours
-            raise UserError(
-                f"Cannot read or write the database {path} ({error}). Check its permissions and the disk.",
-                FaultKind.STORAGE,
-            ) from error
-        raise
+        outside = isinstance(error, sqlite3.OperationalError)  # the disk, permissions, memory: no bug of ours
+        code = getattr(error, "sqlite_errorcode", 0)
+        worded = worded_error(path, code, str(error) if outside else "", waited_seconds=BUSY_SECONDS)
+        if worded is None:
+            raise
+        raise worded from error

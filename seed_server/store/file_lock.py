@@ -8,6 +8,8 @@ import filelock
 
 from p2pdist.shared.errors import FaultKind, UserError
 
+LOCK_FILE_MODE = 0o600
+
 
 class FileLock:
     """One lock file; re-entrant within a thread, exclusive between threads and between processes."""
@@ -15,12 +17,15 @@ class FileLock:
     def __init__(self, path: Path, *, timeout_seconds: float, busy: str) -> None:
         self._path = path
         self._busy = busy
-        self._lock = filelock.FileLock(path, timeout=timeout_seconds)
+        # nobody else may open it: whoever can, can also hold it
+        self._lock = filelock.FileLock(path, timeout=timeout_seconds, mode=LOCK_FILE_MODE)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the lock. Raises `UserError`: BUSY with the text ``busy`` after the time-out, STORAGE."""
         try:
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                self._path.chmod(LOCK_FILE_MODE)  # one that an earlier version made
             self._lock.acquire()
         except filelock.Timeout:
             raise UserError(self._busy, FaultKind.BUSY) from None

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeAlias
 
 from bandwidth.core.quantities import DAY_SECONDS
-from seed_server.store.schema import TokenRow, token_row
+from seed_server.store.rows import TokenRow, token_row
 
 TOKEN_ID_BYTES = 6  # tells a million tokens apart
 SPENT_TOKEN_KEPT_SECONDS = 30.0 * DAY_SECONDS  # for so long the answer to an old token is "expired", not "unknown"

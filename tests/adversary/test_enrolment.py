@@ -76,7 +76,11 @@ async def test_other_users_see_no_token_in_the_process_list(tmp_path: Path, way:
         silent.bind((SILENT, 0))
         silent.listen()
         port = silent.getsockname()[1]
-        token = encode_token(Token(address=SILENT, web_port=port, ca_pin=bytes(32), secret=bytes(range(SECRET_BYTES))))
+        token = encode_token(
+            Token(
+                address=SILENT, web_port=port, ca_pin=bytes(32), root_pin=bytes(32), secret=bytes(range(SECRET_BYTES))
+            )
+        )
         (token_file := tmp_path / "token").write_text(token)
         given = str(token_file) if way == "file" else "-"
         program = str(Path(sysconfig.get_path("scripts"), "p2pdist"))

@@ -34,7 +34,7 @@ from seed_server.fleet.operations import make_token
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.database import Database
-from seed_server.store.schema import ServedPayload
+from seed_server.store.rows import ServedPayload
 from tests.helpers.daemon_answers import enrolled_daemon
 from tests.helpers.sources import ROOT
 
@@ -84,7 +84,7 @@ def publish_and_report(database: Database, endpoint_id: str, now: float, error: 
     database.add_patch(
         ServedPayload(
             patch_id="office", version="1", title="", severity="high", cvss=None, file_name="a", sha256="0" * 64,
-            length_bytes=9, torrent_hash="0" * 64, piece_length_bytes=9, piece_count=1, sequence=1, published_at=1.0,
+            length_bytes=9, torrent_hash="0" * 64, piece_length_bytes=9, piece_count=1, sequence=0, published_at=1.0,
         )
     )  # fmt: skip
     report = messages.PatchReport(
@@ -223,7 +223,14 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
         bytes_wasted=0, seconds=0.0, error=text, install_reason=text,
     )  # fmt: skip
     hello = messages.ControlHello(
-        protocol=3, software=text, hostname=text, addresses=[], lan_port=1, on_mains=True, wired=True, uptime_seconds=0
+        protocol=3,
+        software=text,
+        hostname=text,
+        addresses=[],
+        lan_port=7_691,
+        on_mains=True,
+        wired=True,
+        uptime_seconds=0,
     )
     limit = messages.SiteLimit(
         rate=1, capacity=None, configured=False, state="idle", reason=text, seconds={(text or "-")[:64]: 1.0},

@@ -9,6 +9,7 @@ import random
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pdist.trust import store as trust_store
+from p2pdist.trust import roots, tuf_client
 from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.store import Catalogue, TrustError, TrustStore
 from p2pdist.trust.tls_contexts import trusting_context
@@ -173,16 +174,21 @@ async def test_a_revoked_timestamp_key_signs_nothing_any_more(
     await refused(new_store(), "invalid_signature")
 
 
-async def test_withholding_a_newer_root_later_is_refused_also_without_the_cache(
-    repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path
+@pytest.mark.parametrize("lost", ["", "accepted", "floor"], ids=["whole", "accepted deleted", "floor deleted"])
+async def test_withholding_a_newer_root_later_changes_nothing_also_without_one_of_the_files(
+    repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path, lost: str
 ) -> None:
     before = repository.backup()
-    repository.rotate("root")
+    repository.rotate("root", "timestamp")
     repository.publish()
     await new_store().refresh(NOW)
-    next(tmp_path.glob("*/accepted")).unlink()
-    repository.files = before
-    assert "root is version 1" in (await refused(new_store(), "rolled_back")).message
+    if lost:
+        next(tmp_path.glob(f"*/{lost}")).unlink()
+    new, repository.files = repository.files, before
+    await refused(new_store(), "invalid_signature")  # root 2 is known, and no longer trusts that timestamp's key
+    repository.files = new
+    del repository.files["/tuf/metadata/2.root.json"]
+    assert len((await new_store().refresh(NOW)).patches) == 1
 
 
 @pytest.mark.parametrize("attacked", ["timestamp", "snapshot"])
@@ -371,6 +377,36 @@ async def test_a_clock_far_ahead_accepts_nothing_and_does_not_poison_the_floor(
     assert len((await new_store().refresh(NOW)).patches) == 1
 
 
+async def test_a_clock_a_little_ahead_does_not_hold_up_fresh_metadata_once_it_is_right(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    """A time source that lies by less than a timestamp's life: what it says is not taken for a proof."""
+    repository.issued = NOW
+    repository.publish()
+    await new_store().refresh(NOW + 9 * DAY)
+    repository.timestamp.signed.expires -= timedelta(days=5)
+    repository.publish()
+    assert len((await new_store().refresh(NOW)).patches) == 1
+
+
+async def test_expired_metadata_is_refused_by_the_time_at_which_newer_metadata_was_issued(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    """A stolen timestamp key signs an old expiry, and the PC's clock is set back; see the same without that field."""
+    old_expiry = repository.timestamp.signed.expires
+    repository.issued = NOW + 20 * DAY
+    for metadata in (repository.root, repository.timestamp, repository.snapshot, *repository.targets.values()):
+        metadata.signed.expires = old_expiry + timedelta(days=365)
+    repository.rotate()
+    repository.sign_targets("targets")
+    repository.sign_targets("profiles")
+    repository.publish()
+    await new_store().refresh(NOW + 20 * DAY)
+    repository.timestamp.signed.expires = old_expiry
+    repository.sign_timestamp()
+    await refused(new_store(), "expired", NOW)
+
+
 # --- documents --------------------------------------------------------------------------------------------
 
 
@@ -416,9 +452,9 @@ async def test_oversized_metadata_is_refused_before_it_is_read(
     repository: Any, new_store: Callable[[], TrustStore], name: str
 ) -> None:
     caps = {
-        "timestamp": (TIMESTAMP, trust_store.MAX_TIMESTAMP_BYTES),
-        "snapshot": (current(repository, "snapshot"), trust_store.MAX_SNAPSHOT_BYTES),
-        "root": ("/tuf/metadata/2.root.json", trust_store.MAX_ROOT_BYTES),
+        "timestamp": (TIMESTAMP, tuf_client.MAX_TIMESTAMP_BYTES),
+        "snapshot": (current(repository, "snapshot"), tuf_client.MAX_SNAPSHOT_BYTES),
+        "root": ("/tuf/metadata/2.root.json", roots.MAX_ROOT_BYTES),
     }
     path, cap = caps[name]
     if name == "root":

@@ -10,7 +10,7 @@ WRITERS = {
     "store/database.py": "_transaction",
     "store/tokens.py": "_transaction",
     "store/content_store.py": "_storage_errors",
-    "signing/repository.py": "_writing",
+    "signing/repository.py": "writing",
 }
 """The files with methods that write, each with what such a method calls."""
 OPENED = {"authority", "content", "database", "repository"}

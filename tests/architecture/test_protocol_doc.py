@@ -9,7 +9,7 @@ from types import ModuleType
 import msgspec
 import pytest
 
-from p2pdist.shared.manifest import documents
+from p2pdist.shared.manifest import documents, publication_order
 from p2pdist.shared.wire import enrolment, messages
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ MESSAGES = [kind for kind in records(messages) if issubclass(kind, messages.Mess
 PARTS = [kind for kind in records(messages) + records(enrolment) if not issubclass(kind, messages.Message)]
 CAPS = [
     cap
-    for module in (messages, enrolment, documents)
+    for module in (messages, enrolment, documents, publication_order)
     for cap in caps(module)
     if not cap[0].startswith("_")
 ]  # fmt: skip

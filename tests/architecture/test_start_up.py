@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-HEAVY = ("libtorrent", "tuf", "zeroconf", "httpx", "fastapi", "h11", "resvg_py")
+HEAVY = ("libtorrent", "tuf", "zeroconf", "httpx", "fastapi", "h11", "resvg_py", "cryptography")
 
 
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [
         ("p2pdist.commands.main", ()),
-        ("seed_server.commands.main", ("tuf",)),  # its operations open the repository
+        ("seed_server.commands.main", ("tuf", "cryptography")),  # its operations open the repository
         ("bandwidth.commands.main", ()),
     ],
 )

@@ -12,7 +12,11 @@ import pytest
 import trio
 
 from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet, run_command
+from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import ExitCode
+from p2pdist.shared.wire import codec
+from p2pdist.transfer.files import MAX_RECORDS_BYTES
+from p2pdist.transfer.states import TransferRecords
 
 pytestmark = pytest.mark.processes
 
@@ -35,7 +39,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system needs root")
     path = tmp_path / "endpoint1"
     path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", path], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m,mode=0700", "tmpfs", path], check=False)
     if mounted.returncode != 0:
         pytest.skip("this environment does not allow mounts")
     yield path
@@ -64,6 +68,15 @@ async def all_verified(fleet: Fleet, *numbers: int, patch_id: str = "patch") -> 
     await fleet.wait_until(
         lambda: all(is_verified(member, patch_id) for member in members), WITHIN_SECONDS, f"{patch_id} being verified"
     )
+
+
+def has_written_down_its_proof(member: Member) -> bool:
+    """Whether the daemon's records say that a file is proven: they are saved every few seconds."""
+    path = EndpointHome(member.home).records
+    if not path.exists():
+        return False
+    stored: TransferRecords = codec.decode(path.read_bytes(), TransferRecords, max_bytes=MAX_RECORDS_BYTES)
+    return any(record.verified_mtime_ns for record in stored.records)
 
 
 def assert_same_bytes(member: Member, payload: Path) -> None:
@@ -117,8 +130,11 @@ async def test_fetcher_killed_in_the_middle_fetches_nothing_again_that_is_on_dis
         await fleet.wait_until(lambda: progress(first) > 0.5, WITHIN_SECONDS, "half of the file")
         before = fleet.endpoints[1].patch("patch").progress
         await fleet.kill9(first)
+        half_written = first.home / "state" / ".transfers.msgpack.0123456789ab.tmp"
+        half_written.write_bytes(b"half")  # as if it had been killed a moment earlier
         wan_before = await wan_bytes_without(fleet, first)
         await fleet.start_endpoint(1)
+        assert not half_written.exists()
         await all_verified(fleet, 1)
         assert_same_bytes(first, payload)
         await fleet.stop(first)
@@ -248,6 +264,35 @@ async def test_endpoint_whose_disk_fills_up_in_the_middle_says_so_and_goes_on_la
         filler.unlink()
         await all_verified(fleet, 1)
         assert_same_bytes(endpoint, payload)
+
+
+async def test_endpoint_killed_and_restarted_on_a_full_disk_still_knows_its_patches_and_shares_them(
+    tmp_path: Path, payload: Path, small_disk: Path
+) -> None:
+    async with open_fleet(tmp_path, network="127.0.63", endpoints=2) as fleet:
+        await start(fleet, 1)
+        endpoint, neighbour = fleet.endpoints[1], fleet.endpoints[2]
+        await fleet.publish(payload, "patch")
+        await all_verified(fleet, 1)
+        await fleet.wait_until(lambda: has_written_down_its_proof(endpoint), WITHIN_SECONDS, "a record of the proof")
+        await fleet.kill9(endpoint)
+        with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12, 1):
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(size)):
+                        pass
+        assert os.statvfs(small_disk).f_bavail == 0
+        await fleet.kill9(fleet.server)  # what it knows is what is on its disk
+        await fleet.launch_endpoint(1)
+        await fleet.wait_until(lambda: is_verified(endpoint, "patch"), WITHIN_SECONDS, "the patch being listed")
+        plan = json.loads(await run_command("p2pdist", "plan", "--home", endpoint.home, "--json"))
+        assert [patch["id"] for patch in plan["patches"]] == ["patch"]
+        await run_command("p2pdist", "posture", "--home", endpoint.home, "--json")
+        await fleet.start_server()
+        await fleet.wait_until(lambda: is_connected(endpoint), WITHIN_SECONDS, "the server knowing it again")
+        await fleet.start_endpoint(2)
+        await all_verified(fleet, 2)
+        assert neighbour.patch("patch").bytes_from_peers > FILE_BYTES / 2
 
 
 async def test_addresses_and_homes_in_use(tmp_path: Path) -> None:

@@ -53,14 +53,18 @@ def file(state: PatchState, **changes: Any) -> FileView:
     return dataclasses.replace(file_view(transfer(state=state), PLACE, 0.0, WALL_TIME), **changes)
 
 
-def plan_row(ref: PatchRef, *, life: LifeState | None, here: bool, not_applicable: str = "", **fields: Any) -> PlanRow:
+def plan_row(
+    ref: PatchRef, *, life: LifeState | None, here: bool, not_applicable: str = "", older: str = "", **fields: Any
+) -> PlanRow:
     """Return the row that the plan has for a record in state ``life``; None: there is no record.
 
     ``fields`` are the record's, and ``install`` the manifest's: an archive unless said otherwise.
     """
     install = fields.pop("install", ArchiveInstall(directory="/opt/x"))
     made = manifest(ref, payload(), install=install, **fields.pop("manifest", {}))
-    candidate = Candidate(made, 1, None if not_applicable else payload(), PLACE if here else None, not_applicable)
+    candidate = Candidate(
+        made, 1, None if not_applicable else payload(), PLACE if here else None, not_applicable, older
+    )
     records = () if life is None else (install_record(ref, life, **fields),)
     (row,) = plan_rows([candidate], Journal(records=records), WALL_TIME, UTC, blackout_until=None)
     return row

@@ -25,6 +25,7 @@ from tuf.api.metadata import (
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
+    TIMESTAMP_ISSUED_FIELD,
     Manifest,
     Payload,
     RolloutEntry,
@@ -34,6 +35,7 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
+from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, encode_order
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
 
 NOW = 1_800_000_000.0
@@ -51,6 +53,7 @@ class RepositorySimulator:
         self.requests: list[str] = []
         self.down = False
         self.status_of: dict[str, int] = {}
+        self.issued: float | None = None
         self.signers = {
             name: [CryptoSigner.generate_ed25519() for _ in range(2 if name == "root" else 1)]
             for name in ("root", "timestamp", "snapshot", *PATHS)
@@ -71,6 +74,7 @@ class RepositorySimulator:
         for name in PATHS:
             self.targets["targets"].signed.add_key(self.signers[name][0].public_key, name)
         self.entries: list[RolloutEntry] = []
+        self.order = NOTHING_PUBLISHED
         self.sign_root()
         for name in self.targets:
             self.sign_targets(name, bump=False)
@@ -105,9 +109,11 @@ class RepositorySimulator:
         """Sign a patch into role `patches`, roll it out, and return its payload's hash; `publish` makes it visible."""
         digest = hashlib.sha256(f"{patch_id}@{version}".encode()).hexdigest()
         payload = Payload(file_name=f"{patch_id}.bin", length_bytes=10, sha256=digest, torrent_hash=digest)
+        self.order = self.order.with_publication(PatchId(patch_id), lowest=self.order.next_number(PatchId(patch_id)))
+        self.add_target("patches", ORDER_TARGET, encode_order(self.order))
         fields: dict[str, object] = {
             "format": 1, "patch_id": patch_id, "version": version, "title": "", "severity": "low", "cvss": None,
-            "published_at": 0, "payloads": [payload],
+            "published_at": 0, "payloads": [payload], "number": self.order.patches[patch_id].newest,
         }  # fmt: skip
         manifest = Manifest(**(fields | changes))  # type: ignore[arg-type]
         self.add_target("patches", manifest_target(PatchId(patch_id), PatchVersion(version)), encode_manifest(manifest))
@@ -168,8 +174,10 @@ class RepositorySimulator:
         self.timestamp.signed.snapshot_meta = MetaFile(self.snapshot.signed.version)
 
     def sign_timestamp(self, *, bump: bool = True) -> None:
-        """Publish the timestamp."""
+        """Publish the timestamp, which says when it was signed if ``issued`` is set."""
         self.timestamp.signed.version += bump
+        if self.issued is not None:
+            self.timestamp.signed.unrecognized_fields[TIMESTAMP_ISSUED_FIELD] = int(self.issued)
         self._sign(self.timestamp, *self.signers["timestamp"])
         self.files["/tuf/metadata/timestamp.json"] = self.timestamp.to_bytes()
 

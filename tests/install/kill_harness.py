@@ -56,14 +56,16 @@ class CountingInstaller(Installer):
     """Notes each installation that is ordered, on disk."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(Path("/"), root / "scratch")
+        super().__init__(root, root / "scratch")
         self._calls = root / "calls"
 
-    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+    async def install(
+        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+    ) -> Outcome:
         """Note it, then do it."""
         with self._calls.open("a") as calls:
             calls.write("install\n")
-        return await super().install(install, version, file, sha256)
+        return await super().install(install, version, file, sha256, downgrade=downgrade)
 
 
 class HastyClock:
@@ -89,7 +91,7 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
     file = home.patches / "acme" / "1" / "payload"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(payload)
-    check = CommandCheck(command=("/bin/true" if healthy else "/bin/false",))
+    check = CommandCheck(command=("/check",), exit_code=0 if healthy else 1)
     described = Payload(
         file_name="payload",
         length_bytes=len(payload),
@@ -106,8 +108,8 @@ def life(root: Path, kind: str, healthy: bool, die_at: int | None, before: bool)
         published_at=0,
         payloads=[described],
         install=install,
-        detect=() if kind == "archive" else (FileCheck(path=f"{root}/there"),),
-        health=HealthCheck(checks=(check,), within_seconds=1),
+        detect=() if kind == "archive" else (FileCheck(path="/there"),),
+        health=HealthCheck(checks=(check,), within_seconds=300 if healthy else 1),
     )
     written = 0
     save = install_journal.save_journal
@@ -151,7 +153,7 @@ def archive(root: Path) -> tuple[bytes, Install]:
         member = tarfile.TarInfo("version.txt")
         member.size = 2
         tar.addfile(member, io.BytesIO(b"1\n"))
-    return data.getvalue(), ArchiveInstall(directory=f"{root}/app")
+    return data.getvalue(), ArchiveInstall(directory="/app")
 
 
 async def settle(installs: Installs) -> dict[str, Any]:
@@ -188,6 +190,8 @@ def main(directory: Path, kind: str, healthy: bool) -> None:
         before, point = number % 2 == 0, number // 2
         root = directory / str(number)
         (root / "scratch").mkdir(parents=True)
+        (root / "check").write_text("#!/bin/sh\n")
+        (root / "check").chmod(0o755)
         deadly = number < 2 and kind == "script"  # the first two die in the middle of the installer instead
         if deadly:
             (root / "deadly").touch()

@@ -112,6 +112,19 @@ async def test_a_newer_version_is_not_replaced_by_an_older(installer: Installer,
     assert await installer.detector.installed_version(INSTALL) == "2.0"
 
 
+async def test_a_publication_that_goes_back_replaces_a_newer_version(
+    installer: Installer, packages: Packages, root: Path
+) -> None:
+    await put(installer, packages.build("2.0"))
+    old, back = packages.build("1.0"), replace(manifest("1.0", INSTALL), downgrade=True)
+    answer = await installer.detector.detected(back)
+    assert (answer.holds, answer.words) == (False, "acme 2.0 is installed, and it goes back to 1.0")
+    outcome = await installer.install(INSTALL, "1.0", old.file, old.sha256, downgrade=True)
+    assert outcome.succeeded, outcome
+    assert (root / "opt/acme/version").read_text() == "1.0\n"
+    assert (await installer.detector.detected(back)).words == "acme 1.0 is installed"
+
+
 async def test_a_failing_postinst_is_not_detected_and_goes_back(
     installer: Installer, packages: Packages, root: Path
 ) -> None:

@@ -1,18 +1,16 @@
-"""The promises of `seed_server.origin.ledger`, whatever the order of events."""
+"""The promises of `seed_server.leasing.ledger`, whatever the order of events."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from p2pdist.shared.identifiers import EndpointId, PieceIndex
-from p2pdist.shared.wire.bitfield import all_pieces
-from seed_server.origin.ledger import (
-    DEMOTED_SECONDS,
-    LONGEST_REJECTION_SECONDS,
-    STORED_GRACE_SECONDS,
-    FetcherRank,
-    PieceLedger,
-)
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
+from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
+from p2pdist.shared.wire.bitfield import all_pieces, first_piece
+from seed_server.leasing.ledger import LONGEST_REJECTION_SECONDS, PieceLedger, SiteParts
+from seed_server.leasing.standing import DEMOTED_SECONDS, REFILL_SECONDS, SENT_SHARE, SENT_SPARE_PIECES, Standings
+from seed_server.leasing.times import STORED_GRACE_SECONDS
+from seed_server.leasing.turns import FetcherRank
 
 PIECES = 6
 FETCHERS = 2
@@ -20,8 +18,14 @@ LEASE_SECONDS = 30.0
 MAX_LEASES = 3
 ENDPOINTS = [EndpointId(letter * 26) for letter in "abcd"]
 
+# beside a bad neighbour
+MANY = 30
+LINE_PIECES = 3  # a second
+LONGEST_SECONDS = 2 * MANY / LINE_PIECES + 2 * LEASE_SECONDS + 2 * LAN_STALL_SECONDS
+
 endpoints = st.sampled_from(ENDPOINTS)
 piece_sets = st.integers(0, all_pieces(PIECES))
+many_pieces = st.sampled_from([0, all_pieces(MANY)]) | st.integers(0, all_pieces(MANY))
 pieces = st.integers(0, PIECES).map(PieceIndex)  # one of them does not exist
 
 
@@ -34,7 +38,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ready: dict[EndpointId, FetcherRank] = {}
         self.said: dict[EndpointId, tuple[int, int, bool]] = {}
         self.ledger = PieceLedger(
-            PIECES, self.ready, fetchers=FETCHERS, lease_seconds=LEASE_SECONDS, max_leases_per_endpoint=MAX_LEASES
+            TorrentHash("ab" * 32),
+            PIECES,
+            SiteParts(self.ready, Standings()),
+            fetchers=FETCHERS,
+            lease_seconds=LEASE_SECONDS,
+            max_leases_per_endpoint=MAX_LEASES,
         )
 
     @rule(endpoint=endpoints, wired=st.booleans(), uptime=st.integers(0, 3))
@@ -137,5 +146,145 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(pieces == all_pieces(PIECES) for pieces in have.values()), have
 
 
+class BadNeighbourMachine(RuleBasedStateMachine):
+    """Two honest PCs, and one that may do and say anything, beside them and in their place: they finish."""
+
+    fetchers = 1
+    with_neighbour = True
+    """Whether there is a second honest PC, with which the first swaps pieces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.standings = Standings()
+        self.ready: dict[EndpointId, FetcherRank] = {}
+        self.ledger = PieceLedger(
+            TorrentHash("ab" * 32),
+            MANY,
+            SiteParts(self.ready, self.standings),
+            fetchers=self.fetchers,
+            lease_seconds=LEASE_SECONDS,
+            max_leases_per_endpoint=MAX_LEASES,
+        )
+        self.bad, self.honest = ENDPOINTS[0], ENDPOINTS[1 : 3 if self.with_neighbour else 2]
+        self.have = dict.fromkeys(self.honest, 0)
+        self.from_lan_at = dict.fromkeys(self.honest, 0.0)
+        self.shown = self.given = 0
+        self.confirms = self.reconnects = self.stalled = True
+        self.claims: tuple[int, int] = (0, 0)
+        self.delay = 0
+        self.taken = 0
+        self.fetched: list[PieceIndex] = []
+        for endpoint in (self.bad, *self.honest):
+            uptime = 1 << 40 if endpoint == self.bad else 0
+            self.ready[endpoint] = FetcherRank(endpoint, wired=True, on_mains=True, uptime_seconds=uptime)
+
+    # --- what the bad one decides -------------------------------------------------------
+
+    @rule(have=many_pieces, lan=many_pieces, stalled=st.booleans())
+    def says(self, have: int, lan: int, stalled: bool) -> None:
+        self.claims, self.stalled = (have, lan), stalled
+
+    @rule(shown=many_pieces, given=many_pieces)
+    def shows_and_gives(self, shown: int, given: int) -> None:
+        self.shown, self.given = shown, given & shown
+
+    @rule(confirms=st.booleans(), reconnects=st.booleans(), delay=st.integers(0, 40))
+    def behaves(self, confirms: bool, reconnects: bool, delay: int) -> None:
+        self.confirms, self.reconnects, self.delay = confirms, reconnects, delay
+
+    @rule(piece=st.integers(0, MANY - 1).map(PieceIndex))
+    def rejects(self, piece: PieceIndex) -> None:
+        self.ledger.rejected(self.bad, piece, self.now)
+
+    @rule(seconds=st.integers(1, 30))
+    def plays(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.second()
+
+    # --- a second at the site -----------------------------------------------------------
+
+    def second(self) -> None:
+        self.now += 1.0
+        if self.reconnects and int(self.now) % 4 == 0:
+            self.ledger.left(self.bad)
+        self.say(self.bad, *self.claims, stalled=self.stalled)
+        for endpoint in self.honest:
+            lan = self.shown
+            for other in self.honest:
+                lan |= self.have[other] if other != endpoint else 0
+            stalled = self.now - self.from_lan_at[endpoint] >= LAN_STALL_SECONDS
+            self.say(endpoint, self.have[endpoint], lan, stalled=stalled)
+        self.bad_fetches()
+        for endpoint in self.honest:
+            for _ in range(LINE_PIECES):
+                if (sent := self.ledger.next_piece(endpoint, self.now)) is not None:
+                    self.have[endpoint] |= 1 << sent
+                    self.ledger.stored(endpoint, sent, self.now)
+        self.swap()
+        self.ledger.expire(self.now, line_pieces=float(LINE_PIECES))
+        self.ledger.look(self.now, float(LINE_PIECES))
+
+    def say(self, endpoint: EndpointId, have: int, lan: int, *, stalled: bool) -> None:
+        self.ledger.want(endpoint, have=have, lan_have=lan, lan_stalled=stalled, can_fetch=True, now=self.now)
+
+    def bad_fetches(self) -> None:
+        for piece in self.fetched:
+            # it reads a little, or confirms, or does nothing
+            if self.confirms:
+                self.ledger.stored(self.bad, piece, self.now)
+            elif self.delay and int(self.now) % self.delay == 0:
+                self.ledger.progressed(self.bad, piece, self.now)
+        if self.confirms:
+            self.fetched = []
+        for _ in range(LINE_PIECES):
+            if (sent := self.ledger.next_piece(self.bad, self.now)) is not None:
+                self.taken += 1
+                self.fetched.append(sent)
+
+    def swap(self) -> None:
+        """Let each honest PC get a piece from its honest neighbour, and one that the bad one gives."""
+        for endpoint in self.honest:
+            offered = [self.have[other] for other in self.honest if other != endpoint]
+            for pieces in (*offered, self.given if int(self.now) % 10 == 0 else 0):
+                lacking = first_piece(pieces & ~self.have[endpoint])
+                if lacking is not None:
+                    self.have[endpoint] |= 1 << lacking
+                    self.from_lan_at[endpoint] = self.now
+
+    @invariant()
+    def what_is_sent_to_one_is_bounded(self) -> None:
+        assert self.taken <= MANY * SENT_SHARE + SENT_SPARE_PIECES + MANY * self.now / REFILL_SECONDS
+
+    @invariant()
+    def slots_are_within_the_setting(self) -> None:
+        assert len(self.ledger.slots) <= self.fetchers
+
+    def teardown(self) -> None:
+        """Whatever it has done so far and goes on to do: the honest ones get everything, and soon."""
+        began_at = self.now
+        while any(have != all_pieces(MANY) for have in self.have.values()):
+            self.second()
+            assert self.now - began_at <= LONGEST_SECONDS, self.have
+
+
+class TwoFetchersMachine(BadNeighbourMachine):
+    """The same with two fetchers."""
+
+    fetchers = 2
+
+
+class AloneWithItMachine(BadNeighbourMachine):
+    """The same with a single honest PC, whose word stands against the bad one's."""
+
+    with_neighbour = False
+
+
 LedgerMachine.TestCase.settings = settings(stateful_step_count=30)
 TestLedger = LedgerMachine.TestCase
+BadNeighbourMachine.TestCase.settings = settings(stateful_step_count=8, max_examples=60, deadline=None)
+TestBadNeighbour = BadNeighbourMachine.TestCase
+TwoFetchersMachine.TestCase.settings = settings(stateful_step_count=8, max_examples=30, deadline=None)
+TestTwoFetchers = TwoFetchersMachine.TestCase
+AloneWithItMachine.TestCase.settings = settings(stateful_step_count=8, max_examples=60, deadline=None)
+TestAloneWithIt = AloneWithItMachine.TestCase

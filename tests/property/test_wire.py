@@ -110,10 +110,12 @@ def test_any_bitfield_unpacks_to_itself_or_is_refused(data: bytes, count: int) -
 
 @given(
     st.text(min_size=1, max_size=253), st.integers(1, 65_535), st.binary(min_size=32, max_size=32),
-    st.binary(min_size=16, max_size=16),
+    st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16),
 )  # fmt: skip
-def test_a_token_round_trips_or_is_too_long(address: str, port: int, pin: bytes, secret: bytes) -> None:
-    token = enrolment.Token(address=address, web_port=port, ca_pin=pin, secret=secret)
+def test_a_token_round_trips_or_is_too_long(
+    address: str, port: int, pin: bytes, root_pin: bytes, secret: bytes
+) -> None:
+    token = enrolment.Token(address=address, web_port=port, ca_pin=pin, root_pin=root_pin, secret=secret)
     text = enrolment.encode_token(token)
     if len(text) <= enrolment.MAX_TOKEN_CHARS:
         assert enrolment.decode_token(text) == token

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -221,17 +222,36 @@ async def test_restart_in_the_middle_keeps_the_pieces_on_disk(
         assert run.row.bytes_from_origin == 2 * len(payload.piece(0))
 
 
+def write_and_hide(cached: Path) -> None:
+    """Change the bytes, and give the file the times that it had."""
+    before = cached.stat()
+    with cached.open("r+b") as file:
+        file.write(b"evil")
+    os.utime(cached, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def write_openly(cached: Path) -> None:
+    """Change the bytes, and the time."""
+    write_and_hide(cached)
+    os.utime(cached, ns=(1, 1))
+
+
+def replace_and_hide(cached: Path) -> None:
+    """Put another file with the same length and times in its place."""
+    shutil.copy2(cached, other := cached.with_name("other"))
+    write_and_hide(other)
+    other.rename(cached)
+
+
+@pytest.mark.parametrize("change", [write_openly, write_and_hide, replace_and_hide])
 async def test_bytes_changed_on_disk_while_stopped_are_fetched_again(
-    open_endpoint: Any, payload_of: Any, tmp_path: Path
+    open_endpoint: Any, payload_of: Any, tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     payload = payload_of(SIZE_BYTES)
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         await run.finish(payload)
-    cached = tmp_path / "home" / "cache" / payload.name
-    with cached.open("r+b") as file:
-        file.write(b"evil")
-    os.utime(cached, ns=(1, 1))
+    change(tmp_path / "home" / "cache" / payload.name)
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.begin(payload)
         assert not run.row.path
@@ -326,12 +346,12 @@ def held_proof(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], tuple[trio.E
         hashed, go = trio.Event(), trio.Event()
         real = files.hash_file
 
-        async def hash_file(path: Path, writer: Writer | None) -> files.Proof:
-            proof = await real(path, writer)
+        async def hash_file(path: Path, writer: Writer | None, *, max_bytes: int | None) -> files.Proof:
+            proof = await real(path, writer, max_bytes=max_bytes)
             hashed.set()
             with trio.CancelScope(shield=True):
                 await go.wait()
-            return proof if right else files.Proof(proof.sha256, 0, proof.mtime_ns)
+            return proof if right else dataclasses.replace(proof, length_bytes=0)
 
         monkeypatch.setattr(files, "hash_file", hash_file)
         return hashed, go

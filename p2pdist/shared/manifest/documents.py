@@ -20,6 +20,7 @@ from p2pdist.shared.identifiers import (
     parse_torrent_hash,
 )
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
+from p2pdist.shared.manifest.publication_order import PublicationNumber
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     Checks,
@@ -47,6 +48,8 @@ MAX_ROLLOUT_ENTRIES = 2_000  # patches offered to a fleet at the same time
 MAX_PAYLOAD_BYTES = 1 << 40
 
 ROLLOUTS_TARGET = "rollouts/current"
+TIMESTAMP_ISSUED_FIELD = "x-p2pdist-issued"
+"""A field of our own in TUF's timestamp: when it was signed, in whole seconds since 1970."""
 
 Platform = Annotated[str, msgspec.Meta(max_length=40)]
 Relations = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=129)], ...], msgspec.Meta(max_length=MAX_RELATIONS)]
@@ -98,6 +101,17 @@ class Manifest(Record, frozen=True):
     """The patch is installed where all of these hold."""
     health: HealthCheck | None = None
     schedule: ScheduleRules = ScheduleRules()
+    number: PublicationNumber = 1
+    """Grows with each publication of this id, whatever its version is called; see `publication_order`."""
+    replaces: Annotated[dict[str, PublicationNumber], msgspec.Meta(max_length=MAX_RELATIONS)] = msgspec.field(
+        default_factory=dict
+    )
+    """What ``supersedes`` meant when it was published: per id, the last number that it replaces.
+
+    A PC that has had this patch installs none of them again, also if the rollouts name this patch no more.
+    """
+    downgrade: bool = False
+    """Whether it goes back to what was published before, on purpose: package managers are told to do so."""
 
     @property
     def ref(self) -> PatchRef:
@@ -177,7 +191,7 @@ def check_recipe(manifest: Manifest) -> None:
 
 
 def _check_whom(manifest: Manifest) -> None:
-    for relation in (*manifest.requires, *manifest.supersedes, *manifest.conflicts):
+    for relation in (*manifest.requires, *manifest.supersedes, *manifest.conflicts, *manifest.replaces):
         check_relation(relation)
     if manifest.applies_to:
         try:

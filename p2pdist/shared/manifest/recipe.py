@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from p2pdist.shared.manifest.expression import PACKAGE_NAME
+from p2pdist.shared.manifest.places import is_no_application_s
 from p2pdist.shared.manifest.windows import MAX_WINDOW_CHARS, parse_window
 from p2pdist.shared.wire.codec import Record
 
@@ -205,7 +206,7 @@ def check_install(install: Install) -> None:
     if isinstance(install, DebInstall | RpmInstall):
         _check_package(where, install.package)
     elif isinstance(install, ArchiveInstall):
-        check_path(f"{where}, directory", install.directory)
+        _check_directory(f"{where}, directory", install.directory)
     elif isinstance(install, ScriptInstall):
         _check_arguments(where, (*install.arguments, *(install.rollback_arguments or ())))
     elif isinstance(install, MsiInstall):
@@ -273,6 +274,14 @@ def check_path(where: str, path: str) -> None:
     absolute = path.startswith("/") or _WINDOWS_PATH.match(path)
     if not absolute or ".." in parts or not path.isprintable():
         raise RecipeError(where, f"{path[:80]!r} is no absolute path without '..'")
+
+
+def _check_directory(where: str, path: str) -> None:
+    check_path(where, path)
+    if is_no_application_s(path):
+        raise RecipeError(
+            where, f"{path} is the system's, or shared; give the application one of its own, such as /opt/acme"
+        )
 
 
 def _check_package(where: str, name: str) -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import hashlib
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -31,13 +31,19 @@ Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
 """The operator's names for the PCs of one token, such as kiosk or branch-7; sorted, each once."""
 
 
-class Token(Record, frozen=True):
-    """The token from `seed-server token`: the server's address, a pin to recognise the server by, and a secret."""
+Pin = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
+
+class Token(Record, frozen=True, kw_only=True):
+    """The token from `seed-server token`: the server's address, two pins to recognise it by, and a secret."""
+
+    format: Literal[2] = 2
     address: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_HOST_CHARS)]
     web_port: Port
-    ca_pin: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+    ca_pin: Pin
     """SHA-256 of the control CA certificate (DER)."""
+    root_pin: Pin
+    """SHA-256 of version 1 of the TUF root: the server's own keys cannot replace that one."""
     secret: Annotated[bytes, msgspec.Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)]
 
 
@@ -107,11 +113,18 @@ def decode_token(text: str) -> Token:
     try:
         raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
         checksum, body = raw[:_CHECKSUM_BYTES], raw[_CHECKSUM_BYTES:]
-        if hashlib.sha256(body).digest()[:_CHECKSUM_BYTES] != checksum:
-            raise problem
-        token: Token = codec.decode(body, Token, max_bytes=MAX_TOKEN_CHARS)
-    except (binascii.Error, DecodeError, ValueError) as error:
+    except (binascii.Error, ValueError) as error:
         raise problem from error
+    if hashlib.sha256(body).digest()[:_CHECKSUM_BYTES] != checksum:
+        raise problem
+    try:
+        token: Token = codec.decode(body, Token, max_bytes=MAX_TOKEN_CHARS)
+    except DecodeError as error:
+        raise UserError(
+            "This enrolment token is of another version: older ones do not say which trust root to expect. "
+            "Make a new one with 'seed-server token', with p2pdist and seed-server of the same version.",
+            FaultKind.BAD_INPUT,
+        ) from error
     return token
 
 

@@ -46,7 +46,8 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 LanPort = Annotated[int, msgspec.Meta(ge=LEAST_LAN_PORT, le=65_535)]
 PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
 Bitfield = Annotated[bytes, msgspec.Meta(max_length=MAX_PIECES // 8)]
-ByteCount = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+MAX_BYTE_COUNT = 1 << 50
+ByteCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_BYTE_COUNT)]
 FlowId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
 Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
@@ -89,7 +90,7 @@ class Want(Message, frozen=True, tag="want"):
     lan_have: Bitfield
     """Pieces that this endpoint's connected LAN peers hold."""
     lan_stalled: bool
-    """True when the LAN holds pieces that this endpoint lacks, yet none has arrived for a while."""
+    """True when no piece has come from the LAN for `lan_patience.lan_patience_seconds`."""
     can_fetch: bool
     """False when the profile, the battery or the disk forbids fetching from the origin."""
 

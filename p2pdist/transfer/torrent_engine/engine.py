@@ -92,6 +92,8 @@ class TorrentEngine:
         if expected_hash in self._torrents:
             return
         params, file = await trio.to_thread.run_sync(read_torrent, torrent, expected_hash)
+        if expected_hash in self._torrents:  # by another call meanwhile
+            return
         params.save_path = str(self._directory)
         params.root_certificate = self._identity.ca_pem
         params.flags = (

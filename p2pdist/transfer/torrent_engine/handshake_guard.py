@@ -8,15 +8,19 @@ such a socket as if the other side had.
 """
 
 import contextlib
+import errno
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 import trio
+
+if os.name == "posix":
+    import resource
 
 HANDSHAKE_SECONDS = 6.0  # two round trips and some signatures: milliseconds, or seconds on a busy PC
 SETTLING_SECONDS = 1.5  # a neighbour that connects for many torrents at once is not counted before
@@ -109,9 +113,12 @@ class Listener(Protocol):
         ...
 
 
-async def guard_handshakes(listener: Listener) -> None:
-    """Guard the LAN connections of this process until cancelled."""
-    watch, refused = ConnectionWatch(), _Refused()
+async def guard_handshakes(listener: Listener, calm_again: Callable[[], None]) -> None:
+    """Guard the LAN connections of this process until cancelled.
+
+    ``calm_again`` is called, in a thread, when many connections have come and are gone.
+    """
+    watch, refused, was_busy = ConnectionWatch(), _Refused(), False
     while True:
         present = await trio.to_thread.run_sync(connections_of, listener.listen_port)
         watch.look(present, trio.current_time())
@@ -123,7 +130,11 @@ async def guard_handshakes(listener: Listener) -> None:
                 if connection.place not in peers:
                     refused.count(connection.address)
             refused.log(trio.current_time())
-        await trio.sleep(BUSY_LOOK_SECONDS if len(unproven) > BUSY_CALLERS else LOOK_SECONDS)
+        busy = len(unproven) > BUSY_CALLERS
+        if was_busy and not busy:
+            await trio.to_thread.run_sync(calm_again)
+        was_busy = busy
+        await trio.sleep(BUSY_LOOK_SECONDS if busy else LOOK_SECONDS)
 
 
 @dataclass
@@ -154,35 +165,65 @@ class _Refused:
 def connections_of(port: int) -> list[Connection]:
     """Return this process's TCP connections; ``port`` is its LAN port. Blocking, for milliseconds."""
     found = []
-    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - thousands of names, and nothing but names
-        with contextlib.suppress(OSError), _borrowed(int(name)) as borrowed:
-            peer = _peer(borrowed)
+    for descriptor in _descriptors():
+        with contextlib.suppress(OSError), _lent(descriptor) as lent:
+            peer = _peer(lent)
             if peer is not None:
-                found.append(Connection(*peer, int(name), incoming=borrowed.getsockname()[1] == port))
+                found.append(Connection(*peer, descriptor, incoming=lent.getsockname()[1] == port))
     return found
+
+
+def _descriptors() -> Iterable[int]:
+    """Return the numbers of all descriptors. Where strangers have taken all, even listing them is refused: try each."""
+    try:
+        return [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - thousands of names, and nothing but names
+    except OSError:
+        return range(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _shut_down(connection: Connection, port: int) -> None:
     """Shut the connection down, unless its descriptor is another one's by now."""
-    with contextlib.suppress(OSError), _borrowed(connection.descriptor) as borrowed:
-        same_way = (borrowed.getsockname()[1] == port) == connection.incoming
-        if _peer(borrowed) == connection.place and same_way:
-            borrowed.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError), _held(connection.descriptor) as held:
+        same_way = (held.getsockname()[1] == port) == connection.incoming
+        if _peer(held) == connection.place and same_way:
+            held.shutdown(socket.SHUT_RDWR)
 
 
-def _borrowed(descriptor: int) -> socket.socket:
-    """Return a socket of our own for the same connection. Raises `OSError` for what is no socket."""
-    own = os.dup(descriptor)
+@contextlib.contextmanager
+def _held(descriptor: int) -> Iterator[socket.socket]:
+    """Yield a socket that stays the same connection, whatever libtorrent does with the descriptor meanwhile.
+
+    Without a descriptor left for that, the connection may change between two calls: a wrong one is then shut down at
+    worst. Raises `OSError` for what is no socket.
+    """
     try:
-        return socket.socket(fileno=own)
-    except OSError:
+        own = os.dup(descriptor)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        with _lent(descriptor) as lent:
+            yield lent
+        return
+    try:
+        with _lent(own) as lent:
+            yield lent
+    finally:
         os.close(own)
-        raise
 
 
-def _peer(borrowed: socket.socket) -> tuple[str, int] | None:
+@contextlib.contextmanager
+def _lent(descriptor: int) -> Iterator[socket.socket]:
+    """Yield a socket on the descriptor itself: that costs no other one. Raises `OSError` for what is no socket."""
+    lent = socket.socket(fileno=descriptor)
+    try:
+        yield lent
+    finally:
+        lent.detach()
+
+
+def _peer(lent: socket.socket) -> tuple[str, int] | None:
     """Return the remote address and port of a TCP connection. Raises `OSError` for a listener."""
-    if borrowed.type != socket.SOCK_STREAM or borrowed.family not in (socket.AF_INET, socket.AF_INET6):
+    if lent.type != socket.SOCK_STREAM or lent.family not in (socket.AF_INET, socket.AF_INET6):
         return None
-    address, port = borrowed.getpeername()[:2]
+    address, port = lent.getpeername()[:2]
     return address.removeprefix("::ffff:"), port

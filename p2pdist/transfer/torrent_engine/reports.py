@@ -2,12 +2,15 @@
 
 import errno
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
 from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import MAX_PIECES, ByteCount
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
@@ -33,13 +36,20 @@ class EngineError(UserError):
         super().__init__(message, kind)
 
 
+MAX_ADDRESS_CHARS = 64  # the longest IPv6 text has 45, and a zone
+
+AddressText = Annotated[str, msgspec.Meta(max_length=MAX_ADDRESS_CHARS)]
+AnyPort = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+HashText = Annotated[TorrentHash, msgspec.Meta(max_length=64)]
+
+
 class PeerSnapshot(Record, frozen=True):
     """One connected neighbour of a torrent. Counts are payload bytes of this connection."""
 
-    address: str
-    port: int
-    bytes_down: int
-    bytes_up: int
+    address: AddressText
+    port: AnyPort
+    bytes_down: ByteCount
+    bytes_up: ByteCount
 
 
 @dataclass(frozen=True)
@@ -68,43 +78,43 @@ class TransferSnapshot:
 class TorrentCompleted(Record, frozen=True, tag=True):
     """All pieces are on disk, downloaded or found by a check."""
 
-    torrent_hash: TorrentHash
+    torrent_hash: HashText
 
 
 class TorrentFailed(Record, frozen=True, tag=True):
     """The torrent has stopped; `TorrentEngine.resume` starts it again."""
 
-    torrent_hash: TorrentHash
+    torrent_hash: HashText
     fault: TransferFault
 
 
 class TorrentDamaged(Record, frozen=True, tag=True):
     """A torrent that was complete has lost bytes on disk: it is checked again, and then fetches what is missing."""
 
-    torrent_hash: TorrentHash
+    torrent_hash: HashText
 
 
 class PieceHashFailed(Record, frozen=True, tag=True):
     """A piece that came at least in part from neighbours failed its hash; it is fetched again."""
 
-    torrent_hash: TorrentHash
-    piece: PieceIndex
+    torrent_hash: HashText
+    piece: Annotated[PieceIndex, msgspec.Meta(ge=0, lt=MAX_PIECES)]
 
 
 class PeerConnected(Record, frozen=True, tag=True):
     """A neighbour has passed mutual TLS and shares this torrent."""
 
-    torrent_hash: TorrentHash
-    address: str
-    port: int
+    torrent_hash: HashText
+    address: AddressText
+    port: AnyPort
 
 
 class PeerGone(Record, frozen=True, tag=True):
     """An established connection has ended."""
 
-    torrent_hash: TorrentHash
-    address: str
-    port: int
+    torrent_hash: HashText
+    address: AddressText
+    port: AnyPort
     reason: PeerReason
 
 
@@ -115,9 +125,9 @@ class PeerRefused(Record, frozen=True, tag=True):
     handshake; ``port`` is then the remote port.
     """
 
-    torrent_hash: TorrentHash | None
-    address: str
-    port: int
+    torrent_hash: HashText | None
+    address: AddressText
+    port: AnyPort
     reason: PeerReason
 
 

@@ -4,10 +4,12 @@ Fields may be added, with "Since VERSION." at the end of their text. None may go
 rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 """
 
+from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocument, StatusDocument
 from seed_server.commands.json_answers.operations import (
     InitDocument,
     LintDocument,
+    PostureCheckDocument,
     PublishDocument,
     TokenDocument,
     TokenRowDocument,
@@ -22,9 +24,14 @@ from seed_server.commands.json_answers.signed import (
 DOCUMENTS: dict[str, object] = {
     "init": InitDocument,
     "publish": PublishDocument,
+    "publish BUNDLE": BundleDocument,
+    "prepared": list[BundleDocument],
+    "finish BUNDLE": BundleDocument,
+    "keys list": list[RoleKeysDocument],
     "lint": LintDocument,
     "token": TokenDocument,
     "token list": list[TokenRowDocument],
+    "posture-check": PostureCheckDocument,
     "status": StatusDocument,
     "sites": SitesDocument,
     "endpoints": list[EndpointDocument],

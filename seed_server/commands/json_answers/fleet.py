@@ -104,6 +104,8 @@ class PatchDocument(Struct, frozen=True):
     """All files of the patch."""
     published_at: UnixSeconds
     """When it was signed."""
+    announced: bool
+    """Whether endpoints were told of it; false: its publication was cut off, or is at work now."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
     endpoints_verified: Count
@@ -154,6 +156,8 @@ class StatusDocument(Struct, frozen=True):
     """This server's name."""
     serving: bool
     """Whether `seed-server serve` runs on this home."""
+    repository_problem: str | None
+    """Why the signed repository cannot be read, for people; null: it can."""
     patches: tuple[PatchDocument, ...]
     """Published patches, in the order of publication."""
     endpoints: tuple[EndpointDocument, ...]

@@ -1,10 +1,10 @@
-"""What `init`, `publish`, `lint` and `token` print with `--json`. Pure."""
+"""What `init`, `publish`, `lint`, `token` and `posture-check` print with `--json`. Pure."""
 
 from typing import Literal
 
 from msgspec import Struct
 
-from p2pdist.shared.json_units import Bytes, Count, UnixSeconds
+from p2pdist.shared.json_units import Bytes, Count, UnixSeconds, WholeUnixSeconds
 
 
 class InitDocument(Struct, frozen=True):
@@ -22,6 +22,8 @@ class InitDocument(Struct, frozen=True):
     """The port for pieces, over mutual TLS."""
     ca_pin: str
     """SHA-256 of the control CA's certificate, hexadecimal; tokens carry it."""
+    root_pin: str
+    """SHA-256 of the first trust root, hexadecimal; tokens carry it, and `p2pdist enrol --root-pin` takes it."""
     offline_keys: str
     """The folder of the offline keys, to be taken away while nothing is published."""
     offline_keys_encrypted: bool
@@ -68,6 +70,25 @@ class TokenRowDocument(Struct, frozen=True):
     """Tags that its PCs get, sorted."""
     enrolled: tuple[str, ...]
     """Ids of the PCs that it has enrolled, the first one first."""
+
+
+class PostureCheckDocument(Struct, frozen=True):
+    """What a PC has stated of itself; all of it has been checked."""
+
+    endpoint_id: str
+    """The PC's id: it is enrolled here, and not denied."""
+    hostname: str
+    """The host name that it states."""
+    at: WholeUnixSeconds
+    """When it made the statement, by its clock."""
+    compliant: bool
+    """Whether it states that it is compliant."""
+    problem: str
+    """Why its list of patches may be old, in words; empty: it is not."""
+    nonce: str
+    """The nonce that the statement carries; empty: none."""
+    audience: str
+    """Whom the statement is for; empty: for everybody."""
 
 
 class PublishedPayloadDocument(Struct, frozen=True):

@@ -4,15 +4,21 @@ import sqlite3
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+import structlog.testing
 import trio
 import trio.testing
 
 from p2pdist.shared.identifiers import EndpointId
+from seed_server.initialising import initialise
 from seed_server.origin.server import OriginServer
-from seed_server.service import _Service
+from seed_server.service import _clear_up, _Service
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.repository import Repository
 from seed_server.store.database import Database
 
 ENDPOINT = EndpointId("a" * 26)
+SETTINGS = ServerSettings(name="hq", address="127.0.64.3")
 
 
 class Dropped:
@@ -44,3 +50,49 @@ async def test_denials_are_seen_again_after_the_database_could_not_be_read(
             other.close()
             assert await dropped.receive.receive() == {ENDPOINT}
             nursery.cancel_scope.cancel()
+
+
+async def looked_through(home: ServerHome) -> list[Any]:
+    nothing, repository = cast("Any", None), Repository.open(home, SETTINGS)
+    with structlog.testing.capture_logs() as logs:
+        await _clear_up(_Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing))
+    return logs
+
+
+async def test_offline_keys_that_lie_here_unencrypted_are_warned_of(tmp_path: Path) -> None:
+    home = ServerHome(tmp_path / "home")
+    initialise(home, SETTINGS, passphrase=None, now=0.0)
+    (warning,) = await looked_through(home)
+    assert warning["log_level"] == "warning"
+    assert "offline keys lie here, not encrypted" in warning["event"]
+    assert warning["keys"] == ["patches", "profiles", "root"]
+    (home.offline_keys / "root.pem").chmod(0o644)
+    (warning,) = await looked_through(home)
+    assert "chmod 600" in warning["reason"]
+    home.offline_keys.rename(tmp_path / "safe")
+    assert await looked_through(home) == []
+
+
+async def test_encrypted_offline_keys_are_not_warned_of(tmp_path: Path) -> None:
+    home = ServerHome(tmp_path / "home")
+    initialise(home, SETTINGS, passphrase=b"correct horse battery", now=0.0)
+    assert await looked_through(home) == []
+
+
+@pytest.mark.parametrize("folder", ["tuf/metadata", "tuf/targets/patches", "tuf"])
+async def test_what_killed_writers_left_is_removed_at_the_start(tmp_path: Path, folder: str) -> None:
+    home = ServerHome(tmp_path / "home")
+    initialise(home, SETTINGS, passphrase=b"correct horse battery", now=0.0)
+    (home.root / folder).mkdir(exist_ok=True)
+    (home.tuf_targets / "patches").mkdir(exist_ok=True)
+    for left in (
+        home.root / folder / ".timestamp.json.0123456789ab.tmp",
+        home.tuf_targets / "patches" / f"{'a' * 64}.x",
+    ):
+        left.write_bytes(b"x")
+    before = {path for path in (home.root / "tuf").rglob("*") if path.is_file()}
+    (info,) = await looked_through(home)
+    assert info["files"] == 2
+    after = {path for path in (home.root / "tuf").rglob("*") if path.is_file()}
+    assert len(before - after) == 2
+    assert Repository.open(home, SETTINGS).current_rollouts().entries == []

@@ -10,14 +10,14 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from p2pdist.commands.main import _peers_view, _status_view, p2pdist
-from p2pdist.local_api.delivery_answers import Peer, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.delivery_answers import NetworkPartStatus, Peer, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.messages import AnswerT
-from p2pdist.settings import EndpointHome
+from p2pdist.settings import EndpointHome, default_home
 from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, run_command_line
 from p2pdist.shared.wire.enrolment import Token, encode_token
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
-TOKEN = encode_token(Token(address="127.0.0.1", web_port=1, ca_pin=bytes(32), secret=bytes(16)))
+TOKEN = encode_token(Token(address="127.0.0.1", web_port=1, ca_pin=bytes(32), root_pin=bytes(32), secret=bytes(16)))
 PATCH = StatusPatch(
     id="acme-office", version="2.1.12345", title="", severity="low", state="verifying", progress=0.999,
     length_bytes=999_900_000, bytes_from_origin=999_900_000, bytes_from_peers=999_900_000, bytes_wasted=0,
@@ -53,6 +53,18 @@ def test_tables_cut_no_number_state_or_address(columns: int) -> None:
     assert "…" not in text or columns == 80
 
 
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (NetworkPartStatus(True, "p2pdist", True, "", 1), "network part a process of its own, as p2pdist\n"),
+        (NetworkPartStatus(False, "pat", False, "the daemon is not run by root", 3),
+         "network part with the daemon's rights, as pat, not running now (the daemon is not run by root)\n"),
+    ],
+)  # fmt: skip
+def test_status_says_who_speaks_with_the_network(part: NetworkPartStatus, words: str) -> None:
+    assert words in shown(_status_view, replace(STATUS, network_part=part), 120)
+
+
 def test_an_ipv6_neighbour_has_brackets() -> None:
     assert "[2001:db8::1]:7691" in shown(_peers_view, PeersAnswer([replace(PEER, address="2001:db8::1")]), 120)
 
@@ -63,6 +75,8 @@ def test_an_ipv6_neighbour_has_brackets() -> None:
         (("enrol", "nonsense"), ExitCode.BAD_INPUT, "not a whole enrolment token"),
         (("enrol", TOKEN, "--address", "999"), ExitCode.USAGE, "not an IP address"),
         (("enrol", TOKEN, "--address", "198.51.100.7"), ExitCode.BAD_INPUT, "not an address of this PC"),
+        (("enrol", TOKEN, "--root-pin", "f" * 63), ExitCode.BAD_INPUT, "64 hexadecimal digits"),
+        (("enrol", TOKEN, "--root-pin", "f" * 64), ExitCode.REFUSED, "this PC must have ffff"),
         (("status",), ExitCode.NOT_SET_UP, "not enrolled"),
         (("peers", "--watch"), ExitCode.NOT_SET_UP, "not enrolled"),
         (("run",), ExitCode.NOT_SET_UP, "not enrolled"),
@@ -94,3 +108,30 @@ def test_a_daemon_that_is_not_running_is_said_at_once(
         run_command_line(p2pdist)
     assert ended.value.code == ExitCode.NOT_RUNNING
     assert "not running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("pin", "code"), [("0" * 64, ExitCode.UNREACHABLE), ("F" * 64, ExitCode.REFUSED)])
+def test_an_image_s_pin_of_the_trust_root_holds_for_every_token(
+    pin: str, code: ExitCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.toml").write_text(f'root_pin = "{pin}"\n')
+    monkeypatch.setattr(sys, "argv", ["p2pdist", "enrol", TOKEN, "--home", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        run_command_line(p2pdist)
+    assert ended.value.code == code, capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("platform", "home"),
+    [
+        ("linux", "/var/lib/p2pdist"),
+        ("freebsd14", "/var/lib/p2pdist"),
+        ("darwin", "/Library/Application Support/p2pdist"),
+        ("win32", "C:\\ProgramData\\p2pdist"),
+    ],
+)
+def test_the_home_is_where_no_variable_of_a_user_s_leads(
+    platform: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_DIRS", "/home/him/.local/share/flatpak/exports/share")
+    assert str(default_home(platform)) == home

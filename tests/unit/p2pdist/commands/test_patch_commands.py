@@ -22,7 +22,7 @@ from p2pdist.local_api.install_answers import (
     PosturePatch,
     PostureStatement,
 )
-from p2pdist.local_api.messages import Question, Refusal
+from p2pdist.local_api.messages import MAX_CHALLENGE_CHARS, PostureQuestion, Question, Refusal
 from p2pdist.shared.errors import FaultKind, UserError
 from tests.helpers.daemon_answers import enrolled_daemon
 
@@ -122,3 +122,30 @@ def test_orders_name_the_patch(tmp_path: Path, command: str) -> None:
     result, asks = asked(tmp_path, Accepted("acme", "1"), command, "acme@1")
     assert asks == [f'{command} {{"patch":"acme@1"}}']
     assert result.output.startswith("acme 1 ")
+
+
+LONGEST = '"' * MAX_CHALLENGE_CHARS
+
+
+@pytest.mark.parametrize(
+    ("options", "question"),
+    [
+        ((), {}),
+        (("--nonce", "5f0c", "--audience", "vpn:1"), {"nonce": "5f0c", "audience": "vpn:1"}),
+        ((f"--nonce={LONGEST}", f"--audience={LONGEST}"), {"nonce": LONGEST, "audience": LONGEST}),
+    ],
+)
+def test_posture_hands_on_what_the_statement_has_to_carry(
+    tmp_path: Path, options: tuple[str, ...], question: dict[str, str]
+) -> None:
+    _, (asks,) = asked(tmp_path, PostureAnswer(POSTURE, "a.b.c"), "posture", *options)
+    assert json.loads(asks.removeprefix("posture ")) == question
+
+
+@pytest.mark.parametrize("option", ["--nonce", "--audience"])
+@pytest.mark.parametrize("value", ["a b", "x" * (MAX_CHALLENGE_CHARS + 1), "ä", "a\n", "\x1b[0m"])
+def test_a_nonce_or_audience_is_printable_and_short(tmp_path: Path, option: str, value: str) -> None:
+    result, asks = asked(tmp_path, PostureAnswer(POSTURE, "a.b.c"), "posture", f"{option}={value}")
+    assert (result.exit_code, asks) == (2, [])
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({option.strip("-"): value}, PostureQuestion)

@@ -1,23 +1,28 @@
 """`p2pdist.daemon.answers`: answers about the daemon as a whole."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from p2pdist.daemon.answers import MAX_REFUSED_SHOWN, Problems, answer_limiter, answer_status
+from p2pdist.daemon.answers import MAX_REFUSED_SHOWN, Problems, answer_limiter, answer_posture, answer_status
+from p2pdist.install.requests import InstallRequests
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.limiter.lan_policy import FitLimits
 from p2pdist.local_api.delivery_answers import NetworkPartStatus
+from p2pdist.local_api.messages import PostureQuestion
 from p2pdist.network.rights import PartUser
 from p2pdist.pc.facts import Surroundings
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.statement_check import check_statement
 from p2pdist.shared.wire.messages import SiteLimit
 from p2pdist.status.view import PatchView
 from p2pdist.trust.catalogue import RefusedPatch
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.patch_views import file, plan_row
+from tests.helpers.statements import Company
 
 CONNECTED = cast("Any", SimpleNamespace(status="connected"))
 
@@ -83,3 +88,20 @@ def test_status_has_every_patch_and_every_problem() -> None:
         ("acme", "verified", "installed"),
     ]
     assert answer.installs == {"acme@1": "installed", "tool@1": "not_applicable"}
+
+
+def test_posture_answers_the_question_that_was_asked_in_what_is_signed(tmp_path: Path) -> None:
+    clock, company, state = FakeClock(), Company(tmp_path, FakeClock().wall), made_up_state()
+    state.identity = company.pc(clock.wall)
+    installs = SimpleNamespace(plan=list, looked=True, problem="")
+    orders = InstallRequests(cast("Any", installs), clock)
+    for question in (PostureQuestion(nonce="5f0c", audience="vpn"), PostureQuestion()):
+        answer = answer_posture(state, orders, "", question)
+        read = check_statement(
+            answer.jws, company.control_ca, clock.wall, longest_seconds=1.0,
+            nonce=question.nonce, audience=question.audience,
+        )  # fmt: skip
+        assert (read.nonce, read.audience, read.compliant) == (question.nonce, question.audience, True)
+        assert (answer.posture.nonce, answer.posture.audience) == (question.nonce, question.audience)
+    state.stale_problem = "The catalogue is old."
+    assert answer_posture(state, orders, "", PostureQuestion()).posture.compliant is False

@@ -90,7 +90,7 @@ async def running(directory: Path) -> AsyncIterator[Server]:
     settings = ServerSettings(name="Head office", address=ADDRESS)
     now = time.time()
     for folder in (home.online_keys, home.keys / "offline", home.keys / "ca", home.content):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
     keys = {role: create_signing_key(key_path(home.online_keys, role), None) for role in ONLINE_ROLES}
     keys |= {role: create_signing_key(key_path(home.keys / "offline", role), None) for role in OFFLINE_KEYS}
     SIGNING_KEYS[directory] = keys
@@ -111,7 +111,11 @@ async def running(directory: Path) -> AsyncIterator[Server]:
             decisions, home.tuf_metadata, home.tuf_targets, line_of(SiteRate(FAST_LINE, 0.0), OtherTraffic())
         )
         token = Token(
-            address=ADDRESS, web_port=sockets[0].getsockname()[1], ca_pin=authority.control_ca_pin(), secret=SECRET
+            address=ADDRESS,
+            web_port=sockets[0].getsockname()[1],
+            ca_pin=authority.control_ca_pin(),
+            root_pin=repository.root_pin(),
+            secret=SECRET,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web, SystemClock())

@@ -33,6 +33,7 @@ from p2pdist.shared.wire.enrolment import (
 )
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.https_client import HttpsClient
+from p2pdist.trust.roots import root_pin
 from p2pdist.trust.tls_contexts import trusting_context
 
 ADDRESS = "127.0.2.8"
@@ -58,7 +59,10 @@ class Server:
 
     @property
     def token(self) -> str:
-        return encode_token(Token(address=ADDRESS, web_port=self.port.port, ca_pin=self.control.pin, secret=SECRET))
+        pin = root_pin(self.root.encode())
+        return encode_token(
+            Token(address=ADDRESS, web_port=self.port.port, ca_pin=self.control.pin, root_pin=pin, secret=SECRET)
+        )
 
     def certificates(self, csr: str) -> tuple[str, Certificates]:
         public = x509.load_pem_x509_csr(csr.encode()).public_key()
@@ -203,7 +207,9 @@ async def test_a_token_for_another_server_sends_no_secret(
 ) -> None:
     server = serve()
     pin = certificates.Authority("other").pin
-    token = encode_token(Token(address=ADDRESS, web_port=server.port.port, ca_pin=pin, secret=SECRET))
+    token = encode_token(
+        Token(address=ADDRESS, web_port=server.port.port, ca_pin=pin, root_pin=bytes(32), secret=SECRET)
+    )
     error = await failure(home, token)
     assert error.kind == FaultKind.REFUSED
     assert "not the one that this token is for" in error.message
@@ -270,7 +276,9 @@ async def test_another_program_on_the_port_is_not_a_seed_server(home: Path, cont
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, greet, 0)
         port = listeners[0].socket.getsockname()[1]
-        token = encode_token(Token(address="127.0.0.1", web_port=port, ca_pin=control.pin, secret=SECRET))
+        token = encode_token(
+            Token(address="127.0.0.1", web_port=port, ca_pin=control.pin, root_pin=bytes(32), secret=SECRET)
+        )
         error = await failure(home, token)
         nursery.cancel_scope.cancel()
     assert "does not answer like a seed server" in error.message

@@ -19,9 +19,11 @@ from random import Random
 import pytest
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install.archive import DiskFullError, current_version, install, roll_back
 from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
+from p2pdist.install.unpacking import DiskFullError
+from p2pdist.shared import durable_files
+from p2pdist.shared.folder import Folder
 
 Entry = tuple[str, str, bytes | str]
 """Name, kind, and content or target."""
@@ -75,15 +77,27 @@ def put(
     keep_versions: int = 2,
     limits: InstallLimits = DEFAULT_LIMITS,
 ) -> None:
-    install(
-        io.BytesIO(data),
-        directory,
-        version,
-        hashlib.sha256(data).hexdigest(),
-        strip_components=strip_components,
-        keep_versions=keep_versions,
-        limits=limits,
-    )
+    durable_files.make_directory(directory)
+    with Folder.open(directory) as folder:
+        archive_app.install(
+            io.BytesIO(data),
+            folder,
+            version,
+            hashlib.sha256(data).hexdigest(),
+            strip_components=strip_components,
+            keep_versions=keep_versions,
+            limits=limits,
+        )
+
+
+def current_version(directory: Path) -> str:
+    with Folder.open(directory) as folder:
+        return archive_app.current_version(folder)
+
+
+def roll_back(directory: Path, version: str, previous_version: str) -> None:
+    with Folder.open(directory) as folder:
+        archive_app.roll_back(folder, version, previous_version)
 
 
 def names(directory: Path) -> list[str]:
@@ -272,6 +286,7 @@ def test_previous_versions_are_kept_and_the_rest_goes(app: Path) -> None:
 
 
 def test_the_first_version_is_rolled_back_to_nothing_and_again(app: Path) -> None:
+    app.mkdir(parents=True)
     roll_back(app, "1", "")  # cut off before anything was there
     put(app, "1", tar(("a", "file", b"x")))
     for _ in range(2):
@@ -304,14 +319,14 @@ def test_the_same_again_mends_it_and_stays_when_it_is_rolled_back(app: Path) -> 
 
 def test_the_same_again_that_fails_leaves_what_was_there(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(app, "1", tar(("a", "file", b"first")))
-    rename = Path.rename
+    rename = Folder.rename
 
-    def refused(path: Path, target: Path) -> Path:
-        if path.name.startswith(".unpacking-"):
+    def refused(folder: Folder, old: str, new: str) -> None:
+        if old.startswith(".unpacking-"):
             raise OSError("refused")
-        return rename(path, target)
+        rename(folder, old, new)
 
-    monkeypatch.setattr(Path, "rename", refused)
+    monkeypatch.setattr(Folder, "rename", refused)
     with pytest.raises(OSError, match="refused"):
         put(app, "1", tar(("a", "file", b"second")))
     assert (app / "current/a").read_bytes() == b"first"
@@ -362,11 +377,14 @@ def test_a_foreign_current_is_left_alone(app: Path, target: str | None) -> None:
 KILLED = """
 import hashlib, io, os, pathlib, shutil, signal, sys
 from p2pdist.install import archive as archive_app
+from p2pdist.shared.folder import Folder
 base, old, new = (pathlib.Path(argument) for argument in sys.argv[1:4])
 old, new = old.read_bytes(), new.read_bytes()
 def put(app, version, data):
-    archive_app.install(io.BytesIO(data), app, version, hashlib.sha256(data).hexdigest(), keep_versions=1)
-OPERATIONS = ["fsync", "mkdir", "rename", "replace", "symlink", "unlink", "rmdir", "chmod"]
+    app.mkdir(exist_ok=True)
+    with Folder.open(app) as folder:
+        archive_app.install(io.BytesIO(data), folder, version, hashlib.sha256(data).hexdigest(), keep_versions=1)
+OPERATIONS = ["fsync", "mkdir", "rename", "replace", "symlink", "unlink", "rmdir", "chmod", "fchmod", "link", "utime"]
 for number in range(1, 1000):
     app = base / str(number)
     put(app, "0", old)
@@ -386,7 +404,8 @@ for number in range(1, 1000):
             setattr(os, name, counted(getattr(os, name)))
         put(app, sys.argv[5], new)
         if sys.argv[4] == "back":
-            archive_app.roll_back(app, sys.argv[5], "1")
+            with Folder.open(app) as folder:
+                archive_app.roll_back(folder, sys.argv[5], "1")
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     if os.WIFEXITED(status):
@@ -410,7 +429,8 @@ def test_killed_at_each_step_of_the_same_again_a_whole_tree_is_there_after_the_r
     assert len(apps) > 20
     seen = set()
     for app in apps:
-        archive_app.clear_leftovers(app)
+        with Folder.open(app) as folder:
+            archive_app.clear_leftovers(folder)
         assert current_version(app) == "1"
         content = (app / "current/a").read_bytes() + (app / "current/b/c").read_bytes()
         seen.add(content)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from p2pdist.install import command_lines
 from p2pdist.install.command_lines import (
@@ -41,6 +42,7 @@ from p2pdist.shared.manifest.recipe import (
     check_install,
 )
 from p2pdist.shared.manifest.versions import Ecosystem
+from tests.helpers.install_place import manifest
 
 FILE = "/proc/self/fd/7"
 CODE = "{90160000-0011-0000-0000-0000000FF1CE}"
@@ -305,3 +307,14 @@ def test_children_get_the_arguments_as_they_are(tmp_path: Path) -> None:
 def test_every_program_is_absolute() -> None:
     for command in command_lines._INTERPRETERS.values():
         assert command[0].startswith(("/", "C:\\"))
+
+
+def test_going_back_on_purpose_is_said_to_dpkg_and_rpm_and_proven_exactly() -> None:
+    deb, rpm = (install_command(one, FILE, "/", downgrade=True).argv for one in (DEB, RPM))
+    assert deb == (*KEEP, "--force-downgrade", "--install", "--", FILE)
+    assert rpm == ("/usr/bin/rpm", "--upgrade", "--oldpackage", "--replacepkgs", "--", FILE)
+    assert install_command(MSI, FILE, "/", downgrade=True) == install_command(MSI, FILE, "/")
+    for downgrade in (True, False):
+        (check,) = default_checks(replace(manifest("1", DEB), downgrade=downgrade))
+        assert isinstance(check, DerivedCheck)
+        assert check.exact == downgrade

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import archive_members, detection, processes, proven_files
+from p2pdist.install import archive_members, detection, processes, proven_files, unpacking
 from p2pdist.install.detection import UNKNOWN_VERSION
 from p2pdist.install.installer import Installer
 from p2pdist.install.limits import InstallLimits
@@ -456,6 +456,9 @@ async def test_archives_that_cannot_be_unpacked_say_why(place: Place) -> None:
     (place.root / "opt/acme/current").unlink()
     outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, UNKNOWN_VERSION)
     assert outcome == Outcome(False, "what was there before, '?', is no version")
+    unknown = UNKNOWN_VERSION
+    outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, unknown, installed_as=unknown)
+    assert outcome == Outcome(True, "nothing to undo: what is there was not touched")
 
 
 async def test_unpacking_is_cancelled_and_has_an_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -465,7 +468,7 @@ async def test_unpacking_is_cancelled_and_has_an_end(place: Place, monkeypatch: 
         trio.from_thread.run(trio.sleep, 60)  # until the installation's time is over
         return archive_members.read(member, most_bytes)
 
-    monkeypatch.setattr(archive_app, "read", slow)
+    monkeypatch.setattr(unpacking, "read", slow)
     install = ArchiveInstall(directory="/opt/acme", timeout_seconds=1)
     outcome = await place.unpack("1", payload, install)
     assert outcome == Outcome(False, "it was not done within 1 s and was stopped")
@@ -475,7 +478,7 @@ async def test_unpacking_is_cancelled_and_has_an_end(place: Place, monkeypatch: 
 async def test_a_full_disk_is_said_and_nothing_is_left(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     small = place.root / "opt"
     small.mkdir()
-    mounted = os.geteuid() == 0 and command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small))
+    mounted = os.geteuid() == 0 and command("mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", str(small))
     if not mounted:
 
         def full(*arguments: object) -> bytes:

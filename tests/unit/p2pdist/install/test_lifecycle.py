@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from p2pdist.install.lifecycle import (
     MAX_HISTORY,
+    MAX_NUMBERED,
     MAX_RECORDS,
     PATIENCE,
     TRANSITIONS,
@@ -14,11 +15,15 @@ from p2pdist.install.lifecycle import (
     InstallRecord,
     Journal,
     LifeEvent,
+    LifeState,
     failed,
+    new_record,
+    published_again,
     reported_state,
     settled,
     step,
 )
+from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.wire import codec
 
 STEPS = TRANSITIONS.steps
@@ -94,3 +99,58 @@ def test_what_the_server_is_told() -> None:
     assert reported_state(RECORD) == "waiting"
     assert reported_state(replace(RECORD, state="rolling_back")) == "installing"
     assert reported_state(replace(RECORD, state="rolled_back")) == "rolled_back"
+
+
+def test_the_lowest_number_is_the_highest_installed_and_never_sinks() -> None:
+    journal = Journal()
+    for state, number, lowest in (
+        ("waiting", 2, {}),
+        ("installing", 2, {}),
+        ("rolled_back", 2, {}),  # it was never well
+        ("installed", 2, {"acme": 2}),
+        ("rolled_back", 2, {"acme": 2}),
+        ("installed", 1, {"acme": 2}),
+        ("installed", 3, {"acme": 3}),
+        ("waiting", 9, {"acme": 3}),
+    ):
+        journal = journal.with_record(replace(RECORD, state=state, number=number))
+        assert journal.lowest == lowest
+    assert codec.decode(codec.encode(journal), Journal, max_bytes=10_000) == journal
+
+
+def test_what_it_superseded_is_below_the_lowest_from_then_on() -> None:
+    newer = replace(RECORD, state="installed", number=4, replaces={"old": 3, "older": 1})
+    journal = Journal(lowest={"older": 7}).with_record(newer)
+    assert journal.lowest == {"acme": 4, "old": 4, "older": 7}
+
+
+def test_the_lowest_numbers_are_capped_and_the_oldest_is_forgotten() -> None:
+    journal = Journal(lowest={f"p{n}": 1 for n in range(MAX_NUMBERED)})
+    after = journal.with_record(replace(RECORD, state="installed", number=1))
+    assert len(after.lowest) == MAX_NUMBERED
+    assert "p0" not in after.lowest
+    assert after.lowest["acme"] == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "number", "fresh"),
+    [
+        ("failed", 1, True),
+        ("rolled_back", 1, True),
+        ("installed", 1, False),
+        ("installing", 1, False),
+        ("failed", 0, False),
+    ],
+)
+def test_published_again_it_is_tried_anew_unless_it_is_here_or_under_way(
+    state: LifeState, number: int, fresh: bool
+) -> None:
+    payload = Payload(file_name="a", length_bytes=1, sha256="0" * 64, torrent_hash="0" * 64)
+    manifest = Manifest(
+        format=1, patch_id="acme", version="2", title="", severity="low", cvss=None, published_at=0,
+        payloads=[payload], number=3, replaces={"old": 1},
+    )  # fmt: skip
+    before = failed(replace(RECORD, state=state, number=number), FailureClass.INSTALL, "why")
+    after = published_again(before, manifest, 9.0)
+    assert (after.number, after.replaces) == (3, {"old": 1})
+    assert after == (new_record(manifest, 9.0) if fresh else replace(before, number=3, replaces={"old": 1}))

@@ -63,7 +63,9 @@ class PlayedInstaller:
         self.go_on = trio.Event()
         self.detector = self
 
-    async def install(self, install: Install, version: str, file: Path, sha256: str) -> Outcome:
+    async def install(
+        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+    ) -> Outcome:
         self.calls.append(f"install {file.parent.parent.name} {version}")
         if self.changed:
             raise PayloadChangedError
@@ -260,6 +262,14 @@ async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> N
     assert pc.installer.calls.count("install acme 1") == 3
     assert "exit code 3" in record.reason
     assert pc.installs.plan()[0].reason == record.reason
+
+
+async def test_what_installer_and_detection_both_find_is_said_once(pc: Pc) -> None:
+    pc.installer.works = False
+    pc.installer.ends["1"] = outcome(False, "sh failed: acme None is there")
+    pc.candidate("acme")
+    await pc.settle()
+    assert pc.record().reason == "sh failed: acme None is there"
 
 
 async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc: Pc) -> None:

@@ -210,3 +210,11 @@ def test_a_plan_of_thousands_costs_each_patch_the_same() -> None:
         return made
 
     assert calls(1_000) < 3 * calls(500)
+
+
+def test_what_is_too_old_is_not_installed_and_keeps_nothing_else_away() -> None:
+    old, app = patch("old", 1, supersedes=("app",), conflicts=("app",)), patch("app", 2)
+    assert planned(old, app, old=PatchStatus.OLDER) == [
+        ("old", StepKind.SKIP, "older than what may be installed here"),
+        ("app", StepKind.INSTALL, ""),
+    ]

@@ -122,3 +122,12 @@ def test_services_of_windows_run_by_their_state_in_any_language(
     output = form.format(name="acme: 4 ", type=type_, state=state, code=code)
     answer = unit_answer(UnitCheck(unit="acme"), 0, output, windows=True)
     assert (answer.holds, answer.words) == (runs, f"the service acme {'runs' if runs else 'does not run'}")
+
+
+@pytest.mark.parametrize(("there", "holds"), [("2.0-1", True), ("2:2.0-1", True), ("2.1-1", False), ("1.9-1", False)])
+def test_going_back_is_done_when_the_later_version_is_gone(there: str, holds: bool) -> None:
+    check = DerivedCheck(name="acme", at_least="2.0-1", exact=True)
+    answer = package_answer(check, (("installed", there),), Ecosystem.DEB)
+    assert answer.holds == holds
+    if there == "2.1-1":
+        assert answer.words == "acme 2.1-1 is installed, and it goes back to 2.0-1"

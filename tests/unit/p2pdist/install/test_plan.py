@@ -1,5 +1,6 @@
 """`p2pdist.install.plan`: what is installed next, and why the rest waits."""
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -133,3 +134,26 @@ def test_restart_only_in_a_window_of_a_patch_that_asks_for_it() -> None:
     assert not rows(candidate("a", schedule=replace(rules, reboot="ask")), a=waiting)[0].restart_due
     assert not rows(candidate("a", schedule=replace(rules, windows=("wed 14:00-15:00",))), a=waiting)[0].restart_due
     assert not rows(candidate("a", schedule=rules), a=waiting, blackout=True)[0].restart_due
+
+
+@pytest.mark.parametrize(("number", "older"), [(1, True), (2, False), (3, False)])
+def test_what_is_below_the_highest_that_was_installed_is_refused(number: int, older: bool) -> None:
+    made = candidate("a", number=number)
+    (row,) = plan_rows([made], Journal(records=(record("a"),), lowest={"a": 2}), NOW, UTC, blackout_until=None)
+    assert (row.due, bool(row.older), row.settled) == (not older, older, older)
+    assert row.state == ("not_applicable" if older else "waiting")
+    assert row.reason.startswith("refused: this PC has had a newer one") == older
+
+
+def test_what_the_offline_role_refuses_says_its_reason_first() -> None:
+    made = dataclasses.replace(candidate("a", number=1), older="a newer one is signed")
+    for lowest in ({}, {"a": 2}):
+        (row,) = plan_rows([made], Journal(records=(record("a"),), lowest=lowest), NOW, UTC, blackout_until=None)
+        assert (row.due, row.state, row.reason) == (False, "not_applicable", "refused: a newer one is signed")
+
+
+def test_an_older_one_that_is_detected_is_installed_all_the_same() -> None:
+    made = candidate("a", number=1)
+    journal = Journal(records=(record("a", state="installed"),), lowest={"a": 2})
+    (row,) = plan_rows([made], journal, NOW, UTC, blackout_until=None)
+    assert (row.state, row.due) == ("installed", False)

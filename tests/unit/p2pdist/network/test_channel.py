@@ -127,3 +127,21 @@ async def test_a_call_that_nobody_waits_for_is_abandoned(autojump_clock: trio.te
     with pytest.raises(trio.TooSlowError):
         await calls.ask(told.append, AreYouAlive, seconds=1, abandon=Done)
     assert [type(message) for message in told] == [AreYouAlive, Done]
+
+
+async def test_whoever_waits_to_send_goes_on_when_the_channel_ends() -> None:
+    daemon, _part = pair()  # nobody reads
+
+    async def nothing(_message: PartMessage) -> None:
+        return
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            for number in range(QUEUED_MESSAGES):
+                daemon.tell(AreYouAlive(number))
+            nursery.start_soon(daemon.send, AreYouAlive(QUEUED_MESSAGES))
+            await trio.testing.wait_all_tasks_blocked()
+            with trio.move_on_after(0):
+                await daemon.run(nothing)
+    daemon.tell(AreYouAlive(0))  # and it is dropped from now on
+    await daemon.send(AreYouAlive(1))

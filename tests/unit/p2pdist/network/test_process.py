@@ -65,7 +65,14 @@ def start(ca: TestCA, *, address: str = ADDRESS, port: int = 0) -> Start:
 
 def hello() -> ControlHello:
     return ControlHello(
-        protocol=1, software="t", hostname="pc", addresses=[], lan_port=1, on_mains=True, wired=True, uptime_seconds=1
+        protocol=1,
+        software="t",
+        hostname="pc",
+        addresses=[],
+        lan_port=7691,
+        on_mains=True,
+        wired=True,
+        uptime_seconds=1,
     )
 
 
@@ -189,6 +196,38 @@ async def test_a_port_in_use_is_a_users_error(ca: TestCA, tmp_path: Path) -> Non
         with pytest.raises(UserError, match="in use") as caught:
             await NetworkPart(Launch(ME, tmp_path / "b", "info"), lambda: taken).run()
         assert caught.value.kind is FaultKind.BUSY
+
+
+async def test_secrets_in_the_environment_are_not_passed_on(
+    ca: TestCA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "secret")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    does = "    sys.exit(3 if 'SECRET_TOKEN' in os.environ else 4)\n"
+    async with running(tmp_path / "cache", ca, HOSTILE + does) as part:
+        while not part.problem:  # noqa: ASYNC110 - a plain attribute
+            await trio.sleep(0.01)
+        assert "status 4" in part.problem
+
+
+async def test_a_process_that_cannot_be_made_now_is_made_later(ca: TestCA, tmp_path: Path) -> None:
+    """A PC without memory or descriptors left for it."""
+    program = tmp_path / "program"
+
+    def make() -> None:
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        program.chmod(0o700)
+
+    make()
+    script = textwrap.dedent(HOSTILE) + "os.unlink(sys.argv[1])\nsys.exit(3)"
+    launch = Launch(ME, tmp_path, "info", (str(program), "-c", script, str(program)), 0.2)
+    with trio.fail_after(WITHIN_SECONDS):
+        async with open_network_part(launch, lambda: start(ca)) as part:
+            while "cannot be started" not in part.problem:  # noqa: ASYNC110 - a plain attribute
+                await trio.sleep(0.01)
+            assert "starts again" in part.problem
+            make()
+            await gone(part, part.life)
 
 
 # --- a network part that was taken over ----------------------------------------------------

@@ -2,7 +2,10 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -136,3 +139,49 @@ def test_a_directory_where_a_file_is_fails(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     with pytest.raises(OSError, match="exists"):
         durable_files.make_directory(tmp_path / "f")
+
+
+KILLED_BEFORE_RENAME = """
+import os, signal, sys
+from pathlib import Path
+from p2pdist.shared import durable_files
+os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+source, target = map(Path, sys.argv[2:])
+durable_files.link_file(source, target) if sys.argv[1] == "link" else durable_files.write_file(target, b"new")
+"""
+
+
+@pytest.mark.parametrize("way", ["write", "link"])
+def test_what_a_killed_writer_leaves_is_removed_and_nothing_else(tmp_path: Path, way: str) -> None:
+    folder, outside = tmp_path / "home" / "patches" / "1.0", tmp_path / "outside"
+    durable_files.make_directory(folder)
+    durable_files.make_directory(outside)
+    target, source = folder / f"{'n' * 120}.json", tmp_path / "source"
+    source.write_bytes(b"payload")
+    target.write_bytes(b"old")
+    command = [sys.executable, "-c", KILLED_BEFORE_RENAME, way, str(source), str(target)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    (left,) = set(folder.iterdir()) - {target}
+    others = ["notes.tmp", ".notes.tmp", ".a.0123456789ab.tmp.txt", ".a.0123456789AB.tmp", "a.0123456789ab.tmp"]
+    for name in others:
+        (folder / name).write_bytes(b"")
+    (outside / left.name).write_bytes(b"")
+    (tmp_path / "home" / "link").symlink_to(outside)
+    assert durable_files.remove_leftovers(tmp_path / "home") == 1
+    assert names(folder) == sorted([*others, target.name])
+    assert target.read_bytes() == b"old"
+    assert (outside / left.name).exists()
+    assert durable_files.remove_leftovers(tmp_path / "home") == 0
+
+
+def test_a_missing_directory_has_no_leftovers_and_an_unreadable_one_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert durable_files.remove_leftovers(tmp_path / "none") == 0
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError):
+        durable_files.remove_leftovers(tmp_path)

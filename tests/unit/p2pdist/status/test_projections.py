@@ -32,8 +32,8 @@ AROUND = Circumstances()
 FAULTS = [TransferFault(kind, f"{kind.value}.") for kind in TransferFaultKind]
 PATCH_STATES: tuple[PatchState, ...] = typing.get_args(PatchState)
 LIFE_STATES: tuple[LifeState | None, ...] = (None, *typing.get_args(LifeState))
-WHY_OF_INSTALL = {
-    "not_applicable": "it does not apply to this PC: ",
+WHY_OF_INSTALL: dict[str, str | tuple[str, ...]] = {
+    "not_applicable": ("it does not apply to this PC: ", "it is refused: "),
     "waiting": "its file is here; ",
     "installing": "it is being ",
     "installed": "it is installed",
@@ -55,12 +55,13 @@ def files() -> Iterator[FileView | None]:
 def rows(*, here: bool) -> Iterator[PlanRow | None]:
     """No plan at all, then every state of an installation, tried again or not, where it applies and where not."""
     yield None
-    for life, not_applicable, again in itertools.product(LIFE_STATES, ("", "not for kiosks"), (False, True)):
+    refusals = (("", ""), ("not for kiosks", ""), ("", "a newer one is signed"))
+    for life, (not_applicable, older), again in itertools.product(LIFE_STATES, refusals, (False, True)):
         fields: dict[str, Any] = {"restart_boot": "boot"} if again else {}
         if life in ("failed", "rolled_back"):
             retry_at = WALL_TIME + 60.0 if again else None
             fields = {"failure": FailureClass.INSTALL, "reason": "exit code 1", "retry_at": retry_at}
-        yield plan_row(REF, life=life, here=here, not_applicable=not_applicable, **fields)
+        yield plan_row(REF, life=life, here=here, not_applicable=not_applicable, older=older, **fields)
     yield plan_row(REF, life=None, here=here, install=None)
 
 
@@ -157,6 +158,15 @@ def test_never_installed_for_one_and_failed_for_another() -> None:
 )
 def test_what_becomes_of_it_in_a_clause(row: PlanRow, words: str) -> None:
     assert sentence(row) == words
+
+
+def test_a_step_back_is_refused_with_its_reason_to_the_user_and_to_the_server() -> None:
+    view = PatchView(REF, None, plan_row(REF, life="waiting", here=False, older="a newer one is signed"))
+    told, asked = patch_report(view), why_patch(view, None, AROUND, WALL_TIME)
+    assert told is not None
+    assert (told.install, told.install_reason) == ("not_applicable", "refused: a newer one is signed")
+    assert asked is not None
+    assert (asked.state, asked.reason) == ("not_applicable", "it is refused: a newer one is signed")
 
 
 def test_why_tells_since_when_an_installation_is_as_it_is() -> None:

@@ -1,5 +1,6 @@
 """`p2pdist.transfer.cached_files`: a finished file is out of the network part's reach before it is hashed."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from p2pdist.shared.identifiers import Sha256Hex
+from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import SEALED_MODE, Writer, has_changed, lend, lend_directory, publish, sealed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
@@ -107,7 +110,9 @@ def test_a_lent_file_can_be_repaired_and_a_missing_one_is_no_error(cache: Path) 
 
 def test_a_published_file_is_never_lent(cache: Path, tmp_path: Path) -> None:
     place = tmp_path / "patches" / "p" / "1" / "file"
-    publish(cache / "file", place, mtime_ns=None, writer=WRITER)
+    with sealed(cache / "file", WRITER):
+        pass
+    publish(cache / "file", place, mtime_ns=None, inode=None, writer=WRITER)
     lend(cache / "file", WRITER)
     assert not (cache / "file").exists(), "it comes anew: the published one stays as it is"
     assert place.stat().st_uid == 0
@@ -116,19 +121,82 @@ def test_a_published_file_is_never_lent(cache: Path, tmp_path: Path) -> None:
 def test_what_is_published_is_what_was_proven(cache: Path, tmp_path: Path) -> None:
     place = tmp_path / "patches" / "p" / "1" / "file"
     with sealed(cache / "file", WRITER) as descriptor:
-        mtime_ns = os.fstat(descriptor).st_mtime_ns
-    publish(cache / "file", place, mtime_ns=mtime_ns, writer=WRITER)
+        status = os.fstat(descriptor)
+    proven = {"mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
+    publish(cache / "file", place, **proven, writer=WRITER)
     assert place.samefile(cache / "file")
     with pytest.raises(OSError, match="changed"):
-        publish(cache / "file", place, mtime_ns=mtime_ns + 1, writer=WRITER)
+        publish(cache / "file", place, **{**proven, "mtime_ns": status.st_mtime_ns + 1}, writer=WRITER)
+
+
+@pytest.mark.parametrize("evil", ["its own", "a sealed one"])
+def test_another_file_of_the_same_time_is_not_published_in_its_place(cache: Path, tmp_path: Path, evil: str) -> None:
+    mtime_ns = 1_700_000_000_000_000_000
+    as_writer(
+        cache, f"open('evil', 'wb').write(b'y' * 1000)\nfor n in 'evil', 'file': os.utime(n, ns=({mtime_ns},) * 2)"
+    )
+    with sealed(cache / "file", WRITER) as descriptor:
+        inode = os.fstat(descriptor).st_ino
+    if evil == "a sealed one":  # its own proof failed
+        with sealed(cache / "evil", WRITER):
+            pass
+    place = tmp_path / "patches" / "p" / "1" / "file"
+    ctime_ns = publish(cache / "file", place, mtime_ns=mtime_ns, inode=inode, writer=WRITER)
+    proven = {"length_bytes": 1000, "mtime_ns": mtime_ns, "inode": inode, "ctime_ns": ctime_ns}
+    assert not has_changed(cache / "file", **proven, writer=WRITER)
+    as_writer(cache, "os.rename('file', 'good'); os.rename('evil', 'file')")
+    with pytest.raises(OSError, match="changed"):
+        publish(cache / "file", place, mtime_ns=mtime_ns, inode=inode, writer=WRITER)
+    assert place.read_bytes()[:1] == b"x"
+    assert has_changed(cache / "file", **proven, writer=WRITER)
+
+
+def test_who_opens_a_file_amid_the_look_for_writers_cannot_end_the_daemon(cache: Path) -> None:
+    """The kernel tells of that by a signal: SIGIO, unless another is chosen, ends a process."""
+    looks = (
+        "import os, sys; from p2pdist.transfer.cached_files import _wait_for_writers as wait\n"
+        "descriptor = os.open(sys.argv[1], os.O_RDONLY)\n"
+        "for _ in range(500): wait(descriptor, lambda: None)"
+    )
+    opens = (
+        "import os, sys\nprint(flush=True)\n"
+        "while True:\n"
+        "    try: os.close(os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK))\n"
+        "    except BlockingIOError: pass"
+    )
+    with subprocess.Popen([sys.executable, "-c", opens, cache / "file"], stdout=subprocess.PIPE) as opener:
+        assert opener.stdout is not None
+        opener.stdout.readline()
+        try:
+            looked = subprocess.run([sys.executable, "-c", looks, cache / "file"], check=False, timeout=60)
+        finally:
+            opener.kill()
+    assert looked.returncode == 0
 
 
 def test_a_proof_counts_only_as_long_as_the_file_is_out_of_reach(cache: Path) -> None:
     with sealed(cache / "file", WRITER) as descriptor:
-        mtime_ns = os.fstat(descriptor).st_mtime_ns
-    assert not has_changed(cache / "file", length_bytes=1000, mtime_ns=mtime_ns, writer=WRITER)
+        status = os.fstat(descriptor)
+    mtime_ns = status.st_mtime_ns
+    proven = {"length_bytes": 1000, "mtime_ns": mtime_ns, "ctime_ns": status.st_ctime_ns, "inode": status.st_ino}
+    assert not has_changed(cache / "file", **proven, writer=WRITER)
     as_writer(
         cache,
         f"os.rename('file', 'old'); open('file', 'wb').write(b'y' * 1000); os.utime('file', ns=({mtime_ns},) * 2)",
     )
-    assert has_changed(cache / "file", length_bytes=1000, mtime_ns=mtime_ns, writer=WRITER)
+    assert has_changed(cache / "file", **proven, writer=WRITER)
+
+
+async def test_what_a_killed_daemon_had_published_is_not_fetched_again(cache: Path, tmp_path: Path) -> None:
+    """It dies after the link is made, and before its record says that the file is proven."""
+    digest = Sha256Hex(hashlib.sha256(b"x" * 1000).hexdigest())
+    (cache / "file").rename(cache / digest)
+    with sealed(cache / digest, WRITER):
+        pass
+    publish(cache / digest, tmp_path / "patches" / "p" / "1" / "file", mtime_ns=None, inode=None, writer=WRITER)
+    files_of_the_swarm = Cache(cache, WRITER)
+    assert await files_of_the_swarm.make_ready(digest, 1000, in_doubt=False) is None
+    assert (cache / digest).stat().st_nlink == 2
+    assert (await files_of_the_swarm.hash(digest, 1000)).sha256 == digest
+    assert await files_of_the_swarm.make_ready(digest, 1000, in_doubt=True) is None
+    assert not (cache / digest).exists(), "its check found damage: the published file stays, and this one comes anew"

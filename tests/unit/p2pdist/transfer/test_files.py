@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -31,7 +32,11 @@ async def test_proof_is_the_sha256_of_the_whole_file(tmp_path: Path) -> None:
     path.write_bytes(data)
     proof = await files.hash_file(path)
     assert (proof.sha256, proof.length_bytes) == (hashlib.sha256(data).hexdigest(), len(data))
-    assert await files.unchanged_since(path, length_bytes=len(data), mtime_ns=proof.mtime_ns)
+    unchanged = partial(files.unchanged_since, path, length_bytes=len(data), mtime_ns=proof.mtime_ns)
+    ctime_ns = path.stat().st_ctime_ns
+    assert await unchanged(ctime_ns=ctime_ns, inode=proof.inode)
+    assert not await unchanged(ctime_ns=None, inode=proof.inode), "a record from before there were change times"
+    assert not await unchanged(ctime_ns=ctime_ns, inode=None), "a record from before there were inodes"
 
 
 async def test_any_later_write_ends_the_proof(tmp_path: Path) -> None:
@@ -39,10 +44,25 @@ async def test_any_later_write_ends_the_proof(tmp_path: Path) -> None:
     path.write_bytes(b"good")
     os.utime(path, ns=(0, 1))
     proof = await files.hash_file(path)
+    ctime_ns = path.stat().st_ctime_ns
+    unchanged = partial(files.unchanged_since, path, length_bytes=4, mtime_ns=proof.mtime_ns, inode=proof.inode)
     path.write_bytes(b"evil")
-    assert not await files.unchanged_since(path, length_bytes=4, mtime_ns=proof.mtime_ns)
+    assert not await unchanged(ctime_ns=ctime_ns)
+    os.utime(path, ns=(0, proof.mtime_ns))
+    while path.stat().st_ctime_ns == ctime_ns:  # the kernel's clock for files ticks every few milliseconds
+        os.utime(path, ns=(0, proof.mtime_ns))
+    assert not await unchanged(ctime_ns=ctime_ns)
     path.unlink()
-    assert not await files.unchanged_since(path, length_bytes=4, mtime_ns=proof.mtime_ns)
+    assert not await unchanged(ctime_ns=ctime_ns)
+
+
+async def test_of_a_file_that_is_too_long_only_the_expected_length_is_hashed(tmp_path: Path) -> None:
+    path = tmp_path / "payload"
+    with path.open("wb") as file:
+        file.truncate(1 << 42)
+    with trio.fail_after(5):
+        proof = await files.hash_file(path, max_bytes=3)
+    assert (proof.sha256, proof.length_bytes) == (hashlib.sha256(bytes(3)).hexdigest(), 1 << 42)
 
 
 async def test_hashing_can_be_cancelled(tmp_path: Path) -> None:
@@ -59,7 +79,8 @@ async def test_published_file_shares_its_bytes_with_the_cache(tmp_path: Path) ->
     cached.write_bytes(b"payload")
     place = tmp_path / "patches" / "openssl" / "3.0.17" / "openssl.deb"
     await files.publish_verified(cached, place)
-    await files.publish_verified(cached, place)  # again, after a restart
+    ctime_ns = await files.publish_verified(cached, place)  # again, after a restart
+    assert ctime_ns == cached.stat().st_ctime_ns
     assert place.read_bytes() == b"payload"
     assert place.stat().st_ino == cached.stat().st_ino
     assert [entry.name for entry in place.parent.iterdir()] == ["openssl.deb"]

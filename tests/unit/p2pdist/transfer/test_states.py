@@ -4,9 +4,9 @@ import typing
 
 import pytest
 
+from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.messages import PatchState
 from p2pdist.transfer.states import (
-    LAN_STALL_SECONDS,
     TRANSITIONS,
     LanActivity,
     TransferEvent,
@@ -62,11 +62,13 @@ def test_a_step_that_is_not_in_the_table_raises(state: PatchState, event: Transf
             TRANSITIONS.after(state, event)
 
 
-def test_lan_stalls_when_nothing_came_for_long_enough() -> None:
-    activity = LanActivity(bytes_from_peers=100, changed_at=50.0)
+def test_lan_stalls_when_no_piece_came_for_long_enough() -> None:
+    activity = LanActivity(pieces=100, changed_at=50.0)
     assert not activity.observe(100, 60.0).stalled(50.0 + LAN_STALL_SECONDS - 0.1)
     assert activity.observe(100, 60.0).stalled(50.0 + LAN_STALL_SECONDS)
     assert not activity.observe(101, 60.0).stalled(50.0 + LAN_STALL_SECONDS)
+    assert activity.observe(99, 60.0).observe(100, 65.0).stalled(50.0 + LAN_STALL_SECONDS), "lost and found"
+    assert not activity.stalled(50.0 + LAN_STALL_SECONDS, patience_seconds=LAN_STALL_SECONDS + 1)
 
 
 def test_seconds_run_until_verified_and_are_never_negative() -> None:

@@ -2,8 +2,13 @@
 
 import dataclasses
 
+import msgspec
+
+from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
+from p2pdist.shared.wire.messages import MAX_PIECE_BYTES
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
-from p2pdist.transfer.states import LAN_STALL_SECONDS
+from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.transfer import (
     ACTIVE_STEP_SECONDS,
     IDLE_STEP_SECONDS,
@@ -47,3 +52,46 @@ def test_a_failed_patch_is_tried_again_when_it_was_promised() -> None:
     assert step_seconds([done, failing], 200.0) == 0.0, "overdue"
     failing.retry_at = 100.0 + LONGEST_RETRY_SECONDS
     assert step_seconds([done, failing], 100.0) == IDLE_STEP_SECONDS
+
+
+def snapshot(*, have: int, bytes_from_peers: int = 0, piece_count: int = 8) -> TransferSnapshot:
+    return TransferSnapshot(
+        torrent_hash=TorrentHash("0" * 64),
+        phase="downloading",
+        piece_count=piece_count,
+        have=have,
+        lan_have=(1 << piece_count) - 1,
+        bytes_from_peers=bytes_from_peers,
+        bytes_to_peers=0,
+        bytes_wasted=0,
+        progress=0.0,
+        peers=(),
+        fault=None,
+    )
+
+
+def test_a_neighbour_that_sends_a_block_now_and_then_does_not_keep_the_line_away() -> None:
+    fetching = dataclasses.replace(transfer(), state="fetching")
+    seen = snapshot(have=0)
+    for now in range(0, 60, 19):  # a block of 16 KiB, each time just before the LAN would count as stalled
+        seen = fetching.snapshot = snapshot(have=0, bytes_from_peers=now << 14)
+        fetching.activity = fetching.activity.observe(fetching.lan_pieces, float(now))
+    assert fetching.want(seen, LAN_STALL_SECONDS, can_fetch=True).lan_stalled
+
+
+def test_what_the_origin_brings_is_no_progress_of_the_lan() -> None:
+    fetching = dataclasses.replace(transfer(), state="fetching")
+    fetching.origin_pieces = 0b0011
+    fetching.snapshot = snapshot(have=0b0011)
+    assert fetching.lan_pieces == 0
+    fetching.snapshot = snapshot(have=0b0111)
+    assert fetching.lan_pieces == 1
+
+
+def test_large_pieces_on_a_slow_lan_are_waited_for() -> None:
+    fetching = dataclasses.replace(transfer(), state="fetching")
+    payload = msgspec.structs.replace(fetching.payload, length_bytes=8 * MAX_PIECE_BYTES)
+    fetching.patch = dataclasses.replace(fetching.patch, payload=payload)
+    fetching.snapshot = snapshot(have=0)
+    assert not fetching.lan_stalled(2 * LAN_STALL_SECONDS)
+    assert fetching.lan_stalled(lan_patience_seconds(MAX_PIECE_BYTES))

@@ -7,13 +7,24 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import (
+    ROLLOUTS_TARGET,
     Manifest,
     Payload,
     RolloutEntry,
     Rollouts,
     encode_manifest,
+    encode_rollouts,
     manifest_target,
     torrent_target,
+)
+from p2pdist.shared.manifest.publication_order import (
+    NOTHING_PUBLISHED,
+    ORDER_TARGET,
+    OrderRefusal,
+    PublicationOrder,
+    Publications,
+    encode_order,
+    refused,
 )
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, TemplateItem, encode_template, template_target
 from p2pdist.trust.catalogue import (
@@ -67,6 +78,7 @@ def read_all(
     choose: Callable[[Manifest], Choice] = first_payload,
     held: Collection[Held] = (),
     max_bytes: int = 10_000,
+    order: PublicationOrder | None = None,
 ) -> ReadPatches:
     def get(path: str, cap: int) -> bytes:
         if path not in found:
@@ -76,7 +88,9 @@ def read_all(
         return found[path]
 
     rollouts = Rollouts(format=1, entries=list(entries))
-    return read_patches(rollouts, get, choose=choose, held=held, max_bytes=max_bytes)
+    once = Publications(newest=1, lowest=1)
+    order = PublicationOrder(format=1, patches={entry.patch_id: once for entry in entries}) if order is None else order
+    return read_patches(rollouts, order, get, choose=choose, held=held, max_bytes=max_bytes)
 
 
 def read(found: dict[str, bytes], *entries: RolloutEntry, max_bytes: int = 10_000) -> tuple[list[str], list[str]]:
@@ -222,3 +236,34 @@ def test_no_more_templates_than_the_cap() -> None:
     targets = [template_target(f"t{n:03}") for n in range(MAX_TEMPLATES + 10)]
     taken = read_templates(targets, lambda path, _: template(path.rpartition("/")[2]))
     assert [one.name for one in taken] == [f"t{n:03}" for n in range(MAX_TEMPLATES)]
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({"a": Publications(newest=2, lowest=2)}, refused(OrderRefusal.SUPERSEDED, 1, 2)),
+        ({"a": Publications(newest=1, lowest=2)}, refused(OrderRefusal.SUPERSEDED, 1, 2)),
+        ({}, OrderRefusal.UNNUMBERED),
+    ],
+    ids=["superseded", "withdrawn", "never numbered"],
+)
+def test_what_the_order_does_not_allow_is_not_fetched_nor_shared(known: dict[str, Publications], reason: str) -> None:
+    order = PublicationOrder(format=1, patches={"b": Publications(newest=1, lowest=1), **known})
+    got = read_all(documents("a", "b"), entry("a", 1), entry("b", 2), order=order, held={(PatchRef("a", "1"), HASH)})
+    assert [patch.entry.patch_id for patch in got.patches] == ["b"]
+    (skipped,) = got.not_applicable
+    assert (skipped.reason, skipped.older, skipped.shared) == (reason, True, None)
+
+
+def test_without_an_order_nothing_is_believed() -> None:
+    found = documents("a") | {ROLLOUTS_TARGET: encode_rollouts(Rollouts(format=1, entries=[entry("a", 1)]))}
+
+    def get(path: str, _cap: int) -> bytes:
+        if path not in found:
+            raise DocumentError("missing")
+        return found[path]
+
+    with pytest.raises(DocumentError):
+        read_catalogue(found.__contains__, get, site=None, choose=first_payload, held=())
+    found[ORDER_TARGET] = encode_order(NOTHING_PUBLISHED.with_publication(PatchId("a"), lowest=1))
+    assert len(read_catalogue(found.__contains__, get, site=None, choose=first_payload, held=()).patches) == 1

@@ -1,5 +1,6 @@
 """`seed-server init`, `publish`, `token`, `renew`, `endpoints`, `deny`, `allow` as a person runs them."""
 
+import hashlib
 import json
 import re
 import stat
@@ -56,11 +57,20 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return Shell(tmp_path, capsys, monkeypatch)
 
 
+def test_init_prints_the_pins_that_tokens_carry(shell: Shell) -> None:
+    printed = shell.init()
+    token = decode_token(shell("token"))
+    assert f"Pin of its CA:         {token.ca_pin.hex()}" in printed
+    assert f"Pin of its trust root: {token.root_pin.hex()}" in printed
+
+
 def test_init_makes_a_home_that_is_its_owners_alone(shell: Shell) -> None:
     facts = json.loads(shell.init("--web-port", 9443, "--origin-port", 9690, "--json"))
     settings = load_settings(shell.home)
     assert settings == ServerSettings(name="hq", address="127.0.0.1", web_port=9443, origin_port=9690)
     assert facts["ca_pin"] == CertificateAuthority.open(shell.home.ca).control_ca_pin().hex()
+    first_root = (shell.home.tuf_metadata / "1.root.json").read_bytes()
+    assert facts["root_pin"] == hashlib.sha256(first_root).hexdigest()
     keys = {str(path.relative_to(shell.home.keys)) for path in shell.home.keys.rglob("*.pem")}
     assert keys == {
         *(f"online/{name}.pem" for name in ("rollouts", "snapshot", "timestamp")),

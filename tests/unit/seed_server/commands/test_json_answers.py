@@ -1,19 +1,23 @@
 """What `--json` of each command prints is what its document says: no other key, no other type."""
 
 import json
+import time
 from pathlib import Path
 
 import msgspec
 from click.testing import CliRunner
 
+from p2pdist.identity.signed_statement import sign_statement
+from p2pdist.identity.store import Identity
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
+from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.store.database import Database
-from seed_server.store.schema import SiteLimitRow
+from seed_server.store.rows import SiteLimitRow
+from tests.helpers.statements import pc_of, statement
 
-ENDPOINT = "a" * 26
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
 TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'
 RECIPE = 'patch_id = "a"\nversion = "1"\n[schedule]\ndeadline = 2020-01-01T00:00:00\n[[payload]]\nfile = "office.msi"\n'
@@ -46,6 +50,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "token": output_of("token", *here, "--tag", "kiosk"),
         "publish": output_of("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
         "lint": output_of("lint", folder / "recipe.toml"),
+        "keys list": output_of("keys list", *here),
     }
     runner = CliRunner()
     for words in (
@@ -53,12 +58,15 @@ def outputs(folder: Path) -> dict[str, str]:
         ("template", "set", "december", folder / "openssl.toml"),
     ):
         assert runner.invoke(seed_server, [str(word) for word in (*words, *here)]).exit_code == 0
-    fill(ServerHome(folder / "home"))
+    found |= bundles(folder, here)
+    pc = pc_of(Context(ServerHome(folder / "home")).authority(), time.time())
+    fill(ServerHome(folder / "home"), pc.endpoint_id)
     return found | {
         "status": output_of("status", *here),
         "sites": output_of("sites", *here),
         "token list": output_of("token list", *here),
         "endpoints": output_of("endpoints", *here),
+        "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
         "profile show": output_of("profile show", *here),
         "profile show SITE": output_of("profile show", "oslo", *here),
         "template list": output_of("template list", *here),
@@ -66,18 +74,41 @@ def outputs(folder: Path) -> dict[str, str]:
     }
 
 
-def fill(home: ServerHome) -> None:
+def bundles(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands for signing elsewhere print."""
+    (folder / "word.msi").write_text("another payload")
+    bundle, keys = folder / "word.bundle", folder / "home" / "keys" / "offline"
+    word = (folder / "word.msi", "--patch-id", "word", "--version", "1")
+    found = {"publish BUNDLE": output_of("publish BUNDLE", *here, *word, "--prepare", bundle)}
+    found["prepared"] = output_of("prepared", *here)
+    runner = CliRunner()
+    for words in (
+        ("renew", "--prepare", bundle, *here),
+        ("sign", bundle, "--keys", keys, "--yes"),
+    ):
+        assert runner.invoke(seed_server, [str(word) for word in words]).exit_code == 0
+    found["finish BUNDLE"] = output_of("finish BUNDLE", *here, bundle)
+    return found
+
+
+def signed_by(pc: Identity, file: Path) -> Path:
+    """Return ``file`` with what a PC states of itself."""
+    file.write_text(sign_statement(pc, statement(pc, time.time(), nonce="n", audience="vpn")))
+    return file
+
+
+def fill(home: ServerHome, endpoint_id: str) -> None:
     with Database.open(home.database) as database:
         (payload,) = database.payloads()
         (token,) = database.tokens()
-        for endpoint in (ENDPOINT, "b" * 26):
+        for endpoint in (endpoint_id, "b" * 26):
             database.add_endpoint(endpoint, "pc-1", 1.0, ("kiosk",))
             database.add_enrolment(endpoint, token.token_id, 1.0)
-        database.save_reports(ENDPOINT, [REPORT], 2.0)
+        database.save_reports(endpoint_id, [REPORT], 2.0)
         database.add_wan_bytes("oslo", payload.torrent_hash, 7)
         database.save_site_limits([LIMIT])
         answer = DiagnosisAnswer(label="old", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
-        for endpoint in (ENDPOINT, "b" * 26):
+        for endpoint in (endpoint_id, "b" * 26):
             database.save_diagnosis(endpoint, Diagnosis(template="december", answers=(answer,)), 3.0)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from p2pdist.shared.console import PIPE_COLUMNS
 from seed_server.commands.status_view import endpoint_documents, endpoint_table, fleet_tables, status_document
 from seed_server.fleet.queries import FleetStatus
-from seed_server.store.schema import EndpointRow, ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 HASH = "ab" * 32
@@ -170,3 +170,17 @@ def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_si
         {"site": "oslo", "wan_bytes": 150, "origin_ratio": 1.5},
     ]
     assert "cannot be served: piece 0 gone" in shown(status, 80)
+
+
+def test_what_was_not_announced_is_not_called_published() -> None:
+    one, two = patch("1", 1), patch("2", 2)
+    status = FleetStatus(
+        "hq", True, [one, two], [], [], {}, unannounced=frozenset({two.ref}), repository_problem="Broken."
+    )
+    document = printed(status_document(status))
+    assert [row["announced"] for row in document["patches"]] == [True, False]
+    assert document["repository_problem"] == "Broken."
+    newest, _, older = shown(status, 120).partition("office 1")
+    assert "Broken." in newest
+    assert "not announced: its publication was cut off" in newest
+    assert "not announced" not in older

@@ -10,7 +10,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status, site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.store.schema import ReportRow, ServedPayload, SiteLimitRow
+from seed_server.store.rows import ReportRow, ServedPayload, SiteLimitRow
 from seed_server.store.serve_lock import serve_lock
 
 LIMIT = SiteLimitRow(
@@ -57,3 +57,15 @@ def test_a_server_serves_while_its_lock_is_held(tmp_path: Path) -> None:
     with serve_lock(context.home, timeout_seconds=0.0).held():
         assert read_status(context).serving
     assert not read_status(context).serving
+
+
+def test_a_repository_that_cannot_be_read_leaves_the_rest_to_be_seen(tmp_path: Path) -> None:
+    context = Context(ServerHome(tmp_path / "home"))
+    initialise(context.home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=0.0)
+    with context.database() as database:
+        database.add_patch(PAYLOAD)
+    assert read_status(context).unannounced == {PAYLOAD.ref}
+    (context.home.tuf_metadata / "timestamp.json").write_bytes(b"{}")
+    status = read_status(context)
+    assert (status.patches, status.unannounced) == ([PAYLOAD], frozenset())
+    assert "timestamp is damaged" in status.repository_problem

@@ -12,6 +12,7 @@ from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import parse_site_map
 from seed_server.origin.arrivals import UPTIME_COUNTED_SECONDS, Arrivals
 from seed_server.origin.connection import OriginConnection, RefusedError
+from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import Session
@@ -42,7 +43,9 @@ def hello(*addresses: str, **changes: Any) -> ControlHello:
 
 
 def arrive(arrivals: Arrivals, seen: str, said: ControlHello) -> Session:
-    return arrivals.session(connection(seen), said, arrivals.place(connection(seen), said), cast("Outbox", None))
+    budgets = MessageBudgets(MessageLimits(), 0.0)
+    placement = arrivals.place(connection(seen), said)
+    return arrivals.session(connection(seen), said, placement, cast("Outbox", None), budgets)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import trio
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.pacing import PacingResult, pacing_rate
 from seed_server.origin import data_link
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.data_link import DRAIN_RATE, KERNEL_LEAST_RATE, SLICE_BYTES, DataLink
-from seed_server.origin.site_ledger import LeasedPiece
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pacing and TCP_INFO are Linux's")
 
@@ -93,10 +93,12 @@ async def test_what_the_kernel_holds_when_the_rate_falls_drains_slowly_and_nothi
 
 async def test_nothing_is_written_while_nothing_may_be_and_a_new_rate_wakes(link: DataLink) -> None:
     link.set_rate(BytesPerSecond(0))
+    assert await link.may_write() == 0
     async with trio.open_nursery() as nursery:
         got: list[int] = []
 
         async def write() -> None:
+            await link.sleep_while_stopped(60.0)
             got.append(await link.may_write())
 
         nursery.start_soon(write)
@@ -104,6 +106,22 @@ async def test_nothing_is_written_while_nothing_may_be_and_a_new_rate_wakes(link
         assert got == []
         link.set_rate(BytesPerSecond(20_000_000))
     assert got == [SLICE_BYTES]
+
+
+async def test_a_stop_ends_the_wait_for_a_metered_rate(link: DataLink) -> None:
+    link.set_rate(BytesPerSecond(1_000))
+    async with trio.open_nursery() as nursery:
+        got: list[int] = []
+
+        async def write() -> None:
+            while part := await link.may_write():
+                got.append(part)
+            got.append(0)
+
+        nursery.start_soon(write)
+        await trio.sleep(0.05)
+        link.set_rate(BytesPerSecond(0))
+    assert got[-1] == 0
 
 
 async def test_unused_time_earns_little(link: DataLink, pair: tuple[socket.socket, socket.socket]) -> None:

@@ -17,6 +17,7 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
 from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable, decode_from_server
+from seed_server.leasing.turns import FetcherRank
 from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import Line, SiteRate
@@ -24,8 +25,8 @@ from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 from seed_server.origin import steering as site_controller
 from seed_server.origin.data_link import DataLink
-from seed_server.origin.ledger import FetcherRank
 from seed_server.origin.limits import DEFAULT_LIMITS
+from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
@@ -82,7 +83,15 @@ class Branch:
         connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
         rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
         peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
-        session = Session(cast("Any", connection), Outbox(self.live.control), rank, peer, [], "test")
+        session = Session(
+            cast("Any", connection),
+            Outbox(self.live.control),
+            rank,
+            peer,
+            [],
+            "test",
+            budgets=MessageBudgets(MessageLimits(), 0.0),
+        )
         self.live.join(session, trio.current_time())
         self.nursery.start_soon(self.play, session, answers, delay)
         return session

@@ -9,7 +9,7 @@ import filelock
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PieceIndex, parse_sha256
+from p2pdist.shared.identifiers import PatchRef, PieceIndex, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.recipe import DebInstall, HealthCheck, PackageCheck, ScheduleRules, UnitCheck
 from seed_server.initialising import initialise
@@ -214,7 +214,7 @@ def test_whatever_ends_it_nothing_half_made_is_announced_and_the_next_run_works(
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, end)
         if dead:
-            patch.setattr(publishing._Work, "undo_unless_announced", lambda *_: None)
+            patch.setattr(publishing.PublishingWork, "undo_unless_announced", lambda *_: None)
             patch.setattr("shutil.rmtree", lambda *_, **__: None)
         with pytest.raises(Killed):
             server.publish(*files)
@@ -360,4 +360,78 @@ class TestRecipes:
         with pytest.raises(UserError, match="column 5: os.build is a number") as caught:
             self.publish(server, "acme", 1, applies_to='not os.build == "1"')
         assert caught.value.message.endswith('    not os.build == "1"\n        ^')
+        assert not server.content()
+
+
+class TestOrder:
+    def numbers(self, server: Server) -> dict[str, tuple[int, bool]]:
+        manifests = Repository.open(server.home, SETTINGS).manifests()
+        return {f"{one.patch_id}@{one.version}": (one.number, one.downgrade) for one in manifests}
+
+    def publish(self, server: Server, version: str, seed: int, **changes: Any) -> None:
+        publication = Publication(recipe(server.file(seed=seed, length=10), version=version, **changes))
+        publish(server.home, publication, OfflineKeys(server.home.offline_keys), clock=CLOCK)
+
+    def test_each_publication_has_the_next_number_and_only_the_last_two_stay_listed(self, server: Server) -> None:
+        for seed, version in enumerate(("1.0", "1.1", "1.2"), 1):
+            self.publish(server, version, seed)
+        self.publish(server, "1.0", 4, patch_id="word")
+        assert self.numbers(server) == {"office@1.1": (2, False), "office@1.2": (3, False), "word@1.0": (1, False)}
+        order = Repository.open(server.home, SETTINGS).publication_order()
+        assert {name: (one.newest, one.lowest) for name, one in order.patches.items()} == {
+            "office": (3, 3),
+            "word": (1, 1),
+        }
+        # the publication after removes what is not listed any more
+        assert {(row.patch_id, row.version) for row in server.rows()} == {
+            ("office", "1.1"), ("office", "1.2"), ("word", "1.0"),
+        }  # fmt: skip
+        server.check_all_announced_can_be_served()
+
+    def test_what_it_supersedes_is_signed_in_numbers(self, server: Server) -> None:
+        self.publish(server, "1.0", 1, patch_id="old")
+        self.publish(server, "1.1", 2, patch_id="old")
+        self.publish(server, "1.0", 3, patch_id="older")
+        self.publish(server, "2.0", 4, supersedes=("old", "older@1.0", "office", "never@1"))
+        found = {one.ref: one.replaces for one in Repository.open(server.home, SETTINGS).manifests()}
+        assert found[PatchRef("office", "2.0")] == {"old": 2, "older": 1}
+
+    def test_a_step_back_has_to_be_asked_for(self, server: Server) -> None:
+        self.publish(server, "1.9", 1)
+        self.publish(server, "1.10", 2)
+        for version, seed, words in (
+            ("1.9", 1, r"office 1\.9 is published already.*To go back from 1\.10 to it, add --downgrade"),
+            ("1.8", 3, r"1\.8 is earlier than 1\.10, which is the newest office: PCs would go back"),
+        ):
+            with pytest.raises(UserError, match=words):
+                self.publish(server, version, seed)
+        self.publish(server, "beta", 4)  # whether that is earlier, nobody knows
+        assert self.numbers(server) == {"office@1.10": (2, False), "office@beta": (3, False)}
+
+    def test_going_back_is_a_publication_with_a_number_of_its_own(self, server: Server) -> None:
+        self.publish(server, "1.0", 1)
+        self.publish(server, "1.1", 2)
+        with pytest.raises(UserError, match="was published with other files"):
+            self.publish(server, "1.0", 9, downgrade=True)
+        self.publish(server, "1.0", 1, downgrade=True)
+        assert self.numbers(server) == {"office@1.1": (2, False), "office@1.0": (3, True)}
+        assert server.announced() == [("office", "1.0")]
+        server.check_all_announced_can_be_served()
+        with pytest.raises(UserError, match="is published already"):
+            self.publish(server, "1.0", 1, downgrade=True)
+        self.publish(server, "1.2", 3)
+        assert self.numbers(server) == {"office@1.0": (3, True), "office@1.2": (4, False)}
+
+    def test_going_back_repairs_what_was_damaged_here(self, server: Server) -> None:
+        self.publish(server, "1.0", 1)
+        self.publish(server, "1.1", 2)
+        (old,) = (row for row in server.rows() if row.version == "1.0")
+        mark_damaged(server, old)
+        self.publish(server, "1.0", 1, downgrade=True)
+        assert self.numbers(server)["office@1.0"] == (3, True)
+        server.check_all_announced_can_be_served()
+
+    def test_there_must_be_something_to_go_back_from(self, server: Server) -> None:
+        with pytest.raises(UserError, match="No office was published that it could go back from"):
+            self.publish(server, "1.0", 1, downgrade=True)
         assert not server.content()

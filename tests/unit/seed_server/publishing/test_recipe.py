@@ -65,6 +65,7 @@ def test_the_manifest_has_all_of_it() -> None:
         ({"payload": (PayloadFile("a"), PayloadFile("a", arch="arm64"))}, "payload 2", "is the file of payload 1"),
         ({"payload": (PayloadFile("a", language="ja JP"),)}, "payload", "lower-case"),
         ({"install": ArchiveInstall(directory="opt")}, "install (archive), directory", "no absolute path"),
+        ({"install": ArchiveInstall(directory="//boot/")}, "install (archive), directory", "give the application one"),
         ({"detect": (FileCheck(path="x"),)}, "detect 1, path", "no absolute path"),
         ({"detect": (), "install": ScriptInstall(interpreter="sh")}, "detect", "say how a PC can tell"),
         ({"install": None}, "health", "nothing is installed"),

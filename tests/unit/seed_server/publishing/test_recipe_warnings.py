@@ -75,6 +75,15 @@ def test_what_is_well_has_no_warning(changes: dict[str, Any]) -> None:
         ({"payload": (PayloadFile("a.deb", arch="x86_64"),)}, "payload 1", "'x86_64'; the usual words are amd64"),
         ({"payload": (PayloadFile("a.rpm"),)}, "payload 1", "does not look like deb"),
         ({**ARCHIVE, "health": checks("/opt/acme/versions/2.1/a")}, "health 1", "not below /opt/acme/current"),
+        ({**ARCHIVE, "install": ArchiveInstall(directory="/home/acme")}, "install", "/home/acme is where users have"),
+        ({**ARCHIVE, "install": ArchiveInstall(directory="/srv/acme")}, "install", "anybody but root could change"),
+        ({"health": checks("/bin/true", "/var/tmp/acme/check")}, "health 2", "/var/tmp/acme/check is where users"),
+        ({"detect": (CommandCheck(command=("/tmp/a",), output="x"),)}, "detect 1", "/tmp/a is where users have files"),
+        (
+            {"install": ExeInstall(uninstall=("D:\\Users\\a\\u.exe",)), "detect": (OUTPUT,)},
+            "install",
+            "where users have files",
+        ),
         (
             {**ARCHIVE, "payload": (PayloadFile("a.zip"),), "health": checks("/opt/acme/current/a")},
             "health 1",
@@ -108,3 +117,9 @@ def test_what_may_surprise_is_told(changes: dict[str, Any], where: str, words: s
     doubts = recipe_doubts(replace(RECIPE, **changes), NOW)
     assert (where, True) in [(doubt.where, words in doubt.text) for doubt in doubts]
     assert all(doubt.text.startswith(f"{doubt.where}: ") for doubt in doubts)
+
+
+def test_a_check_that_a_later_version_meets_does_not_prove_a_step_back() -> None:
+    back = replace(RECIPE, downgrade=True, detect=(PackageCheck(name="acme", at_least="1.0"),))
+    assert [doubt.where for doubt in recipe_doubts(back, NOW) if "go back" in doubt.text] == ["detect 1"]
+    assert not [d for d in recipe_doubts(replace(back, downgrade=False), NOW) if "go back" in d.text]

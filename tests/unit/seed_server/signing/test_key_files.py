@@ -76,6 +76,7 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
         b"x" * 99_999,
     ):
         path.write_bytes(content)
+        path.chmod(0o600)
         with pytest.raises(UserError, match="damaged or not an Ed25519 key") as caught:
             load_signing_key(path, None)
         assert caught.value.kind is FaultKind.STORAGE

@@ -95,7 +95,7 @@ class Bench:
         payload = Payload(file_name="a.bin", length_bytes=1, sha256="a" * 64, torrent_hash=f"{hash_digits(patch_id)}")
         manifest = Manifest(
             format=1, patch_id=patch_id, version=version, title="", severity="low", cvss=None, published_at=int(now),
-            payloads=[payload],
+            payloads=[payload], number=self.repository.publication_order().next_number(PatchId(patch_id)),
         )  # fmt: skip
         rollouts = with_patch(self.repository.current_rollouts(), PatchId(patch_id), PatchVersion(version))
         return self.repository.publish_patch(
@@ -218,8 +218,8 @@ def test_killed_before_any_write_the_old_state_stands_and_the_next_publish_works
             monkeypatch.setattr(durable_files, "write_file", count)
             continue
         break
-    assert allowed == 7  # 3 targets, 2 roles, snapshot, timestamp
-    assert bench.client().rollouts() == [("first", "1", 1), ("second", "7", 2)]
+    assert allowed == 8  # 4 targets, 2 roles, snapshot, timestamp
+    assert bench.client().rollouts() == [("first", "1", 1), ("second", "8", 2)]
 
 
 def test_fresh_roles_are_left_alone(bench: Bench) -> None:
@@ -229,6 +229,16 @@ def test_fresh_roles_are_left_alone(bench: Bench) -> None:
     assert bench.repository.refresh_timestamp(NOW, force=True)
     assert bench.repository.timestamp_version() == version + 1
     assert bench.client().rollouts() == []
+
+
+def test_a_timestamp_says_when_it_was_signed(bench: Bench) -> None:
+    def issued() -> object:
+        return json.loads((bench.home.tuf_metadata / "timestamp.json").read_bytes())["signed"]["x-p2pdist-issued"]
+
+    assert issued() == int(NOW)
+    bench.publish("first", "1", NOW + 60)
+    assert issued() == int(NOW + 60)
+    assert bench.client().rollouts() == [("first", "1", 1)]
 
 
 @pytest.mark.parametrize(
@@ -347,3 +357,41 @@ def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(bench: B
         bench.publish("editor", "1.0")
     assert caught.value.kind is FaultKind.REFUSED
     assert bench.client().rollouts() == [("office", "1.0", 1)]
+
+
+def test_leftovers_go_and_whatever_kept_metadata_names_stays(bench: Bench) -> None:
+    for number in range(3):
+        key = bench.keys["patches"]
+        data = f"questions {number}".encode()
+        bench.repository.change_document("patches", "templates/december", data, key=key, now=NOW)
+    bench.publish("office", "1")
+    targets = {path.name for path in bench.home.tuf_targets.rglob("*") if path.is_file()}
+    assert sum(name.endswith(".december") for name in targets) == 3  # a client in the middle of a refresh may want any
+    stray = bench.home.tuf_targets / "patches" / f"{'0' * 64}.office@2.manifest"
+    notes = bench.home.tuf_targets / "notes.txt"
+    for path in (stray, notes, bench.home.tuf_metadata / ".timestamp.json.0123456789ab.tmp"):
+        path.write_bytes(b"x")
+    assert bench.repository.remove_leftovers() == 2
+    assert {path.name for path in bench.home.tuf_targets.rglob("*") if path.is_file()} == targets | {"notes.txt"}
+    assert bench.client().rollouts() == [("office", "1", 1)]
+
+
+def test_a_withdrawn_patch_is_offered_to_nobody_and_for_good_with_the_offline_key(bench: Bench) -> None:
+    bench.publish("office", "1")
+    bench.publish("word", "1")
+    office = PatchId("office")
+    bench.repository.withdraw_patch(office, patches_key=None, now=NOW)
+    assert bench.client().rollouts() == [("word", "1", 2)]
+    assert bench.repository.publication_order().refusal("office", 1) == ""
+    with pytest.raises(UserError, match="No office is offered"):
+        bench.repository.withdraw_patch(office, patches_key=None, now=NOW)
+    bench.repository.withdraw_patch(office, patches_key=bench.keys["patches"], now=NOW)
+    assert bench.repository.publication_order().refusal("office", 1)
+    with pytest.raises(UserError, match="No office is offered") as caught:
+        bench.repository.withdraw_patch(office, patches_key=bench.keys["patches"], now=NOW)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+    with pytest.raises(UserError, match="patches key is not the one"):
+        bench.repository.withdraw_patch(PatchId("word"), patches_key=bench.keys["rollouts"], now=NOW)
+    assert bench.client().rollouts() == [("word", "1", 2)]
+    bench.publish("office", "2")
+    assert bench.client().rollouts() == [("word", "1", 2), ("office", "2", 3)]

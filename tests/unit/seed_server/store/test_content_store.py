@@ -192,3 +192,12 @@ def test_a_disk_that_fills_up_during_the_copy(tmp_path: Path, source: Path) -> N
             pass
         assert caught.value.kind is FaultKind.STORAGE
         assert [path.name for path in disk.iterdir()] == ["other"]
+
+
+def test_a_store_that_cannot_be_looked_through_is_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "content").write_bytes(b"a file where the directory should be")
+    store = ContentStore(tmp_path / "content")
+    for remove in (lambda: store.remove_leftovers(set()), lambda: store.discard(SHA)):
+        with pytest.raises(UserError, match="Check the directory and its permissions") as caught:
+            remove()
+        assert caught.value.kind is FaultKind.STORAGE

@@ -12,7 +12,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store.database import Database, ServedPayload
-from seed_server.store.schema import SCHEMA_VERSION, SeenRow
+from seed_server.store.rows import SeenRow
+from seed_server.store.schema import SCHEMA_VERSION
 
 SECRET = b"s" * 16
 ENDPOINT = "a" * 26

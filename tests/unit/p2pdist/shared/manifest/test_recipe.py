@@ -64,6 +64,7 @@ def test_a_recipe_survives_the_wire(fields: dict[str, Any]) -> None:
         ({"install": DebInstall(package="-o=x")}, "no name of a package"),
         ({"install": ArchiveInstall(directory="opt/acme")}, "no absolute path"),
         ({"install": ArchiveInstall(directory="/opt/../etc")}, "no absolute path"),
+        ({"install": ArchiveInstall(directory="/etc/acme")}, "directory: /etc/acme is the system's, or shared; give"),
         ({"install": ScriptInstall(interpreter="sh", arguments=("a\0b",)), "detect": (CHECK,)}, "no argument can have"),
         ({"install": ScriptInstall(interpreter="sh")}, "detect: say how"),
         ({"install": MsiInstall(product_code="acme"), "detect": (CHECK,)}, "product code"),

@@ -1,13 +1,18 @@
 """The enrolment token and the bodies of the web port's calls."""
 
+import base64
+import hashlib
+
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.wire import enrolment
+from p2pdist.shared.wire import codec, enrolment
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.enrolment import EnrolRequest, Token
 
-TOKEN = Token(address="patch.example", web_port=8443, ca_pin=bytes(range(32)), secret=bytes(16))
+TOKEN = Token(
+    address="patch.example", web_port=8443, ca_pin=bytes(range(32)), root_pin=bytes(range(1, 33)), secret=bytes(16)
+)
 
 
 def test_a_token_round_trips_and_survives_a_copy_with_spaces_around() -> None:
@@ -33,8 +38,19 @@ def test_rubbish_is_refused_with_a_next_step(text: str) -> None:
     assert "seed-server token" in caught.value.message
 
 
+def test_a_token_of_an_older_version_is_told_from_a_mistyped_one() -> None:
+    """It carried no pin of the trust root."""
+    body = codec.encode({"address": "patch.example", "web_port": 8443, "ca_pin": bytes(32), "secret": bytes(16)})
+    checksum = hashlib.sha256(body).digest()[:4]
+    text = enrolment.TOKEN_PREFIX + base64.urlsafe_b64encode(checksum + body).decode().rstrip("=")
+    with pytest.raises(UserError, match="another version") as caught:
+        enrolment.decode_token(text)
+    assert caught.value.kind == FaultKind.BAD_INPUT
+    assert "seed-server token" in caught.value.message
+
+
 def test_the_longest_address_fits() -> None:
-    longest = Token(address="a" * 253, web_port=65_535, ca_pin=bytes(32), secret=bytes(16))
+    longest = Token(address="a" * 253, web_port=65_535, ca_pin=bytes(32), root_pin=bytes(32), secret=bytes(16))
     text = enrolment.encode_token(longest)
     assert len(text) <= enrolment.MAX_TOKEN_CHARS
     assert enrolment.decode_token(text) == longest

@@ -1,6 +1,10 @@
 """`p2pdist.transfer.torrent_engine.handshake_guard`: who is ended, and that nobody else is."""
 
+import contextlib
 import socket
+import subprocess
+import sys
+import textwrap
 
 import pytest
 import trio
@@ -104,9 +108,70 @@ async def test_only_incoming_connections_to_the_port_are_ended() -> None:
                 neighbour.getsockname(),
             }
             with trio.move_on_after(HANDSHAKE_SECONDS + 3):
-                await guard_handshakes(Listener(port, {neighbour.getsockname()}))
+                await guard_handshakes(Listener(port, {neighbour.getsockname()}), lambda: None)
             assert stranger.recv(1) == b""
             for kept in (elsewhere, neighbour):
                 kept.setblocking(False)
                 with pytest.raises(BlockingIOError):
                     kept.recv(1)
+
+
+async def test_strangers_who_take_all_descriptors_are_ended_too() -> None:
+    """Even to list its descriptors a process needs one."""
+    script = textwrap.dedent(
+        """
+        import os, resource, socket, threading, time
+        import trio
+        from p2pdist.transfer.torrent_engine.handshake_guard import MAX_CALLERS, guard_handshakes
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
+        listening = socket.create_server(("127.0.59.21", 0), backlog=1_000)
+
+        class Port:
+            listen_port = listening.getsockname()[1]
+
+            async def connected_peers(self):
+                return set()
+
+        async def main():
+            accepted, calm = [], threading.Event()
+            with trio.move_on_after(20):
+                async with trio.open_nursery() as nursery:
+                    print(Port.listen_port, flush=True)
+                    input()
+                    while True:
+                        try:
+                            accepted.append(listening.accept()[0])
+                        except OSError:
+                            break
+                    nursery.start_soon(guard_handshakes, Port(), calm.set)
+                    while not all(ended(each) for each in accepted[MAX_CALLERS:]):
+                        await trio.sleep(0.05)
+                    for each in accepted:
+                        each.close()
+                    while not calm.is_set():
+                        await trio.sleep(0.05)
+                    print("ended", flush=True)
+                    nursery.cancel_scope.cancel()
+
+        def ended(connection):
+            connection.setblocking(False)
+            try:
+                return connection.recv(1) == b""
+            except BlockingIOError:
+                return False
+
+        trio.run(main)
+        """
+    )
+    process = subprocess.Popen(  # noqa: ASYNC220 - it answers at once
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process, contextlib.ExitStack() as stack:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        for _ in range(700):
+            stack.enter_context(socket.create_connection(("127.0.59.21", port), timeout=5))
+        said, errors = await trio.to_thread.run_sync(process.communicate, "\n")
+    assert said.endswith("ended\n"), errors

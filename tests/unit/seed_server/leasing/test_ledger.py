@@ -1,12 +1,16 @@
-"""`seed_server.origin.ledger` and `seed_server.origin.site_ledger`, case by case."""
+"""`seed_server.leasing.ledger` and `seed_server.leasing.site_ledger`, case by case."""
 
 from typing import Any
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
-from seed_server.origin import ledger as ledger_module
-from seed_server.origin.ledger import FetcherRank, PieceLedger
-from seed_server.origin.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing import ledger as ledger_module
+from seed_server.leasing.leases import MAX_LEASE_SECONDS
+from seed_server.leasing.ledger import PieceLedger, SiteParts
+from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.standing import Standings
+from seed_server.leasing.times import STORED_GRACE_SECONDS
+from seed_server.leasing.turns import FetcherRank
 from tests.helpers.piece_sets import pieces_of
 
 A, B, C = EndpointId("a" * 26), EndpointId("b" * 26), EndpointId("c" * 26)
@@ -24,8 +28,9 @@ class Site:
     def __init__(self, pieces: int = 4, *, fetchers: int = 1, max_leases: int = 8) -> None:
         self.ready: dict[EndpointId, FetcherRank] = {}
         self.ledger = PieceLedger(
+            ONE,
             pieces,
-            self.ready,
+            SiteParts(self.ready, Standings()),
             fetchers=fetchers,
             lease_seconds=LEASE_SECONDS,
             max_leases_per_endpoint=max_leases,
@@ -122,7 +127,7 @@ class TestWhatIsNeeded:
         site = Site(1)
         site.join(A)
         site.fetch(A, now=10.0)
-        site.want(A, now=10.0 + ledger_module.STORED_GRACE_SECONDS)
+        site.want(A, now=10.0 + STORED_GRACE_SECONDS)
         assert site.ledger.next_piece(A, 20.0) == 0
 
 
@@ -159,7 +164,7 @@ class TestLeases:
         site.join(A)
         site.ledger.next_piece(A, 0.0)
         now = 0.0
-        while now < ledger_module.MAX_LEASE_SECONDS:
+        while now < MAX_LEASE_SECONDS:
             assert site.ledger.expire(now) == []
             site.ledger.progressed(A, PieceIndex(0), now)
             now += 20.0
@@ -297,7 +302,7 @@ class TestRejections:
             assert site.ledger.next_piece(A, now) == 0
             site.ledger.rejected(A, PieceIndex(0), now)
             pause = 0.0
-            while site.ledger._on_offer(A, site.ledger._needed(), now + pause) == 0:
+            while site.ledger._on_offer(A, site.ledger._needed(now + pause), now + pause) == 0:
                 pause += 1.0
             pauses.append(pause)
             now += pause

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
-from seed_server.origin.ledger import MAX_LEASE_SECONDS, FetcherRank, PieceLedger
+from seed_server.leasing.leases import MAX_LEASE_SECONDS
+from seed_server.leasing.ledger import PieceLedger, SiteParts
+from seed_server.leasing.standing import Standings
+from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
+from seed_server.leasing.turns import FetcherRank
 
 UNCONFIRMED_BYTES = 16 << 20  # what one endpoint may have been sent and not confirmed, until `resize` says otherwise
 IN_KERNEL_BYTES = 64 << 10  # written, but perhaps not yet sent: while this drains, no progress shows
 SLOW_PIECES = 2  # pieces that must fit into the longest lease
+LONGEST_STEP_SECONDS = 1.0  # between two calls of `expire`: a server that stood still is no reason to expire anything
 MIN_UNCONFIRMED_PIECES = 4  # with the largest pieces too, one is written while another is checked
 
 
@@ -40,12 +45,24 @@ class _Entry:
 class SiteLedger:
     """All that one site fetches. Unknown torrents and endpoints are ignored: they may just have gone."""
 
-    def __init__(self, *, fetchers: int, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        fetchers: int,
+        lease_seconds: float,
+        standings: Standings | None = None,
+        times: LedgerTimes = DEFAULT_TIMES,
+    ) -> None:
+        """``standings`` is the fleet's, so that an endpoint's past is known at every site."""
         self._fetchers = fetchers
+        self._times = times
+        self._expired_at: float | None = None
+        self._freed = False
         self._lease_seconds = lease_seconds
         self._unconfirmed_bytes = UNCONFIRMED_BYTES
         self._entries: dict[TorrentHash, _Entry] = {}
         self._ready: dict[EndpointId, FetcherRank] = {}
+        self._parts = SiteParts(self._ready, standings or Standings(), self._note_freed)
         # with thousands of patches that every PC has, only those under way may cost time
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         self._leased: set[TorrentHash] = set()
@@ -57,11 +74,14 @@ class SiteLedger:
             known.ledger
             if known
             else PieceLedger(
+                torrent,
                 piece_count,
-                self._ready,
+                self._parts,
                 fetchers=self._fetchers,
                 lease_seconds=self._lease_seconds,
                 max_leases_per_endpoint=self._max_leases(piece_length_bytes),
+                piece_bytes=piece_length_bytes,
+                times=self._times,
             )
         )
         self._entries[torrent] = _Entry(sequence, ledger, piece_length_bytes)
@@ -127,15 +147,15 @@ class SiteLedger:
             wanted = self._wanted.setdefault(endpoint, set())
             (wanted.add if entry.ledger.lacks(endpoint) else wanted.discard)(torrent)
 
-    def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
+    def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
         """As `PieceLedger.stored`."""
-        if entry := self._entries.get(at.torrent):
-            entry.ledger.stored(endpoint, at.piece, now)
+        entry = self._entries.get(at.torrent)
+        return entry is not None and entry.ledger.stored(endpoint, at.piece, now)
 
-    def rejected(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
+    def rejected(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
         """As `PieceLedger.rejected`."""
-        if entry := self._entries.get(at.torrent):
-            entry.ledger.rejected(endpoint, at.piece, now)
+        entry = self._entries.get(at.torrent)
+        return entry is not None and entry.ledger.rejected(endpoint, at.piece, now)
 
     def progressed(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
         """As `PieceLedger.progressed`."""
@@ -147,21 +167,34 @@ class SiteLedger:
         if entry := self._entries.get(at.torrent):
             entry.ledger.unsent(endpoint, at.piece)
 
+    def may_fetch(self, endpoint: EndpointId, now: float) -> bool:
+        """Return whether `next_piece` has a piece for ``endpoint`` now; it has a fetcher slot then."""
+        return any(self._entries[torrent].ledger.may_fetch(endpoint, now) for torrent in self._wanted_by(endpoint))
+
     def next_piece(self, endpoint: EndpointId, now: float) -> LeasedPiece | None:
         """Lease ``endpoint`` its next piece, of the torrent with the lowest sequence that has one for it."""
-        wanted = [(self._entries[t].sequence, t) for t in self._wanted.get(endpoint, ()) if t in self._entries]
-        for _, torrent in sorted(wanted):
+        for torrent in self._wanted_by(endpoint):
             piece = self._entries[torrent].ledger.next_piece(endpoint, now)
             if piece is not None:
                 self._leased.add(torrent)
                 return LeasedPiece(torrent, piece)
         return None
 
+    def _note_freed(self) -> None:
+        self._freed = True
+
+    def take_freed(self) -> bool:
+        """Return whether a slot has become free since the last call: who waits should ask."""
+        freed, self._freed = self._freed, False
+        return freed
+
     def expire(self, now: float, rate: BytesPerSecond | None = None) -> list[ExpiredLease]:
         """End all leases without progress, and return them; ``rate`` is what each fetcher is sent at, if that is known.
 
         While nothing may be sent (0), nothing expires.
         """
+        seconds = 0.0 if self._expired_at is None else min(LONGEST_STEP_SECONDS, now - self._expired_at)
+        self._expired_at = now
         if rate == 0:
             return []
         least_seconds = 0.0 if rate is None else IN_KERNEL_BYTES / rate
@@ -170,21 +203,42 @@ class SiteLedger:
             entry = self._entries.get(torrent)
             if entry:
                 slow = rate is not None and SLOW_PIECES * entry.piece_bytes / rate > MAX_LEASE_SECONDS
-                ended = entry.ledger.expire(now, least_seconds=least_seconds, slow=slow)
+                ended = entry.ledger.expire(
+                    now,
+                    least_seconds=least_seconds,
+                    slow=slow,
+                    line_pieces=(rate or 0) * seconds / entry.piece_bytes,
+                )
                 expired += [ExpiredLease(endpoint, torrent, piece) for endpoint, piece in ended]
             if not entry or not entry.ledger.leases:
                 self._leased.discard(torrent)
         return expired
 
-    @property
-    def remaining_bytes(self) -> int:
-        """What the site still needs from here of the torrents that its endpoints want."""
-        torrents = {torrent for wanted in self._wanted.values() for torrent in wanted}
-        entries = [self._entries[torrent] for torrent in torrents if torrent in self._entries]
-        return sum(entry.ledger.remaining_pieces * entry.piece_bytes for entry in entries)
+    def look(self, now: float, rate: BytesPerSecond) -> bool:
+        """Judge whether what endpoints say comes true; return whether more is needed from here now.
+
+        ``rate`` is what the whole site may be sent.
+        """
+        # one torrent at a time: with a thousand endpoints a look takes milliseconds
+        entries = [self._entries[torrent] for torrent in self._active()]
+        entry = min(entries, key=lambda entry: (entry.ledger.look_at(now), entry.sequence), default=None)
+        return entry is not None and entry.ledger.look(now, rate / entry.piece_bytes)
+
+    def remaining_bytes(self, now: float) -> int:
+        """Return what the site still needs from here of the torrents that its endpoints want."""
+        entries = [self._entries[torrent] for torrent in self._active()]
+        return sum(entry.ledger.remaining_pieces(now) * entry.piece_bytes for entry in entries)
 
     def hold(self, now: float) -> None:
-        """Renew all leases, because it is we who send nothing now."""
-        for torrent in self._leased:
-            if entry := self._entries.get(torrent):
-                entry.ledger.hold(now)
+        """Renew all leases and turns, because it is we who send nothing now."""
+        for torrent in self._active():
+            self._entries[torrent].ledger.hold(now)
+
+    def _active(self) -> set[TorrentHash]:
+        """Return the torrents that somebody lacks."""
+        torrents = {torrent for wanted in self._wanted.values() for torrent in wanted}
+        return torrents & self._entries.keys()
+
+    def _wanted_by(self, endpoint: EndpointId) -> list[TorrentHash]:
+        wanted = (torrent for torrent in self._wanted.get(endpoint, ()) if torrent in self._entries)
+        return sorted(wanted, key=lambda torrent: (self._entries[torrent].sequence, torrent))

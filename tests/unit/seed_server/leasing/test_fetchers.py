@@ -1,10 +1,10 @@
-"""`seed_server.origin.fetchers`: few on a slow line, many where the server is as near as the neighbours."""
+"""`seed_server.leasing.fetchers`: few on a slow line, many where the server is as near as the neighbours."""
 
 import pytest
 
 from bandwidth.core.units import BytesPerSecond, line_share
-from seed_server.origin.fetchers import fetchers_for, unconfirmed_bytes_for
-from seed_server.origin.site_ledger import SiteLedger
+from seed_server.leasing.fetchers import fetchers_for, unconfirmed_bytes_for
+from seed_server.leasing.site_ledger import SiteLedger
 
 
 @pytest.mark.parametrize(

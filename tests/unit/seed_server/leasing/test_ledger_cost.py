@@ -1,12 +1,12 @@
-"""`seed_server.origin.site_ledger` with thousands of patches and hundreds of endpoints: what costs time."""
+"""`seed_server.leasing.site_ledger` with thousands of patches and hundreds of endpoints: what costs time."""
 
 import gc
 import sys
 from collections.abc import Callable
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
-from seed_server.origin.ledger import FetcherRank
-from seed_server.origin.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.turns import FetcherRank
 
 PATCHES = [TorrentHash(f"{number:064x}") for number in range(2_000)]
 ENDPOINTS = [EndpointId(f"{number:026}") for number in range(500)]
@@ -75,3 +75,15 @@ def test_an_endpoint_that_others_go_before_looks_at_few_of_them() -> None:
     # the first two could have the slots, and do not ask
     assert calls_of(lambda: site.next_piece(ENDPOINTS[-1], 1.0)) < FEW
     assert site.next_piece(ENDPOINTS[1], 1.0) == LeasedPiece(PATCHES[0], PieceIndex(0))
+
+
+def test_a_fetcher_in_its_turn_costs_the_same_however_many_wait() -> None:
+    site = SiteLedger(fetchers=1, lease_seconds=30.0)
+    site.add_torrent(PATCHES[0], sequence=0, piece_count=1_000, piece_length_bytes=1 << 18)
+    for endpoint in ENDPOINTS:
+        join(site, endpoint)
+        want(site, endpoint, PATCHES[0], have=0)
+    assert site.next_piece(ENDPOINTS[0], 1.0) is not None
+    assert calls_of(lambda: site.next_piece(ENDPOINTS[0], 1.0)) < FEW
+    assert calls_of(lambda: site.stored(ENDPOINTS[0], LeasedPiece(PATCHES[0], PieceIndex(0)), 1.0)) < FEW
+    assert calls_of(lambda: want(site, ENDPOINTS[1], PATCHES[0], have=1)) < FEW

@@ -1,0 +1,207 @@
+"""tuf's client with metadata in memory, a given reference time, and a trust floor that rises with each step.
+
+Nothing is verified in files: a full disk does not hinder it. What tuf would write
+to its directory goes to a callback instead, with the floor.
+"""
+
+import contextlib
+import datetime as dt
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import IO
+
+import trio
+from tuf.api import exceptions as tuf_errors
+from tuf.api.metadata import TargetFile
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.fetcher import FetcherInterface
+from tuf.ngclient.updater import Updater
+
+from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, TIMESTAMP_ISSUED_FIELD
+from p2pdist.trust import floor as trust_floor
+from p2pdist.trust.floor import VerifiedMetadata, VerifiedVersions
+from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpGet
+from p2pdist.trust.roots import MAX_ROOT_BYTES
+
+MAX_TIMESTAMP_BYTES = 16 << 10  # one entry and a few signatures
+MAX_SNAPSHOT_BYTES = 64 << 10  # MAX_ROLES entries
+
+_OVERRIDDEN = ("_load_local_metadata", "_persist_metadata", "_persist_root", "_update_root_symlink")
+
+
+@dataclass(frozen=True)
+class RepositoryPlace:
+    """Where a repository is, and the root from which everything in it is verified."""
+
+    metadata_url: str
+    targets_url: str
+    root: bytes
+
+
+class TufClient(Updater):
+    """One refresh. ``at`` is the time by which expiry is judged, ``floor`` what has been verified so far.
+
+    tuf has a public way to no memory, time or floor of ours, so this uses private names.
+    Should a release of tuf remove them, this raises: better to accept nothing than to
+    forget a floor. Its methods raise tuf's errors, and what ``keep`` raises.
+    """
+
+    def __init__(  # where from, as of when, and what is known before
+        self,
+        place: RepositoryPlace,
+        fetcher: FetcherInterface,
+        at: float,
+        verified: VerifiedMetadata,
+        roles: Mapping[str, bytes],
+        keep: Callable[[VerifiedMetadata], None],
+    ) -> None:
+        self.at = at
+        self.floor = verified.floor
+        self._keep = keep
+        self._known = False
+        self._roots: dict[str, bytes] = {}
+        self._metadata = {**roles, "timestamp": verified.timestamp, "snapshot": verified.snapshot}
+        self._targets_url = place.targets_url
+        super().__init__(
+            os.devnull,  # no directory: nothing is read from it or written to it
+            place.metadata_url,
+            fetcher=fetcher,
+            bootstrap=place.root,
+            config=UpdaterConfig(
+                root_max_length=MAX_ROOT_BYTES,
+                timestamp_max_length=MAX_TIMESTAMP_BYTES,
+                snapshot_max_length=MAX_SNAPSHOT_BYTES,
+                targets_max_length=MAX_TARGETS_ROLE_BYTES,
+                max_delegations=trust_floor.MAX_ROLES,
+            ),
+        )
+        if not all(callable(getattr(Updater, name, None)) for name in _OVERRIDDEN):
+            raise TypeError("tuf keeps its metadata elsewhere")
+        if not isinstance(self._trusted_set.reference_time, dt.datetime):
+            raise TypeError("tuf keeps its reference time elsewhere")
+        self._trusted_set.reference_time = dt.datetime.fromtimestamp(at, dt.UTC)
+        with contextlib.suppress(tuf_errors.RepositoryError):  # those that do not fit are downloaded anew
+            for version, known in sorted(verified.roots.items(), key=lambda item: int(item[0])):
+                self._trusted_set.update_root(known)
+                self._roots[version] = known
+        self._known = True
+
+    def raise_floor(self) -> None:
+        """Raise the floor by what has been verified. Raises `BadVersionNumberError` for what is below it."""
+        seen = self._versions()
+        if reason := trust_floor.refusal(self.floor, seen):
+            raise tuf_errors.BadVersionNumberError(reason)
+        if trust_floor.restarts(self.floor, seen) and seen.timestamp is None:
+            self._metadata["timestamp"] = self._metadata["snapshot"] = b""  # TUF 5.3.11
+        self.floor = trust_floor.raised(self.floor, seen, self.at)
+
+    def verified(self) -> VerifiedMetadata:
+        """Return the top level as verified so far, with the floor."""
+        timestamp, snapshot = self._metadata["timestamp"], self._metadata["snapshot"]
+        return VerifiedMetadata(roots=dict(self._roots), timestamp=timestamp, snapshot=snapshot, floor=self.floor)
+
+    def roles(self) -> dict[str, bytes]:
+        """Return the metadata of all roles but root; tuf has not fetched a role that no document needed."""
+        names = ("timestamp", "snapshot", *(self._versions().roles or ()))
+        return {name: self._metadata[name] for name in names if name in self._metadata}
+
+    def names(self, role: str, prefix: str) -> list[str]:
+        """Return the target paths that ``role`` lists below ``prefix``; none where the role is not delegated."""
+        self.get_targetinfo(prefix)  # loads the role unless it is loaded
+        signed = self._trusted_set.get(role)
+        return [path for path in signed.targets if path.startswith(prefix)] if signed else []
+
+    def download(self, info: TargetFile, sha256: str) -> bytes:
+        """Return what lies in the target's place, of at most its signed length; not verified yet."""
+        directory, slash, name = info.path.rpartition("/")
+        if self._trusted_set.root.consistent_snapshot:
+            name = f"{sha256}.{name}"
+        return self._fetcher.download_bytes(f"{self._targets_url}/{directory}{slash}{name}", info.length)
+
+    def _versions(self) -> VerifiedVersions:
+        verified = self._trusted_set
+        root = verified.root
+        online = frozenset(key for role in ("timestamp", "snapshot") for key in root.roles[role].keyids)
+        seen = VerifiedVersions(root=root.version, online_keys=online)
+        if "timestamp" in verified:
+            timestamp = verified.timestamp
+            seen = replace(
+                seen,
+                timestamp=timestamp.version,
+                timestamp_expires=timestamp.expires.timestamp(),
+                issued=trust_floor.issued_at(timestamp.unrecognized_fields.get(TIMESTAMP_ISSUED_FIELD)),
+                snapshot=timestamp.snapshot_meta.version,
+            )
+        if "snapshot" in verified:
+            meta = verified.snapshot.meta.items()
+            seen = replace(seen, roles={name.removesuffix(".json"): file.version for name, file in meta})
+        return seen
+
+    # --- what tuf does with files ---------------------------------------------------------
+
+    def _load_local_metadata(self, rolename: str) -> bytes:
+        if data := self._metadata.get(rolename):
+            return data
+        raise FileNotFoundError(rolename)
+
+    def _persist_metadata(self, rolename: str, data: bytes) -> None:
+        top_level = rolename in {"timestamp", "snapshot"}
+        if top_level:
+            self.raise_floor()
+        self._metadata[rolename] = data
+        if top_level:
+            self._keep(self.verified())
+
+    def _persist_root(self, version: int, data: bytes) -> None:
+        if self._known:  # tuf's constructor persists the enrolled root, which the identity holds
+            self.raise_floor()
+            self._roots[str(version)] = data
+            self._keep(self.verified())
+
+    def _update_root_symlink(self) -> None:
+        pass
+
+
+class NetworkFetcher(FetcherInterface):
+    """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
+
+    def __init__(self, http: HttpGet) -> None:
+        self._http = http
+
+    async def _get(self, url: str, max_length: int) -> HttpAnswer:
+        return await self._http.get(url, max_bytes=max_length)
+
+    def download_bytes(self, url: str, max_length: int) -> bytes:
+        """Return the answer, of at most ``max_length`` bytes. Raises tuf's `DownloadError` and its kinds."""
+        try:
+            answer = trio.from_thread.run(self._get, url, max_length)
+        except HttpError as error:
+            if error.failure == "too_large":
+                raise tuf_errors.DownloadLengthMismatchError(error.message) from error
+            raise tuf_errors.DownloadError(error.message) from error
+        if answer.status != 200:
+            raise tuf_errors.DownloadHTTPError(f"HTTP {answer.status}", answer.status)
+        return answer.body
+
+    @contextlib.contextmanager
+    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """Yield the same in a file. Raises as `download_bytes`."""
+        yield io.BytesIO(self.download_bytes(url, max_length))
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        raise NotImplementedError("without a length cap nothing is fetched")
+
+
+class OfflineFetcher(NetworkFetcher):
+    """Serves tuf the stored timestamp, which it always downloads. Everything else must be in memory."""
+
+    def __init__(self, timestamp: bytes) -> None:
+        self._timestamp = timestamp
+
+    def download_bytes(self, url: str, max_length: int) -> bytes:
+        """Return the stored timestamp. Raises `DownloadHTTPError` (404) for everything else."""
+        if url.endswith("/timestamp.json") and len(self._timestamp) <= max_length:
+            return self._timestamp
+        raise tuf_errors.DownloadHTTPError("not on this PC's disk", 404)

@@ -1,0 +1,118 @@
+"""One refresh of TUF metadata: the top level first, then targets roles and documents as they are asked for.
+
+Two kinds of metadata are kept in two ways:
+
+* Root, timestamp and snapshot are kept, with the trust floor, as soon as each is
+  verified (TUF 5.3.8, 5.4.5, 5.5.7), also when a later step fails. Whoever then
+  withholds the new root and offers a revoked key's signature finds it refused.
+* The targets roles are accepted as a whole, by `TufSession.accept`, or not at all:
+  a refresh that ends half way leaves the last accepted state in force.
+"""
+
+import re
+
+import structlog
+from msgspec import structs
+from tuf.api import exceptions as tuf_errors
+
+from p2pdist.trust import floor as trust_floor
+from p2pdist.trust.catalogue import DocumentError
+from p2pdist.trust.files import TrustFiles
+from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
+from p2pdist.trust.http_answers import HttpGet
+from p2pdist.trust.roots import newest_root, trusts_targets
+from p2pdist.trust.tuf_client import NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
+
+log = structlog.get_logger()
+
+
+class TufSession:
+    """One refresh; all its methods run in one thread, which trio has started.
+
+    They raise tuf's errors (`errors.translated_errors` puts them into words), and
+    `OSError` where something that must be kept cannot be written.
+    """
+
+    def __init__(self, files: TrustFiles, accepted: AcceptedMetadata | None, client: TufClient) -> None:
+        """For `online` and `offline`."""
+        self._files = files
+        self._accepted = accepted
+        self._client = client
+
+    @classmethod
+    def online(cls, files: TrustFiles, place: RepositoryPlace, http: HttpGet, now: float) -> "TufSession":
+        """Start from what ``files`` holds. ``now`` is seconds since 1970."""
+        verified, accepted = files.load()
+        roles = accepted.roles if accepted else {}
+        at = trust_floor.reference_time(verified.floor, now)
+        client = TufClient(place, NetworkFetcher(http), at, verified, roles, files.keep_verified)
+        return cls(files, accepted, client)
+
+    @classmethod
+    def offline(cls, files: TrustFiles, place: RepositoryPlace) -> "TufSession | None":
+        """Return a session of the last accepted state alone, which downloads and keeps nothing; None without one.
+
+        That state is judged as of its acceptance: by the roots and at the time of then. New online keys do not end
+        it, so whoever cuts the line after their root takes nothing from a PC that restarts. A root that replaces the
+        key of the targets role does: what that key has signed may be a thief's.
+        """
+        verified, accepted = files.load()
+        if accepted is None:
+            return None
+        if not trusts_targets(newest_root(verified, place.root), accepted.roles.get("targets", b"")):
+            log.warning("a newer root has revoked what signed the stored metadata")
+            return None
+        then, at = trust_floor.top_level(accepted), accepted.accepted_at
+        client = TufClient(place, OfflineFetcher(then.timestamp), at, then, accepted.roles, lambda _: None)
+        return cls(files, accepted, client)
+
+    @property
+    def floor(self) -> TrustFloor:
+        """The floor, raised by what has been verified so far."""
+        return self._client.floor
+
+    def refresh(self) -> None:
+        """Verify root, timestamp, snapshot and the top-level targets role, and keep the first three."""
+        self._client.refresh()
+        self._client.raise_floor()  # where nothing was new, nothing has been compared with the floor yet
+
+    def has(self, target: str) -> bool:
+        """Return whether a trusted key has signed ``target``."""
+        return self._client.get_targetinfo(target) is not None
+
+    def get(self, target: str, max_bytes: int) -> bytes:
+        """Return a target's bytes, from disk or else the network. Raises `DocumentError`."""
+        info = self._client.get_targetinfo(target)
+        if info is None:
+            raise DocumentError(f"no trusted key has signed {target!r}")
+        if info.length > max_bytes:
+            raise DocumentError(f"{target!r} has {info.length} bytes, over the cap of {max_bytes}")
+        sha256 = info.hashes.get("sha256", "")
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise DocumentError(f"{target!r} is signed without a SHA-256")
+        stored = self._files.document(sha256, max_bytes)
+        try:
+            data = self._client.download(info, sha256) if stored is None else stored
+            info.verify_length_and_hashes(data)  # the signed length, and hashes other than SHA-256
+        except tuf_errors.DownloadHTTPError as error:
+            raise DocumentError(f"{target!r} cannot be had: {error}") from error
+        except (tuf_errors.LengthOrHashMismatchError, tuf_errors.DownloadLengthMismatchError) as error:
+            raise DocumentError(f"{target!r} on the seed server is not what was signed") from error
+        if stored is None:
+            self._files.keep_document(sha256, data)
+        return data
+
+    def names(self, role: str, prefix: str) -> list[str]:
+        """Return the target paths that ``role`` lists below ``prefix``; none where the role is not delegated."""
+        return self._client.names(role, prefix)
+
+    def accept(self) -> None:
+        """Keep everything that was verified as the last accepted state, and delete documents that nobody asked for."""
+        client, before = self._client, self._accepted
+        roots, roles = client.verified().roots, client.roles()
+        if before is None or (before.roots, before.roles) != (roots, roles):
+            floor = structs.replace(client.floor, acceptances=client.floor.acceptances + 1)
+            self._files.keep_accepted(AcceptedMetadata(accepted_at=client.at, roots=roots, roles=roles, floor=floor))
+            client.floor = floor
+        self._files.keep_verified(client.verified())
+        self._files.drop_unused_documents()

@@ -1,0 +1,173 @@
+"""Operations that are signed on other machines: each writes a bundle to be signed, `finish` puts it in force.
+
+They change as little as `operations` does: until it is finished, a bundle has no effect. Blocking.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest.site_profile import encode_site_profile, profile_target
+from p2pdist.shared.manifest.template import MAX_TEMPLATES, TEMPLATES_PREFIX, encode_template, template_target
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation
+from seed_server.fleet.queries import no_profile, no_template
+from seed_server.publishing import prepared
+from seed_server.publishing.plan import checked_patch_id
+from seed_server.publishing.prepared import Finished
+from seed_server.publishing.publish import OnStage, Publication
+from seed_server.signing.bundle import Bundle, read_bundle, write_bundle
+from seed_server.signing.key_files import read_public_key
+from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
+from seed_server.signing.proposals import KeyChange, Preparation
+from seed_server.signing.templates import checked_name, new_template, template_names
+
+
+@operation
+def prepare_publication(
+    context: Context,
+    actor: Actor,
+    publication: Publication,
+    to: Path,
+    *,
+    on_progress: OnStage = lambda *_: None,
+) -> Bundle:
+    """Copy and hash a patch, and write the bundle ``to`` be signed. Needs no offline key; nothing is announced.
+
+    Writes payloads. Raises `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED, STORAGE, BUSY.
+    """
+    bundle = prepared.prepare(context.home, publication, actor=str(actor), clock=context.clock, on_progress=on_progress)
+    return _written(context, bundle, to)
+
+
+@operation
+def prepare_withdrawal(context: Context, actor: Actor, patch_id: str, to: Path) -> Bundle:
+    """Write a bundle ``to`` offer a patch to nobody any more, for good. Raises as `prepare_publication`."""
+    name, repository = checked_patch_id(patch_id), context.repository()
+    repository.rollouts_without(name, for_good=True)  # says so where there is nothing to withdraw
+    preparation = _preparation(context, actor, f"withdraw {name}")
+    changes = repository.withdrawal(name)
+    bundle = repository.proposals().propose_documents(preparation, "patches", changes, withdraws=name)
+    return _kept(context, bundle, to)
+
+
+@operation
+def prepare_renewal(context: Context, actor: Actor, to: Path) -> Bundle:
+    """Write a bundle ``to`` sign the offline metadata anew, content unchanged. Raises as `prepare_publication`."""
+    preparation = _preparation(context, actor, "renew the offline metadata")
+    bundle = context.repository().proposals().propose_renewal(preparation)
+    return _kept(context, bundle, to)
+
+
+@operation
+def prepare_profile(context: Context, actor: Actor, site: str, file: Path | None, to: Path) -> Bundle:
+    """Write a bundle ``to`` set the throttle profile of ``site``; without ``file``, to clear it.
+
+    Raises as `prepare_publication`.
+    """
+    if file is not None:
+        document = profile_in_file(file, site)
+        change: dict[str, bytes | None] = {profile_target(checked_site(site)): encode_site_profile(document)}
+        return _prepare_documents(context, actor, f"set the profile of {document.site}", "profiles", change, to)
+    name = checked_site(site)
+    if name not in read_profiles(context.repository()):
+        raise no_profile(name)
+    return _prepare_documents(
+        context, actor, f"clear the profile of {name}", "profiles", {profile_target(name): None}, to
+    )
+
+
+@operation
+def prepare_template(context: Context, actor: Actor, name: str, file: Path | None, to: Path) -> Bundle:
+    """Write a bundle ``to`` set the diagnosis template ``name``; without ``file``, to remove it.
+
+    Raises as `prepare_publication`.
+    """
+    repository, target = context.repository(), template_target(checked_name(name))
+    if file is not None:
+        document = encode_template(new_template(repository, name, file, MAX_TEMPLATES))
+        return _prepare_documents(context, actor, f"set the template {name}", "patches", {target: document}, to)
+    if target not in repository.templates():
+        raise no_template(name)
+    return _prepare_documents(context, actor, f"remove the template {name}", "patches", {target: None}, to)
+
+
+@operation
+def prepare_keys(
+    context: Context,
+    actor: Actor,
+    role: Literal["patches", "profiles"],
+    to: Path,
+    *,
+    add: Sequence[Path] = (),
+    remove: Sequence[str] = (),
+    threshold: int | None = None,
+) -> Bundle:
+    """Write a bundle ``to`` change which keys sign ``role``, and how many of them must (None: as many as before).
+
+    ``add`` names files of public keys, ``remove`` ids of keys. Raises as `prepare_publication`.
+    """
+    change = KeyChange(role, tuple(map(read_public_key, add)), tuple(remove), threshold)
+    preparation = _preparation(context, actor, f"change the keys of {role}")
+    bundle = context.repository().proposals().propose_keys(preparation, change)
+    return _kept(context, bundle, to)
+
+
+@operation
+def finish(context: Context, actor: Actor, file: Path) -> Finished:
+    """Put in force what was prepared here and is signed in ``file``; a running server uses it at once.
+
+    Writes database and repository. Raises `UserError`: BAD_INPUT, REFUSED for missing signatures and for a repository
+    that has changed since, NOT_SET_UP, STORAGE, BUSY; then nothing is announced.
+    """
+    context.settings()
+    finished = prepared.finish(context.home, read_bundle(file), clock=context.clock)
+    _forget_answers(context, finished.bundle)
+    return finished
+
+
+@operation
+def drop_prepared(context: Context, actor: Actor, bundle_id: str) -> Bundle:
+    """Forget a bundle that waits for signatures, and its payload. Raises `UserError`: BAD_INPUT, STORAGE, BUSY."""
+    return prepared.drop(context.home, bundle_id, clock=context.clock)
+
+
+def _prepare_documents(
+    context: Context,
+    actor: Actor,
+    purpose: str,
+    role: Literal["patches", "profiles"],
+    documents: Mapping[str, bytes | None],
+    to: Path,
+) -> Bundle:
+    bundle = context.repository().proposals().propose_documents(_preparation(context, actor, purpose), role, documents)
+    return _kept(context, bundle, to)
+
+
+def _kept(context: Context, bundle: Bundle, to: Path) -> Bundle:
+    prepared.keep(context.home, bundle)
+    return _written(context, bundle, to)
+
+
+def _written(context: Context, bundle: Bundle, to: Path) -> Bundle:
+    try:
+        write_bundle(to, bundle)
+    except UserError:
+        prepared.drop(context.home, bundle.bundle_id, clock=context.clock)
+        raise
+    return bundle
+
+
+def _preparation(context: Context, actor: Actor, purpose: str) -> Preparation:
+    return Preparation(purpose, str(actor), context.clock.now())
+
+
+def _forget_answers(context: Context, bundle: Bundle) -> None:
+    """Forget the answers to templates that are changed or gone."""
+    changed = [name.removeprefix(TEMPLATES_PREFIX) for name in bundle.documents if name.startswith(TEMPLATES_PREFIX)]
+    with context.database() as database:
+        for name in changed:
+            database.forget_diagnoses(name)
+        database.forget_other_diagnoses(template_names(context.repository()))

@@ -1,0 +1,322 @@
+"""Which endpoint fetches which piece of one torrent for one site; `now` is any clock in seconds that only grows. Pure.
+
+Every piece is free, leased to one endpoint, or at the site. Nothing here is
+stored: after a restart the ledger is rebuilt from what endpoints say.
+
+A piece is *needed from the origin* when it is not at the site (`claims` says
+what that is), and it is not leased. An endpoint whose LAN has stalled may also
+be leased pieces that only it lacks. Sending a piece grants the lease; it ends
+when the endpoint has stored or rejected the piece, when its transfer makes no
+progress for the lease time, when it is far slower than the line while others
+wait for the piece, or with its connection.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
+from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
+from seed_server.leasing.claims import SiteClaims
+from seed_server.leasing.leases import Leases
+from seed_server.leasing.standing import Fault, Standings
+from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
+from seed_server.leasing.turns import FetcherRank, FetcherTurns
+
+FIRST_REJECTION_SECONDS = 2.0  # pause of an endpoint that rejected a piece; doubles each time
+LONGEST_REJECTION_SECONDS = 600.0
+
+
+@dataclass
+class LedgerCounters:
+    """Pieces since the ledger was made; each granted one ends as exactly one of the others or is still leased."""
+
+    granted: int = 0
+    stored: int = 0
+    rejected: int = 0
+    expired: int = 0
+    voided: int = 0
+    """Ended with the endpoint's connection."""
+
+
+@dataclass
+class _Rejections:
+    count: int
+    paused_until: float
+
+
+@dataclass(frozen=True)
+class SiteParts:
+    """What all ledgers of a site share."""
+
+    ready: Mapping[EndpointId, FetcherRank]
+    """The endpoints that have a data connection now; ledgers only read it."""
+    standings: Standings
+    """The fleet's."""
+    on_freed: Callable[[], None] = lambda: None
+    """Called when a fetcher slot has become free: who waits should ask."""
+
+
+class PieceLedger:
+    """The ledger of one (site, torrent)."""
+
+    def __init__(
+        self,
+        torrent: TorrentHash,
+        piece_count: int,
+        site: SiteParts,
+        *,
+        fetchers: int,
+        lease_seconds: float,
+        max_leases_per_endpoint: int,
+        piece_bytes: int = 0,
+        times: LedgerTimes = DEFAULT_TIMES,
+    ) -> None:
+        self._all = all_pieces(piece_count)
+        self._ready = site.ready
+        self._max_leases = max_leases_per_endpoint
+        self._torrent = torrent
+        self._standings = site.standings
+        self._claims = SiteClaims(torrent, self._all, site.standings, times, piece_bytes=piece_bytes)
+        self._turns = FetcherTurns(
+            piece_count, site.ready, self._comes_last, fetchers=fetchers, times=times, on_freed=site.on_freed
+        )
+        self._leases = Leases(lease_seconds)
+        self._rejections: dict[EndpointId, _Rejections] = {}
+        self.counters = LedgerCounters()
+
+    def resize(self, *, fetchers: int, max_leases_per_endpoint: int) -> None:
+        """Use other numbers from now on; an endpoint with a slot too many keeps it until its turn is over."""
+        self._turns.fetchers = fetchers
+        self._max_leases = max_leases_per_endpoint
+
+    @property
+    def slots(self) -> frozenset[EndpointId]:
+        """Endpoints that hold a fetcher slot: never more than the setting at the time when they took it."""
+        return self._turns.holders
+
+    @property
+    def leases(self) -> dict[PieceIndex, EndpointId]:
+        """Which endpoint is fetching which piece."""
+        return self._leases.holders
+
+    @property
+    def members(self) -> frozenset[EndpointId]:
+        """Endpoints that have said what they have."""
+        return frozenset(self._claims.members)
+
+    def remaining_pieces(self, now: float) -> int:
+        """Return how many pieces nobody at the site has, those on their way included."""
+        return self._needed(now).bit_count() + len(self._leases)
+
+    def lacks(self, endpoint: EndpointId) -> bool:
+        """Whether ``endpoint`` has said what it has, and that is not everything."""
+        member = self._claims.members.get(endpoint)
+        return member is not None and member.have != self._all
+
+    # --- what endpoints say -------------------------------------------------------------
+
+    def want(
+        self,
+        endpoint: EndpointId,
+        *,
+        have: PieceSet,
+        lan_have: PieceSet,
+        lan_stalled: bool,
+        can_fetch: bool,
+        now: float,
+    ) -> None:
+        """Record an endpoint's view of the torrent; it replaces the previous one. The sets fit the piece count."""
+        leased = self._leases.of(endpoint)
+        member = self._claims.want(
+            endpoint,
+            have=have,
+            lan_have=lan_have,
+            lan_stalled=lan_stalled,
+            can_fetch=can_fetch,
+            leased=_set_of(leased),
+            now=now,
+        )
+        for piece in leased:
+            if have >> piece & 1:
+                self._leases.end(piece)
+                self._turns.moved(endpoint, now)
+                self.counters.stored += 1
+        if not can_fetch:
+            # what is on its way there will not be stored: lease it to another endpoint at once
+            self.data_lost(endpoint)
+        elif member.have == self._all:
+            self._turns.end(endpoint)
+
+    def stored(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> bool:
+        """Record that ``endpoint`` has ``piece`` on its disk, and return whether that was leased to it."""
+        member = self._claims.members.get(endpoint)
+        if member is None or not self._all >> piece & 1:
+            return False
+        leased = self._leases.are_with(endpoint, piece)
+        self._claims.stored(endpoint, piece, now, leased=leased)
+        if leased:
+            self._leases.end(piece)
+            self._turns.moved(endpoint, now)
+            self.counters.stored += 1
+        if member.have == self._all:
+            self._turns.end(endpoint)
+        return leased
+
+    def rejected(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> bool:
+        """Record that ``piece`` failed its hash check at ``endpoint``, and return whether it was leased to it.
+
+        Each piece is checked before it is sent, so the fault is the endpoint's: it
+        pauses, twice as long each time, and another one tries.
+        """
+        if not self._leases.are_with(endpoint, piece):
+            return False
+        self._leases.end(piece)
+        self.counters.rejected += 1
+        self._turns.end(endpoint)
+        earlier = self._rejections.get(endpoint)
+        count = earlier.count + 1 if earlier else 1
+        # the exponent is capped only to keep the power small
+        pause = min(LONGEST_REJECTION_SECONDS, FIRST_REJECTION_SECONDS * 2 ** min(count - 1, 20))
+        self._rejections[endpoint] = _Rejections(count, now + pause)
+        return True
+
+    def data_lost(self, endpoint: EndpointId) -> None:
+        """End an endpoint's leases, and free its slot."""
+        self._turns.end(endpoint)
+        for piece in self._leases.of(endpoint):
+            self._leases.end(piece)
+            self._claims.members[endpoint].account.debt += 1
+            self.counters.voided += 1
+
+    def left(self, endpoint: EndpointId) -> None:
+        """Forget an endpoint whose control connection is gone; its pieces no longer count."""
+        self.data_lost(endpoint)
+        self._turns.left(endpoint)
+        self._claims.left(endpoint)
+
+    # --- what the sender does -----------------------------------------------------------
+
+    def may_fetch(self, endpoint: EndpointId, now: float) -> bool:
+        """Return whether `next_piece` has a piece for ``endpoint`` now; it has a fetcher slot then."""
+        needed = self._needed(now)
+        member = self._claims.members.get(endpoint)
+        if member is None or not self._on_offer(endpoint, needed, now):
+            self._turns.asked_in_vain(endpoint, now)
+            return False
+        if self._leases.count_of(endpoint) >= self._max_leases:
+            return False
+        if member.account.left(now) < 1:
+            self._standings.fault(endpoint, self._torrent, Fault.OVER_ALLOWANCE, now)
+            self._turns.end(endpoint)
+            return False
+        for holder in sorted(self._turns.holders):
+            # a holder that fetches nothing and has nothing to fetch must not block one that has
+            if not self._leases.count_of(holder) and not self._could_fetch(holder, needed, now):
+                self._turns.end(holder)
+        return self._turns.has(endpoint, now, lambda other: self._could_fetch(other, needed, now))
+
+    def next_piece(self, endpoint: EndpointId, now: float) -> PieceIndex | None:
+        """Lease the next piece to ``endpoint``, or return None when it has nothing to fetch now."""
+        if not self.may_fetch(endpoint, now):
+            return None
+        needed = self._needed(now)
+        on_offer = self._on_offer(endpoint, needed, now)
+        # what nobody has first: one copy of it serves the whole site
+        piece = first_piece(on_offer & needed or on_offer)
+        assert piece is not None
+        self._leases.grant(endpoint, piece, now)
+        self._turns.granted(endpoint, now)
+        self._claims.members[endpoint].account.send(now)
+        self.counters.granted += 1
+        return piece
+
+    def progressed(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> None:
+        """Renew the lease of a piece whose transfer has advanced."""
+        if self._leases.are_with(endpoint, piece):
+            self._leases.progressed(piece, now)
+            self._turns.moved(endpoint, now)
+
+    def unsent(self, endpoint: EndpointId, piece: PieceIndex) -> None:
+        """Give back a lease whose piece could not be sent, through no fault of the endpoint's."""
+        if self._leases.are_with(endpoint, piece):
+            self._leases.end(piece)
+            self._claims.members[endpoint].account.unsend()
+            self.counters.voided += 1
+
+    def expire(
+        self, now: float, *, least_seconds: float = 0.0, slow: bool = False, line_pieces: float = 0.0
+    ) -> list[tuple[EndpointId, PieceIndex]]:
+        """End the leases without progress, demote their holders, and return both.
+
+        At the rate that we send at, ``least_seconds`` may pass without progress, and ``line_pieces`` could have been
+        sent since the last call. ``slow``: the rate is too low for a whole piece in `MAX_LEASE_SECONDS`, so no lease
+        grows old.
+        """
+        expired = self._leases.expire(
+            now, least_seconds=least_seconds, slow=slow, line_pieces=line_pieces, is_missed=self._is_missed
+        )
+        for endpoint, _ in expired:
+            self._claims.members[endpoint].account.debt += 1
+            self.counters.expired += 1
+            self._turns.end(endpoint)
+            self._standings.fault(endpoint, self._torrent, Fault.EXPIRED, now)
+        return expired
+
+    def look_at(self, now: float) -> float:
+        """Return when the next `look` is due."""
+        return self._claims.look_at(now)
+
+    def look(self, now: float, line_pieces_per_second: float) -> bool:
+        """Judge whether what endpoints say comes true; return whether more pieces are needed now."""
+        return self._claims.look(now, line_pieces_per_second, lambda endpoint: not self._comes_last(endpoint, now))
+
+    def hold(self, now: float) -> None:
+        """Restart the time of every lease and turn."""
+        self._leases.hold(now)
+        self._turns.hold(now)
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _needed(self, now: float) -> PieceSet:
+        return self._all & ~self._claims.on_site(now) & ~self._leases.pieces
+
+    def _on_offer(self, endpoint: EndpointId, needed: PieceSet, now: float) -> PieceSet:
+        """Return what ``endpoint`` could fetch now, slots and allowance aside."""
+        member = self._claims.members.get(endpoint)
+        if member is None or not member.can_fetch or endpoint not in self._ready:
+            return 0
+        rejections = self._rejections.get(endpoint)
+        if rejections and now < rejections.paused_until:
+            return 0
+        missed = self._all if member.lan_stalled else member.missed
+        return (needed | missed & ~self._leases.pieces) & ~member.have
+
+    def _could_fetch(self, endpoint: EndpointId, needed: PieceSet, now: float) -> bool:
+        return bool(self._on_offer(endpoint, needed, now)) and self._claims.members[endpoint].account.left(now) >= 1
+
+    def _comes_last(self, endpoint: EndpointId, now: float) -> bool:
+        """Whether others fetch before ``endpoint``.
+
+        It has a fault, it has not answered for what it was sent, or what it fetches serves it alone.
+        """
+        if self._standings.demoted(endpoint, now):
+            return True
+        member = self._claims.members.get(endpoint)
+        if member is None:
+            return False
+        owes = endpoint not in self._turns.holders and self._leases.count_of(endpoint) > 0
+        return bool(member.account.debt) or owes or member.isolated
+
+    def _is_missed(self, holder: EndpointId, piece: PieceIndex) -> bool:
+        """Whether an endpoint other than ``holder`` could fetch ``piece``."""
+        return any(
+            endpoint != holder and member.can_fetch and endpoint in self._ready and not member.have >> piece & 1
+            for endpoint, member in self._claims.members.items()
+        )
+
+
+def _set_of(pieces: list[PieceIndex]) -> PieceSet:
+    found = 0
+    for piece in pieces:
+        found |= 1 << piece
+    return found

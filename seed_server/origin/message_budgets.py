@@ -1,0 +1,92 @@
+"""How many messages of each kind an endpoint may send, and how many bytes. Pure.
+
+An honest endpoint sends far less in any minute; what it may send at once is what it has to say after connecting, or
+what waited while its line stood still.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.messages import Diagnosis, FromEndpoint, Goodbye, LinkReport, Report, Want
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``per_second`` on average, and ``at_once`` at most at any time."""
+
+    per_second: float
+    at_once: int
+
+
+PINGS = Budget(60, 300)  # 20 a second are sent; the echoes of several seconds may come at once
+MESSAGES: Mapping[type[FromEndpoint], Budget] = {
+    Want: Budget(60, 4_500),  # ten a second for each of four transfers; after connecting, one for each patch
+    Report: Budget(15, 300),  # one when a patch changes its state, and all patches after connecting
+    LinkReport: Budget(30, 300),  # 20 a second while the site fetches
+    Diagnosis: Budget(1, 4 * MAX_TEMPLATES),  # each template after connecting, later an answer that has changed
+    Goodbye: Budget(1, 1),
+}
+ANSWERS_AT_ONCE = 512  # stored and rejected beyond what was sent: of pieces sent on the connection before
+BYTES = Budget(512 << 10, 16 << 20)  # forty Wants a second for the largest files, and thousands after connecting
+
+
+@dataclass(frozen=True)
+class MessageLimits:
+    """The budgets; a server uses the defaults."""
+
+    pings: Budget = PINGS
+    messages: Mapping[type[FromEndpoint], Budget] = field(default_factory=lambda: MESSAGES)
+    answers_at_once: int = ANSWERS_AT_ONCE
+    bytes: Budget = BYTES
+
+
+class _Purse:
+    """What is left of a budget."""
+
+    __slots__ = ("_at", "_budget", "_left")
+
+    def __init__(self, budget: Budget, now: float) -> None:
+        self._budget = budget
+        self._left = float(budget.at_once)
+        self._at = now
+
+    def spend(self, amount: float, now: float) -> bool:
+        self._left = min(self._budget.at_once, self._left + self._budget.per_second * max(0.0, now - self._at))
+        self._at = now
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
+
+
+class MessageBudgets:
+    """What one control connection may still send; ``now`` is any clock in seconds."""
+
+    def __init__(self, limits: MessageLimits, now: float) -> None:
+        self._pings = _Purse(limits.pings, now)
+        self._bytes = _Purse(limits.bytes, now)
+        self._purses = {kind: _Purse(budget, now) for kind, budget in limits.messages.items()}
+        self._answers = limits.answers_at_once
+
+    def sent_piece(self) -> None:
+        """Allow one answer more: a piece was sent."""
+        self._answers += 1
+
+    def frame(self, length_bytes: int, now: float) -> str | None:
+        """Count a frame; return what is wrong when it is one too many."""
+        return None if self._bytes.spend(length_bytes, now) else "more bytes than an endpoint has to say"
+
+    def ping(self, now: float) -> str | None:
+        """Count an answer to a ping; return what is wrong when it is one too many."""
+        return None if self._pings.spend(1, now) else "more answers to pings than pings"
+
+    def message(self, message: FromEndpoint, now: float) -> str | None:
+        """Count a message; return what is wrong when it is one too many."""
+        purse = self._purses.get(type(message))
+        if purse is not None:
+            return None if purse.spend(1, now) else f"too many messages of kind {type(message).__name__}"
+        if self._answers < 1:
+            return "more answers than pieces were sent"
+        self._answers -= 1
+        return None

@@ -1,0 +1,135 @@
+"""A patch whose signature comes from another machine: prepared here, finished when the signers have signed. Blocking.
+
+Between the two its payload waits in the content store, is served to nobody, and stands in no other publication's way.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+import structlog
+
+from p2pdist.shared.clock import Clock
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.manifest.documents import Rollouts
+from seed_server.publishing.plan import with_patch
+from seed_server.publishing.publish import (
+    OnStage,
+    Publication,
+    PublishingWork,
+    check_publication,
+    publish_lock,
+    rows_of,
+)
+from seed_server.settings import ServerHome, load_settings
+from seed_server.signing.bundle import Bundle, encode_bundle
+from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
+from seed_server.signing.proposals import Preparation
+from seed_server.store.database import Database, ServedPayload
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The outcome of `finish`."""
+
+    bundle: Bundle
+    """The server's own copy of what is in force now."""
+    payloads: list[ServedPayload]
+    """Those of the patch that endpoints get now; none where it was no patch."""
+
+
+def prepare(
+    home: ServerHome, publication: Publication, *, actor: str, clock: Clock, on_progress: OnStage = lambda *_: None
+) -> Bundle:
+    """Copy and hash the files of a patch, and keep the bundle that is to be signed. Nothing is announced.
+
+    Raises `UserError` as `publish`; then nothing is kept.
+    """
+    settings = load_settings(home)
+    check_publication(publication)
+    recipe = publication.recipe
+    with publish_lock(home).held(), Database.open(home.database) as database:
+        work = PublishingWork.open(home, settings, database, clock, on_progress)
+        work.clear_leftovers()
+        work.check_new(recipe)
+        with work.new_files(publication) as (copies, torrents):
+            manifest = work.manifest(recipe, copies, torrents)
+            documents = work.repository.publication(manifest, [built.torrent for built in torrents])
+            purpose = f"publish {recipe.patch_id} {recipe.version}"
+            preparation = Preparation(purpose, actor, clock.now())
+            bundle = work.repository.proposals().propose_documents(preparation, "patches", documents)
+            encode_bundle(bundle)  # one that is too large is refused before anything is kept
+            work.keep(copies, torrents)
+            work.prepared.keep(bundle)
+    log.info("patch prepared", patch=recipe.patch_id, version=recipe.version, bundle=bundle.bundle_id)
+    return bundle
+
+
+def keep(home: ServerHome, bundle: Bundle) -> None:
+    """Keep a bundle that comes without a payload. Raises `UserError` (REFUSED, BUSY, STORAGE)."""
+    with publish_lock(home).held():
+        PreparedBundles(home).keep(bundle)
+    log.info("change prepared", purpose=bundle.purpose, bundle=bundle.bundle_id)
+
+
+def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
+    """Put in force what was prepared here and is signed in ``given``; of that, only the signatures are used.
+
+    Raises `UserError`: BAD_INPUT for a bundle that was not prepared here, REFUSED where signatures are missing or the
+    repository has changed since, BUSY, STORAGE. Then nothing is announced, and the bundle can be finished later.
+    """
+    settings = load_settings(home)
+    with publish_lock(home).held(), Database.open(home.database) as database:
+        work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
+        work.clear_leftovers()
+        own, proposals = work.prepared.get(given.bundle_id), work.repository.proposals()
+        proposals.check(own, given.signatures, clock.now())
+        with work.repository.locked():
+            rollouts, rows = _announcement(work, own)
+            try:
+                if rows:
+                    database.add_patch(*rows)
+                proposals.finish(own, given.signatures, rollouts, clock.now())
+            except BaseException:
+                # also Ctrl-C; when this fails as well, the next publication clears up
+                with contextlib.suppress(UserError):
+                    for row in rows:
+                        work.undo_unless_announced(row, work.repository.manifests())
+                raise
+        work.prepared.drop(own.bundle_id)
+    log.info("signed elsewhere and finished", purpose=own.purpose, bundle=own.bundle_id)
+    return Finished(own, rows)
+
+
+def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
+    """Forget a bundle, and the payload that waited with it; return it. Raises `UserError`."""
+    settings = load_settings(home)
+    with publish_lock(home).held(), Database.open(home.database) as database:
+        work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
+        bundle = work.prepared.get(bundle_id)
+        work.prepared.drop(bundle_id)
+        work.clear_leftovers()
+    log.info("prepared bundle dropped", purpose=bundle.purpose, bundle=bundle_id)
+    return bundle
+
+
+def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, list[ServedPayload]]:
+    """Return what the rollouts become, where they change, and the rows of the patch that is published."""
+    if own.withdraws:
+        return work.repository.rollouts_without(parse_patch_id(own.withdraws), for_good=True), []
+    manifests = manifests_in(own)
+    if not manifests:
+        return None, []
+    (manifest,) = manifests
+    for payload in manifest.payloads:
+        if not work.content.path(parse_sha256(payload.sha256)).exists():
+            raise UserError(
+                f"{payload.file_name} of {manifest.patch_id} {manifest.version} is no longer in the content folder; "
+                "nothing was announced. Prepare it again.",
+                FaultKind.STORAGE,
+            )
+    name = parse_patch_id(manifest.patch_id), parse_patch_version(manifest.version)
+    rollouts = with_patch(work.repository.current_rollouts(), *name)
+    return rollouts, rows_of(manifest, rollouts.entries[-1].sequence)

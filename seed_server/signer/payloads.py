@@ -1,0 +1,82 @@
+"""Are the files that a signer has those of a bundle? They are hashed whole, their torrents built anew. Blocking."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.manifest.documents import Manifest, Payload, torrent_target
+from seed_server.publishing.plan import choose_piece_length
+from seed_server.publishing.torrent_builder import build_torrent
+from seed_server.store.content_store import open_source
+
+COMPARE_CHUNK_BYTES = 1 << 20
+
+OnBytes = Callable[[Path, int, int], None]
+"""Called with the file, bytes done and bytes in total; each file is read twice."""
+
+
+def compare_payloads(
+    manifests: Sequence[Manifest], documents: Mapping[str, bytes], files: Sequence[Path], on_bytes: OnBytes
+) -> list[Payload]:
+    """Compare ``files`` with what the manifests and torrents say; return the payloads that no file was given for.
+
+    Raises `UserError`: REFUSED for a file that is not in the manifests and for a torrent that is not that file's,
+    BAD_INPUT for a file that cannot be read.
+    """
+    wanted = {payload.sha256: payload for manifest in manifests for payload in manifest.payloads}
+    compared = set()
+    for file in files:
+        payload = _payload_of(file, wanted, on_bytes)
+        _check_torrent(file, payload, documents.get(torrent_target(TorrentHash(payload.torrent_hash))), on_bytes)
+        compared.add(payload.sha256)
+    return [payload for sha256, payload in wanted.items() if sha256 not in compared]
+
+
+def _payload_of(file: Path, wanted: Mapping[str, Payload], on_bytes: OnBytes) -> Payload:
+    digest, done = hashlib.sha256(), 0
+    with open_source(file) as source:
+        total = os.fstat(source.fileno()).st_size
+        while chunk := _read(source, file):
+            digest.update(chunk)
+            done += len(chunk)
+            on_bytes(file, done, max(done, total))
+    payload = wanted.get(digest.hexdigest())
+    if payload is None or payload.length_bytes != done:
+        raise UserError(
+            f"{file} is no file of this bundle: its SHA-256 is {digest.hexdigest()}. Nothing was signed. Either this "
+            "is not the file that was published, or the server prepared another one.",
+            FaultKind.REFUSED,
+        )
+    return payload
+
+
+def _check_torrent(file: Path, payload: Payload, torrent: bytes | None, on_bytes: OnBytes) -> None:
+    """Build the torrent anew; None: it was signed before, and is named by its hash alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / payload.sha256  # the name that the torrent carries
+        try:
+            named.symlink_to(file.absolute())
+        except OSError:  # Windows without the right to
+            shutil.copyfile(file, named)
+        built = build_torrent(
+            named, choose_piece_length(payload.length_bytes), lambda done, total: on_bytes(file, done, total)
+        )
+    if built.torrent_hash != payload.torrent_hash or torrent not in (None, built.torrent):
+        raise UserError(
+            f"The torrent in this bundle is not that of {file}. Nothing was signed. Use the release of seed-server "
+            "here that the server has; if it has the same, find out what happened there.",
+            FaultKind.REFUSED,
+        )
+
+
+def _read(source: BinaryIO, file: Path) -> bytes:
+    try:
+        return source.read(COMPARE_CHUNK_BYTES)
+    except OSError as error:
+        raise UserError(f"Cannot read {file}: {error.strerror}. Check the disk.", FaultKind.BAD_INPUT) from error

@@ -1,0 +1,189 @@
+"""What a bundle would have signed, in words, and all of it: nothing is signed that was not shown. Pure."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from bandwidth.core.quantities import bytes_text
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
+from p2pdist.shared.manifest.documents import DecodeError, Manifest, decode_manifest, manifest_target, torrent_target
+from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, Publications, decode_order
+from p2pdist.shared.manifest.site_profile import decode_site_profile, profile_target
+from p2pdist.shared.manifest.template import TEMPLATES_PREFIX, decode_template, template_target
+from p2pdist.shared.printable_text import printable
+from seed_server.signing.bundle_check import CheckedBundle, RoleChange
+
+D = TypeVar("D")
+
+ALARM = "!! "
+"""Begins a line that says more than "this is new": what was signed before does not stay as it is."""
+
+_INDENT = "  "
+
+
+def review_lines(checked: CheckedBundle) -> list[str]:
+    """Return the whole text; raises `UserError` (REFUSED) for content that nobody could be shown."""
+    return [line for change in checked.changes for line in _role_lines(change)]
+
+
+def manifests_of(checked: CheckedBundle) -> list[Manifest]:
+    """Return the manifests that are new or changed. Raises `UserError` (REFUSED) where one lacks its torrents."""
+    kept = {name for change in checked.changes for name in change.kept}
+    manifests = [manifest for change in checked.changes for manifest in _manifests_in(change)]
+    wanted = {
+        torrent_target(TorrentHash(payload.torrent_hash)) for manifest in manifests for payload in manifest.payloads
+    }
+    found = {name for change in checked.changes for name in change.added if name.startswith("torrents/")}
+    if wrong := (wanted - found - kept) | (found - wanted):
+        raise _cannot_show(", ".join(sorted(wrong))[:200], "a manifest and its torrents come together")
+    return manifests
+
+
+def _role_lines(change: RoleChange) -> Iterator[str]:
+    until = dt.datetime.fromtimestamp(change.expires_at, dt.UTC)
+    yield f"{change.role}: version {change.version}, valid until {until:%Y-%m-%d %H:%M} UTC"
+    for power in change.powers:
+        yield f"{ALARM}{_INDENT}{printable(power)}"
+    for name in change.removed:
+        expected = name in change.superseded
+        yield f"{_INDENT}superseded: {printable(name)}" if expected else f"{ALARM}{_INDENT}removed: {printable(name)}"
+    for name, data in sorted(change.replaced.items()):
+        if name == ORDER_TARGET:
+            continue
+        _check_may_change(name, data)
+        yield f"{ALARM}{_INDENT}replaced: {printable(name)}"
+        yield from (f"{_INDENT}{line}" for line in _document_lines(name, data))
+    for name, data in sorted(change.added.items()):
+        lines = list(_document_lines(name, data))
+        if lines:
+            yield f"{_INDENT}new: {printable(name)}"
+            yield from (f"{_INDENT}{line}" for line in lines)
+    yield from _order_lines(change)
+    for manifest in _manifests_in(change):
+        if manifest.downgrade:
+            yield f"{ALARM}{_INDENT}PCs go back to {printable(str(manifest.ref))} from later ones"
+    if not (change.added or change.replaced or change.removed or change.powers):
+        yield f"{_INDENT}the content stays as it is"
+
+
+def _document_lines(name: str, data: bytes) -> Iterator[str]:
+    """Return the lines of one document; a torrent has none, its payload is in the manifest, nor has the order here."""
+    if name.startswith("torrents/") or name == ORDER_TARGET:
+        return
+    if name.endswith(".manifest"):
+        yield from _manifest_lines(_manifest(name, data))
+    elif name.startswith(TEMPLATES_PREFIX):
+        template = _decoded(name, decode_template, data)
+        _check_name(name, template_target(template.name))
+        yield from _described(template, 1)
+    elif name.startswith("profiles/"):
+        profile = _decoded(name, decode_site_profile, data)
+        _check_name(name, profile_target(SiteName(profile.site)))
+        yield f"{_INDENT}the throttle profile of the site {printable(profile.site)}:"
+        yield from (f"{_INDENT}| {printable(line)}" for line in profile.text.splitlines())
+    else:
+        raise _cannot_show(name, "this release does not know such documents")
+
+
+def _check_may_change(name: str, data: bytes) -> None:
+    """Refuse another content for what was published; going back to it gives it a new number, and nothing else."""
+    again = name.endswith(".manifest") and _manifest(name, data).downgrade
+    if not again and not name.startswith((TEMPLATES_PREFIX, "profiles/")):
+        raise _cannot_show(name, "what was published once never changes")
+
+
+def _order_lines(change: RoleChange) -> Iterator[str]:
+    """Return what changes in the order: for each new publication its number, which is the lowest from then on."""
+    documents = {**change.added, **change.replaced}
+    if ORDER_TARGET not in documents:
+        return
+    new = _decoded(ORDER_TARGET, decode_order, documents[ORDER_TARGET])
+    old = NOTHING_PUBLISHED
+    if ORDER_TARGET in change.before:
+        old = _decoded(ORDER_TARGET, decode_order, change.before[ORDER_TARGET])
+    numbers = {one.patch_id: one.number for one in _manifests_in(change)}
+    for patch_id in sorted(old.patches.keys() | new.patches.keys()):
+        was, becomes = old.patches.get(patch_id), new.patches.get(patch_id)
+        if was == becomes:
+            continue
+        number = old.next_number(PatchId(patch_id))
+        expected = Publications(newest=number, lowest=number) == becomes and numbers.get(patch_id) == number
+        mark = "" if expected else ALARM
+        yield f"{mark}{_INDENT}order of {printable(patch_id)}: {_numbers(was)} → {_numbers(becomes)}"
+
+
+def _numbers(known: Publications | None) -> str:
+    if known is None:
+        return "none"
+    return f"newest publication {known.newest}, lowest that may be installed {known.lowest}"
+
+
+def _manifests_in(change: RoleChange) -> list[Manifest]:
+    documents = (*change.added.items(), *change.replaced.items())
+    return [_manifest(name, data) for name, data in documents if name.endswith(".manifest")]
+
+
+def _manifest(name: str, data: bytes) -> Manifest:
+    manifest = _decoded(name, decode_manifest, data)
+    _check_name(name, manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version)))
+    return manifest
+
+
+def _manifest_lines(manifest: Manifest) -> Iterator[str]:
+    for_whom = f"the PCs where {printable(json.dumps(manifest.applies_to, ensure_ascii=False))}"
+    yield f"{_INDENT}for {for_whom if manifest.applies_to else 'every PC'}"
+    yield f"{_INDENT}{'is installed as below' if manifest.install else 'is delivered, and nothing is run'}"
+    for payload in manifest.payloads:
+        size = bytes_text(payload.length_bytes)
+        yield f"{_INDENT}file {printable(payload.file_name)}, {size}, SHA-256 {payload.sha256}"
+    yield f"{_INDENT}in full:"
+    yield from _described(manifest, 2)
+
+
+def _described(value: msgspec.Struct, depth: int) -> Iterator[str]:
+    """Return every field that has not its default, nested ones indented."""
+    for field in msgspec.structs.fields(value):
+        item = getattr(value, field.name)
+        if field.required or item != _default(field):
+            yield from _field_lines(field.name, item, depth)
+
+
+def _field_lines(name: str, item: object, depth: int) -> Iterator[str]:
+    pad = _INDENT * depth
+    if isinstance(item, msgspec.Struct):
+        kind = type(item).__struct_config__.tag
+        yield f"{pad}{name}:{f' {kind}' if kind else ''}"
+        yield from _described(item, depth + 1)
+    elif isinstance(item, list | tuple) and any(isinstance(one, msgspec.Struct) for one in item):
+        for number, one in enumerate(item, 1):
+            yield from _field_lines(f"{name} {number}", one, depth)
+    else:
+        yield f"{pad}{name}: {printable(json.dumps(item, ensure_ascii=False))}"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+def _decoded(name: str, decode: Callable[[bytes], D], data: bytes) -> D:
+    try:
+        return decode(data)
+    except DecodeError as error:
+        raise _cannot_show(name, str(error)[:200]) from error
+
+
+def _check_name(name: str, expected: str) -> None:
+    if name != expected:
+        raise _cannot_show(name, f"it is the content of {expected}")
+
+
+def _cannot_show(name: str, why: str) -> UserError:
+    return UserError(
+        f"This bundle must not be signed: {printable(name)}: {printable(why)}. Nothing was signed. Find out what "
+        "happened on the server that prepared it.",
+        FaultKind.REFUSED,
+    )

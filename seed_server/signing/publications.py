@@ -1,0 +1,56 @@
+"""What the `patches` role lists after a publication: the numbers, and which manifests and torrents. Pure."""
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
+from p2pdist.shared.manifest.documents import Manifest, manifest_target, torrent_target
+from p2pdist.shared.manifest.publication_order import PublicationOrder
+
+KEEP_PUBLICATIONS = 2  # of each id: the newest, and the one before, whose file can still be repaired and gone back to
+
+
+def order_after(order: PublicationOrder, new: Manifest) -> PublicationOrder:
+    """Return the order after ``new``, from which on alone PCs may install. Raises `UserError`.
+
+    REFUSED: another process has published this id meanwhile, or no document can hold more patches.
+    """
+    patch_id = PatchId(new.patch_id)
+    if new.number != order.next_number(patch_id):
+        raise UserError(
+            f"{new.patch_id} was published by somebody else meanwhile; nothing was announced. Try again.",
+            FaultKind.REFUSED,
+        )
+    try:
+        return order.with_publication(patch_id, lowest=new.number)
+    except msgspec.ValidationError as error:
+        raise UserError(
+            f"The repository can number no further publication ({error}); nothing was announced. "
+            "Start a new repository for further patches.",
+            FaultKind.REFUSED,
+        ) from error
+
+
+def not_offered(patch_id: PatchId) -> UserError:
+    """Return the error for a patch that cannot be withdrawn."""
+    return UserError(
+        f"No {patch_id} is offered, so it cannot be withdrawn. 'seed-server status' lists the patches.",
+        FaultKind.BAD_INPUT,
+    )
+
+
+def unlisted_after(listed: Collection[Manifest], new: Manifest) -> list[str]:
+    """Return the targets that leave the role with ``new``: of its id, all but the newest `KEEP_PUBLICATIONS`."""
+    others = [manifest for manifest in listed if manifest.ref != new.ref]
+    of_id = sorted((m for m in others if m.patch_id == new.patch_id), key=lambda manifest: manifest.number)
+    gone = of_id[: max(0, len(of_id) - (KEEP_PUBLICATIONS - 1))]
+    stay = [new, *(manifest for manifest in others if manifest not in gone)]
+    torrents = _torrents([*gone, *(manifest for manifest in listed if manifest.ref == new.ref)]) - _torrents(stay)
+    names = [manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version)) for manifest in gone]
+    return [*names, *sorted(torrents)]
+
+
+def _torrents(manifests: Iterable[Manifest]) -> set[str]:
+    return {torrent_target(TorrentHash(one.torrent_hash)) for manifest in manifests for one in manifest.payloads}

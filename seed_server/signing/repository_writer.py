@@ -1,0 +1,143 @@
+"""The one writer of ``tuf/``: signs, and writes in the order that keeps readers whole. Blocking.
+
+What ``timestamp.json`` points to *is* the repository; it is written last. A
+process that is killed midway leaves files that nothing points to.
+"""
+
+import contextlib
+import datetime as dt
+from collections.abc import Collection, Iterator
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, MetaFile, Root, TargetFile, Targets
+
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared import durable_files
+from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, TIMESTAMP_ISSUED_FIELD
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing import repository_files
+from seed_server.signing.key_files import key_path, load_signing_key
+from seed_server.signing.metadata import KEY_OF_ROLE, CurrentMetadata, Keys, T, public_key
+from seed_server.signing.repository_files import more_signatures, untrusted
+from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, lifetimes_of_roles
+from seed_server.store.file_lock import FileLock
+
+
+class RepositoryWriter:
+    """Writes metadata and targets under the repository's lock; writes of all processes take turns."""
+
+    def __init__(self, home: ServerHome, settings: ServerSettings, *, lock_seconds: float, max_role_bytes: int) -> None:
+        self._home = home
+        self._max_role_bytes = max_role_bytes
+        self.online = OnlineLifetimes(
+            timestamp=settings.timestamp_lifetime_hours * 3_600,
+            snapshot=settings.snapshot_lifetime_days * DAY_SECONDS,
+            rollouts=settings.rollouts_lifetime_days * DAY_SECONDS,
+        )
+        self._lock = FileLock(
+            home.repository_lock,
+            timeout_seconds=lock_seconds,
+            busy=f"Another process has been writing to the repository in {home.root} for over "
+            f"{lock_seconds:.0f} s. Wait for it to finish, then try again.",
+        )
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the write lock; re-entrant within a thread. Raises `UserError` (BUSY, STORAGE)."""
+        return self._lock.held()
+
+    def _online_keys(self) -> dict[str, Ed25519PrivateKey]:
+        return {role: load_signing_key(key_path(self._home.online_keys, role), None) for role in ONLINE_ROLES}
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock while writing. Raises `UserError`: BUSY, STORAGE also for an `OSError` within."""
+        with self.locked():
+            try:
+                yield
+            except OSError as error:
+                raise repository_files.unwritable(self._home, error) from error
+
+    def check_size(self, role: str, size_bytes: int) -> None:
+        """Raise `UserError` (REFUSED) for metadata that endpoints would not accept."""
+        repository_files.check_size(role, size_bytes, self._max_role_bytes)
+
+    def add_target(self, role: Targets, name: str, data: bytes) -> None:
+        """Write a target and list it in ``role``."""
+        target = TargetFile.from_data(name, data, ["sha256"])
+        path = self._home.tuf_targets / target.get_prefixed_paths()[0]
+        durable_files.make_directory(path.parent)
+        durable_files.write_file(path, data)
+        role.targets[name] = target
+
+    def commit(
+        self,
+        current: CurrentMetadata,
+        changed: Collection[str],
+        keys: Keys,
+        now: float,
+        *,
+        snapshot: bool = False,
+        signed: Collection[str] = (),
+    ) -> int:
+        """Sign the targets roles ``changed``, write them and those ``signed`` elsewhere, then what points to them.
+
+        The snapshot is signed anew where that is needed, or asked for; the timestamp always. Returns its version.
+        ``keys`` holds those of the offline roles in ``changed``.
+        """
+        keys = {**self._online_keys(), **keys}
+        for name in changed:
+            delegator = current.root.signed if name == "targets" else current.targets["targets"].signed
+            self._sign_next(name, current.targets[name], delegator, keys, now)
+        roles = (*signed, *changed)
+        encoded = {name: current.targets[name].to_bytes() for name in roles}
+        for name, data in encoded.items():
+            self.check_size(name, len(data))
+        for name, data in encoded.items():
+            version = current.targets[name].signed.version
+            durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
+            current.snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(version, data, ["sha256"])
+        if roles or snapshot:
+            data = self._sign_next("snapshot", current.snapshot, current.root.signed, keys, now)
+            version = current.snapshot.signed.version
+            durable_files.write_file(self._home.tuf_metadata / f"{version}.snapshot.json", data)
+            current.timestamp.signed.snapshot_meta = MetaFile.from_data(version, data, ["sha256"])
+        current.timestamp.signed.unrecognized_fields[TIMESTAMP_ISSUED_FIELD] = int(now)
+        data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
+        durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
+        with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
+            newest = {name: metadata.signed.version for name, metadata in current.targets.items()}
+            rollouts = current.targets["rollouts"].signed.targets[ROLLOUTS_TARGET].get_prefixed_paths()[0]
+            repository_files.prune(self._home, newest | {"snapshot": current.snapshot.signed.version}, rollouts)
+        return current.timestamp.signed.version
+
+    def sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
+        """Sign the next version of the root, and write it."""
+        self._sign_next("root", root, root.signed, keys, now)
+        self.write_root(root)
+
+    def write_root(self, root: Metadata[Root]) -> None:
+        """Write a root that is signed already."""
+        durable_files.write_file(self._home.tuf_metadata / f"{root.signed.version}.root.json", root.to_bytes())
+
+    def _sign_next(self, role: str, metadata: Metadata[T], delegator: Root | Targets, keys: Keys, now: float) -> bytes:
+        """Make ``metadata`` the role's next version and return its bytes. Raises `UserError` (REFUSED)."""
+        make_next(role, metadata, now, self.online)
+        key = keys[KEY_OF_ROLE.get(role, role)]
+        metadata.sign(CryptoSigner(key))
+        try:
+            delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        except RepositoryError as error:
+            wanted = delegator.get_delegated_role(role)
+            if public_key(key).keyid in wanted.keyids:
+                raise more_signatures(role, wanted.threshold) from error
+            raise untrusted(KEY_OF_ROLE.get(role, role)) from error
+        return metadata.to_bytes()
+
+
+def make_next(role: str, metadata: Metadata[T], now: float, online: OnlineLifetimes) -> None:
+    """Make ``metadata`` the next version of ``role``, unsigned, with a whole life before it."""
+    metadata.signed.version += 1
+    metadata.signed.expires = dt.datetime.fromtimestamp(int(now + lifetimes_of_roles(online)[role]), dt.UTC)
+    metadata.signatures.clear()

@@ -1,0 +1,257 @@
+"""The rows of the state database as checked types, and the statements that write or read whole ones. Pure.
+
+Times are seconds since 1970.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.messages import PatchReport
+
+
+class SiteLimitRow(Record, frozen=True):
+    """How fast a site was sent to when that was last decided, and why; rates in bytes per second on the line."""
+
+    site: str
+    at: float
+    active: bool
+    """Something was being sent."""
+    endpoints: int
+    fetchers: int
+    """Endpoints that were being sent pieces."""
+    rate: int
+    capacity: int | None
+    configured: bool
+    """Whether the line's rate is configured; else it is learned."""
+    state: str
+    reason: str
+    seconds: dict[str, float]
+    """Spent under each reason since the server's start."""
+    yield_seconds: float
+    sending_seconds: float
+
+
+class ServedPayload(Record, frozen=True):
+    """One payload of a published patch, as the server serves it; most patches have only one."""
+
+    patch_id: str
+    version: str
+    title: str
+    severity: str
+    cvss: float | None
+    file_name: str
+    sha256: str
+    length_bytes: int
+    torrent_hash: str
+    piece_length_bytes: int
+    piece_count: int
+    sequence: int
+    published_at: float
+    damaged: str = ""
+    """Why it cannot be served; empty when it can."""
+    number: int = 0
+    """Its place among the patch's payloads."""
+    platform: str = ""
+    arch: str = ""
+    language: str = ""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is of."""
+        return PatchRef(self.patch_id, self.version)
+
+
+_OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at")
+_OF_PAYLOAD = ("patch_id", "version", *(name for name in ServedPayload.__struct_fields__ if name not in _OF_PATCH))
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    values = ", ".join(f":{name}" for name in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - our own column names
+
+
+ADD_PATCH = (
+    f"{_insert('patches', _OF_PATCH)} ON CONFLICT (patch_id, version) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in _OF_PATCH)}"
+)
+ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
+SEEN = (
+    "UPDATE endpoints SET site = :site, address = :address, software = :software, connected = :connected, "
+    "last_seen_at = :last_seen_at, claimed_site = :claimed_site WHERE endpoint_id = :endpoint_id"
+)
+FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
+ALL_PAYLOADS = (
+    "SELECT * FROM patches JOIN payloads USING (patch_id, version) ORDER BY sequence, patch_id, version, number"
+)
+
+
+class EndpointRow(Record, frozen=True):
+    """An enrolled endpoint and what was last known of it."""
+
+    endpoint_id: str
+    hostname: str
+    enrolled_at: float
+    denied: bool
+    site: str
+    address: str
+    software: str
+    connected: bool
+    last_seen_at: float
+    """0.0 when it has never connected."""
+    tags: tuple[str, ...] = ()
+    """From the token that it was enrolled with."""
+    pending: bool = False
+    """It is denied only because an operator has not allowed it yet."""
+    claimed_site: str = ""
+    """The site that it says it is in, where that is not ``site``; it is not believed. Empty: no such claim."""
+
+
+TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]
+
+
+class TokenRow(Record, frozen=True):
+    """A token, without its secret, and whom it has enrolled."""
+
+    token_id: str
+    """The start of its secret's hash: it names the token and opens nothing."""
+    made_at: float
+    made_by: str
+    """The actor, as logs name it; empty: a server from before that was recorded."""
+    uses_left: int
+    expires_at: float
+    tags: tuple[str, ...]
+    approval: bool
+    """Whether an operator has to allow each PC that it enrols."""
+    revoked_at: float | None
+    enrolled: tuple[str, ...]
+    """Ids of the PCs that were enrolled with it, the first one first."""
+
+    def state(self, now: float) -> TokenState:
+        """Return whether it still enrols PCs, and if not, why."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if now >= self.expires_at:
+            return "expired"
+        return "open" if self.uses_left else "used"
+
+
+class SeenRow(Record, frozen=True):
+    """Where an endpoint is, and whether it is connected; fields as in `EndpointRow`."""
+
+    site: str
+    address: str
+    software: str
+    connected: bool
+    last_seen_at: float
+    claimed_site: str = ""
+
+
+class ReportRow(Record, frozen=True):
+    """What an endpoint last said of a patch; fields as in `wire.messages.PatchReport`."""
+
+    endpoint_id: str
+    patch_id: str
+    version: str
+    state: str
+    progress: float
+    bytes_from_origin: int
+    bytes_from_peers: int
+    bytes_wasted: int
+    seconds: float
+    error: str
+    reported_at: float
+    install: str = ""
+    install_reason: str = ""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is of."""
+        return PatchRef(self.patch_id, self.version)
+
+
+class DiagnosisRow(Record, frozen=True):
+    """What an endpoint last said to one item of a template; fields as in `wire.messages.DiagnosisAnswer`."""
+
+    endpoint_id: str
+    template: str
+    label: str
+    applies: bool
+    needed: bool | None
+    reason: str
+    at: float
+
+
+def diagnosis_row(row: Mapping[str, Any]) -> DiagnosisRow:
+    """Return a row of the table, its 0 and 1 as false and true."""
+    needed = row["needed"]
+    return DiagnosisRow(
+        **dict(row) | {"applies": bool(row["applies"]), "needed": None if needed is None else bool(needed)}
+    )
+
+
+def endpoint_row(row: Mapping[str, Any]) -> EndpointRow:
+    """Return a row of the table as its type."""
+    shaped = {name: bool(row[name]) for name in ("denied", "connected", "pending")}
+    return EndpointRow(**dict(row) | shaped | {"tags": tuple(row["tags"].split())})
+
+
+def token_row(row: Mapping[str, Any], enrolled: Sequence[str]) -> TokenRow:
+    """Return a row of the table as its type."""
+    return TokenRow(
+        token_id=row["token_id"],
+        made_at=row["created_at"],
+        made_by=row["made_by"],
+        uses_left=row["uses_left"],
+        expires_at=row["expires_at"],
+        tags=tuple(row["tags"].split()),
+        approval=bool(row["approval"]),
+        revoked_at=row["revoked_at"],
+        enrolled=tuple(enrolled),
+    )
+
+
+def site_limit_row(row: Mapping[str, Any]) -> SiteLimitRow:
+    """Return a row of the table as its type."""
+    shaped = {name: bool(row[name]) for name in ("active", "configured")}
+    return SiteLimitRow(**dict(row) | shaped | {"seconds": json.loads(row["seconds"])})
+
+
+def report_values(endpoint_id: str, report: PatchReport, now: float) -> tuple[object, ...]:
+    """Return the columns of an endpoint's report, in the table's order."""
+    return (
+        endpoint_id,
+        report.patch_id,
+        report.version,
+        report.state,
+        float(report.progress),
+        report.bytes_from_origin,
+        report.bytes_from_peers,
+        report.bytes_wasted,
+        float(report.seconds),
+        report.error,
+        now,
+        report.install,
+        report.install_reason,
+    )
+
+
+def site_limit_values(row: SiteLimitRow) -> tuple[object, ...]:
+    """Return the columns of a site's limit, in the table's order."""
+    return (
+        row.site,
+        row.at,
+        int(row.active),
+        row.endpoints,
+        row.fetchers,
+        row.rate,
+        row.capacity,
+        int(row.configured),
+        row.state,
+        row.reason,
+        json.dumps(row.seconds),
+        row.yield_seconds,
+        row.sending_seconds,
+    )

@@ -1,0 +1,105 @@
+"""`p2pdist.shared.manifest.publication_order`: numbers that only grow, and what they forbid."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2pdist.shared.identifiers import PatchId, PatchRef
+from p2pdist.shared.manifest.publication_order import (
+    MAX_ORDER_BYTES,
+    MAX_ORDERED_PATCHES,
+    MAX_PUBLICATION_NUMBER,
+    NOTHING_PUBLISHED,
+    OrderRefusal,
+    PublicationOrder,
+    Publications,
+    decode_order,
+    encode_order,
+    refused,
+)
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError
+
+ACME = PatchId("acme")
+
+
+def published(times: int, *, lowest: int | None = None) -> PublicationOrder:
+    order = NOTHING_PUBLISHED
+    for number in range(1, times + 1):
+        order = order.with_publication(ACME, lowest=number if lowest is None else lowest)
+    return order
+
+
+def test_numbers_begin_with_one_grow_by_one_and_are_of_each_id() -> None:
+    assert published(0).next_number(ACME) == 1
+    assert published(3).next_number(ACME) == 4
+    assert published(3).next_number(PatchId("other")) == 1
+    assert published(3).patches == {"acme": Publications(newest=3, lowest=3)}
+
+
+def test_what_is_below_the_lowest_is_refused_with_both_numbers() -> None:
+    order = published(3, lowest=2)
+    assert [order.refusal("acme", number) for number in (2, 3)] == ["", ""]
+    assert order.refusal("acme", 1) == refused(OrderRefusal.SUPERSEDED, 1, 2)
+    assert refused(OrderRefusal.SUPERSEDED, 1, 2).endswith("(it is publication 1, the lowest allowed is 2)")
+
+
+@pytest.mark.parametrize(("patch_id", "number"), [("acme", 4), ("other", 1)])
+def test_a_number_that_was_never_given_is_refused(patch_id: str, number: int) -> None:
+    assert published(3).refusal(patch_id, number) == OrderRefusal.UNNUMBERED
+
+
+@given(st.lists(st.sampled_from(["a", "b"]), max_size=20))
+def test_only_the_newest_of_each_id_is_allowed_by_default(ids: list[str]) -> None:
+    order, numbers = NOTHING_PUBLISHED, {"a": 0, "b": 0}
+    for name in ids:
+        number = order.next_number(PatchId(name))
+        assert number == numbers[name] + 1, "never used again"
+        numbers[name] = number
+        order = order.with_publication(PatchId(name), lowest=number)
+        allowed = [n for n in range(1, number + 2) if not order.refusal(name, n)]
+        assert allowed == [number]
+
+
+def test_of_a_withdrawn_id_only_later_publications_are_allowed() -> None:
+    order = published(3).without(ACME)
+    assert order.refusal("acme", 3) == refused(OrderRefusal.SUPERSEDED, 3, 4)
+    assert order.without(ACME) == order
+    assert order.with_publication(ACME, lowest=order.next_number(ACME)).refusal("acme", 4) == ""
+    assert NOTHING_PUBLISHED.without(ACME) == NOTHING_PUBLISHED
+
+
+def test_what_is_superseded_in_numbers() -> None:
+    order = published(3)
+    assert order.replaced_by(("acme", "unknown"), {}) == {"acme": 3}
+    listed = {PatchRef("acme", "2.0"): 2}
+    assert order.replaced_by(("acme@2.0", "acme@1.0"), listed) == {"acme": 2}
+    assert order.replaced_by(("acme@2.0", "acme"), listed) == {"acme": 3}
+
+
+def test_the_document_comes_back_and_others_are_refused() -> None:
+    order = published(2)
+    assert decode_order(encode_order(order)) == order
+    for wrong in (
+        b"",
+        codec.encode({"format": 2, "patches": {}}),
+        codec.encode({"format": 1, "patches": {"../x": {"newest": 1, "lowest": 1}}}),
+        codec.encode({"format": 1, "patches": {"x": {"newest": 0, "lowest": 1}}}),
+        codec.encode({"format": 1, "patches": {"x": {"newest": 1, "lowest": MAX_PUBLICATION_NUMBER + 2}}}),
+    ):
+        with pytest.raises(DecodeError):
+            decode_order(wrong)
+
+
+def test_caps_hold_at_the_limit_and_one_over() -> None:
+    longest = [f"{n:0>64}" for n in range(MAX_ORDERED_PATCHES)]
+    most = Publications(newest=MAX_PUBLICATION_NUMBER, lowest=MAX_PUBLICATION_NUMBER + 1)
+    full = PublicationOrder(format=1, patches=dict.fromkeys(longest, most))
+    assert len(encode_order(full)) <= MAX_ORDER_BYTES
+    assert decode_order(encode_order(full)) == full
+    with pytest.raises(msgspec.ValidationError):
+        full.with_publication(ACME, lowest=1)
+    last = PublicationOrder(format=1, patches={"acme": most})
+    with pytest.raises(msgspec.ValidationError):
+        last.with_publication(ACME, lowest=1)

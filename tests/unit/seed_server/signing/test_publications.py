@@ -1,0 +1,67 @@
+"""`seed_server.signing.publications`: what the `patches` role lists after a publication."""
+
+import pytest
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchId
+from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.publication_order import (
+    MAX_ORDERED_PATCHES,
+    NOTHING_PUBLISHED,
+    PublicationOrder,
+    Publications,
+)
+from seed_server.signing.publications import KEEP_PUBLICATIONS, order_after, unlisted_after
+
+
+def manifest(version: str, number: int, patch_id: str = "acme", torrent: str | None = None) -> Manifest:
+    digest = (torrent or version).encode().hex().ljust(64, "0")[:64]
+    payload = Payload(file_name="a", length_bytes=1, sha256=digest, torrent_hash=digest)
+    return Manifest(
+        format=1, patch_id=patch_id, version=version, title="", severity="low", cvss=None, published_at=0,
+        payloads=[payload], number=number,
+    )  # fmt: skip
+
+
+def torrent_of(made: Manifest) -> str:
+    return f"torrents/{made.payloads[0].torrent_hash}.torrent"
+
+
+def test_the_newest_becomes_the_lowest_that_may_be_installed() -> None:
+    order = order_after(order_after(NOTHING_PUBLISHED, manifest("1", 1)), manifest("2", 2))
+    assert order.patches == {"acme": Publications(newest=2, lowest=2)}
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_number_that_is_not_the_next_is_refused(number: int) -> None:
+    order = NOTHING_PUBLISHED.with_publication(PatchId("acme"), lowest=1)
+    with pytest.raises(UserError, match="published by somebody else meanwhile") as caught:
+        order_after(order, manifest("2", number))
+    assert caught.value.kind is FaultKind.REFUSED
+
+
+def test_a_full_order_is_refused() -> None:
+    once = Publications(newest=1, lowest=1)
+    full = PublicationOrder(format=1, patches={f"p{n}": once for n in range(MAX_ORDERED_PATCHES)})
+    with pytest.raises(UserError, match="number no further publication"):
+        order_after(full, manifest("1", 1))
+
+
+def test_only_the_last_publications_of_an_id_stay_listed() -> None:
+    assert KEEP_PUBLICATIONS == 2
+    one, two, other = manifest("1", 1), manifest("2", 2), manifest("1", 1, "other", torrent="other")
+    assert unlisted_after([one, other], two) == []
+    assert unlisted_after([one, two, other], manifest("3", 3)) == ["patches/acme@1.manifest", torrent_of(one)]
+
+
+def test_a_torrent_that_others_need_stays() -> None:
+    one, two = manifest("1", 1), manifest("2", 2)
+    sharing = manifest("9", 1, "other", torrent="1")
+    assert unlisted_after([one, two, sharing], manifest("3", 3)) == ["patches/acme@1.manifest"]
+
+
+def test_a_version_that_is_published_again_takes_its_own_place() -> None:
+    one, two = manifest("1", 1), manifest("2", 2)
+    assert unlisted_after([one, two], manifest("1", 3)) == []
+    # and as another torrent, should it be made anew
+    assert unlisted_after([one, two], manifest("1", 3, torrent="new")) == [torrent_of(one)]
