@@ -54,10 +54,16 @@ def searched(name: str, seconds: int, work: Path, corpus: Path) -> Outcome:
         said, code = ran.stderr + ran.stdout, ran.returncode
     except subprocess.TimeoutExpired:
         said, code = "it did not end in time", 1
+    return outcome_of(name, said, code, folder, corpus)
+
+
+def outcome_of(name: str, said: str, code: int, folder: Path, corpus: Path) -> Outcome:
+    """Return what a worker that ``said`` this and ended with ``code`` has come to; what it found goes to ``corpus``."""
     found = tuple(_kept(path, corpus / name) for path in sorted(folder.glob("failed-*")))
     lines = said.strip().splitlines()
     words = "\n".join(line for line in lines if not line.startswith(("INFO:", "WARNING:", "stat::")))[-3_000:]
-    return Outcome(name, inputs_in(lines), found, words if code or found else "")
+    failed = f"{words}\nits worker ended with {code}".strip() if code and not found else words
+    return Outcome(name, inputs_in(lines), found, failed if code or found else "")
 
 
 def inputs_in(lines: list[str]) -> int:
