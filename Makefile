@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite lint format lock audit clean bench-control bench-lab bench-compiled bench-compiled-check
+.PHONY: help demo test suite lint format lock audit fuzz clean bench-control bench-lab bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -24,6 +24,7 @@ help:
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
 	@echo 'make audit                       look what is locked up among known weaknesses (needs the internet)'
+	@echo 'make fuzz [ARGS=…]               search for bytes that break a promise, for two minutes (ARGS=--help); Linux on x86-64'
 	@echo 'make bench-control [ARGS=…]      the limiter and its rivals over all lines (ARGS=--help: a part of them)'
 	@echo 'make bench-lab [ARGS=…]          as root: ours and its alternatives on lines of the lab (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
@@ -94,6 +95,17 @@ audit:
 	@build/audit/bin/python -m pip install --quiet --quiet --disable-pip-version-check '$(PIP_AUDIT)' || { \
 		echo 'error: pip-audit cannot be installed from the package index.' >&2; exit 1; }
 	@build/audit/bin/python -m bench.audit
+
+# what it finds goes into tests/fuzz/corpus; its fuzzer is not part of $(READY): `make test` needs none
+$(VENV)/.fuzz-ready: $(READY) requirements-fuzz.lock
+	@test "$$(uname -sm)" = 'Linux x86_64' || { \
+		echo 'error: atheris, the fuzzer, is to be had for Linux on x86-64 only. make test tries the corpus anywhere.' >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+		--requirement requirements-fuzz.lock >&2
+	@touch $(VENV)/.fuzz-ready
+
+fuzz: $(VENV)/.fuzz-ready
+	@$(BIN)/python -m bench.fuzz $(ARGS)
 
 # goes on where it was interrupted; $(COMPILED) is empty unless the simulator is compiled
 bench-control: bench-compiled

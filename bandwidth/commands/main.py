@@ -1,5 +1,8 @@
 """The `bandwidth` command line for network admins."""
 
+import io
+import sys
+
 import click
 
 from bandwidth.commands.console import print_json
@@ -70,4 +73,7 @@ for command in (check, explain, plot, simulate, compare):
 
 def main() -> None:
     """Entry point of the console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a file's name need not be text, and no encoding has every sign: show it as standard error does
+        sys.stdout.reconfigure(errors="backslashreplace")
     bandwidth()

@@ -8,6 +8,14 @@ from typing import Any
 
 from bandwidth.profiles.toml_lines import KeyPath, line_numbers
 
+MAX_NESTING = 64  # tables and arrays within each other; what is read here has four, and every reader recurses
+# tomllib's work grows with the square of the parts of a dotted key, so a longer one never gets there. The pattern meets
+# texts as well: no honest one begins a line or clause with so many words that have nothing but dots between them. It is
+# possessive, and begins only where a key can: else its own work would grow with the square of the text
+_LONG_KEY = re.compile(
+    r"(?m:^|[\[{,])[ \t]*+"
+    rf"""(?:(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{MAX_NESTING}}}"""
+)
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -32,8 +40,11 @@ class TomlDocument:
     def parse(cls, text: str) -> "TomlDocument":
         """Return the document that ``text`` is. Raises `TomlTextError`, nothing else."""
         text = text.replace("\r\n", "\n")
+        if long := _LONG_KEY.search(text):
+            line = text.count("\n", 0, long.end()) + 1
+            raise TomlTextError(f"a key has more than {MAX_NESTING} parts", line)
         try:
-            return cls(text, tomllib.loads(text))
+            values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             place = _PLACE.search(str(error))
             problem = f"not valid TOML: {_PLACE.sub('', str(error))}"
@@ -44,6 +55,9 @@ class TomlDocument:
             raise TomlTextError("values are nested too deeply") from error
         except ValueError as error:  # a number with thousands of digits
             raise TomlTextError(f"a value cannot be read ({error})") from error
+        if _is_nested_deeper(values, MAX_NESTING):
+            raise TomlTextError(f"values are nested deeper than {MAX_NESTING} levels")
+        return cls(text, values)
 
     def line_of(self, path: KeyPath) -> int | None:
         """Return the line of the value at ``path``, else of the nearest one around it that is in the text."""
@@ -57,3 +71,18 @@ class TomlDocument:
             return line_numbers(self.text)
         except RecursionError:  # nested almost too deeply for a parser
             return {}
+
+
+def _is_nested_deeper(values: dict[str, Any], levels: int) -> bool:
+    """Return whether ``values`` holds more than ``levels`` of tables and arrays, itself the first. Does not recurse."""
+    around: list[Any] = [values]
+    for _ in range(levels):
+        around = [
+            inner
+            for outer in around
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not around:
+            return False
+    return True

@@ -9,11 +9,19 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, BinaryIO, Literal, TypeAlias
+from typing import IO, Any, BinaryIO, Literal, TypeAlias
 
 MAX_NAME_CHARS = 1_000  # of a member's path: with the directory's own it stays far under PATH_MAX
 MAX_HEADER_BYTES = 1 << 20  # of a tar member's extended header, which is read as a whole: long names, attributes
+MAX_GLOBAL_HEADERS = 100  # that hold for all members; tarfile copies them for each. git writes one
 
+MAX_DECODER_BYTES = 96 << 20  # of memory: xz -9 needs 65 MiB to unpack, and a header may ask for 4 GiB
+
+_XZ_MAGIC = b"\xfd7zXZ\0"
+_COMPRESSIONS = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
+# LZMA is not among them: its header asks for up to 4 GiB as well, and `zipfile` cannot be told to refuse that
+_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
+_READ_BYTES = 64 << 10
 _EXTENDED = {
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
 }  # fmt: skip
@@ -69,10 +77,11 @@ def _readable() -> Iterator[None]:
         if error.errno is not None:
             raise
         raise ArchiveError(f"the archive is damaged: {error}") from error  # gzip and bz2 raise it without errno
+    except (ArchiveError, MemoryError):
+        raise
     except Exception as error:
-        if type(error).__name__ != "ZstdError":  # since Python 3.14
-            raise
-        raise ArchiveError(f"the archive is damaged: {error}") from error
+        # the parsers stumble over what they do not expect (`IndexError`), and Python 3.14 has a `ZstdError`
+        raise ArchiveError(f"the archive is damaged: {type(error).__name__}: {error}") from error
 
 
 def path_parts(name: str, strip_components: int) -> tuple[str, ...]:
@@ -93,23 +102,79 @@ def path_parts(name: str, strip_components: int) -> tuple[str, ...]:
 
 
 class _Header(tarfile.TarInfo):
-    """Refuses extended headers that would fill the memory. tarfile documents this method for subclasses."""
+    """Refuses headers that would fill the memory. tarfile documents `_proc_member` for subclasses.
+
+    The maps of sparse files are among them: tarfile reads one to its end, however long it is.
+    """
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
         if self.type in _EXTENDED and self.size > MAX_HEADER_BYTES:
             raise ArchiveError(f"the archive has a header of over {MAX_HEADER_BYTES >> 20} MiB")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise _sparse()
         found: tarfile.TarInfo | None = super()._proc_member(archive)  # type: ignore[misc]
+        if len(archive.pax_headers) > MAX_GLOBAL_HEADERS:
+            raise ArchiveError(f"the archive has more than {MAX_GLOBAL_HEADERS} headers that hold for all members")
         return found
+
+    def _proc_gnusparse_10(self, *_arguments: object) -> None:
+        raise _sparse()
+
+
+def _sparse() -> ArchiveError:
+    return ArchiveError("the archive has a sparse file; make it without --sparse")
+
+
+class _Xz:
+    """The content of an xz file as a stream, unpacked with at most `MAX_DECODER_BYTES` of memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._decoder = self._new_decoder()
+
+    def read(self, most_bytes: int) -> bytes:
+        """Return the next bytes; b"" at the end. Raises `EOFError` and `lzma.LZMAError` where the file is damaged."""
+        while True:
+            if self._decoder.eof:  # another xz stream may follow; what is none is padding
+                packed = self._decoder.unused_data.lstrip(b"\0") or self._file.read(_READ_BYTES).lstrip(b"\0")
+                if not packed:
+                    return b""
+                self._decoder = self._new_decoder()
+            else:
+                packed = self._file.read(_READ_BYTES) if self._decoder.needs_input else b""
+                if not packed and self._decoder.needs_input:
+                    raise EOFError("it ends too early")
+            if data := self._decoder.decompress(packed, most_bytes):
+                return data
+
+    @staticmethod
+    def _new_decoder() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_DECODER_BYTES)
+
+
+def _open_tar(file: BinaryIO) -> tarfile.TarFile:
+    """Return the tar archive in ``file``. Not by tarfile's own guess: that sets no limit on memory."""
+    opened: Any = tarfile.open  # its stubs know none of the calls below
+    found: tarfile.TarFile
+    head = file.read(len(_XZ_MAGIC))
+    compression = next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), "")
+    for mode in ("r:", f"r:{compression}"):
+        file.seek(0)
+        try:
+            if head == _XZ_MAGIC:
+                found = opened(fileobj=_Xz(file), mode="r|", tarinfo=_Header)
+            else:
+                found = opened(fileobj=file, mode=mode, tarinfo=_Header)
+            return found
+        except tarfile.ReadError:
+            continue
+        except tarfile.CompressionError:
+            raise ArchiveError("this PC's Python cannot read zstd archives: publish it as .tar.xz or .zip") from None
+    raise ArchiveError("it is neither a zip archive nor a tar archive that this PC's Python can read")
 
 
 def _tar(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Member]:
-    try:
-        archive = tarfile.open(fileobj=file, mode="r:*", tarinfo=_Header)  # noqa: SIM115 — closed below
-    except tarfile.ReadError:
-        file.seek(0)
-        if file.read(4) == b"\x28\xb5\x2f\xfd":
-            raise ArchiveError("this PC's Python cannot read zstd archives: publish it as .tar.xz or .zip") from None
-        raise ArchiveError("it is neither a zip archive nor a tar archive that this PC's Python can read") from None
+    archive = _open_tar(file)
     with archive:
         count = 0
         while (info := archive.next()) is not None:
@@ -163,6 +228,8 @@ def _zip(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Me
                 continue
             if info.flag_bits & 1:
                 raise ArchiveError(f"the member {info.filename[:80]!r} is encrypted")
+            if info.compress_type not in _ZIP_METHODS:
+                raise ArchiveError(f"the member {info.filename[:80]!r} is not stored, deflated or packed by bzip2")
             with archive.open(info) as content:
                 if form == stat.S_IFLNK:
                     target = os.fsdecode(content.read(MAX_NAME_CHARS + 1))

@@ -1,6 +1,7 @@
 """Output that both command lines share: errors, exit codes, JSON, tables, colour."""
 
 import enum
+import io
 import json
 import os
 import re
@@ -121,6 +122,9 @@ def _exit_with(error: UserError) -> NoReturn:
 
 def run_command_line(command: Callable[..., Any]) -> None:
     """Run a click command; a `UserError` becomes its text on standard error and its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a file's name need not be text, and no encoding has every sign: show it as standard error does
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command()
     except UserError as error:

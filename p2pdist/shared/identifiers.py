@@ -146,8 +146,8 @@ def parse_file_name(text: str) -> str:
         not text
         or text.startswith(".")
         or text.endswith((" ", "."))
-        or len(text.encode()) > FILE_NAME_MAX_BYTES
         or any(ch in forbidden or not ch.isprintable() for ch in text)
+        or len(text.encode()) > FILE_NAME_MAX_BYTES  # what is printable can be encoded
     ):
         raise InvalidIdentifierError(
             f"file name {text[:80]!r} is not valid: it must be a bare name of 1 to {FILE_NAME_MAX_BYTES} bytes "

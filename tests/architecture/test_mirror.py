@@ -53,7 +53,6 @@ TESTED_IN = {
     "p2pdist/daemon/transfer_steps.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/identity/renewal.py": "tests/unit/p2pdist/identity/test_enrolment.py",
     "p2pdist/identity/server_answers.py": "tests/unit/p2pdist/identity/test_enrolment.py",
-    "p2pdist/install/archive_members.py": "tests/unit/p2pdist/install/test_archive.py",
     "p2pdist/install/executor.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/limits.py": "tests/unit/p2pdist/install/test_archive.py",
     "p2pdist/install/processes.py": "tests/unit/p2pdist/install/test_installer.py",

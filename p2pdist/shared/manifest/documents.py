@@ -172,7 +172,9 @@ def decode_manifest(data: bytes) -> Manifest:
 
 
 def check_recipe(manifest: Manifest) -> None:
-    """Raise `RecipeError` or `InvalidIdentifierError` for a recipe that no PC could carry out."""
+    """Raise `RecipeError` or `InvalidIdentifierError` for a recipe that no PC could carry out, or no one could read."""
+    if not manifest.title.isprintable():
+        raise RecipeError("title", "it has a character that cannot be printed")
     _check_whom(manifest)
     check_checks("detect", manifest.detect)
     check_schedule(manifest.schedule)

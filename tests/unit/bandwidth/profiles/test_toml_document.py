@@ -1,5 +1,8 @@
 """`bandwidth.profiles.toml_document`: what is wrong has its place, also where no parser goes on."""
 
+import contextlib
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +18,10 @@ from bandwidth.profiles.toml_document import TomlDocument, TomlTextError
         ('a = """\n\nb\n\n', 3, None, "not valid TOML"),  # the end is not where anything is
         (f"a = {'9' * 5_000}", 1, None, "a value cannot be read"),
         ("a = " + "[" * 9_000, 1, None, "values are nested too deeply"),
+        ("b = 1\na" + ".a" * 64 + " = 1", 2, None, "a key has more than 64 parts"),
+        ("b = 1\n[a" + ' . "a\\""' * 64 + "]", 2, None, "a key has more than 64 parts"),
+        ("a = [1, {a" + ".'a.'" * 64 + " = 1}]", 1, None, "a key has more than 64 parts"),
+        (f"a{'.a' * 63} = {{a = 1}}", 1, None, "values are nested deeper than 64 levels"),
     ],
 )
 def test_what_is_wrong_has_its_place(text: str, line: int, column: int | None, words: str) -> None:
@@ -22,6 +29,23 @@ def test_what_is_wrong_has_its_place(text: str, line: int, column: int | None, w
         TomlDocument.parse(text)
     assert (caught.value.line, caught.value.column) == (line, column)
     assert "(at " not in str(caught.value)
+
+
+def test_what_is_nested_as_deep_as_allowed_is_read() -> None:
+    document = TomlDocument.parse(f"a{'.a' * 63} = 1")
+    assert document.line_of(("a",) * 64) == 1
+    TomlDocument.parse(f"a = '{'.'.join('a' * 80)}'\nb = 'etc. ...'")
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", '"\\".', ',"\\', '["\\,', "'a,'.", '{"', "[ ", "a .\n", " ", "a", '"', ",'"], ids=repr
+)
+def test_no_text_takes_long(piece: str) -> None:
+    """A text of 400 kB takes milliseconds; with work that grows with the square of the text, minutes."""
+    started = process_time()
+    with contextlib.suppress(TomlTextError):
+        TomlDocument.parse(piece * (400_000 // len(piece)))
+    assert process_time() - started < 3.0
 
 
 def test_a_line_is_that_of_the_nearest_thing_that_is_there() -> None:

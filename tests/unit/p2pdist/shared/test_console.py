@@ -3,9 +3,11 @@
 import io
 import json
 import logging
+import os
 import secrets
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import structlog
@@ -111,3 +113,24 @@ def test_a_program_s_log_takes_in_its_libraries() -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     (line,) = ran.stderr.splitlines()
     assert r'event="a bad packet \\x9b" library=asyncio' in line
+
+
+@pytest.mark.parametrize(
+    ("module", "command", "text"),
+    [
+        ("bandwidth.commands.main", "check", 'name = "x"\ntime_zone = "UTC"\n'),
+        ("seed_server.commands.main", "lint", 'title = "x"\n'),
+    ],
+)
+def test_a_file_whose_name_is_no_text_ends_no_command_with_a_traceback(
+    tmp_path: Path, module: str, command: str, text: str
+) -> None:
+    file = os.fsencode(tmp_path) + b"/\xff\xe9.toml"
+    Path(os.fsdecode(file)).write_text(text)
+    ran = subprocess.run(
+        [sys.executable, "-c", f"from {module} import main; main()", command, file],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert rb"\udcff\udce9.toml" in ran.stdout

@@ -44,7 +44,7 @@ def test_addresses_get_their_normal_form() -> None:
     assert identifiers.parse_ip_address("2001:DB8:0:0::1") == "2001:db8::1"
 
 
-HOSTILE = ["", "../x", "a/../b", "a\n", "a\0", " a", "-", ".", "..", "a" * 256, "\u202egpj.exe"]
+HOSTILE = ["", "../x", "a/../b", "a\n", "a\0", " a", "-", ".", "..", "a" * 256, "\u202egpj.exe", "\udcff.deb"]
 HARMLESS = {
     (identifiers.parse_site_name, "a/../b"),  # a site name is never a path
     (identifiers.parse_file_name, " a"),
