@@ -12,7 +12,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root
 from tuf.api.serialization.json import JSONSerializer
 
-from bench.fuzz.target import Target, must
+from bench.fuzz.target import Target, must, refused_by
 from p2pdist.install.command_lines import check_command, default_checks, install_command, rollback_command
 from p2pdist.install.lifecycle import Journal
 from p2pdist.install.schedule import Deferrals, decide, schedule_of
@@ -49,7 +49,7 @@ from p2pdist.shared.manifest.site_profile import SiteProfile, decode_site_profil
 from p2pdist.shared.manifest.template import Template, TemplateItem, decode_template, encode_template
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.codec import MAX_DECODE_ERROR_CHARS, DecodeError
 from p2pdist.transfer.states import TransferRecords
 from p2pdist.trust.errors import TrustError
 from p2pdist.trust.floor import TrustFloor, VerifiedMetadata, decode_accepted, decode_verified
@@ -82,11 +82,11 @@ FACTS_OF_PCS = (Facts(), ALL_KNOWN)
 
 def _same_again(decode: Callable[[bytes], Any], data: bytes) -> Any:
     """Return what ``data`` decodes to, None where it is refused; decoding it once more has to give the same."""
-    try:
+    value = None
+    with refused_by(DecodeError, MAX_DECODE_ERROR_CHARS):
         value = decode(data)
-    except DecodeError:
-        return None
-    must(decode(codec.encode(value)) == value, "a document is decoded to what it was")
+    if value is not None:
+        must(decode(codec.encode(value)) == value, "a document is decoded to what it was")
     return value
 
 

@@ -211,7 +211,7 @@ SITES = b"""[[site]]
 name = "leeds"
 networks = ["10.20.0.0/16", "fd00::/48"]
 nat = ["198.51.100.7"]
-line = "20 Mbit/s"
+line_mbit = 20
 fetchers = 2
 """
 

@@ -1,10 +1,11 @@
 """A target: a reader of bytes from outside with the promise that it keeps, and how one input is tried on it."""
 
+import contextlib
 import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -67,6 +68,16 @@ def must(holds: object, promise: str) -> None:
     """Raise `BrokenPromiseError` unless ``holds``."""
     if not holds:
         raise BrokenPromiseError(promise)
+
+
+@contextlib.contextmanager
+def refused_by(kind: type[Exception], most_chars: int) -> Iterator[None]:
+    """Let an error of ``kind`` pass, whose text has to be fit for logs and terminals."""
+    try:
+        yield
+    except kind as error:
+        must(str(error).isprintable(), "an error is one line of visible signs")
+        must(len(str(error)) <= most_chars, "an error is short")
 
 
 def _too_slow(_signal: int, _frame: FrameType | None) -> None:

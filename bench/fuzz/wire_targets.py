@@ -10,13 +10,13 @@ import msgspec
 import trio
 import trio.testing
 
-from bench.fuzz.target import Target, must
+from bench.fuzz.target import Target, must, refused_by
 from p2pdist.network import messages as part
 from p2pdist.network.channel import Channel, ChannelEndedError
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import bitfield, codec, enrolment, messages
 from p2pdist.shared.wire.bitfield import BitfieldError
-from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.codec import MAX_DECODE_ERROR_CHARS, DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 
 HASH = "a" * 64
@@ -77,8 +77,10 @@ _DECODERS: list[Callable[[bytes], Any]] = [
 
 
 def _decoded(decode: Callable[[bytes], Any], data: bytes, *, printable: bool) -> None:
-    with contextlib.suppress(DecodeError):
+    value = None
+    with refused_by(DecodeError, MAX_DECODE_ERROR_CHARS):
         value = decode(data)
+    if value is not None:
         must(decode(codec.encode(value)) == value, "a message is decoded to what it was")
         must(not printable or all(map(str.isprintable, texts_in(value))), "texts are visible signs alone")
 
@@ -123,7 +125,7 @@ def _bitfield(data: bytes) -> None:
 def _part_messages(data: bytes) -> None:
     _decoded(part.decode_to_part, data, printable=False)
     _decoded(part.decode_from_part, data, printable=True)
-    with contextlib.suppress(DecodeError):
+    with refused_by(DecodeError, MAX_DECODE_ERROR_CHARS):
         message = part.decode_from_part(data)
         if isinstance(message, part.Snapshot):
             message.unpacked()
@@ -192,8 +194,10 @@ def _enrolment_body(data: bytes) -> None:
     for kind in (
         enrolment.EnrolRequest, enrolment.RenewRequest, enrolment.EnrolReply, enrolment.Certificates, enrolment.Problem,
     ):  # fmt: skip
-        with contextlib.suppress(DecodeError):
-            value: Any = enrolment.decode_body(data, kind)
+        value: Any = None
+        with refused_by(DecodeError, MAX_DECODE_ERROR_CHARS):
+            value = enrolment.decode_body(data, kind)
+        if value is not None:
             must(enrolment.decode_body(enrolment.encode_body(value), kind) == value, "a body is decoded to what it was")
 
 

@@ -11,15 +11,22 @@ from typing import Any, TypeVar
 import msgpack
 import msgspec
 
+from p2pdist.shared.printable_text import printable
+
 T = TypeVar("T")
 
 MAX_NESTING_CONTAINER_ITEMS = 65_536  # bounds memory while decoding; the longest list that we define is far below
-
 MAX_DECODE_ERROR_CHARS = 300  # the words name what was wrong, which may be as long as the message
 
 
 class DecodeError(ValueError):
-    """Bytes from outside do not have the declared shape. The text says what is wrong and where."""
+    """Bytes from outside do not have the declared shape. The text says what is wrong and where.
+
+    It quotes what was sent, so it is one short line of visible signs, whoever shows it.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(printable(problem[:MAX_DECODE_ERROR_CHARS]))
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +62,7 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
         converted: T = msgspec.convert(raw, kind, strict=True, builtin_types=(bytes,))  # bytes are bytes, never base64
     except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
         # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
-        raise DecodeError(str(error)[:MAX_DECODE_ERROR_CHARS] or type(error).__name__) from error
+        raise DecodeError(str(error) or type(error).__name__) from error
     return converted
 
 
