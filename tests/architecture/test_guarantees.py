@@ -1,4 +1,4 @@
-"""Each promise in `docs/guarantees.md` names tests, and those tests exist."""
+"""Each promise in `docs/guarantees.md`, and each finding in `docs/security-review.md`, names tests that exist."""
 
 import ast
 import re
@@ -9,7 +9,18 @@ from tests.helpers.sources import ROOT, nodes_of
 
 TEXT = (ROOT / "docs" / "guarantees.md").read_text()
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith(("| promise", "|--"))]
-TEST_IDS = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", TEXT)))
+REVIEW = (ROOT / "docs" / "security-review.md").read_text()
+TEST_IDS = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)?)`", TEXT + REVIEW)))
+FINDINGS = {
+    *(f"H{n}" for n in range(1, 6)), *(f"M{n}" for n in range(1, 13)),
+    *(f"L{n}" for n in range(1, 15)), *(f"F{n}" for n in range(1, 16)),
+}  # fmt: skip
+
+
+def test_every_finding_of_the_review_has_its_row() -> None:
+    rows = [line.split("|")[1] for line in REVIEW.splitlines() if line.startswith("| ")]
+    named = {word.strip(",") for row in rows for word in row.split()}
+    assert named >= FINDINGS
 
 
 def test_there_are_promises() -> None:
@@ -27,5 +38,5 @@ def test_a_named_test_exists(test_id: str) -> None:
     path = ROOT / file
     assert path.exists()
     if name:
-        functions = {node.name for node in nodes_of(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-        assert name in functions
+        defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        assert name in {node.name for node in nodes_of(path) if isinstance(node, defined)}
