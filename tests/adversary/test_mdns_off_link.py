@@ -1,5 +1,7 @@
 """A host beyond a router asks this PC by mDNS: it hears nothing, so nobody can be flooded with answers either."""
 
+import base64
+import os
 import secrets
 import socket
 import struct
@@ -26,7 +28,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux filt
 @pytest.fixture(scope="module")
 def responder() -> Iterator[zeroconf.Zeroconf]:
     opened = discovery._open("192.0.2.1", PC)
-    own = Announcement(EndpointId("a" * 26), PC, 7691, "0" * 16, "")
+    own = Announcement(
+        EndpointId(base64.b32encode(os.urandom(16)).decode().lower().rstrip("=")), PC, 7691, "0" * 16, ""
+    )
     opened.register_service(discovery._service_info(own, "00000001"))
     yield opened
     opened.close()

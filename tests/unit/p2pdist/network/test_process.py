@@ -3,6 +3,7 @@
 The real one is `p2pdist.network.part` with `p2pdist.network.services`, started by `p2pdist.network.__main__`.
 """
 
+import base64
 import os
 import signal
 import sys
@@ -172,6 +173,11 @@ async def test_a_server_that_cannot_be_reached_is_told(ca: TestCA, tmp_path: Pat
         assert "next attempt within" in origin.status
 
 
+def new_id() -> str:
+    """An endpoint id that no other daemon on this machine announces."""
+    return base64.b32encode(os.urandom(16)).decode().lower().rstrip("=")
+
+
 def finder(part: NetworkPart, endpoint_id: str) -> RemoteFinder:
     def announcement() -> Announcement:
         return Announcement(EndpointId(endpoint_id), ADDRESS, part.listen_port, "0" * 16, "")
@@ -181,11 +187,12 @@ def finder(part: NetworkPart, endpoint_id: str) -> RemoteFinder:
 
 async def test_neighbours_are_found(ca: TestCA, tmp_path: Path) -> None:
     async with running(tmp_path / "a", ca) as one, running(tmp_path / "b", ca) as other:
-        here, _there = finder(one, "a" * 26), finder(other, "b" * 26)
+        here_id, there_id = new_id(), new_id()
+        here, _there = finder(one, here_id), finder(other, there_id)
         await one.begin()
         await other.begin()
         async for found in here.events:
-            if isinstance(found, PeerFound) and found.announcement.endpoint_id == "b" * 26:
+            if isinstance(found, PeerFound) and found.announcement.endpoint_id == there_id:
                 break
 
 
