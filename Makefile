@@ -15,11 +15,12 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite lint format lock audit fuzz clean bench-control bench-lab bench-compiled bench-compiled-check
+.PHONY: help demo test suite coverage lint format lock audit fuzz clean bench-control bench-lab bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
-	@echo 'make test [WORKERS=3]            lint, types, import contracts, and all tests with coverage; 0: in one process'
+	@echo 'make test [WORKERS=3]            lint, types, import contracts, and all tests; 0: in one process'
+	@echo 'make coverage [WORKERS=3]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
@@ -55,6 +56,9 @@ test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
 suite: $(READY)
+	$(BIN)/python -m pytest --numprocesses='$(WORKERS)' --dist=loadgroup
+
+coverage: $(READY)
 	$(BIN)/python -m pytest --numprocesses='$(WORKERS)' --dist=loadgroup --cov --cov-report=term
 
 lint: $(READY)

@@ -22,7 +22,10 @@ ON_LINK = 255  # every router takes one
 POINTER, INTERNET = 12, 1
 SECONDS = 1.0  # an answer takes milliseconds
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux filters by the hop limit")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux filters by the hop limit"),
+    pytest.mark.xdist_group("one responder at this address"),
+]
 
 
 @pytest.fixture(scope="module")
