@@ -50,7 +50,7 @@ from p2pdist.origin.connection import OriginEvent
 from p2pdist.pc import process_memory
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, ControlHello, Piece
-from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, PieceOutcome
+from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.handshake_guard import guard_handshakes
 from p2pdist.trust.http_answers import MAX_HTTP_DETAIL_CHARS, HttpError
@@ -78,7 +78,7 @@ class Services:
         self._discovery: Discovery | None = None
         self._announced: Announcement | None = None
         self._requests: dict[int, trio.CancelScope] = {}
-        self._sent: dict[TorrentHash, Snapshot] = {}
+        self._sent: dict[TorrentHash, TransferSnapshot] = {}
         self._origin_room, self._piece_room, self._discovery_room = (
             trio.Semaphore(MAX_ON_THE_WAY, max_value=MAX_ON_THE_WAY) for _ in range(3)
         )
@@ -157,10 +157,10 @@ class Services:
         self._channel.tell(Done(message.call))
 
     def _send_snapshot(self, torrent_hash: TorrentHash) -> None:
-        snapshot = Snapshot.of(self._engine.snapshot(torrent_hash))
-        if self._sent.get(torrent_hash) != snapshot:
+        snapshot = self._engine.snapshot(torrent_hash)
+        if self._sent.get(torrent_hash) != snapshot:  # bitfields are packed only of what has changed
             self._sent[torrent_hash] = snapshot
-            self._channel.tell(snapshot)
+            self._channel.tell(Snapshot.of(snapshot))
 
     async def _count(self, message: CountLan) -> None:
         received, sent = await self._engine.lan_bytes()
