@@ -7,6 +7,7 @@ from typing import Literal
 from tuf.api import exceptions as tuf_errors
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.http_answers import HttpError
@@ -75,5 +76,4 @@ def translated_errors(server: str) -> Iterator[None]:
 
 def words(error: BaseException) -> str:
     """Return what the error says, as one printable clause."""
-    text = str(error) or type(error).__name__
-    return "".join(ch if ch.isprintable() else "?" for ch in text)[:200]
+    return printable(str(error) or type(error).__name__)[:200]

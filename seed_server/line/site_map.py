@@ -93,10 +93,6 @@ class SiteMap:
         orders = self._possible(_address(address))
         return self.sites[orders[0]] if orders else None
 
-    def site_of(self, own_addresses: Iterable[str], seen_address: str) -> Site:
-        """Return the site of an endpoint with these addresses. Raises `ValueError` for what is no IP address."""
-        return self.place(own_addresses, seen_address).site
-
     def place(self, own_addresses: Iterable[str], seen_address: str) -> Placement:
         """Return where an endpoint is. Raises `ValueError` for what is no IP address.
 

@@ -78,10 +78,10 @@ class TestSiteOf:
         ],
     )
     def test_rule(self, own: list[str], seen: str, site: str) -> None:
-        assert site_map().site_of(own, seen).name == site
+        assert site_map().place(own, seen).site.name == site
 
     def test_empty_map_is_all_automatic(self) -> None:
-        assert site_map("").site_of(["10.1.2.3"], "10.1.2.3").name == "auto-10.1.2.0/24"
+        assert site_map("").place(["10.1.2.3"], "10.1.2.3").site.name == "auto-10.1.2.0/24"
 
     def test_seen_alone(self) -> None:
         names = ["10.1.2.3", "203.0.113.7", "198.51.100.65", "::ffff:198.51.100.64"]
@@ -93,7 +93,7 @@ class TestSiteOf:
 
     def test_no_address(self) -> None:
         with pytest.raises(ValueError, match="does not appear"):
-            site_map().site_of(["pc17"], "10.1.2.3")
+            site_map().place(["pc17"], "10.1.2.3")
 
 
 class TestLanAddress:
@@ -162,7 +162,7 @@ class TestRates:
         assert [site.fetchers for site in site_map().sites] == [2, None, None, None, None]
 
     def test_automatic_site_has_no_cap(self) -> None:
-        assert site_map().site_of([], "198.51.100.9").line.capacity is None
+        assert site_map().place([], "198.51.100.9").site.line.capacity is None
 
 
 def entry(rest: str, name: str = "a") -> str:
@@ -226,7 +226,7 @@ class TestErrors:
     def test_caps_hold_at_the_limit_and_one_over(self) -> None:
         addresses = [f"198.51.100.{host}" for host in range(MAX_NAT_PER_SITE + 1)]
         full = site_map(entry(f"{NETS}\nnat = {json.dumps(addresses[:-1])}"))
-        assert full.site_of([], addresses[-2]).name == "a"
+        assert full.place([], addresses[-2]).site.name == "a"
         with pytest.raises(UserError, match=f"length <= {MAX_NAT_PER_SITE}"):
             site_map(entry(f"{NETS}\nnat = {json.dumps(addresses)}"))
 
@@ -235,13 +235,13 @@ class TestErrors:
             entry(f'{NETS}\nnat = ["198.51.100.7"]')
             + entry('networks = ["10.2.0.0/16"]\nnat = ["198.51.100.0/24", "2001:db8::/32"]', name="b")
         )
-        assert [shared.site_of(["10.2.0.1"], f"198.51.100.{host}").name for host in (7, 8)] == ["b", "b"]
-        assert [shared.site_of(["10.1.0.1"], f"198.51.100.{host}").name for host in (7, 8)] == ["a", "b"]
+        assert [shared.place(["10.2.0.1"], f"198.51.100.{host}").site.name for host in (7, 8)] == ["b", "b"]
+        assert [shared.place(["10.1.0.1"], f"198.51.100.{host}").site.name for host in (7, 8)] == ["a", "b"]
 
     def test_wider_network_may_follow(self) -> None:
         both = site_map(entry('networks = ["10.1.2.0/24"]') + entry(NETS, name="b"))
-        assert both.site_of([], "10.1.2.3").name == "a"
-        assert both.site_of([], "10.1.3.3").name == "b"
+        assert both.place([], "10.1.2.3").site.name == "a"
+        assert both.place([], "10.1.3.3").site.name == "b"
 
     def test_a_site_may_name_a_network_within_its_own(self) -> None:
-        assert site_map(entry('networks = ["10.1.0.0/16", "10.1.2.0/24"]')).site_of([], "10.1.2.3").name == "a"
+        assert site_map(entry('networks = ["10.1.0.0/16", "10.1.2.0/24"]')).place([], "10.1.2.3").site.name == "a"
