@@ -1,5 +1,7 @@
 """Whether somebody else wants the line, by what is measured at others and by queue, losses and shortfall. Pure."""
 
+import math
+
 from bandwidth.core.sensors import View
 from bandwidth.core.states import Reason
 
@@ -8,6 +10,8 @@ PERSISTENT_SECONDS = 0.5  # a queue that stays this long although we cut is some
 CUT_SHOWS_SECONDS = 0.15  # and a round trip: the filter's three pings
 LOSSES_LEAST = 2  # a paced sender below line rate loses nothing: two at a time are somebody's full buffer …
 LOSSES_USUAL = 3.0  # … unless the line itself loses packets: then so many times the usual number
+HEAVY_LOSSES_LEAST, HEAVY_LOSS_SHARE = 3.0, 0.05  # more is no line's own: a buffer too short to show, or a policer …
+HEAVY_DEVIATIONS = 3.0  # … where chance alone seldom has so many (standard deviations of a Poisson count)
 SHORTFALL = 0.15  # of what was sent: more is not the granularity of packets and samples
 SHORTFALL_LOOKS = 2  # in a row
 HARM_SECONDS = 0.02  # added to business round trips
@@ -40,7 +44,7 @@ class Competition:
             return Reason.BUSINESS_BULK
         if view.business_harm_seconds > HARM_SECONDS:
             return Reason.HARM
-        if view.lost >= LOSSES_LEAST + LOSSES_USUAL * view.losses_usual:
+        if view.lost_crowded >= LOSSES_LEAST + LOSSES_USUAL * view.losses_usual or _is_heavy(view):
             return Reason.LOSS
         self._short_looks = self._short_looks + 1 if view.shortfall > SHORTFALL else 0
         if within_capacity and view.own_queue_seconds > threshold_seconds:
@@ -62,3 +66,8 @@ class Competition:
         # a cut shows after a round trip and the pings' filter
         shown = cut_at is not None and now - cut_at >= view.rtt_seconds + CUT_SHOWS_SECONDS
         return Reason.PERSISTENT_QUEUE if shown and now - self._queue_since >= PERSISTENT_SECONDS else None
+
+
+def _is_heavy(view: View) -> bool:
+    expected = HEAVY_LOSS_SHARE * view.segments
+    return view.lost >= HEAVY_LOSSES_LEAST + expected + HEAVY_DEVIATIONS * math.sqrt(expected)

@@ -34,8 +34,11 @@ RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
 FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
 FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing
+BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
 FELT_SECONDS = 0.5  # and a round trip: for so long a cut does not show, in losses over a window of this length
-PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold
+PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
+PROBE_DOUBLES_SECONDS = 1.0  # … and as long as nothing shows, the learned one was far too low
+PROBE_MOST_PER_SECOND = 0.5
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
 PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is noticed after two pauses
@@ -65,7 +68,8 @@ class Controller:
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
         self._seen_at = self._entered_at = self._paused_at = now
-        self._cut_at = float("-inf")
+        self._cut_at = self._beyond_at = float("-inf")
+        self._probing_since = now
         self._quiet_since: float | None = None
         self._yielded_to_seen = False
         self._return_to: float | None = None
@@ -233,24 +237,37 @@ class Controller:
         if self._full_at is not None:
             return target
         if self._rate > target and now - self._entered_at >= view.rtt_seconds + SETTLED_SECONDS:
-            lost = view.lost > LOST_USUAL * view.losses_usual
-            short = view.delivered < DELIVERED_SHARE * self._rate and view.shortfall > 1 - DELIVERED_SHARE
+            lost = view.lost_crowded > LOST_USUAL * view.losses_usual
+            # what the line itself loses was carried as far as its narrowest place
+            share = DELIVERED_SHARE - view.lost / max(1.0, view.segments + view.lost)
+            short = view.delivered < share * self._rate and view.shortfall > 1 - share
             if lost or (short and not view.limited):
                 # the line carries no more, though no queue shows it; with losses, what arrives is less than that
-                carried = target / HEADROOM if view.lost else view.delivered
+                carried = target / HEADROOM if lost else view.delivered
                 self._full_at = (now, carried)
                 self.capacity.at_congestion(carried, now)
                 return target
-        if view.delivered < DELIVERED_SHARE * target:
+        if view.delivered < (DELIVERED_SHARE - view.lost / max(1.0, view.segments + view.lost)) * target:
             return self._rate  # a higher rate would test nothing
-        return self._rate + PROBE_PER_SECOND * target * step
+        beyond = self._rate / target - 1
+        if beyond <= BEYOND - 1:
+            self._probing_since = now
+        speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / PROBE_DOUBLES_SECONDS)
+        return self._rate + min(PROBE_MOST_PER_SECOND, speed) * target * step
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
         self._reason = Reason.QUEUE
         if self._yielded(view, now):
             return
         queue, threshold = self._queue(view), self._threshold(now)
+        if self._cut_beyond and not view.application_limited:
+            # while the queue stands that we made, what arrives is what the line carries
+            self.capacity.carried(view.carried, now)
         if queue <= threshold / 2:
+            if self._cut_beyond:
+                self._beyond_at = now
+                self._sensors.drained()
+                self._rate = self._target(now) or self._rate
             self._move(Trigger.DRAINED, now)
         elif queue > threshold and now - self._cut_at >= self._refractory(view):
             self._cut(view, now, queue / threshold)
@@ -297,30 +314,28 @@ class Controller:
 
     def _queue(self, view: View) -> float:
         """Return the queue that we are responsible for: everybody's, or under fair queueing our own."""
-        return max(view.queue_seconds or 0.0, view.own_queue_seconds)
+        return max(view.queue_seconds or 0.0, view.data_queue_seconds)
 
     def _yielded(self, view: View, now: float) -> bool:
         reason = self._competitor(view, now)
         if reason is None:
             return False
-        if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS) and self._felt_for_more(now):
-            # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
-            if self.state is not State.BACK_OFF:
+        if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS):
+            if 0 <= now - self._beyond_at < view.rtt_seconds + FELT_SECONDS:
+                return False  # what we did ourselves still shows
+            if self.state is not State.BACK_OFF and self._felt_for_more(now):
+                # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
                 first = self.capacity.bytes_per_second(now) is None
                 self._begin_cut(view, now, CUT_MOST if first else CUT_LEAST)
-                self.capacity.at_congestion(view.recent, now)
+                self.capacity.at_congestion(view.carried, now)
                 return True
-            if now - self._entered_at < view.rtt_seconds + FELT_SECONDS:
-                return False  # the cut has not shown yet
         self._enter_yield(reason, view, now)
         return True
 
     def _felt_for_more(self, now: float) -> bool:
-        """Whether the rate is, or before the cut was, above everything that was known of the line."""
-        if self.state is State.BACK_OFF:
-            return self._cut_beyond
+        """Whether the rate is above everything that was known of the line."""
         target = self._target(now)
-        return not self.capacity.configured and (target is None or self._rate > target)
+        return not self.capacity.configured and (target is None or self._rate > BEYOND * target)
 
     def _enter_yield(self, reason: Reason, view: View, now: float) -> None:
         capacity = self.capacity.bytes_per_second(now) or 0.0
@@ -355,6 +370,8 @@ class Controller:
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes is a page or a burst: return soon, but not twice in a row
         self._cut_beyond = self._felt_for_more(now)
+        if self._cut_beyond:
+            self._beyond_at = now
         if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.application_limited:
             # no burst, and nearly all of ours got through: somebody small takes the rest
             self._full_at = (now, view.delivered)
@@ -368,6 +385,8 @@ class Controller:
     def _cut(self, view: View, now: float, cut: float) -> None:
         kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
         known = view.delivered if view.delivered > DELIVERED_NOTHING and not view.application_limited else self._rate
+        if self._cut_beyond:
+            known = max(known, view.own_recent)  # the longer mean is of a ramp
         self._rate = max(self._least_rate, kept * min(self._rate, known))
         self._cut_at = now
 

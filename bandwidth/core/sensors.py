@@ -7,21 +7,23 @@ from dataclasses import dataclass
 
 from bandwidth.core.base_delay import BaseDelay
 from bandwidth.core.business import BusinessLoad
-from bandwidth.core.rolling import RollingRate
+from bandwidth.core.rolling import RollingMax, RollingRate
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 
 RATE_WINDOW_SECONDS = 0.5  # over which our own rate is measured
 RECENT_SECONDS = 0.15  # three samples: short enough to follow a rate that doubles
+SATURATED_SECONDS = 0.09  # two samples: a queue that we cut at once does not stand for longer …
+SATURATED_SEGMENTS = 64  # … and as many segments, so that one more or less is under 2 %
 FILTER_PINGS = 3  # the least of three: one late ping may be a busy process
 LONGEST_GAP_SECONDS = 2.0  # a longer silence says nothing of the rates in it
 PINGS_MISSING = 2  # two in a row, not one, mean something
 SEGMENT_BYTES = 1_448  # of payload, on Ethernet: of every segment, where the kernel does not say
 ACK_DELAY_SEGMENTS = 2  # delayed acknowledgements raise a data socket's round trip by as much (RFC 1122 4.2.3.2)
 FRESH_SEGMENTS = 16  # a smoothed round trip (RFC 6298: weight 1/8) has forgotten 7/8 of the past after as many
-LOSS_MEMORY_SEGMENTS = 8_000  # the line's own losses are learned over this many of our segments …
-LOSS_MEMORY_SECONDS = 10.0  # … and no sooner than this: on a fast line a crowded second has as many segments …
-LOSS_USUAL_MOST = 0.02  # … and more than this is congestion, however long it lasts
+LOSS_MEMORY_SEGMENTS = 8_000  # the line's own losses are learned over this many segments that met no queue …
+LOSS_USUAL_MOST = 0.05  # … and more than this is congestion, however long it lasts
+CROWDED_SECONDS = 0.002  # a loss with no more of a queue around it is the line's own: what overflows must first fill
 SHORTFALL_SECONDS = 0.25  # over which what arrived is compared with what was sent
 SHORTFALL_SEGMENTS = 16  # fewer than these say nothing
 LONGEST_RTT_SECONDS = 2.0  # for which a shortfall is looked for
@@ -33,19 +35,29 @@ class View:
 
     queue_seconds: float | None
     """Queueing delay that everybody meets, from pings; without pings, from our data. None: no sensor."""
+    data_queue_seconds: float
+    """Queueing delay that our data meet, everybody's and ours; 0 where it is not measured freshly."""
     own_queue_seconds: float
-    """Queueing delay of our data beyond what pings meet: under fair queueing, a queue of ours alone."""
+    """The part of it beyond what pings meet: under fair queueing, a queue of ours alone."""
     rtt_seconds: float
     """Round trip to plan with."""
     delivered: float
     recent: float
-    """All that the line carried in the last `RECENT_SECONDS`, ours and others' that are seen."""
+    """All that the line carried in the last `RECENT_SECONDS`, ours and others' that are seen, …"""
+    own_recent: float
+    """… and ours alone."""
+    carried: float
+    """The same as ``recent`` over the shortest time that says how much a full line carries."""
     shortfall: float
     """Part of what was sent a round trip ago that has not arrived, 0 to 1."""
     lost: int
-    """Our segments lost in the window."""
+    """Our segments lost in the window, …"""
+    lost_crowded: int
+    """… and those among them that were lost around a queue, as where a buffer overflows."""
     losses_usual: float
     """So many segments the line itself usually loses in the window."""
+    segments: float
+    """Our segments that arrived in the window."""
     pings_missing: bool
     application_limited: bool
     limited: bool
@@ -65,11 +77,14 @@ class Sensors:
         self._missing = 0
         self._delivered = RollingRate(RATE_WINDOW_SECONDS)
         self._lost = RollingRate(RATE_WINDOW_SECONDS)
+        self._lost_crowded = RollingRate(RATE_WINDOW_SECONDS)
+        self._crowd = RollingMax()
         self._recent = RollingRate(RECENT_SECONDS)
         self._own_recent = RollingRate(RECENT_SECONDS)
+        self._newest = RollingRate(SATURATED_SECONDS)
         self._shortfall = _Shortfall()
         self._seen_at: float | None = None
-        self._loss_share = 0.0
+        self._loss_share = self._loss_memory = 0.0
 
     def observe(self, sample: Sample, now: float, *, quiet: bool, silent: bool, allowed: BytesPerSecond) -> View:
         """Record a sample and return the view.
@@ -106,17 +121,23 @@ class Sensors:
         delivered = self._delivered.rate
         if sample.data_rtt_seconds is not None:
             self.data_base.observe(sample.data_rtt_seconds, now, quiet=quiet)
-        queue, own_queue = self._queues(sample, delivered)
+        queue, data_queue, own_queue = self._queues(sample, delivered)
+        self._note_losses(sample, max(queue or 0.0, data_queue), now, elapsed, rtt)
         return View(
             queue,
+            data_queue,
             own_queue,
             rtt,
             delivered,
             self._recent.rate,
+            self._own_recent.rate,
+            self._newest.rate if self._newest.amount >= SATURATED_SEGMENTS * SEGMENT_BYTES else self._recent.rate,
             # without an answer just now, it may be the beginning of an outage
             self._shortfall.share(rtt, now) if self._missing == 0 else 0.0,
             int(self._lost.amount),
+            int(self._lost_crowded.amount),
             usual * self._delivered.amount / SEGMENT_BYTES,
+            self._delivered.amount / SEGMENT_BYTES,
             self._missing >= PINGS_MISSING,
             sample.application_limited,
             limited or self._shortfall.limited,
@@ -130,38 +151,58 @@ class Sensors:
         if self.base.pause_ended(least_rtt_seconds, now):
             self.data_base.rise_by((self.base.seconds or 0.0) - before, now)
 
+    def drained(self) -> None:
+        """Note that a queue of our own has gone: what was lost in it was no competitor's doing."""
+        self._lost_crowded.clear()
+        self._crowd.clear()
+
     def _forget(self, now: float) -> None:
         self._pings.clear()
         self._delivered.clear()
         self._lost.clear()
+        self._lost_crowded.clear()
+        self._crowd.clear()
         self._recent.clear()
         self._own_recent.clear()
+        self._newest.clear()
         self._shortfall.clear()
         self.business.forget(now)
 
     def _add(self, sample: Sample, now: float, elapsed: float, rtt: float) -> None:
         self._delivered.expire(now)
         self._lost.expire(now)
+        self._lost_crowded.expire(now)
         self._recent.expire(now)
         self._own_recent.expire(now)
+        self._newest.expire(now)
         self.business.observe(sample.business_bytes, elapsed, now, rtt)
         if elapsed <= 0.0:
             return
         delivered = sample.delivered_bytes
         self._delivered.add(now, elapsed, delivered)
-        self._lost.add(now, elapsed, sample.retransmits)
         self._recent.add(now, elapsed, delivered + (sample.business_bytes or 0))
         self._own_recent.add(now, elapsed, delivered)
-        segments = delivered / SEGMENT_BYTES
-        if segments > 0.0:
-            weight = min(1.0, segments / LOSS_MEMORY_SEGMENTS, elapsed / LOSS_MEMORY_SECONDS)
-            self._loss_share += weight * (min(1.0, sample.retransmits / segments) - self._loss_share)
+        self._newest.add(now, elapsed, delivered + (sample.business_bytes or 0))
 
-    def _queues(self, sample: Sample, delivered: float) -> tuple[float | None, float]:
-        pings: float | None = None
+    def _note_losses(self, sample: Sample, queue: float, now: float, elapsed: float, rtt: float) -> None:
+        self._crowd.add(now, queue)
+        # a loss is noticed a round trip later, and the pings' filter may show its queue later still
+        self._crowd.expire(now - rtt - RECENT_SECONDS)
+        if elapsed <= 0.0:
+            return
+        lost, crowded = sample.retransmits, self._crowd.largest >= CROWDED_SECONDS
+        self._lost.add(now, elapsed, lost)
+        self._lost_crowded.add(now, elapsed, lost if crowded else 0)
+        segments = sample.delivered_bytes / SEGMENT_BYTES
+        if segments > 0.0 and not crowded:
+            self._loss_memory = min(LOSS_MEMORY_SEGMENTS, self._loss_memory + segments)
+            self._loss_share += segments / self._loss_memory * (min(1.0, lost / segments) - self._loss_share)
+
+    def _queues(self, sample: Sample, delivered: float) -> tuple[float | None, float, float]:
+        pings = most = None
         base = self.base.seconds
         if self._pings and self._missing < PINGS_MISSING and base is not None:
-            pings = max(0.0, min(self._pings) - base)
+            pings, most = (max(0.0, each - base) for each in (min(self._pings), max(self._pings)))
         data: float | None = None
         data_base = self.data_base.seconds
         if sample.data_rtt_seconds is not None and data_base is not None:
@@ -170,9 +211,12 @@ class Sensors:
             spacing = ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
             data = max(0.0, sample.data_rtt_seconds - data_base - spacing)
         if pings is None:
-            return data, 0.0
+            return data, data or 0.0, 0.0
         fresh = delivered * RATE_WINDOW_SECONDS >= FRESH_SEGMENTS * SEGMENT_BYTES
-        return pings, max(0.0, data - pings) if data is not None and fresh else 0.0
+        if data is None or not fresh:
+            return pings, 0.0, 0.0
+        # a queue that pings meet as well is everybody's, also while their filter has not shown it yet
+        return pings, data, max(0.0, data - (most or 0.0))
 
 
 class _Shortfall:

@@ -108,7 +108,8 @@ class OurSender(CubicSender):
         self._delivered_before = self.delivered_bytes
         self._lost_before = self.lost_packets
         decision = self._law.update(sample, now)
-        if self._renewal.due(sample, decision, now):
+        rtt = self.smoothed_rtt or self.ack_delay_seconds
+        if self._renewal.due(sample, decision, now, rtt_seconds=rtt, loss_blind=False):
             self.renew_window()
         self.decisions.append((now, decision))
         self.pace(float(decision.allowance))

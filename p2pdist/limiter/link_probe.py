@@ -78,6 +78,9 @@ class LinkProbe:
                 rtt_seconds=connection.rtt_seconds,
                 least_rtt_seconds=connection.least_rtt_seconds,
                 ipv6=len(connection.peer) == 16,
+                data_segments_in=connection.data_segments_in,
+                early_segments_in=connection.early_segments_in,
+                segment_bytes=connection.segment_bytes,
             )
             for connection in connections
             if not self._stays_here(connection.peer)

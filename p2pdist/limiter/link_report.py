@@ -63,6 +63,10 @@ class SocketReading:
     rtt_seconds: float | None
     least_rtt_seconds: float | None
     ipv6: bool = False
+    data_segments_in: int = 0
+    early_segments_in: int = 0
+    """Of ``data_segments_in``, those that wait for one before them: not yet among ``received_bytes``."""
+    segment_bytes: int = 0
 
     @property
     def wire_received_bytes(self) -> int:
@@ -130,6 +134,8 @@ class LinkMeter:
         self._sockets: dict[int, SocketReading] = {}
         self._listed: dict[int, _Listed] = {}
         self._owed_received = self._owed_sent = 0
+        self._early_bytes: dict[int, int] = {}
+        """Of our connections: what has arrived, but waits for a segment that was lost."""
         self._line_at = -math.inf
 
     def observe(self, raw: RawCounters) -> LinkLook | None:
@@ -140,6 +146,7 @@ class LinkMeter:
         elapsed = 0.0 if last is None else raw.at_seconds - last.at_seconds
         if last is None or not 0.0 < elapsed <= LONGEST_INTERVAL_SECONDS:
             self._listed.clear()
+            self._early_bytes.clear()
             self._owed_received = self._owed_sent = 0
             return None
         received, sent = _nic_difference(last.interfaces, raw.interfaces, elapsed)
@@ -150,8 +157,13 @@ class LinkMeter:
             own_sent = int(OWN_OVERHEAD * max(0, raw.own_sent_bytes - last.own_sent_bytes))
             own_line = int(OWN_OVERHEAD * max(0, raw.own_line_bytes - last.own_line_bytes))
         else:
-            own_received, own_sent = _wire_received(ours), _wire_sent(ours)
-            own_line = _wire_received(pair for pair in ours if not pair[1].on_link)
+            own_received, own_sent = 0, _wire_sent(ours)
+            own_line = 0
+            early_before, self._early_bytes = self._early_bytes, {}
+            for was, now in ours:
+                arrived = self._arrived(was, now, early_before.get(now.flow_id, 0))
+                own_received += arrived
+                own_line += 0 if now.on_link else arrived
         if raw.own_line_bytes > last.own_line_bytes:
             self._line_at = raw.at_seconds
         if not 0.0 <= raw.at_seconds - self._line_at < LINE_SECONDS:
@@ -173,6 +185,22 @@ class LinkMeter:
                 harm_seconds=_harm(others),
             ),
         )
+
+    def _arrived(self, was: SocketReading | None, now: SocketReading, early_bytes: int) -> int:
+        """Return what has arrived of a connection, as the card counts it, whatever is missing before it.
+
+        Else each loss on the line would look like a burst of somebody else's bytes.
+        """
+        in_order = _wire_received([(was, now)])
+        if was is None:
+            return in_order
+        waits = 0
+        if now.early_segments_in > was.early_segments_in:
+            payload = (now.data_segments_in - was.data_segments_in) * now.segment_bytes
+            waits = max(0, early_bytes + payload - max(0, now.received_bytes - was.received_bytes))
+        if waits:
+            self._early_bytes[now.flow_id] = waits
+        return max(0, in_order + waits - early_bytes)
 
     def _flows(self, others: list[tuple[SocketReading | None, SocketReading]]) -> tuple[tuple[int, int], ...]:
         listed: dict[int, _Listed] = {}

@@ -47,6 +47,12 @@ class TcpConnection:
     segments_out: int
     rtt_seconds: float | None
     least_rtt_seconds: float | None
+    data_segments_in: int
+    """Segments with payload, in whatever order they came, …"""
+    early_segments_in: int
+    """… and those among them that came before one that is still missing; 0 where the kernel does not tell."""
+    segment_bytes: int
+    """Payload of a full segment of the other side."""
 
 
 def tcp_connections() -> list[TcpConnection]:
@@ -116,6 +122,7 @@ def _connection(body: bytes) -> TcpConnection | None:
     info = next((value for kind, value in _attributes(body, _MESSAGE.size) if kind == _INFO), b"")
     if len(info) < 152:  # a kernel before 4.6 does not report the least round trip
         return None
+    (segment_bytes,) = struct.unpack_from("=I", info, 20)
     (rtt_us,) = struct.unpack_from("=I", info, 68)
     acked, received, segments_out, segments_in, _, least_us = _COUNTS.unpack_from(info, 120)
     return TcpConnection(
@@ -130,6 +137,9 @@ def _connection(body: bytes) -> TcpConnection | None:
         segments_out=segments_out,
         rtt_seconds=rtt_us / 1e6 if rtt_us else None,
         least_rtt_seconds=least_us / 1e6 if least_us not in (0, _UNKNOWN_MICROSECONDS) else None,
+        data_segments_in=struct.unpack_from("=I", info, 152)[0] if len(info) >= 156 else 0,
+        early_segments_in=struct.unpack_from("=I", info, 224)[0] if len(info) >= 228 else 0,  # since 5.4
+        segment_bytes=segment_bytes,
     )
 
 

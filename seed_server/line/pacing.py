@@ -18,8 +18,8 @@ TCP_NOTSENT_LOWAT = 25  # IPPROTO_TCP, linux/tcp.h
 TCP_CONGESTION = 13  # IPPROTO_TCP, linux/tcp.h
 NOT_SENT_SECONDS = 0.05  # of data queued in the kernel: a new rate cannot take it back …
 NOT_SENT_LEAST_BYTES, NOT_SENT_MOST_BYTES = 16 << 10, 2 << 20  # … but a late loop must not run dry: one or two records
-CONTROL = b"cubic"  # the law was tested with its window, which a paced sender without losses seldom reaches
-RENEWING = b"bbr"  # sets the slow-start threshold to infinity when it takes over (`bbr_init`); CUBIC keeps that
+LOSS_BLIND = b"bbr"  # its window follows what arrives, so a line's own losses do not shrink it: our law decides the rate
+LOSS_BOUND = b"cubic"  # where the system does not let us have BBR: 0.2 % of losses then bind, whatever the line carries
 _UNLIMITED = (1 << 64) - 1  # ~0: the kernel's value for no limit
 _FITS_32_BIT = 1 << 32  # at or over it the kernel reads the value only as 64 bits (Linux 5.0)
 
@@ -81,28 +81,39 @@ def limit_packets(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, LARGEST_PACKET_BYTES - headers)
 
 
-def use_known_control(sock: Socket) -> None:
-    """Use CUBIC where the system lets us; else whatever it has."""
-    if sys.platform == "linux":
+def use_known_control(sock: Socket) -> bool:
+    """Use BBR, else CUBIC, else whatever the system has. Returns whether losses will leave the window as it is.
+
+    Without root, Linux allows what ``net.ipv4.tcp_allowed_congestion_control`` lists. Other sockets are not touched.
+    """
+    if sys.platform != "linux":
+        return False
+    for control in (LOSS_BLIND, LOSS_BOUND):
         with contextlib.suppress(OSError):  # no such module, or not allowed
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, CONTROL)
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, control)
+            break
+    return _control(sock) == LOSS_BLIND
 
 
-def renew_window(sock: Socket, renewing: bytes = RENEWING) -> bool:
-    """Forget what losses taught the congestion window: it doubles per round trip again. Returns whether it does.
+def renew_window(sock: Socket) -> bool:
+    """Forget what crowded moments taught the congestion window: it grows again as on a new connection.
 
-    After a yield, losses in a rival's full buffer have left the window and its
-    threshold small, and they would hold back the controller's ramp. Switching to BBR and
-    back resets the threshold (seen with TCP_INFO; switching to Reno and back does not).
+    Returns whether it does. BBR starts anew when it takes over (`bbr_init`): the window at least doubles per round
+    trip, and its pause to measure the least round trip, due after 10 s, is put off. CUBIC keeps its threshold, but
+    BBR resets that one too (seen with TCP_INFO; switching to Reno and back does not).
     """
     if sys.platform != "linux":
         return False
     try:
-        before = sock.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16).rstrip(b"\0")
-        if before == renewing:
-            return False  # it has no threshold to renew
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, renewing)
+        before = _control(sock)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, LOSS_BOUND if before == LOSS_BLIND else LOSS_BLIND)
         sock.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, before)
     except OSError:
         return False
     return True
+
+
+def _control(sock: Socket) -> bytes:
+    with contextlib.suppress(OSError):
+        return sock.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16).rstrip(b"\0")
+    return b""

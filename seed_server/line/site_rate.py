@@ -20,9 +20,11 @@ from seed_server.line.business_reports import BusinessReports
 from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, ControlBudget
 from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
 
+HANDED_ON_SECONDS = 0.5  # without sending: one PC's turn is over and another one's begins, while the line is still full
 CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
+DRAIN_SECONDS = 0.1  # in which a link whose turn is over sends what the kernel still has
 MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
@@ -224,7 +226,7 @@ class SiteRate:
     def resume(self, now: float) -> None:
         """Note that sending begins again; after a long pause it begins carefully."""
         self.control.forget(now)
-        if self._decided_at is None:
+        if self._decided_at is None or 0 <= now - self._decided_at < HANDED_ON_SECONDS:
             return
         if not 0 <= now - self._decided_at < CAREFUL_AFTER_SECONDS:
             # the rate is learned again; the line's capacity and base round trip are kept
@@ -274,7 +276,11 @@ class SiteRate:
             reason=f"{cause}: {rule}" if rule else cause,
             shares=self._shares(decision.allowance, links),
             renew_windows=self._renewal.due(
-                replace(sample, retransmits=self.sampler.retransmits), decision, now + self._skipped_seconds
+                replace(sample, retransmits=self.sampler.retransmits),
+                decision,
+                now + self._skipped_seconds,
+                rtt_seconds=self.sampler.rtt_seconds,
+                loss_blind=all(view.loss_blind for view in links.values()),
             ),
         )
         self.times.note(self.decision, now)
@@ -303,7 +309,11 @@ class SiteRate:
         taken = min(self.control.rate, MOST_CONTROL_SHARE * allowance)
         payload = BytesPerSecond(int((allowance - taken) * self.sampler.line_share))
         demands: dict[Key, BytesPerSecond | None] = {}
-        for key in (key for key, view in links.items() if view.sending):
+        for key, view in links.items():
+            if not view.sending:
+                if view.look is not None and view.look.unsent_bytes:  # what is left of its last piece goes out first
+                    demands[key] = BytesPerSecond(max(DEMAND_LEAST, int(view.look.unsent_bytes / DRAIN_SECONDS)))
+                continue
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))
             demand = max(DEMAND_LEAST, int(DEMAND_GROWTH * rate.rate))
             demands[key] = BytesPerSecond(demand) if rate.limited else None

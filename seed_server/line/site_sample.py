@@ -52,6 +52,8 @@ class LinkView:
     """We meter what we write to its share, so the kernel always has little to send."""
     sending: bool = True
     """False for a moment after its last piece: what is under way still arrives."""
+    loss_blind: bool = False
+    """Losses do not shrink its congestion window."""
 
 
 class LinkRate(NamedTuple):
@@ -65,7 +67,7 @@ class LinkRate(NamedTuple):
 
 @dataclass
 class _Link:
-    acked_bytes: int
+    arrived_bytes: int
     retransmits: int
     written_bytes: int
     receiver_limited_seconds: float
@@ -193,7 +195,7 @@ class SiteSampler:
         """Return a link's newly delivered bytes and retransmits, and note its rate."""
         look = view.look
         now_at = _Link(
-            acked_bytes=look.acked_bytes if look else view.written_bytes,
+            arrived_bytes=look.arrived_bytes if look else view.written_bytes,
             retransmits=look.retransmits if look else 0,
             written_bytes=view.written_bytes,
             receiver_limited_seconds=look.receiver_limited_seconds if look else 0.0,
@@ -204,7 +206,7 @@ class SiteSampler:
         if before is None:
             self.link_rates[key] = LinkRate(0.0, limited=False)
             return 0, 0
-        new = max(0, now_at.acked_bytes - before.acked_bytes)
+        new = max(0, now_at.arrived_bytes - before.arrived_bytes)
         weight = min(1.0, elapsed / RATE_SECONDS)
         now_at.rate = before.rate + weight * ((new / elapsed if elapsed else before.rate) - before.rate)
         # acknowledgements come a round trip later, and the kernel applies a raised rate later still

@@ -17,6 +17,8 @@ class SocketLook:
     """Segments sent again, needlessly or not."""
     needless_retransmits: int
     """Of these, those that had arrived before, as the receiver said (DSACK, RFC 2883)."""
+    early_segments: int
+    """Segments that have arrived before one that is still missing (SACK, RFC 2018): not yet among ``acked_bytes``."""
     segment_bytes: int
     """Payload of a full segment."""
     window_segments: int
@@ -34,3 +36,8 @@ class SocketLook:
     """Lately the socket had nothing to send."""
     receiver_limited_seconds: float
     """Time that the receiver's window was full."""
+
+    @property
+    def arrived_bytes(self) -> int:
+        """What has arrived at the other side, whatever is missing before it."""
+        return self.acked_bytes + self.early_segments * self.segment_bytes

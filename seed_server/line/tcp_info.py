@@ -44,6 +44,7 @@ def parse_tcp_info(data: bytes) -> SocketLook | None:
         acked_bytes=numbers[_ACKED],
         retransmits=numbers[_TOTAL_RETRANSMITS],
         needless_retransmits=_DSACKS.unpack_from(data, _DSACKS_AT)[0] if len(data) >= _DSACKS_AT + _DSACKS.size else 0,
+        early_segments=numbers[_SACKED],
         segment_bytes=numbers[_SEGMENT],
         window_segments=numbers[_WINDOW],
         slow_start_threshold_segments=None if threshold >= _INFINITE_THRESHOLD else threshold,

@@ -7,7 +7,7 @@ from bandwidth.core.token_bucket import TokenBucket
 from bandwidth.core.units import BytesPerSecond
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import TLS_RECORD_BYTES
-from seed_server.line.pacing import PacingResult, pace
+from seed_server.line.pacing import PacingResult, pace, use_known_control
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 from seed_server.line.tcp_info import read_tcp_info
@@ -60,6 +60,7 @@ class DataLink:
         self.rate: BytesPerSecond | None = None
         """TCP payload; None: not decided yet, nothing limits it."""
         self.kernel_paces = True
+        self.loss_blind = use_known_control(connection.socket)
         self._kernel_rate: BytesPerSecond | None = None
         self._look: SocketLook | None = None
         self._bucket: TokenBucket | None = None
@@ -97,6 +98,7 @@ class DataLink:
             rate=self.rate,
             metered=self._metered,
             sending=sending,
+            loss_blind=self.loss_blind,
         )
 
     def piece_written(self, piece: LeasedPiece) -> None:

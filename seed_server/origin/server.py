@@ -20,7 +20,7 @@ from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
 from seed_server.line.metadata_line import MetadataLine
-from seed_server.line.pacing import limit_packets, use_known_control
+from seed_server.line.pacing import limit_packets
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
@@ -273,7 +273,6 @@ class OriginServer:
             raise RefusedError("there is no control connection: open that first")
         session, live = known
         link = DataLink(connection)
-        use_known_control(connection.socket)
         live.attach(session, link, trio.current_time())
         try:
             with link.ending.scope:

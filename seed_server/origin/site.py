@@ -34,7 +34,8 @@ from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
 from seed_server.store.database import ServedPayload, SiteLimitRow
 
-ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted
+ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted …
+DRAINED_SECONDS = 5.0  # … and what the kernel still has to send has its share of the line
 
 log = structlog.get_logger()
 
@@ -208,14 +209,14 @@ class LiveSite:
         self.sending.add(link)
         self.rate.sampler.started(link, link.view())
         self._ended.pop(link, None)
-        self._divide()
+        self._divide(now)
 
     def stopped_sending(self, link: DataLink, now: float) -> None:
         """Give the share of ``link`` to the others."""
         if link in self.sending:
             self.sending.remove(link)
             self._ended[link] = now
-            self._divide()
+            self._divide(now)
 
     def fit_ledger(self, now: float) -> None:
         """Let as many endpoints fetch, and as far ahead, as suit the line."""
@@ -236,12 +237,19 @@ class LiveSite:
 
     def views(self, now: float) -> dict[DataLink, LinkView]:
         """Return the state of the links that send, and of those that have just stopped."""
-        self._ended = {link: at for link, at in self._ended.items() if now - at < ENDED_SECONDS}
         views = {link: link.view() for link in self.sending}
-        return views | {link: link.view(sending=False) for link in self._ended}
+        ended = {link: link.view(sending=False) for link in self._ended}
+        for link, view in ended.items():
+            seconds = now - self._ended[link]
+            unsent = view.look is not None and view.look.unsent_bytes > 0
+            if seconds >= (DRAINED_SECONDS if unsent else ENDED_SECONDS):
+                del self._ended[link]
+            else:
+                views[link] = view
+        return views
 
-    def _divide(self) -> None:
-        self.set_rates(self.rate.divide({link: link.view() for link in self.sending}))
+    def _divide(self, now: float) -> None:
+        self.set_rates(self.rate.divide(self.views(now)))
 
     def set_rates(self, shares: Mapping[DataLink, BytesPerSecond]) -> None:
         """Keep the shares from now on."""
