@@ -34,13 +34,15 @@ RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
 FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
 FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing
+RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
 BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
-FELT_SECONDS = 0.5  # and a round trip: for so long a cut does not show, in losses over a window of this length
+FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
-PROBE_DOUBLES_SECONDS = 1.0  # … and as long as nothing shows, the learned one was far too low
+PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothing shows, the learned one was far too low
 PROBE_MOST_PER_SECOND = 0.5
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
+LOOK_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
 PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is noticed after two pauses
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05  # of the rate: no queue can stay
@@ -204,6 +206,8 @@ class Controller:
             return
         # doubles once per round trip, as RFC 5681 section 3.1 does, but in steps that the sensors see
         self._rate *= 2 ** (step / max(view.rtt_seconds, 2 * step, 0.05))
+        if view.window_rate is not None:  # a rate that the window does not let through would show nothing
+            self._rate = min(self._rate, max(self._least_rate, RAMP_WINDOW * view.window_rate))
         target = self._target(now)
         if target is not None and self._rate >= target:
             self._rate = target
@@ -252,7 +256,8 @@ class Controller:
         beyond = self._rate / target - 1
         if beyond <= BEYOND - 1:
             self._probing_since = now
-        speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / PROBE_DOUBLES_SECONDS)
+        doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * (view.rtt_seconds + LOOK_SECONDS))
+        speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / doubles)
         return self._rate + min(PROBE_MOST_PER_SECOND, speed) * target * step
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
@@ -321,7 +326,7 @@ class Controller:
         if reason is None:
             return False
         if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS):
-            if 0 <= now - self._beyond_at < view.rtt_seconds + FELT_SECONDS:
+            if 0 <= now - self._beyond_at < FELT_ROUND_TRIPS * view.rtt_seconds + FELT_SECONDS:
                 return False  # what we did ourselves still shows
             if self.state is not State.BACK_OFF and self._felt_for_more(now):
                 # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
@@ -396,7 +401,7 @@ class Controller:
             self._rate = min(self._return_to, self._rate + RETURN_PER_SECOND * capacity * step)
             return
         self._return_to = None
-        delay = view.rtt_seconds + 0.1  # until a change of the rate shows in the decision
+        delay = view.rtt_seconds + LOOK_SECONDS  # until a change of the rate shows in the decision
         growth = min(GROWTH_MOST_PER_SECOND, self._threshold(now) / delay**2)
         self._rate += growth * capacity * step * (1 - fullness)
 

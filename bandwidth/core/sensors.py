@@ -61,7 +61,10 @@ class View:
     pings_missing: bool
     application_limited: bool
     limited: bool
-    """Lately the application or the kernel's congestion window limited us, not the rate."""
+    """Lately the application or the kernel's congestion window may have limited us, not the rate: it says nothing that
+    less arrived than was allowed."""
+    window_rate: float | None
+    """What our sockets' congestion windows let through; None: not known."""
     bulk_business: bool
     business_harm_seconds: float
 
@@ -82,8 +85,10 @@ class Sensors:
         self._recent = RollingRate(RECENT_SECONDS)
         self._own_recent = RollingRate(RECENT_SECONDS)
         self._newest = RollingRate(SATURATED_SECONDS)
-        self._shortfall = _Shortfall()
+        self._shortfall = _Shortfalls()
         self._seen_at: float | None = None
+        self._asked_at = float("inf")
+        """When we began to wait for the first answer, after the beginning or a gap."""
         self._loss_share = self._loss_memory = 0.0
 
     def observe(self, sample: Sample, now: float, *, quiet: bool, silent: bool, allowed: BytesPerSecond) -> View:
@@ -93,13 +98,16 @@ class Sensors:
         ``allowed``: the allowance since the last sample.
         """
         elapsed = 0.0 if self._seen_at is None else now - self._seen_at
+        if self._seen_at is None:
+            self._asked_at = now
         self._seen_at = now
         if not 0.0 <= elapsed <= LONGEST_GAP_SECONDS:
             # a clock step, or a machine that slept
             self._forget(now)
             elapsed = 0.0
         if sample.rtt_seconds is None:
-            self._missing += 1
+            # the first ones are still on their way
+            self._missing += now - self._asked_at > (self.base.seconds or 0.0) + 2 * elapsed
         else:
             self._missing = 0
             self._pings.append(sample.rtt_seconds)
@@ -115,7 +123,10 @@ class Sensors:
         limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
         self._add(sample, now, elapsed, rtt)
         if elapsed > 0.0:
-            self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
+            if sample.sent_bytes is None:
+                self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
+            else:
+                self._shortfall.add_sent(now, elapsed, sample.delivered_bytes, sample.sent_bytes)
         if self._missing >= PINGS_MISSING and not sample.delivered_bytes:
             self._shortfall.clear()  # an outage is no competitor
         delivered = self._delivered.rate
@@ -133,14 +144,15 @@ class Sensors:
             self._own_recent.rate,
             self._newest.rate if self._newest.amount >= SATURATED_SEGMENTS * SEGMENT_BYTES else self._recent.rate,
             # without an answer just now, it may be the beginning of an outage
-            self._shortfall.share(rtt, now) if self._missing == 0 else 0.0,
+            self._shortfall.share(rtt, max(rtt, sample.data_rtt_seconds or 0.0) + elapsed, now) if not self._missing else 0.0,
             int(self._lost.amount),
             int(self._lost_crowded.amount),
             usual * self._delivered.amount / SEGMENT_BYTES,
             self._delivered.amount / SEGMENT_BYTES,
             self._missing >= PINGS_MISSING,
             sample.application_limited,
-            limited or self._shortfall.limited,
+            sample.sent_bytes is None and (limited or self._shortfall.limited),
+            sample.window_rate,
             sample.bulk_business,
             sample.business_harm_seconds or 0.0,
         )
@@ -157,6 +169,8 @@ class Sensors:
         self._crowd.clear()
 
     def _forget(self, now: float) -> None:
+        self._asked_at = now
+        self._missing = 0
         self._pings.clear()
         self._delivered.clear()
         self._lost.clear()
@@ -219,6 +233,41 @@ class Sensors:
         return pings, data, max(0.0, data - (most or 0.0))
 
 
+class _Shortfalls:
+    """What did not arrive, whether an acknowledgement comes back soon or late.
+
+    With one time alone, a rate that grows looks like a shortfall where acknowledgements are late, and a rate that falls
+    where they are soon.
+    """
+
+    def __init__(self) -> None:
+        self._soon, self._late = _Shortfall(), _Shortfall()
+
+    @property
+    def limited(self) -> bool:
+        """As `_Shortfall.limited`."""
+        return self._soon.limited or self._late.limited
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._soon.clear()
+        self._late.clear()
+
+    def add(self, now: float, elapsed: float, arrived: int, allowed: BytesPerSecond, *, limited: bool) -> None:
+        """Add a sample in which we sent what was ``allowed``, unless something else ``limited`` us."""
+        self._soon.add(now, elapsed, arrived, allowed, limited=limited)
+        self._late.add(now, elapsed, arrived, allowed, limited=limited)
+
+    def add_sent(self, now: float, elapsed: float, arrived: int, sent: int) -> None:
+        """Add a sample of which it is known what was sent, whatever limited it."""
+        self._soon.add_sent(now, elapsed, arrived, sent)
+        self._late.add_sent(now, elapsed, arrived, sent)
+
+    def share(self, soonest: float, latest: float, now: float) -> float:
+        """Return the least missing part for acknowledgements after ``soonest`` or ``latest`` seconds, 0 to 1."""
+        return min(self._soon.share(soonest, now), self._late.share(latest, now))
+
+
 class _Shortfall:
     """Compares what arrived in the last moments with what was sent a round trip before.
 
@@ -249,12 +298,20 @@ class _Shortfall:
         self._since = None
 
     def add(self, now: float, elapsed: float, arrived: int, allowed: BytesPerSecond, *, limited: bool) -> None:
-        if self._since is None:
-            self._since = now
-        self._arrived.add(now, elapsed, arrived)
+        """Add a sample in which we sent what was ``allowed``, unless something else ``limited`` us."""
         # a kernel applies a raised rate at the next acknowledgement, so what was sent was sent at the lower one
         sent = min(allowed, self._allowed_before) * elapsed
         self._allowed_before = allowed
+        self._add(now, elapsed, arrived, sent, limited=limited)
+
+    def add_sent(self, now: float, elapsed: float, arrived: int, sent: int) -> None:
+        """Add a sample of which it is known what was sent, whatever limited it."""
+        self._add(now, elapsed, arrived, sent, limited=False)
+
+    def _add(self, now: float, elapsed: float, arrived: int, sent: float, *, limited: bool) -> None:
+        if self._since is None:
+            self._since = now
+        self._arrived.add(now, elapsed, arrived)
         self._waiting.append((now, elapsed, sent, limited))
         self._waiting_limited += limited
 
@@ -278,4 +335,6 @@ class _Shortfall:
             return 0.0  # the first sends do not fill a window yet, and may still be on their way
         if self._limited or self._sent_bytes < SHORTFALL_SEGMENTS * SEGMENT_BYTES:
             return 0.0
-        return max(0.0, 1.0 - self._arrived.rate / (self._sent_bytes / self._sent_seconds))
+        # an acknowledgement is for two segments, so as many may be on their way
+        arrived = self._arrived.rate + ACK_DELAY_SEGMENTS * SEGMENT_BYTES / SHORTFALL_SECONDS
+        return max(0.0, 1.0 - arrived / (self._sent_bytes / self._sent_seconds))

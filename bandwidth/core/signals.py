@@ -38,3 +38,5 @@ class Sample:
     """One of the others' connections is a transfer that somebody waits for (`bulk.BulkDetector`)."""
     business_harm_seconds: float | None = None
     """Smoothed minus least round trip of business sockets, where one is seen."""
+    sent_bytes: int | None = None
+    """Ours, handed to the line since the previous sample, retransmissions included; None: not known."""

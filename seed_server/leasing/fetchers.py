@@ -14,6 +14,9 @@ FAST_RATE = BytesPerSecond(25_000_000)  # 200 Mbit/s: more than one PC's disk an
 FAST_FETCHERS = 2
 SLOW_FETCHERS = 1
 
+TURN_ROUND_TRIPS = 30.0  # a window that doubles in each is full after seven, on a long fast line: a quarter of the turn …
+TURN_LEAST_MOST_SECONDS = 20.0  # … but one bad turn costs no more than this
+
 UNCONFIRMED_SECONDS = 1.0  # of the rate may be sent and not confirmed: a round trip, the hash check, a slow disk
 UNCONFIRMED_LEAST_BYTES, UNCONFIRMED_MOST_BYTES = 2 << 20, 64 << 20  # the most: as much may be in a PC's memory
 
@@ -28,3 +31,8 @@ def fetchers_for(rate: BytesPerSecond, rtt_seconds: float | None) -> int:
 def unconfirmed_bytes_for(rate: BytesPerSecond) -> int:
     """Return how much one endpoint may have been sent and not confirmed, at ``rate`` for the whole site."""
     return min(UNCONFIRMED_MOST_BYTES, max(UNCONFIRMED_LEAST_BYTES, int(UNCONFIRMED_SECONDS * rate)))
+
+
+def turn_least_seconds_for(rtt_seconds: float | None) -> float:
+    """Return how long a fetcher keeps its turn at least: a new one's window must first grow (None: not known)."""
+    return min(TURN_LEAST_MOST_SECONDS, TURN_ROUND_TRIPS * (rtt_seconds or 0.0))

@@ -84,9 +84,9 @@ class PieceLedger:
         self._rejections: dict[EndpointId, _Rejections] = {}
         self.counters = LedgerCounters()
 
-    def resize(self, *, fetchers: int, max_leases_per_endpoint: int) -> None:
+    def resize(self, *, fetchers: int, max_leases_per_endpoint: int, turn_least_seconds: float = 0.0) -> None:
         """Use other numbers from now on; an endpoint with a slot too many keeps it until its turn is over."""
-        self._turns.fetchers = fetchers
+        self._turns.fetchers, self._turns.least_seconds = fetchers, turn_least_seconds
         self._max_leases = max_leases_per_endpoint
 
     @property

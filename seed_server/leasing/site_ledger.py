@@ -60,6 +60,7 @@ class SiteLedger:
         self._freed = False
         self._lease_seconds = lease_seconds
         self._unconfirmed_bytes = UNCONFIRMED_BYTES
+        self._turn_least_seconds = 0.0
         self._entries: dict[TorrentHash, _Entry] = {}
         self._ready: dict[EndpointId, FetcherRank] = {}
         self._parts = SiteParts(self._ready, standings or Standings(), self._note_freed)
@@ -84,7 +85,8 @@ class SiteLedger:
                 times=self._times,
             )
         )
-        self._entries[torrent] = _Entry(sequence, ledger, piece_length_bytes)
+        self._entries[torrent] = entry = _Entry(sequence, ledger, piece_length_bytes)
+        self._fit(entry)
 
     @property
     def fetchers(self) -> int:
@@ -94,13 +96,21 @@ class SiteLedger:
     def _max_leases(self, piece_bytes: int) -> int:
         return max(MIN_UNCONFIRMED_PIECES, self._unconfirmed_bytes // piece_bytes)
 
-    def resize(self, *, fetchers: int, unconfirmed_bytes: int) -> None:
-        """Let ``fetchers`` endpoints fetch a torrent at the same time, each so far ahead."""
-        if (fetchers, unconfirmed_bytes) == (self._fetchers, self._unconfirmed_bytes):
+    def resize(self, *, fetchers: int, unconfirmed_bytes: int, turn_least_seconds: float = 0.0) -> None:
+        """Let ``fetchers`` endpoints fetch a torrent at the same time, each so far ahead and at least for so long."""
+        sizes = (fetchers, unconfirmed_bytes, turn_least_seconds)
+        if sizes == (self._fetchers, self._unconfirmed_bytes, self._turn_least_seconds):
             return
-        self._fetchers, self._unconfirmed_bytes = fetchers, unconfirmed_bytes
+        self._fetchers, self._unconfirmed_bytes, self._turn_least_seconds = sizes
         for entry in self._entries.values():
-            entry.ledger.resize(fetchers=fetchers, max_leases_per_endpoint=self._max_leases(entry.piece_bytes))
+            self._fit(entry)
+
+    def _fit(self, entry: _Entry) -> None:
+        entry.ledger.resize(
+            fetchers=self._fetchers,
+            max_leases_per_endpoint=self._max_leases(entry.piece_bytes),
+            turn_least_seconds=self._turn_least_seconds,
+        )
 
     def remove_torrent(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer; its leases are void."""

@@ -58,6 +58,8 @@ class FetcherTurns:
         self._ready = ready
         self._comes_last = comes_last
         self.fetchers = fetchers
+        self.least_seconds = 0.0
+        """A turn does not end sooner, however much was granted."""
         self._times = times
         self._on_freed = on_freed
         self._turns: dict[EndpointId, _Turn] = {}
@@ -153,7 +155,9 @@ class FetcherTurns:
 
     def _over(self, holder: EndpointId, now: float) -> bool:
         turn = self._turns[holder]
-        return turn.granted >= self._most_pieces or now - turn.began_at >= self._times.turn_seconds
+        seconds = now - turn.began_at
+        enough = turn.granted >= self._most_pieces or seconds >= self._times.turn_seconds
+        return enough and seconds >= self.least_seconds
 
     def _idle(self, holder: EndpointId, now: float) -> bool:
         return now - self._turns[holder].moved_at >= self._times.idle_turn_seconds

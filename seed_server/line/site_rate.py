@@ -247,7 +247,8 @@ class SiteRate:
         sample = self.sampler.sample(links, pings, business, now, late_seconds)
         control_bytes = self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
         if sample.delivered_bytes:  # while data arrive, so does what was sent beside them
-            sample = replace(sample, delivered_bytes=sample.delivered_bytes + control_bytes)
+            sent = None if sample.sent_bytes is None else sample.sent_bytes + control_bytes
+            sample = replace(sample, delivered_bytes=sample.delivered_bytes + control_bytes, sent_bytes=sent)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
         self._decided_at = now

@@ -68,6 +68,7 @@ class LinkRate(NamedTuple):
 @dataclass
 class _Link:
     arrived_bytes: int
+    sent_bytes: int | None
     retransmits: int
     written_bytes: int
     receiver_limited_seconds: float
@@ -142,14 +143,16 @@ class SiteSampler:
         elapsed = 0.0 if self._taken_at is None else max(0.0, now - self._taken_at)
         self._taken_at = now
         delivered = retransmits = 0
+        sent: int | None = 0
         fresh: list[float] = []  # queueing delays
         guard: float | None = None
         window = 0.0
         window_known = bool(links)
         new_bytes: dict[Key, int] = {}
         for key, view in links.items():
-            new_bytes[key], again = self._advance(key, view, elapsed)
+            new_bytes[key], left, again = self._advance(key, view, elapsed)
             delivered += new_bytes[key]
+            sent = None if sent is None or left is None else sent + left
             retransmits += again
         very_late = late_seconds >= VERY_LATE_SECONDS
         if very_late:
@@ -183,6 +186,7 @@ class SiteSampler:
             rtt_seconds=self._ping(pings, guard, late_seconds),
             data_rtt_seconds=None if near else self._data(links, fresh),
             delivered_bytes=int(delivered / self.line_share),
+            sent_bytes=None if sent is None else int(sent / self.line_share),
             retransmits=0 if near else retransmits,
             application_limited=very_late or self._used_share(links) < USED_SHARE,
             window_rate=BytesPerSecond(int(min(window / self.line_share, 1e15))) if window_known else None,
@@ -191,11 +195,12 @@ class SiteSampler:
             business_harm_seconds=business.harm_seconds,
         )
 
-    def _advance(self, key: Key, view: LinkView, elapsed: float) -> tuple[int, int]:
-        """Return a link's newly delivered bytes and retransmits, and note its rate."""
+    def _advance(self, key: Key, view: LinkView, elapsed: float) -> tuple[int, int | None, int]:
+        """Return a link's newly delivered bytes, newly sent bytes and retransmits, and note its rate."""
         look = view.look
         now_at = _Link(
             arrived_bytes=look.arrived_bytes if look else view.written_bytes,
+            sent_bytes=look.sent_bytes if look else None,
             retransmits=look.retransmits if look else 0,
             written_bytes=view.written_bytes,
             receiver_limited_seconds=look.receiver_limited_seconds if look else 0.0,
@@ -205,7 +210,7 @@ class SiteSampler:
         self._links[key] = now_at
         if before is None:
             self.link_rates[key] = LinkRate(0.0, limited=False)
-            return 0, 0
+            return 0, None if now_at.sent_bytes is None else 0, 0
         new = max(0, now_at.arrived_bytes - before.arrived_bytes)
         weight = min(1.0, elapsed / RATE_SECONDS)
         now_at.rate = before.rate + weight * ((new / elapsed if elapsed else before.rate) - before.rate)
@@ -220,7 +225,8 @@ class SiteSampler:
         lost = max(0, before.unproven - needless)
         again = max(0, now_at.retransmits - before.retransmits)
         now_at.unproven = max(0, again - max(0, needless - before.unproven))
-        return new, lost
+        known = now_at.sent_bytes is not None and before.sent_bytes is not None
+        return new, max(0, now_at.sent_bytes - before.sent_bytes) if known else None, lost
 
     @staticmethod
     def _is_limited(view: LinkView, before: _Link, now_at: _Link, elapsed: float) -> bool:

@@ -13,6 +13,8 @@ class SocketLook:
     least_rtt_seconds: float | None
     """The kernel's own minimum over some minutes; None before the first measurement."""
     acked_bytes: int
+    sent_bytes: int | None
+    """Handed to the network so far, retransmissions included; None: the kernel does not tell."""
     retransmits: int
     """Segments sent again, needlessly or not."""
     needless_retransmits: int

@@ -15,6 +15,8 @@ from seed_server.line.socket_look import SocketLook
 _LAYOUT = struct.Struct("=8B24I4Q6I4Q")
 _DSACKS = struct.Struct("=I")
 _DSACKS_AT = 216  # since Linux 4.19
+_SENT = struct.Struct("=Q")
+_SENT_AT = 200  # since Linux 4.19
 MOST_BYTES = 512  # more than any kernel's structure has
 _INFINITE_THRESHOLD = 0x7FFF_FFFF  # TCP_INFINITE_SSTHRESH, net/tcp.h
 _NO_LEAST_RTT = 0xFFFF_FFFF  # ~0: not measured yet
@@ -42,6 +44,7 @@ def parse_tcp_info(data: bytes) -> SocketLook | None:
         rtt_variation_seconds=numbers[_RTT_VARIATION] * _MICROSECONDS,
         least_rtt_seconds=None if least in (0, _NO_LEAST_RTT) else least * _MICROSECONDS,
         acked_bytes=numbers[_ACKED],
+        sent_bytes=_SENT.unpack_from(data, _SENT_AT)[0] if len(data) >= _SENT_AT + _SENT.size else None,
         retransmits=numbers[_TOTAL_RETRANSMITS],
         needless_retransmits=_DSACKS.unpack_from(data, _DSACKS_AT)[0] if len(data) >= _DSACKS_AT + _DSACKS.size else 0,
         early_segments=numbers[_SACKED],

@@ -14,7 +14,7 @@ from p2pdist.shared.wire.messages import (
     SiteLimit,
     SitePeer,
 )
-from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, unconfirmed_bytes_for
+from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, turn_least_seconds_for, unconfirmed_bytes_for
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
@@ -224,9 +224,14 @@ class LiveSite:
         # what the line carries rather than what it may be sent now: a yield is no reason to change fetchers
         usual = max(rate.decision.allowance, rate.capacity(now) or 0)
         usual = BytesPerSecond(usual if rate.ceiling is None else min(usual, rate.ceiling))
-        fetchers = self._fixed_fetchers or fetchers_for(usual, rate.sampler.known_rtt_seconds)
+        rtt = rate.sampler.known_rtt_seconds
+        fetchers = self._fixed_fetchers or fetchers_for(usual, rtt)
         before = self.ledger.fetchers
-        self.ledger.resize(fetchers=fetchers, unconfirmed_bytes=unconfirmed_bytes_for(usual))
+        self.ledger.resize(
+            fetchers=fetchers,
+            unconfirmed_bytes=unconfirmed_bytes_for(usual),
+            turn_least_seconds=turn_least_seconds_for(rtt),
+        )
         if fetchers > before:
             self.wake_all()
 
