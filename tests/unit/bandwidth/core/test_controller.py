@@ -594,6 +594,12 @@ def test_random_losses_never_make_us_yield(loss: float, seed: int, configured: b
     assert sum(got) / len(got) >= 0.9 * course.line.capacity
 
 
+def test_what_is_lost_in_the_queue_of_a_probe_is_nobodys() -> None:
+    """The third loss in half a second comes when the probe's queue has just gone, at 3.4 s."""
+    course = loop(8, 0.056, configured=False, loss=0.002, randomness=random.Random(3), buffer_seconds=0.12, step=0.005)
+    assert course.run(10).begun(State.YIELD) == []
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.01, 0.03])
 @pytest.mark.parametrize("configured", [True, False])
 @pytest.mark.parametrize("buffer_seconds", [0.02, 0.05, 0.12, 0.25])
@@ -606,6 +612,16 @@ def test_whoever_fills_a_buffer_makes_us_yield_within_a_second_on_a_lossy_line_t
     course.run(1, others=others * course.line.capacity, seen=False)
     yields = [at - since for at, _ in course.begun(State.YIELD) if at >= since]
     assert yields
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.01])
+@pytest.mark.parametrize("after", [0.5, 0.8, 2.3, 2.75, 3.2, 24.35])
+def test_so_does_whoever_comes_while_we_ramp_or_probe_an_unknown_line(loss: float, after: float) -> None:
+    """What we forgive ourselves after going beyond what was known hides nobody for long."""
+    course = loop(34, 0.026, configured=False, loss=loss, buffer_seconds=0.12, step=0.005).run(after)
+    since = course.now
+    course.run(1, others=0.9 * course.line.capacity, seen=False)
+    assert [at for at, _ in course.begun(State.YIELD) if at >= since]
 
 
 @pytest.mark.parametrize("configured", [True, False])
@@ -641,16 +657,17 @@ def test_an_unknown_line_is_known_and_used_within_seconds(
 
 
 @pytest.mark.parametrize("times", [1.25, 2, 8])
-def test_a_line_that_became_faster_is_known_within_seconds(times: float) -> None:
-    """The longer nothing shows, the faster we go beyond what was known."""
-    course = loop(10, 0.04, configured=False).run(30)
+def test_a_line_that_became_faster_is_known_within_seconds_of_the_next_probe(times: float) -> None:
+    """A probe is due 20 s after the last queue; the longer nothing shows, the faster it goes."""
+    course = loop(10, 0.04, configured=False, step=0.005).run(30)
     course.line.capacity *= times
     since = course.now
-    course.run(12)
+    course.run(30)
     took = course.regained(since)
     assert took is not None
-    assert took <= 10.0
-    assert course.controller.capacity.bytes_per_second(course.now) == pytest.approx(course.line.capacity, rel=0.03)
+    assert took <= 25.0
+    assert course.controller.capacity.bytes_per_second(course.now) == pytest.approx(course.line.capacity, rel=0.02)
+    assert course.begun(State.YIELD) == []
 
 
 @pytest.mark.parametrize(("line_mbit", "rtt"), [(2, 0.04), (20, 0.04), (100, 0.01), (10, 0.2)])
