@@ -656,6 +656,18 @@ def test_an_unknown_line_is_known_and_used_within_seconds(
     assert course.begun(State.YIELD) == []
 
 
+@pytest.mark.parametrize(("line_mbit", "rtt"), [(8, 0.056), (20, 0.04), (34, 0.026)])
+def test_when_a_queue_of_our_own_has_drained_the_rate_is_all_that_the_line_carries(
+    line_mbit: float, rtt: float
+) -> None:
+    course = loop(line_mbit, rtt, configured=False, step=0.005).run(1)
+    ((began, cut),) = course.begun(State.BACK_OFF)
+    drained, decision = next((at, one) for at, one in course.history if at > began and one.state is State.SCAVENGE)
+    assert drained - began <= rtt + 0.15
+    assert cut.allowance < 0.6 * course.line.capacity
+    assert decision.allowance == pytest.approx(0.97 * course.line.capacity, rel=0.03)
+
+
 @pytest.mark.parametrize("times", [1.25, 2, 8])
 def test_a_line_that_became_faster_is_known_within_seconds_of_the_next_probe(times: float) -> None:
     """A probe is due 20 s after the last queue; the longer nothing shows, the faster it goes."""
