@@ -18,6 +18,7 @@ looks = st.builds(
     SocketLook,
     rtt_seconds=seconds, rtt_variation_seconds=seconds, least_rtt_seconds=st.none() | seconds, acked_bytes=sizes,
     retransmits=st.integers(0, 1 << 32), needless_retransmits=st.integers(0, 1 << 32),
+    early_segments=st.integers(0, 1 << 32),
     segment_bytes=st.integers(1, 65_536), window_segments=st.integers(0, 1 << 32),
     slow_start_threshold_segments=st.none(), in_flight_segments=st.integers(0, 1 << 32), unsent_bytes=sizes,
     pacing_rate=st.integers(0, 1 << 63), delivery_rate=sizes, application_limited=st.booleans(),
@@ -27,6 +28,7 @@ views = st.builds(
     LinkView,
     endpoint=st.sampled_from("ab"), look=st.none() | looks, written_bytes=sizes,
     piece_delay_seconds=st.none() | seconds, rate=st.none() | rates, metered=st.booleans(), sending=st.booleans(),
+    loss_blind=st.booleans(),
 )  # fmt: skip
 policies = st.builds(
     Policy,
@@ -70,6 +72,11 @@ def happen(site: SiteRate, event: str, values: list[Any], now: float) -> None:
             site.resume(now)
 
 
+def has_a_share(view: LinkView) -> bool:
+    """Whether it sends, or what is left of its last piece still has to go out."""
+    return view.sending or (view.look is not None and view.look.unsent_bytes > 0)
+
+
 def check(site: SiteRate, sending: set[str], now: float) -> None:
     decision, policy = site.decision, site.policy
     assert decision.allowance >= 0
@@ -95,6 +102,6 @@ def test_policy_is_kept_and_the_shares_are_the_allowance(history: list[Any]) -> 
         now += values[0] if event == "clock" else 0.05
         if event == "decide":
             site.decide(values[0], values[1], now)
-            check(site, {key for key, view in values[0].items() if view.sending}, now)
+            check(site, {key for key, view in values[0].items() if has_a_share(view)}, now)
         else:
             happen(site, event, values, now)

@@ -11,13 +11,18 @@ from bandwidth.core.states import Reason
 THRESHOLD = 0.008
 CALM = View(
     queue_seconds=0.0,
+    data_queue_seconds=0.0,
     own_queue_seconds=0.0,
     rtt_seconds=0.04,
     delivered=1e6,
     recent=1e6,
+    own_recent=1e6,
+    carried=1e6,
     shortfall=0.0,
     lost=0,
+    lost_crowded=0,
     losses_usual=0.0,
+    segments=400.0,
     pings_missing=False,
     application_limited=False,
     limited=False,
@@ -45,11 +50,23 @@ def judge(
         (replace(CALM, bulk_business=True), Reason.BUSINESS_BULK),
         (replace(CALM, business_harm_seconds=0.02), None),
         (replace(CALM, business_harm_seconds=0.0201), Reason.HARM),
-        (replace(CALM, lost=1), None),
-        (replace(CALM, lost=2), Reason.LOSS),
+        (replace(CALM, lost=1, lost_crowded=1), None),
+        (replace(CALM, lost=2, lost_crowded=2), Reason.LOSS),
         # the line itself loses 4 in such a window: 2 + 3 × 4 = 14 are somebody's
-        (replace(CALM, lost=13, losses_usual=4.0), None),
-        (replace(CALM, lost=14, losses_usual=4.0), Reason.LOSS),
+        (replace(CALM, lost=20, lost_crowded=13, losses_usual=4.0), None),
+        (replace(CALM, lost=20, lost_crowded=14, losses_usual=4.0), Reason.LOSS),
+        # the same without a queue around them are the line's own …
+        (replace(CALM, lost=2), None),
+        (replace(CALM, lost=14, losses_usual=4.0), None),
+        # … up to a twentieth of 400, 3 more, and three times √20
+        (replace(CALM, lost=36), None),
+        (replace(CALM, lost=37), Reason.LOSS),
+        (replace(CALM, lost=37, losses_usual=20.0), Reason.LOSS),
+        # of few segments so many may be lost by chance; where none arrives, three are enough
+        (replace(CALM, lost=5, segments=10.0), None),
+        (replace(CALM, lost=6, segments=10.0), Reason.LOSS),
+        (replace(CALM, lost=2, segments=0.0), None),
+        (replace(CALM, lost=3, segments=0.0), Reason.LOSS),
         (replace(CALM, own_queue_seconds=0.008), None),
         (replace(CALM, own_queue_seconds=0.0081), Reason.SHORTFALL),
         (replace(CALM, queue_seconds=0.032), None),  # 4 × the threshold
@@ -63,7 +80,13 @@ def test_one_look(view: View, reason: Reason | None) -> None:
 
 def test_what_is_measured_at_others_comes_first() -> None:
     everything = replace(
-        CALM, bulk_business=True, business_harm_seconds=1.0, lost=99, own_queue_seconds=1.0, queue_seconds=1.0
+        CALM,
+        bulk_business=True,
+        business_harm_seconds=1.0,
+        lost=99,
+        lost_crowded=99,
+        own_queue_seconds=1.0,
+        queue_seconds=1.0,
     )
     assert judge(everything) is Reason.BUSINESS_BULK
     assert judge(replace(everything, bulk_business=False)) is Reason.HARM

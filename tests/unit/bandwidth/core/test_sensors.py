@@ -144,6 +144,20 @@ def test_a_queue_that_both_meet_is_not_our_own(line: Line) -> None:
     assert view.own_queue_seconds == 0.0
 
 
+def test_a_queue_that_both_meet_is_seen_in_our_data_before_the_pings_filter_shows_it(line: Line) -> None:
+    line.look(sample(data=0.04, delivered=100_000), times=16)
+    view = line.look(sample(0.09, data=0.092, delivered=100_000))
+    spacing = 2 * 1_448 / (100_000 / STEP)
+    assert view.queue_seconds == 0.0, "the first of three pings"
+    assert view.data_queue_seconds == pytest.approx(0.052 - spacing)
+    assert view.own_queue_seconds == pytest.approx(0.002 - spacing), "of which all but this is everybody's"
+
+
+def test_a_data_queue_that_is_not_fresh_is_none(line: Line) -> None:
+    line.look(sample(data=0.04, delivered=2_895), times=16)
+    assert line.look(sample(data=0.14, delivered=2_895)).data_queue_seconds == 0.0
+
+
 # --- rates -------------------------------------------------------------------------------------
 
 
@@ -162,6 +176,22 @@ def test_our_rate_is_of_half_a_second_and_the_lines_of_two_looks(line: Line) -> 
     assert view.recent == pytest.approx((1_000 + 1_000 + 3_000 + 3 * 500) / 0.1875)
     line.look(sample(delivered=0), times=7)
     assert line.look(sample(delivered=0)).delivered == 0.0
+
+
+def test_ours_alone_lately(line: Line) -> None:
+    view = line.look(sample(delivered=1_000, business=500), times=8)
+    assert (view.own_recent, view.recent) == (16_000.0, 24_000.0)
+
+
+@pytest.mark.parametrize(("missing", "looks"), [(0, 2), (1, 3)])
+def test_what_a_full_line_carries_is_of_two_looks_where_they_have_64_segments(
+    line: Line, missing: int, looks: int
+) -> None:
+    line.look(sample(delivered=100 * 1_448, business=1_448), times=8)
+    line.look(sample(delivered=31 * 1_448, business=1_448))
+    view = line.look(sample(delivered=31 * 1_448 - missing, business=1_448))
+    carried = (32 + 32 + (101 if looks == 3 else 0)) * 1_448 - missing
+    assert view.carried == pytest.approx(carried / (looks * STEP))
 
 
 def test_business_that_is_not_seen_counts_as_nothing(line: Line) -> None:
@@ -194,31 +224,108 @@ def test_losses_count_for_half_a_second(line: Line) -> None:
     assert line.look(sample(delivered=1_448)).lost == 0
 
 
-def test_the_lines_own_losses_are_learned_over_ten_seconds(line: Line) -> None:
-    # 80 segments and one loss a look of 1/16 s: 1.25 %; a weight of 1/160 (80 ÷ 8000 would be more), and what is
-    # lost in a look does not count for that look
-    view = line.look(sample(delivered=80 * 1_448, lost=1), times=100)
-    usual = 0.0125 * (1 - (1 - 1 / 160) ** 99) * 8 * 80
-    assert view.losses_usual == pytest.approx(usual)
+def test_the_lines_own_losses_are_the_mean_of_what_was_sent_so_far(line: Line) -> None:
+    # 80 segments a look; what is lost in a look does not count for that look
+    lossy, clean = sample(delivered=80 * 1_448, lost=1), sample(delivered=80 * 1_448)
+    assert line.look(lossy).losses_usual == 0.0
+    view = line.look(clean, times=7)
+    assert view.losses_usual == pytest.approx(1 / (7 * 80) * (8 * 80)), "one of 560, in a window of 640"
+    view = line.look(lossy, times=92)
+    assert view.losses_usual == pytest.approx((1 + 91) / (99 * 80) * 640)
     assert view.lost == 8
 
 
-def test_a_trickle_learns_by_segments_not_by_time(line: Line) -> None:
-    view = line.look(sample(delivered=4 * 1_448, lost=1), times=100)
-    assert view.losses_usual < 0.02 * 8 * 4 == pytest.approx(0.64)  # 4 ÷ 8000 a look
-
-
-@pytest.mark.parametrize(("lost", "usual"), [(8, 0.02 * 3_200 * (1 - (1 - 1 / 160) ** 19)), (80, 0.02 * 3_200)])
-def test_no_more_than_two_percent_is_usual(line: Line, lost: int, usual: float) -> None:
-    # of 20 % lost, 19 looks learn 2.2 %: more than may be
-    view = line.look(sample(delivered=400 * 1_448, lost=lost), times=20)
-    assert view.losses_usual == pytest.approx(usual)
-
-
-def test_losses_are_forgotten_as_they_are_learned(line: Line) -> None:
+def test_of_a_long_course_the_last_8000_segments_count(line: Line) -> None:
     line.look(sample(delivered=80 * 1_448, lost=1), times=1_500)
-    view = line.look(sample(delivered=80 * 1_448), times=320)  # two memories: to e^-2
-    assert view.losses_usual == pytest.approx(0.0125 * (1 - 1 / 160) ** 320 * 640, rel=0.05)
+    view = line.look(sample(delivered=80 * 1_448), times=201)  # 16 000 segments: two memories, to e^-2
+    assert view.losses_usual == pytest.approx(0.0125 * (1 - 1 / 100) ** 200 * 640)
+
+
+def test_it_is_learned_by_segments_not_by_time(line: Line) -> None:
+    """A trickle and a fast line that lose one of a hundred learn the same from as many segments."""
+    trickle, fast = Line(), line
+    trickle.look(IDLE)
+    one, none = sample(delivered=4 * 1_448, lost=1), sample(delivered=4 * 1_448)
+    trickle.look(one, *[none] * 24, times=40)
+    fast.look(sample(delivered=400 * 1_448, lost=4), times=10)
+    usual = [view.losses_usual / view.segments for view in (trickle.look(none), fast.look(none))]
+    assert usual == [pytest.approx(0.01, rel=0.01)] * 2
+
+
+@pytest.mark.parametrize(("lost", "usual"), [(20, 0.05), (21, 0.05), (80, 0.05), (19, 0.0475)])
+def test_no_more_than_five_percent_is_usual(line: Line, lost: int, usual: float) -> None:
+    view = line.look(sample(delivered=400 * 1_448, lost=lost), times=20)
+    assert view.losses_usual == pytest.approx(usual * 8 * 400)
+
+
+def test_all_segments_of_the_window_are_counted(line: Line) -> None:
+    assert line.look(sample(delivered=80 * 1_448), times=20).segments == 8 * 80
+
+
+# --- losses around a queue ---------------------------------------------------------------------
+
+CROWD = 0.002  # at least so much of a queue
+
+NO_QUEUE = sample(delivered=80 * 1_448, data=0.04)
+
+
+def lossy(rtt: float = 0.04, *, data: float = 0.04) -> Sample:
+    return sample(rtt, delivered=80 * 1_448, data=data, lost=1)
+
+
+def test_losses_without_a_queue_are_the_lines_and_are_learned(line: Line) -> None:
+    view = line.look(lossy(), times=100)
+    assert (view.lost, view.lost_crowded) == (8, 0)
+    assert view.losses_usual == pytest.approx(8.0)
+
+
+def test_losses_around_a_queue_that_pings_meet_are_crowded_and_not_learned(line: Line) -> None:
+    line.look(NO_QUEUE, times=8)
+    line.look(lossy(0.05), times=2)
+    assert line.look(NO_QUEUE).lost_crowded == 0, "the least of three pings: it has not shown yet"
+    view = line.look(lossy(0.05), times=10)
+    assert (view.lost, view.lost_crowded) == (8, 8)
+    # 2 before the queue showed, and 2 in the first looks of it, of 8 + 1 + 2 + 2 looks
+    assert view.losses_usual == pytest.approx(4 / (13 * 80) * 640)
+
+
+def test_losses_around_a_queue_that_only_our_data_meet_are_crowded_too(line: Line) -> None:
+    line.look(NO_QUEUE, times=16)
+    view = line.look(lossy(data=0.06), times=8)  # fair queueing
+    assert view.queue_seconds == 0.0
+    assert (view.lost, view.lost_crowded) == (8, 8)
+    assert view.losses_usual == 0.0
+
+
+@pytest.mark.parametrize(("queue", "crowded"), [(0.9 * CROWD, 0), (1.1 * CROWD, 8)])
+def test_less_than_two_milliseconds_are_no_crowd(line: Line, queue: float, crowded: int) -> None:
+    line.look(NO_QUEUE, times=16)
+    line.look(sample(0.04 + queue, delivered=80 * 1_448), times=3)
+    assert line.look(sample(0.04 + queue, delivered=80 * 1_448, lost=1), times=8).lost_crowded == crowded
+
+
+@pytest.mark.parametrize(("rtt", "looks_after", "crowded"), [(0.04, 3, 1), (0.04, 4, 0), (0.5, 10, 1), (0.5, 11, 0)])
+def test_a_loss_belongs_to_a_queue_of_a_round_trip_and_three_pings_before(
+    rtt: float, looks_after: int, crowded: int
+) -> None:
+    line = Line()
+    line.look(sample(rtt, delivered=80 * 1_448), times=16)
+    line.look(sample(rtt + 0.05, delivered=80 * 1_448), times=3)
+    calm = sample(rtt, delivered=80 * 1_448)
+    line.look(*[calm] * (looks_after - 1))
+    view = line.look(sample(rtt, delivered=80 * 1_448, lost=1))
+    assert (view.lost, view.lost_crowded) == (1, crowded)
+
+
+def test_what_was_lost_in_a_queue_of_ours_that_has_gone_is_nobodys(line: Line) -> None:
+    line.look(NO_QUEUE, times=8)
+    line.look(lossy(0.05), times=10)
+    line.sensors.drained()
+    view = line.look(lossy())
+    assert (view.lost, view.lost_crowded) == (8, 0)
+    assert view.losses_usual > 0.0, "and it is learned from again"
+    line.look(lossy(0.05), times=3)
+    assert line.look(lossy(0.05)).lost_crowded > 0, "a queue that comes back is looked at as before"
 
 
 def test_a_lost_segment_without_any_delivered_is_not_learned(line: Line) -> None:

@@ -43,3 +43,16 @@ def test_a_system_that_does_not_tell_is_a_problem_in_words(monkeypatch: pytest.M
     probe = link_probe.LinkProbe(FakeClock(5.0))
     assert probe.counters(()).sockets is None
     assert "cannot be seen: No such file" in probe.problem
+
+
+def test_what_waits_for_a_lost_segment_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = sock_diag.TcpConnection(
+        cookie=7, inode=1, local=bytes([10, 1, 2, 3]), peer=bytes([192, 0, 2, 9]), received_bytes=1, sent_bytes=2,
+        acked_bytes=3, segments_in=4, segments_out=5, rtt_seconds=None, least_rtt_seconds=None, data_segments_in=6,
+        early_segments_in=8, segment_bytes=1_448,
+    )  # fmt: skip
+    monkeypatch.setattr(sock_diag, "tcp_connections", lambda: [connection])
+    sockets = link_probe.LinkProbe(FakeClock(5.0)).counters(()).sockets
+    assert sockets is not None
+    (found,) = sockets
+    assert (found.data_segments_in, found.early_segments_in, found.segment_bytes) == (6, 8, 1_448)

@@ -1,6 +1,9 @@
 """`p2pdist.limiter.link_report`: others' bytes, flows and harm out of raw counters that lie now and then."""
 
-from dataclasses import fields, replace
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -133,6 +136,122 @@ class TestBusinessBytes:
         assert found.business_received_bytes == 99_000
 
 
+SEGMENT = 1_448
+FRAME = SEGMENT + TCP_FRAME_BYTES + IPV4_BYTES
+
+
+@dataclass
+class Receiver:
+    """The receiving side of one connection of ours: the kernel's counters, and what the card has counted."""
+
+    next_segment: int = 0
+    early: set[int] = field(default_factory=set)
+    counts: SocketReading = field(default_factory=lambda: replace(BASE, ours=True, segment_bytes=SEGMENT))
+    card_bytes: int = 0
+
+    def take(self, segments: Iterable[int]) -> None:
+        """Let full segments of these numbers arrive, in this order."""
+        for segment in segments:
+            self.card_bytes += FRAME
+            now = self.counts
+            changes: dict[str, Any] = {"segments_in": now.segments_in + 1, "data_segments_in": now.data_segments_in + 1}
+            if segment == self.next_segment:
+                self.next_segment += 1
+                while self.next_segment in self.early:
+                    self.early.remove(self.next_segment)
+                    self.next_segment += 1
+                changes["received_bytes"] = self.next_segment * SEGMENT
+            else:
+                self.early.add(segment)
+                changes["early_segments_in"] = now.early_segments_in + 1
+            self.counts = replace(now, **changes)
+
+
+def seen_of(course: Iterable[Iterable[int]]) -> list[tuple[int, int, int]]:
+    """Return (ours by the counters, what arrived, others') of each look, 0.1 s apart."""
+    receiver, meter, at = Receiver(), LinkMeter(), 1.0
+    meter.observe(raw(at, 0, 0, receiver.counts))
+    seen = []
+    for arriving in course:
+        at, before = at + 0.1, receiver.card_bytes
+        receiver.take(arriving)
+        found = meter.observe(raw(at, receiver.card_bytes, 0, receiver.counts))
+        assert found is not None
+        seen.append((found.own_received_bytes, receiver.card_bytes - before, found.business_received_bytes))
+    return seen
+
+
+def lossy_course(seed: int, *, loss: float, looks: int = 300, again_after: int = 3) -> list[list[int]]:
+    """Return which segments arrive in each look: lost ones come ``again_after`` looks later, and may be lost again."""
+    randomness, due, new = random.Random(seed), dict[int, list[int]](), 0
+    course = []
+    for at in range(looks + 10 * again_after):
+        size = randomness.randrange(5, 60) if at < looks else 0
+        sent = due.pop(at, []) + list(range(new, new + size))
+        new += size
+        lost = {segment for segment in sent if randomness.random() < loss and at < looks}
+        due.setdefault(at + again_after, []).extend(sorted(lost))
+        course.append([segment for segment in sent if segment not in lost])
+    return course
+
+
+class TestOursBehindALoss:
+    def test_what_waits_for_a_lost_segment_counts_when_it_arrives(self) -> None:
+        # the third segment is lost, and sent again two looks later
+        course = [[0, 1, 3, 4], [5, 6, 7], [8, 2, 9], [10, 11]]
+        assert seen_of(course) == [(4 * FRAME, 4 * FRAME, 0), (3 * FRAME,) * 2 + (0,), (3 * FRAME,) * 2 + (0,),
+                                   (2 * FRAME,) * 2 + (0,)]  # fmt: skip
+
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("loss", [0.002, 0.01, 0.05])
+    def test_no_loss_looks_like_a_burst(self, seed: int, loss: float) -> None:
+        seen = seen_of(lossy_course(seed, loss=loss)[:300])
+        assert [ours for ours, _, _ in seen] == [arrived for _, arrived, _ in seen]
+        assert {others for _, _, others in seen} == {0}
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_the_sum_is_what_arrived_also_when_the_last_piece_has_holes(self, seed: int) -> None:
+        seen = seen_of(lossy_course(seed, loss=0.05))
+        assert sum(ours for ours, _, _ in seen) == sum(arrived for _, arrived, _ in seen)
+
+    @pytest.mark.parametrize("then", [[], [1]], ids=["nothing", "one of two that are missing"])
+    def test_what_waits_through_a_look_in_which_nothing_new_came_counts_once(self, then: list[int]) -> None:
+        seen = seen_of([[0, 2, 3, 5, 6], then, [4] if then else [1, 4], [7]])
+        assert sum(ours for ours, _, _ in seen) == sum(arrived for _, arrived, _ in seen)
+
+    def test_the_lines_part_counts_it_too_and_the_lans_does_not(self) -> None:
+        line, lan = Receiver(), Receiver()
+        lan.counts = replace(lan.counts, flow_id=2, on_link=True)
+        first = raw(1.0, 0, 0, line.counts, lan.counts)
+        for one in (line, lan):
+            one.take([0, 2, 3])
+        found = look(first, replace(raw(1.1, 6 * FRAME, 0, line.counts, lan.counts), own_line_bytes=SEGMENT))
+        assert (found.own_line_bytes, found.own_received_bytes) == (3 * FRAME, 6 * FRAME)
+
+    def test_a_system_that_does_not_tell_what_waits_counts_what_is_in_order(self) -> None:
+        before = Receiver()
+        before.take([0])
+        after = Receiver()
+        after.take([0, 2, 3, 1])
+        found = look(
+            raw(1.0, 0, 0, replace(before.counts, early_segments_in=0)),
+            raw(1.1, 3 * FRAME, 0, replace(after.counts, early_segments_in=0)),
+        )
+        assert found.own_received_bytes == 3 * FRAME
+
+    def test_what_waited_before_a_sleep_is_not_taken_off_after_it(self) -> None:
+        receiver, meter = Receiver(), LinkMeter()
+        meter.observe(raw(1.0, 0, 0, receiver.counts))
+        receiver.take([0, 2, 3, 4])
+        meter.observe(raw(1.1, receiver.card_bytes, 0, receiver.counts))
+        receiver.take([1])
+        assert meter.observe(raw(3_600.0, receiver.card_bytes, 0, receiver.counts)) is None
+        receiver.take([5, 6])
+        found = meter.observe(raw(3_600.1, receiver.card_bytes, 0, receiver.counts))
+        assert found is not None
+        assert found.own_received_bytes == 2 * FRAME
+
+
 class TestCountersThatLie:
     def test_32_bits_wrap(self) -> None:
         assert received(raw(1.0, (1 << 32) - 300), raw(2.0, 700)) == 1_000
@@ -200,6 +319,9 @@ class TestCountersThatLie:
                         segments_out=st.integers(0, 1 << 32),
                         rtt_seconds=st.none() | st.floats(0, 4_000),
                         least_rtt_seconds=st.none() | st.floats(0, 4_000),
+                        data_segments_in=st.integers(0, 1 << 32),
+                        early_segments_in=st.integers(0, 1 << 32),
+                        segment_bytes=st.integers(0, 1 << 16),
                     ),
                     max_size=4,
                 ),

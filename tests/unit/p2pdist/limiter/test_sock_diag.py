@@ -54,6 +54,11 @@ def test_a_connections_bytes_and_round_trips_are_read(pair: tuple[socket.socket,
     assert sender.sent_bytes == 100_000
     assert sender.acked_bytes >= 100_000
     assert receiver.segments_in > before.segments_in
+    # the caller has sent data alone, the called nothing
+    assert before.data_segments_in < receiver.data_segments_in <= receiver.segments_in
+    assert sender.data_segments_in == 0
+    assert receiver.early_segments_in == 0
+    assert 500 <= receiver.segment_bytes <= 65_536
     assert sender.rtt_seconds is not None
     assert sender.least_rtt_seconds is not None
     assert 0 < sender.least_rtt_seconds <= sender.rtt_seconds < 1.0
@@ -104,6 +109,17 @@ def test_an_old_kernels_connections_lack_the_least_round_trip_and_are_left_out()
     assert [(one.cookie, one.inode, one.rtt_seconds, one.least_rtt_seconds) for one in found] == [
         (77, 4_711, None, None)
     ]
+
+
+@pytest.mark.parametrize(("length", "early", "data"), [(152, 0, 0), (156, 0, 9), (227, 0, 9), (228, 4, 9), (300, 4, 9)])
+def test_what_waits_for_a_missing_segment_is_read_where_the_kernel_tells(length: int, early: int, data: int) -> None:
+    info = bytearray(300)
+    struct.pack_into("=I", info, 20, 1_448)  # tcpi_rcv_mss
+    struct.pack_into("=I", info, 152, 9)  # tcpi_data_segs_in
+    struct.pack_into("=I", info, 224, 4)  # tcpi_rcv_ooopack, Linux 5.4
+    found: list[sock_diag.TcpConnection] = []
+    sock_diag._take(connection(bytes(info[:length])), found)
+    assert [(one.early_segments_in, one.data_segments_in, one.segment_bytes) for one in found] == [(early, data, 1_448)]
 
 
 @pytest.mark.parametrize("length", [0, 15, 17, 1 << 31])

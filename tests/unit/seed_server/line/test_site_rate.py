@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class FakeLine:
         look = SocketLook(
             rtt_seconds=RTT + self.queue_bytes / self.carries, rtt_variation_seconds=0.0, least_rtt_seconds=RTT,
             acked_bytes=int(self.acked[link]), retransmits=0,
-            needless_retransmits=0, segment_bytes=1_448, window_segments=10_000,
+            needless_retransmits=0, early_segments=0, segment_bytes=1_448, window_segments=10_000,
             slow_start_threshold_segments=None, in_flight_segments=1, unsent_bytes=0 if starved else 5_000,
             pacing_rate=1 << 40, delivery_rate=0, application_limited=starved, receiver_limited_seconds=0.0,
         )  # fmt: skip
@@ -163,6 +164,99 @@ def test_short_pause_is_no_sign_of_a_rival() -> None:
     assert path.site.times.yielding == 0.0
 
 
+class TestTurns:
+    """One PC's turn is over, and another one's begins."""
+
+    PAYLOAD = 970_000 * 1_448 // 1_500
+
+    def handed_on(self, path: FakeLine, seconds: float, *, carries: bool) -> None:
+        """Let so much time pass since the last decision; ``carries``: the kernel's queue is sent meanwhile."""
+        gap = seconds - STEP
+        path.now += gap
+        if carries:
+            path.acked[0] += self.PAYLOAD * gap
+        path.site.resume(path.now)
+
+    @pytest.mark.parametrize(("seconds", "pause"), [(0.49, False), (0.51, True)])
+    def test_less_than_half_a_second_between_them_is_no_pause(self, seconds: float, pause: bool) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0))
+        path.run(10)
+        sending = path.site.times.sending
+        self.handed_on(path, seconds, carries=True)
+        assert path.step().cause == (Reason.APPLICATION_LIMITED if pause else Reason.AT_CAPACITY).value
+        assert path.site.times.sending - sending == pytest.approx(0.0 if pause else seconds)
+
+    @pytest.mark.parametrize("every", [0.2, 0.5])
+    def test_the_line_is_reached_while_pcs_take_turns(self, every: float) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0))
+        while path.now < 2.0:
+            path.run(every)
+            path.site.resume(path.now)
+        assert path.site.decision.allowance == 970_000
+        assert Reason.APPLICATION_LIMITED.value not in path.site.times.by_cause
+
+    @pytest.mark.parametrize("seconds", [0.1, 0.2, 0.3, 0.49])
+    def test_a_gap_in_which_nothing_is_sent_is_no_rival(self, seconds: float) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0))
+        path.run(10)
+        for _ in range(5):
+            self.handed_on(path, seconds, carries=False)
+            path.run(1)
+        assert path.site.times.yielding == 0.0
+
+    @pytest.mark.parametrize(
+        ("unsent", "share"),
+        [
+            (20_000, 200_000),  # it is sent in a tenth of a second
+            (1, 16_000),
+            (1 << 20, PAYLOAD // 2),  # no more than the one that sends
+            (0, None),
+        ],
+    )
+    def test_what_a_link_has_left_is_sent_first_when_its_turn_is_over(self, unsent: int, share: int | None) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0), links=2)
+        path.run(10)
+        over = path.view(1)
+        assert over.look is not None
+        over = replace(over, look=replace(over.look, unsent_bytes=unsent), sending=False)
+        shares = path.site.divide({0: path.view(0), 1: over})
+        assert shares.get(1) == (share if share is None else pytest.approx(share, abs=1))
+        assert sum(shares.values()) == pytest.approx(self.PAYLOAD, abs=1)
+
+    def test_a_link_that_has_ended_and_cannot_be_looked_at_gets_nothing(self) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0), links=2)
+        path.run(10)
+        gone = replace(path.view(1), look=None, sending=False)
+        assert set(path.site.divide({0: path.view(0), 1: gone})) == {0}
+
+    def test_what_is_left_when_all_turns_are_over_has_the_whole_line(self) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0))
+        path.run(10)
+        assert path.site.divide({0: replace(path.view(0), sending=False)}) == {0: pytest.approx(self.PAYLOAD, abs=1)}
+
+
+@pytest.mark.parametrize(("loss_blind", "renewed"), [(True, 5), (False, 0)])
+def test_a_window_that_losses_do_not_shrink_is_renewed_every_eight_seconds(loss_blind: bool, renewed: int) -> None:
+    class Blind(FakeLine):
+        def view(self, link: int) -> LinkView:
+            return replace(super().view(link), loss_blind=loss_blind)
+
+    path = Blind(SiteRate(Line(LINE), 0.0))
+    path.run(10)
+    decisions = [path.step() for _ in range(round(40 / STEP))]
+    assert sum(decision.renew_windows for decision in decisions) == renewed
+
+
+def test_one_link_that_losses_do_shrink_is_treated_as_all_were() -> None:
+    class Mixed(FakeLine):
+        def view(self, link: int) -> LinkView:
+            return replace(super().view(link), loss_blind=link == 0)
+
+    path = Mixed(SiteRate(Line(LINE), 0.0), links=2)
+    path.run(10)
+    assert not any(path.step().renew_windows for _ in range(round(40 / STEP)))
+
+
 def test_long_pause_is_followed_by_a_careful_start_on_a_line_that_is_known() -> None:
     path = FakeLine(SiteRate(Line(), 0.0), carries=2e6)
     path.run(60)
@@ -197,7 +291,7 @@ def test_learned_line_decides_the_packets() -> None:
 
 def recorded_rows() -> list[tuple[float, dict[str, float], dict[str, LinkView], float]]:
     def view(endpoint: str, look: list[Any], written: int, rate: int, metered: bool, sending: bool) -> LinkView:
-        known = SocketLook(**dict(zip(RECORDED["look"], look, strict=True)))
+        known = SocketLook(early_segments=0, **dict(zip(RECORDED["look"], look, strict=True)))
         return LinkView(endpoint, known, written, None, BytesPerSecond(rate), metered, sending)
 
     return [

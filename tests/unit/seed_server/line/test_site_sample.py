@@ -12,7 +12,7 @@ from seed_server.line.socket_look import SocketLook
 
 LOOK = SocketLook(
     rtt_seconds=0.045, rtt_variation_seconds=0.001, least_rtt_seconds=0.040, acked_bytes=0, retransmits=0,
-    needless_retransmits=0,
+    needless_retransmits=0, early_segments=0,
     segment_bytes=1_448, window_segments=40, slow_start_threshold_segments=None, in_flight_segments=10,
     unsent_bytes=10_000, pacing_rate=10_000_000, delivery_rate=1_000_000, application_limited=False,
     receiver_limited_seconds=0.0,
@@ -45,6 +45,14 @@ def test_bytes_on_the_line_of_all_sockets_since_the_last_look() -> None:
     assert (first.delivered_bytes, first.retransmits) == (0, 0), "what was before counts for nothing"
     assert second.delivered_bytes == pytest.approx(70_000 * LINE_PER_PAYLOAD, abs=1)
     assert (second.retransmits, third.retransmits) == (0, 4), "for one interval they may turn out needless"
+
+
+def test_what_has_arrived_before_a_lost_segment_counts_when_it_arrives_not_in_a_burst_later() -> None:
+    # 10 segments a look; the 11th is lost and sent again two looks later
+    looks = [(0, 0), (10, 0), (10, 9), (10, 19), (40, 0), (50, 0)]
+    rows: Rows = [({"x": view(acked * 1_448, early_segments=early)}, {}) for acked, early in looks]
+    new = [round(sample.delivered_bytes / LINE_PER_PAYLOAD / 1_448) for sample in samples(SiteSampler(), rows)]
+    assert new == [0, 10, 9, 10, 11, 10]
 
 
 def test_retransmits_that_the_receiver_had_no_need_of_are_no_losses() -> None:

@@ -57,6 +57,18 @@ def test_every_shorter_structure_is_none_and_a_longer_one_is_read() -> None:
     assert shorter.needless_retransmits == 0
 
 
+@pytest.mark.skipif(sys.byteorder != "little", reason="was recorded on a little-endian machine")
+def test_what_has_arrived_before_a_missing_segment_has_arrived() -> None:
+    data = bytearray(RECORDED[-1])
+    look = parse_tcp_info(bytes(data))
+    assert look is not None
+    assert (look.early_segments, look.arrived_bytes) == (0, 7_195_112)
+    data[28:32] = (3).to_bytes(4, "little")  # tcpi_sacked
+    look = parse_tcp_info(bytes(data))
+    assert look is not None
+    assert (look.acked_bytes, look.arrived_bytes) == (7_195_112, 7_195_112 + 3 * 1_448)
+
+
 @linux_only
 def test_a_real_socket(pair: tuple[socket.socket, socket.socket]) -> None:
     sender, receiver = pair

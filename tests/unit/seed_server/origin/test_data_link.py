@@ -57,6 +57,22 @@ async def test_fast_rate_is_the_kernels(link: DataLink) -> None:
     assert not link.view().metered
 
 
+@pytest.mark.parametrize("loss_blind", [False, True])
+async def test_its_view_tells_whether_losses_shrink_its_window(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, loss_blind: bool
+) -> None:
+    asked = []
+
+    def control(sock: socket.socket) -> bool:
+        asked.append(sock)
+        return loss_blind
+
+    monkeypatch.setattr(data_link, "use_known_control", control)
+    link = DataLink(cast("OriginConnection", SimpleNamespace(socket=pair[0], endpoint="a")))
+    assert asked == [pair[0]]
+    assert link.view().loss_blind is loss_blind
+
+
 @pytest.mark.parametrize("rate", [20_000, 200_000, 1_200_000])
 async def test_slow_rate_is_metered_a_few_segments_at_a_time(
     link: DataLink, pair: tuple[socket.socket, socket.socket], rate: int

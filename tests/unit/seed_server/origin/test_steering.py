@@ -46,6 +46,11 @@ class FakeLink:
     rates: list[tuple[float, int]] = field(default_factory=list)
     carried: float = 0.0
     seen_at: float = 0.0
+    left: float | None = None
+    """Of its last piece, in the kernel; None: it has more to send."""
+    loss_blind: bool = False
+    controls: list[bytes] = field(default_factory=lambda: [b"bbr"])
+    """What its socket's congestion control was, in order."""
 
     @property
     def connection(self) -> SimpleNamespace:
@@ -53,14 +58,29 @@ class FakeLink:
 
     def view(self, *, sending: bool = True) -> LinkView:
         now = trio.current_time()
-        self.carried += (self.rate or 0) * (now - self.seen_at)
+        sent = (self.rate or 0) * (now - self.seen_at)
+        if self.left is not None:
+            sent = min(sent, self.left)
+            self.left -= sent
+        self.carried += sent
         self.seen_at = now
-        look = SocketLook(RTT, 0.0, RTT, int(self.carried), 0, 0, 1_448, 10_000, None, 1, 5_000, 1 << 40, 0, False, 0.0)
+        unsent = 5_000 if self.left is None else int(self.left)
+        look = SocketLook(
+            RTT, 0.0, RTT, int(self.carried), 0, 0, 0, 1_448, 10_000, None, 1, unsent, 1 << 40, 0, False, 0.0
+        )
         known = look if self.kernel_tells else None
-        return LinkView(self.endpoint, known, int(self.carried), None, self.rate, not self.kernel_tells, sending)
+        return LinkView(
+            self.endpoint, known, int(self.carried), None, self.rate, not self.kernel_tells, sending, self.loss_blind
+        )
 
     def wake(self) -> None:
         """See `DataLink`."""
+
+    def getsockopt(self, *_: object) -> bytes:
+        return self.controls[-1]
+
+    def setsockopt(self, _level: int, _option: int, value: bytes) -> None:
+        self.controls.append(value)
 
     def set_rate(self, rate: BytesPerSecond) -> None:
         self.rate = rate
@@ -121,7 +141,10 @@ class Branch:
         self.live.started_sending(cast("DataLink", link), trio.current_time())
         return link
 
-    def stop(self, link: FakeLink) -> None:
+    def stop(self, link: FakeLink, *, left: float = 0.0) -> None:
+        """End its turn; ``left``: bytes of its last piece that the kernel still has."""
+        link.view()
+        link.left = left
         self.live.stopped_sending(cast("DataLink", link), trio.current_time())
 
 
@@ -164,6 +187,73 @@ async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: tr
         await trio.sleep(1)
         assert branch.steering == 2
         assert branch.live.steered
+
+    await with_branch(play)
+
+
+PAYLOAD = 970_000 * 1_448 // 1_500
+
+
+async def test_what_a_link_has_left_goes_out_before_the_line_is_anothers(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def play(branch: Branch) -> None:
+        first, second = branch.send(branch.join("a")), branch.send(branch.join("b"))
+        await trio.sleep(10)
+        branch.stop(first, left=40_000)
+        assert first.rate == 400_000, "in a tenth of a second"
+        assert second.rate == pytest.approx(PAYLOAD - 400_000, abs=1)
+        await trio.sleep(0.5)
+        first.view()
+        assert first.left == 0.0
+        assert second.rate == PAYLOAD
+        assert branch.live.rate.times.yielding == 0.0
+
+    await with_branch(play)
+
+
+async def test_one_that_never_takes_what_it_has_left_keeps_its_share_for_five_seconds(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def play(branch: Branch) -> None:
+        first, second = branch.send(branch.join("a")), branch.send(branch.join("b"))
+        await trio.sleep(10)
+        branch.stop(first, left=1e9)
+        await trio.sleep(4.8)
+        assert second.rate == pytest.approx(PAYLOAD / 2, abs=1)
+        await trio.sleep(0.4)
+        assert second.rate == PAYLOAD
+
+    await with_branch(play)
+
+
+async def test_windows_that_losses_do_not_shrink_begin_anew_every_eight_seconds(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def play(branch: Branch) -> None:
+        links = [branch.send(branch.join(letter), loss_blind=True) for letter in "ab"]
+        await trio.sleep(30)
+        for link in links:
+            renewals = link.controls[1::2]
+            assert renewals == [b"cubic"] * len(renewals)
+            assert 3 <= len(renewals) <= 5, "the first one at the first look"
+            assert link.controls[-1] == b"bbr"
+
+    await with_branch(play)
+
+
+async def test_a_turn_that_is_handed_on_is_no_pause(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        sessions = [branch.join(letter) for letter in "ab"]
+        for turn in range(20):
+            link = branch.send(sessions[turn % 2])
+            await trio.sleep(0.5)
+            branch.stop(link, left=20_000)
+            await trio.sleep(0.02)
+        rate = branch.live.rate
+        assert rate.decision.allowance == 970_000
+        assert rate.times.sending == pytest.approx(20 * 0.52, abs=0.2), "the gaps are counted too"
+        assert rate.times.yielding == 0.0
 
     await with_branch(play)
 
