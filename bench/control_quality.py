@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from bench.control.cells import BUSINESSES, IDLE, LINES, QUEUES, RTTS_MS, SEEDS, SENDERS, Selection
+from bench.control.cells import BUSINESSES, IDLE, LINES, LOSSES, QUEUES, RTTS_MS, SEEDS, SENDERS, Selection
 from bench.control.core_cost import measure_in_own_process
 from bench.control.plots import write_pictures
 from bench.control.report import print_tables, write_page
@@ -56,6 +56,7 @@ def _text(value: object) -> str:
 @click.option("--queues", callback=_chosen(QUEUES, _text), help="Such as '1 bdp,fq_codel'.")
 @click.option("--business", callback=_chosen((*BUSINESSES, IDLE), _text), help="Such as 'web,4 cubic,idle'.")
 @click.option("--senders", callback=_chosen(SENDERS, _text), help=f"Of {', '.join(SENDERS)}.")
+@click.option("--losses", callback=_chosen(LOSSES, lambda loss: f"{loss:g}"), help="Such as 0,1 (per cent, at random).")
 @click.option("--seeds", type=click.IntRange(1, SEEDS), default=SEEDS, show_default=True, help="The first so many.")
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Processes.")
 @click.option("--core-cost", is_flag=True, help="Measure the law's own cost, also with a part of the matrix.")
@@ -80,6 +81,7 @@ def main(jobs: int, core_cost: bool, render: bool, run_file: Path, **chosen: Any
         queues=chosen["queues"],
         businesses=chosen["business"],
         senders=chosen["senders"],
+        losses=chosen["losses"],
         seeds=chosen["seeds"],
     )
     try:

@@ -13,7 +13,7 @@ from bandwidth.simulator.flows.tcp import TcpSender
 from bandwidth.simulator.flows.video import VideoStream
 from bandwidth.simulator.flows.video_call import VideoCall
 from bandwidth.simulator.flows.voip import VoipCall
-from bandwidth.simulator.flows.web import WebUser
+from bandwidth.simulator.flows.web import LAB_PAGE, USUAL_PAGE, PageShape, WebUser
 from bandwidth.simulator.link import FifoLink, Link, QueueLink
 from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.queues import MTU_BYTES, Codel, FqCodel, Pie
@@ -117,10 +117,14 @@ def _voip(path: NetworkPath, business: Business, _: random.Random) -> None:
     business.flows.append(call)
 
 
-def _web(path: NetworkPath, business: Business, randomness: random.Random) -> None:
-    user = WebUser(path, random.Random(randomness.random()))  # noqa: S311
+def _web(path: NetworkPath, business: Business, randomness: random.Random, shape: PageShape = USUAL_PAGE) -> None:
+    user = WebUser(path, random.Random(randomness.random()), shape)  # noqa: S311
     business.users.append(user)
     business.flows.append(user)
+
+
+def _lab_web(path: NetworkPath, business: Business, randomness: random.Random) -> None:
+    _web(path, business, randomness, LAB_PAGE)
 
 
 def _video(path: NetworkPath, business: Business, _: random.Random) -> None:
@@ -146,6 +150,7 @@ BUSINESS: dict[str, Callable[[NetworkPath, Business, random.Random], None]] = {
     "bbr": _bbr,
     "voip": _voip,
     "web": _web,
+    "lab web": _lab_web,
     "video": _video,
     "video call": _video_call,
     "on/off": _on_off,

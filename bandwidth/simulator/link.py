@@ -3,30 +3,43 @@
 A sender hands a packet to a link; when the acknowledgement is back at the
 sender, the link calls `Flow.receive`. The way back is only a delay: the
 acknowledgements of a download take a few per cent of the other direction. A
-flow's packets never overtake each other, so a gap in the numbers is a loss.
+flow's packets never overtake each other, so a gap in the numbers is a loss: by the
+queue, or by the line itself (`RandomLoss`).
 """
 
 from abc import ABC, abstractmethod
 from typing import Any
 
 from bandwidth.simulator.events import Simulator, TimedCall
+from bandwidth.simulator.loss import RandomLoss
 from bandwidth.simulator.packets import Flow, Packet, PacketRow, WayBack
 from bandwidth.simulator.queues import Discipline
 from bandwidth.simulator.rates import LineRate
 
 
 class Link(ABC):
-    """What a sender needs to know of a link. For every link: arrived = departed + dropped + queued."""
+    """What a sender needs to know of a link. For every link: arrived = departed + dropped + queued.
 
-    __slots__ = ("_simulator", "_ways_back", "arrived_bytes", "arrived_packets")
+    ``lost_packets`` of those that have departed never arrive; `lose` says which.
+    """
+
+    __slots__ = ("_loss", "_simulator", "_ways_back", "arrived_bytes", "arrived_packets", "lost_packets")
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
         self._ways_back: dict[float, WayBack] = {}
-        self.arrived_packets = self.arrived_bytes = 0
+        self._loss: RandomLoss | None = None
+        self.arrived_packets = self.arrived_bytes = self.lost_packets = 0
+
+    def lose(self, loss: RandomLoss) -> None:
+        """Lose packets at random from now on."""
+        self._loss = loss
 
     def _return(self, packet: Packet) -> None:
-        """Send the acknowledgement of a packet back to its sender."""
+        """Send the acknowledgement of a packet back to its sender, unless the line loses one of them."""
+        if self._loss is not None and self._loss.takes(packet.flow):
+            self.lost_packets += 1
+            return
         delay = packet.flow.ack_delay_seconds
         way = self._ways_back.get(delay)
         if way is None:

@@ -1,16 +1,25 @@
-"""Our sender: TCP (CUBIC), paced by `bandwidth.core.controller.Controller` up to 20 times a second."""
+"""Our sender: TCP, paced by `bandwidth.core.controller.Controller` up to 20 times a second."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.controller import Decision
 from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.units import BytesPerSecond, packet_bytes
 from bandwidth.core.window_renewal import WindowRenewal
+from bandwidth.simulator.flows.bbr import HIGH_GAIN
 from bandwidth.simulator.flows.cubic import CubicSender
+from bandwidth.simulator.flows.delivery_rate import DeliveryRate, SendState
+from bandwidth.simulator.flows.tcp import INITIAL_WINDOW
 from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.ping import Ping
+
+CUBIC_WINDOW: Final = "cubic"
+STEADY_WINDOW: Final = "steady"
+NO_WINDOW: Final = "none"
+WINDOWS: Final = (CUBIC_WINDOW, STEADY_WINDOW, NO_WINDOW)
+QUANTA_PACKETS: Final = 3  # BBR 4.2.3.2: on their way through the hosts
 
 
 class Law(Protocol):
@@ -26,8 +35,8 @@ class OurSender(CubicSender):
     ``business`` returns (all business bytes so far, bytes of each open connection by key), or None
     where nobody can see it. It counts what has arrived at the site and been reported: half a
     round trip later than at the bottleneck's far end. ``line_rate`` is the line's configured rate;
-    None: not known. Under the pacing TCP keeps its own window; ``kernel_window=False`` shows the
-    law without it.
+    None: not known. Under the pacing TCP keeps its own window, one of `WINDOWS`: CUBIC's; a steady
+    one, as BBR's is while it starts up: no loss makes it smaller; or none, which shows the law alone.
     """
 
     __slots__ = (
@@ -35,12 +44,13 @@ class OurSender(CubicSender):
         "_business",
         "_business_before",
         "_delivered_before",
-        "_kernel_window",
         "_law",
         "_line_rate",
         "_lost_before",
+        "_path_rate",
         "_renewal",
         "_sample_seconds",
+        "_window_kind",
         "decisions",
         "ping",
     )
@@ -52,12 +62,15 @@ class OurSender(CubicSender):
         *,
         line_rate: BytesPerSecond | None,
         business: Callable[[], tuple[int, dict[int, int]] | None],
-        kernel_window: bool = True,
+        window: str = CUBIC_WINDOW,
     ) -> None:
+        if window not in WINDOWS:
+            raise ValueError(f"no such window: {window!r} ({', '.join(WINDOWS)})")
         super().__init__(path, packet_bytes=packet_bytes(line_rate))
-        self._kernel_window = kernel_window
-        if not kernel_window:
+        self._window_kind = window
+        if window == NO_WINDOW:
             self.window = float("inf")
+        self._path_rate = DeliveryRate()
         self._law = law
         self._business = business
         self._line_rate = line_rate
@@ -71,24 +84,37 @@ class OurSender(CubicSender):
         self.decisions: list[tuple[float, Decision]] = []
         self.burst_least = 1  # our server writes no more than it may send in an interval
 
+    def packet_state(self) -> Any:
+        """See `TcpSender`."""
+        if self._window_kind != STEADY_WINDOW:
+            return None
+        return self._path_rate.sent(self.delivered_bytes, self.flight, self._simulator.now)
+
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:
         """See `CubicSender`."""
-        if self._kernel_window:
+        if self._window_kind == CUBIC_WINDOW:
             super().acknowledged(rtt, packets, state, limited)
+        elif self._window_kind == STEADY_WINDOW:
+            assert isinstance(state, SendState)
+            rate = self._path_rate
+            rate.acknowledged(state, self.delivered_bytes, rtt, self.min_rtt, self._simulator.now)
+            most = HIGH_GAIN * rate.highest * self.min_rtt / self.packet_bytes + QUANTA_PACKETS
+            self.window = max(INITIAL_WINDOW, min(self.window + packets, most))
 
     def lost(self, packets: int, new_event: bool) -> None:
         """See `CubicSender`."""
-        if self._kernel_window:
+        if self._window_kind == CUBIC_WINDOW:
             super().lost(packets, new_event)
 
     def timed_out(self) -> None:
         """See `CubicSender`."""
-        if self._kernel_window:
+        if self._window_kind == CUBIC_WINDOW:
             super().timed_out()
 
     def start(self, _: Any = None) -> None:
         """Begin with the ping, then send at the controller's pace."""
         self.ping.start()
+        self._path_rate.begin(self._simulator.now)
         self._decide(None)
         super().start()
 
@@ -116,7 +142,7 @@ class OurSender(CubicSender):
         self._simulator.after(self._sample_seconds, self._decide)
 
     def _window_rate(self) -> BytesPerSecond | None:
-        if not self._kernel_window or not self.smoothed_rtt:
+        if self._window_kind == NO_WINDOW or not self.smoothed_rtt:
             return None
         return BytesPerSecond(int(self.window * self.packet_bytes / self.min_rtt))
 

@@ -1,7 +1,7 @@
 """What travels: packets, the flows that they belong to, a row of waiting packets, and the way back."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from bandwidth.simulator.events import Event, Simulator
 
@@ -13,6 +13,8 @@ class Flow(ABC):
 
     key: int
     """Which queue it has under fair queueing."""
+    answered: ClassVar[bool] = False
+    """Whether a packet of its own answers each packet; else acknowledgements do, of which the last one tells all."""
     ack_delay_seconds: float
     """From leaving the bottleneck until the acknowledgement reaches the sender: the round trip without any queue."""
 

@@ -39,6 +39,10 @@ class NetworkPath:
         self._keys += 1
         return self._keys
 
+    def keys_from(self, key: int) -> None:
+        """Give the next flow at least this key: then it is the same, whoever was there before."""
+        self._keys = max(self._keys, key - 1)
+
     def _sample(self, _: None) -> None:
         now = self.simulator.now
         self.queue.add(now, self.link.backlog_seconds(now))

@@ -14,11 +14,14 @@ from bandwidth.core.units import MBIT, BytesPerSecond
 from bandwidth.simulator.building import Business, build_business, build_link, build_scavenger
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.link import Link
+from bandwidth.simulator.loss import RandomLoss
 from bandwidth.simulator.meters import Meter, percentile
-from bandwidth.simulator.ours import Law, OurSender
+from bandwidth.simulator.ours import CUBIC_WINDOW, NO_WINDOW, Law, OurSender
 from bandwidth.simulator.path import NetworkPath
-from bandwidth.simulator.rates import ConstantRate, LineRate, radio_rate
+from bandwidth.simulator.rates import ConstantRate, LineRate, PiecewiseRate, radio_rate
 
+FIRST_LATER_KEY = 64  # of the connections that business opens during the run
+LONG_QUEUE_SECONDS = 0.05
 SETTLED_SECONDS = 3.0  # the rate before business begins is the mean over this long
 
 
@@ -38,8 +41,10 @@ class Scenario:
     """A name of `building.SCAVENGERS`; ``none``: business alone."""
     duration_seconds: float = 60.0
     """Length of the run."""
+    scavenger_from_seconds: float = 0.0
+    """When the scavenger begins, from the start of the run."""
     business_from_seconds: float = 10.0
-    """When business begins, from the start of the run."""
+    """When business begins, likewise."""
     business_until_seconds: float = 50.0
     """When business ends, likewise."""
     seed: int = 1
@@ -50,13 +55,34 @@ class Scenario:
     """Whether our controller is told the line's rate."""
     kernel_window: bool = True
     """Whether TCP's own window limits our sender under its pacing, as it does in a kernel."""
+    window: str = CUBIC_WINDOW
+    """Which window that is: `cubic`, or `steady`: like BBR's while it starts up, no loss makes it smaller."""
     radio: bool = False
     """A rate that wanders like a wireless link's between 40 % of ``line_mbit`` and all of it."""
+    drop_share: float = 1.0
+    """For a time the line carries only this share of its rate."""
+    drop_from_seconds: float = 0.0
+    """When that time begins, from the start of the run."""
+    drop_until_seconds: float = 0.0
+    """When it ends, likewise."""
+    loss: float = 0.0
+    """Share of packets that the line loses at random on the way to the site, behind its bottleneck."""
+    loss_back: float = 0.0
+    """The same for the way back."""
 
     @property
     def line_rate(self) -> float:
         """Bytes per second."""
         return self.line_mbit * MBIT
+
+    def rate(self, randomness: random.Random) -> LineRate:
+        """Return the line's rate over time."""
+        if self.radio:
+            return radio_rate(self.line_rate, self.duration_seconds, randomness)
+        if self.drop_from_seconds < self.drop_until_seconds:
+            dropped = (self.drop_from_seconds, self.line_rate * self.drop_share)
+            return PiecewiseRate([(0.0, self.line_rate), dropped, (self.drop_until_seconds, self.line_rate)])
+        return ConstantRate(self.line_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +117,8 @@ class Metrics:
     voip_lost_share: float
     page_seconds: tuple[float, ...]
     """Of each page, in order."""
+    page_starts: tuple[float, ...]
+    """When each was asked for, likewise."""
     video_mbit: float
     """Mean quality of the chunks."""
     ramp_seconds: float | None
@@ -101,6 +129,8 @@ class Metrics:
     """For each end that leaves the line idle: until it is back at 90 % of its rate before; infinite: never."""
     lost_packets: int
     """At the bottleneck, of all flows."""
+    long_queue_seconds: float
+    """Of the whole run, in which the true queue was longer than 50 ms."""
     decisions: tuple[tuple[float, Decision], ...] = ()
     """Our controller's, for traces; empty for rivals."""
     video_call_bytes: int = 0
@@ -161,7 +191,7 @@ def shipped_law(scenario: Scenario) -> Law:
 def run(scenario: Scenario, law: LawMaker = shipped_law) -> Result:
     """Run ``scenario`` and its business alone. ``law`` makes the controller of our own sender."""
     # without a scavenger these make no difference, so that one cached run serves all
-    bare = replace(scenario, business_visible=True, capacity_configured=True, kernel_window=True)
+    bare = replace(scenario, business_visible=True, capacity_configured=True, kernel_window=True, window=CUBIC_WINDOW)
     alone = _alone(replace(bare, scavenger="none"))
     return Result(scenario, alone if scenario.scavenger == "none" else simulate(scenario, law), alone)
 
@@ -179,10 +209,9 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law, on_second: Callabl
         random.Random(f"{scenario.seed} {part}")  # noqa: S311
         for part in ("line", "queue", "business", "scavenger")
     )
-    rate: LineRate = ConstantRate(scenario.line_rate)
-    if scenario.radio:
-        rate = radio_rate(scenario.line_rate, scenario.duration_seconds, line)
+    rate = scenario.rate(line)
     link = build_link(simulator, rate, scenario.queue, scenario.rtt_seconds, queue)
+    link.lose(RandomLoss(scenario.seed, scenario.loss, scenario.loss_back))
     path = NetworkPath(simulator, link, scenario.rtt_seconds)
     business = build_business(path, scenario.business, business_draw, scenario.line_rate)
     business_meter = path.watch(business.delivered)
@@ -194,13 +223,14 @@ def simulate(scenario: Scenario, law: LawMaker = shipped_law, on_second: Callabl
             law(scenario),
             line_rate=BytesPerSecond(int(scenario.line_rate)) if scenario.capacity_configured else None,
             business=business.seen if scenario.business_visible else lambda: None,
-            kernel_window=scenario.kernel_window,
+            window=scenario.window if scenario.kernel_window else NO_WINDOW,
         )
     sender = ours or build_scavenger(path, scenario.scavenger, scenario.line_rate, scavenger_draw)
+    path.keys_from(FIRST_LATER_KEY)
     if sender is not None:
         sent_meter = path.watch(lambda: sender.sent_bytes)
         got_meter = path.watch(lambda: sender.delivered_bytes)
-        simulator.at(0.0, sender.start)
+        simulator.at(scenario.scavenger_from_seconds, sender.start)
     for flow in business.flows:
         # a few milliseconds apart: nothing on a real line starts in the same nanosecond
         simulator.at(scenario.business_from_seconds + business_draw.uniform(0, 0.02), flow.start)
@@ -223,6 +253,7 @@ def _measure(
 ) -> Metrics:
     business_meter, sent, got = meters
     start, stop, end = scenario.business_from_seconds, scenario.business_until_seconds, scenario.duration_seconds
+    queues = path.queue.between(0.0, end)
     queue = path.queue.between(start, stop)
     calls = [delay for call in business.calls for at, delay in call.delays if start <= at < stop]
     spoken = sum(call.sent for call in business.calls)
@@ -252,6 +283,7 @@ def _measure(
         voip_p99=percentile(calls, 0.99),
         voip_lost_share=1 - heard / spoken if spoken else 0.0,
         page_seconds=tuple(seconds for user in business.users for _, seconds in user.pages),
+        page_starts=tuple(at for user in business.users for at, _ in user.pages),
         video_mbit=sum(chunks) / len(chunks) if chunks else 0.0,
         ramp_seconds=_first(got, 0.0, end, window, at_least=0.9 * rate.mean),
         yield_seconds=tuple(
@@ -265,6 +297,7 @@ def _measure(
             if before > 0
         ),
         lost_packets=link.dropped_packets,
+        long_queue_seconds=end * sum(value > LONG_QUEUE_SECONDS for value in queues) / max(1, len(queues)),
         decisions=tuple(ours.decisions) if ours else (),
         video_call_bytes=sum(call.delivered_bytes for call in business.video_calls),
         video_call_p95=percentile(frames, 0.95),

@@ -93,7 +93,7 @@ def class_figures(figures: Figures, sender: str, business: str, queue: str) -> d
     return {
         cell: (harm, found.use)
         for (cell, cell_sender), found in figures.items()
-        if cell_sender == sender and cell.business == business and queue in (ALL_QUEUES, cell.queue)
+        if (cell_sender, cell.business, cell.loss) == (sender, business, 0.0) and queue in (ALL_QUEUES, cell.queue)
         if (harm := harm_of(cell, found)) is not None
     }
 

@@ -1,14 +1,15 @@
 """The matrix: lines, round trips, queues, kinds of business, senders and seeds, and what becomes of them.
 
 A cell is what the line and business are; a run is a cell with a sender and a seed. Every sender's run is
-compared with business alone by the same seed.
+compared with business alone by the same seed. Lines that lose packets at random are a part of the matrix, for
+our senders alone.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bandwidth.core.units import MBIT
+from bandwidth.core.units import LARGEST_PACKET_BYTES, MBIT
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
 from bandwidth.simulator.scenario import Scenario
 
@@ -45,6 +46,9 @@ QUEUES = ("20 packets", "1 bdp", "250 ms", "fq_codel")
 VIDEO = "video call" if "video call" in BUSINESS else "video"
 BUSINESSES = ("cubic", "4 cubic", "bbr", "voip", "web", VIDEO, "on/off", "mix")
 IDLE = "idle"
+LOSSES = (0.0, 0.2, 1.0, 3.0)  # per cent, at random, on the way to the site
+LOSSY_RTTS_MS, LOSSY_QUEUES, LOSSY_BUSINESSES = (30, 120), ("250 ms", "fq_codel"), ("cubic", "web", IDLE)
+LOSSY_LEAST_MBIT = 10.0  # slower lines have too few packets in a run to lose some
 SEEDS = 5
 BUSINESS_FROM, BUSINESS_UNTIL = 1 / 6, 5 / 6  # of the run: at least 4 s of idle line before, and as much after
 IDLE_RUN_SECONDS = 75.0  # one planned pause (every 60 s) is in it
@@ -54,7 +58,8 @@ ALONE = "alone"
 NO_RIVALS = ("cubic",)  # of the simulator's senders: plain TCP is no scavenger
 RIVALS = tuple(sorted(set(SCAVENGERS) - {*NO_RIVALS, "ours", "none"}))
 SENDERS = (OURS, OURS_HIDDEN, OURS_LEARNED, *RIVALS)
-"""Hidden: business cannot be measured. Learned: the line's rate is not configured (on the idle line only)."""
+"""Hidden: business cannot be measured. Learned: nor is the line's rate configured, as where nobody describes it."""
+LEARNED_BUSINESSES = ("cubic", "voip", "web", "on/off", IDLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,12 @@ class Cell:
     rtt_ms: int
     queue: str
     business: str
+    loss: float = 0.0
+    """Of its packets the line loses so many per cent at random."""
 
     def __str__(self) -> str:
-        return f"{self.business}: {self.line.name} Mbit/s, {self.rtt_ms} ms, queue {self.queue}"
+        lossy = f", loss {self.loss:g} %" if self.loss else ""
+        return f"{self.business}: {self.line.name} Mbit/s, {self.rtt_ms} ms, queue {self.queue}{lossy}"
 
     @property
     def fifo(self) -> bool:
@@ -75,15 +83,28 @@ class Cell:
         return self.queue != "fq_codel"
 
     @property
+    def buffer_packets(self) -> float:
+        """How many full packets the queue holds; a FIFO's only."""
+        amount, _, unit = self.queue.partition(" ")
+        in_a_second = self.line.down_mbit * MBIT / LARGEST_PACKET_BYTES
+        return (
+            float(amount) * {"packets": 1.0, "ms": in_a_second / 1_000, "bdp": in_a_second * self.rtt_ms / 1_000}[unit]
+        )
+
+    @property
     def senders(self) -> tuple[str, ...]:
         """Return the senders that are measured here."""
-        left_out = OURS_HIDDEN if self.business == IDLE else OURS_LEARNED  # nothing to hide; rate is configured
-        return tuple(sender for sender in SENDERS if sender != left_out)
+        left_out = {OURS_HIDDEN} if self.business == IDLE else set()  # there is nothing to hide
+        if self.business not in LEARNED_BUSINESSES:
+            left_out.add(OURS_LEARNED)
+        if self.loss:
+            left_out.update(RIVALS)
+        return tuple(sender for sender in SENDERS if sender not in left_out)
 
     @property
     def seeds(self) -> int:
-        """Return how many seeds make a difference: nothing is random on an idle line."""
-        return 1 if self.business == IDLE else SEEDS
+        """Return how many seeds make a difference: on an idle line, only which packets are lost is random."""
+        return 1 if self.business == IDLE and not self.loss else SEEDS
 
     def scenario(self, sender: str, seed: int) -> Scenario:
         """Return what is simulated. Business alone has one scenario, whatever it is compared with.
@@ -102,8 +123,10 @@ class Cell:
             business_from_seconds=seconds if self.business == IDLE else seconds * BUSINESS_FROM,
             business_until_seconds=seconds if self.business == IDLE else seconds * BUSINESS_UNTIL,
             seed=seed,
+            loss=self.loss / 100,
         )
-        return replace(scenario, business_visible=sender != OURS_HIDDEN, capacity_configured=sender != OURS_LEARNED)
+        hidden = sender in (OURS_HIDDEN, OURS_LEARNED)
+        return replace(scenario, business_visible=not hidden, capacity_configured=sender != OURS_LEARNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +161,7 @@ class Selection:
     queues: Sequence[str] = QUEUES
     businesses: Sequence[str] = (*BUSINESSES, IDLE)
     senders: Sequence[str] = SENDERS
+    losses: Sequence[float] = LOSSES
     seeds: int = SEEDS
 
     @property
@@ -147,13 +171,15 @@ class Selection:
 
     def cells(self) -> list[Cell]:
         """Return the cells in the order of the matrix."""
-        return [
-            Cell(line, rtt_ms, queue, business)
+        cells = (
+            Cell(line, rtt_ms, queue, business, loss)
+            for loss in self.losses
             for line in self.lines
             for rtt_ms in self.rtts_ms
             for queue in self.queues
             for business in self.businesses
-        ]
+        )
+        return [cell for cell in cells if not cell.loss or _is_of_the_lossy_part(cell)]
 
     def runs(self) -> Iterator[Run]:
         """Yield every run once: seed by seed, so that the whole matrix is covered early, and shuffled within a seed.
@@ -169,3 +195,12 @@ class Selection:
                 if sender == ALONE or sender in self.senders
             ]
             yield from sorted(runs, key=lambda run: hashlib.sha256(str(run).encode()).digest())
+
+
+def _is_of_the_lossy_part(cell: Cell) -> bool:
+    return (
+        cell.line.down_mbit >= LOSSY_LEAST_MBIT
+        and cell.rtt_ms in LOSSY_RTTS_MS
+        and cell.queue in LOSSY_QUEUES
+        and cell.business in LOSSY_BUSINESSES
+    )

@@ -124,7 +124,8 @@ def keeps(figures: Figures) -> str:
                     kept = [
                         found.keeps
                         for (cell, cell_sender), found in figures.items()
-                        if (cell_sender, cell.business, cell.queue, cell.rtt_ms) == (sender, business, queue, rtt_ms)
+                        if (cell_sender, cell.business, cell.queue, cell.rtt_ms, cell.loss)
+                        == (sender, business, queue, rtt_ms, 0.0)
                         if found.keeps is not None
                     ]
                     worst = min(kept, default=None)

@@ -28,7 +28,7 @@ class About(msgspec.Struct, frozen=True):
     """A hash by sender, which changes with everything that its runs depend on."""
 
 
-class CellRecord(msgspec.Struct, frozen=True):
+class CellRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One cell of the matrix."""
 
     line: str
@@ -36,6 +36,8 @@ class CellRecord(msgspec.Struct, frozen=True):
     queue: str
     business: str
     senders: dict[str, CellFigures]
+    loss: float = 0.0
+    """Per cent."""
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class Results(msgspec.Struct, frozen=True):
         """Return the cells in the form from which the summary is computed."""
         lines = {line.name: line for line in LINES}
         return {
-            (Cell(lines[record.line], record.rtt_ms, record.queue, record.business), sender): found
+            (Cell(lines[record.line], record.rtt_ms, record.queue, record.business, record.loss), sender): found
             for record in self.cells
             for sender, found in record.senders.items()
         }
@@ -76,7 +78,7 @@ def results_of(figures: Figures, core_cost: CoreCost | None, about: About) -> Re
         {sender: {target.metric: measure(target, sender, figures) for target in TARGETS} for sender in SENDERS},
         tuple(comparisons),
         tuple(
-            CellRecord(cell.line.name, cell.rtt_ms, cell.queue, cell.business, senders)
+            CellRecord(cell.line.name, cell.rtt_ms, cell.queue, cell.business, senders, cell.loss)
             for cell, senders in by_cell.items()
         ),
     )

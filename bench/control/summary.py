@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bandwidth.simulator.meters import percentile
-from bench.control.cells import OURS, OURS_HIDDEN, OURS_LEARNED, Cell
+from bench.control.cells import OURS_HIDDEN, OURS_LEARNED, Cell
 from bench.control.estimates import interval, median_of, resampled_medians
 from bench.control.figures import CellFigures
-from bench.control.targets import HIDDEN_TARGETS, TARGETS, Bound, Over, Target, Unit, labelled, show
+from bench.control.targets import ALL_TARGETS, Bound, Over, Target, Unit, labelled, show
 
 Figures = Mapping[tuple[Cell, str], CellFigures]
 WORST_NAMED = 3
@@ -65,11 +65,10 @@ class SummaryRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def summary_rows(figures: Figures) -> list[SummaryRow]:
-    """Return the rows that follow from the cells, each hidden one after its visible one."""
-    hidden = {target.metric.removesuffix(", hidden"): target for target in HIDDEN_TARGETS}
+    """Return the rows that follow from the cells."""
     rows = []
-    for target in TARGETS:
-        measured = measure(target, OURS, figures)
+    for target in ALL_TARGETS:
+        measured = measure(target, target.sender, figures)
         beside = measure(target, target.beside, figures) if target.beside else None
         rows.append(
             SummaryRow(
@@ -81,17 +80,13 @@ def summary_rows(figures: Figures) -> list[SummaryRow]:
                 measured_learned=beside if target.beside == OURS_LEARNED else None,
             )
         )
-        if target.metric in hidden:
-            unseen = hidden[target.metric]
-            found = measure(unseen, OURS_HIDDEN, figures)
-            rows.append(SummaryRow(unseen.metric, str(unseen), found, found.met if found else None))
     return rows
 
 
 def measure(target: Target, sender: str, figures: Figures) -> Measured | None:
     """Return what ``sender`` reaches of ``target``; None where none of its cells was measured."""
     cells = {
-        cell: found for (cell, cell_sender), found in figures.items() if cell_sender == sender and target.cells(cell)
+        cell: found for (cell, cell_sender), found in figures.items() if cell_sender == sender and target.asks(cell)
     }  # in the order of the matrix
     parts = [part for bound in target.bounds if (part := _measure_bound(bound, cells)) is not None]
     if len(parts) < len(target.bounds):

@@ -1,9 +1,9 @@
 """BBR version 1 (draft-cardwell-iccrg-bbr-congestion-control-00; its section names are given)."""
 
 import random
-from collections import deque
 from typing import Any, Final
 
+from bandwidth.simulator.flows.delivery_rate import DeliveryRate, SendState
 from bandwidth.simulator.flows.tcp import BURST_SECONDS, LEAST_BURST_PACKETS, TcpSender
 from bandwidth.simulator.path import NetworkPath
 
@@ -12,7 +12,6 @@ HIGH_GAIN: Final = 2.885  # 4.3.2.1: 2/ln 2, the least gain that doubles the rat
 CYCLE: Final[tuple[float, ...]] = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # 4.3.4.1: ProbeBW
 WINDOW_GAIN: Final = 2.0  # 4.3.4.1
 LEAST_WINDOW: Final = 4.0  # 4.2.3.3: BBRMinPipeCwnd
-BANDWIDTH_ROUNDS: Final = 10  # 4.1.1.2: BtlBwFilterLen
 MIN_RTT_SECONDS: Final = 10.0  # 4.1.2.2: RTpropFilterLen
 PROBE_RTT_SECONDS: Final = 0.2  # 4.3.5: ProbeRTTDuration
 FULL_PIPE_GROWTH: Final = 1.25  # 4.3.2.2: a pipe is full when three rounds bring less than a quarter more
@@ -26,35 +25,15 @@ PROBE_BW: Final = 2
 PROBE_RTT: Final = 3
 
 
-class SendState:
-    """What was known when a packet was sent (draft-cheng-iccrg-delivery-rate-estimation, 3.1.2)."""
-
-    __slots__ = ("delivered", "delivered_at", "first_sent_at", "limited", "sent_at")
-
-    def __init__(
-        self, delivered: int, delivered_at: float, first_sent_at: float, sent_at: float, limited: bool
-    ) -> None:
-        self.delivered = delivered
-        self.delivered_at = delivered_at
-        self.first_sent_at = first_sent_at
-        self.sent_at = sent_at
-        self.limited = limited
-
-
 class BbrSender(TcpSender):
     """A TCP sender with BBRv1. ``randomness`` chooses the first phase of its cycle (4.3.4.2)."""
 
     __slots__ = (
-        "_bandwidth",
-        "_bandwidths",
         "_conserving_until",
         "_cycle_at",
         "_cycle_index",
-        "_delivered_at",
-        "_first_sent_at",
         "_full_bandwidth",
         "_full_rounds",
-        "_limited_until",
         "_min_rtt_at",
         "_mode",
         "_pacing_gain",
@@ -62,8 +41,7 @@ class BbrSender(TcpSender):
         "_probe_done_at",
         "_probe_round",
         "_randomness",
-        "_round",
-        "_round_ends_at",
+        "_rate",
         "_window_before",
         "_window_gain",
     )
@@ -73,56 +51,37 @@ class BbrSender(TcpSender):
         self._randomness = randomness
         self._mode = STARTUP
         self._pacing_gain = self._window_gain = HIGH_GAIN
-        self._bandwidths: deque[tuple[int, float]] = deque()  # falling, so that the first is the maximum
-        self._bandwidth = 0.0
+        self._rate = DeliveryRate()
         self._pipe_rtt = INFINITE
         self._min_rtt_at = 0.0
-        self._round = 0
-        self._round_ends_at = 0
         self._full_bandwidth = 0.0
         self._full_rounds = 0
         self._cycle_index = 0
         self._cycle_at = 0.0
-        self._delivered_at = self._first_sent_at = 0.0
         self._probe_done_at = -1.0
         self._probe_round = 0
-        self._limited_until = 0  # delivered bytes up to which rates say nothing about the path
         self._window_before = 0.0
         self._conserving_until = -1
         self.pacing_rate = HIGH_GAIN * self.window * self.packet_bytes / 0.001  # 4.2.1: no round trip known yet: 1 ms
 
     def start(self, _: Any = None) -> None:
         """See `TcpSender`."""
-        self._delivered_at = self._first_sent_at = self._min_rtt_at = self._simulator.now
+        self._min_rtt_at = self._simulator.now
+        self._rate.begin(self._min_rtt_at)
         super().start()
 
     def packet_state(self) -> Any:
         """Return the state of delivery rate estimation (draft-cheng-iccrg-delivery-rate-estimation)."""
-        if self.flight <= 1:
-            self._first_sent_at = self._delivered_at = self._simulator.now
-        limited = self.delivered_bytes < self._limited_until
-        return SendState(self.delivered_bytes, self._delivered_at, self._first_sent_at, self._simulator.now, limited)
+        return self._rate.sent(self.delivered_bytes, self.flight, self._simulator.now)
 
     def acknowledged(self, rtt: float, packets: int, state: Any, limited: bool) -> None:  # noqa: ARG002
         """4.2: update the model, then the three controls."""
         now = self._simulator.now
         assert isinstance(state, SendState)
-        self._first_sent_at = state.sent_at
-        self._delivered_at = now
-        if state.delivered >= self._round_ends_at:
-            self._round_ends_at = self.delivered_bytes
-            self._round += 1
-            new_round = True
-        else:
-            new_round = False
-        interval = max(now - state.delivered_at, state.sent_at - state.first_sent_at)
-        if interval >= min(self.min_rtt, rtt):
-            bandwidth = (self.delivered_bytes - state.delivered) / interval
-            if not state.limited or bandwidth >= self._bandwidth:  # 4.1.1.4
-                self._add_bandwidth(bandwidth)
+        new_round = self._rate.acknowledged(state, self.delivered_bytes, rtt, self.min_rtt, now)
         if new_round and self._mode == STARTUP:
             self._check_full_pipe()
-        bdp = self._bandwidth * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < INFINITE else 0.0
+        bdp = self._rate.highest * self._pipe_rtt / self.packet_bytes if self._pipe_rtt < INFINITE else 0.0
         if self._mode == PROBE_BW:
             self._advance_cycle(now, bdp)
         elif self._mode == DRAIN and self.flight <= self._in_flight(1.0, bdp):
@@ -130,18 +89,9 @@ class BbrSender(TcpSender):
         self._update_min_rtt(rtt, now)
         self._set_controls(packets, bdp)
 
-    def _add_bandwidth(self, bandwidth: float) -> None:
-        samples = self._bandwidths
-        while samples and samples[-1][1] <= bandwidth:
-            samples.pop()
-        samples.append((self._round, bandwidth))
-        while samples[0][0] <= self._round - BANDWIDTH_ROUNDS:
-            samples.popleft()
-        self._bandwidth = samples[0][1]
-
     def _check_full_pipe(self) -> None:
-        if self._bandwidth >= self._full_bandwidth * FULL_PIPE_GROWTH:
-            self._full_bandwidth = self._bandwidth
+        if self._rate.highest >= self._full_bandwidth * FULL_PIPE_GROWTH:
+            self._full_bandwidth = self._rate.highest
             self._full_rounds = 0
             return
         self._full_rounds += 1
@@ -196,13 +146,13 @@ class BbrSender(TcpSender):
         if self._mode != PROBE_RTT:
             return
         # what is delivered now says nothing about the bandwidth
-        self._limited_until = self.delivered_bytes + max(1, self.flight * self.packet_bytes)
+        self._rate.limit_until(self.delivered_bytes + max(1, self.flight * self.packet_bytes))
         if self._probe_done_at < 0:
             if self.flight <= LEAST_WINDOW:
                 self._probe_done_at = now + PROBE_RTT_SECONDS
-                self._probe_round = self._round
-                self._round_ends_at = self.delivered_bytes
-        elif self._round > self._probe_round and now > self._probe_done_at:
+                self._probe_round = self._rate.round
+                self._rate.end_round_at(self.delivered_bytes)
+        elif self._rate.round > self._probe_round and now > self._probe_done_at:
             self._min_rtt_at = now
             self.window = max(self.window, self._window_before)
             if self._pipe_was_full:
@@ -212,9 +162,9 @@ class BbrSender(TcpSender):
                 self._pacing_gain = self._window_gain = HIGH_GAIN
 
     def _set_controls(self, packets: int, bdp: float) -> None:
-        rate = self._pacing_gain * self._bandwidth * PACING_MARGIN
-        if self._bandwidth and (self._pipe_was_full or self._round <= 1 or rate > self.pacing_rate):
-            if self._round <= 1:
+        rate = self._pacing_gain * self._rate.highest * PACING_MARGIN
+        if self._rate.highest and (self._pipe_was_full or self._rate.round <= 1 or rate > self.pacing_rate):
+            if self._rate.round <= 1:
                 rate = max(rate, HIGH_GAIN * self.window * self.packet_bytes / self.smoothed_rtt)
             self.pace(rate)
         if self._mode == PROBE_RTT:

@@ -8,6 +8,7 @@ that a page is the same in the runs that are compared.
 """
 
 import random
+from dataclasses import dataclass
 from typing import Any
 
 from bandwidth.simulator.flows.cubic import CubicSender
@@ -15,11 +16,36 @@ from bandwidth.simulator.flows.tcp import PACKET_BYTES, TcpSender
 from bandwidth.simulator.path import NetworkPath
 
 CONNECTIONS = 6
-HTML_BYTES = 30_000
-OBJECTS = 30
-OBJECT_BYTES_MEAN = 20_000
 TLS_PACKETS = 3  # ServerHello to Finished with a certificate chain
-THINK_SECONDS_MEAN = 3.0
+
+
+@dataclass(frozen=True)
+class PageShape:
+    """What a page consists of, and how long a person looks at it."""
+
+    document_bytes: int
+    objects: int
+    object_bytes: int
+    """Of an object, on average."""
+    varied: bool
+    """Whether sizes and times have an exponential distribution; else sizes are equal, and times differ by half."""
+    tls_packets: int
+    """That the server sends before the first answer."""
+    think_seconds: float
+    """From the end of one page to the start of the next, on average."""
+
+    def draw_object_bytes(self, draw: random.Random) -> float:
+        """Return the size of an object."""
+        return draw.expovariate(1 / self.object_bytes) if self.varied else self.object_bytes
+
+    def draw_think_seconds(self, draw: random.Random) -> float:
+        """Return how long a page is looked at."""
+        return (draw.expovariate(1.0) if self.varied else draw.uniform(0.5, 1.5)) * self.think_seconds
+
+
+USUAL_PAGE = PageShape(30_000, 30, 20_000, True, TLS_PACKETS, 3.0)
+LAB_PAGE = PageShape(50_000, 18, 25_000, False, 0, 1.0)
+"""As `bench.lab.programs` loads them, one soon after the other."""
 
 
 def in_packets(size_bytes: float) -> int:
@@ -37,6 +63,7 @@ class WebUser:
         "_page_at",
         "_path",
         "_randomness",
+        "_shape",
         "_simulator",
         "_stages",
         "delivered_before",
@@ -45,8 +72,9 @@ class WebUser:
         "running",
     )
 
-    def __init__(self, path: NetworkPath, randomness: random.Random) -> None:
+    def __init__(self, path: NetworkPath, randomness: random.Random, shape: PageShape = USUAL_PAGE) -> None:
         self._path = path
+        self._shape = shape
         self._simulator = path.simulator
         self._randomness = randomness
         self.key = path.next_key()
@@ -82,17 +110,18 @@ class WebUser:
             return
         self._page_at = self._simulator.now
         draw = self._randomness
-        self._objects = [in_packets(draw.expovariate(1 / OBJECT_BYTES_MEAN)) for _ in range(OBJECTS)]
-        self._left = OBJECTS
+        self._objects = [in_packets(self._shape.draw_object_bytes(draw)) for _ in range(self._shape.objects)]
+        self._left = self._shape.objects
         self.delivered_before = self.delivered_bytes
         self._connections = []
         self._stages = {}
-        self._connect([in_packets(HTML_BYTES)])
+        self._connect([in_packets(self._shape.document_bytes)])
 
     def _connect(self, then: list[int]) -> None:
         connection = CubicSender(self._path, packets=1, on_done=self._stage_done)  # SYN and ACK
         self._connections.append(connection)
-        self._stages[connection.key] = [TLS_PACKETS, *then]
+        handshake = [self._shape.tls_packets] if self._shape.tls_packets else []
+        self._stages[connection.key] = [*handshake, *then]
         self._simulator.after(self._path.rtt_seconds / 2, connection.start)
 
     def _stage_done(self, sender: TcpSender) -> None:
@@ -117,4 +146,4 @@ class WebUser:
             # the client has the last byte half a round trip before its acknowledgement is here
             seconds = self._simulator.now - self._path.rtt_seconds / 2 - self._page_at
             self.pages.append((self._page_at, seconds))
-            self._simulator.after(self._randomness.expovariate(1 / THINK_SECONDS_MEAN), self._open_page)
+            self._simulator.after(self._shape.draw_think_seconds(self._randomness), self._open_page)

@@ -1,5 +1,7 @@
 """The frame around our controller, with a law of three lines in its place."""
 
+from collections.abc import Callable
+
 import pytest
 
 from bandwidth.core.controller import Decision
@@ -9,8 +11,11 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.link import FifoLink
+from bandwidth.simulator.loss import RandomLoss
 from bandwidth.simulator.ours import OurSender
+from bandwidth.simulator.packets import Flow
 from bandwidth.simulator.path import NetworkPath
+from bandwidth.simulator.ping import Ping
 from bandwidth.simulator.rates import ConstantRate
 
 RATE = BytesPerSecond(1_250_000)  # 10 Mbit/s
@@ -122,11 +127,65 @@ def test_bytes_of_closed_connections_stay_in_the_total_and_are_no_transfer(path)
 
 def test_without_the_kernels_window_only_the_law_limits(path):
     law = Stub(2 * RATE)
-    sender = OurSender(path, law, line_rate=RATE, business=lambda: None, kernel_window=False)
+    sender = OurSender(path, law, line_rate=RATE, business=lambda: None, window="none")
     sender.start()
     path.simulator.run(5)
     assert sender.sent_bytes == pytest.approx(5 * 2 * RATE, rel=0.05)
     assert sum(sample.retransmits for _, sample in law.samples) > 1_000
+
+
+def sent_with_losses(path, window: str) -> OurSender:
+    path.link.lose(RandomLoss(1, 0.03, 0.0))
+    sender = OurSender(path, Stub(RATE // 2), line_rate=RATE, business=lambda: None, window=window)
+    sender.start()
+    path.simulator.run(20)
+    return sender
+
+
+def test_random_losses_stop_cubics_window_and_not_a_steady_one(path):
+    # Mathis et al.: 1.22 ÷ (0.04 s × √0.03) are 176 packets a second; half of the line is 417
+    sender = sent_with_losses(path, "cubic")
+    assert sender.sent_bytes < 0.7 * 20 * RATE / 2
+
+
+def test_a_steady_window_is_a_few_times_what_the_path_holds_whatever_is_lost(path):
+    sender = sent_with_losses(path, "steady")
+    # what is sent again takes its part of the rate
+    assert sender.sent_bytes == pytest.approx(20 * RATE / 2, rel=0.02)
+    assert sender.delivered_bytes == pytest.approx(0.97 * 20 * RATE / 2, rel=0.03)
+    held = RATE / 2 * 0.04 / sender.packet_bytes
+    assert 2 * held < sender.window < 4 * held + 5
+
+
+def test_a_window_that_nobody_knows_is_refused(path):
+    with pytest.raises(ValueError, match="no such window: 'reno' .cubic, steady, none."):
+        OurSender(path, Stub(RATE), line_rate=RATE, business=lambda: None, window="reno")
+
+
+def test_behind_a_lost_ping_the_next_ones_wait_until_it_is_sent_again(path):
+    lost = iter([False, False, True])
+    path.link.lose(Lost(lambda: next(lost, False)))
+    ping = Ping(path, 0.05)
+    ping.start()
+    seen = []
+    for step in range(1, 41):
+        path.simulator.run(step * 0.01)
+        if (newest := ping.newest_round_trip()) is not None:
+            seen.append((step * 10, round(1_000 * newest)))
+    # the fourth, of 150 ms, is echoed at 190 ms and shows the gap. A quarter of a round trip later the third is sent
+    # again, and with its echo the fourth and fifth count, too: the newest is the fifth, of 200 ms
+    assert seen[:4] == [(50, 40), (100, 40), (250, 40), (300, 40)]
+
+
+class Lost(RandomLoss):
+    """Loses what it is told to."""
+
+    def __init__(self, takes: Callable[[], bool]) -> None:
+        super().__init__(1, 0.0, 0.0)
+        self._takes = takes
+
+    def takes(self, flow: Flow) -> bool:
+        return self._takes()
 
 
 class States(Stub):

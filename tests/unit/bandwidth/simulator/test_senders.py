@@ -168,7 +168,7 @@ def test_bbr_learns_no_bandwidth_while_it_looks_for_the_round_trip():
     assert sender._mode == PROBE_RTT
     simulator.run(12)
     assert sender._mode != PROBE_RTT
-    assert sender._bandwidth >= 2_400_000
+    assert sender._rate.highest >= 2_400_000
     assert delivered.rate(10.05, 10.2) < 0.5 * 2_500_000
     assert delivered.rate(10.35, 10.6) >= 0.95 * 2_500_000
 

@@ -10,8 +10,8 @@ from bench.control.figures import CellFigures, RunFigures
 
 @pytest.fixture
 def cell():
-    def make(business: str, rtt_ms: int = 30, queue: str = "1 bdp", line: int = 0) -> Cell:
-        return Cell(LINES[line], rtt_ms, queue, business)
+    def make(business: str, rtt_ms: int = 30, queue: str = "1 bdp", line: int = 0, loss: float = 0.0) -> Cell:
+        return Cell(LINES[line], rtt_ms, queue, business, loss)
 
     return make
 

@@ -1,5 +1,7 @@
 from collections import Counter
 
+import pytest
+
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
 from bench.control.cells import (
     ALONE,
@@ -20,16 +22,37 @@ from bench.control.runner import run_key
 from bench.control.sources import ROOT, check_imports, source_files
 
 
-def test_the_whole_matrix_is_about_25_000_runs_and_none_comes_twice() -> None:
+def test_the_whole_matrix_is_about_30_000_runs_and_none_comes_twice() -> None:
     runs = list(Selection().runs())
     assert len(set(runs)) == len(runs)
-    by_sender = Counter(run.sender for run in runs if run.cell.business != IDLE)
+    by_sender = Counter(run.sender for run in runs if run.cell.business != IDLE and not run.cell.loss)
+    learned = by_sender.pop(OURS_LEARNED)
+    assert learned == 4 * 5 * 4 * 4 * SEEDS
     assert set(by_sender.values()) == {4 * 5 * 4 * 8 * SEEDS}
     assert set(by_sender) == {ALONE, OURS, OURS_HIDDEN, *RIVALS}
-    assert Counter(run.sender for run in runs if run.cell.business == IDLE) == dict.fromkeys(
+    assert Counter(run.sender for run in runs if run.cell.business == IDLE and not run.cell.loss) == dict.fromkeys(
         (OURS, OURS_LEARNED, *RIVALS), 4 * 5 * 4
     )
-    assert 24_000 < len(runs) < 28_000
+    assert 28_000 < len(runs) < 30_000
+
+
+def test_lines_that_lose_packets_are_measured_with_our_senders_alone() -> None:
+    lossy = [run for run in Selection().runs() if run.cell.loss]
+    assert {run.sender for run in lossy} == {ALONE, OURS, OURS_HIDDEN, OURS_LEARNED}
+    assert {run.scenario.loss for run in lossy} == {0.002, 0.01, 0.03}
+    assert min(run.cell.line.down_mbit for run in lossy) == 10
+    cells = {run.cell for run in lossy}
+    assert len(cells) == 3 * 3 * 2 * 2 * 3
+    # what is lost is random, also on an idle line
+    assert {cell.seeds for cell in cells} == {SEEDS}
+    assert all(str(cell).endswith(f"loss {cell.loss:g} %") for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("queue", "packets"), [("20 packets", 20), ("1 bdp", 2 * 1e6 / 8 * 0.06 / 1_500), ("250 ms", 41.7)]
+)
+def test_a_buffer_is_told_in_full_packets(cell, queue: str, packets: float) -> None:
+    assert cell("cubic", 60, queue).buffer_packets == pytest.approx(packets, abs=0.05)
 
 
 def test_every_rival_of_the_simulator_is_in() -> None:
@@ -61,7 +84,9 @@ def test_what_our_sender_is_told_is_the_sender(cell) -> None:
     here, idle = cell("web"), cell(IDLE)
     assert here.scenario(OURS, 2).business_visible
     assert not here.scenario(OURS_HIDDEN, 2).business_visible
+    assert here.scenario(OURS_HIDDEN, 2).capacity_configured
     assert not idle.scenario(OURS_LEARNED, 1).capacity_configured
+    assert not here.scenario(OURS_LEARNED, 1).business_visible
     assert here.scenario(ALONE, 2).scavenger == "none"
     assert here.scenario("ledbat", 2).scavenger == "ledbat"
 

@@ -6,28 +6,35 @@ from bench.control.cells import IDLE, OURS, OURS_HIDDEN, OURS_LEARNED
 from bench.control.core_cost import CoreCost, core_cost_row
 from bench.control.estimates import interval, median_of, resampled_medians
 from bench.control.summary import summary_rows
-from bench.control.targets import TARGETS, Unit, show
+from bench.control.targets import ALL_TARGETS, HIDDEN_TARGETS, LEARNED_TARGETS, LOSSY_TARGETS, TARGETS, Unit, show
+
+FIFO, SMALL = "CUBIC keeps (FIFO of 40 packets or more)", "CUBIC keeps (FIFO of less than 40 packets)"
+
+
+@pytest.fixture
+def deep(cell):
+    return lambda rtt_ms: cell("cubic", rtt_ms, "250 ms")
 
 
 def row_of(figures, metric):
     return next(row for row in summary_rows(figures) if row.metric == metric)
 
 
-def test_cubic_keeps_needs_the_median_and_the_worst_cell(cell, found) -> None:
-    figures = {(cell("cubic", rtt), OURS): found(keeps=kept) for rtt, kept in ((10, 0.99), (30, 0.96), (60, 0.985))}
-    row = row_of(figures, "CUBIC keeps (FIFO)")
+def test_cubic_keeps_needs_the_median_and_the_worst_cell(cell, deep, found) -> None:
+    figures = {(deep(rtt), OURS): found(keeps=kept) for rtt, kept in ((10, 0.99), (30, 0.96), (60, 0.985))}
+    row = row_of(figures, FIFO)
     assert row.met is True
     assert [(part.value, part.met) for part in row.measured.bounds] == [(0.985, True), (0.96, True)]
-    figures[cell("4 cubic", 120), OURS] = found(keeps=0.949)
-    row = row_of(figures, "CUBIC keeps (FIFO)")
+    figures[cell("4 cubic", 120, "250 ms"), OURS] = found(keeps=0.949)
+    row = row_of(figures, FIFO)
     assert row.met is False
     assert row.measured.bounds[1].value == 0.949
-    assert row.measured.worst_cells[0] == "4 cubic: 2/1 Mbit/s, 120 ms, queue 1 bdp: 94.9 %"
+    assert row.measured.worst_cells[0] == "4 cubic: 2/1 Mbit/s, 120 ms, queue 250 ms: 94.9 %"
 
 
-def test_a_low_median_is_not_met_although_the_worst_cell_is(cell, found) -> None:
-    figures = {(cell("cubic", rtt), OURS): found(keeps=0.96) for rtt in (10, 30, 60)}
-    row = row_of(figures, "CUBIC keeps (FIFO)")
+def test_a_low_median_is_not_met_although_the_worst_cell_is(deep, found) -> None:
+    figures = {(deep(rtt), OURS): found(keeps=0.96) for rtt in (10, 30, 60)}
+    row = row_of(figures, FIFO)
     assert [part.met for part in row.measured.bounds] == [False, True]
     assert row.met is False
 
@@ -47,11 +54,31 @@ def test_a_row_takes_the_cells_that_it_is_about(cell, found) -> None:
     figures = {
         (cell("cubic", queue="fq_codel"), OURS): found(keeps=0.5),
         (cell("bbr", 120), OURS): found(keeps=0.5),
-        (cell("cubic"), OURS): found(keeps=1.0),
+        (cell("cubic", queue="250 ms"), OURS): found(keeps=1.0),
+        (cell("cubic", queue="20 packets"), OURS): found(keeps=0.9),
+        (cell("cubic", queue="250 ms", loss=1.0), OURS): found(keeps=0.96),
     }
-    assert row_of(figures, "CUBIC keeps (FIFO)").met is True
+    assert row_of(figures, FIFO).met is True
+    assert row_of(figures, SMALL).met is False
+    assert row_of(figures, "CUBIC keeps, random loss").met is True
     assert row_of(figures, "CUBIC keeps (FQ-CoDel)").met is False
     assert row_of(figures, "BBR keeps, RTT 10–60 ms").met is None
+
+
+def test_where_nobody_describes_the_line_has_rows_of_its_own(cell, found) -> None:
+    pages = cell("web")
+    figures = {(pages, OURS): found(page_growth_p50=0.02, page_growth_p95=0.02)}
+    assert row_of(figures, "Web pages: added time, hidden, rate learned").met is None
+    figures[pages, OURS_LEARNED] = found(page_growth_p50=0.04, page_growth_p95=0.09)
+    assert row_of(figures, "Web pages: added time, hidden, rate learned").met is True
+    assert row_of(figures, "Web pages: added time").met is True
+
+
+def test_an_idle_line_is_asked_for_less_the_more_it_loses(cell, found) -> None:
+    figures = {(cell(IDLE, loss=loss), OURS): found(idle_use=0.8) for loss in (0.2, 1.0, 3.0)}
+    met = [row_of(figures, f"Idle line that loses {loss} % at random: our use").met for loss in ("0.2", "1", "3")]
+    assert met == [False, True, True]
+    assert row_of(figures, "Idle line: our use, and our own queue").met is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +144,8 @@ def test_a_learned_rate_is_told_beside_and_does_not_decide(cell, found) -> None:
 
 def test_nothing_measured_is_not_met_and_not_missed() -> None:
     rows = summary_rows({})
-    assert len(rows) == len(TARGETS) + 3
+    assert [row.metric for row in rows] == [target.metric for target in ALL_TARGETS]
+    assert set(ALL_TARGETS) == {*TARGETS, *HIDDEN_TARGETS, *LEARNED_TARGETS, *LOSSY_TARGETS}
     assert all(row.met is None and row.measured is None for row in rows)
 
 
