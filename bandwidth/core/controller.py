@@ -11,6 +11,7 @@ from collections.abc import Callable
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
 from bandwidth.core.decision import ControllerSettings, Decision
+from bandwidth.core.frontier import HEADROOM, LOOK_SECONDS, Frontier
 from bandwidth.core.patience import Patience
 from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.sharing import Sharing
@@ -20,7 +21,6 @@ from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 
 __all__ = ["Controller", "ControllerSettings", "Decision"]
 
-HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
 BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
 BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
@@ -32,23 +32,13 @@ GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
 FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing
 RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
-BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
-FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
-PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
-PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothing shows, the learned one was far too low
-PROBE_MOST_PER_SECOND = 0.5
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
-LOOK_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
 PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is noticed after two pauses
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05  # of the rate: no queue can stay
-DELIVERED_SHARE = 0.96  # of the rate: if less got through, the rate is more than the line carries
-LOST_USUAL = 3.0  # times the line's own losses
-SETTLED_SECONDS = 1.0  # and a round trip after a change of state: then what is delivered reflects the rate
 DELIVERED_NOTHING = 1.0  # bytes per second
 LONGEST_STEP_SECONDS = 0.5  # growth counts no longer step than this: a gap in the samples earns nothing
 
@@ -63,20 +53,17 @@ class Controller:
         self._competition = Competition()
         self._patience = Patience(now)
         self._sharing = Sharing(self._business, now)
-        self.capacity = CapacityEstimate(settings.capacity)
+        self._frontier = Frontier(CapacityEstimate(settings.capacity), self._sensors)
         self.state = State.LEARN
         self._least_rate = settings.rate_beside_others
         self._rate = settings.first_rate
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
         self._seen_at = self._entered_at = self._paused_at = now
-        self._cut_at = self._beyond_at = float("-inf")
-        self._probing_since = now
+        self._cut_at = float("-inf")
         self._quiet_since: float | None = None
         self._yielded_to_seen = False
         self._return_to: float | None = None
-        self._cut_beyond = False
-        self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
         self._pause_least: float | None = None
         self._rate_before = self._rate
         self._steps: dict[State, Callable[[View, float, float], None]] = {
@@ -146,13 +133,14 @@ class Controller:
         packets = 2 * LARGEST_PACKET_BYTES / capacity if capacity else 0.0
         return max(self._settings.threshold_seconds, packets, NOISE_LEAST_SECONDS)
 
-    def _target(self, now: float) -> float | None:
-        capacity = self.capacity.bytes_per_second(now)
-        if capacity is None:
-            return None
-        if self._full_at is not None and not 0 <= now - self._full_at[0] < FULL_SECONDS:
-            self._full_at = None
-        return HEADROOM * (capacity if self._full_at is None else min(capacity, self._full_at[1]))
+    @property
+    def capacity(self) -> CapacityEstimate:
+        """What is known of the line; may be replaced."""
+        return self._frontier.capacity
+
+    @capacity.setter
+    def capacity(self, known: CapacityEstimate) -> None:
+        self._frontier.capacity = known
 
     def _feed_forward(self, now: float) -> float | None:
         capacity = self.capacity.bytes_per_second(now)
@@ -166,7 +154,7 @@ class Controller:
 
     def _competitor(self, view: View, now: float) -> Reason | None:
         """Why business needs the line at once, or None."""
-        target = self._target(now)
+        target = self._frontier.target(now)
         reason = self._competition.judge(
             view,
             self._threshold(now),
@@ -185,6 +173,7 @@ class Controller:
             self._move(Trigger.SIGNALS_LOST, now)
         elif not lost and self.state is State.STALL:
             self._rate = max(self._least_rate, self._rate_before / 2)
+            self._frontier.back(now)
             self._move(Trigger.SIGNALS_BACK, now)
 
     # --- a step in each state ------------------------------------------------------------
@@ -208,7 +197,7 @@ class Controller:
         self._rate *= 2 ** (step / max(view.rtt_seconds, 2 * step, 0.05))
         if view.window_rate is not None:  # a rate that the window does not let through would show nothing
             self._rate = min(self._rate, max(self._least_rate, RAMP_WINDOW * view.window_rate))
-        target = self._target(now)
+        target = self._frontier.target(now)
         if target is not None and self._rate >= target:
             self._rate = target
             self._move(Trigger.FULL_RATE, now)
@@ -222,57 +211,31 @@ class Controller:
             self._move(Trigger.PAUSE_DUE, now)
             return
         self._patience.scavenging(view.rtt_seconds, now)
-        target = self._target(now)
+        target = self._frontier.target(now)
         queue = self._queue(view)
         threshold = self._threshold(now)
         if view.application_limited:
             self._reason = Reason.APPLICATION_LIMITED
         elif target is not None and self._rate >= target:
             self._reason = Reason.AT_CAPACITY
-            # a learned capacity may be too low: slowly probe for more
-            self._rate = target if self.capacity.configured else self._feel_for_more(view, target, now, step)
+            # a learned capacity may be too low
+            self._rate = self._frontier.probe(view, self._rate, now - self._entered_at, now, step)
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
-            self._grow(view, now, step, queue / threshold)
+            if target is not None and self._frontier.cut_beyond and self._frontier.still_feels(view, now):
+                self._rate = target  # what arrives after the queue has gone may show that the line carries more
+            else:
+                self._grow(view, now, step, queue / threshold)
         self.capacity.carried(view.delivered + self._business.mean, now)
-
-    def _feel_for_more(self, view: View, target: float, now: float, step: float) -> float:
-        """Return the rate at a learned capacity, which may be too low."""
-        if self._full_at is not None:
-            return target
-        if self._rate > target and now - self._entered_at >= view.rtt_seconds + SETTLED_SECONDS:
-            lost = view.lost_crowded > LOST_USUAL * view.losses_usual
-            # what the line itself loses was carried as far as its narrowest place
-            share = DELIVERED_SHARE - view.lost / max(1.0, view.segments + view.lost)
-            short = view.delivered < share * self._rate and view.shortfall > 1 - share
-            if lost or (short and not view.limited):
-                # the line carries no more, though no queue shows it; with losses, what arrives is less than that
-                carried = target / HEADROOM if lost else view.delivered
-                self._full_at = (now, carried)
-                self.capacity.at_congestion(carried, now)
-                return target
-        if view.delivered < (DELIVERED_SHARE - view.lost / max(1.0, view.segments + view.lost)) * target:
-            return self._rate  # a higher rate would test nothing
-        beyond = self._rate / target - 1
-        if beyond <= BEYOND - 1:
-            self._probing_since = now
-        doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * (view.rtt_seconds + LOOK_SECONDS))
-        speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / doubles)
-        return self._rate + min(PROBE_MOST_PER_SECOND, speed) * target * step
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
         self._reason = Reason.QUEUE
         if self._yielded(view, now):
             return
         queue, threshold = self._queue(view), self._threshold(now)
-        if self._cut_beyond and not view.application_limited:
-            # while the queue stands that we made, what arrives is what the line carries
-            self.capacity.carried(view.carried, now)
+        self._frontier.queue_stands(view, now)
         if queue <= threshold / 2:
-            if self._cut_beyond:
-                self._beyond_at = now
-                self._sensors.drained()
-                self._rate = self._target(now) or self._rate
+            self._rate = self._frontier.drained(self._rate, now)
             self._move(Trigger.DRAINED, now)
         elif queue > threshold and now - self._cut_at >= self._refractory(view):
             self._cut(view, now, queue / threshold)
@@ -326,9 +289,9 @@ class Controller:
         if reason is None:
             return False
         if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS):
-            if 0 <= now - self._beyond_at < FELT_ROUND_TRIPS * view.rtt_seconds + FELT_SECONDS:
-                return False  # what we did ourselves still shows
-            if self.state is not State.BACK_OFF and self._felt_for_more(now):
+            if self._frontier.still_feels(view, now):
+                return False
+            if self.state is not State.BACK_OFF and self._frontier.is_beyond(self._rate, now):
                 # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
                 first = self.capacity.bytes_per_second(now) is None
                 self._begin_cut(view, now, CUT_MOST if first else CUT_LEAST)
@@ -336,11 +299,6 @@ class Controller:
                 return True
         self._enter_yield(reason, view, now)
         return True
-
-    def _felt_for_more(self, now: float) -> bool:
-        """Whether the rate is above everything that was known of the line."""
-        target = self._target(now)
-        return not self.capacity.configured and (target is None or self._rate > BEYOND * target)
 
     def _enter_yield(self, reason: Reason, view: View, now: float) -> None:
         capacity = self.capacity.bytes_per_second(now) or 0.0
@@ -360,7 +318,7 @@ class Controller:
     def _resume(self, share: float, now: float) -> None:
         """Ramp from ``share`` of the target, where one is known."""
         self._patience.ramped(now)
-        self._rate = max(self._rate, share * (self._target(now) or 0.0))
+        self._rate = max(self._rate, share * (self._frontier.target(now) or 0.0))
         self._move(Trigger.QUIET, now)
 
     def _backed_off(self, view: View, now: float) -> bool:
@@ -374,12 +332,10 @@ class Controller:
 
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes is a page or a burst: return soon, but not twice in a row
-        self._cut_beyond = self._felt_for_more(now)
-        if self._cut_beyond:
-            self._beyond_at = now
+        self._frontier.cut(self._rate, now)
         if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.application_limited:
             # no burst, and nearly all of ours got through: somebody small takes the rest
-            self._full_at = (now, view.delivered)
+            self._frontier.full(view.delivered, now)
         carried = self._rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._cut_at < RETURN_AGAIN_SECONDS
         self._return_to = None if again else RETURN_SHARE * min(self._rate, carried)
@@ -390,7 +346,7 @@ class Controller:
     def _cut(self, view: View, now: float, cut: float) -> None:
         kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
         known = view.delivered if view.delivered > DELIVERED_NOTHING and not view.application_limited else self._rate
-        if self._cut_beyond:
+        if self._frontier.cut_beyond:
             known = max(known, view.own_recent)  # the longer mean is of a ramp
         self._rate = max(self._least_rate, kept * min(self._rate, known))
         self._cut_at = now

@@ -21,7 +21,6 @@ MOST_BYTES_PER_SECOND = 12_500_000_000  # 100 Gbit/s: a difference beyond it is 
 OWN_OVERHEAD = 1.06  # frames, IP, TCP and TLS around our payload, where the system does not tell
 TCP_FRAME_BYTES = 14 + 32  # Ethernet, and TCP with timestamps; IP comes on top
 IPV4_BYTES, IPV6_BYTES = 20, 40
-EARLY_KEPT = 0.8  # of what waited, at each sample in which nothing more came early: soon nothing is thought to wait
 ACTIVITY_KEPT = 0.5  # of a flow's activity at each sample: the list shall hold flows that receive now, not once did
 
 _WRAP = 1 << 32
@@ -198,7 +197,7 @@ class LinkMeter:
         payload = (now.data_segments_in - was.data_segments_in) * now.segment_bytes
         waits = max(0, early_bytes + payload - max(0, now.received_bytes - was.received_bytes))
         if now.early_segments_in <= was.early_segments_in:  # no more came early; and not all segments are full
-            waits = min(waits, int(EARLY_KEPT * early_bytes))
+            waits = min(waits, early_bytes)
         if waits:
             self._early_bytes[now.flow_id] = waits
         return max(0, in_order + waits - early_bytes)

@@ -18,8 +18,8 @@ TCP_NOTSENT_LOWAT = 25  # IPPROTO_TCP, linux/tcp.h
 TCP_CONGESTION = 13  # IPPROTO_TCP, linux/tcp.h
 NOT_SENT_SECONDS = 0.05  # of data queued in the kernel: a new rate cannot take it back …
 NOT_SENT_LEAST_BYTES, NOT_SENT_MOST_BYTES = 16 << 10, 2 << 20  # … but a late loop must not run dry: one or two records
-LOSS_BLIND = b"bbr"  # its window follows what arrives, so a line's own losses do not shrink it: our law decides the rate
-LOSS_BOUND = b"cubic"  # where the system does not let us have BBR: 0.2 % of losses then bind, whatever the line carries
+LOSS_BLIND = b"bbr"  # its window follows what arrives: a line's own losses do not shrink it, and our law decides
+LOSS_BOUND = b"cubic"  # where the system does not let us have BBR: 0.2 % of losses then bind on a fast line
 _UNLIMITED = (1 << 64) - 1  # ~0: the kernel's value for no limit
 _FITS_32_BIT = 1 << 32  # at or over it the kernel reads the value only as 64 bits (Linux 5.0)
 

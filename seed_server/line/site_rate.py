@@ -21,10 +21,10 @@ from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, C
 from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
 
 HANDED_ON_SECONDS = 0.5  # without sending: one PC's turn is over and another one's begins, while the line is still full
+GAP_SAMPLES = 2.0  # times the usual interval between two decisions: nothing was sent meanwhile, or we stood still
 CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
-DRAIN_SECONDS = 0.1  # in which a link whose turn is over sends what the kernel still has
 MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
@@ -251,6 +251,10 @@ class SiteRate:
             sample = replace(sample, delivered_bytes=sample.delivered_bytes + control_bytes, sent_bytes=sent)
         if self._decided_at is None:
             sample = replace(sample, application_limited=True)  # nothing has been sent at this rate yet
+        elif now - self._decided_at >= GAP_SAMPLES * self.sample_seconds:
+            # from one PC's turn to the next one, less was sent than was allowed
+            arrived = BytesPerSecond(int(sample.delivered_bytes / (now - self._decided_at)))
+            sample = replace(sample, window_rate=arrived)
         self._decided_at = now
         ceiling, ceiling_rule = self._ceiling()
         policy = self.policy
@@ -312,8 +316,8 @@ class SiteRate:
         demands: dict[Key, BytesPerSecond | None] = {}
         for key, view in links.items():
             if not view.sending:
-                if view.look is not None and view.look.unsent_bytes:  # what is left of its last piece goes out first
-                    demands[key] = BytesPerSecond(max(DEMAND_LEAST, int(view.look.unsent_bytes / DRAIN_SECONDS)))
+                if view.look is not None and view.look.unsent_bytes:  # what is left of its last piece
+                    demands[key] = BytesPerSecond(max(DEMAND_LEAST, view.rate or 0))
                 continue
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))
             demand = max(DEMAND_LEAST, int(DEMAND_GROWTH * rate.rate))

@@ -225,8 +225,9 @@ class SiteSampler:
         lost = max(0, before.unproven - needless)
         again = max(0, now_at.retransmits - before.retransmits)
         now_at.unproven = max(0, again - max(0, needless - before.unproven))
-        known = now_at.sent_bytes is not None and before.sent_bytes is not None
-        return new, max(0, now_at.sent_bytes - before.sent_bytes) if known else None, lost
+        if now_at.sent_bytes is None or before.sent_bytes is None:
+            return new, None, lost
+        return new, max(0, now_at.sent_bytes - before.sent_bytes), lost
 
     @staticmethod
     def _is_limited(view: LinkView, before: _Link, now_at: _Link, elapsed: float) -> bool:

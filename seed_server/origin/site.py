@@ -240,6 +240,11 @@ class LiveSite:
         """The lowest rate among the links that send; None when none does."""
         return min((link.rate for link in self.sending if link.rate is not None), default=None)
 
+    @property
+    def draining(self) -> bool:
+        """Whether a link whose turn is over may still have something under way."""
+        return bool(self._ended)
+
     def views(self, now: float) -> dict[DataLink, LinkView]:
         """Return the state of the links that send, and of those that have just stopped."""
         views = {link: link.view() for link in self.sending}

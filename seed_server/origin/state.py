@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import structlog
 import trio
 
-from bandwidth.core.controller import HEADROOM
+from bandwidth.core.frontier import HEADROOM
 from bandwidth.core.units import BytesPerSecond, line_share
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock

@@ -1,0 +1,108 @@
+"""What is known of a line that nobody described, and how the limiter goes beyond it to learn more. Pure.
+
+Going beyond ends in a queue of our own, in losses, or in less arriving than was sent. These are samples of the line,
+no competitor's doing; so is what still shows of them for a while.
+"""
+
+from bandwidth.core.capacity import CapacityEstimate
+from bandwidth.core.sensors import Sensors, View
+
+HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
+FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
+BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
+FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
+LOOK_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
+PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
+PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothing shows, the learned one was far too low …
+PROBE_MOST_PER_SECOND = 0.5  # of it: a probe is no ramp
+SETTLED_SECONDS = 1.0  # and a round trip after a change of state: then what is delivered reflects the rate
+DELIVERED_SHARE = 0.96  # of the rate: if less got through, the rate is more than the line carries
+LOST_USUAL = 3.0  # times the line's own losses
+
+
+class Frontier:
+    """Learns what the line carries, and keeps the rate that is safe; ``now`` is any clock in seconds, rates are floats.
+
+    Rates are in bytes per second.
+    """
+
+    def __init__(self, capacity: CapacityEstimate, sensors: Sensors) -> None:
+        self.capacity = capacity
+        self._sensors = sensors
+        self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
+        self._felt_at = float("-inf")
+        self._probing_since = float("inf")
+        self.cut_beyond = False
+        """The queue that we cut for is one that we made beyond what was known."""
+
+    def target(self, now: float) -> float | None:
+        """Return the rate to use while nobody else needs the line; None: nothing is known yet."""
+        capacity = self.capacity.bytes_per_second(now)
+        if capacity is None:
+            return None
+        if self._full_at is not None and not 0 <= now - self._full_at[0] < FULL_SECONDS:
+            self._full_at = None
+        return HEADROOM * (capacity if self._full_at is None else min(capacity, self._full_at[1]))
+
+    def is_beyond(self, rate: float, now: float) -> bool:
+        """Whether ``rate`` is above everything that is known of the line."""
+        target = self.target(now)
+        return not self.capacity.configured and (target is None or rate > BEYOND * target)
+
+    def still_feels(self, view: View, now: float) -> bool:
+        """Whether what shows now may still come from our own going beyond."""
+        return 0 <= now - self._felt_at < FELT_ROUND_TRIPS * view.rtt_seconds + FELT_SECONDS
+
+    def back(self, now: float) -> None:
+        """Note that the line is there again after an outage: what was lost in it still shows."""
+        self._felt_at = now
+        self._sensors.drained()
+
+    def cut(self, rate: float, now: float) -> None:
+        """Note that ``rate`` is cut because of a queue."""
+        self.cut_beyond = self.is_beyond(rate, now)
+        if self.cut_beyond:
+            self._felt_at = now
+
+    def full(self, carried: float, now: float) -> None:
+        """Note that the line is full at ``carried``, so that more is not tried for a while."""
+        self._full_at = (now, carried)
+
+    def queue_stands(self, view: View, now: float) -> None:
+        """Learn from a queue that we made: as long as it stands, what arrives is what the line carries."""
+        if self.cut_beyond and not view.application_limited:
+            self.capacity.carried(view.carried, now)
+
+    def drained(self, rate: float, now: float) -> float:
+        """Return the rate after the queue has gone; ``rate`` is the present one."""
+        if not self.cut_beyond:
+            return rate
+        self.back(now)
+        return self.target(now) or rate
+
+    def probe(self, view: View, rate: float, settled_seconds: float, now: float, step: float) -> float:
+        """Return the rate after ``rate``, which is at what is known or beyond it, in order to learn whether more goes.
+
+        ``settled_seconds``: since the state last changed.
+        """
+        target = self.target(now)
+        if target is None or self.capacity.configured or self._full_at is not None:
+            return rate if target is None else target
+        lossy = view.lost / max(1.0, view.segments + view.lost)  # the line itself carried these up to where they got lost
+        if rate > target and settled_seconds >= view.rtt_seconds + SETTLED_SECONDS:
+            crowded = view.lost_crowded > LOST_USUAL * view.losses_usual
+            short = view.delivered < (DELIVERED_SHARE - lossy) * rate and view.shortfall > 1 - DELIVERED_SHARE + lossy
+            if crowded or (short and not view.limited):
+                # the line carries no more, though no queue shows it; with losses, what arrives is less than that
+                carried = target / HEADROOM if crowded else view.delivered
+                self.full(carried, now)
+                self.capacity.at_congestion(carried, now)
+                self.back(now)
+                return target
+        if view.delivered < (DELIVERED_SHARE - lossy) * target:
+            return rate  # a higher rate would test nothing
+        if rate <= BEYOND * target or now < self._probing_since:
+            self._probing_since = now
+        doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * (view.rtt_seconds + LOOK_SECONDS))
+        speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / doubles)
+        return rate + min(PROBE_MOST_PER_SECOND, speed) * target * step
