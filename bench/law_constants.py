@@ -15,6 +15,7 @@ MODULES = (
     "decision",
     "business",
     "bulk",
+    "frontier",
     "competition",
     "sharing",
     "patience",

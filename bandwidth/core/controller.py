@@ -11,7 +11,7 @@ from collections.abc import Callable
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
 from bandwidth.core.decision import ControllerSettings, Decision
-from bandwidth.core.frontier import HEADROOM, LOOK_SECONDS, Frontier
+from bandwidth.core.frontier import HEADROOM, SHOWS_SECONDS, Frontier
 from bandwidth.core.patience import Patience
 from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.sharing import Sharing
@@ -357,7 +357,7 @@ class Controller:
             self._rate = min(self._return_to, self._rate + RETURN_PER_SECOND * capacity * step)
             return
         self._return_to = None
-        delay = view.rtt_seconds + LOOK_SECONDS  # until a change of the rate shows in the decision
+        delay = view.rtt_seconds + SHOWS_SECONDS  # until a change of the rate shows in the decision
         growth = min(GROWTH_MOST_PER_SECOND, self._threshold(now) / delay**2)
         self._rate += growth * capacity * step * (1 - fullness)
 

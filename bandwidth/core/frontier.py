@@ -11,7 +11,7 @@ HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no que
 FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
 BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
 FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
-LOOK_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
+SHOWS_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
 PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothing shows, the learned one was far too low …
 PROBE_MOST_PER_SECOND = 0.5  # of it: a probe is no ramp
@@ -88,7 +88,9 @@ class Frontier:
         target = self.target(now)
         if target is None or self.capacity.configured or self._full_at is not None:
             return rate if target is None else target
-        lossy = view.lost / max(1.0, view.segments + view.lost)  # the line itself carried these up to where they got lost
+        lossy = view.lost / max(
+            1.0, view.segments + view.lost
+        )  # the line itself carried these up to where they got lost
         if rate > target and settled_seconds >= view.rtt_seconds + SETTLED_SECONDS:
             crowded = view.lost_crowded > LOST_USUAL * view.losses_usual
             short = view.delivered < (DELIVERED_SHARE - lossy) * rate and view.shortfall > 1 - DELIVERED_SHARE + lossy
@@ -103,6 +105,6 @@ class Frontier:
             return rate  # a higher rate would test nothing
         if rate <= BEYOND * target or now < self._probing_since:
             self._probing_since = now
-        doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * (view.rtt_seconds + LOOK_SECONDS))
+        doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * (view.rtt_seconds + SHOWS_SECONDS))
         speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / doubles)
         return rate + min(PROBE_MOST_PER_SECOND, speed) * target * step

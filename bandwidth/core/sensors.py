@@ -144,7 +144,9 @@ class Sensors:
             self._own_recent.rate,
             self._newest.rate if self._newest.amount >= SATURATED_SEGMENTS * SEGMENT_BYTES else self._recent.rate,
             # without an answer just now, it may be the beginning of an outage
-            self._shortfall.share(rtt, max(rtt, sample.data_rtt_seconds or 0.0) + elapsed, now) if not self._missing else 0.0,
+            self._shortfall.share(rtt, max(rtt, sample.data_rtt_seconds or 0.0) + elapsed, now)
+            if not self._missing
+            else 0.0,
             int(self._lost.amount),
             int(self._lost_crowded.amount),
             usual * self._delivered.amount / SEGMENT_BYTES,
@@ -335,6 +337,4 @@ class _Shortfall:
             return 0.0  # the first sends do not fill a window yet, and may still be on their way
         if self._limited or self._sent_bytes < SHORTFALL_SEGMENTS * SEGMENT_BYTES:
             return 0.0
-        # an acknowledgement is for two segments, so as many may be on their way
-        arrived = self._arrived.rate + ACK_DELAY_SEGMENTS * SEGMENT_BYTES / SHORTFALL_SECONDS
-        return max(0.0, 1.0 - arrived / (self._sent_bytes / self._sent_seconds))
+        return max(0.0, 1.0 - self._arrived.rate / (self._sent_bytes / self._sent_seconds))

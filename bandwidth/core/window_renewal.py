@@ -11,7 +11,9 @@ from bandwidth.core.states import State
 
 CALM_SECONDS = 1.0  # without a loss of ours: what made the window small is over
 AGAIN_SECONDS = 5.0  # slow start from one segment to 10,000 takes fourteen round trips
-BLIND_AGAIN_ROUND_TRIPS = 6.0  # to a window that losses do not shrink: so long its start takes from 10 segments to 5,000 …
+BLIND_AGAIN_ROUND_TRIPS = (
+    6.0  # to a window that losses do not shrink: so long its start takes from 10 segments to 5,000 …
+)
 BLIND_AGAIN_SECONDS = 0.3  # … and no sooner than this
 BLIND_FRESH_SECONDS = 8.0  # BBR sends almost nothing for 0.2 s when its least round trip is 10 s old
 

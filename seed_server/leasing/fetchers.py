@@ -14,7 +14,9 @@ FAST_RATE = BytesPerSecond(25_000_000)  # 200 Mbit/s: more than one PC's disk an
 FAST_FETCHERS = 2
 SLOW_FETCHERS = 1
 
-TURN_ROUND_TRIPS = 30.0  # a window that doubles in each is full after seven on a long fast line: a quarter of the turn …
+TURN_ROUND_TRIPS = (
+    30.0  # a window that doubles in each is full after seven on a long fast line: a quarter of the turn …
+)
 TURN_LEAST_MOST_SECONDS = 20.0  # … but one bad turn costs no more than this
 
 UNCONFIRMED_SECONDS = 1.0  # of the rate may be sent and not confirmed: a round trip, the hash check, a slow disk

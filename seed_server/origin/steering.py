@@ -49,7 +49,8 @@ class SiteController:
 
     def _step(self, now: float, *, late_seconds: float) -> None:
         live = self._live
-        self._sent_at = now
+        if live.sending:
+            self._sent_at = now
         views = live.views(now)
         pinged = self._pinged()
         pings: dict[EndpointId, float] = {}

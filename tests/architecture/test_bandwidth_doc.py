@@ -1,6 +1,6 @@
 """`docs/bandwidth-control.md` shows the state table and the constants as they are."""
 
-from bandwidth.core import competition, controller, patience
+from bandwidth.core import competition, controller, frontier, patience
 from bandwidth.core.states import TRANSITIONS
 from bench.law_constants import MODULES, PAGE, ROOT, constants, page_with_table
 
@@ -28,8 +28,8 @@ def test_a_constant_is_read_with_its_reason() -> None:
 
 def test_the_law_has_the_constants_of_the_code() -> None:
     for text in (
-        f"target   = {controller.HEADROOM} × capacity",
-        f"for {controller.FULL_SECONDS:.0f} s after a queue that came slowly",
+        f"target   = {frontier.HEADROOM} × capacity",
+        f"for {frontier.FULL_SECONDS:.0f} s after a queue that came slowly",
         f"q > {competition.STRONG_QUEUE:.0f} T, a transfer",
         f"{competition.LOSSES_LEAST} losses above",
         f"{competition.SHORTFALL * 100:.0f} % missing",

@@ -26,6 +26,7 @@ CALM = View(
     pings_missing=False,
     application_limited=False,
     limited=False,
+    window_rate=None,
     bulk_business=False,
     business_harm_seconds=0.0,
 )

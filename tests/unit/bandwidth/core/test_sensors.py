@@ -80,6 +80,7 @@ def test_one_late_ping_is_no_queue(line: Line) -> None:
 
 
 def test_two_lost_pings_in_a_row_leave_no_sensor(line: Line) -> None:
+    line.look(sample(0.04), times=2)
     view = line.look(sample(None))
     assert (view.pings_missing, view.queue_seconds) == (False, 0.0)
     view = line.look(sample(None))
@@ -358,7 +359,8 @@ def test_what_arrives_is_held_against_what_was_sent_a_round_trip_ago(line: Line)
     line.look(sample(far, delivered=SIZE), times=32, allowed=ALLOWED)
     # we send twice as much: for a round trip, and until the kernel has taken the rate, no more of it can have arrived
     assert line.look(sample(far, delivered=SIZE), times=5, allowed=2 * ALLOWED).shortfall == 0.0
-    assert line.look(sample(far, delivered=SIZE), times=4, allowed=2 * ALLOWED).shortfall == pytest.approx(0.5)
+    # and one look more: acknowledgements may come later than pings
+    assert line.look(sample(far, delivered=SIZE), times=5, allowed=2 * ALLOWED).shortfall == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("limited", "window"), [(True, None), (False, ALLOWED - 1)])

@@ -49,7 +49,7 @@ class FakeLine:
         starved = link in self.limited
         look = SocketLook(
             rtt_seconds=RTT + self.queue_bytes / self.carries, rtt_variation_seconds=0.0, least_rtt_seconds=RTT,
-            acked_bytes=int(self.acked[link]), retransmits=0,
+            acked_bytes=int(self.acked[link]), sent_bytes=None, retransmits=0,
             needless_retransmits=0, early_segments=0, segment_bytes=1_448, window_segments=10_000,
             slow_start_threshold_segments=None, in_flight_segments=1, unsent_bytes=0 if starved else 5_000,
             pacing_rate=1 << 40, delivery_rate=0, application_limited=starved, receiver_limited_seconds=0.0,
@@ -291,7 +291,7 @@ def test_learned_line_decides_the_packets() -> None:
 
 def recorded_rows() -> list[tuple[float, dict[str, float], dict[str, LinkView], float]]:
     def view(endpoint: str, look: list[Any], written: int, rate: int, metered: bool, sending: bool) -> LinkView:
-        known = SocketLook(early_segments=0, **dict(zip(RECORDED["look"], look, strict=True)))
+        known = SocketLook(early_segments=0, sent_bytes=None, **dict(zip(RECORDED["look"], look, strict=True)))
         return LinkView(endpoint, known, written, None, BytesPerSecond(rate), metered, sending)
 
     return [

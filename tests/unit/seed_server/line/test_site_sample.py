@@ -11,7 +11,7 @@ from seed_server.line.site_sample import CARD_SECONDS, NEAR_LEAST_RATE, LinkView
 from seed_server.line.socket_look import SocketLook
 
 LOOK = SocketLook(
-    rtt_seconds=0.045, rtt_variation_seconds=0.001, least_rtt_seconds=0.040, acked_bytes=0, retransmits=0,
+    rtt_seconds=0.045, rtt_variation_seconds=0.001, least_rtt_seconds=0.040, acked_bytes=0, sent_bytes=None, retransmits=0,
     needless_retransmits=0, early_segments=0,
     segment_bytes=1_448, window_segments=40, slow_start_threshold_segments=None, in_flight_segments=10,
     unsent_bytes=10_000, pacing_rate=10_000_000, delivery_rate=1_000_000, application_limited=False,
