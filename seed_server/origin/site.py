@@ -286,7 +286,7 @@ class LiveSite:
 
     def limit_row(self, now: float, wall_clock: float) -> SiteLimitRow:
         """Return what `limit` returns, and the site's totals, for the operator."""
-        limit = self.limit(now)
+        limit, memory = self.limit(now), self.rate.memory(now)
         return SiteLimitRow(
             site=self.site.name,
             at=wall_clock,
@@ -294,13 +294,16 @@ class LiveSite:
             endpoints=len(self.sessions),
             fetchers=len(self.sending),
             rate=limit.rate,
-            capacity=limit.capacity,
+            capacity=limit.capacity if memory is None else int(memory.capacity),
             configured=limit.configured,
             state=limit.state,
             reason=limit.reason,
             seconds=limit.seconds,
             yield_seconds=limit.yield_seconds,
             sending_seconds=round(self.rate.times.sending, 1),
+            learned_at=None if memory is None else wall_clock - memory.age_seconds,
+            round_trip_seconds=None if memory is None else memory.round_trip_seconds,
+            loss_share=None if memory is None else memory.loss_share,
         )
 
     def reported(self, session: Session, report: LinkReport, now: float) -> None:
