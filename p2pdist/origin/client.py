@@ -1,9 +1,12 @@
 """The endpoint's two connections to the seed server's origin port: control and data.
 
-The client reconnects with backoff and jitter. What it receives goes into two bounded
-channels, `OriginClient.events` and `OriginClient.pieces`. While the daemon is busy
-storing pieces, the data socket is not read, and TCP's flow control stops the sender.
-The control connection does not wait for that.
+The client reconnects with backoff and jitter. While the server acknowledges nothing,
+because the line is down, it tries a fresh connection beside the silent one: TCP doubles
+its waits, so the old one would rest long after the line is back.
+
+What it receives goes into two bounded channels, `OriginClient.events` and
+`OriginClient.pieces`. While the daemon is busy storing pieces, the data socket is not
+read, and TCP's flow control stops the sender. The control connection does not wait for that.
 """
 
 import math
@@ -19,7 +22,8 @@ import trio
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.origin.connection import Disconnected, OriginEvent
 from p2pdist.origin.data_socket import connect_beside
-from p2pdist.shared.backoff import Backoff
+from p2pdist.origin.retry_pace import CONNECT_SECONDS, EAGER_CONNECT_SECONDS, RetryPace
+from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
@@ -41,12 +45,11 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.pings import ping_frame, ping_number
 
-CONNECT_SECONDS = 15.0  # TCP and TLS over a bad branch line
 WELCOME_SECONDS = 15.0
 SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
 FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 60.0
-STABLE_SECONDS = 30.0  # a connection that lived this long resets the backoff
+SILENT_TIMEOUTS = 3  # of the kernel in a row: some 2 s on a usual line; fewer are a few lost packets
+SILENCE_LOOK_SECONDS = 0.25  # between looks whether the connection is silent
 RECEIVE_BYTES = 256 << 10
 PIECES_BUFFERED = 2  # whole pieces that may wait in memory
 EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
@@ -76,11 +79,13 @@ class OriginClient:
         self, address: Callable[[], OriginAddress], hello: Callable[[], ControlHello], first_backoff_seconds: float
     ) -> None:
         self._address = address
-        self._first_backoff_seconds = first_backoff_seconds
+        self._pace = RetryPace(first_backoff_seconds)
         self._hello = hello
         self._events_in, self.events = trio.open_memory_channel[OriginEvent](EVENTS_BUFFERED)
         self._pieces_in, self.pieces = trio.open_memory_channel[Piece](PIECES_BUFFERED)
         self._control: trio.SSLStream[trio.SocketStream] | None = None
+        self._fresh: trio.SSLStream[trio.SocketStream] | None = None
+        """Made beside a silent connection, to be used next."""
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
         self._send_problem = ""
@@ -130,19 +135,27 @@ class OriginClient:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        backoff = Backoff(self._first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
-        while True:
-            self._reconnect = trio.Event()
-            started = trio.current_time()
-            reason = await self._one_connection()
-            self._control = None
-            if trio.current_time() - started >= STABLE_SECONDS or self._reconnect.is_set():
-                backoff = backoff.succeeded()
-            backoff = backoff.failed()
-            delay = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
-            self.status = f"{reason}; next attempt within {math.ceil(delay)} s"
-            log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
-            await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS]))
+        try:
+            while True:
+                await self._connect_once()
+        finally:
+            if self._fresh is not None:
+                self._fresh.transport_stream.socket.close()
+
+    async def _connect_once(self) -> None:
+        """Use one connection to its end, then wait until the next one is due."""
+        self._reconnect = trio.Event()
+        started = trio.current_time()
+        reason = await self._one_connection()
+        now = trio.current_time()
+        wanted = self._reconnect.is_set()
+        delay = self._pace.lost(now - started, now, random.random(), wanted=wanted)  # noqa: S311 - jitter
+        if self._fresh is not None:
+            delay = 0.0
+        self.status = f"{reason}; next attempt within {math.ceil(delay)} s"
+        log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
+        await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS]))
+        if delay:
             with trio.move_on_after(delay):
                 await self._reconnect.wait()
 
@@ -151,7 +164,9 @@ class OriginClient:
         reason = "connection closed by the daemon itself"
         try:
             address = self._address()
-            control = await self._open(address)
+            control, self._fresh = self._fresh, None
+            if control is None:
+                control = await self._open(address, self._pace.connect_seconds(trio.current_time()))
             async with control:
                 await self._send_on(control, self._hello())
                 decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -162,8 +177,11 @@ class OriginClient:
                 await self._handle(control, waiting[0], welcome=True)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._wait_for_reconnect, nursery.cancel_scope)
+                    nursery.start_soon(self._watch_for_silence, address, control, nursery.cancel_scope)
                     nursery.start_soon(self._read_data, address, control)
                     await self._read_control(control, decoder, waiting[1:])
+                if self._fresh is not None:
+                    reason = "the server's answers stopped, and a fresh connection stands"
         except* _ConnectionLostError as group:
             reason = _first_message(group)
         except* UserError as group:  # our own certificate is unusable, or the disk is full
@@ -177,18 +195,24 @@ class OriginClient:
         return reason
 
     async def _open(
-        self, address: OriginAddress, beside: "trio.SSLStream[trio.SocketStream] | None" = None
+        self,
+        address: OriginAddress,
+        tcp_seconds: float = CONNECT_SECONDS,
+        *,
+        beside: "trio.SSLStream[trio.SocketStream] | None" = None,
+        packet_bytes: int | None = None,
     ) -> "trio.SSLStream[trio.SocketStream]":
-        """Connect and do the TLS handshake, within `CONNECT_SECONDS`.
+        """Connect within ``tcp_seconds`` and do the TLS handshake, within `CONNECT_SECONDS` in all.
 
         With ``beside``, connect to the same address as that control connection does, and ask
-        for packets of the size that the server's `Welcome` named.
+        for packets of ``packet_bytes``.
         """
         with trio.fail_after(CONNECT_SECONDS):
-            if beside is None:
-                tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
-            else:
-                tcp = await connect_beside(beside.transport_stream, self._packet_bytes, address.local_address)
+            with trio.fail_after(tcp_seconds):
+                if beside is None:
+                    tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
+                else:
+                    tcp = await connect_beside(beside.transport_stream, packet_bytes, address.local_address)
             stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
             try:
                 await stream.do_handshake()
@@ -202,6 +226,30 @@ class OriginClient:
     async def _wait_for_reconnect(self, scope: trio.CancelScope) -> None:
         await self._reconnect.wait()
         scope.cancel()
+
+    async def _watch_for_silence(
+        self, address: OriginAddress, control: "trio.SSLStream[trio.SocketStream]", scope: trio.CancelScope
+    ) -> None:
+        """While the server acknowledges nothing, try fresh connections; cancel ``scope`` when one stands."""
+        sock = control.transport_stream.socket
+        silent_since: float | None = None
+        while True:
+            if timeouts_in_a_row(sock) < SILENT_TIMEOUTS:
+                silent_since = None
+                await trio.sleep(SILENCE_LOOK_SECONDS)
+                continue
+            silent_since = trio.current_time() if silent_since is None else silent_since
+            delay = self._pace.beside_silent(silent_since, random.random())  # noqa: S311 - jitter
+            await trio.sleep(max(SILENCE_LOOK_SECONDS, delay))
+            try:
+                fresh = await self._open(address, EAGER_CONNECT_SECONDS, beside=control)
+            except (OSError, trio.TooSlowError, _ConnectionLostError):
+                continue
+            if timeouts_in_a_row(sock) >= SILENT_TIMEOUTS:
+                self._fresh = fresh
+                scope.cancel()
+                return
+            await trio.aclose_forcefully(fresh)  # the old one is answered again
 
     async def _receive(self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder) -> list[bytes]:
         try:
@@ -231,6 +279,7 @@ class OriginClient:
         # answer pings before anything that can block: the server measures the line with them
         for body in bodies:
             if (number := ping_number(body)) is not None:
+                self._pace.pinged(trio.current_time())
                 await self._send_frame(stream, ping_frame(number))
         for body in bodies:
             if ping_number(body) is None:
@@ -253,12 +302,14 @@ class OriginClient:
         await self._events_in.send(message)
 
     async def _read_data(self, address: OriginAddress, control: "trio.SSLStream[trio.SocketStream]") -> None:
-        stream = await self._open(address, beside=control)
+        stream = await self._open(address, beside=control, packet_bytes=self._packet_bytes)
         async with stream:
             await self._send_on(stream, DataHello(protocol=PROTOCOL_VERSION))
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)
             while True:
-                for body in await self._receive(stream, decoder):
+                bodies = await self._receive(stream, decoder)
+                self._pace.fetched(trio.current_time())
+                for body in bodies:
                     try:
                         message = decode_on_data_connection(body)
                     except DecodeError as error:

@@ -16,7 +16,7 @@ from seed_server.fleet.queries import SiteStatus, read_sites
 from seed_server.store.rows import SiteLimitRow
 
 CHARTS_SHOWN = 3  # more would not fit on a screen
-OLD_SECONDS = 60.0  # what was learned of a line is dated from this age on
+DATED_SECONDS = 60.0  # what was learned of a line is dated from this age on
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
@@ -86,7 +86,7 @@ def _line(limit: SiteLimitRow, now: float) -> str:
     if limit.configured:
         return line
     age = None if limit.learned_at is None else now - limit.learned_at
-    return f"{line}, learned" if age is None or age < OLD_SECONDS else f"{line}, learned {duration_text(age)} ago"
+    return f"{line}, learned" if age is None or age < DATED_SECONDS else f"{line}, learned {duration_text(age)} ago"
 
 
 def _times(limit: SiteLimitRow) -> str:

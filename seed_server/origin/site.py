@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import (
@@ -34,6 +35,9 @@ from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
 from seed_server.store.database import ServedPayload, SiteLimitRow
 
+HEARD_SECONDS = 7.0  # pings go every 5 s: who has not answered by then may be behind a line that was down …
+ANSWERED_SECONDS = 0.5  # … while who fetches is pinged 10 to 20 times a second …
+ANSWERS_SECONDS = 2.0  # … and when the fetchers do not answer, others are asked, and would have by now
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted
 
 log = structlog.get_logger()
@@ -70,6 +74,10 @@ class Session:
         self.told_unavailable: set[TorrentHash] = set()
         self.peer_list = PeerList()
         self.told_limit: SiteLimit | None = None
+        self.heard_at = 0.0
+        """When the last frame came from it."""
+        self.set_aside = False
+        """It has said nothing for long, others have: see `LiveSite.set_silent_aside`."""
 
     def end(self, reason: str | None) -> None:
         """End both connections."""
@@ -133,6 +141,8 @@ class LiveSite:
     def join(self, session: Session, now: float) -> None:
         """Add a connected endpoint."""
         self.sessions[session.endpoint] = session
+        session.heard_at = now
+        self.set_silent_aside(now)
         if self._watch.interval_seconds is not None:
             session.outbox.put("watch", self._watch)
         self.peers.join(session, now)
@@ -152,7 +162,7 @@ class LiveSite:
         if session.link is not None:
             session.link.ending.end("replaced by a newer data connection")
             self.detach(session, session.link, now)
-        session.link = link
+        session.link, session.set_aside = link, False
         self.ledger.data_connected(session.rank)
 
     def detach(self, session: Session, link: DataLink, now: float) -> None:
@@ -168,6 +178,42 @@ class LiveSite:
         for session in self.sessions.values():
             if session.link is not None:
                 session.link.wake()
+
+    # --- who answers --------------------------------------------------------------------
+
+    def heard(self, session: Session, now: float) -> None:
+        """Note that a frame has come from ``session``."""
+        session.heard_at = now
+        if session.set_aside:
+            session.set_aside = False
+            if session.link is not None:
+                self.ledger.data_connected(session.rank)
+                session.link.wake()
+
+    def set_silent_aside(self, now: float) -> None:
+        """Give the turns of endpoints that have long said nothing to those that answer, if there are any.
+
+        After an outage TCP rests for as long as that lasted. What is sent there meanwhile is not confirmed.
+        """
+        silent = [s for s in self.sessions.values() if now - s.heard_at >= HEARD_SECONDS and not s.set_aside]
+        if not silent or all(now - session.heard_at >= HEARD_SECONDS for session in self.sessions.values()):
+            return
+        for session in silent:
+            session.set_aside = True
+            self.ledger.data_lost(session.endpoint)
+        self.wake_all()
+
+    def end_resting(self, now: float) -> None:
+        """End the sessions that answer, and whose data connection rests after an outage: they connect again at once."""
+        for session in list(self.sessions.values()):
+            if session.link in self.sending and session.link.rests and now - session.heard_at < ANSWERED_SECONDS:
+                session.end("the line was down: connect again")
+
+    def is_cut_off(self, now: float) -> bool:
+        """Whether pieces are being sent, and nobody at the site answers."""
+        if not self.sending or self.rate.decision.state is not State.STALL:
+            return False
+        return all(now - session.heard_at >= ANSWERS_SECONDS for session in self.sessions.values())
 
     # --- news ---------------------------------------------------------------------------
 

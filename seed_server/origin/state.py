@@ -343,8 +343,10 @@ class OriginState:
 
     def _look_after(self, live: LiveSite, now: float) -> None:
         """End what takes too long at a site, and doubt what does not come true."""
+        live.set_silent_aside(now)
+        live.end_resting(now)
         rate = live.link_rate
-        if rate == 0:
+        if rate == 0 or live.is_cut_off(now):  # then no PC is to blame, and none would do better
             live.ledger.hold(now)
             return
         expired = live.ledger.expire(now, rate)

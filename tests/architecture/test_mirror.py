@@ -133,7 +133,6 @@ TESTED_IN = {
     "seed_server/origin/records.py": "tests/faults/origin_port/test_serving.py",
     "seed_server/origin/sender.py": "tests/faults/origin_port/test_leases.py",
     "seed_server/origin/server.py": "tests/faults/origin_port/test_start_and_stop.py",
-    "seed_server/origin/site.py": "tests/faults/origin_port/test_the_line.py",
     "seed_server/ports/peer_certificate.py": "tests/faults/origin_port/test_who_may_connect.py",
     "seed_server/settings.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/signer/memory.py": "tests/adversary/test_signing_elsewhere.py",
