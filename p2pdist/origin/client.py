@@ -164,9 +164,7 @@ class OriginClient:
         reason = "connection closed by the daemon itself"
         try:
             address = self._address()
-            control, self._fresh = self._fresh, None
-            if control is None:
-                control = await self._open(address, self._pace.connect_seconds(trio.current_time()))
+            control = self._take_fresh() or await self._open(address, self._pace.connect_seconds(trio.current_time()))
             async with control:
                 await self._send_on(control, self._hello())
                 decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -193,6 +191,10 @@ class OriginClient:
         finally:
             self._control = None
         return reason
+
+    def _take_fresh(self) -> "trio.SSLStream[trio.SocketStream] | None":
+        fresh, self._fresh = self._fresh, None
+        return fresh
 
     async def _open(
         self,

@@ -80,5 +80,6 @@ def test_what_a_site_records_is_what_the_next_run_begins_with(tmp_path: Path) ->
         later = lines(*database.site_limits(), now=1_360.0).rate(SITE, 0.0)
     memory = later.memory(0.0)
     assert memory is not None
-    assert (memory.capacity, memory.age_seconds) == (2_000_000.0, pytest.approx(360.0))
+    assert memory.capacity == 2_000_000.0
+    assert memory.age_seconds == pytest.approx(360.0)
     assert later.times.by_cause == ROW.seconds
