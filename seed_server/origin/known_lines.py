@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from bandwidth.core.line_memory import LineMemory
+from bandwidth.core.states import Reason
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import SiteName
 from seed_server.line.site_map import Site
@@ -11,6 +12,7 @@ from seed_server.line.site_rate import SiteRate, SiteTimes
 from seed_server.store.database import SiteLimitRow
 
 MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
+_CAUSES = frozenset(reason.value for reason in Reason)
 
 
 class KnownLines:
@@ -55,4 +57,6 @@ class KnownLines:
                 round_trip_seconds=row.round_trip_seconds,
                 loss_share=row.loss_share,
             )
-        return SiteRate(site.line, now, memory=memory, times=SiteTimes(row.seconds, row.yield_seconds))
+        # endpoints are told these, and know so many reasons as there are now: an older server may have had others
+        seconds = {cause: spent for cause, spent in row.seconds.items() if cause in _CAUSES}
+        return SiteRate(site.line, now, memory=memory, times=SiteTimes(seconds, row.yield_seconds))

@@ -36,6 +36,11 @@ def test_a_line_is_begun_with_what_was_learned_and_counted() -> None:
     assert (rate.times.by_cause, rate.times.yielding) == (ROW.seconds, 2.5)
 
 
+def test_reasons_that_this_server_does_not_know_are_left_out() -> None:
+    row = replace(ROW, seconds={**ROW.seconds, "a reason of another release": 3.0})
+    assert lines(row).rate(SITE, 5.0).times.by_cause == ROW.seconds
+
+
 def test_a_clock_that_went_back_makes_no_memory_of_the_future() -> None:
     memory = lines(ROW, now=0.0).rate(SITE, 5.0).memory(5.0)
     assert memory is not None
