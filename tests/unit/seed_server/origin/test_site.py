@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import trio
 
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond
@@ -141,12 +140,3 @@ async def test_a_site_is_cut_off_when_nobody_answers_and_not_when_only_its_fetch
     assert not live.is_cut_off(ANSWERS_SECONDS)
     live.sending.clear()
     assert not live.is_cut_off(100.0), "nothing is sent: there is nothing to hold"
-
-
-async def test_leases_and_turns_outlast_an_outage(live: LiveSite) -> None:
-    now = trio.current_time()
-    a = join(live, "a", now)
-    assert fetches(live, a, now)
-    for seconds in range(60):  # as the port's tick does while the site is cut off
-        live.ledger.hold(now + seconds)
-    assert live.ledger.expire(now + 60.0, BytesPerSecond(1_000_000)) == []
