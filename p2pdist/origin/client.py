@@ -11,18 +11,16 @@ read, and TCP's flow control stops the sender. The control connection does not w
 
 import math
 import random
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import structlog
 import trio
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.origin.connection import Disconnected, OriginEvent
-from p2pdist.origin.data_socket import connect_beside
-from p2pdist.origin.retry_pace import CONNECT_SECONDS, EAGER_CONNECT_SECONDS, RetryPace
+from p2pdist.origin.opening import ConnectionLostError, OriginAddress, Stream, cause, open_beside, open_first
+from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, RetryPace
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError
@@ -57,21 +55,6 @@ EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
 log = structlog.get_logger()
 
 
-class _ConnectionLostError(Exception):
-    """The connection is over; the text says why."""
-
-
-@dataclass
-class OriginAddress:
-    """Where and how to connect. Built anew for each attempt: certificates are renewed meanwhile."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext
-    local_address: str | None
-    """Bind outgoing connections to this address, or None for the system's choice."""
-
-
 class OriginClient:
     """Keeps an endpoint connected to the seed server. Made by `open_origin_client`."""
 
@@ -83,8 +66,8 @@ class OriginClient:
         self._hello = hello
         self._events_in, self.events = trio.open_memory_channel[OriginEvent](EVENTS_BUFFERED)
         self._pieces_in, self.pieces = trio.open_memory_channel[Piece](PIECES_BUFFERED)
-        self._control: trio.SSLStream[trio.SocketStream] | None = None
-        self._fresh: trio.SSLStream[trio.SocketStream] | None = None
+        self._control: Stream | None = None
+        self._fresh: Stream | None = None
         """Made beside a silent connection, to be used next."""
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
@@ -114,24 +97,24 @@ class OriginClient:
             return
         try:
             await self._send_on(stream, message)
-        except _ConnectionLostError as error:
+        except ConnectionLostError as error:
             # closing the stream ends this connection, not a later one: its reader meets the closed stream and reports
             # this problem, and the usual backoff follows
             self._send_problem = str(error)
             await trio.aclose_forcefully(stream)
 
-    async def _send_on(self, stream: "trio.SSLStream[trio.SocketStream]", message: Hello | FromEndpoint) -> None:
+    async def _send_on(self, stream: Stream, message: Hello | FromEndpoint) -> None:
         await self._send_frame(stream, encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
 
-    async def _send_frame(self, stream: "trio.SSLStream[trio.SocketStream]", frame: bytes) -> None:
+    async def _send_frame(self, stream: Stream, frame: bytes) -> None:
         with trio.move_on_after(SEND_SECONDS) as scope:
             async with self._send_lock:
                 try:
                     await stream.send_all(frame)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    raise _ConnectionLostError(_cause(error)) from error
+                    raise ConnectionLostError(cause(error)) from error
         if scope.cancelled_caught:
-            raise _ConnectionLostError(f"the server took no control message for {SEND_SECONDS:.0f} s")
+            raise ConnectionLostError(f"the server took no control message for {SEND_SECONDS:.0f} s")
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -164,7 +147,8 @@ class OriginClient:
         reason = "connection closed by the daemon itself"
         try:
             address = self._address()
-            control = self._take_fresh() or await self._open(address, self._pace.connect_seconds(trio.current_time()))
+            tcp_seconds = self._pace.connect_seconds(trio.current_time())
+            control = self._take_fresh() or await open_first(address, tcp_seconds)
             async with control:
                 await self._send_on(control, self._hello())
                 decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -180,7 +164,7 @@ class OriginClient:
                     await self._read_control(control, decoder, waiting[1:])
                 if self._fresh is not None:
                     reason = "the server's answers stopped, and a fresh connection stands"
-        except* _ConnectionLostError as group:
+        except* ConnectionLostError as group:
             reason = _first_message(group)
         except* UserError as group:  # our own certificate is unusable, or the disk is full
             reason = _first_message(group)
@@ -192,46 +176,15 @@ class OriginClient:
             self._control = None
         return reason
 
-    def _take_fresh(self) -> "trio.SSLStream[trio.SocketStream] | None":
+    def _take_fresh(self) -> Stream | None:
         fresh, self._fresh = self._fresh, None
         return fresh
-
-    async def _open(
-        self,
-        address: OriginAddress,
-        tcp_seconds: float = CONNECT_SECONDS,
-        *,
-        beside: "trio.SSLStream[trio.SocketStream] | None" = None,
-        packet_bytes: int | None = None,
-    ) -> "trio.SSLStream[trio.SocketStream]":
-        """Connect within ``tcp_seconds`` and do the TLS handshake, within `CONNECT_SECONDS` in all.
-
-        With ``beside``, connect to the same address as that control connection does, and ask
-        for packets of ``packet_bytes``.
-        """
-        with trio.fail_after(CONNECT_SECONDS):
-            with trio.fail_after(tcp_seconds):
-                if beside is None:
-                    tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
-                else:
-                    tcp = await connect_beside(beside.transport_stream, packet_bytes, address.local_address)
-            stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
-            try:
-                await stream.do_handshake()
-            except BaseException as error:  # cancellation too: nothing else would close this socket
-                tcp.socket.close()
-                if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
-                    raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
-                raise
-            return stream
 
     async def _wait_for_reconnect(self, scope: trio.CancelScope) -> None:
         await self._reconnect.wait()
         scope.cancel()
 
-    async def _watch_for_silence(
-        self, address: OriginAddress, control: "trio.SSLStream[trio.SocketStream]", scope: trio.CancelScope
-    ) -> None:
+    async def _watch_for_silence(self, address: OriginAddress, control: Stream, scope: trio.CancelScope) -> None:
         """While the server acknowledges nothing, try fresh connections; cancel ``scope`` when one stands."""
         sock = control.transport_stream.socket
         silent_since: float | None = None
@@ -243,9 +196,11 @@ class OriginClient:
             silent_since = trio.current_time() if silent_since is None else silent_since
             delay = self._pace.beside_silent(silent_since, random.random())  # noqa: S311 - jitter
             await trio.sleep(max(SILENCE_LOOK_SECONDS, delay))
+            if timeouts_in_a_row(sock) < SILENT_TIMEOUTS:
+                continue
             try:
-                fresh = await self._open(address, EAGER_CONNECT_SECONDS, beside=control)
-            except (OSError, trio.TooSlowError, _ConnectionLostError):
+                fresh = await open_beside(control, address, EAGER_CONNECT_SECONDS)
+            except (OSError, trio.TooSlowError, ConnectionLostError):
                 continue
             if timeouts_in_a_row(sock) >= SILENT_TIMEOUTS:
                 self._fresh = fresh
@@ -253,31 +208,29 @@ class OriginClient:
                 return
             await trio.aclose_forcefully(fresh)  # the old one is answered again
 
-    async def _receive(self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder) -> list[bytes]:
+    async def _receive(self, stream: Stream, decoder: FrameDecoder) -> list[bytes]:
         try:
             data = await stream.receive_some(RECEIVE_BYTES)
         except trio.ClosedResourceError as error:  # `send` has closed it
-            raise _ConnectionLostError(self._send_problem) from error
+            raise ConnectionLostError(self._send_problem) from error
         except trio.BrokenResourceError as error:
-            raise _ConnectionLostError(_cause(error)) from error
+            raise ConnectionLostError(cause(error)) from error
         if not data:
-            raise _ConnectionLostError("the server closed the connection")
+            raise ConnectionLostError("the server closed the connection")
         try:
             return decoder.feed(bytes(data))
         except FrameError as error:
-            raise _ConnectionLostError(f"the server sent a malformed frame: {error}") from error
+            raise ConnectionLostError(f"the server sent a malformed frame: {error}") from error
 
-    async def _read_control(
-        self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder, bodies: list[bytes]
-    ) -> None:
+    async def _read_control(self, stream: Stream, decoder: FrameDecoder, bodies: list[bytes]) -> None:
         while True:
             await self._handle_all(stream, bodies)
             with trio.move_on_after(SILENCE_SECONDS) as scope:
                 bodies = await self._receive(stream, decoder)
             if scope.cancelled_caught:
-                raise _ConnectionLostError(f"the server was silent for {SILENCE_SECONDS:.0f} s")
+                raise ConnectionLostError(f"the server was silent for {SILENCE_SECONDS:.0f} s")
 
-    async def _handle_all(self, stream: "trio.SSLStream[trio.SocketStream]", bodies: list[bytes]) -> None:
+    async def _handle_all(self, stream: Stream, bodies: list[bytes]) -> None:
         # answer pings before anything that can block: the server measures the line with them
         for body in bodies:
             if (number := ping_number(body)) is not None:
@@ -287,15 +240,15 @@ class OriginClient:
             if ping_number(body) is None:
                 await self._handle(stream, body)
 
-    async def _handle(self, stream: "trio.SSLStream[trio.SocketStream]", body: bytes, *, welcome: bool = False) -> None:
+    async def _handle(self, stream: Stream, body: bytes, *, welcome: bool = False) -> None:
         try:
             message = decode_from_server(body)
         except DecodeError as error:
-            raise _ConnectionLostError(f"the server sent a malformed message: {error}") from error
+            raise ConnectionLostError(f"the server sent a malformed message: {error}") from error
         if isinstance(message, Goodbye):
-            raise _ConnectionLostError(f"the server said: {message.reason}")
+            raise ConnectionLostError(f"the server said: {message.reason}")
         if welcome is not isinstance(message, Welcome):
-            raise _ConnectionLostError(f"the server sent {type(message).__name__} out of order")
+            raise ConnectionLostError(f"the server sent {type(message).__name__} out of order")
         if isinstance(message, Welcome):
             # before the event is sent: its receiver may call `send` at once
             self._control = stream
@@ -303,8 +256,8 @@ class OriginClient:
             self.status = "connected"
         await self._events_in.send(message)
 
-    async def _read_data(self, address: OriginAddress, control: "trio.SSLStream[trio.SocketStream]") -> None:
-        stream = await self._open(address, beside=control, packet_bytes=self._packet_bytes)
+    async def _read_data(self, address: OriginAddress, control: Stream) -> None:
+        stream = await open_beside(control, address, packet_bytes=self._packet_bytes)
         async with stream:
             await self._send_on(stream, DataHello(protocol=PROTOCOL_VERSION))
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)
@@ -315,9 +268,9 @@ class OriginClient:
                     try:
                         message = decode_on_data_connection(body)
                     except DecodeError as error:
-                        raise _ConnectionLostError(f"the server sent a malformed piece: {error}") from error
+                        raise ConnectionLostError(f"the server sent a malformed piece: {error}") from error
                     if isinstance(message, Goodbye):
-                        raise _ConnectionLostError(f"the server said: {message.reason}")
+                        raise ConnectionLostError(f"the server said: {message.reason}")
                     self.piece_bytes += len(message.data)
                     await self._pieces_in.send(message)
 
@@ -341,13 +294,6 @@ async def open_origin_client(
             yield client
         finally:
             nursery.cancel_scope.cancel()
-
-
-def _cause(error: BaseException) -> str:
-    root: BaseException = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    return str(root) or type(root).__name__
 
 
 def _first_message(group: BaseExceptionGroup[BaseException]) -> str:

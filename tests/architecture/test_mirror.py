@@ -73,7 +73,7 @@ TESTED_IN = {
     "p2pdist/network/services.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/window.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/origin/connection.py": "tests/unit/p2pdist/origin/test_client.py",
-    "p2pdist/origin/data_socket.py": "tests/unit/p2pdist/origin/test_client.py",
+    "p2pdist/origin/opening.py": "tests/unit/p2pdist/origin/test_client.py",
     "p2pdist/pc/inventory_linux.py": "tests/unit/p2pdist/pc/test_inventory.py",
     "p2pdist/pc/inventory_macos.py": "tests/unit/p2pdist/pc/test_inventory.py",
     "p2pdist/pc/inventory_windows.py": "tests/unit/p2pdist/pc/test_inventory.py",

@@ -13,8 +13,9 @@ import pytest
 import trio
 
 from p2pdist.origin import client as origin_client
-from p2pdist.origin.client import OriginAddress, OriginClient, open_origin_client
+from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import Disconnected
+from p2pdist.origin.opening import OriginAddress
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
