@@ -38,6 +38,7 @@ from seed_server.store.database import ServedPayload, SiteLimitRow
 HEARD_SECONDS = 7.0  # pings go every 5 s: who has not answered by then may be behind a line that was down …
 ANSWERED_SECONDS = 0.5  # … while who fetches is pinged 10 to 20 times a second …
 ANSWERS_SECONDS = 2.0  # … and when the fetchers do not answer, others are asked, and would have by now
+AGE_STEP_SECONDS = 60.0  # of what was learned of the line: endpoints are told it only when it has changed
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted
 
 log = structlog.get_logger()
@@ -309,7 +310,7 @@ class LiveSite:
 
     def limit(self, now: float) -> SiteLimit:
         """Return how fast the site is sent to, and why."""
-        rate = self.rate
+        rate, memory = self.rate, self.rate.memory(now)
         times = rate.times
         return SiteLimit(
             rate=rate.decision.allowance,
@@ -319,6 +320,7 @@ class LiveSite:
             reason=rate.decision.reason[:MAX_TEXT_CHARS],
             seconds={cause: round(seconds, 1) for cause, seconds in times.by_cause.items()},
             yield_seconds=round(times.yielding, 1),
+            learned_seconds=None if memory is None else memory.age_seconds // AGE_STEP_SECONDS * AGE_STEP_SECONDS,
         )
 
     def tell_limit(self, now: float) -> None:
