@@ -78,7 +78,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
     ),
     (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
 ]
-NULLABLE = {"harm_seconds", "interval_seconds", "capacity"}
+NULLABLE = {"harm_seconds", "interval_seconds", "capacity", "learned_seconds"}
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]
 
 
