@@ -25,6 +25,7 @@ CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned 
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
 MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
+LEFT_SECONDS = 0.05  # in which what a link has left would go, if no other needed the line
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
 METADATA_SHARE = 4  # metadata gets this part of what a site that is sent pieces may be sent, …
@@ -72,7 +73,7 @@ class SiteDecision:
     reason: str
     """The cause, and the rule behind it, for people."""
     shares: Mapping[Key, BytesPerSecond]
-    """TCP payload rate of each link that sends; 0: it must not send."""
+    """TCP payload rate of each link that sends, or whose turn is over and whose kernel still does; 0: it must not."""
     renew_windows: bool
     """The sockets' congestion windows still reflect crowded moments that are over: reset them."""
 
@@ -318,7 +319,12 @@ class SiteRate:
         taken = min(self.control.rate, MOST_CONTROL_SHARE * allowance)
         payload = BytesPerSecond(int((allowance - taken) * self.sampler.line_share))
         demands: dict[Key, BytesPerSecond | None] = {}
-        for key in (key for key, view in links.items() if view.sending):
+        for key, view in links.items():
+            if not view.sending:
+                # what the kernel still holds of a link whose turn is over goes beside the next one's, not on top of it
+                if view.look is not None and view.look.unsent_bytes:
+                    demands[key] = BytesPerSecond(int(view.look.unsent_bytes / LEFT_SECONDS))
+                continue
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))
             demand = max(DEMAND_LEAST, int(DEMAND_GROWTH * rate.rate))
             demands[key] = BytesPerSecond(demand) if rate.limited else None

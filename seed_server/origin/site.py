@@ -255,14 +255,14 @@ class LiveSite:
         self.sending.add(link)
         self.rate.sampler.started(link, link.view())
         self._ended.pop(link, None)
-        self._divide()
+        self._divide(now)
 
     def stopped_sending(self, link: DataLink, now: float) -> None:
         """Give the share of ``link`` to the others."""
         if link in self.sending:
             self.sending.remove(link)
             self._ended[link] = now
-            self._divide()
+            self._divide(now)
 
     def fit_ledger(self, now: float) -> None:
         """Let as many endpoints fetch, and as far ahead, as suit the line."""
@@ -281,14 +281,19 @@ class LiveSite:
         """The lowest rate among the links that send; None when none does."""
         return min((link.rate for link in self.sending if link.rate is not None), default=None)
 
+    @property
+    def draining(self) -> bool:
+        """Whether the kernel still holds something of a link that has stopped: that goes at the site's rate too."""
+        return any(link.unsent_bytes for link in self._ended)
+
     def views(self, now: float) -> dict[DataLink, LinkView]:
-        """Return the state of the links that send, and of those that have just stopped."""
-        self._ended = {link: at for link, at in self._ended.items() if now - at < ENDED_SECONDS}
+        """Return the state of the links that send, and of those that have just stopped or still drain."""
+        self._ended = {k: at for k, at in self._ended.items() if now - at < ENDED_SECONDS or k.unsent_bytes}
         views = {link: link.view() for link in self.sending}
         return views | {link: link.view(sending=False) for link in self._ended}
 
-    def _divide(self) -> None:
-        self.set_rates(self.rate.divide({link: link.view() for link in self.sending}))
+    def _divide(self, now: float) -> None:
+        self.set_rates(self.rate.divide(self.views(now)))
 
     def set_rates(self, shares: Mapping[DataLink, BytesPerSecond]) -> None:
         """Keep the shares from now on."""

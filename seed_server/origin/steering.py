@@ -35,9 +35,9 @@ class SiteController:
         next_at = self._sent_at = trio.current_time()
         try:
             live.watch(active=True)
-            while live.sending or trio.current_time() - self._sent_at < self._quiet_seconds:
+            while live.sending or live.draining or trio.current_time() - self._sent_at < self._quiet_seconds:
                 try:
-                    if live.sending:
+                    if live.sending or live.draining:
                         now = trio.current_time()
                         self._step(now, late_seconds=now - next_at)
                 except Exception:

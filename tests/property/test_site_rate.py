@@ -70,6 +70,10 @@ def happen(site: SiteRate, event: str, values: list[Any], now: float) -> None:
             site.resume(now)
 
 
+def takes_part(view: LinkView) -> bool:
+    return view.sending or (view.look is not None and view.look.unsent_bytes > 0)
+
+
 def check(site: SiteRate, sending: set[str], now: float) -> None:
     decision, policy = site.decision, site.policy
     assert decision.allowance >= 0
@@ -95,6 +99,6 @@ def test_policy_is_kept_and_the_shares_are_the_allowance(history: list[Any]) -> 
         now += values[0] if event == "clock" else 0.05
         if event == "decide":
             site.decide(values[0], values[1], now)
-            check(site, {key for key, view in values[0].items() if view.sending}, now)
+            check(site, {key for key, view in values[0].items() if takes_part(view)}, now)
         else:
             happen(site, event, values, now)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,18 @@ def test_recorded_line_is_given_to_a_download_and_used_again_after_it() -> None:
     assert (State.SCAVENGE, State.YIELD) in turns
     assert (State.YIELD, State.RAMP) in turns
     assert (State.RAMP, State.SCAVENGE) in turns
+
+
+def test_what_the_kernel_holds_of_a_link_that_has_stopped_takes_its_part_of_the_line() -> None:
+    path = FakeLine(SiteRate(Line(LINE), 0.0), links=2)
+    path.run(10)
+    views = {0: path.view(0), 1: replace(path.view(1), sending=False)}
+    shares = path.site.divide(views)
+    assert sum(shares.values()) == path.site.divide({0: path.view(0)})[0], "no more than one alone has"
+    assert shares[1] > 0
+    assert views[1].look is not None
+    drained = replace(views[1], look=replace(views[1].look, unsent_bytes=0))
+    assert set(path.site.divide({0: path.view(0), 1: drained})) == {0}
 
 
 def test_what_an_earlier_run_learned_is_begun_with() -> None:

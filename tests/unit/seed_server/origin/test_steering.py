@@ -46,6 +46,7 @@ class FakeLink:
     rates: list[tuple[float, int]] = field(default_factory=list)
     carried: float = 0.0
     seen_at: float = 0.0
+    unsent_bytes: int = 0
 
     @property
     def connection(self) -> SimpleNamespace:
@@ -164,6 +165,30 @@ async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: tr
         await trio.sleep(1)
         assert branch.steering == 2
         assert branch.live.steered
+
+    await with_branch(play)
+
+
+async def test_what_is_left_of_a_turn_goes_beside_the_next_one_and_not_on_top_of_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def play(branch: Branch) -> None:
+        first, second = branch.join("a"), branch.join("b")
+        old = branch.send(first)
+        await trio.sleep(10)
+        old.unsent_bytes = 100_000
+        branch.stop(old)
+        new = branch.send(second)
+        assert (old.rate or 0) + (new.rate or 0) <= LINE, "both together no faster than the line"
+        for _ in range(3):
+            await trio.sleep(0.4)
+            assert (old.rate or 0) + (new.rate or 0) <= LINE
+        branch.stop(new)
+        await trio.sleep(2 * QUIET_SECONDS)
+        assert branch.live.steered, "what is left must not go on for ever at the rate of a bad moment"
+        old.unsent_bytes = 0
+        await trio.sleep(2 * QUIET_SECONDS)
+        assert not branch.live.steered
 
     await with_branch(play)
 
