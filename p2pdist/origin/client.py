@@ -20,7 +20,7 @@ import trio
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.origin.connection import Disconnected, OriginEvent
 from p2pdist.origin.opening import ConnectionLostError, OriginAddress, Stream, cause, open_beside, open_first
-from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, RetryPace
+from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS, RetryPace
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError
@@ -47,7 +47,6 @@ WELCOME_SECONDS = 15.0
 SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
 FIRST_BACKOFF_SECONDS = 0.5
 SILENT_TIMEOUTS = 3  # of the kernel in a row: some 2 s on a usual line; fewer are a few lost packets
-SILENCE_LOOK_SECONDS = 0.25  # between looks whether the connection is silent
 RECEIVE_BYTES = 256 << 10
 PIECES_BUFFERED = 2  # whole pieces that may wait in memory
 EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
@@ -191,11 +190,11 @@ class OriginClient:
         while True:
             if timeouts_in_a_row(sock) < SILENT_TIMEOUTS:
                 silent_since = None
-                await trio.sleep(SILENCE_LOOK_SECONDS)
+                await trio.sleep(self._pace.look_seconds(trio.current_time()))
                 continue
             silent_since = trio.current_time() if silent_since is None else silent_since
             delay = self._pace.beside_silent(silent_since, random.random())  # noqa: S311 - jitter
-            await trio.sleep(max(SILENCE_LOOK_SECONDS, delay))
+            await trio.sleep(max(EAGER_LOOK_SECONDS, delay))
             if timeouts_in_a_row(sock) < SILENT_TIMEOUTS:
                 continue
             try:

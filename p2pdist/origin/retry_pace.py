@@ -16,6 +16,7 @@ UNHURRIED_SECONDS = (
     10.0,
     30.0,
 )  # until the others call beside a silent connection, drawn evenly: it may recover by itself
+EAGER_LOOK_SECONDS, UNHURRIED_LOOK_SECONDS = 0.25, 2.0  # between looks whether the connection is silent: costs little
 EAGER_CONNECT_SECONDS = 2.0  # for TCP alone: the kernel repeats a SYN after 1 s, then after 2 more, and so on
 CONNECT_SECONDS = 15.0  # for TCP and TLS over a bad branch line
 
@@ -62,6 +63,10 @@ class RetryPace:
     def connect_seconds(self, now: float) -> float:
         """Return how long TCP may take to connect."""
         return EAGER_CONNECT_SECONDS if self.eager(now) else CONNECT_SECONDS
+
+    def look_seconds(self, now: float) -> float:
+        """Return how long to wait before the next look whether the connection is silent."""
+        return EAGER_LOOK_SECONDS if now - self._fetched_at < FETCHED_SECONDS else UNHURRIED_LOOK_SECONDS
 
     def beside_silent(self, silent_since: float, jitter: float) -> float:
         """Return how long to wait before the next attempt beside a connection that is silent since then."""

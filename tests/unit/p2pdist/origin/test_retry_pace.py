@@ -4,9 +4,11 @@ from p2pdist.origin.retry_pace import (
     CONNECT_SECONDS,
     EAGER_CONNECT_SECONDS,
     EAGER_FOR_SECONDS,
+    EAGER_LOOK_SECONDS,
     EAGER_SECONDS,
     FETCHED_SECONDS,
     STABLE_SECONDS,
+    UNHURRIED_LOOK_SECONDS,
     UNHURRIED_SECONDS,
     RetryPace,
 )
@@ -58,6 +60,14 @@ def test_beside_a_silent_connection_only_who_fetches_calls_at_once() -> None:
     assert pace.beside_silent(100.0, 1.0) == 0.0
     pace.fetched(130.0)
     assert pace.beside_silent(100.0, 1.0) == 0.0, "pieces come, and cannot be confirmed"
+
+
+def test_an_idle_pc_is_left_asleep() -> None:
+    pace = RetryPace(0.5)
+    assert pace.look_seconds(100.0) == UNHURRIED_LOOK_SECONDS
+    pace.fetched(100.0)
+    assert pace.look_seconds(101.0) == EAGER_LOOK_SECONDS
+    assert pace.look_seconds(100.0 + FETCHED_SECONDS) == UNHURRIED_LOOK_SECONDS
 
 
 def test_who_is_pinged_often_fetches_although_nothing_has_come_yet() -> None:
