@@ -6,6 +6,7 @@ become the belief about the line (cake-autorate issue 18 learns at congestion to
 
 from collections import deque
 
+from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.units import BytesPerSecond
 
 EVENTS_KEPT = 128  # bounds the memory: one every few seconds for ten minutes
@@ -48,6 +49,17 @@ class CapacityEstimate:
             self._answer = (now, self._learned(now))
         return self._answer[1]
 
+    def memory(self, now: float) -> LineMemory | None:
+        """Return what a later run may begin with; None: nothing is learned, or the line is configured."""
+        if self._configured is not None or not self._events:
+            return None
+        age = now - max(at for at, _ in self._events)
+        return LineMemory(self._best(now) or self._events[-1][1], max(0.0, age))
+
+    def remember(self, memory: LineMemory, now: float) -> None:
+        """Begin with what an earlier run learned: it counts as one event of that time."""
+        self._add(memory.capacity, now - memory.age_seconds)
+
     @property
     def configured(self) -> bool:
         """Whether the admin has configured what the line carries."""
@@ -58,13 +70,19 @@ class CapacityEstimate:
         self._answer = None
 
     def _learned(self, now: float) -> float | None:
+        best = self._best(now)
+        if best is None:
+            # every event is too old: the last one, at its full decay, is better than nothing
+            return self._events[-1][1] * (1 - LARGEST_DECAY) if self._events else None
+        newest_age = min(max(0.0, now - at) for at, _ in self._events)
+        return best * (1 - min(LARGEST_DECAY, newest_age * DECAY_PER_SECOND))
+
+    def _best(self, now: float) -> float | None:
+        """Return what the events say of the line, without decay; None when all are too old."""
         # after a clock step back, events that now lie in the future count as new
         recent = [(max(0.0, now - at), rate) for at, rate in self._events if now - at < MEMORY_SECONDS]
         if not recent:
-            # every event is too old: the last one, at its full decay, is better than nothing
-            return self._events[-1][1] * (1 - LARGEST_DECAY) if self._events else None
+            return None
         in_filter = [rate for age, rate in recent if age < MAX_FILTER_SECONDS]
         rates = sorted(rate for _, rate in recent)
-        best = max(in_filter) if in_filter else rates[int(PERCENTILE * (len(rates) - 1))]
-        newest_age = min(age for age, _ in recent)
-        return best * (1 - min(LARGEST_DECAY, newest_age * DECAY_PER_SECOND))
+        return max(in_filter) if in_filter else rates[int(PERCENTILE * (len(rates) - 1))]

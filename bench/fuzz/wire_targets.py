@@ -104,7 +104,7 @@ def _message_seeds() -> Iterator[bytes]:
         messages.SitePeers(True, [peer], ["b" * 26]),
         messages.Unavailable(HASH, "damaged"),
         messages.LinkWatch(None),
-        messages.SiteLimit(1_000, None, False, "steady", "idle", {"idle": 1.5}, 0.0),
+        messages.SiteLimit(1_000, None, False, "steady", "idle", {"idle": 1.5}, 0.0, None),
         messages.Goodbye("stopped"),
         messages.DataHello(messages.PROTOCOL_VERSION),
         messages.Piece(HASH, 0, b"data"),

@@ -24,6 +24,8 @@ def line_view(answer: LimiterAnswer) -> RenderableType:
     capacity = "not known yet"
     if line.capacity is not None:
         capacity = rate_text(line.capacity) + (", as configured" if line.configured else ", learned")
+        if line.learned_seconds:
+            capacity += f" {duration_text(line.learned_seconds)} ago"
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         ("rate", rate_text(line.rate)),

@@ -175,6 +175,8 @@ class LineLimit(msgspec.Struct, frozen=True):
     """Reason → time spent under it."""
     yield_seconds: Seconds
     """Time spent giving way to others."""
+    learned_seconds: Seconds | None = None
+    """How long ago the line last showed its capacity, in whole minutes; null: configured, or not known."""
 
 
 class LanWay(msgspec.Struct, frozen=True):

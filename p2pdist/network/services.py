@@ -45,8 +45,9 @@ from p2pdist.network.messages import (
     ToPart,
     UseIdentity,
 )
-from p2pdist.origin.client import OriginAddress, OriginClient, open_origin_client
+from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import OriginEvent
+from p2pdist.origin.opening import OriginAddress
 from p2pdist.pc import process_memory
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, ControlHello, Piece

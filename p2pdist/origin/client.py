@@ -1,25 +1,27 @@
 """The endpoint's two connections to the seed server's origin port: control and data.
 
-The client reconnects with backoff and jitter. What it receives goes into two bounded
-channels, `OriginClient.events` and `OriginClient.pieces`. While the daemon is busy
-storing pieces, the data socket is not read, and TCP's flow control stops the sender.
-The control connection does not wait for that.
+The client reconnects with backoff and jitter. While the server acknowledges nothing,
+because the line is down, it tries a fresh connection beside the silent one: TCP doubles
+its waits, so the old one would rest long after the line is back.
+
+What it receives goes into two bounded channels, `OriginClient.events` and
+`OriginClient.pieces`. While the daemon is busy storing pieces, the data socket is not
+read, and TCP's flow control stops the sender. The control connection does not wait for that.
 """
 
 import math
 import random
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import structlog
 import trio
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.origin.connection import Disconnected, OriginEvent
-from p2pdist.origin.data_socket import connect_beside
-from p2pdist.shared.backoff import Backoff
+from p2pdist.origin.opening import ConnectionLostError, OriginAddress, Stream, cause, open_beside, open_first
+from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS, RetryPace
+from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
@@ -41,32 +43,15 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.pings import ping_frame, ping_number
 
-CONNECT_SECONDS = 15.0  # TCP and TLS over a bad branch line
 WELCOME_SECONDS = 15.0
 SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
 FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 60.0
-STABLE_SECONDS = 30.0  # a connection that lived this long resets the backoff
+SILENT_TIMEOUTS = 3  # of the kernel in a row: some 2 s on a usual line; fewer are a few lost packets
 RECEIVE_BYTES = 256 << 10
 PIECES_BUFFERED = 2  # whole pieces that may wait in memory
 EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
 
 log = structlog.get_logger()
-
-
-class _ConnectionLostError(Exception):
-    """The connection is over; the text says why."""
-
-
-@dataclass
-class OriginAddress:
-    """Where and how to connect. Built anew for each attempt: certificates are renewed meanwhile."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext
-    local_address: str | None
-    """Bind outgoing connections to this address, or None for the system's choice."""
 
 
 class OriginClient:
@@ -76,11 +61,13 @@ class OriginClient:
         self, address: Callable[[], OriginAddress], hello: Callable[[], ControlHello], first_backoff_seconds: float
     ) -> None:
         self._address = address
-        self._first_backoff_seconds = first_backoff_seconds
+        self._pace = RetryPace(first_backoff_seconds)
         self._hello = hello
         self._events_in, self.events = trio.open_memory_channel[OriginEvent](EVENTS_BUFFERED)
         self._pieces_in, self.pieces = trio.open_memory_channel[Piece](PIECES_BUFFERED)
-        self._control: trio.SSLStream[trio.SocketStream] | None = None
+        self._control: Stream | None = None
+        self._fresh: Stream | None = None
+        """Made beside a silent connection, to be used next."""
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
         self._send_problem = ""
@@ -109,40 +96,48 @@ class OriginClient:
             return
         try:
             await self._send_on(stream, message)
-        except _ConnectionLostError as error:
+        except ConnectionLostError as error:
             # closing the stream ends this connection, not a later one: its reader meets the closed stream and reports
             # this problem, and the usual backoff follows
             self._send_problem = str(error)
             await trio.aclose_forcefully(stream)
 
-    async def _send_on(self, stream: "trio.SSLStream[trio.SocketStream]", message: Hello | FromEndpoint) -> None:
+    async def _send_on(self, stream: Stream, message: Hello | FromEndpoint) -> None:
         await self._send_frame(stream, encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
 
-    async def _send_frame(self, stream: "trio.SSLStream[trio.SocketStream]", frame: bytes) -> None:
+    async def _send_frame(self, stream: Stream, frame: bytes) -> None:
         with trio.move_on_after(SEND_SECONDS) as scope:
             async with self._send_lock:
                 try:
                     await stream.send_all(frame)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    raise _ConnectionLostError(_cause(error)) from error
+                    raise ConnectionLostError(cause(error)) from error
         if scope.cancelled_caught:
-            raise _ConnectionLostError(f"the server took no control message for {SEND_SECONDS:.0f} s")
+            raise ConnectionLostError(f"the server took no control message for {SEND_SECONDS:.0f} s")
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        backoff = Backoff(self._first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
-        while True:
-            self._reconnect = trio.Event()
-            started = trio.current_time()
-            reason = await self._one_connection()
-            self._control = None
-            if trio.current_time() - started >= STABLE_SECONDS or self._reconnect.is_set():
-                backoff = backoff.succeeded()
-            backoff = backoff.failed()
-            delay = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
-            self.status = f"{reason}; next attempt within {math.ceil(delay)} s"
-            log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
-            await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS]))
+        try:
+            while True:
+                await self._connect_once()
+        finally:
+            if self._fresh is not None:
+                self._fresh.transport_stream.socket.close()
+
+    async def _connect_once(self) -> None:
+        """Use one connection to its end, then wait until the next one is due."""
+        self._reconnect = trio.Event()
+        started = trio.current_time()
+        reason = await self._one_connection()
+        now = trio.current_time()
+        wanted = self._reconnect.is_set()
+        delay = self._pace.lost(now - started, now, random.random(), wanted=wanted)  # noqa: S311 - jitter
+        if self._fresh is not None:
+            delay = 0.0
+        self.status = f"{reason}; next attempt within {math.ceil(delay)} s"
+        log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
+        await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS]))
+        if delay:
             with trio.move_on_after(delay):
                 await self._reconnect.wait()
 
@@ -151,7 +146,8 @@ class OriginClient:
         reason = "connection closed by the daemon itself"
         try:
             address = self._address()
-            control = await self._open(address)
+            tcp_seconds = self._pace.connect_seconds(trio.current_time())
+            control = self._take_fresh() or await open_first(address, tcp_seconds)
             async with control:
                 await self._send_on(control, self._hello())
                 decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -162,9 +158,12 @@ class OriginClient:
                 await self._handle(control, waiting[0], welcome=True)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._wait_for_reconnect, nursery.cancel_scope)
+                    nursery.start_soon(self._watch_for_silence, address, control, nursery.cancel_scope)
                     nursery.start_soon(self._read_data, address, control)
                     await self._read_control(control, decoder, waiting[1:])
-        except* _ConnectionLostError as group:
+                if self._fresh is not None:
+                    reason = "the server's answers stopped, and a fresh connection stands"
+        except* ConnectionLostError as group:
             reason = _first_message(group)
         except* UserError as group:  # our own certificate is unusable, or the disk is full
             reason = _first_message(group)
@@ -176,75 +175,79 @@ class OriginClient:
             self._control = None
         return reason
 
-    async def _open(
-        self, address: OriginAddress, beside: "trio.SSLStream[trio.SocketStream] | None" = None
-    ) -> "trio.SSLStream[trio.SocketStream]":
-        """Connect and do the TLS handshake, within `CONNECT_SECONDS`.
-
-        With ``beside``, connect to the same address as that control connection does, and ask
-        for packets of the size that the server's `Welcome` named.
-        """
-        with trio.fail_after(CONNECT_SECONDS):
-            if beside is None:
-                tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
-            else:
-                tcp = await connect_beside(beside.transport_stream, self._packet_bytes, address.local_address)
-            stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
-            try:
-                await stream.do_handshake()
-            except BaseException as error:  # cancellation too: nothing else would close this socket
-                tcp.socket.close()
-                if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
-                    raise _ConnectionLostError(f"TLS with the server failed: {_cause(error)}") from error
-                raise
-            return stream
+    def _take_fresh(self) -> Stream | None:
+        fresh, self._fresh = self._fresh, None
+        return fresh
 
     async def _wait_for_reconnect(self, scope: trio.CancelScope) -> None:
         await self._reconnect.wait()
         scope.cancel()
 
-    async def _receive(self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder) -> list[bytes]:
+    async def _watch_for_silence(self, address: OriginAddress, control: Stream, scope: trio.CancelScope) -> None:
+        """While the server acknowledges nothing, try fresh connections; cancel ``scope`` when one stands."""
+        sock = control.transport_stream.socket
+        silent_since: float | None = None
+        while True:
+            if timeouts_in_a_row(sock) < SILENT_TIMEOUTS:
+                silent_since = None
+                await trio.sleep(self._pace.look_seconds(trio.current_time()))
+                continue
+            silent_since = trio.current_time() if silent_since is None else silent_since
+            delay = self._pace.beside_silent(silent_since, random.random())  # noqa: S311 - jitter
+            await trio.sleep(max(EAGER_LOOK_SECONDS, delay))
+            if timeouts_in_a_row(sock) < SILENT_TIMEOUTS:
+                continue
+            try:
+                fresh = await open_beside(control, address, EAGER_CONNECT_SECONDS)
+            except (OSError, trio.TooSlowError, ConnectionLostError):
+                continue
+            if timeouts_in_a_row(sock) >= SILENT_TIMEOUTS:
+                self._fresh = fresh
+                scope.cancel()
+                return
+            await trio.aclose_forcefully(fresh)  # the old one is answered again
+
+    async def _receive(self, stream: Stream, decoder: FrameDecoder) -> list[bytes]:
         try:
             data = await stream.receive_some(RECEIVE_BYTES)
         except trio.ClosedResourceError as error:  # `send` has closed it
-            raise _ConnectionLostError(self._send_problem) from error
+            raise ConnectionLostError(self._send_problem) from error
         except trio.BrokenResourceError as error:
-            raise _ConnectionLostError(_cause(error)) from error
+            raise ConnectionLostError(cause(error)) from error
         if not data:
-            raise _ConnectionLostError("the server closed the connection")
+            raise ConnectionLostError("the server closed the connection")
         try:
             return decoder.feed(bytes(data))
         except FrameError as error:
-            raise _ConnectionLostError(f"the server sent a malformed frame: {error}") from error
+            raise ConnectionLostError(f"the server sent a malformed frame: {error}") from error
 
-    async def _read_control(
-        self, stream: "trio.SSLStream[trio.SocketStream]", decoder: FrameDecoder, bodies: list[bytes]
-    ) -> None:
+    async def _read_control(self, stream: Stream, decoder: FrameDecoder, bodies: list[bytes]) -> None:
         while True:
             await self._handle_all(stream, bodies)
             with trio.move_on_after(SILENCE_SECONDS) as scope:
                 bodies = await self._receive(stream, decoder)
             if scope.cancelled_caught:
-                raise _ConnectionLostError(f"the server was silent for {SILENCE_SECONDS:.0f} s")
+                raise ConnectionLostError(f"the server was silent for {SILENCE_SECONDS:.0f} s")
 
-    async def _handle_all(self, stream: "trio.SSLStream[trio.SocketStream]", bodies: list[bytes]) -> None:
+    async def _handle_all(self, stream: Stream, bodies: list[bytes]) -> None:
         # answer pings before anything that can block: the server measures the line with them
         for body in bodies:
             if (number := ping_number(body)) is not None:
+                self._pace.pinged(trio.current_time())
                 await self._send_frame(stream, ping_frame(number))
         for body in bodies:
             if ping_number(body) is None:
                 await self._handle(stream, body)
 
-    async def _handle(self, stream: "trio.SSLStream[trio.SocketStream]", body: bytes, *, welcome: bool = False) -> None:
+    async def _handle(self, stream: Stream, body: bytes, *, welcome: bool = False) -> None:
         try:
             message = decode_from_server(body)
         except DecodeError as error:
-            raise _ConnectionLostError(f"the server sent a malformed message: {error}") from error
+            raise ConnectionLostError(f"the server sent a malformed message: {error}") from error
         if isinstance(message, Goodbye):
-            raise _ConnectionLostError(f"the server said: {message.reason}")
+            raise ConnectionLostError(f"the server said: {message.reason}")
         if welcome is not isinstance(message, Welcome):
-            raise _ConnectionLostError(f"the server sent {type(message).__name__} out of order")
+            raise ConnectionLostError(f"the server sent {type(message).__name__} out of order")
         if isinstance(message, Welcome):
             # before the event is sent: its receiver may call `send` at once
             self._control = stream
@@ -252,19 +255,21 @@ class OriginClient:
             self.status = "connected"
         await self._events_in.send(message)
 
-    async def _read_data(self, address: OriginAddress, control: "trio.SSLStream[trio.SocketStream]") -> None:
-        stream = await self._open(address, beside=control)
+    async def _read_data(self, address: OriginAddress, control: Stream) -> None:
+        stream = await open_beside(control, address, packet_bytes=self._packet_bytes)
         async with stream:
             await self._send_on(stream, DataHello(protocol=PROTOCOL_VERSION))
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)
             while True:
-                for body in await self._receive(stream, decoder):
+                bodies = await self._receive(stream, decoder)
+                self._pace.fetched(trio.current_time())
+                for body in bodies:
                     try:
                         message = decode_on_data_connection(body)
                     except DecodeError as error:
-                        raise _ConnectionLostError(f"the server sent a malformed piece: {error}") from error
+                        raise ConnectionLostError(f"the server sent a malformed piece: {error}") from error
                     if isinstance(message, Goodbye):
-                        raise _ConnectionLostError(f"the server said: {message.reason}")
+                        raise ConnectionLostError(f"the server said: {message.reason}")
                     self.piece_bytes += len(message.data)
                     await self._pieces_in.send(message)
 
@@ -288,13 +293,6 @@ async def open_origin_client(
             yield client
         finally:
             nursery.cancel_scope.cancel()
-
-
-def _cause(error: BaseException) -> str:
-    root: BaseException = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    return str(root) or type(root).__name__
 
 
 def _first_message(group: BaseExceptionGroup[BaseException]) -> str:

@@ -16,6 +16,7 @@ from seed_server.fleet.queries import SiteStatus, read_sites
 from seed_server.store.rows import SiteLimitRow
 
 CHARTS_SHOWN = 3  # more would not fit on a screen
+DATED_SECONDS = 60.0  # what was learned of a line is dated from this age on
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
@@ -34,6 +35,7 @@ def _site_document(site: SiteStatus) -> SiteDocument:
         rate=limit.rate if limit.active else 0,
         capacity=limit.capacity,
         capacity_is="configured" if limit.configured else "learned" if limit.capacity else "unknown",
+        learned_at=limit.learned_at,
         state=limit.state,
         reason=limit.reason,
         seconds=limit.seconds,
@@ -46,7 +48,7 @@ def _site_document(site: SiteStatus) -> SiteDocument:
     )
 
 
-def site_tables(sites: Sequence[SiteStatus], *, serving: bool) -> RenderableType:
+def site_tables(sites: Sequence[SiteStatus], now: float, *, serving: bool) -> RenderableType:
     """Return the table for people."""
     if not sites:
         return Text("Nothing has been sent to any site yet.")
@@ -61,11 +63,10 @@ def site_tables(sites: Sequence[SiteStatus], *, serving: bool) -> RenderableType
     for site in sites:
         limit = site.limit
         active = limit.active and serving
-        line = "not known" if limit.capacity is None else rate_text(limit.capacity)
         table.add_row(
             limit.site,
             Text(rate_text(limit.rate), style="green") if active else Text("quiet", style="dim"),
-            line if limit.configured or limit.capacity is None else f"{line}, learned",
+            _line(limit, now),
             Text(limit.reason, style="" if active else "dim"),
             f"{limit.fetchers} of {limit.endpoints}",
             duration_text(limit.yield_seconds),
@@ -76,6 +77,16 @@ def site_tables(sites: Sequence[SiteStatus], *, serving: bool) -> RenderableType
     sent = sum(site.wan_bytes for site in sites)
     head = f"{rate_text(total)} to all sites now, {bytes_text(sent)} of what is published so far"
     return Group(Text(head if serving else "The seed server is NOT serving."), table)
+
+
+def _line(limit: SiteLimitRow, now: float) -> str:
+    if limit.capacity is None:
+        return "not known"
+    line = rate_text(limit.capacity)
+    if limit.configured:
+        return line
+    age = None if limit.learned_at is None else now - limit.learned_at
+    return f"{line}, learned" if age is None or age < DATED_SECONDS else f"{line}, learned {duration_text(age)} ago"
 
 
 def _times(limit: SiteLimitRow) -> str:
@@ -110,7 +121,8 @@ def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
 
     def view(answer: tuple[list[SiteStatus], bool], _columns: int) -> RenderableType:
         sites, serving = answer
-        return Group(site_tables(sites, serving=serving), *(charts.of(sites) if charts and serving else []))
+        table = site_tables(sites, context.clock.now(), serving=serving)
+        return Group(table, *(charts.of(sites) if charts and serving else []))
 
     show(
         lambda: read_sites(context),

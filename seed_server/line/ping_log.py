@@ -17,6 +17,11 @@ class PingLog:
         self.echoes = 0
         """All so far."""
 
+    @property
+    def outstanding(self) -> int:
+        """How many echoes may still come."""
+        return len(self._sent)
+
     def sent(self, now: float) -> int:
         """Return the number of the ping that is sent now."""
         number, self._next = self._next, (self._next + 1) % NUMBERS

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bandwidth.core.allocator import share_max_min
 from bandwidth.core.controller import Controller
 from bandwidth.core.decision import FIRST_RATE, NORMAL_THRESHOLD_SECONDS, ControllerSettings
+from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.core.sensors import LONGEST_GAP_SECONDS
 from bandwidth.core.signals import Sample, sample_seconds
@@ -73,7 +74,7 @@ class SiteDecision:
     reason: str
     """The cause, and the rule behind it, for people."""
     shares: Mapping[Key, BytesPerSecond]
-    """TCP payload rate of each link that sends; 0: it must not send."""
+    """TCP payload rate of each link that sends, or whose turn is over and whose kernel still does; 0: it must not."""
     renew_windows: bool
     """The sockets' congestion windows still reflect crowded moments that are over: reset them."""
 
@@ -81,8 +82,11 @@ class SiteDecision:
 class SiteTimes:
     """Seconds in which the site was sent to, by what the decision was."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Mapping[str, float] | None = None, yielding_before: float = 0.0) -> None:
+        """``before``: seconds under each cause in earlier runs of the server; so many of them yielding."""
         self._spent = ReasonSeconds[tuple[State, str]]()
+        self._before = dict(before or {})
+        self._yielding_before = yielding_before
 
     def note(self, decision: SiteDecision, now: float) -> None:
         """Take in that ``decision`` holds from ``now`` on."""
@@ -95,7 +99,7 @@ class SiteTimes:
     @property
     def by_cause(self) -> dict[str, float]:
         """Seconds under each cause that ever held."""
-        found: dict[str, float] = {}
+        found = dict(self._before)
         for (_, cause), seconds in self._spent.seconds().items():
             found[cause] = found.get(cause, 0.0) + seconds
         return found
@@ -103,12 +107,13 @@ class SiteTimes:
     @property
     def yielding(self) -> float:
         """Seconds in which the site yielded to business."""
-        return sum(seconds for (state, _), seconds in self._spent.seconds().items() if state is State.YIELD)
+        spent = self._spent.seconds().items()
+        return self._yielding_before + sum(seconds for (state, _), seconds in spent if state is State.YIELD)
 
     @property
     def sending(self) -> float:
         """Seconds in all."""
-        return sum(self._spent.seconds().values())
+        return sum(self.by_cause.values())
 
 
 class SiteRate:
@@ -117,7 +122,10 @@ class SiteRate:
     Lives as long as the site is known: longer than the site has endpoints.
     """
 
-    def __init__(self, line: Line, now: float) -> None:
+    def __init__(
+        self, line: Line, now: float, *, memory: LineMemory | None = None, times: SiteTimes | None = None
+    ) -> None:
+        """``memory``, ``times``: what earlier runs of the server have learned of the line, and counted."""
         self._line = line
         self.policy = Policy()
         self.egress_ceiling: BytesPerSecond | None = None
@@ -126,10 +134,12 @@ class SiteRate:
         self.reports = BusinessReports()
         self.control = ControlBudget(now)
         """What goes to the site besides data; it takes the same line's room."""
-        self.times = SiteTimes()
+        self.times = times or SiteTimes()
         self._decided_at: float | None = None
         self._skipped_seconds = 0.0
         self._controller = self._new_controller(now)
+        if memory is not None:
+            self._controller.capacity.remember(memory, now)
         self._renewal = WindowRenewal()
         self._wanted = FIRST_RATE
         self.decision = self._first_decision()
@@ -155,6 +165,11 @@ class SiteRate:
         """Return the line's rate, as configured or else as learned."""
         known = self._controller.capacity.bytes_per_second(now + self._skipped_seconds)
         return None if known is None else BytesPerSecond(int(known))
+
+    def memory(self, now: float) -> LineMemory | None:
+        """Return what was learned of the line; None: nothing, or it is configured."""
+        memory = self._controller.capacity.memory(now + self._skipped_seconds)
+        return memory and replace(memory, round_trip_seconds=self.sampler.known_rtt_seconds)
 
     @property
     def ceiling(self) -> BytesPerSecond | None:

@@ -38,6 +38,8 @@ class SocketLook:
     """Lately the socket had nothing to send."""
     receiver_limited_seconds: float
     """Time that the receiver's window was full."""
+    timeouts_in_a_row: int = 0
+    """How often TCP has waited in vain for an acknowledgement, each time for twice as long."""
 
     @property
     def arrived_bytes(self) -> int:

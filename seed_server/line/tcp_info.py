@@ -23,7 +23,7 @@ _NO_LEAST_RTT = 0xFFFF_FFFF  # ~0: not measured yet
 _MICROSECONDS = 1e-6
 
 # places of the fields among the unpacked numbers
-_FLAGS = 7
+_TIMEOUTS, _FLAGS = 2, 7
 _SEGMENT, _UNACKED, _SACKED, _LOST, _RETRANSMITTED = 10, 12, 13, 14, 15
 _RTT, _RTT_VARIATION, _THRESHOLD, _WINDOW = 23, 24, 25, 26
 _TOTAL_RETRANSMITS, _PACING_RATE, _ACKED, _UNSENT, _LEAST_RTT = 31, 32, 34, 38, 39
@@ -57,6 +57,7 @@ def parse_tcp_info(data: bytes) -> SocketLook | None:
         delivery_rate=numbers[_DELIVERY_RATE],
         application_limited=bool(numbers[_FLAGS] & limited_bit),
         receiver_limited_seconds=numbers[_RECEIVER_LIMITED] * _MICROSECONDS,
+        timeouts_in_a_row=numbers[_TIMEOUTS],
     )
 
 

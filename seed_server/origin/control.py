@@ -60,6 +60,7 @@ class ControlConversation:
         while True:
             body = await self._session.connection.receive()
             now = trio.current_time()
+            self._live.heard(self._session, now)
             budgets = self._session.budgets
             _refuse(budgets.frame(len(body), now))
             number = ping_number(body)

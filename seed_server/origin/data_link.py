@@ -23,6 +23,7 @@ KERNEL_SHARE = 2  # while we meter: times the rate, so that a rising one is not 
 DRAIN_RATE = BytesPerSecond(16_000)  # at least, for what is in the kernel when the rate falls: it drains in seconds
 METER_SECONDS = 0.003  # of data at the rate are written at a time, or one segment: a burst that makes no queue
 EARNED_PARTS = 4  # may be written at once after a busy moment
+RESTING_TIMEOUTS = 3  # of TCP in a row: some 2 s on a usual line
 BACKLOG_SECONDS = 0.01  # between checks whether the kernel has sent what it has
 PACE_AGAIN_SHARE = 0.01  # a smaller change is not worth a system call
 
@@ -100,6 +101,16 @@ class DataLink:
             sending=sending,
             loss_blind=self.loss_blind,
         )
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the kernel had not sent yet when it was last looked at."""
+        return 0 if self._look is None else self._look.unsent_bytes
+
+    @property
+    def rests(self) -> bool:
+        """Whether TCP has been waiting so long that it would go on doing so after an outage."""
+        return self._look is not None and self._look.timeouts_in_a_row >= RESTING_TIMEOUTS
 
     def piece_written(self, piece: LeasedPiece) -> None:
         """Note that the last byte of ``piece`` has been handed to the kernel."""

@@ -108,7 +108,7 @@ class OriginServer:
         """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
         allowed = GateLimits(allowed_connections().origin, self._limits.max_per_address)
         self._gate = Gate(allowed, known=self.known_addresses)
-        await self._fleet.reload_patches()
+        await self._fleet.load()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
         for sock in sockets:
             limit_packets(sock)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import (
@@ -36,6 +37,10 @@ from seed_server.store.database import ServedPayload, SiteLimitRow
 
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted …
 DRAINED_SECONDS = 5.0  # … and what the kernel still has to send has its share of the line
+HEARD_SECONDS = 10.0  # pings go every 5 s: who has answered none of two may be behind a line that was down …
+ANSWERED_SECONDS = 0.5  # … while who fetches is pinged 10 to 20 times a second …
+ANSWERS_SECONDS = 2.0  # … and when the fetchers do not answer, others are asked, and would have by now
+AGE_STEP_SECONDS = 60.0  # of what was learned of the line: endpoints are told it only when it has changed
 
 log = structlog.get_logger()
 
@@ -71,6 +76,10 @@ class Session:
         self.told_unavailable: set[TorrentHash] = set()
         self.peer_list = PeerList()
         self.told_limit: SiteLimit | None = None
+        self.heard_at = 0.0
+        """When the last frame came from it."""
+        self.set_aside = False
+        """It has said nothing for long, others have: see `LiveSite.set_silent_aside`."""
 
     def end(self, reason: str | None) -> None:
         """End both connections."""
@@ -134,6 +143,8 @@ class LiveSite:
     def join(self, session: Session, now: float) -> None:
         """Add a connected endpoint."""
         self.sessions[session.endpoint] = session
+        session.heard_at = now
+        self.set_silent_aside(now)
         if self._watch.interval_seconds is not None:
             session.outbox.put("watch", self._watch)
         self.peers.join(session, now)
@@ -153,7 +164,7 @@ class LiveSite:
         if session.link is not None:
             session.link.ending.end("replaced by a newer data connection")
             self.detach(session, session.link, now)
-        session.link = link
+        session.link, session.set_aside = link, False
         self.ledger.data_connected(session.rank)
 
     def detach(self, session: Session, link: DataLink, now: float) -> None:
@@ -169,6 +180,42 @@ class LiveSite:
         for session in self.sessions.values():
             if session.link is not None:
                 session.link.wake()
+
+    # --- who answers --------------------------------------------------------------------
+
+    def heard(self, session: Session, now: float) -> None:
+        """Note that a frame has come from ``session``."""
+        session.heard_at = now
+        if session.set_aside:
+            session.set_aside = False
+            if session.link is not None:
+                self.ledger.data_connected(session.rank)
+                session.link.wake()
+
+    def set_silent_aside(self, now: float) -> None:
+        """Give the turns of endpoints that have long said nothing to those that answer, if there are any.
+
+        After an outage TCP rests for as long as that lasted. What is sent there meanwhile is not confirmed.
+        """
+        silent = [s for s in self.sessions.values() if now - s.heard_at >= HEARD_SECONDS and not s.set_aside]
+        if not silent or all(now - session.heard_at >= HEARD_SECONDS for session in self.sessions.values()):
+            return
+        for session in silent:
+            session.set_aside = True
+            self.ledger.data_lost(session.endpoint)
+        self.wake_all()
+
+    def end_resting(self, now: float) -> None:
+        """End the sessions that answer, and whose data connection rests after an outage: they connect again at once."""
+        for session in list(self.sessions.values()):
+            if session.link in self.sending and session.link.rests and now - session.heard_at < ANSWERED_SECONDS:
+                session.end("the line was down: connect again")
+
+    def is_cut_off(self, now: float) -> bool:
+        """Whether pieces are being sent, and nobody at the site answers."""
+        if not self.sending or self.rate.decision.state is not State.STALL:
+            return False
+        return all(now - session.heard_at >= ANSWERS_SECONDS for session in self.sessions.values())
 
     # --- news ---------------------------------------------------------------------------
 
@@ -246,7 +293,7 @@ class LiveSite:
         return bool(self._ended)
 
     def views(self, now: float) -> dict[DataLink, LinkView]:
-        """Return the state of the links that send, and of those that have just stopped."""
+        """Return the state of the links that send, and of those that have just stopped or still drain."""
         views = {link: link.view() for link in self.sending}
         ended = {link: link.view(sending=False) for link in self._ended}
         for link, view in ended.items():
@@ -281,7 +328,7 @@ class LiveSite:
 
     def limit(self, now: float) -> SiteLimit:
         """Return how fast the site is sent to, and why."""
-        rate = self.rate
+        rate, memory = self.rate, self.rate.memory(now)
         times = rate.times
         return SiteLimit(
             rate=rate.decision.allowance,
@@ -291,6 +338,7 @@ class LiveSite:
             reason=rate.decision.reason[:MAX_TEXT_CHARS],
             seconds={cause: round(seconds, 1) for cause, seconds in times.by_cause.items()},
             yield_seconds=round(times.yielding, 1),
+            learned_seconds=None if memory is None else memory.age_seconds // AGE_STEP_SECONDS * AGE_STEP_SECONDS,
         )
 
     def tell_limit(self, now: float) -> None:
@@ -304,7 +352,7 @@ class LiveSite:
 
     def limit_row(self, now: float, wall_clock: float) -> SiteLimitRow:
         """Return what `limit` returns, and the site's totals, for the operator."""
-        limit = self.limit(now)
+        limit, memory = self.limit(now), self.rate.memory(now)
         return SiteLimitRow(
             site=self.site.name,
             at=wall_clock,
@@ -312,13 +360,16 @@ class LiveSite:
             endpoints=len(self.sessions),
             fetchers=len(self.sending),
             rate=limit.rate,
-            capacity=limit.capacity,
+            capacity=limit.capacity if memory is None else int(memory.capacity),
             configured=limit.configured,
             state=limit.state,
             reason=limit.reason,
             seconds=limit.seconds,
             yield_seconds=limit.yield_seconds,
             sending_seconds=round(self.rate.times.sending, 1),
+            learned_at=None if memory is None else wall_clock - memory.age_seconds,
+            round_trip_seconds=None if memory is None else memory.round_trip_seconds,
+            loss_share=None if memory is None else memory.loss_share,
         )
 
     def reported(self, session: Session, report: LinkReport, now: float) -> None:

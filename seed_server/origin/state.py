@@ -1,6 +1,5 @@
 """Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -26,6 +25,7 @@ from seed_server.line.site_rate import METADATA_SHARE, SiteRate
 from seed_server.origin.arrivals import Arrivals
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.join_pace import JoinPace
+from seed_server.origin.known_lines import KnownLines
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
@@ -39,7 +39,6 @@ from seed_server.store.piece_source import PieceSource
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
-MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
 DENIED = "this PC has been denied by the operator"
@@ -83,7 +82,7 @@ class OriginState:
         self.patches: dict[TorrentHash, ServedPayload] = {}
         """What is published; changed in place."""
         self._live: dict[SiteName, LiveSite] = {}
-        self._rates: OrderedDict[SiteName, SiteRate] = OrderedDict()
+        self._lines = KnownLines(clock)
         self._profiles: Mapping[SiteName, Profile] = {}
         self._explained: set[SiteName] = set()
         self._steering: trio.Nursery | None = None
@@ -161,7 +160,7 @@ class OriginState:
         if live is None or live.site != placement.site:  # a site of a replaced map empties by itself
             live = LiveSite(
                 placement.site,
-                self._rate(placement.site, now),
+                self._lines.rate(placement.site, now),
                 fetchers=self._settings.fetchers_per_site,
                 lease_seconds=self._settings.lease_seconds,
                 standings=self._standings,
@@ -199,26 +198,15 @@ class OriginState:
                 reason=session.ending.reason or "it closed the connection",
             )
 
-    def _rate(self, site: Site, now: float) -> SiteRate:
-        """Return what is known of a site's line, also from when the site last had endpoints."""
-        rate = self._rates.get(site.name)
-        if rate is None:
-            rate = self._rates[site.name] = SiteRate(site.line, now)
-        rate.set_line(site.line, now)
-        self._rates.move_to_end(site.name)
-        while len(self._rates) > MAX_KNOWN_LINES:
-            self._rates.popitem(last=False)
-        return rate
-
     def rate_towards(self, address: str, endpoint: EndpointId) -> SiteRate:
         """Return what is known of the line to an endpoint that is seen at ``address``, connected or not."""
         if (connected := self._sessions.get(endpoint)) is not None:
             return connected[1].rate
-        return self._rate(self._site_seen_at(address), trio.current_time())
+        return self._lines.rate(self._site_seen_at(address), trio.current_time())
 
     def known_rate(self, address: str) -> SiteRate | None:
         """Return what is known of the line to ``address``; None: nothing, and nothing is to be kept of a stranger."""
-        return self._rates.get(self._site_seen_at(address).name)
+        return self._lines.known(self._site_seen_at(address).name)
 
     def _site_seen_at(self, address: str) -> Site:
         return self._arrivals.site_map.seen(address) or automatic_site_of(address)
@@ -265,6 +253,11 @@ class OriginState:
         except UserError as error:
             # a Want for what is missing asks again
             log.error("the published patches cannot be read", reason=error.message)  # noqa: TRY400
+
+    async def load(self) -> None:
+        """Read what an earlier run has left. Call it before endpoints connect. Raises `UserError`."""
+        self._lines.remember(await trio.to_thread.run_sync(self._database.site_limits))
+        await self.reload_patches()
 
     async def reload_patches(self) -> None:
         """Serve what the database says is published. Raises `UserError`."""
@@ -350,8 +343,10 @@ class OriginState:
 
     def _look_after(self, live: LiveSite, now: float) -> None:
         """End what takes too long at a site, and doubt what does not come true."""
+        live.set_silent_aside(now)
+        live.end_resting(now)
         rate = live.link_rate
-        if rate == 0:
+        if rate == 0 or live.is_cut_off(now):  # then no PC is to blame, and none would do better
             live.ledger.hold(now)
             return
         expired = live.ledger.expire(now, rate)

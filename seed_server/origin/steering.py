@@ -4,9 +4,12 @@ Ten to twenty times a second: ping the endpoints that fetch, read TCP_INFO of
 their data sockets, decide, pace the sockets. It ends when nothing is sent.
 """
 
+from itertools import islice
+
 import structlog
 import trio
 
+from bandwidth.core.states import State
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.pacing import renew_window
 from seed_server.origin.site import LiveSite, Session
@@ -32,7 +35,7 @@ class SiteController:
         next_at = self._sent_at = trio.current_time()
         try:
             live.watch(active=True)
-            while live.sending or trio.current_time() - self._sent_at < self._quiet_seconds:
+            while live.sending or live.draining or trio.current_time() - self._sent_at < self._quiet_seconds:
                 try:
                     if live.sending or live.draining:
                         now = trio.current_time()
@@ -64,12 +67,23 @@ class SiteController:
                 renew_window(link.connection.socket)
         live.set_rates(decision.shares)
         live.control.release(now)
-        for session in pinged:
+        for session in self._asked(pinged, decision.state):
             session.outbox.put_ping()
         live.watch(active=True)
         if now - self._fitted_at >= FIT_SECONDS:
             self._fitted_at = now
             live.fit_ledger(now)
+
+    def _asked(self, fetching: list[Session], state: State) -> list[Session]:
+        """Return whom to ping now.
+
+        While nothing comes from those that fetch, others are asked too: is it them, or the line? (The law does not
+        see these.) One ping waits for each: more would come all at once when the line is back.
+        """
+        if state is not State.STALL:
+            return fetching
+        others = islice(self._live.sessions.values(), MAX_PINGED)
+        return [session for session in (*fetching, *others) if not session.pings.outstanding]
 
     def _pinged(self) -> list[Session]:
         """Return the endpoints that fetch."""

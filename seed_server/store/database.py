@@ -317,7 +317,7 @@ class Database(TokenTable):
         """Record the newest limit of each site."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [site_limit_values(row) for row in rows],
             )
 

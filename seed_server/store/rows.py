@@ -29,9 +29,13 @@ class SiteLimitRow(Record, frozen=True):
     state: str
     reason: str
     seconds: dict[str, float]
-    """Spent under each reason since the server's start."""
+    """Spent under each reason, ever."""
     yield_seconds: float
     sending_seconds: float
+    learned_at: float | None = None
+    """When the line last showed its capacity; None: nothing is learned, or it is configured."""
+    round_trip_seconds: float | None = None
+    loss_share: float | None = None
 
 
 class ServedPayload(Record, frozen=True):
@@ -254,4 +258,7 @@ def site_limit_values(row: SiteLimitRow) -> tuple[object, ...]:
         json.dumps(row.seconds),
         row.yield_seconds,
         row.sending_seconds,
+        row.learned_at,
+        row.round_trip_seconds,
+        row.loss_share,
     )

@@ -1,6 +1,6 @@
 """The tables of the state database, and how each older version becomes the next. Pure."""
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -90,7 +90,10 @@ CREATE TABLE site_limits (
     reason TEXT NOT NULL,
     seconds TEXT NOT NULL,
     yield_seconds REAL NOT NULL,
-    sending_seconds REAL NOT NULL
+    sending_seconds REAL NOT NULL,
+    learned_at REAL,
+    round_trip_seconds REAL,
+    loss_share REAL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE wan_bytes (
     site TEXT NOT NULL,
@@ -118,6 +121,24 @@ def _table(name: str) -> str:
     return SCHEMA[start : SCHEMA.index(";\n", start) + 2]
 
 
+_FIRST_SITE_LIMITS = """
+CREATE TABLE site_limits (
+    site TEXT PRIMARY KEY,
+    at REAL NOT NULL,
+    active INTEGER NOT NULL,
+    endpoints INTEGER NOT NULL,
+    fetchers INTEGER NOT NULL,
+    rate INTEGER NOT NULL,
+    capacity INTEGER,
+    configured INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    seconds TEXT NOT NULL,
+    yield_seconds REAL NOT NULL,
+    sending_seconds REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 _SEVERAL_PAYLOADS = f"""
 {_table("payloads")}
 INSERT INTO payloads SELECT torrent_hash, patch_id, version, 0, file_name, sha256, length_bytes, piece_length_bytes,
@@ -130,7 +151,7 @@ ALTER TABLE new_patches RENAME TO patches;
 
 # from one version to the next; each is one transaction, with foreign keys off: a table may be made anew
 MIGRATIONS = {
-    1: _table("site_limits"),
+    1: _FIRST_SITE_LIMITS,
     2: _SEVERAL_PAYLOADS,
     3: f"""
 ALTER TABLE tokens ADD COLUMN tags TEXT NOT NULL DEFAULT '';
@@ -148,4 +169,9 @@ ALTER TABLE endpoints ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
 {_table("enrolments")}
 """,
     5: "ALTER TABLE endpoints ADD COLUMN claimed_site TEXT NOT NULL DEFAULT ''",
+    6: """
+ALTER TABLE site_limits ADD COLUMN learned_at REAL;
+ALTER TABLE site_limits ADD COLUMN round_trip_seconds REAL;
+ALTER TABLE site_limits ADD COLUMN loss_share REAL;
+""",
 }

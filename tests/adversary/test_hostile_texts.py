@@ -234,7 +234,7 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
     )
     limit = messages.SiteLimit(
         rate=1, capacity=None, configured=False, state="idle", reason=text, seconds={(text or "-")[:64]: 1.0},
-        yield_seconds=0.0,
+        yield_seconds=0.0, learned_seconds=None,
     )  # fmt: skip
     ways: list[tuple[Callable[[bytes], object], messages.Message]] = [
         (messages.decode_hello, hello),

@@ -237,6 +237,8 @@ class SiteLimit(Message, frozen=True, tag="limit"):
     """Time under each reason."""
     yield_seconds: Seconds
     """Time in which the site's transfers yielded to other traffic."""
+    learned_seconds: Seconds | None
+    """How long ago the line last showed its capacity, in whole minutes; None: configured, or not known."""
 
 
 class Goodbye(Message, frozen=True, tag="goodbye"):

@@ -181,12 +181,14 @@ class SiteDocument(Struct, frozen=True):
     """Capacity of the site's line; null: not known."""
     capacity_is: Literal["configured", "learned", "unknown"]
     """How the capacity is known."""
+    learned_at: UnixSeconds | None
+    """When the line last showed its capacity; null: it is configured or unknown."""
     state: str
     """State of the limiter."""
     reason: str
     """What limits the rate now."""
     seconds: dict[str, Seconds]
-    """Seconds under each reason since the server's start."""
+    """Seconds under each reason, ever."""
     yield_seconds: Seconds
     """Seconds in which the site gave way to others."""
     sending_seconds: Seconds

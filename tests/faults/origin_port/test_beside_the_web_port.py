@@ -37,7 +37,7 @@ async def test_nothing_is_kept_of_a_stranger(tmp_path: Path) -> None:
     async with running_lab(tmp_path, sites=SITES) as lab:
         lab.server.metadata_line.sent(STRANGER, 1_000)
         lab.server.count_connecting(STRANGER)
-        assert list(lab.server._fleet._rates) == []
+        assert list(lab.server._fleet._lines._rates) == []
         assert STRANGER not in lab.server.known_addresses
 
 

@@ -17,6 +17,7 @@ LINE = LineLimit(
     reason="a business transfer is running",
     seconds={"ramping up": 2.0, "a business transfer is running": 61.0},
     yield_seconds=61.0,
+    learned_seconds=0.0,
 )
 
 
@@ -32,6 +33,12 @@ def test_rate_reason_and_times() -> None:
     for words in ("oslo", "Office hours", "8 Mbit/s", "a business transfer is running", "20 Mbit/s, learned"):
         assert words in text
     assert text.index("a business transfer is running", text.index("time")) < text.index("ramping up")
+
+
+def test_what_was_learned_before_is_dated() -> None:
+    assert "learned 10 m 00 s ago" in shown(replace(LINE, learned_seconds=600.0))
+    assert "ago" not in shown(LINE)
+    assert "ago" not in shown(replace(LINE, configured=True, learned_seconds=None))
 
 
 def test_nothing_sent_yet() -> None:

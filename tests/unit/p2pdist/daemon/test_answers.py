@@ -42,7 +42,7 @@ async def test_limiter_says_what_the_server_said_last() -> None:
     state.site_profile = SiteProfile(format=1, site="oslo", text='name = "Office"\ntime_zone = "UTC"\n')
     state.site_limit = SiteLimit(
         rate=1, capacity=None, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
-        yield_seconds=0.0,
+        yield_seconds=0.0, learned_seconds=None,
     )  # fmt: skip
     answer = answer_limiter(state, CONNECTED, limiter)
     assert answer.line is not None

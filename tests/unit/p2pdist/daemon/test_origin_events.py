@@ -21,7 +21,16 @@ from p2pdist.shared.wire.messages import (
 )
 from tests.helpers.daemon_states import made_up_state
 
-LIMIT = SiteLimit(rate=1, capacity=None, configured=False, state="yield", reason="", seconds={}, yield_seconds=0.0)
+LIMIT = SiteLimit(
+    rate=1,
+    capacity=None,
+    configured=False,
+    state="yield",
+    reason="",
+    seconds={},
+    yield_seconds=0.0,
+    learned_seconds=None,
+)
 
 
 class Parts:

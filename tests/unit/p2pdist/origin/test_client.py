@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ import pytest
 import trio
 
 from p2pdist.origin import client as origin_client
-from p2pdist.origin.client import OriginAddress, OriginClient, open_origin_client
+from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import Disconnected
+from p2pdist.origin.opening import OriginAddress
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
@@ -29,6 +31,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.pings import ping_frame
+from tests.helpers.deaf_socket import deafen, hear_again
 from tests.helpers.pki import TestCA, client_context, server_context
 
 ADDRESS = "127.0.9.1"
@@ -326,3 +329,93 @@ async def test_a_failed_send_ends_its_connection_and_does_not_cut_the_wait_befor
         assert not client._reconnect.is_set(), "only a new certificate or address is a reason to call again at once"
         assert isinstance(await client.events.receive(), Disconnected)
         assert await client.events.receive() == WELCOME
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells that nothing is acknowledged")
+async def test_a_fresh_connection_takes_over_from_a_silent_one() -> None:
+    controls = 0
+    silent_ended = trio.Event()
+
+    async def control(side: Side) -> None:
+        nonlocal controls
+        controls += 1
+        await side.send(WELCOME)
+        if controls > 1:
+            await side.receive()
+            return
+        await side.receive()  # what the client says while it is heard
+        deafen(side.stream.transport_stream.socket)
+        await trio.sleep_forever()
+
+    async def data(side: Side) -> None:
+        await side.send(Piece(torrent=TORRENT, piece=controls, data=b"bytes"))
+        await side.closed()
+        silent_ended.set()
+
+    async with connected(control, data) as client:
+        assert await client.events.receive() == WELCOME
+        assert (await client.pieces.receive()).piece == 1
+        stored = messages.PieceStored(torrent=TORRENT, piece=1)
+        await client.send(stored)
+        await trio.sleep(0.05)
+        await client.send(stored)
+        event = await client.events.receive()
+        assert isinstance(event, Disconnected)
+        assert "answers stopped" in event.reason
+        assert await client.events.receive() == WELCOME
+        assert controls == 2
+        await silent_ended.wait()
+        assert (await client.pieces.receive()).piece == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells that nothing is acknowledged")
+async def test_a_fresh_connection_is_not_used_when_the_old_one_is_answered_again() -> None:
+    controls = 0
+    fresh_ended, heard = trio.Event(), trio.Event()
+
+    async def control(side: Side) -> None:
+        nonlocal controls
+        controls += 1
+        await side.send(WELCOME)
+        await side.receive()
+        deafen(side.stream.transport_stream.socket)
+        await tried.wait()
+        hear_again(side.stream.transport_stream.socket)
+        await side.receive()
+        heard.set()
+        await side.closed()
+
+    tried = trio.Event()
+
+    async def handle(tcp: trio.SocketStream) -> None:
+        stream = trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True)
+        side = Side(stream)
+        if controls and data_there.is_set():
+            tried.set()
+            await heard.wait()  # the handshake takes longer than the outage
+        with contextlib.suppress(trio.BrokenResourceError):
+            first = messages.decode_hello(await side.receive())
+            if isinstance(first, ControlHello):
+                await control(side)
+            data_there.set()
+            await side.send(Piece(torrent=TORRENT, piece=0, data=b"bytes"))
+            await side.closed()
+        fresh_ended.set()
+
+    data_there = trio.Event()
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
+            port = listeners[0].socket.getsockname()[1]
+            address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
+            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
+                assert await client.events.receive() == WELCOME
+                await client.pieces.receive()
+                stored = messages.PieceStored(torrent=TORRENT, piece=1)
+                await client.send(stored)
+                await trio.sleep(0.05)
+                await client.send(stored)
+                await fresh_ended.wait()
+                assert client.connected
+                assert controls == 1
+            nursery.cancel_scope.cancel()

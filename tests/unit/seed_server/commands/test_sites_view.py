@@ -41,11 +41,26 @@ def test_joins_limit_and_bytes_with_the_active_first() -> None:
 
 def test_people_read_rate_reason_and_times() -> None:
     console = Console(width=240, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(site_tables(site_statuses([LIMIT, QUIET], [PATCH], WAN), serving=True))
+    console.print(site_tables(site_statuses([LIMIT, QUIET], [PATCH], WAN), 1.0, serving=True))
     text = console.export_text()
     console.file.close()
     for words in ("19.2 Mbit/s", "20 Mbit/s", "window 'office'", "1 of 8", "1.010", "12", "policy ceiling", "quiet"):
         assert words in text
+
+
+def test_what_was_learned_of_a_line_is_dated() -> None:
+    def line(now: float, *, learned_at: float | None) -> str:
+        limit = msgspec.structs.replace(LIMIT, configured=False, learned_at=learned_at)
+        console = Console(width=240, record=True, file=io.StringIO())
+        console.print(site_tables(site_statuses([limit], [], {}), now, serving=True))
+        return console.export_text()
+
+    assert "20 Mbit/s, learned 10 m 00 s ago" in line(1_600.0, learned_at=1_000.0)
+    assert "20 Mbit/s, learned " in line(1_030.0, learned_at=1_000.0)
+    assert "ago" not in line(1_030.0, learned_at=1_000.0)
+    assert "ago" not in line(1_600.0, learned_at=None), "recorded before that was kept"
+    document = sites_document(site_statuses([LIMIT, QUIET], [], {}), serving=True)
+    assert [site.learned_at for site in document.sites] == [None, None]
 
 
 def test_who_watches_sees_the_busiest_sites_and_how_they_end() -> None:

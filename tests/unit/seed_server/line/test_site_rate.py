@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from bandwidth.core.decision import FIRST_RATE
+from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond
-from seed_server.line.site_rate import EGRESS_RULE, Line, Policy, SiteDecision, SiteRate
+from seed_server.line.site_rate import EGRESS_RULE, Line, Policy, SiteDecision, SiteRate, SiteTimes
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 
@@ -320,3 +321,46 @@ def test_recorded_line_is_given_to_a_download_and_used_again_after_it() -> None:
     assert (State.SCAVENGE, State.YIELD) in turns
     assert (State.YIELD, State.RAMP) in turns
     assert (State.RAMP, State.SCAVENGE) in turns
+
+
+def test_what_the_kernel_holds_of_a_link_that_has_stopped_takes_its_part_of_the_line() -> None:
+    path = FakeLine(SiteRate(Line(LINE), 0.0), links=2)
+    path.run(10)
+    views = {0: path.view(0), 1: replace(path.view(1), sending=False)}
+    shares = path.site.divide(views)
+    assert sum(shares.values()) == path.site.divide({0: path.view(0)})[0], "no more than one alone has"
+    assert shares[1] > 0
+    assert views[1].look is not None
+    drained = replace(views[1], look=replace(views[1].look, unsent_bytes=0))
+    assert set(path.site.divide({0: path.view(0), 1: drained})) == {0}
+
+
+def test_what_an_earlier_run_learned_is_begun_with() -> None:
+    earlier = FakeLine(SiteRate(Line(), 0.0), carries=2e6)
+    earlier.run(60)
+    memory = earlier.site.memory(earlier.now)
+    assert memory is not None
+    assert memory.round_trip_seconds == pytest.approx(RTT, abs=0.001)
+    assert memory.age_seconds < 60
+    later = FakeLine(SiteRate(Line(), 0.0, memory=memory), carries=2e6)
+    assert later.site.capacity(0.0) == earlier.site.capacity(earlier.now)
+    later.run(3)
+    assert later.site.decision.cause == Reason.AT_CAPACITY.value, "up to what is known, and not past it"
+    assert later.queue_bytes == 0.0
+
+
+def test_seconds_of_earlier_runs_are_counted_on() -> None:
+    times = SiteTimes({"used up to its capacity": 3.0, "of old": 2.0}, yielding_before=1.5)
+    path = FakeLine(SiteRate(Line(LINE), 0.0, times=times))
+    path.run(10)
+    assert path.site.times.by_cause["of old"] == 2.0
+    assert path.site.times.sending == pytest.approx(15 - STEP)
+    assert path.site.times.yielding == 1.5
+
+
+def test_what_was_remembered_of_a_line_that_is_described_now_is_void() -> None:
+    site = SiteRate(Line(), 0.0, memory=LineMemory(2e6, 30.0))
+    site.set_line(Line(LINE), 1.0)
+    assert site.capacity(1.0) == LINE
+    site.set_line(Line(), 2.0)
+    assert site.capacity(2.0) is None

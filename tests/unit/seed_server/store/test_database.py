@@ -368,7 +368,7 @@ ALTER TABLE reports DROP COLUMN install_reason;
 """
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
     with Database.create(path) as database:
@@ -379,7 +379,10 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
             database.add_endpoint(ENDPOINT, "pc", 1.0)
             database.save_reports(ENDPOINT, [report()], 1.0)
     old = sqlite3.connect(path, isolation_level=None)
-    old.execute("ALTER TABLE endpoints DROP COLUMN claimed_site")
+    for column in ("learned_at", "round_trip_seconds", "loss_share"):
+        old.execute(f"ALTER TABLE site_limits DROP COLUMN {column}")
+    if version < 6:
+        old.execute("ALTER TABLE endpoints DROP COLUMN claimed_site")
     if version < 5:
         old.executescript(TOKEN_LIST)
     if version < 4:

@@ -46,7 +46,7 @@ WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fet
 LINK = LinkReport(interval_seconds=0.05, business_bytes=1, flows=((7, 8), (9, 10)), harm_seconds=0.01)
 LIMIT = SiteLimit(
     rate=1, capacity=2, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
-    yield_seconds=0.5,
+    yield_seconds=0.5, learned_seconds=60.0,
 )  # fmt: skip
 ANSWER = DiagnosisAnswer(label="openssl", applies=True, needed=False, reason="openssl 3.0.19 ≥ 3.0.17")
 DIAGNOSIS = Diagnosis(template="december", answers=(ANSWER,))
@@ -78,7 +78,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
     ),
     (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
 ]
-NULLABLE = {"harm_seconds", "interval_seconds", "capacity"}
+NULLABLE = {"harm_seconds", "interval_seconds", "capacity", "learned_seconds"}
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]
 
 

@@ -1,0 +1,94 @@
+"""Open a TLS connection to the origin port: the first one by the server's name, others beside it."""
+
+import contextlib
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import trio
+
+from p2pdist.origin.retry_pace import CONNECT_SECONDS
+
+IPV4_HEADERS_BYTES, IPV6_HEADERS_BYTES = 40, 60  # IP and TCP without options: what a maximum segment size leaves out
+
+Stream: TypeAlias = trio.SSLStream[trio.SocketStream]
+
+
+class ConnectionLostError(Exception):
+    """The connection is over; the text says why."""
+
+
+@dataclass
+class OriginAddress:
+    """Where and how to connect. Built anew for each attempt: certificates are renewed meanwhile."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext
+    local_address: str | None
+    """Bind outgoing connections to this address, or None for the system's choice."""
+
+
+async def open_first(address: OriginAddress, tcp_seconds: float) -> Stream:
+    """Connect within ``tcp_seconds``, and do the TLS handshake.
+
+    Raises `OSError`, `trio.TooSlowError` (also after `CONNECT_SECONDS` in all), `ConnectionLostError` for TLS.
+    """
+    with trio.fail_after(CONNECT_SECONDS):
+        with trio.fail_after(tcp_seconds):
+            tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
+        return await _secured(tcp, address)
+
+
+async def open_beside(
+    other: Stream, address: OriginAddress, tcp_seconds: float = CONNECT_SECONDS, *, packet_bytes: int | None = None
+) -> Stream:
+    """As `open_first`, to where ``other`` is connected to; ask for IP packets of ``packet_bytes``, if given."""
+    with trio.fail_after(CONNECT_SECONDS):
+        with trio.fail_after(tcp_seconds):
+            tcp = await _connect_beside(other.transport_stream, packet_bytes, address.local_address)
+        return await _secured(tcp, address)
+
+
+async def _secured(tcp: trio.SocketStream, address: OriginAddress) -> Stream:
+    stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
+    try:
+        await stream.do_handshake()
+    except BaseException as error:  # cancellation too: nothing else would close this socket
+        tcp.socket.close()
+        if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
+            raise ConnectionLostError(f"TLS with the server failed: {cause(error)}") from error
+        raise
+    return stream
+
+
+async def _connect_beside(
+    other: trio.SocketStream, packet_bytes: int | None, local_address: str | None
+) -> trio.SocketStream:
+    """Connect. Only the connecting side can ask for a size: TCP agrees on it in the SYN packets.
+
+    The server has one listener for fast and slow lines alike.
+    """
+    family = other.socket.family
+    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if packet_bytes is not None:
+            headers = IPV6_HEADERS_BYTES if family == socket.AF_INET6 else IPV4_HEADERS_BYTES
+            with contextlib.suppress(OSError):  # Windows does not let us: full packets, then
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, packet_bytes - headers)
+        if local_address is not None:
+            await sock.bind((local_address, 0))
+        await sock.connect(other.socket.getpeername())
+    except BaseException:
+        sock.close()
+        raise
+    return trio.SocketStream(sock)
+
+
+def cause(error: BaseException) -> str:
+    """Return the words of what caused ``error`` in the end."""
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    return str(root) or type(root).__name__

@@ -1,0 +1,143 @@
+"""`seed_server.origin.site`: who is sent pieces when a line has been down, on a fake clock."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bandwidth.core.states import Reason, State
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.wire.messages import SitePeer
+from seed_server.leasing.turns import FetcherRank
+from seed_server.line.site_map import Site
+from seed_server.line.site_rate import Line, SiteRate
+from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
+from seed_server.origin.outbox import Outbox
+from seed_server.origin.site import ANSWERED_SECONDS, ANSWERS_SECONDS, HEARD_SECONDS, LiveSite, Session
+
+TORRENT = TorrentHash("a" * 64)
+PIECES = 8
+
+
+class FakeLink:
+    """A data connection, as far as the site asks."""
+
+    def __init__(self, endpoint: EndpointId) -> None:
+        self.endpoint = endpoint
+        self.rests = False
+        self.unsent_bytes = 0
+        self.woken = 0
+        self.rate: BytesPerSecond | None = None
+        self.ending = SimpleNamespace(end=lambda _reason: None)
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def view(self, *, sending: bool = True) -> Any:
+        return SimpleNamespace(endpoint=self.endpoint, look=None, written_bytes=0, sending=sending)
+
+
+@pytest.fixture
+def live() -> LiveSite:
+    rate = SiteRate(Line(BytesPerSecond(1_000_000)), 0.0)
+    live = LiveSite(Site(SiteName("branch"), rate._line, None), rate, fetchers=1, lease_seconds=30.0)
+    live.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 20)
+    return live
+
+
+def join(live: LiveSite, letter: str, now: float) -> Session:
+    connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
+    rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
+    peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
+    budgets = MessageBudgets(MessageLimits(), now)
+    session = Session(cast("Any", connection), Outbox(live.control), rank, peer, [], "test", budgets=budgets)
+    live.join(session, now)
+    live.attach(session, cast("Any", FakeLink(session.endpoint)), now)
+    live.ledger.want(
+        session.endpoint, TORRENT, have=0, lan_have=0, lan_stalled=False, can_fetch=True, now=now
+    )  # fmt: skip
+    return session
+
+
+def fetches(live: LiveSite, session: Session, now: float) -> bool:
+    return live.ledger.next_piece(session.endpoint, now) is not None
+
+
+def link_of(session: Session) -> FakeLink:
+    return cast("FakeLink", session.link)
+
+
+def aside(*sessions: Session) -> list[bool]:
+    return [session.set_aside for session in sessions]
+
+
+async def test_who_connects_after_an_outage_is_not_behind_those_that_do_not_answer_yet(live: LiveSite) -> None:
+    a, b = join(live, "a", 0.0), join(live, "b", 0.0)
+    assert fetches(live, a, 0.0)
+    live.set_silent_aside(HEARD_SECONDS)
+    assert aside(a, b) == [False, False], "nobody answers: it is the line"
+    back = HEARD_SECONDS + 8.0
+    a.end("replaced by a newer control connection")
+    live.leave(a, back)
+    again = join(live, "a", back)
+    assert aside(b) == [True]
+    assert not fetches(live, b, back)
+    assert fetches(live, again, back), "it has voided leases, and B none: all the same, B cannot be sent anything"
+    woken = link_of(b).woken
+    live.heard(b, back + 1.0)
+    assert aside(b) == [False]
+    assert link_of(b).woken > woken
+    assert fetches(live, b, back + 20.0), "its turn comes as usual"
+
+
+async def test_who_is_silent_while_others_answer_gives_up_its_leases(live: LiveSite) -> None:
+    a, b = join(live, "a", 0.0), join(live, "b", 0.0)
+    assert fetches(live, a, 0.0)
+    live.heard(b, HEARD_SECONDS)
+    live.set_silent_aside(HEARD_SECONDS)
+    assert aside(a) == [True]
+    ledger = live.ledger.ledger(TORRENT)
+    assert ledger is not None
+    assert ledger.leases == {}
+    assert [fetches(live, b, HEARD_SECONDS) for _ in range(4)] == [True] * 4, "the first piece too"
+
+
+async def test_a_new_data_connection_proves_that_its_endpoint_is_there(live: LiveSite) -> None:
+    a, b = join(live, "a", 0.0), join(live, "b", 0.0)
+    live.heard(b, HEARD_SECONDS)
+    live.set_silent_aside(HEARD_SECONDS)
+    live.attach(a, cast("Any", FakeLink(a.endpoint)), HEARD_SECONDS)
+    assert aside(a) == [False]
+    assert fetches(live, a, HEARD_SECONDS)
+
+
+async def test_a_connection_that_rests_although_its_endpoint_answers_is_made_anew(live: LiveSite) -> None:
+    a = join(live, "a", 0.0)
+    live.sending.add(cast("Any", a.link))
+    link_of(a).rests = True
+    live.end_resting(ANSWERED_SECONDS)
+    assert a.ending.reason is None, "it does not answer: the line is down"
+    live.heard(a, 15.0)
+    live.end_resting(15.0)
+    assert a.ending.reason == "the line was down: connect again"
+
+
+async def test_a_connection_that_is_acknowledged_or_idle_stays(live: LiveSite) -> None:
+    busy, idle = join(live, "a", 0.0), join(live, "b", 0.0)
+    live.sending.add(cast("Any", busy.link))
+    link_of(idle).rests = True
+    live.end_resting(0.1)
+    assert (busy.ending.reason, idle.ending.reason) == (None, None)
+
+
+async def test_a_site_is_cut_off_when_nobody_answers_and_not_when_only_its_fetcher_is_gone(live: LiveSite) -> None:
+    a, b = join(live, "a", 0.0), join(live, "b", 0.0)
+    live.sending.add(cast("Any", a.link))
+    live.rate.decision = replace(live.rate.decision, state=State.STALL, cause=Reason.NO_SIGNALS.value)
+    assert live.is_cut_off(ANSWERS_SECONDS)
+    live.heard(b, 1.0)
+    assert not live.is_cut_off(ANSWERS_SECONDS)
+    live.sending.clear()
+    assert not live.is_cut_off(100.0), "nothing is sent: there is nothing to hold"
