@@ -77,6 +77,7 @@ class LinkProbe:
                 segments_out=connection.segments_out,
                 rtt_seconds=connection.rtt_seconds,
                 least_rtt_seconds=connection.least_rtt_seconds,
+                segments_early=connection.segments_early,
                 ipv6=len(connection.peer) == 16,
             )
             for connection in connections

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bandwidth.core.units import BytesPerSecond
+
 MAX_FLOWS = 16  # in a report; the transfers that matter on an office PC are few
 MAX_INTERFACES = 64  # containers and VPNs add some; thousands are a router, not an office PC
 MAX_SOCKETS = 4_096  # in one sample; a busy PC has some hundreds of connections
@@ -21,6 +23,7 @@ MOST_BYTES_PER_SECOND = 12_500_000_000  # 100 Gbit/s: a difference beyond it is 
 OWN_OVERHEAD = 1.06  # frames, IP, TCP and TLS around our payload, where the system does not tell
 TCP_FRAME_BYTES = 14 + 32  # Ethernet, and TCP with timestamps; IP comes on top
 IPV4_BYTES, IPV6_BYTES = 20, 40
+EARLY_SEGMENT_BYTES = 1_448  # of payload, on Ethernet
 ACTIVITY_KEPT = 0.5  # of a flow's activity at each sample: the list shall hold flows that receive now, not once did
 
 _WRAP = 1 << 32
@@ -37,6 +40,12 @@ class BusinessUsage:
     """(flow id, bytes received since it was first listed) of others' connections, the most active first."""
     harm_seconds: float | None
     """Smoothed − least round trip of the most harmed business connection; None when none had a fresh round trip."""
+    from_neighbours_bytes: int = 0
+    """Our own bytes from neighbours, as the wire carries them."""
+    to_neighbours_bytes: int = 0
+    """Our own bytes to them, and acknowledgements to the server."""
+    card_rate: BytesPerSecond | None = None
+    """What the card carries each way; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,8 @@ class SocketReading:
     rtt_seconds: float | None
     least_rtt_seconds: float | None
     ipv6: bool = False
+    segments_early: int = 0
+    """Received before one that was missing: their bytes count in `received_bytes` when that one has come."""
 
     @property
     def wire_received_bytes(self) -> int:
@@ -132,8 +143,11 @@ class LinkMeter:
         self._owed_received = self._owed_sent = 0
         self._line_at = -math.inf
 
-    def observe(self, raw: RawCounters) -> LinkLook | None:
-        """Return the traffic since the previous sample; None for the first one, and after a clock step or a sleep."""
+    def observe(self, raw: RawCounters, card_rate: BytesPerSecond | None = None) -> LinkLook | None:
+        """Return the traffic since the previous sample; None for the first one, and after a clock step or a sleep.
+
+        ``card_rate`` is passed on in the report.
+        """
         last, self._last = self._last, raw
         sockets_before = self._sockets
         self._sockets = {socket.flow_id: socket for socket in (raw.sockets or ())[:MAX_SOCKETS]}
@@ -156,7 +170,9 @@ class LinkMeter:
             self._line_at = raw.at_seconds
         if not 0.0 <= raw.at_seconds - self._line_at < LINE_SECONDS:
             own_line = 0  # what is off-link is then from neighbours in other subnets of the site
-        business_received, self._owed_received = _left_over(received, own_received, self._owed_received)
+        business_received, self._owed_received = _left_over(
+            received, own_received, self._owed_received, early=_early(ours)
+        )
         business_sent, self._owed_sent = _left_over(sent, own_sent, self._owed_sent)
         from_lan = _wire_received(pair for pair in others if pair[1].on_link)
         return LinkLook(
@@ -171,6 +187,9 @@ class LinkMeter:
                 business_bytes=max(0, business_received - from_lan),
                 flows=self._flows(others),
                 harm_seconds=_harm(others),
+                from_neighbours_bytes=max(0, own_received - own_line),
+                to_neighbours_bytes=own_sent,
+                card_rate=card_rate,
             ),
         )
 
@@ -224,6 +243,9 @@ def _joined(earlier: BusinessUsage, later: BusinessUsage) -> BusinessUsage:
         business_bytes=earlier.business_bytes + later.business_bytes,
         flows=later.flows,
         harm_seconds=max(harms, default=None),
+        from_neighbours_bytes=earlier.from_neighbours_bytes + later.from_neighbours_bytes,
+        to_neighbours_bytes=earlier.to_neighbours_bytes + later.to_neighbours_bytes,
+        card_rate=later.card_rate,
     )
 
 
@@ -255,10 +277,22 @@ def _wire_sent(pairs: Iterable[tuple[SocketReading | None, SocketReading]]) -> i
     return sum(max(0, now.wire_sent_bytes - (was.wire_sent_bytes if was else 0)) for was, now in pairs)
 
 
-def _left_over(total: int, own: int, owed: int) -> tuple[int, int]:
-    """Return others' bytes, and how many of ours the card has not counted yet: it is read just before the sockets."""
+def _early(pairs: Iterable[tuple[SocketReading | None, SocketReading]]) -> int:
+    """Return how many bytes the card may have counted that the connections will count later."""
+    segments = sum(max(0, now.segments_early - (was.segments_early if was else 0)) for was, now in pairs)
+    return segments * EARLY_SEGMENT_BYTES
+
+
+def _left_over(total: int, own: int, owed: int, *, early: int = 0) -> tuple[int, int]:
+    """Return others' bytes, and how many of ours the card has not counted yet: it is read just before the sockets.
+
+    Below 0: so many of up to ``early`` bytes are counted by the card, and not by the sockets yet.
+    """
     left = total - own - owed
-    return max(0, left), min(own, max(0, -left))
+    if left > 0:
+        ours = min(left, early)
+        return left - ours, -ours
+    return 0, min(own, -left)
 
 
 def _harm(others: Iterable[tuple[SocketReading | None, SocketReading]]) -> float | None:

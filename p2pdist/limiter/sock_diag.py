@@ -47,6 +47,8 @@ class TcpConnection:
     segments_out: int
     rtt_seconds: float | None
     least_rtt_seconds: float | None
+    segments_early: int = 0
+    """That came before one that was missing: the card has counted them, the connection counts them with it."""
 
 
 def tcp_connections() -> list[TcpConnection]:
@@ -130,6 +132,7 @@ def _connection(body: bytes) -> TcpConnection | None:
         segments_out=segments_out,
         rtt_seconds=rtt_us / 1e6 if rtt_us else None,
         least_rtt_seconds=least_us / 1e6 if least_us not in (0, _UNKNOWN_MICROSECONDS) else None,
+        segments_early=struct.unpack_from("=I", info, 224)[0] if len(info) >= 228 else 0,  # since 5.5
     )
 
 

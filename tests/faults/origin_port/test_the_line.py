@@ -119,7 +119,15 @@ class TestTheLine:
             while live.rate.decision.state is not State.YIELD:
                 carried += 50_000
                 await neighbour.control.send(
-                    LinkReport(interval_seconds=0.05, business_bytes=50_000, flows=((1, carried),), harm_seconds=None)
+                    LinkReport(
+                        interval_seconds=0.05,
+                        business_bytes=50_000,
+                        flows=((1, carried),),
+                        harm_seconds=None,
+                        card_rate=None,
+                        from_neighbours_bytes=0,
+                        to_neighbours_bytes=0,
+                    )
                 )
                 await trio.sleep(0.05)
             assert live.rate.decision.allowance <= 10_000
