@@ -33,6 +33,8 @@ CARDS_SECONDS = 0.5  # where all of these are full: in so long, one of them is e
 SHORT_PART = 0.85  # of its share: a link that carries less is held up …
 FULL_PART = 0.95  # … but not by the line, if another link carries this part of its share
 HELD_PART = 0.5  # of its share: a link to a full card that carries less leaves no doubt that the line is not the limit
+OVERCOMMITMENT_MOST = 1.4  # were all cards free at once, so much would be sent for one sample: 20 ms of queue
+OVERCOMMITMENT_SECONDS = 0.5  # in which it follows what is missing: slower than the cards' own queues
 USED_SHARE = 0.9  # of what all may send: when the PCs take less, they are the limit
 RATE_SECONDS = 0.5  # over which a link's own rate is averaged …
 RECENT_SECONDS = 0.2  # … and, where its PC's card is full, the rate that is compared with its share
@@ -117,6 +119,8 @@ class SiteSampler:
         """Of the links of the last sample."""
         self.line_carries = BytesPerSecond(0)
         """The line's rate as far as it is known: its capacity, or the present allowance if that is more."""
+        self.overcommitment = 1.0
+        """How many times what all may send is shared out: where cards hold links up in turns, the others use it."""
         self.retransmits = 0
         """Of the last sample, whatever they tell."""
         self.line_share = SEGMENT_BYTES / (SEGMENT_BYTES + TCP_HEADER_BYTES)
@@ -203,6 +207,7 @@ class SiteSampler:
         self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}
         self._remember_share(links)
         held = bool(links) and all(self._held_by_card(view) for view in links.values())
+        self._commit(links, elapsed, held=held)
         return Sample(
             rtt_seconds=self._ping(pings, guard, late_seconds),
             data_rtt_seconds=None if held else self._data(links, fresh),
@@ -330,6 +335,16 @@ class SiteSampler:
         if self.is_near or any(part >= FULL_PART for part in parts.values()):
             for key in (key for key, part in parts.items() if part < SHORT_PART):
                 self.link_rates[key] = self.link_rates[key]._replace(limited=True)
+
+    def _commit(self, links: Mapping[Key, LinkView], elapsed: float, *, held: bool) -> None:
+        """Share out more than may be sent while full cards take less, so that all of it is sent."""
+        shared = sum(view.rate or 0 for view in links.values() if view.sending) / self.overcommitment
+        carried = sum(self._links[key].recent for key, view in links.items() if view.sending)
+        if not (held and self._full_cards and shared):
+            self.overcommitment = 1.0
+            return
+        step = min(1.0, elapsed / OVERCOMMITMENT_SECONDS) * (1 - carried / shared)
+        self.overcommitment = min(OVERCOMMITMENT_MOST, max(1.0, self.overcommitment + step))
 
     def _used_share(self, links: Mapping[Key, LinkView]) -> float:
         """Return the part of all shares that belongs to links that could use theirs."""

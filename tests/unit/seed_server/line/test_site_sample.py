@@ -7,7 +7,14 @@ import pytest
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.business_reports import BusinessView
-from seed_server.line.site_sample import CARD_SECONDS, NEAR_LEAST_RATE, LinkView, SiteSampler, is_near
+from seed_server.line.site_sample import (
+    CARD_SECONDS,
+    NEAR_LEAST_RATE,
+    OVERCOMMITMENT_MOST,
+    LinkView,
+    SiteSampler,
+    is_near,
+)
 from seed_server.line.socket_look import SocketLook
 
 LOOK = SocketLook(
@@ -270,6 +277,24 @@ class TestFullCards:
         assert not sample.application_limited, "it may have room again at any moment"
         rows = [sampler.sample({"x": view(30_000 * 11)}, {}, self.BUSINESS, n * STEP) for n in range(12, 40)]
         assert rows[-1].application_limited, "nothing comes through: a higher rate would test nothing"
+
+    def test_what_held_up_links_leave_is_shared_out_again_and_not_without_end(self) -> None:
+        sampler = SiteSampler()
+        assert sampler.overcommitment == 1.0
+
+        def sends(share: float, steps: int, business: BusinessView) -> float:
+            for _ in range(steps):
+                self.acked += int(share * 1_000_000 * STEP)
+                self.at += STEP
+                rate = BytesPerSecond(int(1_000_000 * sampler.overcommitment))
+                sampler.sample({"x": replace(view(self.acked), rate=rate)}, {}, business, self.at)
+            return sampler.overcommitment
+
+        self.acked, self.at = 0, 0.0
+        assert sends(0.8, 20, self.BUSINESS) > 1.1
+        assert sends(0.5, 200, self.BUSINESS) == OVERCOMMITMENT_MOST
+        assert sends(1.2, 60, self.BUSINESS) == 1.0, "all of it is sent"
+        assert sends(0.5, 60, NO_BUSINESS) == 1.0, "no card is full: the line may be"
 
     def test_the_pings_to_other_pcs_show_the_lines_queue(self) -> None:
         sampler = SiteSampler()
