@@ -33,8 +33,8 @@ CARDS_SECONDS = 0.5  # where all of these are full: in so long, one of them is e
 SHORT_PART = 0.85  # of its share: a link that carries less is held up …
 FULL_PART = 0.95  # … but not by the line, if another link carries this part of its share
 HELD_PART = 0.5  # of its share: a link to a full card that carries less leaves no doubt that the line is not the limit
-OVERCOMMITMENT_MOST = 1.4  # were all cards free at once, so much would be sent for one sample: 20 ms of queue
-OVERCOMMITMENT_SECONDS = 0.5  # in which it follows what is missing: slower than the cards' own queues
+OVERCOMMITMENT_MOST = 1.25  # were all cards free at once, as much would be sent for some samples: 25 ms of queue
+OVERCOMMITMENT_SECONDS = 1.0  # in which it follows what is missing; what is too much ends at once
 USED_SHARE = 0.9  # of what all may send: when the PCs take less, they are the limit
 RATE_SECONDS = 0.5  # over which a link's own rate is averaged …
 RECENT_SECONDS = 0.2  # … and, where its PC's card is full, the rate that is compared with its share
@@ -343,8 +343,11 @@ class SiteSampler:
         if not (held and self._full_cards and shared):
             self.overcommitment = 1.0
             return
-        step = min(1.0, elapsed / OVERCOMMITMENT_SECONDS) * (1 - carried / shared)
-        self.overcommitment = min(OVERCOMMITMENT_MOST, max(1.0, self.overcommitment + step))
+        if carried > shared:
+            wanted = self.overcommitment * shared / carried
+        else:
+            wanted = self.overcommitment + min(1.0, elapsed / OVERCOMMITMENT_SECONDS) * (1 - carried / shared)
+        self.overcommitment = min(OVERCOMMITMENT_MOST, max(1.0, wanted))
 
     def _used_share(self, links: Mapping[Key, LinkView]) -> float:
         """Return the part of all shares that belongs to links that could use theirs."""
