@@ -184,6 +184,8 @@ class Controller:
             return
         if view.queue_seconds is not None:
             self._paused_at = now  # we have been silent until now, which is as good as a pause
+            # a line that is known from before needs no search
+            self._rate = max(self._rate, PROBE_SHARE * (self._frontier.target(now) or 0.0))
             self._move(Trigger.BASE_KNOWN, now)
 
     def _ramp(self, view: View, now: float, step: float) -> None:

@@ -25,13 +25,15 @@ class ControllerSettings:
     """Queueing delay that counts as a queue."""
     least_rate: BytesPerSecond | None = None
     """The rate beside a business transfer; None: 4 kB/s, on a slow line 0.5 % of it."""
+    first_share: float = FIRST_SHARE
+    """The part of a configured capacity to begin with."""
 
     @property
     def first_rate(self) -> float:
         """Bytes per second to begin with."""
         if self.capacity is None:
             return float(FIRST_RATE)
-        return min(max(FIRST_RATE, FIRST_SHARE * self.capacity), float(self.capacity))
+        return min(max(FIRST_RATE, self.first_share * self.capacity), float(self.capacity))
 
     @property
     def rate_beside_others(self) -> float:

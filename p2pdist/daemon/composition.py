@@ -271,7 +271,16 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     trust = TrustRefresh(
         state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
-    origin_events = OriginEvents(state, wakeups, transfers, neighbours, parts.reports, parts.diagnoser, home.last_site)
+    origin_events = OriginEvents(
+        state,
+        wakeups,
+        transfers,
+        neighbours,
+        parts.reports,
+        parts.diagnoser,
+        home.last_site,
+        watched=parts.limiter.wake,
+    )
 
     def renewed() -> None:
         connections.part.tell(_identity(core))

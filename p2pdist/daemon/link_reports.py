@@ -35,5 +35,8 @@ class LinkReports:
                         business_bytes=gathered.business_bytes,
                         flows=gathered.flows,
                         harm_seconds=gathered.harm_seconds,
+                        card_rate=gathered.card_rate,
+                        from_neighbours_bytes=gathered.from_neighbours_bytes,
+                        to_neighbours_bytes=gathered.to_neighbours_bytes,
                     )
                 )

@@ -1,5 +1,6 @@
 """Passes each message of the server to the part that acts on it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -34,8 +35,13 @@ class OriginEvents:
         reports: Reports,
         diagnoser: Diagnoser,
         last_site: Path,
+        *,
+        watched: Callable[[], None],
     ) -> None:
-        """``last_site``: the file that keeps the site for the next start."""
+        """``last_site``: the file that keeps the site for the next start.
+
+        ``watched`` is called when the server begins to want reports on this PC's network.
+        """
         self._state = state
         self._wakeups = wakeups
         self._transfers = transfers
@@ -43,6 +49,7 @@ class OriginEvents:
         self._reports = reports
         self._diagnoser = diagnoser
         self._last_site = last_site
+        self._watched = watched
         self._log_limit = LogLimit(seconds=CONNECTED_LOG_SECONDS)
 
     async def run(self, origin: ServerConnection) -> None:
@@ -63,7 +70,10 @@ class OriginEvents:
         elif isinstance(event, SiteLimit):
             self._state.site_limit = event
         elif isinstance(event, LinkWatch):
+            begins = not self._state.reports_link
             self._state.link_watch = event
+            if begins and self._state.reports_link:
+                self._watched()
         else:
             self._state.site_limit = None
             self._state.link_watch = LinkWatch(interval_seconds=None)

@@ -284,7 +284,7 @@ class LanLimiter:
                 own_line_bytes=origin_bytes,
             )
         )
-        look = self._meter.observe(raw)
+        look = self._meter.observe(raw, self._network.speed)
         if look is not None:
             self._business_rate = look.business_bytes_per_second
             if self._reporting is not None:

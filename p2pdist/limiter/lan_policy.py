@@ -5,10 +5,12 @@ allow it; other traffic on this PC's network comes first. Each decision carries 
 """
 
 import enum
+import math
 from dataclasses import dataclass, replace
 
 from bandwidth.core.allocator import share_max_min
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
+from bandwidth.core.frontier import HEADROOM
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Reason
 from bandwidth.core.units import BytesPerSecond
@@ -27,6 +29,11 @@ STOPPED = BytesPerSecond(10)  # libtorrent's least rate, since 0 means unlimited
 PROTOCOL_RATE = BytesPerSecond(64_000)  # for upload in a blackout: neighbours must be told that they are not served
 APPLICATION_LIMITED_SHARE = 0.85  # of the allowance: when less was used, the allowance was not the limit
 DEMAND_GROWTH, DEMAND_LEAST_SHARE = 2.0, 0.05  # of the less busy way, on Wi-Fi
+CARD_FIRST_SHARE = HEADROOM  # of the card, to begin with: its rate is known, and so is what others use of it
+OWN_SHARE = 0.4  # of the card, one way: neighbours send in bursts, which make a queue long before their mean fills it …
+OWN_SECONDS = 0.5  # … and that lasts for some samples of the delay
+OTHERS_SHARE = 0.1  # of the card: with as much of others' traffic, a queue is not ours alone
+OWN_QUEUE_SECONDS = 0.005  # what is left of a queue of our own: less than half a threshold, so it slows nobody down
 NO_DELAY_SECONDS = 0.001  # stands in where the gateway answers no pings: then the card's bytes alone decide
 
 
@@ -190,11 +197,36 @@ class LanDecision:
     serve: bool
 
 
+class OwnQueue:
+    """Tells a queue of our own swapping in this PC's card from somebody else's; ``now`` is any clock in seconds.
+
+    What passes the card is counted: where that is mostly ours, so is the queue.
+    """
+
+    def __init__(self) -> None:
+        self._least_seconds = math.inf
+        self._own_at = self._others_at = -math.inf
+
+    def without(self, gateway_seconds: float | None, look: LinkLook, speed: BytesPerSecond, now: float) -> float | None:
+        """Return the round trip to the gateway without our own queue, on a card of ``speed``."""
+        card_bytes = speed * look.interval_seconds
+        if max(look.own_received_bytes, look.own_sent_bytes) >= OWN_SHARE * card_bytes:
+            self._own_at = now
+        if max(look.business_received_bytes, look.business_sent_bytes) >= OTHERS_SHARE * card_bytes:
+            self._others_at = now
+        if gateway_seconds is None:
+            return None
+        self._least_seconds = min(self._least_seconds, gateway_seconds)
+        ours = 0 <= now - self._own_at < OWN_SECONDS and not 0 <= now - self._others_at < OWN_SECONDS
+        return min(gateway_seconds, self._least_seconds + OWN_QUEUE_SECONDS) if ours else gateway_seconds
+
+
 class LanPolicy:
     """Makes one `LanDecision` from each `LanInputs`; ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self._key: tuple[Medium, BytesPerSecond | None] | None = None
+        self._own_queue = OwnQueue()
         self._up: Controller | None = None
         self._down: Controller | None = None
         self._allowed_up = self._allowed_down = BytesPerSecond(0)
@@ -227,8 +259,9 @@ class LanPolicy:
             return
         self._key = key
         self._up = self._down = self._adapted_last = None
+        self._own_queue = OwnQueue()
         if network.medium is Medium.WIRED and network.speed is not None:
-            settings = ControllerSettings(network.speed, WIRED_THRESHOLD_SECONDS)
+            settings = ControllerSettings(network.speed, WIRED_THRESHOLD_SECONDS, first_share=CARD_FIRST_SHARE)
             self._up, self._down = Controller(settings, now), Controller(settings, now)
         elif network.medium is Medium.WIFI:
             speed = None if network.speed is None else BytesPerSecond(int(WIFI_SHARE * network.speed))
@@ -242,6 +275,10 @@ class LanPolicy:
         if self._up is self._down:
             return self._on_wifi(self._up, inputs, now)
         look = inputs.look
+        if look is not None and inputs.network.speed is not None:
+            inputs = replace(
+                inputs, gateway_seconds=self._own_queue.without(inputs.gateway_seconds, look, inputs.network.speed, now)
+            )
         sent = look.business_sent_bytes if look else None
         # all neighbours need what comes over the site's line: it has priority, like business traffic
         received = look.business_received_bytes + look.own_line_bytes if look else None

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bandwidth.core.units import BytesPerSecond
+
 MAX_FLOWS = 16  # in a report; the transfers that matter on an office PC are few
 MAX_INTERFACES = 64  # containers and VPNs add some; thousands are a router, not an office PC
 MAX_SOCKETS = 4_096  # in one sample; a busy PC has some hundreds of connections
@@ -37,6 +39,12 @@ class BusinessUsage:
     """(flow id, bytes received since it was first listed) of others' connections, the most active first."""
     harm_seconds: float | None
     """Smoothed − least round trip of the most harmed business connection; None when none had a fresh round trip."""
+    from_neighbours_bytes: int = 0
+    """Our own bytes from neighbours, as the wire carries them."""
+    to_neighbours_bytes: int = 0
+    """Our own bytes to them, and acknowledgements to the server."""
+    card_rate: BytesPerSecond | None = None
+    """What the card carries each way; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +146,11 @@ class LinkMeter:
         """Of our connections: what has arrived, but waits for a segment that was lost."""
         self._line_at = -math.inf
 
-    def observe(self, raw: RawCounters) -> LinkLook | None:
-        """Return the traffic since the previous sample; None for the first one, and after a clock step or a sleep."""
+    def observe(self, raw: RawCounters, card_rate: BytesPerSecond | None = None) -> LinkLook | None:
+        """Return the traffic since the previous sample; None for the first one, and after a clock step or a sleep.
+
+        ``card_rate`` is passed on in the report.
+        """
         last, self._last = self._last, raw
         sockets_before = self._sockets
         self._sockets = {socket.flow_id: socket for socket in (raw.sockets or ())[:MAX_SOCKETS]}
@@ -183,6 +194,9 @@ class LinkMeter:
                 business_bytes=max(0, business_received - from_lan),
                 flows=self._flows(others),
                 harm_seconds=_harm(others),
+                from_neighbours_bytes=max(0, own_received - own_line),
+                to_neighbours_bytes=own_sent,
+                card_rate=card_rate,
             ),
         )
 
@@ -252,6 +266,9 @@ def _joined(earlier: BusinessUsage, later: BusinessUsage) -> BusinessUsage:
         business_bytes=earlier.business_bytes + later.business_bytes,
         flows=later.flows,
         harm_seconds=max(harms, default=None),
+        from_neighbours_bytes=earlier.from_neighbours_bytes + later.from_neighbours_bytes,
+        to_neighbours_bytes=earlier.to_neighbours_bytes + later.to_neighbours_bytes,
+        card_rate=later.card_rate,
     )
 
 

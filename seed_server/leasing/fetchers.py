@@ -7,7 +7,7 @@ one fetcher, about as long with two, and 1.7 to 1.9 times with eight that share 
 """
 
 from bandwidth.core.units import BytesPerSecond
-from seed_server.line.site_sample import NEAR_LEAST_RATE, NEAR_RTT_SECONDS
+from seed_server.line.site_sample import is_near
 
 NEAR_FETCHERS = 8
 FAST_RATE = BytesPerSecond(25_000_000)  # 200 Mbit/s: more than one PC's disk and hash check surely take
@@ -23,9 +23,12 @@ UNCONFIRMED_SECONDS = 1.0  # of the rate may be sent and not confirmed: a round 
 UNCONFIRMED_LEAST_BYTES, UNCONFIRMED_MOST_BYTES = 2 << 20, 64 << 20  # the most: as much may be in a PC's memory
 
 
-def fetchers_for(rate: BytesPerSecond, rtt_seconds: float | None) -> int:
-    """Return how many endpoints shall fetch where ``rate`` goes over a line of ``rtt_seconds`` (None: not known)."""
-    if rtt_seconds is not None and rtt_seconds < NEAR_RTT_SECONDS and rate >= NEAR_LEAST_RATE:
+def fetchers_for(rate: BytesPerSecond, rtt_seconds: float | None, card_rate: BytesPerSecond | None = None) -> int:
+    """Return how many endpoints shall fetch where ``rate`` goes over a line of ``rtt_seconds`` (None: not known).
+
+    ``card_rate``: what the PCs' network cards carry, where they tell.
+    """
+    if is_near(rate, rtt_seconds, card_rate):
         return NEAR_FETCHERS
     return FAST_FETCHERS if rate >= FAST_RATE else SLOW_FETCHERS
 

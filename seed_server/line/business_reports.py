@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bandwidth.core.bulk import BulkDetector
 from bandwidth.core.units import BytesPerSecond
+from seed_server.line.card_reports import CardReports, CardUse
 
 MAX_REPORTERS = 2_000  # PCs of one site that are listened to
 FRESH_SECONDS = 1.0  # an older report on harm or flows says nothing about now …
@@ -35,6 +36,10 @@ class BusinessView(NamedTuple):
     """None: nobody can see it."""
     bulk: bool
     harm_seconds: float | None
+    full_cards: frozenset[Hashable] = frozenset()
+    """The endpoints whose cards are full of our own swapping (`CardReports`)."""
+    card_rate: BytesPerSecond | None = None
+    """What a PC's card carries; None: no PC tells."""
 
 
 @dataclass
@@ -60,6 +65,7 @@ class BusinessReports:
         self._reporters: dict[Hashable, _Reporter] = {}
         self._bulk: BulkDetector[tuple[Hashable, int]] = BulkDetector()
         self._taken_at: float | None = None
+        self.cards = CardReports()
         self.rate: float | None = None
         """Others' bytes per second over some seconds; None: nobody can see it."""
 
@@ -72,6 +78,7 @@ class BusinessReports:
         flows: tuple[tuple[int, int], ...],
         harm_seconds: float | None,
         now: float,
+        card: CardUse | None = None,
     ) -> None:
         """Record a report. At a site with more than `MAX_REPORTERS` PCs, only the first ones count."""
         reporter = self._reporters.get(endpoint)
@@ -82,6 +89,8 @@ class BusinessReports:
             # its connections may be old: only what they carry from now on counts
             reporter.offsets = dict(flows)
         reporter.at = now
+        if card is not None:
+            self.cards.reported(endpoint, card, interval_seconds=interval_seconds, now=now)
         reporter.waiting_bytes += business_bytes
         # the bytes are spread over the time until the next report, so that reports make no peaks
         reporter.interval_seconds = min(interval_seconds, LONGEST_REPORT_SECONDS)
@@ -95,6 +104,7 @@ class BusinessReports:
     def left(self, endpoint: Hashable) -> None:
         """Forget an endpoint that has disconnected."""
         self._reporters.pop(endpoint, None)
+        self.cards.left(endpoint)
 
     def sample(self, now: float, *, rtt_seconds: float, capacity: BytesPerSecond | None) -> BusinessView:
         """Return what has happened since the last call."""
@@ -127,4 +137,4 @@ class BusinessReports:
         if elapsed:
             before = self.rate or 0.0
             self.rate = before + min(1.0, elapsed / RATE_SECONDS) * (carried / elapsed - before)
-        return BusinessView(int(carried), bulk, harm)
+        return BusinessView(int(carried), bulk, harm, self.cards.full(now), self.cards.usual_rate)

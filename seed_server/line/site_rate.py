@@ -327,7 +327,7 @@ class SiteRate:
 
     def _shares(self, allowance: BytesPerSecond, links: Mapping[Key, LinkView]) -> dict[Key, BytesPerSecond]:
         taken = min(self.control.rate, MOST_CONTROL_SHARE * allowance)
-        payload = BytesPerSecond(int((allowance - taken) * self.sampler.line_share))
+        payload = BytesPerSecond(int((allowance - taken) * self.sampler.line_share * self.sampler.overcommitment))
         demands: dict[Key, BytesPerSecond | None] = {}
         for key, view in links.items():
             if not view.sending:

@@ -4,7 +4,8 @@ The controller counts bytes on the line: TCP payload and its headers. The kernel
 counts and paces payload alone; with small packets that is a tenth less.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,12 +26,18 @@ TAKEN_SHARE = 0.9  # of our rate: a kernel that paces slower does not apply our 
 LATE_SECONDS = 0.01  # our own lateness: less is normal scheduling …
 VERY_LATE_SECONDS = 0.025  # … and when we are this late, sockets may have run dry
 NEAR_RTT_SECONDS = 0.005  # within a campus; a line between places takes longer …
-NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # … and about half of Fast Ethernet: below it, the line is the limit
+NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # … and about half of Fast Ethernet, where no PC tells of its card, …
+NEAR_CARD_PART = 1 / 8  # … or this part of a card: one fetcher's card is full of its copies for seven neighbours
 CARD_SECONDS = 0.01  # at a near site: queueing in the PCs' own network cards
+CARDS_SECONDS = 0.5  # where all of these are full: in so long, one of them is empty for a moment
 SHORT_PART = 0.85  # of its share: a link that carries less is held up …
 FULL_PART = 0.95  # … but not by the line, if another link carries this part of its share
+HELD_PART = 0.5  # of its share: a link to a full card that carries less leaves no doubt that the line is not the limit
+OVERCOMMITMENT_MOST = 1.25  # were all cards free at once, as much would be sent for some samples: 25 ms of queue
+OVERCOMMITMENT_SECONDS = 1.0  # in which it follows what is missing; what is too much ends at once
 USED_SHARE = 0.9  # of what all may send: when the PCs take less, they are the limit
-RATE_SECONDS = 0.5  # over which a link's own rate is averaged
+RATE_SECONDS = 0.5  # over which a link's own rate is averaged …
+RECENT_SECONDS = 0.2  # … and, where its PC's card is full, the rate that is compared with its share
 KNOWN_PINGS_SHARE = 0.5  # of the pings of the endpoint with the most: with fewer, its minimum may be chance
 MAX_ENDPOINTS_KNOWN = 4_096
 
@@ -56,6 +63,15 @@ class LinkView:
     """Losses do not shrink its congestion window."""
 
 
+def is_near(rate: BytesPerSecond, rtt_seconds: float | None, card_rate: BytesPerSecond | None) -> bool:
+    """Return whether the cards of a site's PCs may be the bottleneck, where ``rate`` goes over its line.
+
+    ``rtt_seconds``: the line's, ``card_rate``: what a PC's card carries; None: not known.
+    """
+    least = NEAR_LEAST_RATE if card_rate is None else min(NEAR_LEAST_RATE, NEAR_CARD_PART * card_rate)
+    return rtt_seconds is not None and rtt_seconds < NEAR_RTT_SECONDS and rate >= least
+
+
 class LinkRate(NamedTuple):
     """What one link carries."""
 
@@ -76,6 +92,7 @@ class _Link:
     unproven: int = 0
     """Retransmits of the last interval, which may still turn out needless."""
     rate: float = 0.0
+    recent: float = 0.0
     share: float = 0.0
     """What it might have carried over the same time as ``rate``."""
     allowed: int = 0
@@ -98,10 +115,15 @@ class SiteSampler:
         self._taken_at: float | None = None
         self._least_data_rtt = float("inf")
         self._data_rtt: float | None = None
+        self._full_cards: frozenset[Hashable] = frozenset()
+        self._queues: deque[tuple[float, float]] = deque()
+        self._card_rate: BytesPerSecond | None = None
         self.link_rates: dict[Key, LinkRate] = {}
         """Of the links of the last sample."""
         self.line_carries = BytesPerSecond(0)
         """The line's rate as far as it is known: its capacity, or the present allowance if that is more."""
+        self.overcommitment = 1.0
+        """How many times what all may send is shared out: where cards hold links up in turns, the others use it."""
         self.retransmits = 0
         """Of the last sample, whatever they tell."""
         self.line_share = SEGMENT_BYTES / (SEGMENT_BYTES + TCP_HEADER_BYTES)
@@ -124,8 +146,11 @@ class SiteSampler:
         Then the bottleneck may be their own network cards, full of traffic between them: the delay and losses of one
         connection say nothing about the line; only a delay that the pings to all of them share does.
         """
-        rtt = self.known_rtt_seconds
-        return rtt is not None and rtt < NEAR_RTT_SECONDS and self.line_carries >= NEAR_LEAST_RATE
+        return is_near(self.line_carries, self.known_rtt_seconds, self._card_rate)
+
+    def _held_by_card(self, view: LinkView) -> bool:
+        """Whether what is late, lost or missing on this link may be the doing of its PC's own card."""
+        return self.is_near or view.endpoint in self._full_cards
 
     def sample(
         self,
@@ -142,7 +167,8 @@ class SiteSampler:
         late_seconds = late_seconds if late_seconds >= LATE_SECONDS else 0.0
         elapsed = 0.0 if self._taken_at is None else max(0.0, now - self._taken_at)
         self._taken_at = now
-        delivered = retransmits = 0
+        self._full_cards, self._card_rate = business.full_cards, business.card_rate
+        delivered = retransmits = lost = 0
         sent: int | None = 0
         fresh: list[float] = []  # queueing delays
         guard: float | None = None
@@ -154,6 +180,7 @@ class SiteSampler:
             delivered += new_bytes[key]
             sent = None if sent is None or left is None else sent + left
             retransmits += again
+            lost += 0 if self._held_by_card(view) else again
         very_late = late_seconds >= VERY_LATE_SECONDS
         if very_late:
             self.link_rates = {key: rate._replace(limited=True) for key, rate in self.link_rates.items()}
@@ -168,10 +195,13 @@ class SiteSampler:
                 continue
             self._least_data_rtt = min(self._least_data_rtt, look.least_rtt_seconds)
             queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
-            window += self._let_through(view, look)
-            if self.link_rates[key].limited:
+            through = self._let_through(view, look)
+            limited = self.link_rates[key].limited
+            # a queue in a full card makes the window last longer than the least round trip: what comes through tells
+            window += min(through, self._links[key].recent) if self._held_by_card(view) else through
+            if limited:
                 continue  # the round trip to a PC that does not read measures that PC
-            if new:
+            if new and not self._held_by_card(view):
                 fresh.append(queue)
             if elapsed and new >= FRESH_SEGMENTS * look.segment_bytes:
                 spacing = ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new
@@ -181,13 +211,15 @@ class SiteSampler:
             del self._links[gone]
         self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}
         self._remember_share(links)
-        near = self.is_near
+        held_links = [self._held_by_card(view) for view in links.values()]
+        held, held_any = bool(links) and all(held_links), any(held_links)
+        self._commit(links, elapsed, held=held)
         return Sample(
             rtt_seconds=self._ping(pings, guard, late_seconds),
-            data_rtt_seconds=None if near else self._data(links, fresh),
+            data_rtt_seconds=None if held else self._data(links, fresh),
             delivered_bytes=int(delivered / self.line_share),
-            sent_bytes=None if sent is None else int(sent / self.line_share),
-            retransmits=0 if near else retransmits,
+            sent_bytes=None if sent is None or held_any else int(sent / self.line_share),
+            retransmits=lost,
             application_limited=very_late or self._used_share(links) < USED_SHARE,
             window_rate=BytesPerSecond(int(min(window / self.line_share, 1e15))) if window_known else None,
             business_bytes=business.business_bytes,
@@ -213,7 +245,9 @@ class SiteSampler:
             return 0, None if now_at.sent_bytes is None else 0, 0
         new = max(0, now_at.arrived_bytes - before.arrived_bytes)
         weight = min(1.0, elapsed / RATE_SECONDS)
-        now_at.rate = before.rate + weight * ((new / elapsed if elapsed else before.rate) - before.rate)
+        present = new / elapsed if elapsed else before.rate
+        now_at.rate = before.rate + weight * (present - before.rate)
+        now_at.recent = before.recent + min(1.0, elapsed / RECENT_SECONDS) * (present - before.recent)
         # acknowledgements come a round trip later, and the kernel applies a raised rate later still
         now_at.allowed = view.rate or 0
         now_at.share = before.share + weight * (min(now_at.allowed, before.allowed) - before.share)
@@ -264,6 +298,10 @@ class SiteSampler:
                 known.least_ping_seconds = min(known.least_ping_seconds, seconds)
         if not pings:
             return None
+        # the way to a PC whose card is full of our own swapping says nothing of the line, if there is another one
+        clear = {endpoint: seconds for endpoint, seconds in pings.items() if endpoint not in self._full_cards}
+        held = not clear or (self.is_near and len(clear) < len(pings))
+        pings = pings if held else clear
         most = max(self._endpoints[endpoint].pings for endpoint in pings)
         # the line's queue delays all PCs: a delay of one PC alone is that PC's
         queue = min(
@@ -274,8 +312,16 @@ class SiteSampler:
         if guard is not None:
             # our data wait in the same queue as the pings: a ping that is later than the data met a busy process
             queue = min(queue, guard)
-        queue = max(0.0, queue - late_seconds - (CARD_SECONDS if self.is_near else 0.0))
-        return self.rtt_seconds + queue
+        queue -= late_seconds + (CARD_SECONDS if held or self.is_near else 0.0)
+        return self.rtt_seconds + max(0.0, self._without_cards(queue) if held else queue)
+
+    def _without_cards(self, queue: float) -> float:
+        """Return the least queue lately: those in full cards come and go, the line's stays."""
+        now = self._taken_at or 0.0
+        self._queues.append((now, queue))
+        while not 0 <= now - self._queues[0][0] < CARDS_SECONDS:
+            self._queues.popleft()
+        return min(queue for _, queue in self._queues)
 
     def _find_limited_by_their_pc(self, links: Mapping[Key, LinkView]) -> None:
         """Find the links that carry less than their share, but not because of the line.
@@ -292,9 +338,26 @@ class SiteSampler:
             and link.share
             and not self.link_rates[key].limited
         }
+        for key, link in self._links.items():
+            view = links.get(key)
+            if view and view.sending and link.recent < SHORT_PART * link.allowed and view.endpoint in self._full_cards:
+                self.link_rates[key] = self.link_rates[key]._replace(limited=True)
         if self.is_near or any(part >= FULL_PART for part in parts.values()):
             for key in (key for key, part in parts.items() if part < SHORT_PART):
                 self.link_rates[key] = self.link_rates[key]._replace(limited=True)
+
+    def _commit(self, links: Mapping[Key, LinkView], elapsed: float, *, held: bool) -> None:
+        """Share out more than may be sent while full cards take less, so that all of it is sent."""
+        shared = sum(view.rate or 0 for view in links.values() if view.sending) / self.overcommitment
+        carried = sum(self._links[key].recent for key, view in links.items() if view.sending)
+        if not (held and self._full_cards and shared):
+            self.overcommitment = 1.0
+            return
+        if carried > shared:
+            wanted = self.overcommitment * shared / carried
+        else:
+            wanted = self.overcommitment + min(1.0, elapsed / OVERCOMMITMENT_SECONDS) * (1 - carried / shared)
+        self.overcommitment = min(OVERCOMMITMENT_MOST, max(1.0, wanted))
 
     def _used_share(self, links: Mapping[Key, LinkView]) -> float:
         """Return the part of all shares that belongs to links that could use theirs."""
@@ -303,9 +366,17 @@ class SiteSampler:
         rates = self.link_rates
         if not total:
             return 0.0 if all(rates[key].limited for key in shares) else 1.0
-        return (
-            sum(min(share, rates[key].rate) if rates[key].limited else share for key, share in shares.items()) / total
-        )
+        used = 0.0
+        for key, share in shares.items():
+            if not rates[key].limited:
+                used += share
+            elif links[key].endpoint in self._full_cards:
+                # full cards alone are no reason to offer less: they may have room again at any moment
+                carried = self._links[key].recent
+                used += share if carried >= HELD_PART * share else carried
+            else:
+                used += min(share, rates[key].rate)
+        return used / total
 
     def _data(self, links: Mapping[Key, LinkView], fresh: list[float]) -> float | None:
         if fresh:

@@ -21,6 +21,7 @@ from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.business_reports import report_seconds
+from seed_server.line.card_reports import CardUse
 from seed_server.line.ping_log import PingLog
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
@@ -272,7 +273,7 @@ class LiveSite:
         usual = max(rate.decision.allowance, rate.capacity(now) or 0)
         usual = BytesPerSecond(usual if rate.ceiling is None else min(usual, rate.ceiling))
         rtt = rate.sampler.known_rtt_seconds
-        fetchers = self._fixed_fetchers or fetchers_for(usual, rtt)
+        fetchers = self._fixed_fetchers or fetchers_for(usual, rtt, rate.reports.cards.usual_rate)
         before = self.ledger.fetchers
         self.ledger.resize(
             fetchers=fetchers,
@@ -374,11 +375,13 @@ class LiveSite:
 
     def reported(self, session: Session, report: LinkReport, now: float) -> None:
         """Record what an endpoint sees of others' traffic."""
+        card_rate = None if report.card_rate is None else BytesPerSecond(report.card_rate)
         self.rate.reports.reported(
             session.endpoint,
             interval_seconds=report.interval_seconds,
             business_bytes=report.business_bytes,
             flows=report.flows,
             harm_seconds=report.harm_seconds,
+            card=CardUse(card_rate, report.from_neighbours_bytes, report.to_neighbours_bytes),
             now=now,
         )

@@ -32,6 +32,7 @@ MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into
 MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
 MAX_REPORT_SECONDS = 60  # the interval of a report on the line: anything older says nothing about now
+MAX_CARD_RATE = 125_000_000_000  # 1 Tbit/s: faster than any network card of a PC
 MAX_LIMIT_REASONS = 32  # the closed list has 15
 MAX_TEMPLATE_ITEMS = 50  # questions in one template: as many as a person reads in a table
 MAX_LABEL_CHARS = 80  # in the label of such a question
@@ -149,6 +150,12 @@ class LinkReport(Message, frozen=True, tag="link"):
     """Others' largest connections: (id, bytes so far)."""
     harm_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_REPORT_SECONDS)] | None
     """Smoothed minus least round trip of others' most harmed connection; None when no such connection is seen."""
+    card_rate: Annotated[int, msgspec.Meta(ge=1, le=MAX_CARD_RATE)] | None
+    """What this PC's network card carries each way, bytes per second; None: it does not tell."""
+    from_neighbours_bytes: ByteCount
+    """Our own bytes that this PC received from neighbours in the interval, as its card counts them."""
+    to_neighbours_bytes: ByteCount
+    """Our own bytes that it sent to them."""
 
 
 class DiagnosisAnswer(Record, frozen=True):

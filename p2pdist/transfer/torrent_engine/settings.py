@@ -10,6 +10,11 @@ RECONNECT_SECONDS = 3  # before a second attempt; libtorrent itself repeats some
 LEAST_RATE = 10  # bytes per second: libtorrent's least limit
 MOVING_TICK_MILLISECONDS, IDLE_TICK_MILLISECONDS = 10, 100
 IDLE_SECONDS = 30  # for two peers that need nothing from each other
+# of a neighbour's socket: 1 Gbit/s within half a millisecond; by itself the kernel takes megabytes, with which a few
+# neighbours fill the queue of a slow card, however slowly we read
+RECEIVE_BUFFER_BYTES = 64 << 10
+SEND_AHEAD_PERCENT = 10  # of a second at a neighbour's rate: what it is told of new pieces waits behind as much
+REQUESTS_AHEAD_SECONDS = 1  # of requests at a neighbour: what waits there cannot be had from another one
 REQUEST_SECONDS = 10  # a block that a neighbour has not sent for this long is requested from another one
 ALERT_QUEUE_CAP = 10_000  # one alert per piece: some seconds of a fast LAN while the event loop is blocked
 
@@ -97,6 +102,9 @@ def session_settings(listen_address: str, listen_port: int) -> dict[str, Any]:
         "max_queued_disk_bytes": 16 << 20,
         "disk_io_write_mode": _WRITE_THROUGH,
         "send_buffer_watermark": 256 << 10,
+        "send_buffer_watermark_factor": SEND_AHEAD_PERCENT,
+        "recv_socket_buffer_size": RECEIVE_BUFFER_BYTES,
+        "request_queue_time": REQUESTS_AHEAD_SECONDS,
         "max_peer_recv_buffer_size": 1 << 20,
         "listen_queue_size": 32,
         "alert_queue_size": ALERT_QUEUE_CAP,

@@ -119,7 +119,15 @@ class TestTheLine:
             while live.rate.decision.state is not State.YIELD:
                 carried += 50_000
                 await neighbour.control.send(
-                    LinkReport(interval_seconds=0.05, business_bytes=50_000, flows=((1, carried),), harm_seconds=None)
+                    LinkReport(
+                        interval_seconds=0.05,
+                        business_bytes=50_000,
+                        flows=((1, carried),),
+                        harm_seconds=None,
+                        card_rate=None,
+                        from_neighbours_bytes=0,
+                        to_neighbours_bytes=0,
+                    )
                 )
                 await trio.sleep(0.05)
             assert live.rate.decision.allowance <= 10_000
@@ -138,11 +146,18 @@ class TestTheLine:
             {"flows": [[1, -1]]},
             {"harm_seconds": -0.1},
             {"harm_seconds": float("inf")},
+            {"card_rate": 0},
+            {"card_rate": 1 << 40},
+            {"from_neighbours_bytes": -1},
+            {"to_neighbours_bytes": 1 << 60},
         ],
     )
     async def test_report_that_cannot_be(self, lab: Lab, wrong: dict) -> None:
         control, _ = await lab.control(lab.identity())
-        report = {"t": "link", "interval_seconds": 0.05, "business_bytes": 1, "flows": [], "harm_seconds": None}
+        report = {
+            "t": "link", "interval_seconds": 0.05, "business_bytes": 1, "flows": [], "harm_seconds": None,
+            "card_rate": None, "from_neighbours_bytes": 0, "to_neighbours_bytes": 0,
+        }  # fmt: skip
         await control.send_raw(packed(report | wrong))
         assert "malformed" in await control.closed()
         await lab.still_serves()

@@ -67,7 +67,7 @@ async def rung(wakeup: WakeUp) -> bool:
 async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site", watched=lambda: None)
     welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500)
     await events.handle(welcome)
     assert parts.calls == ["announce", "wants", "reports", "diagnosis"]
@@ -83,12 +83,25 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     assert parts.calls[7:] == ["peers", "its disk is broken"]
 
 
+async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    parts: Any = Parts()
+    woken: list[str] = []
+    events = OriginEvents(
+        made_up_state(), WakeUps(), parts, parts, parts, parts, tmp_path / "site", watched=lambda: woken.append("once")
+    )
+    for interval in (None, 0.1, 0.2, None, 1.0):
+        await events.handle(LinkWatch(interval_seconds=interval))
+    assert woken == ["once", "once"], "when it begins, not at each change"
+
+
 async def test_what_is_known_of_the_line_ends_with_the_connection(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site", watched=lambda: None)
     await events.handle(LIMIT)
     assert not state.line_yields, "nobody asks: nothing is sent"
     await events.handle(LinkWatch(interval_seconds=1.0))
@@ -103,7 +116,9 @@ async def test_a_welcome_without_end_does_not_fill_the_log(
 ) -> None:
     """The network part says it, and may have been taken over."""
     parts: Any = Parts()
-    events = OriginEvents(made_up_state(), WakeUps(), parts, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(
+        made_up_state(), WakeUps(), parts, parts, parts, parts, tmp_path / "site", watched=lambda: None
+    )
     with structlog.testing.capture_logs() as logs:
         for _ in range(100):
             await events.handle(Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500))

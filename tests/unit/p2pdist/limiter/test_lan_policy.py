@@ -89,8 +89,12 @@ def test_every_reason_of_the_controller_is_translated() -> None:
 
 
 class TestOnAWiredCard:
-    def test_the_ramp_takes_seconds_and_ends_below_the_cards_rate(self) -> None:
+    def test_the_card_is_used_at_once_and_not_beyond_its_rate(self) -> None:
         lan = Lan(WIRED)
+        first = lan.run(0.1)
+        assert first.upload.rate == pytest.approx(0.97 * GIGABIT), (
+            "what others use of it is counted, so there is nothing to find out"
+        )
         decision = lan.run(4.0)
         for way in (decision.upload, decision.download):
             assert way.rate is not None
@@ -279,3 +283,31 @@ class TestFitness:
     def test_neighbours_on_this_very_pc_are_always_served(self) -> None:
         network = NetworkState("lo", Medium.LOOPBACK)
         assert LanPolicy().decide(replace(PLAIN, network=network, refusal=LanReason.REFUSED_CPU), 1.0).serve
+
+
+class TestOurOwnQueue:
+    """The card is full of what neighbours swap: the gateway's ping waits behind it."""
+
+    def run(self, own: float, business: float = 0.0, seconds: float = 3.0) -> LanDecision:
+        lan = Lan(WIRED)
+        lan.run(4.0)
+        for _ in range(int(seconds / STEP)):
+            full = replace(look(business), own_received_bytes=int(own * STEP))
+            lan.now += STEP
+            inputs = replace(lan.inputs, look=full, received_bytes=int(own * STEP), gateway_seconds=0.050)
+            lan.decision = lan.policy.decide(inputs, lan.now)
+        assert lan.decision is not None
+        return lan.decision
+
+    def test_is_nobody_elses(self) -> None:
+        decision = self.run(0.9 * GIGABIT)
+        assert decision.download.reason not in YIELDING
+        assert (decision.download.rate or 0) > 0.9 * GIGABIT
+
+    def test_is_not_ours_where_we_use_little_of_the_card(self) -> None:
+        assert self.run(0.1 * GIGABIT).download.reason is LanReason.CONTENTION
+
+    def test_is_not_ours_alone_where_others_use_the_card_too(self) -> None:
+        decision = self.run(0.5 * GIGABIT, business=0.3 * GIGABIT)
+        assert decision.download.reason in YIELDING
+        assert (decision.download.rate or 0) < 0.7 * GIGABIT

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandwidth.core.units import BytesPerSecond
 from p2pdist.limiter.link_report import (
     IPV4_BYTES,
     IPV6_BYTES,
@@ -61,7 +62,23 @@ def received(*raws: RawCounters) -> int:
 
 def test_the_report_has_exactly_these_fields() -> None:
     names = [field.name for field in fields(BusinessUsage)]
-    assert names == ["interval_seconds", "business_bytes", "flows", "harm_seconds"]
+    assert names == [
+        "interval_seconds", "business_bytes", "flows", "harm_seconds",
+        "from_neighbours_bytes", "to_neighbours_bytes", "card_rate",
+    ]  # fmt: skip
+
+
+def test_what_neighbours_swap_is_told_beside_what_comes_over_the_line() -> None:
+    neighbour, server = replace(BASE, ours=True, on_link=True), replace(BASE, flow_id=2, ours=True)
+    meter = LinkMeter()
+    meter.observe(RawCounters(1.0, {"eth0": NicCounters(0, 0)}, (neighbour, server), own_line_bytes=0))
+    now = (replace(neighbour, received_bytes=5_000, sent_bytes=7_000), replace(server, received_bytes=2_000))
+    found = meter.observe(
+        RawCounters(1.1, {"eth0": NicCounters(7_000, 7_000)}, now, own_line_bytes=2_000), BytesPerSecond(10**6)
+    )
+    assert found is not None
+    report = found.report
+    assert (report.from_neighbours_bytes, report.to_neighbours_bytes, report.card_rate) == (5_000, 7_000, 10**6)
 
 
 def test_the_first_look_reports_nothing() -> None:

@@ -5,6 +5,7 @@ import pytest
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line import business_reports
 from seed_server.line.business_reports import BusinessReports, report_seconds
+from seed_server.line.card_reports import CardUse
 
 LINE = BytesPerSecond(1_000_000)
 
@@ -30,11 +31,11 @@ def take(reports: BusinessReports, now: float) -> business_reports.BusinessView:
 
 def test_nobody_sees_anything_until_somebody_reports() -> None:
     reports = BusinessReports()
-    assert take(reports, 0.0) == (None, False, None)
+    assert take(reports, 0.0)[:3] == (None, False, None)
     report(reports, "a", 0.1)
-    assert take(reports, 0.2) == (0, False, None)
+    assert take(reports, 0.2)[:3] == (0, False, None)
     reports.left("a")
-    assert take(reports, 0.3) == (None, False, None)
+    assert take(reports, 0.3)[:3] == (None, False, None)
 
 
 def test_bytes_of_all_endpoints_are_spread_over_their_interval_and_none_is_lost() -> None:
@@ -109,3 +110,18 @@ def test_number_of_reporters_is_bounded() -> None:
 @pytest.mark.parametrize(("reporters", "seconds"), [(1, 0.05), (20, 0.05), (100, 0.25), (10_000, 1.0)])
 def test_many_endpoints_report_less_often(reporters: int, seconds: float) -> None:
     assert report_seconds(reporters, 0.05) == seconds
+
+
+def test_what_pcs_say_of_their_cards_comes_with_the_view_and_goes_with_them() -> None:
+    reports = BusinessReports()
+    for endpoint in ("a", "b"):
+        card = CardUse(LINE, 300_000, 300_000)
+        reports.reported(
+            endpoint, interval_seconds=0.3, business_bytes=0, flows=(), harm_seconds=None, now=0.1, card=card
+        )
+    view = take(reports, 0.2)
+    assert (set(view.full_cards), view.card_rate) == ({"a", "b"}, LINE)
+    reports.left("a")
+    reports.left("b")
+    view = take(reports, 0.3)
+    assert (set(view.full_cards), view.card_rate) == (set(), None)

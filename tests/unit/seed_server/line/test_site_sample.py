@@ -7,12 +7,19 @@ import pytest
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.business_reports import BusinessView
-from seed_server.line.site_sample import CARD_SECONDS, NEAR_LEAST_RATE, LinkView, SiteSampler
+from seed_server.line.site_sample import (
+    CARD_SECONDS,
+    NEAR_LEAST_RATE,
+    OVERCOMMITMENT_MOST,
+    LinkView,
+    SiteSampler,
+    is_near,
+)
 from seed_server.line.socket_look import SocketLook
 
 LOOK = SocketLook(
-    rtt_seconds=0.045, rtt_variation_seconds=0.001, least_rtt_seconds=0.040, acked_bytes=0, sent_bytes=None, retransmits=0,
-    needless_retransmits=0, early_segments=0,
+    rtt_seconds=0.045, rtt_variation_seconds=0.001, least_rtt_seconds=0.040, acked_bytes=0,
+    sent_bytes=None, retransmits=0, needless_retransmits=0, early_segments=0,
     segment_bytes=1_448, window_segments=40, slow_start_threshold_segments=None, in_flight_segments=10,
     unsent_bytes=10_000, pacing_rate=10_000_000, delivery_rate=1_000_000, application_limited=False,
     receiver_limited_seconds=0.0,
@@ -253,3 +260,83 @@ def test_without_tcp_info_what_was_written_counts_and_the_delay_of_pieces() -> N
 def test_no_links_at_all() -> None:
     sample = samples(SiteSampler(), [({}, {})])[0]
     assert (sample.delivered_bytes, sample.data_rtt_seconds, sample.application_limited) == (0, None, True)
+
+
+class TestFullCards:
+    """A PC's card that is full of our own swapping: what it does to a link says nothing of the line."""
+
+    BUSINESS = BusinessView(None, False, None, frozenset({"a"}), BytesPerSecond(100_000_000))
+
+    def test_losses_of_links_to_other_pcs_count_alone(self) -> None:
+        sampler = SiteSampler()
+        seen = []
+        for step in range(4):
+            links = {"x": view(0, retransmits=5 * step), "y": view(0, endpoint="b", retransmits=step)}
+            seen.append(sampler.sample(links, {}, self.BUSINESS, step * STEP).retransmits)
+        assert seen == [0, 0, 1, 1]
+        assert sampler.retransmits == 6, "for the socket's window all count"
+
+    def test_a_link_that_it_holds_up_leaves_no_shortfall_to_explain(self) -> None:
+        sampler = SiteSampler()
+        rows = [sampler.sample({"x": view(30_000 * n)}, {}, self.BUSINESS, n * STEP) for n in range(12)]
+        sample = rows[-1]
+        assert sample.window_rate is not None
+        assert sample.window_rate == pytest.approx(600_000 * LINE_PER_PAYLOAD, rel=0.05), "what comes through"
+        assert not sample.application_limited, "it may have room again at any moment"
+        rows = [sampler.sample({"x": view(30_000 * 11)}, {}, self.BUSINESS, n * STEP) for n in range(12, 40)]
+        assert rows[-1].application_limited, "nothing comes through: a higher rate would test nothing"
+
+    def test_what_held_up_links_leave_is_shared_out_again_and_not_without_end(self) -> None:
+        sampler = SiteSampler()
+        assert sampler.overcommitment == 1.0
+
+        def sends(share: float, steps: int, business: BusinessView) -> float:
+            for _ in range(steps):
+                self.acked += int(share * 1_000_000 * STEP)
+                self.at += STEP
+                rate = BytesPerSecond(int(1_000_000 * sampler.overcommitment))
+                sampler.sample({"x": replace(view(self.acked), rate=rate)}, {}, business, self.at)
+            return sampler.overcommitment
+
+        self.acked, self.at = 0, 0.0
+        assert sends(0.8, 20, self.BUSINESS) > 1.05
+        assert sends(0.5, 200, self.BUSINESS) == OVERCOMMITMENT_MOST
+        assert sends(1.5, 10, self.BUSINESS) == 1.0, "too much is sent: that ends at once"
+        assert sends(0.5, 60, NO_BUSINESS) == 1.0, "no card is full: the line may be"
+
+    def test_the_pings_to_other_pcs_show_the_lines_queue(self) -> None:
+        sampler = SiteSampler()
+        links = {"x": view(0), "y": view(0, endpoint="b")}
+        sampler.sample(links, {"a": 0.040, "b": 0.040}, self.BUSINESS, 0.0)
+        sample = sampler.sample(links, {"a": 0.041, "b": 0.070}, self.BUSINESS, STEP)
+        assert sample.rtt_seconds == pytest.approx(0.070)
+
+    def test_where_all_are_full_the_line_shows_what_stays(self) -> None:
+        sampler = SiteSampler()
+        sampler.sample({"x": view(0)}, {"a": 0.040}, self.BUSINESS, 0.0)
+        comes_and_goes = [0.090, 0.040, 0.080, 0.090, 0.041, 0.085] * 4
+        stays = [0.090] * 20
+        seen = [
+            sampler.sample({"x": view(0)}, {"a": seconds}, self.BUSINESS, (step + 1) * STEP).rtt_seconds
+            for step, seconds in enumerate(comes_and_goes + stays)
+        ]
+        assert max(seconds or 0.0 for seconds in seen[1:24]) == pytest.approx(0.040)
+        assert seen[-1] == pytest.approx(0.090 - CARD_SECONDS), "a queue that stays is the line's"
+
+
+@pytest.mark.parametrize(
+    ("rate", "rtt", "card", "near"),
+    [
+        (3_000_000, 0.001, 3_000_000, True),  # a card as slow as the line
+        (3_000_000, 0.001, 24_000_000, True),
+        (3_000_000, 0.001, 25_000_000, False),
+        (3_000_000, 0.001, None, False),
+        (NEAR_LEAST_RATE, 0.001, 1_250_000_000, True),  # as it is where no PC tells
+        (3_000_000, 0.005, 3_000_000, False),  # a line between places
+        (3_000_000, None, 3_000_000, False),
+    ],
+)
+def test_a_site_is_near_where_its_cards_may_be_the_bottleneck(
+    rate: int, rtt: float | None, card: int | None, near: bool
+) -> None:
+    assert is_near(BytesPerSecond(rate), rtt, None if card is None else BytesPerSecond(card)) is near

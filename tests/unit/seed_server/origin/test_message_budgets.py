@@ -23,7 +23,15 @@ ANSWER = DiagnosisAnswer(label="a", applies=True, needed=True, reason="")
 EACH: list[FromEndpoint] = [
     WANT,
     Report(patches=[]),
-    LinkReport(interval_seconds=1.0, business_bytes=0, flows=(), harm_seconds=None),
+    LinkReport(
+        interval_seconds=1.0,
+        business_bytes=0,
+        flows=(),
+        harm_seconds=None,
+        card_rate=None,
+        from_neighbours_bytes=0,
+        to_neighbours_bytes=0,
+    ),
     Diagnosis(template="t", answers=(ANSWER,)),
 ]
 

@@ -43,7 +43,15 @@ HELLO = ControlHello(
 )  # fmt: skip
 PEERS = SitePeers(anew=False, joined=[], left=[])
 WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fetch=True)
-LINK = LinkReport(interval_seconds=0.05, business_bytes=1, flows=((7, 8), (9, 10)), harm_seconds=0.01)
+LINK = LinkReport(
+    interval_seconds=0.05,
+    business_bytes=1,
+    flows=((7, 8), (9, 10)),
+    harm_seconds=0.01,
+    card_rate=1,
+    from_neighbours_bytes=2,
+    to_neighbours_bytes=3,
+)
 LIMIT = SiteLimit(
     rate=1, capacity=2, configured=False, state="ramp", reason="ramping up", seconds={"ramping up": 1.0},
     yield_seconds=0.5, learned_seconds=60.0,
@@ -78,7 +86,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
     ),
     (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
 ]
-NULLABLE = {"harm_seconds", "interval_seconds", "capacity", "learned_seconds"}
+NULLABLE = {"harm_seconds", "card_rate", "interval_seconds", "capacity", "learned_seconds"}
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]
 
 
