@@ -26,8 +26,8 @@ from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
-from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
-from p2pdist.limiter.lan_policy import FitLimits
+from p2pdist.limiter.fitness import FitLimits
+from p2pdist.limiter.lan_limiter import Helping, LanLimiter, Reporting
 from p2pdist.local_api.socket import serve_local_socket
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.network.messages import PartIdentity, Start, UseIdentity
@@ -47,6 +47,7 @@ from p2pdist.status.reports import Reports
 from p2pdist.transfer.cached_files import lend_directory
 from p2pdist.transfer.files import prepare_home
 from p2pdist.transfer.manager import Transfers
+from p2pdist.transfer.transfer import Readiness
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.store import TrustStore
 
@@ -200,7 +201,11 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.around,
         core.clock,
         profile=lambda: state.profile,
-        fit_limits=FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
+        helping=Helping(
+            FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
+            needed=lambda: transfers.needed,
+            changed=core.wakeups.transfers.ring,
+        ),
         origin_bytes=lambda: origin.piece_bytes,
         reporting=Reporting(report=link_reports.offer, wanted=lambda: state.reports_link),
         network_process=lambda: connections.part.pid,
@@ -211,7 +216,11 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         nursery,
         origin.send,
         core.clock,
-        can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
+        ready=lambda: Readiness(
+            can_fetch=settings.fetch_from_origin and limiter.may_fetch,
+            serves=limiter.decision.serve,
+            helps_less=limiter.helps_less,
+        ),
         writer=core.writer,
     )
     neighbours = Neighbours(engine, connections.discovery, lambda: core.introduction.announcement(engine.listen_port))

@@ -29,7 +29,7 @@ from p2pdist.transfer.states import (
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
+from p2pdist.transfer.transfer import Readiness, Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -49,7 +49,7 @@ class Transfers:
         send: Callable[[FromEndpoint], Awaitable[None]],
         clock: Clock,
         *,
-        can_fetch: Callable[[], bool],
+        ready: Callable[[], Readiness],
         writer: Writer | None = None,
     ) -> None:
         """``writer``: the user who fills the files in the cache, where it is not the daemon's own."""
@@ -58,7 +58,7 @@ class Transfers:
         self._nursery = nursery
         self._send = send
         self._clock = clock
-        self._can_fetch = can_fetch
+        self._ready = ready
         self._cache = Cache(home.cache, writer)
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
@@ -342,10 +342,11 @@ class Transfers:
     def _changed_wants(self, now: float) -> list[Want]:
         """Return the wants that differ from those that the server has."""
         news: list[Want] = []
+        ready = self._ready()
         for transfer in self._transfers.values():
             if transfer.snapshot is None or not transfer.snapshot.piece_count or transfer.state == "checking":
                 continue
-            want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
+            want = transfer.want(transfer.snapshot, now, ready)
             if want != transfer.wanted:
                 transfer.wanted = want
                 news.append(want)
@@ -361,6 +362,11 @@ class Transfers:
         """Return the patches and torrents of which bytes are, or may be, on this PC."""
         records = (*self.memory.records.values(), *(transfer.record for transfer in self._transfers.values()))
         return frozenset((record.ref, record.torrent_hash) for record in records)
+
+    @property
+    def needed(self) -> bool:
+        """Whether neighbours lack what they can get from nobody but this PC."""
+        return any(transfer.needed for transfer in self._transfers.values())
 
     @property
     def busy(self) -> bool:

@@ -26,6 +26,18 @@ STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: that may last for
 IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
 
 
+@dataclass(frozen=True)
+class Readiness:
+    """What this PC does for its site now, whatever the patch."""
+
+    can_fetch: bool = True
+    """Whether it may fetch over the site's line."""
+    serves: bool = True
+    """Whether its neighbours get anything from it."""
+    helps_less: bool = False
+    """Whether others shall fetch before it."""
+
+
 @dataclass
 class Transfer:
     """One patch on its way."""
@@ -86,6 +98,16 @@ class Transfer:
         """How many of the pieces on disk did not come from the origin."""
         return (self.snapshot.have & ~self.origin_pieces).bit_count() if self.snapshot else 0
 
+    @property
+    def needed(self) -> bool:
+        """Whether neighbours lack what, as far as this PC sees, they can get from nobody else."""
+        seen = self.snapshot
+        if seen is None or not seen.peers:
+            return False
+        if seen.phase == "complete":  # then nobody counts what the neighbours have together
+            return not any(peer.complete for peer in seen.peers)
+        return bool(seen.have & ~seen.lan_have)
+
     def lan_stalled(self, now: float) -> bool:
         """Whether neighbours have brought nothing for so long that the line is the better way."""
         piece_bytes = self.payload.length_bytes // self.snapshot.piece_count if self.snapshot else 0
@@ -112,7 +134,7 @@ class Transfer:
         """Return where the file is, once proven, below the ``patches`` directory."""
         return patches / self.record.patch_id / self.record.version / self.payload.file_name
 
-    def want(self, snapshot: TransferSnapshot, now: float, *, can_fetch: bool) -> Want:
+    def want(self, snapshot: TransferSnapshot, now: float, ready: Readiness) -> Want:
         """Return the message that asks the origin for leases; ``now`` is trio's clock."""
         incomplete = self.state == "fetching"
         return Want(
@@ -120,7 +142,9 @@ class Transfer:
             have=pack(snapshot.have, snapshot.piece_count),
             lan_have=pack(snapshot.lan_have, snapshot.piece_count),
             lan_stalled=incomplete and self.lan_stalled(now),
-            can_fetch=incomplete and can_fetch,
+            can_fetch=incomplete and ready.can_fetch,
+            serves=ready.serves,
+            helps_less=ready.helps_less,
         )
 
 

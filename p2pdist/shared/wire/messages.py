@@ -93,6 +93,10 @@ class Want(Message, frozen=True, tag="want"):
     """True when no piece has come from the LAN for `lan_patience.lan_patience_seconds`."""
     can_fetch: bool
     """False when the profile, the battery or the disk forbids fetching from the origin."""
+    serves: bool = True
+    """False when its neighbours get nothing from it: what it alone has, the others still need from the origin."""
+    helps_less: bool = False
+    """True when its processor is busy: others shall fetch before it."""
 
 
 class PieceStored(Message, frozen=True, tag="stored"):
