@@ -17,6 +17,7 @@ import trio
 from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
+from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
@@ -47,7 +48,6 @@ from p2pdist.status.reports import Reports
 from p2pdist.transfer.cached_files import lend_directory
 from p2pdist.transfer.files import prepare_home
 from p2pdist.transfer.manager import Transfers
-from p2pdist.transfer.transfer import Readiness
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.store import TrustStore
 
@@ -84,6 +84,7 @@ class Parts:
     patches: Patches
     explainer: Explainer
     reports: Reports
+    help_news: HelpNews
     problems: Problems
 
 
@@ -216,11 +217,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         nursery,
         origin.send,
         core.clock,
-        ready=lambda: Readiness(
-            can_fetch=settings.fetch_from_origin and limiter.may_fetch,
-            serves=limiter.decision.serve,
-            helps_less=limiter.helps_less,
-        ),
+        can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
         writer=core.writer,
     )
     neighbours = Neighbours(engine, connections.discovery, lambda: core.introduction.announcement(engine.listen_port))
@@ -261,6 +258,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         patches,
         explainer,
         Reports(),
+        HelpNews(lambda: limiter.helps),
         problems,
     )
 
@@ -280,7 +278,9 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     trust = TrustRefresh(
         state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
-    origin_events = OriginEvents(state, wakeups, transfers, neighbours, parts.reports, parts.diagnoser, home.last_site)
+    origin_events = OriginEvents(
+        state, wakeups, transfers, neighbours, parts.reports, parts.diagnoser, parts.help_news, home.last_site
+    )
 
     def renewed() -> None:
         connections.part.tell(_identity(core))
@@ -294,7 +294,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         partial(origin_events.run, origin),
         partial(follow_engine, engine, transfers, neighbours, parts.limiter, wakeups),
         partial(count_pieces, origin.pieces, transfers, wakeups),
-        partial(step_transfers, transfers, patching, parts.patches, parts.reports, origin, wakeups),
+        partial(step_transfers, transfers, patching, parts.patches, parts.reports, parts.help_news, origin, wakeups),
         patching.run,
         partial(parts.diagnoser.run, origin.send),
         parts.limiter.run,

@@ -6,6 +6,7 @@ It samples ten times a second while bytes move between neighbours, and every few
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import structlog
 import trio
@@ -89,7 +90,7 @@ class LanLimiter:
         self._origin_bytes = origin_bytes
         self._reporting = reporting
         self._helping = helping
-        self._helped: tuple[bool, bool] = (True, False)
+        self._helped = "full"
         self._policy = LanPolicy()
         self._fitness = Fitness(helping.limits)
         self._probe = LinkProbe(clock, network_process)
@@ -132,6 +133,11 @@ class LanLimiter:
     def helps_less(self) -> bool:
         """Whether others should help the site before this PC, because its processor is busy."""
         return helps_less(self._network, busy=self._fitness.busy)
+
+    @property
+    def helps(self) -> Literal["full", "less", "none"]:
+        """How far it helps its neighbours, as the server is told."""
+        return "none" if not self.decision.serve else "less" if self.helps_less else "full"
 
     @property
     def profile_lets_fetch(self) -> bool:
@@ -280,8 +286,8 @@ class LanLimiter:
             now,
         )
         self._note(now)
-        if self._helped != (helped := (self.decision.serve, self.helps_less)):
-            self._helped = helped
+        if self._helped != self.helps:
+            self._helped = self.helps
             self._helping.changed()
         if self._applied is None or _differs(self._applied, self.decision):
             self._applied = self.decision

@@ -29,7 +29,7 @@ from p2pdist.transfer.states import (
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import Readiness, Transfer, counted, new_record, step_seconds, with_proof_of
+from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -49,7 +49,7 @@ class Transfers:
         send: Callable[[FromEndpoint], Awaitable[None]],
         clock: Clock,
         *,
-        ready: Callable[[], Readiness],
+        can_fetch: Callable[[], bool],
         writer: Writer | None = None,
     ) -> None:
         """``writer``: the user who fills the files in the cache, where it is not the daemon's own."""
@@ -58,7 +58,7 @@ class Transfers:
         self._nursery = nursery
         self._send = send
         self._clock = clock
-        self._ready = ready
+        self._can_fetch = can_fetch
         self._cache = Cache(home.cache, writer)
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
@@ -342,11 +342,10 @@ class Transfers:
     def _changed_wants(self, now: float) -> list[Want]:
         """Return the wants that differ from those that the server has."""
         news: list[Want] = []
-        ready = self._ready()
         for transfer in self._transfers.values():
             if transfer.snapshot is None or not transfer.snapshot.piece_count or transfer.state == "checking":
                 continue
-            want = transfer.want(transfer.snapshot, now, ready)
+            want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
             if want != transfer.wanted:
                 transfer.wanted = want
                 news.append(want)

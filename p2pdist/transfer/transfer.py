@@ -26,18 +26,6 @@ STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: that may last for
 IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
 
 
-@dataclass(frozen=True)
-class Readiness:
-    """What this PC does for its site now, whatever the patch."""
-
-    can_fetch: bool = True
-    """Whether it may fetch over the site's line."""
-    serves: bool = True
-    """Whether its neighbours get anything from it."""
-    helps_less: bool = False
-    """Whether others shall fetch before it."""
-
-
 @dataclass
 class Transfer:
     """One patch on its way."""
@@ -134,7 +122,7 @@ class Transfer:
         """Return where the file is, once proven, below the ``patches`` directory."""
         return patches / self.record.patch_id / self.record.version / self.payload.file_name
 
-    def want(self, snapshot: TransferSnapshot, now: float, ready: Readiness) -> Want:
+    def want(self, snapshot: TransferSnapshot, now: float, *, can_fetch: bool) -> Want:
         """Return the message that asks the origin for leases; ``now`` is trio's clock."""
         incomplete = self.state == "fetching"
         return Want(
@@ -142,9 +130,7 @@ class Transfer:
             have=pack(snapshot.have, snapshot.piece_count),
             lan_have=pack(snapshot.lan_have, snapshot.piece_count),
             lan_stalled=incomplete and self.lan_stalled(now),
-            can_fetch=incomplete and ready.can_fetch,
-            serves=ready.serves,
-            helps_less=ready.helps_less,
+            can_fetch=incomplete and can_fetch,
         )
 
 

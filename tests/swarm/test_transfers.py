@@ -32,7 +32,7 @@ from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
 from p2pdist.transfer.states import MAX_FAILED_PROOFS
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TorrentDamaged
-from p2pdist.transfer.transfer import Readiness, Transfer
+from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
 
 SIZE_BYTES = 1_000_003
@@ -155,7 +155,7 @@ async def running(open_endpoint: Any, root: Path) -> AsyncIterator[Running]:
         async def send(message: FromEndpoint) -> None:
             sent.append(message)
 
-        transfers = Transfers(home, endpoint.engine, nursery, send, SystemClock(), ready=Readiness)
+        transfers = Transfers(home, endpoint.engine, nursery, send, SystemClock(), can_fetch=lambda: True)
         await transfers.load()
         yield Running(transfers, endpoint.engine, home, sent)
         await transfers.save()

@@ -15,7 +15,6 @@ from p2pdist.transfer.transfer import (
     LONGEST_RETRY_SECONDS,
     RETRY_SECONDS,
     STALLED_STEP_SECONDS,
-    Readiness,
     step_seconds,
 )
 from tests.helpers.patch_views import transfer
@@ -77,7 +76,7 @@ def test_a_neighbour_that_sends_a_block_now_and_then_does_not_keep_the_line_away
     for now in range(0, 60, 19):  # a block of 16 KiB, each time just before the LAN would count as stalled
         seen = fetching.snapshot = snapshot(have=0, bytes_from_peers=now << 14)
         fetching.activity = fetching.activity.observe(fetching.lan_pieces, float(now))
-    assert fetching.want(seen, LAN_STALL_SECONDS, Readiness()).lan_stalled
+    assert fetching.want(seen, LAN_STALL_SECONDS, can_fetch=True).lan_stalled
 
 
 def test_what_the_origin_brings_is_no_progress_of_the_lan() -> None:
