@@ -204,7 +204,6 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         profile=lambda: state.profile,
         helping=Helping(
             FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
-            needed=lambda: transfers.needed,
             changed=core.wakeups.transfers.ring,
         ),
         origin_bytes=lambda: origin.piece_bytes,

@@ -62,8 +62,6 @@ class Helping:
     """How far this PC helps its neighbours."""
 
     limits: FitLimits = field(default_factory=FitLimits)
-    needed: Callable[[], bool] = lambda: False
-    """Whether they lack what they can get from nobody but this PC."""
     changed: Callable[[], None] = lambda: None
     """Called when it serves or no longer, or helps less or as ever: the server shall know at once."""
 
@@ -275,7 +273,6 @@ class LanLimiter:
                 profile=self._answer,
                 refusal=self._refusal,
                 busy=self._fitness.busy,
-                needed=self._fitness.busy and self._helping.needed(),
                 look=look,
                 received_bytes=new[0],
                 sent_bytes=new[1],

@@ -1,8 +1,8 @@
 """Decide how fast this PC swaps with its neighbours, and whether it serves them at all. Pure.
 
 Four rules, in this order: this PC must be fit to serve (battery, network); the throttle profile must allow it; other
-traffic on this PC's network comes first; a PC whose processor is busy gives its neighbours less, but what they can get
-from nobody else it gives as ever. Each decision carries a reason from one closed list.
+traffic on this PC's network comes first; a PC whose processor is busy gives its neighbours less, but never nothing.
+Each decision carries a reason from one closed list.
 """
 
 import enum
@@ -16,8 +16,8 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.limiter.link_report import LinkLook
 from p2pdist.pc.network import Medium, NetworkState
 
-BUSY_SHARE = 0.25  # of its card, to give: the neighbours of a busy PC turn to others, which answer sooner …
-BUSY_RATE = BytesPerSecond(1_000_000)  # … but no less than this: some per cent of a processor, with TLS
+BUSY_SHARE = 2 / 3  # of its card, for a busy PC: where all are busy, a patch takes no longer than half as long again
+UNKNOWN_CARD = BytesPerSecond(12_500_000)  # Fast Ethernet, where the card's rate is not known
 WIRED_THRESHOLD_SECONDS = 0.012  # our own limits send in bursts of 10 ms: a smaller delay may be ours
 WIFI_THRESHOLD_SECONDS = 0.020  # round trips over Wi-Fi vary: a smaller delay is noise
 WIFI_SHARE = 0.5  # of the link's rate, for both ways together: everyone in the room shares the cell
@@ -107,8 +107,6 @@ class LanInputs:
     """From `fitness.Fitness`."""
     busy: bool = False
     """From `fitness.Fitness`: the processor is busy."""
-    needed: bool = False
-    """Neighbours lack what they can get from nobody but this PC."""
     look: LinkLook | None = None
     """Traffic since the previous sample; None when it is not known."""
     received_bytes: int = 0
@@ -167,8 +165,8 @@ class LanPolicy:
         up = _within_profile(up, inputs.profile, stopped=PROTOCOL_RATE)
         down = _within_profile(down, inputs.profile, stopped=STOPPED)
         refusal = refusal_of(inputs.network, inputs.profile, inputs.refusal)
-        if refusal is None and helps_less(inputs.network, busy=inputs.busy) and not inputs.needed:
-            up = _lessened(up, inputs.network.speed)
+        if refusal is None and helps_less(inputs.network, busy=inputs.busy):
+            up = _lessened(up, inputs.network)
         if refusal is not None:
             up = WayDecision(up.rate, refusal)  # the rate is for protocol messages: no neighbour gets a byte of a patch
         return LanDecision(up, down, serve=refusal is None and not inputs.profile.blackout)
@@ -263,9 +261,12 @@ def _within_profile(way: WayDecision, profile: ProfileAnswer, *, stopped: BytesP
     return way
 
 
-def _lessened(way: WayDecision, speed: BytesPerSecond | None) -> WayDecision:
+def _lessened(way: WayDecision, network: NetworkState) -> WayDecision:
     # a part of the card, which stays the same: of a rate that grows only while it is used up, it would never grow
-    most = max(BUSY_RATE, BytesPerSecond(int(BUSY_SHARE * (speed or 0))))
+    card = network.speed or UNKNOWN_CARD
+    if network.medium is Medium.WIFI:
+        card = WIFI_CEILING if network.speed is None else BytesPerSecond(int(WIFI_SHARE * network.speed))
+    most = BytesPerSecond(int(BUSY_SHARE * card))
     return way if way.rate is not None and way.rate <= most else WayDecision(most, LanReason.HELPS_LESS_CPU)
 
 

@@ -363,11 +363,6 @@ class Transfers:
         return frozenset((record.ref, record.torrent_hash) for record in records)
 
     @property
-    def needed(self) -> bool:
-        """Whether neighbours lack what they can get from nobody but this PC."""
-        return any(transfer.needed for transfer in self._transfers.values())
-
-    @property
     def busy(self) -> bool:
         """Whether anything moves, or is being checked or proven."""
         now = trio.current_time()

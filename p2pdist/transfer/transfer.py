@@ -86,16 +86,6 @@ class Transfer:
         """How many of the pieces on disk did not come from the origin."""
         return (self.snapshot.have & ~self.origin_pieces).bit_count() if self.snapshot else 0
 
-    @property
-    def needed(self) -> bool:
-        """Whether neighbours lack what, as far as this PC sees, they can get from nobody else."""
-        seen = self.snapshot
-        if seen is None or not seen.peers:
-            return False
-        if seen.phase == "complete":  # then nobody counts what the neighbours have together
-            return not any(peer.complete for peer in seen.peers)
-        return bool(seen.have & ~seen.lan_have)
-
     def lan_stalled(self, now: float) -> bool:
         """Whether neighbours have brought nothing for so long that the line is the better way."""
         piece_bytes = self.payload.length_bytes // self.snapshot.piece_count if self.snapshot else 0

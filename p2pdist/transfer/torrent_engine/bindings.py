@@ -51,13 +51,7 @@ def ask_peers(handles: list[lt.torrent_handle]) -> list[list[PeerSnapshot]]:
     unfinished = lt.peer_info.connecting | lt.peer_info.handshake
     return [
         [
-            PeerSnapshot(
-                peer.ip[0],
-                peer.ip[1],
-                peer.total_download,
-                peer.total_upload,
-                complete=bool(peer.flags & lt.peer_info.seed),
-            )
+            PeerSnapshot(peer.ip[0], peer.ip[1], peer.total_download, peer.total_upload)
             for peer in _peer_infos(handle)
             if not peer.flags & unfinished
         ]

@@ -50,8 +50,6 @@ class PeerSnapshot(Record, frozen=True):
     port: AnyPort
     bytes_down: ByteCount
     bytes_up: ByteCount
-    complete: bool = False
-    """Whether it has the whole file."""
 
 
 @dataclass(frozen=True)

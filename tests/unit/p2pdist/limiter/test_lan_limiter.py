@@ -10,7 +10,7 @@ import trio
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.parse import parse_profile
 from p2pdist.limiter.lan_limiter import Helping, LanLimiter, Reporting
-from p2pdist.limiter.lan_policy import BUSY_RATE, LanReason
+from p2pdist.limiter.lan_policy import BUSY_SHARE, UNKNOWN_CARD, LanReason
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, NicCounters, RawCounters
 from p2pdist.local_api.delivery_answers import LimiterAnswer
@@ -103,12 +103,10 @@ async def test_a_refusal_reaches_the_engine_and_status_and_leases(pc: Pc) -> Non
     assert limited.problems == []
 
 
-async def test_a_busy_processor_helps_less_after_a_while_unless_it_is_needed(pc: Pc) -> None:
-    engine, needed, changes = Engine(), [False], list[bool]()
+async def test_a_busy_processor_helps_less_after_a_while(pc: Pc) -> None:
+    engine, changes = Engine(), list[bool]()
     pc.state = replace(WIRED, speed=None)
-    limited = limiter(
-        engine, helping=Helping(needed=lambda: needed[0], changed=lambda: changes.append(limited.helps_less))
-    )
+    limited = limiter(engine, helping=Helping(changed=lambda: changes.append(limited.helps_less)))
     for n in range(8):
         pc.processor = (5.0 * n, 5.0 * n)
         await limited._look_around(5.0 * n)
@@ -118,9 +116,7 @@ async def test_a_busy_processor_helps_less_after_a_while_unless_it_is_needed(pc:
     assert limited.decision.upload.reason is LanReason.HELPS_LESS_CPU
     assert limited.problems == ["This PC helps its neighbours less now, others go first: the processor is busy (99 %)."]
     assert limited.may_fetch, "whether it must is the server's to say"
-    needed[0] = True
-    await limited.sample(None, moving=False)
-    assert engine.limits == [(None, None, True), (BUSY_RATE, None, True), (None, None, True)]
+    assert engine.limits == [(None, None, True), (int(BUSY_SHARE * UNKNOWN_CARD), None, True)]
 
 
 async def test_the_server_hears_at_once_that_this_pc_refuses_and_that_it_serves_again(pc: Pc) -> None:

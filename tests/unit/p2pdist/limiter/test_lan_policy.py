@@ -7,12 +7,13 @@ import pytest
 from bandwidth.core.states import Reason
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.limiter.lan_policy import (
-    BUSY_RATE,
     BUSY_SHARE,
     FROM_CONTROLLER,
     PROTOCOL_RATE,
     STOPPED,
+    UNKNOWN_CARD,
     WIFI_CEILING,
+    WIFI_SHARE,
     YIELDING,
     LanDecision,
     LanInputs,
@@ -53,10 +54,9 @@ class Lan:
         profile: ProfileAnswer | None = None,
         *,
         busy: bool = False,
-        needed: bool = False,
     ) -> None:
         self.policy = LanPolicy()
-        self.inputs = LanInputs(network, profile or ProfileAnswer(), None, busy=busy, needed=needed)
+        self.inputs = LanInputs(network, profile or ProfileAnswer(), None, busy=busy)
         self.wish = wish
         self.now = 0.0
         self.decision: LanDecision | None = None
@@ -233,32 +233,37 @@ class TestFitness:
 
 
 class TestABusyProcessor:
-    """A PC that is busy gives less, never nothing, and what others need in full."""
+    """A PC that is busy gives less, and never nothing."""
 
-    NETWORKS = pytest.mark.parametrize(
-        "network", [NetworkState("eth0", Medium.WIRED), WIRED, NetworkState("wlan0", Medium.WIFI)]
+    @pytest.mark.parametrize(
+        ("network", "card"),
+        [
+            (NetworkState("eth0", Medium.WIRED), UNKNOWN_CARD),
+            (WIRED, GIGABIT),
+            (NetworkState("eth0", Medium.WIRED, BytesPerSecond(3_125_000)), 3_125_000),
+            (NetworkState("wlan0", Medium.WIFI), WIFI_CEILING),
+            (NetworkState("wlan0", Medium.WIFI, BytesPerSecond(40_000_000)), WIFI_SHARE * 40_000_000),
+        ],
     )
-
-    @NETWORKS
-    def test_it_gives_a_part_of_what_its_card_carries_and_takes_as_ever(self, network: NetworkState) -> None:
+    def test_it_gives_a_part_of_what_its_card_carries_and_takes_as_ever(
+        self, network: NetworkState, card: float
+    ) -> None:
         free, lan = Lan(network).run(4.0), Lan(network, busy=True)
         for seconds in (4.0, 30.0):
             busy = lan.run(seconds)
             assert busy.serve
-            part = max(BUSY_RATE, int(BUSY_SHARE * (network.speed or 0)))
-            assert busy.upload == WayDecision(BytesPerSecond(part), LanReason.HELPS_LESS_CPU)
+            assert busy.upload.rate is not None
+            assert busy.upload.rate <= BUSY_SHARE * card
             assert busy.download.rate is free.download.rate is None or (busy.download.rate or 0) >= (
                 free.download.rate or 0
             )
-
-    @NETWORKS
-    def test_what_neighbours_get_from_nobody_else_it_gives_as_ever(self, network: NetworkState) -> None:
-        assert Lan(network, busy=True, needed=True).run(4.0) == Lan(network).run(4.0)
+        if network.medium is Medium.WIRED:
+            assert busy.upload == WayDecision(BytesPerSecond(int(BUSY_SHARE * card)), LanReason.HELPS_LESS_CPU)
 
     def test_a_limit_that_is_less_stays_and_says_why(self) -> None:
-        profile = ProfileAnswer(rate=BytesPerSecond(int(BUSY_RATE / 2)), rule="cap")
+        profile = ProfileAnswer(rate=BytesPerSecond(500_000), rule="cap")
         decision = Lan(WIRED, busy=True, profile=profile).run(4.0)
-        assert (decision.upload.rate, decision.upload.reason) == (BUSY_RATE / 2, LanReason.PROFILE)
+        assert (decision.upload.rate, decision.upload.reason) == (500_000, LanReason.PROFILE)
 
     def test_a_refusal_and_a_blackout_are_said_before_it(self) -> None:
         refused = LanPolicy().decide(replace(PLAIN, busy=True, refusal=LanReason.REFUSED_BATTERY), 1.0)
