@@ -28,7 +28,7 @@ from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
 from p2pdist.limiter.fitness import FitLimits
-from p2pdist.limiter.lan_limiter import Helping, LanLimiter, Reporting
+from p2pdist.limiter.lan_limiter import HelpTerms, LanLimiter, Reporting
 from p2pdist.local_api.socket import serve_local_socket
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.network.messages import PartIdentity, Start, UseIdentity
@@ -202,7 +202,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.around,
         core.clock,
         profile=lambda: state.profile,
-        helping=Helping(
+        helping=HelpTerms(
             FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
             changed=core.wakeups.transfers.ring,
         ),

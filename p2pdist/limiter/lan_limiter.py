@@ -58,7 +58,7 @@ class Reporting:
 
 
 @dataclass(frozen=True)
-class Helping:
+class HelpTerms:
     """How far this PC helps its neighbours."""
 
     limits: FitLimits = field(default_factory=FitLimits)
@@ -76,7 +76,7 @@ class LanLimiter:
         clock: Clock,
         *,
         profile: Callable[[], Profile | None],
-        helping: Helping,
+        helping: HelpTerms,
         origin_bytes: Callable[[], int] = lambda: 0,
         reporting: Reporting | None = None,
         network_process: Callable[[], int | None] = lambda: None,

@@ -14,7 +14,7 @@ from seed_server.leasing.times import LedgerTimes
 
 TURN_SHARE = 0.125  # of the file: one bad turn costs no more than an eighth of the time that the file takes
 TURN_LEAST_PIECES = 8
-LOOK_SECONDS = 0.5  # between two looks for one to whom a holder gives its slot: there may be a thousand
+OUSTED_LOOK_SECONDS = 0.5  # between two looks for one to whom a holder gives its slot: there may be a thousand
 OWED_SECONDS = 3.0  # senders that wait ask once a second: whoever leaves a free slot for longer does not want it
 
 
@@ -138,7 +138,7 @@ class FetcherTurns:
             return False
         if not (self._idle(endpoint, now) or self._over(endpoint, now) or precedence is not Precedence.FIRST):
             return True  # without a look at the others
-        if now - turn.looked_at < LOOK_SECONDS:
+        if now - turn.looked_at < OUSTED_LOOK_SECONDS:
             return True
         turn.looked_at = now
         for other in self._ready:

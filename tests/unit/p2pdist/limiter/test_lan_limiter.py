@@ -9,7 +9,7 @@ import trio
 
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.parse import parse_profile
-from p2pdist.limiter.lan_limiter import Helping, LanLimiter, Reporting
+from p2pdist.limiter.lan_limiter import HelpTerms, LanLimiter, Reporting
 from p2pdist.limiter.lan_policy import BUSY_SHARE, UNKNOWN_CARD, LanReason
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, NicCounters, RawCounters
@@ -75,7 +75,7 @@ def pc(monkeypatch: pytest.MonkeyPatch) -> Pc:
 def limiter(engine: Engine, **changes: Any) -> LanLimiter:
     given: dict[str, Any] = {
         "profile": lambda: None,
-        "helping": Helping(),
+        "helping": HelpTerms(),
     }
     around = Surroundings(lambda: "10.0.0.5", lambda: "", tuple)
     return LanLimiter(cast("Any", engine), around, FakeClock(), **{**given, **changes})
@@ -106,7 +106,7 @@ async def test_a_refusal_reaches_the_engine_and_status_and_leases(pc: Pc) -> Non
 async def test_a_busy_processor_helps_less_after_a_while(pc: Pc) -> None:
     engine, changes = Engine(), list[bool]()
     pc.state = replace(WIRED, speed=None)
-    limited = limiter(engine, helping=Helping(changed=lambda: changes.append(limited.helps_less)))
+    limited = limiter(engine, helping=HelpTerms(changed=lambda: changes.append(limited.helps_less)))
     for n in range(8):
         pc.processor = (5.0 * n, 5.0 * n)
         await limited._look_around(5.0 * n)
@@ -121,7 +121,7 @@ async def test_a_busy_processor_helps_less_after_a_while(pc: Pc) -> None:
 
 async def test_the_server_hears_at_once_that_this_pc_refuses_and_that_it_serves_again(pc: Pc) -> None:
     serves = list[bool]()
-    limited = limiter(Engine(), helping=Helping(changed=lambda: serves.append(limited.decision.serve)))
+    limited = limiter(Engine(), helping=HelpTerms(changed=lambda: serves.append(limited.decision.serve)))
     for on_mains in (True, False, False, True):
         pc.state = replace(WIRED, battery=Battery(12.0, on_mains))
         await limited._look_around(trio.current_time())

@@ -257,8 +257,8 @@ class TestABusyProcessor:
             assert busy.download.rate is free.download.rate is None or (busy.download.rate or 0) >= (
                 free.download.rate or 0
             )
-        if network.medium is Medium.WIRED:
-            assert busy.upload == WayDecision(BytesPerSecond(int(BUSY_SHARE * card)), LanReason.HELPS_LESS_CPU)
+            if network.medium is Medium.WIRED:
+                assert busy.upload == WayDecision(BytesPerSecond(int(BUSY_SHARE * card)), LanReason.HELPS_LESS_CPU)
 
     def test_a_limit_that_is_less_stays_and_says_why(self) -> None:
         profile = ProfileAnswer(rate=BytesPerSecond(500_000), rule="cap")

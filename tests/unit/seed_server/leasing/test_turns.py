@@ -5,7 +5,7 @@ import pytest
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.leasing.times import IDLE_TURN_SECONDS, TURN_SECONDS, LedgerTimes
 from seed_server.leasing.turns import (
-    LOOK_SECONDS,
+    OUSTED_LOOK_SECONDS,
     OWED_SECONDS,
     TURN_LEAST_PIECES,
     TURN_SHARE,
@@ -215,6 +215,6 @@ def test_a_holder_that_helps_less_looks_at_the_others_now_and_then() -> None:
     looks = 0
     for n in range(100):
         assert site.turns.has(A, n / 100, could)
-    assert looks <= 2 * 1 / LOOK_SECONDS
+    assert looks <= 2 * 1 / OUSTED_LOOK_SECONDS
     site.later, site.could = {A}, {A, B}
-    assert not site.turns.has(A, 1.0 + LOOK_SECONDS, could)
+    assert not site.turns.has(A, 1.0 + OUSTED_LOOK_SECONDS, could)
