@@ -257,7 +257,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         patches,
         explainer,
         Reports(),
-        HelpNews(lambda: limiter.helps),
+        HelpNews(state, lambda: limiter.helps),
         problems,
     )
 
@@ -277,9 +277,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     trust = TrustRefresh(
         state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
-    origin_events = OriginEvents(
-        state, wakeups, transfers, neighbours, parts.reports, parts.diagnoser, parts.help_news, home.last_site
-    )
+    origin_events = OriginEvents(state, wakeups, transfers, neighbours, parts.reports, parts.diagnoser, home.last_site)
 
     def renewed() -> None:
         connections.part.tell(_identity(core))

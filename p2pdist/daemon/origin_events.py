@@ -5,7 +5,6 @@ from pathlib import Path
 import structlog
 import trio
 
-from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.neighbours.service import Neighbours
@@ -34,7 +33,6 @@ class OriginEvents:
         neighbours: Neighbours,
         reports: Reports,
         diagnoser: Diagnoser,
-        help_news: HelpNews,
         last_site: Path,
     ) -> None:
         """``last_site``: the file that keeps the site for the next start."""
@@ -44,7 +42,6 @@ class OriginEvents:
         self._neighbours = neighbours
         self._reports = reports
         self._diagnoser = diagnoser
-        self._help_news = help_news
         self._last_site = last_site
         self._log_limit = LogLimit(seconds=CONNECTED_LOG_SECONDS)
 
@@ -81,7 +78,7 @@ class OriginEvents:
             self._state.site = welcome.site
             await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))
             await self._neighbours.announce()
-        self._help_news.forget()
+        self._state.welcomes += 1
         self._transfers.forget_wants()
         self._reports.forget()
         self._diagnoser.reconnected()

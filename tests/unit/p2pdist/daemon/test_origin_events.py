@@ -40,7 +40,7 @@ class Parts:
         self.calls.append("wants")
 
     def forget(self) -> None:
-        self.calls.append("told")
+        self.calls.append("reports")
 
     def reconnected(self) -> None:
         self.calls.append("diagnosis")
@@ -58,20 +58,21 @@ async def rung(wakeup: WakeUp) -> bool:
 async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
     welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500)
     await events.handle(welcome)
-    assert parts.calls == ["announce", "told", "wants", "told", "diagnosis"]
+    assert parts.calls == ["announce", "wants", "reports", "diagnosis"]
     assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
     assert (await rung(wakeups.trust), await rung(wakeups.transfers)) == (True, True)
     await events.handle(welcome)
-    assert parts.calls[5:] == ["told", "wants", "told", "diagnosis"], "the site is the same"
+    assert state.welcomes == 2
+    assert parts.calls[4:] == ["wants", "reports", "diagnosis"], "the site is the same"
     assert await rung(wakeups.trust)
     await events.handle(RepositoryChanged(timestamp_version=2))
     assert await rung(wakeups.trust)
     await events.handle(SitePeers(anew=True, joined=[], left=[]))
     await events.handle(Unavailable(torrent="1" * 64, reason="its disk is broken"))
-    assert parts.calls[9:] == ["peers", "its disk is broken"]
+    assert parts.calls[7:] == ["peers", "its disk is broken"]
 
 
 async def test_what_is_known_of_the_line_ends_with_the_connection(
@@ -79,7 +80,7 @@ async def test_what_is_known_of_the_line_ends_with_the_connection(
 ) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site")
     await events.handle(LIMIT)
     assert not state.line_yields, "nobody asks: nothing is sent"
     await events.handle(LinkWatch(interval_seconds=1.0))
@@ -94,7 +95,7 @@ async def test_a_welcome_without_end_does_not_fill_the_log(
 ) -> None:
     """The network part says it, and may have been taken over."""
     parts: Any = Parts()
-    events = OriginEvents(made_up_state(), WakeUps(), parts, parts, parts, parts, parts, tmp_path / "site")
+    events = OriginEvents(made_up_state(), WakeUps(), parts, parts, parts, parts, tmp_path / "site")
     with structlog.testing.capture_logs() as logs:
         for _ in range(100):
             await events.handle(Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500))
