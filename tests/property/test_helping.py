@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,14 +107,27 @@ def test_a_site_where_all_are_busy_gets_the_file_in_at_most_half_as_long_again()
     assert seconds[1] <= 1.5 * seconds[0]
 
 
-def test_while_one_helps_in_full_those_that_are_busy_fetch_nothing() -> None:
+@pytest.mark.parametrize("how", [Help.LESS, Help.NONE])
+def test_while_one_helps_in_full_the_others_fetch_nothing_and_get_all(how: Help) -> None:
     site = site_of(0, fetchers=8)
-    idle, *busy = site.pcs
-    for pc in busy:
-        pc.help = Help.LESS
+    idle, *others = site.pcs
+    for pc in others:
+        pc.help = how
         site.ledger.helps(pc.id, pc.help)
     site.run()
-    assert (idle.got, [pc.got for pc in busy]) == (PIECES, [0, 0, 0])
+    assert (idle.got, [pc.got for pc in others]) == (PIECES, [0, 0, 0])
+
+
+def test_one_that_comes_back_helps_in_full_until_it_says_otherwise() -> None:
+    site = site_of(0, fetchers=1)
+    holder = site.pcs[0]
+    holder.have = all_pieces(PIECES)
+    site.ledger.helps(holder.id, Help.NONE)
+    site.disconnect(holder)
+    site.connect(holder)
+    site.step(kills=True)  # it says what it has before the others are sent anything
+    site.run()
+    assert site.sent == 0
 
 
 def test_what_one_holds_that_refuses_from_now_on_is_leased_to_another_at_once() -> None:
