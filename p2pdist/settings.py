@@ -38,7 +38,7 @@ class DaemonSettings(Record, frozen=True):
     network: Literal["auto", "wired", "wifi", "vpn", "metered"] = "auto"
     """What this PC's network is, where the system does not know it (a telephone's hotspot)."""
     serve_up_to_cpu_percent: Annotated[float, msgspec.Meta(ge=1, le=100)] = 80.0
-    """Neighbours are not served while the processors are busier; 100: always served."""
+    """Neighbours are helped less while the processors are busier; 100: always in full."""
     serve_from_battery_percent: Annotated[float, msgspec.Meta(ge=0, le=95)] = 20.0
     """Neighbours are not served from a battery that has less; 0: always served."""
     install: bool = True

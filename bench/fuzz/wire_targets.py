@@ -96,6 +96,7 @@ def _message_seeds() -> Iterator[bytes]:
     for message in (
         messages.ControlHello(messages.PROTOCOL_VERSION, "1.0", "pc", ["10.0.0.1", "fd00::1"], 7_691, True, True, 60),
         messages.Want(HASH, b"\x80", b"", False, True),
+        messages.Helping("less"),
         messages.PieceStored(HASH, 3),
         messages.Report([report]),
         messages.LinkReport(0.5, 1_000, ((1, 2), (3, 4)), 0.01, 125_000_000, 5_000, 6_000),

@@ -171,8 +171,10 @@ def run(home: EndpointHome, address: str | None) -> None:
     """
     # the daemon's libraries take a while to load; other commands must not wait for them
     from p2pdist.daemon.composition import run_daemon
+    from p2pdist.pc import system
 
     process_memory.keep_small()
+    system.give_way()
     trio.run(run_daemon, home, address)
 
 

@@ -17,6 +17,7 @@ import trio
 from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
+from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
@@ -26,8 +27,8 @@ from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
-from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
-from p2pdist.limiter.lan_policy import FitLimits
+from p2pdist.limiter.fitness import FitLimits
+from p2pdist.limiter.lan_limiter import HelpTerms, LanLimiter, Reporting
 from p2pdist.local_api.socket import serve_local_socket
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.network.messages import PartIdentity, Start, UseIdentity
@@ -83,6 +84,7 @@ class Parts:
     patches: Patches
     explainer: Explainer
     reports: Reports
+    help_news: HelpNews
     problems: Problems
 
 
@@ -200,7 +202,10 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.around,
         core.clock,
         profile=lambda: state.profile,
-        fit_limits=FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
+        helping=HelpTerms(
+            FitLimits(settings.serve_up_to_cpu_percent, settings.serve_from_battery_percent),
+            changed=core.wakeups.transfers.ring,
+        ),
         origin_bytes=lambda: origin.piece_bytes,
         reporting=Reporting(report=link_reports.offer, wanted=lambda: state.reports_link),
         network_process=lambda: connections.part.pid,
@@ -252,6 +257,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         patches,
         explainer,
         Reports(),
+        HelpNews(state, lambda: limiter.helps),
         problems,
     )
 
@@ -294,7 +300,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         partial(origin_events.run, origin),
         partial(follow_engine, engine, transfers, neighbours, parts.limiter, wakeups),
         partial(count_pieces, origin.pieces, transfers, wakeups),
-        partial(step_transfers, transfers, patching, parts.patches, parts.reports, origin, wakeups),
+        partial(step_transfers, transfers, patching, parts.patches, parts.reports, parts.help_news, origin, wakeups),
         patching.run,
         partial(parts.diagnoser.run, origin.send),
         parts.limiter.run,

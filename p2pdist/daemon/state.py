@@ -34,6 +34,8 @@ class DaemonState:
         self.renewal_problem = ""
         # by `origin_events`
         self.site = site
+        self.welcomes = 0
+        """Counts the server's: each connection has been told nothing at first."""
         self.site_limit: SiteLimit | None = None
         self.link_watch = LinkWatch(interval_seconds=None)
         """How often the server wants a report of others' traffic."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import trio
 
+from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import InstallService
 from p2pdist.network.messages import PieceArrived
@@ -28,12 +29,15 @@ async def step_transfers(
     patching: InstallService,
     patches: Patches,
     reports: Reports,
+    help_news: HelpNews,
     origin: ServerConnection,
     wakeups: WakeUps,
 ) -> None:
     """Step the transfers regularly, and at once when something happened, until cancelled."""
     was_busy = False
     while True:
+        for news in help_news.news():  # before what it has: the server counts the one by the other
+            await origin.send(news)
         await transfers.step()
         for report in reports.news(patches.views(), trio.current_time()):
             await origin.send(report)

@@ -15,6 +15,7 @@ import trio
 from p2pdist.install.command_lines import kill_tree_command
 from p2pdist.install.descendants import CAN_HOLD, end_descendants
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
+from p2pdist.pc import system
 
 GROUP_POLL_SECONDS = 0.02
 
@@ -91,6 +92,7 @@ async def run(
         pass_fds=() if pass_descriptor is None else (pass_descriptor,),
         start_new_session=os.name != "nt",
     )
+    system.give_way_no_more(process.pid)
     assert process.stdout is not None
     output = bytearray()
     late = False

@@ -16,6 +16,7 @@ import trio
 from p2pdist.shared.clock import Clock
 
 LOST_SECONDS = 1.0  # an answer of the next hop takes milliseconds
+SURE_SECONDS = 0.001  # sending takes microseconds: if it took longer, nobody knows when the ping left this busy PC
 MAX_OUTSTANDING = 64
 RECEIVE_BYTES = 256  # ours has 24, and IPv4's header at most 60
 
@@ -59,6 +60,8 @@ class GatewayPing:
             self._sent.popitem(last=False)
         with contextlib.suppress(OSError):  # no network: no answer either
             await self._socket.sendto(body, self._target)
+        if self._clock.monotonic() - self._sent[self._number][0] > SURE_SECONDS:
+            del self._sent[self._number]
         newest: float | None = None
         with trio.move_on_after(wait_seconds):
             while True:
@@ -81,15 +84,16 @@ class GatewayPing:
         number: int
         nonce, number = _PAYLOAD.unpack_from(data, 8)
         sent = self._sent.pop(number, None) if nonce == self._nonce else None
-        if sent is None or not 0.0 <= now - sent[0] <= LOST_SECONDS:
+        if sent is None or now < sent[0]:
             return None
+        taken = now - sent[0]
         for level, kind, value in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, _TIMESTAMP_NS) and len(value) >= 16:
                 seconds, nanoseconds = struct.unpack_from("=qq", value)
                 by_kernel: float = seconds + nanoseconds / 1e9 - sent[1]
-                if 0.0 < by_kernel < now - sent[0]:  # else the system clock was set meanwhile
-                    return by_kernel
-        return now - sent[0]
+                if 0.0 < by_kernel < taken:  # else the system clock was set meanwhile
+                    taken = by_kernel
+        return taken if taken <= LOST_SECONDS else None
 
 
 def _open(version: int) -> trio.socket.SocketType:

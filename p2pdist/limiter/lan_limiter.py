@@ -4,26 +4,27 @@ It samples ten times a second while bytes move between neighbours, and every few
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import structlog
 import trio
 
 from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.profiles.model import Profile
+from p2pdist.limiter.fitness import FitLimits, Fitness
 from p2pdist.limiter.gateway_ping import GatewayPing
 from p2pdist.limiter.lan_policy import (
     NOT_SERVED,
     YIELDING,
-    FitLimits,
-    Fitness,
     LanDecision,
     LanInputs,
     LanPolicy,
     LanReason,
     ProfileAnswer,
     WayDecision,
+    helps_less,
 )
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, LinkLook, LinkMeter
@@ -56,6 +57,15 @@ class Reporting:
     """Whether this PC fetches over the site's line now."""
 
 
+@dataclass(frozen=True)
+class HelpTerms:
+    """How far this PC helps its neighbours."""
+
+    limits: FitLimits = field(default_factory=FitLimits)
+    changed: Callable[[], None] = lambda: None
+    """Called when it serves or no longer, or helps less or as ever: the server shall know at once."""
+
+
 class LanLimiter:
     """Decides and sets the rates between this PC and its neighbours. Runs in the daemon's trio thread."""
 
@@ -66,7 +76,7 @@ class LanLimiter:
         clock: Clock,
         *,
         profile: Callable[[], Profile | None],
-        fit_limits: FitLimits,
+        helping: HelpTerms,
         origin_bytes: Callable[[], int] = lambda: 0,
         reporting: Reporting | None = None,
         network_process: Callable[[], int | None] = lambda: None,
@@ -77,14 +87,15 @@ class LanLimiter:
         self._profile = profile
         self._origin_bytes = origin_bytes
         self._reporting = reporting
+        self._helping = helping
+        self._helped = "full"
         self._policy = LanPolicy()
-        self._fitness = Fitness(fit_limits)
+        self._fitness = Fitness(helping.limits)
         self._probe = LinkProbe(clock, network_process)
         self._meter = LinkMeter()
         self._network = NetworkState()
         self._answer = ProfileAnswer()
         self._refusal: LanReason | None = None
-        self._processor: tuple[float, float] | None = None
         self._ping: GatewayPing | None = None
         self._pings = 0
         self._gateway_answers = False
@@ -117,6 +128,16 @@ class LanLimiter:
         return None if here else self._refusal
 
     @property
+    def helps_less(self) -> bool:
+        """Whether others should help the site before this PC, because its processor is busy."""
+        return helps_less(self._network, busy=self._fitness.busy)
+
+    @property
+    def helps(self) -> Literal["full", "less", "none"]:
+        """How far it helps its neighbours, as the server is told."""
+        return "none" if not self.decision.serve else "less" if self.helps_less else "full"
+
+    @property
     def profile_lets_fetch(self) -> bool:
         """Whether the profile allows the site's line now."""
         return self._answer.may_fetch
@@ -126,9 +147,11 @@ class LanLimiter:
         """The limiter's sentences for `p2pdist status`."""
         reason = self.decision.upload.reason
         said = [self.problem, self._probe.problem]
+        if self.helps_less and self.decision.serve:
+            share = f"{100 * self._fitness.cpu_share:.0f} %"
+            said.append(f"This PC helps its neighbours less now, others go first: the processor is busy ({share}).")
         if not self.decision.serve:
             details = {
-                LanReason.REFUSED_CPU: f" ({self._fitness.cpu_share:.0%})",
                 LanReason.REFUSED_BATTERY: f" ({self._network.battery.percent:.0f} %)" if self._network.battery else "",
                 LanReason.BLACKOUT: f": {self._answer.rule}{self.blackout_words()}",
             }
@@ -249,6 +272,7 @@ class LanLimiter:
                 network=self._network,
                 profile=self._answer,
                 refusal=self._refusal,
+                busy=self._fitness.busy,
                 look=look,
                 received_bytes=new[0],
                 sent_bytes=new[1],
@@ -259,6 +283,9 @@ class LanLimiter:
             now,
         )
         self._note(now)
+        if self._helped != self.helps:
+            self._helped = self.helps
+            self._helping.changed()
         if self._applied is None or _differs(self._applied, self.decision):
             self._applied = self.decision
             await self._engine.limit_lan(
@@ -300,11 +327,7 @@ class LanLimiter:
             self.problem = f"The network cannot be looked at: {error.strerror}."
             return
         self.problem = ""
-        share = None
-        if self._processor is not None and processor[1] > self._processor[1]:
-            share = (processor[0] - self._processor[0]) / (processor[1] - self._processor[1])
-        self._processor = processor
-        self._refusal = self._fitness.observe(share, self._network.battery, now)
+        self._refusal = self._fitness.observe(processor, self._network.battery, now)
         await self._ask_profile(self._moment())
         if self._network.gateway != before.gateway:
             self._open_ping()

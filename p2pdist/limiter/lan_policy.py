@@ -1,7 +1,8 @@
 """Decide how fast this PC swaps with its neighbours, and whether it serves them at all. Pure.
 
-Three rules, in this order: this PC must be fit to serve (processor, battery, network); the throttle profile must
-allow it; other traffic on this PC's network comes first. Each decision carries a reason from one closed list.
+Four rules, in this order: this PC must be fit to serve (battery, network); the throttle profile must allow it; other
+traffic on this PC's network comes first; a PC whose processor is busy gives its neighbours less, but never nothing.
+Each decision carries a reason from one closed list.
 """
 
 import enum
@@ -15,12 +16,10 @@ from bandwidth.core.signals import Sample
 from bandwidth.core.states import Reason
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.limiter.link_report import LinkLook
-from p2pdist.pc.network import Battery, Medium, NetworkState
+from p2pdist.pc.network import Medium, NetworkState
 
-CPU_SECONDS = 10.0  # the processor's use is smoothed over this: starting a program is not load
-CPU_RESUME_SHARE = 0.8  # of the limit: serving resumes only clearly below it
-BATTERY_RESUME_PERCENT = 5.0  # above the limit, for the same reason
-FETCH_ANYWAY_SECONDS = 3_600.0  # after this long, a PC that is always busy gets its patches all the same
+BUSY_SHARE = 2 / 3  # of its card, for a busy PC: where all are busy, a patch takes no longer than half as long again
+UNKNOWN_CARD = BytesPerSecond(12_500_000)  # Fast Ethernet, where the card's rate is not known
 WIRED_THRESHOLD_SECONDS = 0.012  # our own limits send in bursts of 10 ms: a smaller delay may be ours
 WIFI_THRESHOLD_SECONDS = 0.020  # round trips over Wi-Fi vary: a smaller delay is noise
 WIFI_SHARE = 0.5  # of the link's rate, for both ways together: everyone in the room shares the cell
@@ -53,14 +52,13 @@ class LanReason(enum.StrEnum):
     WIFI = "the share of a Wi-Fi cell"
     PROFILE = "the throttle profile's limit"
     BLACKOUT = "the throttle profile allows nothing now"
-    REFUSED_CPU = "refuses to serve: the processor is busy"
+    HELPS_LESS_CPU = "helps less: the processor is busy"
     REFUSED_BATTERY = "refuses to serve: the battery is low"
     REFUSED_VPN = "refuses to serve: this PC is connected by a VPN"
     REFUSED_METERED = "refuses to serve: this network is paid by volume"
 
 
 NOT_SERVED = {
-    LanReason.REFUSED_CPU: "the processor is busy",
     LanReason.REFUSED_BATTERY: "the battery is low",
     LanReason.REFUSED_VPN: "this PC is connected by a VPN",
     LanReason.REFUSED_METERED: "this network is paid by volume",
@@ -107,65 +105,15 @@ class ProfileAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class FitLimits:
-    """The admin's limits for serving, in percent."""
-
-    cpu_percent: float = 80.0
-    """Refuse when the processor is busier; 100: never refuse."""
-    battery_percent: float = 20.0
-    """Refuse when the battery is lower; 0: never refuse."""
-
-
-class Fitness:
-    """Judges whether this PC is fit to serve, with smoothing, and with hysteresis before it serves again."""
-
-    def __init__(self, limits: FitLimits) -> None:
-        self._limits = limits
-        self.cpu_share = 0.0
-        """The smoothed use of all processors, 0 to 1."""
-        self._busy = self._low = False
-        self._seen_at: float | None = None
-        self._refused_at: float | None = None
-
-    def observe(self, cpu_share: float | None, battery: Battery | None, now: float) -> LanReason | None:
-        """Record the processor's use (0 to 1, None: not known) and the battery. Return why not to serve, or None."""
-        elapsed = 0.0 if self._seen_at is None else max(0.0, now - self._seen_at)
-        self._seen_at = now
-        if cpu_share is not None:
-            self.cpu_share += min(1.0, elapsed / CPU_SECONDS) * (min(1.0, max(0.0, cpu_share)) - self.cpu_share)
-        limit = self._limits.cpu_percent / 100
-        self._busy = limit < 1.0 and self.cpu_share > (limit * CPU_RESUME_SHARE if self._busy else limit)
-        least = self._limits.battery_percent + (BATTERY_RESUME_PERCENT if self._low else 0.0)
-        self._low = (
-            self._limits.battery_percent > 0
-            and battery is not None
-            and not battery.on_mains
-            and battery.percent < least
-        )
-        reason = LanReason.REFUSED_BATTERY if self._low else LanReason.REFUSED_CPU if self._busy else None
-        if reason is None:
-            self._refused_at = None
-        elif self._refused_at is None or now < self._refused_at:
-            self._refused_at = now
-        return reason
-
-    def may_fetch(self, now: float) -> bool:
-        """Return whether to ask for leases.
-
-        A PC that refuses to serve would keep a leased piece from the others, so it does not fetch either; after
-        `FETCH_ANYWAY_SECONDS` it does.
-        """
-        return self._refused_at is None or now - self._refused_at >= FETCH_ANYWAY_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
 class LanInputs:
     """Everything that a decision is made from, at one time."""
 
     network: NetworkState
     profile: ProfileAnswer
     refusal: LanReason | None
-    """From `Fitness`."""
+    """From `fitness.Fitness`."""
+    busy: bool = False
+    """From `fitness.Fitness`: the processor is busy."""
     look: LinkLook | None = None
     """Traffic since the previous sample; None when it is not known."""
     received_bytes: int = 0
@@ -248,7 +196,9 @@ class LanPolicy:
             up, down = replace(up, reason=LanReason.NOTHING_TO_DO), replace(down, reason=LanReason.NOTHING_TO_DO)
         up = _within_profile(up, inputs.profile, stopped=PROTOCOL_RATE)
         down = _within_profile(down, inputs.profile, stopped=STOPPED)
-        refusal = _refusal(inputs)
+        refusal = refusal_of(inputs.network, inputs.profile, inputs.refusal)
+        if refusal is None and helps_less(inputs.network, busy=inputs.busy):
+            up = _lessened(up, inputs.network)
         if refusal is not None:
             up = WayDecision(up.rate, refusal)  # the rate is for protocol messages: no neighbour gets a byte of a patch
         return LanDecision(up, down, serve=refusal is None and not inputs.profile.blackout)
@@ -348,14 +298,29 @@ def _within_profile(way: WayDecision, profile: ProfileAnswer, *, stopped: BytesP
     return way
 
 
-def _refusal(inputs: LanInputs) -> LanReason | None:
-    if inputs.network.medium is Medium.LOOPBACK:
-        return None  # the neighbours run on this same PC: refusing them would relieve nobody
-    if inputs.refusal is not None:
-        return inputs.refusal
-    if not inputs.profile.names_network:
-        if inputs.network.medium is Medium.VPN:
+def _lessened(way: WayDecision, network: NetworkState) -> WayDecision:
+    # a part of the card, which stays the same: of a rate that grows only while it is used up, it would never grow
+    card = network.speed or UNKNOWN_CARD
+    if network.medium is Medium.WIFI:
+        card = WIFI_CEILING if network.speed is None else BytesPerSecond(int(WIFI_SHARE * network.speed))
+    most = BytesPerSecond(int(BUSY_SHARE * card))
+    return way if way.rate is not None and way.rate <= most else WayDecision(most, LanReason.HELPS_LESS_CPU)
+
+
+def helps_less(network: NetworkState, *, busy: bool) -> bool:
+    """Return whether a PC gives its neighbours less because its processor is ``busy``."""
+    return busy and network.medium is not Medium.LOOPBACK  # its neighbours run on this same PC: it would relieve nobody
+
+
+def refusal_of(network: NetworkState, profile: ProfileAnswer, refusal: LanReason | None) -> LanReason | None:
+    """Return why neighbours get nothing, a blackout aside, or None; ``refusal`` is from `fitness.Fitness`."""
+    if network.medium is Medium.LOOPBACK:
+        return None  # as above
+    if refusal is not None:
+        return refusal
+    if not profile.names_network:
+        if network.medium is Medium.VPN:
             return LanReason.REFUSED_VPN
-        if inputs.network.medium is Medium.METERED:
+        if network.medium is Medium.METERED:
             return LanReason.REFUSED_METERED
     return None

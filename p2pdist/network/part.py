@@ -31,7 +31,7 @@ from p2pdist.network.messages import (
     decode_to_part,
 )
 from p2pdist.network.services import Services
-from p2pdist.pc import process_memory
+from p2pdist.pc import process_memory, system
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.transfer.torrent_engine.session import open_torrent_engine
@@ -61,6 +61,7 @@ def main() -> NoReturn:
     for ended_by_the_daemon in (signal.SIGINT, signal.SIGTERM):  # these reach all processes of a service or terminal
         signal.signal(ended_by_the_daemon, signal.SIG_IGN)
     process_memory.keep_small()
+    system.give_way()
     reads, writes = _channel_descriptors()
     # before the rights are gone: the directory's parents are for the daemon alone, so it is reached as the current one
     os.chdir(directory)

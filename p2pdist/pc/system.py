@@ -1,8 +1,10 @@
-"""Read this PC's addresses, power, network cards, processor time and uptime. The only psutil import."""
+"""Read this PC's addresses, power, network cards, processor time and uptime; give way. The only psutil import."""
 
+import contextlib
 import ipaddress
 import platform
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import psutil
 from p2pdist.pc.network import Battery
 from p2pdist.shared.wire.messages import MAX_ADDRESSES
 
+NICE = 10  # a tenth of what a program gets that uses a whole processor; we need less, but soon
 BOOT_ROUNDING_SECONDS = 60  # the system computes its boot time anew at each call, with small differences
 
 
@@ -138,7 +141,43 @@ def card_counters() -> dict[str, tuple[int, int]]:
 
 
 def processor_seconds() -> tuple[float, float]:
-    """Return all processors' (busy, total) seconds so far; waiting for a disk does not count as busy."""
+    """Return all processors' (busy, total) seconds so far.
+
+    Waiting for a disk does not count as busy, nor what runs nice, as we do: it gives way by itself.
+    """
     times = psutil.cpu_times()
     total = sum(float(part) for part in times[:8])  # user time already contains the guests' time
-    return total - times.idle - getattr(times, "iowait", 0.0), total
+    return total - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "nice", 0.0), total
+
+
+def give_way() -> None:
+    """Let this process, and what it starts from now on, use processors and disks after all others.
+
+    It costs nothing while these are idle, and something is always left: no scheduler starves a nice process, nor the
+    disk's idle class. Where the system refuses, nothing changes.
+    """
+    process = psutil.Process()
+    if sys.platform == "win32":
+        _prioritise(process, psutil.BELOW_NORMAL_PRIORITY_CLASS, psutil.IOPRIO_VERYLOW)
+        return
+    _prioritise(process, max(NICE, process.nice()), psutil.IOPRIO_CLASS_IDLE if sys.platform == "linux" else None)
+    with contextlib.suppress(OSError):  # where a kernel shares processors among sessions, niceness is within one alone
+        Path("/proc/self/autogroup").write_text(str(NICE))
+
+
+def give_way_no_more(pid: int) -> None:
+    """Let a process that this one has just started run as if it had never given way: an installer has its deadline."""
+    with contextlib.suppress(psutil.Error):  # it has ended, or this process may not
+        process = psutil.Process(pid)
+        if sys.platform == "win32":
+            _prioritise(process, psutil.NORMAL_PRIORITY_CLASS, psutil.IOPRIO_NORMAL)
+        else:
+            _prioritise(process, 0, psutil.IOPRIO_CLASS_NONE if sys.platform == "linux" else None)
+
+
+def _prioritise(process: psutil.Process, processor: int, disk: int | None) -> None:
+    with contextlib.suppress(psutil.Error, OSError):
+        process.nice(processor)
+    if disk is not None:
+        with contextlib.suppress(psutil.Error, OSError):
+            process.ionice(disk)

@@ -72,6 +72,7 @@ class Explainer:
             fetches=self._fetches,
             profile_lets_fetch=limiter.profile_lets_fetch,
             refusal=limiter.fetch_refusal,
+            helps_less=limiter.helps_less,
         )
 
     def answer(self) -> WhyAnswer:

@@ -22,7 +22,7 @@ class WhyReason(enum.StrEnum):
     NO_NEIGHBOURS = "no neighbour has what is missing, and this PC does not fetch over the line"
     NO_SERVER = "no neighbour has what is missing, and the server is not reachable"
     SERVER_CANNOT = "no neighbour has what is missing, and the server cannot give it"
-    REFUSED_CPU = "refused: the processor is too busy to fetch for the site"
+    HELPS_LESS_CPU = "the processor is busy, so others fetch over the site's line before this PC"
     REFUSED_BATTERY = "refused: the battery is too low to fetch for the site"
     DISK_FULL = "the disk is full"
     FAILED = "it has failed, and is tried again"

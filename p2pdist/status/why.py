@@ -29,6 +29,8 @@ class Circumstances:
     profile_lets_fetch: bool = True
     refusal: LanReason | None = None
     """Why this PC takes no leases now."""
+    helps_less: bool = False
+    """Whether its processor is busy, so that others fetch before it."""
 
 
 _BY_STATE: dict[PatchState, WhyReason] = {
@@ -63,10 +65,10 @@ def _why_not_over_the_line(file: FileView, around: Circumstances) -> WhyReason:
         (not around.fetches, WhyReason.NO_NEIGHBOURS),
         (not around.profile_lets_fetch, WhyReason.BLACKOUT),
         (around.refusal is LanReason.REFUSED_BATTERY, WhyReason.REFUSED_BATTERY),
-        (around.refusal is LanReason.REFUSED_CPU, WhyReason.REFUSED_CPU),
         (not around.server_connected, WhyReason.NO_SERVER),
         (bool(file.origin_error), WhyReason.SERVER_CANNOT),
         (around.line_yields, WhyReason.LINE_YIELDS),
+        (around.helps_less, WhyReason.HELPS_LESS_CPU),
     )
     return next((reason for holds, reason in checks if holds), WhyReason.WAITING_FOR_LEASE)
 

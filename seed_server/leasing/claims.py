@@ -6,17 +6,21 @@ the line again. But it is looked at, over a window of time, whether it comes tru
 * of the pieces that an endpoint has confirmed, some are to reach others that lack them;
 * pieces that are at the site by somebody's word are to reach those that lack them.
 
+An endpoint may say that it gives its neighbours nothing. What is with such ones alone is not at the site, whoever sees
+it there: the others are given it anew, and nobody is blamed.
+
 What does not come true is *doubted*: it counts as missing until it is delivered anew, or an endpoint in good
 standing gets it from the LAN. Where an endpoint is alone, there is nobody to confirm anything, and it is believed.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
+from seed_server.leasing.help import Help
 from seed_server.leasing.standing import Account, Fault, Standings
 from seed_server.leasing.times import LedgerTimes
 
@@ -64,8 +68,16 @@ class SiteClaims:
     """What the members of a site have of one torrent; ``now`` is any clock in seconds that only grows."""
 
     def __init__(
-        self, torrent: TorrentHash, every: PieceSet, standings: Standings, times: LedgerTimes, *, piece_bytes: int
+        self,
+        torrent: TorrentHash,
+        every: PieceSet,
+        standings: Standings,
+        times: LedgerTimes,
+        *,
+        piece_bytes: int,
+        help_of: Mapping[EndpointId, Help],
     ) -> None:
+        self._help_of = help_of
         self._torrent = torrent
         self._all = every
         self._count = every.bit_count()
@@ -83,6 +95,10 @@ class SiteClaims:
         self._moved: PieceSet = 0
         """Pieces that an endpoint in good standing has got from its neighbours: whoever lacks one has a LAN problem."""
         self._on_site: PieceSet | None = 0  # None: to be counted anew
+        self._served: PieceSet = 0
+        """Pieces that somebody has who serves its neighbours, by its own word."""
+        self._withheld: PieceSet = 0
+        """Pieces that only such have as serve nobody."""
         self._looks: deque[PieceSet] = deque(maxlen=LOOKS)
         self._look_at: float | None = None
 
@@ -139,8 +155,8 @@ class SiteClaims:
         self._shared(endpoint, member.have & ~member.account.delivered)
         if said_before & ~said or (said != said_before and not trusted):
             self._on_site = None
-        elif trusted and self._on_site is not None:
-            self._on_site |= said & ~self._doubted
+        elif trusted:
+            self._is_here(endpoint, have=member.have, lan_have=member.lan_have)
 
     def stored(self, endpoint: EndpointId, piece: PieceIndex, now: float, *, leased: bool) -> None:
         """Record that ``endpoint`` has ``piece`` on its disk; ``leased``: it was sent to it."""
@@ -152,8 +168,19 @@ class SiteClaims:
             self._confirmed(endpoint, member, bit)
         elif self._standings.distrusted(endpoint, now):
             self._on_site = None
-        elif self._on_site is not None:
-            self._on_site |= bit & ~self._doubted
+        else:
+            self._is_here(endpoint, have=bit)
+
+    def helps_otherwise(self, endpoint: EndpointId) -> None:
+        """Count anew what is at the site: ``endpoint`` serves its neighbours from now on, or no longer."""
+        member = self.members.get(endpoint)
+        if member is None:
+            return
+        self._on_site = None
+        member.looks.clear()  # what it does is judged by what it says: a whole window from now on
+        if not self._serves(endpoint):
+            member.account.write_off()
+            self._unshared.discard(endpoint)
 
     def left(self, endpoint: EndpointId) -> None:
         """Forget an endpoint; its pieces no longer count."""
@@ -167,10 +194,24 @@ class SiteClaims:
             self._sent_again |= pieces & self._sent
             self._sent |= pieces
             self._doubted &= ~pieces
-            if self._on_site is not None:
-                self._on_site |= pieces
+            self._is_here(endpoint, have=pieces)
         if any(member.account.unshared):
             self._unshared.add(endpoint)
+
+    def _is_here(self, endpoint: EndpointId, *, have: PieceSet, lan_have: PieceSet = 0) -> None:
+        """Add what ``endpoint``, which is believed, has and sees to what is at the site."""
+        if self._on_site is None:
+            return
+        if self._serves(endpoint):
+            self._served |= have
+            self._withheld &= ~have
+        elif have & ~self._served & ~self._withheld:
+            self._on_site = None  # others may have seen it there before
+            return
+        self._on_site |= (have | lan_have) & ~self._withheld & ~self._doubted
+
+    def _serves(self, endpoint: EndpointId) -> bool:
+        return self._help_of.get(endpoint) is not Help.NONE
 
     def _shared(self, taker: EndpointId, pieces: PieceSet) -> None:
         """Note that ``taker`` has ``pieces``: whoever brought them to the site has shared them."""
@@ -229,7 +270,7 @@ class SiteClaims:
         for endpoint in self._unshared:
             member = self.members[endpoint]
             unshared = member.account.unshared
-            if len(unshared) <= LOOKS or len(member.looks) < LOOKS or member.given:
+            if len(unshared) <= LOOKS or len(member.looks) < LOOKS or member.given or not self._serves(endpoint):
                 continue
             # who gets nothing from anybody cannot tell whose fault that is
             others = [witness for other, witness in witnesses.items() if other != endpoint and witness.taken]
@@ -276,7 +317,9 @@ class SiteClaims:
                 visible |= member.lan_have & ~member.have
         for endpoint, member in self.members.items():
             alone = (member.have | member.lan_have) & ~twice
-            if endpoint not in starving and missed & (member.have & visible | alone):
+            if endpoint in starving or not self._serves(endpoint):
+                continue
+            if missed & (member.have & visible | alone):
                 self._fault(endpoint, Fault.UNDELIVERED, now)
 
     def _fault(self, endpoint: EndpointId, fault: Fault, now: float) -> None:
@@ -284,17 +327,23 @@ class SiteClaims:
         self._on_site = None
 
     def _counted(self, now: float) -> PieceSet:
-        found = once = twice = 0
+        found = once = twice = refused = served = 0
         for endpoint, member in self.members.items():
             said = member.have | member.lan_have
+            serves = self._serves(endpoint)
+            if serves:
+                served |= member.have
+            else:
+                refused |= member.have
             if self._standings.distrusted(endpoint, now):
                 # one alone is not believed, but for what it was sent and others have had no time to see
-                found |= member.account.any_unshared
+                found |= member.account.any_unshared if serves else 0
                 twice |= once & said
                 once |= said
             else:
                 found |= said
-        return (found | twice) & ~self._doubted
+        self._served, self._withheld = served, refused & ~served
+        return (found | twice) & ~self._withheld & ~self._doubted
 
 
 def _union(sets: Iterable[PieceSet]) -> PieceSet:

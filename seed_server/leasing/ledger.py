@@ -12,15 +12,16 @@ wait for the piece, or with its connection.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
 from seed_server.leasing.claims import SiteClaims
+from seed_server.leasing.help import Help
 from seed_server.leasing.leases import Leases
 from seed_server.leasing.standing import Fault, Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
-from seed_server.leasing.turns import FetcherRank, FetcherTurns
+from seed_server.leasing.turns import FetcherRank, FetcherTurns, Precedence
 
 FIRST_REJECTION_SECONDS = 2.0  # pause of an endpoint that rejected a piece; doubles each time
 LONGEST_REJECTION_SECONDS = 600.0
@@ -52,6 +53,8 @@ class SiteParts:
     """The endpoints that have a data connection now; ledgers only read it."""
     standings: Standings
     """The fleet's."""
+    help_of: Mapping[EndpointId, Help] = field(default_factory=dict)
+    """How far each helps its neighbours; those that are not in it help in full. Ledgers only read it."""
     on_freed: Callable[[], None] = lambda: None
     """Called when a fetcher slot has become free: who waits should ask."""
 
@@ -76,9 +79,12 @@ class PieceLedger:
         self._max_leases = max_leases_per_endpoint
         self._torrent = torrent
         self._standings = site.standings
-        self._claims = SiteClaims(torrent, self._all, site.standings, times, piece_bytes=piece_bytes)
+        self._help_of = site.help_of
+        self._claims = SiteClaims(
+            torrent, self._all, site.standings, times, piece_bytes=piece_bytes, help_of=site.help_of
+        )
         self._turns = FetcherTurns(
-            piece_count, site.ready, self._comes_last, fetchers=fetchers, times=times, on_freed=site.on_freed
+            piece_count, site.ready, self._precedence, fetchers=fetchers, times=times, on_freed=site.on_freed
         )
         self._leases = Leases(lease_seconds)
         self._rejections: dict[EndpointId, _Rejections] = {}
@@ -180,6 +186,10 @@ class PieceLedger:
         self._rejections[endpoint] = _Rejections(count, now + pause)
         return True
 
+    def helps_otherwise(self, endpoint: EndpointId) -> None:
+        """Take into account that ``endpoint`` helps its neighbours more or less than before."""
+        self._claims.helps_otherwise(endpoint)
+
     def data_lost(self, endpoint: EndpointId) -> None:
         """End an endpoint's leases, and free its slot."""
         self._turns.end(endpoint)
@@ -268,7 +278,9 @@ class PieceLedger:
 
     def look(self, now: float, line_pieces_per_second: float) -> bool:
         """Judge whether what endpoints say comes true; return whether more pieces are needed now."""
-        return self._claims.look(now, line_pieces_per_second, lambda endpoint: not self._comes_last(endpoint, now))
+        return self._claims.look(
+            now, line_pieces_per_second, lambda endpoint: self._precedence(endpoint, now) is not Precedence.LAST
+        )
 
     def hold(self, now: float) -> None:
         """Restart the time of every lease and turn."""
@@ -294,18 +306,19 @@ class PieceLedger:
     def _could_fetch(self, endpoint: EndpointId, needed: PieceSet, now: float) -> bool:
         return bool(self._on_offer(endpoint, needed, now)) and self._claims.members[endpoint].account.left(now) >= 1
 
-    def _comes_last(self, endpoint: EndpointId, now: float) -> bool:
-        """Whether others fetch before ``endpoint``.
-
-        It has a fault, it has not answered for what it was sent, or what it fetches serves it alone.
-        """
+    def _precedence(self, endpoint: EndpointId, now: float) -> Precedence:
         if self._standings.demoted(endpoint, now):
-            return True
+            return Precedence.LAST
         member = self._claims.members.get(endpoint)
         if member is None:
-            return False
+            return Precedence.FIRST
         owes = endpoint not in self._turns.holders and self._leases.count_of(endpoint) > 0
-        return bool(member.account.debt) or owes or member.isolated
+        if member.account.debt or owes or member.isolated:
+            return Precedence.LAST
+        how = self._help_of.get(endpoint)
+        if how is Help.LESS:
+            return Precedence.LATER
+        return Precedence.ALONE if how is Help.NONE else Precedence.FIRST
 
     def _is_missed(self, holder: EndpointId, piece: PieceIndex) -> bool:
         """Whether an endpoint other than ``holder`` could fetch ``piece``."""

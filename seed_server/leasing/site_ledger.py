@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
+from seed_server.leasing.help import Help
 from seed_server.leasing.leases import MAX_LEASE_SECONDS
 from seed_server.leasing.ledger import PieceLedger, SiteParts
 from seed_server.leasing.standing import Standings
@@ -63,7 +64,8 @@ class SiteLedger:
         self._turn_least_seconds = 0.0
         self._entries: dict[TorrentHash, _Entry] = {}
         self._ready: dict[EndpointId, FetcherRank] = {}
-        self._parts = SiteParts(self._ready, standings or Standings(), self._note_freed)
+        self._help_of: dict[EndpointId, Help] = {}
+        self._parts = SiteParts(self._ready, standings or Standings(), self._help_of, self._note_freed)
         # with thousands of patches that every PC has, only those under way may cost time
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         self._leased: set[TorrentHash] = set()
@@ -131,9 +133,22 @@ class SiteLedger:
         for entry in self._entries.values():
             entry.ledger.data_lost(endpoint)
 
+    def helps(self, endpoint: EndpointId, how: Help) -> bool:
+        """Note how far an endpoint helps its neighbours; until it says so, it is in full. Return whether that is new.
+
+        If so, whoever waits should ask: it may fetch now, or what it lacks may be needed from here again.
+        """
+        if self._help_of.get(endpoint, Help.FULL) is how:
+            return False
+        self._help_of[endpoint] = how
+        for entry in self._entries.values():
+            entry.ledger.helps_otherwise(endpoint)
+        return True
+
     def left(self, endpoint: EndpointId) -> None:
         """Note that an endpoint's control connection is gone."""
         self._ready.pop(endpoint, None)
+        self._help_of.pop(endpoint, None)
         self._wanted.pop(endpoint, None)
         for entry in self._entries.values():
             entry.ledger.left(endpoint)

@@ -100,6 +100,11 @@ class Account:
         self.shared += (self.any_unshared & pieces).bit_count()
         self.unshared = [unshared & ~pieces for unshared in self.unshared]
 
+    def write_off(self) -> None:
+        """Count what nobody else has yet as sent in vain: nobody gets it from this endpoint."""
+        self.debt += self.any_unshared.bit_count()
+        self.unshared = [0]
+
     def grow_older(self, steps: int) -> None:
         """Begin a new age; what is older than ``steps`` of them is of one age."""
         if len(self.unshared) > steps:

@@ -4,6 +4,8 @@ A line is best used by few fetchers at a time, so they take turns. What an endpo
 first among those that have not had a turn.
 """
 
+import enum
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +14,24 @@ from seed_server.leasing.times import LedgerTimes
 
 TURN_SHARE = 0.125  # of the file: one bad turn costs no more than an eighth of the time that the file takes
 TURN_LEAST_PIECES = 8
+OUSTED_LOOK_SECONDS = 0.5  # between two looks for one to whom a holder gives its slot: there may be a thousand
 OWED_SECONDS = 3.0  # senders that wait ask once a second: whoever leaves a free slot for longer does not want it
+
+
+class Precedence(enum.IntEnum):
+    """Who fetches before whom, whatever their turns."""
+
+    FIRST = 0
+    LATER = 1
+    """It helps the site less than others would."""
+    ALONE = 2
+    """It gives its neighbours nothing: what it fetches crosses the line for it alone."""
+    LAST = 3
+    """It has a fault, or has not answered for what it was sent, or its LAN brings it nothing."""
+
+
+STANDING_BACK = (Precedence.LATER, Precedence.ALONE)
+"""Those that have no slot at all beside one who goes before them, however many slots there are."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,7 @@ class _Turn:
     began_at: float
     moved_at: float
     granted: int = 0
+    looked_at: float = -math.inf
 
 
 class FetcherTurns:
@@ -44,19 +64,16 @@ class FetcherTurns:
         self,
         piece_count: int,
         ready: Mapping[EndpointId, FetcherRank],
-        comes_last: Callable[[EndpointId, float], bool],
+        precedence: Callable[[EndpointId, float], Precedence],
         *,
         fetchers: int,
         times: LedgerTimes,
         on_freed: Callable[[], None],
     ) -> None:
-        """``comes_last`` says whether others fetch before an endpoint.
-
-        ``on_freed`` is called when a slot has become free: who waits should ask.
-        """
+        """``on_freed`` is called when a slot has become free: who waits should ask."""
         self._most_pieces = max(TURN_LEAST_PIECES, int(TURN_SHARE * piece_count))
         self._ready = ready
-        self._comes_last = comes_last
+        self._precedence = precedence
         self.fetchers = fetchers
         self.least_seconds = 0.0
         """A turn does not end sooner, however much was granted."""
@@ -114,10 +131,18 @@ class FetcherTurns:
         ends when somebody waits who is no worse than its holder.
         """
         self._owed_at.pop(endpoint, None)
-        if endpoint not in self._turns:
+        turn = self._turns.get(endpoint)
+        if turn is None:
             return self._take(endpoint, now, could_fetch)
-        if not (self._idle(endpoint, now) or self._over(endpoint, now) or self._comes_last(endpoint, now)):
-            return True  # without a look at the others: there may be a thousand
+        precedence = self._precedence(endpoint, now)
+        if precedence in STANDING_BACK and self._goes_behind_a_holder(precedence, now):
+            self.end(endpoint)
+            return False
+        if not (self._idle(endpoint, now) or self._over(endpoint, now) or precedence is not Precedence.FIRST):
+            return True  # without a look at the others
+        if now - turn.looked_at < OUSTED_LOOK_SECONDS:
+            return True
+        turn.looked_at = now
         for other in self._ready:
             if self._ousts(other, endpoint, now) and could_fetch(other):
                 self.end(endpoint)
@@ -131,15 +156,15 @@ class FetcherTurns:
                 if self._idle(holder, now):
                     self._owed_at[holder] = now - OWED_SECONDS  # it does not wait until it asks again
                 self.end(holder)
-        free = self.fetchers - len(self._turns)
-        if free < 1:
-            return False
         own = self._order(endpoint, now)
+        free = self.fetchers - len(self._turns)
+        if free < 1 or (own[0] in STANDING_BACK and self._goes_behind_a_holder(own[0], now)):
+            return False
         for other in self._ready:
-            if self._waits(other, now) and self._order(other, now) < own and could_fetch(other):
+            if self._waits(other, now) and (order := self._order(other, now)) < own and could_fetch(other):
                 self._owed_at.setdefault(other, now)
                 free -= 1
-                if free < 1:
+                if free < 1 or (own[0] in STANDING_BACK and order[0] < own[0]):
                     return False
         self._turns[endpoint] = _Turn(now, now)
         return True
@@ -150,8 +175,11 @@ class FetcherTurns:
             return False
         if self._idle(holder, now):
             return True
-        last, other_last = self._comes_last(holder, now), self._comes_last(other, now)
-        return (last and not other_last) or (last == other_last and self._over(holder, now))
+        precedence, others = self._precedence(holder, now), self._precedence(other, now)
+        return others < precedence or (others is precedence and self._over(holder, now))
+
+    def _goes_behind_a_holder(self, precedence: Precedence, now: float) -> bool:
+        return any(self._precedence(holder, now) < precedence and not self._idle(holder, now) for holder in self._turns)
 
     def _over(self, holder: EndpointId, now: float) -> bool:
         turn = self._turns[holder]
@@ -165,9 +193,9 @@ class FetcherTurns:
     def _waits(self, other: EndpointId, now: float) -> bool:
         return other not in self._turns and now - self._owed_at.get(other, now) < OWED_SECONDS
 
-    def _order(self, endpoint: EndpointId, now: float) -> tuple[bool, int, tuple[bool, bool, int, EndpointId]]:
+    def _order(self, endpoint: EndpointId, now: float) -> tuple[Precedence, int, tuple[bool, bool, int, EndpointId]]:
         return (
-            self._comes_last(endpoint, now),
+            self._precedence(endpoint, now),
             self._ended.get(endpoint, 0),
             self._ready[endpoint].order,
         )

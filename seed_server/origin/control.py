@@ -12,6 +12,7 @@ from p2pdist.shared.wire.messages import (
     Diagnosis,
     FromEndpoint,
     Goodbye,
+    Helping,
     LinkReport,
     PieceRejected,
     PieceStored,
@@ -22,6 +23,7 @@ from p2pdist.shared.wire.messages import (
     decode_from_endpoint,
 )
 from p2pdist.shared.wire.pings import ping_frame, ping_number
+from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
@@ -112,6 +114,9 @@ class ControlConversation:
         match message:
             case Want():
                 await self._want(message)
+            case Helping():
+                if self._live.ledger.helps(self._session.endpoint, Help(message.how)):
+                    self._live.wake_all()
             case PieceStored():
                 self._stored(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case PieceRejected():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
-from p2pdist.shared.wire.messages import Diagnosis, FromEndpoint, Goodbye, LinkReport, Report, Want
+from p2pdist.shared.wire.messages import Diagnosis, FromEndpoint, Goodbye, Helping, LinkReport, Report, Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Budget:
 PINGS = Budget(60, 300)  # 20 a second are sent; the echoes of several seconds may come at once
 MESSAGES: Mapping[type[FromEndpoint], Budget] = {
     Want: Budget(60, 4_500),  # ten a second for each of four transfers; after connecting, one for each patch
+    Helping: Budget(1, 60),  # its causes last for seconds
     Report: Budget(15, 300),  # one when a patch changes its state, and all patches after connecting
     LinkReport: Budget(30, 300),  # 20 a second while the site fetches
     Diagnosis: Budget(1, 4 * MAX_TEMPLATES),  # each template after connecting, later an answer that has changed

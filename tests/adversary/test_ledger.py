@@ -24,6 +24,7 @@ ATTACKS = {
     "reads as slowly as it may": Malice(trickles=True),
     "says that it has everything": Malice(claims=True),
     "says that it sees everything": Malice(sees=True),
+    "keeps what it gets, and says at times that it serves nobody": Malice(keeps=True, refuses_every_seconds=9.0),
     "shows its neighbours what it has not": Malice(shows=True),
     "shows everything and gives a piece now and then": Malice(shows=True, claims=True, gives_every_seconds=19.0),
 }

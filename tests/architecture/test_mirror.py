@@ -122,6 +122,7 @@ TESTED_IN = {
     "seed_server/fleet/operation.py": "tests/unit/seed_server/fleet/test_operations.py",
     "seed_server/fleet/preparing.py": "tests/unit/seed_server/commands/test_signing_commands.py",
     "seed_server/initialising.py": "tests/unit/seed_server/commands/test_init_publish.py",
+    "seed_server/leasing/help.py": "tests/unit/seed_server/leasing/test_claims.py",
     "seed_server/leasing/leases.py": "tests/unit/seed_server/leasing/test_ledger.py",
     "seed_server/leasing/site_ledger.py": "tests/unit/seed_server/leasing/test_ledger.py",
     "seed_server/leasing/times.py": "tests/unit/seed_server/leasing/test_ledger.py",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
+from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
 from seed_server.leasing.standing import Fault, Standings
 from seed_server.leasing.turns import FetcherRank
@@ -17,6 +18,7 @@ STEP_SECONDS = 0.1
 WANT_SECONDS = 1.0
 STALLED_SECONDS = 20.0  # how long an endpoint waits for its LAN before it says that it is stalled
 LEASE_SECONDS = 30.0
+HELPS_LESS = 2 / 3  # of what it would give
 DEADLINE_SECONDS = 3_600.0
 
 
@@ -42,6 +44,8 @@ class Malice:
     gives_every_seconds: float = 0.0
     """With ``shows``: gives each neighbour a piece so often."""
     reconnects_every_seconds: float = 0.0
+    refuses_every_seconds: float = 0.0
+    """Says so often that it serves nobody, and a moment later that it does."""
 
 
 @dataclass
@@ -53,10 +57,17 @@ class Pc:
     uptime_seconds: int = 0
     malice: Malice | None = None
     has_lan: bool = True
+    help: Help = Help.FULL
+    told: Help = Help.FULL
+    """What it has told the server of that."""
+    can_fetch: bool = True
     have: PieceSet = 0
     up: bool = True
     wants_at: float = 0.0
     from_lan_at: float = 0.0
+    stalled: bool = False
+    said: PieceSet = 0
+    """What it has told the server that it has."""
     receiving: LeasedPiece | None = None
     received_at: float = 0.0
     got: int = 0
@@ -85,6 +96,8 @@ class LedgerSite:
     sent: int = 0
     line_free_at: float = 0.0
     lan_budget: float = 0.0
+    needless: int = 0
+    """Pieces that were sent although one that serves had them, by what all had said."""
 
     def __post_init__(self) -> None:
         self.standings = Standings()
@@ -143,6 +156,7 @@ class LedgerSite:
 
     def disconnect(self, pc: Pc) -> None:
         pc.up = False
+        pc.told, pc.said = Help.FULL, 0
         pc.receiving = None
         self.ledger.left(pc.id)
 
@@ -173,7 +187,11 @@ class LedgerSite:
         if self.now < pc.wants_at:
             return
         pc.wants_at = self.now + WANT_SECONDS * self.rng.uniform(0.8, 1.2)
+        if pc.told is not pc.help:
+            pc.told = pc.help
+            self.ledger.helps(pc.id, pc.help)
         have, lan, stalled = pc.have, self.shown_to(pc), self.now - pc.from_lan_at > STALLED_SECONDS
+        pc.stalled, pc.said = stalled, have
         if pc.malice is not None:
             have = all_pieces(self.pieces) if pc.malice.claims else 0 if pc.malice.forgets else have
             lan = all_pieces(self.pieces) if pc.malice.sees else 0
@@ -182,7 +200,13 @@ class LedgerSite:
                 pc.acts_at = self.now + pc.malice.reconnects_every_seconds
                 self.disconnect(pc)
                 self.connect(pc)
-        self.ledger.want(pc.id, TORRENT, have=have, lan_have=lan, lan_stalled=stalled, can_fetch=True, now=self.now)
+            if pc.malice.refuses_every_seconds and self.now >= pc.acts_at:
+                pc.acts_at = self.now + pc.malice.refuses_every_seconds
+                self.ledger.helps(pc.id, Help.NONE)
+                self.ledger.helps(pc.id, Help.FULL)
+        self.ledger.want(
+            pc.id, TORRENT, have=have, lan_have=lan, lan_stalled=stalled, can_fetch=pc.can_fetch, now=self.now
+        )
 
     # --- the line -----------------------------------------------------------------------
 
@@ -200,6 +224,7 @@ class LedgerSite:
         if pc.receiving and self.now >= pc.received_at:
             if not malice.silent:
                 pc.have |= 1 << pc.receiving.piece
+                pc.said |= 1 << pc.receiving.piece
                 self.ledger.stored(pc.id, pc.receiving, self.now)
             pc.receiving = None
         if pc.receiving is None and self.line_free_at <= self.now:
@@ -207,9 +232,14 @@ class LedgerSite:
             if pc.receiving:
                 self.sent += 1
                 pc.got += 1
+                self.needless += self.is_served(pc.receiving.piece) and not pc.stalled
                 pc.received_at = self.now + 1 / self.line_pieces_per_second
                 if not malice.trickles:
                     self.line_free_at = pc.received_at
+
+    def is_served(self, piece: PieceIndex) -> bool:
+        """Whether a PC that serves its neighbours has ``piece``, by what all have said."""
+        return any(pc.up and pc.told is not Help.NONE and pc.said >> piece & 1 for pc in self.pcs)
 
     # --- the LAN ------------------------------------------------------------------------
 
@@ -224,10 +254,12 @@ class LedgerSite:
                     self.give(taker, all_pieces(self.pieces) & ~taker.have)
         while self.lan_budget >= 1:
             self.lan_budget -= 1
-            pairs = [(a, b) for a in up for b in up if a.have & ~b.have]
+            pairs = [(a, b) for a in up for b in up if a.help is not Help.NONE and a.have & ~b.have]
             if not pairs:
                 return
             giver, taker = self.rng.choice(pairs)
+            if giver.help is Help.LESS and self.rng.random() > HELPS_LESS:
+                continue
             self.give(taker, giver.have & ~taker.have)
 
     def give(self, taker: Pc, pieces: PieceSet) -> None:

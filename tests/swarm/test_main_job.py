@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 import trio
 
 from bench.fleet import Fleet, Member, is_verified, open_fleet
+from p2pdist.pc.system import NICE
 
 pytestmark = pytest.mark.processes
 
@@ -57,6 +59,10 @@ async def test_four_endpoints_get_one_file_from_the_origin_once(tmp_path: Path, 
         assert FILE_BYTES <= from_origin <= 1.02 * FILE_BYTES
 
         assert len(set(ids.values())) == 4
+        for member in members:  # the daemon and its network part
+            assert member.process is not None
+            both = [psutil.Process(member.process.pid), *psutil.Process(member.process.pid).children()]
+            assert [process.nice() for process in both] == [NICE, NICE]
         for k, own in ids.items():
             peers = (await fleet.peers(k)).peers
             # mDNS also hears fleets that other tests run on this machine; they are told apart, and left alone

@@ -96,6 +96,14 @@ class Want(Message, frozen=True, tag="want"):
     """False when the profile, the battery or the disk forbids fetching from the origin."""
 
 
+class Helping(Message, frozen=True, tag="helping"):
+    """How far this endpoint helps its neighbours, of all torrents. Until it says so it is in full."""
+
+    how: Literal["full", "less", "none"]
+    """less: its processor is busy, and others shall fetch before it. none: it serves nobody, and what it alone has the
+    others still need from the origin."""
+
+
 class PieceStored(Message, frozen=True, tag="stored"):
     """A piece from the origin passed its hash check: the lease is fulfilled."""
 
@@ -272,7 +280,7 @@ class Piece(Message, frozen=True, tag="piece"):
 
 
 Hello: TypeAlias = ControlHello | DataHello
-FromEndpoint: TypeAlias = Want | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | Goodbye
+FromEndpoint: TypeAlias = Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | Goodbye
 FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Goodbye
 OnDataConnection: TypeAlias = Piece | Goodbye
 

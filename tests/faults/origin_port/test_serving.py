@@ -8,6 +8,7 @@ from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import (
     Diagnosis,
     DiagnosisAnswer,
+    Helping,
     PatchReport,
     Report,
     RepositoryChanged,
@@ -31,6 +32,21 @@ class TestServing:
         assert nothing_comes.cancelled_caught
         await lab.server._records.flush()
         assert lab.database.wan_bytes() == {(first.welcome.site, patch.torrent_hash): patch.length_bytes}
+
+    async def test_what_one_has_that_serves_nobody_from_now_on_goes_to_another_at_once(self, lab: Lab) -> None:
+        patch = await lab.publish(5)
+        refusing, other = await lab.endpoint(), await lab.endpoint()
+        await refusing.want(patch)
+        assert await fetch(lab, refusing, patch, 5) == [0, 1, 2, 3, 4]
+        await other.want(patch, lan_have=0b11111)
+        await refusing.control.send(Helping(how="less"))
+        with trio.move_on_after(0.2) as nothing_comes:
+            await other.data.receive()
+        assert nothing_comes.cancelled_caught, "less is not nothing"
+        await refusing.control.send(Helping(how="none"))
+        said_at = trio.current_time()
+        await other.data.receive()
+        assert trio.current_time() - said_at < 0.9, "it need not ask again, which it does once a second"
 
     async def test_patch_is_served_even_if_its_notice_comes_later(self, lab: Lab) -> None:
         endpoint = await lab.endpoint()

@@ -6,8 +6,7 @@ from typing import Any, cast
 
 from p2pdist.daemon.answers import MAX_REFUSED_SHOWN, Problems, answer_limiter, answer_posture, answer_status
 from p2pdist.install.requests import InstallRequests
-from p2pdist.limiter.lan_limiter import LanLimiter
-from p2pdist.limiter.lan_policy import FitLimits
+from p2pdist.limiter.lan_limiter import HelpTerms, LanLimiter
 from p2pdist.local_api.delivery_answers import NetworkPartStatus
 from p2pdist.local_api.messages import PostureQuestion
 from p2pdist.network.rights import PartUser
@@ -34,7 +33,7 @@ async def test_limiter_says_what_the_server_said_last() -> None:
         Surroundings(lambda: None, lambda: state.site, tuple),
         FakeClock(),
         profile=lambda: state.profile,
-        fit_limits=FitLimits(),
+        helping=HelpTerms(),
     )
     answer = answer_limiter(state, CONNECTED, limiter)
     assert (answer.site, answer.server_connection, answer.line, answer.profile) == (None, "connected", None, None)

@@ -74,6 +74,7 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
     assert (await rung(wakeups.trust), await rung(wakeups.transfers)) == (True, True)
     await events.handle(welcome)
+    assert state.welcomes == 2
     assert parts.calls[4:] == ["wants", "reports", "diagnosis"], "the site is the same"
     assert await rung(wakeups.trust)
     await events.handle(RepositoryChanged(timestamp_version=2))

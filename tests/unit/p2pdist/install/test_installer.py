@@ -84,6 +84,16 @@ async def test_a_script_runs_with_its_arguments_in_a_clean_environment(
     assert not scratch.exists() or list(scratch.iterdir()) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may take niceness back")
+async def test_an_installer_does_not_give_way_as_the_daemon_does(place: Place) -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, 7)
+    try:
+        outcome = await place.script("nice")
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    assert outcome.output == "0\n"
+
+
 async def test_python_runs_what_was_opened_without_modules_beside_it(place: Place) -> None:
     (place.directory / "evil.py").write_text("print('evil')")
     install = ScriptInstall(interpreter="python3", arguments=("-c",))

@@ -1,5 +1,8 @@
 """`p2pdist.limiter.gateway_ping` on loopback."""
 
+import socket
+import struct
+
 import pytest
 import trio
 
@@ -28,6 +31,41 @@ async def test_no_answer_is_no_round_trip() -> None:
     ping = _ping("192.0.2.253")
     try:
         assert await ping.ping(0.05) is None
+    finally:
+        ping.close()
+
+
+class HeldUpClock(SystemClock):
+    """Of a process that was held up between each two looks at it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._held_up = 0.0
+        self._seconds = seconds
+
+    def monotonic(self) -> float:
+        self._held_up += self._seconds
+        return super().monotonic() + self._held_up
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(0.0, True), (0.05, False)])
+async def test_a_ping_of_which_nobody_knows_when_it_left_says_nothing(seconds: float, known: bool) -> None:
+    ping = _ping("127.0.0.1")
+    ping._clock = HeldUpClock(seconds)
+    try:
+        trips = [await ping.ping(0.05) for _ in range(3)]
+    finally:
+        ping.close()
+    assert [trip is not None for trip in trips] == [known] * 3
+    assert not ping._sent
+
+
+async def test_an_answer_that_is_read_late_is_neither_late_nor_lost() -> None:
+    ping = _ping("127.0.0.1")
+    try:
+        ping._sent[5] = (100.0, 1_000.0)
+        answer = b"\0" * 8 + ping._nonce + (5).to_bytes(8, "big")
+        arrived = [(socket.SOL_SOCKET, 35, struct.pack("=qq", 1_000, 3_000_000))]
+        assert ping._answer(answer, arrived, 103.0) == pytest.approx(0.003)
     finally:
         ping.close()
 

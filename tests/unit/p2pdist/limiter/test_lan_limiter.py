@@ -9,8 +9,8 @@ import trio
 
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.parse import parse_profile
-from p2pdist.limiter.lan_limiter import LanLimiter, Reporting
-from p2pdist.limiter.lan_policy import FitLimits, LanReason
+from p2pdist.limiter.lan_limiter import HelpTerms, LanLimiter, Reporting
+from p2pdist.limiter.lan_policy import BUSY_SHARE, UNKNOWN_CARD, LanReason
 from p2pdist.limiter.link_probe import LinkProbe
 from p2pdist.limiter.link_report import BusinessUsage, NicCounters, RawCounters
 from p2pdist.local_api.delivery_answers import LimiterAnswer
@@ -75,7 +75,7 @@ def pc(monkeypatch: pytest.MonkeyPatch) -> Pc:
 def limiter(engine: Engine, **changes: Any) -> LanLimiter:
     given: dict[str, Any] = {
         "profile": lambda: None,
-        "fit_limits": FitLimits(),
+        "helping": HelpTerms(),
     }
     around = Surroundings(lambda: "10.0.0.5", lambda: "", tuple)
     return LanLimiter(cast("Any", engine), around, FakeClock(), **{**given, **changes})
@@ -103,15 +103,30 @@ async def test_a_refusal_reaches_the_engine_and_status_and_leases(pc: Pc) -> Non
     assert limited.problems == []
 
 
-async def test_a_busy_processor_is_refused_after_a_while(pc: Pc) -> None:
-    engine = Engine()
-    limited = limiter(engine)
+async def test_a_busy_processor_helps_less_after_a_while(pc: Pc) -> None:
+    engine, changes = Engine(), list[bool]()
+    pc.state = replace(WIRED, speed=None)
+    limited = limiter(engine, helping=HelpTerms(changed=lambda: changes.append(limited.helps_less)))
     for n in range(8):
         pc.processor = (5.0 * n, 5.0 * n)
         await limited._look_around(5.0 * n)
         await limited.sample(None, moving=False)
-    assert limited.decision.upload.reason is LanReason.REFUSED_CPU
-    assert "the processor is busy (" in limited.problems[0]
+    assert limited.helps_less
+    assert changes == [True], "the server hears of it at once, and once"
+    assert limited.decision.upload.reason is LanReason.HELPS_LESS_CPU
+    assert limited.problems == ["This PC helps its neighbours less now, others go first: the processor is busy (99 %)."]
+    assert limited.may_fetch, "whether it must is the server's to say"
+    assert engine.limits == [(None, None, True), (int(BUSY_SHARE * UNKNOWN_CARD), None, True)]
+
+
+async def test_the_server_hears_at_once_that_this_pc_refuses_and_that_it_serves_again(pc: Pc) -> None:
+    serves = list[bool]()
+    limited = limiter(Engine(), helping=HelpTerms(changed=lambda: serves.append(limited.decision.serve)))
+    for on_mains in (True, False, False, True):
+        pc.state = replace(WIRED, battery=Battery(12.0, on_mains))
+        await limited._look_around(trio.current_time())
+        await limited.sample(None, moving=False)
+    assert serves == [False, True]
 
 
 async def test_a_rate_is_told_to_the_engine_only_when_it_changes(pc: Pc) -> None:

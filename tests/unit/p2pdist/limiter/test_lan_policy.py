@@ -7,25 +7,23 @@ import pytest
 from bandwidth.core.states import Reason
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.limiter.lan_policy import (
-    BATTERY_RESUME_PERCENT,
-    CPU_RESUME_SHARE,
-    CPU_SECONDS,
-    FETCH_ANYWAY_SECONDS,
+    BUSY_SHARE,
     FROM_CONTROLLER,
     PROTOCOL_RATE,
     STOPPED,
+    UNKNOWN_CARD,
     WIFI_CEILING,
+    WIFI_SHARE,
     YIELDING,
-    FitLimits,
-    Fitness,
     LanDecision,
     LanInputs,
     LanPolicy,
     LanReason,
     ProfileAnswer,
+    WayDecision,
 )
 from p2pdist.limiter.link_report import BusinessUsage, LinkLook
-from p2pdist.pc.network import Battery, Medium, NetworkState
+from p2pdist.pc.network import Medium, NetworkState
 
 STEP = 0.1
 GIGABIT = BytesPerSecond(125_000_000)
@@ -49,9 +47,16 @@ def look(received: float = 0.0, sent: float = 0.0, line: float = 0.0) -> LinkLoo
 class Lan:
     """Neighbours that take and give all that is allowed, at most ``wish`` each way."""
 
-    def __init__(self, network: NetworkState, wish: float = 1e12, profile: ProfileAnswer | None = None) -> None:
+    def __init__(
+        self,
+        network: NetworkState,
+        wish: float = 1e12,
+        profile: ProfileAnswer | None = None,
+        *,
+        busy: bool = False,
+    ) -> None:
         self.policy = LanPolicy()
-        self.inputs = LanInputs(network, profile or ProfileAnswer(), None)
+        self.inputs = LanInputs(network, profile or ProfileAnswer(), None, busy=busy)
         self.wish = wish
         self.now = 0.0
         self.decision: LanDecision | None = None
@@ -220,69 +225,15 @@ class TestTheProfile:
 
 
 class TestFitness:
-    def test_a_busy_processor_refuses_after_a_while_and_serves_again_clearly_below(self) -> None:
-        fitness = Fitness(FitLimits())
-        now, refused_after = 0, None
-        for now in range(60):
-            if fitness.observe(1.0, None, float(now)) is LanReason.REFUSED_CPU:
-                refused_after = now
-                break
-        assert refused_after is not None
-        assert CPU_SECONDS < refused_after < 2.5 * CPU_SECONDS
-        share = 0.8 * CPU_RESUME_SHARE
-        for later in range(now, now + 60):
-            fitness.observe(0.75, None, float(later))
-        assert fitness.observe(0.75, None, now + 60.0) is LanReason.REFUSED_CPU  # below the limit, but not clearly
-        for later in range(now + 60, now + 120):
-            fitness.observe(share - 0.1, None, float(later))
-        assert fitness.observe(share - 0.1, None, now + 121.0) is None
-
-    @pytest.mark.parametrize(("cpu", "refused"), [(0.80, False), (0.81, True)])
-    def test_the_limit_of_the_processor(self, cpu: float, refused: bool) -> None:
-        fitness = Fitness(FitLimits())
-        reasons = [fitness.observe(cpu, None, n * 5.0) for n in range(100)]
-        assert (reasons[-1] is LanReason.REFUSED_CPU) is refused
-
-    def test_starting_a_program_is_no_load(self) -> None:
-        fitness = Fitness(FitLimits())
-        assert all(fitness.observe(1.0 if n % 5 == 0 else 0.1, None, float(n)) is None for n in range(100))
-
-    @pytest.mark.parametrize(
-        ("percent", "on_mains", "refused"),
-        [(20.0, False, False), (19.9, False, True), (5.0, True, False), (5.0, None, True)],
-    )
-    def test_the_limit_of_the_battery(self, percent: float, on_mains: bool | None, refused: bool) -> None:
-        reason = Fitness(FitLimits()).observe(0.0, Battery(percent, on_mains), 0.0)
-        assert (reason is LanReason.REFUSED_BATTERY) is refused
-
-    def test_a_battery_serves_again_clearly_above(self) -> None:
-        fitness = Fitness(FitLimits())
-        assert fitness.observe(0.0, Battery(19.0, on_mains=False), 0.0)
-        assert fitness.observe(0.0, Battery(19.9 + BATTERY_RESUME_PERCENT, on_mains=False), 1.0)
-        assert fitness.observe(0.0, Battery(20.0 + BATTERY_RESUME_PERCENT, on_mains=False), 2.0) is None
-        assert fitness.observe(0.0, Battery(20.0, on_mains=False), 3.0) is None
-
-    def test_the_admin_may_say_that_nothing_refuses(self) -> None:
-        fitness = Fitness(FitLimits(cpu_percent=100, battery_percent=0))
-        assert all(fitness.observe(1.0, Battery(0.0, on_mains=False), float(n)) is None for n in range(100))
-
-    def test_who_refuses_takes_no_leases_but_not_for_ever(self) -> None:
-        fitness = Fitness(FitLimits())
-        assert fitness.may_fetch(0.0)
-        fitness.observe(0.0, Battery(1.0, on_mains=False), 10.0)
-        assert not fitness.may_fetch(10.0 + FETCH_ANYWAY_SECONDS - 1)
-        assert fitness.may_fetch(10.0 + FETCH_ANYWAY_SECONDS)
-        fitness.observe(0.0, None, 20.0)
-        assert fitness.may_fetch(20.0)
-
     def test_a_refusal_keeps_the_downloads(self) -> None:
-        decision = LanPolicy().decide(replace(PLAIN, refusal=LanReason.REFUSED_CPU), 1.0)
-        assert (decision.serve, decision.upload.reason) == (False, LanReason.REFUSED_CPU)
+        decision = LanPolicy().decide(replace(PLAIN, refusal=LanReason.REFUSED_BATTERY), 1.0)
+        assert (decision.serve, decision.upload.reason) == (False, LanReason.REFUSED_BATTERY)
         assert decision.download.reason is LanReason.UNLIMITED
 
     def test_neighbours_on_this_very_pc_are_always_served(self) -> None:
         network = NetworkState("lo", Medium.LOOPBACK)
-        assert LanPolicy().decide(replace(PLAIN, network=network, refusal=LanReason.REFUSED_CPU), 1.0).serve
+        decision = LanPolicy().decide(replace(PLAIN, network=network, refusal=LanReason.REFUSED_BATTERY), 1.0)
+        assert (decision.serve, decision.upload.rate) == (True, None)
 
 
 class TestOurOwnQueue:
@@ -311,3 +262,47 @@ class TestOurOwnQueue:
         decision = self.run(0.5 * GIGABIT, business=0.3 * GIGABIT)
         assert decision.download.reason in YIELDING
         assert (decision.download.rate or 0) < 0.7 * GIGABIT
+
+
+class TestABusyProcessor:
+    """A PC that is busy gives less, and never nothing."""
+
+    @pytest.mark.parametrize(
+        ("network", "card"),
+        [
+            (NetworkState("eth0", Medium.WIRED), UNKNOWN_CARD),
+            (WIRED, GIGABIT),
+            (NetworkState("eth0", Medium.WIRED, BytesPerSecond(3_125_000)), 3_125_000),
+            (NetworkState("wlan0", Medium.WIFI), WIFI_CEILING),
+            (NetworkState("wlan0", Medium.WIFI, BytesPerSecond(40_000_000)), WIFI_SHARE * 40_000_000),
+        ],
+    )
+    def test_it_gives_a_part_of_what_its_card_carries_and_takes_as_ever(
+        self, network: NetworkState, card: float
+    ) -> None:
+        free, lan = Lan(network).run(4.0), Lan(network, busy=True)
+        for seconds in (4.0, 30.0):
+            busy = lan.run(seconds)
+            assert busy.serve
+            assert busy.upload.rate is not None
+            assert busy.upload.rate <= BUSY_SHARE * card
+            assert busy.download.rate is free.download.rate is None or (busy.download.rate or 0) >= (
+                free.download.rate or 0
+            )
+            if network.medium is Medium.WIRED:
+                assert busy.upload == WayDecision(BytesPerSecond(int(BUSY_SHARE * card)), LanReason.HELPS_LESS_CPU)
+
+    def test_a_limit_that_is_less_stays_and_says_why(self) -> None:
+        profile = ProfileAnswer(rate=BytesPerSecond(500_000), rule="cap")
+        decision = Lan(WIRED, busy=True, profile=profile).run(4.0)
+        assert (decision.upload.rate, decision.upload.reason) == (500_000, LanReason.PROFILE)
+
+    def test_a_refusal_and_a_blackout_are_said_before_it(self) -> None:
+        refused = LanPolicy().decide(replace(PLAIN, busy=True, refusal=LanReason.REFUSED_BATTERY), 1.0)
+        assert (refused.serve, refused.upload.reason) == (False, LanReason.REFUSED_BATTERY)
+        dark = LanPolicy().decide(replace(PLAIN, busy=True, profile=ProfileAnswer(blackout=True)), 1.0)
+        assert (dark.serve, dark.upload) == (False, WayDecision(PROTOCOL_RATE, LanReason.BLACKOUT))
+
+    def test_neighbours_on_this_very_pc_are_helped_as_ever(self) -> None:
+        network = NetworkState("lo", Medium.LOOPBACK)
+        assert LanPolicy().decide(replace(PLAIN, network=network, busy=True), 1.0).upload.rate is None

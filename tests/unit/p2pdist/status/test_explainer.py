@@ -29,6 +29,7 @@ class Pc:
             blackout_words=lambda: "",
             profile_lets_fetch=True,
             fetch_refusal=None,
+            helps_less=False,
         )
         self.explainer = Explainer(
             cast("Any", self),

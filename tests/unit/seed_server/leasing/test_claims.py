@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.bitfield import all_pieces
 from seed_server.leasing.claims import LOOKS, SiteClaims
+from seed_server.leasing.help import Help
 from seed_server.leasing.standing import Fault, Standings
 from seed_server.leasing.times import STORED_GRACE_SECONDS, LedgerTimes
 
@@ -26,12 +29,19 @@ class Site:
     def __init__(self) -> None:
         self.now = 0.0
         self.standings = Standings()
-        self.claims = SiteClaims(TorrentHash("11" * 32), ALL, self.standings, LedgerTimes(), piece_bytes=1 << 18)
+        self.help_of: dict[EndpointId, Help] = {}
+        self.claims = SiteClaims(
+            TorrentHash("11" * 32), ALL, self.standings, LedgerTimes(), piece_bytes=1 << 18, help_of=self.help_of
+        )
         self.look()
 
     def want(self, endpoint: EndpointId, have: int = 0, **changes: Any) -> None:
         values: dict[str, Any] = {"lan_have": 0, "lan_stalled": False, "can_fetch": True, "leased": 0}
         self.claims.want(endpoint, have=have, now=self.now, **(values | changes))
+
+    def helps(self, endpoint: EndpointId, how: Help) -> None:
+        self.help_of[endpoint] = how
+        self.claims.helps_otherwise(endpoint)
 
     def sent(self, endpoint: EndpointId, pieces: int) -> None:
         """Let ``endpoint`` confirm what was leased to it."""
@@ -208,3 +218,136 @@ class TestUndelivered:
         site.want(A, 0)
         site.wait(WINDOW - STEP)
         assert site.on_site == ALL
+
+
+class TestOneThatServesNobody:
+    """Its word is taken at once, and costs it no reputation."""
+
+    def test_what_it_alone_has_is_needed_whoever_sees_it_there(self) -> None:
+        site = Site()
+        site.want(A, FORTY)
+        site.want(B, lan_have=FORTY)
+        assert site.on_site == FORTY
+        site.helps(A, Help.NONE)
+        assert site.on_site == 0
+        site.want(C, lan_have=FORTY)
+        assert site.on_site == 0
+        site.helps(A, Help.FULL)
+        assert site.on_site == FORTY, "it serves again: nothing need cross the line any more"
+
+    @pytest.mark.parametrize("seen_first", [False, True])
+    def test_what_it_gets_later_does_not_count_either(self, seen_first: bool) -> None:
+        site = Site()
+        site.helps(A, Help.NONE)
+        site.want(A)
+        if seen_first:
+            site.want(B, lan_have=0b11)
+        site.sent(A, 0b1)
+        site.want(A, 0b11, leased=0b10)
+        if not seen_first:
+            site.want(B, lan_have=0b11)
+        assert site.on_site == 0
+
+    def test_what_another_has_too_is_here(self) -> None:
+        site = Site()
+        site.helps(A, Help.NONE)
+        site.want(A, FORTY)
+        site.want(B, 0b1)
+        assert site.on_site == 0b1
+        site.sent(B, 0b10)
+        assert site.on_site == 0b11
+        site.claims.left(B)
+        assert site.on_site == 0
+
+    def test_what_is_seen_at_neighbours_that_the_server_does_not_know_is_here(self) -> None:
+        site = Site()
+        site.helps(A, Help.NONE)
+        site.want(A, 0b1)
+        site.want(B, lan_have=FORTY)
+        assert site.on_site == FORTY & ~1
+
+    def test_helping_less_changes_nothing_of_what_is_here(self) -> None:
+        site = Site()
+        site.want(A, FORTY)
+        site.helps(A, Help.LESS)
+        assert site.on_site == FORTY
+
+    def test_nobody_is_blamed_for_what_it_does_not_give(self) -> None:
+        site = Site()
+        site.want(A)
+        site.want(B)
+        site.want(C)
+        site.sent(A, FORTY)
+        site.helps(A, Help.NONE)
+        for n in range(30):  # others get pieces from each other, and see those of A
+            site.want(B, all_pieces(n) << 50, lan_have=FORTY)
+            site.want(C, lan_have=FORTY)
+            site.wait(STEP)
+        assert site.faults() == set()
+        assert site.on_site & FORTY == 0
+
+    def test_one_that_serves_again_is_judged_after_a_whole_window(self) -> None:
+        site = Site()
+        for endpoint in (A, B, C):
+            site.want(endpoint)
+        site.sent(A, FORTY)
+        site.wait(WINDOW)
+        site.helps(A, Help.NONE)
+        site.helps(A, Help.FULL)
+        site.want(B, all_pieces(30) << 50)
+        site.wait(WINDOW - STEP)
+        assert site.faults() == set()
+
+    def test_what_it_was_sent_and_shares_with_nobody_is_its_debt(self) -> None:
+        site = Site()
+        site.want(A)
+        site.want(B, 0b1)
+        site.sent(A, FORTY)
+        site.want(B, 0b11)
+        account = site.claims.members[A].account
+        site.helps(A, Help.NONE)
+        assert account.debt == 38, "two of them have come to B"
+        site.helps(A, Help.FULL)
+        site.helps(A, Help.NONE)
+        assert account.debt == 38, "each piece once"
+        site.sent(A, all_pieces(30) << 50)
+        assert account.debt == 8
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcd"),
+            st.sampled_from(["wants", "stored", "full", "less", "none", "left", "lies", "waits"]),
+            st.integers(0, 63),
+            st.integers(0, 63),
+        ),
+        max_size=40,
+    )
+)
+def test_what_is_added_step_by_step_is_what_a_count_finds(
+    events: list[tuple[str, str, int, int]],
+) -> None:
+    site = Site()
+    for name, event, have, lan in events:
+        endpoint = EndpointId(name * 26)
+        known = endpoint in site.claims.members
+        if event == "wants":
+            site.want(endpoint, have, lan_have=lan, leased=have & lan)
+        elif event == "stored" and known:
+            site.claims.stored(endpoint, PieceIndex(have % 6), site.now, leased=bool(lan & 1))
+        elif event in ("full", "less", "none"):
+            site.helps(endpoint, Help(event))
+        elif event == "left":
+            site.claims.left(endpoint)
+        elif event == "lies" and known:
+            site.claims._fault(endpoint, Fault.UNSHARED, site.now)
+        elif event == "waits":
+            site.wait(STEP)
+        assert site.on_site == site.claims._counted(site.now)
+        refused = 0
+        for member in site.claims.members:
+            refused |= site.claims.members[member].have if site.help_of.get(member) is Help.NONE else 0
+        for member in site.claims.members:
+            refused &= ~site.claims.members[member].have if site.help_of.get(member) is not Help.NONE else -1
+        assert not site.on_site & refused

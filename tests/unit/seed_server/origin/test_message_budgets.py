@@ -9,6 +9,7 @@ from p2pdist.shared.wire.messages import (
     Diagnosis,
     DiagnosisAnswer,
     FromEndpoint,
+    Helping,
     LinkReport,
     PieceRejected,
     PieceStored,
@@ -22,6 +23,7 @@ WANT = Want(torrent=HASH, have=b"", lan_have=b"", lan_stalled=False, can_fetch=T
 ANSWER = DiagnosisAnswer(label="a", applies=True, needed=True, reason="")
 EACH: list[FromEndpoint] = [
     WANT,
+    Helping(how="less"),
     Report(patches=[]),
     LinkReport(
         interval_seconds=1.0,

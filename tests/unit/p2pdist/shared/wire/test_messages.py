@@ -13,6 +13,7 @@ from p2pdist.shared.wire.messages import (
     Diagnosis,
     DiagnosisAnswer,
     Goodbye,
+    Helping,
     LinkReport,
     LinkWatch,
     Message,
@@ -64,6 +65,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
         messages.decode_from_endpoint,
         [
             WANT,
+            Helping(how="less"),
             PieceStored(torrent=HASH, piece=0),
             PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
             Report(patches=[REPORT]),
