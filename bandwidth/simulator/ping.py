@@ -8,7 +8,7 @@ from bandwidth.simulator.events import TimedCall
 from bandwidth.simulator.packets import Flow, Packet
 from bandwidth.simulator.path import NetworkPath
 
-REORDERING_SHARE = 0.25  # of a round trip: RFC 8985 section 7.2 waits so long before it sends a gap again
+REORDERING_SHARE = 0.25  # of the least round trip: RFC 8985 section 7.2 waits so long before it sends a gap again
 
 
 class Ping(Flow):
@@ -68,7 +68,7 @@ class Ping(Flow):
             sent, number = self._in_flight.popleft()
             if sent == packet.number:
                 break
-            self._simulator.after(REORDERING_SHARE * (now - packet.sent_at), self._transmit, number)
+            self._simulator.after(REORDERING_SHARE * self.ack_delay_seconds, self._transmit, number)
         self._echoed.add(number)
         while self._unechoed in self._echoed:
             self._echoed.remove(self._unechoed)
