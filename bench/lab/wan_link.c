@@ -10,8 +10,13 @@
  * ended, however late this process woke up, so lateness moves single packets and never changes the rate. How late it
  * was is counted: a run in which it was late is void.
  *
- * Commands on standard input, one a line: "rate down|up BITS_PER_SECOND", "stats"; end of input ends the line, so it
- * dies with its owner. On standard output: "ready", then one JSON object for each "stats" and one at the end.
+ * Commands on standard input, one a line: "rate down|up BITS_PER_SECOND", "cut", "mend", "same losses", "stats"; end of
+ * input ends the line, so it dies with its owner. On standard output: "ready", then the command's first word for each,
+ * but one JSON object for each "stats" and one at the end.
+ *
+ * "cut" unplugs the line: what is queued or on its way is lost, and what comes is lost until "mend". Random losses have
+ * a sequence of their own for each direction and class; "same losses" starts the sequences of business again, so that
+ * business meets the same losses alone and beside a file.
  *
  * The log has one record for every millisecond in which something happened (see `struct log_record`), at most
  * max_records of them. Packets have two classes, by the last byte of the branch's address: managed PCs (< 200) and
@@ -96,6 +101,7 @@ struct direction {
     struct packet *sending;
     int64_t sent_at; /* when `sending` leaves the serialiser */
     struct of_class classes[CLASSES];
+    uint64_t random[CLASSES];
     struct log_direction now;
     int touched;
     uint64_t written, late, write_errors, read_full;
@@ -103,6 +109,7 @@ struct direction {
 };
 
 static struct direction directions[2];
+static int is_cut;
 static struct packet *spare;
 static FILE *log_file;
 static uint64_t log_records, log_max, log_skipped;
@@ -124,10 +131,15 @@ static int64_t now_ns(void) {
     return t.tv_sec * NS + t.tv_nsec;
 }
 
-static double random_unit(void) {
-    static uint64_t state = 0x9e3779b97f4a7c15ULL; /* fixed: the same losses in every run with the same packets */
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return (double)(state >> 11) / 9007199254740992.0;
+/* fixed: the same losses in every run with the same packets */
+static void begin_random(struct direction *d, int class) {
+    d->random[class] = 0x9e3779b97f4a7c15ULL ^ (uint64_t)(1 + class + CLASSES * d->is_down) * 0xbf58476d1ce4e5b9ULL;
+}
+
+static double random_unit(struct direction *d, int class) {
+    uint64_t *state = &d->random[class];
+    *state ^= *state << 13, *state ^= *state >> 7, *state ^= *state << 17;
+    return (double)(*state >> 11) / 9007199254740992.0;
 }
 
 static struct packet *take_packet(void) {
@@ -177,6 +189,11 @@ static void describe(struct packet *p, int down) {
 
 static void count_dropped(struct direction *d, struct packet *p) {
     d->classes[p->class].dropped++;
+    give_back(p);
+}
+
+static void count_lost(struct direction *d, struct packet *p) {
+    d->classes[p->class].lost++;
     give_back(p);
 }
 
@@ -312,7 +329,7 @@ static void serialise(struct direction *d, int64_t now) {
         c->packets++, c->bytes += p->length, c->payload += p->payload;
         d->now.sent_bytes[p->class] += p->length;
         d->now.sent_payload[p->class] += p->payload;
-        if (d->loss > 0 && random_unit() < d->loss) { c->lost++; give_back(p); }
+        if (d->loss > 0 && random_unit(d, p->class) < d->loss) count_lost(d, p);
         else { p->due = d->sent_at + d->delay; push(&d->line, p); }
         begin(d, d->sent_at);
     }
@@ -344,11 +361,22 @@ static int receive(struct direction *d) {
         p->length = length;
         p->arrived = now_ns();
         describe(p, d->is_down);
+        if (is_cut) { count_lost(d, p); continue; }
         put(d, p);
         if (!d->sending) begin(d, p->arrived);
     }
     d->read_full++;
     return 1;
+}
+
+static void lose_all(struct direction *d) {
+    struct packet *p;
+    if (d->sending) count_lost(d, d->sending);
+    d->sending = NULL;
+    while ((p = pop(&d->line))) count_lost(d, p);
+    while ((p = pop(&d->fifo))) { d->backlog -= p->length; d->backlog_packets--; count_lost(d, p); }
+    for (int i = 0; i < FLOWS; i++) /* an empty flow leaves its list when its turn comes */
+        while ((p = take_from_flow(d, &d->flows[i]))) count_lost(d, p);
 }
 
 /* --- log, statistics, commands ---------------------------------------------------------------- */
@@ -410,11 +438,18 @@ static int obey(const char *line) {
     if (sscanf(line, "rate %7s %lld", which, &rate) == 2 && rate >= 1000) {
         set_rate(&directions[strcmp(which, "down") != 0], rate);
         printf("rate\n");
-        fflush(stdout);
+    } else if (strcmp(line, "cut") == 0 || strcmp(line, "mend") == 0) {
+        is_cut = line[0] == 'c';
+        if (is_cut) for (int i = 0; i < 2; i++) lose_all(&directions[i]);
+        printf("%s\n", line);
+    } else if (strcmp(line, "same losses") == 0) {
+        for (int i = 0; i < 2; i++) begin_random(&directions[i], CLASSES - 1);
+        printf("same\n");
     } else if (strcmp(line, "stats") == 0) {
         if (log_file) fflush(log_file);
         print_stats();
     } else die("not a command: %s", line);
+    fflush(stdout);
     return 1;
 }
 
@@ -484,6 +519,7 @@ static void run(void) {
 static void set_direction(int index, char **a) {
     struct direction *d = &directions[index];
     d->is_down = index == 0;
+    for (int class = 0; class < CLASSES; class++) begin_random(d, class);
     d->rate = atoll(a[0]);
     d->delay = atoll(a[1]);
     d->limit = atoll(a[2]);
