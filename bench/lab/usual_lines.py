@@ -1,59 +1,9 @@
-"""The scenarios of the benchmark; each gets a lab that is built for it alone."""
+"""The lines that the limiter was made with, configured; ours, and the alternatives beside the same business. Pure."""
 
-from dataclasses import dataclass
-from typing import Literal
+from bench.lab.scenario import CUBIC, MB, ONOFF, OURS, VOIP, WEB, Scenario
+from bench.lab.wan_link import line_shape
 
-from bench.lab.topology import LabShape
-from bench.lab.wan_link import LineShape, line_shape
-
-OURS = "p2pdist"
-MB = 1_000_000
-CUBIC, VOIP, WEB, ONOFF, UPLOAD = "cubic", "voip", "web", "onoff", "upload"
-Fault = Literal["", "endpoint killed", "server restarted", "line drops"]
-DROP_AFTER_SECONDS, DROP_SECONDS, DROP_TO_MBIT = 10.0, 15.0, 5.0
 SHARED_LINES = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One run."""
-
-    name: str
-    line: LineShape
-    file_bytes: int
-    method: str = OURS
-    endpoints: int = 8
-    branches: int = 1
-    business: tuple[str, ...] = ()
-    """On the branch's unmanaged PC: first alone, then while the file is on its way."""
-    alone_seconds: float = 0.0
-    with_seconds: float = 0.0
-    """For how long at most business runs beside the file; the rest of the file then has the line alone."""
-    settle_seconds: float = 5.0
-    """Seconds of business alone before its figures count: slow start and the first loss."""
-    fault: Fault = ""
-    uplink: LineShape | None = None
-    lan_mbit: float | None = None
-    business_on_endpoint: bool = False
-    """The download runs on a PC that also has our daemon, from a neighbour: a flow on the LAN."""
-    footprint: bool = False
-    """Watch memory and processor time of the daemons, also for `IDLE_SECONDS` after the file."""
-    until_finished: bool = True
-    """Otherwise the run ends with the business: only the harm to business is measured."""
-    timeout_seconds: float = 240.0
-
-    @property
-    def key(self) -> str:
-        """The run's unique name."""
-        return f"{self.name} / {self.method}"
-
-    @property
-    def lab(self) -> LabShape:
-        """What to build."""
-        return LabShape((self.line,) * self.branches, self.endpoints, self.uplink, self.lan_mbit)
-
-
-IDLE_SECONDS = 30.0
 IDLE_MB = {OURS: 128, "curl": 32, "fixed share": 32}  # on the idle line; else 64
 USUAL = line_shape(20, 20, rtt_ms=40, buffer_ms=200)
 OTHER_LINES = {
@@ -113,8 +63,3 @@ def ours_alone() -> list[Scenario]:
                      with_seconds=30, timeout_seconds=400)
         )  # fmt: skip
     return found
-
-
-def all_scenarios(rivals: tuple[str, ...]) -> list[Scenario]:
-    """Return the whole matrix: ours first."""
-    return [*against_rivals(OURS), *ours_alone(), *(each for rival in rivals for each in against_rivals(rival))]

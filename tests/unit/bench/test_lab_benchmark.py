@@ -5,7 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench.lab.packages import services_stay_off
-from bench.lab_benchmark import chosen, main, read_runs
+from bench.lab_benchmark import chosen, chosen_lines, main
+from p2pdist import __version__
 
 
 def test_a_choice_names_what_there_is() -> None:
@@ -17,11 +18,18 @@ def test_a_choice_names_what_there_is() -> None:
         chosen("x", known, "--only")
 
 
-def test_a_run_that_was_cut_off_is_as_if_it_were_not_there(tmp_path: Path) -> None:
-    runs = tmp_path / "runs.jsonl"
-    assert read_runs(runs) == {}
-    runs.write_text('{"scenario":"x","meth')
-    assert read_runs(runs) == {}
+def test_the_release_draws_the_random_lines_unless_a_seed_is_given() -> None:
+    assert chosen_lines(None) == (["usual", "real", "random"], __version__)
+    assert chosen_lines("random:x") == (["random"], "x")
+    assert chosen_lines("real, usual") == (["usual", "real"], __version__)
+    with pytest.raises(click.BadParameter, match="no 'fast'; choose from: usual, real, random, random:SEED"):
+        chosen_lines("fast")
+
+
+def test_a_part_of_the_matrix_is_listed() -> None:
+    result = CliRunner().invoke(main, ["--list", "--lines", "random:x"])
+    assert result.exit_code == 0
+    assert all(line.startswith("random line ") for line in result.output.splitlines())
 
 
 def test_the_list_needs_no_root() -> None:
