@@ -2,7 +2,7 @@
 
 Usage: `make bench-lab` as root, or a part of it: `make bench-lab ARGS='--only "idle line" --methods p2pdist,curl'`.
 Finished runs are kept in build/bench/lab-runs.jsonl, so that an interrupted benchmark continues where it stopped.
-Delete the file, or give --again, to measure anew. It takes many hours: leave the machine alone meanwhile.
+Delete the file, or give --again, to measure anew. It takes some five hours: leave the machine alone meanwhile.
 """
 
 import signal
@@ -157,8 +157,8 @@ def main(
     names = chosen(only, list(dict.fromkeys(scenario.name for scenario in everything)), "--only")
     ways = chosen(methods, METHODS, "--methods")
     selected = [scenario for scenario in everything if scenario.name in names and scenario.method in ways]
-    runs, jobs = RunFile(ignore_old=again), jobs_of(selected, repeats)
-    todo = [job for job in jobs if not runs.is_done(*job)]
+    runs = RunFile(ignore_old=again)
+    todo = [job for job in jobs_of(selected, repeats) if not runs.is_done(*job)]
     try:
         if install and any(scenario.method != OURS for scenario, _ in todo):
             install_missing(console)
@@ -166,17 +166,11 @@ def main(
         exit_code = trio.run(run_all, todo, runs, console)
     except LabError as error:
         raise click.ClickException(str(error)) from error
-    measured = runs.results(jobs)
+    measured = runs.results(selected)
     print_summary(measured, console)
-    whole = jobs_of(all_scenarios(tuple(RIVALS), __version__))
-    if exit_code == 0 and [job_key(job) for job in jobs] == [job_key(job) for job in whole]:
+    if exit_code == 0 and selected == all_scenarios(tuple(RIVALS), __version__):
         write_everything(measured, console)
     sys.exit(exit_code)
-
-
-def job_key(job: Job) -> tuple[str, int]:
-    """Return what names a run."""
-    return job[0].key, job[1]
 
 
 def print_summary(records: Sequence[Record], console: Console) -> None:

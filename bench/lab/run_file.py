@@ -33,17 +33,25 @@ class RunFile:
 
     def tries(self, scenario: Scenario, repeat: int) -> list[Record]:
         """Return the runs of one repeat: several, if the first were void."""
-        wanted = (scenario.name, scenario.method, scenario.fingerprint, repeat)
-        return [each for each in self._records if (each.scenario, each.method, each.fingerprint, each.repeat) == wanted]
+        return [each for each in self._records if each.repeat == repeat and self._is_of(each, scenario)]
+
+    @staticmethod
+    def _is_of(record: Record, scenario: Scenario) -> bool:
+        wanted = (scenario.name, scenario.method, scenario.fingerprint)
+        return (record.scenario, record.method, record.fingerprint) == wanted
 
     def is_done(self, scenario: Scenario, repeat: int) -> bool:
         """Whether a repeat has a run that counts, or was void too often."""
         tries = self.tries(scenario, repeat)
         return len(tries) > VOID_AGAIN or any(not each.processor_was_the_limit for each in tries)
 
-    def results(self, jobs: Sequence[Job]) -> list[Record]:
-        """Return the last run of each of these; what has none is left out."""
-        return [tries[-1] for scenario, repeat in jobs if (tries := self.tries(scenario, repeat))]
+    def results(self, scenarios: Sequence[Scenario]) -> list[Record]:
+        """Return what there is of these, scenario by scenario: of each repeat, the last run."""
+        found: list[Record] = []
+        for scenario in scenarios:
+            repeats = {each.repeat for each in self._records if self._is_of(each, scenario)}
+            found += [self.tries(scenario, repeat)[-1] for repeat in sorted(repeats)]
+        return found
 
 
 def jobs_of(scenarios: Sequence[Scenario], repeats: int | None = None) -> list[Job]:

@@ -42,7 +42,7 @@ class Target:
     def row(self, records: Sequence[Record]) -> SummaryRow:
         """Return what the runs show; a run that this machine limited shows nothing."""
         wanted = f"{'≥' if self.at_least else '≤'} {self.bound:g}{self.unit}" + (", each run" if self.each else "")
-        runs = of.runs_of(records, self.scenario)
+        runs = [run for run in of.runs_of(records, self.scenario) if not self._is_too_old(run)]
         counted = of.valid(runs)
         divisor = self._divisor(records)
         values = [self._divided(self.value(run), divisor) for run in counted]
@@ -54,6 +54,10 @@ class Target:
         void = len(runs) - len(counted)
         words = found.text(unit=self.unit) + (f"; {void} void" if void else "")
         return SummaryRow(self.metric, wanted, words, self._meets(found.worst if self.each else found.median))
+
+    def _is_too_old(self, run: Record) -> bool:
+        """Whether an older lab made the run, which did not measure this."""
+        return not run.fingerprint and run.finished and self.value(run) is None
 
     def _divisor(self, records: Sequence[Record]) -> float | None:
         if not self.against:

@@ -25,7 +25,7 @@ def test_a_benchmark_goes_on_where_it_stopped(tmp_path: Path) -> None:
     RunFile(path).append(made(X, repeat=2))
     again = RunFile(path)
     assert [again.is_done(X, repeat) for repeat in (1, 2, 3)] == [False, True, False]
-    assert again.results(jobs_of([X])) == [made(X, repeat=2)]
+    assert again.results([X]) == [made(X, repeat=2)]
     assert not RunFile(path, ignore_old=True).is_done(X, 2)
 
 
@@ -33,7 +33,7 @@ def test_a_run_of_another_definition_is_not_taken(tmp_path: Path) -> None:
     runs = RunFile(tmp_path / "runs.jsonl")
     runs.append(made(X))
     assert not runs.is_done(dataclasses.replace(X, configured=False), 1)
-    assert runs.results([(dataclasses.replace(X, configured=False), 1)]) == []
+    assert runs.results([dataclasses.replace(X, configured=False)]) == []
 
 
 def test_a_void_run_is_repeated_twice_at_most(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_void_run_is_repeated_twice_at_most(tmp_path: Path) -> None:
     runs.append(made(X, processor=VOID, repeat=2))
     runs.append(made(X, repeat=2))
     assert runs.is_done(X, 2)
-    assert not runs.results([(X, 2)])[0].processor_was_the_limit
+    assert [each.processor_was_the_limit for each in runs.results([X])] == [True, False]
 
 
 def test_a_line_that_was_cut_off_is_as_if_it_were_not_there(tmp_path: Path) -> None:
