@@ -15,9 +15,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 # ends with its parent, also when that is killed
 _BUSY = """
-import os
-parent = os.getppid()
-while os.getppid() == parent:
+import os, sys
+while os.getppid() == int(sys.argv[1]):
     for _ in range(1_000_000):
         pass
 """
@@ -49,7 +48,7 @@ async def busy_processors() -> AsyncIterator[None]:
     """Keep every processor of this machine busy for as long as the context is open."""
     async with trio.open_nursery() as nursery:
         for _ in range(os.cpu_count() or 1):
-            command = [sys.executable, "-c", _BUSY]
+            command = [sys.executable, "-c", _BUSY, str(os.getpid())]
             run = partial(trio.run_process, command, check=False, stdin=subprocess.DEVNULL, start_new_session=True)
             await nursery.start(run)
         try:

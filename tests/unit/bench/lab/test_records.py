@@ -2,7 +2,6 @@ import pytest
 
 from bench.lab.figures import kept_percent
 from bench.lab.measures import Goodput, Page, VoipPacket
-from bench.lab.processor import machine_time
 from bench.lab.queue_log import DirectionLog, Millisecond
 from bench.lab.records import BusinessLogs, Part, Processor, Times, business_of, longest_stall_seconds, record_of
 from bench.lab.scenario import Scenario
@@ -95,10 +94,3 @@ def test_a_file_begins_with_its_bulk_and_ends_with_the_proof() -> None:
     assert record.after_last_byte_seconds == pytest.approx(0.301)
     rival = made(Scenario("x", USUAL, FILE, method="curl"))
     assert (rival.first_byte_seconds, rival.after_last_byte_seconds) == (None, None)
-
-
-def test_busy_is_what_is_neither_idle_nor_waiting_for_a_disk() -> None:
-    before = machine_time("cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 …")
-    after = machine_time("cpu  150 0 150 890 10 0 0 0 50 0\ncpu0 …")
-    assert after.busy_share_since(before) == pytest.approx(0.5)
-    assert before.busy_share_since(before) == 0
