@@ -97,8 +97,15 @@ class OurDelivery:
 
 @asynccontextmanager
 async def open_ours(
-    lab: Lab, payload: Path, directory: Path, *, configured: bool = True, may_refuse: bool = False
+    lab: Lab,
+    payload: Path,
+    directory: Path,
+    *,
+    configured: bool = True,
+    serve_up_to_cpu_percent: float | None = 100.0,
 ) -> AsyncIterator[OurDelivery]:
     """Start the server and the daemons, and wait until they are connected; see `open_lab_fleet`."""
-    async with open_lab_fleet(lab, directory, configured=configured, may_refuse=may_refuse) as fleet:
+    async with open_lab_fleet(
+        lab, directory, configured=configured, serve_up_to_cpu_percent=serve_up_to_cpu_percent
+    ) as fleet:
         yield OurDelivery(fleet, payload)

@@ -25,7 +25,6 @@ from bench.process_pair import cpu_seconds, forget_peak, memory_bytes, peak_byte
 
 LOOK_SECONDS = 0.1
 SETTLED_SECONDS = 5.0  # after the file: then the daemons have released what the transfer needed
-BUSY_BEFORE_SECONDS = 3.0  # PCs look at their processors every second
 
 
 @dataclass
@@ -93,9 +92,9 @@ class Run:
 async def open_delivery(scenario: Scenario, lab: Lab, payload: Path, directory: Path) -> AsyncIterator[Delivery]:
     """Set up the scenario's method."""
     if scenario.method == OURS:
-        async with open_ours(
-            lab, payload, directory, configured=scenario.configured, may_refuse=scenario.busy_processors
-        ) as ours:
+        limit = scenario.serve_up_to_cpu_percent
+        configured = scenario.configured
+        async with open_ours(lab, payload, directory, configured=configured, serve_up_to_cpu_percent=limit) as ours:
             yield ours
     else:
         async with open_rival(RIVALS[scenario.method], lab, payload, directory) as rival:
@@ -152,7 +151,7 @@ async def _measure(run: Run, repeat: int) -> Record:
     async with AsyncExitStack() as stack:
         if scenario.busy_processors:
             await stack.enter_async_context(busy_processors())
-            await trio.sleep(BUSY_BEFORE_SECONDS)
+            await trio.sleep(scenario.busy_before_seconds)
         nursery = await stack.enter_async_context(trio.open_nursery())
         competition = Competition(scenario, lab, run.directory, nursery)
         await competition.run_alone()

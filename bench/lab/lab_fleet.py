@@ -29,17 +29,22 @@ def site_map(lab: Lab, *, configured: bool = True) -> str:
 
 @asynccontextmanager
 async def open_lab_fleet(
-    lab: Lab, directory: Path, *, sites: str | None = None, configured: bool = True, may_refuse: bool = False
+    lab: Lab,
+    directory: Path,
+    *,
+    sites: str | None = None,
+    configured: bool = True,
+    serve_up_to_cpu_percent: float | None = 100.0,
 ) -> AsyncIterator[Fleet]:
     """Yield a fleet with its server at head office and an endpoint on each PC, started and connected.
 
     Endpoints are numbered from 1 through all branches. ``sites`` replaces `site_map`. If ``configured``, the server
-    knows what each line and a shared uplink carry. If ``may_refuse``, PCs help less where the product does by default,
-    when the processor is busy: all PCs share this machine's.
+    knows what each line and a shared uplink carry. PCs help less when the processor is busier than
+    ``serve_up_to_cpu_percent``; all PCs share this machine's. None: the product's default.
     """
     places = [place(host) for branch in lab.branches for host in branch.endpoints]
     async with open_fleet_at(directory, place(lab.head), places) as fleet:
-        fleet.never_refuses = not may_refuse
+        fleet.serve_up_to_cpu_percent = serve_up_to_cpu_percent
         await fleet.init_server()
         (fleet.server.home / "sites.toml").write_text(site_map(lab, configured=configured) if sites is None else sites)
         if lab.shape.uplink is not None and configured:  # the operator knows its own line

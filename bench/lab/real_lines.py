@@ -63,7 +63,7 @@ def real_scenarios() -> list[Scenario]:
         cards = replace(_on(card_line(mbit), slow_cards(mbit), 48), endpoints=8, lan_mbit=mbit)
         if mbit == LAN_MBIT[0]:
             found.append(replace(cards, repeats=LAN_REPEATS))
-        found.append(replace(cards, name=busy_site(mbit), busy_processors=True))
+        found.append(replace(cards, name=busy_site(mbit), busy_processors=True, serve_up_to_cpu_percent=None))
     return found
 
 

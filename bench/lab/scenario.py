@@ -53,7 +53,11 @@ class Scenario:
     before: Before = ""
     """What the site has seen: a file as large, and then a restart of the server. Only the file after that counts."""
     busy_processors: bool = False
-    """Other programs keep every processor busy, and PCs refuse as the product does by default."""
+    """Other programs keep every processor busy, before the file and while it is on its way."""
+    busy_before_seconds: float = 20.0
+    """By then PCs, which look at their processor's mean, know that it is busy."""
+    serve_up_to_cpu_percent: float | None = 100.0
+    """Where PCs help less. 100: never, as all share this machine's processors; None: as the product does by default."""
     uplink: LineShape | None = None
     lan_mbit: float | None = None
     business_on_endpoint: bool = False
