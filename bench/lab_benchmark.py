@@ -27,6 +27,7 @@ from bench.lab.rivals import RIVALS
 from bench.lab.run_file import Job, RunFile, jobs_of
 from bench.lab.scenario import GROUPS, OURS, Group, Scenario
 from bench.lab.scenarios import all_scenarios
+from bench.lab.standing import line_verdict, random_names
 from p2pdist import __version__
 
 METHODS = (OURS, *RIVALS)
@@ -174,7 +175,7 @@ def main(
 
 
 def print_summary(records: Sequence[Record], console: Console) -> None:
-    """Print the targets that were measured."""
+    """Print the targets that were measured, and where ours stands on each random line."""
     shown = Table(title="Targets", title_justify="left")
     for column in ("metric", "target", "measured", "met"):
         shown.add_column(column)
@@ -182,6 +183,8 @@ def print_summary(records: Sequence[Record], console: Console) -> None:
         if row.measured is not None:
             shown.add_row(row.metric, row.target, row.measured, {True: "yes", False: "no", None: "–"}[row.met])
     console.print(shown)
+    for line in random_names(records):
+        console.print(f"{line}: {line_verdict(records, line, list(RIVALS))}", markup=False)
 
 
 def write_everything(records: Sequence[Record], console: Console) -> None:

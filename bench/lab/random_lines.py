@@ -22,7 +22,7 @@ MOST_LOSS = 0.02
 FILE_SECONDS = 12.0  # of the line's time
 LATE_AFTER_SECONDS, LATE_SECONDS = 6.0, 10.0
 CALL_ALONE_SECONDS = 3.0
-GIVE_UP_SECONDS = 45.0  # what takes longer is behind in time, by how much is not worth the waiting
+GIVE_UP_SECONDS = 40.0  # what takes longer is behind in time, by how much is not worth the waiting
 FAST_MBIT, PCS, PCS_IF_FAST = 60.0, 4, 2
 """On faster lines there are fewer PCs: two processors run them all, and shall not be what is measured."""
 
