@@ -66,7 +66,7 @@ def line_of(record: Record) -> str:
     if (kept := kept_percent(record)) is not None:
         parts.append(f"CUBIC keeps {kept:.1f} %")
     if (added := call_added_ms(record)) is not None:
-        parts.append(f"call +{added:.1f} ms")
+        parts.append(f"call {added:+.1f} ms")
     if record.regained_seconds is not None:
         parts.append(f"regained after {record.regained_seconds:.1f} s")
     if record.processor_was_the_limit:
