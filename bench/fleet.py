@@ -113,6 +113,8 @@ class Fleet:
         self._nursery = nursery
         self.follow_seconds = FOLLOW_SECONDS
         """Between two questions to an endpoint; each costs its daemon some milliseconds of processor time."""
+        self.serve_up_to_cpu_percent: float | None = 100.0
+        """Endpoints serve however busy the processor is: they all share this machine's. None: as the product does."""
         self.server = Member("server", directory / "server", server)
         self.endpoints = {
             k: Member(f"endpoint {k}", directory / f"endpoint{k}", place) for k, place in enumerate(endpoints, 1)
@@ -180,10 +182,11 @@ class Fleet:
             prefix=member.place.prefix,
         )  # fmt: skip
         # any free port, so that a second fleet on the same addresses does not collide
-        # all endpoints share this machine's processor: that it is busy says nothing about one of them
         # each installs below a directory of its own, and leaves this machine's programs alone
+        limit = self.serve_up_to_cpu_percent
+        willing = f"serve_up_to_cpu_percent = {limit:g}\n" if limit is not None else ""
         (member.home / "config.toml").write_text(
-            f"lan_port = 0\nserve_up_to_cpu_percent = 100\ninstall_root = {json.dumps(str(member.home / 'root'))}\n"
+            f"lan_port = 0\n{willing}install_root = {json.dumps(str(member.home / 'root'))}\n"
         )
 
     async def start_endpoint(self, k: int) -> None:

@@ -12,13 +12,13 @@ import json
 import os
 import sys
 import tempfile
-from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import trio
 
 from bench.fleet import Fleet, Member, is_verified, open_fleet
+from bench.process_pair import cpu_seconds, memory_bytes
 
 NETWORK = "127.0.3"
 TARGETS = {"idle_mb": 120.0, "sharing_mb": 180.0, "after_mb": 120.0, "idle_cpu_percent": 0.3}
@@ -56,36 +56,17 @@ class Footprint:
         ]
 
 
-def _processes(member: Member) -> list[Path]:
-    """Return the daemon's and its network part's directories in /proc."""
+def _pid(member: Member) -> int:
     assert member.process is not None
-    daemon = Path(f"/proc/{member.process.pid}")
-    children = {child for task in (daemon / "task").iterdir() for child in (task / "children").read_text().split()}
-    return [daemon, *(Path(f"/proc/{child}") for child in children)]
+    return member.process.pid
 
 
 def _rss_mb(member: Member) -> float:
-    """Return the resident memory of both; what is shared of a file that both have mapped counts once."""
-    own_kib, shared_kib = 0, dict[str, int]()
-    for process in _processes(member):
-        of_files = defaultdict[str, int](int)
-        file = ""
-        for line in (process / "smaps").read_text().splitlines():
-            key, *values = line.split()
-            if not key.endswith(":"):  # the head of a mapping: its file, if any, is the sixth field
-                file = values[4] if len(values) > 4 else ""
-            elif key in ("Shared_Clean:", "Shared_Dirty:") and file.startswith("/"):
-                of_files[file] += int(values[0])
-            elif key in ("Private_Clean:", "Private_Dirty:", "Shared_Clean:", "Shared_Dirty:"):
-                own_kib += int(values[0])
-        for name, kib in of_files.items():
-            shared_kib[name] = max(shared_kib.get(name, 0), kib)
-    return (own_kib + sum(shared_kib.values())) * 1024 / 1e6
+    return memory_bytes(_pid(member)) / 1e6
 
 
 def _cpu_seconds(member: Member) -> float:
-    fields = [(process / "stat").read_text().rpartition(")")[2].split() for process in _processes(member)]
-    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+    return cpu_seconds(_pid(member))
 
 
 async def _idle(members: list[Member], seconds: float) -> list[tuple[float, float]]:

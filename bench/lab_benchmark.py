@@ -2,7 +2,7 @@
 
 Usage: `make bench-lab` as root, or a part of it: `make bench-lab ARGS='--only "idle line" --methods p2pdist,curl'`.
 Finished runs are kept in build/bench/lab-runs.jsonl, so that an interrupted benchmark continues where it stopped.
-Delete the file, or give --again, to measure anew. It takes over an hour: leave the machine alone meanwhile.
+Delete the file, or give --again, to measure anew. It takes some five hours: leave the machine alone meanwhile.
 """
 
 import signal
@@ -12,38 +12,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import msgspec
 import trio
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.lab.engine import run_scenario
+from bench.lab.figures import call_added_ms, kept_percent
 from bench.lab.namespaces import LabError, remove_stale, why_not
 from bench.lab.packages import install_missing
 from bench.lab.records import Record
 from bench.lab.report import read_results, results_of, write_page, write_pictures, write_results
 from bench.lab.rivals import RIVALS
-from bench.lab.scenarios import OURS, Scenario, all_scenarios
-from bench.lab.summary import call_added_ms, kept_percent
+from bench.lab.run_file import Job, RunFile, jobs_of
+from bench.lab.scenario import GROUPS, OURS, Group, Scenario
+from bench.lab.scenarios import all_scenarios
+from bench.lab.standing import line_verdict, random_names
+from p2pdist import __version__
 
-ROOT = Path(__file__).parents[1]
-RUN_FILE = ROOT / "build" / "bench" / "lab-runs.jsonl"
 METHODS = (OURS, *RIVALS)
-
-
-def read_runs(path: Path = RUN_FILE) -> dict[str, Record]:
-    """Return the finished runs by their key; of several with one key, the last."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    records = [msgspec.json.decode(line, type=Record) for line in lines if line.endswith(b"}")]
-    return {f"{record.scenario} / {record.method}": record for record in records}
-
-
-def append_run(record: Record, path: Path = RUN_FILE) -> None:
-    """Keep a run."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        file.write(msgspec.json.encode(record) + b"\n")
+SEEDED = "random:"
 
 
 def chosen(words: str | None, known: Sequence[str], option: str) -> list[str]:
@@ -57,13 +45,28 @@ def chosen(words: str | None, known: Sequence[str], option: str) -> list[str]:
     return wanted
 
 
+def chosen_lines(words: str | None) -> tuple[list[Group], str]:
+    """Return the groups of lines in a choice, and the seed of the random ones: the release, if none is given."""
+    seed, wanted = __version__, []
+    for word in (words or ",".join(GROUPS)).split(","):
+        name = word.strip()
+        if name.startswith(SEEDED):
+            name, seed = "random", name.removeprefix(SEEDED)
+        wanted.append(name)
+    known = {group: group for group in GROUPS}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise click.BadParameter(f"there is no {unknown[0]!r}; choose from: {', '.join(GROUPS)}, random:SEED")
+    return [group for group in GROUPS if group in wanted], seed
+
+
 def line_of(record: Record) -> str:
     """Return a run as a line of text, for the person who waits."""
     parts = [f"WAN {record.wan_ratio:.3f}", f"{record.seconds:.1f} s" if record.seconds else "not finished"]
     if (kept := kept_percent(record)) is not None:
         parts.append(f"CUBIC keeps {kept:.1f} %")
     if (added := call_added_ms(record)) is not None:
-        parts.append(f"call +{added:.1f} ms")
+        parts.append(f"call {added:+.1f} ms")
     if record.regained_seconds is not None:
         parts.append(f"regained after {record.regained_seconds:.1f} s")
     if record.processor_was_the_limit:
@@ -71,16 +74,19 @@ def line_of(record: Record) -> str:
     return ", ".join(parts)
 
 
-async def run_all(todo: Sequence[Scenario], console: Console) -> int:
-    """Run scenarios one after the other until a signal; return the exit code."""
+async def run_all(todo: Sequence[Job], runs: RunFile, console: Console) -> int:
+    """Run scenarios one after the other until a signal; return the exit code. What is void is tried again, at once."""
     exit_code = 0
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
 
             async def job() -> None:
                 nonlocal exit_code
-                for count, scenario in enumerate(todo, 1):
-                    exit_code |= await run_one(scenario, f"{count}/{len(todo)}", console)
+                for count, (scenario, repeat) in enumerate(todo, 1):
+                    failed = 0
+                    while not failed and not runs.is_done(scenario, repeat):
+                        failed = await run_one(scenario, repeat, f"{count}/{len(todo)}", runs, console)
+                    exit_code |= failed
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(job)
@@ -92,37 +98,50 @@ async def run_all(todo: Sequence[Scenario], console: Console) -> int:
     return exit_code
 
 
-async def run_one(scenario: Scenario, which: str, console: Console) -> int:
+async def run_one(scenario: Scenario, repeat: int, which: str, runs: RunFile, console: Console) -> int:
     """Run one scenario, keep and print its record; a failure is printed and does not stop the others."""
-    console.print(f"[bold]{which} {escape(scenario.key)}[/bold]")
+    console.print(f"[bold]{which} {escape(scenario.key)}, run {repeat}[/bold]")
     try:
         with tempfile.TemporaryDirectory(prefix="p2pdist-lab-", ignore_cleanup_errors=True) as name:
-            record = await run_scenario(scenario, Path(name))
+            record = await run_scenario(scenario, Path(name), repeat)
     except Exception as error:  # noqa: BLE001 - one broken run must not cost the others
         cause: BaseException = error
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
         console.print(f"  failed: {type(cause).__name__}: {cause}", markup=False)
         return 1
-    append_run(record)
+    runs.append(record)
     console.print(f"  {line_of(record)}", markup=False)
     return 0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", help="Scenarios, with commas (or semicolons, where a name has a comma).")
+@click.option("--lines", help=f"Of {', '.join(GROUPS)}; random:SEED draws other random lines than the release's.")
 @click.option("--methods", help=f"Of {', '.join(METHODS)}; with semicolons where a name has a comma.")
+@click.option("--repeats", type=click.IntRange(1, 20), help="How often each scenario runs, instead of its own number.")
 @click.option("--again", is_flag=True, help="Also repeat runs that are kept.")
 @click.option("--list", "list_only", is_flag=True, help="Print the scenarios and end.")
 @click.option("--render", is_flag=True, help="Run nothing: write page and pictures from the committed results.")
 @click.option("--install/--no-install", default=True, help="Install the alternatives' packages where they are missing.")
-def main(only: str | None, methods: str | None, again: bool, list_only: bool, render: bool, install: bool) -> None:
+def main(
+    *,
+    only: str | None,
+    lines: str | None,
+    methods: str | None,
+    repeats: int | None,
+    again: bool,
+    list_only: bool,
+    render: bool,
+    install: bool,
+) -> None:
     """Measure ours and its alternatives on lines of the lab.
 
     Exit codes: 0 done (whatever was measured), 1 a run failed, 2 wrong usage or no lab here, 130 interrupted.
     """
     console = Console(highlight=False)
-    everything = all_scenarios(tuple(RIVALS))
+    groups, seed = chosen_lines(lines)
+    everything = all_scenarios(tuple(RIVALS), seed, groups)
     if list_only:
         for scenario in everything:
             print(scenario.key)
@@ -139,24 +158,24 @@ def main(only: str | None, methods: str | None, again: bool, list_only: bool, re
     names = chosen(only, list(dict.fromkeys(scenario.name for scenario in everything)), "--only")
     ways = chosen(methods, METHODS, "--methods")
     selected = [scenario for scenario in everything if scenario.name in names and scenario.method in ways]
-    runs = {} if again else read_runs()
-    todo = [each for each in selected if each.key not in runs or runs[each.key].processor_was_the_limit]
+    runs = RunFile(ignore_old=again)
+    todo = [job for job in jobs_of(selected, repeats) if not runs.is_done(*job)]
     try:
-        if install and any(scenario.method != OURS for scenario in todo):
+        if install and any(scenario.method != OURS for scenario, _ in todo):
             install_missing(console)
         trio.run(remove_stale)
-        exit_code = trio.run(run_all, todo, console)
+        exit_code = trio.run(run_all, todo, runs, console)
     except LabError as error:
         raise click.ClickException(str(error)) from error
-    runs = read_runs()
-    print_summary([runs[scenario.key] for scenario in selected if scenario.key in runs], console)
-    if exit_code == 0 and len(selected) == len(everything):
-        write_everything([runs[scenario.key] for scenario in everything], console)
+    measured = runs.results(selected)
+    print_summary(measured, console)
+    if exit_code == 0 and selected == all_scenarios(tuple(RIVALS), __version__):
+        write_everything(measured, console)
     sys.exit(exit_code)
 
 
 def print_summary(records: Sequence[Record], console: Console) -> None:
-    """Print the targets that were measured."""
+    """Print the targets that were measured, and where ours stands on each random line."""
     shown = Table(title="Targets", title_justify="left")
     for column in ("metric", "target", "measured", "met"):
         shown.add_column(column)
@@ -164,6 +183,8 @@ def print_summary(records: Sequence[Record], console: Console) -> None:
         if row.measured is not None:
             shown.add_row(row.metric, row.target, row.measured, {True: "yes", False: "no", None: "–"}[row.met])
     console.print(shown)
+    for line in random_names(records):
+        console.print(f"{line}: {line_verdict(records, line, list(RIVALS))}", markup=False)
 
 
 def write_everything(records: Sequence[Record], console: Console) -> None:

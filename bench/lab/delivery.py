@@ -1,5 +1,6 @@
 """A way to get a file to all PCs: ours here, the usual alternatives in `bench.lab.rivals`."""
 
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,11 +9,13 @@ from typing import Protocol
 
 import trio
 
-from bench.fleet import Fleet, is_verified
+from bench.fleet import Fleet, is_connected, is_verified
 from bench.lab.lab_fleet import open_lab_fleet
 from bench.lab.topology import Lab
 
-PATCH_ID = "lab"
+PATCH_ID, PATCH_BEFORE = "lab", "lab-before"
+RECONNECTED_SECONDS = 60.0  # for all endpoints, after a restart of the server
+QUIET_SECONDS = 3.0  # between two files: the first one's last reports are over
 LOOK_SECONDS = 0.05
 EARLY_FOLLOW_SECONDS = 1.0  # asking every daemon more often would be a load of its own …
 NEARLY_DONE = 0.5  # … and is of no use before this part of the file is there
@@ -51,6 +54,26 @@ class OurDelivery:
         """Publish."""
         await self.fleet.publish(self._payload, PATCH_ID)
 
+    async def deliver_before(self, timeout_seconds: float, *, restart: bool) -> None:
+        """Deliver another file as large, and then restart the server if asked."""
+        fleet, members = self.fleet, self.fleet.endpoints.values()
+        payload = self._payload.with_name("before.bin")
+        payload.write_bytes(random.Random(PATCH_BEFORE).randbytes(self._payload.stat().st_size))
+        await fleet.publish(payload, PATCH_BEFORE)
+        await fleet.wait_until(
+            lambda: all(is_verified(member, PATCH_BEFORE) for member in members), timeout_seconds, "the file before"
+        )
+        if restart:
+            await fleet.stop(fleet.server)
+            await fleet.wait_until(
+                lambda: not any(is_connected(member) for member in members), RECONNECTED_SECONDS, "the PCs noticing it"
+            )
+            await fleet.start_server()
+            await fleet.wait_until(
+                lambda: all(is_connected(member) for member in members), RECONNECTED_SECONDS, "the PCs coming back"
+            )
+        await trio.sleep(QUIET_SECONDS)
+
     async def follow(self) -> None:
         """Ask the daemons."""
         while True:
@@ -73,7 +96,16 @@ class OurDelivery:
 
 
 @asynccontextmanager
-async def open_ours(lab: Lab, payload: Path, directory: Path) -> AsyncIterator[OurDelivery]:
-    """Start the server and the daemons, and wait until they are connected."""
-    async with open_lab_fleet(lab, directory) as fleet:
+async def open_ours(
+    lab: Lab,
+    payload: Path,
+    directory: Path,
+    *,
+    configured: bool = True,
+    serve_up_to_cpu_percent: float | None = 100.0,
+) -> AsyncIterator[OurDelivery]:
+    """Start the server and the daemons, and wait until they are connected; see `open_lab_fleet`."""
+    async with open_lab_fleet(
+        lab, directory, configured=configured, serve_up_to_cpu_percent=serve_up_to_cpu_percent
+    ) as fleet:
         yield OurDelivery(fleet, payload)

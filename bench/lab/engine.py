@@ -1,6 +1,9 @@
 """Runs one scenario: builds its lab, starts business and delivery, and makes the record."""
 
+import hashlib
+import os
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,31 +11,19 @@ from pathlib import Path
 
 import trio
 
-from bench.lab.business import Flow, business_server, call, flow
+from bench.lab.business_at_work import Competition
 from bench.lab.delivery import Delivery, OurDelivery, now_ms, open_ours
-from bench.lab.processor import MachineTime, machine_time, process_use
+from bench.lab.faults import cause_fault
+from bench.lab.processor import MachineTime, busy_processors, machine_time
 from bench.lab.queue_log import MANAGED, read_log
-from bench.lab.records import BusinessLogs, Footprint, Processor, Record, Times, record_of
+from bench.lab.records import Footprint, Processor, Record, Times, record_of
 from bench.lab.rivals import RIVALS, open_rival
-from bench.lab.scenarios import (
-    CUBIC,
-    DROP_AFTER_SECONDS,
-    DROP_SECONDS,
-    DROP_TO_MBIT,
-    IDLE_SECONDS,
-    ONOFF,
-    OURS,
-    UPLOAD,
-    VOIP,
-    WEB,
-    Scenario,
-)
+from bench.lab.scenario import IDLE_SECONDS, OURS, Scenario
 from bench.lab.topology import Lab, open_lab
 from bench.lab.wan_link import LineCounters
+from bench.process_pair import cpu_seconds, forget_peak, memory_bytes, peak_bytes
 
 LOOK_SECONDS = 0.1
-FAULT_AT = 0.3  # of the file
-LOOK_AT_FOOTPRINT_SECONDS = 0.5
 SETTLED_SECONDS = 5.0  # after the file: then the daemons have released what the transfer needed
 
 
@@ -44,9 +35,13 @@ class Run:
     lab: Lab
     delivery: Delivery
     directory: Path
+    hashing_seconds: float
     killed: set[int] = field(default_factory=set)
-    rss_sharing_bytes: int = 0
-    business_end: float | None = None
+
+    @property
+    def ours(self) -> OurDelivery | None:
+        """The delivery, if it is ours."""
+        return self.delivery if isinstance(self.delivery, OurDelivery) else None
 
     @property
     def wanted(self) -> list[int]:
@@ -67,111 +62,29 @@ class Run:
 
     def pids(self) -> list[int]:
         """Return the endpoint daemons' processes."""
-        if not isinstance(self.delivery, OurDelivery):
-            return []
-        members = self.delivery.fleet.endpoints.values()
+        members = self.ours.fleet.endpoints.values() if self.ours else []
         return [member.process.pid for member in members if member.process is not None]
 
     # --- beside the delivery -------------------------------------------------------------
 
     async def fault(self) -> None:
-        """Cause the scenario's fault."""
-        if self.scenario.fault == "line drops":
-            line = self.lab.branches[0].line
-            await trio.sleep(DROP_AFTER_SECONDS)
-            await line.set_rate("down", DROP_TO_MBIT)
-            await trio.sleep(DROP_SECONDS)
-            await line.set_rate("down", self.scenario.line.down.rate_mbit)
-        elif self.scenario.fault:
-            assert isinstance(self.delivery, OurDelivery)
-            fleet = self.delivery.fleet
-            ours, wanted = self.delivery, FAULT_AT * self.scenario.file_bytes
-            await fleet.wait_until(
-                lambda: sum(ours.bytes_from_origin().values()) >= wanted, self.scenario.timeout_seconds, "the fault"
-            )
-            if self.scenario.fault == "server restarted":
-                await fleet.kill9(fleet.server)
-                await fleet.start_server()
-            else:
-                shares = self.delivery.bytes_from_origin()
-                k = max(shares, key=lambda each: shares[each])
-                self.killed.add(k)
-                await fleet.kill9(fleet.endpoints[k])
+        """Cause the scenario's fault, if it has one."""
+        if self.scenario.fault and self.ours:
+            self.killed |= await cause_fault(self.scenario, self.lab, self.ours)
 
-    async def watch_memory(self) -> None:
-        """Record the most memory that any daemon held."""
-        while True:
-            for pid in self.pids():
-                use = process_use(pid)
-                self.rss_sharing_bytes = max(self.rss_sharing_bytes, use.rss_bytes if use else 0)
-            await trio.sleep(LOOK_AT_FOOTPRINT_SECONDS)
-
-    async def idle_footprint(self) -> Footprint | None:
+    async def idle_footprint(self, peaks: list[int]) -> Footprint | None:
         """Measure the daemons while they have nothing to do, not even to answer a status request."""
-        if isinstance(self.delivery, OurDelivery):
-            self.delivery.fleet.stop_following()
+        if self.ours:
+            self.ours.fleet.stop_following()
             await trio.sleep(SETTLED_SECONDS)
-        before = {pid: process_use(pid) for pid in self.pids()}
+        before = {pid: cpu_seconds(pid) for pid in self.pids()}
         await trio.sleep(IDLE_SECONDS)
-        pairs = [(use, after) for pid, use in before.items() if use and (after := process_use(pid))]
-        if not pairs:
+        if not before:
             return None
         return Footprint(
-            self.rss_sharing_bytes,
-            max(after.rss_bytes for _, after in pairs),
-            max((after.cpu_seconds - use.cpu_seconds) / IDLE_SECONDS for use, after in pairs),
-        )
-
-
-class BusinessAtWork:
-    """The business flows of a scenario, in a task of their own, so that they can end before what started after them."""
-
-    def __init__(self, scenario: Scenario, lab: Lab, directory: Path) -> None:
-        self._scenario = scenario
-        self._lab = lab
-        self._directory = directory
-        self._stop = trio.Event()
-        self._ended = trio.Event()
-        self.download: Flow | None = None
-        self.call_down: Flow | None = None
-        self.pages: Flow | None = None
-
-    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run all flows until `end`; started when each is at work."""
-        try:
-            async with AsyncExitStack() as stack:
-                await self._start(stack)
-                task_status.started()
-                await self._stop.wait()
-        finally:
-            self._ended.set()
-
-    async def end(self) -> None:
-        """End all flows and wait until they have."""
-        self._stop.set()
-        await self._ended.wait()
-
-    async def _start(self, stack: AsyncExitStack) -> None:
-        scenario, lab, directory = self._scenario, self._lab, self._directory
-        branch, enter = lab.branches[0], stack.enter_async_context
-        pc = branch.endpoints[0] if scenario.business_on_endpoint else branch.business
-        server = branch.business if scenario.business_on_endpoint else lab.head
-        if scenario.business:
-            await enter(business_server(server, directory))
-        for kind, program in ((CUBIC, "download"), (ONOFF, "onoff"), (UPLOAD, "upload")):
-            if kind in scenario.business:
-                self.download = await enter(flow(program, pc, server, directory))
-        if VOIP in scenario.business:
-            self.call_down, _ = await enter(call(pc, server, directory))
-        if WEB in scenario.business:
-            self.pages = await enter(flow("web", pc, server, directory))
-
-    def logs(self) -> BusinessLogs:
-        """Read their logs."""
-        return BusinessLogs(
-            self.download.goodput() if self.download else None,
-            self.call_down.packets() if self.call_down else None,
-            self.pages.pages() if self.pages else None,
+            max(peaks),
+            max(memory_bytes(pid) for pid in before),
+            max((cpu_seconds(pid) - used) / IDLE_SECONDS for pid, used in before.items()),
         )
 
 
@@ -179,83 +92,131 @@ class BusinessAtWork:
 async def open_delivery(scenario: Scenario, lab: Lab, payload: Path, directory: Path) -> AsyncIterator[Delivery]:
     """Set up the scenario's method."""
     if scenario.method == OURS:
-        async with open_ours(lab, payload, directory) as ours:
+        limit = scenario.serve_up_to_cpu_percent
+        configured = scenario.configured
+        async with open_ours(lab, payload, directory, configured=configured, serve_up_to_cpu_percent=limit) as ours:
             yield ours
     else:
         async with open_rival(RIVALS[scenario.method], lab, payload, directory) as rival:
             yield rival
 
 
-async def run_scenario(scenario: Scenario, directory: Path) -> Record:
+async def run_scenario(scenario: Scenario, directory: Path, repeat: int = 1) -> Record:
     """Run a scenario to its end, or to its time limit. Everything that it starts has ended when this returns."""
     payload = directory / "payload" / "payload.bin"
     payload.parent.mkdir()
-    payload.write_bytes(random.Random(scenario.key).randbytes(scenario.file_bytes))
+    content = random.Random(scenario.key).randbytes(scenario.file_bytes)
+    payload.write_bytes(content)
+    hashing_seconds = hashing_on_all(content, scenario.endpoints * scenario.branches)
     async with (
         open_lab(scenario.lab, directory) as lab,
         open_delivery(scenario, lab, payload, directory) as delivery,
     ):
-        return await _measure(Run(scenario, lab, delivery, directory))
+        return await _measure(Run(scenario, lab, delivery, directory, hashing_seconds), repeat)
+
+
+def hashing_on_all(content: bytes, pcs: int) -> float:
+    """Return how long this machine needs to hash a file once for each PC, on all its processors."""
+    begun = time.perf_counter()
+    hashlib.sha256(content)
+    return (time.perf_counter() - begun) * max(1.0, pcs / (os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
-class _Before:
+class _Moment:
+    """The lines' counters and the machine's at one time."""
+
     counters: list[LineCounters]
     machine: MachineTime
 
+    @classmethod
+    async def now(cls, lab: Lab) -> "_Moment":
+        return cls([await line.counters() for line in lab.lines], machine_time())
 
-async def _measure(run: Run) -> Record:
+
+@dataclass(frozen=True)
+class _Delivered:
+    """When the delivery began, was announced and ended, and the most memory that each endpoint held."""
+
+    begun: float
+    told: float
+    end: float
+    peaks: list[int]
+
+
+async def _measure(run: Run, repeat: int) -> Record:
     scenario, lab = run.scenario, run.lab
-    alone_from: float | None = None
-    business = BusinessAtWork(scenario, lab, run.directory)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(business.run)
-        if scenario.business:
-            await trio.sleep(scenario.settle_seconds)
-            alone_from = now_ms()
-            await trio.sleep(scenario.alone_seconds)
-        before = _Before([await line.counters() for line in lab.lines], machine_time())
-        nursery.start_soon(run.delivery.follow)
-        if scenario.footprint:
-            nursery.start_soon(run.watch_memory)
-        nursery.start_soon(run.fault)
-        start = told = now_ms()
-        with trio.move_on_after(scenario.timeout_seconds):
-            await run.delivery.start()
-            told = now_ms()
-            if scenario.business:
-                with trio.move_on_after(scenario.with_seconds):
-                    await run.finished()
-                run.business_end = now_ms()
-                await business.end()
-            if scenario.until_finished:
-                await run.finished()
-        end = max(run.delivery.finished_ms.values()) if run.is_finished else now_ms()
-        machine = machine_time()
-        logs = business.logs()
+    if scenario.before and run.ours:
+        await run.ours.deliver_before(scenario.timeout_seconds, restart=scenario.before == "a file and a restart")
+    async with AsyncExitStack() as stack:
+        if scenario.busy_processors:
+            await stack.enter_async_context(busy_processors())
+            await trio.sleep(scenario.busy_before_seconds)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        competition = Competition(scenario, lab, run.directory, nursery)
+        await competition.run_alone()
+        before = await _Moment.now(lab)
+        delivered = await _deliver(run, competition, nursery)
+        after = await _Moment.now(lab)
         nursery.cancel_scope.cancel()
-    counters = [await line.counters() for line in lab.lines]
-    footprint = await run.idle_footprint() if scenario.footprint else None
-    branch_log = read_log(lab.branches[0].line.log)
-    pairs = list(zip(before.counters, counters, strict=True))[: len(lab.branches)]
-    carried = sum(_managed(new) - _managed(old) for old, new in pairs)
+    footprint = await run.idle_footprint(delivered.peaks) if scenario.footprint else None
+    return _record(run, competition, delivered, before, after, footprint, repeat)
+
+
+async def _deliver(run: Run, competition: Competition, nursery: trio.Nursery) -> _Delivered:
+    scenario = run.scenario
+    nursery.start_soon(run.delivery.follow)
+    if scenario.footprint:
+        for pid in run.pids():
+            forget_peak(pid)
+    nursery.start_soon(run.fault)
+    begun = told = now_ms()
+    with trio.move_on_after(scenario.timeout_seconds):
+        await run.delivery.start()
+        told = now_ms()
+        nursery.start_soon(competition.run_late)
+        if scenario.business:
+            with trio.move_on_after(scenario.with_seconds):
+                await run.finished()
+            await competition.end_early()
+        if scenario.until_finished:
+            await run.finished()
+    end = max(run.delivery.finished_ms.values()) if run.is_finished else now_ms()
+    peaks = [peak_bytes(pid) for pid in run.pids()] if scenario.footprint else []
+    return _Delivered(begun, told, end, peaks)
+
+
+def _record(
+    run: Run,
+    competition: Competition,
+    delivered: _Delivered,
+    before: _Moment,
+    after: _Moment,
+    footprint: Footprint | None,
+    repeat: int,
+) -> Record:
+    lab, ours, start, end = run.lab, run.ours, delivered.begun, delivered.end
+    down = read_log(lab.branches[0].line.log).down
+    if ours:  # publishing first hashes and signs: the job begins when that is done, or when the line is first used
+        start = down.first_full_packet_ms(start, delivered.told) or delivered.told
+    pairs = list(zip(before.counters, after.counters, strict=True))[: len(lab.branches)]
     written = sum(_written(new) - _written(old) for old, new in pairs)
     late = sum(_late(new) - _late(old) for old, new in pairs)
-    ours = run.delivery if isinstance(run.delivery, OurDelivery) else None
-    if ours:  # publishing first hashes and signs: the job begins when that is done, or when the line is first used
-        start = branch_log.down.first_full_packet_ms(start, told) or told
     return record_of(
-        scenario,
-        Times(start, end, alone_from, run.business_end),
-        logs,
-        down=branch_log.down,
-        uplink=read_log(lab.uplink.log).down if lab.uplink else None,
+        run.scenario,
+        Times(start, end, delivered.told if ours else None, competition.ended(), competition.late_times(end)),
+        down=down,
         finished_ms=run.delivery.finished_ms,
         wanted=run.wanted,
-        payload_bytes=carried,
+        payload_bytes=sum(_managed(new) - _managed(old) for old, new in pairs),
         origin_bytes=sum(ours.bytes_from_origin().values()) if ours else None,
-        processor=Processor(machine.busy_share_since(before.machine), late / max(1, written)),
+        processor=Processor(after.machine.busy_share_since(before.machine), late / max(1, written)),
+        alone=competition.alone(start),
+        beside=competition.beside(start, end),
+        uplink=read_log(lab.uplink.log).down if lab.uplink else None,
         footprint=footprint,
+        hashing_seconds=run.hashing_seconds if ours else None,
+        repeat=repeat,
     )
 
 

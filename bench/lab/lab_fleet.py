@@ -18,26 +18,36 @@ def place(host: Host) -> Place:
     return Place(host.address, host.prefix)
 
 
-def site_map(lab: Lab) -> str:
-    """Return ``sites.toml``: each branch with its line as the provider sells it."""
+def site_map(lab: Lab, *, configured: bool = True) -> str:
+    """Return ``sites.toml``: each branch, and its line as the provider sells it if the operator has entered that."""
     return "\n".join(
         f'[[site]]\nname = "branch{branch.number}"\nnetworks = ["{branch.network}"]\n'
-        f"line_mbit = {lab.shape.lines[branch.number - 1].down.rate_mbit:g}\n"
+        + (f"line_mbit = {lab.shape.lines[branch.number - 1].down.rate_mbit:g}\n" if configured else "")
         for branch in lab.branches
     )
 
 
 @asynccontextmanager
-async def open_lab_fleet(lab: Lab, directory: Path, *, sites: str | None = None) -> AsyncIterator[Fleet]:
+async def open_lab_fleet(
+    lab: Lab,
+    directory: Path,
+    *,
+    sites: str | None = None,
+    configured: bool = True,
+    serve_up_to_cpu_percent: float | None = 100.0,
+) -> AsyncIterator[Fleet]:
     """Yield a fleet with its server at head office and an endpoint on each PC, started and connected.
 
-    Endpoints are numbered from 1 through all branches. ``sites`` replaces `site_map`.
+    Endpoints are numbered from 1 through all branches. ``sites`` replaces `site_map`. If ``configured``, the server
+    knows what each line and a shared uplink carry. PCs help less when the processor is busier than
+    ``serve_up_to_cpu_percent``; all PCs share this machine's. None: the product's default.
     """
     places = [place(host) for branch in lab.branches for host in branch.endpoints]
     async with open_fleet_at(directory, place(lab.head), places) as fleet:
+        fleet.serve_up_to_cpu_percent = serve_up_to_cpu_percent
         await fleet.init_server()
-        (fleet.server.home / "sites.toml").write_text(site_map(lab) if sites is None else sites)
-        if lab.shape.uplink is not None:  # the operator knows its own line
+        (fleet.server.home / "sites.toml").write_text(site_map(lab, configured=configured) if sites is None else sites)
+        if lab.shape.uplink is not None and configured:  # the operator knows its own line
             with (fleet.server.home / "server.toml").open("a") as settings:
                 settings.write(f"egress_mbit = {lab.shape.uplink.down.rate_mbit:g}\n")
         await fleet.start_server()

@@ -106,6 +106,11 @@ def regained_after_ms(rates: Sequence[float], step_ms: float, wanted: float, *, 
     return None
 
 
+def excess_seconds(seconds: float, file_bytes: int, rate_mbit: float, excused_seconds: float) -> float:
+    """Return how much longer a file took than the line needs and than what was not the fault of its sender."""
+    return seconds - line_limit_seconds(file_bytes, rate_mbit) - excused_seconds
+
+
 def fairness_gap(shares: Sequence[float]) -> float:
     """Return by how much the largest share exceeds the mean, as a part of the mean."""
     mean = sum(shares) / len(shares)

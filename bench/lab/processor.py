@@ -1,12 +1,25 @@
-"""How busy the processor was, and what single processes use: whether a run measured the network or this machine."""
+"""How busy the processor was: whether a run measured the network or this machine; and programs that keep it busy."""
 
 import os
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import trio
+
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+# ends with its parent, also when that is killed
+_BUSY = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(1_000_000):
+        pass
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +43,15 @@ def machine_time(stat: str | None = None) -> MachineTime:
     return MachineTime(sum(ticks) / _TICKS, (ticks[3] + ticks[4]) / _TICKS)
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessUse:
-    """What one process has used, and holds now."""
-
-    cpu_seconds: float
-    rss_bytes: int
-
-
-def process_use(pid: int) -> ProcessUse | None:
-    """Return what a process uses, or None when it has gone."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return ProcessUse((int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE_BYTES)
-    return None
+@asynccontextmanager
+async def busy_processors() -> AsyncIterator[None]:
+    """Keep every processor of this machine busy for as long as the context is open."""
+    async with trio.open_nursery() as nursery:
+        for _ in range(os.cpu_count() or 1):
+            command = [sys.executable, "-c", _BUSY, str(os.getpid())]
+            run = partial(trio.run_process, command, check=False, stdin=subprocess.DEVNULL, start_new_session=True)
+            await nursery.start(run)
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()

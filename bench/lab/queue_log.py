@@ -5,12 +5,14 @@ Times are milliseconds of the monotonic clock, which all namespaces of a machine
 
 import struct
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _RECORD = struct.Struct("<Q8I8I")
 FULL_PACKET_BYTES = 1400
+BULK_MS, BULK_SHARE = 250, 0.1  # metadata for a site is over sooner, or is less than this part of the line
 MANAGED, BUSINESS = 0, 1
 """Classes of traffic: PCs with our daemon (or a rival), and business."""
 
@@ -68,6 +70,34 @@ class DirectionLog:
             (at for at, record in self.between(start_ms, end_ms) if record.sent_bytes[MANAGED] >= FULL_PACKET_BYTES),
             None,
         )
+
+    def last_full_packet_ms(self, start_ms: float, end_ms: float) -> float | None:
+        """Return when the last such packet was sent; None when there was none."""
+        return next(
+            (at for at, record in reversed(self.between(start_ms, end_ms))
+             if record.sent_bytes[MANAGED] >= FULL_PACKET_BYTES),
+            None,
+        )  # fmt: skip
+
+    def bulk_from_ms(self, start_ms: float, end_ms: float, rate_mbit: float) -> float | None:
+        """Return from when on `BULK_MS` carried `BULK_SHARE` of the line to managed PCs: the first packet of a file.
+
+        What tells of a file and describes it comes before, in full packets as well. None: there was no file.
+        """
+        wanted = BULK_SHARE * rate_mbit * 1000 / 8 * BULK_MS
+        window: deque[tuple[int, int]] = deque()
+        total = 0
+        for at, record in self.between(start_ms, end_ms):
+            sent = record.sent_bytes[MANAGED]
+            if not sent:
+                continue
+            window.append((at, sent))
+            total += sent
+            while window[0][0] <= at - BULK_MS:
+                total -= window.popleft()[1]
+            if total >= wanted:
+                return window[0][0]
+        return None
 
     def rate_series(
         self, start_ms: float, end_ms: float, step_ms: float, classes: Sequence[int] = (MANAGED, BUSINESS)

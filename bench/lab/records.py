@@ -15,7 +15,7 @@ from bench.lab.measures import (
     voip_figures,
 )
 from bench.lab.queue_log import BUSINESS, MANAGED, DirectionLog
-from bench.lab.scenarios import Scenario
+from bench.lab.scenario import Scenario
 
 STEP_MS = 100.0
 SERIES_STEP_MS = 500.0
@@ -61,17 +61,24 @@ class Processor(msgspec.Struct, frozen=True):
     """Share of the line's packets that came out over 1 ms late."""
 
     @property
+    def was_late(self) -> bool:
+        """Whether the line itself did not get the processor in time."""
+        return self.late_share > MAX_LATE_SHARE
+
+    @property
     def was_the_limit(self) -> bool:
         """Whether this machine limited the run, which then says nothing."""
-        return self.busy_share > MAX_BUSY_SHARE or self.late_share > MAX_LATE_SHARE
+        return self.busy_share > MAX_BUSY_SHARE or self.was_late
 
 
 class Footprint(msgspec.Struct, frozen=True):
-    """Of the endpoint daemon that needed most."""
+    """Of the PC that needed most, its daemon and network part together; None: a run of before there were two."""
 
-    rss_sharing_bytes: int
-    rss_idle_bytes: int
-    cpu_idle_share: float
+    both_sharing_bytes: int | None = None
+    """At most while the file came; what both have in memory of one file counts once."""
+    both_idle_bytes: int | None = None
+    """After it."""
+    both_idle_cpu_share: float | None = None
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -84,7 +91,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One run."""
+    """One run. A field with a default is missing in runs of an older lab."""
 
     scenario: str
     method: str
@@ -117,7 +124,20 @@ class Record(msgspec.Struct, frozen=True):
     footprint: Footprint | None
     processor: Processor
     processor_was_the_limit: bool
-    series: Series
+    series: Series | None
+    """None: it has no picture, see `bench.lab.report`."""
+    configured: bool = True
+    repeat: int = 1
+    fingerprint: str = ""
+    """Of the scenario's definition."""
+    first_byte_seconds: float | None = None
+    """From the end of publishing to the file's first byte on the line; 0 when it came before that."""
+    after_last_byte_seconds: float | None = None
+    """From the file's last byte on the line to the last PC that has proven it."""
+    hashing_seconds: float | None = None
+    """What hashing the file on all PCs takes this machine, with all its processors."""
+    line_seconds: float | None = None
+    """As `seconds`, but of the time beside late business only what the file took of the line, at its full rate."""
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -126,8 +146,12 @@ class Times(msgspec.Struct, frozen=True):
     start: float
     end: float
     """The last PC had the file, or the run was given up."""
-    alone_from: float | None = None
+    told: float | None = None
+    """The file was published; None: an alternative, which begins at `start`."""
     business_end: float | None = None
+    """Business had ended; late business if there was any."""
+    late: tuple[float, float] | None = None
+    """From and to when there was late business."""
 
 
 class BusinessLogs(msgspec.Struct, frozen=True):
@@ -149,6 +173,27 @@ class BusinessLogs(msgspec.Struct, frozen=True):
         )
 
 
+class Part(msgspec.Struct, frozen=True):
+    """A stretch of a run, and the business that ran in it."""
+
+    start: float
+    end: float
+    logs: BusinessLogs
+
+
+def business_of(parts: Sequence[Part]) -> Business | None:
+    """Return the figures of several stretches together, each from the first stretch that has it; None of none."""
+    figures = [part.logs.between(part.start, part.end) for part in parts if part.end > part.start]
+    if not figures:
+        return None
+    return Business(
+        sum(each.seconds for each in figures),
+        next((each.download_mbit for each in figures if each.download_mbit is not None), None),
+        next((each.call for each in figures if each.call is not None), None),
+        next((each.pages for each in figures if each.pages is not None), None),
+    )
+
+
 def longest_stall_seconds(rates: Sequence[float], least: float, step_ms: float) -> float:
     """Return the longest time in which every step had less than ``least``."""
     longest = now = 0
@@ -161,7 +206,6 @@ def longest_stall_seconds(rates: Sequence[float], least: float, step_ms: float) 
 def record_of(  # noqa: PLR0913 - a record is put together from all that a run has
     scenario: Scenario,
     times: Times,
-    logs: BusinessLogs,
     *,
     down: DirectionLog,
     finished_ms: Mapping[int, float],
@@ -169,19 +213,23 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
     payload_bytes: int,
     origin_bytes: int | None,
     processor: Processor,
+    alone: Sequence[Part] = (),
+    beside: Sequence[Part] = (),
     uplink: DirectionLog | None = None,
     footprint: Footprint | None = None,
+    hashing_seconds: float | None = None,
+    repeat: int = 1,
 ) -> Record:
-    """Return the record of a run, from its logs and times."""
+    """Return the record of a run, from its logs and times. Parts beside the file are cut off where the run ended."""
     rate = scenario.line.down.rate_mbit
     start, end = times.start, times.end
     finished = all(k in finished_ms for k in wanted)
     seconds = (max(finished_ms[k] for k in wanted) - start) / 1000 if finished else None
     file_and_branches = scenario.file_bytes * scenario.branches
     business_end = times.business_end
-    beside_end = min(end, business_end) if business_end is not None else end
     # a flow that gives way to business is not stalled
-    free_from = business_end if business_end is not None and "cubic" in scenario.business else start
+    gave_way = business_end is not None and "cubic" in (*scenario.business, *scenario.late)
+    free_from = business_end if business_end is not None and gave_way else start
     free_rates = down.rate_series(free_from, end, STEP_MS, [MANAGED]) if end > free_from + STEP_MS else []
     by_branch = [
         (
@@ -193,6 +241,9 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
     ]
     regained = regained_after_ms(free_rates, STEP_MS, REGAINED_SHARE * rate, steps=REGAINED_STEPS)
     bits = down.sent_bytes(start, end) * 8
+    first = down.bulk_from_ms(start, end, rate) if times.told is not None else None
+    last = down.last_full_packet_ms(start, end) if times.told is not None and finished else None
+    unlimited = scenario.busy_processors  # the machine is busy on purpose: only a late line makes such a run void
     return Record(
         scenario=scenario.name,
         method=scenario.method,
@@ -204,8 +255,8 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
         time_ratio=seconds / line_limit_seconds(scenario.file_bytes, rate) if seconds is not None else None,
         wan_ratio=payload_bytes / file_and_branches,
         origin_ratio=origin_bytes / file_and_branches if origin_bytes is not None else None,
-        alone=logs.between(times.alone_from, start) if times.alone_from is not None else None,
-        beside=logs.between(start, beside_end) if times.alone_from is not None else None,
+        alone=business_of(alone),
+        beside=business_of([msgspec.structs.replace(part, end=min(part.end, end)) for part in beside]),
         queue_p50_ms=down.queue_percentile_ms(0.5, start, end),
         queue_p95_ms=down.queue_percentile_ms(0.95, start, end),
         use=bits / ((end - start) * rate * 1000),
@@ -217,14 +268,31 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
         uplink_use=_use(uplink, scenario, times),
         footprint=footprint,
         processor=processor,
-        processor_was_the_limit=processor.was_the_limit,
+        processor_was_the_limit=processor.was_late if unlimited else processor.was_the_limit,
         series=Series(
             SERIES_STEP_MS,
             _rounded(down.rate_series(start, end, SERIES_STEP_MS, [MANAGED])),
             _rounded(down.rate_series(start, end, SERIES_STEP_MS, [BUSINESS])),
             _rounded(down.queue_series(start, end, SERIES_STEP_MS)),
         ),
+        configured=scenario.configured,
+        repeat=repeat,
+        fingerprint=scenario.fingerprint,
+        first_byte_seconds=max(0.0, first - times.told) / 1000 if first and times.told is not None else None,
+        after_last_byte_seconds=(end - last) / 1000 if last is not None else None,
+        hashing_seconds=hashing_seconds,
+        line_seconds=_line_seconds(seconds, down, rate, times),
     )
+
+
+def _line_seconds(seconds: float | None, down: DirectionLog, rate_mbit: float, times: Times) -> float | None:
+    if seconds is None or times.late is None:
+        return seconds
+    begun, ended = times.late[0], min(times.late[1], times.end)
+    if ended <= begun:
+        return seconds
+    taken_ms = down.sent_bytes(begun, ended, [MANAGED]) * 8 / (rate_mbit * 1000)
+    return seconds - (ended - begun - taken_ms) / 1000
 
 
 def _use(uplink: DirectionLog | None, scenario: Scenario, times: Times) -> float | None:

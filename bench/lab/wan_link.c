@@ -10,8 +10,13 @@
  * ended, however late this process woke up, so lateness moves single packets and never changes the rate. How late it
  * was is counted: a run in which it was late is void.
  *
- * Commands on standard input, one a line: "rate down|up BITS_PER_SECOND", "stats"; end of input ends the line, so it
- * dies with its owner. On standard output: "ready", then one JSON object for each "stats" and one at the end.
+ * Commands on standard input, one a line: "rate down|up BITS_PER_SECOND", "cut", "mend", "same losses", "stats"; end of
+ * input ends the line, so it dies with its owner. On standard output: "ready", then the command's first word for each,
+ * but one JSON object for each "stats" and one at the end.
+ *
+ * "cut" unplugs the line: what is queued or on its way is lost, and what comes is lost until "mend". Random losses have
+ * a sequence of their own for each direction and class, and in it for UDP; "same losses" starts the sequences of
+ * business again, so that a download and a call each meet the same losses alone and beside a file.
  *
  * The log has one record for every millisecond in which something happened (see `struct log_record`), at most
  * max_records of them. Packets have two classes, by the last byte of the branch's address: managed PCs (< 200) and
@@ -39,6 +44,7 @@
 #define NS 1000000000LL
 #define MAX_PACKET 2048
 #define CLASSES 2
+#define SEQUENCES (2 * CLASSES) /* of random losses: for each class, UDP and all else */
 #define FIRST_BUSINESS_BYTE 200
 #define FLOWS 1024
 #define QUANTUM 1514
@@ -51,7 +57,7 @@
 struct packet {
     struct packet *next;
     int64_t arrived, due;
-    int length, payload, class;
+    int length, payload, class, sequence;
     unsigned flow;
     unsigned char data[MAX_PACKET];
 };
@@ -96,6 +102,7 @@ struct direction {
     struct packet *sending;
     int64_t sent_at; /* when `sending` leaves the serialiser */
     struct of_class classes[CLASSES];
+    uint64_t random[SEQUENCES];
     struct log_direction now;
     int touched;
     uint64_t written, late, write_errors, read_full;
@@ -103,6 +110,7 @@ struct direction {
 };
 
 static struct direction directions[2];
+static int is_cut;
 static struct packet *spare;
 static FILE *log_file;
 static uint64_t log_records, log_max, log_skipped;
@@ -124,10 +132,16 @@ static int64_t now_ns(void) {
     return t.tv_sec * NS + t.tv_nsec;
 }
 
-static double random_unit(void) {
-    static uint64_t state = 0x9e3779b97f4a7c15ULL; /* fixed: the same losses in every run with the same packets */
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return (double)(state >> 11) / 9007199254740992.0;
+/* fixed: the same losses in every run with the same packets */
+static void begin_random(struct direction *d, int sequence) {
+    uint64_t number = 1 + sequence + SEQUENCES * d->is_down;
+    d->random[sequence] = 0x9e3779b97f4a7c15ULL ^ number * 0xbf58476d1ce4e5b9ULL;
+}
+
+static double random_unit(struct direction *d, int sequence) {
+    uint64_t *state = &d->random[sequence];
+    *state ^= *state << 13, *state ^= *state >> 7, *state ^= *state << 17;
+    return (double)(*state >> 11) / 9007199254740992.0;
 }
 
 static struct packet *take_packet(void) {
@@ -162,6 +176,7 @@ static void describe(struct packet *p, int down) {
     int header = (d[0] & 15) * 4, total = d[2] << 8 | d[3];
     if (total > p->length) total = p->length;
     p->class = d[down ? 19 : 15] >= FIRST_BUSINESS_BYTE;
+    p->sequence = p->class * 2 + (d[9] == 17);
     p->payload = 0;
     uint32_t hash = 2166136261u;
     for (int i = 12; i < 20; i++) hash = (hash ^ d[i]) * 16777619u;
@@ -177,6 +192,11 @@ static void describe(struct packet *p, int down) {
 
 static void count_dropped(struct direction *d, struct packet *p) {
     d->classes[p->class].dropped++;
+    give_back(p);
+}
+
+static void count_lost(struct direction *d, struct packet *p) {
+    d->classes[p->class].lost++;
     give_back(p);
 }
 
@@ -312,7 +332,7 @@ static void serialise(struct direction *d, int64_t now) {
         c->packets++, c->bytes += p->length, c->payload += p->payload;
         d->now.sent_bytes[p->class] += p->length;
         d->now.sent_payload[p->class] += p->payload;
-        if (d->loss > 0 && random_unit() < d->loss) { c->lost++; give_back(p); }
+        if (d->loss > 0 && random_unit(d, p->sequence) < d->loss) count_lost(d, p);
         else { p->due = d->sent_at + d->delay; push(&d->line, p); }
         begin(d, d->sent_at);
     }
@@ -344,11 +364,22 @@ static int receive(struct direction *d) {
         p->length = length;
         p->arrived = now_ns();
         describe(p, d->is_down);
+        if (is_cut) { count_lost(d, p); continue; }
         put(d, p);
         if (!d->sending) begin(d, p->arrived);
     }
     d->read_full++;
     return 1;
+}
+
+static void lose_all(struct direction *d) {
+    struct packet *p;
+    if (d->sending) count_lost(d, d->sending);
+    d->sending = NULL;
+    while ((p = pop(&d->line))) count_lost(d, p);
+    while ((p = pop(&d->fifo))) { d->backlog -= p->length; d->backlog_packets--; count_lost(d, p); }
+    for (int i = 0; i < FLOWS; i++) /* an empty flow leaves its list when its turn comes */
+        while ((p = take_from_flow(d, &d->flows[i]))) count_lost(d, p);
 }
 
 /* --- log, statistics, commands ---------------------------------------------------------------- */
@@ -410,11 +441,18 @@ static int obey(const char *line) {
     if (sscanf(line, "rate %7s %lld", which, &rate) == 2 && rate >= 1000) {
         set_rate(&directions[strcmp(which, "down") != 0], rate);
         printf("rate\n");
-        fflush(stdout);
+    } else if (strcmp(line, "cut") == 0 || strcmp(line, "mend") == 0) {
+        is_cut = line[0] == 'c';
+        if (is_cut) for (int i = 0; i < 2; i++) lose_all(&directions[i]);
+        printf("%s\n", line);
+    } else if (strcmp(line, "same losses") == 0) {
+        for (int i = 0; i < 2; i++) for (int s = SEQUENCES - 2; s < SEQUENCES; s++) begin_random(&directions[i], s);
+        printf("same\n");
     } else if (strcmp(line, "stats") == 0) {
         if (log_file) fflush(log_file);
         print_stats();
     } else die("not a command: %s", line);
+    fflush(stdout);
     return 1;
 }
 
@@ -484,6 +522,7 @@ static void run(void) {
 static void set_direction(int index, char **a) {
     struct direction *d = &directions[index];
     d->is_down = index == 0;
+    for (int sequence = 0; sequence < SEQUENCES; sequence++) begin_random(d, sequence);
     d->rate = atoll(a[0]);
     d->delay = atoll(a[1]);
     d->limit = atoll(a[2]);

@@ -149,6 +149,18 @@ class WanLine:
         """Change the rate of a direction now; the buffer keeps its bytes."""
         await self._ask(f"rate {direction} {round(rate_mbit * 1e6)}")
 
+    async def cut(self) -> None:
+        """Unplug the line: both directions lose all that is queued or on its way, and all that comes until `mend`."""
+        await self._ask("cut")
+
+    async def mend(self) -> None:
+        """Plug the line in again."""
+        await self._ask("mend")
+
+    async def repeat_losses(self) -> None:
+        """Begin the random losses of business again: its n-th packet from here meets what the n-th one met before."""
+        await self._ask("same losses")
+
     async def counters(self) -> LineCounters:
         """Return the present counters, and make the line write out its log."""
         return msgspec.json.decode(await self._ask("stats"), type=LineCounters)

@@ -155,6 +155,40 @@ async def test_loss_and_a_change_of_rate(tmp_path: Path) -> None:
         assert log.rate_series(first, first + 400, 400)[0] == pytest.approx(5, rel=0.05)
 
 
+async def test_a_cut_line_loses_all_that_is_in_it_and_comes_until_it_is_mended(tmp_path: Path) -> None:
+    async with open_lab(LabShape((LINE,), endpoints=0), tmp_path) as lab:
+        line, pc = lab.branches[0].line, lab.branches[0].business
+        async with business_server(lab.head, tmp_path), flow("download", pc, lab.head, tmp_path) as download:
+            await trio.sleep(1.0)
+            await line.cut()
+            cut = now_ms()
+            await trio.sleep(1.0)
+            during = await line.counters()
+            assert during.down.classes[BUSINESS].lost > 0, "its queue, and what is sent again"
+            assert read_log(line.log).down.sent_bytes(cut + 1, now_ms()) == 0
+            got = download.goodput().bytes_at(cut + 200)  # it writes down ten times a second what had come
+            assert download.goodput().bytes_at(now_ms()) == got
+            await line.mend()
+            with trio.fail_after(10):  # TCP tries again after as long as it was cut, or twice that
+                while download.goodput().bytes_at(now_ms()) == got:
+                    download.program.check()
+                    await trio.sleep(0.1)
+
+
+async def test_business_meets_the_same_losses_again(tmp_path: Path) -> None:
+    lossy = LineShape(line_shape(20, 10, rtt_ms=10, buffer_ms=200, loss=0.1).down, LINE.up)
+    async with open_lab(LabShape((lossy,), endpoints=0), tmp_path) as lab:
+        branch = lab.branches[0]
+        came = []
+        for repeated in (True, True, False):
+            if repeated:
+                await branch.line.repeat_losses()
+            came.append([number for _, number, _ in await blast(lab.head, branch.business, 200, tmp_path, gap=0.0006)])
+            Path(tmp_path / f"blast-{branch.business.address}.jsonl").unlink()
+        assert came[0] == came[1]
+        assert came[0] != came[2]
+
+
 async def test_branches_behind_one_uplink_share_it(tmp_path: Path) -> None:
     shape = LabShape((LINE, LINE), endpoints=0, uplink=line_shape(30, 30, rtt_ms=2, buffer_ms=100))
     async with open_lab(shape, tmp_path) as lab:

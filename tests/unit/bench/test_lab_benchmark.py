@@ -1,11 +1,20 @@
+from io import StringIO
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+from bench.lab.namespaces import LabError
 from bench.lab.packages import services_stay_off
-from bench.lab_benchmark import chosen, main, read_runs
+from bench.lab.records import Processor, Record
+from bench.lab.run_file import RunFile
+from bench.lab.scenario import Scenario
+from bench.lab.usual_lines import USUAL
+from bench.lab_benchmark import chosen, chosen_lines, main, run_all
+from p2pdist import __version__
+from tests.helpers.lab_records import FILE, QUIET, made
 
 
 def test_a_choice_names_what_there_is() -> None:
@@ -17,11 +26,50 @@ def test_a_choice_names_what_there_is() -> None:
         chosen("x", known, "--only")
 
 
-def test_a_run_that_was_cut_off_is_as_if_it_were_not_there(tmp_path: Path) -> None:
-    runs = tmp_path / "runs.jsonl"
-    assert read_runs(runs) == {}
-    runs.write_text('{"scenario":"x","meth')
-    assert read_runs(runs) == {}
+def test_the_release_draws_the_random_lines_unless_a_seed_is_given() -> None:
+    assert chosen_lines(None) == (["usual", "real", "random"], __version__)
+    assert chosen_lines("random:x") == (["random"], "x")
+    assert chosen_lines("real, usual") == (["usual", "real"], __version__)
+    with pytest.raises(click.BadParameter, match="no 'fast'; choose from: usual, real, random, random:SEED"):
+        chosen_lines("fast")
+
+
+def test_a_part_of_the_matrix_is_listed() -> None:
+    result = CliRunner().invoke(main, ["--list", "--lines", "random:x"])
+    assert result.exit_code == 0
+    assert all(line.startswith("random line ") for line in result.output.splitlines())
+
+
+@pytest.fixture
+def made_runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Play the lab: "broken" fails, "busy" is void, "once busy" is void at first."""
+    runs: list[tuple[str, int]] = []
+
+    async def run_scenario(scenario: Scenario, _directory: Path, repeat: int) -> Record:
+        again = (scenario.name, repeat) in runs
+        runs.append((scenario.name, repeat))
+        if scenario.name == "broken":
+            raise LabError("no line")
+        void = scenario.name == "busy" or (scenario.name == "once busy" and not again)
+        return made(scenario, processor=Processor(0.95, 0.0) if void else QUIET, repeat=repeat)
+
+    monkeypatch.setattr("bench.lab_benchmark.run_scenario", run_scenario)
+    return runs
+
+
+async def test_void_runs_are_repeated_and_what_fails_does_not_stop_the_others(
+    tmp_path: Path, made_runs: list[tuple[str, int]]
+) -> None:
+    runs = RunFile(tmp_path / "runs.jsonl")
+    names = ("broken", "once busy", "busy", "quiet")
+    jobs = [(Scenario(name, USUAL, FILE), 1) for name in names]
+    printed = StringIO()
+    assert await run_all(jobs, runs, Console(file=printed, width=200)) == 1
+    assert [name for name, _ in made_runs] == ["broken", "once busy", "once busy", "busy", "busy", "busy", "quiet"]
+    assert "failed: LabError: no line" in printed.getvalue()
+    made_runs.clear()
+    todo = [job for job in jobs if not runs.is_done(*job)]
+    assert [scenario.name for scenario, _ in todo] == ["broken"], "only what failed is left for the next call"
 
 
 def test_the_list_needs_no_root() -> None:

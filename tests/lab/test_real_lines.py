@@ -1,0 +1,37 @@
+"""Lines and PCs as they are, in small: loss that nobody told the server of, and PCs that have other work."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.lab.engine import run_scenario
+from bench.lab.scenario import MB, Scenario
+from bench.lab.wan_link import line_shape
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("lab")]
+
+LOSS = 0.01
+MAX_WAN_RATIO = 1.05  # loosely, as in test_smoke
+LOSSY_TIME_RATIO = 5.0  # loosely: a sender that takes each loss for congestion needs ten and more
+BUSY_BEFORE_SECONDS, BUSY_PERCENT = 4.0, 20.0  # enough for a mean over ten seconds to be above it
+BUSY_SECONDS = 40.0  # takes a few; it is to end at all
+
+
+async def test_loss_that_nobody_told_of_does_not_stop_a_file(tmp_path: Path) -> None:
+    line = line_shape(34, 11, rtt_ms=26, buffer_ms=120, loss=LOSS)
+    scenario = Scenario("lossy", line, 8 * MB, configured=False, endpoints=3, timeout_seconds=30)
+    record = await run_scenario(scenario, tmp_path)
+    assert record.finished
+    assert record.wan_ratio <= MAX_WAN_RATIO + LOSS
+    assert record.time_ratio is not None
+    assert 1 < record.time_ratio <= LOSSY_TIME_RATIO
+
+
+async def test_a_site_whose_pcs_are_all_busy_gets_its_file_once_over_the_line(tmp_path: Path) -> None:
+    line = line_shape(25, 25, rtt_ms=1, buffer_ms=50)
+    scenario = Scenario("busy", line, 6 * MB, configured=False, endpoints=4, lan_mbit=25, busy_processors=True,
+                        busy_before_seconds=BUSY_BEFORE_SECONDS, serve_up_to_cpu_percent=BUSY_PERCENT,
+                        timeout_seconds=BUSY_SECONDS)  # fmt: skip
+    record = await run_scenario(scenario, tmp_path)
+    assert record.finished
+    assert record.wan_ratio <= MAX_WAN_RATIO
