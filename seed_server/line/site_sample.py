@@ -29,7 +29,7 @@ NEAR_RTT_SECONDS = 0.005  # within a campus; a line between places takes longer 
 NEAR_LEAST_RATE = BytesPerSecond(6_000_000)  # … and about half of Fast Ethernet, where no PC tells of its card, …
 NEAR_CARD_PART = 1 / 8  # … or this part of a card: one fetcher's card is full of its copies for seven neighbours
 CARD_SECONDS = 0.01  # at a near site: queueing in the PCs' own network cards
-CARDS_SECONDS = 0.5  # where all of these are full: in so long, one of them is empty for a moment
+CARDS_SECONDS = 0.5  # where these are full: in so long, one of them is empty for a moment
 SHORT_PART = 0.85  # of its share: a link that carries less is held up …
 FULL_PART = 0.95  # … but not by the line, if another link carries this part of its share
 HELD_PART = 0.5  # of its share: a link to a full card that carries less leaves no doubt that the line is not the limit
@@ -148,10 +148,6 @@ class SiteSampler:
         """
         return is_near(self.line_carries, self.known_rtt_seconds, self._card_rate)
 
-    def _held_by_card(self, view: LinkView) -> bool:
-        """Whether what is late, lost or missing on this link may be the doing of its PC's own card."""
-        return self.is_near or view.endpoint in self._full_cards
-
     def sample(
         self,
         links: Mapping[Key, LinkView],
@@ -167,8 +163,11 @@ class SiteSampler:
         late_seconds = late_seconds if late_seconds >= LATE_SECONDS else 0.0
         elapsed = 0.0 if self._taken_at is None else max(0.0, now - self._taken_at)
         self._taken_at = now
-        self._full_cards, self._card_rate = business.full_cards, business.card_rate
-        delivered = retransmits = lost = 0
+        self._card_rate = business.card_rate
+        near = self.is_near
+        # elsewhere a PC's word takes nothing away from what the line shows
+        self._full_cards = business.full_cards if near else frozenset()
+        delivered = retransmits = 0
         sent: int | None = 0
         fresh: list[float] = []  # queueing delays
         guard: float | None = None
@@ -180,7 +179,6 @@ class SiteSampler:
             delivered += new_bytes[key]
             sent = None if sent is None or left is None else sent + left
             retransmits += again
-            lost += 0 if self._held_by_card(view) else again
         very_late = late_seconds >= VERY_LATE_SECONDS
         if very_late:
             self.link_rates = {key: rate._replace(limited=True) for key, rate in self.link_rates.items()}
@@ -198,10 +196,10 @@ class SiteSampler:
             through = self._let_through(view, look)
             limited = self.link_rates[key].limited
             # a queue in a full card makes the window last longer than the least round trip: what comes through tells
-            window += min(through, self._links[key].recent) if self._held_by_card(view) else through
+            window += min(through, self._links[key].recent) if self._full_cards else through
             if limited:
                 continue  # the round trip to a PC that does not read measures that PC
-            if new and not self._held_by_card(view):
+            if new:
                 fresh.append(queue)
             if elapsed and new >= FRESH_SEGMENTS * look.segment_bytes:
                 spacing = ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new
@@ -211,15 +209,13 @@ class SiteSampler:
             del self._links[gone]
         self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}
         self._remember_share(links)
-        held_links = [self._held_by_card(view) for view in links.values()]
-        held, held_any = bool(links) and all(held_links), any(held_links)
-        self._commit(links, elapsed, held=held)
+        self._commit(links, elapsed)
         return Sample(
             rtt_seconds=self._ping(pings, guard, late_seconds),
-            data_rtt_seconds=None if held else self._data(links, fresh),
+            data_rtt_seconds=None if near else self._data(links, fresh),
             delivered_bytes=int(delivered / self.line_share),
-            sent_bytes=None if sent is None or held_any else int(sent / self.line_share),
-            retransmits=lost,
+            sent_bytes=None if sent is None or near else int(sent / self.line_share),
+            retransmits=0 if near else retransmits,
             application_limited=very_late or self._used_share(links) < USED_SHARE,
             window_rate=BytesPerSecond(int(min(window / self.line_share, 1e15))) if window_known else None,
             business_bytes=business.business_bytes,
@@ -298,10 +294,6 @@ class SiteSampler:
                 known.least_ping_seconds = min(known.least_ping_seconds, seconds)
         if not pings:
             return None
-        # the way to a PC whose card is full of our own swapping says nothing of the line, if there is another one
-        clear = {endpoint: seconds for endpoint, seconds in pings.items() if endpoint not in self._full_cards}
-        held = not clear or (self.is_near and len(clear) < len(pings))
-        pings = pings if held else clear
         most = max(self._endpoints[endpoint].pings for endpoint in pings)
         # the line's queue delays all PCs: a delay of one PC alone is that PC's
         queue = min(
@@ -312,8 +304,8 @@ class SiteSampler:
         if guard is not None:
             # our data wait in the same queue as the pings: a ping that is later than the data met a busy process
             queue = min(queue, guard)
-        queue -= late_seconds + (CARD_SECONDS if held or self.is_near else 0.0)
-        return self.rtt_seconds + max(0.0, self._without_cards(queue) if held else queue)
+        queue -= late_seconds + (CARD_SECONDS if self.is_near else 0.0)
+        return self.rtt_seconds + max(0.0, self._without_cards(queue) if self._full_cards else queue)
 
     def _without_cards(self, queue: float) -> float:
         """Return the least queue lately: those in full cards come and go, the line's stays."""
@@ -346,11 +338,11 @@ class SiteSampler:
             for key in (key for key, part in parts.items() if part < SHORT_PART):
                 self.link_rates[key] = self.link_rates[key]._replace(limited=True)
 
-    def _commit(self, links: Mapping[Key, LinkView], elapsed: float, *, held: bool) -> None:
+    def _commit(self, links: Mapping[Key, LinkView], elapsed: float) -> None:
         """Share out more than may be sent while full cards take less, so that all of it is sent."""
         shared = sum(view.rate or 0 for view in links.values() if view.sending) / self.overcommitment
         carried = sum(self._links[key].recent for key, view in links.items() if view.sending)
-        if not (held and self._full_cards and shared):
+        if not (self._full_cards and shared):
             self.overcommitment = 1.0
             return
         if carried > shared:

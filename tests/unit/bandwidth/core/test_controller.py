@@ -94,17 +94,17 @@ def full() -> Stepper:
 def test_nothing_is_done_before_a_round_trip_is_known() -> None:
     stepper = Stepper()
     assert stepper.step(rtt_seconds=None) == Decision(BytesPerSecond(64_000), Reason.LEARNING, State.LEARN)
-    assert stepper.step() == Decision(BytesPerSecond(64_000), Reason.LEARNING, State.RAMP)
+    assert stepper.step() == Decision(BytesPerSecond(TARGET // 16), Reason.LEARNING, State.RAMP)
 
 
 def test_the_rate_doubles_in_two_samples_at_most() -> None:
     stepper = Stepper()
     stepper.step()
     # a round trip of 40 ms is shorter than two samples, 100 ms: √2 in 50 ms
-    assert stepper.step() == Decision(BytesPerSecond(90_509), Reason.RAMPING, State.RAMP)
-    assert stepper.step().allowance == 128_000
-    assert stepper.step(8).allowance == 2_048_000
-    # the next would be 2 896 309: the target is reached
+    assert stepper.step() == Decision(BytesPerSecond(214_341), Reason.RAMPING, State.RAMP)
+    assert stepper.step().allowance == TARGET // 8
+    assert stepper.step(5).allowance == 1_714_733
+    # four doublings: the target is reached
     assert stepper.step() == Decision(BytesPerSecond(TARGET), Reason.RAMPING, State.SCAVENGE)
     assert stepper.step() == Decision(BytesPerSecond(TARGET), Reason.AT_CAPACITY, State.SCAVENGE)
 
@@ -112,14 +112,14 @@ def test_the_rate_doubles_in_two_samples_at_most() -> None:
 def test_on_a_long_line_it_doubles_in_a_round_trip() -> None:
     stepper = Stepper()
     stepper.step(rtt_seconds=0.5)
-    assert stepper.step(rtt_seconds=0.5).allowance == int(64_000 * 2 ** (STEP / 0.5))
+    assert stepper.step(rtt_seconds=0.5).allowance == int(TARGET / 16 * 2 ** (STEP / 0.5))
 
 
 @pytest.mark.parametrize(
     ("capacity", "first", "least"),
     [
         (None, 64_000, 4_000),
-        (2_500_000, 64_000, 4_000),
+        (2_500_000, 151_562, 4_000),  # a sixteenth of the target
         (800_000, 64_000, 4_000),  # 0.5 % of it
         (700_000, 64_000, 3_500),
         (200_000, 64_000, 1_000),
@@ -142,7 +142,7 @@ def test_a_sender_with_less_to_send_does_not_ramp() -> None:
     stepper = Stepper()
     stepper.step()
     decision = stepper.step(20, application_limited=True, delivered_bytes=1_000)
-    assert decision == Decision(BytesPerSecond(64_000), Reason.APPLICATION_LIMITED, State.RAMP)
+    assert decision == Decision(BytesPerSecond(TARGET // 16), Reason.APPLICATION_LIMITED, State.RAMP)
     assert stepper.step(30).allowance == TARGET
 
 
@@ -458,7 +458,7 @@ def test_a_blackout_wins_over_everything_and_the_line_is_learned_again(full: Ste
     assert full.step(bulk_business=True, blackout=True, boost=True) == nothing
     assert full.step(100, blackout=True, **LOST) == nothing
     full.policy = {}
-    assert full.step() == Decision(rate(64_000), Reason.LEARNING, State.RAMP)
+    assert full.step() == Decision(rate(TARGET // 16), Reason.LEARNING, State.RAMP)
     assert full.step(20).allowance == TARGET
 
 
@@ -508,10 +508,10 @@ def test_a_yield_ends_whatever_the_clock_does(full: Stepper, jump: float) -> Non
 def test_time_is_counted_by_reason(full: Stepper) -> None:
     seconds = full.seconds.seconds()
     assert sum(seconds.values()) == pytest.approx(39 * STEP)
-    # 1 look of learning, then the rate reaches the target in the twelfth of the ramp
+    # 1 look of learning, then the rate reaches the target in the ninth of the ramp
     assert seconds[Reason.LEARNING] == pytest.approx(STEP)
-    assert seconds[Reason.RAMPING] == pytest.approx(11 * STEP)
-    assert seconds[Reason.AT_CAPACITY] == pytest.approx(27 * STEP)
+    assert seconds[Reason.RAMPING] == pytest.approx(8 * STEP)
+    assert seconds[Reason.AT_CAPACITY] == pytest.approx(30 * STEP)
 
 
 # --- whole courses -----------------------------------------------------------------------------

@@ -263,31 +263,35 @@ def test_no_links_at_all() -> None:
 
 
 class TestFullCards:
-    """A PC's card that is full of our own swapping: what it does to a link says nothing of the line."""
+    """At a near site, a PC's card that is full of our own swapping: what it does to a link says nothing of the line."""
 
-    BUSINESS = BusinessView(None, False, None, frozenset({"a"}), BytesPerSecond(100_000_000))
+    CARD = BytesPerSecond(8_000_000)
+    BUSINESS = BusinessView(None, False, None, frozenset({"a"}), CARD)
 
-    def test_losses_of_links_to_other_pcs_count_alone(self) -> None:
+    def near(self, rtt: float = 0.001) -> SiteSampler:
         sampler = SiteSampler()
-        seen = []
-        for step in range(4):
-            links = {"x": view(0, retransmits=5 * step), "y": view(0, endpoint="b", retransmits=step)}
-            seen.append(sampler.sample(links, {}, self.BUSINESS, step * STEP).retransmits)
-        assert seen == [0, 0, 1, 1]
-        assert sampler.retransmits == 6, "for the socket's window all count"
+        sampler.line_carries = BytesPerSecond(1_000_000)
+        sampler.sample({"x": view(0)}, {"a": rtt}, self.BUSINESS, 0.0)
+        return sampler
+
+    @pytest.mark.parametrize(("rtt", "losses"), [(0.001, 0), (0.040, 5)])
+    def test_explains_losses_where_the_site_is_near_and_nowhere_else(self, rtt: float, losses: int) -> None:
+        sampler = self.near(rtt)
+        sampler.sample({"x": view(0, retransmits=5)}, {}, self.BUSINESS, STEP)
+        assert sampler.sample({"x": view(0, retransmits=5)}, {}, self.BUSINESS, 2 * STEP).retransmits == losses
 
     def test_a_link_that_it_holds_up_leaves_no_shortfall_to_explain(self) -> None:
-        sampler = SiteSampler()
-        rows = [sampler.sample({"x": view(30_000 * n)}, {}, self.BUSINESS, n * STEP) for n in range(12)]
+        sampler = self.near()
+        rows = [sampler.sample({"x": view(30_000 * n)}, {}, self.BUSINESS, n * STEP) for n in range(1, 13)]
         sample = rows[-1]
         assert sample.window_rate is not None
         assert sample.window_rate == pytest.approx(600_000 * LINE_PER_PAYLOAD, rel=0.05), "what comes through"
         assert not sample.application_limited, "it may have room again at any moment"
-        rows = [sampler.sample({"x": view(30_000 * 11)}, {}, self.BUSINESS, n * STEP) for n in range(12, 40)]
+        rows = [sampler.sample({"x": view(30_000 * 12)}, {}, self.BUSINESS, n * STEP) for n in range(13, 40)]
         assert rows[-1].application_limited, "nothing comes through: a higher rate would test nothing"
 
     def test_what_held_up_links_leave_is_shared_out_again_and_not_without_end(self) -> None:
-        sampler = SiteSampler()
+        sampler = self.near()
         assert sampler.overcommitment == 1.0
 
         def sends(share: float, steps: int, business: BusinessView) -> float:
@@ -299,29 +303,27 @@ class TestFullCards:
             return sampler.overcommitment
 
         self.acked, self.at = 0, 0.0
+        sends(1.0, 20, self.BUSINESS)
         assert sends(0.8, 20, self.BUSINESS) > 1.05
         assert sends(0.5, 200, self.BUSINESS) == OVERCOMMITMENT_MOST
         assert sends(1.5, 10, self.BUSINESS) == 1.0, "too much is sent: that ends at once"
-        assert sends(0.5, 60, NO_BUSINESS) == 1.0, "no card is full: the line may be"
+        assert sends(0.5, 60, self.BUSINESS) > 1.0
+        assert sends(0.5, 1, NO_BUSINESS._replace(card_rate=self.CARD)) == 1.0, "no card is full: the line may be"
 
-    def test_the_pings_to_other_pcs_show_the_lines_queue(self) -> None:
-        sampler = SiteSampler()
-        links = {"x": view(0), "y": view(0, endpoint="b")}
-        sampler.sample(links, {"a": 0.040, "b": 0.040}, self.BUSINESS, 0.0)
-        sample = sampler.sample(links, {"a": 0.041, "b": 0.070}, self.BUSINESS, STEP)
-        assert sample.rtt_seconds == pytest.approx(0.070)
-
-    def test_where_all_are_full_the_line_shows_what_stays(self) -> None:
-        sampler = SiteSampler()
-        sampler.sample({"x": view(0)}, {"a": 0.040}, self.BUSINESS, 0.0)
-        comes_and_goes = [0.090, 0.040, 0.080, 0.090, 0.041, 0.085] * 4
-        stays = [0.090] * 20
+    def test_where_cards_are_full_the_line_shows_what_stays(self) -> None:
+        sampler = self.near()
+        comes_and_goes = [0.051, 0.001, 0.041, 0.051, 0.002, 0.046] * 4
+        stays = [0.051] * 20
         seen = [
             sampler.sample({"x": view(0)}, {"a": seconds}, self.BUSINESS, (step + 1) * STEP).rtt_seconds
             for step, seconds in enumerate(comes_and_goes + stays)
         ]
-        assert max(seconds or 0.0 for seconds in seen[1:24]) == pytest.approx(0.040)
-        assert seen[-1] == pytest.approx(0.090 - CARD_SECONDS), "a queue that stays is the line's"
+        assert max(seconds or 0.0 for seconds in seen[1:24]) == pytest.approx(0.001)
+        assert seen[-1] == pytest.approx(0.051 - CARD_SECONDS), "a queue that stays is the line's"
+
+    def test_far_away_a_queue_counts_at_once_whatever_a_pc_says_of_its_card(self) -> None:
+        sampler = self.near(0.040)
+        assert sampler.sample({"x": view(0)}, {"a": 0.070}, self.BUSINESS, STEP).rtt_seconds == pytest.approx(0.070)
 
 
 @pytest.mark.parametrize(
