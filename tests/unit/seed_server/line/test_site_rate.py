@@ -218,7 +218,8 @@ class TestTurns:
         path.run(10)
         over = path.view(1)
         assert over.look is not None
-        over = replace(over, look=replace(over.look, unsent_bytes=unsent), sending=False)
+        left = replace(over.look, unsent_bytes=unsent)
+        over = replace(over, look=left, rate=BytesPerSecond(self.PAYLOAD // 2), sending=False)
         shares = path.site.divide({0: path.view(0), 1: over})
         assert shares.get(1) == (share if share is None else pytest.approx(share, abs=1))
         assert sum(shares.values()) == pytest.approx(self.PAYLOAD, abs=1)
