@@ -17,6 +17,7 @@ PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothin
 PROBE_MOST_PER_SECOND = 0.5  # of it: a probe is no ramp
 SETTLED_SECONDS = 1.0  # and a round trip after a change of state: then what is delivered reflects the rate
 DELIVERED_SHARE = 0.96  # of the rate: if less got through, the rate is more than the line carries
+SHORT_LOOKS = 3  # in a row: acknowledgements that come bunched are missed once
 LOST_USUAL = 3.0  # times the line's own losses
 
 
@@ -32,6 +33,7 @@ class Frontier:
         self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
         self._felt_at = float("-inf")
         self._probing_since = float("inf")
+        self._short_looks = 0
         self.cut_beyond = False
         """The queue that we cut for is one that we made beyond what was known."""
 
@@ -94,9 +96,10 @@ class Frontier:
         if rate > target and settled_seconds >= view.rtt_seconds + SETTLED_SECONDS:
             crowded = view.lost_crowded > LOST_USUAL * view.losses_usual
             short = view.delivered < (DELIVERED_SHARE - lossy) * rate and view.shortfall > 1 - DELIVERED_SHARE + lossy
-            if crowded or (short and not view.limited):
+            self._short_looks = self._short_looks + 1 if short and not view.limited else 0
+            if crowded or self._short_looks >= SHORT_LOOKS:
                 # the line carries no more, though no queue shows it; with losses, what arrives is less than that
-                carried = target / HEADROOM if crowded else view.delivered
+                carried = target / HEADROOM if crowded else max(view.delivered, view.own_recent)
                 self.full(carried, now)
                 self.capacity.at_congestion(carried, now)
                 self.back(now)
