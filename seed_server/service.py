@@ -4,6 +4,7 @@ import random
 import signal
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import click
 import structlog
@@ -36,7 +37,8 @@ from seed_server.store.serve_lock import serve_lock
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import WebLimits, serve_web
 
-POLL_SECONDS = 0.25  # how soon a publication, a denial or a new site map takes effect
+POLL_SECONDS = 0.25  # how soon a denial or a new site map takes effect …
+PUBLICATION_SECONDS = 0.05  # … and a publication, of which one look at a file tells
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30.0 * DAY_SECONDS  # a third of the server certificate's life
@@ -77,14 +79,19 @@ class _Service:
 
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
         """Tell the origin port at once when another process has published."""
+        seen: tuple[int, ...] | None = None
         while True:
-            await trio.sleep(POLL_SECONDS)
+            await trio.sleep(PUBLICATION_SECONDS)
+            stamp = await trio.to_thread.run_sync(_stamp, self.home.tuf_metadata / "timestamp.json")
+            if stamp == seen:
+                continue
             try:
                 current = await trio.to_thread.run_sync(self.repository.timestamp_version)
             except UserError as error:
                 log.error("the repository cannot be read", reason=error.message)  # noqa: TRY400
                 await trio.sleep(RETRY_SECONDS)
                 continue
+            seen = stamp
             if current != version:
                 version = current
                 await self.load_profiles(origin)
@@ -131,10 +138,10 @@ class _Service:
 
     async def watch_sites(self, origin: OriginServer) -> None:
         """Use a changed site map at once; a broken one leaves the old one in force."""
-        seen = await trio.to_thread.run_sync(_stamp, self.home)
+        seen = await trio.to_thread.run_sync(_stamp, self.home.sites)
         while True:
             await trio.sleep(POLL_SECONDS)
-            stamp = await trio.to_thread.run_sync(_stamp, self.home)
+            stamp = await trio.to_thread.run_sync(_stamp, self.home.sites)
             if stamp == seen:
                 continue
             seen = stamp
@@ -280,9 +287,10 @@ def _known_addresses(database: Database) -> list[str]:
     return [row.address for row in database.endpoints() if row.address and not row.denied]
 
 
-def _stamp(home: ServerHome) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes whenever the file does."""
     try:
-        status = home.sites.stat()
+        status = path.stat()
     except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_size)
+        return ()
+    return (status.st_ino, status.st_mtime_ns, status.st_size)

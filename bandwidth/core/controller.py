@@ -29,6 +29,7 @@ BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is st
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
 CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
+GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from then on, growth doubles each second
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
@@ -361,6 +362,9 @@ class Controller:
         self._return_to = None
         delay = view.rtt_seconds + SHOWS_SECONDS  # until a change of the rate shows in the decision
         growth = min(GROWTH_MOST_PER_SECOND, self._threshold(now) / delay**2)
+        calm = now - self._entered_at - GROWTH_CALM_SECONDS - 2 * delay
+        if calm > 0.0:  # nobody has shown up, and the rate is far below what is known: whoever was there has gone
+            growth = min(RETURN_PER_SECOND, growth * 2**calm)
         self._rate += growth * capacity * step * (1 - fullness)
 
     def _refractory(self, view: View) -> float:

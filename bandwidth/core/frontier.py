@@ -14,7 +14,7 @@ FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows t
 SHOWS_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
 PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothing shows, the learned one was far too low …
-PROBE_MOST_PER_SECOND = 0.5  # of it: a probe is no ramp
+PROBE_MOST_PER_LOOP = 0.25  # of it, until a change of the rate shows: slower than a ramp, whose rate doubles meanwhile
 SETTLED_SECONDS = 1.0  # and a round trip after a change of state: then what is delivered reflects the rate
 DELIVERED_SHARE = 0.96  # of the rate: if less got through, the rate is more than the line carries
 SHORT_LOOKS = 3  # in a row: acknowledgements that come bunched are missed once
@@ -108,6 +108,7 @@ class Frontier:
             return rate  # a higher rate would test nothing
         if rate <= BEYOND * target or now < self._probing_since:
             self._probing_since = now
-        doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * (view.rtt_seconds + SHOWS_SECONDS))
+        loop = view.rtt_seconds + SHOWS_SECONDS
+        doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * loop)
         speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / doubles)
-        return rate + min(PROBE_MOST_PER_SECOND, speed) * target * step
+        return rate + min(PROBE_MOST_PER_LOOP / loop, speed) * target * step

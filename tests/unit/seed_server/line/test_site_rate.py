@@ -340,7 +340,7 @@ def test_what_an_earlier_run_learned_is_begun_with() -> None:
     assert memory.age_seconds < 60
     later = FakeLine(SiteRate(Line(), 0.0, memory=memory), carries=2e6)
     assert later.site.capacity(0.0) == earlier.site.capacity(earlier.now)
-    later.run(3)
+    later.run(1)
     assert later.site.decision.cause == Reason.AT_CAPACITY.value, "up to what is known, and not past it"
     assert later.queue_bytes == 0.0
 
