@@ -338,8 +338,8 @@ def test_what_an_earlier_run_learned_is_begun_with() -> None:
     assert memory is not None
     assert memory.round_trip_seconds == pytest.approx(RTT, abs=0.001)
     assert memory.age_seconds < 60
-    later = FakeLine(SiteRate(Line(), 0.0, memory=memory), carries=2e6)
-    assert later.site.capacity(0.0) == earlier.site.capacity(earlier.now)
+    assert SiteRate(Line(), 0.0, memory=memory).capacity(0.0) == earlier.site.capacity(earlier.now)
+    later = FakeLine(SiteRate(Line(), 0.0, memory=replace(memory, capacity=2e6)), carries=2e6)
     later.run(1)
     assert later.site.decision.cause == Reason.AT_CAPACITY.value, "up to what is known, and not past it"
     assert later.queue_bytes == 0.0
