@@ -47,8 +47,8 @@ class Competition:
         if view.lost_crowded >= LOSSES_LEAST + LOSSES_USUAL * view.losses_usual or _is_heavy(view):
             return Reason.LOSS
         self._short_looks = self._short_looks + 1 if view.shortfall > SHORTFALL else 0
-        if within_capacity and view.own_queue_seconds > threshold_seconds:
-            # fair queueing: our share of the line is less than what we send
+        if within_capacity and view.own_queue_seconds > threshold_seconds and not view.application_limited:
+            # fair queueing: our share is less than what we send. (A trickle is acknowledged late in any case.)
             return Reason.SHORTFALL
         if self._short_looks >= SHORTFALL_LOOKS:
             return Reason.SHORTFALL

@@ -37,6 +37,7 @@ class WindowRenewal:
         if sample.retransmits:
             self._lost_at = now
         free_again = decision.state is State.RAMP and before is State.YIELD
+        begins = decision.state is State.RAMP and before is not State.RAMP
         held_back = (
             decision.state in (State.RAMP, State.SCAVENGE)
             and sample.window_rate is not None
@@ -45,7 +46,8 @@ class WindowRenewal:
         since = now - self._renewed_at
         if loss_blind:
             again = max(BLIND_AGAIN_SECONDS, BLIND_AGAIN_ROUND_TRIPS * rtt_seconds)
-            due = free_again or (held_back and since >= again) or since >= BLIND_FRESH_SECONDS
+            # what it has learned while we hardly sent, in a yield or a blackout, would hold the ramp back
+            due = begins or (held_back and since >= again) or since >= BLIND_FRESH_SECONDS
         else:
             due = free_again or (held_back and since >= AGAIN_SECONDS and now - self._lost_at >= CALM_SECONDS)
         if due:

@@ -60,9 +60,16 @@ def test_the_end_of_a_yield_renews_at_once_and_once(loss_blind: bool) -> None:
         (State.RAMP, True),
         (State.RAMP, False),
         (State.SLOWDOWN, False),
-        (State.RAMP, False),  # nobody was there: the window is as it was
+        (State.RAMP, loss_blind),  # nobody was there: a window is as it was, unless it follows what arrives
     ):
         assert looks.look(state) is due
+
+
+def test_a_window_that_follows_what_arrives_is_renewed_after_a_blackout() -> None:
+    looks = Looks(loss_blind=True)
+    looks.look(State.SCAVENGE)
+    assert not looks.look(State.BLACKOUT)
+    assert looks.look(State.RAMP)
 
 
 @pytest.mark.parametrize("state", [State.RAMP, State.SCAVENGE])
