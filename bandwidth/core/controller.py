@@ -174,7 +174,7 @@ class Controller:
             self._move(Trigger.SIGNALS_LOST, now)
         elif not lost and self.state is State.STALL:
             self._rate = max(self._least_rate, self._rate_before / 2)
-            self._frontier.back(now)
+            self._frontier.forgive(now)
             self._move(Trigger.SIGNALS_BACK, now)
 
     # --- a step in each state ------------------------------------------------------------

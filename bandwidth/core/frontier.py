@@ -55,8 +55,8 @@ class Frontier:
         """Whether what shows now may still come from our own going beyond."""
         return 0 <= now - self._felt_at < FELT_ROUND_TRIPS * view.rtt_seconds + FELT_SECONDS
 
-    def back(self, now: float) -> None:
-        """Note that the line is there again after an outage: what was lost in it still shows."""
+    def forgive(self, now: float) -> None:
+        """Note that what still shows of a queue or an outage that has just ended is no competitor's doing."""
         self._felt_at = now
         self._sensors.drained()
 
@@ -79,7 +79,7 @@ class Frontier:
         """Return the rate after the queue has gone; ``rate`` is the present one."""
         if not self.cut_beyond:
             return rate
-        self.back(now)
+        self.forgive(now)
         return self.target(now) or rate
 
     def probe(self, view: View, rate: float, settled_seconds: float, now: float, step: float) -> float:
@@ -90,9 +90,8 @@ class Frontier:
         target = self.target(now)
         if target is None or self.capacity.configured or self._full_at is not None:
             return rate if target is None else target
-        lossy = view.lost / max(
-            1.0, view.segments + view.lost
-        )  # the line itself carried these up to where they got lost
+        # the line itself carried what was lost, up to where it got lost
+        lossy = view.lost / max(1.0, view.segments + view.lost)
         if rate > target and settled_seconds >= view.rtt_seconds + SETTLED_SECONDS:
             crowded = view.lost_crowded > LOST_USUAL * view.losses_usual
             short = view.delivered < (DELIVERED_SHARE - lossy) * rate and view.shortfall > 1 - DELIVERED_SHARE + lossy
@@ -102,7 +101,7 @@ class Frontier:
                 carried = target / HEADROOM if crowded else max(view.delivered, view.own_recent)
                 self.full(carried, now)
                 self.capacity.at_congestion(carried, now)
-                self.back(now)
+                self.forgive(now)
                 return target
         if view.delivered < (DELIVERED_SHARE - lossy) * target:
             return rate  # a higher rate would test nothing

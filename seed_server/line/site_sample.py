@@ -194,10 +194,9 @@ class SiteSampler:
             self._least_data_rtt = min(self._least_data_rtt, look.least_rtt_seconds)
             queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
             through = self._let_through(view, look)
-            limited = self.link_rates[key].limited
             # a queue in a full card makes the window last longer than the least round trip: what comes through tells
             window += min(through, self._links[key].recent) if self._full_cards else through
-            if limited:
+            if self.link_rates[key].limited:
                 continue  # the round trip to a PC that does not read measures that PC
             if new:
                 fresh.append(queue)

@@ -103,11 +103,6 @@ class DataLink:
         )
 
     @property
-    def unsent_bytes(self) -> int:
-        """What the kernel had not sent yet when it was last looked at."""
-        return 0 if self._look is None else self._look.unsent_bytes
-
-    @property
     def rests(self) -> bool:
         """Whether TCP has been waiting so long that it would go on doing so after an outage."""
         return self._look is not None and self._look.timeouts_in_a_row >= RESTING_TIMEOUTS

@@ -27,7 +27,6 @@ class FakeLink:
     def __init__(self, endpoint: EndpointId) -> None:
         self.endpoint = endpoint
         self.rests = False
-        self.unsent_bytes = 0
         self.woken = 0
         self.rate: BytesPerSecond | None = None
         self.ending = SimpleNamespace(end=lambda _reason: None)
