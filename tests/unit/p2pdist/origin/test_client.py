@@ -87,6 +87,19 @@ Script = Callable[[Side], Awaitable[None]]
 
 
 @asynccontextmanager
+async def client_of(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[OriginClient]:
+    """Run a server that handles each connection so, and a client of it."""
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
+            port = listeners[0].socket.getsockname()[1]
+            address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
+            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
+                yield client
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
 async def connected(control: Script, data: Script | None = None) -> AsyncIterator[OriginClient]:
     """Run a server whose control and data connections follow the scripts, and a client of it."""
 
@@ -104,14 +117,8 @@ async def connected(control: Script, data: Script | None = None) -> AsyncIterato
         finally:
             await trio.aclose_forcefully(stream)
 
-    with trio.fail_after(DEADLINE_SECONDS):
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
-            port = listeners[0].socket.getsockname()[1]
-            address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
-            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
-                yield client
-            nursery.cancel_scope.cancel()
+    async with client_of(handle) as client:
+        yield client
 
 
 async def test_says_hello_and_hands_on_what_the_server_says() -> None:
@@ -403,19 +410,13 @@ async def test_a_fresh_connection_is_not_used_when_the_old_one_is_answered_again
         fresh_ended.set()
 
     data_there = trio.Event()
-    with trio.fail_after(DEADLINE_SECONDS):
-        async with trio.open_nursery() as nursery:
-            listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
-            port = listeners[0].socket.getsockname()[1]
-            address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
-            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
-                assert await client.events.receive() == WELCOME
-                await client.pieces.receive()
-                stored = messages.PieceStored(torrent=TORRENT, piece=1)
-                await client.send(stored)
-                await trio.sleep(0.05)
-                await client.send(stored)
-                await fresh_ended.wait()
-                assert client.connected
-                assert controls == 1
-            nursery.cancel_scope.cancel()
+    async with client_of(handle) as client:
+        assert await client.events.receive() == WELCOME
+        await client.pieces.receive()
+        stored = messages.PieceStored(torrent=TORRENT, piece=1)
+        await client.send(stored)
+        await trio.sleep(0.05)
+        await client.send(stored)
+        await fresh_ended.wait()
+        assert client.connected
+        assert controls == 1
