@@ -7,15 +7,15 @@ The demo, the benchmarks and the tests with real parts share this module. Every
 process that it starts ends with `open_fleet`: by SIGTERM, then by SIGKILL.
 """
 
-import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sysconfig
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,8 @@ POLL_SECONDS = 0.1
 FOLLOW_SECONDS = 0.2  # between two questions to an endpoint
 TOKEN_TTL = "30d"  # longer than any benchmark
 LOG_TAIL_LINES = 15
+SETTLED_PORTS = range(20_000, 32_768)  # Linux gives those from 32768 on to outgoing connections, at any moment
+TRIED_PORTS = 64
 
 NOT_KNOWN = StatusPatch(
     id="", version="", title="", severity="", length_bytes=0, state="waiting", progress=0.0, bytes_from_origin=0,
@@ -236,7 +238,7 @@ class Fleet:
 
     async def _refresh(self, member: Member) -> None:
         process = member.process
-        with contextlib.suppress(UserError):  # it is down, or not up yet
+        with suppress(UserError):  # it is down, or not up yet
             answer = await ask_daemon(EndpointHome(member.home).socket, STATUS)
             if member.process is process:
                 member.latest = answer
@@ -347,15 +349,17 @@ def accepts_connections(place: Place, port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return TCP ports that nobody uses now, on any address."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("0.0.0.0", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Return TCP ports that nobody uses now, on any address, and that the kernel gives to no outgoing connection."""
+    with ExitStack() as stack:
+        found: list[int] = []
+        for port in random.sample(SETTLED_PORTS, TRIED_PORTS):
+            each = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind(("0.0.0.0", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise FleetError(f"of {TRIED_PORTS} ports below {SETTLED_PORTS.stop}, fewer than {count} are free")
 
 
 async def _end(process: trio.Process) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.lab.engine import run_scenario
+from bench.lab.records import Record
 from bench.lab.scenario import MB, Scenario
 from bench.lab.wan_link import line_shape
 
@@ -15,13 +16,22 @@ MAX_WAN_RATIO = 1.05  # loosely, as in test_smoke
 LOSSY_TIME_RATIO = 5.0  # loosely: a sender that takes each loss for congestion needs ten and more
 BUSY_BEFORE_SECONDS, BUSY_PERCENT = 4.0, 20.0  # enough for a mean over ten seconds to be above it
 BUSY_SECONDS = 40.0  # takes a few; it is to end at all
+LOG_TAIL_LINES = 40
+
+
+def what_happened(record: Record, directory: Path) -> str:
+    """What the line carried, and the end of each process's log: such a run is hard to have again."""
+    carried = f"Mbit/s: {record.series.managed_mbit}; queue, ms: {record.series.queue_ms}; {record.processor}"
+    logs = sorted(directory.glob("[es]*.log"))
+    tails = ["\n".join(log.read_text().splitlines()[-LOG_TAIL_LINES:]) for log in logs]
+    return "\n".join([carried, *(f"--- {log.name}\n{tail}" for log, tail in zip(logs, tails, strict=True))])
 
 
 async def test_loss_that_nobody_told_of_does_not_stop_a_file(tmp_path: Path) -> None:
     line = line_shape(34, 11, rtt_ms=26, buffer_ms=120, loss=LOSS)
     scenario = Scenario("lossy", line, 8 * MB, configured=False, endpoints=3, timeout_seconds=30)
     record = await run_scenario(scenario, tmp_path)
-    assert record.finished
+    assert record.finished, what_happened(record, tmp_path)
     assert record.wan_ratio <= MAX_WAN_RATIO + LOSS
     assert record.time_ratio is not None
     assert record.time_ratio > 1
@@ -35,5 +45,5 @@ async def test_a_site_whose_pcs_are_all_busy_gets_its_file_once_over_the_line(tm
                         busy_before_seconds=BUSY_BEFORE_SECONDS, serve_up_to_cpu_percent=BUSY_PERCENT,
                         timeout_seconds=BUSY_SECONDS)  # fmt: skip
     record = await run_scenario(scenario, tmp_path)
-    assert record.finished
+    assert record.finished, what_happened(record, tmp_path)
     assert record.wan_ratio <= MAX_WAN_RATIO

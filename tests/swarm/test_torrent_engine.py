@@ -16,6 +16,7 @@ import libtorrent as lt
 import pytest
 import trio
 
+from bench.fleet import free_ports
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
@@ -118,9 +119,7 @@ async def test_the_last_piece_ends_no_connection_before_it_is_passed_on(open_end
 
 async def test_connections_opened_by_both_sides_at_once_settle(open_endpoint, payload_of):
     payload = payload_of(2 * MIB)
-    with socket.socket() as probe:
-        probe.bind(("127.0.1.250", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     # equal ports are what a fleet has: libtorrent then drops one of two connections at random, on each side
     async with open_endpoint(port=port) as a, open_endpoint(port=port) as b:
         for endpoint in (a, b):

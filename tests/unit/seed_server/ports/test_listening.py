@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from bench.fleet import free_ports
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.ports.listening import listen_sockets
 
@@ -23,9 +24,7 @@ def test_address_of_another_machine() -> None:
 
 
 def test_both_families_share_a_port() -> None:
-    (probe,) = listen_sockets(["::1"], 0, purpose="origin port")
-    with probe:
-        free_port = probe.getsockname()[1]
+    (free_port,) = free_ports(1)
     first, second = listen_sockets(["127.0.8.1", "::1"], free_port, purpose="origin port")
     with first, second:
         assert first.getsockname()[1] == second.getsockname()[1] == free_port
