@@ -15,6 +15,7 @@ import trio
 
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
+from p2pdist.shared.wire.trust_news import NEWS_PATH
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import (
     Catalogue,
@@ -61,7 +62,9 @@ class TrustStore:
         """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment."""
         self._files = TrustFiles(directory / root_pin(root).hex()[:16])
         self._base_url = base_url.rstrip("/")
-        self._place = RepositoryPlace(self._base_url + _METADATA_PATH, self._base_url + _TARGETS_PATH, root)
+        self._place = RepositoryPlace(
+            self._base_url + _METADATA_PATH, self._base_url + _TARGETS_PATH, root, self._base_url + NEWS_PATH
+        )
         self._http = http
         self._refresh_seconds = refresh_seconds
         self._lock = trio.Lock()

@@ -20,6 +20,8 @@ from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
 
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, TIMESTAMP_ISSUED_FIELD
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.trust_news import MAX_NEWS_ANSWER_BYTES, decode_news
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.floor import VerifiedMetadata, VerifiedVersions
 from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpGet
@@ -38,6 +40,8 @@ class RepositoryPlace:
     metadata_url: str
     targets_url: str
     root: bytes
+    news_url: str | None = None
+    """Where `TrustNews` may be had, with ``{root}`` and ``{snapshot}`` for what is known; None: a plain repository."""
 
 
 class TufClient(Updater):
@@ -87,6 +91,12 @@ class TufClient(Updater):
                 self._trusted_set.update_root(known)
                 self._roots[version] = known
         self._known = True
+
+    @property
+    def root_version(self) -> int:
+        """The version of the newest root that is known."""
+        version: int = self._trusted_set.root.version
+        return version
 
     def raise_floor(self) -> None:
         """Raise the floor by what has been verified. Raises `BadVersionNumberError` for what is below it."""
@@ -167,14 +177,36 @@ class TufClient(Updater):
 class NetworkFetcher(FetcherInterface):
     """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
 
-    def __init__(self, http: HttpGet) -> None:
+    def __init__(self, http: HttpGet, place: RepositoryPlace) -> None:
         self._http = http
+        self._place = place
+        self._news: dict[str, bytes | None] = {}
 
     async def _get(self, url: str, max_length: int) -> HttpAnswer:
         return await self._http.get(url, max_bytes=max_length)
 
+    def hear_news(self, root: int, snapshot: int) -> None:
+        """Get what has changed since these versions in one answer, from a server that gives one.
+
+        Raises tuf's `DownloadError` where it does not answer at all.
+        """
+        place = self._place
+        if place.news_url is None:
+            return
+        base_urls = {"metadata": place.metadata_url, "targets": place.targets_url}
+        try:
+            answer = self.download_bytes(place.news_url.format(root=root, snapshot=snapshot), MAX_NEWS_ANSWER_BYTES)
+            news = decode_news(answer)
+        except (tuf_errors.DownloadHTTPError, tuf_errors.DownloadLengthMismatchError, DecodeError):
+            return  # each file is asked for then
+        for path, data in news.files.items():
+            kind, _, name = path.partition("/")
+            self._news[f"{base_urls.get(kind)}/{name}"] = data
+
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return the answer, of at most ``max_length`` bytes. Raises tuf's `DownloadError` and its kinds."""
+        if url in self._news:
+            return self._heard(self._news.pop(url), max_length)
         try:
             answer = trio.from_thread.run(self._get, url, max_length)
         except HttpError as error:
@@ -184,6 +216,14 @@ class NetworkFetcher(FetcherInterface):
         if answer.status != 200:
             raise tuf_errors.DownloadHTTPError(f"HTTP {answer.status}", answer.status)
         return answer.body
+
+    @staticmethod
+    def _heard(data: bytes | None, max_length: int) -> bytes:
+        if data is None:
+            raise tuf_errors.DownloadHTTPError("HTTP 404", 404)
+        if len(data) > max_length:
+            raise tuf_errors.DownloadLengthMismatchError(f"{len(data)} bytes, over the cap of {max_length}")
+        return data
 
     @contextlib.contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
@@ -199,6 +239,9 @@ class OfflineFetcher(NetworkFetcher):
 
     def __init__(self, timestamp: bytes) -> None:
         self._timestamp = timestamp
+
+    def hear_news(self, root: int, snapshot: int) -> None:
+        """There are none."""
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return the stored timestamp. Raises `DownloadHTTPError` (404) for everything else."""

@@ -33,11 +33,18 @@ class TufSession:
     `OSError` where something that must be kept cannot be written.
     """
 
-    def __init__(self, files: TrustFiles, accepted: AcceptedMetadata | None, client: TufClient) -> None:
+    def __init__(
+        self,
+        files: TrustFiles,
+        accepted: AcceptedMetadata | None,
+        client: TufClient,
+        fetcher: NetworkFetcher,
+    ) -> None:
         """For `online` and `offline`."""
         self._files = files
         self._accepted = accepted
         self._client = client
+        self._fetcher = fetcher
 
     @classmethod
     def online(cls, files: TrustFiles, place: RepositoryPlace, http: HttpGet, now: float) -> "TufSession":
@@ -45,8 +52,9 @@ class TufSession:
         verified, accepted = files.load()
         roles = accepted.roles if accepted else {}
         at = trust_floor.reference_time(verified.floor, now)
-        client = TufClient(place, NetworkFetcher(http), at, verified, roles, files.keep_verified)
-        return cls(files, accepted, client)
+        fetcher = NetworkFetcher(http, place)
+        client = TufClient(place, fetcher, at, verified, roles, files.keep_verified)
+        return cls(files, accepted, client, fetcher)
 
     @classmethod
     def offline(cls, files: TrustFiles, place: RepositoryPlace) -> "TufSession | None":
@@ -63,8 +71,9 @@ class TufSession:
             log.warning("a newer root has revoked what signed the stored metadata")
             return None
         then, at = trust_floor.top_level(accepted), accepted.accepted_at
-        client = TufClient(place, OfflineFetcher(then.timestamp), at, then, accepted.roles, lambda _: None)
-        return cls(files, accepted, client)
+        fetcher = OfflineFetcher(then.timestamp)
+        client = TufClient(place, fetcher, at, then, accepted.roles, lambda _: None)
+        return cls(files, accepted, client, fetcher)
 
     @property
     def floor(self) -> TrustFloor:
@@ -73,6 +82,9 @@ class TufSession:
 
     def refresh(self) -> None:
         """Verify root, timestamp, snapshot and the top-level targets role, and keep the first three."""
+        # the roles that are known are those accepted: a refresh that broke off may have verified a newer snapshot
+        known = self._accepted.floor.snapshot if self._accepted else 0
+        self._fetcher.hear_news(self._client.root_version, known)
         self._client.refresh()
         self._client.raise_floor()  # where nothing was new, nothing has been compared with the floor yet
 

@@ -1,12 +1,15 @@
 """The web port's routes: health, enrolment, and TUF metadata and targets. The only FastAPI import."""
 
 import contextlib
+import io
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import trio
 from fastapi import FastAPI, Request, Response
@@ -32,11 +35,13 @@ from seed_server.web.client import Client, client_of
 from seed_server.web.published_files import find_file, read_part
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT, answer_to
+from seed_server.web.trust_news import TrustNewsReader
 
 READ_SECONDS = 20.0  # for a whole request: they are all small
 SIGNERS = 4  # threads that decide on requests: each takes a millisecond
 MAX_FETCHES_PER_ENDPOINT = 2  # at the same time; a PC needs one
 TOO_MUCH_SECONDS = 1.0  # before a PC is told that it asks for too much: such answers must not cost much either
+VERSION = re.compile("[0-9]{1,19}")  # of metadata: below 2 ** 62
 NO_CERTIFICATE = (
     "Signed metadata and recipes are for enrolled PCs alone: show this PC's certificate. "
     "Enrol it with a token from 'seed-server token'."
@@ -104,8 +109,8 @@ class _Files:
         self._budgets = port.budgets
         self._fetching: Counter[EndpointId] = Counter()
 
-    async def answer(self, request: Request, directory: Path, name: str) -> Response:
-        """Answer with the file ``name`` below ``directory``; what is none is 404, which TUF clients rely on."""
+    async def answer(self, request: Request, find: Callable[[], Callable[[], BinaryIO] | None]) -> Response:
+        """Answer with what ``find`` finds and its result opens; what is none is 404, which TUF clients rely on."""
         client = client_of(request.scope)
         if client.endpoint is None:
             return _problem(403, NO_CERTIFICATE)
@@ -119,10 +124,10 @@ class _Files:
         client.proved()
         if not self._budgets.spend(client.endpoint, REQUEST_COST_BYTES, trio.current_time()):
             return await _too_much("This PC has asked for more than any PC needs. Try again later.")
-        path = await trio.to_thread.run_sync(find_file, directory, name)
-        if path is None:
+        file = await trio.to_thread.run_sync(find)
+        if file is None:
             return _problem(404, "There is no such file.")
-        return _FileAnswer(path, lambda length: self._may_send(client, length))
+        return _FileAnswer(file, lambda length: self._may_send(client, length))
 
     @contextlib.contextmanager
     def _may_send(self, client: Client, length: int) -> Iterator[PacedAnswer | str]:
@@ -149,16 +154,19 @@ class _FileAnswer(Response):
     """A file, whole: no ranges, which multiply what one request costs."""
 
     def __init__(
-        self, path: Path, may_send: Callable[[int], contextlib.AbstractContextManager[PacedAnswer | str]]
+        self,
+        open_file: Callable[[], BinaryIO],
+        may_send: Callable[[int], contextlib.AbstractContextManager[PacedAnswer | str]],
     ) -> None:
         super().__init__(media_type="application/octet-stream")
-        self._path = path
+        self._open = open_file
         self._may_send = may_send
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it as fast as its receiver's line allows."""
-        with await trio.to_thread.run_sync(self._path.open, "rb") as file:
-            length = os.fstat(file.fileno()).st_size  # the open file's: another may take its name meanwhile
+        with await trio.to_thread.run_sync(self._open) as file:
+            length = file.seek(0, os.SEEK_END)  # the open file's: another may take its name meanwhile
+            file.seek(0)
             with self._may_send(length) as paced:
                 if isinstance(paced, str):
                     await (await _too_much(paced))(scope, receive, send)
@@ -181,6 +189,7 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     log = RequestLog(clock)
     calls, files = _Calls(clock, port.line, log), _Files(port, log)
+    news = TrustNewsReader(port.metadata_directory, port.targets_directory)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
@@ -205,13 +214,31 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
 
     @app.get("/tuf/metadata/{name:path}")
     async def metadata(request: Request, name: str) -> Response:
-        return await files.answer(request, port.metadata_directory, name)
+        return await files.answer(request, lambda: _published(port.metadata_directory, name))
 
     @app.get("/tuf/targets/{name:path}")
     async def target(request: Request, name: str) -> Response:
-        return await files.answer(request, port.targets_directory, name)
+        return await files.answer(request, lambda: _published(port.targets_directory, name))
+
+    @app.get("/tuf/news/{root}/{snapshot}")
+    async def trust_news(request: Request, root: str, snapshot: str) -> Response:
+        return await files.answer(request, lambda: _news(news, root, snapshot))
 
     return app
+
+
+def _published(directory: Path, name: str) -> Callable[[], BinaryIO] | None:
+    if (path := find_file(directory, name)) is None:
+        return None
+    found = path
+    return lambda: found.open("rb")
+
+
+def _news(news: TrustNewsReader, root: str, snapshot: str) -> Callable[[], BinaryIO] | None:
+    if not VERSION.fullmatch(root) or not VERSION.fullmatch(snapshot):
+        return None
+    answer = news.answer(int(root), int(snapshot))
+    return None if answer is None else partial(io.BytesIO, answer)
 
 
 async def _read_body(request: Request) -> bytes:

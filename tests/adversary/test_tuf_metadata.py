@@ -29,9 +29,10 @@ DAY = 86_400.0
 TIMESTAMP = "/tuf/metadata/timestamp.json"
 
 
-@pytest.fixture
-def repository(tuf_simulator: ModuleType) -> Any:
+@pytest.fixture(params=[False, True], ids=["file by file", "all at once"])
+def repository(request: pytest.FixtureRequest, tuf_simulator: ModuleType) -> Any:
     simulator = tuf_simulator.RepositorySimulator()
+    simulator.tells_news = request.param
     simulator.add_patch("alpha")
     simulator.publish()
     return simulator

@@ -36,6 +36,8 @@ from p2pdist.shared.manifest.documents import (
     torrent_target,
 )
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, encode_order
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.trust_news import TrustNews
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
 
 NOW = 1_800_000_000.0
@@ -54,6 +56,8 @@ class RepositorySimulator:
         self.down = False
         self.status_of: dict[str, int] = {}
         self.issued: float | None = None
+        self.tells_news = False
+        """Whether it also answers with all its files at once, as the seed server does with those that have changed."""
         self.signers = {
             name: [CryptoSigner.generate_ed25519() for _ in range(2 if name == "root" else 1)]
             for name in ("root", "timestamp", "snapshot", *PATHS)
@@ -87,6 +91,10 @@ class RepositorySimulator:
     async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
         """Answer as the web port would."""
         path = url.removeprefix(BASE_URL)
+        if path.startswith("/tuf/news/") and not self.down:
+            return (
+                HttpAnswer(200, self.news_since(int(path.split("/")[3]))) if self.tells_news else HttpAnswer(404, b"")
+            )
         self.requests.append(path)
         if self.down:
             raise HttpError("no_answer", "127.0.0.1:8443")
@@ -97,6 +105,14 @@ class RepositorySimulator:
         if len(self.files[path]) > max_bytes:
             raise HttpError("too_large", "127.0.0.1:8443")
         return HttpAnswer(200, self.files[path])
+
+    def news_since(self, root: int) -> bytes:
+        next_root = f"metadata/{root + 1}.root.json"
+        files: dict[str, bytes | None] = {next_root: self.files.get(f"/tuf/{next_root}")}
+        for path, data in self.files.items():
+            if path not in self.status_of and "root.json" not in path:
+                files[path.removeprefix("/tuf/")] = data
+        return codec.encode(TrustNews(files))
 
     # --- the operator -----------------------------------------------------------------
 

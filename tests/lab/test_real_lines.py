@@ -21,6 +21,7 @@ LOG_TAIL_LINES = 40
 
 def what_happened(record: Record, directory: Path) -> str:
     """What the line carried, and the end of each process's log: such a run is hard to have again."""
+    assert record.series is not None
     carried = f"Mbit/s: {record.series.managed_mbit}; queue, ms: {record.series.queue_ms}; {record.processor}"
     logs = sorted(directory.glob("[es]*.log"))
     tails = ["\n".join(log.read_text().splitlines()[-LOG_TAIL_LINES:]) for log in logs]

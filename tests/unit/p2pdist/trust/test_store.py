@@ -302,3 +302,37 @@ async def test_another_trust_root_starts_anew_and_leaves_the_first_floor(
     store = TrustStore(tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=other.first_root, http=other)
     assert (await store.refresh(NOW)).patches == ()
     assert await new_store().load_cached(NOW) == accepted
+
+
+async def test_news_save_every_other_request(repository: Any, new_store: Callable[[], TrustStore]) -> None:
+    repository.tells_news = True
+    store = new_store()
+    assert [patch.manifest.patch_id for patch in (await store.refresh(NOW)).patches] == ["alpha"]
+    repository.add_patch("beta")
+    repository.publish()
+    assert [patch.manifest.patch_id for patch in (await store.refresh(NOW)).patches] == ["alpha", "beta"]
+    assert repository.requests == []
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\xff" * 100, b"\x81\xa5files\x81\xa1x\xa1x"], ids=["empty", "rubbish", "text"]
+)
+async def test_news_that_are_none_are_left_alone(
+    repository: Any, new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    repository.tells_news = True
+    monkeypatch.setattr(repository, "news_since", lambda root: answer)
+    assert [patch.manifest.patch_id for patch in (await new_store().refresh(NOW)).patches] == ["alpha"]
+    assert "/tuf/metadata/timestamp.json" in repository.requests
+
+
+async def test_news_hide_no_newer_root(repository: Any, new_store: Callable[[], TrustStore]) -> None:
+    """News name one root at most: the ones after it are asked for."""
+    repository.tells_news = True
+    store = new_store()
+    await store.refresh(NOW)
+    for _ in range(2):
+        repository.rotate("timestamp")
+    repository.publish()
+    assert (await store.refresh(NOW)).timestamp_version == repository.timestamp.signed.version
+    assert "/tuf/metadata/3.root.json" in repository.requests

@@ -1,8 +1,10 @@
 """`seed_server.web.app`: a real HTTPS server with a real CA and database, asked by httpx."""
 
 import contextlib
+import json
 from pathlib import Path
 
+import msgpack
 import pytest
 import trio
 import trio.testing
@@ -20,7 +22,7 @@ from p2pdist.shared.wire.enrolment import (
 )
 from seed_server.ports.gate import web_limits
 from seed_server.web.app import TOO_MUCH_SECONDS
-from seed_server.web.byte_budget import REQUEST_COST_BYTES, ByteBudgets
+from seed_server.web.byte_budget import RANK_BYTES, REQUEST_COST_BYTES, ByteBudgets
 from seed_server.web.host import WebLimits
 from seed_server.web.http11 import HttpTimes
 from tests.helpers.web_harness import DEADLINE_SECONDS, SECRET, problem, running_web
@@ -133,6 +135,24 @@ async def test_metadata_and_targets_are_files_and_nothing_else(tmp_path: Path) -
             "/v1/health/",
         ):
             assert (await web.member.get(path)).status_code == 404, path
+
+
+async def test_news_are_for_enrolled_pcs_and_like_any_file(tmp_path: Path) -> None:
+    budgets = ByteBudgets()
+    async with running_web(tmp_path, budgets=budgets) as web:
+        member = endpoint_id_of_key(web.member_key)
+        assert (await web.member.get("/tuf/news/1/0")).status_code == 404, "nothing is published"
+        timestamp = json.dumps({"more": "x" * RANK_BYTES}).encode()
+        (tmp_path / "metadata" / "timestamp.json").write_bytes(timestamp)
+        answer = await web.member.get("/tuf/news/1/0")
+        assert msgpack.unpackb(answer.content)["files"] == {
+            "metadata/2.root.json": None,
+            "metadata/timestamp.json": timestamp,
+        }
+        assert budgets.rank(member, trio.current_time()) > 0, "it counts"
+        assert (await web.client.get("/tuf/news/1/0")).status_code == 403
+        for path in ("1/-1", "1/x", "1", "1/" + 5_000 * "9"):
+            assert (await web.member.get(f"/tuf/news/{path}")).status_code == 404
 
 
 async def test_a_pc_that_has_had_too_much_waits_and_others_do_not(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""``GET /tuf/news/ROOT/SNAPSHOT``: all signed files that a PC lacks, in one answer. Pure.
+
+An endpoint that is told of a publication would ask nine times, each time for what the answer before names. Over a
+satellite that is five seconds, and on any line it is time in which no piece moves. So the seed server says in one
+answer what has changed since the endpoint's root and snapshot. That is a saving and nothing else: whatever is missing
+is asked for by its own path, and everything is verified as if it had been.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import Record
+
+NEWS_PATH = "/tuf/news/{root}/{snapshot}"
+MAX_NEWS_FILES = 64
+MAX_NEWS_FILE_BYTES = 64 << 10  # a larger file is worth a request of its own
+MAX_NEWS_BYTES = 160 << 10  # of all files together, so that no PC is sent years of patches that are not for it
+MAX_NEWS_ANSWER_BYTES = 192 << 10  # with their names
+
+FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+
+
+class TrustNews(Record, frozen=True):
+    """The signed files by their path below ``/tuf/``. None: there is no such file, as of the root after the newest."""
+
+    files: Annotated[dict[FileName, bytes | None], msgspec.Meta(max_length=MAX_NEWS_FILES)]
+
+
+def decode_news(data: bytes) -> TrustNews:
+    """Return what `codec.encode` made of the news. Raises `DecodeError`."""
+    return codec.decode(data, TrustNews, max_bytes=MAX_NEWS_ANSWER_BYTES)

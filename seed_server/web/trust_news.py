@@ -1,0 +1,102 @@
+"""Finds what has changed in the TUF repository since a snapshot that a PC has. Blocking."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.trust_news import MAX_NEWS_BYTES, MAX_NEWS_FILE_BYTES, MAX_NEWS_FILES, TrustNews
+
+ANSWERS_KEPT = 16  # PCs that have heard of the last publication ask for the same; few are further behind
+MAX_CHANGED_FILES = MAX_NEWS_FILES - 2  # besides the next root and the timestamp
+
+
+class TrustNewsReader:
+    """Reads the files that the web port publishes below ``/tuf/``; what cannot be read is left out."""
+
+    def __init__(self, metadata_directory: Path, targets_directory: Path) -> None:
+        self._metadata = metadata_directory
+        self._targets = targets_directory
+        self._changes = lru_cache(maxsize=ANSWERS_KEPT)(self._changes_between)
+
+    def answer(self, root: int, snapshot: int) -> bytes | None:
+        """Return the encoded `TrustNews` for a PC that knows these versions; None where nothing is published.
+
+        A ``snapshot`` that is no longer there counts as none.
+        """
+        if (timestamp := _read(self._metadata / "timestamp.json")) is None:
+            return None
+        next_root = f"{root + 1}.root.json"
+        files: dict[str, bytes | None] = {
+            f"metadata/{next_root}": _read(self._metadata / next_root, MAX_NEWS_FILE_BYTES),
+            "metadata/timestamp.json": timestamp,
+        }
+        newest = _versions(timestamp).get("snapshot", 0)
+        if newest != snapshot:
+            known = snapshot if (self._metadata / f"{snapshot}.snapshot.json").exists() else 0
+            files.update(self._changes(known, newest))
+        return codec.encode(TrustNews(files))
+
+    def _changes_between(self, known: int, newest: int) -> dict[str, bytes]:
+        """Return snapshot and roles that are new since ``known``, then the targets that they have added, as far as fit.
+
+        A file with a number or a hash in its name never changes; so neither does this.
+        """
+        before, after = (_versions(self._metadata_file(version, "snapshot")) for version in (known, newest))
+        changed = [role for role in after if after[role] != before.get(role)]
+        names = [f"{newest}.snapshot.json", *(f"{after[role]}.{role}.json" for role in changed)]
+        files: dict[str, bytes] = {}
+        room = MAX_NEWS_BYTES
+        for kind, directory, paths in (
+            ("metadata", self._metadata, names),
+            ("targets", self._targets, self._added_targets(before, after, changed)),
+        ):
+            for path in paths:
+                data = _read(directory / path, min(room, MAX_NEWS_FILE_BYTES))
+                if data is not None and len(files) < MAX_CHANGED_FILES:
+                    files[f"{kind}/{path}"] = data
+                    room -= len(data)
+        return files
+
+    def _added_targets(self, before: dict[str, int], after: dict[str, int], roles: list[str]) -> list[str]:
+        """Return where the targets that these roles have added lie, the last written first."""
+        had = {path for role in roles for path in _target_files(self._metadata_file(before.get(role, 0), role))}
+        added = [path for role in roles for path in _target_files(self._metadata_file(after[role], role))]
+        return sorted((path for path in added if path not in had), key=self._written_at, reverse=True)
+
+    def _written_at(self, path: str) -> int:
+        try:
+            return (self._targets / path).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _metadata_file(self, version: int, role: str) -> bytes:
+        return _read(self._metadata / f"{version}.{role}.json") or b"{}"
+
+
+def _read(path: Path, most: int | None = None) -> bytes | None:
+    try:
+        return path.read_bytes() if most is None or path.stat().st_size <= most else None
+    except OSError:
+        return None
+
+
+def _versions(metadata: bytes) -> dict[str, int]:
+    """Return the versions that a timestamp or snapshot names, by role."""
+    return {name.removesuffix(".json"): file["version"] for name, file in _signed(metadata, "meta").items()}
+
+
+def _target_files(role: bytes) -> list[str]:
+    """Return where the targets of a role lie below the targets' directory, as tuf writes them: HASH.NAME."""
+    found = []
+    for path, file in _signed(role, "targets").items():
+        directory, slash, name = path.rpartition("/")
+        found.append(f"{directory}{slash}{file['hashes']['sha256']}.{name}")
+    return found
+
+
+def _signed(metadata: bytes, part: str) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(metadata).get("signed", {}).get(part, {})
+    return found
