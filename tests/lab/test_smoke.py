@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("lab")]
 
 FILE_BYTES = 16_000_003
 LINE_MBIT = 20.0
-WITHIN_SECONDS = 40.0  # takes 9 s; a machine may be busy
+WITHIN_SECONDS = 90.0  # takes 9 s; a machine may be busy
 MAX_ORIGIN_RATIO = 1.05  # loosely: bytes above TCP, so TLS and control messages count as well
 MAX_QUEUE_P95_MS = 60.0  # loosely: a download would keep the buffer's 200 ms full
 
