@@ -338,7 +338,7 @@ class Controller:
         self._frontier.cut(self._rate, now)
         if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.application_limited:
             # no burst, and nearly all of ours got through: somebody small takes the rest
-            self._frontier.full(max(view.delivered, view.own_recent), now)
+            self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
         carried = self._rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._cut_at < RETURN_AGAIN_SECONDS
         self._return_to = None if again else RETURN_SHARE * min(self._rate, carried)

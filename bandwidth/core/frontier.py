@@ -33,6 +33,8 @@ class Frontier:
         self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
         self._felt_at = float("-inf")
         self._probing_since = float("inf")
+        self._carried_beyond = 0.0
+        """The most that got through since we began to go beyond what was known."""
         self._short_looks = 0
         self.cut_beyond = False
         """The queue that we cut for is one that we made beyond what was known."""
@@ -69,6 +71,14 @@ class Frontier:
     def full(self, carried: float, now: float) -> None:
         """Note that the line is full at ``carried``, so that more is not tried for a while."""
         self._full_at = (now, carried)
+
+    def full_beyond(self, carried: float, now: float) -> None:
+        """Note that the line is full: at the most that got through while we went beyond what was known.
+
+        From one PC's turn to the next less gets through for a moment, and a queue that shows just then says nothing
+        of that. If somebody else has come, the next queue tells: no more is tried until then.
+        """
+        self.full(carried if self._full_at is not None else max(carried, self._carried_beyond), now)
 
     def queue_stands(self, view: View, now: float) -> None:
         """Learn from a queue that we made: as long as it stands, what arrives is what the line carries."""
@@ -107,6 +117,8 @@ class Frontier:
             return rate  # a higher rate would test nothing
         if rate <= BEYOND * target or now < self._probing_since:
             self._probing_since = now
+            self._carried_beyond = 0.0
+        self._carried_beyond = max(self._carried_beyond, view.delivered)
         loop = view.rtt_seconds + SHOWS_SECONDS
         doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * loop)
         speed = PROBE_PER_SECOND * 2 ** ((now - self._probing_since) / doubles)

@@ -118,6 +118,8 @@ class FetcherTurns:
         turn = self._turns[endpoint]
         turn.granted += 1
         turn.moved_at = now
+        if turn.granted == self._most_pieces and self._over(endpoint, now):
+            self._on_freed()  # the next one's window grows while the last piece of this turn is still being sent
 
     def hold(self, now: float) -> None:
         """Restart the time of every turn."""

@@ -26,6 +26,9 @@ GAP_SAMPLES = 2.0  # times the usual interval between two decisions: nothing was
 CAREFUL_AFTER_SECONDS = 10.0  # without sending: what was right then is learned anew, from the first rate on
 DEMAND_GROWTH = 1.5  # a link that could take more than it got shows it within the next samples …
 DEMAND_LEAST = 16_000  # … from this on
+WINDOW_GROWTH = (
+    4.0  # a congestion window lets through at most so much more before the next sample: two round trips' doubling
+)
 MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
@@ -335,8 +338,10 @@ class SiteRate:
                     demands[key] = BytesPerSecond(max(DEMAND_LEAST, view.rate or 0))
                 continue
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))
-            demand = max(DEMAND_LEAST, int(DEMAND_GROWTH * rate.rate))
-            demands[key] = BytesPerSecond(demand) if rate.limited else None
+            usable = [DEMAND_GROWTH * rate.rate] if rate.limited else []
+            if view.look is not None and view.look.window_rate is not None:
+                usable.append(WINDOW_GROWTH * view.look.window_rate)
+            demands[key] = BytesPerSecond(max(DEMAND_LEAST, int(min(usable)))) if usable else None
         shares = share_max_min(payload, demands)
         if shares and all(demand is not None for demand in demands.values()):
             # the rest is divided equally, so that a link that recovers need not wait for a sample

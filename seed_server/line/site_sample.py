@@ -275,8 +275,8 @@ class SiteSampler:
     @staticmethod
     def _let_through(view: LinkView, look: SocketLook) -> float:
         """Return the payload rate that the kernel's window and pacing allow this socket."""
-        assert look.least_rtt_seconds is not None
-        window = look.window_segments * look.segment_bytes / max(look.least_rtt_seconds, 1e-6)
+        window = look.window_rate
+        assert window is not None
         # the kernel applies a raised rate from the next acknowledgement on
         is_slower = not view.metered and view.rate is not None and look.pacing_rate < TAKEN_SHARE * view.rate
         return min(window, look.pacing_rate) if is_slower else window

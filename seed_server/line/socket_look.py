@@ -42,6 +42,13 @@ class SocketLook:
     """How often TCP has waited in vain for an acknowledgement, each time for twice as long."""
 
     @property
+    def window_rate(self) -> float | None:
+        """What the congestion window lets through, bytes per second; None before the first round trip."""
+        if self.least_rtt_seconds is None:
+            return None
+        return self.window_segments * self.segment_bytes / max(self.least_rtt_seconds, 1e-6)
+
+    @property
     def arrived_bytes(self) -> int:
         """What has arrived at the other side, whatever is missing before it."""
         return self.acked_bytes + self.early_segments * self.segment_bytes

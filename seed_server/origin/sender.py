@@ -82,6 +82,7 @@ class PieceSender:
                 if begun is None and link.rate != 0:
                     leased = live.ledger.next_piece(session.endpoint, trio.current_time())
                     begun = None if leased is None else _Begun(leased)
+                    self._wake_those_who_wait(live)
                 if begun is not None:
                     await self._go_on(live, session, link, begun)
             if begun is not None and begun.over:
@@ -89,9 +90,13 @@ class PieceSender:
 
     def _may_fetch(self, live: LiveSite, session: Session) -> bool:
         may = live.ledger.may_fetch(session.endpoint, trio.current_time())
+        self._wake_those_who_wait(live)
+        return may
+
+    @staticmethod
+    def _wake_those_who_wait(live: LiveSite) -> None:
         if live.ledger.take_freed():
             live.wake_all()
-        return may
 
     async def _go_on(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun) -> None:
         """Send what is left of a piece, until the link is stopped."""

@@ -218,7 +218,7 @@ async def test_nothing_is_left_behind_also_after_an_error(tmp_path: Path) -> Non
 
 
 OWNER = """
-import sys, trio
+import signal, sys, trio
 from pathlib import Path
 from bench.lab.business import business_server
 from bench.lab.topology import LabShape, open_lab
@@ -229,8 +229,10 @@ async def main():
     async with open_lab(shape, directory) as lab, business_server(lab.head, directory):
         print("up", flush=True)
         await trio.sleep_forever()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it, and so would this
 trio.run(main)
 """
+END_SECONDS = 60.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -243,7 +245,7 @@ def test_what_a_killed_lab_leaves_is_removed_by_the_next(tmp_path: Path, number:
         assert any(mine in name for name in all_namespaces())
     finally:
         owner.send_signal(number)
-        owner.wait()
+        owner.wait(END_SECONDS)
         assert owner.stdout is not None
         owner.stdout.close()
     if number == signal.SIGKILL:

@@ -65,8 +65,20 @@ def test_a_turn_is_over_after_its_share_of_the_file() -> None:
     while site.asks(A, 0.0):
         pieces += 1
     assert pieces == int(TURN_SHARE * 1_000)
+    assert site.freed == 2, "with the last piece, and when asked for more"
+    assert site.asks(B, 0.0)
+
+
+def test_the_next_turn_begins_while_the_last_piece_of_the_one_before_is_being_sent() -> None:
+    site = Site(1_000)
+    for _ in range(int(TURN_SHARE * 1_000) - 1):
+        assert site.asks(A, 0.0)
+    assert not site.asks(B, 0.0)
+    assert site.freed == 0
+    assert site.asks(A, 0.0)
     assert site.freed == 1
     assert site.asks(B, 0.0)
+    assert site.turns.holders == {B}
 
 
 def test_of_a_small_file_a_few_pieces_are_one_turn() -> None:
