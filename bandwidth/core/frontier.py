@@ -32,7 +32,7 @@ class Frontier:
         self._sensors = sensors
         self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
         self._felt_at = float("-inf")
-        self._probing_since = float("inf")
+        self._probing_since = self._probed_at = float("inf")
         self._carried_beyond = 0.0
         """The most that got through since we began to go beyond what was known."""
         self._short_looks = 0
@@ -115,9 +115,13 @@ class Frontier:
                 return target
         if view.delivered < (DELIVERED_SHARE - lossy) * target:
             return rate  # a higher rate would test nothing
-        if rate <= BEYOND * target or now < self._probing_since:
+        begins_anew = (
+            not 0 <= now - self._probed_at < PROBE_DOUBLES_SECONDS
+        )  # it was not about to be noticed all the time
+        if rate <= BEYOND * target or begins_anew:
             self._probing_since = now
             self._carried_beyond = 0.0
+        self._probed_at = now
         self._carried_beyond = max(self._carried_beyond, view.delivered)
         loop = view.rtt_seconds + SHOWS_SECONDS
         doubles = max(PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS * loop)

@@ -29,6 +29,7 @@ DEMAND_LEAST = 16_000  # … from this on
 WINDOW_GROWTH = (
     4.0  # a congestion window lets through at most so much more before the next sample: two round trips' doubling
 )
+DRAINING_PART = 8  # a link whose turn is over keeps this part at most: when it is empty, so much less is missing
 MOST_CONTROL_SHARE = 0.5  # of the rate: a PC that connects all the time must not stop its site's patches
 NO_FLOOR = BytesPerSecond(0)
 EGRESS_RULE = "the server's egress"
@@ -335,7 +336,7 @@ class SiteRate:
         for key, view in links.items():
             if not view.sending:
                 if view.look is not None and view.look.unsent_bytes:  # what is left of its last piece
-                    demands[key] = BytesPerSecond(max(DEMAND_LEAST, view.rate or 0))
+                    demands[key] = BytesPerSecond(max(DEMAND_LEAST, min(view.rate or 0, payload // DRAINING_PART)))
                 continue
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))
             usable = [DEMAND_GROWTH * rate.rate] if rate.limited else []

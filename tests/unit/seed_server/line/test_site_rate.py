@@ -12,7 +12,16 @@ from bandwidth.core.decision import FIRST_RATE
 from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond
-from seed_server.line.site_rate import EGRESS_RULE, Line, Policy, SiteDecision, SiteRate, SiteTimes
+from seed_server.line.site_rate import (
+    DRAINING_PART,
+    EGRESS_RULE,
+    WINDOW_GROWTH,
+    Line,
+    Policy,
+    SiteDecision,
+    SiteRate,
+    SiteTimes,
+)
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 
@@ -208,20 +217,32 @@ class TestTurns:
     @pytest.mark.parametrize(
         ("unsent", "share"),
         [
-            (1, PAYLOAD // 2),  # as much as it had when its turn was over
-            (1 << 20, PAYLOAD // 2),
+            (1, PAYLOAD // DRAINING_PART),
+            (1 << 20, PAYLOAD // DRAINING_PART),
             (0, None),
         ],
     )
-    def test_what_a_link_has_left_is_sent_first_when_its_turn_is_over(self, unsent: int, share: int | None) -> None:
+    def test_what_a_link_has_left_keeps_a_small_part_of_the_line_when_its_turn_is_over(
+        self, unsent: int, share: int | None
+    ) -> None:
         path = FakeLine(SiteRate(Line(LINE), 0.0), links=2)
         path.run(10)
         over = path.view(1)
         assert over.look is not None
         left = replace(over.look, unsent_bytes=unsent)
-        over = replace(over, look=left, rate=BytesPerSecond(self.PAYLOAD // 2), sending=False)
+        over = replace(over, look=left, rate=BytesPerSecond(self.PAYLOAD // 2), sending=False)  # it had more
         shares = path.site.divide({0: path.view(0), 1: over})
         assert shares.get(1) == (share if share is None else pytest.approx(share, abs=1))
+        assert sum(shares.values()) == pytest.approx(self.PAYLOAD, abs=1)
+
+    def test_a_link_is_offered_what_its_window_may_grow_to_and_the_others_the_rest(self) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0), links=2)
+        path.run(10)
+        new = path.view(1)
+        assert new.look is not None
+        ten_segments = replace(new.look, window_segments=10, least_rtt_seconds=1.0)
+        shares = path.site.divide({0: path.view(0), 1: replace(new, look=ten_segments)})
+        assert shares[1] == WINDOW_GROWTH * 10 * new.look.segment_bytes
         assert sum(shares.values()) == pytest.approx(self.PAYLOAD, abs=1)
 
     def test_a_link_that_has_ended_and_cannot_be_looked_at_gets_nothing(self) -> None:

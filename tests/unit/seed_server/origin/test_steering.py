@@ -20,7 +20,7 @@ from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable, decod
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes
 from seed_server.line.site_map import Site
-from seed_server.line.site_rate import Line, SiteRate
+from seed_server.line.site_rate import DRAINING_PART, Line, SiteRate
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
 from seed_server.origin import steering as site_controller
@@ -194,16 +194,16 @@ async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: tr
 PAYLOAD = 970_000 * 1_448 // 1_500
 
 
-async def test_what_a_link_has_left_goes_out_before_the_line_is_anothers(
+async def test_what_a_link_has_left_goes_out_beside_the_next_ones_pieces(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async def play(branch: Branch) -> None:
         first, second = branch.send(branch.join("a")), branch.send(branch.join("b"))
         await trio.sleep(10)
         branch.stop(first, left=40_000)
-        assert first.rate == pytest.approx(PAYLOAD / 2, abs=1), "as much as it had"
-        assert second.rate == pytest.approx(PAYLOAD / 2, abs=1)
-        await trio.sleep(0.5)
+        assert first.rate == pytest.approx(PAYLOAD / DRAINING_PART, abs=1)
+        assert second.rate == pytest.approx(PAYLOAD - PAYLOAD / DRAINING_PART, abs=1)
+        await trio.sleep(0.7)
         first.view()
         assert first.left == 0.0
         assert second.rate == PAYLOAD
@@ -212,7 +212,7 @@ async def test_what_a_link_has_left_goes_out_before_the_line_is_anothers(
     await with_branch(play)
 
 
-async def test_one_that_never_takes_what_it_has_left_keeps_its_share_for_five_seconds(
+async def test_one_that_never_takes_what_it_has_left_keeps_its_part_for_five_seconds(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async def play(branch: Branch) -> None:
@@ -220,7 +220,7 @@ async def test_one_that_never_takes_what_it_has_left_keeps_its_share_for_five_se
         await trio.sleep(10)
         branch.stop(first, left=1e9)
         await trio.sleep(4.8)
-        assert second.rate == pytest.approx(PAYLOAD / 2, abs=1)
+        assert second.rate == pytest.approx(PAYLOAD - PAYLOAD / DRAINING_PART, abs=1)
         await trio.sleep(0.4)
         assert second.rate == PAYLOAD
 
