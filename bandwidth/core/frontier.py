@@ -109,7 +109,7 @@ class Frontier:
             if crowded or self._short_looks >= SHORT_LOOKS:
                 # the line carries no more, though no queue shows it; with losses, what arrives is less than that
                 carried = target / HEADROOM if crowded else max(view.delivered, view.own_recent)
-                self.full(carried, now)
+                self.full_beyond(carried, now)
                 self.capacity.at_congestion(carried, now)
                 self.forgive(now)
                 return target

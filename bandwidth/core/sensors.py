@@ -84,6 +84,7 @@ class Sensors:
         self._crowd = RollingMax()
         self._recent = RollingRate(RECENT_SECONDS)
         self._own_recent = RollingRate(RECENT_SECONDS)
+        self._limited_at = float("-inf")
         self._newest = RollingRate(SATURATED_SECONDS)
         self._shortfall = _Shortfalls()
         self._seen_at: float | None = None
@@ -120,13 +121,8 @@ class Sensors:
                     self.data_base.rise_by((self.base.seconds or 0.0) - before, now)
         rtt = self._pings[-1] if self._pings else (self.base.seconds or sample.data_rtt_seconds or 0.1)
         usual = min(LOSS_USUAL_MOST, self._loss_share)  # as it was before: the losses of now must not count as usual
-        limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
         self._add(sample, now, elapsed, rtt)
-        if elapsed > 0.0:
-            if sample.sent_bytes is None:
-                self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
-            else:
-                self._shortfall.add_sent(now, elapsed, sample.delivered_bytes, sample.sent_bytes)
+        self._note_shortfall(sample, now, elapsed, allowed)
         if self._missing >= PINGS_MISSING and not sample.delivered_bytes:
             self._shortfall.clear()  # an outage is no competitor
         delivered = self._delivered.rate
@@ -153,7 +149,7 @@ class Sensors:
             self._delivered.amount / SEGMENT_BYTES,
             self._missing >= PINGS_MISSING,
             sample.application_limited,
-            sample.sent_bytes is None and (limited or self._shortfall.limited),
+            0 <= now - self._limited_at < RATE_WINDOW_SECONDS + rtt,
             sample.window_rate,
             sample.bulk_business,
             sample.business_harm_seconds or 0.0,
@@ -214,6 +210,16 @@ class Sensors:
             self._loss_memory = min(LOSS_MEMORY_SEGMENTS, self._loss_memory + segments)
             self._loss_share += segments / self._loss_memory * (min(1.0, lost / segments) - self._loss_share)
 
+    def _note_shortfall(self, sample: Sample, now: float, elapsed: float, allowed: BytesPerSecond) -> None:
+        limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
+        if limited:
+            self._limited_at = now
+        if elapsed > 0.0:
+            if sample.sent_bytes is None:
+                self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
+            else:
+                self._shortfall.add_sent(now, elapsed, sample.delivered_bytes, sample.sent_bytes)
+
     def _queues(self, sample: Sample, delivered: float) -> tuple[float | None, float, float]:
         pings = most = None
         base = self.base.seconds
@@ -244,11 +250,6 @@ class _Shortfalls:
 
     def __init__(self) -> None:
         self._soon, self._late = _Shortfall(), _Shortfall()
-
-    @property
-    def limited(self) -> bool:
-        """As `_Shortfall.limited`."""
-        return self._soon.limited or self._late.limited
 
     def clear(self) -> None:
         """Forget everything."""
@@ -282,21 +283,15 @@ class _Shortfall:
         self._sent: deque[tuple[float, float, float, bool]] = deque()
         self._sent_bytes = self._sent_seconds = 0.0
         self._limited = 0
-        self._waiting_limited = 0
         self._since: float | None = None
         self._allowed_before = BytesPerSecond(0)
-
-    @property
-    def limited(self) -> bool:
-        """Whether something other than the rate limited us in the last moments or the round trip before."""
-        return self._limited + self._waiting_limited > 0
 
     def clear(self) -> None:
         self._arrived.clear()
         self._waiting.clear()
         self._sent.clear()
         self._sent_bytes = self._sent_seconds = 0.0
-        self._limited = self._waiting_limited = 0
+        self._limited = 0
         self._since = None
 
     def add(self, now: float, elapsed: float, arrived: int, allowed: BytesPerSecond, *, limited: bool) -> None:
@@ -315,7 +310,6 @@ class _Shortfall:
             self._since = now
         self._arrived.add(now, elapsed, arrived)
         self._waiting.append((now, elapsed, sent, limited))
-        self._waiting_limited += limited
 
     def share(self, rtt: float, now: float) -> float:
         """Return the missing part of what was sent, 0 to 1; 0 too where the rate did not limit us."""
@@ -327,7 +321,6 @@ class _Shortfall:
             self._sent_seconds += entry[1]
             self._sent_bytes += entry[2]
             self._limited += entry[3]
-            self._waiting_limited -= entry[3]
         while self._sent and self._sent[0][0] <= now - rtt - SHORTFALL_SECONDS:
             entry = self._sent.popleft()
             self._sent_seconds -= entry[1]

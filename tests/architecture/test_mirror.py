@@ -18,7 +18,6 @@ TESTED_IN = {
     "bandwidth/commands/profile_views.py": "tests/unit/bandwidth/commands/test_profile_commands.py",
     "bandwidth/commands/simulator_views.py": "tests/unit/bandwidth/commands/test_simulator_commands.py",
     "bandwidth/core/decision.py": "tests/unit/bandwidth/core/test_controller.py",
-    "bandwidth/core/frontier.py": "tests/unit/bandwidth/core/test_controller.py",
     "bandwidth/core/line_memory.py": "tests/unit/bandwidth/core/test_capacity.py",
     "bandwidth/pictures/svg.py": "tests/unit/bandwidth/pictures/test_plot.py",
     "bandwidth/profiles/model.py": "tests/unit/bandwidth/profiles/test_parse.py",

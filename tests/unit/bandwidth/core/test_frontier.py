@@ -1,0 +1,66 @@
+"""`bandwidth.core.frontier`: what going beyond the known teaches, and what a moment's dip does not."""
+
+from dataclasses import replace
+
+import pytest
+
+from bandwidth.core.capacity import CapacityEstimate
+from bandwidth.core.frontier import FULL_SECONDS, HEADROOM, PROBE_PER_SECOND, SHORT_LOOKS, Frontier
+from bandwidth.core.sensors import Sensors, View
+from tests.unit.bandwidth.core.test_competition import CALM
+
+KNOWN, CARRIES = 1_000_000.0, 1_100_000.0
+STEP = 0.05
+SETTLED = 60.0
+
+
+@pytest.fixture
+def frontier() -> Frontier:
+    found = Frontier(CapacityEstimate(None), Sensors())
+    found.capacity.at_congestion(KNOWN, 0.0)
+    return found
+
+
+def view(delivered: float, **changes: object) -> View:
+    return replace(CALM, delivered=delivered, own_recent=delivered, **changes)  # type: ignore[arg-type]
+
+
+def probe(frontier: Frontier, seconds: float, begin: float = 0.0, rate: float | None = None) -> float:
+    """Probe on a line that carries `CARRIES`, and return the rate then."""
+    rate = rate or frontier.target(begin) or 0.0
+    for step in range(int(seconds / STEP)):
+        rate = frontier.probe(view(min(rate, CARRIES)), rate, SETTLED, begin + step * STEP, STEP)
+    return rate
+
+
+def test_a_line_that_was_found_full_is_as_full_as_what_it_carried_before_a_moments_dip(frontier: Frontier) -> None:
+    probe(frontier, 3.0)
+    frontier.full_beyond(0.8 * CARRIES, 3.0)
+    assert frontier.target(3.0) == pytest.approx(HEADROOM * KNOWN, rel=0.01), "no more than the capacity is known"
+    frontier.capacity.at_congestion(2 * CARRIES, 3.0)
+    assert frontier.target(3.0) == pytest.approx(HEADROOM * CARRIES, rel=0.01)
+
+
+def test_a_queue_that_comes_although_no_more_is_tried_tells_what_is_left_for_us(frontier: Frontier) -> None:
+    probe(frontier, 3.0)
+    frontier.full_beyond(CARRIES, 3.0)
+    frontier.full_beyond(0.6 * CARRIES, 5.0)
+    assert frontier.target(5.0) == pytest.approx(HEADROOM * 0.6 * CARRIES)
+    assert frontier.target(5.0 + FULL_SECONDS) == pytest.approx(HEADROOM * KNOWN, rel=0.01), "for a while"
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_less_than_the_rate_is_a_full_line_only_if_the_rate_was_what_limited_us(
+    frontier: Frontier, limited: bool
+) -> None:
+    rate = probe(frontier, 3.0)
+    dip = view(0.85 * KNOWN, shortfall=0.1, limited=limited)
+    for look in range(SHORT_LOOKS):
+        rate = frontier.probe(dip, rate, SETTLED, 3.0 + look * STEP, STEP)
+    assert (rate > HEADROOM * KNOWN * 1.01) is limited
+
+
+def test_after_a_pause_probing_begins_as_slowly_as_at_first(frontier: Frontier) -> None:
+    rate = probe(frontier, 1.0)
+    after = probe(frontier, 1.0, begin=30.0, rate=rate)
+    assert after - rate < 2 * PROBE_PER_SECOND * KNOWN
