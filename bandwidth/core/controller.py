@@ -233,10 +233,10 @@ class Controller:
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
         self._reason = Reason.QUEUE
+        queue, threshold = self._queue(view), self._threshold(now)
+        self._frontier.queue_stands(view, queue, now)
         if self._yielded(view, now):
             return
-        queue, threshold = self._queue(view), self._threshold(now)
-        self._frontier.queue_stands(view, now)
         if queue <= threshold / 2:
             self._rate = self._frontier.drained(self._rate, now)
             self._move(Trigger.DRAINED, now)

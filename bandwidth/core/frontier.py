@@ -11,6 +11,7 @@ HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no que
 FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
 BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
 FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
+DRAINED_QUEUES = 10.0  # times the longest delay: by then a queue of ours has drained, at nine tenths of the line's rate
 SHOWS_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
 PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothing shows, the learned one was far too low …
@@ -31,11 +32,12 @@ class Frontier:
         self.capacity = capacity
         self._sensors = sensors
         self._full_at: tuple[float, float] | None = None  # (when, rate): a little more than this made a queue
-        self._felt_at = float("-inf")
+        self._felt_at = self._cut_at = float("-inf")
         self._probing_since = self._probed_at = float("inf")
         self._carried_beyond = 0.0
         """The most that got through since we began to go beyond what was known."""
         self._short_looks = 0
+        self._most_queue = self._least_queue = 0.0
         self.cut_beyond = False
         """The queue that we cut for is one that we made beyond what was known."""
 
@@ -65,8 +67,9 @@ class Frontier:
     def cut(self, rate: float, now: float) -> None:
         """Note that ``rate`` is cut because of a queue."""
         self.cut_beyond = self.is_beyond(rate, now)
+        self._most_queue = self._least_queue = 0.0
         if self.cut_beyond:
-            self._felt_at = now
+            self._felt_at = self._cut_at = now
 
     def full(self, carried: float, now: float) -> None:
         """Note that the line is full at ``carried``, so that more is not tried for a while."""
@@ -80,9 +83,17 @@ class Frontier:
         """
         self.full(carried if self._full_at is not None else max(carried, self._carried_beyond), now)
 
-    def queue_stands(self, view: View, now: float) -> None:
+    def queue_stands(self, view: View, queue_seconds: float, now: float) -> None:
         """Learn from a queue that we made: as long as it stands, what arrives is what the line carries."""
-        if self.cut_beyond and not view.application_limited:
+        if not self.cut_beyond:
+            return
+        if queue_seconds > self._most_queue:
+            self._most_queue = self._least_queue = queue_seconds
+        elif queue_seconds < self._least_queue and now - self._cut_at < DRAINED_QUEUES * self._most_queue:
+            # it becomes shorter: a ramp over a long way fills a buffer that needs seconds to drain
+            self._least_queue = queue_seconds
+            self._felt_at = max(self._felt_at, now - FELT_ROUND_TRIPS * view.rtt_seconds)
+        if not view.application_limited:
             self.capacity.carried(view.carried, now)
 
     def drained(self, rate: float, now: float) -> float:

@@ -64,3 +64,33 @@ def test_after_a_pause_probing_begins_as_slowly_as_at_first(frontier: Frontier) 
     rate = probe(frontier, 1.0)
     after = probe(frontier, 1.0, begin=30.0, rate=rate)
     assert after - rate < 2 * PROBE_PER_SECOND * KNOWN
+
+
+def cut_and_watch(frontier: Frontier, queues: list[float], step: float) -> list[bool]:
+    """Cut for a queue of ours, show these queues, and return whether each may still be ours."""
+    frontier.cut(2 * KNOWN, 0.0)
+    felt = []
+    for n, queue in enumerate(queues):
+        now = n * step
+        frontier.queue_stands(CALM, queue, now)
+        felt.append(frontier.still_feels(CALM, now))
+    return felt
+
+
+def test_a_queue_of_ours_is_ours_until_it_has_drained(frontier: Frontier) -> None:
+    drains = [0.1, 0.2, 0.3, *(0.3 - 0.01 * n for n in range(1, 28))]
+    assert all(cut_and_watch(frontier, drains, 0.1))
+
+
+@pytest.mark.parametrize(
+    "queues",
+    [
+        pytest.param([0.3] * 30, id="it stays"),
+        pytest.param([0.2, 0.3, *(0.25 + 0.04 * (n % 2) for n in range(28))], id="it comes and goes"),
+        pytest.param([0.05, *(0.05 - 0.0001 * n for n in range(1, 30))], id="it falls for longer than ours could"),
+    ],
+)
+def test_any_other_queue_is_somebody_elses_soon(frontier: Frontier, queues: list[float]) -> None:
+    felt = cut_and_watch(frontier, queues, 0.1)
+    assert felt[0]
+    assert not felt[-1]
