@@ -4,7 +4,6 @@ The controller counts bytes on the line: TCP payload and its headers. The kernel
 counts and paces payload alone; with small packets that is a tenth less.
 """
 
-import math
 from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -137,9 +136,8 @@ class SiteSampler:
 
     @property
     def known_rtt_seconds(self) -> float | None:
-        """The least round trip of a ping, before the first one of our data; None: neither is known."""
-        data = None if math.isinf(self._least_data_rtt) else self._least_data_rtt
-        return min((endpoint.least_ping_seconds for endpoint in self._endpoints.values()), default=data)
+        """The least round trip of a ping; None before the first one."""
+        return min((endpoint.least_ping_seconds for endpoint in self._endpoints.values()), default=None)
 
     @property
     def is_near(self) -> bool:
