@@ -11,6 +11,7 @@ them for coverage takes three times as long as the test.
 import contextlib
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -28,6 +29,7 @@ from tests.helpers import repository_simulator
 from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, also by what tests start
 os.umask(0o022)  # with 002, as many systems give it to users, directories that tests make are not trusted
 
 # the same examples on every run and no clock: a failure is the change's fault, not the day's or a busy machine's

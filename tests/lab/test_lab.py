@@ -218,7 +218,7 @@ async def test_nothing_is_left_behind_also_after_an_error(tmp_path: Path) -> Non
 
 
 OWNER = """
-import signal, sys, trio
+import sys, trio
 from pathlib import Path
 from bench.lab.business import business_server
 from bench.lab.topology import LabShape, open_lab
@@ -229,7 +229,6 @@ async def main():
     async with open_lab(shape, directory) as lab, business_server(lab.head, directory):
         print("up", flush=True)
         await trio.sleep_forever()
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it, and so would this
 trio.run(main)
 """
 END_SECONDS = 60.0
