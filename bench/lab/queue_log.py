@@ -64,15 +64,8 @@ class DirectionLog:
         """Return the bytes of IP packets that were sent."""
         return sum(record.sent_bytes[each] for _, record in self.between(start_ms, end_ms) for each in classes)
 
-    def first_full_packet_ms(self, start_ms: float, end_ms: float) -> float | None:
-        """Return when the first packet of bulk data was sent to a managed PC; None when there was none."""
-        return next(
-            (at for at, record in self.between(start_ms, end_ms) if record.sent_bytes[MANAGED] >= FULL_PACKET_BYTES),
-            None,
-        )
-
     def last_full_packet_ms(self, start_ms: float, end_ms: float) -> float | None:
-        """Return when the last such packet was sent; None when there was none."""
+        """Return when the last packet of bulk data was sent to a managed PC; None when there was none."""
         return next(
             (at for at, record in reversed(self.between(start_ms, end_ms))
              if record.sent_bytes[MANAGED] >= FULL_PACKET_BYTES),
