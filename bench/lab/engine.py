@@ -198,7 +198,7 @@ def _record(
     lab, ours, start, end = run.lab, run.ours, delivered.begun, delivered.end
     down = read_log(lab.branches[0].line.log).down
     if ours:  # publishing first hashes and signs: the job begins when that is done, or when the line is first used
-        start = down.bulk_from_ms(start, delivered.told, scenario.line.down.rate_mbit) or delivered.told
+        start = down.bulk_from_ms(start, delivered.told, run.scenario.line.down.rate_mbit) or delivered.told
     pairs = list(zip(before.counters, after.counters, strict=True))[: len(lab.branches)]
     written = sum(_written(new) - _written(old) for old, new in pairs)
     late = sum(_late(new) - _late(old) for old, new in pairs)
