@@ -336,8 +336,8 @@ class Controller:
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes is a page or a burst: return soon, but not twice in a row
         self._frontier.cut(self._rate, now)
-        if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.application_limited:
-            # no burst, and nearly all of ours got through: somebody small takes the rest
+        if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.limited:
+            # no burst, no turn that begins, and nearly all of ours got through: somebody small takes the rest
             self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
         carried = self._rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._cut_at < RETURN_AGAIN_SECONDS

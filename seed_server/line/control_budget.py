@@ -34,6 +34,9 @@ class ControlBudget:
         self._repaid_at = now
         self.rate = 0.0
         """Bytes per second that data leave free since the last `collect`: so, what was counted is repaid exactly."""
+        self.repaid_bytes = 0.0
+        """That data left free between the last two. Messages go in lumps: as what just arrived, these would show a line
+        that carries more than it does."""
 
     def count(self, line_bytes: int) -> None:
         """Count what goes whether or not there is room for it."""
@@ -55,8 +58,8 @@ class ControlBudget:
     def collect(self, most: float, now: float) -> int:
         """Return the bytes that were counted since the last call, and set `rate`: to at most ``most``."""
         counted, self._counted_bytes = self._counted_bytes, 0
-        repaid = self.rate * max(0.0, now - self._repaid_at)
-        self._owed_bytes = min(self._owed_bytes - repaid + counted, most * REPAID_SECONDS)
+        self.repaid_bytes = self.rate * max(0.0, now - self._repaid_at)
+        self._owed_bytes = min(self._owed_bytes - self.repaid_bytes + counted, most * REPAID_SECONDS)
         self._repaid_at = now
         self.rate = max(0.0, self._owed_bytes / REPAID_SECONDS)
         return counted

@@ -264,7 +264,8 @@ class SiteRate:
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
         sample = self.sampler.sample(links, pings, business, now, late_seconds)
-        control_bytes = self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
+        self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
+        control_bytes = int(self.control.repaid_bytes)
         if sample.delivered_bytes:  # while data arrive, so does what was sent beside them
             sent = None if sample.sent_bytes is None else sample.sent_bytes + control_bytes
             sample = replace(sample, delivered_bytes=sample.delivered_bytes + control_bytes, sent_bytes=sent)

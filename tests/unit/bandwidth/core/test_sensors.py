@@ -396,3 +396,14 @@ def test_the_missing_is_looked_for_within_two_seconds() -> None:
     line = Line()
     assert line.look(sample(5.0), times=40, allowed=ALLOWED).shortfall == 0.0  # 2.5 s: two, and two windows of 0.25 s
     assert line.look(sample(5.0), times=2, allowed=ALLOWED).shortfall == 1.0
+
+
+@pytest.mark.parametrize("held_up", [True, False])
+def test_a_process_that_was_held_up_has_no_queue_of_its_own(line: Line, held_up: bool) -> None:
+    """A look 34 ms late: what was acknowledged meanwhile shows in the smoothed round trip for as long again."""
+    line.look(sample(delivered=SIZE, data=0.04), times=16, allowed=ALLOWED)
+    line.look(sample(delivered=SIZE, data=0.04, limited=held_up), allowed=ALLOWED)
+    own = line.look(sample(delivered=SIZE, data=0.058), allowed=ALLOWED).own_queue_seconds
+    assert (own == 0.0) is held_up
+    later = line.look(sample(delivered=SIZE, data=0.058), times=4, allowed=ALLOWED)
+    assert later.own_queue_seconds > 0.008

@@ -52,14 +52,17 @@ class TestTurns:
 
 class TestRepayment:
     def test_data_leave_exactly_what_was_counted(self) -> None:
-        budget, left_free, counted = ControlBudget(0.0), 0.0, 0
+        budget, left_free, repaid, counted = ControlBudget(0.0), 0.0, 0.0, 0
         for step in range(1, 2_001):
             left_free += budget.rate * STEP
             if step < 1_500 and step % 7 == 0:
                 budget.count(3_000)
                 counted += 3_000
             assert budget.collect(1e9, step * STEP) == (3_000 if step < 1_500 and step % 7 == 0 else 0)
+            repaid += budget.repaid_bytes
+            assert budget.repaid_bytes <= 3_000 * STEP / REPAID_SECONDS * 2, "in small parts"
         assert left_free == pytest.approx(counted, rel=1e-6)
+        assert repaid == pytest.approx(left_free)
 
     def test_one_message_is_repaid_in_small_parts(self) -> None:
         budget = ControlBudget(0.0)
