@@ -81,7 +81,9 @@ class Frontier:
         From one PC's turn to the next less gets through for a moment, and a queue that shows just then says nothing
         of that. If somebody else has come, the next queue tells: no more is tried until then.
         """
-        self.full(carried if self._full_at is not None else max(carried, self._carried_beyond), now)
+        if self.cut_beyond and self._full_at is None:
+            carried = max(carried, self._carried_beyond)
+        self.full(carried, now)
 
     def queue_stands(self, view: View, queue_seconds: float, now: float) -> None:
         """Learn from a queue that we made: as long as it stands, what arrives is what the line carries."""
@@ -89,7 +91,7 @@ class Frontier:
             return
         if queue_seconds > self._most_queue:
             self._most_queue = self._least_queue = queue_seconds
-        elif queue_seconds < self._least_queue and now - self._cut_at < DRAINED_QUEUES * self._most_queue:
+        elif queue_seconds < self._least_queue and 0 <= now - self._cut_at < DRAINED_QUEUES * self._most_queue:
             # it becomes shorter: a ramp over a long way fills a buffer that needs seconds to drain
             self._least_queue = queue_seconds
             self._felt_at = max(self._felt_at, now - FELT_ROUND_TRIPS * view.rtt_seconds)
@@ -120,7 +122,7 @@ class Frontier:
             if crowded or self._short_looks >= SHORT_LOOKS:
                 # the line carries no more, though no queue shows it; with losses, what arrives is less than that
                 carried = target / HEADROOM if crowded else max(view.delivered, view.own_recent)
-                self.full_beyond(carried, now)
+                self.full(max(carried, self._carried_beyond), now)
                 self.capacity.at_congestion(carried, now)
                 self.forgive(now)
                 return target

@@ -12,7 +12,7 @@ from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 
 RATE_WINDOW_SECONDS = 0.5  # over which our own rate is measured
-IDLE_SHOWS_ROUND_TRIPS, IDLE_SHOWS_SECONDS = 2, 0.05  # together: for so long a held-up process shows in round trips
+LATE_SHOWS_ROUND_TRIPS, LATE_SHOWS_SECONDS = 2, 0.05  # together: for so long a held-up process shows in round trips
 RECENT_SECONDS = 0.15  # three samples: short enough to follow a rate that doubles
 SATURATED_SECONDS = 0.09  # two samples: a queue that we cut at once does not stand for longer …
 SATURATED_SEGMENTS = 64  # … and as many segments, so that one more or less is under 2 %
@@ -85,7 +85,7 @@ class Sensors:
         self._crowd = RollingMax()
         self._recent = RollingRate(RECENT_SECONDS)
         self._own_recent = RollingRate(RECENT_SECONDS)
-        self._limited_at = self._idle_at = float("-inf")
+        self._limited_at = self._late_at = float("-inf")
         self._newest = RollingRate(SATURATED_SECONDS)
         self._shortfall = _Shortfalls()
         self._seen_at: float | None = None
@@ -215,8 +215,8 @@ class Sensors:
         limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
         if limited:
             self._limited_at = now
-        if sample.application_limited:
-            self._idle_at = now
+        if sample.late:
+            self._late_at = now
         if elapsed > 0.0:
             if sample.sent_bytes is None:
                 self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
@@ -240,7 +240,7 @@ class Sensors:
         fresh = delivered * RATE_WINDOW_SECONDS >= FRESH_SEGMENTS * SEGMENT_BYTES
         if data is None or not fresh:
             return pings, 0.0, 0.0
-        if now - self._idle_at < IDLE_SHOWS_ROUND_TRIPS * rtt + IDLE_SHOWS_SECONDS:
+        if 0 <= now - self._late_at < LATE_SHOWS_ROUND_TRIPS * rtt + LATE_SHOWS_SECONDS:
             return pings, data, 0.0
         # a queue that pings meet as well is everybody's, also while their filter has not shown it yet
         return pings, data, max(0.0, data - (most or 0.0))

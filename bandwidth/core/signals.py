@@ -40,3 +40,5 @@ class Sample:
     """Smoothed minus least round trip of business sockets, where one is seen."""
     sent_bytes: int | None = None
     """Ours, handed to the line since the previous sample, retransmissions included; None: not known."""
+    late: bool = False
+    """The sampling process was held up: what it read measures itself, and smoothed round trips still do so later."""

@@ -67,6 +67,8 @@ class TrustStore:
         )
         self._http = http
         self._refresh_seconds = refresh_seconds
+        self._failed = False
+        """The last refresh broke off: what it has got is kept, and news of all that would come a second time."""
         self._lock = trio.Lock()
         self.site: SiteName | None = None
         """The site whose throttle profile to fetch; None until it is known. Set before a refresh, like the next two."""
@@ -111,12 +113,15 @@ class TrustStore:
 
     def _refresh(self, now: float) -> Catalogue:
         with storage_errors(self._files.directory), translated_errors(self._server):
-            session = TufSession.online(self._files, self._place, self._http, now)
+            place = replace(self._place, news_url=None) if self._failed else self._place
+            self._failed = True
+            session = TufSession.online(self._files, place, self._http, now)
             if behind := trust_floor.clock_set_back_seconds(session.floor, now):
                 log.warning("clock is behind the newest verified metadata, using its time", seconds=round(behind))
             session.refresh()
             catalogue = self._read_catalogue(session)
             session.accept()
+            self._failed = False
             return replace(catalogue, stale=trust_floor.freshness_alarm(session.floor, now))
 
     def _load_cached(self, now: float) -> Catalogue | None:

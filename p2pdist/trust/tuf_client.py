@@ -188,7 +188,8 @@ class NetworkFetcher(FetcherInterface):
     def hear_news(self, root: int, snapshot: int) -> None:
         """Get what has changed since these versions in one answer, from a server that gives one.
 
-        Raises tuf's `DownloadError` where it does not answer at all.
+        Raises tuf's `DownloadError` where it does not answer at all. One that is only slow is asked for each file:
+        these are smaller, and what has come of them is kept.
         """
         place = self._place
         if place.news_url is None:
@@ -198,7 +199,11 @@ class NetworkFetcher(FetcherInterface):
             answer = self.download_bytes(place.news_url.format(root=root, snapshot=snapshot), MAX_NEWS_ANSWER_BYTES)
             news = decode_news(answer)
         except (tuf_errors.DownloadHTTPError, tuf_errors.DownloadLengthMismatchError, DecodeError):
-            return  # each file is asked for then
+            return
+        except tuf_errors.DownloadError as error:
+            if isinstance(error.__cause__, HttpError) and error.__cause__.failure == "too_slow":
+                return
+            raise
         for path, data in news.files.items():
             kind, _, name = path.partition("/")
             self._news[f"{base_urls.get(kind)}/{name}"] = data

@@ -14,6 +14,7 @@ FAST_RATE = BytesPerSecond(25_000_000)  # 200 Mbit/s: more than one PC's disk an
 FAST_FETCHERS = 2
 SLOW_FETCHERS = 1
 LONG_RTT_SECONDS = 0.2  # by satellite, or over an ocean: one connection's window needs seconds to grow …
+LONG_LEAST_BYTES = 64_000  # … where at least so much is on its way: else one window is soon large enough …
 LONG_FETCHERS = 4  # … and four begin where one is after two round trips; a new turn then costs a quarter of it
 
 TURN_ROUND_TRIPS = (
@@ -32,7 +33,7 @@ def fetchers_for(rate: BytesPerSecond, rtt_seconds: float | None, card_rate: Byt
     """
     if is_near(rate, rtt_seconds, card_rate):
         return NEAR_FETCHERS
-    if rtt_seconds is not None and rtt_seconds >= LONG_RTT_SECONDS:
+    if rtt_seconds is not None and rtt_seconds >= LONG_RTT_SECONDS and rate * rtt_seconds >= LONG_LEAST_BYTES:
         return LONG_FETCHERS
     return FAST_FETCHERS if rate >= FAST_RATE else SLOW_FETCHERS
 

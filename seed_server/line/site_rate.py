@@ -334,19 +334,24 @@ class SiteRate:
         taken = min(self.control.rate, MOST_CONTROL_SHARE * allowance)
         payload = BytesPerSecond(int((allowance - taken) * self.sampler.line_share * self.sampler.overcommitment))
         demands: dict[Key, BytesPerSecond | None] = {}
+        sending = [key for key, view in links.items() if view.sending]
+        draining = sum(not view.sending for view in links.values())
         for key, view in links.items():
             if not view.sending:
                 if view.look is not None and view.look.unsent_bytes:  # what is left of its last piece
-                    demands[key] = BytesPerSecond(max(DEMAND_LEAST, min(view.rate or 0, payload // DRAINING_PART)))
+                    most = payload // (DRAINING_PART * draining)
+                    demands[key] = BytesPerSecond(max(DEMAND_LEAST, min(view.rate or 0, most)))
                 continue
             rate = self.sampler.link_rates.get(key, LinkRate(0.0, limited=False))
             usable = [DEMAND_GROWTH * rate.rate] if rate.limited else []
             if view.look is not None and view.look.window_rate is not None:
-                usable.append(WINDOW_GROWTH * view.look.window_rate)
+                # not less than half of an equal share: by the least share, leases of links that do nothing run out
+                usable.append(max(WINDOW_GROWTH * view.look.window_rate, payload / (2 * len(sending))))
             demands[key] = BytesPerSecond(max(DEMAND_LEAST, int(min(usable)))) if usable else None
         shares = share_max_min(payload, demands)
         if shares and all(demand is not None for demand in demands.values()):
             # the rest is divided equally, so that a link that recovers need not wait for a sample
-            spare = max(0, payload - sum(shares.values())) // len(shares)
-            shares = {key: BytesPerSecond(share + spare) for key, share in shares.items()}
+            takers = sending or list(shares)
+            spare = max(0, payload - sum(shares.values())) // len(takers)
+            shares = {key: BytesPerSecond(share + spare * (key in takers)) for key, share in shares.items()}
         return shares

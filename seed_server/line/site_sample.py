@@ -220,6 +220,7 @@ class SiteSampler:
             business_bytes=business.business_bytes,
             bulk_business=business.bulk,
             business_harm_seconds=business.harm_seconds,
+            late=very_late,
         )
 
     def _advance(self, key: Key, view: LinkView, elapsed: float) -> tuple[int, int | None, int]:

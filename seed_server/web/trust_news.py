@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -14,12 +15,13 @@ MAX_CHANGED_FILES = MAX_NEWS_FILES - 2  # besides the next root and the timestam
 
 
 class TrustNewsReader:
-    """Reads the files that the web port publishes below ``/tuf/``; what cannot be read is left out."""
+    """Reads the files that the web port publishes below ``/tuf/``, in any thread. Its methods raise `OSError`."""
 
     def __init__(self, metadata_directory: Path, targets_directory: Path) -> None:
         self._metadata = metadata_directory
         self._targets = targets_directory
         self._changes = lru_cache(maxsize=ANSWERS_KEPT)(self._changes_between)
+        self._one_at_a_time = Lock()  # after a publication all PCs ask for the same: it is found once
 
     def answer(self, root: int, snapshot: int) -> bytes | None:
         """Return the encoded `TrustNews` for a PC that knows these versions; None where nothing is published.
@@ -36,13 +38,20 @@ class TrustNewsReader:
         newest = _versions(timestamp).get("snapshot", 0)
         if newest != snapshot:
             known = snapshot if (self._metadata / f"{snapshot}.snapshot.json").exists() else 0
-            files.update(self._changes(known, newest))
+            room = MAX_NEWS_BYTES - sum(len(data or b"") for data in files.values())
+            with self._one_at_a_time:
+                changes = self._changes(known, newest)
+            for name, data in changes.items():
+                if len(data) <= room:
+                    files[name] = data
+                    room -= len(data)
         return codec.encode(TrustNews(files))
 
     def _changes_between(self, known: int, newest: int) -> dict[str, bytes]:
         """Return snapshot and roles that are new since ``known``, then the targets that they have added, as far as fit.
 
-        A file with a number or a hash in its name never changes; so neither does this.
+        A file with a number or a hash in its name never changes; so neither does this. Whoever knows nothing yet is
+        told of the roles alone, and what is for every PC: most of years of patches is not for it.
         """
         before, after = (_versions(self._metadata_file(version, "snapshot")) for version in (known, newest))
         changed = [role for role in after if after[role] != before.get(role)]
@@ -61,25 +70,27 @@ class TrustNewsReader:
         return files
 
     def _added_targets(self, before: dict[str, int], after: dict[str, int], roles: list[str]) -> list[str]:
-        """Return where the targets that these roles have added lie, the last written first."""
+        """Return where the targets that these roles have added lie; those of one site are left to its PCs."""
         had = {path for role in roles for path in _target_files(self._metadata_file(before.get(role, 0), role))}
         added = [path for role in roles for path in _target_files(self._metadata_file(after[role], role))]
-        return sorted((path for path in added if path not in had), key=self._written_at, reverse=True)
-
-    def _written_at(self, path: str) -> int:
-        try:
-            return (self._targets / path).stat().st_mtime_ns
-        except OSError:
-            return 0
+        wanted = [path for path in added if path not in had and not path.startswith("profiles/")]
+        wanted.sort(key=lambda path: not _is_for_all(path))
+        return wanted if before else [path for path in wanted if _is_for_all(path)]
 
     def _metadata_file(self, version: int, role: str) -> bytes:
         return _read(self._metadata / f"{version}.{role}.json") or b"{}"
 
 
+def _is_for_all(path: str) -> bool:
+    """Whether every PC reads this target: the rollouts, and the order of publications."""
+    return path.startswith("rollouts/") or path.endswith(".order")
+
+
 def _read(path: Path, most: int | None = None) -> bytes | None:
+    """Return what a file holds; None: there is none, or it is larger than ``most``. Raises `OSError` otherwise."""
     try:
         return path.read_bytes() if most is None or path.stat().st_size <= most else None
-    except OSError:
+    except FileNotFoundError:
         return None
 
 

@@ -15,9 +15,9 @@ from p2pdist.shared.wire.codec import Record
 
 NEWS_PATH = "/tuf/news/{root}/{snapshot}"
 MAX_NEWS_FILES = 64
-MAX_NEWS_FILE_BYTES = 64 << 10  # a larger file is worth a request of its own
-MAX_NEWS_BYTES = 160 << 10  # of all files together, so that no PC is sent years of patches that are not for it
-MAX_NEWS_ANSWER_BYTES = 192 << 10  # with their names
+MAX_NEWS_FILE_BYTES = 32 << 10  # a larger file is worth a request of its own
+MAX_NEWS_BYTES = 64 << 10  # of all files together: a site's PCs get theirs one after the other, on slow lines too
+MAX_NEWS_ANSWER_BYTES = 96 << 10  # with their names
 
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 

@@ -34,15 +34,22 @@ def probe(frontier: Frontier, seconds: float, begin: float = 0.0, rate: float | 
 
 
 def test_a_line_that_was_found_full_is_as_full_as_what_it_carried_before_a_moments_dip(frontier: Frontier) -> None:
-    probe(frontier, 3.0)
+    frontier.cut(probe(frontier, 3.0), 3.0)
     frontier.full_beyond(0.8 * CARRIES, 3.0)
     assert frontier.target(3.0) == pytest.approx(HEADROOM * KNOWN, rel=0.01), "no more than the capacity is known"
     frontier.capacity.at_congestion(2 * CARRIES, 3.0)
     assert frontier.target(3.0) == pytest.approx(HEADROOM * CARRIES, rel=0.01)
 
 
-def test_a_queue_that_comes_although_no_more_is_tried_tells_what_is_left_for_us(frontier: Frontier) -> None:
+def test_a_queue_below_what_is_known_tells_what_is_left_for_us(frontier: Frontier) -> None:
     probe(frontier, 3.0)
+    frontier.cut(0.6 * KNOWN, 40.0)
+    frontier.full_beyond(0.6 * KNOWN, 40.0)
+    assert frontier.target(40.0) == pytest.approx(HEADROOM * 0.6 * KNOWN)
+
+
+def test_a_queue_that_comes_although_no_more_is_tried_tells_what_is_left_for_us(frontier: Frontier) -> None:
+    frontier.cut(probe(frontier, 3.0), 3.0)
     frontier.full_beyond(CARRIES, 3.0)
     frontier.full_beyond(0.6 * CARRIES, 5.0)
     assert frontier.target(5.0) == pytest.approx(HEADROOM * 0.6 * CARRIES)

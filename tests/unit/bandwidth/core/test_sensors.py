@@ -1,6 +1,6 @@
 """`bandwidth.core.sensors`: the few numbers that decide, by hand."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -402,7 +402,7 @@ def test_the_missing_is_looked_for_within_two_seconds() -> None:
 def test_a_process_that_was_held_up_has_no_queue_of_its_own(line: Line, held_up: bool) -> None:
     """A look 34 ms late: what was acknowledged meanwhile shows in the smoothed round trip for as long again."""
     line.look(sample(delivered=SIZE, data=0.04), times=16, allowed=ALLOWED)
-    line.look(sample(delivered=SIZE, data=0.04, limited=held_up), allowed=ALLOWED)
+    line.look(replace(sample(delivered=SIZE, data=0.04, limited=True), late=held_up), allowed=ALLOWED)
     own = line.look(sample(delivered=SIZE, data=0.058), allowed=ALLOWED).own_queue_seconds
     assert (own == 0.0) is held_up
     later = line.look(sample(delivered=SIZE, data=0.058), times=4, allowed=ALLOWED)

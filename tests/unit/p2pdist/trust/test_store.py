@@ -17,6 +17,7 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.trust.catalogue import first_payload
+from p2pdist.trust.http_answers import HttpError
 from p2pdist.trust.store import TrustError, TrustStore
 from p2pdist.trust.suitability import Choice
 
@@ -336,3 +337,40 @@ async def test_news_hide_no_newer_root(repository: Any, new_store: Callable[[], 
     repository.publish()
     assert (await store.refresh(NOW)).timestamp_version == repository.timestamp.signed.version
     assert "/tuf/metadata/3.root.json" in repository.requests
+
+
+async def test_news_that_come_too_slowly_are_left_for_the_files_themselves(
+    repository: Any, new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(root: int) -> bytes:
+        raise HttpError("too_slow", "127.0.0.1:8443")
+
+    repository.tells_news = True
+    monkeypatch.setattr(repository, "news_since", slow)
+    assert [patch.manifest.patch_id for patch in (await new_store().refresh(NOW)).patches] == ["alpha"]
+
+
+async def test_after_a_refresh_that_broke_off_news_do_not_come_again(
+    repository: Any, new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.tells_news = True
+    asked: list[int] = []
+    news_since = repository.news_since
+
+    def counted(root: int) -> bytes:
+        asked.append(root)
+        answer: bytes = news_since(root)
+        return answer
+
+    monkeypatch.setattr(repository, "news_since", counted)
+    manifest = repository.target_url("rollouts", "rollouts/current")
+    store = new_store()
+    repository.status_of[manifest] = 503
+    for _ in range(3):
+        with pytest.raises(TrustError):
+            await store.refresh(NOW)
+    del repository.status_of[manifest]
+    assert len((await store.refresh(NOW)).patches) == 1
+    assert asked == [1]
+    await store.refresh(NOW)
+    assert asked == [1, 1]

@@ -20,6 +20,7 @@ from seed_server.leasing.site_ledger import SiteLedger
         (1_000, None, 2),
         (100, None, 1),
         (25, 0.56, 4),
+        (0.8, 0.56, 1),
     ],
 )
 def test_number(mbit: float, rtt_seconds: float | None, fetchers: int) -> None:

@@ -240,10 +240,26 @@ class TestTurns:
         path.run(10)
         new = path.view(1)
         assert new.look is not None
-        ten_segments = replace(new.look, window_segments=10, least_rtt_seconds=1.0)
-        shares = path.site.divide({0: path.view(0), 1: replace(new, look=ten_segments)})
-        assert shares[1] == WINDOW_GROWTH * 10 * new.look.segment_bytes
-        assert sum(shares.values()) == pytest.approx(self.PAYLOAD, abs=1)
+        for segments, share in ((70, WINDOW_GROWTH * 70 * new.look.segment_bytes), (1, self.PAYLOAD // 4)):
+            small = replace(new.look, window_segments=segments, least_rtt_seconds=1.0)
+            shares = path.site.divide({0: path.view(0), 1: replace(new, look=small)})
+            assert shares[1] == pytest.approx(share, abs=1), "and half of an equal part in any case"
+            assert sum(shares.values()) == pytest.approx(self.PAYLOAD, abs=1)
+
+    def test_links_that_drain_share_their_part_and_what_is_over_goes_to_those_that_send(self) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0), links=4)
+        path.run(10)
+        over = {}
+        for number in (1, 2, 3):
+            view = path.view(number)
+            assert view.look is not None
+            left = replace(view.look, unsent_bytes=1 << 20)
+            over[number] = replace(view, look=left, rate=BytesPerSecond(self.PAYLOAD // 4), sending=False)
+        sends = path.view(0)
+        assert sends.look is not None
+        sends = replace(sends, look=replace(sends.look, window_segments=1, least_rtt_seconds=1.0))
+        shares = path.site.divide({0: sends, **over})
+        assert shares[0] == pytest.approx(self.PAYLOAD * (1 - 1 / DRAINING_PART), abs=3)
 
     def test_a_link_that_has_ended_and_cannot_be_looked_at_gets_nothing(self) -> None:
         path = FakeLine(SiteRate(Line(LINE), 0.0), links=2)

@@ -6,10 +6,19 @@ from typing import Any
 
 import pytest
 
-from p2pdist.shared.wire.trust_news import MAX_NEWS_ANSWER_BYTES, MAX_NEWS_FILE_BYTES, MAX_NEWS_FILES, decode_news
+from p2pdist.shared.wire.trust_news import (
+    MAX_NEWS_ANSWER_BYTES,
+    MAX_NEWS_BYTES,
+    MAX_NEWS_FILE_BYTES,
+    MAX_NEWS_FILES,
+    decode_news,
+)
+from p2pdist.trust.http_answers import HttpAnswer
+from p2pdist.trust.store import TrustStore
 from seed_server.web.trust_news import TrustNewsReader
 
 ROOT = 1
+NOW = 1_800_000_000.0
 
 
 class Published:
@@ -72,7 +81,9 @@ def test_whoever_knows_the_newest_snapshot_is_sent_the_timestamp_alone(published
 @pytest.mark.parametrize("known", [0, 10**9])
 def test_a_snapshot_that_is_no_longer_there_counts_as_none(published: Published, known: int) -> None:
     published.publish("beta")
-    assert {"alpha@1.manifest", "beta@1.manifest", "1.targets.json"} <= set(kinds(published.news(known)))
+    files = set(kinds(published.news(known)))
+    assert {"1.targets.json", "current", "order"} <= files
+    assert "beta@1.manifest" not in files, "most of years of patches is not for a new PC"
 
 
 def test_a_newer_root_is_sent(published: Published) -> None:
@@ -88,16 +99,63 @@ def test_a_publication_is_seen_at_once(published: Published) -> None:
     assert "gamma@1.manifest" in kinds(published.news(known))
 
 
-def test_years_of_patches_do_not_fit_and_the_newest_come_first(published: Published) -> None:
-    published.publish(*(f"old-{n:03}" for n in range(200)))
-    published.publish("newest")
-    encoded = published.reader.answer(ROOT, 0)
+def test_many_patches_at_once_do_not_fit_and_what_is_for_every_pc_comes_first(published: Published) -> None:
+    known = published.publish("beta")
+    published.publish(*(f"new-{n:03}" for n in range(200)))
+    encoded = published.reader.answer(ROOT, known)
     assert encoded is not None
     assert len(encoded) <= MAX_NEWS_ANSWER_BYTES
     files = decode_news(encoded).files
-    assert len(files) == MAX_NEWS_FILES
-    assert "newest@1.manifest" in kinds(files)
-    assert "old-000@1.manifest" not in kinds(files)
+    assert len(files) <= MAX_NEWS_FILES
+    assert sum(len(data or b"") for data in files.values()) <= MAX_NEWS_BYTES
+    assert {"current", "order", "new-000@1.manifest"} <= set(kinds(files))
+
+
+def test_a_large_root_leaves_that_much_less_room(published: Published) -> None:
+    published.publish(*(f"new-{n:03}" for n in range(200)))
+    directory = published.directory / "tuf" / "metadata"
+    (directory / "2.root.json").write_bytes(bytes(MAX_NEWS_FILE_BYTES))
+    files = decode_news(published.reader.answer(ROOT, 0) or b"").files
+    assert sum(len(data or b"") for data in files.values()) <= MAX_NEWS_BYTES
+
+
+def test_what_is_for_one_site_is_left_to_its_pcs(published: Published) -> None:
+    known = published.publish("beta")
+    published.repository.add_target("profiles", "profiles/abc.profile", b"p")
+    published.repository.sign_targets("profiles")
+    published.publish("gamma")
+    files = kinds(published.news(known))
+    assert "2.profiles.json" in files
+    assert not any("profile" in name and not name.endswith(".json") for name in files)
+
+
+async def test_a_pc_that_knows_the_snapshot_before_asks_for_nothing_else(
+    published: Published, tuf_simulator: ModuleType, tmp_path: Path
+) -> None:
+    class Web:
+        """What the web port serves, of the files on disk."""
+
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
+            path = url.removeprefix(tuf_simulator.BASE_URL)
+            self.asked.append(path)
+            if path.startswith("/tuf/news/"):
+                root, snapshot = path.split("/")[3:]
+                return HttpAnswer(200, published.reader.answer(int(root), int(snapshot)) or b"")
+            file = published.directory / path.removeprefix("/")
+            return HttpAnswer(200, file.read_bytes()) if file.exists() else HttpAnswer(404, b"")
+
+    web = Web()
+    root = published.repository.first_root
+    store = TrustStore(tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=root, http=web)
+    await store.refresh(NOW)
+    published.publish("beta", "gamma")
+    web.asked.clear()
+    catalogue = await store.refresh(NOW)
+    assert [patch.manifest.patch_id for patch in catalogue.patches] == ["alpha", "beta", "gamma"]
+    assert [path.rpartition("/")[0] for path in web.asked] == ["/tuf/news/1"]
 
 
 def test_large_files_are_left_to_requests_of_their_own(published: Published) -> None:
@@ -111,7 +169,7 @@ def test_large_files_are_left_to_requests_of_their_own(published: Published) -> 
     published.publish("gamma")
     files = published.news(known)
     assert "large@1.manifest" not in kinds(files)
-    assert sum("half" in kind for kind in kinds(files)) == 2, "as many as fit"
+    assert sum("half" in kind for kind in kinds(files)) == 1, "as many as fit"
 
 
 def test_files_that_are_gone_are_left_out(published: Published) -> None:
