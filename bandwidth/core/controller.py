@@ -234,8 +234,8 @@ class Controller:
         elif target is not None and self._rate >= target:
             self._reason = Reason.AT_CAPACITY
             # a learned capacity may be too low
-            settled, allowed = now - self._entered_at, self._allowance if self._probes_beside(now) else self._rate
-            self._rate = self._frontier.probe(view, self._rate, settled, now, step, allowed=allowed)
+            allowed = self._allowance if self._probes_beside(now) else self._rate
+            self._rate = self._frontier.probe(view, self._rate, now - self._entered_at, now, step, allowed=allowed)
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
             if target is not None and self._frontier.cut_beyond and self._frontier.still_feels(view, now):

@@ -131,9 +131,8 @@ class Frontier:
                 return target
         if view.delivered < (DELIVERED_SHARE - lossy) * min(target, allowed):
             return rate  # a higher rate would test nothing
-        begins_anew = (
-            not 0 <= now - self._probed_at < PROBE_DOUBLES_SECONDS
-        )  # it was not about to be noticed all the time
+        # in a pause nothing could show, so it is no time in which nothing has shown
+        begins_anew = not 0 <= now - self._probed_at < PROBE_DOUBLES_SECONDS
         if rate <= BEYOND * target or begins_anew:
             self._probing_since = now
             self._carried_beyond = 0.0
