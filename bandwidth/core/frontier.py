@@ -64,12 +64,16 @@ class Frontier:
         self._felt_at = now
         self._sensors.drained()
 
-    def cut(self, rate: float, now: float) -> None:
+    def cut(self, view: View, rate: float, now: float) -> None:
         """Note that ``rate`` is cut because of a queue."""
-        self.cut_beyond = self.is_beyond(rate, now)
         self._most_queue = self._least_queue = 0.0
-        if self.cut_beyond:
+        if self.is_beyond(rate, now):
+            self.cut_beyond = True
             self._felt_at = self._cut_at = now
+        elif self.cut_beyond and 0 <= now - self._cut_at < FELT_ROUND_TRIPS * view.rtt_seconds:
+            self._felt_at = now  # the same queue: under fair queueing that of one connection may go before another's
+        else:
+            self.cut_beyond = False
 
     def full(self, carried: float, now: float) -> None:
         """Note that the line is full at ``carried``, so that more is not tried for a while."""
