@@ -308,7 +308,7 @@ class Controller:
         if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS):
             if self._frontier.still_feels(view, now):
                 return False
-            if self.state is not State.BACK_OFF and self._frontier.is_beyond(self._rate, now):
+            if self.state is not State.BACK_OFF and self._frontier.is_limit(view, self._rate, now):
                 # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
                 first = self.capacity.bytes_per_second(now) is None
                 self._begin_cut(view, now, CUT_MOST if first else CUT_LEAST)

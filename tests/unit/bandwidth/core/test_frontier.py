@@ -73,6 +73,17 @@ def test_after_a_pause_probing_begins_as_slowly_as_at_first(frontier: Frontier) 
     assert after - rate < 2 * PROBE_PER_SECOND * KNOWN
 
 
+@pytest.mark.parametrize(("arrives", "limit"), [(0.91, True), (0.89, False)])
+def test_a_rate_meets_the_lines_limit_only_if_as_much_arrives_as_is_known(
+    frontier: Frontier, arrives: float, limit: bool
+) -> None:
+    seen = view(arrives * KNOWN, carried=arrives * KNOWN)
+    assert frontier.is_limit(seen, 1.1 * KNOWN, 1.0) is limit, "else somebody has the rest"
+    assert not frontier.is_limit(seen, 0.97 * KNOWN, 1.0)
+    frontier.cut(seen, 1.1 * KNOWN, 1.0)
+    assert frontier.still_feels(seen, 1.1) is limit
+
+
 @pytest.mark.parametrize(("seconds", "same"), [(0.05, True), (0.2, False)])
 def test_a_queue_that_shows_again_within_two_round_trips_is_the_same(
     frontier: Frontier, seconds: float, same: bool
