@@ -14,7 +14,7 @@ from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION, Detector
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
-from p2pdist.install.outcomes import Outcome, exit_words, is_locked, printable
+from p2pdist.install.outcomes import Outcome, exit_words, is_locked, printable, waits_for_lock
 from p2pdist.install.package_manager import PackageManager, WasThere
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.proven_files import KeptPayload, proven
@@ -233,12 +233,16 @@ class Installer:
         except (OSError, ValueError) as error:
             return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
         output = printable(ended.output)
+        manages_packages = command.argv[0] in (command_lines.DPKG, command_lines.RPM)
         if ended.code is None:
-            return Outcome(False, f"{program} did not end within {command.timeout_seconds:g} s and was stopped", output)
+            words = f"{program} did not end within {command.timeout_seconds:g} s and was stopped"
+            if manages_packages and waits_for_lock(output):
+                return Outcome(False, f"{words}: another program is installing packages", output, busy=True)
+            return Outcome(False, words, output)
         reboot = ended.code in command.reboot_codes
         succeeded = reboot or ended.code in command.success_codes
         words = exit_words(program, ended.code, "" if succeeded else output)
-        locked = command.argv[0] in (command_lines.DPKG, command_lines.RPM) and is_locked(output)
+        locked = manages_packages and is_locked(output)
         busy = not succeeded and (locked or ended.code in command.busy_codes)
         if busy and not locked:
             words = f"{words}: it is busy, and is to be tried later"

@@ -14,6 +14,7 @@ LOCKED = (
     "is locked by another",
     "unable to lock database",
 )
+WAITS = "waiting for transaction lock"  # of rpm, which itself waits for as long as it may
 MAX_SAID_CHARS = 160  # of an installer's output in a reason; `p2pdist history --output` has more
 NO_SUCH_SERVICE = 1060  # sc.exe: ERROR_SERVICE_DOES_NOT_EXIST
 
@@ -88,6 +89,12 @@ def printable(data: bytes) -> str:
 def is_locked(output: str) -> bool:
     """Return whether a package manager has said that another program is at work."""
     return any(sign in output for sign in LOCKED)
+
+
+def waits_for_lock(output: str) -> bool:
+    """Return whether the last that a package manager said is that it waits for another program: it has done nothing."""
+    lines = output.split("\n")
+    return any(WAITS in line for line in [line for line in lines if line.strip()][-1:])
 
 
 def exit_words(program: str, code: int, output: str) -> str:

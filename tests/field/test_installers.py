@@ -24,11 +24,13 @@ from p2pdist.shared.manifest.recipe import (
     CommandCheck,
     DebInstall,
     MsiInstall,
+    RpmInstall,
     ScheduleRules,
     ScriptInstall,
 )
 from tests.helpers.debian_packages import NEEDS_DPKG, Packages
 from tests.helpers.field_pc import FieldPc
+from tests.helpers.rpm_packages import NEEDS_RPM, RpmPackages
 
 CODE = "{90160000-0011-0000-0000-0000000FF1CE}"
 SCRIPT = ScriptInstall(interpreter="sh", rollback_arguments=("undo",), timeout_seconds=20)
@@ -96,9 +98,8 @@ def test_windows_installer_that_is_at_work_for_another_is_busy() -> None:
 
 
 @contextlib.contextmanager
-def dpkg_locked(pc: FieldPc) -> Iterator[None]:
-    """Hold dpkg's lock as another program at work does (a process of its own: the lock is a process's)."""
-    path = pc.root / "var/lib/dpkg/lock"
+def locked(path: Path) -> Iterator[None]:
+    """Hold a package manager's lock as another program at work does (the lock is a process's)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     holds = f"import fcntl; f = open({str(path)!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -112,7 +113,7 @@ def dpkg_locked(pc: FieldPc) -> Iterator[None]:
 async def test_dpkg_s_lock_is_waited_for_as_long_as_it_is_held(pc: FieldPc, packages: Packages) -> None:
     night = ScheduleRules(windows=("wed 12:00-13:00", "thu 12:00-13:00"))
     pc.offer("1.0", packages.build("1.0"), DEB, schedule=night)
-    with dpkg_locked(pc):
+    with locked(pc.root / "var/lib/dpkg/lock"):
         for minutes in (0, 20, 20):
             record = await pc.later(minutes)
             assert (record.state, record.attempts) == ("waiting", {})
@@ -128,7 +129,7 @@ async def test_a_way_back_waits_for_dpkg_s_lock_too(pc: FieldPc, packages: Packa
     pc.offer("1.0", packages.build("1.0"), DEB)
     assert (await pc.settle()).state == "installed"
     await pc.orders.roll_back(PatchOrder("acme"))
-    with dpkg_locked(pc):
+    with locked(pc.root / "var/lib/dpkg/lock"):
         for _ in range(3):
             assert (await pc.later(20)).state == "rolling_back"
     assert (await pc.later(20)).state == "rolled_back"
@@ -291,6 +292,61 @@ async def test_the_way_back_is_known_though_a_newer_publication_was_here_already
     await pc.orders.roll_back(PatchOrder("acme"))
     assert (await pc.settle()).state == "rolled_back"
     assert installed(pc) == "acme 1.0 install ok installed"
+
+
+# --- rpm ---------------------------------------------------------------------------------------------
+
+
+def with_rpm(test: Callable[..., object]) -> Callable[..., object]:
+    """Run the test where there is a real rpm."""
+    for mark in NEEDS_RPM:
+        test = mark(test)
+    return test
+
+
+def rpms(pc: FieldPc) -> list[str]:
+    asked = ["rpm", f"--root={pc.root}", "--query", "--all"]
+    return sorted(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split())
+
+
+@with_rpm
+async def test_a_kernel_is_installed_beside_the_running_one_and_goes_alone(pc: FieldPc, tmp_path: Path) -> None:
+    build, kernel = RpmPackages(tmp_path).build, RpmInstall(package="kernel-core", timeout_seconds=60)
+    for version in ("5.14", "6.1"):
+        file = build(version, name="kernel-core", provides="installonlypkg(kernel)")
+        pc.offer(f"{version}-1", file, kernel)
+        assert (await pc.settle()).state == "installed"
+    assert rpms(pc) == ["kernel-core-5.14-1.noarch", "kernel-core-6.1-1.noarch"]
+    await pc.orders.roll_back(PatchOrder("acme"))
+    assert (await pc.settle()).state == "rolled_back"
+    assert rpms(pc) == ["kernel-core-5.14-1.noarch"]
+
+
+@with_rpm
+async def test_other_rpms_replace_their_former_version_and_come_back(pc: FieldPc, tmp_path: Path) -> None:
+    build, acme = RpmPackages(tmp_path).build, RpmInstall(package="acme", timeout_seconds=60)
+    for version in ("1.0", "2.0"):
+        pc.offer(f"{version}-1", build(version), acme)
+        assert (await pc.settle()).state == "installed"
+    assert rpms(pc) == ["acme-2.0-1.noarch"]
+    await pc.orders.roll_back(PatchOrder("acme"))
+    await pc.settle()
+    assert rpms(pc) == ["acme-1.0-1.noarch"]
+
+
+def rpm_lock(pc: FieldPc) -> Path:
+    asked = ["rpm", "--eval", "%{_rpmlock_path}"]
+    place = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    return Path(f"{pc.root}{place}")
+
+
+@with_rpm
+async def test_rpm_s_lock_is_waited_for(pc: FieldPc, tmp_path: Path) -> None:
+    pc.offer("1.0-1", RpmPackages(tmp_path).build("1.0"), RpmInstall(package="acme", timeout_seconds=1))
+    with locked(rpm_lock(pc)):
+        record = await pc.settle()  # rpm itself waits, for as long as it may
+        assert (record.state, record.attempts) == ("waiting", {})
+    assert (await pc.later(20)).state == "installed"
 
 
 # --- what an installer gets --------------------------------------------------------------------------
