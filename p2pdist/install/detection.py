@@ -8,7 +8,7 @@ import trio
 from p2pdist.install import archive, command_lines, processes
 from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine, below
-from p2pdist.install.findings import CheckResult, Finding, Look, found, together, unknown
+from p2pdist.install.findings import CheckResult, Look, Whether, found, together, unknown
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.outcomes import exit_words, printable, unit_answer
 from p2pdist.install.packages import PackageFile, PackageStates, package_answer, package_states, states_words
@@ -33,6 +33,7 @@ from p2pdist.shared.trusted_paths import UntrustedPathError, check_program, open
 
 MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, which is searched for the expected text
 LISTING_SECONDS = 120.0  # rpm on an old disk
+MAX_PROVIDES_BYTES = 1 << 20  # of what a package's file says of itself: a kernel provides some 10 000 symbols
 MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
 UNKNOWN_VERSION = "?"
 COULD_NOT_RUN = (126, 127)  # by the convention of shells: found but not to be run; not found
@@ -54,7 +55,7 @@ class Detector:
         answers = []
         for check in checks:
             answers.append(await self.check(check))
-            if answers[-1].finding is Finding.NO:
+            if answers[-1].finding is Whether.NO:
                 break
         return together(answers)
 
@@ -86,7 +87,7 @@ class Detector:
                     return answer
                 await trio.sleep(self._limits.health_poll_seconds)
         words = f"after {health.within_seconds} s: {answer.words}"
-        return unknown(words) if answer.finding is Finding.UNKNOWN and not answer.late else found(False, words)
+        return unknown(words) if answer.finding is Whether.UNKNOWN and not answer.late else found(False, words)
 
     async def check(self, check: Check) -> CheckResult:
         """Return whether ``check`` holds now."""
@@ -148,6 +149,17 @@ class Detector:
         if ended.code not in query.success_codes:
             return unknown(exit_words(Path(query.argv[0]).name, ended.code or 0, output))
         return () if ended.code else package_states(output)  # rpm prints on standard output that it has no such package
+
+    async def file_says(self, query: CommandLine, descriptor: int) -> str:
+        """Return what a query of an open file has printed; "": it could not be read. Raises `OSError`."""
+        ended = await processes.run(
+            query,
+            max_output_bytes=MAX_PROVIDES_BYTES,
+            with_errors=False,
+            pass_descriptor=descriptor,
+            limits=self._limits,
+        )
+        return "" if ended.code != 0 else printable(ended.output)
 
     async def list_packages(self, query: tuple[str, ...]) -> str:
         """Return the output of ``query``, which lists packages. Raises `OSError` if it fails or takes too long."""

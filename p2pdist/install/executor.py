@@ -8,12 +8,12 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.install import waiting
-from p2pdist.install.findings import CheckResult, Finding, changed
+from p2pdist.install.findings import CheckResult, Whether, changed
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.kept_files import KeptPayloads
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, LifeEvent, failed, settled, step
-from p2pdist.install.outcomes import Ending, Outcome
+from p2pdist.install.outcomes import InstallEnding, Outcome
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import PayloadChangedError
@@ -202,7 +202,7 @@ class Executor:
         lately = waiting.restarted_lately(record, now)
         event = verdict(
             Evidence(
-                ending=record.ending or Ending.UNKNOWN,
+                ending=record.ending or InstallEnding.UNKNOWN,
                 finding=look.answer.finding,
                 changed=changed(record.seen_before, look.sight),
                 restart_pending=record.restart_boot is not None,
@@ -211,7 +211,11 @@ class Executor:
         )
         match event:
             case LifeEvent.DETECTED:
-                said = f", although {record.reason}" if record.ending in (Ending.FAILED, Ending.UNKNOWN) else ""
+                said = (
+                    f", although {record.reason}"
+                    if record.ending in (InstallEnding.FAILED, InstallEnding.UNKNOWN)
+                    else ""
+                )
                 return await self._store.update(
                     candidate.ref, lambda r: step(r, event, now), f"detected: {look.answer.words}{said}"
                 )
@@ -246,7 +250,7 @@ class Executor:
 
     async def _not_detected(self, candidate: Candidate, answer: CheckResult, event: LifeEvent) -> InstallRecord:
         def not_detected(record: InstallRecord) -> InstallRecord:
-            ending = record.ending or Ending.UNKNOWN
+            ending = record.ending or InstallEnding.UNKNOWN
             after = failed(record, failure_of(ending), _reason(candidate.manifest, record, answer))
             after = step(after, event, self._store.now())
             return self._settled(replace(after, own=None)) if event is LifeEvent.UNCHANGED else after
@@ -263,7 +267,7 @@ class Executor:
             return await self._store.update(
                 candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), f"healthy: {answer.words}"
             )
-        if answer.finding is Finding.UNKNOWN:
+        if answer.finding is Whether.UNKNOWN:
             return await self._ask_again(record, answer, settling=False)
         look = await self._installer.detector.look(candidate.manifest, record.package)
         did = changed(record.seen_before, look.sight)
@@ -298,10 +302,10 @@ class Executor:
 
 def _reason(manifest: Manifest, record: InstallRecord, answer: CheckResult) -> str:
     """Return why a patch is not installed: by its installer's word, and by what detection has found."""
-    found = answer.words if record.ending is not Ending.SUCCEEDED else f"not detected: {answer.words}"
+    found = answer.words if record.ending is not InstallEnding.SUCCEEDED else f"not detected: {answer.words}"
     said = [record.reason] if record.reason else []
     if not any(answer.words in part for part in said):  # for what the installer failed for too, once is enough
-        said = [*said, found] if record.ending is not Ending.SUCCEEDED else [found, *said]
+        said = [*said, found] if record.ending is not InstallEnding.SUCCEEDED else [found, *said]
     install, package = manifest.install, record.package
     if isinstance(install, DebInstall | RpmInstall) and package is not None and package.name != install.package:
         said.append(f"the file holds the package {package.name}, and the recipe says {install.package}")

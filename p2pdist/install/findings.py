@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
-class Finding(enum.Enum):
+class Whether(enum.Enum):
     """The answer to a question about this PC. What could not be asked is neither yes nor no."""
 
     YES = "yes"
@@ -17,7 +17,7 @@ class Finding(enum.Enum):
 class CheckResult:
     """What a check has found, in words."""
 
-    finding: Finding
+    finding: Whether
     words: str
     seen: str = field(default="", compare=False)
     """What was seen, to compare two looks by; empty: nothing could be seen."""
@@ -27,23 +27,23 @@ class CheckResult:
     @property
     def holds(self) -> bool:
         """Whether the check certainly holds."""
-        return self.finding is Finding.YES
+        return self.finding is Whether.YES
 
 
 def found(holds: bool, words: str, seen: str | None = None) -> CheckResult:
     """Return a certain answer; by default what was seen is what the words say."""
-    return CheckResult(Finding.YES if holds else Finding.NO, words, words if seen is None else seen)
+    return CheckResult(Whether.YES if holds else Whether.NO, words, words if seen is None else seen)
 
 
 def unknown(words: str, seen: str = "", *, late: bool = False) -> CheckResult:
     """Return that there is no answer, and why. ``seen``: what is known all the same, such as that a program is gone."""
-    return CheckResult(Finding.UNKNOWN, words, seen, late)
+    return CheckResult(Whether.UNKNOWN, words, seen, late)
 
 
 def together(answers: Iterable[CheckResult]) -> CheckResult:
     """Return whether all hold: the first that does not, else the first that is not known, else all of them."""
     every = list(answers)
-    for finding in (Finding.NO, Finding.UNKNOWN):
+    for finding in (Whether.NO, Whether.UNKNOWN):
         for answer in every:
             if answer.finding is finding:
                 return answer

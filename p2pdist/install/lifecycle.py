@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from bandwidth.core.state_table import StateTable
-from p2pdist.install.outcomes import Ending
+from p2pdist.install.outcomes import InstallEnding
 from p2pdist.install.packages import PackageFile
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef
@@ -155,7 +155,7 @@ class InstallRecord(Record, frozen=True):
     """When it is tried, or asked for, again; None: not by itself."""
     put_off: PutOff | None = None
     """What it waits for, other than its schedule; None: nothing."""
-    ending: Ending | None = None
+    ending: InstallEnding | None = None
     """How its installer has ended; None: not yet."""
     seen_before: dict[str, str] = msgspec.field(default_factory=dict)
     """What was seen before the installation; what differs afterwards, it has changed."""

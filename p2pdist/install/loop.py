@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from p2pdist.install import local_time, waiting
 from p2pdist.install.executor import Executor
-from p2pdist.install.findings import CheckResult, Finding
+from p2pdist.install.findings import CheckResult, Whether
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore, RecordGoneError
 from p2pdist.install.lifecycle import (
@@ -279,7 +279,7 @@ class Installs:
 
     async def _apply_answer(self, ref: PatchRef, answer: CheckResult) -> None:
         record = self.store.record(ref)
-        if record is None or record.state in UNDER_WAY or answer.finding is Finding.UNKNOWN:
+        if record is None or record.state in UNDER_WAY or answer.finding is Whether.UNKNOWN:
             return
         holds, words = answer.holds, answer.words
         # a patch that did harm or was rolled back is no success because it is detected: somebody has to ask for it

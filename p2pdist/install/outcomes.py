@@ -28,7 +28,7 @@ _TELLS = re.compile(
 )
 
 
-class Ending(enum.StrEnum):
+class InstallEnding(enum.StrEnum):
     """How an installer has ended, by its own word. Whether the patch is installed, only a look says."""
 
     SUCCEEDED = "succeeded"
@@ -56,13 +56,13 @@ class Outcome:
     """Whether it came to its end; or, of an undoing, whether what is there could be found out at all."""
 
     @property
-    def ending(self) -> Ending:
+    def ending(self) -> InstallEnding:
         """The one word for it."""
         if not self.known:
-            return Ending.UNKNOWN
+            return InstallEnding.UNKNOWN
         if self.busy:
-            return Ending.BUSY
-        return Ending.SUCCEEDED if self.succeeded else Ending.FAILED
+            return InstallEnding.BUSY
+        return InstallEnding.SUCCEEDED if self.succeeded else InstallEnding.FAILED
 
     @property
     def reason(self) -> str:

@@ -8,17 +8,15 @@ from typing import BinaryIO, TypeAlias
 
 import trio
 
-from p2pdist.install import command_lines, processes
+from p2pdist.install import command_lines
 from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION, Detector, ecosystem_of
 from p2pdist.install.findings import CheckResult
 from p2pdist.install.limits import InstallLimits
-from p2pdist.install.outcomes import Outcome, printable
+from p2pdist.install.outcomes import Outcome
 from p2pdist.install.packages import HELD, PackageFile, PackageStates, read_package
 from p2pdist.install.proven_files import KeptPayload, proven
 from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
-
-MAX_PROVIDES_BYTES = 1 << 20  # of what a package says of itself: a kernel provides some 10 000 symbols
 
 PackageInstall: TypeAlias = DebInstall | RpmInstall
 
@@ -63,16 +61,10 @@ class PackageManager:
         """
         try:
             async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
-                ended = await processes.run(
-                    command_lines.file_query(install, name),
-                    max_output_bytes=MAX_PROVIDES_BYTES,
-                    with_errors=False,
-                    pass_descriptor=payload.fileno(),
-                    limits=self._limits,
-                )
+                output = await self._detector.file_says(command_lines.file_query(install, name), payload.fileno())
         except OSError:
             return None
-        return read_package(printable(ended.output)) if ended.code == 0 else None
+        return read_package(output)
 
     async def keep_selection(self, install: DebInstall, name: str) -> str:
         """Put back that this PC's administrator holds the package ``name``; return why it cannot be, or "".

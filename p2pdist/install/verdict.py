@@ -6,17 +6,17 @@ what cannot be told yet (no answer, or a restart that has to come first) is aske
 
 from dataclasses import dataclass
 
-from p2pdist.install.findings import Finding
+from p2pdist.install.findings import Whether
 from p2pdist.install.lifecycle import FailureClass, LifeEvent
-from p2pdist.install.outcomes import Ending
+from p2pdist.install.outcomes import InstallEnding
 
 
 @dataclass(frozen=True)
 class Evidence:
     """All that is known of an installation once the PC was looked at."""
 
-    ending: Ending
-    finding: Finding
+    ending: InstallEnding
+    finding: Whether
     changed: bool
     """Whether the look saw something else than the one before the installation."""
     restart_pending: bool = False
@@ -27,18 +27,18 @@ class Evidence:
 
 def verdict(evidence: Evidence) -> LifeEvent:
     """Return what happens to a patch that is being detected."""
-    if evidence.finding is Finding.YES:
+    if evidence.finding is Whether.YES:
         return LifeEvent.DETECTED
     if evidence.restart_pending or evidence.restarted_lately:
         return LifeEvent.UNCERTAIN
-    if evidence.finding is Finding.UNKNOWN:
-        if evidence.ending is Ending.SUCCEEDED:
+    if evidence.finding is Whether.UNKNOWN:
+        if evidence.ending is InstallEnding.SUCCEEDED:
             return LifeEvent.UNCERTAIN
     elif evidence.changed:
         return LifeEvent.NOT_DETECTED
-    return LifeEvent.BUSY if evidence.ending is Ending.BUSY else LifeEvent.UNCHANGED
+    return LifeEvent.BUSY if evidence.ending is InstallEnding.BUSY else LifeEvent.UNCHANGED
 
 
-def failure_of(ending: Ending) -> FailureClass:
+def failure_of(ending: InstallEnding) -> FailureClass:
     """Return the class under which an installation that is not detected counts."""
-    return FailureClass.DETECT if ending is Ending.SUCCEEDED else FailureClass.INSTALL
+    return FailureClass.DETECT if ending is InstallEnding.SUCCEEDED else FailureClass.INSTALL

@@ -17,7 +17,7 @@ from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 BUSY_WAITS = (60.0, 900.0)  # while something else is at work: many a window is only an hour long
 ASK_WAITS = (60.0, 3_600.0)  # for an answer of detection
 HELD_WAITS = (3_600.0, 3_600.0)  # for this PC's administrator
-SETTLING_SECONDS = 600.0  # after a restart, services are still starting: not finding a patch then says nothing
+AFTER_RESTART_SECONDS = 600.0  # after a restart, services are still starting: not finding a patch then says nothing
 
 MAX_REPAIRS = 3  # of one installation that is interrupted again and again: its own scripts may restart the daemon
 MAX_UNDOINGS = 3  # likewise
@@ -74,4 +74,4 @@ def restarted(record: InstallRecord, boot: str, now: float) -> InstallRecord:
 
 def restarted_lately(record: InstallRecord, now: float) -> bool:
     """Return whether what was installed before a restart may still be starting."""
-    return record.restarted_at is not None and 0 <= now - record.restarted_at < SETTLING_SECONDS
+    return record.restarted_at is not None and 0 <= now - record.restarted_at < AFTER_RESTART_SECONDS

@@ -10,13 +10,14 @@ import trio
 import trio.testing
 
 from p2pdist.install import detection, processes, proven_files
-from p2pdist.install.findings import CheckResult, found, unknown
+from p2pdist.install.findings import CheckResult, Whether, found, unknown
 from p2pdist.shared.manifest.recipe import (
     Check,
     CommandCheck,
     DebInstall,
     FileCheck,
     HealthCheck,
+    MsuInstall,
     PackageCheck,
     UnitCheck,
 )
@@ -156,3 +157,50 @@ async def test_health_is_looked_at_until_it_holds(
     answer = await place.detector.healthy(health)
     assert answer == found(False, "after 10 s: look 14")
     assert trio.current_time() - begun == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("ended", "finding"),
+    [
+        (processes.Ended(0, b"KB5000001\r\nKB5034441\r\n"), Whether.YES),
+        (processes.Ended(0, b"KB5000001\r\nKB50344411\r\n"), Whether.NO),
+        (processes.Ended(1, b""), Whether.UNKNOWN),
+        (processes.Ended(None, b""), Whether.UNKNOWN),
+    ],
+)
+async def test_an_update_of_windows_is_detected_by_its_number_without_a_check(
+    place: Place, monkeypatch: pytest.MonkeyPatch, ended: processes.Ended, finding: Whether
+) -> None:
+    async def run(command, **named):
+        assert command.argv[0].endswith("powershell.exe")
+        return ended
+
+    monkeypatch.setattr(processes, "run", run)
+    assert (await place.detector.detected(manifest("1", MsuInstall(kb=5034441)))).finding is finding
+
+
+@pytest.mark.parametrize("code", [126, 127])
+async def test_a_program_that_could_not_run_tells_nothing(place: Place, code: int) -> None:
+    place.program(f"exit {code}")
+    assert (await place.detector.check(CommandCheck(command=("/check",)))).finding is Whether.UNKNOWN
+    assert (await place.detector.check(CommandCheck(command=("/check",), exit_code=code))).holds
+
+
+async def test_a_health_check_that_is_late_is_ill_and_one_that_is_missing_tells_nothing(place: Place) -> None:
+    place.limit(health_poll_seconds=0.05)
+    health = HealthCheck(checks=(CommandCheck(command=("/check",), timeout_seconds=1),), within_seconds=2)
+    assert (await place.detector.healthy(health)).finding is Whether.UNKNOWN
+    place.program("sleep 1000")
+    assert (await place.detector.healthy(health)).finding is Whether.NO
+
+
+async def test_two_looks_see_what_changed_beside_what_was_wanted(place: Place) -> None:
+    wanted = manifest("1", SH, FileCheck(path="/x", sha256="0" * 64), CommandCheck(command=("/check",)))
+    looks = [await place.detector.look(wanted)]
+    (place.root / "x").write_bytes(b"old")
+    looks.append(await place.detector.look(wanted))
+    (place.root / "x").write_bytes(b"half")
+    looks.append(await place.detector.look(wanted))
+    assert [look.answer.finding for look in looks] == [Whether.NO] * 3
+    assert len({look.sight["check 1"] for look in looks}) == 3
+    assert {look.sight["check 2"] for look in looks} == {"missing"}

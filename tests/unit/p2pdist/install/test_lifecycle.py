@@ -24,7 +24,7 @@ from p2pdist.install.lifecycle import (
     settled,
     step,
 )
-from p2pdist.install.outcomes import Ending
+from p2pdist.install.outcomes import InstallEnding
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.wire import codec
 
@@ -79,7 +79,7 @@ def test_what_failed_and_changed_nothing_is_tried_again_as_what_was_rolled_back(
 def test_a_final_state_forgets_what_only_mattered_on_the_way() -> None:
     under_way = replace(
         RECORD, state="rolling_back", seen_before={"package": "1"}, interrupted=2, restarted_at=3.0, retry_at=9.0,
-        ending=Ending.FAILED, put_off=PutOff(count=4, since=1.0),
+        ending=InstallEnding.FAILED, put_off=PutOff(count=4, since=1.0),
     )  # fmt: skip
     after = step(under_way, LifeEvent.ROLLED_BACK, 10.0)
     assert (after.seen_before, after.interrupted, after.restarted_at, after.ending) == ({}, 0, None, None)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from p2pdist.install.findings import Finding
-from p2pdist.install.outcomes import Outcome, exit_words, printable, telling_line, unit_answer
+from p2pdist.install.findings import Whether
+from p2pdist.install.outcomes import Outcome, exit_words, printable, telling_line, unit_answer, waits_for_lock
 from p2pdist.shared.manifest.recipe import UnitCheck
 
 
@@ -39,9 +39,9 @@ def test_units() -> None:
     assert unit_answer(unit, 0, "active\n", windows=False).words == "acme is active"
     answer = unit_answer(unit, 3, "failed\n", windows=False)
     assert (answer.holds, answer.words) == (False, "acme is failed")
-    assert unit_answer(unit, 1, "", windows=False).finding is Finding.UNKNOWN  # there is no systemd to be asked
-    assert unit_answer(unit, 1060, "", windows=True).finding is Finding.NO
-    assert unit_answer(unit, 5, "", windows=True).finding is Finding.UNKNOWN
+    assert unit_answer(unit, 1, "", windows=False).finding is Whether.UNKNOWN  # there is no systemd to be asked
+    assert unit_answer(unit, 1060, "", windows=True).finding is Whether.NO
+    assert unit_answer(unit, 5, "", windows=True).finding is Whether.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,10 @@ def test_services_of_windows_run_by_their_state_in_any_language(
     output = form.format(name="acme: 4 ", type=type_, state=state, code=code)
     answer = unit_answer(UnitCheck(unit="acme"), 0, output, windows=True)
     assert (answer.holds, answer.words) == (runs, f"the service acme {'runs' if runs else 'does not run'}")
+
+
+def test_rpm_that_waits_has_done_nothing() -> None:
+    waits = "warning: waiting for transaction lock on /var/lib/rpm/.rpm.lock\n"
+    assert waits_for_lock(waits)
+    assert not waits_for_lock(f"{waits}Updating / installing...\n")
+    assert not waits_for_lock("")

@@ -3,7 +3,7 @@
 import pytest
 
 from p2pdist.install.command_lines import DerivedCheck
-from p2pdist.install.findings import Finding
+from p2pdist.install.findings import Whether
 from p2pdist.install.packages import PackageFile, package_answer, package_states, read_package, states_words
 from p2pdist.shared.manifest.recipe import PackageCheck
 from p2pdist.shared.manifest.versions import Ecosystem
@@ -43,7 +43,7 @@ def test_a_patch_has_no_epoch_and_none_is_compared_with_its_version(ecosystem: E
 
 def test_a_version_that_cannot_be_compared_is_not_proof() -> None:
     answer = package_answer(PackageCheck(name="acme", at_least="x"), (("installed", "2.1"),), Ecosystem.DEB)
-    assert answer.finding is Finding.UNKNOWN
+    assert answer.finding is Whether.UNKNOWN
     assert "cannot be compared" in answer.words
     assert package_states("installed 1\n\n") == (("installed", "1"),)
 
