@@ -48,10 +48,15 @@ _RPM_VERSION = "%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}"
 
 
 class DerivedCheck(PackageCheck, frozen=True, tag_field="kind", tag="package"):
-    """A check derived from the patch's version. A patch version has no epoch, so epochs are not compared."""
+    """A check that the recipe does not have: of the package in the patch's file, or else of the patch's version.
+
+    A patch version has no epoch, so epochs are then not compared.
+    """
 
     exact: bool = False
     """Whether a later version does not do: the patch goes back on purpose."""
+    own: bool = False
+    """Whether this is the package's own version, with its epoch."""
 
 
 @dataclass(frozen=True)
@@ -214,15 +219,19 @@ def kill_tree_command(process_id: int) -> CommandLine:
     return CommandLine((f"{SYSTEM32}\\taskkill.exe", "/T", "/F", "/PID", str(process_id)), ASK_SECONDS)
 
 
-def default_checks(manifest: Manifest) -> tuple[Check, ...]:
-    """Return the checks that prove that the patch is installed; none for an archive without ``detect``.
+def default_checks(manifest: Manifest, own: tuple[str, str] | None = None) -> tuple[Check, ...]:
+    """Return the checks that prove that the patch is installed; none where its kind is looked at in another way.
 
-    Such an archive's link is looked at instead.
+    ``own`` is the package's (name, version) as its file has them, once that has been read. Its name counts; so does
+    its version where the patch goes back on purpose, and where it differs by its epoch alone. Else the patch's version
+    counts: that a later package is there already is no success of one that was published as newer.
     """
-    if not manifest.detect and isinstance(manifest.install, DebInstall | RpmInstall):
-        package, exact = manifest.install.package, manifest.downgrade
-        return (DerivedCheck(name=package, at_least=manifest.version, exact=exact),)
-    return manifest.detect
+    if manifest.detect or not isinstance(manifest.install, DebInstall | RpmInstall):
+        return manifest.detect
+    name, version = own or (manifest.install.package, manifest.version)
+    its_own = own is not None and (manifest.downgrade or version.partition(":")[2] == manifest.version)
+    at_least = version if its_own else manifest.version
+    return (DerivedCheck(name=name, at_least=at_least, exact=manifest.downgrade, own=its_own),)
 
 
 def below(root: str, path: str) -> str:

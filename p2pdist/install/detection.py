@@ -47,9 +47,12 @@ class Detector:
         self._limits = limits
         self._looks = trio.CapacityLimiter(MAX_LOOKS)
 
-    async def detected(self, manifest: Manifest) -> CheckResult:
-        """Return whether the patch is installed: whether all its checks hold; else the first that does not."""
-        checks = command_lines.default_checks(manifest)
+    async def detected(self, manifest: Manifest, package: PackageFile | None = None) -> CheckResult:
+        """Return whether the patch is installed: whether all its checks hold; else the first that does not.
+
+        ``package`` is what its file holds, once that has been read: without ``detect``, that is what is looked for.
+        """
+        checks = command_lines.default_checks(manifest, _own(package))
         if not checks:
             return await self._by_itself(manifest)
         answers = []
@@ -64,7 +67,7 @@ class Detector:
 
         Two such looks, one before an installation and one after, tell whether it has changed anything.
         """
-        checks = command_lines.default_checks(manifest)
+        checks = command_lines.default_checks(manifest, _own(package))
         answers = [await self.check(check) for check in checks] or [await self._by_itself(manifest)]
         sight = {f"check {number}": answer.seen for number, answer in enumerate(answers, 1) if answer.seen}
         if isinstance(manifest.install, DebInstall | RpmInstall):
@@ -276,6 +279,10 @@ class Detector:
 
     def _below(self, path: str) -> Path:
         return Path(below(self._root, path))
+
+
+def _own(package: PackageFile | None) -> tuple[str, str] | None:
+    return None if package is None else (package.name, package.version)
 
 
 def ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:

@@ -262,7 +262,7 @@ class Installs:
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[ref] = now
-            answer = await self._installer.detector.detected(candidate.manifest)
+            answer = await self._installer.detector.detected(candidate.manifest, record.package)
             await self._apply_answer(ref, answer)
         self.looked = True
 

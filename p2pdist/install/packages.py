@@ -92,4 +92,5 @@ def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosys
 
 
 def _compared(version: str, check: PackageCheck) -> str:
-    return re.sub(r"^[0-9]+:", "", version) if isinstance(check, DerivedCheck) else version
+    ignores_epoch = isinstance(check, DerivedCheck) and not check.own
+    return re.sub(r"^[0-9]+:", "", version) if ignores_epoch else version

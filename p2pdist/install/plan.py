@@ -146,7 +146,8 @@ def _row(
     if candidate.manifest.install is None or record is None:
         return _because(row, NOT_HERE)
     if record.state in UNDER_WAY:
-        return _because(row, UNDER_WAY_WORDS, record.retry_at)
+        again = f", interrupted {record.interrupted} times" if record.interrupted else ""
+        return _because(row, UNDER_WAY_WORDS + again, record.retry_at)
     if record.state == "unproven":
         return _because(row, record.reason, record.retry_at)
     return _when(row, record, schedule, at, zone, blackout_until)

@@ -24,6 +24,7 @@ from p2pdist.shared.manifest.recipe import (
     CommandCheck,
     DebInstall,
     MsiInstall,
+    PackageCheck,
     RpmInstall,
     ScheduleRules,
     ScriptInstall,
@@ -233,21 +234,53 @@ def installed(pc: FieldPc) -> str:
 @with_dpkg
 async def test_what_was_installed_is_told_by_the_package_and_not_by_the_recipe(pc: FieldPc, packages: Packages) -> None:
     pc.offer("1.0", packages.build("1.0"), DebInstall(package="acmee", timeout_seconds=20))
+    assert (await pc.settle()).state == "installed"
+    assert (await pc.later(24 * 60)).state == "installed"
+    assert installed(pc) == "acme 1.0 install ok installed"
+    await pc.orders.roll_back(PatchOrder("acme"))
+    assert (await pc.settle()).state == "rolled_back"
+    assert installed(pc) == ""
+
+
+@with_dpkg
+async def test_a_package_that_a_wrong_check_denies_is_undone_by_its_own_name(pc: FieldPc, packages: Packages) -> None:
+    wrong = PackageCheck(name="acmee", at_least="1.0")
+    pc.offer("1.0", packages.build("1.0"), DebInstall(package="acmee", timeout_seconds=20), wrong)
     record = await pc.settle()
     assert (record.state, installed(pc)) == ("rolled_back", ""), "nothing stays that nobody knows of"
     assert "holds the package acme, and the recipe says acmee" in pc.row.reason
 
 
 @with_dpkg
+async def test_a_rebuilt_older_package_as_a_higher_version_goes_back(pc: FieldPc, packages: Packages) -> None:
+    pc.offer("2.0", packages.build("2.0"), DEB)
+    await pc.settle()
+    pc.offer("3.0", packages.build("1.0"), DEB, downgrade=True)
+    assert (await pc.settle()).state == "installed"
+    assert (await pc.later(24 * 60)).state == "installed", "it is not looked for by the patch's version"
+    assert installed(pc) == "acme 1.0 install ok installed"
+
+
+@with_dpkg
+async def test_an_epoch_of_the_package_s_own_is_compared(pc: FieldPc, packages: Packages) -> None:
+    pc.offer("3.0-1", packages.build("1:3.0-1"), DEB)
+    assert (await pc.settle()).state == "installed"
+    assert (await pc.later(24 * 60)).state == "installed"
+
+
+@with_dpkg
 async def test_a_held_package_is_left_alone_and_the_reason_is_said(pc: FieldPc, packages: Packages) -> None:
     pc.offer("1.0", packages.build("1.0"), DEB)
     await pc.settle()
-    hold(pc)
+    select(pc, "hold")
     pc.offer("2.0", packages.build("2.0"), DEB)
     record = await pc.settle()
     assert (record.state, record.attempts) == ("waiting", {})
     assert "held by this PC's administrator" in pc.row.reason
     assert installed(pc) == "acme 1.0 hold ok installed"
+    assert not list((pc.home.kept / "acme").glob("2.0/*"))
+    select(pc, "install")
+    assert (await pc.later(61)).state == "installed", "no longer held"
 
 
 @with_dpkg
@@ -255,7 +288,7 @@ async def test_a_recipe_may_replace_a_held_package_and_the_hold_is_put_back(pc: 
     despite = DebInstall(package="acme", despite_hold=True, timeout_seconds=20)
     pc.offer("1.0", packages.build("1.0"), despite)
     await pc.settle()
-    hold(pc)
+    select(pc, "hold")
     pc.offer("2.0", packages.build("2.0"), despite)
     assert (await pc.settle()).state == "installed"
     assert installed(pc) == "acme 2.0 hold ok installed"
@@ -264,9 +297,9 @@ async def test_a_recipe_may_replace_a_held_package_and_the_hold_is_put_back(pc: 
     assert installed(pc) == "acme 1.0 hold ok installed"
 
 
-def hold(pc: FieldPc) -> None:
+def select(pc: FieldPc, selection: str) -> None:
     command = ["dpkg", f"--root={pc.root}", "--set-selections"]
-    subprocess.run(command, check=True, input="acme hold\n", text=True)
+    subprocess.run(command, check=True, input=f"acme {selection}\n", text=True)
 
 
 @with_dpkg

@@ -26,7 +26,7 @@ class Packages:
 
     def build(self, version: str, *, name: str = "acme", **scripts: str) -> KeptPayload:
         """Return the package of this version; ``scripts`` are the bodies of its maintainer scripts."""
-        tree = self.directory / f"tree-{name}-{version}"
+        tree = self.directory / f"tree-{name}-{version.replace(':', '_')}"
         (tree / "DEBIAN").mkdir(parents=True)
         (tree / "opt" / name).mkdir(parents=True)
         (tree / "opt" / name / "version").write_text(f"{version}\n")
@@ -37,6 +37,6 @@ class Packages:
         for script, body in scripts.items():
             (tree / "DEBIAN" / script).write_text(f"#!/bin/sh\n{body}\n")
             (tree / "DEBIAN" / script).chmod(0o755)
-        file = self.directory / f"{name}_{version}.deb"
+        file = self.directory / f"{name}_{version.replace(':', '_')}.deb"
         subprocess.run(["dpkg-deb", "-Znone", "--build", tree, file], check=True, capture_output=True)
         return KeptPayload(file, hashlib.sha256(file.read_bytes()).hexdigest(), version)

@@ -358,3 +358,20 @@ def test_a_package_s_file_and_a_package_s_selection_are_asked_for() -> None:
     assert selection_query("acme", "/r").argv[-2:] == ("--", "acme")
     wanted = selection_command("acme", "hold", "/r")
     assert (wanted.argv, wanted.given) == (("/usr/bin/dpkg", "--root=/r", "--set-selections"), b"acme hold\n")
+
+
+@pytest.mark.parametrize(
+    ("patch", "own", "downgrade", "wanted"),
+    [
+        ("2.0", None, False, DerivedCheck(name="acme", at_least="2.0")),
+        ("2.0", ("acme", "2.0"), False, DerivedCheck(name="acme", at_least="2.0")),
+        ("2.0", ("lib", "1:2.0"), False, DerivedCheck(name="lib", at_least="1:2.0", own=True)),
+        ("3.0", ("acme", "1.0"), False, DerivedCheck(name="acme", at_least="3.0")),
+        ("3.0", ("acme", "1.0"), True, DerivedCheck(name="acme", at_least="1.0", exact=True, own=True)),
+    ],
+)
+def test_which_package_proves_it(
+    patch: str, own: tuple[str, str] | None, downgrade: bool, wanted: DerivedCheck
+) -> None:
+    made = replace(manifest(patch, DEB), downgrade=downgrade)
+    assert default_checks(made, own) == (wanted,)

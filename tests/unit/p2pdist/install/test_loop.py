@@ -127,7 +127,7 @@ class PlayedInstaller:
     async def check(self, check: Check) -> CheckResult:
         raise NotImplementedError
 
-    async def detected(self, manifest: Manifest) -> CheckResult:
+    async def detected(self, manifest: Manifest, package: PackageFile | None = None) -> CheckResult:
         version = self.present.get(manifest.patch_id)
         return found(version == manifest.version, f"{manifest.patch_id} {version} is there")
 

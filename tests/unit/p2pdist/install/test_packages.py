@@ -86,3 +86,9 @@ def test_states_can_be_compared() -> None:
     )
     assert states_words(()) == "not installed"
     assert states_words((("half-installed", ""),)) == "half-installed"
+
+
+def test_a_package_s_own_version_is_compared_with_its_epoch() -> None:
+    own = DerivedCheck(name="acme", at_least="1:3.0-1", own=True)
+    assert not package_answer(own, (("installed", "5.0-1"),), Ecosystem.DEB).holds
+    assert package_answer(own, (("installed", "1:3.0-1"),), Ecosystem.DEB).holds
