@@ -77,6 +77,11 @@ def test_the_detail(reason: WhyReason, detail: str) -> None:
     assert detail_of(reason, fetching(origin_error="its file is gone", neighbours=2), around) == detail
 
 
+def test_where_nothing_is_installed_a_file_that_is_here_says_so() -> None:
+    assert detail_of(WhyReason.HERE, file("verified"), Circumstances(installs=False)) == ONLY_KEPT
+    assert detail_of(WhyReason.HERE, file("verified"), ALONE) == ""
+
+
 def test_the_causes_of_a_refusal_to_serve_are_those_of_the_closed_list() -> None:
     for reason, cause in NOT_SERVED.items():
         assert reason == f"refuses to serve: {cause}"
