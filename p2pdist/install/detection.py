@@ -36,6 +36,7 @@ LISTING_SECONDS = 120.0  # rpm on an old disk
 MAX_PROVIDES_BYTES = 1 << 20  # of what a package's file says of itself: a kernel provides some 10 000 symbols
 MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
 UNKNOWN_VERSION = "?"
+MISSING = "missing"  # what is seen of a program that is not there
 COULD_NOT_RUN = (126, 127)  # by the convention of shells: found but not to be run; not found
 
 
@@ -137,10 +138,18 @@ class Detector:
             return next((version for _, version in states if version), "")
         return ""
 
-    async def selection(self, name: str) -> str:
-        """Return what this PC's administrator wants of a Debian package, as dpkg calls it; "": not known to dpkg."""
-        ended = await self._answer(command_lines.selection_query(name, self._root))
-        return "" if isinstance(ended, CheckResult) or ended.code else printable(ended.output).strip()
+    async def selection(self, name: str) -> str | None:
+        """Return what this PC's administrator wants of a Debian package, as dpkg calls it; "": nothing.
+
+        None: dpkg does not answer.
+        """
+        query = command_lines.selection_query(name, self._root)
+        ended = await self._answer(query)
+        if isinstance(ended, CheckResult):
+            return "" if ended.seen == MISSING else None  # without dpkg, nobody can have held anything
+        if ended.code not in query.success_codes:
+            return None
+        return "" if ended.code else printable(ended.output).strip()
 
     async def package_states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckResult:
         """Return what dpkg or rpm says of a package, or why there is no answer."""
@@ -159,7 +168,7 @@ class Detector:
             query,
             max_output_bytes=MAX_PROVIDES_BYTES,
             with_errors=False,
-            pass_descriptor=descriptor,
+            pass_descriptor=descriptor if os.name != "nt" else None,
             limits=self._limits,
         )
         return "" if ended.code != 0 else printable(ended.output)
@@ -251,7 +260,7 @@ class Detector:
             except UntrustedPathError as error:
                 return unknown(f"{program} is not run: {error}")
             except FileNotFoundError:
-                return unknown(f"{program} is missing", "missing")
+                return unknown(f"{program} is missing", MISSING)
             except (OSError, ValueError) as error:
                 return unknown(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
             return None
@@ -273,7 +282,7 @@ class Detector:
                 return unknown(words, late=True)
             return ended
         except FileNotFoundError:
-            return unknown(f"{command.argv[0]} is missing", "missing")
+            return unknown(f"{command.argv[0]} is missing", MISSING)
         except (OSError, ValueError) as error:
             return unknown(f"{command.argv[0]} cannot be started: {getattr(error, 'strerror', None) or error}")
 

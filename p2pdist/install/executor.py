@@ -83,10 +83,17 @@ class Executor:
         selection = ""
         if isinstance(install, DebInstall):
             name = package.name if package else install.package
-            selection = await self._installer.detector.selection(name)
-            if selection == HELD and not install.despite_hold:
-                await self._hold(candidate.ref, name, planned)
+            wanted = await self._installer.detector.selection(name)
+            if wanted is None:
+                await self._wait(
+                    candidate.ref, f"dpkg does not say whether {name} is held", planned, waiting.BUSY_WAITS
+                )
                 return None
+            if wanted == HELD and not install.despite_hold:
+                held = f"{name} is held by this PC's administrator (apt-mark hold)"
+                await self._wait(candidate.ref, held, planned, waiting.HELD_WAITS)
+                return None
+            selection = wanted
         look = await self._installer.detector.look(manifest, package)
         before = await self._installer.detector.installed_version(install, package)
         own = await self._kept.keep(candidate.ref, payload, file)
@@ -111,15 +118,17 @@ class Executor:
         forget = planned.put_off.decision if planned.put_off else None
         return await self._store.decide(candidate.ref, begun, f"installing ({why})", forget=forget)
 
-    async def _hold(self, ref: PatchRef, name: str, planned: InstallRecord) -> None:
-        reason = f"{name} is held by this PC's administrator (apt-mark hold)"
+    async def _wait(
+        self, ref: PatchRef, reason: str, planned: InstallRecord, waits_seconds: tuple[float, float]
+    ) -> None:
+        """Note that an installation that is due has to wait, and why."""
 
-        def held(record: InstallRecord) -> InstallRecord:
+        def waits(record: InstallRecord) -> InstallRecord:
             if record != planned:
                 raise _DecidedOtherwiseError
-            return self._put_off(record, reason, waiting.HELD_WAITS)
+            return self._put_off(record, reason, waits_seconds)
 
-        await self._store.update(ref, held, "" if planned.reason == reason else f"not installed: {reason}")
+        await self._store.update(ref, waits, "" if planned.reason == reason else f"not installed: {reason}")
 
     async def carry_on(self, candidate: Candidate) -> None:
         """Follow a patch that is under way or to be rolled back from its state to a final one. Raises `OSError`."""

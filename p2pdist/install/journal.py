@@ -18,7 +18,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 
-MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 1 kB and MAX_HISTORY of 3 kB each, and room to spare
+MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 2 kB and MAX_HISTORY of 3 kB each, and room to spare
 
 log = structlog.get_logger()
 

@@ -140,7 +140,7 @@ class Installs:
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
         await self._note_start()
-        await self._note_restart()
+        await self._ask_again()
         await self._update_records(candidates)
         self._remember(candidates)
         for record in self.journal.records:
@@ -150,8 +150,6 @@ class Installs:
                 self._done()
                 return 0.0
         await self._detect_all(candidates)
-        if any(record.ref in candidates and self._goes_on(record) for record in self.journal.records):
-            return 0.0
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)
@@ -173,7 +171,7 @@ class Installs:
 
         def counted(journal: Journal) -> Journal:
             for record in journal.records:
-                if record.state in UNDER_WAY:
+                if record.state in ("installing", "rolling_back"):
                     journal = journal.with_record(replace(record, interrupted=record.interrupted + 1))
             return journal
 
@@ -181,9 +179,12 @@ class Installs:
             await self.store.change(counted)
             self._started = True
 
-    async def _note_restart(self) -> None:
-        """Note that the PC has been restarted; what could not be proven before is asked for again."""
+    async def _ask_again(self) -> None:
+        """Have detection asked again for what could not be proven, when its time has come or the PC was restarted."""
         boot, now = system.boot_id(), self._now()
+        for record in self.journal.records:
+            if record.state == "unproven" and record.retry_at is not None and not waiting.waits(record, now):
+                await self.store.update(record.ref, lambda r: waiting.asked_again(r, now))
         for record in self.journal.records:
             if waiting.restarted(record, boot, now) != record:
                 await self.store.update(
@@ -254,10 +255,10 @@ class Installs:
             record, now = self.store.record(ref), self._now()
             if record is None:
                 continue
-            if record.retry_at is not None and not waiting.waits(record, now):
-                await self._retry(ref)
             if record.state == "unproven":
                 continue  # it is asked for when its time comes, and followed to its end
+            if record.retry_at is not None and not waiting.waits(record, now):
+                await self._retry(ref)
             looked_at = self._looked_at.get(ref)
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
@@ -270,8 +271,7 @@ class Installs:
         def retried(record: InstallRecord) -> InstallRecord:
             if record.retry_at is None or record.state in UNDER_WAY:
                 return record
-            event = LifeEvent.ASKED_AGAIN if record.state == "unproven" else LifeEvent.RETRIED
-            return step(record, event, self._now())
+            return step(record, LifeEvent.RETRIED, self._now())
 
         before = self.store.record(ref)
         put_off = before is not None and before.put_off is not None  # that is no news

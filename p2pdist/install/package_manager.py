@@ -62,7 +62,7 @@ class PackageManager:
         try:
             async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                 output = await self._detector.file_says(command_lines.file_query(install, name), payload.fileno())
-        except OSError:
+        except (OSError, ValueError):
             return None
         return read_package(output)
 

@@ -48,6 +48,11 @@ def waits(record: InstallRecord, now: float) -> bool:
     return record.retry_at is not None and now < record.retry_at <= now + LONGEST_RETRY_SECONDS
 
 
+def asked_again(record: InstallRecord, now: float) -> InstallRecord:
+    """Return the record of a patch that detection is asked for once more; another one than unproven as it is."""
+    return step(record, LifeEvent.ASKED_AGAIN, now) if record.state == "unproven" else record
+
+
 def repairable(record: InstallRecord) -> bool:
     """Return whether an interrupted installation may be repaired once more."""
     return record.interrupted <= MAX_REPAIRS

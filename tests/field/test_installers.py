@@ -426,3 +426,18 @@ async def test_the_file_of_a_version_that_was_rolled_back_is_not_kept(pc: FieldP
     pc.offer("2", pc.script(UNDO + "echo half > $P; exit 5"), SCRIPT, pc.is_program("2"))
     assert (await pc.settle()).state == "rolled_back"
     assert list(pc.home.kept.rglob("*")) == [] or not any(path.is_file() for path in pc.home.kept.rglob("*"))
+
+
+# --- what is withdrawn meanwhile ---------------------------------------------------------------------
+
+
+async def test_what_waits_for_a_restart_is_proven_after_it_though_it_was_withdrawn(pc: FieldPc) -> None:
+    pc.program.write_text("1\n")
+    restarts_for(pc)
+    await pc.settle()
+    pc.candidates.clear()
+    pc.program.write_text("2\n")
+    pc.boot += 1
+    while await pc.installs.step() == 0:
+        pass
+    assert pc.record("2").state == "installed"

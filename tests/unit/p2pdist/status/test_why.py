@@ -8,7 +8,7 @@ import pytest
 from p2pdist.limiter.lan_policy import NOT_SERVED, LanReason
 from p2pdist.status.reasons import WHOLE_ANSWERS, WhyReason
 from p2pdist.status.view import FileView
-from p2pdist.status.why import RECENT_SECONDS, Circumstances, detail_of, why
+from p2pdist.status.why import ONLY_KEPT, RECENT_SECONDS, Circumstances, detail_of, why
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine.reports import EngineFailure, disk_fault
 from tests.helpers.patch_views import file
