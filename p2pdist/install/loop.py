@@ -10,12 +10,12 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import local_time
+from p2pdist.install import local_time, waiting
 from p2pdist.install.executor import Executor
+from p2pdist.install.findings import CheckResult, Whether
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore, RecordGoneError
 from p2pdist.install.lifecycle import (
-    LONGEST_RETRY_SECONDS,
     STAYS_BACK,
     UNDER_WAY,
     InstallRecord,
@@ -87,6 +87,7 @@ class Installs:
         self._planned: tuple[float, list[Candidate], Journal, list[PlanRow]] | None = None
         self._wake = trio.Event()
         self._restart_at = -math.inf
+        self._started = False
 
     @property
     def journal(self) -> Journal:
@@ -138,13 +139,13 @@ class Installs:
 
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
+        await self._note_start()
+        await self._ask_again()
         await self._update_records(candidates)
         self._remember(candidates)
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
-            if candidate is not None and (
-                record.state in UNDER_WAY or (record.state, record.undo_asked) == ("installed", True)
-            ):
+            if candidate is not None and self._goes_on(record):
                 await self.executor.carry_on(candidate)
                 self._done()
                 return 0.0
@@ -158,6 +159,37 @@ class Installs:
         await self._restart_if_due(rows)
         waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
         return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
+
+    def _goes_on(self, record: InstallRecord) -> bool:
+        """Whether there is something to be done for a decision that was made, or for a rollback that was asked for."""
+        if record.state in UNDER_WAY:
+            return not waiting.waits(record, self._now())
+        return record.undo_asked and record.state in ("installed", "unproven")
+
+    async def _note_start(self) -> None:
+        """Count that this start of the daemon has found something half carried out: before it is carried on."""
+
+        def counted(journal: Journal) -> Journal:
+            for record in journal.records:
+                if record.state in ("installing", "rolling_back"):
+                    journal = journal.with_record(replace(record, interrupted=record.interrupted + 1))
+            return journal
+
+        if not self._started:
+            await self.store.change(counted)
+            self._started = True
+
+    async def _ask_again(self) -> None:
+        """Have detection asked again for what could not be proven, when its time has come or the PC was restarted."""
+        boot, now = system.boot_id(), self._now()
+        for record in self.journal.records:
+            if record.state == "unproven" and record.retry_at is not None and not waiting.waits(record, now):
+                await self.store.update(record.ref, lambda r: waiting.asked_again(r, now))
+        for record in self.journal.records:
+            if waiting.restarted(record, boot, now) != record:
+                await self.store.update(
+                    record.ref, lambda r: waiting.restarted(r, boot, now), "the PC has been restarted"
+                )
 
     def _remember(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Keep the candidates of what has been begun: a patch that is withdrawn is still finished or rolled back."""
@@ -223,26 +255,33 @@ class Installs:
             record, now = self.store.record(ref), self._now()
             if record is None:
                 continue
-            if record.retry_at is not None and not now < record.retry_at <= now + LONGEST_RETRY_SECONDS:
-                await self._retry(ref)  # the upper bound: the clock may have been ahead when it failed
+            if record.state == "unproven":
+                continue  # it is asked for when its time comes, and followed to its end
+            if record.retry_at is not None and not waiting.waits(record, now):
+                await self._retry(ref)
             looked_at = self._looked_at.get(ref)
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[ref] = now
-            answer = await self._installer.detector.detected(candidate.manifest)
-            await self._apply_answer(ref, answer.holds, answer.words)
+            answer = await self._installer.detector.detected(candidate.manifest, record.package)
+            await self._apply_answer(ref, answer)
         self.looked = True
 
     async def _retry(self, ref: PatchRef) -> None:
         def retried(record: InstallRecord) -> InstallRecord:
-            return record if record.retry_at is None else step(record, LifeEvent.RETRIED, self._now())
+            if record.retry_at is None or record.state in UNDER_WAY:
+                return record
+            return step(record, LifeEvent.RETRIED, self._now())
 
-        await self.store.update(ref, retried, LifeEvent.RETRIED.value)
+        before = self.store.record(ref)
+        put_off = before is not None and before.put_off is not None  # that is no news
+        await self.store.update(ref, retried, "" if put_off else LifeEvent.RETRIED.value)
 
-    async def _apply_answer(self, ref: PatchRef, holds: bool, words: str) -> None:
+    async def _apply_answer(self, ref: PatchRef, answer: CheckResult) -> None:
         record = self.store.record(ref)
-        if record is None or record.state in UNDER_WAY:
+        if record is None or record.state in UNDER_WAY or answer.finding is Whether.UNKNOWN:
             return
+        holds, words = answer.holds, answer.words
         # a patch that did harm or was rolled back is no success because it is detected: somebody has to ask for it
         if holds and record.state != "installed" and not (record.failure in STAYS_BACK and record.state != "waiting"):
             event, what = LifeEvent.DETECTED, f"is here already: {words}"
@@ -262,16 +301,11 @@ class Installs:
         return 0 <= self._now() - self._restart_at < RESTART_LASTS_SECONDS
 
     async def _restart_if_due(self, rows: Sequence[PlanRow]) -> None:
-        """Restart the PC for a patch that needs it, within its window; note a restart that has happened."""
-        boot = system.boot_id()
+        """Restart the PC for a patch that needs it, within its window."""
         for row in rows:
             if row.record is None or row.record.restart_boot is None:
                 continue
-            if row.record.restart_boot != boot:
-                await self.store.update(
-                    row.candidate.ref, lambda r: replace(r, restart_boot=None), "the PC has been restarted"
-                )
-            elif row.restart_due and self._may_restart and not self._restarts:
+            if row.restart_due and self._may_restart and not self._restarts:
                 outcome = await self._installer.restart_pc(
                     RESTART_MINUTES, f"This PC restarts in {RESTART_MINUTES} minutes to finish {row.candidate.ref}."
                 )

@@ -14,6 +14,7 @@ from p2pdist.shared.manifest.relations import OrderedPatch, OrderError
 from p2pdist.shared.wire.messages import InstallState
 
 NOT_HERE = "its file is not here yet"
+UNDER_WAY_WORDS = "under way"
 _NOT_BEGUN = frozenset({"waiting", "failed", "rolled_back"})
 
 
@@ -142,11 +143,26 @@ def _row(
     row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, restart_due=restart_due, older=older)
     if step.kind is not StepKind.INSTALL:
         return row
-    if record is not None and record.state in UNDER_WAY:
-        return _because(row, "under way")
-    if record is not None and record.retry_at is not None:
-        return _because(row, f"tried again later: {record.reason}", record.retry_at)
-    if candidate.manifest.install is None or record is None or candidate.file is None:
+    if candidate.manifest.install is None or record is None:
+        return _because(row, NOT_HERE)
+    if record.state in UNDER_WAY:
+        again = f", interrupted {record.interrupted} times" if record.interrupted else ""
+        return _because(row, UNDER_WAY_WORDS + again, record.retry_at)
+    if record.state == "unproven":
+        return _because(row, record.reason, record.retry_at)
+    return _when(row, record, schedule, at, zone, blackout_until)
+
+
+def _when(
+    row: PlanRow,
+    record: InstallRecord,
+    schedule: Schedule,
+    at: datetime,
+    zone: tzinfo,
+    blackout_until: datetime | None,
+) -> PlanRow:
+    """Return the row of a patch that may be installed as far as other patches go: now, or when and why not."""
+    if row.candidate.file is None and record.retry_at is None:
         return _because(row, NOT_HERE)
     deferrals = Deferrals(
         record.deferral_count,
@@ -155,11 +171,16 @@ def _row(
         if record.deferred_until is None
         else min(datetime.fromtimestamp(record.deferred_until, UTC), at + schedule.longest_deferral),
     )
-    decision = decide(schedule, deferrals, at, zone, blackout_until=blackout_until)
+    # what waits to be tried again is tried when the schedule lets it be installed by then
+    then = at if record.retry_at is None else max(at, datetime.fromtimestamp(record.retry_at, UTC))
+    decision = decide(schedule, deferrals, then, zone, blackout_until=blackout_until)
     again_at = decision.again_at.timestamp() if decision.again_at else None
+    if record.retry_at is not None:
+        why = f"waits: {record.reason}" if record.put_off else f"tried again later: {record.reason}"
+        return _because(row, why, record.retry_at if decision.install else again_at)
     if not decision.install:
         return _because(row, str(decision.when), again_at)
-    return PlanRow(candidate, record, step.kind, str(decision.when), due=True, due_at=due_at)
+    return PlanRow(row.candidate, record, row.kind, str(decision.when), due=True, due_at=row.due_at)
 
 
 def _because(row: PlanRow, reason: str, again_at: float | None = None) -> PlanRow:

@@ -52,6 +52,8 @@ class InstallService:
         """What the rollouts name and the offline role does not allow any more, with the reason."""
         self._posture = posture
         self._diagnoser = diagnoser
+        self._unable = installer.problem
+        """What keeps this PC from installing most patches, in words; empty: nothing."""
         self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
         self.orders = InstallRequests(self.installs, clock)
 
@@ -59,6 +61,8 @@ class InstallService:
         """Install what is due, until cancelled. Raises `UserError` (STORAGE) for a journal that cannot be read."""
         if not self._enabled:
             await trio.sleep_forever()
+        if self._unable:
+            log.warning("most patches cannot be installed", reason=self._unable)
         try:
             await self.installs.load()
         except OSError as error:
@@ -110,19 +114,26 @@ class InstallService:
     @property
     def problems(self) -> list[str]:
         """What the user should know, in words."""
+        if not self._enabled:
+            return [SWITCHED_OFF]
         restarts = [
             f"Restart this PC to finish {row.candidate.ref}."
             for row in self.plan()
             if row.record is not None
             and row.record.restart_boot is not None
-            and row.candidate.manifest.schedule.reboot != "never"
+            # what is not proven before the restart is not finished, whoever restarts the PC
+            and (row.candidate.manifest.schedule.reboot != "never" or row.state == "restart_pending")
         ]
         refused = [
             f"{row.candidate.ref} is refused: {row.older}."
             for row in self.plan()
             if row.older and row.state == "not_applicable"
         ]
-        return [problem for problem in (self.installs.problem, *restarts, *refused[:MAX_OLDER_SHOWN]) if problem]
+        return [
+            problem
+            for problem in (self.installs.problem, self._unable, *restarts, *refused[:MAX_OLDER_SHOWN])
+            if problem
+        ]
 
     # --- questions of the commands -----------------------------------------------------------
 

@@ -1,14 +1,16 @@
 """`p2pdist.install.service`: what the catalogue says becomes what is planned, and what people are told of it."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from structlog.testing import capture_logs
 
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks
-from p2pdist.install.service import InstallService
+from p2pdist.install.service import SWITCHED_OFF, InstallService
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.recipe import ArchiveInstall
@@ -19,15 +21,15 @@ from tests.helpers.install_place import manifest
 REFUSAL = "a newer one is signed"
 
 
-def service(home: Path) -> InstallService:
+def service(home: Path, installer: Installer | None = None, **settings: Any) -> InstallService:
     async def damaged(_torrent: str) -> None:
         raise AssertionError
 
     quiet = SimpleNamespace(set_templates=lambda _: None, facts_changed=lambda: None)
     return InstallService(
         EndpointHome(home),
-        DaemonSettings(),
-        Installer(home / "root", home / "scratch"),
+        DaemonSettings(**settings),
+        installer or Installer(home / "root", home / "scratch"),
         cast("Any", SimpleNamespace(everything=list)),
         DaemonHooks(lambda: None, damaged, lambda: None),
         cast("Any", quiet),
@@ -61,3 +63,15 @@ def test_a_step_back_is_planned_as_refused_and_told_to_people_and_once_to_the_lo
         installs.follow_catalogue(catalogue())
         installs.follow_catalogue(catalogue(skipped("1", older=True)))
     assert len(logged) == 1, "it was gone in between"
+
+
+def test_that_nothing_is_installed_here_is_said(tmp_path: Path) -> None:
+    assert service(tmp_path, install=False).problems == [SWITCHED_OFF]
+    assert service(tmp_path).problems == []
+
+
+def test_that_this_user_cannot_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (problem,) = service(tmp_path, Installer(Path("/"), tmp_path / "scratch")).problems
+    assert "does not run as root" in problem
+    assert service(tmp_path).problems == [], "an image that is being built may be the user's own"
