@@ -98,6 +98,7 @@ class Installer:
                         name,
                         self._root,
                         superuser=self._superuser,
+                        chroots=self._packages.chroots,
                         downgrade=downgrade,
                         beside=package is not None and package.beside,
                     )
@@ -169,7 +170,9 @@ class Installer:
                     lambda: self._if_there(install, archive.clear_leftovers),
                     "leftovers are removed",
                 )
-            command = command_lines.recovery_command(install, self._root, superuser=self._superuser)
+            command = command_lines.recovery_command(
+                install, self._root, superuser=self._superuser, chroots=self._packages.chroots
+            )
             if command is None:
                 return None
             outcome = _failed("the repair was not done in time")
