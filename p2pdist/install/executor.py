@@ -12,7 +12,17 @@ from msgspec.structs import replace
 from p2pdist.install import kept_files
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
-from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
+from p2pdist.install.lifecycle import (
+    FailureClass,
+    InstallRecord,
+    Journal,
+    KeptFile,
+    LifeEvent,
+    failed,
+    settled,
+    step,
+    with_restart_of,
+)
 from p2pdist.install.outcomes import Outcome
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
@@ -233,7 +243,15 @@ class Executor:
         def gone(other: InstallRecord) -> bool:
             return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
 
-        await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
+        def forgotten(journal: Journal) -> Journal:
+            kept = [r for r in journal.records if not gone(r)]
+            mine = journal.record(record.ref)
+            if mine is not None:  # a restart that a predecessor needs is not done because a newer version is there
+                others = [r for r in kept if r.ref != record.ref]
+                kept = [*others, with_restart_of(mine, filter(gone, journal.records))]
+            return replace(journal, records=tuple(kept))
+
+        await self._store.change(forgotten)
         versions = {record.version, *([record.previous.version] if record.previous else [])}
         await kept_files.drop_kept(self._kept_files / record.patch_id, versions)
 

@@ -56,9 +56,15 @@ class JournalStore:
                 self.journal = after
 
     async def update(
-        self, ref: PatchRef, change: Callable[[InstallRecord], InstallRecord], what: str = "", output: str = ""
+        self,
+        ref: PatchRef,
+        change: Callable[[InstallRecord], InstallRecord],
+        what: str | Callable[[InstallRecord], str] = "",
+        output: str = "",
     ) -> InstallRecord:
         """Replace a record by what ``change`` returns for its present state, with ``what`` in the history.
+
+        ``what`` may depend on the record after the change; an empty one leaves no line.
 
         Raises `OSError`, `RecordGoneError`, and what ``change`` raises; the journal is then unchanged.
         """
@@ -67,7 +73,9 @@ class JournalStore:
             record = journal.record(ref)
             if record is None:
                 raise RecordGoneError(ref)
-            return journal.with_record(after := change(record), self._entry(after, what, output) if what else None)
+            after = change(record)
+            words = what if isinstance(what, str) else what(after)
+            return journal.with_record(after, self._entry(after, words, output) if words else None)
 
         await self.change(changed)
         record = self.record(ref)

@@ -6,6 +6,7 @@ same installation a second time for one decision.
 """
 
 import enum
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -15,6 +16,7 @@ from bandwidth.core.state_table import StateTable
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.recipe import Reboot, ScheduleRules
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 
@@ -126,6 +128,10 @@ class InstallRecord(Record, frozen=True):
     """When it is tried again; None: not by itself."""
     deferral_count: Annotated[int, msgspec.Meta(ge=0)] = 0
     deferred_until: float | None = None
+    deferred_since: float | None = None
+    """When the last deferral began."""
+    overdue_since: float | None = None
+    """When this PC first saw its deadline over; later than the deadline where it was off then."""
     undo_asked: bool = False
     previous_version: str = ""
     """The version that was installed before it, as its package manager writes it; empty: none."""
@@ -136,6 +142,8 @@ class InstallRecord(Record, frozen=True):
     """Its own payload, kept since it was installed."""
     restart_boot: str | None = None
     """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
+    restart_rules: ScheduleRules | None = None
+    """When that restart may be; kept here because a patch that is withdrawn takes its recipe with it."""
 
     @property
     def ref(self) -> PatchRef:
@@ -145,7 +153,9 @@ class InstallRecord(Record, frozen=True):
     @property
     def untouched(self) -> bool:
         """Whether nothing has happened with it that is worth keeping."""
-        return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
+        return self.state == "waiting" and not (
+            self.attempts or self.deferral_count or self.own or self.undo_asked or self.restart_boot
+        )
 
 
 class HistoryEntry(Record, frozen=True):
@@ -218,14 +228,35 @@ def published_again(record: InstallRecord, manifest: Manifest, now: float) -> In
     """Return the record of a version that is published again with a higher number: what had failed is tried anew."""
     if record.number == 0 or record.state == "installed" or record.state in UNDER_WAY:
         return replace(record, number=manifest.number, replaces=manifest.replaces)
-    return new_record(manifest, now)
+    return replace(new_record(manifest, now), restart_boot=record.restart_boot, restart_rules=record.restart_rules)
+
+
+_STRENGTH: dict[Reboot, int] = {"never": 0, "ask": 1, "window": 2}
+
+
+def with_restart_of(record: InstallRecord, predecessors: Iterable[InstallRecord]) -> InstallRecord:
+    """Return the record with the restart that the versions before it still need; of several rules, the strongest."""
+    for other in predecessors:
+        if other.restart_boot is None:
+            continue
+        boot, rules = record.restart_boot, record.restart_rules
+        if boot is None or _strength(other.restart_rules) > _strength(rules):
+            rules = other.restart_rules
+        record = replace(record, restart_boot=boot or other.restart_boot, restart_rules=rules)
+    return record
+
+
+def _strength(rules: ScheduleRules | None) -> int:
+    return -1 if rules is None else _STRENGTH[rules.reboot]
 
 
 def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
     """Return the record after ``event``, with everything that follows from the state alone."""
     after = replace(record, state=TRANSITIONS.after(record.state, event), changed_at=now)
     if after.state == "installed":
-        return replace(after, failure=None, reason="", attempts={}, retry_at=None, deferred_until=None)
+        return replace(
+            after, failure=None, reason="", attempts={}, retry_at=None, deferred_until=None, deferred_since=None
+        )
     if after.state == "waiting":
         return replace(after, retry_at=None, undo_asked=False)
     return after

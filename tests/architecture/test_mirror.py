@@ -58,6 +58,7 @@ TESTED_IN = {
     "p2pdist/install/processes.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/proven_files.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/requests.py": "tests/unit/p2pdist/install/test_loop.py",
+    "p2pdist/install/restarter.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/unpacking.py": "tests/unit/p2pdist/install/test_archive.py",
     "p2pdist/local_api/delivery_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",
     "p2pdist/local_api/install_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",

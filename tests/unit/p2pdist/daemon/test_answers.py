@@ -92,7 +92,10 @@ def test_status_has_every_patch_and_every_problem() -> None:
 def test_posture_answers_the_question_that_was_asked_in_what_is_signed(tmp_path: Path) -> None:
     clock, company, state = FakeClock(), Company(tmp_path, FakeClock().wall), made_up_state()
     state.identity = company.pc(clock.wall)
-    installs = SimpleNamespace(plan=list, looked=True, problem="")
+    restarter = SimpleNamespace(due=lambda _: [])
+    installs = SimpleNamespace(
+        plan=list, looked=True, problem="", clock_problem="", restarter=restarter, moment=lambda: None
+    )
     orders = InstallRequests(cast("Any", installs), clock)
     for question in (PostureQuestion(nonce="5f0c", audience="vpn"), PostureQuestion()):
         answer = answer_posture(state, orders, "", question)
