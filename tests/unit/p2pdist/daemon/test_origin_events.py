@@ -6,6 +6,7 @@ from typing import Any
 import structlog.testing
 import trio
 import trio.testing
+from msgspec import structs
 
 from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, OriginEvents
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
@@ -74,7 +75,9 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     assert parts.calls == ["announce", "wants", "reports", "diagnosis"]
     assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
     assert (await rung(wakeups.trust), await rung(wakeups.transfers)) == (True, True)
-    await events.handle(welcome)
+    assert state.clock_trust.problem == ""
+    await events.handle(structs.replace(welcome, at=FakeClock.wall - 3_600))
+    assert "ahead of the seed server's" in state.clock_trust.problem
     assert state.welcomes == 2
     assert parts.calls[4:] == ["wants", "reports", "diagnosis"], "the site is the same"
     assert await rung(wakeups.trust)
