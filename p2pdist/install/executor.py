@@ -78,6 +78,7 @@ class Executor:
                     previous_version=before,
                     previous=self._kept_of_others(candidate) or record.previous,
                     own=kept,
+                    restart_rules=record.restart_rules if record.restart_boot else candidate.manifest.schedule,
                     failure=None,
                     reason="",
                 )

@@ -143,7 +143,7 @@ class InstallRecord(Record, frozen=True):
     restart_boot: str | None = None
     """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
     restart_rules: ScheduleRules | None = None
-    """When that restart may be; kept here because a patch that is withdrawn takes its recipe with it."""
+    """When that restart may be, from its beginning on: a patch that is withdrawn takes its recipe with it."""
 
     @property
     def ref(self) -> PatchRef:

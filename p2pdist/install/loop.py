@@ -192,7 +192,7 @@ class Installs:
             rules = record.restart_rules if candidate is None else candidate.manifest.schedule
             if rules is None or (record.state == "installed" and record.restart_boot is None):
                 return record
-            kept = None if record.restart_boot is None else record.restart_rules or rules
+            kept = record.restart_rules or (None if record.restart_boot is None else rules)
             return replace(record, overdue_since=overdue_since(record, rules, moment), restart_rules=kept)
 
         def change(journal: Journal) -> Journal:

@@ -120,7 +120,7 @@ def _deadline(text: str | None, zone: tzinfo) -> datetime | None:
     day = None if text is None else bare_date(text)
     if day is None:
         return _moment(text, zone)
-    return moment(datetime.combine(day + timedelta(days=1), time()), zone, latest=True) - _A_SECOND
+    return moment(datetime.combine(day + timedelta(days=1), time()), zone, latest=False) - _A_SECOND
 
 
 def _moment(text: str | None, zone: tzinfo) -> datetime | None:

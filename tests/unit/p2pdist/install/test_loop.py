@@ -1,5 +1,6 @@
 """`p2pdist.install.loop`: the loop with a journal on disk, and a simulated installer."""
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from p2pdist.install.outcomes import CheckResult, Outcome
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.requests import InstallRequests
+from p2pdist.install.restart_times import RestartBy
 from p2pdist.local_api.messages import DeferOrder, PatchOrder
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
@@ -499,10 +501,14 @@ async def needs_restart(pc: Pc, schedule: ScheduleRules = NIGHTLY, version: str 
 
 async def test_a_restart_survives_a_newer_version_that_needs_none(pc: Pc, boots: list[str]) -> None:
     await needs_restart(pc)
-    pc.candidate("acme", "2")
+    pc.candidate("acme", "2", schedule=ScheduleRules(reboot="never"))
+    await pc.settle()
     await pc.settle()
     assert [(r.version, r.restart_boot) for r in pc.installs.journal.records] == [("2", "first")]
-    assert [due.ref.version for due in pc.installs.restarter.due(pc.installs.moment())] == ["2"]
+    (due,) = pc.installs.restarter.due(pc.installs.moment())
+    assert (due.ref.version, due.by) == ("2", RestartBy.USER_ALONE), (
+        "its own recipe needs none, but the one before does"
+    )
     boots.append("second")
     await pc.settle()
     assert (pc.record(version="2").restart_boot, pc.history()[-1]) == (None, "the PC has been restarted")
@@ -803,6 +809,18 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(pc: Pc, order: str
         await getattr(orders(pc), order)(kind("acme"))
     with pytest.raises(UserError, match="not rolled out to this PC"):
         await getattr(orders(pc), order)(kind("other"))
+
+
+async def test_an_age_does_not_begin_before_the_publication_whatever_the_clock_showed(pc: Pc) -> None:
+    pc.clock.wall = 946_684_800.0
+    pc.candidate("acme")
+    pc.candidates[0] = dataclasses.replace(
+        pc.candidates[0], manifest=replace(pc.candidates[0].manifest, published_at=int(NOW) - 60)
+    )
+    await pc.settle()
+    pc.clock.wall = NOW
+    (patch,) = orders(pc).posture("id", "pc", "").patches
+    assert patch.age_seconds == 60
 
 
 async def test_plan_history_and_posture(pc: Pc) -> None:

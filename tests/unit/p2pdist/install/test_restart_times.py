@@ -50,12 +50,17 @@ def test_in_a_window_and_only_while_its_countdown_fits() -> None:
 
 
 def test_at_any_time_where_there_are_no_windows() -> None:
-    assert restart(ScheduleRules(reboot="window")).notice == RESTART_NOTICE
+    assert restart(ScheduleRules(reboot="window", not_before="2026-12-24")).notice == RESTART_NOTICE
 
 
 def test_after_deadline_and_grace_at_any_hour_with_a_longer_notice() -> None:
     rules = ScheduleRules(
-        reboot="window", windows=("sun 01:00-02:00",), deadline="2026-11-25T11:00", grace_minutes=60, emergency=True
+        reboot="window",
+        windows=("sun 01:00-02:00",),
+        not_before="2026-12-24",  # what is installed has been released
+        deadline="2026-11-25T11:00",
+        grace_minutes=60,
+        emergency=True,
     )
     noticed = NOON - timedelta(hours=1)
     before = restart(rules, NOON - timedelta(minutes=1), overdue_since=noticed)

@@ -167,10 +167,11 @@ def open_stretches(window: str, zone: tzinfo, since: str, hours: int) -> list[tu
     return found
 
 
-CAIRO, BEIRUT, ASUNCION, APIA, LORD_HOWE, NUUK = (
+CAIRO, BEIRUT, ASUNCION, APIA, LORD_HOWE, NUUK, HAVANA = (
     ZoneInfo(name)
     for name in (
         "Africa/Cairo", "Asia/Beirut", "America/Asuncion", "Pacific/Apia", "Australia/Lord_Howe", "America/Nuuk",
+        "America/Havana",
     )
 )  # fmt: skip
 
@@ -253,7 +254,13 @@ class TestClockChanges:
             (OSLO, "2026-07-01", "2026-06-30T22:00", "2026-07-01T22:00"),
             (OSLO, "2026-03-29", "2026-03-28T23:00", "2026-03-29T22:00"),
             (CAIRO, "2026-04-23", "2026-04-22T22:00", "2026-04-23T22:00"),  # the next midnight is skipped
-            (CAIRO, "2026-10-29", "2026-10-28T21:00", "2026-10-29T22:00"),  # it comes twice
+            (CAIRO, "2026-10-29", "2026-10-28T21:00", "2026-10-29T22:00"),  # the hour before it comes twice
+            (
+                HAVANA,
+                "2026-10-31",
+                "2026-10-31T04:00",
+                "2026-11-01T04:00",
+            ),  # it comes twice: the first
             (APIA, "2011-12-29", "2011-12-29T10:00", "2011-12-30T10:00"),  # the next day is skipped
         ],
     )
