@@ -12,17 +12,15 @@ which is wrong across clock changes.
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from bandwidth.core.civil_time import Span, moment, stretch_of
-from p2pdist.shared.manifest.fitting import bare_date
-from p2pdist.shared.manifest.recipe import ScheduleRules
+from p2pdist.shared.manifest.recipe import ScheduleRules, end_of_day
 from p2pdist.shared.manifest.windows import MaintenanceWindow, parse_window
 
 LOOK_AHEAD_DAYS = 16  # every day of the week twice: in one week, a clock change may leave too little of a window
 START_NOTICE = timedelta(minutes=15)  # of the grace, after each start: to save one's work, or to defer
 RETURNED_AFTER = timedelta(minutes=5)  # a PC that is on notices within a minute that a deadline is over
-_A_SECOND = timedelta(seconds=1)
 
 
 class TimingReason(enum.StrEnum):
@@ -107,20 +105,13 @@ def schedule_of(rules: ScheduleRules, zone: tzinfo, needs: timedelta = timedelta
     return Schedule(
         windows=tuple(parse_window(text) for text in rules.windows),
         not_before=_moment(rules.not_before, zone),
-        deadline=_deadline(rules.deadline, zone),
+        deadline=_moment(rules.deadline and end_of_day(rules.deadline), zone),
         grace=timedelta(minutes=rules.grace_minutes),
         deferrals=rules.deferrals,
         longest_deferral=timedelta(minutes=rules.longest_deferral_minutes),
         emergency=rules.emergency,
         needs=needs,
     )
-
-
-def _deadline(text: str | None, zone: tzinfo) -> datetime | None:
-    day = None if text is None else bare_date(text)
-    if day is None:
-        return _moment(text, zone)
-    return moment(datetime.combine(day + timedelta(days=1), time()), zone, latest=False) - _A_SECOND
 
 
 def _moment(text: str | None, zone: tzinfo) -> datetime | None:

@@ -1,22 +1,21 @@
 """Warnings about a recipe's times: what fits into none of its windows, and deadlines that are over or near. Pure."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bandwidth.core.quantities import duration_in_words
 from p2pdist.shared.manifest.fitting import (
     LATE_START,
     RESTART_NOTICE,
-    bare_date,
     longest_installation,
     longest_opening,
 )
-from p2pdist.shared.manifest.recipe import ScheduleRules
+from p2pdist.shared.manifest.recipe import ScheduleRules, end_of_day
 from p2pdist.shared.manifest.windows import parse_window
 from seed_server.publishing.recipe import Recipe
 
 _FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
-_SOON = timedelta(days=1)  # a PC may be off, or without a window, for so long
+_SOON = timedelta(days=1)  # most PCs meet no window until then
 
 
 def schedule_doubts(recipe: Recipe, now: float) -> Iterator[tuple[str, str]]:
@@ -59,34 +58,27 @@ def _of_deadline(rules: ScheduleRules, now: datetime) -> Iterator[tuple[str, str
     deadline = _end(rules.deadline)
     if deadline is None:
         return
-    text = str(rules.deadline)
-    slack = timedelta() if _is_exact(text) else _FURTHEST_ZONE
+    slack = timedelta() if _is_exact(rules.deadline) else _FURTHEST_ZONE
     if deadline < now - slack:
-        yield "schedule, deadline", f"{text} is over: PCs install it as soon as they have it"
+        yield "schedule, deadline", f"{rules.deadline} is over: PCs install it as soon as they have it, at any hour"
     elif deadline < now + _SOON + slack:
-        ends = ", at the end of that day" if bare_date(text) else ""
-        doubt = (
-            f"{text} is today or soon{ends}: what waits for a window until then is installed in office hours; "
-            "give PCs that are off, and their users, a few days"
-        )
-        yield "schedule, deadline", doubt
+        text = f"{rules.deadline} is less than a day away, or has begun already: then PCs install it while people work"
+        yield "schedule, deadline", text
 
 
 def _begin(text: str | None) -> datetime | None:
-    return None if text is None else _aware(datetime.fromisoformat(text))
-
-
-def _end(text: str | None) -> datetime | None:
-    day = None if text is None else bare_date(text)
-    return _begin(text) if day is None else datetime.combine(day, time(23, 59, 59), UTC)
-
-
-def _aware(moment: datetime) -> datetime:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _is_exact(text: str) -> bool:
-    return datetime.fromisoformat(text).tzinfo is not None
+def _end(text: str | None) -> datetime | None:
+    return _begin(text and end_of_day(text))
+
+
+def _is_exact(text: str | None) -> bool:
+    return text is not None and datetime.fromisoformat(text).tzinfo is not None
 
 
 def _words(length: timedelta) -> str:

@@ -288,7 +288,7 @@ async def test_a_date_as_a_deadline_is_the_end_of_that_day(pc: Pc) -> None:
     assert await pc.at("2026-11-27T00:00")
 
 
-@pytest.mark.parametrize(("day", "words"), [("2026-11-25", "is today or soon"), ("2026-11-23", "is over")])
+@pytest.mark.parametrize(("day", "words"), [("2026-11-25", "has begun already"), ("2026-11-23", "is over")])
 def test_lint_warns_of_a_deadline_that_is_today_or_over(tmp_path: Path, day: str, words: str) -> None:
     assert words in linted(tmp_path, f"deadline = {day}")
 

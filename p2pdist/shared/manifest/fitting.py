@@ -4,7 +4,7 @@ A PC begins nothing that might not end before its window does; `seed-server lint
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 from bandwidth.core.quantities import MINUTES_PER_DAY
 from p2pdist.shared.manifest.recipe import HealthCheck, Install
@@ -39,11 +39,3 @@ def longest_opening(windows: Sequence[MaintenanceWindow]) -> timedelta:
         until = max(until, start + minutes)
         longest = max(longest, until - begun)
     return timedelta(minutes=min(longest, 2 * WEEK_MINUTES))
-
-
-def bare_date(text: str) -> date | None:
-    """Return the day that ``text`` names without a time of the day; None: it names one, or is no date."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -49,9 +49,9 @@ def test_what_is_well_has_no_warning(rules: dict[str, Any]) -> None:
         ),
         ({"deadline": "2026-05-31T09:59"}, "schedule, deadline", "is over"),
         ({"deadline": "2026-05-30"}, "schedule, deadline", "is over"),
-        ({"deadline": "2026-05-31T23:00"}, "schedule, deadline", "is today or soon"),  # not over everywhere
-        ({"deadline": "2026-06-01"}, "schedule, deadline", "is today or soon, at the end of that day"),
-        ({"deadline": "2026-06-01T23:59:59Z"}, "schedule, deadline", "is today or soon"),
+        ({"deadline": "2026-05-31T23:00"}, "schedule, deadline", "has begun already"),  # not over everywhere
+        ({"deadline": "2026-06-01"}, "schedule, deadline", "less than a day away"),
+        ({"deadline": "2026-06-01T23:59:59Z"}, "schedule, deadline", "less than a day away"),
         (
             {"deadline": "2026-07-01T12:00", "not_before": "2026-07-01T12:00"},
             "schedule, not_before",

@@ -1,10 +1,10 @@
 """`p2pdist.shared.manifest.fitting`: what has to fit into a window, and how long windows are open."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
-from p2pdist.shared.manifest.fitting import bare_date, longest_installation, longest_opening
+from p2pdist.shared.manifest.fitting import longest_installation, longest_opening
 from p2pdist.shared.manifest.recipe import ArchiveInstall, FileCheck, HealthCheck
 from p2pdist.shared.manifest.windows import parse_window
 
@@ -31,10 +31,3 @@ def test_an_installation_takes_its_timeout_and_its_health_checks_time() -> None:
     assert longest_installation(install, None) == timedelta(minutes=10)
     health = HealthCheck(checks=(FileCheck(path="/opt/acme/current/x"),), within_seconds=120)
     assert longest_installation(install, health) == timedelta(minutes=12)
-
-
-@pytest.mark.parametrize(
-    ("text", "day"), [("2026-12-01", date(2026, 12, 1)), ("2026-12-01T00:00", None), ("soon", None)]
-)
-def test_a_date_without_a_time_is_told_from_a_moment(text: str, day: date | None) -> None:
-    assert bare_date(text) == day
