@@ -244,6 +244,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         limiter,
         core.clock,
         fetches=settings.fetch_from_origin,
+        installs=settings.install,
         line_yields=lambda: state.line_yields,
     )
     problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching)

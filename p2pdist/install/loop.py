@@ -10,12 +10,12 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import local_time
+from p2pdist.install import local_time, waiting
 from p2pdist.install.executor import Executor
+from p2pdist.install.findings import CheckResult, Whether
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore, RecordGoneError
 from p2pdist.install.lifecycle import (
-    LONGEST_RETRY_SECONDS,
     STAYS_BACK,
     UNDER_WAY,
     InstallRecord,
@@ -27,6 +27,7 @@ from p2pdist.install.lifecycle import (
 )
 from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, overdue_since, plan_rows
 from p2pdist.install.restarter import Restarter
+from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
@@ -89,6 +90,7 @@ class Installs:
         self._first_seen: dict[PatchRef, float] = {}
         """When each patch was seen first since the start, by the steady clock."""
         self._wake = trio.Event()
+        self._started = False
 
     @property
     def journal(self) -> Journal:
@@ -158,14 +160,14 @@ class Installs:
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
         self._first_seen = {ref: self._first_seen.get(ref, self._monotonic()) for ref in self._seen(candidates)}
+        await self._note_start()
+        await self._ask_again()
         await self._update_records(candidates)
         await self._note_deadlines(candidates)
         self._remember(candidates)
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
-            if candidate is not None and (
-                record.state in UNDER_WAY or (record.state, record.undo_asked) == ("installed", True)
-            ):
+            if candidate is not None and self._goes_on(record):
                 await self.executor.carry_on(candidate)
                 self._done()
                 return 0.0
@@ -200,6 +202,37 @@ class Installs:
             return journal if records == journal.records else replace(journal, records=records)
 
         await self.store.change(change)
+
+    def _goes_on(self, record: InstallRecord) -> bool:
+        """Whether there is something to be done for a decision that was made, or for a rollback that was asked for."""
+        if record.state in UNDER_WAY:
+            return not waiting.waits(record, self._now())
+        return record.undo_asked and record.state in ("installed", "unproven")
+
+    async def _note_start(self) -> None:
+        """Count that this start of the daemon has found something half carried out: before it is carried on."""
+
+        def counted(journal: Journal) -> Journal:
+            for record in journal.records:
+                if record.state in ("installing", "rolling_back"):
+                    journal = journal.with_record(replace(record, interrupted=record.interrupted + 1))
+            return journal
+
+        if not self._started:
+            await self.store.change(counted)
+            self._started = True
+
+    async def _ask_again(self) -> None:
+        """Have detection asked again for what could not be proven, when its time has come or the PC was restarted."""
+        boot, now = system.boot_id(), self._now()
+        for record in self.journal.records:
+            if record.state == "unproven" and record.retry_at is not None and not waiting.waits(record, now):
+                await self.store.update(record.ref, lambda r: waiting.asked_again(r, now))
+        for record in self.journal.records:
+            if waiting.restarted(record, boot, now) != record:
+                await self.store.update(
+                    record.ref, lambda r: waiting.restarted(r, boot, now), "the PC has been restarted"
+                )
 
     def _remember(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Keep the candidates of what has been begun: a patch that is withdrawn is still finished or rolled back."""
@@ -265,26 +298,33 @@ class Installs:
             record, now = self.store.record(ref), self._now()
             if record is None:
                 continue
-            if record.retry_at is not None and not now < record.retry_at <= now + LONGEST_RETRY_SECONDS:
-                await self._retry(ref)  # the upper bound: the clock may have been ahead when it failed
+            if record.state == "unproven":
+                continue  # it is asked for when its time comes, and followed to its end
+            if record.retry_at is not None and not waiting.waits(record, now):
+                await self._retry(ref)
             looked_at = self._looked_at.get(ref)
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[ref] = now
-            answer = await self._installer.detector.detected(candidate.manifest)
-            await self._apply_answer(ref, answer.holds, answer.words)
+            answer = await self._installer.detector.detected(candidate.manifest, record.package)
+            await self._apply_answer(ref, answer)
         self.looked = True
 
     async def _retry(self, ref: PatchRef) -> None:
         def retried(record: InstallRecord) -> InstallRecord:
-            return record if record.retry_at is None else step(record, LifeEvent.RETRIED, self._now())
+            if record.retry_at is None or record.state in UNDER_WAY:
+                return record
+            return step(record, LifeEvent.RETRIED, self._now())
 
-        await self.store.update(ref, retried, LifeEvent.RETRIED.value)
+        before = self.store.record(ref)
+        put_off = before is not None and before.put_off is not None  # that is no news
+        await self.store.update(ref, retried, "" if put_off else LifeEvent.RETRIED.value)
 
-    async def _apply_answer(self, ref: PatchRef, holds: bool, words: str) -> None:
+    async def _apply_answer(self, ref: PatchRef, answer: CheckResult) -> None:
         record = self.store.record(ref)
-        if record is None or record.state in UNDER_WAY:
+        if record is None or record.state in UNDER_WAY or answer.finding is Whether.UNKNOWN:
             return
+        holds, words = answer.holds, answer.words
         # a patch that did harm or was rolled back is no success because it is detected: somebody has to ask for it
         if holds and record.state != "installed" and not (record.failure in STAYS_BACK and record.state != "waiting"):
             event, what = LifeEvent.DETECTED, f"is here already: {words}"

@@ -16,6 +16,7 @@ from p2pdist.shared.manifest.relations import OrderedPatch, OrderError
 from p2pdist.shared.wire.messages import InstallState
 
 NOT_HERE = "its file is not here yet"
+UNDER_WAY_WORDS = "under way"
 _NOT_BEGUN = frozenset({"waiting", "failed", "rolled_back"})
 
 
@@ -160,15 +161,29 @@ def _row(
     row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, older=older)
     if step.kind is not StepKind.INSTALL:
         return row
-    if record is not None and record.state in UNDER_WAY:
-        return _because(row, "under way")
-    if record is not None and record.retry_at is not None:
-        return _because(row, f"tried again later: {record.reason}", record.retry_at)
-    if candidate.manifest.install is None or record is None or candidate.file is None:
+    if candidate.manifest.install is None or record is None:
         return _because(row, NOT_HERE)
+    if record.state in UNDER_WAY:
+        again = f", interrupted {record.interrupted} times" if record.interrupted else ""
+        return _because(row, UNDER_WAY_WORDS + again, record.retry_at)
+    if record.state == "unproven":
+        return _because(row, record.reason, record.retry_at)
+    return _when(row, record, schedule, moment)
+
+
+def _when(row: PlanRow, record: InstallRecord, schedule: Schedule, moment: PlanMoment) -> PlanRow:
+    """Return the row of a patch that may be installed as far as other patches go: now, or when and why not."""
+    if row.candidate.file is None and record.retry_at is None:
+        return _because(row, NOT_HERE)
+    # what waits to be tried again is tried when the schedule lets it be installed by then
+    retry_at = record.retry_at
+    then = moment.at if retry_at is None else max(moment.at, datetime.fromtimestamp(retry_at, UTC))
     deferrals = deferrals_of(record, schedule, moment.at)
-    decision = decide(schedule, deferrals, moment.at, moment.zone, moment.around(record, schedule))
+    decision = decide(schedule, deferrals, then, moment.zone, moment.around(record, schedule))
     again_at = decision.again_at.timestamp() if decision.again_at else None
+    if retry_at is not None:
+        why = f"waits: {record.reason}" if record.put_off else f"tried again later: {record.reason}"
+        return _because(row, why, retry_at if decision.install else again_at)
     if decision.install:
         return replace(row, reason=str(decision.when), due=True)
     return replace(_because(row, str(decision.when), again_at), forced_at=_forced_at(record, schedule, moment))

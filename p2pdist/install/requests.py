@@ -26,6 +26,7 @@ from p2pdist.local_api.messages import MAX_DEFERRAL_DAYS, DeferOrder, PatchOrder
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import related_id
+from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
 
 MAX_HISTORY_SHOWN = 500
 
@@ -123,10 +124,12 @@ class InstallRequests:
         row = self._installable(order.patch)
 
         def asked(record: InstallRecord) -> InstallRecord:
-            if record.state != "installed":
+            if record.state not in ("installed", "unproven"):
                 raise UserError(
                     f"{row.candidate.ref} cannot be rolled back: it is {_words(record.state)}.", FaultKind.REFUSED
                 )
+            if record.own is None and isinstance(row.candidate.manifest.install, DebInstall | RpmInstall):
+                record = self._with_way_back(record)
             if record.own is None:
                 raise UserError(
                     f"{row.candidate.ref} was here already and was not installed by p2pdist, which knows no way back.",
@@ -144,6 +147,8 @@ class InstallRequests:
         row = self._installable(order.patch)
 
         def asked(record: InstallRecord) -> InstallRecord:
+            if record.retry_at is not None and record.state in ("waiting", "unproven"):
+                return replace(record, retry_at=self._now())
             if record.state not in ("failed", "rolled_back"):
                 raise UserError(f"{row.candidate.ref} needs no retry: it is {_words(record.state)}.", FaultKind.REFUSED)
             return replace(record, retry_at=self._now(), attempts={}, failure=None, reason="")
@@ -152,6 +157,25 @@ class InstallRequests:
         record = await self._installs.store.update(row.candidate.ref, asked, what)
         self._installs.wake()
         return Accepted(record.patch_id, record.version)
+
+    def _with_way_back(self, record: InstallRecord) -> InstallRecord:
+        """Return the record of a package that was here already with the way back of the version that brought it.
+
+        A publication can be satisfied by what an earlier one of the same patch has installed; then that is undone.
+        """
+        earlier = [
+            other
+            for other in self._installs.journal.records
+            if other.patch_id == record.patch_id and other.ref != record.ref
+            if other.state == "installed" and other.own is not None
+        ]
+        if not earlier:
+            return record
+        last = max(earlier, key=lambda other: other.changed_at)
+        return replace(
+            record, own=last.own, previous=last.previous, previous_version=last.previous_version,
+            installed_as=last.installed_as, package=last.package, selection=last.selection,
+        )  # fmt: skip
 
     def _installable(self, relation: str) -> PlanRow:
         found = [row for row in self._installs.plan() if row.candidate.ref.matches(relation)]
@@ -233,7 +257,7 @@ def _standing(row: PlanRow, now: float, restart: DueRestart | None) -> PatchStan
         state=row.state or "delivered",
         reason=row.reason,
         settled=row.settled,
-        failed=record is not None and record.state in ("failed", "rolled_back"),
+        failed=row.state in ("failed", "rolled_back"),  # and nobody tries it again
         # a clock that was wrong then may have shown a time before it was published
         first_seen_at=max(record.first_seen_at, float(manifest.published_at)) if record else now,
         due_at=row.due_at,

@@ -58,6 +58,8 @@ def _due(record: InstallRecord, moment: PlanMoment, *, may_restart: bool) -> Due
     schedule = replace(schedule_of(rules, moment.zone, RESTART_NOTICE), not_before=None, emergency=False)
     due_at = None if schedule.forced_at is None else schedule.forced_at.timestamp()
     by = _by(rules, may_restart=may_restart)
+    if by is RestartBy.NOBODY and record.state == "unproven":
+        by = RestartBy.USER  # what cannot be proven before the restart is not finished, whatever its recipe says
     if by is not RestartBy.DAEMON:
         return DueRestart(record.ref, by, due_at)
     timing = decide(schedule, Deferrals(), moment.at, moment.zone, moment.around(record, schedule))

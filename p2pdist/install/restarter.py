@@ -1,10 +1,9 @@
-"""Restarts this PC where an installed patch needs it and may, and notes restarts that have happened."""
+"""Restarts this PC where an installed patch needs it and may."""
 
 import math
 from datetime import timedelta
 
 import structlog
-from msgspec.structs import replace
 
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
@@ -43,16 +42,10 @@ class Restarter:
         return due_restarts(needing, moment, may_restart=self._may_restart)
 
     async def look(self, moment: PlanMoment) -> float | None:
-        """Note what has been done and restart the PC if it is due; return when to look again, in seconds since 1970.
+        """Restart the PC if that is due; return when to look again, in seconds since 1970.
 
         Raises `OSError`.
         """
-        boot = system.boot_id()
-        for record in self._store.journal.records:
-            if record.restart_boot not in (None, boot):
-                await self._store.update(
-                    record.ref, lambda r: replace(r, restart_boot=None, restart_rules=None), "the PC has been restarted"
-                )
         due = self.due(moment)
         if self._monotonic() < max(self._comes_until, self._not_before):
             return None

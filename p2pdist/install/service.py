@@ -54,6 +54,8 @@ class InstallService:
         """What the rollouts name and the offline role does not allow any more, with the reason."""
         self._posture = posture
         self._diagnoser = diagnoser
+        self._unable = installer.problem
+        """What keeps this PC from installing most patches, in words; empty: nothing."""
         self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
         self.orders = InstallRequests(self.installs, clock)
 
@@ -61,6 +63,8 @@ class InstallService:
         """Install what is due, until cancelled. Raises `UserError` (STORAGE) for a journal that cannot be read."""
         if not self._enabled:
             await trio.sleep_forever()
+        if self._unable:
+            log.warning("most patches cannot be installed", reason=self._unable)
         try:
             await self.installs.load()
         except OSError as error:
@@ -112,6 +116,8 @@ class InstallService:
     @property
     def problems(self) -> list[str]:
         """What the user should know, in words."""
+        if not self._enabled:
+            return [SWITCHED_OFF]
         moment = self.installs.moment()
         restarts = [restart_words(restart, moment.zone) for restart in self.installs.restarter.due(moment)]
         forced = [forced_words(row, moment.zone) for row in self.plan()]
@@ -121,7 +127,9 @@ class InstallService:
             if row.older and row.state == "not_applicable"
         ]
         return [
-            problem for problem in (self.installs.problem, *restarts, *forced, *refused[:MAX_OLDER_SHOWN]) if problem
+            problem
+            for problem in (self.installs.problem, self._unable, *restarts, *forced, *refused[:MAX_OLDER_SHOWN])
+            if problem
         ]
 
     # --- questions of the commands -----------------------------------------------------------

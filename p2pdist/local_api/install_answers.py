@@ -10,8 +10,9 @@ import msgspec
 from p2pdist.shared.json_units import Count, UnixSeconds, WholeSeconds, WholeUnixSeconds
 
 PlanState: TypeAlias = Literal[
-    "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed", "delivered"
-]
+    "not_applicable", "waiting", "installing", "unproven", "restart_pending", "installed", "retrying", "rolled_back",
+    "failed", "delivered",
+]  # fmt: skip
 """`InstallState`, and for a patch of which nothing is installed: delivered once its file is here, waiting before."""
 
 # --- p2pdist plan, history, posture ---------------------------------------------------

@@ -142,6 +142,8 @@ def sentence(row: PlanRow) -> str:
         return "it is installed" + (", and this PC has to be restarted" if record.restart_boot else "")
     if record.state in UNDER_WAY:
         return "it is being installed" if record.state != "rolling_back" else "it is being rolled back"
+    if record.state == "unproven":
+        return f"it waits to be proven: {row.reason}"
     if record.state in ("failed", "rolled_back"):
         return f"it has {'failed' if record.state == 'failed' else 'been rolled back'}: {row.reason}"
     return f"its file is here; {row.kind.value}{f': {row.reason}' if row.reason else ''}"

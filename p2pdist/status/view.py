@@ -76,7 +76,7 @@ class PatchView:
         row = self.plan
         if row is None or not row.state:
             return ""
-        restart = row.state == "installed" and row.record is not None and row.record.restart_boot is not None
+        restart = row.record is not None and row.record.state == "installed" and row.record.restart_boot is not None
         return f"{row.reason}, and this PC has to be restarted" if restart else row.reason
 
     @property

@@ -20,7 +20,10 @@ from seed_server.signing.templates import checked_name, read_templates
 from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
 from seed_server.store.serve_lock import is_serving
 
-INSTALL_STATES = ("installed", "installing", "waiting", "failed", "rolled_back", "not_applicable")
+INSTALL_STATES = (
+    "installed", "installing", "restart_pending", "unproven", "waiting", "retrying", "failed", "rolled_back",
+    "not_applicable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

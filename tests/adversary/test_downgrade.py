@@ -103,7 +103,7 @@ class Pc:
         )
         self.installs = Installs(
             self.home,
-            Installer(self.root, self.directory / "scratch"),
+            Installer(self.root, self.directory / "scratch", scripts_on_host=True),
             lambda: self.candidates,
             DaemonHooks(lambda: None, damaged, lambda: None),
             self.server.clock,

@@ -66,7 +66,7 @@ class Pc:
 
         self.trust = ClockTrust(self.clock)
         hooks = DaemonHooks(lambda: None, damaged, lambda: None, clock_problem=lambda: self.trust.problem)
-        self.installer = RestartableInstaller(self.root, self.directory / "scratch")
+        self.installer = RestartableInstaller(self.root, self.directory / "scratch", scripts_on_host=True)
         self.installer.restarts = []
         self.installs = Installs(
             EndpointHome(self.directory / "home"), self.installer, lambda: self.candidates, hooks, self.clock,

@@ -27,6 +27,7 @@ from p2pdist.shared.manifest.recipe import (
     DebInstall,
     HealthCheck,
     Install,
+    MsuInstall,
     RecipeError,
     RpmInstall,
     ScheduleRules,
@@ -180,7 +181,9 @@ def check_recipe(manifest: Manifest) -> None:
     check_schedule(manifest.schedule)
     if manifest.install is not None:
         check_install(manifest.install)
-        if not manifest.detect and not isinstance(manifest.install, ArchiveInstall | DebInstall | RpmInstall):
+        if not manifest.detect and not isinstance(
+            manifest.install, ArchiveInstall | DebInstall | RpmInstall | MsuInstall
+        ):
             raise RecipeError(
                 "detect", "say how a PC can tell that it is installed: the exit code alone proves nothing"
             )

@@ -61,7 +61,9 @@ class DebInstall(Record, frozen=True, tag_field="kind", tag="deb"):
     """A Debian package, by dpkg."""
 
     package: PackageText
-    """Its name in dpkg. A rollback restores or removes the package of this name."""
+    """Its name in dpkg. What is undone is the package that the file holds, should the two differ."""
+    despite_hold: bool = False
+    """Whether it is installed where this PC's administrator holds the package; the hold is put back in any case."""
     timeout_seconds: Timeout = 1_800
 
 
@@ -93,6 +95,8 @@ class ScriptInstall(Record, frozen=True, tag_field="kind", tag="script"):
     success_codes: ExitCodes = (0,)
     reboot_codes: ExitCodes = ()
     """Exit codes for success where the PC must also be restarted."""
+    busy_codes: ExitCodes = ()
+    """Exit codes for nothing done, as something else was at work: it is tried later, and that counts as no attempt."""
     timeout_seconds: Timeout = 1_800
 
 
@@ -103,6 +107,8 @@ class MsiInstall(Record, frozen=True, tag_field="kind", tag="msi"):
     """The product's code, in braces. A rollback uninstalls this product."""
     properties: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_ARGUMENTS)] = msgspec.field(default_factory=dict)
     """Public properties; their values have neither blanks nor quotation marks."""
+    busy_codes: ExitCodes = ()
+    """Exit codes for nothing done, beside 1618: another installation runs."""
     timeout_seconds: Timeout = 3_600
 
 
@@ -122,6 +128,7 @@ class ExeInstall(Record, frozen=True, tag_field="kind", tag="exe"):
     """The whole command that undoes the installation, its program first; None: it cannot be undone."""
     success_codes: ExitCodes = (0,)
     reboot_codes: ExitCodes = (3010, 1641)
+    busy_codes: ExitCodes = (1618,)
     timeout_seconds: Timeout = 3_600
 
 
@@ -210,19 +217,30 @@ def check_install(install: Install) -> None:
     elif isinstance(install, ScriptInstall):
         _check_arguments(where, (*install.arguments, *(install.rollback_arguments or ())))
     elif isinstance(install, MsiInstall):
-        if not _PRODUCT_CODE.fullmatch(install.product_code):
-            raise RecipeError(where, "a product code looks like {90160000-0011-0000-0000-0000000FF1CE}")
-        for name, value in install.properties.items():
-            if not _PROPERTY_NAME.fullmatch(name) or not _PROPERTY_VALUE.fullmatch(value) or len(value) > 500:
-                raise RecipeError(
-                    where,
-                    f"property {name[:72]!r}: names are in capitals, values have no blanks or quotation marks",
-                )
-            _check_arguments(where, [value])
+        _check_msi(where, install)
     elif isinstance(install, ExeInstall):
         _check_arguments(where, (*install.arguments, *(install.uninstall or ())))
         if install.uninstall is not None:
             check_path(f"{where}, uninstall", install.uninstall[0])
+    if isinstance(install, ScriptInstall | ExeInstall):
+        _check_busy_codes(f"{where}, busy_codes", install)
+
+
+def _check_msi(where: str, install: MsiInstall) -> None:
+    if not _PRODUCT_CODE.fullmatch(install.product_code):
+        raise RecipeError(where, "a product code looks like {90160000-0011-0000-0000-0000000FF1CE}")
+    for name, value in install.properties.items():
+        if not _PROPERTY_NAME.fullmatch(name) or not _PROPERTY_VALUE.fullmatch(value) or len(value) > 500:
+            raise RecipeError(
+                where, f"property {name[:72]!r}: names are in capitals, values have no blanks or quotation marks"
+            )
+        _check_arguments(where, [value])
+
+
+def _check_busy_codes(where: str, install: ScriptInstall | ExeInstall) -> None:
+    twice = set(install.busy_codes) & {*install.success_codes, *install.reboot_codes}
+    if twice:
+        raise RecipeError(where, f"{min(twice)} means success too; a code means one thing")
 
 
 def check_checks(where: str, checks: tuple[Check, ...]) -> None:

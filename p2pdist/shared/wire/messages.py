@@ -57,7 +57,10 @@ Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 
 PatchState: TypeAlias = Literal["waiting", "checking", "fetching", "verifying", "verified", "failed"]
 
-InstallState: TypeAlias = Literal["", "not_applicable", "waiting", "installing", "installed", "rolled_back", "failed"]
+InstallState: TypeAlias = Literal[
+    "", "not_applicable", "waiting", "installing", "unproven", "restart_pending", "installed", "retrying",
+    "rolled_back", "failed",
+]  # fmt: skip
 """The state of a patch's installation; empty when there is nothing to install, or not yet."""
 
 

@@ -18,6 +18,7 @@ from p2pdist.install.lifecycle import (
     Journal,
     LifeEvent,
     LifeState,
+    PutOff,
     failed,
     new_record,
     published_again,
@@ -26,6 +27,7 @@ from p2pdist.install.lifecycle import (
     step,
     with_restart_of,
 )
+from p2pdist.install.outcomes import InstallEnding
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire import codec
@@ -72,9 +74,27 @@ def test_each_class_has_its_own_patience(failure: FailureClass, delays: list[flo
     assert len(delays) == PATIENCE[failure][0]
 
 
-def test_what_cannot_be_rolled_back_is_left_alone() -> None:
-    record = settled(replace(failed(RECORD, FailureClass.INSTALL, "no"), state="failed"), 0.0, 1.0)
-    assert record.retry_at is None
+def test_what_failed_and_changed_nothing_is_tried_again_as_what_was_rolled_back() -> None:
+    record = failed(RECORD, FailureClass.INSTALL, "no")
+    waits = {settled(replace(record, state=state), 0.0, 1.0).retry_at for state in ("failed", "rolled_back")}
+    assert waits == {600.0}
+
+
+def test_a_final_state_forgets_what_only_mattered_on_the_way() -> None:
+    under_way = replace(
+        RECORD, state="rolling_back", seen_before={"package": "1"}, interrupted=2, restarted_at=3.0, retry_at=9.0,
+        ending=InstallEnding.FAILED, put_off=PutOff(count=4, since=1.0),
+    )  # fmt: skip
+    after = step(under_way, LifeEvent.ROLLED_BACK, 10.0)
+    assert (after.seen_before, after.interrupted, after.restarted_at, after.ending) == ({}, 0, None, None)
+    assert (after.put_off, after.retry_at) == (None, None)
+
+
+def test_being_put_off_is_counted_across_tries() -> None:
+    record = replace(RECORD, put_off=PutOff(count=2, since=1.0))
+    for event in (LifeEvent.BEGUN, LifeEvent.ENDED, LifeEvent.BUSY):
+        record = step(record, event, 5.0)
+    assert record.put_off == PutOff(count=2, since=1.0)
 
 
 def test_success_forgets_failures() -> None:
@@ -102,7 +122,15 @@ def test_journal_survives_the_disk_and_stays_bounded() -> None:
 def test_what_the_server_is_told() -> None:
     assert reported_state(RECORD) == "waiting"
     assert reported_state(replace(RECORD, state="rolling_back")) == "installing"
-    assert reported_state(replace(RECORD, state="rolled_back")) == "rolled_back"
+    unproven = replace(RECORD, state="unproven")
+    assert reported_state(unproven) == "unproven"
+    assert reported_state(replace(unproven, restart_boot="boot")) == "restart_pending"
+
+
+@pytest.mark.parametrize("state", ["failed", "rolled_back"])
+def test_what_is_tried_again_and_what_nobody_tries_again_are_told_apart(state: LifeState) -> None:
+    assert reported_state(replace(RECORD, state=state, retry_at=9.0)) == "retrying"
+    assert reported_state(replace(RECORD, state=state)) == state
 
 
 def test_the_lowest_number_is_the_highest_installed_and_never_sinks() -> None:
@@ -210,3 +238,14 @@ def test_a_restart_outlives_that_its_patch_is_published_again() -> None:
         "boot",
         ASK,
     )
+
+
+@pytest.mark.parametrize(
+    ("rules", "state"),
+    [(ASK, "restart_pending"), (WINDOW, "restart_pending"), (None, "restart_pending"), (NEVER, "installed")],
+)
+def test_what_is_installed_and_needs_a_restart_is_not_told_as_installed(
+    rules: ScheduleRules | None, state: str
+) -> None:
+    assert reported_state(needing(rules)) == state
+    assert reported_state(needing(rules, None)) == "installed"

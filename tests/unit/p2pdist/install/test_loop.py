@@ -10,14 +10,16 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.install import journal as install_journal
-from p2pdist.install.executor import STOP_SECONDS
+from p2pdist.install.findings import CheckResult, Look, found
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
 from p2pdist.install.loop import DETECT_AGAIN_SECONDS, LONGEST_WAIT_SECONDS, DaemonHooks, Installs
-from p2pdist.install.outcomes import CheckResult, Outcome
+from p2pdist.install.outcomes import Outcome
+from p2pdist.install.packages import PackageFile
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.requests import InstallRequests
 from p2pdist.install.restart_times import RestartBy
+from p2pdist.install.stopping import STOP_SECONDS
 from p2pdist.local_api.messages import DeferOrder, PatchOrder
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
@@ -53,6 +55,9 @@ class PlayedInstaller:
         self.ends: dict[str, Outcome] = {}
         self.works = True
         """Whether an installation brings what detection looks for."""
+        self.makes_a_mess = False
+        """Whether something else is seen after each installation, though not what detection looks for."""
+        self.mess = 0
         self.is_healthy = True
         self.rolls_back = outcome()
         self.changed = False
@@ -65,8 +70,21 @@ class PlayedInstaller:
         self.go_on = trio.Event()
         self.detector = self
 
+    async def package_in(self, install: Install, file: Path, sha256: str) -> PackageFile | None:
+        return None
+
+    async def keep_selection(self, install: Install, name: str, selection: str) -> str:
+        return ""
+
     async def install(
-        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        *,
+        downgrade: bool = False,
+        package: PackageFile | None = None,
     ) -> Outcome:
         self.calls.append(f"install {file.parent.parent.name} {version}")
         if self.changed:
@@ -90,6 +108,7 @@ class PlayedInstaller:
         previous_version: str,
         *,
         installed_as: str,
+        package: PackageFile | None,
     ) -> Outcome:
         patch_id, self.undone_by = file.parent.parent.name, file
         self.calls.append(f"roll back {patch_id} {version} to {previous.version if previous else None}")
@@ -104,18 +123,25 @@ class PlayedInstaller:
         self.calls.append("repair")
         return None
 
-    async def installed_version(self, install: Install) -> str:
+    async def installed_version(self, install: Install, package: PackageFile | None = None) -> str:
         return ""
 
     async def check(self, check: Check) -> CheckResult:
         raise NotImplementedError
 
-    async def detected(self, manifest: Manifest) -> CheckResult:
+    async def detected(self, manifest: Manifest, package: PackageFile | None = None) -> CheckResult:
         version = self.present.get(manifest.patch_id)
-        return CheckResult(version == manifest.version, f"{manifest.patch_id} {version} is there")
+        return found(version == manifest.version, f"{manifest.patch_id} {version} is there")
+
+    async def look(self, manifest: Manifest, package: PackageFile | None = None) -> Look:
+        answer = await self.detected(manifest)
+        sight = {"check 1": answer.seen, "beside it": str(self.mess)}
+        if self.makes_a_mess:
+            self.mess += 1
+        return Look(answer, sight)
 
     async def healthy(self, health: HealthCheck) -> CheckResult:
-        return CheckResult(self.is_healthy, "it answers" if self.is_healthy else "it does not answer")
+        return found(self.is_healthy, "it answers" if self.is_healthy else "it does not answer")
 
     async def restart_pc(self, minutes: int, message: str) -> Outcome:
         self.calls.append(f"restart: {message}")
@@ -234,6 +260,7 @@ async def test_detection_decides_not_the_exit_code(pc: Pc) -> None:
 
 async def test_success_that_detection_denies_is_rolled_back_and_tried_again_later(pc: Pc) -> None:
     pc.installer.works = False
+    pc.installer.makes_a_mess = True
     pc.candidate("acme")
     wait = await pc.settle()
     record = pc.record()
@@ -253,16 +280,20 @@ async def test_success_that_detection_denies_is_rolled_back_and_tried_again_late
     assert pc.installer.calls == ["install acme 1", "roll back acme 1 to None", "install acme 1"]
 
 
-async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc) -> None:
+@pytest.mark.parametrize("changes", [True, False])
+async def test_failing_installer_is_tried_a_bounded_number_of_times(pc: Pc, changes: bool) -> None:
     pc.installer.works = False
+    pc.installer.makes_a_mess = changes
     pc.installer.ends["1"] = outcome(False, "exit code 3")
     pc.candidate("acme")
     for _ in range(10):
         await pc.settle()
         pc.clock.wall += 30_000
     record = pc.record()
-    assert (record.state, record.failure, record.retry_at) == ("rolled_back", FailureClass.INSTALL, None)
+    state = "rolled_back" if changes else "failed"
+    assert (record.state, record.failure, record.retry_at) == (state, FailureClass.INSTALL, None)
     assert pc.installer.calls.count("install acme 1") == 3
+    assert pc.installer.calls.count("roll back acme 1 to None") == (3 if changes else 0)
     assert "exit code 3" in record.reason
     assert pc.installs.plan()[0].reason == record.reason
 
@@ -272,7 +303,7 @@ async def test_what_installer_and_detection_both_find_is_said_once(pc: Pc) -> No
     pc.installer.ends["1"] = outcome(False, "sh failed: acme None is there")
     pc.candidate("acme")
     await pc.settle()
-    assert pc.record().reason == "sh failed: acme None is there"
+    assert pc.record().reason == 'sh failed: acme None is there; it said "what it wrote"'
 
 
 async def test_failed_health_goes_back_to_the_version_before_and_stays_there(pc: Pc) -> None:
@@ -300,6 +331,7 @@ async def test_upgrade_keeps_one_version_to_go_back_to(pc: Pc) -> None:
 
 async def test_what_cannot_be_rolled_back_says_both_and_is_left_alone(pc: Pc) -> None:
     pc.installer.works = False
+    pc.installer.makes_a_mess = True
     pc.installer.ends["1"] = outcome(False, "exit code 3")
     pc.installer.rolls_back = outcome(False, "the version before is not kept")
     pc.candidate("acme")
@@ -576,7 +608,7 @@ async def test_a_patch_that_needs_a_restart_is_not_done(pc: Pc, boots: list[str]
     await needs_restart(pc, ScheduleRules(reboot="ask"))
     await pc.settle()
     (row,) = orders(pc).posture("id", "pc", "").patches
-    assert (row.state, row.compliant, row.restart_needed) == ("installed", False, True)
+    assert (row.state, row.compliant, row.restart_needed) == ("restart_pending", False, True)
     boots.append("second")
     await pc.settle()
     (row,) = orders(pc).posture("id", "pc", "").patches
@@ -732,10 +764,10 @@ async def test_orders_and_the_loop_lose_nothing_of_each_other(pc: Pc, monkeypatc
     held, reached = trio.Event(), trio.Event()
     ask = pc.installer.installed_version
 
-    async def slow(install: Install) -> str:
+    async def slow(install: Install, package: PackageFile | None = None) -> str:
         reached.set()
         await held.wait()
-        return await ask(install)
+        return await ask(install, package)
 
     monkeypatch.setattr(pc.installer, "installed_version", slow)
     pc.candidate("acme", schedule=ScheduleRules(deferrals=1))

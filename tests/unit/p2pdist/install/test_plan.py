@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
-from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, failed
+from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, PutOff, failed
 from p2pdist.install.order import StepKind
 from p2pdist.install.plan import NOT_HERE, Candidate, PlanMoment, PlanRow, plan_rows
 from p2pdist.install.schedule import TimingReason
@@ -109,6 +109,25 @@ def test_failure_is_tried_again_later_or_blocks() -> None:
     assert (row.due, row.reason, row.again_at) == (False, "tried again later: exit code 3", NOW + 60)
     (row,) = rows(candidate("a"), a=broken)
     assert (row.kind, row.reason, row.state) == (StepKind.BLOCKED, "exit code 3", "rolled_back")
+
+
+@pytest.mark.parametrize(("minutes", "hours"), [(30, 0.5), (90, 24)])
+def test_another_try_is_told_for_when_a_window_lets_it_happen(minutes: int, hours: float) -> None:
+    """NOW is noon of a Wednesday."""
+    nightly = ScheduleRules(windows=("wed,thu 12:00-13:00",))
+    broken = replace(failed(record("a"), FailureClass.INSTALL, "exit code 3"), state="failed")
+    (row,) = rows(candidate("a", schedule=nightly), a=replace(broken, retry_at=NOW + minutes * 60))
+    assert (row.state, row.reason) == ("retrying", "tried again later: exit code 3")
+    assert row.again_at == NOW + hours * 3_600
+
+
+def test_what_is_busy_or_not_proven_yet_says_so() -> None:
+    busy = record("a", put_off=PutOff(count=3, since=NOW), retry_at=NOW + 60, reason="dpkg is locked")
+    (row,) = rows(candidate("a"), a=busy)
+    assert (row.state, row.reason, row.again_at) == ("waiting", "waits: dpkg is locked", NOW + 60)
+    restart = record("a", state="unproven", restart_boot="one", retry_at=NOW + 60, reason="restart pending")
+    (row,) = rows(candidate("a"), a=restart)
+    assert (row.state, row.reason, row.due) == ("restart_pending", "restart pending", False)
 
 
 def test_what_does_not_apply_says_why_unless_it_is_installed() -> None:

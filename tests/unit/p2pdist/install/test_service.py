@@ -1,5 +1,6 @@
 """`p2pdist.install.service`: what the catalogue says becomes what is planned, and what people are told of it."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.restart_times import DueRestart, RestartBy
-from p2pdist.install.service import InstallService, forced_words, restart_words
+from p2pdist.install.service import SWITCHED_OFF, InstallService, forced_words, restart_words
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
@@ -25,15 +26,15 @@ from tests.helpers.patch_views import plan_row
 REFUSAL = "a newer one is signed"
 
 
-def service(home: Path) -> InstallService:
+def service(home: Path, installer: Installer | None = None, **settings: Any) -> InstallService:
     async def damaged(_torrent: str) -> None:
         raise AssertionError
 
     quiet = SimpleNamespace(set_templates=lambda _: None, facts_changed=lambda: None)
     return InstallService(
         EndpointHome(home),
-        DaemonSettings(),
-        Installer(home / "root", home / "scratch"),
+        DaemonSettings(**settings),
+        installer or Installer(home / "root", home / "scratch"),
         cast("Any", SimpleNamespace(everything=list)),
         DaemonHooks(lambda: None, damaged, lambda: None),
         cast("Any", quiet),
@@ -103,3 +104,15 @@ def test_an_installation_that_a_deadline_forces_is_told_in_time() -> None:
     assert forced_words(replace(row, forced_at=AT), UTC) == (
         "acme@1 is installed at 2026-11-25 22:00 at the latest, its deadline is over: save your work until then."
     )
+
+
+def test_that_nothing_is_installed_here_is_said(tmp_path: Path) -> None:
+    assert service(tmp_path, install=False).problems == [SWITCHED_OFF]
+    assert service(tmp_path).problems == []
+
+
+def test_that_this_user_cannot_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (problem,) = service(tmp_path, Installer(Path("/"), tmp_path / "scratch")).problems
+    assert "does not run as root" in problem
+    assert service(tmp_path).problems == [], "an image that is being built may be the user's own"

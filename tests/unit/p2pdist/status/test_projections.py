@@ -36,7 +36,10 @@ WHY_OF_INSTALL: dict[str, str | tuple[str, ...]] = {
     "not_applicable": ("it does not apply to this PC: ", "it is refused: "),
     "waiting": "its file is here; ",
     "installing": "it is being ",
+    "unproven": "it waits to be proven: ",
+    "restart_pending": ("it waits to be proven: ", "it is installed, and this PC has to be restarted"),
     "installed": "it is installed",
+    "retrying": ("it has failed: tried again later: ", "it has been rolled back: tried again later: "),
     "rolled_back": "it has been rolled back: ",
     "failed": "it has failed: ",
 }
@@ -149,6 +152,10 @@ def test_never_installed_for_one_and_failed_for_another() -> None:
             "it is installed, and this PC has to be restarted",
         ),
         (plan_row(REF, life="failed", here=True, reason="exit code 1"), "it has failed: exit code 1"),
+        (
+            plan_row(REF, life="unproven", here=True, reason="installed, restart pending", restart_boot="x"),
+            "it waits to be proven: installed, restart pending",
+        ),
         (plan_row(REF, life="rolled_back", here=True, reason="sick"), "it has been rolled back: sick"),
         (
             plan_row(REF, life=None, here=False, not_applicable="not applicable: no tool"),
