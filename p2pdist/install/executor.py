@@ -12,7 +12,16 @@ from p2pdist.install.findings import CheckResult, Whether, changed
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.kept_files import KeptPayloads
-from p2pdist.install.lifecycle import FailureClass, InstallRecord, LifeEvent, failed, settled, step
+from p2pdist.install.lifecycle import (
+    FailureClass,
+    InstallRecord,
+    Journal,
+    LifeEvent,
+    failed,
+    settled,
+    step,
+    with_restart_of,
+)
 from p2pdist.install.outcomes import InstallEnding, Outcome
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.plan import Candidate
@@ -110,6 +119,7 @@ class Executor:
                 previous_version=before,
                 previous=self._kept.of_others(candidate.ref) or record.previous,
                 own=own,
+                restart_rules=record.restart_rules if record.restart_boot else manifest.schedule,
                 failure=None,
                 reason="",
             )
@@ -306,7 +316,15 @@ class Executor:
         def gone(other: InstallRecord) -> bool:
             return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
 
-        await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
+        def forgotten(journal: Journal) -> Journal:
+            kept = [r for r in journal.records if not gone(r)]
+            mine = journal.record(record.ref)
+            if mine is not None:  # a restart that a predecessor needs is not done because a newer version is there
+                others = [r for r in kept if r.ref != record.ref]
+                kept = [*others, with_restart_of(mine, filter(gone, journal.records))]
+            return replace(journal, records=tuple(kept))
+
+        await self._store.change(forgotten)
 
 
 def _reason(manifest: Manifest, record: InstallRecord, answer: CheckResult) -> str:

@@ -1,6 +1,7 @@
 """Installing as a part of the daemon: gives the loop its candidates, and the commands their answers."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
 
 import msgspec
 import structlog
@@ -10,6 +11,7 @@ from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate, PlanRow
 from p2pdist.install.requests import InstallRequests
+from p2pdist.install.restart_times import DueRestart, RestartBy
 from p2pdist.local_api.install_answers import PostureAnswer
 from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK, PostureQuestion
 from p2pdist.local_api.socket import Handler, answers, answers_as_asked, carries_out
@@ -116,14 +118,9 @@ class InstallService:
         """What the user should know, in words."""
         if not self._enabled:
             return [SWITCHED_OFF]
-        restarts = [
-            f"Restart this PC to finish {row.candidate.ref}."
-            for row in self.plan()
-            if row.record is not None
-            and row.record.restart_boot is not None
-            # what is not proven before the restart is not finished, whoever restarts the PC
-            and (row.candidate.manifest.schedule.reboot != "never" or row.state == "restart_pending")
-        ]
+        moment = self.installs.moment()
+        restarts = [restart_words(restart, moment.zone) for restart in self.installs.restarter.due(moment)]
+        forced = [forced_words(row, moment.zone) for row in self.plan()]
         refused = [
             f"{row.candidate.ref} is refused: {row.older}."
             for row in self.plan()
@@ -131,7 +128,7 @@ class InstallService:
         ]
         return [
             problem
-            for problem in (self.installs.problem, self._unable, *restarts, *refused[:MAX_OLDER_SHOWN])
+            for problem in (self.installs.problem, self._unable, *restarts, *forced, *refused[:MAX_OLDER_SHOWN])
             if problem
         ]
 
@@ -152,6 +149,32 @@ class InstallService:
     def _answer_posture(self, question: PostureQuestion) -> PostureAnswer:
         unknown = "" if self._catalogue else "the list of patches is not known yet"
         return self._posture(self.orders, unknown, question)
+
+
+def restart_words(restart: DueRestart, zone: tzinfo) -> str:
+    """Return what this PC's user should know of a restart; empty: nothing."""
+    if not restart.is_asked:
+        return ""
+    if restart.by is not RestartBy.DAEMON:
+        return f"Restart this PC to finish {restart.ref}."
+    if restart.notice is not None:
+        return f"This PC restarts by itself in a few minutes to finish {restart.ref}: save your work."
+    again = "" if restart.again_at is None else f" at {_clock(restart.again_at, zone)} at the latest"
+    return f"This PC restarts by itself{again} to finish {restart.ref}, or restart it before."
+
+
+def forced_words(row: PlanRow, zone: tzinfo) -> str:
+    """Return the notice of an installation that a deadline forces; empty: there is none."""
+    if row.forced_at is None:
+        return ""
+    return (
+        f"{row.candidate.ref} is installed at {_clock(row.forced_at, zone)} at the latest, its deadline is over: "
+        "save your work until then."
+    )
+
+
+def _clock(at: float, zone: tzinfo) -> str:
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M}"
 
 
 def skipped_candidate(skipped: NotApplicable, files: Mapping[PatchRef, str]) -> Candidate:

@@ -73,7 +73,11 @@ class PatchView:
     @property
     def install_reason(self) -> str:
         """In words: what the installation waits for, or what has failed; empty while `install` is."""
-        return self.plan.reason if self.plan is not None and self.plan.state else ""
+        row = self.plan
+        if row is None or not row.state:
+            return ""
+        restart = row.record is not None and row.record.state == "installed" and row.record.restart_boot is not None
+        return f"{row.reason}, and this PC has to be restarted" if restart else row.reason
 
     @property
     def decided_by_plan(self) -> PlanRow | None:

@@ -1,7 +1,7 @@
 """Read which patches this endpoint shall have, from documents that the trust store has verified. Pure."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash, parse_torrent_hash
@@ -99,6 +99,10 @@ class Catalogue:
 
     templates: tuple[Template, ...] = ()
     """Diagnosis templates, by name."""
+    passed_at: float = field(default=0.0, compare=False)
+    """The time that the signed metadata proves to have passed, in seconds since 1970; 0: none."""
+    expires_at: float = field(default=0.0, compare=False)
+    """When the signed metadata expires; 0: there is none."""
 
     def wanted(self) -> dict[TorrentHash, CataloguePatch]:
         """Return the patches whose bytes belong on this PC: those that it shall have, and those that it shares."""

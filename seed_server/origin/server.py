@@ -247,6 +247,7 @@ class OriginServer:
             site=live.site.name,
             timestamp_version=self._fleet.timestamp_version,
             packet_bytes=live.rate.packet_bytes(trio.current_time()),
+            at=self._clock.now(),
         )
         conversation = ControlConversation(
             session,

@@ -60,6 +60,7 @@ TESTED_IN = {
     "p2pdist/install/processes.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/proven_files.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/requests.py": "tests/unit/p2pdist/install/test_loop.py",
+    "p2pdist/install/restarter.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/stopping.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/undoing.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/unpacking.py": "tests/unit/p2pdist/install/test_archive.py",

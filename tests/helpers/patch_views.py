@@ -1,13 +1,13 @@
 """Transfers, plan rows and files of patches, for tests of what is said of them."""
 
 import dataclasses
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
 
 from p2pdist.install.lifecycle import InstallRecord, Journal, LifeState
-from p2pdist.install.plan import Candidate, PlanRow, plan_rows
+from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, plan_rows
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.manifest.recipe import ArchiveInstall
@@ -66,7 +66,7 @@ def plan_row(
         made, 1, None if not_applicable else payload(), PLACE if here else None, not_applicable, older
     )
     records = () if life is None else (install_record(ref, life, **fields),)
-    (row,) = plan_rows([candidate], Journal(records=records), WALL_TIME, UTC, blackout_until=None)
+    (row,) = plan_rows([candidate], Journal(records=records), PlanMoment(datetime.fromtimestamp(WALL_TIME, UTC), UTC))
     return row
 
 

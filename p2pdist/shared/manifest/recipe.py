@@ -5,7 +5,7 @@ Only the kinds listed here are allowed. A command is a list of arguments for the
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -284,6 +284,14 @@ def check_schedule(rules: ScheduleRules) -> None:
                 )
     if rules.grace_minutes and rules.deadline is None:
         raise RecipeError("schedule, grace_minutes", "grace begins at a deadline, and there is none")
+
+
+def end_of_day(text: str) -> str:
+    """Return a bare date as the last second of that day, as people mean a deadline; any other time as it is."""
+    try:
+        return f"{date.fromisoformat(text).isoformat()}T23:59:59"
+    except ValueError:
+        return text
 
 
 def check_path(where: str, path: str) -> None:

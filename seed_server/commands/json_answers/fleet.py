@@ -32,7 +32,7 @@ class InstallCountsDocument(Struct, frozen=True):
     installing: Count
     """An installer is running."""
     restart_pending: Count
-    """Its installer has done its part, and the PC has to be restarted before that can be proven."""
+    """Its installer has done its part, and the PC has to be restarted before it is finished."""
     unproven: Count
     """Its installer has succeeded, and detection has no answer yet: it is asked again."""
     waiting: Count

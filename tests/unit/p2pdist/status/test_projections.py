@@ -37,7 +37,7 @@ WHY_OF_INSTALL: dict[str, str | tuple[str, ...]] = {
     "waiting": "its file is here; ",
     "installing": "it is being ",
     "unproven": "it waits to be proven: ",
-    "restart_pending": "it waits to be proven: ",
+    "restart_pending": ("it waits to be proven: ", "it is installed, and this PC has to be restarted"),
     "installed": "it is installed",
     "retrying": ("it has failed: tried again later: ", "it has been rolled back: tried again later: "),
     "rolled_back": "it has been rolled back: ",
