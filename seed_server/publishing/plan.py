@@ -79,6 +79,8 @@ def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Roll
 
     Needs no file content, so that a refusal comes before a long copy.
     """
+    published = list(published)
+    _check_case(recipe.ref, [manifest.ref for manifest in published])
     of_id = sorted((m for m in published if m.patch_id == recipe.patch_id), key=lambda manifest: manifest.number)
     _check_direction(recipe, of_id)
     others = [entry for entry in rollouts.entries if entry.patch_id != recipe.patch_id]
@@ -87,6 +89,22 @@ def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Roll
             f"The fleet is offered {len(others)} patches already, the most that endpoints accept. "
             "Publish a newer version of one of them instead."
         )
+
+
+def _check_case(ref: PatchRef, published: Iterable[PatchRef]) -> None:
+    """Refuse a name that differs from a published one by its case alone: on Windows and macOS it is the same folder."""
+    for other in published:
+        same_id = other.patch_id.casefold() == ref.patch_id.casefold()
+        if same_id and other.patch_id != ref.patch_id:
+            raise _refused(
+                f"{ref.patch_id} differs by capitals alone from {other.patch_id}, which is published. "
+                f"Write {other.patch_id}, or choose another --patch-id."
+            )
+        if same_id and other.version.casefold() == ref.version.casefold() and other.version != ref.version:
+            raise _refused(
+                f"{ref.version} differs by capitals alone from {other.version}, which is published. "
+                "Choose another --version."
+            )
 
 
 def _check_direction(recipe: Recipe, before: Sequence[Manifest]) -> None:

@@ -109,6 +109,15 @@ def test_a_published_name_is_refused_and_other_names_are_not() -> None:
     check_new_name(recipe(patch_id="word"), published, NONE)
 
 
+def test_names_that_differ_by_capitals_alone_are_refused() -> None:
+    published = [manifest("office", "1.0a")]
+    with pytest.raises(UserError, match="Office differs by capitals alone from office"):
+        check_new_name(recipe(patch_id="Office", version="2.0"), published, NONE)
+    with pytest.raises(UserError, match=r"1\.0A differs by capitals alone from 1\.0a"):
+        check_new_name(recipe(version="1.0A"), published, NONE)
+    check_new_name(recipe(patch_id="office2", version="1.0A"), published, NONE)
+
+
 def test_published_content_is_refused_and_named() -> None:
     published = [manifest("office", "1.0", "a" * 64)]
     with pytest.raises(UserError, match=r"published already as office 1\.0 \(a\.msi\)"):
