@@ -45,8 +45,10 @@ _RESTART_CODES = (3010, 1641)  # Windows Installer and wusa: a restart is needed
 
 
 class DerivedCheck(PackageCheck, frozen=True, tag_field="kind", tag="package"):
-    """A check derived from the patch's version. A patch version has no epoch, so epochs are not compared."""
+    """A check derived from the package's own version, or from the patch's, which has no epoch."""
 
+    with_epoch: bool = False
+    """Whether the epoch is known, and so compared."""
     exact: bool = False
     """Whether a later version does not do: the patch goes back on purpose."""
 
@@ -188,8 +190,9 @@ def default_checks(manifest: Manifest) -> tuple[Check, ...]:
     Such an archive's link is looked at instead.
     """
     if not manifest.detect and isinstance(manifest.install, DebInstall | RpmInstall):
-        package, exact = manifest.install.package, manifest.downgrade
-        return (DerivedCheck(name=package, at_least=manifest.version, exact=exact),)
+        package, own = manifest.install.package, manifest.install.version
+        wanted = own or manifest.version
+        return (DerivedCheck(name=package, at_least=wanted, with_epoch=bool(own), exact=manifest.downgrade),)
     return manifest.detect
 
 

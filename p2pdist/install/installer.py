@@ -11,7 +11,6 @@ from typing import BinaryIO
 import trio
 
 from p2pdist.install import archive, command_lines, processes
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION, Detector, ecosystem_of
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
@@ -23,6 +22,7 @@ from p2pdist.install.outcomes import (
     printable,
 )
 from p2pdist.install.proven_files import KeptPayload, proven
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.folder import Folder
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,

@@ -94,7 +94,8 @@ def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosys
 
 
 def _compared(version: str, check: PackageCheck) -> str:
-    return re.sub(r"^[0-9]+:", "", version) if isinstance(check, DerivedCheck) else version
+    without = isinstance(check, DerivedCheck) and not check.with_epoch
+    return re.sub(r"^[0-9]+:", "", version) if without else version
 
 
 def unit_answer(check: UnitCheck, code: int, output: str, *, windows: bool) -> CheckResult:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from p2pdist.install.archive_members import MAX_NAME_CHARS, ArchiveError, Member, members_of, read
 from p2pdist.install.limits import InstallLimits
+from p2pdist.shared.archive_members import MAX_NAME_CHARS, ArchiveError, Member, members_of, read
 from p2pdist.shared.folder import Folder
 
 CHUNK_BYTES = 1 << 20

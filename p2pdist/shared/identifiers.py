@@ -158,7 +158,7 @@ def file_name_problem(text: str) -> str | None:
         return "it is not UTF-8, so other PCs would read another name; rename the file"
     strange = next((sign for sign in text if sign in _FORBIDDEN_IN_FILE_NAMES or not sign.isprintable()), None)
     if strange is not None:
-        return f"it has {strange!r} in it; it must be a bare name of printable characters without / \\ : * ? \" < > |"
+        return f'it has {strange!r} in it; it must be a bare name of printable characters without / \\ : * ? " < > |'
     size = len(text.encode())
     if not 1 <= size <= FILE_NAME_MAX_BYTES:
         return f"it has {size} bytes in UTF-8, and must have 1 to {FILE_NAME_MAX_BYTES}"

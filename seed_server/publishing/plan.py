@@ -27,7 +27,7 @@ from p2pdist.shared.manifest.publication_order import PublicationOrder
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.manifest.versions import Ecosystem, parse_version
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
-from seed_server.publishing.recipe import Recipe, manifest_of, recipe_problems
+from seed_server.publishing.recipe import Recipe, manifest_of
 
 SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
@@ -41,20 +41,6 @@ def checked_patch_id(text: str) -> PatchId:
         return parse_patch_id(text)
     except InvalidIdentifierError as error:
         raise _refused(str(error)) from error
-
-
-def check_recipe_of(recipe: Recipe) -> None:
-    """Raise `UserError` (BAD_INPUT) for a recipe that lacks something, or that no PC could carry out."""
-    for given, what in (
-        (recipe.patch_id, "patch id: give --patch-id, or patch_id in a recipe"),
-        (recipe.version, "version: give --version, or version in a recipe"),
-        (recipe.payload, "payload: give a FILE, or [[payload]] in a recipe"),
-    ):
-        if not given:
-            raise _refused(f"There is no {what}.")
-    problems = [problem.explained(recipe) for problem in recipe_problems(recipe)]
-    if problems:
-        raise _refused("This cannot be published. Correct it and try again:\n" + "\n".join(problems))
 
 
 def choose_piece_length(length_bytes: int) -> int:

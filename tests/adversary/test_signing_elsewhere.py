@@ -30,7 +30,7 @@ from p2pdist.trust.store import TrustError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.preparing import prepare_publication
-from seed_server.publishing.publish import Publication
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signer.review import open_review
 from seed_server.signing.bundle import Bundle, RoleSignature, encode_bundle, read_bundle, write_bundle

@@ -13,12 +13,13 @@ import trio
 import trio.testing
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import archive_members, detection, processes, proven_files, unpacking
+from p2pdist.install import detection, processes, proven_files, unpacking
 from p2pdist.install.detection import UNKNOWN_VERSION
 from p2pdist.install.installer import Installer
 from p2pdist.install.limits import InstallLimits
 from p2pdist.install.outcomes import CheckResult, Outcome
 from p2pdist.install.proven_files import PayloadChangedError
+from p2pdist.shared import archive_members
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     DebInstall,

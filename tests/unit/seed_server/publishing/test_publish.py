@@ -14,13 +14,15 @@ from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.recipe import DebInstall, HealthCheck, PackageCheck, ScheduleRules, UnitCheck
 from seed_server.initialising import initialise
 from seed_server.publishing import publish as publishing
-from seed_server.publishing.publish import Publication, Published, publish
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.publish import Published, publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, verify_piece
 from seed_server.store.database import Database, ServedPayload
+from tests.helpers import packages
 from tests.helpers.fake_clock import FakeClock
 
 NOW = 1_900_000_000.0
@@ -323,6 +325,8 @@ class TestVariants:
 class TestRecipes:
     def publish(self, server: Server, patch_id: str, seed: int, **changes: Any) -> Manifest:
         file = server.file(seed=seed, length=10)
+        if "install" in changes:
+            file.write_bytes(packages.deb(version="1.0"))
         publication = Publication(recipe(file, patch_id=patch_id, **changes))
         publish(server.home, publication, OfflineKeys(server.home.offline_keys), clock=CLOCK)
         found = {manifest.patch_id: manifest for manifest in Repository.open(server.home, SETTINGS).manifests()}
@@ -331,7 +335,7 @@ class TestRecipes:
     def test_the_manifest_carries_the_recipe(self, server: Server) -> None:
         fields: dict[str, Any] = {
             "applies_to": 'os.family == "debian"',
-            "install": DebInstall(package="acme"),
+            "install": DebInstall(package="acme", version="1.0"),
             "detect": (PackageCheck(name="acme", at_least="1.0"),),
             "health": HealthCheck(checks=(UnitCheck(unit="acme.service"),)),
             "schedule": ScheduleRules(windows=("mon-fri 22:00-05:00",)),
