@@ -140,8 +140,8 @@ def _of_number(value: Any, kind: inspect.IntType | inspect.FloatType) -> str | N
         return None
     if least is not None and most is not None:
         return f"is not from {_number(least)} to {_number(most)}"
-    limits: tuple[tuple[str, float | None], ...]
-    limits = (("at least", least), ("over", kind.gt), ("at most", most), ("under", kind.lt))
+    limits: list[tuple[str, float | None]]
+    limits = [("at least", least), ("over", kind.gt), ("at most", most), ("under", kind.lt)]
     words = [f"{word} {_number(limit)}" for word, limit in limits if limit is not None]
     return f"is not {' and '.join(words)}" if words else "is no number"
 

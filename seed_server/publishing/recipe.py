@@ -197,8 +197,12 @@ def _caught(where: str, check: Callable[[], object]) -> Iterator[RecipeProblem]:
 
 
 def _check_title(recipe: Recipe) -> None:
-    if len(recipe.title) > MAX_TITLE_CHARS or not recipe.title.isprintable():
-        raise RecipeError("title", f"it must be one line of at most {MAX_TITLE_CHARS} characters; shorten it")
+    if len(recipe.title) > MAX_TITLE_CHARS:
+        raise RecipeError("title", f"it has {len(recipe.title)} characters, and may have {MAX_TITLE_CHARS}; shorten it")
+    strange = next((sign for sign in recipe.title if not sign.isprintable()), None)
+    if strange is not None:
+        what = "is not UTF-8" if "\ud800" <= strange <= "\udfff" else f"has {strange!r} in it, which cannot be shown"
+        raise RecipeError("title", f"it {what}; write one line of text in UTF-8")
 
 
 def _check_cvss(cvss: float | None) -> None:

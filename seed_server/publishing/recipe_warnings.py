@@ -14,12 +14,15 @@ from p2pdist.shared.manifest.recipe import (
     FileCheck,
     PackageCheck,
     RpmInstall,
+    ScheduleRules,
     ScriptInstall,
+    end_of_day,
 )
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from seed_server.publishing.recipe import Recipe
 
 _FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
+_SOON = timedelta(days=1)  # most PCs meet no window until then
 _SUFFIXES = {
     "deb": (".deb",),
     "rpm": (".rpm",),
@@ -156,11 +159,23 @@ def _of_schedule(recipe: Recipe, now: float) -> Iterator[tuple[str, str]]:
         yield "schedule, windows", "an emergency waits for no window; leave one of the two out"
     if rules.reboot == "window" and not rules.windows:
         yield "schedule, reboot", "there is no window to restart in, so a PC restarts at once"
-    not_before, deadline = _moment(rules.not_before), _moment(rules.deadline)
-    if deadline is not None and deadline < datetime.fromtimestamp(now, UTC) - _slack(rules.deadline):
-        yield "schedule, deadline", f"{rules.deadline} is over: PCs install it as soon as they have it"
+    not_before, deadline = _moment(rules.not_before), _moment(rules.deadline and end_of_day(rules.deadline))
+    yield from _of_deadline(rules, deadline, datetime.fromtimestamp(now, UTC))
     if not_before is not None and deadline is not None and not_before >= deadline:
         yield "schedule, not_before", f"{rules.not_before} is not before the deadline, {rules.deadline}"
+
+
+def _of_deadline(rules: ScheduleRules, deadline: datetime | None, now: datetime) -> Iterator[tuple[str, str]]:
+    if deadline is None:
+        return
+    slack = _slack(rules.deadline)
+    if deadline < now - slack:
+        yield "schedule, deadline", f"{rules.deadline} is over: PCs install it as soon as they have it, at any hour"
+    elif deadline < now + _SOON + slack:
+        yield (
+            "schedule, deadline",
+            f"{rules.deadline} is less than a day away, or has begun already: then PCs install it while people work",
+        )
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
+from p2pdist.commands.main import p2pdist as p2pdist_command
 from p2pdist.shared import durable_files
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import (
     FILE_NAME_MAX_BYTES,
     InvalidIdentifierError,
@@ -12,6 +15,9 @@ from p2pdist.shared.identifiers import (
     parse_patch_id,
     parse_patch_version,
 )
+from p2pdist.shared.private_directory import check_home_name
+from seed_server.commands.main import seed_server
+from seed_server.publishing.recipe import Recipe, recipe_problems
 
 JAPANESE = "更"  # three bytes in UTF-8
 
@@ -68,3 +74,26 @@ def test_a_dot_or_blank_at_the_end_is_named() -> None:
 def test_a_name_that_is_no_utf8_is_called_that() -> None:
     with pytest.raises(InvalidIdentifierError, match="it is not UTF-8"):
         parse_file_name("caf\udce9.deb")
+
+
+def test_a_title_that_is_no_utf8_is_called_that() -> None:
+    (problem,) = recipe_problems(Recipe(title="caf\udce9"))
+    assert (problem.where, problem.text) == ("title", "title: it is not UTF-8; write one line of text in UTF-8")
+
+
+def test_a_home_that_is_no_utf8_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    check_home_name(tmp_path / "日本")
+    with pytest.raises(UserError, match=r"has a name that is not UTF-8\. Rename it") as caught:
+        check_home_name(tmp_path / "caf\udce9")
+    assert caught.value.kind is FaultKind.BAD_INPUT
+    caught.value.message.encode()
+
+
+@pytest.mark.parametrize("command", [p2pdist_command, seed_server])
+def test_every_command_refuses_such_a_home(command: click.Group) -> None:
+    names = {"enrol", "run", "status"} if command is p2pdist_command else {"publish", "serve", "status"}
+    for name in names:
+        (option,) = (one for one in command.commands[name].params if "--home" in one.opts)
+        assert option.callback is not None
+        with pytest.raises(UserError, match="not UTF-8"):
+            option.callback(click.Context(command), option, Path("/home/caf\udce9"))
