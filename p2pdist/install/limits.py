@@ -32,7 +32,7 @@ class InstallLimits:
     # --- archives
     max_members: int = archive_members.MAX_MEMBERS
     """Files in an archive."""
-    max_links: int = archive_members.MAX_LINKS
+    max_links: int = archive_members.MAX_SYMLINKS
     """Symbolic links in an archive."""
     max_unpacked_bytes: int = archive_members.MAX_UNPACKED_BYTES
     """Size of one version, unpacked."""

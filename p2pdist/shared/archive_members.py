@@ -20,7 +20,8 @@ MAX_GLOBAL_HEADERS = 100  # that hold for all members; tarfile copies them for e
 
 # what one application may bring; PCs unpack no more, and so no more is published
 MAX_MEMBERS = 200_000  # a large application has some 50 000
-MAX_LINKS = 10_000  # symbolic ones; each is followed once to see where it leads
+MAX_SYMLINKS = 10_000  # symbolic ones; each is followed once to see where it leads
+MAX_FOLLOWED_LINKS = 64  # more than any system follows: what lies behind them is never reached
 MAX_UNPACKED_BYTES = 64 << 30  # the largest office suites and CAD systems have some 30 GiB
 
 MAX_DECODER_BYTES = 96 << 20  # of memory: xz -9 needs 65 MiB to unpack, and a header may ask for 4 GiB

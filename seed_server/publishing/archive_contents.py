@@ -3,7 +3,9 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from p2pdist.shared.archive_members import MAX_FOLLOWED_LINKS
 from p2pdist.shared.identifiers import file_name_problem
 from p2pdist.shared.manifest.recipe import ArchiveInstall, CommandCheck, FileCheck
 from seed_server.publishing.contents import ArchiveContents, ArchivedFile
@@ -11,9 +13,8 @@ from seed_server.publishing.recipe import Recipe, RecipeProblem
 
 MAX_STRIPPED = 8  # as the recipe's type has it
 MAX_COMPARED = 10_000  # names, to find the nearest
-MAX_FOLLOWED_LINKS = 64  # more than any system follows
 
-Check = FileCheck | CommandCheck
+FileOrCommand: TypeAlias = FileCheck | CommandCheck
 
 
 def wanted_hashes(recipe: Recipe) -> frozenset[str]:
@@ -60,7 +61,9 @@ def archive_problems(recipe: Recipe, number: int, name: str, tree: ArchiveConten
         )
 
 
-def _of_file(place: str, path: str, check: Check, file: ArchivedFile, *, windows: bool) -> Iterator[RecipeProblem]:
+def _of_file(
+    place: str, path: str, check: FileOrCommand, file: ArchivedFile, *, windows: bool
+) -> Iterator[RecipeProblem]:
     if isinstance(check, FileCheck):
         if check.sha256 and file.sha256 and check.sha256 != file.sha256:
             yield RecipeProblem(
@@ -74,7 +77,7 @@ def _of_file(place: str, path: str, check: Check, file: ArchivedFile, *, windows
         )
 
 
-def _checked(recipe: Recipe) -> Iterator[tuple[str, str, Check]]:
+def _checked(recipe: Recipe) -> Iterator[tuple[str, str, FileOrCommand]]:
     """Yield the checks of files below the installed tree: their place, and the path in it."""
     install = recipe.install
     if not isinstance(install, ArchiveInstall):

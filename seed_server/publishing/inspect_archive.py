@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from p2pdist.shared.archive_members import (
-    MAX_LINKS,
+    MAX_FOLLOWED_LINKS,
     MAX_MEMBERS,
+    MAX_SYMLINKS,
     MAX_UNPACKED_BYTES,
     ArchiveError,
     Member,
@@ -21,8 +22,7 @@ from p2pdist.shared.archive_members import (
 from seed_server.publishing.contents import ArchiveContents, ArchivedFile, InspectionError
 from seed_server.publishing.inspect_file import inspecting, length_of
 
-CHUNK_BYTES = 1 << 20
-MAX_FOLLOWED_LINKS = 64  # as on PCs: more than any system follows
+MEMBER_CHUNK_BYTES = 1 << 20
 MAX_DOUBTS = 3
 
 
@@ -94,8 +94,8 @@ class _Tree:
             self.directories.add(name)
 
     def _add_link(self, path: str, target: str) -> None:
-        if len(self.links) >= MAX_LINKS:
-            raise ArchiveError(f"the archive has more than {MAX_LINKS} symbolic links")
+        if len(self.links) >= MAX_SYMLINKS:
+            raise ArchiveError(f"the archive has more than {MAX_SYMLINKS} symbolic links")
         if not target or "\0" in target or target[0] in "/\\" or target[1:2] == ":":
             raise ArchiveError(f"the link {path[:80]!r} is absolute or empty")
         self.links[path] = target
@@ -104,7 +104,7 @@ class _Tree:
         if "/".join(member.parts[self.strip_components :]) not in self.hashed:
             return None
         digest, left = hashlib.sha256(), member.size_bytes
-        while data := read(member, CHUNK_BYTES):
+        while data := read(member, MEMBER_CHUNK_BYTES):
             left -= len(data)
             if left < 0:
                 raise ArchiveError(f"the member {path[:80]!r} is longer than it says")

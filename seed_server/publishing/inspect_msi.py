@@ -15,10 +15,10 @@ from p2pdist.shared.manifest.versions import Ecosystem, parse_version
 from seed_server.publishing.contents import InspectionError, MsiContents
 from seed_server.publishing.inspect_file import BoundedFile, inspecting, length_of
 
-MAX_READ_BYTES = 64 << 20  # of directory, allocation tables and the streams below; the files lie in others
+MAX_MSI_READ_BYTES = 64 << 20  # of directory, allocation tables and the streams below; the files lie in others
 MAX_STREAM_BYTES = 16 << 20  # the texts of a large product have some 3 MB
 MAX_TEXTS = 500_000
-MAX_TEXT_CHARS = 100
+MAX_PROPERTY_CHARS = 100
 
 _TABLE = "\u4840"  # begins the name of a stream that holds a table
 _SIX_BITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._"
@@ -35,13 +35,13 @@ def inspect_msi(file: BinaryIO) -> MsiContents:
         if file.read(8) != olefile.MAGIC:
             raise InspectionError("it is no Windows Installer package")
         file.seek(0)
-        with olefile.OleFileIO(BoundedFile(file, MAX_READ_BYTES)) as ole:
+        with olefile.OleFileIO(BoundedFile(file, MAX_MSI_READ_BYTES)) as ole:
             found = _properties(ole)
             arch = _arch(ole)
         code, name, version = (found.get(name, "") for name in _PROPERTIES)
         if not _CODE.fullmatch(code):
             raise InspectionError("it has no product code: is it a merge module or a patch (.msp)?")
-        if not name.isprintable() or not name or len(name) > MAX_TEXT_CHARS:
+        if not name.isprintable() or not name or len(name) > MAX_PROPERTY_CHARS:
             raise InspectionError("it has no product name that can be shown")
         parsed = parse_version(version, Ecosystem.WINDOWS).text
         return MsiContents(Ecosystem.WINDOWS, name, parsed, arch, product_code=code.upper())
@@ -60,7 +60,7 @@ def _properties(ole: "olefile.OleFileIO") -> dict[str, str]:
 
     def text(number: int) -> str:
         start, size = places[number]
-        chunk = data[start : start + min(size, 4 * MAX_TEXT_CHARS)]
+        chunk = data[start : start + min(size, 4 * MAX_PROPERTY_CHARS)]
         return chunk.decode("ascii") if chunk.isascii() else chunk.decode(encoding)
 
     names = {text(number): numbers[count + row] for row, number in enumerate(numbers[:count]) if number in places}

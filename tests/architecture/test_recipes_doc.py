@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.manifest.facts import FACTS
 from p2pdist.shared.manifest.recipe import (
     INSTALL_KINDS,
@@ -17,7 +18,6 @@ from p2pdist.shared.manifest.recipe import (
 from seed_server.publishing.check_shorthand import parse_check
 from seed_server.publishing.recipe import Recipe
 from seed_server.publishing.recipe_files import lint_recipe, read_recipe
-from tests.helpers import packages
 
 DOC = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 RECIPES = re.findall(r"^```toml\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from bench import sample_packages as packages
 from p2pdist.shared.manifest.recipe import DebInstall, ScheduleRules
 from seed_server.publishing.examination import Publication, examine
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.recipe_files import lint_recipe
-from tests.helpers import packages
 
 NOON = 1_796_126_400.0  # 2026-12-01T12:00:00 in UTC
 RECIPE = Recipe(patch_id="acme", version="2.1", install=DebInstall(package="acme"), applies_to="on_mains")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.console import ExitCode, run_command_line
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
@@ -22,7 +23,6 @@ from seed_server.commands.main import seed_server
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.repository import Repository
-from tests.helpers import packages
 
 CODE = "{90160000-0011-0000-0000-0000000FF1CE}"
 RECIPE = """\

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bench import sample_packages as packages
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.recipe import DebInstall, MsiInstall, PackageCheck, RpmInstall
 from seed_server.publishing.examination import Examined, Publication, examine
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.publishing.recipe_files import lint_recipe, read_recipe
-from tests.helpers import packages
 
 NOW = 1_790_000_000.0
 RECIPE = Recipe(patch_id="office", version="1.0", payload=(PayloadFile("a.msi"),))

@@ -8,6 +8,7 @@ from typing import Any
 import filelock
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
@@ -22,7 +23,6 @@ from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, verify_piece
 from seed_server.store.database import Database, ServedPayload
-from tests.helpers import packages
 from tests.helpers.fake_clock import FakeClock
 
 NOW = 1_900_000_000.0

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.publishing.findings import Finding
 from seed_server.publishing.recipe_files import MAX_RECIPE_BYTES, lint_recipe, read_recipe
-from tests.helpers import packages
 
 NOW = 1_790_000_000.0
 WHOLE = """\
