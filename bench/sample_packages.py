@@ -70,7 +70,7 @@ def msi(
     name: str = "Acme Desktop", version: str = "5.3.0", code: str = PRODUCT_CODE, *, template: str = "x64;1033"
 ) -> bytes:
     """Return a Windows Installer package with its properties alone."""
-    from seed_server.publishing.inspect_msi import _packed
+    from seed_server.publishing.inspect_msi import packed_name
 
     texts = ["Property", "ProductCode", code, "ProductName", name, "ProductVersion", version]
     pool = struct.pack("<I", 1252) + b"".join(struct.pack("<HH", len(text.encode("cp1252")), 1) for text in texts)
@@ -80,9 +80,9 @@ def msi(
     values = struct.pack("<1024H", *(row[1] for row in rows), *[0] * 1021)
     return _compound_file(
         {
-            "\u4840" + _packed("_StringPool"): pool,
-            "\u4840" + _packed("_StringData"): data,
-            "\u4840" + _packed("Property"): names + values,
+            "\u4840" + packed_name("_StringPool"): pool,
+            "\u4840" + packed_name("_StringData"): data,
+            "\u4840" + packed_name("Property"): names + values,
             "\x05SummaryInformation": _summary(template),
         }
     )

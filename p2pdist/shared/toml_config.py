@@ -87,11 +87,16 @@ def parse_toml_partly(
     """
     document, raw = _read(text, source, times_as_text=times_as_text)
     problems = _problems(document, raw, kind)
-    paths = [problem.path for problem in problems]
-    for leave_out in (paths, [path[:1] for path in paths]):
+    right: dict[str, Any] = {}
+    for key, value in raw.items():
+        paths = [problem.path for problem in problems if problem.path[:1] == (key,)]
         with contextlib.suppress(msgspec.ValidationError):
-            return TomlFile(msgspec.convert(_without(raw, leave_out), kind, strict=True), source, document), problems
-    return TomlFile(msgspec.convert({}, kind), source, document), problems or [_unknown_problem()]
+            left = _without({key: value}, paths)
+            msgspec.convert(left, kind, strict=True)
+            right |= left
+    if right.keys() != raw.keys() and not problems:  # of a type that `misfits` does not know
+        problems = [_unknown_problem()]
+    return TomlFile(msgspec.convert(right, kind), source, document), problems
 
 
 def _without(raw: dict[str, Any], paths: Iterable[KeyPath]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _of_number(value: Any, kind: inspect.IntType | inspect.FloatType) -> str | N
 
 
 def _number(number: float) -> str:
-    return f"{number:g}" if isinstance(number, float) else str(number)
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def _of_size(size: int, least: int | None, most: int | None, unit: str) -> str | None:

@@ -83,7 +83,7 @@ def _places(pool: bytes) -> dict[int, tuple[int, int]]:
 
 
 def _stream(ole: "olefile.OleFileIO", table: str) -> bytes:
-    name = _TABLE + _packed(table)
+    name = _TABLE + packed_name(table)
     if not ole.exists(name):
         raise InspectionError("it is no Windows Installer package: it has no properties")
     if ole.get_size(name) > MAX_STREAM_BYTES:
@@ -92,7 +92,7 @@ def _stream(ole: "olefile.OleFileIO", table: str) -> bytes:
     return content.read(MAX_STREAM_BYTES)
 
 
-def _packed(name: str) -> str:
+def packed_name(name: str) -> str:
     """Return a table's name as streams have it: two letters in one sign, a last one alone."""
     values = [_SIX_BITS.index(sign) for sign in name]
     packed = [

@@ -1,5 +1,6 @@
 """May this file be published, in which pieces, and what do the rollouts then say? Pure."""
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -24,8 +25,9 @@ from p2pdist.shared.manifest.documents import (
     ordered_patch,
 )
 from p2pdist.shared.manifest.publication_order import PublicationOrder
+from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
-from p2pdist.shared.manifest.versions import Ecosystem, parse_version
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.recipe import Recipe, manifest_of
 
@@ -106,11 +108,21 @@ def _check_direction(recipe: Recipe, before: Sequence[Manifest]) -> None:
             f"{recipe.patch_id} {recipe.version} is published already, and a published version never changes. "
             f"Choose another --version.{back}"
         )
-    if not recipe.downgrade and _is_earlier(recipe.version, newest.version):
+    if not recipe.downgrade and _goes_back(recipe, newest):
         raise _refused(
             f"{recipe.version} is earlier than {newest.version}, which is the newest {recipe.patch_id}: PCs would go "
             "back. If that is meant, add --downgrade."
         )
+
+
+def _goes_back(recipe: Recipe, newest: Manifest) -> bool:
+    """Return whether PCs that have ``newest`` would go back: by the packages' own versions, else by the patches'."""
+    ours, theirs = recipe.install, newest.install
+    for kind, ecosystem in ((DebInstall, Ecosystem.DEB), (RpmInstall, Ecosystem.RPM)):
+        if isinstance(ours, kind) and isinstance(theirs, kind) and ours.package == theirs.package:
+            with contextlib.suppress(InvalidVersionError):
+                return parse_version(ours.version, ecosystem) < parse_version(theirs.version, ecosystem)
+    return _is_earlier(recipe.version, newest.version)
 
 
 def _is_earlier(version: str, other: str) -> bool:

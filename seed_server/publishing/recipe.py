@@ -144,9 +144,9 @@ def _with_whole_days(rules: ScheduleRules) -> ScheduleRules:
 def recipe_problems(recipe: Recipe, *, whole: bool = True) -> list[RecipeProblem]:
     """Return every problem that the recipe alone shows; a part that it leaves out is no problem.
 
-    Without ``whole``, parts are missing that stand in the file, and how they go together is not looked at.
+    Without ``whole``, parts are missing that stand in its files, or in it; how they go together is not looked at.
     """
-    problems = [problem for where, check in _checks(recipe) for problem in _caught(where, check)]
+    problems = [problem for where, check in _checks(recipe, whole=whole) for problem in _caught(where, check)]
     problems += [RecipeProblem(error.where, str(error)) for error in schedule_errors(recipe.schedule)]
     return problems or (list(_caught("recipe", lambda: _check_whole(recipe))) if whole else [])
 
@@ -160,7 +160,7 @@ def pointed(expression: str, column: int) -> str:
     return f"    {flat[start : start + _SHOWN_CHARS]}\n    {' ' * columns}^"
 
 
-def _checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
+def _checks(recipe: Recipe, *, whole: bool) -> Iterator[tuple[str, Callable[[], object]]]:
     install, health = recipe.install, recipe.health
     if recipe.patch_id:
         yield "patch_id", lambda: parse_patch_id(recipe.patch_id)
@@ -179,7 +179,7 @@ def _checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"{where}, file", lambda payload=payload: parse_file_name(payload.file_name)  # type: ignore[misc]
         yield where, lambda number=number: _check_variant(recipe.payload, number)  # type: ignore[misc]
     if install is not None:
-        yield "install", lambda: check_install(install if recipe.payload else _with_what_files_say(install))
+        yield "install", lambda: check_install(install if whole and recipe.payload else _with_what_files_say(install))
     for name, checks in (("detect", recipe.detect), ("health", health.checks if health else ())):
         for number, one in enumerate(checks, 1):
             yield name, lambda place=f"{name} {number}", one=one: check_one(place, one)  # type: ignore[misc]

@@ -10,7 +10,6 @@ import lzma
 import struct
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +48,7 @@ INSPECTORS: dict[str, tuple[Inspect, list[bytes]]] = {
 
 
 @st.composite
-def damaged(draw: Any, honest: list[bytes]) -> bytes:
+def damaged(draw: st.DrawFn, honest: list[bytes]) -> bytes:
     """An honest file, of which a few parts are replaced, left out or repeated; or any bytes at all."""
     data = draw(st.sampled_from([*honest, b""]))
     for _ in range(draw(st.integers(0, 4))):

@@ -96,6 +96,13 @@ def test_what_is_right_is_read_beside_what_is_wrong() -> None:
     assert [(problem.path, problem.line, problem.column) for problem in problems] == [(("web_port",), 2, 12)]
 
 
+def test_what_is_wrong_in_one_key_leaves_the_others() -> None:
+    text = 'shapes = [{ shape = "circle", radius = 1 }, { shape = "?" }]\npaper = "squared"\ndrawn_at = 5\n'
+    file, problems = parse_toml_partly(text, Drawing, source="x")
+    assert file.value == Drawing(paper="squared")
+    assert len(problems) == 2
+
+
 def test_no_more_is_said_than_anybody_reads() -> None:
     _, problems = parse_toml_partly("\n".join(f"k{n} = 1" for n in range(500)), Config, source="x")
     assert len(problems) == MAX_PROBLEMS

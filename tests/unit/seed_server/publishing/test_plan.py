@@ -18,6 +18,7 @@ from p2pdist.shared.manifest.documents import (
     decode_rollouts,
     encode_rollouts,
 )
+from p2pdist.shared.manifest.recipe import DebInstall
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.plan import (
     LARGEST_FILE_BYTES,
@@ -82,6 +83,27 @@ def test_a_published_name_is_refused_and_other_names_are_not() -> None:
         check_new_name(recipe(), published, NONE)
     check_new_name(recipe(version="1.1"), published, NONE)
     check_new_name(recipe(patch_id="word"), published, NONE)
+
+
+def test_packages_are_compared_by_their_own_versions() -> None:
+    def of(version: str, own: str) -> tuple[Recipe, Manifest]:
+        install = DebInstall(package="acme", version=own)
+        return recipe(version=version, install=install), msgspec.structs.replace(
+            manifest("office", version), install=install
+        )
+
+    for before, after, goes_back in (
+        (("2.1-2", "2.1-2"), ("2.1-1", "2.1-1"), True),
+        (("5.0-1", "5.0-1"), ("3.0-1", "1:3.0-1"), False),
+        (("5.0", "5.0-1"), ("3.0", "1:3.0-1"), False),
+        (("2.1~rc1-1", "2.1~rc1-1"), ("2.1-1", "2.1-1"), False),
+    ):
+        (new, _), (_, published) = of(*after), of(*before)
+        if goes_back:
+            with pytest.raises(UserError, match="add --downgrade"):
+                check_new_name(new, [published], NONE)
+        else:
+            check_new_name(new, [published], NONE)
 
 
 def test_names_that_differ_by_capitals_alone_are_refused() -> None:
