@@ -105,10 +105,3 @@ def test_what_an_option_says_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     (finding,) = examine(given, NOW, whole=False).errors
     assert (finding.where, finding.line) == ("applies_to", None)
     assert finding.excerpt.startswith("    arch == 1")
-
-
-def test_a_file_that_changes_after_it_was_looked_into_is_refused(tmp_path: Path) -> None:
-    examined = looked_at(tmp_path, packages.deb(), Recipe(patch_id="acme", install=DebInstall()))
-    (state,) = examined.states
-    assert state is not None
-    assert state.length_bytes == len(packages.deb())

@@ -185,6 +185,20 @@ def test_two_publications_at_the_same_time(server: Server) -> None:
     assert caught.value.kind is FaultKind.BUSY
 
 
+def test_a_file_that_changes_after_it_was_looked_into_is_not_published(server: Server) -> None:
+    first, second = server.file("a.msi"), server.file("b.msi", seed=2)
+
+    def change(stage: str, *_: int) -> None:
+        if stage == "copying" and second.stat().st_size == 600_000:
+            server.file("b.msi", seed=3, length=600_001)
+
+    with pytest.raises(UserError, match=r"b\.msi changed while it was read") as caught:
+        server.publish(first, second, on_progress=change)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+    assert server.announced() == []
+    assert not server.content()
+
+
 class Killed(BaseException):
     """The process ends here, and cleans nothing up."""
 
