@@ -67,13 +67,18 @@ def _rpm_header(texts: Mapping[int, str], numbers: Mapping[int, int]) -> bytes:
 
 
 def msi(
-    name: str = "Acme Desktop", version: str = "5.3.0", code: str = PRODUCT_CODE, *, template: str = "x64;1033"
+    name: str = "Acme Desktop",
+    version: str = "5.3.0",
+    code: str = PRODUCT_CODE,
+    *,
+    template: str = "x64;1033",
+    code_page: int = 1252,
 ) -> bytes:
     """Return a Windows Installer package with its properties alone."""
     from seed_server.publishing.inspect_msi import packed_name
 
     texts = ["Property", "ProductCode", code, "ProductName", name, "ProductVersion", version]
-    pool = struct.pack("<I", 1252) + b"".join(struct.pack("<HH", len(text.encode("cp1252")), 1) for text in texts)
+    pool = struct.pack("<I", code_page) + b"".join(struct.pack("<HH", len(text.encode("cp1252")), 1) for text in texts)
     data = "".join(texts).encode("cp1252")
     rows = [(2, 3), (4, 5), (6, 7)]
     names = struct.pack("<1024H", *(row[0] for row in rows), *[0] * 1021)

@@ -9,7 +9,7 @@ from p2pdist.shared.archive_members import MAX_FOLLOWED_LINKS
 from p2pdist.shared.identifiers import file_name_problem
 from p2pdist.shared.manifest.recipe import ArchiveInstall, CommandCheck, FileCheck
 from seed_server.publishing.contents import ArchiveContents, ArchivedFile
-from seed_server.publishing.recipe import Recipe, RecipeProblem
+from seed_server.publishing.recipe import Level, Recipe, RecipeProblem
 
 MAX_STRIPPED = 8  # as the recipe's type has it
 MAX_COMPARED = 10_000  # names, to find the nearest
@@ -47,7 +47,9 @@ def archive_problems(recipe: Recipe, number: int, name: str, tree: ArchiveConten
     for place, path in missing:
         nearest = difflib.get_close_matches(path, sorted(unpacked.files)[:MAX_COMPARED], n=1, cutoff=0.5)
         hint = f"; the nearest is {nearest[0]}" if nearest else ""
-        yield RecipeProblem(place, f"{place}: there is no {path} in {name}{hint}")
+        # the application may make a file by itself before its health is looked at, but not before it is detected
+        level: Level = "warning" if place.startswith("health") else "error"
+        yield RecipeProblem(place, f"{place}: there is no {path} in {name}{hint}", level=level)
     for place, path, check, file in checked:
         if file is not None:
             yield from _of_file(place, path, check, file, windows=windows)

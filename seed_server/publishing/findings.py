@@ -2,19 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
 
 from bandwidth.profiles.toml_document import TomlDocument
 from bandwidth.profiles.toml_lines import KeyPath
 from p2pdist.shared.toml_config import TomlProblem, path_of_place
-from seed_server.publishing.recipe import Recipe, RecipeProblem, pointed
+from seed_server.publishing.recipe import Level, Recipe, RecipeProblem, pointed
 
 
 @dataclass(frozen=True)
 class Finding:
     """What is wrong with a recipe, or doubtful, and where."""
 
-    level: Literal["error", "warning"]
+    level: Level
     where: str
     """The key; empty when the file as a whole is meant."""
     text: str

@@ -4,6 +4,7 @@
 prints to the terminal. It is Microsoft's format of 1999: https://learn.microsoft.com/windows/win32/msi
 """
 
+import codecs
 import io
 import re
 import struct
@@ -56,15 +57,23 @@ def _properties(ole: "olefile.OleFileIO") -> dict[str, str]:
     # a table is stored by columns: all names, then all values
     numbers = [int.from_bytes(table[at : at + wide], "little") for at in range(0, 2 * wide * count, wide)]
     places = _places(pool)
-    encoding = "utf-8" if head & 0xFFFF == 65001 else f"cp{head & 0xFFFF}"
+    encoding = _encoding(head & 0xFFFF)
 
     def text(number: int) -> str:
         start, size = places[number]
         chunk = data[start : start + min(size, 4 * MAX_PROPERTY_CHARS)]
-        return chunk.decode("ascii") if chunk.isascii() else chunk.decode(encoding)
+        return chunk.decode(encoding, "replace")
 
     names = {text(number): numbers[count + row] for row, number in enumerate(numbers[:count]) if number in places}
     return {name: text(names[name]) for name in _PROPERTIES if names.get(name) in places}
+
+
+def _encoding(code_page: int) -> str:
+    """Return Python's name of a code page of Windows; of none (0) and of unknown ones, that of UTF-8."""
+    try:
+        return codecs.lookup(f"cp{code_page}").name
+    except LookupError:
+        return "utf-8"
 
 
 def _places(pool: bytes) -> dict[int, tuple[int, int]]:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -49,6 +49,7 @@ from p2pdist.shared.wire.codec import Record
 
 MAX_FILE_CHARS = 4_096  # as long as a path can be
 _SHOWN_CHARS = 100  # of an expression, around the place that is marked
+Level: TypeAlias = Literal["error", "warning"]
 _DIGEST = "0" * 64  # stands for a hash that is not known yet
 
 
@@ -106,7 +107,7 @@ class RecipeProblem:
     text: str
     column: int | None = None
     """Of the wrong place in an expression, from 1."""
-    level: Literal["error", "warning"] = "error"
+    level: Level = "error"
 
     def explained(self, recipe: Recipe) -> str:
         """Return the text, and under it the expression with its wrong place marked."""

@@ -18,6 +18,7 @@ from seed_server.publishing.contents import (
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, RecipeProblem
 
+_UNREADABLE = "\ufffd"  # stands in a product's name for what is no character of its code page
 _FOREIGN = "x86"  # 32-bit packages are installed on 64-bit PCs as well, so they do not narrow down the PCs
 
 
@@ -45,7 +46,7 @@ def filled(recipe: Recipe, looked: Looked) -> Recipe:
     )
     version = recipe.version or _patch_version(first.version)
     recipe = replace(recipe, version=version, payload=payload, install=_filled_install(recipe.install, first))
-    if isinstance(first, MsiContents) and not recipe.detect:
+    if isinstance(first, MsiContents) and not recipe.detect and _UNREADABLE not in first.name:
         recipe = replace(recipe, detect=(PackageCheck(name=first.name, at_least=first.version),))
     return recipe
 

@@ -14,6 +14,7 @@ from p2pdist.shared.manifest.recipe import (
     CommandCheck,
     DebInstall,
     FileCheck,
+    HealthCheck,
     Install,
     MsiInstall,
     PackageCheck,
@@ -171,6 +172,11 @@ def test_what_is_detected_afterwards_must_be_in_the_archive(tmp_path: Path) -> N
     detect = (FileCheck(path="/opt/acme/current/VERSION", sha256="0" * 64),)
     assert "its sha256 is another" in unpacked(tmp_path, packages.tar(TOOL), detect=detect, strip=1)
     assert "may not be run" in unpacked(tmp_path, packages.zipped(TOOL, system=0), detect=RUNS, strip=1)
+    health = HealthCheck(checks=(FileCheck(path="/opt/acme/current/run/acme.pid"),))
+    archive = ArchiveInstall(directory="/opt/acme", strip_components=1)
+    examined = published(tmp_path, packages.tar(TOOL), archive, version="2.1", health=health)
+    assert examined.errors == []  # the application may make it
+    assert any("there is no run/acme.pid" in warning.text for warning in examined.warnings)
     through_link = packages.tar(TOOL, links={"acme-2.1/tools": "bin"})
     detect = (FileCheck(path="/opt/acme/current/tools/acme"),)
     assert unpacked(tmp_path, through_link, detect=detect, strip=1) == ""
