@@ -40,6 +40,10 @@ def _opened(_context: click.Context, _parameter: click.Parameter, value: Path) -
     return Context(ServerHome(home))
 
 
+def _opened_if_given(context: click.Context, parameter: click.Parameter, value: Path | None) -> Context | None:
+    return None if value is None else _opened(context, parameter, value)
+
+
 def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> bytes | None:
     if value is None:
         text = os.environ.get(PASSPHRASE_VARIABLE)
@@ -69,6 +73,16 @@ home_option = click.option(
     type=click.Path(path_type=Path, readable=False),
     callback=_opened,
     help="The server's home directory; also from SEED_SERVER_HOME.",
+)
+
+optional_home_option = click.option(
+    "--home",
+    "context",
+    envvar="SEED_SERVER_HOME",
+    metavar="DIR",
+    type=click.Path(path_type=Path, readable=False),
+    callback=_opened_if_given,
+    help="The server's home directory, to compare with what is published; also from SEED_SERVER_HOME.",
 )
 
 

@@ -25,6 +25,7 @@ from seed_server.commands.options import (
     local_user,
     offline_keys_of,
     offline_option,
+    optional_home_option,
     passphrase_option,
     prepare_option,
 )
@@ -38,7 +39,7 @@ from seed_server.publishing.examination import Examined, Publication
 from seed_server.publishing.findings import Finding
 from seed_server.publishing.publish import Published
 from seed_server.publishing.recipe import Recipe
-from seed_server.publishing.recipe_files import lint_recipe, read_recipe
+from seed_server.publishing.recipe_files import read_recipe
 from seed_server.publishing.recipe_options import OptionsError, overridden_by, with_options
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -215,17 +216,20 @@ def withdraw_command(
 
 
 @click.command("lint", short_help="Check a recipe without publishing it.")
+@optional_home_option
 @click.argument("recipe", type=click.Path(path_type=Path))
 @json_option
-def lint_command(recipe: Path, as_json: bool) -> None:
-    """Check RECIPE and the files that it names; publish nothing. It exits with 0 when only warnings are left, else 7.
+def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
+    """Check RECIPE and look into its files; publish nothing. It exits with 0 when only warnings are left, else 7.
+
+    With the server's home, what is published already counts too.
 
     \b
     Examples:
       seed-server lint acme.toml
       seed-server lint acme.toml --json | jq -r '.findings[] | .text'
     """
-    examined = lint_recipe(recipe, SystemClock().now())
+    examined = queries.lint(context, recipe, SystemClock().now())
     findings, errors = examined.findings, len(examined.errors)
     if as_json:
         shown = LintDocument(

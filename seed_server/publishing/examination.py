@@ -3,12 +3,13 @@
 It looks at the recipe, at its files and into them, and tells everything at once: all errors, and all warnings.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     DebInstall,
@@ -25,7 +26,7 @@ from seed_server.publishing.inspect_deb import inspect_deb
 from seed_server.publishing.inspect_msi import inspect_msi
 from seed_server.publishing.inspect_rpm import inspect_rpm
 from seed_server.publishing.inspect_script import inspect_script
-from seed_server.publishing.plan import choose_piece_length
+from seed_server.publishing.plan import choose_piece_length, problems_beside
 from seed_server.publishing.recipe import Recipe, RecipeProblem, recipe_problems
 from seed_server.publishing.recipe_contents import Looked, content_problems, filled
 from seed_server.publishing.recipe_warnings import recipe_doubts
@@ -66,6 +67,15 @@ class Examined:
     def errors(self) -> list[Finding]:
         """Why it cannot be published."""
         return [finding for finding in self.findings if finding.level == "error"]
+
+    def beside(self, published: Iterable[Manifest], rollouts: Rollouts) -> "Examined":
+        """Return the same, with why it cannot follow what is published; nothing more where it has errors already."""
+        recipe = self.publication.recipe
+        if self.errors or not (recipe.patch_id and recipe.version):
+            return self
+        problems = problems_beside(recipe, published, rollouts)
+        found = tuple(_finding(problem, self.publication, recipe) for problem in problems)
+        return replace(self, findings=(*found, *self.findings))
 
     @property
     def warnings(self) -> list[Finding]:

@@ -29,7 +29,7 @@ from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
-from seed_server.publishing.recipe import Recipe, manifest_of
+from seed_server.publishing.recipe import Recipe, RecipeProblem, manifest_of
 
 SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
@@ -60,6 +60,17 @@ def choose_piece_length(length_bytes: int) -> int:
     while piece_length < MAX_PIECE_BYTES and -(-length_bytes // piece_length) > TARGET_PIECES:
         piece_length *= 2
     return piece_length
+
+
+def problems_beside(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> list[RecipeProblem]:
+    """Return why this cannot follow what is published, as far as that can be said without its files' hashes."""
+    published, found = list(published), []
+    for where, check in (("version", check_new_name), ("requires", check_relations_of)):
+        try:
+            check(recipe, published, rollouts)
+        except UserError as error:
+            found.append(RecipeProblem(where, error.message))
+    return found
 
 
 def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:

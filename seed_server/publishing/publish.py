@@ -23,11 +23,10 @@ from p2pdist.shared.manifest.documents import Manifest, Payload
 from seed_server.publishing.examination import Examined, Publication, examine
 from seed_server.publishing.plan import (
     check_new_content,
-    check_new_name,
-    check_relations_of,
     check_same_content,
     choose_piece_length,
     numbered,
+    problems_beside,
     with_patch,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
@@ -144,9 +143,9 @@ class PublishingWork:
 
     def check_new(self, recipe: Recipe) -> None:
         """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
-        manifests, rollouts = self.repository.manifests(), self.repository.current_rollouts()
-        check_new_name(recipe, manifests, rollouts)
-        check_relations_of(recipe, manifests, rollouts)
+        problems = problems_beside(recipe, self.repository.manifests(), self.repository.current_rollouts())
+        if problems:
+            raise UserError("\n".join(problem.text for problem in problems), FaultKind.BAD_INPUT)
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
         """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""

@@ -182,6 +182,16 @@ def test_lint_of_a_good_recipe(shell: Shell, monkeypatch: pytest.MonkeyPatch) ->
     ]
 
 
+def test_lint_with_a_home_counts_what_is_published(shell: Shell) -> None:
+    assert "can be published" in shell("lint", shell.recipe)
+    shell("publish", "--recipe", shell.recipe)
+    published = shell("publish", "--recipe", shell.recipe, code=ExitCode.BAD_INPUT)
+    said = shell("lint", shell.recipe, code=ExitCode.BAD_INPUT)
+    words = "acme 2.1 is published already, and a published version never changes."
+    assert words in published
+    assert f"{shell.recipe}, line 2, column 11: error: {words}" in said
+
+
 def test_lint_of_a_wrong_recipe(shell: Shell) -> None:
     shell.recipe.write_text(RECIPE.replace("os.family", "os.famly").replace("acme-ja", "none"))
     printed = shell("lint", shell.recipe, code=ExitCode.BAD_INPUT)
