@@ -48,9 +48,9 @@ _RPM_VERSION = "%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}"
 
 
 class DerivedCheck(PackageCheck, frozen=True, tag_field="kind", tag="package"):
-    """A check that the recipe does not have: of the package in the patch's file, or else of the patch's version.
+    """A check that the recipe does not have: of the package's own version, or else of the patch's, which has no epoch.
 
-    A patch version has no epoch, so epochs are then not compared.
+    Without `own`, epochs are therefore not compared.
     """
 
     exact: bool = False
@@ -239,16 +239,18 @@ def kill_tree_command(process_id: int) -> CommandLine:
 def default_checks(manifest: Manifest, own: tuple[str, str] | None = None) -> tuple[Check, ...]:
     """Return the checks that prove that the patch is installed; none where its kind is looked at in another way.
 
-    ``own`` is the package's (name, version) as its file has them, once that has been read. Its name counts; so does
-    its version where the patch goes back on purpose, and where it differs by its epoch alone. Else the patch's version
-    counts: that a later package is there already is no success of one that was published as newer.
+    A package is proven by its own name and version: by those that the manifest has, and once its file has been read by
+    ``own``, the (name, version) in there. Where the manifest does not say the version, that of the file counts only if
+    the patch goes back on purpose, or if it differs by its epoch alone; else the patch's version counts: that a later
+    package is there already is no success of one that was published as newer.
     """
     if manifest.detect or not isinstance(manifest.install, DebInstall | RpmInstall):
         return manifest.detect
-    name, version = own or (manifest.install.package, manifest.version)
-    its_own = own is not None and (manifest.downgrade or version.partition(":")[2] == manifest.version)
-    at_least = version if its_own else manifest.version
-    return (DerivedCheck(name=name, at_least=at_least, exact=manifest.downgrade, own=its_own),)
+    said = manifest.install.version
+    name, version = own or (manifest.install.package, said)
+    by_own = bool(version) and (bool(said) or manifest.downgrade or version.partition(":")[2] == manifest.version)
+    at_least = version if by_own else manifest.version
+    return (DerivedCheck(name=name, at_least=at_least, exact=manifest.downgrade, own=by_own),)
 
 
 def below(root: str, path: str) -> str:

@@ -22,8 +22,9 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import publish as publishing
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.plan import checked_patch_id
-from seed_server.publishing.publish import OnStage, Publication, Published
+from seed_server.publishing.publish import OnStage, Published
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
 from seed_server.signing.repository import Repository

@@ -15,9 +15,10 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import prepared
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.plan import checked_patch_id
 from seed_server.publishing.prepared import Finished
-from seed_server.publishing.publish import OnStage, Publication
+from seed_server.publishing.publish import OnStage
 from seed_server.signing.bundle import Bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import read_public_key
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
@@ -10,7 +11,9 @@ from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
+from seed_server.publishing.examination import Examined
 from seed_server.publishing.plan import next_sequence
+from seed_server.publishing.recipe_files import lint_recipe
 from seed_server.signing.bundle import Bundle
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.profiles import checked_site, read_profiles
@@ -24,6 +27,18 @@ INSTALL_STATES = (
     "installed", "installing", "restart_pending", "unproven", "waiting", "retrying", "failed", "rolled_back",
     "not_applicable",
 )  # fmt: skip
+
+
+def lint(context: Context | None, recipe: Path, now: float) -> Examined:
+    """Return what `publish` would say of a recipe, but for its files' hashes; with a ``context``, beside the rest.
+
+    Raises `UserError` (BAD_INPUT) for a file that cannot be read; with a ``context`` as this does.
+    """
+    examined = lint_recipe(recipe, now)
+    if context is None:
+        return examined
+    repository = context.repository()
+    return examined.beside(repository.manifests(), repository.current_rollouts())
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """May this file be published, in which pieces, and what do the rollouts then say? Pure."""
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -24,10 +25,11 @@ from p2pdist.shared.manifest.documents import (
     ordered_patch,
 )
 from p2pdist.shared.manifest.publication_order import PublicationOrder
+from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
-from p2pdist.shared.manifest.versions import Ecosystem, parse_version
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
-from seed_server.publishing.recipe import Recipe, manifest_of, recipe_problems
+from seed_server.publishing.recipe import Recipe, RecipeProblem, manifest_of
 
 SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
@@ -41,20 +43,6 @@ def checked_patch_id(text: str) -> PatchId:
         return parse_patch_id(text)
     except InvalidIdentifierError as error:
         raise _refused(str(error)) from error
-
-
-def check_recipe_of(recipe: Recipe) -> None:
-    """Raise `UserError` (BAD_INPUT) for a recipe that lacks something, or that no PC could carry out."""
-    for given, what in (
-        (recipe.patch_id, "patch id: give --patch-id, or patch_id in a recipe"),
-        (recipe.version, "version: give --version, or version in a recipe"),
-        (recipe.payload, "payload: give a FILE, or [[payload]] in a recipe"),
-    ):
-        if not given:
-            raise _refused(f"There is no {what}.")
-    problems = [problem.explained(recipe) for problem in recipe_problems(recipe)]
-    if problems:
-        raise _refused("This cannot be published. Correct it and try again:\n" + "\n".join(problems))
 
 
 def choose_piece_length(length_bytes: int) -> int:
@@ -74,11 +62,24 @@ def choose_piece_length(length_bytes: int) -> int:
     return piece_length
 
 
+def problems_beside(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> list[RecipeProblem]:
+    """Return why this cannot follow what is published, as far as that can be said without its files' hashes."""
+    published, found = list(published), []
+    for where, check in (("version", check_new_name), ("requires", check_relations_of)):
+        try:
+            check(recipe, published, rollouts)
+        except UserError as error:
+            found.append(RecipeProblem(where, error.message))
+    return found
+
+
 def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
     """Raise `UserError` (BAD_INPUT) when this id and version exist already, or the rollouts are full.
 
     Needs no file content, so that a refusal comes before a long copy.
     """
+    published = list(published)
+    _check_case(recipe.ref, [manifest.ref for manifest in published])
     of_id = sorted((m for m in published if m.patch_id == recipe.patch_id), key=lambda manifest: manifest.number)
     _check_direction(recipe, of_id)
     others = [entry for entry in rollouts.entries if entry.patch_id != recipe.patch_id]
@@ -87,6 +88,22 @@ def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Roll
             f"The fleet is offered {len(others)} patches already, the most that endpoints accept. "
             "Publish a newer version of one of them instead."
         )
+
+
+def _check_case(ref: PatchRef, published: Iterable[PatchRef]) -> None:
+    """Refuse a name that differs from a published one by its case alone: on Windows and macOS it is the same folder."""
+    for other in published:
+        same_id = other.patch_id.casefold() == ref.patch_id.casefold()
+        if same_id and other.patch_id != ref.patch_id:
+            raise _refused(
+                f"{ref.patch_id} differs by capitals alone from {other.patch_id}, which is published. "
+                f"Write {other.patch_id}, or choose another --patch-id."
+            )
+        if same_id and other.version.casefold() == ref.version.casefold() and other.version != ref.version:
+            raise _refused(
+                f"{ref.version} differs by capitals alone from {other.version}, which is published. "
+                "Choose another --version."
+            )
 
 
 def _check_direction(recipe: Recipe, before: Sequence[Manifest]) -> None:
@@ -102,11 +119,21 @@ def _check_direction(recipe: Recipe, before: Sequence[Manifest]) -> None:
             f"{recipe.patch_id} {recipe.version} is published already, and a published version never changes. "
             f"Choose another --version.{back}"
         )
-    if not recipe.downgrade and _is_earlier(recipe.version, newest.version):
+    if not recipe.downgrade and _goes_back(recipe, newest):
         raise _refused(
             f"{recipe.version} is earlier than {newest.version}, which is the newest {recipe.patch_id}: PCs would go "
             "back. If that is meant, add --downgrade."
         )
+
+
+def _goes_back(recipe: Recipe, newest: Manifest) -> bool:
+    """Return whether PCs that have ``newest`` would go back: by the packages' own versions, else by the patches'."""
+    ours, theirs = recipe.install, newest.install
+    for kind, ecosystem in ((DebInstall, Ecosystem.DEB), (RpmInstall, Ecosystem.RPM)):
+        if isinstance(ours, kind) and isinstance(theirs, kind) and ours.package == theirs.package:
+            with contextlib.suppress(InvalidVersionError):
+                return parse_version(ours.version, ecosystem) < parse_version(theirs.version, ecosystem)
+    return _is_earlier(recipe.version, newest.version)
 
 
 def _is_earlier(version: str, other: str) -> bool:

@@ -12,12 +12,12 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
 from p2pdist.shared.manifest.documents import Rollouts
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.plan import with_patch
 from seed_server.publishing.publish import (
     OnStage,
-    Publication,
     PublishingWork,
-    check_publication,
+    checked_publication,
     publish_lock,
     rows_of,
 )
@@ -48,13 +48,13 @@ def prepare(
     Raises `UserError` as `publish`; then nothing is kept.
     """
     settings = load_settings(home)
-    check_publication(publication)
-    recipe = publication.recipe
+    examined = checked_publication(publication, clock.now())
+    recipe = examined.publication.recipe
     with publish_lock(home).held(), Database.open(home.database) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         work.check_new(recipe)
-        with work.new_files(publication) as (copies, torrents):
+        with work.new_files(examined) as (copies, torrents):
             manifest = work.manifest(recipe, copies, torrents)
             documents = work.repository.publication(manifest, [built.torrent for built in torrents])
             purpose = f"publish {recipe.patch_id} {recipe.version}"

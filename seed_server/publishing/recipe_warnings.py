@@ -79,7 +79,8 @@ def _of_installation(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if not recipe.applies_to and not all(payload.platform for payload in recipe.payload):
         yield "applies_to", f"none: every PC of the fleet would try this {kind}; say which ones"
     ecosystem = {"deb": Ecosystem.DEB, "rpm": Ecosystem.RPM}.get(kind)
-    if ecosystem and not recipe.detect and recipe.version and not _is_version(recipe.version, ecosystem):
+    known = isinstance(install, DebInstall | RpmInstall) and install.version  # the package's own, which is compared
+    if ecosystem and not known and not recipe.detect and recipe.version and not _is_version(recipe.version, ecosystem):
         system = "Debian" if ecosystem is Ecosystem.DEB else "RPM"
         yield "detect", f"none, and {recipe.version!r} is no {system} version to be compared; add a package check"
     if recipe.health is None:

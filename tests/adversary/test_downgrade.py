@@ -27,7 +27,8 @@ from p2pdist.shared.manifest.recipe import ArchiveInstall, FileCheck, HealthChec
 from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
 from seed_server.initialising import initialise
-from seed_server.publishing.publish import Publication, publish
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.publish import publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys, key_path, load_signing_key

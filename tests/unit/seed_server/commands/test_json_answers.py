@@ -48,7 +48,10 @@ def outputs(folder: Path) -> dict[str, str]:
     found = {
         "init": output_of("init", *here, "--name", "hq", "--address", "127.0.0.1"),
         "token": output_of("token", *here, "--tag", "kiosk"),
-        "publish": output_of("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
+        "publish": output_of(
+            *("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
+            *("--deadline", "2020-01-01T00:00"),
+        ),
         "lint": output_of("lint", folder / "recipe.toml"),
         "keys list": output_of("keys list", *here),
     }

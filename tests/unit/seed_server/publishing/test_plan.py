@@ -18,6 +18,7 @@ from p2pdist.shared.manifest.documents import (
     decode_rollouts,
     encode_rollouts,
 )
+from p2pdist.shared.manifest.recipe import DebInstall
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.plan import (
     LARGEST_FILE_BYTES,
@@ -25,7 +26,6 @@ from seed_server.publishing.plan import (
     TARGET_PIECES,
     check_new_content,
     check_new_name,
-    check_recipe_of,
     check_relations_of,
     choose_piece_length,
     next_sequence,
@@ -77,36 +77,42 @@ def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
     assert caught.value.kind is FaultKind.BAD_INPUT
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"patch_id": "../x"}, "patch id"),
-        ({"patch_id": "x" * 65}, "patch id"),
-        ({"version": ""}, "no version: give --version"),
-        ({"patch_id": ""}, "no patch id: give --patch-id"),
-        ({"version": "1/2"}, "version"),
-        ({"payload": (PayloadFile("x/.bashrc"),)}, "file name"),
-        ({"payload": (PayloadFile("x/"),)}, "file name"),
-        ({"payload": ()}, "no payload: give a FILE"),
-        ({"applies_to": "os.kind == 1"}, "there is no fact"),
-        ({"title": "x" * 201}, "title"),
-        ({"title": "two\nlines"}, "title"),
-        ({"cvss": 10.1}, "CVSS"),
-        ({"cvss": float("nan")}, "CVSS"),
-    ],
-)
-def test_bad_descriptions(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(UserError, match=words) as caught:
-        check_recipe_of(recipe(**changes))
-    assert caught.value.kind is FaultKind.BAD_INPUT
-
-
 def test_a_published_name_is_refused_and_other_names_are_not() -> None:
     published = [manifest("office", "1.0")]
     with pytest.raises(UserError, match=r"office 1\.0 is published already"):
         check_new_name(recipe(), published, NONE)
     check_new_name(recipe(version="1.1"), published, NONE)
     check_new_name(recipe(patch_id="word"), published, NONE)
+
+
+def test_packages_are_compared_by_their_own_versions() -> None:
+    def of(version: str, own: str) -> tuple[Recipe, Manifest]:
+        install = DebInstall(package="acme", version=own)
+        return recipe(version=version, install=install), msgspec.structs.replace(
+            manifest("office", version), install=install
+        )
+
+    for before, after, goes_back in (
+        (("2.1-2", "2.1-2"), ("2.1-1", "2.1-1"), True),
+        (("5.0-1", "5.0-1"), ("3.0-1", "1:3.0-1"), False),
+        (("5.0", "5.0-1"), ("3.0", "1:3.0-1"), False),
+        (("2.1~rc1-1", "2.1~rc1-1"), ("2.1-1", "2.1-1"), False),
+    ):
+        (new, _), (_, published) = of(*after), of(*before)
+        if goes_back:
+            with pytest.raises(UserError, match="add --downgrade"):
+                check_new_name(new, [published], NONE)
+        else:
+            check_new_name(new, [published], NONE)
+
+
+def test_names_that_differ_by_capitals_alone_are_refused() -> None:
+    published = [manifest("office", "1.0a")]
+    with pytest.raises(UserError, match="Office differs by capitals alone from office"):
+        check_new_name(recipe(patch_id="Office", version="2.0"), published, NONE)
+    with pytest.raises(UserError, match=r"1\.0A differs by capitals alone from 1\.0a"):
+        check_new_name(recipe(version="1.0A"), published, NONE)
+    check_new_name(recipe(patch_id="office2", version="1.0A"), published, NONE)
 
 
 def test_published_content_is_refused_and_named() -> None:

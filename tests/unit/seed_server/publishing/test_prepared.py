@@ -8,8 +8,9 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.initialising import initialise
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.prepared import drop, finish, prepare
-from seed_server.publishing.publish import Publication, publish
+from seed_server.publishing.publish import publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.bundle import Bundle

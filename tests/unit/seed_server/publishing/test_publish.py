@@ -8,13 +8,15 @@ from typing import Any
 import filelock
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.recipe import DebInstall, HealthCheck, PackageCheck, ScheduleRules, UnitCheck
 from seed_server.initialising import initialise
 from seed_server.publishing import publish as publishing
-from seed_server.publishing.publish import Publication, Published, publish
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.publish import Published, publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
@@ -183,6 +185,20 @@ def test_two_publications_at_the_same_time(server: Server) -> None:
     assert caught.value.kind is FaultKind.BUSY
 
 
+def test_a_file_that_changes_after_it_was_looked_into_is_not_published(server: Server) -> None:
+    first, second = server.file("a.msi"), server.file("b.msi", seed=2)
+
+    def change(stage: str, *_: int) -> None:
+        if stage == "copying" and second.stat().st_size == 600_000:
+            server.file("b.msi", seed=3, length=600_001)
+
+    with pytest.raises(UserError, match=r"b\.msi changed while it was read") as caught:
+        server.publish(first, second, on_progress=change)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+    assert server.announced() == []
+    assert not server.content()
+
+
 class Killed(BaseException):
     """The process ends here, and cleans nothing up."""
 
@@ -323,6 +339,8 @@ class TestVariants:
 class TestRecipes:
     def publish(self, server: Server, patch_id: str, seed: int, **changes: Any) -> Manifest:
         file = server.file(seed=seed, length=10)
+        if "install" in changes:
+            file.write_bytes(packages.deb(version="1.0"))
         publication = Publication(recipe(file, patch_id=patch_id, **changes))
         publish(server.home, publication, OfflineKeys(server.home.offline_keys), clock=CLOCK)
         found = {manifest.patch_id: manifest for manifest in Repository.open(server.home, SETTINGS).manifests()}
@@ -331,7 +349,7 @@ class TestRecipes:
     def test_the_manifest_carries_the_recipe(self, server: Server) -> None:
         fields: dict[str, Any] = {
             "applies_to": 'os.family == "debian"',
-            "install": DebInstall(package="acme"),
+            "install": DebInstall(package="acme", version="1.0"),
             "detect": (PackageCheck(name="acme", at_least="1.0"),),
             "health": HealthCheck(checks=(UnitCheck(unit="acme.service"),)),
             "schedule": ScheduleRules(windows=("mon-fri 22:00-05:00",)),

@@ -29,6 +29,7 @@ def doubts(timeout_seconds: int = 1_800, health: HealthCheck | None = None, **ru
         {"windows": ("22:00-22:10", "sun 01:00-02:00")},
         {"deadline": "2026-06-04"},
         {"deadline": "2026-06-02T00:00:01Z"},
+        {"deadline": "2026-06-02T14:01"},  # a day away everywhere
         {"deadline": "2026-07-01", "not_before": "2026-07-01T00:00"},
         {"deadline": "9999-12-31T23:59"},
         {"deadline": "9999-12-31"},
