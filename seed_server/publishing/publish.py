@@ -18,22 +18,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.identifiers import PatchRef, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from seed_server.publishing.plan import (
-    check_new_content,
     check_new_name,
     check_recipe_of,
     check_relations_of,
     check_same_content,
     choose_piece_length,
     numbered,
-    with_patch,
+    same_bytes,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.offers import with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
@@ -67,6 +67,8 @@ class Published:
     payloads: list[ServedPayload]
     repaired: bool
     """The patch had been published before; what this server needs to serve it was damaged, and is restored."""
+    same_bytes: tuple[PatchRef, ...] = ()
+    """What else has one of its files: PCs that hold that fetch nothing."""
 
     @property
     def patch(self) -> ServedPayload:
@@ -98,7 +100,10 @@ def publish(
         work.check_new(publication.recipe)
         key = keys.load("patches")
         work.repository.check_patches_key(key)
-        return Published(work.publish(publication, key), repaired=False)
+        before = work.repository.manifests()
+        rows = work.publish(publication, key)
+        same = same_bytes({row.sha256 for row in rows}, before)
+        return Published(rows, repaired=False, same_bytes=tuple(same))
 
 
 def check_publication(publication: Publication) -> None:
@@ -152,7 +157,7 @@ class PublishingWork:
     def check_new(self, recipe: Recipe) -> None:
         """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
         manifests, rollouts = self.repository.manifests(), self.repository.current_rollouts()
-        check_new_name(recipe, manifests, rollouts)
+        check_new_name(recipe, manifests, rollouts, self.repository.publication_order())
         check_relations_of(recipe, manifests, rollouts)
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
@@ -179,11 +184,9 @@ class PublishingWork:
     def new_files(self, publication: Publication) -> Iterator[tuple[list[IncomingFile], list[TorrentBuilt]]]:
         """Copy the files of a new patch and build their torrents; what is not kept is removed again."""
         ref, published = publication.recipe.ref, self.repository.manifests()
-        others = [manifest for manifest in published if manifest.ref != ref]
         with self._copied(publication) as copies:
             seen: set[str] = set()
             for payload, incoming in zip(publication.recipe.payload, copies, strict=True):
-                check_new_content(incoming.sha256, others)
                 if incoming.sha256 in seen:
                     raise UserError(
                         f"{payload.file} has the content of another payload of this patch. Name it once.",
@@ -252,6 +255,7 @@ class PublishingWork:
         for incoming, built in zip(copies, torrents, strict=True):
             self.content.keep(incoming)
             self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
+            self.database.mark_damaged(built.torrent_hash, "")  # of every patch that has these bytes
 
     def manifest(self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt]) -> Manifest:
         """Return the manifest of a new patch, with its place in the order."""
@@ -263,8 +267,7 @@ class PublishingWork:
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
     ) -> list[ServedPayload]:
         manifest = self.manifest(recipe, copies, torrents)
-        name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
-        rollouts = with_patch(self.repository.current_rollouts(), *name)
+        rollouts = with_entry(self.repository.current_rollouts(), manifest.ref)
         rows = rows_of(manifest, rollouts.entries[-1].sequence)
         try:
             self.keep(copies, torrents)
@@ -343,6 +346,7 @@ def rows_of(manifest: Manifest, sequence: int) -> list[ServedPayload]:
             platform=payload.platform,
             arch=payload.arch,
             language=payload.language,
+            emergency=manifest.schedule.emergency,
         )
         for number, payload in enumerate(manifest.payloads)
     ]
