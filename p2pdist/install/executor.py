@@ -46,10 +46,13 @@ class Executor:
         self.at_work = at_work
         """Held while something is carried out."""
 
-    async def begin(self, candidate: Candidate, why: str, planned: InstallRecord) -> bool:
+    async def begin(
+        self, candidate: Candidate, why: str, planned: InstallRecord, *, still: Callable[[], bool] = lambda: True
+    ) -> bool:
         """Install ``candidate`` and follow it to a final state; return whether its file was what was signed.
 
-        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
+        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Neither where ``still``,
+        asked last of all, says that it may not be begun any more. Raises `OSError`.
         """
         install, payload = candidate.manifest.install, candidate.payload
         assert install is not None
@@ -61,7 +64,7 @@ class Executor:
             kept = await self._keep_file(candidate, payload, file)
 
             def begun(record: InstallRecord) -> InstallRecord:
-                if record != planned:
+                if record != planned or not still():
                     raise _DecidedOtherwiseError
                 return replace(
                     step(record, LifeEvent.BEGUN, self._store.now()),
@@ -76,6 +79,7 @@ class Executor:
             try:
                 record = await self._store.decide(candidate.ref, begun, f"installing ({why})")
             except _DecidedOtherwiseError:
+                await self._forget_unneeded(candidate.ref)
                 return True
             log.info("installing", patch=record.patch_id, version=record.version, decision=record.decision)
             record = await _to_its_end(lambda: self._run(candidate, file, payload.sha256))
@@ -236,6 +240,12 @@ class Executor:
         await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
         versions = {record.version, *([record.previous.version] if record.previous else [])}
         await kept_files.drop_kept(self._kept_files / record.patch_id, versions)
+
+    async def _forget_unneeded(self, ref: PatchRef) -> None:
+        """Drop the file that was kept for an installation that was not begun."""
+        records = [record for record in self._store.journal.records if record.patch_id == ref.patch_id]
+        kept = {file.version for record in records for file in (record.own, record.previous) if file is not None}
+        await kept_files.drop_kept(self._kept_files / ref.patch_id, kept)
 
     def _kept_of_others(self, candidate: Candidate) -> KeptFile | None:
         """Return the kept payload of the installed version of this patch; None if we have not installed it."""

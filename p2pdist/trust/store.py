@@ -6,6 +6,7 @@ leaves the last accepted catalogue in force. A file that is damaged or deleted i
 downloaded again.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from p2pdist.trust.catalogue import (
 )
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
+from p2pdist.trust.floor import TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import root_pin
 from p2pdist.trust.tuf_client import RepositoryPlace
@@ -117,7 +119,7 @@ class TrustStore:
             session.refresh()
             catalogue = self._read_catalogue(session)
             session.accept()
-            return replace(catalogue, stale=trust_floor.freshness_alarm(session.floor, now))
+            return _with_freshness(catalogue, session.floor, now)
 
     def _load_cached(self, now: float) -> Catalogue | None:
         with storage_errors(self._files.directory):
@@ -127,11 +129,11 @@ class TrustStore:
                     if session is None:
                         return None
                     session.refresh()
-                    catalogue = self._read_catalogue(session)
+                    catalogue = replace(self._read_catalogue(session), confirmed=False)
             except TrustError as error:
                 log.warning("stored metadata is not usable, waiting for the seed server", reason=error.message)
                 return None
-            return replace(catalogue, stale=trust_floor.freshness_alarm(session.floor, now))
+            return _with_freshness(catalogue, session.floor, now)
 
     def _read_catalogue(self, session: TufSession) -> Catalogue:
         catalogue = read_catalogue(session.has, session.get, site=self.site, choose=self.choose, held=self.held)
@@ -145,3 +147,8 @@ class TrustStore:
     @property
     def _server(self) -> str:
         return self._base_url.removeprefix("https://")
+
+
+def _with_freshness(catalogue: Catalogue, floor: TrustFloor, now: float) -> Catalogue:
+    valid_until = float(floor.timestamp_expires) if floor.timestamp else math.inf
+    return replace(catalogue, stale=trust_floor.freshness_alarm(floor, now), valid_until=valid_until)

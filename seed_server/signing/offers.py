@@ -42,7 +42,8 @@ class Offer:
 
 def next_sequence(rollouts: Rollouts) -> int:
     """Return the sequence number of the next publication: what is withdrawn keeps its own."""
-    return max((one.sequence for one in (*rollouts.entries, *rollouts.withdrawn)), default=0) + 1
+    parts = (rollouts.entries, rollouts.withdrawn)
+    return max((one.sequence for part in parts for one in part), default=0) + 1
 
 
 def parse_named(text: str) -> PatchRef:

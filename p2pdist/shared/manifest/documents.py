@@ -35,6 +35,7 @@ from p2pdist.shared.manifest.recipe import (
     check_schedule,
 )
 from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch
+from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
@@ -228,7 +229,9 @@ def _check_whom(manifest: Manifest) -> None:
 
 def ordered_patch(manifest: Manifest, sequence: int) -> OrderedPatch:
     """Return the relations of ``manifest`` to other patches; ``sequence`` is that of its publication."""
-    return OrderedPatch(manifest.ref, sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+    urgency = urgency_of(manifest.severity, emergency=manifest.schedule.emergency)
+    relations = (manifest.requires, manifest.supersedes, manifest.conflicts)
+    return OrderedPatch(manifest.ref, sequence, *relations, urgency=urgency)
 
 
 def encode_rollouts(rollouts: Rollouts) -> bytes:
@@ -240,9 +243,9 @@ def decode_rollouts(data: bytes) -> Rollouts:
     """Return a checked rollouts document. Raises `DecodeError`."""
     rollouts: Rollouts = codec.decode(data, Rollouts, max_bytes=MAX_ROLLOUTS_BYTES)
     try:
-        for named in (*rollouts.entries, *rollouts.withdrawn):
-            parse_patch_id(named.patch_id)
-            parse_patch_version(named.version)
+        for ref in (one.ref for part in (rollouts.entries, rollouts.withdrawn) for one in part):
+            parse_patch_id(ref.patch_id)
+            parse_patch_version(ref.version)
     except InvalidIdentifierError as error:
         raise DecodeError(str(error)) from error
     if not all(withdrawal.reason.isprintable() for withdrawal in rollouts.withdrawn):

@@ -77,7 +77,7 @@ def test_of_two_that_conflict_the_first_is_installed(says: str) -> None:
     a, b = (replace(a, conflicts=("b",)), b) if says == "a" else (a, replace(b, conflicts=("a",)))
     assert planned(a, b) == [
         ("a", StepKind.INSTALL, ""),
-        ("b", StepKind.BLOCKED, "conflicts with a@1, which was published first"),
+        ("b", StepKind.BLOCKED, "conflicts with a@1, which comes first"),
     ]
     assert planned(a, b, b=PatchStatus.INSTALLED)[0] == (
         "a",

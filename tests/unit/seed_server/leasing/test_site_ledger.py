@@ -1,7 +1,7 @@
 """`seed_server.leasing.site_ledger`: which torrent goes first. Its other promises are tested with `PieceLedger`'s."""
 
 from bandwidth.core.units import BytesPerSecond
-from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.urgency import EMERGENCY, urgency_of
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
 from seed_server.leasing.turns import FetcherRank
@@ -53,7 +53,7 @@ def test_an_emergency_goes_before_the_rest_of_a_big_patch_and_nothing_is_sent_tw
     began = line.now
     line.publish(SMALL, 1, EMERGENCY, 2)
     line.want(PC, SMALL)
-    assert line.send(PC, size_bytes=1_000) == LeasedPiece(SMALL, 0)
+    assert line.send(PC, size_bytes=1_000) == LeasedPiece(SMALL, PieceIndex(0))
     assert line.now - began < 0.01
     line.want(PC, SMALL, have=1)
     while line.send(PC) is not None:
@@ -95,4 +95,4 @@ def test_who_fetches_the_big_patch_does_not_keep_another_pc_from_the_emergency()
     line.send(PC)
     line.publish(SMALL, 1, EMERGENCY, 2)
     line.want(OTHER, SMALL)
-    assert line.send(OTHER) == LeasedPiece(SMALL, 0)
+    assert line.send(OTHER) == LeasedPiece(SMALL, PieceIndex(0))

@@ -73,9 +73,8 @@ def test_what_is_withdrawn_says_why_and_comes_back_where_it_was() -> None:
     rollouts = offered("office@1", "word@1")
     less = without_entries(rollouts, OFFICE, "crashes", 7.9)
     assert refs(less) == ["word@1"]
-    assert [(str(one.ref), one.sequence, one.reason, one.at) for one in less.withdrawn] == [
-        ("office@1", 1, "crashes", 7)
-    ]
+    (gone,) = less.withdrawn
+    assert (str(gone.ref), gone.sequence, gone.reason, gone.at) == ("office@1", 1, "crashes", 7)
     assert next_sequence(without_entries(less, PatchRef("word", "1"), "too", 8.0)) == 3, "a number is never used twice"
     back = offered_again(less, OFFICE, order(office=1), [manifest("office", "1")])
     assert back == rollouts
@@ -129,9 +128,8 @@ def test_full_rollouts_take_nothing_back() -> None:
 def test_the_longest_rollouts_are_accepted_by_pcs() -> None:
     """The oldest withdrawals are forgotten, which changes nothing for PCs: they are not offered."""
     entries = [RolloutEntry("x" * 64, f"{n:064}", 10**9 + n) for n in range(MAX_ROLLOUT_ENTRIES)]
-    rollouts = without_entries(
-        Rollouts(format=1, entries=entries), PatchRef("x" * 64, ""), "語" * MAX_REASON_CHARS, 2e9
-    )
+    everything, reason = Rollouts(format=1, entries=entries), "語" * MAX_REASON_CHARS
+    rollouts = without_entries(everything, PatchRef("x" * 64, ""), reason, 2e9)
     assert len(rollouts.withdrawn) == MAX_WITHDRAWALS
     assert rollouts.withdrawn[-1].version == entries[-1].version
     whole = Rollouts(format=1, entries=entries, withdrawn=rollouts.withdrawn)
