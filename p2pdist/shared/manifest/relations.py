@@ -3,7 +3,7 @@
 import graphlib
 import heapq
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import PatchRef, related_id
 from p2pdist.shared.manifest.urgency import LEAST_URGENT
@@ -21,7 +21,7 @@ class OrderedPatch:
     requires: tuple[str, ...] = ()
     supersedes: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
-    urgency: int = LEAST_URGENT
+    urgency: int = field(default=LEAST_URGENT, kw_only=True)
     """The lowest goes first; see `urgency_of`."""
 
 

@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()  # a Wednesday
 def candidate(
     patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable: str = "", **fields: Any
 ) -> Candidate:
-    fields = {"install": ArchiveInstall(directory=f"/opt/{patch_id}"), "severity": "high"} | fields
+    made: dict[str, Any] = {"install": ArchiveInstall(directory=f"/opt/{patch_id}"), "severity": "high"}
     manifest = Manifest(
         format=1,
         patch_id=patch_id,
@@ -31,7 +31,7 @@ def candidate(
         cvss=None,
         published_at=0,
         payloads=[PAYLOAD],
-        **fields,
+        **(made | fields),
     )
     return Candidate(manifest, sequence, None if not_applicable else PAYLOAD, "/x" if here else None, not_applicable)
 

@@ -130,7 +130,8 @@ def test_no_state_is_left_out() -> None:
 
 
 def test_what_is_withdrawn_says_so_and_what_is_left_of_it() -> None:
-    for install, told in (("", "not_applicable"), ("installed", "installed"), ("rolled_back", "rolled_back")):
+    states: dict[InstallState, str] = {"": "not_applicable", "installed": "installed", "rolled_back": "rolled_back"}
+    for install, told in states.items():
         left = WithdrawnView("crashes", WALL_TIME - 60.0, install, removed=True)
         view = PatchView(REF, withdrawn=left)
         asked, report = why_patch(view, None, AROUND, WALL_TIME), patch_report(view)
