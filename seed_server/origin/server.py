@@ -16,7 +16,8 @@ import trio
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import EndpointId, PatchRef, SiteName
+from p2pdist.shared.identifiers import EndpointId, SiteName
+from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
 from seed_server.line.metadata_line import MetadataLine
@@ -131,9 +132,9 @@ class OriginServer:
         """Serve what has been published, and tell every endpoint to refresh."""
         await self._fleet.repository_changed(timestamp_version)
 
-    def replace_withdrawn(self, withdrawn: AbstractSet[PatchRef]) -> None:
-        """Send nobody these published patches, from the next `repository_changed` or `run` on."""
-        self._fleet.withdrawn = withdrawn
+    def replace_rollouts(self, rollouts: Rollouts) -> None:
+        """Send only what these offer, from the next `repository_changed` or `run` on."""
+        self._fleet.rollouts = rollouts
 
     def replace_sites(self, sites: SiteMap) -> None:
         """Use a new site map: rates change at once, endpoints whose site changes connect again."""

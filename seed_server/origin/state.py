@@ -1,7 +1,6 @@
 """Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
 
-from collections.abc import Collection, Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -12,7 +11,8 @@ from bandwidth.core.units import BytesPerSecond, line_share
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import EndpointId, PatchRef, SiteName, TorrentHash
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.wire.messages import ControlHello, Unavailable
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.leasing.standing import Fault, Standings
@@ -32,6 +32,7 @@ from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.served import served_payloads
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
 from seed_server.settings import ServerSettings
@@ -82,8 +83,8 @@ class OriginState:
         self.timestamp_version = timestamp_version
         self.patches: dict[TorrentHash, ServedPayload] = {}
         """What is served; changed in place."""
-        self.withdrawn: AbstractSet[PatchRef] = frozenset()
-        """Published patches that nobody is sent, from the next reload on."""
+        self.rollouts: Rollouts | None = None
+        """What is offered, from the next reload on; None: everything that is published."""
         self._live: dict[SiteName, LiveSite] = {}
         self._lines = KnownLines(clock)
         self._profiles: Mapping[SiteName, Profile] = {}
@@ -270,7 +271,7 @@ class OriginState:
     async def _reload(self) -> None:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
-        rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.withdrawn)
+        rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.rollouts)
         for torrent in self.patches.keys() - rows.keys():
             for live in self._live.values():
                 live.ledger.remove_torrent(torrent)
@@ -379,13 +380,3 @@ def _with_damage(patch: ServedPayload, reason: str) -> ServedPayload:
     return ServedPayload(
         **({name: getattr(patch, name) for name in ServedPayload.__struct_fields__} | {"damaged": reason})
     )
-
-
-def served_payloads(rows: Iterable[ServedPayload], withdrawn: Collection[PatchRef]) -> dict[TorrentHash, ServedPayload]:
-    """Return what is served by torrent; several patches may have the same bytes, which are as urgent as any of them."""
-    served: dict[TorrentHash, ServedPayload] = {}
-    for row in rows:
-        known = served.get(TorrentHash(row.torrent_hash))
-        if row.ref not in withdrawn and (known is None or row.urgency < known.urgency):
-            served[TorrentHash(row.torrent_hash)] = row
-    return served

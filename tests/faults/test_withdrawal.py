@@ -50,6 +50,12 @@ async def why(member: Member) -> str:
     return f"{row['state']}: {row['reason']}"
 
 
+async def told_by_pcs(fleet: Fleet) -> list[str]:
+    """Return what the two PCs that are here have told the server."""
+    (patch,) = json.loads(await on_server(fleet, "status", "--json"))["patches"]
+    return [row["install_reason"] for row in patch["endpoints"] if row["progress"] == 0.0]
+
+
 async def test_a_patch_is_stopped_in_the_middle_and_offered_again(tmp_path: Path, payload: Path) -> None:
     async with open_fleet(tmp_path, network="127.0.84", endpoints=3) as fleet:
         await start(fleet, 1, 2, 3)
@@ -69,6 +75,9 @@ async def test_a_patch_is_stopped_in_the_middle_and_offered_again(tmp_path: Path
         for member in here:
             assert await why(member) == "withdrawn: withdrawn: crashes on start"
         assert "withdrawn: crashes on start" in await on_server(fleet, "status")
+        with trio.fail_after(WITHIN_SECONDS):
+            while await told_by_pcs(fleet) != ["withdrawn: crashes on start"] * 2:  # noqa: ASYNC110
+                await trio.sleep(0.5)
         (listed,) = json.loads(await on_server(fleet, "list", "--json"))
         assert (listed["state"], listed["reason"]) == ("withdrawn", "crashes on start")
 

@@ -99,7 +99,7 @@ async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home
         def replace_templates(self, names: frozenset[str]) -> None:
             pass
 
-        def replace_withdrawn(self, withdrawn: object) -> None:
+        def replace_rollouts(self, rollouts: object) -> None:
             pass
 
         async def repository_changed(self, version: int) -> None:

@@ -268,7 +268,7 @@ async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, 
         def replace_profiles(self, profiles: object) -> None:
             pass
 
-        def replace_withdrawn(self, withdrawn: object) -> None:
+        def replace_rollouts(self, rollouts: object) -> None:
             pass
 
         async def repository_changed(self, version: int) -> None:

@@ -18,7 +18,7 @@ from seed_server.origin.connection import OriginConnection
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.records import OriginRecords
-from seed_server.origin.state import OriginState, served_payloads
+from seed_server.origin.state import OriginState
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
@@ -156,12 +156,3 @@ async def test_every_payload_of_a_patch_is_served_and_damaged_by_itself(tmp_path
         await live_fleet.reload_patches()
         assert [bool(row.damaged) for row in live_fleet.patches.values()] == [False, True]
         assert [bool(row.damaged) for row in database.payloads()] == [False, True]
-
-
-def test_of_patches_with_the_same_bytes_the_most_urgent_that_is_offered_is_served() -> None:
-    low, high, gone = (
-        replace(PATCH, patch_id=name, severity=severity)
-        for name, severity in (("low", "low"), ("high", "high"), ("gone", "critical"))
-    )
-    assert served_payloads([low, high, gone], {gone.ref}) == {TORRENT: high}
-    assert served_payloads([low, high, gone], {low.ref, high.ref, gone.ref}) == {}
