@@ -1,6 +1,7 @@
 """Carries out one decision: install, detect, check health, keep the files for a rollback, or roll back."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -58,18 +59,22 @@ class Executor:
 
     # --- installing ----------------------------------------------------------------------------
 
-    async def begin(self, candidate: Candidate, why: str, planned: InstallRecord) -> bool:
+    async def begin(
+        self, candidate: Candidate, why: str, planned: InstallRecord, *, still: Callable[[], bool] = lambda: True
+    ) -> bool:
         """Install ``candidate`` and follow it to a final state; return whether its file was what was signed.
 
-        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
+        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Neither where ``still``,
+        asked last of all, says that it may not be begun any more. Raises `OSError`.
         """
         assert candidate.payload is not None
         assert candidate.file is not None
         file = Path(candidate.file)
         async with self.at_work:
             try:
-                record = await self._begun(candidate, file, why, planned)
+                record = await self._begun(candidate, file, why, planned, still)
             except _DecidedOtherwiseError:
+                await self._kept.drop_unneeded(candidate.ref.patch_id)
                 return True
             if record is None:
                 return True
@@ -79,7 +84,9 @@ class Executor:
             await self._carry_on(candidate, record)
             return record.failure is not FailureClass.VERIFY
 
-    async def _begun(self, candidate: Candidate, file: Path, why: str, planned: InstallRecord) -> InstallRecord | None:
+    async def _begun(
+        self, candidate: Candidate, file: Path, why: str, planned: InstallRecord, still: Callable[[], bool]
+    ) -> InstallRecord | None:
         """Look at the PC, and note in the journal that the installation begins; None: it has to wait."""
         manifest, payload = candidate.manifest, candidate.payload
         install = manifest.install
@@ -108,7 +115,7 @@ class Executor:
         own = await self._kept.keep(candidate.ref, payload, file)
 
         def begun(record: InstallRecord) -> InstallRecord:
-            if record != planned:
+            if record != planned or not still():
                 raise _DecidedOtherwiseError
             return replace(
                 step(record, LifeEvent.BEGUN, self._store.now()),

@@ -27,10 +27,12 @@ from p2pdist.install.lifecycle import (
 )
 from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, overdue_since, plan_rows
 from p2pdist.install.restarter import Restarter
+from p2pdist.install.withdrawals import note_withdrawals
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.manifest.documents import Withdrawal
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
@@ -49,6 +51,10 @@ class DaemonHooks:
     """Called for a file that is not any more what was proven."""
     facts_changed: Callable[[], None]
     """Called after each installation: other patches may apply now."""
+    withdrawn: Callable[[], Sequence[Withdrawal]] = tuple
+    """The patches that were taken back."""
+    holds_back: Callable[[], str] = str
+    """Why nothing may be begun now, in words; empty: it may."""
     at_work: trio.Lock = field(default_factory=trio.Lock)
     """Held while something is installed: nothing else may end the daemon's parts meanwhile."""
     clock_problem: Callable[[], str] = lambda: ""
@@ -164,6 +170,7 @@ class Installs:
         await self._ask_again()
         await self._update_records(candidates)
         await self._note_deadlines(candidates)
+        await note_withdrawals(self.store, self._hooks.withdrawn())
         self._remember(candidates)
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
@@ -175,7 +182,7 @@ class Installs:
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)
-        if due is not None and not self.restarter.is_coming:
+        if due is not None and not self.restarter.is_coming and not self._hooks.holds_back():
             await self._install(due)
             return 0.0
         restart_at = await self.restarter.look(self.moment())
@@ -249,10 +256,19 @@ class Installs:
     async def _install(self, row: PlanRow) -> None:
         assert row.record is not None
         self._last_candidates[row.candidate.ref] = row.candidate
-        good = await self.executor.begin(row.candidate, row.reason, row.record)
+        good = await self.executor.begin(
+            row.candidate, row.reason, row.record, still=lambda: self._is_offered(row.candidate)
+        )
         self._done()
         if not good and row.candidate.payload is not None:
             await self._hooks.damaged(TorrentHash(row.candidate.payload.torrent_hash))
+
+    def _is_offered(self, candidate: Candidate) -> bool:
+        """Whether it may still be begun: it takes seconds to make ready, and may be withdrawn meanwhile."""
+        return not self._hooks.holds_back() and any(
+            other.manifest == candidate.manifest and not other.older and not other.not_applicable
+            for other in self._candidates()
+        )
 
     def _done(self) -> None:
         self._looked_at.clear()  # one installation may bring what another patch detects

@@ -8,7 +8,7 @@ from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord, Journal, reporte
 from p2pdist.install.order import PatchStatus, PlanStep, StepKind, plan
 from p2pdist.install.schedule import Conditions, Deferrals, Notice, Schedule, decide, schedule_of
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.documents import Manifest, Payload, ordered_patch
 from p2pdist.shared.manifest.fitting import longest_installation
 from p2pdist.shared.manifest.publication_order import OrderRefusal, refused
 from p2pdist.shared.manifest.recipe import ScheduleRules
@@ -117,8 +117,7 @@ def plan_rows(candidates: Sequence[Candidate], journal: Journal, moment: PlanMom
 
 def ordered(candidate: Candidate) -> OrderedPatch:
     """Return what the order of installation depends on."""
-    manifest = candidate.manifest
-    return OrderedPatch(candidate.ref, candidate.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+    return ordered_patch(candidate.manifest, candidate.sequence)
 
 
 def _older(candidate: Candidate, journal: Journal) -> str:

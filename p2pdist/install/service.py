@@ -1,5 +1,6 @@
 """Installing as a part of the daemon: gives the loop its candidates, and the commands their answers."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 
@@ -12,6 +13,7 @@ from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate, PlanRow
 from p2pdist.install.requests import InstallRequests
 from p2pdist.install.restart_times import DueRestart, RestartBy
+from p2pdist.install.withdrawals import holds_back
 from p2pdist.local_api.install_answers import PostureAnswer
 from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK, PostureQuestion
 from p2pdist.local_api.socket import Handler, answers, answers_as_asked, carries_out
@@ -20,6 +22,7 @@ from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.manager import Transfers
 from p2pdist.trust.catalogue import Catalogue, NotApplicable
 
@@ -56,11 +59,16 @@ class InstallService:
         self._diagnoser = diagnoser
         self._unable = installer.problem
         """What keeps this PC from installing most patches, in words; empty: nothing."""
+        self._now = clock.now
+        self._began_at: float | None = None
+        """On trio's clock."""
+        hooks = dataclasses.replace(hooks, withdrawn=self.withdrawn, holds_back=self._holds_back)
         self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
         self.orders = InstallRequests(self.installs, clock)
 
     async def run(self) -> None:
         """Install what is due, until cancelled. Raises `UserError` (STORAGE) for a journal that cannot be read."""
+        self._began_at = trio.current_time()
         if not self._enabled:
             await trio.sleep_forever()
         if self._unable:
@@ -80,15 +88,24 @@ class InstallService:
         if self._catalogue is None:
             return []
         files = {
-            transfer.ref: str(transfer.verified_path(self._home.patches))
+            patch.ref: str(transfer.verified_path(self._home.patches, patch))
             for transfer in self._transfers.everything()
             if transfer.state == "verified"
+            for patch in transfer.patches
         }
         candidates = [
             Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.ref))
             for patch in self._catalogue.patches
         ]
         return candidates + [skipped_candidate(skipped, files) for skipped in self._catalogue.not_applicable]
+
+    def withdrawn(self) -> tuple[Withdrawal, ...]:
+        """Return the patches that were taken back, each with its reason."""
+        return () if self._catalogue is None else self._catalogue.withdrawn
+
+    def _holds_back(self) -> str:
+        seconds = 0.0 if self._began_at is None else trio.current_time() - self._began_at
+        return holds_back(self._catalogue, self._now(), running_seconds=seconds)
 
     def follow_catalogue(self, catalogue: Catalogue) -> None:
         """Accept a new catalogue: what is rolled out now."""
@@ -126,9 +143,10 @@ class InstallService:
             for row in self.plan()
             if row.older and row.state == "not_applicable"
         ]
+        held = self._holds_back() if any(row.due for row in self.plan()) else ""
         return [
             problem
-            for problem in (self.installs.problem, self._unable, *restarts, *forced, *refused[:MAX_OLDER_SHOWN])
+            for problem in (self.installs.problem, self._unable, held, *restarts, *forced, *refused[:MAX_OLDER_SHOWN])
             if problem
         ]
 

@@ -6,6 +6,7 @@ leaves the last accepted catalogue in force. A file that is damaged or deleted i
 downloaded again.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +132,7 @@ class TrustStore:
                     if session is None:
                         return None
                     session.refresh()
-                    catalogue = self._read_catalogue(session)
+                    catalogue = replace(self._read_catalogue(session), confirmed=False)
             except TrustError as error:
                 log.warning("stored metadata is not usable, waiting for the seed server", reason=error.message)
                 return None
@@ -156,5 +157,5 @@ def _dated(catalogue: Catalogue, floor: TrustFloor, now: float) -> Catalogue:
         catalogue,
         stale=trust_floor.freshness_alarm(floor, now),
         passed_at=floor.time,
-        expires_at=floor.timestamp_expires,
+        expires_at=floor.timestamp_expires if floor.timestamp else math.inf,
     )

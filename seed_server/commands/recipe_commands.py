@@ -1,4 +1,4 @@
-"""`seed-server publish`, `seed-server withdraw` and `seed-server lint`."""
+"""`seed-server publish` and `seed-server lint`."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -169,52 +169,6 @@ def _interruptible() -> Iterator[None]:
         ) from None
 
 
-@click.command("withdraw", short_help="Offer a patch to nobody any more.")
-@home_option
-@click.argument("patch_id")
-@click.option(
-    "--online-only",
-    is_flag=True,
-    help="Act at once, without the offline keys; run it again with them as soon as they are here.",
-)
-@offline_option
-@passphrase_option
-@prepare_option
-def withdraw_command(
-    context: Context,
-    patch_id: str,
-    online_only: bool,
-    offline_keys: Path | None,
-    passphrase: bytes | None,
-    prepare: Path | None,
-) -> None:
-    """Offer PATCH_ID to nobody any more: PCs stop fetching it, and install it no more. Where it is installed, it stays.
-
-    \b
-    Examples:
-      seed-server withdraw acme --online-only
-          at once; whoever steals this server could still offer it again
-      seed-server withdraw acme --offline-keys /media/safe/offline
-          for good: only a new publication is installed from now on
-      seed-server withdraw acme --online-only && seed-server withdraw acme --prepare acme.bundle
-          at once, and for good as soon as it is signed elsewhere
-
-    To bring PCs back to the version before, publish that again with --downgrade.
-    """
-    if prepare is not None:
-        if online_only:
-            raise click.UsageError("--online-only signs nothing offline; run it first, then --prepare.")
-        show_prepared(preparing.prepare_withdrawal(context, local_user(), patch_id, prepare), prepare, as_json=False)
-        return
-    keys = None if online_only else offline_keys_of(context, offline_keys, passphrase, "patches")
-    operations.withdraw(context, local_user(), patch_id, keys)
-    click.echo(f"{patch_id} is withdrawn. Where it is installed, it stays.")
-    if online_only:
-        click.echo(
-            f"Next: seed-server withdraw {patch_id} with the offline keys; until then it could be offered again."
-        )
-
-
 @click.command("lint", short_help="Check a recipe without publishing it.")
 @optional_home_option
 @click.argument("recipe", type=click.Path(path_type=Path))
@@ -312,11 +266,19 @@ def _show(published: Published) -> None:
     if len(published.payloads) == 1:
         click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
         click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
+        _show_same_bytes(published)
         return
     click.echo(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
     for payload in published.payloads:
         words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
         click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
+    _show_same_bytes(published)
+
+
+def _show_same_bytes(published: Published) -> None:
+    if published.same_bytes:
+        names = ", ".join(map(str, published.same_bytes))
+        click.echo(f"PCs that have the file of {names} fetch nothing: it is the same.")
 
 
 def _show_warnings(examined: Examined) -> None:

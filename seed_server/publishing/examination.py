@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
+from p2pdist.shared.manifest.publication_order import PublicationOrder
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     DebInstall,
@@ -68,12 +69,12 @@ class Examined:
         """Why it cannot be published."""
         return [finding for finding in self.findings if finding.level == "error"]
 
-    def beside(self, published: Iterable[Manifest], rollouts: Rollouts) -> "Examined":
+    def beside(self, published: Iterable[Manifest], rollouts: Rollouts, order: PublicationOrder) -> "Examined":
         """Return the same, with why it cannot follow what is published; nothing more where it has errors already."""
         recipe = self.publication.recipe
         if self.errors or not (recipe.patch_id and recipe.version):
             return self
-        problems = problems_beside(recipe, published, rollouts)
+        problems = problems_beside(recipe, published, rollouts, order)
         found = tuple(_finding(problem, self.publication, recipe) for problem in problems)
         return replace(self, findings=(*found, *self.findings))
 

@@ -10,10 +10,9 @@ import structlog
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.identifiers import parse_sha256
 from p2pdist.shared.manifest.documents import Rollouts
 from seed_server.publishing.examination import Publication
-from seed_server.publishing.plan import with_patch
 from seed_server.publishing.publish import (
     OnStage,
     PublishingWork,
@@ -23,6 +22,7 @@ from seed_server.publishing.publish import (
 )
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
+from seed_server.signing.offers import parse_named, with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
 from seed_server.store.database import Database, ServedPayload
@@ -118,7 +118,8 @@ def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
 def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, list[ServedPayload]]:
     """Return what the rollouts become, where they change, and the rows of the patch that is published."""
     if own.withdraws:
-        return work.repository.rollouts_without(parse_patch_id(own.withdraws), for_good=True), []
+        named, now = parse_named(own.withdraws), work.clock.now()
+        return work.repository.rollouts_without(named, own.reason, for_good=True, now=now), []
     manifests = manifests_in(own)
     if not manifests:
         return None, []
@@ -130,6 +131,5 @@ def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, l
                 "nothing was announced. Prepare it again.",
                 FaultKind.STORAGE,
             )
-    name = parse_patch_id(manifest.patch_id), parse_patch_version(manifest.version)
-    rollouts = with_patch(work.repository.current_rollouts(), *name)
+    rollouts = with_entry(work.repository.current_rollouts(), manifest.ref)
     return rollouts, rows_of(manifest, rollouts.entries[-1].sequence)

@@ -18,21 +18,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.identifiers import PatchRef, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from seed_server.publishing.examination import Examined, Publication, examine
 from seed_server.publishing.plan import (
-    check_new_content,
     check_same_content,
     choose_piece_length,
     numbered,
     problems_beside,
-    with_patch,
+    same_bytes,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.offers import with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
@@ -55,6 +55,8 @@ class Published:
     """The patch had been published before; what this server needs to serve it was damaged, and is restored."""
     examined: Examined
     """What is in its files, and what may surprise."""
+    same_bytes: tuple[PatchRef, ...] = ()
+    """What else has one of its files: PCs that hold that fetch nothing."""
 
     @property
     def patch(self) -> ServedPayload:
@@ -87,7 +89,10 @@ def publish(
         work.check_new(publication.recipe)
         key = keys.load("patches")
         work.repository.check_patches_key(key)
-        return Published(work.publish(examined, key), repaired=False, examined=examined)
+        before = work.repository.manifests()
+        rows = work.publish(examined, key)
+        same = same_bytes({row.sha256 for row in rows}, before)
+        return Published(rows, repaired=False, examined=examined, same_bytes=tuple(same))
 
 
 def checked_publication(publication: Publication, now: float) -> Examined:
@@ -143,7 +148,8 @@ class PublishingWork:
 
     def check_new(self, recipe: Recipe) -> None:
         """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
-        problems = problems_beside(recipe, self.repository.manifests(), self.repository.current_rollouts())
+        rollouts, order = self.repository.current_rollouts(), self.repository.publication_order()
+        problems = problems_beside(recipe, self.repository.manifests(), rollouts, order)
         if problems:
             raise UserError("\n".join(problem.text for problem in problems), FaultKind.BAD_INPUT)
 
@@ -171,19 +177,16 @@ class PublishingWork:
     def new_files(self, examined: Examined) -> Iterator[tuple[list[IncomingFile], list[TorrentBuilt]]]:
         """Copy the files of a new patch and build their torrents; what is not kept is removed again."""
         recipe, published = examined.publication.recipe, self.repository.manifests()
-        ref = recipe.ref
-        others = [manifest for manifest in published if manifest.ref != ref]
         with self._copied(examined) as copies:
             seen: set[str] = set()
             for payload, incoming in zip(recipe.payload, copies, strict=True):
-                check_new_content(incoming.sha256, others)
                 if incoming.sha256 in seen:
                     raise UserError(
                         f"{payload.file} has the content of another payload of this patch. Name it once.",
                         FaultKind.BAD_INPUT,
                     )
                 seen.add(incoming.sha256)
-            check_same_content(seen, ref, published)
+            check_same_content(seen, recipe.ref, published)
             yield copies, self._build(copies)
 
     def repair(self, examined: Examined, broken: "_Broken") -> list[ServedPayload]:
@@ -245,6 +248,7 @@ class PublishingWork:
         for incoming, built in zip(copies, torrents, strict=True):
             self.content.keep(incoming)
             self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
+            self.database.mark_damaged(built.torrent_hash, "")  # of every patch that has these bytes
 
     def manifest(self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt]) -> Manifest:
         """Return the manifest of a new patch, with its place in the order."""
@@ -256,8 +260,7 @@ class PublishingWork:
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
     ) -> list[ServedPayload]:
         manifest = self.manifest(recipe, copies, torrents)
-        name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
-        rollouts = with_patch(self.repository.current_rollouts(), *name)
+        rollouts = with_entry(self.repository.current_rollouts(), manifest.ref)
         rows = rows_of(manifest, rollouts.entries[-1].sequence)
         try:
             self.keep(copies, torrents)
@@ -336,6 +339,7 @@ def rows_of(manifest: Manifest, sequence: int) -> list[ServedPayload]:
             platform=payload.platform,
             arch=payload.arch,
             language=payload.language,
+            emergency=manifest.schedule.emergency,
         )
         for number, payload in enumerate(manifest.payloads)
     ]

@@ -7,7 +7,7 @@ import pytest
 
 from bench import sample_packages as packages
 from p2pdist.install.command_lines import default_checks
-from p2pdist.install.outcomes import package_answer
+from p2pdist.install.packages import package_answer
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from bench import sample_packages as packages
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.outcomes import Outcome
@@ -296,12 +297,12 @@ def test_lint_warns_of_a_deadline_that_is_today_or_over(tmp_path: Path, day: str
 def linted(directory: Path, schedule: str) -> str:
     """Return what lint says of a recipe with this schedule, at noon of 2026-11-25."""
     recipe = directory / "recipe.toml"
-    (directory / "acme.deb").write_bytes(b"x")
+    (directory / "acme.deb").write_bytes(packages.deb("acme", "1"))
     recipe.write_text(
         'patch_id = "acme"\nversion = "1"\napplies_to = "on_mains"\n[[payload]]\nfile = "acme.deb"\n'
         f'[install]\nkind = "deb"\npackage = "acme"\n[schedule]\n{schedule}\n'
     )
-    findings = lint_recipe(recipe, moment("2026-11-25T12:00"))
+    findings = lint_recipe(recipe, moment("2026-11-25T12:00")).findings
     return "\n".join(finding.text for finding in findings if finding.where.startswith("schedule"))
 
 

@@ -114,6 +114,8 @@ class PatchDocument(Struct, frozen=True):
     """Whether endpoints were told of it; false: its publication was cut off, or is at work now."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
+    withdrawn: str | None
+    """Why it was withdrawn; null: it is not."""
     endpoints_verified: Count
     """Endpoints that have the whole file, verified."""
     install: InstallCountsDocument

@@ -25,7 +25,7 @@ from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.documents import Manifest, Payload, Withdrawal
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     Check,
@@ -160,6 +160,8 @@ class Pc:
         self.clock_problem = ""
         self.damaged: list[str] = []
         self.facts_changes = 0
+        self.withdrawn: list[Withdrawal] = []
+        self.held = ""
         self.installs = self.start()
 
     def start(self, *, may_restart: bool = False) -> Installs:
@@ -173,7 +175,14 @@ class Pc:
             self.home,
             self.installer,  # type: ignore[arg-type]
             lambda: self.candidates,
-            DaemonHooks(lambda: self.blackout, damaged, changed, clock_problem=lambda: self.clock_problem),
+            DaemonHooks(
+                lambda: self.blackout,
+                damaged,
+                changed,
+                withdrawn=lambda: self.withdrawn,
+                holds_back=lambda: self.held,
+                clock_problem=lambda: self.clock_problem,
+            ),
             self.clock,
             may_restart=may_restart,
             zone=lambda _now: UTC,
@@ -202,6 +211,11 @@ class Pc:
         made = Candidate(manifest, sequence, payload, str(file) if here else None)
         self.candidates = [o for o in self.candidates if o.ref.patch_id != patch_id] + [made]
         return made
+
+    def withdraw(self, patch_id: str = "acme", version: str = "1") -> None:
+        """Take a patch back, as the signed rollouts do."""
+        self.candidates = [one for one in self.candidates if one.ref.patch_id != patch_id]
+        self.withdrawn.append(Withdrawal(patch_id, version, sequence=1, reason="crashes", at=1))
 
     async def settle(self) -> float:
         """Step until nothing is due; return how long it would wait."""
@@ -695,9 +709,37 @@ async def test_withdrawn_in_the_middle_it_comes_to_its_end(pc: Pc) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pc.settle)
         await pc.installer.running.wait()
-        pc.candidates = []
+        pc.withdraw()
         pc.installer.go_on.set()
     assert pc.record().state == "installed"
+    for _ in range(2):
+        await pc.settle()
+    assert pc.history().count("withdrawn: crashes") == 1, "and the journal says so"
+
+
+async def test_withdrawn_while_it_is_made_ready_nothing_is_begun(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    pc.candidate("acme")
+    looking = pc.installer.installed_version
+
+    async def withdrawn_meanwhile(install: Install) -> str:
+        pc.withdraw()
+        return await looking(install)
+
+    monkeypatch.setattr(pc.installer, "installed_version", withdrawn_meanwhile)
+    await pc.settle()
+    assert pc.installer.calls == []
+    assert list(pc.home.kept.rglob("*.tar")) == [], "what was kept for a rollback is not needed"
+    assert pc.installs.journal.history == ()
+
+
+async def test_nothing_is_begun_while_it_is_not_known_whether_it_is_still_offered(pc: Pc) -> None:
+    pc.candidate("acme")
+    pc.held = "the list of patches has expired"
+    await pc.settle()
+    assert pc.installer.calls == []
+    pc.held = ""
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
 
 
 async def test_the_way_back_is_known_after_a_rollback_and_another_try(pc: Pc) -> None:

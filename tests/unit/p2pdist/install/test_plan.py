@@ -22,17 +22,16 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()  # a Wednesday
 def candidate(
     patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable: str = "", **fields: Any
 ) -> Candidate:
-    fields = {"install": ArchiveInstall(directory=f"/opt/{patch_id}")} | fields
+    made: dict[str, Any] = {"install": ArchiveInstall(directory=f"/opt/{patch_id}"), "severity": "high"}
     manifest = Manifest(
         format=1,
         patch_id=patch_id,
         version="1",
         title="",
-        severity="high",
         cvss=None,
         published_at=0,
         payloads=[PAYLOAD],
-        **fields,
+        **(made | fields),
     )
     return Candidate(manifest, sequence, None if not_applicable else PAYLOAD, "/x" if here else None, not_applicable)
 
@@ -55,6 +54,15 @@ def rows(*candidates: Candidate, blackout: bool = False, **records: InstallRecor
     journal = Journal(records=tuple((made | records).values()))
     until = datetime(2026, 11, 25, 13, tzinfo=UTC) if blackout else None
     return plan_rows(list(candidates), journal, moment(NOW, UTC, until))
+
+
+def test_the_more_urgent_is_due_first_and_what_it_requires_before_it() -> None:
+    low = candidate("low", sequence=1, severity="low")
+    needed = candidate("needed", sequence=2, severity="low")
+    high = candidate("high", sequence=3, severity="high")
+    critical = candidate("critical", sequence=4, severity="critical", requires=("needed",))
+    planned = [row.candidate.ref.patch_id for row in rows(low, needed, high, critical)]
+    assert planned == ["needed", "critical", "high", "low"]
 
 
 def test_first_published_is_due_first_and_an_emergency_before_it() -> None:

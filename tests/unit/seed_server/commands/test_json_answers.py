@@ -74,6 +74,19 @@ def outputs(folder: Path) -> dict[str, str]:
         "profile show SITE": output_of("profile show", "oslo", *here),
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),
+        **offers(folder, here),
+    }
+
+
+def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that take a patch away and bring it back."""
+    (folder / "suite.msi").write_text("a third payload")
+    suite = (folder / "suite.msi", "--patch-id", "suite", "--version", "1", "--requires", "office")
+    output_of("publish", *here, *suite)
+    return {
+        "withdraw": output_of("withdraw", "office", "--reason", "crashes", *here),
+        "list": output_of("list", *here),
+        "offer": output_of("offer", "office", *here),
     }
 
 

@@ -204,7 +204,7 @@ def test_lint_of_a_wrong_recipe(shell: Shell) -> None:
     assert (facts["valid"], len(facts["findings"]), facts["findings"][0]["column"]) == (False, 2, 15)
 
 
-def test_going_back_is_asked_for_and_withdrawing_has_two_steps(shell: Shell) -> None:
+def test_going_back_is_asked_for(shell: Shell) -> None:
     def publish(name: str, version: str, *options: str, code: int = 0) -> str:
         return shell("publish", shell.folder / name, "--patch-id", "acme", "--version", version, *options, code=code)
 
@@ -216,11 +216,3 @@ def test_going_back_is_asked_for_and_withdrawing_has_two_steps(shell: Shell) -> 
         "acme@2.0": (3, True),
         "acme@2.1": (2, False),
     }
-    printed = shell("withdraw", "acme", "--online-only")
-    assert "acme is withdrawn. Where it is installed, it stays." in printed
-    assert "Next: seed-server withdraw acme with the offline keys" in printed
-    assert "Next" not in shell("withdraw", "acme")
-    for patch_id in ("acme", "a/b"):
-        shell("withdraw", patch_id, code=ExitCode.BAD_INPUT)
-    (publications,) = Repository.open(shell.home, load_settings(shell.home)).publication_order().patches.values()
-    assert (publications.newest, publications.lowest) == (3, 4)
