@@ -97,6 +97,7 @@ TESTED_IN = {
     "p2pdist/transfer/cache.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/engine.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/faults.py": "tests/unit/p2pdist/status/test_view.py",
+    "p2pdist/transfer/kept_bytes.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/manager.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/places.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/records.py": "tests/swarm/test_transfers.py",
