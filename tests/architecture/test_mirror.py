@@ -55,6 +55,7 @@ TESTED_IN = {
     "p2pdist/identity/server_answers.py": "tests/unit/p2pdist/identity/test_enrolment.py",
     "p2pdist/install/executor.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/findings.py": "tests/unit/p2pdist/install/test_verdict.py",
+    "p2pdist/install/journal_notes.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/limits.py": "tests/unit/p2pdist/install/test_archive.py",
     "p2pdist/install/package_manager.py": "tests/install/test_dpkg.py",
     "p2pdist/install/processes.py": "tests/unit/p2pdist/install/test_installer.py",
