@@ -90,6 +90,7 @@ TESTED_IN = {
     "p2pdist/shared/json_units.py": "tests/architecture/test_json_doc.py",
     "p2pdist/shared/logs.py": "tests/unit/p2pdist/shared/test_console.py",
     "p2pdist/shared/manifest/expression.py": "tests/unit/p2pdist/shared/manifest/test_applicability.py",
+    "p2pdist/shared/manifest/recipe_checks.py": "tests/unit/p2pdist/shared/manifest/test_recipe.py",
     "p2pdist/shared/manifest/relations.py": "tests/unit/p2pdist/install/test_order.py",
     "p2pdist/shared/manifest/site_profile.py": "tests/unit/p2pdist/daemon/test_answers.py",
     "p2pdist/shared/toml_misfits.py": "tests/unit/p2pdist/shared/test_toml_config.py",

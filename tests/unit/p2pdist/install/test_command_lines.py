@@ -37,13 +37,11 @@ from p2pdist.shared.manifest.recipe import (
     MsiInstall,
     MsuInstall,
     PackageCheck,
-    RecipeError,
     RpmInstall,
     ScriptInstall,
     UnitCheck,
-    check_checks,
-    check_install,
 )
+from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks, check_install
 from p2pdist.shared.manifest.versions import Ecosystem
 from tests.helpers.install_place import manifest
 
