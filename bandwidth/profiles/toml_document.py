@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bandwidth.profiles.toml_lines import KeyPath, Place, Places, places_of
+from bandwidth.profiles.toml_lines import KeyPath, KeyPlaces, Place, places_of
 
 MAX_NESTING = 64  # tables and arrays within each other; what is read here has four, and every reader recurses
 # tomllib's work grows with the square of the parts of a dotted key, so a longer one never gets there. The pattern meets
@@ -76,11 +76,11 @@ class TomlDocument:
         return self._places.keys.get(path)
 
     @cached_property
-    def _places(self) -> Places:
+    def _places(self) -> KeyPlaces:
         try:
             return places_of(self.text)
         except RecursionError:  # nested almost too deeply for a parser
-            return Places({}, {})
+            return KeyPlaces({}, {})
 
 
 def _is_nested_deeper(values: dict[str, Any], levels: int) -> bool:

@@ -24,7 +24,7 @@ class Place(NamedTuple):
     column: int
 
 
-class Places(NamedTuple):
+class KeyPlaces(NamedTuple):
     """Where everything stands, by its path in the parsed document."""
 
     keys: dict[KeyPath, Place]
@@ -38,7 +38,7 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
     return {path: place.line for path, place in places_of(text).keys.items()}
 
 
-def places_of(text: str) -> Places:
+def places_of(text: str) -> KeyPlaces:
     """Return the place of each key, array element and value of ``text``.
 
     A table's line is that of its header, or of the first key that implies it. Raises `RecursionError` for
@@ -56,7 +56,7 @@ class _Scan:
         self._values_at: dict[KeyPath, Place] = {}
         self._elements: dict[KeyPath, int] = {}  # of arrays of tables: the newest element's index
 
-    def run(self) -> Places:
+    def run(self) -> KeyPlaces:
         table: KeyPath = ()
         self._skip(_BLANK)
         while self._at < len(self._text):
@@ -65,7 +65,7 @@ class _Scan:
             else:
                 self._key_and_value(table)
             self._skip(_BLANK)
-        return Places(self._keys_at, self._values_at)
+        return KeyPlaces(self._keys_at, self._values_at)
 
     def _skip(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self._text, self._at)

@@ -48,6 +48,8 @@ def outcome(succeeded: bool = True, words: str = "done", *, reboot: bool = False
 class PlayedInstaller:
     """Does what the test says, and notes what was asked of it."""
 
+    problem = ""
+
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.present: dict[str, str] = {}
