@@ -17,7 +17,7 @@ _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 
 
-class Place(NamedTuple):
+class TextPlace(NamedTuple):
     """Where something stands in a text; both count from 1."""
 
     line: int
@@ -27,9 +27,9 @@ class Place(NamedTuple):
 class KeyPlaces(NamedTuple):
     """Where everything stands, by its path in the parsed document."""
 
-    keys: dict[KeyPath, Place]
+    keys: dict[KeyPath, TextPlace]
     """Keys and array elements."""
-    values: dict[KeyPath, Place]
+    values: dict[KeyPath, TextPlace]
     """The values of keys; a table with a header has none."""
 
 
@@ -52,8 +52,8 @@ class _Scan:
         self._text = text
         self._at = 0
         self._line, self._line_start = 1, 0
-        self._keys_at: dict[KeyPath, Place] = {}
-        self._values_at: dict[KeyPath, Place] = {}
+        self._keys_at: dict[KeyPath, TextPlace] = {}
+        self._values_at: dict[KeyPath, TextPlace] = {}
         self._elements: dict[KeyPath, int] = {}  # of arrays of tables: the newest element's index
 
     def run(self) -> KeyPlaces:
@@ -79,14 +79,14 @@ class _Scan:
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
 
-    def _here(self) -> Place:
-        return Place(self._line, self._at - self._line_start + 1)
+    def _here(self) -> TextPlace:
+        return TextPlace(self._line, self._at - self._line_start + 1)
 
-    def _note(self, path: KeyPath, place: Place | None = None) -> None:
+    def _note(self, path: KeyPath, place: TextPlace | None = None) -> None:
         self._keys_at.setdefault(path, place or self._here())
 
-    def _keys(self) -> list[tuple[str, Place]]:
-        keys: list[tuple[str, Place]] = []
+    def _keys(self) -> list[tuple[str, TextPlace]]:
+        keys: list[tuple[str, TextPlace]] = []
         while True:
             self._skip(_SPACE)
             place = self._here()
