@@ -302,8 +302,9 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
     for patch in status.patches:
         if patch.error:
             parts.append(Text(f"{patch.id} {patch.version}: {patch.error}", style="red"))
-        elif patch.install in ("failed", "rolled_back"):
-            parts.append(Text(f"{patch.id} {patch.version}: {patch.install_reason}", style="red"))
+        elif patch.install in ("failed", "rolled_back", "retrying", "unproven", "restart_pending"):
+            style = "red" if patch.install in ("failed", "rolled_back") else "yellow"
+            parts.append(Text(f"{patch.id} {patch.version}: {patch.install_reason}", style=style))
         elif patch.path:
             parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
     return Group(*parts)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
-from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
+from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PlanRestart, PostureAnswer, PosturePatch
 from p2pdist.local_api.messages import (
     CHALLENGE_PATTERN,
     DEFER,
@@ -133,7 +133,8 @@ def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: 
         return
     left = answer.deferrals_left
     again = f"It can be deferred {left} more time{'' if left == 1 else 's'}." if left else "That was the last time."
-    click.echo(f"{answer.id} {answer.version} waits until {clock(answer.until)}. {again}")
+    words = (f"{answer.id} {answer.version} waits until {clock(answer.until)}.", answer.note, again)
+    click.echo(" ".join(word for word in words if word))
 
 
 @click.command("rollback", short_help="Take an installed patch back.")
@@ -204,7 +205,14 @@ def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType
         )
         if not wide and because != row.state:
             parts.append(Text(f"{row.id} {row.version}: {because}", style="dim"))
-    return Group(*parts)
+    return Group(*parts, *(Text(restart_line(restart), style="yellow") for restart in answer.restarts))
+
+
+def restart_line(restart: PlanRestart) -> str:
+    """Return one restart that is needed, for people."""
+    waits = f"; {restart.why}" if restart.why else ""
+    until = f" (until {clock(restart.again_at)})" if restart.again_at else ""
+    return f"{restart.id} {restart.version} needs a restart: {restart.by}{waits}{until}"
 
 
 def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
@@ -239,9 +247,17 @@ def posture_view(answer: PostureAnswer) -> RenderableType:
             Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
             duration_text(row.age_seconds),
             clock(row.due_at) if row.due_at else "",
-            Text("" if row.compliant else "overdue" if row.overdue_seconds else "failed", style="red"),
+            Text(_verdict(row), style="red"),
         )
     return Group(*parts, table) if posture.patches else Group(*parts)
+
+
+def _verdict(row: PosturePatch) -> str:
+    if row.compliant:
+        return ""
+    if row.overdue_seconds:
+        return "overdue"
+    return "restart" if row.restart_needed else "failed"
 
 
 def _ask(home: EndpointHome, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:

@@ -232,6 +232,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
             damaged=transfers.damaged,
             facts_changed=partial(_facts_changed, core),
             at_work=core.restarts.at_work,
+            clock_problem=lambda: state.clock_trust.problem,
         ),
         diagnoser,
         core.clock,
@@ -244,6 +245,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         limiter,
         core.clock,
         fetches=settings.fetch_from_origin,
+        installs=settings.install,
         line_yields=lambda: state.line_yields,
     )
     problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching)

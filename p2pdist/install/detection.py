@@ -6,21 +6,15 @@ from pathlib import Path
 import trio
 
 from p2pdist.install import archive, command_lines, processes
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine, below
+from p2pdist.install.findings import CheckResult, Look, Whether, found, together, unknown
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
-from p2pdist.install.outcomes import (
-    CheckResult,
-    PackageStates,
-    exit_words,
-    package_answer,
-    package_states,
-    printable,
-    unit_answer,
-)
+from p2pdist.install.outcomes import exit_words, printable, unit_answer
+from p2pdist.install.packages import PackageFile, PackageStates, package_answer, package_states, states_words
 from p2pdist.install.processes import Ended
 from p2pdist.install.proven_files import MAX_LOOKS, check_file
 from p2pdist.pc import inventory
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -30,6 +24,7 @@ from p2pdist.shared.manifest.recipe import (
     FileCheck,
     HealthCheck,
     Install,
+    MsuInstall,
     PackageCheck,
     RpmInstall,
 )
@@ -38,8 +33,11 @@ from p2pdist.shared.trusted_paths import UntrustedPathError, check_program, open
 
 MAX_ANSWER_BYTES = 256 << 10  # of a check's standard output, which is searched for the expected text
 LISTING_SECONDS = 120.0  # rpm on an old disk
+MAX_PROVIDES_BYTES = 1 << 20  # of what a package's file says of itself: a kernel provides some 10 000 symbols
 MAX_LISTING_BYTES = 4 << 20  # 20 000 packages with long names
 UNKNOWN_VERSION = "?"
+MISSING = "missing"  # what is seen of a program that is not there
+COULD_NOT_RUN = (126, 127)  # by the convention of shells: found but not to be run; not found
 
 
 class Detector:
@@ -50,32 +48,50 @@ class Detector:
         self._limits = limits
         self._looks = trio.CapacityLimiter(MAX_LOOKS)
 
-    async def detected(self, manifest: Manifest) -> CheckResult:
-        """Return whether the patch is installed: whether all its checks hold; else the first that does not."""
-        checks = command_lines.default_checks(manifest)
-        if checks:
-            return await self._all(checks)
-        if not isinstance(manifest.install, ArchiveInstall):
-            return CheckResult(False, "nothing says how this patch is detected")
-        try:
-            found = await self._current_version(manifest.install)
-        except UntrustedPathError as error:
-            return CheckResult(False, str(error))
-        if found != manifest.version:
-            there = "another thing is" if found == UNKNOWN_VERSION else f"{found or 'nothing'} is"
-            return CheckResult(False, f"{there} current in {manifest.install.directory}, {manifest.version} is wanted")
-        return CheckResult(True, f"{found} is current in {manifest.install.directory}")
+    async def detected(self, manifest: Manifest, package: PackageFile | None = None) -> CheckResult:
+        """Return whether the patch is installed: whether all its checks hold; else the first that does not.
+
+        ``package`` is what its file holds, once that has been read: without ``detect``, that is what is looked for.
+        """
+        checks = command_lines.default_checks(manifest, _own(package))
+        if not checks:
+            return await self._by_itself(manifest)
+        answers = []
+        for check in checks:
+            answers.append(await self.check(check))
+            if answers[-1].finding is Whether.NO:
+                break
+        return together(answers)
+
+    async def look(self, manifest: Manifest, package: PackageFile | None = None) -> Look:
+        """Look at everything by which the patch is detected, and at the ``package`` that its file holds.
+
+        Two such looks, one before an installation and one after, tell whether it has changed anything.
+        """
+        checks = command_lines.default_checks(manifest, _own(package))
+        answers = [await self.check(check) for check in checks] or [await self._by_itself(manifest)]
+        sight = {f"check {number}": answer.seen for number, answer in enumerate(answers, 1) if answer.seen}
+        if isinstance(manifest.install, DebInstall | RpmInstall):
+            name = package.name if package else manifest.install.package
+            states = await self.package_states(name, ecosystem_of(manifest.install))
+            if not isinstance(states, CheckResult):
+                sight["package"] = f"{name}: {states_words(states)}"
+        return Look(together(answers), sight)
 
     async def healthy(self, health: HealthCheck) -> CheckResult:
-        """Return whether all checks held at once within the time; else what the last look saw."""
-        answer = CheckResult(False, "the first look took too long")
+        """Return whether all checks held at once within the time; else what the last look saw.
+
+        A check that is late is ill; one that cannot be asked at all tells nothing.
+        """
+        answer = found(False, "the first look took too long")
         with trio.move_on_after(health.within_seconds):
             while True:
-                answer = await self._all(health.checks)
+                answer = together([await self.check(check) for check in health.checks])
                 if answer.holds:
                     return answer
                 await trio.sleep(self._limits.health_poll_seconds)
-        return CheckResult(False, f"after {health.within_seconds} s: {answer.words}")
+        words = f"after {health.within_seconds} s: {answer.words}"
+        return unknown(words) if answer.finding is Whether.UNKNOWN and not answer.late else found(False, words)
 
     async def check(self, check: Check) -> CheckResult:
         """Return whether ``check`` holds now."""
@@ -95,27 +111,45 @@ class Detector:
             return unit_answer(check, ended.code, output, windows=os.name == "nt")
         program = Path(command.argv[0]).name
         if ended.code != check.exit_code:
-            return CheckResult(False, f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted")
+            words = f"{exit_words(program, ended.code, output)}, {check.exit_code} is wanted"
+            return unknown(words) if ended.code in COULD_NOT_RUN else found(False, words)
         if check.output.encode() not in ended.output:
-            return CheckResult(False, f"{program} did not write {check.output[:80]!r}")
-        return CheckResult(True, f"{program} answers as expected")
+            return found(False, f"{program} did not write {check.output[:80]!r}")
+        return found(True, f"{program} answers as expected")
 
-    async def installed_version(self, install: Install) -> str:
+    async def installed_version(self, install: Install, package: PackageFile | None = None) -> str:
         """Return the version of the package or archive that is there, complete or not; "": none, or of another kind.
 
-        `UNKNOWN_VERSION` when it cannot be found out: a rollback never removes what may have been there before.
+        ``package`` is what its file holds; None: as the recipe calls it. Of one that stands beside its others, only
+        that version counts. `UNKNOWN_VERSION` when it cannot be found out: a rollback never removes what may have been
+        there before.
         """
         if isinstance(install, ArchiveInstall):
             try:
                 return await self._current_version(install)
-            except UntrustedPathError:
+            except (UntrustedPathError, OSError):
                 return UNKNOWN_VERSION
         if isinstance(install, DebInstall | RpmInstall):
-            states = await self.package_states(install.package, ecosystem_of(install))
+            states = await self.package_states(package.name if package else install.package, ecosystem_of(install))
             if isinstance(states, CheckResult):
                 return UNKNOWN_VERSION
+            if package is not None and package.beside:
+                return package.version if package.version in {there for _, there in states} else ""
             return next((version for _, version in states if version), "")
         return ""
+
+    async def selection(self, name: str) -> str | None:
+        """Return what this PC's administrator wants of a Debian package, as dpkg calls it; "": nothing.
+
+        None: dpkg does not answer.
+        """
+        query = command_lines.selection_query(name, self._root)
+        ended = await self._answer(query)
+        if isinstance(ended, CheckResult):
+            return "" if ended.seen == MISSING else None  # without dpkg, nobody can have held anything
+        if ended.code not in query.success_codes:
+            return None
+        return "" if ended.code else printable(ended.output).strip()
 
     async def package_states(self, package: str, ecosystem: Ecosystem) -> PackageStates | CheckResult:
         """Return what dpkg or rpm says of a package, or why there is no answer."""
@@ -125,13 +159,27 @@ class Detector:
             return ended
         output = printable(ended.output)
         if ended.code not in query.success_codes:
-            return CheckResult(False, exit_words(Path(query.argv[0]).name, ended.code or 0, output))
+            return unknown(exit_words(Path(query.argv[0]).name, ended.code or 0, output))
         return () if ended.code else package_states(output)  # rpm prints on standard output that it has no such package
+
+    async def file_says(self, query: CommandLine, descriptor: int) -> str:
+        """Return what a query of an open file has printed; "": it could not be read. Raises `OSError`."""
+        ended = await processes.run(
+            query,
+            max_output_bytes=MAX_PROVIDES_BYTES,
+            with_errors=False,
+            pass_descriptor=descriptor if os.name != "nt" else None,
+            limits=self._limits,
+        )
+        return "" if ended.code != 0 else printable(ended.output)
 
     async def list_packages(self, query: tuple[str, ...]) -> str:
         """Return the output of ``query``, which lists packages. Raises `OSError` if it fails or takes too long."""
         ended = await processes.run(
-            query, LISTING_SECONDS, max_output_bytes=MAX_LISTING_BYTES, with_errors=False, limits=self._limits
+            CommandLine(query, LISTING_SECONDS),
+            max_output_bytes=MAX_LISTING_BYTES,
+            with_errors=False,
+            limits=self._limits,
         )
         if ended.code != 0:
             raise OSError(f"{query[0]} ended with {'no answer' if ended.code is None else f'code {ended.code}'}")
@@ -149,7 +197,7 @@ class Detector:
                 found.ecosystem if found else Ecosystem.WINDOWS,
             )
         if not ecosystems:
-            return CheckResult(False, f"this PC has neither dpkg nor rpm to ask for {check.name}")
+            return unknown(f"this PC has neither dpkg nor rpm to ask for {check.name}")
         silent = None
         for ecosystem in ecosystems:
             states = await self.package_states(check.name, ecosystem)
@@ -159,16 +207,36 @@ class Detector:
                 return package_answer(check, states, ecosystem)
         return silent or package_answer(check, (), ecosystems[0])
 
-    async def _all(self, checks: tuple[Check, ...]) -> CheckResult:
-        answers = []
-        for check in checks:
-            answers.append(await self.check(check))
-            if not answers[-1].holds:
-                return answers[-1]
-        return CheckResult(True, "; ".join(answer.words for answer in answers))
+    async def _by_itself(self, manifest: Manifest) -> CheckResult:
+        """Return whether a patch without checks is installed, by what its kind leaves behind."""
+        if isinstance(manifest.install, MsuInstall):
+            return await self._hot_fix(f"KB{manifest.install.kb}")
+        if not isinstance(manifest.install, ArchiveInstall):
+            return unknown("nothing says how this patch is detected")
+        directory = manifest.install.directory
+        try:
+            there = await self._current_version(manifest.install)
+        except UntrustedPathError as error:
+            return unknown(str(error))
+        except OSError as error:
+            return unknown(f"{directory} cannot be looked at: {error.strerror or error}")
+        if there != manifest.version:
+            words = "another thing is" if there == UNKNOWN_VERSION else f"{there or 'nothing'} is"
+            return found(False, f"{words} current in {directory}, {manifest.version} is wanted")
+        return found(True, f"{there} is current in {directory}")
+
+    async def _hot_fix(self, name: str) -> CheckResult:
+        query = command_lines.hot_fix_query()
+        ended = await self._answer(query)
+        if isinstance(ended, CheckResult):
+            return ended
+        if ended.code != 0:
+            return unknown(f"Windows does not list its updates: {exit_words('powershell.exe', ended.code or 0, '')}")
+        there = name in printable(ended.output).split()
+        return found(there, f"{name} is {'' if there else 'not '}among the updates of this Windows")
 
     async def _current_version(self, install: ArchiveInstall) -> str:
-        """Return the same for an archive. Raises `UntrustedPathError`."""
+        """Return the same for an archive. Raises `UntrustedPathError`, and `OSError` when the disk does not answer."""
 
         def look() -> str:
             with open_directory(Path(self._root), install.directory) as directory:
@@ -176,9 +244,9 @@ class Detector:
 
         try:
             return await trio.to_thread.run_sync(look)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
-        except (ArchiveError, OSError):
+        except ArchiveError:
             return UNKNOWN_VERSION
 
     async def _refused(self, check: CommandCheck) -> CheckResult | None:
@@ -190,36 +258,40 @@ class Detector:
                     check_program, Path(self._root), check.command[0], abandon_on_cancel=True, limiter=self._looks
                 )
             except UntrustedPathError as error:
-                return CheckResult(False, f"{program} is not run: {error}")
+                return unknown(f"{program} is not run: {error}")
             except FileNotFoundError:
-                return CheckResult(False, f"{program} is missing")
+                return unknown(f"{program} is missing", MISSING)
             except (OSError, ValueError) as error:
-                return CheckResult(False, f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
+                return unknown(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
             return None
-        return CheckResult(False, f"{program} could not be looked at within {self._limits.file_check_seconds:.0f} s")
+        waited = f"{self._limits.file_check_seconds:.0f} s"
+        return unknown(f"{program} could not be looked at within {waited}", late=True)
 
     async def _answer(self, command: CommandLine, *, adopts: bool = False) -> Ended | CheckResult:
         """Run a query; return how it ended (with a code), or the answer that it could not be asked."""
         try:
             ended = await processes.run(
-                command.argv,
-                command.timeout_seconds,
+                command,
                 max_output_bytes=MAX_ANSWER_BYTES,
                 with_errors=False,
                 adopts=adopts,
                 limits=self._limits,
             )
             if ended.code is None:
-                return CheckResult(False, f"{command.argv[0]} gave no answer within {command.timeout_seconds} s")
+                words = f"{command.argv[0]} gave no answer within {command.timeout_seconds:g} s"
+                return unknown(words, late=True)
             return ended
         except FileNotFoundError:
-            return CheckResult(False, f"{command.argv[0]} is missing")
+            return unknown(f"{command.argv[0]} is missing", MISSING)
         except (OSError, ValueError) as error:
-            words = getattr(error, "strerror", None) or error
-            return CheckResult(False, f"{command.argv[0]} cannot be started: {words}")
+            return unknown(f"{command.argv[0]} cannot be started: {getattr(error, 'strerror', None) or error}")
 
     def _below(self, path: str) -> Path:
         return Path(below(self._root, path))
+
+
+def _own(package: PackageFile | None) -> tuple[str, str] | None:
+    return None if package is None else (package.name, package.version)
 
 
 def ecosystem_of(install: DebInstall | RpmInstall) -> Ecosystem:

@@ -1,31 +1,41 @@
 """Carries out one decision: install, detect, check health, keep the files for a rollback, or roll back."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import kept_files
+from p2pdist.install import waiting
+from p2pdist.install.findings import CheckResult, Whether, changed
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
-from p2pdist.install.lifecycle import FailureClass, InstallRecord, KeptFile, LifeEvent, failed, settled, step
-from p2pdist.install.outcomes import Outcome
+from p2pdist.install.kept_files import KeptPayloads
+from p2pdist.install.lifecycle import (
+    FailureClass,
+    InstallRecord,
+    Journal,
+    LifeEvent,
+    failed,
+    settled,
+    step,
+    with_restart_of,
+)
+from p2pdist.install.outcomes import InstallEnding, Outcome
+from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.plan import Candidate
-from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
+from p2pdist.install.proven_files import PayloadChangedError
+from p2pdist.install.stopping import to_its_end
+from p2pdist.install.undoing import Undoing
+from p2pdist.install.verdict import Evidence, failure_of, verdict
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Payload
-from p2pdist.shared.manifest.recipe import Install, ScriptInstall
+from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
-
-STOP_SECONDS = 60.0  # how long an installer that runs when the daemon stops may go on
-
-T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -38,51 +48,104 @@ class Executor:
     """Carries out decisions to install or roll back, one at a time. Runs in the daemon's trio thread."""
 
     def __init__(self, home: EndpointHome, installer: Installer, store: JournalStore, at_work: trio.Lock) -> None:
-        self._kept_files = home.kept
+        self._kept = KeptPayloads(home.kept, store)
         self._installer = installer
         self._store = store
+        self._undoing = Undoing(installer, store, self._kept)
         self._unwritten: dict[PatchRef, Outcome] = {}
         """Outcomes that are not in the journal yet, as when the disk was full."""
         self.at_work = at_work
         """Held while something is carried out."""
 
-    async def begin(self, candidate: Candidate, why: str, planned: InstallRecord) -> bool:
+    # --- installing ----------------------------------------------------------------------------
+
+    async def begin(
+        self, candidate: Candidate, why: str, planned: InstallRecord, *, still: Callable[[], bool] = lambda: True
+    ) -> bool:
         """Install ``candidate`` and follow it to a final state; return whether its file was what was signed.
 
-        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
+        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Neither where ``still``,
+        asked last of all, says that it may not be begun any more. Raises `OSError`.
         """
-        install, payload = candidate.manifest.install, candidate.payload
-        assert install is not None
-        assert payload is not None
+        assert candidate.payload is not None
         assert candidate.file is not None
         file = Path(candidate.file)
         async with self.at_work:
-            before = await self._installer.detector.installed_version(install)
-            kept = await self._keep_file(candidate, payload, file)
-
-            def begun(record: InstallRecord) -> InstallRecord:
-                if record != planned:
-                    raise _DecidedOtherwiseError
-                return replace(
-                    step(record, LifeEvent.BEGUN, self._store.now()),
-                    previous_version=before,
-                    previous=self._kept_of_others(candidate) or record.previous,
-                    own=kept,
-                    failure=None,
-                    reason="",
-                )
-
-            # the journal is written before anything runs: what is not in it has not been begun
             try:
-                record = await self._store.decide(candidate.ref, begun, f"installing ({why})")
+                record = await self._begun(candidate, file, why, planned, still)
             except _DecidedOtherwiseError:
+                await self._kept.drop_unneeded(candidate.ref.patch_id)
+                return True
+            if record is None:
                 return True
             log.info("installing", patch=record.patch_id, version=record.version, decision=record.decision)
-            record = await _to_its_end(lambda: self._run(candidate, file, payload.sha256))
-            if record.state == "failed":
-                return False
+            sha256, package = candidate.payload.sha256, record.package
+            record = await to_its_end(lambda: self._run(candidate, file, sha256, package))
             await self._carry_on(candidate, record)
-            return True
+            return record.failure is not FailureClass.VERIFY
+
+    async def _begun(
+        self, candidate: Candidate, file: Path, why: str, planned: InstallRecord, still: Callable[[], bool]
+    ) -> InstallRecord | None:
+        """Look at the PC, and note in the journal that the installation begins; None: it has to wait."""
+        manifest, payload = candidate.manifest, candidate.payload
+        install = manifest.install
+        assert install is not None
+        assert payload is not None
+        try:
+            package = await self._installer.package_in(install, file, payload.sha256)
+        except PayloadChangedError:
+            package = None  # the installer says so too, and nothing is run
+        selection = ""
+        if isinstance(install, DebInstall):
+            name = package.name if package else install.package
+            wanted = await self._installer.detector.selection(name)
+            if wanted is None:
+                await self._wait(
+                    candidate.ref, f"dpkg does not say whether {name} is held", planned, waiting.BUSY_WAITS
+                )
+                return None
+            if wanted == HELD and not install.despite_hold:
+                held = f"{name} is held by this PC's administrator (apt-mark hold)"
+                await self._wait(candidate.ref, held, planned, waiting.HELD_WAITS)
+                return None
+            selection = wanted
+        look = await self._installer.detector.look(manifest, package)
+        before = await self._installer.detector.installed_version(install, package)
+        own = await self._kept.keep(candidate.ref, payload, file)
+
+        def begun(record: InstallRecord) -> InstallRecord:
+            if record != planned or not still():
+                raise _DecidedOtherwiseError
+            return replace(
+                step(record, LifeEvent.BEGUN, self._store.now()),
+                begun_boot=system.boot_id(),
+                seen_before=look.sight,
+                package=package,
+                selection=selection,
+                previous_version=before,
+                previous=self._kept.of_others(candidate.ref) or record.previous,
+                own=own,
+                restart_rules=record.restart_rules if record.restart_boot else manifest.schedule,
+                failure=None,
+                reason="",
+            )
+
+        # the journal is written before anything runs: what is not in it has not been begun
+        forget = planned.put_off.decision if planned.put_off else None
+        return await self._store.decide(candidate.ref, begun, f"installing ({why})", forget=forget)
+
+    async def _wait(
+        self, ref: PatchRef, reason: str, planned: InstallRecord, waits_seconds: tuple[float, float]
+    ) -> None:
+        """Note that an installation that is due has to wait, and why."""
+
+        def waits(record: InstallRecord) -> InstallRecord:
+            if record != planned:
+                raise _DecidedOtherwiseError
+            return self._put_off(record, reason, waits_seconds)
+
+        await self._store.update(ref, waits, "" if planned.reason == reason else f"not installed: {reason}")
 
     async def carry_on(self, candidate: Candidate) -> None:
         """Follow a patch that is under way or to be rolled back from its state to a final one. Raises `OSError`."""
@@ -91,12 +154,12 @@ class Executor:
             assert record is not None
             await self._carry_on(candidate, record)
 
-    async def _run(self, candidate: Candidate, file: Path, sha256: str) -> InstallRecord:
+    async def _run(self, candidate: Candidate, file: Path, sha256: str, package: PackageFile | None) -> InstallRecord:
         manifest = candidate.manifest
         assert manifest.install is not None
         try:
             outcome = await self._installer.install(
-                manifest.install, manifest.version, file, sha256, downgrade=manifest.downgrade
+                manifest.install, manifest.version, file, sha256, downgrade=manifest.downgrade, package=package
             )
         except PayloadChangedError:
             return await self._store.update(
@@ -111,60 +174,117 @@ class Executor:
 
     async def _ended(self, ref: PatchRef, install: Install | None, outcome: Outcome) -> InstallRecord:
         self._unwritten[ref] = outcome
-        found = "" if install is None else await self._installer.detector.installed_version(install)
+        before = self._store.record(ref)
+        assert before is not None
+        found = "" if install is None else await self._installer.detector.installed_version(install, before.package)
+        hold = "" if install is None else await self._undoing.selection_put_back(install, before)
 
         def ended(record: InstallRecord) -> InstallRecord:
-            after = replace(step(record, LifeEvent.ENDED, self._store.now()), installed_as=found)
-            if not outcome.succeeded:
-                # not counted as an attempt yet: detection decides
-                after = replace(after, failure=FailureClass.INSTALL, reason=outcome.words[:MAX_TEXT_CHARS])
+            after = replace(
+                step(record, LifeEvent.ENDED, self._store.now()),
+                installed_as=found,
+                ending=outcome.ending,
+                reason=outcome.reason[:MAX_TEXT_CHARS],
+            )
             return replace(after, restart_boot=system.boot_id()) if outcome.reboot else after
 
-        record = await self._store.update(ref, ended, f"the installer has ended: {outcome.words}", outcome.output)
+        record = await self._store.update(ref, ended, f"the installer has ended: {outcome.words}{hold}", outcome.output)
         del self._unwritten[ref]
         return record
 
+    # --- what comes of it ----------------------------------------------------------------------
+
     async def _carry_on(self, candidate: Candidate, record: InstallRecord) -> None:
         if record.state == "installing":  # interrupted: the installer is never run again for this decision
-            record = await self._after_interruption(candidate)
+            record = await self._after_interruption(candidate, record)
         if record.state == "detecting":
             record = await self._detect(candidate, record)
         if record.state == "checking":
-            record = await self._check_health(candidate)
-        if record.state == "installed" and record.undo_asked:
-            record = await self._store.decide(candidate.ref, self._undone, "rolling back: this PC's user asks for it")
+            record = await self._check_health(candidate, record)
+        if record.state in ("installed", "unproven") and record.undo_asked:
+            record = await self._store.decide(
+                candidate.ref, self._undoing.asked_for, "rolling back: this PC's user asks for it"
+            )
         if record.state == "rolling_back":
-            await _to_its_end(lambda: self._roll_back(candidate, record))
+            await to_its_end(lambda: self._undoing.roll_back(candidate, record))
         elif record.state == "installed":
             log.info("installed", patch=record.patch_id, version=record.version)
             await self._forget_predecessors(record)
+        await self._kept.drop_unneeded(record.patch_id)
 
-    async def _after_interruption(self, candidate: Candidate) -> InstallRecord:
+    async def _after_interruption(self, candidate: Candidate, record: InstallRecord) -> InstallRecord:
         outcome, install = self._unwritten.get(candidate.ref), candidate.manifest.install
         if outcome is None:
-            repaired = None if install is None else await self._installer.repair(install)
-            words = "interrupted: the daemon or the PC was stopped" + (f"; {repaired.words}" if repaired else "")
-            outcome = Outcome(False, words, repaired.output if repaired else "")
+            words, output = "interrupted: the daemon or the PC was stopped", ""
+            if not waiting.repairable(record):
+                words = f"interrupted {record.interrupted} times: does it restart p2pdist? It is not repaired again"
+            elif install is not None and (repaired := await self._installer.repair(install)):
+                words, output = f"{words}; {repaired.words}", repaired.output
+            outcome = Outcome(False, words, output, known=False)
         return await self._ended(candidate.ref, install, outcome)
 
     async def _detect(self, candidate: Candidate, record: InstallRecord) -> InstallRecord:
-        answer, now = await self._installer.detector.detected(candidate.manifest), self._store.now()
-        if answer.holds:
-            said = f", although {record.reason}" if record.failure is FailureClass.INSTALL else ""
-            return await self._store.update(
-                candidate.ref, lambda r: step(r, LifeEvent.DETECTED, now), f"detected: {answer.words}{said}"
+        look, now = await self._installer.detector.look(candidate.manifest, record.package), self._store.now()
+        lately = waiting.restarted_lately(record, now)
+        event = verdict(
+            Evidence(
+                ending=record.ending or InstallEnding.UNKNOWN,
+                finding=look.answer.finding,
+                changed=changed(record.seen_before, look.sight),
+                restart_pending=record.restart_boot is not None,
+                restarted_lately=lately,
             )
+        )
+        match event:
+            case LifeEvent.DETECTED:
+                said = (
+                    f", although {record.reason}"
+                    if record.ending in (InstallEnding.FAILED, InstallEnding.UNKNOWN)
+                    else ""
+                )
+                return await self._store.update(
+                    candidate.ref, lambda r: step(r, event, now), f"detected: {look.answer.words}{said}"
+                )
+            case LifeEvent.UNCERTAIN:
+                return await self._ask_again(record, look.answer, settling=lately)
+            case LifeEvent.BUSY:
+                return await self._store.update(
+                    candidate.ref,
+                    lambda r: self._put_off(
+                        replace(step(r, event, now), own=None), r.reason, waiting.BUSY_WAITS, decision=r.decision
+                    ),
+                )
+            case _:
+                return await self._not_detected(candidate, look.answer, event)
 
-        def not_detected(current: InstallRecord) -> InstallRecord:
-            failure = current.failure or FailureClass.DETECT
-            reason = f"not detected: {answer.words}"
-            if current.failure:  # the installer has failed for what detection finds too: once is enough
-                reason = current.reason if answer.words in current.reason else f"{current.reason}; {answer.words}"
-            return step(failed(current, failure, reason), LifeEvent.NOT_DETECTED, now)
+    async def _ask_again(self, record: InstallRecord, answer: CheckResult, *, settling: bool) -> InstallRecord:
+        """Note that it cannot be told yet whether a patch is installed."""
+        reason = f"whether it is installed is not known: {answer.words}"
+        if record.restart_boot is not None:
+            reason = f"installed, restart pending; before it: {answer.words}"
+        elif settling:
+            reason = f"looked for again a while after the restart: {answer.words}"
+        elif record.state == "checking":
+            reason = f"installed; whether it is healthy is not known: {answer.words}"
+        now, said = self._store.now(), record.reason == reason[:MAX_TEXT_CHARS]
+        first, longest = waiting.ASK_WAITS
+        return await self._store.update(
+            record.ref,
+            lambda r: self._put_off(step(r, LifeEvent.UNCERTAIN, now), reason, (first, first if settling else longest)),
+            "" if said else reason,
+        )
 
-        return await self._store.update(candidate.ref, not_detected, f"not detected: {answer.words}")
+    async def _not_detected(self, candidate: Candidate, answer: CheckResult, event: LifeEvent) -> InstallRecord:
+        def not_detected(record: InstallRecord) -> InstallRecord:
+            ending = record.ending or InstallEnding.UNKNOWN
+            after = failed(record, failure_of(ending), _reason(candidate.manifest, record, answer))
+            after = step(after, event, self._store.now())
+            return self._settled(replace(after, own=None)) if event is LifeEvent.UNCHANGED else after
 
-    async def _check_health(self, candidate: Candidate) -> InstallRecord:
+        left = "; nothing was seen to change, so nothing is undone" if event is LifeEvent.UNCHANGED else ""
+        return await self._store.update(candidate.ref, not_detected, f"not detected: {answer.words}{left}")
+
+    async def _check_health(self, candidate: Candidate, record: InstallRecord) -> InstallRecord:
         now = self._store.now
         if candidate.manifest.health is None:
             return await self._store.update(candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), "installed")
@@ -173,106 +293,54 @@ class Executor:
             return await self._store.update(
                 candidate.ref, lambda r: step(r, LifeEvent.HEALTHY, now()), f"healthy: {answer.words}"
             )
+        if answer.finding is Whether.UNKNOWN:
+            return await self._ask_again(record, answer, settling=False)
+        look = await self._installer.detector.look(candidate.manifest, record.package)
+        did = changed(record.seen_before, look.sight)
         reason = f"not healthy: {answer.words}"
-        return await self._store.update(
-            candidate.ref, lambda r: step(failed(r, FailureClass.HEALTH, reason), LifeEvent.UNHEALTHY, now()), reason
-        )
 
-    def _undone(self, record: InstallRecord) -> InstallRecord:
-        asked = failed(record, FailureClass.USER, "this PC's user has rolled it back")
-        return replace(step(asked, LifeEvent.UNDONE, self._store.now()), undo_asked=False)
+        def unhealthy(current: InstallRecord) -> InstallRecord:
+            after = failed(current, FailureClass.HEALTH, reason)
+            after = step(after, LifeEvent.UNHEALTHY if did else LifeEvent.UNCHANGED, now())
+            return after if did else self._settled(replace(after, own=None))
 
-    async def _roll_back(self, candidate: Candidate, record: InstallRecord) -> None:
-        # prefer the kept file: the offered one may have been withdrawn
-        own = self._kept(record.patch_id, record.own)
-        if own is None and candidate.file is not None and candidate.payload is not None:
-            own = KeptPayload(Path(candidate.file), candidate.payload.sha256, record.version)
-        if own is None and not isinstance(candidate.manifest.install, ScriptInstall):
-            own = KeptPayload(self._kept_files, "", record.version)  # only a script is undone by its own file
-        if candidate.manifest.install is None or own is None:
-            outcome = Outcome(False, "its file is not here any more")
-        else:
-            previous = self._kept(record.patch_id, record.previous)
-            try:
-                outcome = await self._installer.roll_back(
-                    candidate.manifest.install, record.version, own.file, own.sha256, previous, record.previous_version,
-                    installed_as=record.installed_as,
-                )  # fmt: skip
-            except PayloadChangedError:
-                outcome = Outcome(False, "the file that undoes it is not what was signed")
-        event = LifeEvent.ROLLED_BACK if outcome.succeeded else LifeEvent.NOT_ROLLED_BACK
+        return await self._store.update(candidate.ref, unhealthy, reason)
 
-        def rolled_back(current: InstallRecord) -> InstallRecord:
-            after = step(current, event, self._store.now())
-            if not outcome.succeeded:
-                after = replace(after, reason=f"{after.reason}; not rolled back: {outcome.words}"[:MAX_TEXT_CHARS])
-            boot = system.boot_id() if outcome.reboot else after.restart_boot
-            return self._settled(replace(after, own=None, restart_boot=boot))
-
-        after = await self._store.update(candidate.ref, rolled_back, f"{event.value}: {outcome.words}", outcome.output)
-        log.warning(event.value, patch=str(candidate.ref), reason=after.reason)
+    # --- shared ----------------------------------------------------------------------------------
 
     def _settled(self, record: InstallRecord) -> InstallRecord:
         return settled(record, self._store.now(), random.random())  # noqa: S311 - jitter
 
-    # --- files for a rollback ------------------------------------------------------------------
-
-    async def _keep_file(self, candidate: Candidate, payload: Payload, file: Path) -> KeptFile | None:
-        """Keep the file before it is run: the patch may be withdrawn meanwhile, and its file removed."""
-        kept = KeptFile(version=candidate.ref.version, file_name=payload.file_name, sha256=payload.sha256)
-        try:
-            await kept_files.keep_payload(file, self._kept_files / candidate.ref.patch_id, kept)
-        except OSError as error:
-            log.warning("the payload cannot be kept to roll back to", patch=str(candidate.ref), reason=error.strerror)
-            return None
-        return kept
+    def _put_off(
+        self, record: InstallRecord, reason: str, waits_seconds: tuple[float, float], *, decision: int | None = None
+    ) -> InstallRecord:
+        jitter = random.random()  # noqa: S311
+        return waiting.put_off(record, self._store.now(), jitter, reason, waits_seconds, decision=decision)
 
     async def _forget_predecessors(self, record: InstallRecord) -> None:
-        """Drop the records of its predecessors, which are replaced, and all their kept files but the last."""
+        """Drop the records of its predecessors, which are replaced."""
 
         def gone(other: InstallRecord) -> bool:
             return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
 
-        await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
-        versions = {record.version, *([record.previous.version] if record.previous else [])}
-        await kept_files.drop_kept(self._kept_files / record.patch_id, versions)
+        def forgotten(journal: Journal) -> Journal:
+            kept = [r for r in journal.records if not gone(r)]
+            mine = journal.record(record.ref)
+            if mine is not None:  # a restart that a predecessor needs is not done because a newer version is there
+                others = [r for r in kept if r.ref != record.ref]
+                kept = [*others, with_restart_of(mine, filter(gone, journal.records))]
+            return replace(journal, records=tuple(kept))
 
-    def _kept_of_others(self, candidate: Candidate) -> KeptFile | None:
-        """Return the kept payload of the installed version of this patch; None if we have not installed it."""
-        patch_id, version = candidate.ref
-        others = [
-            (record.changed_at, record.previous if record.state == "rolled_back" else record.own)
-            for record in self._store.journal.records
-            if record.patch_id == patch_id and record.version != version
-        ]
-        return max(((at, kept) for at, kept in others if kept), key=lambda found: found[0], default=(0.0, None))[1]
-
-    def _kept(self, patch_id: str, kept: KeptFile | None) -> KeptPayload | None:
-        if kept is None:
-            return None
-        return KeptPayload(self._kept_files / patch_id / kept.version / kept.file_name, kept.sha256, kept.version)
+        await self._store.change(forgotten)
 
 
-async def _to_its_end(work: Callable[[], Awaitable[T]]) -> T:
-    """Return what ``work`` returns; when this is cancelled, ``work`` first has `STOP_SECONDS` to end."""
-    result: list[T] = []
-    problem: list[Exception] = []
-    async with trio.open_nursery() as nursery:
-        scope = trio.CancelScope(shield=True)
-
-        async def give_notice() -> None:
-            try:
-                await trio.sleep_forever()
-            finally:
-                scope.deadline = trio.current_time() + STOP_SECONDS
-
-        nursery.start_soon(give_notice)
-        with scope:
-            try:
-                result.append(await work())
-            except Exception as error:  # noqa: BLE001 - raised below: a nursery would wrap it
-                problem.append(error)
-        nursery.cancel_scope.cancel()
-    if problem:
-        raise problem[0]
-    return result[0]
+def _reason(manifest: Manifest, record: InstallRecord, answer: CheckResult) -> str:
+    """Return why a patch is not installed: by its installer's word, and by what detection has found."""
+    found = answer.words if record.ending is not InstallEnding.SUCCEEDED else f"not detected: {answer.words}"
+    said = [record.reason] if record.reason else []
+    if not any(answer.words in part for part in said):  # for what the installer failed for too, once is enough
+        said = [*said, found] if record.ending is not InstallEnding.SUCCEEDED else [found, *said]
+    install, package = manifest.install, record.package
+    if isinstance(install, DebInstall | RpmInstall) and package is not None and package.name != install.package:
+        said.append(f"the file holds the package {package.name}, and the recipe says {install.package}")
+    return "; ".join(said)

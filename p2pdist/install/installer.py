@@ -4,25 +4,20 @@ import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import trio
 
 from p2pdist.install import archive, command_lines, processes
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine
-from p2pdist.install.detection import UNKNOWN_VERSION, Detector, ecosystem_of
+from p2pdist.install.detection import UNKNOWN_VERSION, Detector
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
-from p2pdist.install.outcomes import (
-    LOCKED,
-    CheckResult,
-    Outcome,
-    exit_words,
-    printable,
-)
+from p2pdist.install.outcomes import Outcome, exit_words, is_locked, printable, waits_for_lock
+from p2pdist.install.package_manager import PackageManager, WasThere
+from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.proven_files import KeptPayload, proven
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.folder import Folder
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -40,9 +35,16 @@ MAX_OUTPUT_BYTES = 16 << 10  # of an installation's output: its last lines say w
 
 
 class Installer:
-    """Runs one installation at a time. A ``root`` other than "/" is a separate tree, for tests and demonstrations."""
+    """Runs one installation at a time. A ``root`` other than "/" is a separate tree: an image, a chroot, a test's.
 
-    def __init__(self, root: Path, scratch: Path, limits: InstallLimits = DEFAULT_LIMITS) -> None:
+    Scripts and programs know nothing of such a root and would change the running system. They are refused there,
+    but for tests (``scripts_on_host``).
+    """
+
+    def __init__(
+        self, root: Path, scratch: Path, limits: InstallLimits = DEFAULT_LIMITS, *, scripts_on_host: bool = False
+    ) -> None:
+        self._scripts_allowed = root.as_posix() == "/" or scripts_on_host
         self._root = root.as_posix()  # "/" on Windows as well
         self._scratch = scratch
         self._limits = limits
@@ -50,23 +52,55 @@ class Installer:
         self._one_at_a_time = trio.Lock()
         self.detector = Detector(root, limits)
         self._superuser = not hasattr(os, "geteuid") or os.geteuid() == 0
+        self._packages = PackageManager(
+            self._root, scratch, self.detector, self._run, limits, superuser=self._superuser
+        )
+
+    @property
+    def problem(self) -> str:
+        """What keeps this PC from installing most patches, in words; empty: nothing."""
+        if self._superuser or self._root != "/":
+            return ""
+        return "p2pdist does not run as root, so it can install neither packages nor into places that are root's."
+
+    async def package_in(self, install: Install, file: Path, sha256: str) -> PackageFile | None:
+        """Return what a package's file holds by the package manager's own word; None: not known, or no package.
+
+        Raises `PayloadChangedError`.
+        """
+        if not isinstance(install, DebInstall | RpmInstall):
+            return None
+        return await self._packages.package_in(install, file, sha256)
 
     async def install(
-        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        *,
+        downgrade: bool = False,
+        package: PackageFile | None = None,
     ) -> Outcome:
         """Install the payload. Raises `PayloadChangedError` if it changed or is gone; other failures are outcomes.
 
-        ``downgrade``: a package that is there in a later version is replaced too.
+        ``downgrade``: a package that is there in a later version is replaced too. ``package``: what the file holds.
         """
-        if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
-            return _failed("it is for Windows")
+        if refused := self._refused(install):
+            return _failed(refused)
         async with self._alone(install):
             try:
                 async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                     if isinstance(install, ArchiveInstall):
                         return await self._unpack(install, version, payload, sha256)
                     command = command_lines.install_command(
-                        install, name, self._root, superuser=self._superuser, downgrade=downgrade
+                        install,
+                        name,
+                        self._root,
+                        superuser=self._superuser,
+                        chroots=self._packages.chroots,
+                        downgrade=downgrade,
+                        beside=package is not None and package.beside,
                     )
                     return await self._run(command, payload)
             except OSError as error:
@@ -82,11 +116,13 @@ class Installer:
         previous_version: str,
         *,
         installed_as: str = "",
+        package: PackageFile | None = None,
     ) -> Outcome:
         """Undo the installation of ``version``.
 
         ``previous_version`` is what `Detector.installed_version` said before the installation; "": nothing was there.
         ``installed_as`` is what it said right after: a package that has a third version by now is left alone.
+        ``package`` is what its file holds: that is what is undone, whatever the recipe calls it.
         Raises `PayloadChangedError` when ``file`` (scripts) or ``previous`` (deb, rpm) is missing or was changed.
         """
         async with self._alone(install):
@@ -99,56 +135,22 @@ class Installer:
                     f"back at {previous_version}" if previous_version else "removed, as nothing was there before",
                 )
             try:
-                return await self._undo(install, version, file, sha256, previous, previous_version, installed_as)
+                if isinstance(install, DebInstall | RpmInstall):
+                    was = WasThere(version, previous_version, previous, installed_as, package)
+                    return await self._packages.undo(install, was)
+                if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
+                    async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
+                        return await self._run_undo(install, name, payload)
+                return await self._run_undo(install)
             except OSError as error:
                 return _failed(f"it cannot be undone: {error.strerror or error}")
 
-    async def _undo(
-        self,
-        install: Install,
-        version: str,
-        file: Path,
-        sha256: str,
-        previous: KeptPayload | None,
-        previous_version: str,
-        installed_as: str,
-    ) -> Outcome:
-        if isinstance(install, DebInstall | RpmInstall):
-            states = await self.detector.package_states(install.package, ecosystem_of(install))
-            untouched = (("installed", previous_version),) if previous_version else ()
-            if states == untouched and previous_version != version:
-                return Outcome(True, "nothing to undo: it is as it was before")
-            if installed_as and not isinstance(states, CheckResult):
-                others = {there for _, there in states}
-                if others and not others & {"", UNKNOWN_VERSION, installed_as, previous_version}:
-                    found = ", ".join(sorted(others))
-                    return _failed(f"{install.package} {found} is there: something else upgraded it; it stays")
-            if not previous_version:
-                return await self._run_undo(install, "", None)
-            if previous is None:
-                return _failed(
-                    f"it cannot be rolled back: {install.package} {previous_version} was there before, "
-                    "and its package is not kept on this PC"
-                )
-            async with proven(install, previous.file, previous.sha256, self._scratch, self._limits) as (payload, name):
-                outcome = await self._run_undo(install, "", name, payload)
-            there = await self.detector.installed_version(install)
-            if there != previous_version:  # somebody had changed it by hand after that package was installed
-                return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {previous_version}")
-            return outcome
-        if isinstance(install, ScriptInstall) and install.rollback_arguments is not None:
-            async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
-                return await self._run_undo(install, name, None, payload)
-        return await self._run_undo(install, "", None)
-
-    async def _run_undo(
-        self, install: Install, name: str, previous_name: str | None, payload: BinaryIO | None = None
-    ) -> Outcome:
-        undo = command_lines.rollback_command(install, name, previous_name, self._root, superuser=self._superuser)
+    async def _run_undo(self, install: Install, name: str = "", payload: BinaryIO | None = None) -> Outcome:
+        undo = command_lines.rollback_command(install, name, None, self._root, superuser=self._superuser)
         if undo is None:
             return _failed("it cannot be rolled back: its recipe says no way to undo it")
-        if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
-            return _failed("it is for Windows")
+        if refused := self._refused(install):
+            return _failed(refused)
         if isinstance(install, ExeInstall) and install.uninstall is not None:
             try:
                 await trio.to_thread.run_sync(check_program, Path(self._root), install.uninstall[0])
@@ -168,16 +170,25 @@ class Installer:
                     lambda: self._if_there(install, archive.clear_leftovers),
                     "leftovers are removed",
                 )
-            command = command_lines.recovery_command(install, self._root, superuser=self._superuser)
+            command = command_lines.recovery_command(
+                install, self._root, superuser=self._superuser, chroots=self._packages.chroots
+            )
             if command is None:
                 return None
             outcome = _failed("the repair was not done in time")
             with trio.move_on_after(install.timeout_seconds):
                 outcome = await self._run(command)
-                while not outcome.succeeded and any(sign in outcome.output for sign in LOCKED):
+                while outcome.busy:
                     await trio.sleep(self._limits.lock_poll_seconds)
                     outcome = await self._run(command)
             return outcome
+
+    async def keep_selection(self, install: Install, name: str, selection: str) -> str:
+        """Put back what this PC's administrator wanted of the package ``name``; return why it cannot be, or ""."""
+        if not isinstance(install, DebInstall) or selection != HELD:
+            return ""
+        async with self._alone(install):
+            return await self._packages.keep_selection(install, name)
 
     async def restart_pc(self, minutes: int, message: str) -> Outcome:
         """Make the system restart in ``minutes``, and show its users ``message``."""
@@ -190,6 +201,14 @@ class Installer:
         async with self._one_at_a_time:
             await processes.end_of_outlived(self._record, install.timeout_seconds, self._limits)
             yield
+
+    def _refused(self, install: Install) -> str:
+        """Return why this kind is not run on this PC; empty: it may be."""
+        if isinstance(install, MsiInstall | MsuInstall | ExeInstall) and os.name != "nt":
+            return "it is for Windows"
+        if isinstance(install, ScriptInstall) and not self._scripts_allowed:
+            return f"scripts change the running system, and config.toml says install_root = {self._root}: it is not run"
+        return ""
 
     def _if_there(self, install: ArchiveInstall, work: Callable[[Folder], None]) -> None:
         """Do ``work`` in the archive's directory; nothing where there is none."""
@@ -206,8 +225,7 @@ class Installer:
             program = "it"
         try:
             ended = await processes.run(
-                command.argv,
-                command.timeout_seconds,
+                command,
                 max_output_bytes=MAX_OUTPUT_BYTES,
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
@@ -218,12 +236,20 @@ class Installer:
         except (OSError, ValueError) as error:
             return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
         output = printable(ended.output)
+        manages_packages = command.argv[0] in (command_lines.DPKG, command_lines.RPM)
         if ended.code is None:
-            return Outcome(False, f"{program} did not end within {command.timeout_seconds} s and was stopped", output)
+            words = f"{program} did not end within {command.timeout_seconds:g} s and was stopped"
+            if manages_packages and waits_for_lock(output):
+                return Outcome(False, f"{words}: another program is installing packages", output, busy=True)
+            return Outcome(False, words, output)
         reboot = ended.code in command.reboot_codes
         succeeded = reboot or ended.code in command.success_codes
         words = exit_words(program, ended.code, "" if succeeded else output)
-        return Outcome(succeeded, words, output, reboot, ended.code)
+        locked = manages_packages and is_locked(output)
+        busy = not succeeded and (locked or ended.code in command.busy_codes)
+        if busy and not locked:
+            words = f"{words}: it is busy, and is to be tried later"
+        return Outcome(succeeded, words, output, reboot, ended.code, busy)
 
     async def _unpack(self, install: ArchiveInstall, version: str, payload: BinaryIO, sha256: str) -> Outcome:
         def work() -> None:

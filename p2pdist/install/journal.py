@@ -18,7 +18,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 
-MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 1 kB and MAX_HISTORY of 3 kB each, and room to spare
+MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 2 kB and MAX_HISTORY of 3 kB each, and room to spare
 
 log = structlog.get_logger()
 
@@ -56,27 +56,48 @@ class JournalStore:
                 self.journal = after
 
     async def update(
-        self, ref: PatchRef, change: Callable[[InstallRecord], InstallRecord], what: str = "", output: str = ""
+        self,
+        ref: PatchRef,
+        change: Callable[[InstallRecord], InstallRecord],
+        what: str | Callable[[InstallRecord], str] = "",
+        output: str = "",
+        *,
+        forget: int | None = None,
     ) -> InstallRecord:
         """Replace a record by what ``change`` returns for its present state, with ``what`` in the history.
 
-        Raises `OSError`, `RecordGoneError`, and what ``change`` raises; the journal is then unchanged.
+        ``what`` may depend on the record after the change; an empty one leaves no line. ``forget``: the number of a
+        decision that came to nothing, and whose steps leave the history now. Raises `OSError`, `RecordGoneError`, and
+        what ``change`` raises; the journal is then unchanged.
         """
 
         def changed(journal: Journal) -> Journal:
             record = journal.record(ref)
             if record is None:
                 raise RecordGoneError(ref)
-            return journal.with_record(after := change(record), self._entry(after, what, output) if what else None)
+            if forget is not None:
+                journal = replace(journal, history=tuple(e for e in journal.history if e.decision != forget))
+            after = change(record)
+            words = what if isinstance(what, str) else what(after)
+            return journal.with_record(after, self._entry(after, words, output) if words else None)
 
         await self.change(changed)
         record = self.record(ref)
         assert record is not None
         return record
 
-    async def decide(self, ref: PatchRef, change: Callable[[InstallRecord], InstallRecord], what: str) -> InstallRecord:
+    async def decide(
+        self,
+        ref: PatchRef,
+        change: Callable[[InstallRecord], InstallRecord],
+        what: str,
+        *,
+        forget: int | None = None,
+    ) -> InstallRecord:
         """Do the same as `update`, under the number of a new decision."""
-        return await self.update(ref, lambda r: replace(change(r), decision=self.journal.decisions + 1), what)
+        return await self.update(
+            ref, lambda r: replace(change(r), decision=self.journal.decisions + 1), what, forget=forget
+        )
 
     def _entry(self, record: InstallRecord, what: str, output: str) -> HistoryEntry:
         return HistoryEntry(

@@ -5,10 +5,53 @@ from pathlib import Path
 import structlog
 import trio
 
+from p2pdist.install.journal import JournalStore
 from p2pdist.install.lifecycle import KeptFile
+from p2pdist.install.proven_files import KeptPayload
 from p2pdist.shared import durable_files
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Payload
 
 log = structlog.get_logger()
+
+
+class KeptPayloads:
+    """What is kept below one directory; the journal says what is still needed."""
+
+    def __init__(self, directory: Path, store: JournalStore) -> None:
+        self.directory = directory
+        self._store = store
+
+    async def keep(self, ref: PatchRef, payload: Payload, file: Path) -> KeptFile | None:
+        """Keep a file before it is run: the patch may be withdrawn meanwhile, and its file removed. None: no room."""
+        kept = KeptFile(version=ref.version, file_name=payload.file_name, sha256=payload.sha256)
+        try:
+            await keep_payload(file, self.directory / ref.patch_id, kept)
+        except OSError as error:
+            log.warning("the payload cannot be kept to roll back to", patch=str(ref), reason=error.strerror)
+            return None
+        return kept
+
+    async def drop_unneeded(self, patch_id: str) -> None:
+        """Remove the kept files of a patch that no record needs for a way back any more."""
+        records = [record for record in self._store.journal.records if record.patch_id == patch_id]
+        needed = {kept.version for record in records for kept in (record.own, record.previous) if kept is not None}
+        await drop_kept(self.directory / patch_id, needed)
+
+    def of_others(self, ref: PatchRef) -> KeptFile | None:
+        """Return the kept payload of the installed version of this patch; None if we have not installed it."""
+        others = [
+            (record.changed_at, record.previous if record.state == "rolled_back" else record.own)
+            for record in self._store.journal.records
+            if record.patch_id == ref.patch_id and record.version != ref.version
+        ]
+        return max(((at, kept) for at, kept in others if kept), key=lambda found: found[0], default=(0.0, None))[1]
+
+    def payload(self, patch_id: str, kept: KeptFile | None) -> KeptPayload | None:
+        """Return where a kept file is, with what it must be."""
+        if kept is None:
+            return None
+        return KeptPayload(self.directory / patch_id / kept.version / kept.file_name, kept.sha256, kept.version)
 
 
 async def keep_payload(source: Path, directory: Path, kept: KeptFile) -> None:

@@ -6,15 +6,19 @@ same installation a second time for one decision.
 """
 
 import enum
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from bandwidth.core.state_table import StateTable
+from p2pdist.install.outcomes import InstallEnding
+from p2pdist.install.packages import PackageFile
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.recipe import Reboot, ScheduleRules
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 
@@ -24,7 +28,7 @@ MAX_HISTORY = 1_000  # steps; a patch takes five
 MAX_OUTPUT_CHARS = 2_000  # of an installer, in the history
 
 LifeState: TypeAlias = Literal[
-    "waiting", "installing", "detecting", "checking", "installed", "rolling_back", "rolled_back", "failed"
+    "waiting", "installing", "detecting", "checking", "unproven", "installed", "rolling_back", "rolled_back", "failed"
 ]
 
 
@@ -36,6 +40,10 @@ class LifeEvent(enum.Enum):
     ENDED = "the installer has ended, or was interrupted"
     DETECTED = "detection finds it"
     NOT_DETECTED = "detection does not find it"
+    UNCHANGED = "detection does not find it, and sees no change to be undone"
+    UNCERTAIN = "it cannot be told yet"
+    ASKED_AGAIN = "detection is asked again"
+    BUSY = "something else is at work"
     HEALTHY = "its health checks hold, or it has none"
     UNHEALTHY = "its health checks do not hold in time"
     UNDONE = "this PC's user asks to have it rolled back"
@@ -47,12 +55,20 @@ class LifeEvent(enum.Enum):
 _STEPS: dict[tuple[LifeState, LifeEvent], LifeState] = {
     ("waiting", LifeEvent.BEGUN): "installing",
     ("waiting", LifeEvent.DETECTED): "installed",
+    ("waiting", LifeEvent.RETRIED): "waiting",
     ("installing", LifeEvent.NOT_RUN): "failed",
     ("installing", LifeEvent.ENDED): "detecting",
     ("detecting", LifeEvent.DETECTED): "checking",
     ("detecting", LifeEvent.NOT_DETECTED): "rolling_back",
+    ("detecting", LifeEvent.UNCHANGED): "failed",
+    ("detecting", LifeEvent.UNCERTAIN): "unproven",
+    ("detecting", LifeEvent.BUSY): "waiting",
+    ("unproven", LifeEvent.ASKED_AGAIN): "detecting",
+    ("unproven", LifeEvent.UNDONE): "rolling_back",
     ("checking", LifeEvent.HEALTHY): "installed",
     ("checking", LifeEvent.UNHEALTHY): "rolling_back",
+    ("checking", LifeEvent.UNCHANGED): "failed",
+    ("checking", LifeEvent.UNCERTAIN): "unproven",
     ("installed", LifeEvent.NOT_DETECTED): "waiting",
     ("installed", LifeEvent.UNDONE): "rolling_back",
     ("rolling_back", LifeEvent.ROLLED_BACK): "rolled_back",
@@ -66,6 +82,10 @@ TRANSITIONS = StateTable[LifeState, LifeEvent]("a patch", "waiting", _STEPS)
 
 UNDER_WAY: frozenset[LifeState] = frozenset({"installing", "detecting", "checking", "rolling_back"})
 """States from which the daemon goes on by itself, also after an interruption."""
+
+
+_FINAL: frozenset[LifeState] = frozenset({"waiting", "installed", "rolled_back", "failed"})
+_NO_LONGER_PUT_OFF: frozenset[LifeState] = frozenset({"installed", "rolling_back", "rolled_back", "failed"})
 
 
 class FailureClass(enum.StrEnum):
@@ -104,6 +124,17 @@ class KeptFile(Record, frozen=True):
     sha256: str
 
 
+class PutOff(Record, frozen=True):
+    """That something has to wait, though nothing has failed: another installer is at work, detection has no answer."""
+
+    count: int
+    """How often in a row."""
+    since: float
+    """In seconds since 1970."""
+    decision: int | None = None
+    """The decision that came to nothing; None: none was made."""
+
+
 class InstallRecord(Record, frozen=True):
     """What the journal keeps of one patch. Times are seconds since 1970."""
 
@@ -123,9 +154,29 @@ class InstallRecord(Record, frozen=True):
     """Why it failed, in words."""
     attempts: dict[FailureClass, int] = msgspec.field(default_factory=dict)
     retry_at: float | None = None
-    """When it is tried again; None: not by itself."""
+    """When it is tried, or asked for, again; None: not by itself."""
+    put_off: PutOff | None = None
+    """What it waits for, other than its schedule; None: nothing."""
+    ending: InstallEnding | None = None
+    """How its installer has ended; None: not yet."""
+    seen_before: dict[str, str] = msgspec.field(default_factory=dict)
+    """What was seen before the installation; what differs afterwards, it has changed."""
+    package: PackageFile | None = None
+    """What its file holds by the package manager's own word; None: not known, or no package."""
+    selection: str = ""
+    """What this PC's administrator wanted of the package before, as dpkg calls it."""
+    begun_boot: str = ""
+    """The boot id when its installer was started."""
+    restarted_at: float | None = None
+    """When it was noticed that the PC had been restarted after the installation."""
+    interrupted: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How often a start of the daemon has found this decision half carried out."""
     deferral_count: Annotated[int, msgspec.Meta(ge=0)] = 0
     deferred_until: float | None = None
+    deferred_since: float | None = None
+    """When the last deferral began."""
+    overdue_since: float | None = None
+    """When this PC first saw its deadline over; later than the deadline where it was off then."""
     undo_asked: bool = False
     previous_version: str = ""
     """The version that was installed before it, as its package manager writes it; empty: none."""
@@ -136,6 +187,8 @@ class InstallRecord(Record, frozen=True):
     """Its own payload, kept since it was installed."""
     restart_boot: str | None = None
     """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
+    restart_rules: ScheduleRules | None = None
+    """When that restart may be, from its beginning on: a patch that is withdrawn takes its recipe with it."""
 
     @property
     def ref(self) -> PatchRef:
@@ -145,7 +198,9 @@ class InstallRecord(Record, frozen=True):
     @property
     def untouched(self) -> bool:
         """Whether nothing has happened with it that is worth keeping."""
-        return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
+        return self.state == "waiting" and not (
+            self.attempts or self.deferral_count or self.own or self.undo_asked or self.restart_boot
+        )
 
 
 class HistoryEntry(Record, frozen=True):
@@ -216,19 +271,40 @@ def new_record(manifest: Manifest, now: float) -> InstallRecord:
 
 def published_again(record: InstallRecord, manifest: Manifest, now: float) -> InstallRecord:
     """Return the record of a version that is published again with a higher number: what had failed is tried anew."""
-    if record.number == 0 or record.state == "installed" or record.state in UNDER_WAY:
+    if record.number == 0 or record.state in ("installed", "unproven") or record.state in UNDER_WAY:
         return replace(record, number=manifest.number, replaces=manifest.replaces)
-    return new_record(manifest, now)
+    return replace(new_record(manifest, now), restart_boot=record.restart_boot, restart_rules=record.restart_rules)
+
+
+_STRENGTH: dict[Reboot, int] = {"never": 0, "ask": 1, "window": 2}
+
+
+def with_restart_of(record: InstallRecord, predecessors: Iterable[InstallRecord]) -> InstallRecord:
+    """Return the record with the restart that the versions before it still need; of several rules, the strongest."""
+    for other in predecessors:
+        if other.restart_boot is None:
+            continue
+        boot, rules = record.restart_boot, record.restart_rules
+        if boot is None or _strength(other.restart_rules) > _strength(rules):
+            rules = other.restart_rules
+        record = replace(record, restart_boot=boot or other.restart_boot, restart_rules=rules)
+    return record
+
+
+def _strength(rules: ScheduleRules | None) -> int:
+    return -1 if rules is None else _STRENGTH[rules.reboot]
 
 
 def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
     """Return the record after ``event``, with everything that follows from the state alone."""
-    after = replace(record, state=TRANSITIONS.after(record.state, event), changed_at=now)
+    after = replace(record, state=TRANSITIONS.after(record.state, event), changed_at=now, retry_at=None)
+    if after.state in _FINAL:
+        after = replace(after, seen_before={}, interrupted=0, restarted_at=None, ending=None)
+    if after.state in _NO_LONGER_PUT_OFF:
+        after = replace(after, put_off=None)
     if after.state == "installed":
-        return replace(after, failure=None, reason="", attempts={}, retry_at=None, deferred_until=None)
-    if after.state == "waiting":
-        return replace(after, retry_at=None, undo_asked=False)
-    return after
+        return replace(after, failure=None, reason="", attempts={}, deferred_until=None, deferred_since=None)
+    return replace(after, undo_asked=False) if after.state == "waiting" else after
 
 
 def failed(record: InstallRecord, failure: FailureClass, reason: str) -> InstallRecord:
@@ -238,12 +314,8 @@ def failed(record: InstallRecord, failure: FailureClass, reason: str) -> Install
 
 
 def settled(record: InstallRecord, now: float, jitter: float) -> InstallRecord:
-    """Return a record that is in a final state (failed, rolled back), with the time of its next try.
-
-    A patch that could not be rolled back is in an unplanned state, and is left alone.
-    """
-    stuck = record.state == "failed" and record.failure is not FailureClass.VERIFY
-    if record.failure is None or stuck:
+    """Return a record that is in a final state (failed, rolled back), with the time of its next try."""
+    if record.failure is None:
         return replace(record, retry_at=None)
     most, first_seconds, longest_seconds = PATIENCE[record.failure]
     count = record.attempts.get(record.failure, 0)
@@ -252,8 +324,19 @@ def settled(record: InstallRecord, now: float, jitter: float) -> InstallRecord:
     return replace(record, retry_at=now + Backoff(first_seconds, longest_seconds, count).delay_seconds(jitter))
 
 
+def restart_is_asked(rules: ScheduleRules | None) -> bool:
+    """Return whether a restart that is needed has to be made: not by rules that ask for none. None: they are lost."""
+    return rules is None or rules.reboot != "never"
+
+
 def reported_state(record: InstallRecord) -> InstallState:
-    """Return the state as it is reported to the server."""
+    """Return the state as it is reported to the server: failed and rolled back are those that nobody tries again."""
     if record.state in UNDER_WAY:
         return "installing"
+    if record.restart_boot is not None and (
+        record.state == "unproven" or (record.state == "installed" and restart_is_asked(record.restart_rules))
+    ):
+        return "restart_pending"
+    if record.state in ("failed", "rolled_back") and record.retry_at is not None:
+        return "retrying"
     return record.state  # type: ignore[return-value]

@@ -4,38 +4,36 @@ import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 import structlog
 import trio
-from msgspec.structs import replace
 
-from p2pdist.install import local_time
+from p2pdist.install import journal_notes, local_time, waiting
 from p2pdist.install.executor import Executor
+from p2pdist.install.findings import CheckResult, Whether
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore, RecordGoneError
 from p2pdist.install.lifecycle import (
-    LONGEST_RETRY_SECONDS,
     STAYS_BACK,
     UNDER_WAY,
     InstallRecord,
     Journal,
     LifeEvent,
-    new_record,
-    published_again,
     step,
 )
-from p2pdist.install.plan import Candidate, PlanRow, plan_rows
+from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, plan_rows
+from p2pdist.install.restarter import Restarter
+from p2pdist.install.withdrawals import note_withdrawals
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.manifest.documents import Withdrawal
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
-RESTART_MINUTES = 5  # so that the PC's user can save their work
-RESTART_LASTS_SECONDS = 600.0  # a restart that has not happened by then was cancelled
 
 log = structlog.get_logger()
 
@@ -50,8 +48,14 @@ class DaemonHooks:
     """Called for a file that is not any more what was proven."""
     facts_changed: Callable[[], None]
     """Called after each installation: other patches may apply now."""
+    withdrawn: Callable[[], Sequence[Withdrawal]] = tuple
+    """The patches that were taken back."""
+    holds_back: Callable[[], str] = str
+    """Why nothing may be begun now, in words; empty: it may."""
     at_work: trio.Lock = field(default_factory=trio.Lock)
     """Held while something is installed: nothing else may end the daemon's parts meanwhile."""
+    clock_problem: Callable[[], str] = lambda: ""
+    """Why this PC's clock cannot be believed, in words; empty: it can."""
 
 
 class Installs:
@@ -72,11 +76,12 @@ class Installs:
         self._installer = installer
         self._candidates = candidates
         self._hooks = hooks
-        self._may_restart = may_restart
         self._now = clock.now
+        self._monotonic = clock.monotonic
         self._zone = zone
         self.store = JournalStore(home, clock)
         self.executor = Executor(home, installer, self.store, hooks.at_work)
+        self.restarter = Restarter(self.store, installer, clock, may_restart=may_restart)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
         self.looked = False
@@ -84,14 +89,21 @@ class Installs:
         self._looked_at: dict[PatchRef, float] = {}
         self._last_candidates: dict[PatchRef, Candidate] = {}
         """Candidates of patches that have been begun: needed to finish one that is withdrawn meanwhile."""
-        self._planned: tuple[float, list[Candidate], Journal, list[PlanRow]] | None = None
+        self._planned: tuple[float, list[Candidate], Journal, bool, list[PlanRow]] | None = None
+        self._first_seen: dict[PatchRef, float] = {}
+        """When each patch was seen first since the start, by the steady clock."""
         self._wake = trio.Event()
-        self._restart_at = -math.inf
+        self._started = False
 
     @property
     def journal(self) -> Journal:
         """The journal as it is on disk."""
         return self.store.journal
+
+    @property
+    def clock_problem(self) -> str:
+        """Why this PC's clock cannot be believed, in words; empty: it can."""
+        return self._hooks.clock_problem()
 
     async def load(self) -> None:
         """Read the journal. Call once, first. Raises `OSError`."""
@@ -111,14 +123,26 @@ class Installs:
 
     def plan(self) -> list[PlanRow]:
         """Return every patch in the order of installation, with its step as of now; kept for `PLAN_KEPT_SECONDS`."""
-        now, candidates = self._now(), list(self._candidates())
+        now, candidates, moment = self._now(), list(self._candidates()), self.moment()
         if self._planned is not None:
-            at, known, journal, rows = self._planned
-            if 0 <= now - at < PLAN_KEPT_SECONDS and journal is self.journal and known == candidates:
+            at, known, journal, believed, rows = self._planned
+            same = journal is self.journal and known == candidates and believed is moment.clock_believed
+            if 0 <= now - at < PLAN_KEPT_SECONDS and same:
                 return rows
-        rows = plan_rows(candidates, self.journal, now, self._zone(now), blackout_until=self._hooks.blackout_until())
-        self._planned = now, candidates, self.journal, rows
+        rows = plan_rows(candidates, self.journal, moment)
+        self._planned = now, candidates, self.journal, moment.clock_believed, rows
         return rows
+
+    def moment(self) -> PlanMoment:
+        """Return the time, and what holds now."""
+        now, steady = self._now(), self._monotonic()
+        return PlanMoment(
+            datetime.fromtimestamp(now, UTC),
+            self._zone(now),
+            self._hooks.blackout_until(),
+            clock_believed=not self._hooks.clock_problem(),
+            seen_since={ref: now - (steady - first) for ref, first in self._first_seen.items()},
+        )
 
     async def step(self) -> float:
         """Do what is due now: one decision at most. Return the seconds until the next look."""
@@ -138,13 +162,20 @@ class Installs:
 
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
-        await self._update_records(candidates)
+        self._first_seen = {ref: self._first_seen.get(ref, self._monotonic()) for ref in self._seen(candidates)}
+        if not self._started:
+            await self.store.change(journal_notes.with_start)
+            self._started = True
+        await self._ask_again()
+        for ref in journal_notes.published_anew(self.journal, candidates):
+            self._looked_at.pop(ref, None)
+        await self.store.change(lambda journal: journal_notes.with_patches(journal, candidates, self._now()))
+        await self.store.change(lambda journal: journal_notes.with_deadlines(journal, candidates, self.moment()))
+        await note_withdrawals(self.store, self._hooks.withdrawn())
         self._remember(candidates)
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
-            if candidate is not None and (
-                record.state in UNDER_WAY or (record.state, record.undo_asked) == ("installed", True)
-            ):
+            if candidate is not None and self._goes_on(record):
                 await self.executor.carry_on(candidate)
                 self._done()
                 return 0.0
@@ -152,12 +183,33 @@ class Installs:
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)
-        if due is not None and not self._restarts:
+        if due is not None and not self.restarter.is_coming and not self._hooks.holds_back():
             await self._install(due)
             return 0.0
-        await self._restart_if_due(rows)
-        waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
-        return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
+        restart_at = await self.restarter.look(self.moment())
+        again = [at for at in (restart_at, *(row.again_at for row in rows)) if at is not None]
+        return min(LONGEST_WAIT_SECONDS, max(1.0, min(again, default=math.inf) - self._now()))
+
+    def _seen(self, candidates: dict[PatchRef, Candidate]) -> set[PatchRef]:
+        return candidates.keys() | {record.ref for record in self.journal.records if record.restart_boot is not None}
+
+    def _goes_on(self, record: InstallRecord) -> bool:
+        """Whether there is something to be done for a decision that was made, or for a rollback that was asked for."""
+        if record.state in UNDER_WAY:
+            return not waiting.waits(record, self._now())
+        return record.undo_asked and record.state in ("installed", "unproven")
+
+    async def _ask_again(self) -> None:
+        """Have detection asked again for what could not be proven, when its time has come or the PC was restarted."""
+        boot, now = system.boot_id(), self._now()
+        for record in self.journal.records:
+            if record.state == "unproven" and record.retry_at is not None and not waiting.waits(record, now):
+                await self.store.update(record.ref, lambda r: waiting.asked_again(r, now))
+        for record in self.journal.records:
+            if waiting.restarted(record, boot, now) != record:
+                await self.store.update(
+                    record.ref, lambda r: waiting.restarted(r, boot, now), "the PC has been restarted"
+                )
 
     def _remember(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Keep the candidates of what has been begun: a patch that is withdrawn is still finished or rolled back."""
@@ -174,48 +226,23 @@ class Installs:
     async def _install(self, row: PlanRow) -> None:
         assert row.record is not None
         self._last_candidates[row.candidate.ref] = row.candidate
-        good = await self.executor.begin(row.candidate, row.reason, row.record)
+        good = await self.executor.begin(
+            row.candidate, row.reason, row.record, still=lambda: self._is_offered(row.candidate)
+        )
         self._done()
         if not good and row.candidate.payload is not None:
             await self._hooks.damaged(TorrentHash(row.candidate.payload.torrent_hash))
 
+    def _is_offered(self, candidate: Candidate) -> bool:
+        """Whether it may still be begun: it takes seconds to make ready, and may be withdrawn meanwhile."""
+        return not self._hooks.holds_back() and any(
+            other.manifest == candidate.manifest and not other.older and not other.not_applicable
+            for other in self._candidates()
+        )
+
     def _done(self) -> None:
         self._looked_at.clear()  # one installation may bring what another patch detects
         self._hooks.facts_changed()
-
-    async def _update_records(self, candidates: dict[PatchRef, Candidate]) -> None:
-        """Add a record for each new patch; remove the record of a withdrawn one with which nothing has happened."""
-        now = self._now()
-        required = {relation for candidate in candidates.values() for relation in candidate.manifest.requires}
-        wanted = [
-            ref
-            for ref, candidate in candidates.items()
-            # a patch that does not apply may be installed all the same; that matters if another requires it
-            if candidate.manifest.install is not None
-            and (not candidate.not_applicable or required & {ref.patch_id, str(ref)})
-        ]
-        again = [
-            record.ref
-            for record in self.journal.records
-            if record.ref in candidates and record.number < candidates[record.ref].manifest.number
-        ]
-        for ref in again:
-            self._looked_at.pop(ref, None)
-
-        def change(journal: Journal) -> Journal:
-            for record in journal.records:
-                if record.ref in again:
-                    journal = journal.with_record(published_again(record, candidates[record.ref].manifest, now))
-            known = {record.ref for record in journal.records}
-            new = [new_record(candidates[ref].manifest, now) for ref in wanted if ref not in known]
-            kept = [
-                record
-                for record in journal.records
-                if not candidates or record.ref in candidates or not record.untouched
-            ]
-            return replace(journal, records=(*kept, *new)) if new or len(kept) < len(known) else journal
-
-        await self.store.change(change)
 
     async def _detect_all(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Detect every patch that was not looked at lately; start retries that are due."""
@@ -223,26 +250,33 @@ class Installs:
             record, now = self.store.record(ref), self._now()
             if record is None:
                 continue
-            if record.retry_at is not None and not now < record.retry_at <= now + LONGEST_RETRY_SECONDS:
-                await self._retry(ref)  # the upper bound: the clock may have been ahead when it failed
+            if record.state == "unproven":
+                continue  # it is asked for when its time comes, and followed to its end
+            if record.retry_at is not None and not waiting.waits(record, now):
+                await self._retry(ref)
             looked_at = self._looked_at.get(ref)
             if looked_at is not None and 0 <= now - looked_at < DETECT_AGAIN_SECONDS:
                 continue
             self._looked_at[ref] = now
-            answer = await self._installer.detector.detected(candidate.manifest)
-            await self._apply_answer(ref, answer.holds, answer.words)
+            answer = await self._installer.detector.detected(candidate.manifest, record.package)
+            await self._apply_answer(ref, answer)
         self.looked = True
 
     async def _retry(self, ref: PatchRef) -> None:
         def retried(record: InstallRecord) -> InstallRecord:
-            return record if record.retry_at is None else step(record, LifeEvent.RETRIED, self._now())
+            if record.retry_at is None or record.state in UNDER_WAY:
+                return record
+            return step(record, LifeEvent.RETRIED, self._now())
 
-        await self.store.update(ref, retried, LifeEvent.RETRIED.value)
+        before = self.store.record(ref)
+        put_off = before is not None and before.put_off is not None  # that is no news
+        await self.store.update(ref, retried, "" if put_off else LifeEvent.RETRIED.value)
 
-    async def _apply_answer(self, ref: PatchRef, holds: bool, words: str) -> None:
+    async def _apply_answer(self, ref: PatchRef, answer: CheckResult) -> None:
         record = self.store.record(ref)
-        if record is None or record.state in UNDER_WAY:
+        if record is None or record.state in UNDER_WAY or answer.finding is Whether.UNKNOWN:
             return
+        holds, words = answer.holds, answer.words
         # a patch that did harm or was rolled back is no success because it is detected: somebody has to ask for it
         if holds and record.state != "installed" and not (record.failure in STAYS_BACK and record.state != "waiting"):
             event, what = LifeEvent.DETECTED, f"is here already: {words}"
@@ -255,28 +289,3 @@ class Installs:
     def _just_installed(self, record: InstallRecord) -> bool:
         """Whether we installed it so lately that two patches may be undoing each other, or its check flaps."""
         return record.decision > 0 and 0 <= self._now() - record.changed_at < DETECT_AGAIN_SECONDS
-
-    @property
-    def _restarts(self) -> bool:
-        """Whether the PC is about to be restarted: nothing is begun that the restart would interrupt."""
-        return 0 <= self._now() - self._restart_at < RESTART_LASTS_SECONDS
-
-    async def _restart_if_due(self, rows: Sequence[PlanRow]) -> None:
-        """Restart the PC for a patch that needs it, within its window; note a restart that has happened."""
-        boot = system.boot_id()
-        for row in rows:
-            if row.record is None or row.record.restart_boot is None:
-                continue
-            if row.record.restart_boot != boot:
-                await self.store.update(
-                    row.candidate.ref, lambda r: replace(r, restart_boot=None), "the PC has been restarted"
-                )
-            elif row.restart_due and self._may_restart and not self._restarts:
-                outcome = await self._installer.restart_pc(
-                    RESTART_MINUTES, f"This PC restarts in {RESTART_MINUTES} minutes to finish {row.candidate.ref}."
-                )
-                if outcome.succeeded:
-                    self._restart_at = self._now()
-                await self.store.update(
-                    row.candidate.ref, lambda r: r, f"the PC is restarted: {outcome.words}", outcome.output
-                )

@@ -1,33 +1,47 @@
-"""The outcomes of commands and checks, read from exit codes and output, in words for people. Pure."""
+"""The outcomes of commands and units, read from exit codes and output, in words for people. Pure."""
 
+import enum
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from p2pdist.install.command_lines import DerivedCheck
-from p2pdist.shared.manifest.recipe import PackageCheck, UnitCheck
-from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
+from p2pdist.install.findings import CheckResult, found, unknown
+from p2pdist.shared.manifest.recipe import UnitCheck
 
 SIGNALS = {1: "SIGHUP", 2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM"}
-LOCKED = ("lock was locked by another process", "can't create transaction lock", "is locked by another")
+LOCKED = (
+    "lock was locked by another process",
+    "can't create transaction lock",
+    "is locked by another",
+    "unable to lock database",
+)
+WAITS = "waiting for transaction lock"  # of rpm, which itself waits for as long as it may
+MAX_SAID_CHARS = 160  # of an installer's output in a reason; `p2pdist history --output` has more
+NO_SUCH_SERVICE = 1060  # sc.exe: ERROR_SERVICE_DOES_NOT_EXIST
 
 _HINTS = (
     (("No space left on device", "not enough disk space"), "the disk is full"),
     (LOCKED, "another program is installing packages at this moment"),
     (("dependency problems", "Failed dependencies"), "packages that it depends on are missing"),
 )
+_TELLS = re.compile(
+    r"will not downgrade|error|cannot|can't|could not|denied|refused|failed|conflict|in use", re.IGNORECASE
+)
 
 
-PackageStates: TypeAlias = tuple[tuple[str, str], ...]
-"""(state, version) of a package. There are several for several architectures, or for kernels side by side.
+class InstallEnding(enum.StrEnum):
+    """How an installer has ended, by its own word. Whether the patch is installed, only a look says."""
 
-The version is "" for a package whose first installation was interrupted.
-"""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    BUSY = "busy"
+    """It did nothing, as something else was at work; it wants to be tried later."""
+    UNKNOWN = "unknown"
+    """It was interrupted."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended. Whether the patch is installed, only a check says."""
+    """How a command ended. Whether the patch is installed, only a look says."""
 
     succeeded: bool
     words: str
@@ -36,20 +50,51 @@ class Outcome:
     """The end of its output, printable."""
     reboot: bool = False
     exit_code: int | None = None
+    busy: bool = False
+    """Whether it did nothing and is only to be tried later."""
+    known: bool = True
+    """Whether it came to its end; or, of an undoing, whether what is there could be found out at all."""
+
+    @property
+    def ending(self) -> InstallEnding:
+        """The one word for it."""
+        if not self.known:
+            return InstallEnding.UNKNOWN
+        if self.busy:
+            return InstallEnding.BUSY
+        return InstallEnding.SUCCEEDED if self.succeeded else InstallEnding.FAILED
+
+    @property
+    def reason(self) -> str:
+        """Why it is no success, with the line of its output that tells most; of a success, that line alone."""
+        said = telling_line(self.output, any_line=not (self.succeeded or self.busy))
+        words = "" if self.succeeded else self.words
+        return "; ".join(part for part in (words, f'it said "{said}"' if said else "") if part)
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """Whether a check holds, and what it found, in words."""
-
-    holds: bool
-    words: str
+def telling_line(output: str, *, any_line: bool) -> str:
+    """Return the line of an installer's output that tells most: the last about an error, else the last (or none)."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLS.search(line)]
+    chosen = telling or (lines if any_line else [])
+    return chosen[-1][:MAX_SAID_CHARS] if chosen else ""
 
 
 def printable(data: bytes) -> str:
     """Return a program's output as lines of text, without characters that control a terminal."""
     text = data.decode(errors="replace").replace("\r\n", "\n").replace("\t", " ")
     return "".join(sign if sign == "\n" or sign.isprintable() else "�" for sign in text)
+
+
+def is_locked(output: str) -> bool:
+    """Return whether a package manager has said that another program is at work."""
+    return any(sign in output for sign in LOCKED)
+
+
+def waits_for_lock(output: str) -> bool:
+    """Return whether the last that a package manager said is that it waits for another program: it has done nothing."""
+    lines = output.split("\n")
+    return any(WAITS in line for line in [line for line in lines if line.strip()][-1:])
 
 
 def exit_words(program: str, code: int, output: str) -> str:
@@ -62,47 +107,16 @@ def exit_words(program: str, code: int, output: str) -> str:
     return f"{ended}: {hint}" if hint else ended
 
 
-def package_states(output: str) -> PackageStates:
-    """Return the states in a package query's output, without those that mean "not installed"."""
-    states = []
-    for line in output.splitlines():
-        state, _, version = line.strip().partition(" ")
-        if state and state not in {"not-installed", "config-files"}:
-            states.append((state, version))
-    return tuple(states)
-
-
-def package_answer(check: PackageCheck, states: PackageStates, ecosystem: Ecosystem) -> CheckResult:
-    """Return whether the queried package is completely installed, in the wanted version or a later one."""
-    if not states:
-        return CheckResult(False, f"{check.name} is not installed")
-    whole = [version for state, version in states if state == "installed"]
-    if not whole:
-        state, version = states[0]
-        return CheckResult(False, f"{f'{check.name} {version}'.rstrip()} is not whole but {state}")
-    try:
-        wanted = parse_version(check.at_least, ecosystem)
-        of = {version: parse_version(_compared(version, check), ecosystem) for version in whole}
-    except InvalidVersionError as error:
-        return CheckResult(False, f"{check.name} {whole[0]} cannot be compared: {error}")
-    newest = max(of, key=of.__getitem__)
-    if of[newest] < wanted:
-        return CheckResult(False, f"{check.name} {newest} is installed, {check.at_least} is wanted")
-    if of[newest] > wanted and isinstance(check, DerivedCheck) and check.exact:
-        return CheckResult(False, f"{check.name} {newest} is installed, and it goes back to {check.at_least}")
-    return CheckResult(True, f"{check.name} {newest} is installed")
-
-
-def _compared(version: str, check: PackageCheck) -> str:
-    return re.sub(r"^[0-9]+:", "", version) if isinstance(check, DerivedCheck) else version
-
-
 def unit_answer(check: UnitCheck, code: int, output: str, *, windows: bool) -> CheckResult:
     """Return whether a systemd unit, or a service of Windows, runs."""
     if windows:
+        if code not in (0, NO_SUCH_SERVICE):
+            return unknown(f"the service {check.unit} cannot be asked: code {code}")
         # names of lines and states are in the system's language, so go by place: first TYPE (in hex), then STATE
         numbers = re.findall(r"^[ \t]+[^:\n]*:[ \t]*([0-9A-Fa-f]+)(?=\s|$)", output, re.MULTILINE)
         running = code == 0 and numbers[1:2] == ["4"]
-        return CheckResult(running, f"the service {check.unit} {'runs' if running else 'does not run'}")
+        return found(running, f"the service {check.unit} {'runs' if running else 'does not run'}")
     lines = output.split()
-    return CheckResult(code == 0, f"{check.unit} is {lines[0] if lines else 'unknown to systemd'}")
+    if code and not lines:  # it prints a state even of a unit that does not exist
+        return unknown(f"systemd does not say whether {check.unit} is active")
+    return found(code == 0, f"{check.unit} is {lines[0] if lines else 'active'}")

@@ -7,12 +7,12 @@ import signal
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trio
 
-from p2pdist.install.command_lines import kill_tree_command
+from p2pdist.install.command_lines import CommandLine, kill_tree_command
 from p2pdist.install.descendants import CAN_HOLD, end_descendants
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.pc import system
@@ -26,19 +26,44 @@ _WINDOWS_NAMES = (
 )  # fmt: skip
 
 
-# the setting outlives exec. A process of its own, because code in a forked child of a process with threads may hang
-_ADOPT_AND_BECOME = """
-import ctypes, os, signal, sys
+UMASK = 0o022
+_INFINITE = -1
+_LIMITS = {  # soft and hard, as a system's services have them; a login shell's or the daemon's own are no installer's
+    "CORE": (0, _INFINITE),
+    "CPU": (_INFINITE, _INFINITE),
+    "DATA": (_INFINITE, _INFINITE),
+    "AS": (_INFINITE, _INFINITE),
+    "FSIZE": (_INFINITE, _INFINITE),
+    "STACK": (8 << 20, _INFINITE),
+    "NOFILE": (1_024, 524_288),
+}
+
+# what it sets outlives exec. A process of its own, because code in a forked child of a process with threads may hang
+_ADOPT_AND_BECOME = f"""
+import ctypes, os, resource, signal, sys
 PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and else by what it becomes
-    signal.signal(ignored, signal.SIG_DFL)
+for number in signal.valid_signals():
+    if signal.getsignal(number) is signal.SIG_IGN:  # by Python, by nohup, and else by what it becomes
+        signal.signal(number, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+for name, (soft, hard) in {_LIMITS!r}.items():
+    limit = getattr(resource, "RLIMIT_" + name)
+    most = resource.getrlimit(limit)[1]
+    for wanted in ((soft, hard), (soft, most), (most, most)):  # who is not root cannot raise what he was given
+        try:
+            resource.setrlimit(limit, wanted)
+            break
+        except (ValueError, OSError):
+            pass
 try:
     os.execv(sys.argv[1], sys.argv[1:])
 except OSError as error:
-    sys.stderr.write(f"{sys.argv[1]} cannot be started: {error.strerror}\\n")
+    sys.stderr.write(f"{{sys.argv[1]}} cannot be started: {{error.strerror}}\\n")
     os._exit(126)
 """
+# reads on what a service writes that outlives its installer: at a closed pipe it would die of SIGPIPE. It ends with it
+_SINK = ("/bin/sh", "-c", "exec 3<&0; cat <&3 >/dev/null 2>&1 &")
 
 
 @dataclass(frozen=True)
@@ -64,8 +89,7 @@ def clean_environment() -> dict[str, str]:
 
 
 async def run(
-    argv: tuple[str, ...],
-    timeout_seconds: float,
+    command: CommandLine,
     *,
     max_output_bytes: int,
     with_errors: bool,
@@ -74,35 +98,40 @@ async def run(
     adopts: bool = False,
     limits: InstallLimits = DEFAULT_LIMITS,
 ) -> Ended:
-    """Run a program in a process group of its own, without standard input, and wait for it.
+    """Run a program in a process group of its own, and wait for it.
 
     The last ``max_output_bytes`` of its output are kept; ``with_errors`` includes standard error. When the call is
     cancelled or the program is late, its whole group is killed, and with ``adopts`` (on Linux) all that it has started
-    wherever that has gone; when it ends by itself, a service that it has started goes on. The file ``record`` names the
-    process for `end_of_outlived` while it runs, and stays if it does not end even when killed. Raises `OSError` when
-    the program cannot be started.
+    wherever that has gone; when it ends by itself, a service that it has started goes on, and may go on writing. With
+    ``adopts`` it also gets a system's usual limits, however the daemon was started; it always gets a usual umask. The
+    file ``record`` names the process for `end_of_outlived` while it runs, and stays if it does not end even when
+    killed. Raises `OSError` when the program cannot be started.
     """
+    argv, given = command.argv, command.given
     process = await trio.lowlevel.open_process(
         _adopting(argv) if adopts and CAN_HOLD else list(argv),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if given else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
         cwd="/" if os.name != "nt" else None,
         env=clean_environment(),
         pass_fds=() if pass_descriptor is None else (pass_descriptor,),
         start_new_session=os.name != "nt",
+        umask=UMASK if os.name != "nt" else -1,
     )
     system.give_way_no_more(process.pid)
     assert process.stdout is not None
     output = bytearray()
+    drained = trio.Event()
     late = False
     try:
         if record is not None:
             _write_record(record, process.pid)
         async with trio.open_nursery() as nursery:
-            drained = trio.Event()
             nursery.start_soon(_drain, process.stdout, output, max_output_bytes, drained)
-            with trio.move_on_after(timeout_seconds):
+            if process.stdin is not None:
+                nursery.start_soon(_give, process.stdin, given)
+            with trio.move_on_after(command.timeout_seconds):
                 await process.wait()
             if process.returncode is None:
                 late = True
@@ -114,6 +143,8 @@ async def run(
         with trio.CancelScope(shield=True):
             if process.returncode is None and not late:
                 await _kill(process, limits)
+            elif not late and not drained.is_set():
+                await _read_on(process.stdout)
             await process.stdout.aclose()
         if record is not None and process.returncode is not None:
             _forget(record)
@@ -187,13 +218,38 @@ async def _drain(stream: trio.abc.ReceiveStream, output: bytearray, most: int, d
     drained.set()
 
 
+async def _give(stream: trio.abc.SendStream, data: bytes) -> None:
+    with contextlib.suppress(trio.BrokenResourceError):  # it did not want to read
+        await stream.send_all(data)
+    await stream.aclose()
+
+
+async def _read_on(stream: trio.abc.ReceiveStream) -> None:
+    """Let a process of the system's own read what is still written there, for as long as somebody may write."""
+    if os.name == "nt" or not isinstance(stream, trio.lowlevel.FdStream):
+        return  # Windows ends nobody for it
+    descriptor = stream.fileno()
+    os.set_blocking(descriptor, True)
+    with contextlib.suppress(OSError):
+        sink = await trio.lowlevel.open_process(
+            list(_SINK),
+            stdin=descriptor,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=clean_environment(),
+            start_new_session=True,
+        )
+        await sink.wait()
+
+
 async def _kill(process: trio.Process, limits: InstallLimits) -> None:
     """Kill the process, which was not waited for yet, with its group, and wait a while until all are gone."""
     with trio.CancelScope(shield=True):
         if os.name == "nt":
             with contextlib.suppress(OSError):
-                command = kill_tree_command(process.pid)
-                await run(command.argv, limits.group_end_seconds, max_output_bytes=1, with_errors=False)
+                command = replace(kill_tree_command(process.pid), timeout_seconds=limits.group_end_seconds)
+                await run(command, max_output_bytes=1, with_errors=False)
             process.kill()
             with trio.move_on_after(limits.killed_seconds):
                 await process.wait()

@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 import trio
 
+from p2pdist.install.findings import CheckResult, found, unknown
 from p2pdist.install.limits import InstallLimits
-from p2pdist.install.outcomes import CheckResult
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
 from p2pdist.transfer.files import HASH_CHUNK_BYTES
@@ -193,26 +193,26 @@ async def check_file(
     """
     with trio.move_on_after(limits.file_check_seconds):
         return await trio.to_thread.run_sync(_look_at_file, path, shown, sha256, abandon_on_cancel=True, limiter=looks)
-    return CheckResult(False, f"{shown} could not be looked at within {limits.file_check_seconds:.0f} s")
+    return unknown(f"{shown} could not be looked at within {limits.file_check_seconds:.0f} s", late=True)
 
 
 def _look_at_file(path: Path, shown: str, sha256: str | None) -> CheckResult:
     try:
         if sha256 is None:
             path.stat()
-            return CheckResult(True, f"{shown} is there")
+            return found(True, f"{shown} is there")
         digest = hashlib.sha256()
         file = _open(path, _LOOK_FLAGS)
         if file is None:
-            return CheckResult(False, f"{shown} is no file")
+            return found(False, f"{shown} is no file")
         with file:
             while chunk := file.read(HASH_CHUNK_BYTES):
                 trio.from_thread.check_cancelled()
                 digest.update(chunk)
     except (FileNotFoundError, NotADirectoryError):
-        return CheckResult(False, f"{shown} is missing")
+        return found(False, f"{shown} is missing")
     except (OSError, ValueError) as error:
-        return CheckResult(False, f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}")
+        return unknown(f"{shown} cannot be read: {getattr(error, 'strerror', None) or error}")
     if digest.hexdigest() != sha256:
-        return CheckResult(False, f"{shown} has another content")
-    return CheckResult(True, f"{shown} has the wanted content")
+        return found(False, f"{shown} has another content", digest.hexdigest())
+    return found(True, f"{shown} has the wanted content", digest.hexdigest())

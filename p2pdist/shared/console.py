@@ -66,6 +66,7 @@ class Duration(click.ParamType[int]):
 STATE_STYLES = {
     **dict.fromkeys(("verified", "installed"), "green"),
     **dict.fromkeys(("failed", "rolled_back"), "red"),
+    **dict.fromkeys(("retrying", "unproven", "restart_pending"), "yellow"),
     **dict.fromkeys(("fetching", "checking", "verifying", "installing"), "cyan"),
 }
 """The colour of a patch's state; one that is not here is shown plainly."""

@@ -31,13 +31,18 @@ class Explainer:
         clock: Clock,
         *,
         fetches: bool,
+        installs: bool,
         line_yields: Callable[[], bool],
     ) -> None:
-        """``line_yields``: whether the server says that the site's line yields to business."""
+        """Keep the sources. ``fetches`` and ``installs`` are what the configuration says.
+
+        ``line_yields``: whether the server says that the site's line yields to business.
+        """
         self._patches = patches
         self._origin = origin
         self._limiter = limiter
         self._fetches = fetches
+        self._installs = installs
         self._line_yields = line_yields
         self._clock = clock
         self._seconds: dict[TorrentHash, ReasonSeconds[WhyReason]] = {}
@@ -73,6 +78,7 @@ class Explainer:
             profile_lets_fetch=limiter.profile_lets_fetch,
             refusal=limiter.fetch_refusal,
             helps_less=limiter.helps_less,
+            installs=self._installs,
         )
 
     def answer(self) -> WhyAnswer:

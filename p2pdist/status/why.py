@@ -8,6 +8,7 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView
 from p2pdist.transfer.faults import TransferFaultKind
 
+ONLY_KEPT = "and is not installed: config.toml says install = false"
 RECENT_SECONDS = 5.0  # a source that sent bytes within this is still sending; on a slow line, pieces come seconds apart
 
 
@@ -31,6 +32,8 @@ class Circumstances:
     """Why this PC takes no leases now."""
     helps_less: bool = False
     """Whether its processor is busy, so that others fetch before it."""
+    installs: bool = True
+    """Whether patches are installed on this PC; else their files are only kept and shared."""
 
 
 _BY_STATE: dict[PatchState, WhyReason] = {
@@ -76,6 +79,7 @@ def _why_not_over_the_line(file: FileView, around: Circumstances) -> WhyReason:
 def detail_of(reason: WhyReason, file: FileView, around: Circumstances) -> str:
     """Return more about the reason, in words; may be empty."""
     details = {
+        WhyReason.HERE: "" if around.installs else ONLY_KEPT,
         WhyReason.FAILED: file.error,
         WhyReason.DISK_FULL: file.error,
         WhyReason.SERVER_CANNOT: file.origin_error,

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from p2pdist.install.executor import STOP_SECONDS
 from p2pdist.install.lifecycle import PATIENCE, TRANSITIONS
+from p2pdist.install.stopping import STOP_SECONDS
 
 DOC = (Path(__file__).parents[2] / "docs" / "patch-life.md").read_text()
 

@@ -26,7 +26,7 @@ class Place:
 
     def limit(self, **limits: Any) -> None:
         """Install with these of `InstallLimits` from now on."""
-        self.installer = Installer(self.root, self.directory / "scratch", InstallLimits(**limits))
+        self.installer = Installer(self.root, self.directory / "scratch", InstallLimits(**limits), scripts_on_host=True)
         self.detector = self.installer.detector
 
     def file(self, content: str | bytes, name: str = "payload") -> KeptPayload:

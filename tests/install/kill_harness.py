@@ -25,6 +25,7 @@ from p2pdist.install.installer import Installer
 from p2pdist.install.lifecycle import Journal
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.outcomes import Outcome
+from p2pdist.install.packages import PackageFile
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
@@ -56,16 +57,23 @@ class CountingInstaller(Installer):
     """Notes each installation that is ordered, on disk."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root, root / "scratch")
+        super().__init__(root, root / "scratch", scripts_on_host=True)
         self._calls = root / "calls"
 
     async def install(
-        self, install: Install, version: str, file: Path, sha256: str, *, downgrade: bool = False
+        self,
+        install: Install,
+        version: str,
+        file: Path,
+        sha256: str,
+        *,
+        downgrade: bool = False,
+        package: PackageFile | None = None,
     ) -> Outcome:
         """Note it, then do it."""
         with self._calls.open("a") as calls:
             calls.write("install\n")
-        return await super().install(install, version, file, sha256, downgrade=downgrade)
+        return await super().install(install, version, file, sha256, downgrade=downgrade, package=package)
 
 
 class HastyClock:

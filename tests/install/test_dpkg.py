@@ -1,10 +1,8 @@
 """Real packages with the real dpkg, in a root of its own: the system's own database is never touched."""
 
-import hashlib
 import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,39 +18,13 @@ from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.recipe import DebInstall, PackageCheck
+from tests.helpers.debian_packages import NEEDS_DPKG, Packages
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.install_place import manifest
 
-pytestmark = [
-    pytest.mark.skipif(
-        not all(Path("/usr/bin", name).exists() for name in ("dpkg", "dpkg-deb", "dpkg-query")),
-        reason="dpkg is missing",
-    ),
-    pytest.mark.skipif(os.geteuid() != 0, reason="dpkg installs as root only"),
-]
+pytestmark = NEEDS_DPKG
 
 INSTALL = DebInstall(package="acme", timeout_seconds=20)
-
-
-class Packages:
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def build(self, version: str, **scripts: str) -> KeptPayload:
-        tree = self.directory / f"tree-{version}"
-        (tree / "DEBIAN").mkdir(parents=True)
-        (tree / "opt/acme").mkdir(parents=True)
-        (tree / "opt/acme/version").write_text(f"{version}\n")
-        (tree / "DEBIAN/control").write_text(
-            f"Package: acme\nVersion: {version}\nArchitecture: all\n"
-            "Maintainer: Test <test@example.com>\nDescription: for a test\n"
-        )
-        for name, body in scripts.items():
-            (tree / "DEBIAN" / name).write_text(f"#!/bin/sh\n{body}\n")
-            (tree / "DEBIAN" / name).chmod(0o755)
-        file = self.directory / f"acme_{version}.deb"
-        subprocess.run(["dpkg-deb", "-Znone", "--build", tree, file], check=True, capture_output=True)
-        return KeptPayload(file, hashlib.sha256(file.read_bytes()).hexdigest(), version)
 
 
 @pytest.fixture

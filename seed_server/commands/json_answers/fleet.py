@@ -31,12 +31,18 @@ class InstallCountsDocument(Struct, frozen=True):
     """It is installed and works."""
     installing: Count
     """An installer is running."""
+    restart_pending: Count
+    """Its installer has done its part, and the PC has to be restarted before it is finished."""
+    unproven: Count
+    """Its installer has succeeded, and detection has no answer yet: it is asked again."""
     waiting: Count
-    """It waits for a window, an order, a restart or another patch."""
+    """It waits for a window, an order, another patch, or an installer that is busy."""
+    retrying: Count
+    """It has failed, and is tried again by itself."""
     failed: Count
-    """It could not be installed."""
+    """It could not be installed, and nobody tries again: somebody has to act."""
     rolled_back: Count
-    """It was installed, did not work, and was rolled back."""
+    """It was installed, did not work, and was rolled back for good: somebody has to act."""
     not_applicable: Count
     """It does not apply to them."""
 
@@ -108,6 +114,8 @@ class PatchDocument(Struct, frozen=True):
     """Whether endpoints were told of it; false: its publication was cut off, or is at work now."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
+    withdrawn: str | None
+    """Why it was withdrawn; null: it is not."""
     endpoints_verified: Count
     """Endpoints that have the whole file, verified."""
     install: InstallCountsDocument

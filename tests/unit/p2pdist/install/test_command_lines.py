@@ -17,11 +17,14 @@ from p2pdist.install.command_lines import (
     DerivedCheck,
     check_command,
     default_checks,
+    file_query,
     install_command,
     package_query,
     recovery_command,
     restart_command,
     rollback_command,
+    selection_command,
+    selection_query,
 )
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
@@ -34,13 +37,11 @@ from p2pdist.shared.manifest.recipe import (
     MsiInstall,
     MsuInstall,
     PackageCheck,
-    RecipeError,
     RpmInstall,
     ScriptInstall,
     UnitCheck,
-    check_checks,
-    check_install,
 )
+from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks, check_install
 from p2pdist.shared.manifest.versions import Ecosystem
 from tests.helpers.install_place import manifest
 
@@ -126,6 +127,7 @@ def test_a_root_of_its_own() -> None:
     assert deb == (
         *KEEP, "--root=/r", "--force-script-chrootless", "--refuse-downgrade", "--install", "--", FILE
     )  # fmt: skip
+    assert "--force-script-chrootless" not in install_command(DEB, FILE, "/r", chroots=True).argv
     assert "--force-not-root" in install_command(DEB, FILE, "/r", superuser=False).argv
     assert "--force-not-root" not in install_command(DEB, FILE, "/", superuser=False).argv
     assert install_command(RPM, FILE, "/r").argv[1] == "--root=/r"
@@ -318,3 +320,60 @@ def test_going_back_on_purpose_is_said_to_dpkg_and_rpm_and_proven_exactly() -> N
         (check,) = default_checks(replace(manifest("1", DEB), downgrade=downgrade))
         assert isinstance(check, DerivedCheck)
         assert check.exact == downgrade
+
+
+def test_kernels_are_installed_beside_each_other_and_removed_by_their_exact_name() -> None:
+    beside = install_command(RPM, FILE, "/", beside=True).argv
+    assert beside == ("/usr/bin/rpm", "--install", "--replacepkgs", "--", FILE)
+    for install, last in ((RPM, "kernel-6.1-1.x86_64"), (DEB, "kernel-6.1-1.x86_64")):
+        undo = rollback_command(install, FILE, None, "/", package="kernel-6.1-1.x86_64")
+        assert undo is not None
+        assert undo.argv[-2:] == ("--", last)
+
+
+def test_busy_codes_are_the_kind_s_own_and_the_recipe_s() -> None:
+    assert install_command(MSI, FILE, "/").busy_codes == (1618, 0x80240016)
+    assert install_command(replace(MSI, busy_codes=(1500,)), FILE, "/").busy_codes == (1618, 0x80240016, 1500)
+    assert install_command(MSU, FILE, "/").busy_codes == (1618, 0x80240016)
+    assert install_command(EXE, FILE, "/").busy_codes == (1618,)
+    assert install_command(replace(SCRIPT, busy_codes=(75,)), FILE, "/").busy_codes == (75,)
+    undo = rollback_command(replace(SCRIPT, busy_codes=(75,)), FILE, None, "/")
+    assert undo is not None
+    assert undo.busy_codes == (75,), "a way back waits too"
+
+
+@pytest.mark.parametrize("busy", [(0,), (7,)])
+def test_a_code_means_one_thing(busy: tuple[int, ...]) -> None:
+    with pytest.raises(RecipeError, match=f"busy_codes: {busy[0]} means success too"):
+        check_install(replace(SCRIPT, busy_codes=busy))
+
+
+def test_a_package_s_file_and_a_package_s_selection_are_asked_for() -> None:
+    assert file_query(DEB, FILE).argv == (
+        "/usr/bin/dpkg-deb", "--show", "--showformat=${Package} ${Version} ${Architecture}\\n", FILE
+    )  # fmt: skip
+    assert file_query(RPM, FILE).argv[:3] == ("/usr/bin/rpm", "--query", "--package")
+    assert file_query(RPM, FILE).argv[-2:] == ("--", FILE)
+    assert selection_query("acme", "/r").argv[-2:] == ("--", "acme")
+    wanted = selection_command("acme", "hold", "/r")
+    assert (wanted.argv, wanted.given) == (("/usr/bin/dpkg", "--root=/r", "--set-selections"), b"acme hold\n")
+
+
+@pytest.mark.parametrize(
+    ("patch", "said", "own", "downgrade", "wanted"),
+    [
+        ("2.0", "", None, False, DerivedCheck(name="acme", at_least="2.0")),
+        ("2.0", "1:2.0-3", None, False, DerivedCheck(name="acme", at_least="1:2.0-3", own=True)),
+        ("2.0", "1:2.0-3", ("lib", "1:2.0-3"), False, DerivedCheck(name="lib", at_least="1:2.0-3", own=True)),
+        ("2.0", "", ("acme", "2.0"), False, DerivedCheck(name="acme", at_least="2.0")),
+        ("2.0", "", ("lib", "1:2.0"), False, DerivedCheck(name="lib", at_least="1:2.0", own=True)),
+        ("3.0", "", ("acme", "1.0"), False, DerivedCheck(name="acme", at_least="3.0")),
+        ("3.0", "", ("acme", "1.0"), True, DerivedCheck(name="acme", at_least="1.0", exact=True, own=True)),
+        ("3.0", "1.0", None, True, DerivedCheck(name="acme", at_least="1.0", exact=True, own=True)),
+    ],
+)
+def test_which_package_proves_it(
+    patch: str, said: str, own: tuple[str, str] | None, downgrade: bool, wanted: DerivedCheck
+) -> None:
+    made = replace(manifest(patch, replace(DEB, version=said)), downgrade=downgrade)
+    assert default_checks(made, own) == (wanted,)

@@ -13,12 +13,15 @@ import trio
 import trio.testing
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import archive_members, detection, processes, proven_files, unpacking
+from p2pdist.install import detection, processes, proven_files, unpacking
+from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION
+from p2pdist.install.findings import found, unknown
 from p2pdist.install.installer import Installer
 from p2pdist.install.limits import InstallLimits
-from p2pdist.install.outcomes import CheckResult, Outcome
+from p2pdist.install.outcomes import Outcome
 from p2pdist.install.proven_files import PayloadChangedError
+from p2pdist.shared import archive_members
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     DebInstall,
@@ -250,7 +253,11 @@ async def test_a_process_that_does_not_even_end_when_killed_is_given_up_and_stay
     with monkeypatch.context() as kernel, trio.fail_after(10):
         kernel.setattr(os, "killpg", lambda group, number: None)
         ended = await processes.run(
-            ("/bin/sleep", "1000"), 0.05, max_output_bytes=9, with_errors=True, record=record, limits=limits
+            CommandLine(("/bin/sleep", "1000"), 0.05),
+            max_output_bytes=9,
+            with_errors=True,
+            record=record,
+            limits=limits,
         )
     assert ended.code is None
     assert record.read_text().split()[0] == str(begun[0].pid)
@@ -326,7 +333,7 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
         orphan = int(await line_of(begun))
         await written.wait()
         limits = InstallLimits(outlived_poll_seconds=0.01)
-        other = Installer(place.root, tmp_path / "scratch", limits)  # that of the next daemon
+        other = Installer(place.root, tmp_path / "scratch", limits, scripts_on_host=True)  # that of the next daemon
         outcomes = []
 
         async def again() -> None:
@@ -379,9 +386,8 @@ async def test_scripts_are_undone_by_their_own_arguments_or_not_at_all(place: Pl
     assert await place.detector.installed_version(SH) == ""
 
 
+@pytest.mark.skipif(Path("/usr/bin/rpm").exists(), reason="there is an rpm")
 async def test_a_pc_without_rpm(place: Place) -> None:
-    if Path("/usr/bin/rpm").exists():
-        pytest.skip("there is an rpm")
     rpm, payload = RpmInstall(package="acme"), place.file("x")
     outcome = await place.installer.install(rpm, "1", payload.file, payload.sha256)
     assert outcome == Outcome(False, "rpm cannot be started: No such file or directory")
@@ -394,8 +400,8 @@ async def test_a_package_database_without_an_answer_removes_nothing(
 ) -> None:
     seen = []
 
-    async def run(argv, *arguments, **named):
-        seen.append(argv)
+    async def run(command, **named):
+        seen.append(command.argv)
         return processes.Ended(2, b"")
 
     monkeypatch.setattr(processes, "run", run)
@@ -404,21 +410,20 @@ async def test_a_package_database_without_an_answer_removes_nothing(
     before = await place.detector.installed_version(deb)
     assert before == UNKNOWN_VERSION
     answer = await place.detector.check(PackageCheck(name="acme", at_least="1"))
-    assert answer == CheckResult(False, "dpkg-query ended with exit code 2")
+    assert answer == unknown("dpkg-query ended with exit code 2")
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, before)
     assert not outcome.succeeded
-    assert {argv[0] for argv in seen} == {"/usr/bin/dpkg-query"}
-    # for a first installation, removal is tried: what is not there cannot be removed
+    # nor is what was not there before removed unseen: it is asked for again
     outcome = await place.installer.roll_back(deb, "1", payload.file, payload.sha256, None, "")
-    assert not outcome.succeeded
-    assert seen[-1][-3:] == ("--remove", "--", "acme")
+    assert (outcome.succeeded, outcome.known) == (False, False)
+    assert {argv[0] for argv in seen} == {"/usr/bin/dpkg-query"}
 
 
 async def test_restarting_is_a_command_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    async def run(argv, *arguments, **named):
-        seen.append(argv)
+    async def run(command, **named):
+        seen.append(command.argv)
         return processes.Ended(0, b"")
 
     monkeypatch.setattr(processes, "run", run)
@@ -433,12 +438,12 @@ async def test_an_archive_is_unpacked_detected_and_rolled_back(place: Place) -> 
     one, two = place.file(archive(b"one"), "one"), place.file(archive(b"two"), "two")
     assert await place.detector.installed_version(ARCHIVE) == ""
     answer = await place.detector.detected(manifest("1", ARCHIVE))
-    assert answer == CheckResult(False, "nothing is current in /opt/acme, 1 is wanted")
+    assert answer == found(False, "nothing is current in /opt/acme, 1 is wanted")
     assert await place.unpack("1", one) == Outcome(True, "unpacked, 1 is current")
     assert (await place.unpack("2", two)).succeeded
     answer = await place.detector.detected(manifest("1", ARCHIVE))
-    assert answer == CheckResult(False, "2 is current in /opt/acme, 1 is wanted")
-    assert await place.detector.detected(manifest("2", ARCHIVE)) == CheckResult(True, "2 is current in /opt/acme")
+    assert answer == found(False, "2 is current in /opt/acme, 1 is wanted")
+    assert await place.detector.detected(manifest("2", ARCHIVE)) == found(True, "2 is current in /opt/acme")
     assert (place.root / "opt/acme/current/data").read_bytes() == b"two"
     back = await place.installer.roll_back(ARCHIVE, "2", two.file, two.sha256, None, "1")
     assert back == Outcome(True, "back at 1")
@@ -462,12 +467,12 @@ async def test_archives_that_cannot_be_unpacked_say_why(place: Place) -> None:
     (place.root / "opt/acme/current").symlink_to("/usr")
     assert await place.detector.installed_version(ARCHIVE) == UNKNOWN_VERSION
     answer = await place.detector.detected(manifest("1", ARCHIVE))
-    assert answer == CheckResult(False, "another thing is current in /opt/acme, 1 is wanted")
+    assert answer == found(False, "another thing is current in /opt/acme, 1 is wanted")
     (place.root / "opt/acme/current").unlink()
     outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, UNKNOWN_VERSION)
     assert outcome == Outcome(False, "what was there before, '?', is no version")
-    unknown = UNKNOWN_VERSION
-    outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, unknown, installed_as=unknown)
+    there = UNKNOWN_VERSION
+    outcome = await place.installer.roll_back(ARCHIVE, "1", place.directory, "", None, there, installed_as=there)
     assert outcome == Outcome(True, "nothing to undo: what is there was not touched")
 
 

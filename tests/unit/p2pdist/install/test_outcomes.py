@@ -2,10 +2,9 @@
 
 import pytest
 
-from p2pdist.install.command_lines import DerivedCheck
-from p2pdist.install.outcomes import exit_words, package_answer, package_states, printable, unit_answer
-from p2pdist.shared.manifest.recipe import PackageCheck, UnitCheck
-from p2pdist.shared.manifest.versions import Ecosystem
+from p2pdist.install.findings import Whether
+from p2pdist.install.outcomes import Outcome, exit_words, printable, telling_line, unit_answer, waits_for_lock
+from p2pdist.shared.manifest.recipe import UnitCheck
 
 
 @pytest.mark.parametrize(
@@ -35,52 +34,38 @@ def test_output_moves_no_terminal() -> None:
     assert printable(b"a\r\nb\tc\x1b[2J\xff\x00\xe2\x80\xae") == "a\nb c�[2J���"
 
 
-@pytest.mark.parametrize(
-    ("output", "ecosystem", "holds", "words"),
-    [
-        ("installed 2.1-1\n", Ecosystem.DEB, True, "acme 2.1-1 is installed"),
-        ("installed 1:1.0\n", Ecosystem.DEB, True, "acme 1:1.0 is installed"),
-        ("installed 2.1~rc1\n", Ecosystem.DEB, False, "acme 2.1~rc1 is installed, 2.1 is wanted"),
-        ("half-configured 2.1\n", Ecosystem.DEB, False, "acme 2.1 is not whole but half-configured"),
-        ("half-installed \n", Ecosystem.DEB, False, "acme is not whole but half-installed"),
-        ("config-files 2.1\n", Ecosystem.DEB, False, "acme is not installed"),
-        ("not-installed \n", Ecosystem.DEB, False, "acme is not installed"),
-        ("", Ecosystem.DEB, False, "acme is not installed"),
-        ("installed 2.0-1.el9\ninstalled 2.1-3.el9\n", Ecosystem.RPM, True, "acme 2.1-3.el9 is installed"),
-        ("installed 5:2.0-1.el9\n", Ecosystem.RPM, True, "acme 5:2.0-1.el9 is installed"),
-        ("installed 2.0-1.el9\n", Ecosystem.RPM, False, "acme 2.0-1.el9 is installed, 2.1 is wanted"),
-    ],
-)
-def test_packages(output: str, ecosystem: Ecosystem, holds: bool, words: str) -> None:
-    answer = package_answer(PackageCheck(name="acme", at_least="2.1"), package_states(output), ecosystem)
-    assert (answer.holds, answer.words) == (holds, words)
-
-
-@pytest.mark.parametrize("ecosystem", [Ecosystem.DEB, Ecosystem.RPM])
-def test_a_patch_has_no_epoch_and_none_is_compared_with_its_version(ecosystem: Ecosystem) -> None:
-    derived, said = (kind(name="openssh", at_least="9.1") for kind in (DerivedCheck, PackageCheck))
-    old, new = (package_states(f"installed 2:{version}-3\n") for version in ("9.0", "9.1"))
-    assert package_answer(derived, old, ecosystem).words == "openssh 2:9.0-3 is installed, 9.1 is wanted"
-    assert package_answer(derived, new, ecosystem).words == "openssh 2:9.1-3 is installed"
-    assert package_answer(derived, new, ecosystem).holds
-    assert package_answer(derived, (*new, *old), ecosystem).holds
-    assert package_answer(said, old, ecosystem).holds  # a check that names no epoch means none
-
-
-def test_a_version_that_cannot_be_compared_is_not_proof() -> None:
-    answer = package_answer(PackageCheck(name="acme", at_least="x"), (("installed", "2.1"),), Ecosystem.DEB)
-    assert not answer.holds
-    assert "cannot be compared" in answer.words
-    assert package_states("installed 1\n\n") == (("installed", "1"),)
-
-
 def test_units() -> None:
     unit = UnitCheck(unit="acme")
     assert unit_answer(unit, 0, "active\n", windows=False).words == "acme is active"
     answer = unit_answer(unit, 3, "failed\n", windows=False)
     assert (answer.holds, answer.words) == (False, "acme is failed")
-    assert not unit_answer(unit, 1, "", windows=False).holds
-    assert not unit_answer(unit, 1060, "", windows=True).holds
+    assert unit_answer(unit, 1, "", windows=False).finding is Whether.UNKNOWN  # there is no systemd to be asked
+    assert unit_answer(unit, 1060, "", windows=True).finding is Whether.NO
+    assert unit_answer(unit, 5, "", windows=True).finding is Whether.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("output", "any_line", "line"),
+    [
+        (
+            "Selecting\ndpkg: warning: will not downgrade acme from 2 to 1, skipping\ndone\n",
+            False,
+            "dpkg: warning: will",
+        ),
+        ("a\nb\n", True, "b"),
+        ("a\nb\n", False, ""),
+        ("", True, ""),
+        ("x" * 500 + " failed", True, "x" * 160),
+    ],
+)
+def test_the_line_of_an_installer_that_tells_most(output: str, any_line: bool, line: str) -> None:
+    assert telling_line(output, any_line=any_line).startswith(line)
+    assert bool(telling_line(output, any_line=any_line)) is bool(line)
+
+
+def test_a_reason_has_the_installer_s_own_words() -> None:
+    assert Outcome(False, "sh ended with exit code 3", "a\nwhy\n").reason == 'sh ended with exit code 3; it said "why"'
+    assert Outcome(True, "done", "a\nb\n").reason == ""
 
 
 ENGLISH = """
@@ -124,10 +109,8 @@ def test_services_of_windows_run_by_their_state_in_any_language(
     assert (answer.holds, answer.words) == (runs, f"the service acme {'runs' if runs else 'does not run'}")
 
 
-@pytest.mark.parametrize(("there", "holds"), [("2.0-1", True), ("2:2.0-1", True), ("2.1-1", False), ("1.9-1", False)])
-def test_going_back_is_done_when_the_later_version_is_gone(there: str, holds: bool) -> None:
-    check = DerivedCheck(name="acme", at_least="2.0-1", exact=True)
-    answer = package_answer(check, (("installed", there),), Ecosystem.DEB)
-    assert answer.holds == holds
-    if there == "2.1-1":
-        assert answer.words == "acme 2.1-1 is installed, and it goes back to 2.0-1"
+def test_rpm_that_waits_has_done_nothing() -> None:
+    waits = "warning: waiting for transaction lock on /var/lib/rpm/.rpm.lock\n"
+    assert waits_for_lock(waits)
+    assert not waits_for_lock(f"{waits}Updating / installing...\n")
+    assert not waits_for_lock("")

@@ -37,6 +37,7 @@ class Pc:
             cast("Any", limiter),
             FakeClock(),
             fetches=True,
+            installs=True,
             line_yields=lambda: False,
         )
 

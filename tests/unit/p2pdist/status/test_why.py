@@ -8,7 +8,7 @@ import pytest
 from p2pdist.limiter.lan_policy import NOT_SERVED, LanReason
 from p2pdist.status.reasons import WHOLE_ANSWERS, WhyReason
 from p2pdist.status.view import FileView
-from p2pdist.status.why import RECENT_SECONDS, Circumstances, detail_of, why
+from p2pdist.status.why import ONLY_KEPT, RECENT_SECONDS, Circumstances, detail_of, why
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine.reports import EngineFailure, disk_fault
 from tests.helpers.patch_views import file
@@ -75,6 +75,11 @@ def test_every_reason_can_be_met() -> None:
 def test_the_detail(reason: WhyReason, detail: str) -> None:
     around = Circumstances(lan=LanReason.QUEUE, blackout_ends=" until 18:07", server_status="not reachable")
     assert detail_of(reason, fetching(origin_error="its file is gone", neighbours=2), around) == detail
+
+
+def test_where_nothing_is_installed_a_file_that_is_here_says_so() -> None:
+    assert detail_of(WhyReason.HERE, file("verified"), Circumstances(installs=False)) == ONLY_KEPT
+    assert detail_of(WhyReason.HERE, file("verified"), ALONE) == ""
 
 
 def test_the_causes_of_a_refusal_to_serve_are_those_of_the_closed_list() -> None:

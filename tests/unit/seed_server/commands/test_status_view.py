@@ -94,6 +94,8 @@ def test_a_reason_without_a_state_is_not_shown() -> None:
     [
         ("verified", "rolled_back", "rolled back", "1 rolled back"),
         ("verified", "waiting", "waiting", "1 waiting"),
+        ("verified", "retrying", "retrying", "1 retrying"),
+        ("verified", "restart_pending", "restart pending", "1 restart pending"),
         ("waiting", "not_applicable", "not applicable", "1 not applicable"),
         ("fetching", "waiting", "away (fetching)", "1 waiting"),
     ],
@@ -118,7 +120,8 @@ def test_what_a_pc_says_moves_no_cursor() -> None:
 def test_installations_are_counted_for_tools() -> None:
     facts = printed(status_document(fleet(install="failed", install_reason="exit code 1")))["patches"][0]
     assert facts["install"] == {
-        "installed": 0, "installing": 0, "waiting": 0, "failed": 1, "rolled_back": 0, "not_applicable": 0,
+        "installed": 0, "installing": 0, "restart_pending": 0, "unproven": 0, "waiting": 0, "retrying": 0,
+        "failed": 1, "rolled_back": 0, "not_applicable": 0,
     }  # fmt: skip
     assert (facts["endpoints"][0]["install"], facts["endpoints"][0]["install_reason"]) == ("failed", "exit code 1")
     nothing = printed(status_document(fleet()))["patches"][0]
