@@ -7,8 +7,8 @@ import trio
 
 from p2pdist import __version__
 from p2pdist.shared.console import json_option, print_json, run_command_line
-from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
 from seed_server.commands.json_answers.operations import InitDocument
@@ -134,16 +134,8 @@ def serve_command(context: Context) -> None:
     Example:
       seed-server serve --home /srv/patches
     """
-    try:
+    with of_server_extra():
         from seed_server import service  # other commands need not load the web server
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("p2pdist", "seed_server", "bandwidth"):
-            raise
-        raise UserError(
-            f"The server's part of p2pdist is not installed here ({error.name} is missing). "
-            "Install it with its extra: pip install 'p2pdist[server]'.",
-            FaultKind.FAILED,
-        ) from error
     trio.run(service.serve, context.home)
 
 

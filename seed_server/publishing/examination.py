@@ -19,12 +19,11 @@ from p2pdist.shared.manifest.recipe import (
     RpmInstall,
     ScriptInstall,
 )
+from p2pdist.shared.server_extra import of_server_extra
 from seed_server.publishing.archive_contents import wanted_hashes
 from seed_server.publishing.contents import Contents, InspectionError
 from seed_server.publishing.findings import Finding, WrittenRecipe, top_key, unplaced
 from seed_server.publishing.inspect_archive import inspect_archive
-from seed_server.publishing.inspect_deb import inspect_deb
-from seed_server.publishing.inspect_msi import inspect_msi
 from seed_server.publishing.inspect_rpm import inspect_rpm
 from seed_server.publishing.inspect_script import inspect_script
 from seed_server.publishing.plan import choose_piece_length, problems_beside
@@ -163,6 +162,8 @@ def _look(publication: Publication, number: int) -> _Look:
             file.seek(0)
             contents, doubt = _inspected(file, publication.recipe)
     except UserError as error:
+        if error.kind is FaultKind.FAILED:  # the fault is not the file's
+            raise
         return _Look(None, state, (RecipeProblem(where, f"{where}: {error.message}"),))
     except InspectionError as error:
         return _Look(None, state, (RecipeProblem(where, f"{where}: {payload.file_name}: {error}"),))
@@ -175,10 +176,14 @@ def _inspected(file: BinaryIO, recipe: Recipe) -> tuple[Contents | None, str]:
     install: Install | None = recipe.install
     match install:
         case DebInstall():
+            with of_server_extra():
+                from seed_server.publishing.inspect_deb import inspect_deb
             return inspect_deb(file), ""
         case RpmInstall():
             return inspect_rpm(file), ""
         case MsiInstall():
+            with of_server_extra():
+                from seed_server.publishing.inspect_msi import inspect_msi
             return inspect_msi(file), ""
         case ScriptInstall():
             return inspect_script(file, install.interpreter), ""

@@ -1,0 +1,23 @@
+"""The libraries of the extra `server`: where they are missing, whoever needs one says which extra brings it."""
+
+import contextlib
+from collections.abc import Iterator
+
+from p2pdist.shared.errors import FaultKind, UserError
+
+_OURS = ("p2pdist", "seed_server", "bandwidth")
+
+
+@contextlib.contextmanager
+def of_server_extra() -> Iterator[None]:
+    """Raise `UserError` (FAILED) where an import in here fails, because this PC has what every PC gets and no more."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OURS:
+            raise
+        raise UserError(
+            f"The server's part of p2pdist is not installed here ({error.name} is missing). "
+            "Install it with its extra: pip install 'p2pdist[server]'.",
+            FaultKind.FAILED,
+        ) from error
