@@ -29,8 +29,8 @@ class DataRoundTrips:
 
     def begin(self) -> None:
         """Begin a new sample."""
-        self._fresh: list[float] = []  # queueing delays …
-        self._settled: list[float] = []  # … and those that are of now alone
+        self._fresh: list[float] = []  # queueing delays
+        self._any_settled = False
         self.guard_seconds: float | None = None
         """What our data wait at most in the queue of everybody; None: not measured."""
 
@@ -47,8 +47,7 @@ class DataRoundTrips:
         queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
         if new_bytes:
             self._fresh.append(queue)
-            if flowing >= SETTLED_SEGMENTS:
-                self._settled.append(queue)
+            self._any_settled |= flowing >= SETTLED_SEGMENTS
         if elapsed and new_bytes >= FRESH_SEGMENTS * look.segment_bytes:
             bound = queue + ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new_bytes + GUARD_SECONDS
             self.guard_seconds = bound if self.guard_seconds is None else min(self.guard_seconds, bound)
@@ -56,14 +55,14 @@ class DataRoundTrips:
     @property
     def seconds(self) -> float | None:
         """The round trip of our data, of the last sample that had one: a delay of one socket alone is its PC's."""
-        if queues := self._settled or self._fresh:
-            self._last = self._least + min(queues)
+        if self._fresh:
+            self._last = self._least + min(self._fresh)
         return self._last
 
     @property
     def settled(self) -> bool:
-        """Whether it is of now alone."""
-        return not self._fresh or bool(self._settled)
+        """Whether it is of now: at most that of a socket that remembers nothing else."""
+        return not self._fresh or self._any_settled
 
     @property
     def sockets(self) -> int:

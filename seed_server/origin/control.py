@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 import trio
 
@@ -10,13 +10,11 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import (
-    MAX_NEWS_MESSAGE_BYTES,
     Diagnosis,
     FromEndpoint,
     Goodbye,
     Helping,
     LinkReport,
-    News,
     NewsWanted,
     PieceRejected,
     PieceStored,
@@ -33,13 +31,11 @@ from seed_server.line.control_budget import line_bytes
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.outside_log import OutsideLog
+from seed_server.origin.paced_news import PacedNews
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.state import DAMAGED
 from seed_server.store.database import ServedPayload
-
-FindNews: TypeAlias = Callable[[int, int], bytes | None]
-"""Returns what is new among the signed files since a root and a snapshot, as `TrustNewsReader.answer`. Blocking."""
 
 
 class ControlConversation:
@@ -52,7 +48,7 @@ class ControlConversation:
         welcome: Welcome,
         *,
         find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]],
-        find_news: FindNews,
+        news: PacedNews,
         records: OriginRecords,
         limits: OriginLimits,
         outside_log: OutsideLog,
@@ -61,7 +57,7 @@ class ControlConversation:
         self._live = live
         self._welcome = welcome
         self._find_patch = find_patch
-        self._find_news = find_news
+        self._news = news
         self._ask_news, self._asked_news = trio.open_memory_channel[NewsWanted](1)
         self._records = records
         self._limits = limits
@@ -121,16 +117,10 @@ class ControlConversation:
             missed = 0 if self._session.pings.echoes > echoes else missed + 1
 
     async def tell_news(self) -> None:
-        """Find what is new for an endpoint that asks: beside `read`, which must not wait for the disk."""
+        """Find what is new for an endpoint that asks: beside `read`, which must not wait for that."""
+        connection = self._session.connection
         async for wanted in self._asked_news:
-            try:
-                files = await trio.to_thread.run_sync(self._find_news, wanted.root, wanted.snapshot)
-            except OSError as error:
-                self._log.warning("news cannot be read", self._session.endpoint, reason=str(error))
-                files = None
-            if files is None or len(files) > MAX_NEWS_MESSAGE_BYTES:
-                files = b""
-            self._session.outbox.put("news", News(files=files))
+            self._session.outbox.put_paid(await self._news.answer(wanted, connection.address, connection.endpoint))
 
     async def _handle(self, message: FromEndpoint) -> None:
         match message:

@@ -25,6 +25,7 @@ class Outbox:
         self._pacer = pacer
         self._waiting: dict[str, News] = {}
         self._released: bytes | None = None
+        self._paid: Message | None = None
         self._asked = False
         self._ping_due = False
         self._filled = trio.Event()
@@ -38,6 +39,11 @@ class Outbox:
         """Queue ``news`` in place of the waiting one with this ``key``."""
         self._waiting[key] = news
         self._ask()
+
+    def put_paid(self, message: Message) -> None:
+        """Send ``message`` next, in place of such a one: it has had its turn on the line."""
+        self._paid = message
+        self._filled.set()
 
     def put_ping(self) -> None:
         """Ask for a ping; one that waits already is enough."""
@@ -63,12 +69,15 @@ class Outbox:
 
     async def next_frame(self) -> bytes | None:
         """Wait for the next frame; None asks for a ping, which goes first: it measures the line, not this queue."""
-        while self._released is None and not self._ping_due:
+        while self._released is None and self._paid is None and not self._ping_due:
             self._filled = trio.Event()
             await self._filled.wait()
         if self._ping_due:
             self._ping_due = False
             return None
+        if self._paid is not None:
+            paid, self._paid = self._paid, None
+            return control_frame(paid)
         frame, self._released = self._released, None
         self._ask()
         return frame

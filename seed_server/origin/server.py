@@ -25,9 +25,10 @@ from seed_server.line.pacing import limit_packets
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
-from seed_server.origin.control import ControlConversation, FindNews
+from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink, Ending
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
+from seed_server.origin.paced_news import FindNews, PacedNews
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
@@ -74,7 +75,6 @@ class OriginServer:
         self._limits = limits
         self._database = database
         self._tls = tls
-        self._find_news = published.find_news
         self._clock = clock
         self._records = OriginRecords(database, clock)
         source = PieceSource(content)
@@ -89,6 +89,7 @@ class OriginServer:
             limits=limits,
         )
         self._log = self._fleet.outside_log
+        self._news = PacedNews(published.find_news, self._fleet.metadata_line, self._log)
         self._sender = PieceSender(
             source,
             self._fleet.patches,
@@ -269,7 +270,7 @@ class OriginServer:
             live,
             welcome,
             find_patch=self._fleet.find_patch,
-            find_news=self._find_news,
+            news=self._news,
             records=self._records,
             limits=self._limits,
             outside_log=self._log,

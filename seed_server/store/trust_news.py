@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.trust_news import MAX_NEWS_BYTES, MAX_NEWS_FILE_BYTES, MAX_NEWS_FILES, TrustNews
+from p2pdist.shared.wire.trust_news import MAX_NEWS_BYTES, MAX_NEWS_FILE_BYTES, MAX_NEWS_FILES, TrustNews, encode_news
 
 ANSWERS_KEPT = 16  # PCs that have heard of the last publication ask for the same; few are further behind
 MAX_CHANGED_FILES = MAX_NEWS_FILES - 2  # besides the next root and the timestamp
@@ -45,7 +44,7 @@ class TrustNewsReader:
                 if len(data) <= room:
                     files[name] = data
                     room -= len(data)
-        return codec.encode(TrustNews(files))
+        return encode_news(TrustNews(files))
 
     def _changes_between(self, known: int, newest: int) -> dict[str, bytes]:
         """Return snapshot and roles that are new since ``known``, then the targets that they have added, as far as fit.

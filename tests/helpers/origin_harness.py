@@ -31,8 +31,8 @@ from p2pdist.shared.wire.messages import (
 )
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.line.site_map import SiteMap, parse_site_map
-from seed_server.origin.control import FindNews
 from seed_server.origin.limits import OriginLimits
+from seed_server.origin.paced_news import FindNews
 from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerSettings

@@ -36,8 +36,7 @@ from p2pdist.shared.manifest.documents import (
     torrent_target,
 )
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, encode_order
-from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.trust_news import TrustNews
+from p2pdist.shared.wire.trust_news import TrustNews, encode_news
 from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 NOW = 1_800_000_000.0
@@ -114,7 +113,7 @@ class RepositorySimulator:
         for path, data in self.files.items():
             if path not in self.status_of and "root.json" not in path:
                 files[path.removeprefix("/tuf/")] = data
-        return codec.encode(TrustNews(files))
+        return encode_news(TrustNews(files))
 
     # --- the operator -----------------------------------------------------------------
 

@@ -36,7 +36,7 @@ MAX_CARD_RATE = 125_000_000_000  # 1 Tbit/s: faster than any network card of a P
 MAX_METADATA_VERSION = 1 << 31  # a version each second for 68 years
 MAX_LIMIT_REASONS = 32  # the closed list has 15
 MAX_TEMPLATE_ITEMS = 50  # questions in one template: as many as a person reads in a table
-MAX_NEWS_MESSAGE_BYTES = 32 << 10  # some publications; more would keep other messages of a slow site waiting
+MAX_NEWS_MESSAGE_BYTES = 16 << 10  # some publications; more at once would be felt on a slow line
 MAX_LABEL_CHARS = 80  # in the label of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]

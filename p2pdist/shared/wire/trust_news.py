@@ -6,18 +6,19 @@ answer what has changed since the endpoint's root and snapshot. That is a saving
 is asked for by its own path, and everything is verified as if it had been.
 """
 
+import zlib
 from typing import Annotated
 
 import msgspec
 
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import DecodeError, Record
 
 NEWS_PATH = "/tuf/news/{root}/{snapshot}"
 MAX_NEWS_FILES = 64
 MAX_NEWS_FILE_BYTES = 32 << 10  # a larger file is worth a request of its own
 MAX_NEWS_BYTES = 64 << 10  # of all files together: a site's PCs get theirs one after the other, on slow lines too
-MAX_NEWS_ANSWER_BYTES = 96 << 10  # with their names
+MAX_NEWS_ANSWER_BYTES = 96 << 10  # with their names, before and after compression
 
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
@@ -28,6 +29,18 @@ class TrustNews(Record, frozen=True):
     files: Annotated[dict[FileName, bytes | None], msgspec.Meta(max_length=MAX_NEWS_FILES)]
 
 
+def encode_news(news: TrustNews) -> bytes:
+    """Return the answer: msgpack, compressed (RFC 1950), which takes half to two thirds away from signed JSON."""
+    return zlib.compress(codec.encode(news))
+
+
 def decode_news(data: bytes) -> TrustNews:
-    """Return what `codec.encode` made of the news. Raises `DecodeError`."""
-    return codec.decode(data, TrustNews, max_bytes=MAX_NEWS_ANSWER_BYTES)
+    """Return what `encode_news` made of the news. Raises `DecodeError`; more than the cap is never unpacked."""
+    unpacking = zlib.decompressobj()
+    try:
+        encoded = unpacking.decompress(data, MAX_NEWS_ANSWER_BYTES)
+    except zlib.error as error:
+        raise DecodeError(f"no compressed news: {error}") from error
+    if not unpacking.eof or unpacking.unused_data:
+        raise DecodeError("compressed news that are larger than they may be, cut off, or followed by something else")
+    return codec.decode(encoded, TrustNews, max_bytes=MAX_NEWS_ANSWER_BYTES)

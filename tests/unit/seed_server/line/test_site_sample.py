@@ -243,14 +243,14 @@ def test_a_round_trip_that_remembers_a_time_in_which_hardly_anything_was_sent_is
     assert all(settled[-2:])
 
 
-def test_the_settled_round_trip_of_another_link_counts() -> None:
-    sampler = SiteSampler()
+@pytest.mark.parametrize(("other", "least"), [(0.042, 0.042), (0.09, 0.045)])
+def test_the_least_round_trip_counts_and_is_settled_if_one_of_them_is(other: float, least: float) -> None:
     rows: Rows = [({"x": view(14_480 * n, rtt_seconds=0.041)}, {}) for n in range(8)]
-    rows += [
-        ({"x": view(14_480 * n, rtt_seconds=0.045), "y": view(14_480 * (n - 7), endpoint="b")}, {}) for n in (8, 9)
-    ]
-    last = samples(sampler, rows)[-1]
-    assert last.data_rtt_seconds == pytest.approx(0.045)
+    for n in (8, 9):
+        both = view(14_480 * n, rtt_seconds=0.045), view(14_480 * (n - 7), endpoint="b", rtt_seconds=other)
+        rows.append((dict(zip("xy", both, strict=True)), {}))
+    last = samples(SiteSampler(), rows)[-1]
+    assert last.data_rtt_seconds == pytest.approx(least)
     assert (last.data_rtt_settled, last.data_sockets) == (True, 2)
 
 

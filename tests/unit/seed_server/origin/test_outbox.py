@@ -56,6 +56,18 @@ async def test_without_room_on_the_line_messages_wait_and_pings_do_not(autojump_
     assert await next_message(outbox) == changed(2)
 
 
+async def test_what_has_had_its_turn_waits_for_no_room_and_only_for_a_ping(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    outbox, _, budget = outbox_and_budget()
+    budget.spend(LEAST_BURST_BYTES + 1_000)
+    outbox.put("changed", changed(1))
+    outbox.put_paid(changed(2))
+    outbox.put_paid(changed(3))
+    outbox.put_ping()
+    assert [await next_message(outbox) for _ in range(2)] == [None, changed(3)]
+
+
 async def test_a_message_is_made_when_its_turn_has_come(autojump_clock: trio.testing.MockClock) -> None:
     outbox, _, _ = outbox_and_budget()
     outbox.put("first", changed(1))
