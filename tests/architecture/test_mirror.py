@@ -102,6 +102,7 @@ TESTED_IN = {
     "p2pdist/status/reasons.py": "tests/unit/p2pdist/status/test_why.py",
     "p2pdist/transfer/cache.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/engine.py": "tests/swarm/test_transfers.py",
+    "p2pdist/transfer/fault_log.py": "tests/field/test_volumes.py",
     "p2pdist/transfer/faults.py": "tests/unit/p2pdist/status/test_view.py",
     "p2pdist/transfer/kept_bytes.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/manager.py": "tests/swarm/test_transfers.py",
