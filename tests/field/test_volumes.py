@@ -15,10 +15,11 @@ from tests.helpers.fake_clock import FakeClock
 from tests.helpers.namespaces import in_own_network
 
 START = """
-import json, pathlib, trio
+import json, pathlib, structlog, trio
 from p2pdist.daemon import composition
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.logs import RepeatFilter
 from tests.helpers.daemon_states import made_up_identity
 
 def came_so_far(*_arguments, **_named):
@@ -34,7 +35,8 @@ for home, mount in {homes}.items():
         trio.run(composition.run_daemon, EndpointHome(pathlib.Path(home)), "127.0.32.5")
     except UserError as error:
         left = sorted(str(path) for path in pathlib.Path(home).rglob(".*"))
-        print(json.dumps([error.kind.value, error.message.replace(home, "HOME"), left]))
+        limited = any(isinstance(step, RepeatFilter) for step in structlog.get_config()["processors"])
+        print(json.dumps([error.kind.value, error.message.replace(home, "HOME"), left, limited]))
 """
 TMPFS = "mount -t tmpfs -o mode=700 none"
 
@@ -43,8 +45,9 @@ def started(directory: Path, *mounts: str) -> list[tuple[str, str]]:
     """Start the daemon of a new home after each mount, and return how far it came: the error's kind and its words."""
     homes = {str(directory / str(n)): mount.format(directory / str(n)) for n, mount in enumerate(mounts)}
     found = [json.loads(line) for line in in_own_network(START.replace("{homes}", repr(homes))).splitlines()]
-    assert [left for _, _, left in found] == [[]] * len(mounts), "the trial leaves nothing behind"
-    return [(kind, text) for kind, text, _ in found]
+    assert [left for _, _, left, _ in found] == [[]] * len(mounts), "the trial leaves nothing behind"
+    assert all(limited for *_, limited in found), "its log leaves out what repeats"
+    return [(kind, text) for kind, text, *_ in found]
 
 
 def test_a_cache_on_another_volume_is_found_at_the_start(tmp_path: Path) -> None:
