@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 FREE_LINES = 5  # of the same line, at once: a start, and a few attempts
-FIRST_GAP_SECONDS = 60.0
-LONGEST_GAP_SECONDS = 3_600.0
+FIRST_SILENCE_SECONDS = 60.0
+LONGEST_SILENCE_SECONDS = 3_600.0
 MAX_REPEATED_LINES = 1_024  # remembered at a time, some 300 kB; a PC has a few dozen, a server one for each endpoint
 
 Key: TypeAlias = tuple[str, ...]
@@ -26,7 +26,7 @@ class _Seen:
     seen_at: float
     written_at: float
     free: int = FREE_LINES - 1
-    gap_seconds: float = FIRST_GAP_SECONDS
+    gap_seconds: float = FIRST_SILENCE_SECONDS
     left_out: int = 0
 
 
@@ -44,7 +44,7 @@ class RepeatedLines:
         None: this one is left out too.
         """
         seen = self._seen.pop(key, None)
-        if seen is None or now - seen.seen_at >= LONGEST_GAP_SECONDS:
+        if seen is None or now - seen.seen_at >= LONGEST_SILENCE_SECONDS:
             seen = _Seen(now, now, left_out=left_out)
         else:
             seen.left_out += left_out
@@ -52,7 +52,7 @@ class RepeatedLines:
             if seen.free > 0:
                 seen.free -= 1
             elif now - seen.written_at >= seen.gap_seconds:
-                seen.gap_seconds = min(2 * seen.gap_seconds, LONGEST_GAP_SECONDS)
+                seen.gap_seconds = min(2 * seen.gap_seconds, LONGEST_SILENCE_SECONDS)
             else:
                 seen.left_out += 1
                 self._keep(key, seen)

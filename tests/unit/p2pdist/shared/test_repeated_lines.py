@@ -1,6 +1,6 @@
 """`p2pdist.shared.repeated_lines`: what is written of a line that comes again and again."""
 
-from p2pdist.shared.repeated_lines import FREE_LINES, LONGEST_GAP_SECONDS, RepeatedLines, key_of
+from p2pdist.shared.repeated_lines import FREE_LINES, LONGEST_SILENCE_SECONDS, RepeatedLines, key_of
 
 DAY = 86_400.0
 
@@ -11,14 +11,14 @@ def test_what_comes_every_few_seconds_is_written_ever_more_seldom() -> None:
     assert [now for now, _ in written[:FREE_LINES]] == [0.0, 5.0, 10.0, 15.0, 20.0]
     assert [now for now, _ in written[FREE_LINES : FREE_LINES + 4]] == [80.0, 200.0, 440.0, 920.0]
     assert len(written) <= FREE_LINES + 6 + 24
-    assert sum(left for _, left in written) + len(written) >= DAY / 5 - LONGEST_GAP_SECONDS / 5, "all are counted"
+    assert sum(left for _, left in written) + len(written) >= DAY / 5 - LONGEST_SILENCE_SECONDS / 5, "all are counted"
 
 
 def test_after_an_hour_of_silence_a_line_is_new() -> None:
     lines = RepeatedLines()
     assert [lines.count(("x",), 0.0) for _ in range(FREE_LINES + 2)] == [0] * FREE_LINES + [None] * 2
-    assert lines.count(("x",), LONGEST_GAP_SECONDS - 1) == 2, "within the hour it tells what was left out"
-    assert [lines.count(("x",), 3 * LONGEST_GAP_SECONDS) for _ in range(2)] == [0, 0]
+    assert lines.count(("x",), LONGEST_SILENCE_SECONDS - 1) == 2, "within the hour it tells what was left out"
+    assert [lines.count(("x",), 3 * LONGEST_SILENCE_SECONDS) for _ in range(2)] == [0, 0]
 
 
 def test_other_lines_are_not_held_up() -> None:
