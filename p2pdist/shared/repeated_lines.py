@@ -15,6 +15,7 @@ FREE_LINES = 5  # of the same line, at once: a start, and a few attempts
 FIRST_SILENCE_SECONDS = 60.0
 LONGEST_SILENCE_SECONDS = 3_600.0
 MAX_REPEATED_LINES = 1_024  # remembered at a time, some 300 kB; a PC has a few dozen, a server one for each endpoint
+MAX_COMPARED_CHARS = 200  # of each value: a reason is a sentence
 
 Key: TypeAlias = tuple[str, ...]
 
@@ -74,7 +75,8 @@ def key_of(level: str, event: Mapping[str, object]) -> Key:
     Numbers do not count: seconds until the next attempt, pieces. In warnings and errors those within texts do not
     either, as of the bytes that a disk lacks; in other lines they tell names apart.
     """
-    texts = [f"{name}={value}" for name, value in event.items() if not isinstance(value, int | float | None)]
+    told = {name: value for name, value in event.items() if not isinstance(value, int | float | None)}
+    texts = [f"{name}={str(value)[:MAX_COMPARED_CHARS]}" for name, value in told.items()]
     if level not in ("debug", "info"):
         texts = [_DIGITS.sub("0", text) for text in texts]
     return (level, *texts)

@@ -1,6 +1,12 @@
 """`p2pdist.shared.repeated_lines`: what is written of a line that comes again and again."""
 
-from p2pdist.shared.repeated_lines import FREE_LINES, LONGEST_SILENCE_SECONDS, RepeatedLines, key_of
+from p2pdist.shared.repeated_lines import (
+    FREE_LINES,
+    LONGEST_SILENCE_SECONDS,
+    MAX_COMPARED_CHARS,
+    RepeatedLines,
+    key_of,
+)
 
 DAY = 86_400.0
 
@@ -41,6 +47,7 @@ def test_memory_is_bounded() -> None:
         lines.count((name,), 0.0)
     assert lines.count(("a",), 1.0) == 0, "forgotten: b and c came later"
     assert len(lines._seen) == 2
+    assert len("".join(key_of("error", {"reason": "x" * 10**6}))) < MAX_COMPARED_CHARS + 20
 
 
 def test_numbers_do_not_tell_lines_apart_but_names_do() -> None:
