@@ -22,6 +22,7 @@ from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.server import OriginServer, PublishedMetadata
+from seed_server.ports.called_address import why_not_here
 from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
@@ -177,6 +178,22 @@ class _Service:
                 log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
             await trio.sleep(UPKEEP_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
 
+    async def watch_address(self) -> None:
+        """Warn while the address that PCs have enrolled with leads to other machines."""
+        while not self.settings.listen_address:  # it says that the address is another's, such as a router's
+            address = self.settings.address
+            reason = await trio.to_thread.run_sync(
+                why_not_here, address, self.settings.web_port, abandon_on_cancel=True
+            )
+            if reason:
+                log.warning(
+                    "PCs do not find this server under the address that they enrolled with: give that back to this "
+                    "machine, or correct the name's entry; else each PC has to enrol again, with --force",
+                    address=address,
+                    reason=reason,
+                )
+            await trio.sleep(UPKEEP_SECONDS)
+
     async def keep_certificate(self) -> None:
         """Replace the server's certificate long before it expires."""
         wait = CERTIFICATE_SECONDS
@@ -201,12 +218,12 @@ async def serve(home: ServerHome) -> None:
     `UserError`: not initialised, address in use, already serving, damaged files.
     """
     settings = load_settings(home)
-    configure_log(settings.log_level)
+    clock = SystemClock()
+    configure_log(settings.log_level, clock)
     keep_private(home.root)
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
-        clock = SystemClock()
         certificate = authority.issue_server_certificate([settings.address], clock.now())
         tls = ServerTls(authority.control_ca_pem, certificate)
         service = _Service(home, settings, database, authority, repository, tls, clock)
@@ -285,6 +302,7 @@ async def _run(service: _Service) -> None:
         nursery.start_soon(service.watch_sites, origin)
         nursery.start_soon(service.keep_fresh)
         nursery.start_soon(service.keep_certificate)
+        nursery.start_soon(service.watch_address)
         host = f"[{settings.address}]" if ":" in settings.address else settings.address
         click.echo(
             f"serving {settings.name}: web https://{host}:{settings.web_port}, origin {host}:{settings.origin_port}"

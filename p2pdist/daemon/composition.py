@@ -46,7 +46,7 @@ from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.cached_files import lend_directory
-from p2pdist.transfer.files import prepare_home
+from p2pdist.transfer.files import check_links, prepare_home
 from p2pdist.transfer.manager import Transfers
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.store import TrustStore
@@ -95,12 +95,14 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
     """
     await trio.to_thread.run_sync(keep_private, home.root)  # before anything in it is believed
     settings = load_settings(home)
-    configure_log(settings.log_level)
+    clock = SystemClock()
+    configure_log(settings.log_level, clock)
     identity = await trio.to_thread.run_sync(load_identity, home.root)
-    prepare_home(home.root, home.cache, home.patches, home.trust, home.scratch)
+    prepare_home(home.root, home.cache, home.patches, home.kept, home.trust, home.scratch)
     with hold_lock(home):
+        await trio.to_thread.run_sync(check_links, home.cache, home.patches, home.kept)
         await remove_leftovers(home)
-        core = build_core(home, settings, identity, SystemClock(), address=address, home_profile=load_profile(home))
+        core = build_core(home, settings, identity, clock, address=address, home_profile=load_profile(home))
         core.state.facts = await core.address_watch.read_facts()
         await core.pc.refresh()
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

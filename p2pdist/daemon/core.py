@@ -69,11 +69,12 @@ def build_core(
     wakeups, restarts = WakeUps(), Restarts()
     root = Path(settings.install_root)
     installer = Installer(root, home.scratch)
+    medium = MEDIA.get(settings.network)
     around = Surroundings(
         address=lambda: state.address,
         site=lambda: state.site,
         tags=lambda: state.identity.tags,
-        medium=MEDIA.get(settings.network),
+        medium=medium,
     )
     return Core(
         home=home,
@@ -86,7 +87,7 @@ def build_core(
         around=around,
         pc=PcFacts(home.root, root, around, changed=wakeups.trust.ring, list_rpm=installer.detector.list_packages),
         renewal=Renewal(state, wakeups, restarts, clock),
-        address_watch=AddressWatch(state, restarts, clock),
+        address_watch=AddressWatch(state, restarts, clock, medium=medium),
         introduction=Introduction(state),
         part_user=choose_user(),
     )

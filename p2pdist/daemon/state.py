@@ -5,7 +5,7 @@ import ipaddress
 from bandwidth.core.states import State
 from bandwidth.profiles.model import Profile
 from p2pdist.identity.store import Identity
-from p2pdist.pc import system
+from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
 from p2pdist.trust.catalogue import RefusedPatch
@@ -32,7 +32,7 @@ class DaemonState:
         self.clock_trust = clock_trust
         """Whether this PC's clock can be believed; `trust_refresh` and `origin_events` tell it what they hear."""
         # written by `addresses`
-        self.facts = system.UNKNOWN
+        self.facts = local_facts.UNKNOWN
         # by `renewal`
         self.identity = identity
         self.renewal_problem = ""

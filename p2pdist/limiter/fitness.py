@@ -47,10 +47,7 @@ class Fitness:
         self.busy = limit < 1.0 and self.cpu_share > (limit * CPU_RESUME_SHARE if self.busy else limit)
         least = self._limits.battery_percent + (BATTERY_RESUME_PERCENT if self._low else 0.0)
         self._low = (
-            self._limits.battery_percent > 0
-            and battery is not None
-            and not battery.on_mains
-            and battery.percent < least
+            self._limits.battery_percent > 0 and battery is not None and battery.supplies and battery.percent < least
         )
         if not self._low:
             self._refused_at = None

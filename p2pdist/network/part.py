@@ -32,6 +32,7 @@ from p2pdist.network.messages import (
 )
 from p2pdist.network.services import Services
 from p2pdist.pc import process_memory, system
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.transfer.torrent_engine.session import open_torrent_engine
@@ -57,7 +58,7 @@ def main() -> NoReturn:
     parser.add_argument("--log-level", default="info")
     arguments = parser.parse_args()
     directory: Path = arguments.directory.absolute()
-    configure_log(arguments.log_level)
+    configure_log(arguments.log_level, SystemClock())
     for ended_by_the_daemon in (signal.SIGINT, signal.SIGTERM):  # these reach all processes of a service or terminal
         signal.signal(ended_by_the_daemon, signal.SIG_IGN)
     process_memory.keep_small()

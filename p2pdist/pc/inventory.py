@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from p2pdist.pc import system as local_facts
+from p2pdist.pc import power
+from p2pdist.pc import system as this_pc
 from p2pdist.shared.manifest.facts import Facts, FactValue, Packages
 from p2pdist.shared.manifest.versions import Version
 from p2pdist.shared.wire.enrolment import MAX_TAGS
@@ -53,9 +54,9 @@ def gather(
         lambda: system.facts(Path("/")),
         lambda: system.facts(install_root),
         lambda: {"arch": normalised_arch(platform.machine())},
-        lambda: {"hostname": local_facts.hostname().partition(".")[0].lower()},
+        lambda: {"hostname": this_pc.hostname().partition(".")[0].lower()},
         lambda: {"disk.free_mb": shutil.disk_usage(home).free // MEGABYTE},
-        lambda: {"ram_mb": local_facts.memory_bytes() // MEGABYTE},
+        lambda: {"ram_mb": this_pc.memory_bytes() // MEGABYTE},
         _power,
     )
     for look in looks:
@@ -87,10 +88,10 @@ def normalised_arch(machine: str) -> str:
 
 
 def _power() -> dict[str, FactValue]:
-    battery = local_facts.battery()
+    battery = power.battery()
     if battery is None:
         return {"on_mains": True, "battery_percent": 100}
-    return {"on_mains": battery.on_mains is not False, "battery_percent": int(battery.percent)}
+    return {"on_mains": not battery.supplies, "battery_percent": int(battery.percent)}
 
 
 def _sound(text: str) -> bool:

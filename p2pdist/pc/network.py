@@ -24,6 +24,11 @@ class Battery:
     percent: float
     on_mains: bool | None
 
+    @property
+    def supplies(self) -> bool:
+        """Whether the PC runs on it. Where the system does not say, it does not: a wrong yes would cost its help."""
+        return self.on_mains is False
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:

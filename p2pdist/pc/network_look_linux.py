@@ -42,14 +42,19 @@ def speed(interface: str, cards: Path = CARDS) -> BytesPerSecond | None:
     return BytesPerSecond(megabits * MBIT)
 
 
+def hardware(cards: Path = CARDS) -> tuple[str, ...]:
+    """Return the cards that are hardware."""
+    try:
+        return tuple(sorted(card.name for card in cards.iterdir() if (card / "device").exists()))
+    except OSError:
+        return ()
+
+
 def counted_cards(interface: str | None, cards: Path = CARDS) -> tuple[str, ...]:
     """Return the cards whose bytes are the PC's own: real hardware, else the one in use (a container has no other)."""
-    try:
-        real = sorted(card.name for card in cards.iterdir() if (card / "device").exists())
-    except OSError:
-        real = []
+    real = hardware(cards)
     if real and (interface is None or interface in real or medium(interface, cards) is Medium.VPN):
-        return tuple(real)
+        return real
     return (interface,) if interface is not None else ()
 
 

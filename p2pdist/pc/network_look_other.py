@@ -30,6 +30,11 @@ def speed(interface: str) -> BytesPerSecond | None:
     return None if megabits is None else BytesPerSecond(megabits * MBIT)
 
 
+def hardware() -> tuple[str, ...]:
+    """Return all cards: the system does not tell which are real. Raises `OSError`."""
+    return tuple(system.addresses_by_card())
+
+
 def counted_cards(interface: str | None) -> tuple[str, ...]:
     """Return the card in use."""
     return (interface,) if interface is not None else ()

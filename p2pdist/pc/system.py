@@ -1,36 +1,18 @@
-"""Read this PC's addresses, power, network cards, processor time and uptime; give way. The only psutil import."""
+"""Read this PC's addresses, power, network cards, processor time and boot; give way. The only psutil import."""
 
 import contextlib
 import ipaddress
 import platform
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from p2pdist.pc.network import Battery
-from p2pdist.shared.wire.messages import MAX_ADDRESSES
 
 NICE = 10  # a tenth of what a program gets that uses a whole processor; we need less, but soon
 BOOT_ROUNDING_SECONDS = 60  # the system computes its boot time anew at each call, with small differences
-
-
-@dataclass(frozen=True)
-class LocalFacts:
-    """The state of this PC at one time, for the hello to the server."""
-
-    hostname: str
-    addresses: tuple[str, ...]
-    """Own addresses, at most `MAX_ADDRESSES`; the one that reaches the server comes first."""
-    on_mains: bool
-    wired: bool
-    uptime_seconds: int
-
-
-UNKNOWN = LocalFacts("unnamed", (), on_mains=True, wired=True, uptime_seconds=0)
-"""Stands in before the first `read_local_facts`."""
 
 
 def hostname() -> str:
@@ -38,56 +20,22 @@ def hostname() -> str:
     return platform.node()[:255] or "unnamed"
 
 
-def address_towards(host: str, port: int) -> str | None:
-    """Return the own address that the routing table picks towards ``host``, or None without a route.
-
-    It sends nothing: it only connects a datagram socket. Blocking when ``host`` is a name.
-    """
-    try:
-        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except OSError:
-        return None
-    for family, kind, protocol, _, target in candidates:
-        try:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.connect(target)
-                return str(probe.getsockname()[0])
-        except OSError:
-            continue
-    return None
+def boot_time() -> float:
+    """Return when this PC was started, in seconds since 1970."""
+    return float(psutil.boot_time())
 
 
-def read_local_facts(host: str, port: int, fixed_address: str | None, now: float) -> LocalFacts:
-    """Return the facts at ``now``, first among the addresses the fixed one, else the one that leads to ``host``.
-
-    Blocking: for milliseconds, or as long as the lookup of a name takes. Raises `OSError` when the system does not
-    tell.
-    """
-    preferred_address = fixed_address or address_towards(host, port)
-    addresses: list[str] = [preferred_address] if preferred_address else []
-    interface_of: dict[str, str] = {}
-    for interface, entries in psutil.net_if_addrs().items():
-        for entry in entries:
-            if entry.family not in (socket.AF_INET, socket.AF_INET6):
-                continue
-            address = entry.address.partition("%")[0]
-            interface_of[address] = interface
-            parsed = ipaddress.ip_address(address)
-            if not (parsed.is_loopback or parsed.is_link_local or address in addresses):
-                addresses.append(address)
-    power = battery()
-    used_interface = interface_of.get(addresses[0]) if addresses else None
-    return LocalFacts(
-        hostname=hostname(),
-        addresses=tuple(addresses[:MAX_ADDRESSES]),
-        on_mains=power is None or power.on_mains is not False,
-        wired=used_interface is None or not Path("/sys/class/net", used_interface, "wireless").exists(),
-        uptime_seconds=max(0, int(now - psutil.boot_time())),
-    )
+def addresses_by_card() -> dict[str, list[str]]:
+    """Return all own addresses, without zones, by the card that has them. Raises `OSError`."""
+    families = (socket.AF_INET, socket.AF_INET6)
+    return {
+        card: [entry.address.partition("%")[0] for entry in entries if entry.family in families]
+        for card, entries in psutil.net_if_addrs().items()
+    }
 
 
 def battery() -> Battery | None:
-    """Return the battery's state, or None for a PC without one."""
+    """Return the battery's state, or None for a PC without one; right on macOS, `pc.power` reads it elsewhere."""
     found = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     return None if found is None else Battery(min(100.0, max(0.0, float(found.percent))), found.power_plugged)
 
@@ -101,10 +49,7 @@ def interface_of(address: str) -> str | None:
     """Return the interface that has ``address``, or any address of its loopback network. Raises `OSError`."""
     if ipaddress.ip_address(address).is_loopback:
         address = "::1" if ":" in address else "127.0.0.1"  # the rest of 127.0.0.0/8 works but is not listed
-    for interface, entries in psutil.net_if_addrs().items():
-        if any(entry.address.partition("%")[0] == address for entry in entries):
-            return interface
-    return None
+    return next((card for card, addresses in addresses_by_card().items() if address in addresses), None)
 
 
 def own_networks() -> list[tuple[str, int]]:

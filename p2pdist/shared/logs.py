@@ -3,13 +3,16 @@
 import io
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.printable_text import escaped, printable_lines
+from p2pdist.shared.repeated_lines import RepeatedLines, key_of
 
 
 class LibraryLog(logging.Handler):
@@ -29,8 +32,31 @@ class LibraryLog(logging.Handler):
             structlog.get_logger().log(record.levelno, record.getMessage(), **details)
 
 
-def configure_log(level: str) -> None:
-    """Log to standard error: coloured for a terminal, one line of key=value otherwise. Libraries' warnings come too."""
+class RepeatFilter:
+    """Leaves out lines that repeat, and counts them in ``left_out`` of the next one (a processor of structlog)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lines = RepeatedLines()
+        self._lock = threading.Lock()  # worker threads log too
+
+    def __call__(self, _logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Return the line to write. Raises `structlog.DropEvent`: it is left out."""
+        counted = int(event.get("left_out", 0))  # by a limit for its own kind of line
+        with self._lock:
+            left_out = self._lines.count(key_of(method, event), self._clock.monotonic(), counted)
+        if left_out is None:
+            raise structlog.DropEvent
+        if left_out or "left_out" in event:
+            event["left_out"] = left_out
+        return event
+
+
+def configure_log(level: str, clock: Clock | None = None) -> None:
+    """Log to standard error: coloured for a terminal, one line of key=value otherwise. Libraries' warnings come too.
+
+    With a ``clock``, lines that repeat are limited: for what runs for days.
+    """
     on_terminal = sys.stderr.isatty()
     renderer: Any = (
         # rich's tracebacks, the default, show local variables (keys and tokens among them), and take seconds to draw
@@ -41,6 +67,7 @@ def configure_log(level: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            *([] if clock is None else [RepeatFilter(clock)]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True),
             *([] if on_terminal else [structlog.processors.format_exc_info]),  # the terminal's does it itself

@@ -1,6 +1,7 @@
 """Payload files and transfer records on this PC's disk: hash, publish, remove, load, save. Blocking work in threads."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -27,6 +28,7 @@ from p2pdist.transfer.cached_files import Writer, has_changed, lend, publish, se
 from p2pdist.transfer.states import TransferRecord, TransferRecords
 
 HASH_CHUNK_BYTES = 1 << 20
+TRIAL = ".trial"  # the name of an empty file and of its links, for a moment at each start
 MAX_RECORDS_BYTES = 8 << 20  # MAX_TRANSFER_RECORDS of about 400 bytes each, and room to spare
 
 log = structlog.get_logger()
@@ -207,3 +209,42 @@ def prepare_home(*directories: Path) -> None:
             raise UserError(
                 f"Cannot create {directory}: {error.strerror}. Check --home and its permissions.", FaultKind.STORAGE
             ) from error
+
+
+def check_links(cache: Path, *places: Path) -> None:
+    """Try whether a file in ``cache`` can have a second name in each of ``places``: so a proven file gets its place.
+
+    Raises `UserError` (STORAGE) where a mount, or the kind of the file system, is in the way. What else goes wrong, as
+    on a full disk, says nothing of that, and may be over when there is a file.
+    """
+    source = cache / TRIAL
+    try:
+        source.touch(0o600)
+    except OSError:
+        return
+    try:
+        for place in places:
+            try:
+                durable_files.link_file(source, place / TRIAL)
+            except OSError as error:
+                if error.errno in _NO_LINKS:
+                    raise UserError(_no_link(cache, place, error.errno), FaultKind.STORAGE) from error
+            finally:
+                _unlink(place / TRIAL)
+    finally:
+        _unlink(source)
+
+
+_NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK})
+
+
+def _no_link(cache: Path, place: Path, cause: int) -> str:
+    if cause == errno.EXDEV:
+        return (
+            f"{cache} and {place} are on different volumes, so no file that is fetched could get its place. Undo that "
+            f"mount; to use another volume, move all of {cache.parent} there, and name it with --home."
+        )
+    return (
+        f"The file system of {cache.parent} has no hard links, so no file that is fetched could get its place. Use "
+        "one that has them (ext4, XFS, Btrfs, APFS, NTFS), and name the home with --home."
+    )

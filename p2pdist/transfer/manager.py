@@ -18,6 +18,7 @@ from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
+from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.kept_bytes import KeptBytes
 from p2pdist.transfer.places import Places, refs_of, with_first
@@ -68,6 +69,7 @@ class Transfers:
         """The patches whose bytes were removed since the start, because they are rolled out no more."""
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
+        self._fault_log = FaultLog()
         self._dirty = False
         self._lock = trio.Lock()
 
@@ -315,7 +317,7 @@ class Transfers:
     def _fail(self, transfer: Transfer, fault: TransferFault, now: float) -> None:
         transfer.failed(fault, now)
         self._move(transfer, TransferEvent.FAILED)
-        log.error("transfer failed", patch=transfer.record.patch_id, kind=fault.kind.name, reason=fault.text)
+        self._fault_log.failed(transfer.record.patch_id, fault, now)
 
     # --- the origin ----------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 The address that the server sees decides: an endpoint may say of itself what it likes.
 A site's ``networks`` are where its endpoints are, and are seen where nothing translates
 their addresses. Its ``nat`` is where they are seen through address translation, perhaps
-together with those of other sites: among these sites the endpoint's own addresses choose.
+together with those of other sites: among these sites the endpoint's own addresses choose,
+the one on its way to the server first.
 An address that no entry holds makes an automatic site of its /24 or /64.
 """
 
@@ -102,8 +103,9 @@ class SiteMap:
         own = [(address, self._owner(address)) for address in map(_address, own_addresses) if _is_usable(address, seen)]
         claims = [order for _, order in own if order is not None]
         possible = self._possible(seen)
-        chosen = min((order for order in claims if order in possible), default=possible[0] if possible else None)
-        claimed = None if chosen in claims or not claims else self.sites[min(claims)]
+        # the best own address chooses: a later one may be of another network that this PC is in as well
+        chosen = next((order for order in claims if order in possible), possible[0] if possible else None)
+        claimed = None if chosen in claims or not claims else self.sites[claims[0]]
         if chosen is None:
             return Placement(_automatic_site(seen), str(seen), claimed)
         lan = seen

@@ -61,8 +61,9 @@ def _explained(error: OSError, address: str, port: int, purpose: str) -> UserErr
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return UserError(
-            f"{address} is not an address of this machine, so the {purpose} cannot listen there. "
-            "Set listen_address in server.toml to one that is.",
+            f"{address} is not an address of this machine, so the {purpose} cannot listen there. If PCs have enrolled "
+            "with it, give it back to this machine: they call no other. Where a router translates it, set "
+            "listen_address in server.toml to one that this machine has.",
             FaultKind.BAD_INPUT,
         )
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -46,7 +46,7 @@ FACTS: Mapping[str, FactKind] = MappingProxyType(
         "disk.free_mb": FactKind(FactType.NUMBER, "where patches are kept, in 10^6 bytes"),
         "ram_mb": FactKind(FactType.NUMBER, "in 10^6 bytes"),
         "network": FactKind(FactType.TEXT, "wired, wifi, vpn, metered or unknown"),
-        "on_mains": FactKind(FactType.TRUTH, "true also where there is no battery"),
+        "on_mains": FactKind(FactType.TRUTH, "true also where there is no battery, or the system does not say"),
         "battery_percent": FactKind(FactType.NUMBER, "100 where there is no battery"),
         "site": FactKind(FactType.TEXT, "as the site map has it; empty before the first connection"),
         "tags": FactKind(FactType.TEXTS, "from the enrolment"),

@@ -25,7 +25,7 @@ MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at 
 MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
 MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, with room
 MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
-MAX_ADDRESSES = 16  # enough for a PC with VPNs and containers; more do not matter for the site
+MAX_ADDRESSES = 16  # enough for one card with IPv6; more do not matter for the site
 LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
 MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
 MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into a control frame
@@ -80,7 +80,7 @@ class ControlHello(Message, frozen=True, tag="hello"):
     software: Text
     hostname: Text
     addresses: Annotated[list[Address], msgspec.Meta(max_length=MAX_ADDRESSES)]
-    """The endpoint's own addresses, best first; the server finds its site by them."""
+    """Of the card that leads to the server, the one in use first; among sites behind one router they choose."""
     lan_port: LanPort
     """The port of its BitTorrent listener (TLS)."""
     on_mains: bool

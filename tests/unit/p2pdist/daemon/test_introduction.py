@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from p2pdist.daemon.introduction import Introduction
-from p2pdist.pc import system
+from p2pdist.pc import local_facts
 from tests.helpers.daemon_states import made_up_state
 
 
@@ -22,7 +22,7 @@ def test_listens_where_the_announced_address_leads(
     fixed: str | None, addresses: tuple[str, ...], listens_on: str, announces: str
 ) -> None:
     state = made_up_state(fixed_address=fixed)
-    state.facts = replace(system.UNKNOWN, addresses=addresses)
+    state.facts = replace(local_facts.UNKNOWN, addresses=addresses)
     assert state.listen_address == listens_on
     assert Introduction(state).announcement(7691).address == announces
 
@@ -31,7 +31,7 @@ def test_what_has_changed_is_said_the_next_time() -> None:
     state = made_up_state()
     introduction = Introduction(state)
     before = introduction.announcement(7691)
-    state.site, state.facts = "oslo", replace(system.UNKNOWN, addresses=("192.0.2.1",), uptime_seconds=77)
+    state.site, state.facts = "oslo", replace(local_facts.UNKNOWN, addresses=("192.0.2.1",), uptime_seconds=77)
     assert before.site_tag == ""
     assert introduction.announcement(7691).site_tag != ""
     hello = introduction.hello(7691)

@@ -60,7 +60,7 @@ def test_counters_that_stand_still_or_fall_say_nothing(counters: tuple[float, fl
 
 @pytest.mark.parametrize(
     ("percent", "on_mains", "refused"),
-    [(20.0, False, False), (19.9, False, True), (5.0, True, False), (5.0, None, True)],
+    [(20.0, False, False), (19.9, False, True), (5.0, True, False), (5.0, None, False)],
 )
 def test_the_limit_of_the_battery(percent: float, on_mains: bool | None, refused: bool) -> None:
     reason = Fitness(FitLimits()).observe(IDLE, Battery(percent, on_mains), 0.0)

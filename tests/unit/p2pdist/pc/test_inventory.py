@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.pc import inventory, inventory_linux, inventory_macos, inventory_windows, system
+from p2pdist.pc import inventory, inventory_linux, inventory_macos, inventory_windows, power, system
 from p2pdist.pc.inventory import gather, normalised_arch, packages_stamp, read_packages
 from p2pdist.pc.inventory_linux import dpkg_packages, language_of, os_facts, rpm_packages
 from p2pdist.pc.network import Battery
@@ -105,8 +105,8 @@ def test_what_cannot_be_had_is_left_out(root: Path, monkeypatch: pytest.MonkeyPa
     def fails(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    for name in ("battery", "memory_bytes", "hostname"):
-        monkeypatch.setattr(system, name, fails)
+    for module, name in ((power, "battery"), (system, "memory_bytes"), (system, "hostname")):
+        monkeypatch.setattr(module, name, fails)
     monkeypatch.setattr(inventory_linux, "facts", fails)
     monkeypatch.setattr(platform, "machine", lambda: "")
     facts = look(root, root / "missing")
@@ -126,7 +126,7 @@ def test_what_cannot_be_had_is_left_out(root: Path, monkeypatch: pytest.MonkeyPa
 def test_power(
     root: Path, monkeypatch: pytest.MonkeyPatch, battery: Battery | None, on_mains: bool, percent: int
 ) -> None:
-    monkeypatch.setattr(system, "battery", lambda: battery)
+    monkeypatch.setattr(power, "battery", lambda: battery)
     values = look(root).values
     assert (values["on_mains"], values["battery_percent"]) == (on_mains, percent)
 

@@ -1,12 +1,16 @@
 """`p2pdist.transfer.files`: proofs, publication and records on a real disk."""
 
+import errno
 import hashlib
 import os
 from functools import partial
 from pathlib import Path
 
+import pytest
 import trio
 
+from p2pdist.shared import durable_files
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.transfer import files
 from p2pdist.transfer.states import TransferRecord
 
@@ -116,3 +120,31 @@ def test_the_home_is_closed_to_others_whoever_made_it(tmp_path: Path) -> None:
     home.mkdir(mode=0o755)
     files.prepare_home(home, home / "cache")
     assert [place.stat().st_mode & 0o777 for place in (home, home / "cache")] == [0o700, 0o700]
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (errno.EXDEV, "are on different volumes"),
+        (errno.EPERM, "has no hard links"),
+        (errno.ENOSPC, None),
+        (errno.EIO, None),
+    ],
+)
+def test_only_a_volume_that_can_never_link_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: int, words: str | None
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(cause, os.strerror(cause))
+
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "patches").mkdir()
+    files.check_links(tmp_path / "cache", tmp_path / "patches")
+    monkeypatch.setattr(durable_files, "link_file", fails)
+    if words is None:
+        files.check_links(tmp_path / "cache", tmp_path / "patches")
+    else:
+        with pytest.raises(UserError, match=words) as refused:
+            files.check_links(tmp_path / "cache", tmp_path / "patches")
+        assert refused.value.kind is FaultKind.STORAGE
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []

@@ -54,12 +54,12 @@ class TestSiteOf:
             (["10.7.0.1"], "10.1.2.3", "branch-a"),
             (["192.168.9.5"], "203.0.113.7", "branch-b"),
             ([], "10.1.2.3", "branch-a"),
-            # behind address translation: one site, or a claim among several, the first entry of the map first
+            # behind address translation: one site, or a claim among several, that of the best own address first
             (["10.7.3.3"], "198.51.100.64", "oslo"),
             ([], "2001:db8:ff::1", "oslo"),
             (["10.7.3.3"], "198.51.100.65", "oslo"),
             (["10.8.3.3"], "198.51.100.65", "bergen"),
-            (["10.8.3.3", "10.7.3.3"], "198.51.100.65", "oslo"),
+            (["10.8.3.3", "10.7.3.3"], "198.51.100.65", "bergen"),
             (["172.17.0.1", "10.8.3.3"], "198.51.100.65", "bergen"),
             ([], "198.51.100.65", "oslo"),
             # not one that the operator has declared there
@@ -138,7 +138,7 @@ class TestClaimed:
         ("own", "seen", "claimed"),
         [
             (["10.7.0.1"], "10.1.2.3", "oslo"),
-            (["10.8.0.1", "10.7.0.1"], "10.1.2.3", "oslo"),
+            (["10.8.0.1", "10.7.0.1"], "10.1.2.3", "bergen"),
             (["10.8.3.3"], "198.51.100.64", "bergen"),
             (["10.1.2.3"], "198.51.100.9", "branch-a"),
             # a tunnel into another site, or an address of nobody's, is nothing to look at
