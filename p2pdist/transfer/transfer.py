@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import structlog
 import trio
 
 from p2pdist.shared.backoff import Backoff
@@ -17,7 +18,7 @@ from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.places import places_of
-from p2pdist.transfer.states import LanActivity, TransferRecord
+from p2pdist.transfer.states import TRANSITIONS, LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
 
@@ -26,6 +27,8 @@ LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: this spares a 
 ACTIVE_STEP_SECONDS = 0.5
 STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: that may last for days
 IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Transfer:
     """The patches that have these bytes: the first is the one that `record` is of."""
     record: TransferRecord
     state: PatchState
+    """Changed by `move` and `fail` alone."""
     activity: LanActivity
     fault: TransferFault | None = None
     """Why it failed the last time; kept until it has started again."""
@@ -58,6 +62,8 @@ class Transfer:
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
     """The last `Want` that was sent; only one that differs is sent."""
+    moved: bool = False
+    """Whether its state has changed since the records were written."""
 
     @property
     def patch(self) -> CataloguePatch:
@@ -132,11 +138,22 @@ class Transfer:
             return not self.lan_stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
         return self.state in ("checking", "verifying")
 
+    def move(self, event: TransferEvent) -> None:
+        """Take the step of the state table."""
+        self.state = TRANSITIONS.after(self.state, event)
+        self.moved = True
+
     def failed(self, fault: TransferFault, now: float) -> None:
         """Remember why it cannot go on, and when to try again: later after each failure in a row."""
         self.fault = fault
         self.retries = self.retries.failed()
         self.retry_at = now + self.retries.delay_seconds(1.0)
+
+    def fail(self, fault: TransferFault, now: float) -> None:
+        """Stop, as `failed` says, and log why."""
+        self.failed(fault, now)
+        self.move(TransferEvent.FAILED)
+        log.error("transfer failed", patch=self.record.patch_id, kind=fault.kind.name, reason=fault.text)
 
     def retry_soon(self, now: float) -> None:
         """Try again after the shortest time, however often it has failed."""

@@ -102,6 +102,7 @@ TESTED_IN = {
     "p2pdist/transfer/kept_bytes.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/manager.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/places.py": "tests/swarm/test_transfers.py",
+    "p2pdist/transfer/proving.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/records.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/torrent_engine/__init__.py": "tests/swarm/test_torrent_engine.py",
     "p2pdist/transfer/torrent_engine/alerts.py": "tests/swarm/test_torrent_engine.py",

@@ -142,10 +142,8 @@ async def test_removing_ends_connections_and_deletes_the_file(open_endpoint, pay
         await b.engine.remove(payload.torrent_hash, delete_files=False)
         assert b.path(payload).exists()
         await a.engine.remove(payload.torrent_hash, delete_files=True)
+        assert not a.path(payload).exists(), "another thread deletes it, and that is waited for"
         await a.engine.remove(payload.torrent_hash, delete_files=True)
-        with trio.fail_after(5):
-            while a.path(payload).exists():  # noqa: ASYNC110 - another thread deletes it
-                await trio.sleep(0.01)
         with pytest.raises(EngineError):
             a.engine.snapshot(payload.torrent_hash)
 
