@@ -24,7 +24,7 @@ from bench.process_pair import cpu_seconds, memory_bytes, processes_of
 from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.publishing.publish import Publication
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import OfflineKeys

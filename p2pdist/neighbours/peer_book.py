@@ -7,10 +7,6 @@ book merges hints by endpoint id, and keeps a link for each (neighbour, torrent)
 Every endpoint that misses pieces connects. When two connect to each other in the
 same moment, the engines drop one of the two connections, or both. The endpoint
 with the lower id then waits half as long, so that it does not happen again.
-
-Of a torrent of few pieces, each connection to one more neighbour costs more than it
-brings, and two neighbours send the same piece. So all endpoints connect to the same
-few, in an order that the torrent gives: whatever one of them has, reaches all.
 """
 
 import hashlib
@@ -21,7 +17,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.backoff import Backoff
+from p2pdist.neighbours.few_pieces import FEW_PIECES, in_order, place_of, spare_links
+from p2pdist.neighbours.retries import pause_seconds
 from p2pdist.shared.identifiers import (
     EndpointId,
     InvalidIdentifierError,
@@ -39,34 +36,11 @@ ShortTag = Annotated[str, msgspec.Meta(max_length=64)]
 MAX_MDNS_PEERS = 200  # a LAN segment is smaller
 MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this is somebody making up names
 MAX_LINKS_PER_TORRENT = 40  # more neighbours at once bring a LAN swarm no speed, only memory and handshakes
-MAX_LINKS = 160  # of all torrents; the engine has room for as many that neighbours open
+MAX_LINKS_OF_ALL = 160  # of all torrents; the engine has room for as many that neighbours open
 MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one call may start
-FEW_PIECES = 4  # one megabyte: a neighbour that has a piece of it soon has all
-SPARE_LINK_SECONDS = 5.0  # for so long, few pieces are waited for before one neighbour more is asked …
-MAX_SPARE_LINKS = 3  # … but a slow line is no fault of the neighbours
 ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even if no event has said so
 FASTEST_REATTEMPT_SECONDS = 1.0  # whatever is announced, a neighbour is not tried more often
 GONE_SHOWN_SECONDS = 60.0  # how long `p2pdist peers` still lists a neighbour that has left
-
-_AT_ONCE = Backoff(first_seconds=1.0, longest_seconds=30.0)  # it begins with a torrent a moment later than this PC
-_AT_ONCE_REASONS = frozenset({PeerReason.NOT_SHARED, PeerReason.STILL_CHECKING})
-_SOON = Backoff(first_seconds=2.0, longest_seconds=30.0)
-_LATER = Backoff(first_seconds=60.0, longest_seconds=600.0)  # for reasons that last until a person or a renewal acts
-_LATER_REASONS = frozenset(
-    {
-        PeerReason.CERTIFICATE_REFUSED,
-        PeerReason.REFUSED_OUR_CERTIFICATE,
-        PeerReason.SENT_BAD_DATA,
-        PeerReason.ITSELF,
-        PeerReason.BOTH_COMPLETE,
-    }
-)
-
-
-def _backoff(reason: PeerReason) -> Backoff:
-    if reason in _AT_ONCE_REASONS:
-        return _AT_ONCE
-    return _LATER if reason in _LATER_REASONS else _SOON
 
 
 class Announcement(Record, frozen=True):
@@ -129,7 +103,6 @@ class _Peer:
     order: bytes
     """Among the neighbours of this endpoint."""
     place: int
-    """Among all endpoints, the same for all that know it."""
     hints: dict[Source, Announcement] = field(default_factory=dict)
     last_hint: Announcement | None = None
     gone_at: float | None = None
@@ -162,7 +135,7 @@ class PeerBook:
 
     def __init__(self, own_id: EndpointId, *, swarm_tag: str, site_tag: str = "") -> None:
         self._own_id = own_id
-        self._place = _place(own_id)
+        self._place = place_of(own_id)
         self._swarm_tag = swarm_tag
         self._site_tag = site_tag
         self._peers: dict[EndpointId, _Peer] = {}
@@ -189,7 +162,7 @@ class PeerBook:
         peer = self._peers.get(hint_checked.endpoint_id)
         if peer is None:
             order = hashlib.sha256(f"{self._own_id}{hint_checked.endpoint_id}".encode()).digest()
-            place = _place(hint_checked.endpoint_id)
+            place = place_of(hint_checked.endpoint_id)
             peer = self._peers[hint_checked.endpoint_id] = _Peer(hint_checked.endpoint_id, order, place)
         peer.hints[source] = peer.last_hint = hint_checked
         peer.gone_at = None
@@ -256,16 +229,17 @@ class PeerBook:
         """
         self._prune(torrents, now)
         links = self._links(now)
-        most = min(MAX_CONNECTS_PER_CALL, MAX_LINKS - links.total())
+        most = min(MAX_CONNECTS_PER_CALL, MAX_LINKS_OF_ALL - links.total())
         # an order of each PC's own: with the same order everywhere, a large site would fall into cliques
         peers = sorted((p for p in self._peers.values() if self._verdict(p) is None), key=lambda p: p.order)
         wanted: list[ConnectTo] = []
         for torrent_hash, pieces in torrents.items():
             if len(wanted) < most and 0 < pieces <= FEW_PIECES:
-                spare = self._spare_links(torrent_hash, now)
+                spare = spare_links(now - self._since.setdefault(torrent_hash, now))
                 room = pieces + spare - links[torrent_hash]
-                few = self._few(torrent_hash, peers, after_own=spare > 0) if room > 0 else []
-                wanted += self._due(torrent_hash, few, room, most - len(wanted), now)
+                if room > 0:
+                    few = in_order(torrent_hash, peers, self._place, after_own=spare > 0)
+                    wanted += self._due(torrent_hash, few, room, most - len(wanted), now)
             elif pieces:
                 room = MAX_LINKS_PER_TORRENT - links[torrent_hash]
                 wanted += self._due(torrent_hash, peers, room, most - len(wanted), now)
@@ -282,19 +256,6 @@ class PeerBook:
             for torrent_hash, link in peer.links.items()
             if link.connected or (link.trying and now < link.next_attempt_at)
         )
-
-    def _spare_links(self, torrent_hash: TorrentHash, now: float) -> int:
-        waited = now - self._since.setdefault(torrent_hash, now)
-        return min(MAX_SPARE_LINKS, int(waited / SPARE_LINK_SECONDS))
-
-    def _few(self, torrent_hash: TorrentHash, peers: list[_Peer], *, after_own: bool) -> list[_Peer]:
-        """Return ``peers`` in the torrent's order; without ``after_own``, those that come before this endpoint in it.
-
-        So two never connect to each other at the same time, and the first one waits for the others.
-        """
-        at = int(torrent_hash, 16)
-        own = self._place ^ at
-        return sorted((peer for peer in peers if after_own or peer.place ^ at < own), key=lambda peer: peer.place ^ at)
 
     def _due(self, torrent_hash: TorrentHash, peers: list[_Peer], room: int, most: int, now: float) -> list[ConnectTo]:
         wanted: list[ConnectTo] = []
@@ -348,9 +309,8 @@ class PeerBook:
         link.trying = False
         link.failures += 1
         link.set_reason(reason, now)
-        backoff = _backoff(reason)
-        delay = Backoff(backoff.first_seconds, backoff.longest_seconds, link.failures)
-        link.next_attempt_at = now + delay.delay_seconds(0.0 if self._own_id < peer.endpoint_id else 1.0)
+        jitter = 0.0 if self._own_id < peer.endpoint_id else 1.0
+        link.next_attempt_at = now + pause_seconds(reason, link.failures, jitter)
         peer.turn += 1
 
     def _verdict(self, peer: _Peer) -> PeerReason | None:
@@ -402,10 +362,6 @@ class PeerBook:
             status="connected" if peer.connected else "not connected",
             reason=reason,
         )
-
-
-def _place(endpoint_id: EndpointId) -> int:
-    return int.from_bytes(hashlib.sha256(endpoint_id.encode()).digest())
 
 
 def _checked(hint: Announcement) -> Announcement | None:

@@ -23,7 +23,7 @@ from p2pdist.transfer.torrent_engine import (
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 STEP_SECONDS = 1.0  # how often the book is asked for retries; after a hint, or for a new torrent, it is asked at once
-SHORTEST_STEP_SECONDS = 0.2  # … but no more often than this: many small torrents begin one after the other
+LEAST_LOOK_SECONDS = 0.2  # … but no more often than this: many small torrents begin one after the other
 IDLE_STEP_SECONDS = 10.0  # while nothing is to be fetched: hundreds of neighbours times patches cost processor time
 
 # of two PCs with the same patches, one has begun with a torrent, or ended, before the other
@@ -113,7 +113,7 @@ class Neighbours:
                 for wanted in self._book.connections_wanted(pieces, now):
                     self._engine.connect_peer(wanted.torrent_hash, wanted.address, wanted.port)
             if new:
-                await trio.sleep(SHORTEST_STEP_SECONDS)
+                await trio.sleep(LEAST_LOOK_SECONDS)
             with trio.move_on_after(STEP_SECONDS):
                 await self._something_new.wait()
 

@@ -1,17 +1,15 @@
 import pytest
 
+from p2pdist.neighbours.few_pieces import FEW_PIECES, MAX_SPARE_LINKS, SPARE_LINK_SECONDS
 from p2pdist.neighbours.peer_book import (
     ATTEMPT_SECONDS,
     FASTEST_REATTEMPT_SECONDS,
-    FEW_PIECES,
     GONE_SHOWN_SECONDS,
     MAX_CONNECTS_PER_CALL,
     MAX_IDS_PER_ADDRESS,
-    MAX_LINKS,
+    MAX_LINKS_OF_ALL,
     MAX_LINKS_PER_TORRENT,
     MAX_MDNS_PEERS,
-    MAX_SPARE_LINKS,
-    SPARE_LINK_SECONDS,
     Announcement,
     ConnectTo,
     PeerBook,
@@ -341,7 +339,7 @@ def test_few_pieces_reach_all_and_no_two_connect_to_each_other(pieces):
 
 
 def test_the_next_in_the_order_is_asked_when_the_first_does_not_answer():
-    tried = []
+    tried: list[list[str]] = []
     for one in site(5).values():
         tried.append([])
         while wanted := one.connections_wanted({T1: 1}, 0.0):
@@ -375,9 +373,9 @@ def test_hundreds_of_torrents_at_once_stay_within_the_engine_s_room(book):
         for each in wanted:
             book.connected(each.torrent_hash, each.address, float(look))
         opened += len(wanted)
-    assert opened == MAX_LINKS
+    assert opened == MAX_LINKS_OF_ALL
     # the most urgent ones have got them, and what is here makes room for what is not
-    done = dict.fromkeys(list(torrents)[: MAX_LINKS // 20], 0)
+    done = dict.fromkeys(list(torrents)[: MAX_LINKS_OF_ALL // 20], 0)
     for torrent_hash in done:
         for number in range(20):
             book.disconnected(torrent_hash, f"10.0.1.{number}", PeerReason.NOT_SHARED, 30.0)
