@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite coverage lint format lock audit fuzz clean bench-control bench-lab bench-compiled bench-compiled-check
+.PHONY: help demo test suite coverage lint format lock audit fuzz clean bench-control bench-lab bench-many bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -28,6 +28,7 @@ help:
 	@echo 'make fuzz [ARGS=…]               search for bytes that break a promise, for two minutes (ARGS=--help); Linux on x86-64'
 	@echo 'make bench-control [ARGS=…]      the limiter and its rivals over all lines (ARGS=--help: a part of them)'
 	@echo 'make bench-lab [ARGS=…]          as root: ours and its alternatives on lines of the lab (ARGS=--help)'
+	@echo 'make bench-many [ARGS=…]         500 small patches to 8 endpoints, against one file of their size (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
@@ -117,6 +118,9 @@ bench-control: bench-compiled
 
 bench-lab: $(READY)
 	@$(BIN)/python -m bench.lab_benchmark $(ARGS)
+
+bench-many: $(READY)
+	@$(BIN)/python -m bench.many_patches $(ARGS)
 
 clean:
 	rm -rf $(VENV) build ./*.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -99,8 +99,12 @@ class Member:
 
     def patch(self, patch_id: str) -> StatusPatch:
         """Return one patch of `latest`; one that is not known there yet is waiting, with nothing of it here."""
-        patches = self.latest.patches if self.latest else []
-        return next((patch for patch in patches if patch.id == patch_id), NOT_KNOWN)
+        return next((patch for patch in self.patches if patch.id == patch_id), NOT_KNOWN)
+
+    @property
+    def patches(self) -> list[StatusPatch]:
+        """Return all patches of `latest`."""
+        return self.latest.patches if self.latest else []
 
     def install_state(self, patch_id: str, version: str) -> str:
         """Return what has become of a patch beyond its file, as `latest` says; empty while that is not known."""

@@ -7,6 +7,7 @@ import trio
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import InstallService
+from p2pdist.neighbours.service import Neighbours
 from p2pdist.network.messages import PieceArrived
 from p2pdist.origin.connection import ServerConnection
 from p2pdist.pc import process_memory
@@ -31,6 +32,7 @@ async def step_transfers(
     reports: Reports,
     help_news: HelpNews,
     origin: ServerConnection,
+    neighbours: Neighbours,
     wakeups: WakeUps,
 ) -> None:
     """Step the transfers regularly, and at once when something happened, until cancelled."""
@@ -39,6 +41,7 @@ async def step_transfers(
         for news in help_news.news():  # before what it has: the server counts the one by the other
             await origin.send(news)
         await transfers.step()
+        neighbours.look_for(transfers.active_torrents())
         for report in reports.news(patches.views(), trio.current_time()):
             await origin.send(report)
         if was_busy and not transfers.busy:

@@ -10,13 +10,15 @@ with the lower id then waits half as long, so that it does not happen again.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.backoff import Backoff
+from p2pdist.neighbours.few_pieces import FEW_PIECES, in_order, place_of, spare_links
+from p2pdist.neighbours.retries import pause_seconds
 from p2pdist.shared.identifiers import (
     EndpointId,
     InvalidIdentifierError,
@@ -34,22 +36,11 @@ ShortTag = Annotated[str, msgspec.Meta(max_length=64)]
 MAX_MDNS_PEERS = 200  # a LAN segment is smaller
 MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this is somebody making up names
 MAX_LINKS_PER_TORRENT = 40  # more neighbours at once bring a LAN swarm no speed, only memory and handshakes
+MAX_LINKS_OF_ALL = 160  # of all torrents; the engine has room for as many that neighbours open
 MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one call may start
 ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even if no event has said so
 FASTEST_REATTEMPT_SECONDS = 1.0  # whatever is announced, a neighbour is not tried more often
 GONE_SHOWN_SECONDS = 60.0  # how long `p2pdist peers` still lists a neighbour that has left
-
-_SOON = Backoff(first_seconds=2.0, longest_seconds=30.0)
-_LATER = Backoff(first_seconds=60.0, longest_seconds=600.0)  # for reasons that last until a person or a renewal acts
-_LATER_REASONS = frozenset(
-    {
-        PeerReason.CERTIFICATE_REFUSED,
-        PeerReason.REFUSED_OUR_CERTIFICATE,
-        PeerReason.SENT_BAD_DATA,
-        PeerReason.ITSELF,
-        PeerReason.BOTH_COMPLETE,
-    }
-)
 
 
 class Announcement(Record, frozen=True):
@@ -110,6 +101,8 @@ class _Link:
 class _Peer:
     endpoint_id: EndpointId
     order: bytes
+    """Among the neighbours of this endpoint."""
+    place: int
     hints: dict[Source, Announcement] = field(default_factory=dict)
     last_hint: Announcement | None = None
     gone_at: float | None = None
@@ -142,9 +135,13 @@ class PeerBook:
 
     def __init__(self, own_id: EndpointId, *, swarm_tag: str, site_tag: str = "") -> None:
         self._own_id = own_id
+        self._place = place_of(own_id)
         self._swarm_tag = swarm_tag
         self._site_tag = site_tag
         self._peers: dict[EndpointId, _Peer] = {}
+        self._since: dict[TorrentHash, float] = {}
+        """Since when neighbours are asked for a torrent."""
+        self._nothing_to_fetch = False
         self.dropped_hints = 0
         """Hints that were ignored: malformed, or over a cap."""
 
@@ -165,7 +162,8 @@ class PeerBook:
         peer = self._peers.get(hint_checked.endpoint_id)
         if peer is None:
             order = hashlib.sha256(f"{self._own_id}{hint_checked.endpoint_id}".encode()).digest()
-            peer = self._peers[hint_checked.endpoint_id] = _Peer(hint_checked.endpoint_id, order)
+            place = place_of(hint_checked.endpoint_id)
+            peer = self._peers[hint_checked.endpoint_id] = _Peer(hint_checked.endpoint_id, order, place)
         peer.hints[source] = peer.last_hint = hint_checked
         peer.gone_at = None
         peer.turn = peer.addresses().index((hint_checked.address, hint_checked.port))
@@ -223,37 +221,48 @@ class PeerBook:
 
     # --- connections ----------------------------------------------------------------
 
-    def connections_wanted(self, torrents: Mapping[TorrentHash, bool], now: float) -> list[ConnectTo]:
+    def connections_wanted(self, torrents: Mapping[TorrentHash, int], now: float) -> list[ConnectTo]:
         """Return the connections to open now, at most `MAX_CONNECTS_PER_CALL`; they count as tried.
 
-        ``torrents`` are all that the engine has, with True for those that still miss
-        pieces. Only for these does this endpoint connect: a seed waits to be asked.
+        ``torrents`` are all that the engine has, the most urgent first, each with how many pieces it has in all, or 0
+        when none is missing here. A seed does not connect: it waits to be asked.
         """
         self._prune(torrents, now)
-        wanted: list[ConnectTo] = []
+        links = self._links(now)
+        most = min(MAX_CONNECTS_PER_CALL, MAX_LINKS_OF_ALL - links.total())
         # an order of each PC's own: with the same order everywhere, a large site would fall into cliques
         peers = sorted((p for p in self._peers.values() if self._verdict(p) is None), key=lambda p: p.order)
-        for torrent_hash, incomplete in torrents.items():
-            links = [(peer, peer.links.setdefault(torrent_hash, _Link(changed_at=now))) for peer in peers]
-            if incomplete:
-                wanted += self._due(torrent_hash, links, MAX_CONNECTS_PER_CALL - len(wanted), now)
-                continue
-            for _, link in links:
-                # once nothing is missing, it does not matter how the last connection ended
-                if not link.connected and link.reason is not PeerReason.NOTHING_TO_FETCH:
-                    link.set_reason(PeerReason.NOTHING_TO_FETCH, now)
+        wanted: list[ConnectTo] = []
+        for torrent_hash, pieces in torrents.items():
+            if len(wanted) < most and 0 < pieces <= FEW_PIECES:
+                spare = spare_links(now - self._since.setdefault(torrent_hash, now))
+                room = pieces + spare - links[torrent_hash]
+                if room > 0:
+                    few = in_order(torrent_hash, peers, self._place, after_own=spare > 0)
+                    wanted += self._due(torrent_hash, few, room, most - len(wanted), now)
+            elif pieces:
+                room = MAX_LINKS_PER_TORRENT - links[torrent_hash]
+                wanted += self._due(torrent_hash, peers, room, most - len(wanted), now)
         return wanted
 
-    def _due(
-        self, torrent_hash: TorrentHash, links: list[tuple[_Peer, _Link]], most: int, now: float
-    ) -> list[ConnectTo]:
-        wanted: list[ConnectTo] = []
-        # those too that are announced no more: a list that changes must not add up to ever more connections
-        all_links = [link for peer in self._peers.values() if (link := peer.links.get(torrent_hash)) is not None]
-        room = MAX_LINKS_PER_TORRENT - sum(
-            link.connected or (link.trying and now < link.next_attempt_at) for link in all_links
+    def _links(self, now: float) -> "Counter[TorrentHash]":
+        """Return how many connections each torrent has, those included that are being opened.
+
+        Those too with neighbours that are announced no more: a list that changes must not add up to ever more.
+        """
+        return Counter(
+            torrent_hash
+            for peer in self._peers.values()
+            for torrent_hash, link in peer.links.items()
+            if link.connected or (link.trying and now < link.next_attempt_at)
         )
-        for peer, link in links:
+
+    def _due(self, torrent_hash: TorrentHash, peers: list[_Peer], room: int, most: int, now: float) -> list[ConnectTo]:
+        wanted: list[ConnectTo] = []
+        for peer in peers:
+            link = peer.links.get(torrent_hash)
+            if link is None:
+                link = peer.links[torrent_hash] = _Link(changed_at=now)
             if link.connected or now < link.next_attempt_at or len(wanted) >= most:
                 continue
             if link.trying:
@@ -300,9 +309,8 @@ class PeerBook:
         link.trying = False
         link.failures += 1
         link.set_reason(reason, now)
-        backoff = _LATER if reason in _LATER_REASONS else _SOON
-        delay = Backoff(backoff.first_seconds, backoff.longest_seconds, link.failures)
-        link.next_attempt_at = now + delay.delay_seconds(0.0 if self._own_id < peer.endpoint_id else 1.0)
+        jitter = 0.0 if self._own_id < peer.endpoint_id else 1.0
+        link.next_attempt_at = now + pause_seconds(reason, link.failures, jitter)
         peer.turn += 1
 
     def _verdict(self, peer: _Peer) -> PeerReason | None:
@@ -318,9 +326,17 @@ class PeerBook:
             return PeerReason.OTHER_SITE
         return None
 
-    def _prune(self, torrents: Mapping[TorrentHash, bool], now: float) -> None:
+    def _prune(self, torrents: Mapping[TorrentHash, int], now: float) -> None:
+        self._nothing_to_fetch = not any(torrents.values())
+        self._since = {known: since for known, since in self._since.items() if torrents.get(known)}
         for peer in list(self._peers.values()):
-            for torrent_hash in [known for known in peer.links if known not in torrents]:
+            # once nothing is missing, it does not matter how the last connection ended
+            over = [
+                known
+                for known, link in peer.links.items()
+                if known not in torrents or not (torrents[known] or link.connected)
+            ]
+            for torrent_hash in over:
                 del peer.links[torrent_hash]
             if peer.gone_at is not None and not peer.connected and now - peer.gone_at >= GONE_SHOWN_SECONDS:
                 del self._peers[peer.endpoint_id]
@@ -336,7 +352,8 @@ class PeerBook:
         reason: PeerReason | None = None
         if not peer.connected:
             latest = max(peer.links.values(), key=lambda link: link.changed_at, default=None)
-            reason = self._verdict(peer) or (latest.reason if latest else PeerReason.NOT_TRIED)
+            untried = PeerReason.NOTHING_TO_FETCH if self._nothing_to_fetch else PeerReason.NOT_TRIED
+            reason = self._verdict(peer) or (latest.reason if latest else untried)
         return PeerEntry(
             endpoint_id=peer.endpoint_id,
             address=address,

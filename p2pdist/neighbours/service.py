@@ -1,7 +1,7 @@
 """Feed the peer book with hints and engine events, and open the connections that it wants."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 import trio
@@ -9,6 +9,7 @@ import trio
 from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
 from p2pdist.neighbours.finder import Finder, PeerFound
 from p2pdist.neighbours.peer_book import Announcement, PeerBook
+from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.messages import SitePeers
 from p2pdist.transfer.engine import Engine
@@ -19,9 +20,14 @@ from p2pdist.transfer.torrent_engine import (
     PeerRefused,
     TransferSnapshot,
 )
+from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
-STEP_SECONDS = 1.0  # how often the book is asked for retries; after a hint it is asked at once
+STEP_SECONDS = 1.0  # how often the book is asked for retries; after a hint, or for a new torrent, it is asked at once
+LEAST_LOOK_SECONDS = 0.2  # … but no more often than this: many small torrents begin one after the other
 IDLE_STEP_SECONDS = 10.0  # while nothing is to be fetched: hundreds of neighbours times patches cost processor time
+
+# of two PCs with the same patches, one has begun with a torrent, or ended, before the other
+_NO_FAULT = frozenset({PeerReason.NOT_SHARED, PeerReason.STILL_CHECKING, PeerReason.BOTH_COMPLETE})
 
 log = structlog.get_logger()
 
@@ -41,6 +47,8 @@ class Neighbours:
         own = announcement()
         self._book = PeerBook(own.endpoint_id, swarm_tag=own.swarm_tag, site_tag=own.site_tag)
         self._snapshots: list[TransferSnapshot] = []
+        self._looked_for: set[TorrentHash] = set()
+        """The torrents for which neighbours were looked for at the last look."""
         self._something_new = trio.Event()
         self._refusals = LogLimit()
 
@@ -82,6 +90,8 @@ class Neighbours:
                 self._book.refused(event.torrent_hash, event.address, event.port, event.reason, now)
 
     def _log_stranger(self, event: PeerRefused, now: float) -> None:
+        if event.reason in _NO_FAULT:
+            return
         if line := self._refusals.line(str(event.reason), event.address, now):
             log.warning("a caller was refused", address=line.source, reason=str(event.reason), left_out=line.left_out)
 
@@ -92,14 +102,25 @@ class Neighbours:
             new = self._something_new.is_set()
             self._something_new = trio.Event()
             self._snapshots = torrents()
-            incomplete = {snapshot.torrent_hash: snapshot.phase == "downloading" for snapshot in self._snapshots}
+            pieces = {
+                snapshot.torrent_hash: snapshot.piece_count if snapshot.phase == "downloading" else 0
+                for snapshot in self._snapshots
+            }
+            self._looked_for = {torrent_hash for torrent_hash, missing in pieces.items() if missing}
             now = trio.current_time()
-            if new or any(incomplete.values()) or now - looked_at >= IDLE_STEP_SECONDS:
+            if new or self._looked_for or now - looked_at >= IDLE_STEP_SECONDS:
                 looked_at = now
-                for wanted in self._book.connections_wanted(incomplete, now):
+                for wanted in self._book.connections_wanted(pieces, now):
                     self._engine.connect_peer(wanted.torrent_hash, wanted.address, wanted.port)
+            if new:
+                await trio.sleep(LEAST_LOOK_SECONDS)
             with trio.move_on_after(STEP_SECONDS):
                 await self._something_new.wait()
+
+    def look_for(self, torrents: Iterable[TransferSnapshot]) -> None:
+        """Look for neighbours at once if one of ``torrents`` is being fetched since the last look."""
+        if any(each.phase == "downloading" and each.torrent_hash not in self._looked_for for each in torrents):
+            self._something_new.set()
 
     def status(self) -> PeersAnswer:
         """Return the answer to `p2pdist peers`."""

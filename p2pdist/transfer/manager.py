@@ -22,21 +22,15 @@ from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.kept_bytes import KeptBytes
 from p2pdist.transfer.places import Places, refs_of, with_first
+from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import TransferMemory
-from p2pdist.transfer.states import (
-    MAX_FAILED_PROOFS,
-    TRANSITIONS,
-    LanActivity,
-    TransferEvent,
-    TransferRecord,
-    seconds_taken,
-)
+from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
+from p2pdist.transfer.turns import next_to_start
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
-MAX_TRANSFERS_AT_A_TIME = 4  # as urgent ones whose bytes flow; the others wait in the order of `Transfer.turn`
 
 log = structlog.get_logger()
 
@@ -58,7 +52,6 @@ class Transfers:
         """``writer``: the user who fills the files in the cache, where it is not the daemon's own."""
         self._home = home
         self._engine = engine
-        self._nursery = nursery
         self._send = send
         self._clock = clock
         self._can_fetch = can_fetch
@@ -71,7 +64,9 @@ class Transfers:
         self.memory = TransferMemory(home)
         self._fault_log = FaultLog()
         self._dirty = False
+        self._more_to_start = False
         self._lock = trio.Lock()
+        self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock)
 
     async def load(self) -> None:
         """Read what an earlier run remembered. Call once, first."""
@@ -118,7 +113,8 @@ class Transfers:
                 record = replace(known, places=record.places)
             else:  # the same bytes under another name
                 record = replace(with_proof_of(record, known), verified_ctime_ns=known.verified_ctime_ns)
-        return Transfer(patches, record, "waiting", LanActivity(0, trio.current_time()))
+        activity = LanActivity(0, trio.current_time())
+        return Transfer(patches, record, "waiting", activity, fault_log=self._fault_log)
 
     async def _follow(self, transfer: Transfer, patches: tuple[CataloguePatch, ...]) -> None:
         """Let the bytes belong to ``patches`` from now on: they may have got other names, more of them or fewer."""
@@ -130,8 +126,8 @@ class Transfers:
         same = record.ref == before.ref
         transfer.record = replace(before, places=record.places) if same else with_proof_of(record, before)
         if transfer.state == "verified":
-            self._move(transfer, TransferEvent.RENAMED)
-            await self._publish(transfer)
+            transfer.move(TransferEvent.RENAMED)
+            await self._proving.publish(transfer)
 
     async def _drop(self, transfer: Transfer) -> None:
         transfer.proving.cancel()
@@ -154,16 +150,19 @@ class Transfers:
         async with self._lock:
             now = trio.current_time()
             await self._engine.refresh()
-            for transfer in sorted(self._transfers.values(), key=lambda transfer: transfer.turn):
+            for transfer in self._transfers.values():
                 self._read_counters(transfer, now)
                 if transfer.state == "failed" and now >= transfer.retry_at:
-                    self._move(transfer, TransferEvent.RETRIED)
-                if transfer.state == "waiting":
-                    await self._start(transfer, now)
+                    transfer.move(TransferEvent.RETRIED)
+            starting, self._more_to_start = next_to_start(self._transfers.values(), now)
+            async with trio.open_nursery() as nursery:
+                for transfer in starting:
+                    nursery.start_soon(self._start, transfer, now)
+            for transfer in self._transfers.values():
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
             wants = self._changed_wants(now)
-            if self._dirty or self.memory.due(now):
+            if self._dirty or self.memory.due(now) or any(transfer.moved for transfer in self._transfers.values()):
                 await self._save(now)
         for want in wants:  # without the lock: a server that reads slowly holds up nothing else
             await self._send(want)
@@ -171,6 +170,8 @@ class Transfers:
     @property
     def step_seconds(self) -> float:
         """How long to wait before the next `step` when nothing happens."""
+        if self._more_to_start:
+            return 0.0
         return step_seconds(self._transfers.values(), trio.current_time())
 
     def _read_counters(self, transfer: Transfer, now: float) -> None:
@@ -180,10 +181,6 @@ class Transfers:
 
     async def _start(self, transfer: Transfer, now: float) -> None:
         record = transfer.record
-        # what is less urgent goes on, but does not keep this one waiting
-        ahead = (other for other in self._transfers.values() if other.urgency <= transfer.urgency)
-        if record.verified_at is None and sum(other.busy(now) for other in ahead) >= MAX_TRANSFERS_AT_A_TIME:
-            return
         length_bytes = transfer.payload.length_bytes
         proven = await self._cache.is_proven(record, length_bytes)
         if not proven:
@@ -194,7 +191,7 @@ class Transfers:
             await self._places.take_back(record.places)
             fault = await self._cache.make_ready(transfer.sha256, length_bytes)
             if fault is not None:
-                self._fail(transfer, fault, now)
+                transfer.fail(fault, now)
                 if fault.kind is TransferFaultKind.DISK_FULL:
                     transfer.retry_soon(now)
                 return
@@ -205,7 +202,7 @@ class Transfers:
                 torrent = transfer.patch.torrent
                 await self._engine.add(torrent, expected_hash=transfer.torrent_hash, assume_complete=proven)
         except EngineError as error:
-            self._fail(transfer, TransferFault(TransferFaultKind.ENGINE, error.message), now)
+            transfer.fail(TransferFault(TransferFaultKind.ENGINE, error.message), now)
             return
         if not transfer.in_engine:
             transfer.in_engine = True
@@ -213,89 +210,21 @@ class Transfers:
         transfer.fault = None
         transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the previous one may report the old failure
         transfer.activity = LanActivity(transfer.lan_pieces, now)
-        self._move(transfer, TransferEvent.ADDED)
+        transfer.move(TransferEvent.ADDED)
         if proven:
-            self._move(transfer, TransferEvent.COMPLETED)
-            await self._publish(transfer)
+            transfer.move(TransferEvent.COMPLETED)
+            await self._proving.publish(transfer)
 
     def _follow_engine(self, transfer: Transfer, snapshot: TransferSnapshot, now: float) -> None:
         if snapshot.fault is not None and transfer.state in ("checking", "fetching"):
-            self._fail(transfer, snapshot.fault, now)
+            transfer.fail(snapshot.fault, now)
         elif snapshot.phase == "complete" and transfer.state in ("checking", "fetching"):
-            self._move(transfer, TransferEvent.COMPLETED)
-            transfer.proving = trio.CancelScope()
-            self._nursery.start_soon(self._prove, transfer)
+            transfer.move(TransferEvent.COMPLETED)
+            self._proving.begin(transfer)
         elif snapshot.phase == "downloading" and transfer.state == "checking":
-            self._move(transfer, TransferEvent.CHECKED)
+            transfer.move(TransferEvent.CHECKED)
             # the time that the check took is no stall of the LAN
             transfer.activity = LanActivity(transfer.lan_pieces, now)
-
-    async def _prove(self, transfer: Transfer) -> None:
-        """Hash the whole file and publish it. Runs beside the steps: these leave the transfer alone meanwhile.
-
-        ``proving`` is cancelled only by a caller that holds the lock. So once we hold the lock and are not cancelled,
-        nothing has dropped or changed the transfer meanwhile.
-        """
-        with transfer.proving:
-            try:
-                proof, problem = await self._cache.hash(transfer.sha256, transfer.payload.length_bytes), ""
-            except OSError as error:
-                proof, problem = None, f"The finished file cannot be read: {error.strerror}. Check the disk."
-            async with self._lock:
-                await trio.lowlevel.checkpoint_if_cancelled()
-                now = trio.current_time()
-                if proof is None:
-                    self._fail(transfer, TransferFault(TransferFaultKind.DISK, problem), now)
-                elif (proof.sha256, proof.length_bytes) == (transfer.sha256, transfer.payload.length_bytes):
-                    transfer.record = replace(
-                        transfer.record, verified_mtime_ns=proof.mtime_ns, verified_inode=proof.inode
-                    )
-                    await self._publish(transfer)
-                else:
-                    log.error("the whole file has a wrong hash", patch=transfer.record.patch_id, got=proof.sha256)
-                    await self._disproven(transfer, now)
-
-    async def _disproven(self, transfer: Transfer, now: float) -> None:
-        transfer.failed_proofs += 1
-        if transfer.failed_proofs >= MAX_FAILED_PROOFS:
-            text = (
-                f"The file was wrong {transfer.failed_proofs} times although each piece was right: either this PC's "
-                "disk or memory is faulty, or the publisher's manifest. Check this PC first, then publish again."
-            )
-            self._fail(transfer, TransferFault(TransferFaultKind.WRONG_FILE, text), now)
-            return
-        await self._cache.let_write(transfer.sha256)
-        # start the check before the move: else a step in between sees a complete torrent, and proves it again
-        try:
-            await self._engine.recheck(transfer.torrent_hash)
-        except EngineError as error:
-            self._fail(transfer, TransferFault(TransferFaultKind.ENGINE, error.message), now)
-            return
-        self._move(transfer, TransferEvent.DISPROVEN)
-
-    async def _publish(self, transfer: Transfer) -> None:
-        try:
-            ctime_ns = await self._places.publish(transfer.record)
-        except OSError as error:
-            text = f"The verified file cannot be placed: {error.strerror}."
-            self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
-            return
-        record, wall_time = transfer.record, self._clock.now()
-        transfer.record = replace(
-            record,
-            verified_at=record.verified_at or wall_time,
-            verified_ctime_ns=ctime_ns,
-        )
-        transfer.retries = transfer.retries.succeeded()
-        self._move(transfer, TransferEvent.PROVEN)
-        log.info(
-            "patch is verified",
-            patch=record.patch_id,
-            version=record.version,
-            seconds=round(seconds_taken(transfer.record, wall_time), 1),
-            from_origin=record.bytes_from_origin,
-            from_peers=record.bytes_from_peers,
-        )
 
     async def damaged(self, torrent_hash: TorrentHash) -> None:
         """Act on damaged bytes on disk: withdraw the verified file, and check and fetch again."""
@@ -308,16 +237,7 @@ class Transfers:
             transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
             await self._places.take_back(transfer.record.places)
             await self._cache.let_write(transfer.sha256)
-            self._move(transfer, TransferEvent.DAMAGED)
-
-    def _move(self, transfer: Transfer, event: TransferEvent) -> None:
-        transfer.state = TRANSITIONS.after(transfer.state, event)
-        self._dirty = True
-
-    def _fail(self, transfer: Transfer, fault: TransferFault, now: float) -> None:
-        transfer.failed(fault, now)
-        self._move(transfer, TransferEvent.FAILED)
-        self._fault_log.failed(transfer.record.patch_id, fault, now)
+            transfer.move(TransferEvent.DAMAGED)
 
     # --- the origin ----------------------------------------------------------------
 
@@ -368,8 +288,9 @@ class Transfers:
     # --- questions of other parts -----------------------------------------------------------
 
     def active_torrents(self) -> list[TransferSnapshot]:
-        """Return the torrents that the engine works on, for connecting peers."""
-        return [t.snapshot for t in self._transfers.values() if t.snapshot is not None]
+        """Return the torrents that the engine works on, the most urgent first, for connecting peers."""
+        transfers = sorted(self._transfers.values(), key=lambda transfer: transfer.turn)
+        return [transfer.snapshot for transfer in transfers if transfer.snapshot is not None]
 
     def held(self) -> frozenset[Held]:
         """Return the patches and torrents of which bytes are, or may be, on this PC."""
@@ -395,4 +316,6 @@ class Transfers:
 
     async def _save(self, now: float) -> None:
         self._dirty = False
+        for transfer in self._transfers.values():
+            transfer.moved = False
         await self.memory.save((transfer.record for transfer in self._transfers.values()), now)

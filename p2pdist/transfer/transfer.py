@@ -15,9 +15,10 @@ from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
+from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.places import places_of
-from p2pdist.transfer.states import LanActivity, TransferRecord
+from p2pdist.transfer.states import TRANSITIONS, LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
 
@@ -36,9 +37,12 @@ class Transfer:
     """The patches that have these bytes: the first is the one that `record` is of."""
     record: TransferRecord
     state: PatchState
+    """Changed by `move` and `fail` alone."""
     activity: LanActivity
     fault: TransferFault | None = None
     """Why it failed the last time; kept until it has started again."""
+    fault_log: FaultLog = field(default_factory=FaultLog)
+    """That of all transfers."""
     origin_error: str = ""
     """Why the origin cannot serve it, while it cannot."""
     in_engine: bool = False
@@ -58,6 +62,8 @@ class Transfer:
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
     """The last `Want` that was sent; only one that differs is sent."""
+    moved: bool = False
+    """Whether its state has changed since the records were written."""
 
     @property
     def patch(self) -> CataloguePatch:
@@ -132,11 +138,22 @@ class Transfer:
             return not self.lan_stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
         return self.state in ("checking", "verifying")
 
+    def move(self, event: TransferEvent) -> None:
+        """Take the step of the state table."""
+        self.state = TRANSITIONS.after(self.state, event)
+        self.moved = True
+
     def failed(self, fault: TransferFault, now: float) -> None:
         """Remember why it cannot go on, and when to try again: later after each failure in a row."""
         self.fault = fault
         self.retries = self.retries.failed()
         self.retry_at = now + self.retries.delay_seconds(1.0)
+
+    def fail(self, fault: TransferFault, now: float) -> None:
+        """Stop, as `failed` says, and log why."""
+        self.failed(fault, now)
+        self.move(TransferEvent.FAILED)
+        self.fault_log.failed(self.record.patch_id, fault, now)
 
     def retry_soon(self, now: float) -> None:
         """Try again after the shortest time, however often it has failed."""

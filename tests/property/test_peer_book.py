@@ -50,7 +50,7 @@ steps = st.one_of(
     st.tuples(st.just("disconnected"), torrents, st.sampled_from(ADDRESSES), reasons),
     st.tuples(st.just("refused"), torrents, st.sampled_from(ADDRESSES), reasons),
     st.tuples(st.just("site"), st.sampled_from([SITE, "d" * 16, ""])),
-    st.tuples(st.just("look"), st.dictionaries(torrents, st.booleans())),
+    st.tuples(st.just("look"), st.dictionaries(torrents, st.sampled_from([0, 1, 4, 5, 1_000]))),
 )
 
 
@@ -102,7 +102,7 @@ def test_a_flood_of_names_stays_within_the_caps(numbers):
         name = EndpointId("b" * 24 + alphabet[number // 32 % 32] + alphabet[number % 32])
         book.observe(Announcement(name, f"10.9.{number // 250}.{number % 250}", 7691, SWARM, ""), "mdns", 0.0)
     assert len(book.entries()) <= MAX_MDNS_PEERS
-    assert len(book.connections_wanted({TORRENTS[0]: True}, 0.0)) <= MAX_LINKS_PER_TORRENT
+    assert len(book.connections_wanted({TORRENTS[0]: 1_000}, 0.0)) <= MAX_LINKS_PER_TORRENT
 
 
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=60))
@@ -112,7 +112,7 @@ def test_repeated_announcements_never_make_it_hammer(pauses):
     for pause in pauses:
         now += pause
         book.observe(Announcement(IDS[0], ADDRESSES[0], 7691, SWARM, ""), "mdns", now)
-        tried_at += [now] * len(book.connections_wanted({TORRENTS[0]: True}, now))
+        tried_at += [now] * len(book.connections_wanted({TORRENTS[0]: 1_000}, now))
         book.refused(TORRENTS[0], ADDRESSES[0], 7691, PeerReason.CONNECTION_REFUSED, now)
     gaps = [later - earlier for earlier, later in itertools.pairwise(tried_at)]
     assert all(gap >= FASTEST_REATTEMPT_SECONDS - 1e-9 for gap in gaps)

@@ -117,6 +117,23 @@ async def test_the_last_piece_ends_no_connection_before_it_is_passed_on(open_end
             assert not [event for event in seen if isinstance(event, PeerGone)]
 
 
+async def test_two_that_have_all_do_not_stay_connected_and_a_third_can_connect(open_endpoint, payload_of):
+    payload = payload_of(MIB)
+    async with open_endpoint() as a, open_endpoint() as b, open_endpoint() as c:
+        await a.add(payload, complete=True)
+        for endpoint in (b, c):
+            await endpoint.add(payload)
+            await endpoint.checked(payload)
+        b.connect(payload, a)
+        await b.completed(payload)
+        for endpoint in (a, b):  # places for connections are few, and patches are many
+            await endpoint.until(payload, lambda s: not s.peers)
+            assert await endpoint.engine.connected_peers() == set()
+        c.connect(payload, a)
+        await c.completed(payload)
+        assert [e.engine.snapshot(payload.torrent_hash).phase for e in (a, b)] == ["complete", "complete"]
+
+
 async def test_connections_opened_by_both_sides_at_once_settle(open_endpoint, payload_of):
     payload = payload_of(2 * MIB)
     (port,) = free_ports(1)
@@ -142,10 +159,8 @@ async def test_removing_ends_connections_and_deletes_the_file(open_endpoint, pay
         await b.engine.remove(payload.torrent_hash, delete_files=False)
         assert b.path(payload).exists()
         await a.engine.remove(payload.torrent_hash, delete_files=True)
+        assert not a.path(payload).exists(), "another thread deletes it, and that is waited for"
         await a.engine.remove(payload.torrent_hash, delete_files=True)
-        with trio.fail_after(5):
-            while a.path(payload).exists():  # noqa: ASYNC110 - another thread deletes it
-                await trio.sleep(0.01)
         with pytest.raises(EngineError):
             a.engine.snapshot(payload.torrent_hash)
 

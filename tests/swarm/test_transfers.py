@@ -30,10 +30,11 @@ from p2pdist.status.reports import Reports
 from p2pdist.status.view import PatchView
 from p2pdist.transfer import files
 from p2pdist.transfer.cached_files import Writer
-from p2pdist.transfer.manager import MAX_TRANSFERS_AT_A_TIME, Transfers
+from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.states import MAX_FAILED_PROOFS
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TorrentDamaged
 from p2pdist.transfer.transfer import Transfer
+from p2pdist.transfer.turns import MAX_LARGE_AT_A_TIME, SMALL_BYTES
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
 
 SIZE_BYTES = 1_000_003
@@ -419,7 +420,7 @@ async def test_verified_file_that_cannot_be_removed_ends_nothing(
 async def test_patches_that_nobody_has_do_not_hold_up_the_next(
     open_endpoint: Any, payload_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    payloads = [payload_of(SIZE_BYTES + n) for n in range(MAX_TRANSFERS_AT_A_TIME + 1)]
+    payloads = [payload_of(SMALL_BYTES + 1 + n) for n in range(MAX_LARGE_AT_A_TIME + 1)]
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(catalogue(*payloads))
         await run.step_until(lambda: sum(r.state == "fetching" for r in run.rows) == len(payloads) - 1)
@@ -620,11 +621,11 @@ async def test_what_is_offered_again_at_once_is_asked_for_again(
 async def test_an_emergency_starts_though_as_many_as_may_are_under_way(
     open_endpoint: Any, payload_of: Any, tmp_path: Path
 ) -> None:
-    payloads = [payload_of(SIZE_BYTES + n) for n in range(MAX_TRANSFERS_AT_A_TIME + 3)]
+    payloads = [payload_of(SMALL_BYTES + 1 + n) for n in range(MAX_LARGE_AT_A_TIME + 3)]
     *low, urgent = [patch_of(n, payload) for n, payload in enumerate(payloads, 1)]
     async with running(open_endpoint, tmp_path / "home") as run:
         await run.transfers.reconcile(catalogue_of(*low))
-        await run.step_until(lambda: sum(row.state == "fetching" for row in run.rows) == MAX_TRANSFERS_AT_A_TIME)
+        await run.step_until(lambda: sum(row.state == "fetching" for row in run.rows) == MAX_LARGE_AT_A_TIME)
         under_way = {row.id for row in run.rows if row.state == "fetching"}
         await run.transfers.reconcile(catalogue_of(*low, renamed(urgent, "urgent", emergency=True)))
         await run.step_until(lambda: run.rows[-1].state == "fetching")

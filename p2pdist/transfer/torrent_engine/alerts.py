@@ -4,6 +4,7 @@ One task reads them, and copies their fields at once: an alert is a raw pointer 
 """
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import libtorrent as lt
 import structlog
 import trio
 
-from p2pdist.shared.identifiers import PieceIndex
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.transfer.torrent_engine.bindings import activity_of, copied, failure_of
 from p2pdist.transfer.torrent_engine.reports import (
     EngineEvent,
@@ -42,6 +43,8 @@ class Alerts:
         self._shown_as = shown_as
         self.states: dict[lt.torrent_handle, TorrentState] = {}
         """The torrents whose state is kept up to date."""
+        self.deleting: dict[TorrentHash, TorrentState] = {}
+        """Removed torrents whose files are still to go: a thread of libtorrent's deletes them afterwards."""
         self._send, self.events = trio.open_memory_channel[EngineEvent](EVENT_CAP)
         self.dropped_events = 0
         self.lan_bytes = (0, 0)
@@ -62,6 +65,8 @@ class Alerts:
             lt.file_error_alert: self._on_file_error,
             lt.torrent_error_alert: self._on_torrent_error,
             lt.torrent_removed_alert: self._on_removed,
+            lt.torrent_deleted_alert: self._on_deleted,
+            lt.torrent_delete_failed_alert: self._on_delete_failed,
             lt.peer_error_alert: self._on_peer_end,
             lt.peer_disconnected_alert: self._on_peer_end,
             lt.alerts_dropped_alert: self._on_alerts_dropped,
@@ -164,6 +169,21 @@ class Alerts:
         if state := self.states.pop(alert.handle, None):
             state.removed = True
             state.wake()
+
+    def _on_deleted(self, alert: lt.torrent_deleted_alert) -> None:
+        self._deleted(alert.info_hashes)
+
+    def _on_delete_failed(self, alert: lt.torrent_delete_failed_alert) -> None:
+        if (torrent_hash := self._deleted(alert.info_hashes)) and alert.error.value() not in (0, errno.ENOENT):
+            log.warning("a removed torrent's file is left", torrent=torrent_hash, reason=alert.error.message())
+
+    def _deleted(self, info_hashes: lt.info_hash_t) -> TorrentHash | None:
+        torrent_hash = TorrentHash(str(info_hashes.v2))
+        state = self.deleting.pop(torrent_hash, None)
+        if state is None:
+            return None
+        state.wake()
+        return torrent_hash
 
     def _on_peer_end(self, alert: lt.peer_error_alert | lt.peer_disconnected_alert) -> None:
         address, port = alert.endpoint

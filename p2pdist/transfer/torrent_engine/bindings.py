@@ -1,5 +1,6 @@
 """Convert libtorrent's types into ours: torrents, error codes, states, status, neighbours."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import libtorrent as lt
@@ -46,17 +47,28 @@ def _not_ours(problem: str) -> EngineError:
     )
 
 
-def ask_peers(handles: list[lt.torrent_handle]) -> list[list[PeerSnapshot]]:
-    """Return the connected neighbours of each torrent. Blocking: the session's thread answers."""
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The connections of one torrent."""
+
+    connected: list[PeerSnapshot]
+    """Those that have passed the handshake."""
+    all_complete: bool
+    """Whether there are any, each has passed the handshake, and no neighbour lacks a piece."""
+
+
+def ask_peers(handles: list[lt.torrent_handle]) -> list[Neighbourhood]:
+    """Return the neighbours of each torrent. Blocking: the session's thread answers."""
+    return [_neighbourhood(_peer_infos(handle)) for handle in handles]
+
+
+def _neighbourhood(peers: list[lt.peer_info]) -> Neighbourhood:
     unfinished = lt.peer_info.connecting | lt.peer_info.handshake
-    return [
-        [
-            PeerSnapshot(peer.ip[0], peer.ip[1], peer.total_download, peer.total_upload)
-            for peer in _peer_infos(handle)
-            if not peer.flags & unfinished
-        ]
-        for handle in handles
-    ]
+    connected = [peer for peer in peers if not peer.flags & unfinished]
+    return Neighbourhood(
+        [PeerSnapshot(peer.ip[0], peer.ip[1], peer.total_download, peer.total_upload) for peer in connected],
+        all_complete=bool(peers) and all(peer.flags & lt.peer_info.seed for peer in peers),
+    )
 
 
 def _peer_infos(handle: lt.torrent_handle) -> list[lt.peer_info]:

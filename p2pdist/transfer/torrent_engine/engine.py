@@ -27,7 +27,7 @@ from p2pdist.transfer.torrent_engine.settings import DH_PARAMETERS_PEM, tick_set
 from p2pdist.transfer.torrent_engine.state import TorrentState
 
 ANSWER_SECONDS = 5.0  # the session's thread answers in milliseconds, or in seconds on a PC short of memory
-REMOVE_SECONDS = 10.0  # open writes are finished first
+REMOVE_SECONDS = 10.0  # open writes are finished first; the file goes after that
 STORE_SECONDS = 30.0  # time for a piece's hash and for a slow, busy disk
 STORE_AGAIN_SECONDS = 0.5  # when a neighbour's part of the same piece was bad, ours is added again
 
@@ -115,14 +115,17 @@ class TorrentEngine:
         self._certify(added)
 
     async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
-        """Remove a torrent and its connections; its files go right after. An unknown torrent is no error."""
+        """Remove a torrent and its connections, and with ``delete_files`` its file. An unknown torrent is no error."""
         torrent = self._torrents.pop(torrent_hash, None)
         if torrent is None:
             return
+        if delete_files:
+            self._alerts.deleting[torrent_hash] = torrent.state
         self._session.remove_torrent(torrent.handle, lt.options_t.delete_files if delete_files else 0)
         with trio.move_on_after(REMOVE_SECONDS) as waiting:
-            while not torrent.state.removed:
+            while not torrent.state.removed or torrent_hash in self._alerts.deleting:
                 await torrent.state.changed.wait()
+        self._alerts.deleting.pop(torrent_hash, None)
         if waiting.cancelled_caught:
             log.warning("the torrent engine takes long to remove a torrent", torrent=torrent_hash)
 
@@ -253,8 +256,11 @@ class TorrentEngine:
             connected = [t for t in self._torrents.values() if t.state.connections or t.state.peers]
             if connected:
                 answers = await trio.to_thread.run_sync(ask_peers, [t.handle for t in connected])
-                for torrent, peers in zip(connected, answers, strict=True):
-                    self._alerts.emit(*torrent.state.observe_peers(peers))
+                for torrent, neighbours in zip(connected, answers, strict=True):
+                    self._alerts.emit(*torrent.state.observe_peers(neighbours.connected))
+                    still_here = torrent.state.torrent_hash in self._torrents
+                    if still_here and torrent.state.phase == "complete" and neighbours.all_complete:
+                        _disconnect(torrent.handle)
             return
         log.warning("the torrent engine does not answer", seconds=ANSWER_SECONDS)
 
@@ -262,7 +268,7 @@ class TorrentEngine:
         """Return the addresses and ports of all neighbours that have passed the handshake."""
         handles = [torrent.handle for torrent in self._torrents.values()]
         answers = await trio.to_thread.run_sync(ask_peers, handles)
-        return {(peer.address, peer.port) for peers in answers for peer in peers}
+        return {(peer.address, peer.port) for neighbours in answers for peer in neighbours.connected}
 
     def snapshot(self, torrent_hash: TorrentHash) -> TransferSnapshot:
         """Return a torrent's state as of the last `refresh`. Raises `EngineError` for an unknown one."""
@@ -273,3 +279,9 @@ class TorrentEngine:
             return self._torrents[torrent_hash]
         except KeyError:
             raise EngineError(f"There is no torrent {torrent_hash[:16]}… here.") from None
+
+
+def _disconnect(handle: lt.torrent_handle) -> None:
+    """End the connections of a torrent, in favour of those that others need. It can be connected to at once."""
+    handle.pause()
+    handle.resume()

@@ -1,10 +1,13 @@
 import pytest
 
+from p2pdist.neighbours.few_pieces import FEW_PIECES, MAX_SPARE_LINKS, SPARE_LINK_SECONDS
 from p2pdist.neighbours.peer_book import (
     ATTEMPT_SECONDS,
     FASTEST_REATTEMPT_SECONDS,
     GONE_SHOWN_SECONDS,
+    MAX_CONNECTS_PER_CALL,
     MAX_IDS_PER_ADDRESS,
+    MAX_LINKS_OF_ALL,
     MAX_LINKS_PER_TORRENT,
     MAX_MDNS_PEERS,
     Announcement,
@@ -20,7 +23,8 @@ SITE, OTHER_SITE = "c" * 16, "d" * 16
 OWN = EndpointId("m" * 26)
 LOW, HIGH = EndpointId("a" * 26), EndpointId("z" * 26)
 T1, T2 = TorrentHash("1" * 64), TorrentHash("2" * 64)
-WANT = {T1: True}
+MANY = 100  # pieces
+WANT = {T1: MANY}
 
 
 def hint(endpoint_id=LOW, address="10.0.0.1", port=7691, swarm=SWARM, site=SITE) -> Announcement:
@@ -65,12 +69,12 @@ def test_each_torrent_has_its_own_connection(book):
     book.observe(hint(), "mdns", 0.0)
     book.connections_wanted(WANT, 0.0)
     book.connected(T1, "10.0.0.1", 0.0)
-    assert book.connections_wanted({T1: True, T2: True}, 1.0) == [ConnectTo(T2, "10.0.0.1", 7691)]
+    assert book.connections_wanted({T1: MANY, T2: MANY}, 1.0) == [ConnectTo(T2, "10.0.0.1", 7691)]
 
 
 def test_who_has_everything_connects_to_nobody_but_is_found(book):
     book.observe(hint(), "mdns", 0.0)
-    assert book.connections_wanted({T1: False}, 0.0) == []
+    assert book.connections_wanted({T1: 0}, 0.0) == []
     assert only(book).reason is PeerReason.NOTHING_TO_FETCH
     book.connected(T1, "10.0.0.1", 1.0)
     assert only(book).status == "connected"
@@ -282,3 +286,122 @@ def test_a_torrent_that_is_gone_is_forgotten(book):
     book.connected(T1, "10.0.0.1", 0.0)
     book.connections_wanted({}, 1.0)
     assert only(book).status == "not connected"
+
+
+# --- a torrent of few pieces ------------------------------------------------------------
+
+
+def site(count: int) -> dict[EndpointId, PeerBook]:
+    """Return the books of as many endpoints, which know each other; number N listens at 10.0.0.N."""
+    ids = [numbered(number) for number in range(count)]
+    books = {own: PeerBook(own, swarm_tag=SWARM, site_tag=SITE) for own in ids}
+    for own, one in books.items():
+        peers = (peer(other, address=f"10.0.0.{number}") for number, other in enumerate(ids) if other != own)
+        one.change_server_list(joined(*peers), 0.0)
+    return books
+
+
+def asked(wanted: list[ConnectTo]) -> list[str]:
+    return [each.address for each in wanted]
+
+
+def test_of_one_piece_all_but_one_connect_to_that_one():
+    books = site(8)
+    first_looks = [asked(one.connections_wanted({T1: 1}, 0.0)) for one in books.values()]
+    assert sorted(map(len, first_looks)) == [0, 1, 1, 1, 1, 1, 1, 1]
+    (first,) = {address for look in first_looks for address in look}
+    assert first_looks[int(first.rpartition(".")[2])] == []
+
+
+def test_other_torrents_burden_other_endpoints():
+    hashes = [TorrentHash(f"{digit:x}" * 64) for digit in range(16)]
+    books = site(8).values()
+    burdened = {at for each in hashes for one in books for at in asked(one.connections_wanted({each: 1}, 0.0))}
+    assert len(burdened) >= 4
+
+
+@pytest.mark.parametrize("pieces", range(1, FEW_PIECES + 1))
+def test_few_pieces_reach_all_and_no_two_connect_to_each_other(pieces):
+    books = site(12)
+    ids = list(books)
+    links = {
+        (own, ids[int(address.rpartition(".")[2])])
+        for own, one in books.items()
+        for address in asked(one.connections_wanted({T1: pieces}, 0.0))
+    }
+    assert not links & {(b, a) for a, b in links}, "both connections would be lost, or one of them"
+    reached, before = {ids[0]}, 0
+    while len(reached) > before:
+        before = len(reached)
+        reached |= {b for a, b in links if a in reached} | {a for a, b in links if b in reached}
+    assert reached == set(ids)
+    assert len(links) <= pieces * len(ids)
+
+
+def test_the_next_in_the_order_is_asked_when_the_first_does_not_answer():
+    tried: list[list[str]] = []
+    for one in site(5).values():
+        tried.append([])
+        while wanted := one.connections_wanted({T1: 1}, 0.0):
+            one.refused(T1, wanted[0].address, wanted[0].port, PeerReason.CONNECTION_REFUSED, 0.0)
+            tried[-1] += asked(wanted)
+    longest = max(tried, key=len)
+    assert sorted(tried, key=len) == [longest[:before] for before in range(5)], "those before it, in one order for all"
+
+
+def test_one_neighbour_more_is_asked_when_the_piece_does_not_come_and_not_all_of_them(book):
+    for number in range(20):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    connected = 0
+    for step in range(10):
+        now = step * SPARE_LINK_SECONDS
+        for wanted in book.connections_wanted({T1: 1}, now):
+            book.connected(T1, wanted.address, now)
+            connected += 1
+        assert connected <= 1 + min(step, MAX_SPARE_LINKS)
+    assert connected == 1 + MAX_SPARE_LINKS
+
+
+def test_hundreds_of_torrents_at_once_stay_within_the_engine_s_room(book):
+    for number in range(20):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    torrents = {TorrentHash(f"{number:064x}"): MANY for number in range(500)}
+    opened = 0
+    for look in range(20):
+        wanted = book.connections_wanted(torrents, float(look))
+        assert len(wanted) <= MAX_CONNECTS_PER_CALL
+        for each in wanted:
+            book.connected(each.torrent_hash, each.address, float(look))
+        opened += len(wanted)
+    assert opened == MAX_LINKS_OF_ALL
+    # the most urgent ones have got them, and what is here makes room for what is not
+    done = dict.fromkeys(list(torrents)[: MAX_LINKS_OF_ALL // 20], 0)
+    for torrent_hash in done:
+        for number in range(20):
+            book.disconnected(torrent_hash, f"10.0.1.{number}", PeerReason.NOT_SHARED, 30.0)
+    assert book.connections_wanted(torrents | done, 30.0)
+
+
+def test_who_begins_later_is_asked_again_within_a_second(book):
+    book.observe(hint(), "mdns", 0.0)
+    (wanted,) = book.connections_wanted(WANT, 0.0)
+    book.refused(T1, wanted.address, wanted.port, PeerReason.NOT_SHARED, 0.0)
+    assert book.connections_wanted(WANT, 1.0) == [wanted]
+
+
+def test_who_never_shares_is_asked_ever_more_rarely(book):
+    book.observe(hint(), "mdns", 0.0)
+    tries = 0
+    for now in range(3_600):
+        for wanted in book.connections_wanted(WANT, float(now)):
+            tries += 1
+            book.refused(T1, wanted.address, wanted.port, PeerReason.NOT_SHARED, float(now))
+    assert tries < 250
+
+
+def test_thousands_of_patches_that_are_here_cost_nothing(book):
+    for number in range(50):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    book.connections_wanted({TorrentHash(f"{number:064x}"): 0 for number in range(4_000)}, 0.0)
+    assert not any(known.links for known in book._peers.values())
+    assert {entry.reason for entry in book.entries()} == {PeerReason.NOTHING_TO_FETCH}

@@ -1,0 +1,41 @@
+"""Many small patches at once, with real processes: hardly slower than one file of the same size.
+
+What made them slow was never the processor, but pauses in which nothing moved: four at a time, neighbours looked for
+once a second, and connections between PCs that had all, until there was room for no other.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from bench.fleet import open_fleet
+from bench.many_patches import fetch, publish, start_server, stop_endpoints
+
+pytestmark = pytest.mark.processes
+
+NETWORK = "127.0.85"
+PATCHES, PATCH_BYTES = 50, 50_000  # with two neighbours each: more connections than the engine once had room for
+MOST_RATIO = 6.0  # about 2 on an idle machine; it was 15 and more
+LEAST_ONE_FILE_SECONDS = 1.5  # the steps of the daemons: a file that happens to come between two says nothing
+
+
+async def test_many_small_patches_are_hardly_slower_than_one_file_of_their_size(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network=NETWORK, endpoints=3) as fleet:
+        await start_server(fleet)
+        for k in fleet.endpoints:
+            await fleet.enrol(k)
+        await publish(fleet, tmp_path, ["one"], PATCHES * PATCH_BYTES)
+        one_file_seconds = await fetch(fleet, 1)
+        await stop_endpoints(fleet)
+
+        await publish(fleet, tmp_path, [f"small-{number}" for number in range(PATCHES)], PATCH_BYTES)
+        many_seconds = await fetch(fleet, PATCHES + 1)
+
+        assert many_seconds <= MOST_RATIO * max(one_file_seconds, LEAST_ONE_FILE_SECONDS)
+        small = [patch for member in fleet.endpoints.values() for patch in member.patches if patch.id != "one"]
+        assert len(small) == 3 * PATCHES
+        total = PATCHES * PATCH_BYTES
+        assert sum(patch.bytes_from_origin for patch in small) <= 1.05 * total
+        assert sum(patch.bytes_wasted for patch in small) <= 0.1 * total, "one neighbour sends a piece, not each"
+        for member in fleet.endpoints.values():
+            assert "does not share this patch now" not in member.log.read_text(), "that is no fault of anybody's"

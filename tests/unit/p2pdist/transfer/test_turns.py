@@ -1,0 +1,87 @@
+"""`p2pdist.transfer.turns`: large files one after the other, small ones together, urgent ones at once."""
+
+import dataclasses
+
+from msgspec.structs import replace
+
+from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
+from p2pdist.shared.manifest.recipe import ScheduleRules
+from p2pdist.shared.wire.messages import PatchState
+from p2pdist.transfer.transfer import Transfer
+from p2pdist.transfer.turns import (
+    MAX_LARGE_AT_A_TIME,
+    MAX_SMALL_AT_A_TIME,
+    MAX_STARTS_AT_ONCE,
+    SMALL_BYTES,
+    next_to_start,
+)
+from tests.helpers.patch_views import transfer
+
+SMALL, LARGE = SMALL_BYTES, SMALL_BYTES + 1
+
+
+def sized(
+    n: int, length_bytes: int, state: PatchState = "waiting", *, emergency: bool = False, proven: bool = False
+) -> Transfer:
+    made = transfer(n, state=state)
+    made.record = replace(made.record, verified_at=1.0 if proven else None)
+    patch = dataclasses.replace(
+        made.patch,
+        payload=replace(made.payload, length_bytes=length_bytes),
+        manifest=replace(made.patch.manifest, schedule=ScheduleRules(emergency=emergency)),
+    )
+    return dataclasses.replace(made, patches=(patch,))
+
+
+def run(transfers: list[Transfer], now: float = 0.0) -> list[Transfer]:
+    """Start all that may, in as many steps as it takes, and return them in their order."""
+    started = list[Transfer]()
+    while True:
+        starting, more = next_to_start(transfers, now)
+        assert len(starting) <= MAX_STARTS_AT_ONCE
+        for each in starting:
+            each.state = "fetching"
+        started += starting
+        if not more:
+            return started
+
+
+def test_large_files_are_fetched_one_after_the_other() -> None:
+    waiting = [sized(n, LARGE) for n in range(10)]
+    assert run(waiting) == waiting[:MAX_LARGE_AT_A_TIME]
+    waiting[2].state = "verified"
+    assert run(waiting) == [waiting[MAX_LARGE_AT_A_TIME]]
+
+
+def test_small_files_are_fetched_together_a_step_s_worth_at_once() -> None:
+    waiting = [sized(n, SMALL) for n in range(500)]
+    first, more = next_to_start(reversed(waiting), 0.0)
+    assert (first, more) == (waiting[:MAX_STARTS_AT_ONCE], True)
+    assert run(waiting) == waiting[:MAX_SMALL_AT_A_TIME]
+
+
+def test_small_ones_do_not_wait_for_a_large_one_nor_it_for_them() -> None:
+    large = [sized(n, LARGE) for n in range(MAX_LARGE_AT_A_TIME - 1)]
+    small = [sized(10 + n, SMALL) for n in range(200)]
+    assert run([*large, *small]) == [*large, *small[: MAX_SMALL_AT_A_TIME // MAX_LARGE_AT_A_TIME]]
+
+
+def test_what_is_less_urgent_keeps_no_emergency_waiting() -> None:
+    under_way = [sized(n, LARGE, "fetching") for n in range(MAX_LARGE_AT_A_TIME)]
+    emergency, other = sized(98, LARGE, emergency=True), sized(97, LARGE)
+    assert run([*under_way, other, emergency]) == [emergency]
+
+
+def test_what_gets_no_bytes_keeps_nothing_waiting() -> None:
+    stalled = [sized(n, LARGE, "fetching") for n in range(MAX_LARGE_AT_A_TIME)]
+    behind = sized(9, LARGE)
+    assert run([*stalled, behind]) == []
+    assert run([*stalled, behind], now=LAN_STALL_SECONDS) == [behind]
+
+
+def test_what_an_earlier_run_has_proven_needs_no_room_and_comes_after_what_is_missing() -> None:
+    proven = [sized(n, LARGE, proven=True) for n in range(200)]
+    missing = sized(300, LARGE)
+    started = run([*proven, missing])
+    assert started[0] is missing
+    assert len(started) == 201
