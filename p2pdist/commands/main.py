@@ -33,16 +33,18 @@ from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
-    STATE_STYLES,
     WIDE_COLUMNS,
     json_option,
     print_json,
     run_command_line,
     terminal,
+    with_language,
 )
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
 
@@ -154,9 +156,9 @@ def enrol(
     if as_json:
         print_json(Enrolled(endpoint_id=identity.endpoint_id, server=identity.server_name))
     else:
-        click.echo(f"Enrolled as {identity.endpoint_id} with {identity.server_name}.")
+        click.echo(tr("Enrolled as {id} with {server}.", id=identity.endpoint_id, server=identity.server_name))
         own = f" --address {address}" if address else ""
-        click.echo(f"Start the daemon with: p2pdist run --home {home.root}{own}")
+        click.echo(tr("Start the daemon with: {command}", command=f"p2pdist run --home {home.root}{own}"))
 
 
 @p2pdist.command(short_help="Run the daemon, in the foreground.")
@@ -271,20 +273,21 @@ def _show(
 
 def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
     head = Text.assemble(
-        ("endpoint ", "dim"), status.endpoint_id, ("  site ", "dim"), status.site or "not known yet",
-        ("  server ", "dim"), f"{status.server}: {status.server_connection}",
+        (tr("endpoint"), "dim"), f" {status.endpoint_id}",
+        (f"  {tr('site')} ", "dim"), status.site or tr("not known yet"),
+        (f"  {tr('server')} ", "dim"), f"{status.server}: {in_words(status.server_connection)}",
     )  # fmt: skip
     parts: list[RenderableType] = [head, *_network_part(status.network_part)]
-    parts += [Text(problem, style="yellow") for problem in status.problems]
+    parts += [Text(in_words(problem), style="yellow") for problem in status.problems]
     if not status.patches:
-        parts.append(Text("No patches yet: the server has published none for this PC."))
+        parts.append(Text(tr("No patches yet: the server has published none for this PC.")))
         return Group(*parts)
     wide = columns >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in ("patch", "version"):
+    for column in (tr("patch"), tr("version")):
         table.add_column(column, overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for column in ("done", "size", "from\norigin", "from\npeers", "wasted", "time"):
+    table.add_column(tr("state"), no_wrap=True)
+    for column in (tr("done"), tr("size"), tr("from\norigin"), tr("from\npeers"), tr("wasted"), tr("time")):
         table.add_column(column, justify="right", no_wrap=True)
     for patch in status.patches:
         table.add_row(
@@ -301,10 +304,10 @@ def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
     parts.append(table)
     for patch in status.patches:
         if patch.error:
-            parts.append(Text(f"{patch.id} {patch.version}: {patch.error}", style="red"))
+            parts.append(Text(f"{patch.id} {patch.version}: {in_words(patch.error)}", style="red"))
         elif patch.install in ("failed", "rolled_back", "retrying", "unproven", "restart_pending"):
             style = "red" if patch.install in ("failed", "rolled_back") else "yellow"
-            parts.append(Text(f"{patch.id} {patch.version}: {patch.install_reason}", style=style))
+            parts.append(Text(f"{patch.id} {patch.version}: {in_words(patch.install_reason or '')}", style=style))
         elif patch.path:
             parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
     return Group(*parts)
@@ -314,16 +317,16 @@ def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
     """Return a line on who speaks with the network for this PC."""
     if part is None:
         return []
-    own = f"a process of its own, as {part.user}" if part.separate else f"with the daemon's rights, as {part.user}"
-    state = "" if part.running else ", not running now"
-    note = f" ({part.note})" if part.note else ""
-    return [Text.assemble(("network part ", "dim"), f"{own}{state}", (note, "dim"))]
+    own = tr("a process of its own, as {user}") if part.separate else tr("with the daemon's rights, as {user}")
+    state = "" if part.running else tr(", not running now")
+    note = f" ({in_words(part.note)})" if part.note else ""
+    return [Text.assemble((tr("network part"), "dim"), f" {own.format(user=part.user)}{state}", (note, "dim"))]
 
 
 def _state(patch: StatusPatch) -> Text:
     """Return how far a patch is: the state of its file, and once that is proven, of its installation."""
     state = patch.install if patch.state == "verified" and patch.install else patch.state
-    return Text(state.replace("_", " "), style=STATE_STYLES.get(state, ""))
+    return Text(state_word(state), style=STATE_STYLES.get(state, ""))
 
 
 def _progress(share: float, *, bar: bool) -> RenderableType:
@@ -337,30 +340,35 @@ def _progress(share: float, *, bar: bool) -> RenderableType:
 
 def _peers_view(answer: PeersAnswer, columns: int) -> RenderableType:
     if not answer.peers:
-        return Text("No neighbours known yet: none has announced itself by mDNS, and the server has named none.")
+        return Text(tr("No neighbours known yet: none has announced itself by mDNS, and the server has named none."))
     wide = columns >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in ("endpoint", "address", "source"):
+    for column in (tr("endpoint"), tr("address"), tr("source")):
         table.add_column(column, no_wrap=True)
-    table.add_column("state")
-    for column in ("received", "sent"):
+    table.add_column(tr("state"))
+    for column in (tr("received"), tr("sent")):
         table.add_column(column, justify="right", no_wrap=True)
     for peer in answer.peers:
-        connected = Text("connected", style="green")
+        connected = Text(tr("connected"), style="green")
         host = f"[{peer.address}]" if ":" in peer.address else peer.address
         table.add_row(
             peer.endpoint_id if wide else peer.endpoint_id[:9] + "…",
             f"{host}:{peer.port}",
             "+".join(peer.sources),
-            connected if peer.connected else Text(f"{'not connected: ' if wide else ''}{peer.reason}", style="dim"),
+            connected if peer.connected else Text(_not_connected(peer.reason or "", wide=wide), style="dim"),
             bytes_text(peer.bytes_received),
             bytes_text(peer.bytes_sent),
         )
     return table
 
 
+def _not_connected(reason: str, *, wide: bool) -> str:
+    return tr("not connected: {reason}", reason=in_words(reason)) if wide else in_words(reason)
+
+
 for _command in COMMANDS:
     p2pdist.add_command(_command)
+with_language(p2pdist)
 
 
 def main() -> None:

@@ -34,7 +34,6 @@ from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import (
     PIPE_COLUMNS,
-    STATE_STYLES,
     WIDE_COLUMNS,
     Duration,
     ExitCode,
@@ -43,8 +42,8 @@ from p2pdist.shared.console import (
     wide_terminal,
 )
 from p2pdist.shared.identifiers import PatchRef
-
-RESTART = "this PC has to be restarted"
+from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.state_words import STATE_STYLES, state_word
 
 
 @click.command("plan", short_help="Show what is to be installed, in which order, and when.")
@@ -132,8 +131,11 @@ def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: 
         print_json(answer)
         return
     left = answer.deferrals_left
-    again = f"It can be deferred {left} more time{'' if left == 1 else 's'}." if left else "That was the last time."
-    click.echo(f"{answer.id} {answer.version} waits until {clock(answer.until)}. {again}")
+    again = tr("That was the last time.")
+    if left:
+        again = trn("It can be deferred {number} more time.", "It can be deferred {number} more times.", left)
+    waits = tr("{patch} waits until {time}.", patch=f"{answer.id} {answer.version}", time=clock(answer.until))
+    click.echo(f"{waits} {again}")
 
 
 @click.command("rollback", short_help="Take an installed patch back.")
@@ -151,7 +153,9 @@ def rollback_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{answer.id} {answer.version} is being rolled back; 'p2pdist history' shows how it goes.")
+        click.echo(
+            tr("{patch} is being rolled back; 'p2pdist history' shows how it goes.", patch=f"{answer.id} {answer.version}")
+        )
 
 
 @click.command("retry", short_help="Try a failed or rolled back patch again now.")
@@ -169,7 +173,7 @@ def retry_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{answer.id} {answer.version} is tried again; 'p2pdist plan' says when.")
+        click.echo(tr("{patch} is tried again; 'p2pdist plan' says when.", patch=f"{answer.id} {answer.version}"))
 
 
 COMMANDS = (plan_command, history_command, posture_command, defer_command, rollback_command, retry_command)
@@ -182,23 +186,29 @@ def clock(at: float) -> str:
 
 def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType:
     """Show the plan as a table; on a narrow terminal, the reasons stand below it."""
-    parts: list[RenderableType] = [Text(answer.problem, style="yellow")] if answer.problem else []
+    parts: list[RenderableType] = [Text(in_words(answer.problem), style="yellow")] if answer.problem else []
     if not answer.patches:
-        return Group(*parts, Text("No patches: the server has published none for this PC."))
+        return Group(*parts, Text(tr("No patches: the server has published none for this PC.")))
     wide = columns >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("patch", "version", "state", "then", "deadline", *(["because"] if wide else [])):
-        table.add_column(column, no_wrap=column not in ("because", "patch"), overflow="fold")
+    table.add_column(tr("patch"), overflow="fold")
+    for column in (tr("version"), tr("state"), tr("then"), tr("deadline")):
+        table.add_column(column, no_wrap=True)
+    if wide:
+        table.add_column(tr("because"), overflow="fold")
     parts.append(table)
     for row in answer.patches:
-        because = row.reason + (f" (until {clock(row.again_at)})" if row.again_at else "")
+        because = in_words(row.reason)
+        if row.again_at:
+            because = tr("{reason} (until {time})", reason=because, time=clock(row.again_at))
         if row.restart_needed:
-            because = f"{because}; {RESTART}" if because else RESTART
+            restart = tr("this PC has to be restarted")
+            because = f"{because}; {restart}" if because else restart
         table.add_row(
             row.id,
             row.version,
-            Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
-            row.step,
+            Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
+            in_words(row.step),
             clock(row.due_at) if row.due_at else "",
             *([because] if wide else []),
         )
@@ -210,12 +220,13 @@ def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType
 def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
     """Show the steps, one a line."""
     if not answer.history:
-        return Text("Nothing has been done yet.")
+        return Text(tr("Nothing has been done yet."))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("when", "patch", "version", "step"):
-        table.add_column(column, no_wrap=column != "step", overflow="fold")
+    for column in (tr("when"), tr("patch"), tr("version")):
+        table.add_column(column, no_wrap=True)
+    table.add_column(tr("step"), overflow="fold")
     for entry in answer.history:
-        table.add_row(clock(entry.at), entry.id, entry.version, entry.what)
+        table.add_row(clock(entry.at), entry.id, entry.version, in_words(entry.what))
         if with_output and entry.output:
             table.add_row("", "", "", Text(entry.output.rstrip(), style="dim"))
     return table
@@ -224,22 +235,22 @@ def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
 def posture_view(answer: PostureAnswer) -> RenderableType:
     """Show the posture: the verdict, then each patch that is not settled."""
     posture = answer.posture
-    verdict = Text("compliant", style="green") if posture.compliant else Text("not compliant", style="red")
-    parts: list[RenderableType] = [Text.assemble("This PC is ", verdict, ".")]
+    verdict = tr("This PC is compliant.") if posture.compliant else tr("This PC is not compliant.")
+    parts: list[RenderableType] = [Text(verdict, style="green" if posture.compliant else "red")]
     if posture.problem:
-        parts.append(Text(posture.problem, style="yellow"))
+        parts.append(Text(in_words(posture.problem), style="yellow"))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("patch", "version", "severity", "state", "age", "deadline", ""):
+    for column in (tr("patch"), tr("version"), tr("severity"), tr("state"), tr("age"), tr("deadline"), ""):
         table.add_column(column, no_wrap=True)
     for row in posture.patches:
         table.add_row(
             row.id,
             row.version,
-            row.severity,
-            Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
+            in_words(row.severity),
+            Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
             duration_text(row.age_seconds),
             clock(row.due_at) if row.due_at else "",
-            Text("" if row.compliant else "overdue" if row.overdue_seconds else "failed", style="red"),
+            Text("" if row.compliant else tr("overdue") if row.overdue_seconds else tr("failed"), style="red"),
         )
     return Group(*parts, table) if posture.patches else Group(*parts)
 

@@ -6,8 +6,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
-from p2pdist.shared.console import PIPE_COLUMNS, STATE_STYLES, print_json, wide_terminal
+from p2pdist.shared.console import PIPE_COLUMNS, print_json, wide_terminal
 from p2pdist.shared.printable_text import printable
+from p2pdist.shared.state_words import STATE_STYLES
 from p2pdist.shared.watching import show
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
