@@ -96,7 +96,17 @@ class _Service:
                 version = current
                 await self.load_profiles(origin)
                 await self.load_templates(origin)  # before PCs hear of a new one, and answer it
+                await self.load_rollouts(origin)
                 await origin.repository_changed(version)
+
+    async def load_rollouts(self, origin: OriginServer) -> None:
+        """Send only what is offered now; if that cannot be read, what was offered before."""
+        try:
+            rollouts = await trio.to_thread.run_sync(self.repository.current_rollouts)
+        except UserError as error:
+            log.error("the rollouts cannot be read", reason=error.message)  # noqa: TRY400
+            return
+        origin.replace_rollouts(rollouts)
 
     async def load_profiles(self, origin: OriginServer) -> None:
         """Use the throttle profiles that are signed now; when they cannot be read, those before stay in force."""
@@ -264,6 +274,7 @@ async def _run(service: _Service) -> None:
     async with trio.open_nursery() as nursery:
         await service.load_profiles(origin)
         await service.load_templates(origin)
+        await service.load_rollouts(origin)
         await nursery.start(origin.run)
         await nursery.start(web)
         nursery.start_soon(service.watch_repository, origin, version)

@@ -25,6 +25,7 @@ BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
 BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
+PROBED_BESIDE = 0.2  # of a learned capacity: beside more business, no more is tried
 BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is still using the line
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
 CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
@@ -151,7 +152,18 @@ class Controller:
         if capacity is None or need < BUSINESS_SEEN * capacity:
             return None
         margin = max(BUSINESS_MARGIN * capacity, min(BUSINESS_MARGIN_LEAST, BUSINESS_MARGIN_MOST * capacity))
-        return max(0.0, HEADROOM * capacity - need - margin)
+        ours = max(HEADROOM * capacity, self._rate) if self._probes_beside(now) else HEADROOM * capacity
+        return max(0.0, ours - need - margin)
+
+    def _probes_beside(self, now: float) -> bool:
+        """Whether a learned capacity is tried beyond although business is seen: where that is all, the line is larger.
+
+        A first ramp that meets somebody learns far too low a capacity, beside which a PC's smallest traffic is large.
+        """
+        capacity = self.capacity.bytes_per_second(now)
+        if capacity is None or self.capacity.configured or self._sharing.need is not None:
+            return False
+        return self._business.need < PROBED_BESIDE * capacity
 
     def _competitor(self, view: View, now: float) -> Reason | None:
         """Why business needs the line at once, or None."""
@@ -222,7 +234,8 @@ class Controller:
         elif target is not None and self._rate >= target:
             self._reason = Reason.AT_CAPACITY
             # a learned capacity may be too low
-            self._rate = self._frontier.probe(view, self._rate, now - self._entered_at, now, step)
+            allowed = self._allowance if self._probes_beside(now) else self._rate
+            self._rate = self._frontier.probe(view, self._rate, now - self._entered_at, now, step, allowed=allowed)
         elif queue <= threshold / 2:
             self._reason = Reason.RAMPING
             if target is not None and self._frontier.cut_beyond and self._frontier.still_feels(view, now):

@@ -105,10 +105,12 @@ class Frontier:
         self.forgive(now)
         return self.target(now) or rate
 
-    def probe(self, view: View, rate: float, settled_seconds: float, now: float, step: float) -> float:
+    def probe(
+        self, view: View, rate: float, settled_seconds: float, now: float, step: float, *, allowed: float
+    ) -> float:
         """Return the rate after ``rate``, which is at what is known or beyond it, in order to learn whether more goes.
 
-        ``settled_seconds``: since the state last changed.
+        ``settled_seconds``: since the state last changed. ``allowed``: what of ``rate`` is used beside business.
         """
         target = self.target(now)
         if target is None or self.capacity.configured or self._full_at is not None:
@@ -117,7 +119,8 @@ class Frontier:
         lossy = view.lost / max(1.0, view.segments + view.lost)
         if rate > target and settled_seconds >= view.rtt_seconds + SETTLED_SECONDS:
             crowded = view.lost_crowded > LOST_USUAL * view.losses_usual
-            short = view.delivered < (DELIVERED_SHARE - lossy) * rate and view.shortfall > 1 - DELIVERED_SHARE + lossy
+            arrives = view.delivered >= (DELIVERED_SHARE - lossy) * min(rate, allowed)
+            short = not arrives and view.shortfall > 1 - DELIVERED_SHARE + lossy
             self._short_looks = self._short_looks + 1 if short and not view.limited else 0
             if crowded or self._short_looks >= SHORT_LOOKS:
                 # the line carries no more, though no queue shows it; with losses, what arrives is less than that
@@ -126,11 +129,10 @@ class Frontier:
                 self.capacity.at_congestion(carried, now)
                 self.forgive(now)
                 return target
-        if view.delivered < (DELIVERED_SHARE - lossy) * target:
+        if view.delivered < (DELIVERED_SHARE - lossy) * min(target, allowed):
             return rate  # a higher rate would test nothing
-        begins_anew = (
-            not 0 <= now - self._probed_at < PROBE_DOUBLES_SECONDS
-        )  # it was not about to be noticed all the time
+        # in a pause nothing could show, so it is no time in which nothing has shown
+        begins_anew = not 0 <= now - self._probed_at < PROBE_DOUBLES_SECONDS
         if rate <= BEYOND * target or begins_anew:
             self._probing_since = now
             self._carried_beyond = 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bandwidth.profiles.toml_lines import KeyPath, line_numbers
+from bandwidth.profiles.toml_lines import KeyPath, Place, Places, places_of
 
 MAX_NESTING = 64  # tables and arrays within each other; what is read here has four, and every reader recurses
 # tomllib's work grows with the square of the parts of a dotted key, so a longer one never gets there. The pattern meets
@@ -61,16 +61,26 @@ class TomlDocument:
 
     def line_of(self, path: KeyPath) -> int | None:
         """Return the line of the value at ``path``, else of the nearest one around it that is in the text."""
-        while path and path not in self._lines:
+        place = self.place_of(path)
+        return None if place is None else place.line
+
+    def place_of(self, path: KeyPath, *, of_value: bool = False) -> Place | None:
+        """Return where the key or element at ``path`` begins, else the nearest one around it that is in the text.
+
+        With ``of_value``, it is where the key's value begins, if it has one.
+        """
+        if of_value and path in self._places.values:
+            return self._places.values[path]
+        while path and path not in self._places.keys:
             path = path[:-1]
-        return self._lines.get(path)
+        return self._places.keys.get(path)
 
     @cached_property
-    def _lines(self) -> dict[KeyPath, int]:
+    def _places(self) -> Places:
         try:
-            return line_numbers(self.text)
+            return places_of(self.text)
         except RecursionError:  # nested almost too deeply for a parser
-            return {}
+            return Places({}, {})
 
 
 def _is_nested_deeper(values: dict[str, Any], levels: int) -> bool:

@@ -17,9 +17,9 @@ import libtorrent as lt
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bench.fuzz.target import Target, must
 from p2pdist.install import archive
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.limits import InstallLimits
 from p2pdist.settings import DaemonSettings
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.folder import Folder
 from p2pdist.shared.identifiers import TorrentHash

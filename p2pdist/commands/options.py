@@ -7,10 +7,13 @@ import click
 
 from p2pdist.settings import EndpointHome, default_home, load_settings
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.private_directory import check_home_name
 
 
 def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> EndpointHome:
-    return EndpointHome(value.absolute())
+    home = value.absolute()
+    check_home_name(home)
+    return EndpointHome(home)
 
 
 home_option = click.option(

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
-from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PostureAnswer
+from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PlanRestart, PostureAnswer, PosturePatch
 from p2pdist.local_api.messages import (
     CHALLENGE_PATTERN,
     DEFER,
@@ -135,7 +135,8 @@ def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: 
     if left:
         again = trn("It can be deferred {number} more time.", "It can be deferred {number} more times.", left)
     waits = tr("{patch} waits until {time}.", patch=f"{answer.id} {answer.version}", time=clock(answer.until))
-    click.echo(f"{waits} {again}")
+    words = (waits, in_words(answer.note), again)
+    click.echo(" ".join(word for word in words if word))
 
 
 @click.command("rollback", short_help="Take an installed patch back.")
@@ -214,7 +215,15 @@ def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType
         )
         if not wide and because != row.state:
             parts.append(Text(f"{row.id} {row.version}: {because}", style="dim"))
-    return Group(*parts)
+    return Group(*parts, *(Text(restart_line(restart), style="yellow") for restart in answer.restarts))
+
+
+def restart_line(restart: PlanRestart) -> str:
+    """Return one restart that is needed, for people."""
+    words = tr("{patch} needs a restart: {by}", patch=f"{restart.id} {restart.version}", by=in_words(restart.by))
+    if restart.why:
+        words = f"{words}; {in_words(restart.why)}"
+    return tr("{reason} (until {time})", reason=words, time=clock(restart.again_at)) if restart.again_at else words
 
 
 def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
@@ -250,9 +259,17 @@ def posture_view(answer: PostureAnswer) -> RenderableType:
             Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
             duration_text(row.age_seconds),
             clock(row.due_at) if row.due_at else "",
-            Text("" if row.compliant else tr("overdue") if row.overdue_seconds else tr("failed"), style="red"),
+            Text(_verdict(row), style="red"),
         )
     return Group(*parts, table) if posture.patches else Group(*parts)
+
+
+def _verdict(row: PosturePatch) -> str:
+    if row.compliant:
+        return ""
+    if row.overdue_seconds:
+        return tr("overdue")
+    return tr("restart") if row.restart_needed else tr("failed")
 
 
 def _ask(home: EndpointHome, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:

@@ -42,6 +42,7 @@ class Problems:
         state = self.state
         problems = [
             self.part.problem,
+            state.clock_trust.problem,
             state.renewal_problem,
             state.trust_problem,
             state.stale_problem,

@@ -231,6 +231,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
             damaged=transfers.damaged,
             facts_changed=partial(_facts_changed, core),
             at_work=core.restarts.at_work,
+            clock_problem=lambda: state.clock_trust.problem,
         ),
         diagnoser,
         core.clock,

@@ -19,6 +19,7 @@ from p2pdist.pc.network import Medium
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.transfer.cached_files import Writer
+from p2pdist.trust.clock_trust import ClockTrust
 
 MEDIA = {"wired": Medium.WIRED, "wifi": Medium.WIFI, "vpn": Medium.VPN, "metered": Medium.METERED}
 
@@ -58,7 +59,13 @@ def build_core(
     home_profile: Profile | None = None,
 ) -> Core:
     """Make what outlives a restart of the parts. ``address``: the one own address to use, or None for all."""
-    state = DaemonState(identity, site=load_site(home.last_site), home_profile=home_profile, fixed_address=address)
+    state = DaemonState(
+        identity,
+        ClockTrust(clock),
+        site=load_site(home.last_site),
+        home_profile=home_profile,
+        fixed_address=address,
+    )
     wakeups, restarts = WakeUps(), Restarts()
     root = Path(settings.install_root)
     installer = Installer(root, home.scratch)

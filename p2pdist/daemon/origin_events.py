@@ -88,6 +88,7 @@ class OriginEvents:
             self._state.site = welcome.site
             await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))
             await self._neighbours.announce()
+        self._state.clock_trust.server_says(welcome.at)
         self._state.welcomes += 1
         self._transfers.forget_wants()
         self._reports.forget()

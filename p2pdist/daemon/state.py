@@ -9,6 +9,7 @@ from p2pdist.pc import system
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
 from p2pdist.trust.catalogue import RefusedPatch
+from p2pdist.trust.clock_trust import ClockTrust
 
 
 class DaemonState:
@@ -17,6 +18,7 @@ class DaemonState:
     def __init__(
         self,
         identity: Identity,
+        clock_trust: ClockTrust,
         *,
         site: str = "",
         home_profile: Profile | None = None,
@@ -27,6 +29,8 @@ class DaemonState:
         """The one own address to use, or None for all; never changes."""
         self.home_profile = home_profile
         """The throttle profile in this PC's home; never changes."""
+        self.clock_trust = clock_trust
+        """Whether this PC's clock can be believed; `trust_refresh` and `origin_events` tell it what they hear."""
         # written by `addresses`
         self.facts = system.UNKNOWN
         # by `renewal`

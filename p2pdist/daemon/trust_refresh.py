@@ -14,6 +14,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.transfer.manager import Transfers
 from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.errors import TrustError
 from p2pdist.trust.store import TrustStore
 
 FIRST_BACKOFF_SECONDS = 1.0
@@ -61,6 +62,7 @@ class TrustRefresh:
                 backoff = backoff.failed()
                 wait = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
                 log.warning("trust refresh failed", reason=error.message, retry_seconds=round(wait, 1))
+            self._state.clock_trust.note()
             await self._wakeups.trust.wait(wait)
 
     async def _refresh(self) -> None:
@@ -70,12 +72,19 @@ class TrustRefresh:
         if not self._anything_known and (cached := await self._store.load_cached(self._clock.now())) is not None:
             await self._accept(cached)
             self._anything_known = True
-        await self._accept(await self._store.refresh(self._clock.now()))
+        try:
+            newest = await self._store.refresh(self._clock.now())
+        except TrustError as error:
+            self._state.clock_trust.certificate_fits(error.reason != "certificate_time")
+            raise
+        self._state.clock_trust.certificate_fits(True)
+        await self._accept(newest)
         self._anything_known = True
 
     async def _accept(self, catalogue: Catalogue) -> None:
         state = self._state
         state.stale_problem = catalogue.stale
+        state.clock_trust.metadata_says(catalogue.passed_at, catalogue.expires_at)
         state.refused = list(catalogue.refused)
         if catalogue.profile != state.site_profile:
             state.site_profile = catalogue.profile

@@ -17,9 +17,9 @@ import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.unpacking import Cancelled, flush, unpack
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.folder import Folder
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_patch_version
 from p2pdist.shared.ownership import distrust

@@ -48,9 +48,9 @@ _RPM_VERSION = "%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}"
 
 
 class DerivedCheck(PackageCheck, frozen=True, tag_field="kind", tag="package"):
-    """A check that the recipe does not have: of the package in the patch's file, or else of the patch's version.
+    """A check that the recipe does not have: of the package's own version, or else of the patch's, which has no epoch.
 
-    A patch version has no epoch, so epochs are then not compared.
+    Without `own`, epochs are therefore not compared.
     """
 
     exact: bool = False
@@ -75,18 +75,26 @@ class CommandLine:
 
 
 def install_command(
-    install: Install, file: str, root: str, *, superuser: bool = True, downgrade: bool = False, beside: bool = False
+    install: Install,
+    file: str,
+    root: str,
+    *,
+    superuser: bool = True,
+    chroots: bool = False,
+    downgrade: bool = False,
+    beside: bool = False,
 ) -> CommandLine:
     """Return the command that installs ``file`` (absolute). Raises `ValueError` for an archive: no program unpacks it.
 
     ``downgrade`` makes dpkg and rpm replace a later version; else one that somebody installed meanwhile stays.
     ``beside`` makes rpm leave the other versions of this package where they are, as it must with kernels.
-    A ``root`` other than "/" is the root of another system's tree; only dpkg and rpm can install into one.
+    A ``root`` other than "/" is the root of another system's tree; only dpkg and rpm can install into one. ``chroots``:
+    a package's scripts are run inside of it, as they expect; else on the host, told of the root by a variable.
     """
     match install:
         case DebInstall():
             direction = "--force-downgrade" if downgrade else "--refuse-downgrade"
-            return _dpkg(install, root, superuser, direction, "--install", "--", file)
+            return _dpkg(install, root, (superuser, chroots), direction, "--install", "--", file)
         case RpmInstall():
             older = ("--oldpackage",) if downgrade else ()
             return _rpm(install, root, "--install" if beside else "--upgrade", *older, "--replacepkgs", "--", file)
@@ -106,7 +114,14 @@ def install_command(
 
 
 def rollback_command(
-    install: Install, file: str, previous_file: str | None, root: str, *, superuser: bool = True, package: str = ""
+    install: Install,
+    file: str,
+    previous_file: str | None,
+    root: str,
+    *,
+    superuser: bool = True,
+    chroots: bool = False,
+    package: str = "",
 ) -> CommandLine | None:
     """Return the command that undoes the installation of ``file``; None where the recipe has no way back.
 
@@ -119,7 +134,7 @@ def rollback_command(
             # without the option, dpkg does not remove a package that an interrupted run left half installed
             remove = ("--force-remove-reinstreq", "--remove", "--", package or install.package)
             back = ("--force-downgrade", "--install", "--", previous_file or "")
-            undo = _dpkg(install, root, superuser, *(back if previous_file else remove))
+            undo = _dpkg(install, root, (superuser, chroots), *(back if previous_file else remove))
         case RpmInstall() if previous_file is not None:
             undo = _rpm(install, root, "--upgrade", "--oldpackage", "--replacepkgs", "--", previous_file)
         case RpmInstall():
@@ -140,11 +155,13 @@ def rollback_command(
     return undo
 
 
-def recovery_command(install: Install, root: str, *, superuser: bool = True) -> CommandLine | None:
+def recovery_command(
+    install: Install, root: str, *, superuser: bool = True, chroots: bool = False
+) -> CommandLine | None:
     """Return the command that repairs an interrupted installation; None where only installing again can."""
     if isinstance(install, DebInstall):
         # everything that is pending: dpkg refuses other work until its interrupted run is finished
-        return _dpkg(install, root, superuser, "--configure", "--pending")
+        return _dpkg(install, root, (superuser, chroots), "--configure", "--pending")
     return None
 
 
@@ -222,16 +239,18 @@ def kill_tree_command(process_id: int) -> CommandLine:
 def default_checks(manifest: Manifest, own: tuple[str, str] | None = None) -> tuple[Check, ...]:
     """Return the checks that prove that the patch is installed; none where its kind is looked at in another way.
 
-    ``own`` is the package's (name, version) as its file has them, once that has been read. Its name counts; so does
-    its version where the patch goes back on purpose, and where it differs by its epoch alone. Else the patch's version
-    counts: that a later package is there already is no success of one that was published as newer.
+    A package is proven by its own name and version: by those that the manifest has, and once its file has been read by
+    ``own``, the (name, version) in there. Where the manifest does not say the version, that of the file counts only if
+    the patch goes back on purpose, or if it differs by its epoch alone; else the patch's version counts: that a later
+    package is there already is no success of one that was published as newer.
     """
     if manifest.detect or not isinstance(manifest.install, DebInstall | RpmInstall):
         return manifest.detect
-    name, version = own or (manifest.install.package, manifest.version)
-    its_own = own is not None and (manifest.downgrade or version.partition(":")[2] == manifest.version)
-    at_least = version if its_own else manifest.version
-    return (DerivedCheck(name=name, at_least=at_least, exact=manifest.downgrade, own=its_own),)
+    said = manifest.install.version
+    name, version = own or (manifest.install.package, said)
+    by_own = bool(version) and (bool(said) or manifest.downgrade or version.partition(":")[2] == manifest.version)
+    at_least = version if by_own else manifest.version
+    return (DerivedCheck(name=name, at_least=at_least, exact=manifest.downgrade, own=by_own),)
 
 
 def below(root: str, path: str) -> str:
@@ -243,10 +262,12 @@ def _admin(root: str) -> tuple[str, ...]:
     return () if root == "/" else (f"--admindir={below(root, '/var/lib/dpkg')}",)
 
 
-def _dpkg(install: DebInstall, root: str, superuser: bool, *arguments: str) -> CommandLine:
+def _dpkg(install: DebInstall, root: str, able: tuple[bool, bool], *arguments: str) -> CommandLine:
+    """Return a command of dpkg's. ``able``: whether this user is root, and whether scripts can be run in ``root``."""
+    superuser, chroots = able
     options = ["--force-confdef", "--force-confold"]  # changed configuration files stay, without a question
     if root != "/":
-        options += [f"--root={root}", "--force-script-chrootless"]
+        options += [f"--root={root}", *(() if chroots else ("--force-script-chrootless",))]
         if not superuser:
             options.append("--force-not-root")
     return CommandLine((DPKG, *options, *arguments), install.timeout_seconds)

@@ -6,7 +6,6 @@ from pathlib import Path
 import trio
 
 from p2pdist.install import archive, command_lines, processes
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine, below
 from p2pdist.install.findings import CheckResult, Look, Whether, found, together, unknown
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
@@ -15,6 +14,7 @@ from p2pdist.install.packages import PackageFile, PackageStates, package_answer,
 from p2pdist.install.processes import Ended
 from p2pdist.install.proven_files import MAX_LOOKS, check_file
 from p2pdist.pc import inventory
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,

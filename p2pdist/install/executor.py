@@ -1,6 +1,7 @@
 """Carries out one decision: install, detect, check health, keep the files for a rollback, or roll back."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -12,7 +13,16 @@ from p2pdist.install.findings import CheckResult, Whether, changed
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.kept_files import KeptPayloads
-from p2pdist.install.lifecycle import FailureClass, InstallRecord, LifeEvent, failed, settled, step
+from p2pdist.install.lifecycle import (
+    FailureClass,
+    InstallRecord,
+    Journal,
+    LifeEvent,
+    failed,
+    settled,
+    step,
+    with_restart_of,
+)
 from p2pdist.install.outcomes import InstallEnding, Outcome
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.plan import Candidate
@@ -49,18 +59,22 @@ class Executor:
 
     # --- installing ----------------------------------------------------------------------------
 
-    async def begin(self, candidate: Candidate, why: str, planned: InstallRecord) -> bool:
+    async def begin(
+        self, candidate: Candidate, why: str, planned: InstallRecord, *, still: Callable[[], bool] = lambda: True
+    ) -> bool:
         """Install ``candidate`` and follow it to a final state; return whether its file was what was signed.
 
-        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Raises `OSError`.
+        Does nothing if the record is not ``planned`` any more: the user has decided otherwise. Neither where ``still``,
+        asked last of all, says that it may not be begun any more. Raises `OSError`.
         """
         assert candidate.payload is not None
         assert candidate.file is not None
         file = Path(candidate.file)
         async with self.at_work:
             try:
-                record = await self._begun(candidate, file, why, planned)
+                record = await self._begun(candidate, file, why, planned, still)
             except _DecidedOtherwiseError:
+                await self._kept.drop_unneeded(candidate.ref.patch_id)
                 return True
             if record is None:
                 return True
@@ -70,7 +84,9 @@ class Executor:
             await self._carry_on(candidate, record)
             return record.failure is not FailureClass.VERIFY
 
-    async def _begun(self, candidate: Candidate, file: Path, why: str, planned: InstallRecord) -> InstallRecord | None:
+    async def _begun(
+        self, candidate: Candidate, file: Path, why: str, planned: InstallRecord, still: Callable[[], bool]
+    ) -> InstallRecord | None:
         """Look at the PC, and note in the journal that the installation begins; None: it has to wait."""
         manifest, payload = candidate.manifest, candidate.payload
         install = manifest.install
@@ -99,7 +115,7 @@ class Executor:
         own = await self._kept.keep(candidate.ref, payload, file)
 
         def begun(record: InstallRecord) -> InstallRecord:
-            if record != planned:
+            if record != planned or not still():
                 raise _DecidedOtherwiseError
             return replace(
                 step(record, LifeEvent.BEGUN, self._store.now()),
@@ -110,6 +126,7 @@ class Executor:
                 previous_version=before,
                 previous=self._kept.of_others(candidate.ref) or record.previous,
                 own=own,
+                restart_rules=record.restart_rules if record.restart_boot else manifest.schedule,
                 failure=None,
                 reason="",
             )
@@ -306,7 +323,15 @@ class Executor:
         def gone(other: InstallRecord) -> bool:
             return other.patch_id == record.patch_id and other.version != record.version and other.state == "installed"
 
-        await self._store.change(lambda j: replace(j, records=tuple(r for r in j.records if not gone(r))))
+        def forgotten(journal: Journal) -> Journal:
+            kept = [r for r in journal.records if not gone(r)]
+            mine = journal.record(record.ref)
+            if mine is not None:  # a restart that a predecessor needs is not done because a newer version is there
+                others = [r for r in kept if r.ref != record.ref]
+                kept = [*others, with_restart_of(mine, filter(gone, journal.records))]
+            return replace(journal, records=tuple(kept))
+
+        await self._store.change(forgotten)
 
 
 def _reason(manifest: Manifest, record: InstallRecord, answer: CheckResult) -> str:

@@ -10,7 +10,6 @@ from typing import BinaryIO
 import trio
 
 from p2pdist.install import archive, command_lines, processes
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION, Detector
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
@@ -18,6 +17,7 @@ from p2pdist.install.outcomes import Outcome, exit_words, is_locked, printable, 
 from p2pdist.install.package_manager import PackageManager, WasThere
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.proven_files import KeptPayload, proven
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.folder import Folder
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -98,6 +98,7 @@ class Installer:
                         name,
                         self._root,
                         superuser=self._superuser,
+                        chroots=self._packages.chroots,
                         downgrade=downgrade,
                         beside=package is not None and package.beside,
                     )
@@ -169,7 +170,9 @@ class Installer:
                     lambda: self._if_there(install, archive.clear_leftovers),
                     "leftovers are removed",
                 )
-            command = command_lines.recovery_command(install, self._root, superuser=self._superuser)
+            command = command_lines.recovery_command(
+                install, self._root, superuser=self._superuser, chroots=self._packages.chroots
+            )
             if command is None:
                 return None
             outcome = _failed("the repair was not done in time")

@@ -59,15 +59,16 @@ class JournalStore:
         self,
         ref: PatchRef,
         change: Callable[[InstallRecord], InstallRecord],
-        what: str = "",
+        what: str | Callable[[InstallRecord], str] = "",
         output: str = "",
         *,
         forget: int | None = None,
     ) -> InstallRecord:
         """Replace a record by what ``change`` returns for its present state, with ``what`` in the history.
 
-        ``forget``: the number of a decision that came to nothing, and whose steps leave the history now. Raises
-        `OSError`, `RecordGoneError`, and what ``change`` raises; the journal is then unchanged.
+        ``what`` may depend on the record after the change; an empty one leaves no line. ``forget``: the number of a
+        decision that came to nothing, and whose steps leave the history now. Raises `OSError`, `RecordGoneError`, and
+        what ``change`` raises; the journal is then unchanged.
         """
 
         def changed(journal: Journal) -> Journal:
@@ -76,7 +77,9 @@ class JournalStore:
                 raise RecordGoneError(ref)
             if forget is not None:
                 journal = replace(journal, history=tuple(e for e in journal.history if e.decision != forget))
-            return journal.with_record(after := change(record), self._entry(after, what, output) if what else None)
+            after = change(record)
+            words = what if isinstance(what, str) else what(after)
+            return journal.with_record(after, self._entry(after, words, output) if words else None)
 
         await self.change(changed)
         record = self.record(ref)

@@ -6,6 +6,7 @@ same installation a second time for one decision.
 """
 
 import enum
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -17,6 +18,7 @@ from p2pdist.install.packages import PackageFile
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.recipe import Reboot, ScheduleRules
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 
@@ -171,6 +173,10 @@ class InstallRecord(Record, frozen=True):
     """How often a start of the daemon has found this decision half carried out."""
     deferral_count: Annotated[int, msgspec.Meta(ge=0)] = 0
     deferred_until: float | None = None
+    deferred_since: float | None = None
+    """When the last deferral began."""
+    overdue_since: float | None = None
+    """When this PC first saw its deadline over; later than the deadline where it was off then."""
     undo_asked: bool = False
     previous_version: str = ""
     """The version that was installed before it, as its package manager writes it; empty: none."""
@@ -181,6 +187,8 @@ class InstallRecord(Record, frozen=True):
     """Its own payload, kept since it was installed."""
     restart_boot: str | None = None
     """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
+    restart_rules: ScheduleRules | None = None
+    """When that restart may be, from its beginning on: a patch that is withdrawn takes its recipe with it."""
 
     @property
     def ref(self) -> PatchRef:
@@ -190,7 +198,9 @@ class InstallRecord(Record, frozen=True):
     @property
     def untouched(self) -> bool:
         """Whether nothing has happened with it that is worth keeping."""
-        return self.state == "waiting" and not (self.attempts or self.deferral_count or self.own or self.undo_asked)
+        return self.state == "waiting" and not (
+            self.attempts or self.deferral_count or self.own or self.undo_asked or self.restart_boot
+        )
 
 
 class HistoryEntry(Record, frozen=True):
@@ -263,7 +273,26 @@ def published_again(record: InstallRecord, manifest: Manifest, now: float) -> In
     """Return the record of a version that is published again with a higher number: what had failed is tried anew."""
     if record.number == 0 or record.state in ("installed", "unproven") or record.state in UNDER_WAY:
         return replace(record, number=manifest.number, replaces=manifest.replaces)
-    return new_record(manifest, now)
+    return replace(new_record(manifest, now), restart_boot=record.restart_boot, restart_rules=record.restart_rules)
+
+
+_STRENGTH: dict[Reboot, int] = {"never": 0, "ask": 1, "window": 2}
+
+
+def with_restart_of(record: InstallRecord, predecessors: Iterable[InstallRecord]) -> InstallRecord:
+    """Return the record with the restart that the versions before it still need; of several rules, the strongest."""
+    for other in predecessors:
+        if other.restart_boot is None:
+            continue
+        boot, rules = record.restart_boot, record.restart_rules
+        if boot is None or _strength(other.restart_rules) > _strength(rules):
+            rules = other.restart_rules
+        record = replace(record, restart_boot=boot or other.restart_boot, restart_rules=rules)
+    return record
+
+
+def _strength(rules: ScheduleRules | None) -> int:
+    return -1 if rules is None else _STRENGTH[rules.reboot]
 
 
 def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
@@ -274,7 +303,7 @@ def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
     if after.state in _NO_LONGER_PUT_OFF:
         after = replace(after, put_off=None)
     if after.state == "installed":
-        return replace(after, failure=None, reason="", attempts={}, deferred_until=None)
+        return replace(after, failure=None, reason="", attempts={}, deferred_until=None, deferred_since=None)
     return replace(after, undo_asked=False) if after.state == "waiting" else after
 
 
@@ -295,11 +324,18 @@ def settled(record: InstallRecord, now: float, jitter: float) -> InstallRecord:
     return replace(record, retry_at=now + Backoff(first_seconds, longest_seconds, count).delay_seconds(jitter))
 
 
+def restart_is_asked(rules: ScheduleRules | None) -> bool:
+    """Return whether a restart that is needed has to be made: not by rules that ask for none. None: they are lost."""
+    return rules is None or rules.reboot != "never"
+
+
 def reported_state(record: InstallRecord) -> InstallState:
     """Return the state as it is reported to the server: failed and rolled back are those that nobody tries again."""
     if record.state in UNDER_WAY:
         return "installing"
-    if record.state == "unproven" and record.restart_boot is not None:
+    if record.restart_boot is not None and (
+        record.state == "unproven" or (record.state == "installed" and restart_is_asked(record.restart_rules))
+    ):
         return "restart_pending"
     if record.state in ("failed", "rolled_back") and record.retry_at is not None:
         return "retrying"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from p2pdist.shared import archive_members
+
 
 @dataclass(frozen=True)
 class InstallLimits:
@@ -28,12 +30,12 @@ class InstallLimits:
     """Largest payload that is run from memory: scripts and most packages. There is one at a time."""
 
     # --- archives
-    max_members: int = 200_000
-    """Files in an archive; a large application has some 50 000."""
-    max_links: int = 10_000
-    """Symbolic links in an archive; each is followed once to see where it leads."""
-    max_unpacked_bytes: int = 64 << 30
-    """Size of one version, unpacked; the largest office suites and CAD systems have some 30 GiB."""
+    max_members: int = archive_members.MAX_MEMBERS
+    """Files in an archive."""
+    max_links: int = archive_members.MAX_SYMLINKS
+    """Symbolic links in an archive."""
+    max_unpacked_bytes: int = archive_members.MAX_UNPACKED_BYTES
+    """Size of one version, unpacked."""
     free_margin_bytes: int = 64 << 20
     """Space that unpacking leaves free: a full disk stops more than this one application."""
 

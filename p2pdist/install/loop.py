@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 import structlog
 import trio
@@ -25,17 +25,18 @@ from p2pdist.install.lifecycle import (
     published_again,
     step,
 )
-from p2pdist.install.plan import Candidate, PlanRow, plan_rows
+from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, overdue_since, plan_rows
+from p2pdist.install.restarter import Restarter
+from p2pdist.install.withdrawals import note_withdrawals
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.manifest.documents import Withdrawal
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
-RESTART_MINUTES = 5  # so that the PC's user can save their work
-RESTART_LASTS_SECONDS = 600.0  # a restart that has not happened by then was cancelled
 
 log = structlog.get_logger()
 
@@ -50,8 +51,14 @@ class DaemonHooks:
     """Called for a file that is not any more what was proven."""
     facts_changed: Callable[[], None]
     """Called after each installation: other patches may apply now."""
+    withdrawn: Callable[[], Sequence[Withdrawal]] = tuple
+    """The patches that were taken back."""
+    holds_back: Callable[[], str] = str
+    """Why nothing may be begun now, in words; empty: it may."""
     at_work: trio.Lock = field(default_factory=trio.Lock)
     """Held while something is installed: nothing else may end the daemon's parts meanwhile."""
+    clock_problem: Callable[[], str] = lambda: ""
+    """Why this PC's clock cannot be believed, in words; empty: it can."""
 
 
 class Installs:
@@ -72,11 +79,12 @@ class Installs:
         self._installer = installer
         self._candidates = candidates
         self._hooks = hooks
-        self._may_restart = may_restart
         self._now = clock.now
+        self._monotonic = clock.monotonic
         self._zone = zone
         self.store = JournalStore(home, clock)
         self.executor = Executor(home, installer, self.store, hooks.at_work)
+        self.restarter = Restarter(self.store, installer, clock, may_restart=may_restart)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
         self.looked = False
@@ -84,15 +92,21 @@ class Installs:
         self._looked_at: dict[PatchRef, float] = {}
         self._last_candidates: dict[PatchRef, Candidate] = {}
         """Candidates of patches that have been begun: needed to finish one that is withdrawn meanwhile."""
-        self._planned: tuple[float, list[Candidate], Journal, list[PlanRow]] | None = None
+        self._planned: tuple[float, list[Candidate], Journal, bool, list[PlanRow]] | None = None
+        self._first_seen: dict[PatchRef, float] = {}
+        """When each patch was seen first since the start, by the steady clock."""
         self._wake = trio.Event()
-        self._restart_at = -math.inf
         self._started = False
 
     @property
     def journal(self) -> Journal:
         """The journal as it is on disk."""
         return self.store.journal
+
+    @property
+    def clock_problem(self) -> str:
+        """Why this PC's clock cannot be believed, in words; empty: it can."""
+        return self._hooks.clock_problem()
 
     async def load(self) -> None:
         """Read the journal. Call once, first. Raises `OSError`."""
@@ -112,14 +126,26 @@ class Installs:
 
     def plan(self) -> list[PlanRow]:
         """Return every patch in the order of installation, with its step as of now; kept for `PLAN_KEPT_SECONDS`."""
-        now, candidates = self._now(), list(self._candidates())
+        now, candidates, moment = self._now(), list(self._candidates()), self.moment()
         if self._planned is not None:
-            at, known, journal, rows = self._planned
-            if 0 <= now - at < PLAN_KEPT_SECONDS and journal is self.journal and known == candidates:
+            at, known, journal, believed, rows = self._planned
+            same = journal is self.journal and known == candidates and believed is moment.clock_believed
+            if 0 <= now - at < PLAN_KEPT_SECONDS and same:
                 return rows
-        rows = plan_rows(candidates, self.journal, now, self._zone(now), blackout_until=self._hooks.blackout_until())
-        self._planned = now, candidates, self.journal, rows
+        rows = plan_rows(candidates, self.journal, moment)
+        self._planned = now, candidates, self.journal, moment.clock_believed, rows
         return rows
+
+    def moment(self) -> PlanMoment:
+        """Return the time, and what holds now."""
+        now, steady = self._now(), self._monotonic()
+        return PlanMoment(
+            datetime.fromtimestamp(now, UTC),
+            self._zone(now),
+            self._hooks.blackout_until(),
+            clock_believed=not self._hooks.clock_problem(),
+            seen_since={ref: now - (steady - first) for ref, first in self._first_seen.items()},
+        )
 
     async def step(self) -> float:
         """Do what is due now: one decision at most. Return the seconds until the next look."""
@@ -139,9 +165,12 @@ class Installs:
 
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
+        self._first_seen = {ref: self._first_seen.get(ref, self._monotonic()) for ref in self._seen(candidates)}
         await self._note_start()
         await self._ask_again()
         await self._update_records(candidates)
+        await self._note_deadlines(candidates)
+        await note_withdrawals(self.store, self._hooks.withdrawn())
         self._remember(candidates)
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
@@ -153,12 +182,33 @@ class Installs:
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)
-        if due is not None and not self._restarts:
+        if due is not None and not self.restarter.is_coming and not self._hooks.holds_back():
             await self._install(due)
             return 0.0
-        await self._restart_if_due(rows)
-        waits = [row.again_at - self._now() for row in rows if row.again_at is not None]
-        return min(LONGEST_WAIT_SECONDS, max(1.0, min(waits, default=math.inf)))
+        restart_at = await self.restarter.look(self.moment())
+        again = [at for at in (restart_at, *(row.again_at for row in rows)) if at is not None]
+        return min(LONGEST_WAIT_SECONDS, max(1.0, min(again, default=math.inf) - self._now()))
+
+    def _seen(self, candidates: dict[PatchRef, Candidate]) -> set[PatchRef]:
+        return candidates.keys() | {record.ref for record in self.journal.records if record.restart_boot is not None}
+
+    async def _note_deadlines(self, candidates: dict[PatchRef, Candidate]) -> None:
+        """Note which deadlines are over, and keep the rules of restarts: a recipe goes when its patch is withdrawn."""
+        moment = self.moment()
+
+        def noted(record: InstallRecord) -> InstallRecord:
+            candidate = candidates.get(record.ref)
+            rules = record.restart_rules if candidate is None else candidate.manifest.schedule
+            if rules is None or (record.state == "installed" and record.restart_boot is None):
+                return record
+            kept = record.restart_rules or (None if record.restart_boot is None else rules)
+            return replace(record, overdue_since=overdue_since(record, rules, moment), restart_rules=kept)
+
+        def change(journal: Journal) -> Journal:
+            records = tuple(noted(record) for record in journal.records)
+            return journal if records == journal.records else replace(journal, records=records)
+
+        await self.store.change(change)
 
     def _goes_on(self, record: InstallRecord) -> bool:
         """Whether there is something to be done for a decision that was made, or for a rollback that was asked for."""
@@ -206,10 +256,19 @@ class Installs:
     async def _install(self, row: PlanRow) -> None:
         assert row.record is not None
         self._last_candidates[row.candidate.ref] = row.candidate
-        good = await self.executor.begin(row.candidate, row.reason, row.record)
+        good = await self.executor.begin(
+            row.candidate, row.reason, row.record, still=lambda: self._is_offered(row.candidate)
+        )
         self._done()
         if not good and row.candidate.payload is not None:
             await self._hooks.damaged(TorrentHash(row.candidate.payload.torrent_hash))
+
+    def _is_offered(self, candidate: Candidate) -> bool:
+        """Whether it may still be begun: it takes seconds to make ready, and may be withdrawn meanwhile."""
+        return not self._hooks.holds_back() and any(
+            other.manifest == candidate.manifest and not other.older and not other.not_applicable
+            for other in self._candidates()
+        )
 
     def _done(self) -> None:
         self._looked_at.clear()  # one installation may bring what another patch detects
@@ -294,23 +353,3 @@ class Installs:
     def _just_installed(self, record: InstallRecord) -> bool:
         """Whether we installed it so lately that two patches may be undoing each other, or its check flaps."""
         return record.decision > 0 and 0 <= self._now() - record.changed_at < DETECT_AGAIN_SECONDS
-
-    @property
-    def _restarts(self) -> bool:
-        """Whether the PC is about to be restarted: nothing is begun that the restart would interrupt."""
-        return 0 <= self._now() - self._restart_at < RESTART_LASTS_SECONDS
-
-    async def _restart_if_due(self, rows: Sequence[PlanRow]) -> None:
-        """Restart the PC for a patch that needs it, within its window."""
-        for row in rows:
-            if row.record is None or row.record.restart_boot is None:
-                continue
-            if row.restart_due and self._may_restart and not self._restarts:
-                outcome = await self._installer.restart_pc(
-                    RESTART_MINUTES, f"This PC restarts in {RESTART_MINUTES} minutes to finish {row.candidate.ref}."
-                )
-                if outcome.succeeded:
-                    self._restart_at = self._now()
-                await self.store.update(
-                    row.candidate.ref, lambda r: r, f"the PC is restarted: {outcome.words}", outcome.output
-                )

@@ -73,7 +73,7 @@ def _becomes(
             return StepKind.BLOCKED, f"conflicts with {other.ref}, which is installed"
         step = before.get(other.ref)
         if step is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT):
-            return StepKind.BLOCKED, f"conflicts with {other.ref}, which was published first"
+            return StepKind.BLOCKED, f"conflicts with {other.ref}, which comes first"
     return _requirements(patch, related, statuses, before)
 
 

@@ -54,6 +54,11 @@ class PackageManager:
         self._limits = limits
         self._superuser = superuser
 
+    @property
+    def chroots(self) -> bool:
+        """Whether the scripts of packages can be run inside of a root that is not the system's: it has a shell."""
+        return self._superuser and self._root != "/" and Path(self._root, "bin/sh").exists()
+
     async def package_in(self, install: PackageInstall, file: Path, sha256: str) -> PackageFile | None:
         """Return what a package's file holds by the package manager's own word; None: not known.
 
@@ -110,7 +115,9 @@ class PackageManager:
                 f"it cannot be rolled back: {name} {version} was there before, and its package is not kept on this PC",
             )
         async with proven(install, previous.file, previous.sha256, self._scratch, self._limits) as (payload, file):
-            undo = command_lines.rollback_command(install, "", file, self._root, superuser=self._superuser)
+            undo = command_lines.rollback_command(
+                install, "", file, self._root, superuser=self._superuser, chroots=self.chroots
+            )
             assert undo is not None
             outcome = await self._run(undo, payload)
         there = await self._detector.installed_version(install, was.package)
@@ -131,6 +138,8 @@ class PackageManager:
         return await self._remove(install, package.exactly)
 
     async def _remove(self, install: PackageInstall, exactly: str) -> Outcome:
-        undo = command_lines.rollback_command(install, "", None, self._root, superuser=self._superuser, package=exactly)
+        undo = command_lines.rollback_command(
+            install, "", None, self._root, superuser=self._superuser, chroots=self.chroots, package=exactly
+        )
         assert undo is not None
         return await self._run(undo, None)

@@ -1,15 +1,17 @@
 """What is to be done on this PC now, and why everything else waits: order, schedule and retries together. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord, Journal, reported_state
 from p2pdist.install.order import PatchStatus, PlanStep, StepKind, plan
-from p2pdist.install.schedule import Deferrals, Schedule, TimingReason, decide, schedule_of
+from p2pdist.install.schedule import Conditions, Deferrals, Notice, Schedule, decide, schedule_of
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.documents import Manifest, Payload, ordered_patch
+from p2pdist.shared.manifest.fitting import longest_installation
 from p2pdist.shared.manifest.publication_order import OrderRefusal, refused
+from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError
 from p2pdist.shared.wire.messages import InstallState
 
@@ -55,8 +57,8 @@ class PlanRow:
     """When the reason is over at the latest, in seconds since 1970; None: not known."""
     due_at: float | None = None
     """The deadline with its grace, in seconds since 1970; None: none."""
-    restart_due: bool = False
-    """Whether the PC has to be restarted for it, and may be now."""
+    forced_at: float | None = None
+    """From when neither windows nor deferrals hold it up, while its deadline is over and this PC's grace is not."""
     older: str = ""
     """Why it would be a step back that nobody with the offline key allows, in words; empty: it is none."""
 
@@ -73,9 +75,32 @@ class PlanRow:
         return self.kind is StepKind.SKIP or self.candidate.manifest.install is None
 
 
-def plan_rows(
-    candidates: Sequence[Candidate], journal: Journal, now: float, zone: tzinfo, *, blackout_until: datetime | None
-) -> list[PlanRow]:
+@dataclass(frozen=True, slots=True)
+class PlanMoment:
+    """When the plan is made, and what holds then."""
+
+    at: datetime
+    zone: tzinfo
+    blackout_until: datetime | None = None
+    clock_believed: bool = True
+    seen_since: Mapping[PatchRef, float] = field(default_factory=dict)
+    """When each patch was seen first since the start, in seconds since 1970."""
+
+    def around(self, record: InstallRecord, schedule: Schedule) -> Conditions:
+        """Return what holds for one patch."""
+        return Conditions(self.blackout_until, self.notice(record, schedule), self.clock_believed)
+
+    def notice(self, record: InstallRecord, schedule: Schedule) -> Notice:
+        """Return since when this PC's user can know that the patch is due."""
+        seen = self.seen_since.get(record.ref)
+        overdue = None if record.overdue_since is None else datetime.fromtimestamp(record.overdue_since, UTC)
+        if schedule.deadline is not None and schedule.deadline <= self.at:
+            # the clock may have been ahead when it was noted; what is not noted yet begins now
+            overdue = self.at if overdue is None else min(overdue, self.at)
+        return Notice(overdue, None if seen is None else datetime.fromtimestamp(seen, UTC))
+
+
+def plan_rows(candidates: Sequence[Candidate], journal: Journal, moment: PlanMoment) -> list[PlanRow]:
     """Return every candidate in the order of installation; emergencies that are due come first."""
     by_ref = {candidate.ref: candidate for candidate in candidates}
     known = {record.ref: record for record in journal.records}
@@ -86,17 +111,13 @@ def plan_rows(
         steps = plan([ordered(candidate) for candidate in candidates], statuses)
     except OrderError as error:  # publishing refuses it; a rollout of old and new patches may still contain it
         steps = [PlanStep(ref, StepKind.BLOCKED, str(error)) for ref in by_ref]
-    at = datetime.fromtimestamp(now, UTC)
-    rows = [
-        _row(by_ref[step.ref], records[step.ref], step, older[step.ref], at, zone, blackout_until) for step in steps
-    ]
+    rows = [_row(by_ref[step.ref], records[step.ref], step, older[step.ref], moment) for step in steps]
     return sorted(rows, key=lambda row: not (row.due and row.candidate.manifest.schedule.emergency))
 
 
 def ordered(candidate: Candidate) -> OrderedPatch:
     """Return what the order of installation depends on."""
-    manifest = candidate.manifest
-    return OrderedPatch(candidate.ref, candidate.sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+    return ordered_patch(candidate.manifest, candidate.sequence)
 
 
 def _older(candidate: Candidate, journal: Journal) -> str:
@@ -127,20 +148,16 @@ def _row(
     record: InstallRecord | None,
     step: PlanStep,
     older: str,
-    at: datetime,
-    zone: tzinfo,
-    blackout_until: datetime | None,
+    moment: PlanMoment,
 ) -> PlanRow:
-    schedule = schedule_of(candidate.manifest.schedule, zone)
+    schedule = schedule_for(candidate.manifest, moment.zone)
     due_at = schedule.forced_at.timestamp() if schedule.forced_at else None
     reason = step.reason
     if step.kind is StepKind.SKIP and not (record and record.state == "installed"):
         reason = f"refused: {older}" if older else candidate.not_applicable or reason
     if step.kind is StepKind.BLOCKED and record is not None and record.reason:
         reason = record.reason
-    restarts = record is not None and record.restart_boot is not None
-    restart_due = restarts and _may_restart(schedule, candidate, at, zone, blackout_until)
-    row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, restart_due=restart_due, older=older)
+    row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, older=older)
     if step.kind is not StepKind.INSTALL:
         return row
     if candidate.manifest.install is None or record is None:
@@ -150,50 +167,61 @@ def _row(
         return _because(row, UNDER_WAY_WORDS + again, record.retry_at)
     if record.state == "unproven":
         return _because(row, record.reason, record.retry_at)
-    return _when(row, record, schedule, at, zone, blackout_until)
+    return _when(row, record, schedule, moment)
 
 
-def _when(
-    row: PlanRow,
-    record: InstallRecord,
-    schedule: Schedule,
-    at: datetime,
-    zone: tzinfo,
-    blackout_until: datetime | None,
-) -> PlanRow:
+def _when(row: PlanRow, record: InstallRecord, schedule: Schedule, moment: PlanMoment) -> PlanRow:
     """Return the row of a patch that may be installed as far as other patches go: now, or when and why not."""
     if row.candidate.file is None and record.retry_at is None:
         return _because(row, NOT_HERE)
-    deferrals = Deferrals(
-        record.deferral_count,
-        # the clock may have been ahead when it was deferred: never longer than one deferral from now
-        None
-        if record.deferred_until is None
-        else min(datetime.fromtimestamp(record.deferred_until, UTC), at + schedule.longest_deferral),
-    )
     # what waits to be tried again is tried when the schedule lets it be installed by then
-    then = at if record.retry_at is None else max(at, datetime.fromtimestamp(record.retry_at, UTC))
-    decision = decide(schedule, deferrals, then, zone, blackout_until=blackout_until)
+    retry_at = record.retry_at
+    then = moment.at if retry_at is None else max(moment.at, datetime.fromtimestamp(retry_at, UTC))
+    deferrals = deferrals_of(record, schedule, moment.at)
+    decision = decide(schedule, deferrals, then, moment.zone, moment.around(record, schedule))
     again_at = decision.again_at.timestamp() if decision.again_at else None
-    if record.retry_at is not None:
+    if retry_at is not None:
         why = f"waits: {record.reason}" if record.put_off else f"tried again later: {record.reason}"
-        return _because(row, why, record.retry_at if decision.install else again_at)
-    if not decision.install:
-        return _because(row, str(decision.when), again_at)
-    return PlanRow(row.candidate, record, row.kind, str(decision.when), due=True, due_at=row.due_at)
+        return _because(row, why, retry_at if decision.install else again_at)
+    if decision.install:
+        return replace(row, reason=str(decision.when), due=True)
+    return replace(_because(row, str(decision.when), again_at), forced_at=_forced_at(record, schedule, moment))
+
+
+def _forced_at(record: InstallRecord, schedule: Schedule, moment: PlanMoment) -> float | None:
+    over = schedule.deadline is not None and schedule.deadline <= moment.at and moment.clock_believed
+    forced = moment.notice(record, schedule).forced_at(schedule)
+    return forced.timestamp() if over and forced is not None else None
+
+
+def schedule_for(manifest: Manifest, zone: tzinfo) -> Schedule:
+    """Return a patch's schedule on a PC in ``zone``, with the time that its installation may take."""
+    install = manifest.install
+    needs = timedelta(0) if install is None else longest_installation(install, manifest.health)
+    return schedule_of(manifest.schedule, zone, needs)
+
+
+def overdue_since(record: InstallRecord, rules: ScheduleRules, moment: PlanMoment) -> float | None:
+    """Return when this PC first saw the deadline of ``rules`` over, as of now; None: it is not, or nobody can say."""
+    known, now = record.overdue_since, moment.at.timestamp()
+    if not moment.clock_believed:
+        return known
+    deadline = schedule_of(rules, moment.zone).deadline
+    if deadline is None or moment.at < deadline:
+        return None
+    # a clock that was ahead may have noted what has not come yet; a deadline may have been moved
+    return now if known is None or not deadline.timestamp() <= known <= now else known
+
+
+def deferrals_of(record: InstallRecord, schedule: Schedule, now: datetime) -> Deferrals:
+    """Return the user's deferrals so far."""
+    if record.deferred_until is None:
+        return Deferrals(record.deferral_count)
+    # the clock may have been ahead when it was deferred: never longer than one deferral from now
+    until = min(datetime.fromtimestamp(record.deferred_until, UTC), now + schedule.longest_deferral)
+    since = record.deferred_since
+    return Deferrals(record.deferral_count, until, None if since is None else datetime.fromtimestamp(since, UTC))
 
 
 def _because(row: PlanRow, reason: str, again_at: float | None = None) -> PlanRow:
-    return PlanRow(
-        row.candidate, row.record, row.kind, reason, again_at=again_at, due_at=row.due_at, restart_due=row.restart_due
-    )
-
-
-def _may_restart(
-    schedule: Schedule, candidate: Candidate, at: datetime, zone: tzinfo, blackout_until: datetime | None
-) -> bool:
-    """Return whether the patch's reboot policy allows a restart now: within one of its own windows."""
-    if candidate.manifest.schedule.reboot != "window" or not schedule.windows:
-        return False
-    when = decide(Schedule(windows=schedule.windows), Deferrals(), at, zone, blackout_until=blackout_until).when
-    return when is TimingReason.WINDOW
+    return replace(row, reason=reason, again_at=again_at)

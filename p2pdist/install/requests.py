@@ -1,16 +1,16 @@
 """Answers the commands about installations: plan, history, posture, and the user's own decisions."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta, tzinfo
 
 from msgspec.structs import replace
 
 from bandwidth.core.quantities import DAY_SECONDS
-from p2pdist.install import local_time
 from p2pdist.install.compliance import PatchStanding, posture
+from p2pdist.install.deferral import Deferral, DeferralRefusedError, defer
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord
 from p2pdist.install.loop import Installs
-from p2pdist.install.plan import PlanRow
-from p2pdist.install.schedule import DeferralRefusedError, Deferrals, defer, schedule_of
+from p2pdist.install.plan import PlanMoment, PlanRow, deferrals_of, schedule_for
+from p2pdist.install.restart_times import DueRestart, is_overdue
 from p2pdist.local_api.install_answers import (
     Accepted,
     Deferred,
@@ -18,6 +18,7 @@ from p2pdist.local_api.install_answers import (
     HistoryStep,
     PlanAnswer,
     PlanPatch,
+    PlanRestart,
     PlanState,
     PostureStatement,
 )
@@ -41,7 +42,12 @@ class InstallRequests:
 
     def plan(self) -> PlanAnswer:
         """Return the answer to `p2pdist plan`."""
-        return PlanAnswer(self._installs.problem, [_plan_patch(row) for row in self._installs.plan()])
+        installs = self._installs
+        return PlanAnswer(
+            installs.problem or installs.clock_problem,
+            [_plan_patch(row) for row in installs.plan()],
+            [_plan_restart(restart) for restart in installs.restarter.due(installs.moment())],
+        )
 
     def history(self) -> HistoryAnswer:
         """Return the answer to `p2pdist history`: the newest last."""
@@ -63,41 +69,55 @@ class InstallRequests:
         self, endpoint_id: str, hostname: str, problem: str, question: PostureQuestion | None = None
     ) -> PostureStatement:
         """Return this PC's posture as the answer to ``question`` (None: to nobody's), not yet signed."""
-        patches = [_standing(row, self._now()) for row in self._installs.plan()]
-        if not self._installs.looked:
+        installs, now = self._installs, self._now()
+        restarts = {restart.ref: restart for restart in installs.restarter.due(installs.moment()) if restart.is_asked}
+        patches = [_standing(row, now, restarts.get(row.candidate.ref)) for row in installs.plan()]
+        if not installs.looked:
             problem = problem or "what is installed here has not been looked at yet"
-        stated = posture(endpoint_id, hostname, patches, problem or self._installs.problem, self._now())
+        problem = installs.clock_problem or problem or installs.problem
+        unfinished = [restart for restart in restarts.values() if is_overdue(restart, now)]
+        stated = posture(
+            endpoint_id, hostname, patches, problem, now,
+            clock_believed=not installs.clock_problem, restarts=[str(r) for r in restarts], unfinished=bool(unfinished),
+        )  # fmt: skip
         return replace(stated, nonce=question.nonce, audience=question.audience) if question else stated
 
     # --- the user's decisions ----------------------------------------------------------
 
     async def defer(self, order: DeferOrder) -> Deferred:
         """Put a patch off. Raises `UserError`: REFUSED with the reason if that is not allowed, or BAD_INPUT."""
-        row = self._installable(order.patch)
-        schedule = schedule_of(row.candidate.manifest.schedule, local_time.zone(self._now()))
+        row, moment = self._installable(order.patch), self._installs.moment()
+        schedule = schedule_for(row.candidate.manifest, moment.zone)
         seconds = schedule.longest_deferral.total_seconds() if order.seconds is None else order.seconds
         if not 0 < seconds <= MAX_DEFERRAL_DAYS * DAY_SECONDS:
             raise UserError("A deferral lasts from a second to 30 days.", FaultKind.BAD_INPUT)
+        if self._installs.clock_problem:
+            raise UserError(f"{row.candidate.ref} waits anyway. {self._installs.clock_problem}", FaultKind.REFUSED)
+        made: list[Deferral] = []
 
         def deferred(record: InstallRecord) -> InstallRecord:
-            if record.state != "waiting":
-                raise UserError(
-                    f"{row.candidate.ref} cannot be deferred: it is {_words(record.state)}.", FaultKind.REFUSED
-                )
-            until = None if record.deferred_until is None else datetime.fromtimestamp(record.deferred_until, UTC)
-            now = datetime.fromtimestamp(self._now(), UTC)
-            try:
-                after = defer(schedule, Deferrals(record.deferral_count, until), now, timedelta(seconds=seconds))
-            except DeferralRefusedError as error:
-                raise UserError(f"{row.candidate.ref} stays as planned. {error}", FaultKind.REFUSED) from error
-            assert after.until is not None
-            return replace(record, deferral_count=after.count, deferred_until=after.until.timestamp())
+            made[:] = [_deferral(row, record, moment, timedelta(seconds=seconds))]
+            after = made[0].after
+            return replace(
+                record,
+                deferral_count=after.count,
+                deferred_until=None if after.until is None else after.until.timestamp(),
+                deferred_since=None if after.since is None else after.since.timestamp(),
+            )
 
-        record = await self._installs.store.update(row.candidate.ref, deferred, "deferred by this PC's user")
+        record = await self._installs.store.update(
+            row.candidate.ref, deferred, lambda _: _deferral_words(made[0], moment.zone)
+        )
         self._installs.wake()
-        assert record.deferred_until is not None
-        left = schedule.deferrals - record.deferral_count
-        return Deferred(record.patch_id, record.version, until=record.deferred_until, deferrals_left=left)
+        (deferral,) = made
+        return Deferred(
+            record.patch_id,
+            record.version,
+            until=deferral.until.timestamp(),
+            deferrals_left=schedule.deferrals - record.deferral_count,
+            counted=deferral.counted,
+            note=deferral.note,
+        )
 
     async def roll_back(self, order: PatchOrder) -> Accepted:
         """Ask for the rollback of an installed patch. Raises `UserError` (REFUSED, BAD_INPUT)."""
@@ -191,6 +211,35 @@ def _plan_patch(row: PlanRow) -> PlanPatch:
     )
 
 
+def _plan_restart(restart: DueRestart) -> PlanRestart:
+    return PlanRestart(
+        restart.ref.patch_id,
+        restart.ref.version,
+        by=restart.by.value,
+        why=restart.why,
+        again_at=restart.again_at,
+        due_at=restart.due_at,
+    )
+
+
+def _deferral(row: PlanRow, record: InstallRecord, moment: PlanMoment, wanted: timedelta) -> Deferral:
+    ref, schedule = row.candidate.ref, schedule_for(row.candidate.manifest, moment.zone)
+    if record.state != "waiting":
+        raise UserError(f"{ref} cannot be deferred: it is {_words(record.state)}.", FaultKind.REFUSED)
+    so_far = deferrals_of(record, schedule, moment.at)
+    try:
+        return defer(schedule, so_far, moment.at, wanted, moment.zone, moment.notice(record, schedule))
+    except DeferralRefusedError as error:
+        raise UserError(f"{ref} stays as planned. {error}", FaultKind.REFUSED) from error
+
+
+def _deferral_words(deferral: Deferral, zone: tzinfo) -> str:
+    """Return the line in the history; empty for a wish that has changed nothing."""
+    if not deferral.changed:
+        return ""
+    return f"deferred by this PC's user until {deferral.until.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
 def _plan_state(row: PlanRow) -> PlanState:
     return row.state or ("delivered" if row.candidate.file else "waiting")
 
@@ -199,7 +248,7 @@ def _words(state: str) -> str:
     return "under way" if state in UNDER_WAY else state.replace("_", " ")
 
 
-def _standing(row: PlanRow, now: float) -> PatchStanding:
+def _standing(row: PlanRow, now: float, restart: DueRestart | None) -> PatchStanding:
     record, manifest = row.record, row.candidate.manifest
     return PatchStanding(
         patch_id=manifest.patch_id,
@@ -209,6 +258,8 @@ def _standing(row: PlanRow, now: float) -> PatchStanding:
         reason=row.reason,
         settled=row.settled,
         failed=row.state in ("failed", "rolled_back"),  # and nobody tries it again
-        first_seen_at=record.first_seen_at if record else now,
+        # a clock that was wrong then may have shown a time before it was published
+        first_seen_at=max(record.first_seen_at, float(manifest.published_at)) if record else now,
         due_at=row.due_at,
+        restart_needed=restart is not None,
     )

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from p2pdist.install.archive_members import MAX_NAME_CHARS, ArchiveError, Member, members_of, read
 from p2pdist.install.limits import InstallLimits
+from p2pdist.shared.archive_members import MAX_FOLLOWED_LINKS, MAX_NAME_CHARS, ArchiveError, Member, members_of, read
 from p2pdist.shared.folder import Folder
 
 CHUNK_BYTES = 1 << 20
-MAX_FOLLOWED_LINKS = 64  # more than any system follows: what lies behind them is never reached
 _FOR_ALL = 0o755  # applications are for all users, whatever the umask and the archive say
 
 Cancelled: TypeAlias = Callable[[], None]

@@ -68,7 +68,7 @@ def restarted(record: InstallRecord, boot: str, now: float) -> InstallRecord:
 
     What could not be proven before is asked for again.
     """
-    after = record if record.restart_boot in (None, boot) else replace(record, restart_boot=None)
+    after = record if record.restart_boot in (None, boot) else replace(record, restart_boot=None, restart_rules=None)
     if record.state in UNDER_WAY or record.state == "unproven":
         if record.restarted_at is None and record.begun_boot not in ("", boot):
             after = replace(after, restarted_at=now)

@@ -13,8 +13,10 @@ from p2pdist.shared.wire.messages import InstallState, PatchState
 WhyState: TypeAlias = Literal[
     "waiting", "checking", "fetching", "verifying", "verified", "failed",
     "not_applicable", "installing", "unproven", "restart_pending", "installed", "retrying", "rolled_back", "unknown",
+    "withdrawn",
 ]  # fmt: skip
-"""`PatchState` until the file is proven, then `InstallState`; unknown: it is not in this PC's rollout."""
+"""`PatchState` until the file is proven, then `InstallState`; unknown: it is not in this PC's rollout, withdrawn: it is
+no more."""
 
 
 # --- p2pdist status -------------------------------------------------------------------

@@ -49,13 +49,32 @@ class PlanPatch(msgspec.Struct, frozen=True):
     """Whether this PC has to be restarted for it."""
 
 
-class PlanAnswer(msgspec.Struct, frozen=True):
+class PlanRestart(msgspec.Struct, frozen=True):
+    """A restart of this PC that a patch still needs."""
+
+    id: str
+    """The patch's id; it may have been withdrawn meanwhile."""
+    version: str
+    """Its version."""
+    by: str
+    """Who restarts this PC, in words from a closed list."""
+    why: str
+    """What a restart by itself waits for, in words; empty: nothing."""
+    again_at: UnixSeconds | None
+    """When that is over at the latest; null: not known."""
+    due_at: UnixSeconds | None
+    """The patch's deadline with grace; null: none."""
+
+
+class PlanAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is to be installed, in which order, and what each patch waits for."""
 
     problem: str
     """Why nothing can be installed, in words; empty while it can."""
     patches: list[PlanPatch]
     """In the order of installation."""
+    restarts: list[PlanRestart] = []
+    """The restarts that are still needed; left out: none."""
 
 
 class HistoryStep(msgspec.Struct, frozen=True):
@@ -82,7 +101,7 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
     """The newest last."""
 
 
-class PosturePatch(msgspec.Struct, frozen=True):
+class PosturePatch(msgspec.Struct, frozen=True, omit_defaults=True):
     """One patch's age against its deadline."""
 
     id: str
@@ -103,6 +122,8 @@ class PosturePatch(msgspec.Struct, frozen=True):
     """Its deadline with grace; null: none."""
     overdue_seconds: WholeSeconds
     """How long ago its deadline passed; 0: it has not, or nothing is left to be done."""
+    restart_needed: bool = False
+    """Whether it is unfinished until this PC has been restarted; left out: it is not."""
 
 
 class PostureStatement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,6 +145,8 @@ class PostureStatement(msgspec.Struct, frozen=True, omit_defaults=True):
     """Every patch that is rolled out to this PC."""
     nonce: str = ""
     """The nonce that was asked for; left out: none."""
+    restarts: list[str] = []
+    """ID@VERSION of the patches that are unfinished until this PC is restarted, withdrawn ones too; left out: none."""
     audience: str = ""
     """Whom the statement is for; left out: for everybody."""
 
@@ -140,7 +163,7 @@ class PostureAnswer(msgspec.Struct, frozen=True):
 # --- p2pdist defer, rollback, retry ---------------------------------------------------
 
 
-class Deferred(msgspec.Struct, frozen=True):
+class Deferred(msgspec.Struct, frozen=True, omit_defaults=True):
     """The patch has been put off."""
 
     id: str
@@ -151,6 +174,11 @@ class Deferred(msgspec.Struct, frozen=True):
     """Until when it waits."""
     deferrals_left: Count
     """How often it can be put off again."""
+    counted: bool = True
+    """Whether one deferral was spent: not for making one longer that lasts, nor for one that changes
+    nothing; left out: one was."""
+    note: str = ""
+    """What is otherwise than was asked for, in words; left out: nothing."""
 
 
 class Accepted(msgspec.Struct, frozen=True):

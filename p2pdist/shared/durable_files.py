@@ -12,7 +12,8 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-_TEMPORARY = re.compile(r"\..{1,100}\.[0-9a-f]{12}\.tmp", re.DOTALL)  # what `_temporary` makes
+_SHOWN_BYTES = 100  # of a file's name, in that of its temporary file: far under the 143 that eCryptfs allows
+_TEMPORARY = re.compile(r"\..{0,100}\.[0-9a-f]{12}\.tmp", re.DOTALL)  # what `_temporary` makes
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -111,4 +112,6 @@ def _unless_missing(error: OSError) -> None:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    # cut by bytes, as the limit of a file system is: 100 characters may have 400 of them
+    name = os.fsencode(path.name)[:_SHOWN_BYTES].decode(errors="ignore")
+    return path.with_name(f".{name}.{secrets.token_hex(6)}.tmp")

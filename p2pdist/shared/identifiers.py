@@ -31,6 +31,9 @@ FILE_NAME_MAX_BYTES = 255  # NAME_MAX on Linux, macOS and NTFS
 ENDPOINT_ID_CHARS = 26  # base32 of 16 bytes
 
 _PATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*\Z")
+# Windows takes these for devices, in any directory, and whatever follows a dot
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])[ ]*(\.|\Z)", re.IGNORECASE)
+_FORBIDDEN_IN_FILE_NAMES = frozenset('/\\:*?"<>|')
 _SITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*\Z")
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}\Z")
 _ENDPOINT_ID = re.compile(rf"[a-z2-7]{{{ENDPOINT_ID_CHARS}}}\Z")
@@ -46,6 +49,8 @@ def _patch_name(text: str, kind: str) -> str:
             f"{kind} {text[:80]!r} is not valid: use 1 to {PATCH_NAME_MAX_CHARS} letters, digits "
             "and . _ + ~ - , and begin with a letter or a digit."
         )
+    if (problem := _unfit_for_windows(text)) is not None:  # it names a directory on every PC
+        raise InvalidIdentifierError(f"{kind} {text!r} is not valid: {problem}.")
     return text
 
 
@@ -138,22 +143,36 @@ def parse_torrent_hash(text: str) -> TorrentHash:
 def parse_file_name(text: str) -> str:
     """Return ``text`` as a bare file name that is safe on every platform.
 
-    Raises `InvalidIdentifierError` for a path, a control character, a name that
-    begins with a dot, or one that is longer than `FILE_NAME_MAX_BYTES`.
+    Raises `InvalidIdentifierError` for a path, a character that cannot be printed, a name that begins with a dot or
+    that Windows cannot have, and one that is longer than `FILE_NAME_MAX_BYTES`.
     """
-    forbidden = set('/\\:*?"<>|')
-    if (
-        not text
-        or text.startswith(".")
-        or text.endswith((" ", "."))
-        or any(ch in forbidden or not ch.isprintable() for ch in text)
-        or len(text.encode()) > FILE_NAME_MAX_BYTES  # what is printable can be encoded
-    ):
-        raise InvalidIdentifierError(
-            f"file name {text[:80]!r} is not valid: it must be a bare name of 1 to {FILE_NAME_MAX_BYTES} bytes "
-            'without / \\ : * ? " < > | and without a leading dot.'
-        )
+    problem = file_name_problem(text)
+    if problem is not None:
+        raise InvalidIdentifierError(f"file name {text[:80]!r} is not valid: {problem}.")
     return text
+
+
+def file_name_problem(text: str) -> str | None:
+    """Return why ``text`` is no bare file name that every platform can have; None: it is one."""
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        return "it is not UTF-8, so other PCs would read another name; rename the file"
+    strange = next((sign for sign in text if sign in _FORBIDDEN_IN_FILE_NAMES or not sign.isprintable()), None)
+    if strange is not None:
+        return f'it has {strange!r} in it; it must be a bare name of printable characters without / \\ : * ? " < > |'
+    size = len(text.encode())
+    if not 1 <= size <= FILE_NAME_MAX_BYTES:
+        return f"it has {size} bytes in UTF-8, and must have 1 to {FILE_NAME_MAX_BYTES}"
+    if text.startswith("."):
+        return "it begins with a dot"
+    return _unfit_for_windows(text)
+
+
+def _unfit_for_windows(text: str) -> str | None:
+    if text.endswith((" ", ".")):
+        return f"it ends with a {'blank' if text.endswith(' ') else 'dot'}, which Windows would leave out"
+    if device := _DEVICE.match(text):
+        return f"{device[1]!r} is a device on Windows, and no file can have its name"
+    return None
 
 
 def parse_ip_address(text: str) -> str:

@@ -11,9 +11,21 @@ import structlog
 from p2pdist.shared import ownership
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.folder import Folder
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.trusted_paths import UntrustedPathError, open_directory
 
 log = structlog.get_logger()
+
+
+def check_home_name(path: Path) -> None:
+    """Raise `UserError` (BAD_INPUT) for a home whose name is not UTF-8: the torrent engine takes no other names."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"The home {printable(str(path))} has a name that is not UTF-8. Rename it, or give another --home.",
+            FaultKind.BAD_INPUT,
+        ) from None
 
 
 def make_private(path: Path) -> None:

@@ -1,38 +1,47 @@
 """Read TOML text into frozen, checked types; an error names file, line, key, and what is allowed there. Pure."""
 
+import contextlib
 import datetime as dt
-import difflib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import inspect
 
 from bandwidth.profiles.toml_document import TomlDocument, TomlTextError
 from bandwidth.profiles.toml_lines import KeyPath
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.toml_misfits import misfits
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_PLACE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
-_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
-_UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<word>[^`]*)`")
-_UNKNOWN_VALUE = re.compile(r"Invalid (?:enum )?value '(?P<word>.*)'", re.DOTALL)
+MAX_PROBLEMS = 50  # that are told of one file: who has more corrects these first
+
+
+@dataclass(frozen=True, slots=True)
+class TomlProblem:
+    """Something wrong in a file, and where."""
+
+    path: KeyPath
+    text: str
+    line: int | None = None
+    """Counted from 1, as is ``column``; None: not known, or the file as a whole."""
+    column: int | None = None
+
+    def explained(self, source: str) -> str:
+        """Return the text after its place in the file ``source``."""
+        place = f", line {self.line}" if self.line else ""
+        place += f", column {self.column}" if self.column else ""
+        return f"{source}{place}: {self.text}"
 
 
 class TomlFileError(UserError):
-    """A file has something wrong in it. The parts of the message are attributes, for other forms of showing it."""
+    """A file has something wrong in it: all of it is in ``problems``, for other forms of showing it."""
 
-    def __init__(self, source: str, problem: str, line: int | None = None, column: int | None = None) -> None:
-        place = f", line {line}" if line else ""
-        place += f", column {column}" if column else ""
-        super().__init__(f"{source}{place}: {problem}", FaultKind.BAD_INPUT)
-        self.problem = problem
-        self.line = line
-        """Counted from 1, as is ``column``; None: not known, or the file as a whole."""
-        self.column = column
+    def __init__(self, source: str, *problems: TomlProblem) -> None:
+        super().__init__("\n".join(problem.explained(source) for problem in problems), FaultKind.BAD_INPUT)
+        self.problems = problems
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class TomlFile(Generic[T]):
 
     def error(self, problem: str, *path: str | int) -> TomlFileError:
         """Return the error to raise when the value at ``path`` is wrong in a way that its type cannot express."""
-        return TomlFileError(self.source, problem, self.document.line_of(path))
+        return TomlFileError(self.source, placed_problem(self.document, path, problem, of_value=True))
 
 
 def parse_toml(text: str, kind: type[T], *, source: str, times_as_text: bool = False) -> T:
@@ -54,22 +63,80 @@ def parse_toml(text: str, kind: type[T], *, source: str, times_as_text: bool = F
 
 
 def parse_toml_file(text: str, kind: type[T], *, source: str, times_as_text: bool = False) -> TomlFile[T]:
-    """Return ``text`` as ``kind``, a `wire.codec.Record`, with the lines of its keys.
+    """Return ``text`` as ``kind``, a `wire.codec.Record`, with the places of its keys.
 
     ``source`` is the file's name for error messages; with ``times_as_text``, dates and times become ISO texts.
-    Raises `TomlFileError`.
+    Raises `TomlFileError`, which names all that is wrong.
     """
+    document, raw = _read(text, source, times_as_text=times_as_text)
+    if problems := _problems(document, raw, kind):
+        raise TomlFileError(source, *problems)
+    try:
+        return TomlFile(msgspec.convert(raw, kind, strict=True), source, document)
+    except msgspec.ValidationError as error:  # of a type that `misfits` does not know
+        raise TomlFileError(source, _unknown_problem(str(error))) from error
+
+
+def parse_toml_partly(
+    text: str, kind: type[T], *, source: str, times_as_text: bool = False
+) -> tuple[TomlFile[T], list[TomlProblem]]:
+    """Return what is right in ``text``, and all that is wrong.
+
+    A key whose value is wrong counts as not written, or the whole key of the top that it is in, where it is needed
+    there or is in a list. Each key of the top of ``kind`` has a default. Raises `TomlFileError` for what is no TOML.
+    """
+    document, raw = _read(text, source, times_as_text=times_as_text)
+    problems = _problems(document, raw, kind)
+    right: dict[str, Any] = {}
+    for key, value in raw.items():
+        paths = [problem.path for problem in problems if problem.path[:1] == (key,)]
+        with contextlib.suppress(msgspec.ValidationError):
+            left = _without({key: value}, paths)
+            msgspec.convert(left, kind, strict=True)
+            right |= left
+    if right.keys() != raw.keys() and not problems:  # of a type that `misfits` does not know
+        problems = [_unknown_problem()]
+    return TomlFile(msgspec.convert(right, kind), source, document), problems
+
+
+def _without(raw: dict[str, Any], paths: Iterable[KeyPath]) -> dict[str, Any]:
+    """Return a copy of ``raw`` without what is at ``paths``; of what is in a list, without all of the list."""
+    left = {key: _without(value, ()) if isinstance(value, dict) else value for key, value in raw.items()}
+    for path in paths:
+        table = left
+        for number, key in enumerate(path):
+            inner = table.get(str(key))
+            if number == len(path) - 1 or not isinstance(inner, dict):
+                table.pop(str(key), None)
+                break
+            table = inner
+    return left
+
+
+def _read(text: str, source: str, *, times_as_text: bool) -> tuple[TomlDocument, dict[str, Any]]:
     try:
         document = TomlDocument.parse(text)
     except TomlTextError as error:
-        raise TomlFileError(source, f"{error}. Correct it and try again.", error.line, error.column) from error
-    raw = _times_to_text(document.values) if times_as_text else document.values
-    try:
-        value = msgspec.convert(raw, kind, strict=True)
-    except msgspec.ValidationError as error:
-        path, problem = _explain(str(error), kind)
-        raise TomlFileError(source, problem, document.line_of(path)) from error
-    return TomlFile(value, source, document)
+        problem = TomlProblem((), f"{error}. Correct it and try again.", error.line, error.column)
+        raise TomlFileError(source, problem) from error
+    return document, _times_to_text(document.values) if times_as_text else document.values
+
+
+def _problems(document: TomlDocument, raw: dict[str, Any], kind: type[msgspec.Struct]) -> list[TomlProblem]:
+    return [
+        placed_problem(document, found.path, found.text, of_value=found.of_value)
+        for found in islice(misfits(raw, kind), MAX_PROBLEMS)
+    ]
+
+
+def _unknown_problem(error: str = "a value is not what its key takes") -> TomlProblem:
+    return TomlProblem((), f"{error}. Correct it and try again.")
+
+
+def placed_problem(document: TomlDocument, path: KeyPath, text: str, *, of_value: bool) -> TomlProblem:
+    """Return the problem with the place of the key, or its value's, at ``path`` or the nearest one around it."""
+    line, column = document.place_of(path, of_value=of_value) or (None, None)
+    return TomlProblem(path, text, line, column)
 
 
 def path_of_place(where: str) -> KeyPath:
@@ -87,66 +154,3 @@ def _times_to_text(value: Any) -> Any:
     if isinstance(value, list):
         return [_times_to_text(item) for item in value]
     return value.isoformat() if isinstance(value, dt.date | dt.time) else value
-
-
-def _explain(error: str, kind: type[msgspec.Struct]) -> tuple[KeyPath, str]:
-    """Return the path of the wrong value, and the problem in words."""
-    place = _PLACE.search(error)
-    at = place["path"] if place else ""
-    path: KeyPath = tuple(step["key"] or int(step["index"]) for step in _STEP.finditer(at))
-    if unknown := _UNKNOWN_KEY.match(error):
-        word = unknown["word"]
-        return (*path, word), f"unknown key {word!r}; {_nearest(word, _keys(_types_at(kind, path)), 'keys')}"
-    if invalid := _UNKNOWN_VALUE.match(error):
-        word, within = invalid["word"], at.lstrip(".").rpartition(".")[0]
-        known = _values(_types_at(kind, path)) or _tags(_types_at(kind, path[:-1]))
-        where = f" in {within}" if within else ""
-        return path, f"unknown {path[-1] if path else 'value'} {word!r}{where}; {_nearest(word, known, 'ones')}"
-    return path, f"{error}. Correct the value and try again."
-
-
-def _nearest(word: str, known: set[str], what: str) -> str:
-    nearest = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-    listed = f"known {what} are {', '.join(sorted(known))}."
-    return f"did you mean {nearest[0]!r}?" if nearest else listed
-
-
-def _types_at(kind: type[msgspec.Struct], path: KeyPath) -> list[inspect.Type]:
-    """Return every type that the value at ``path`` may have: a table may be one of several kinds."""
-    found = list(_alternatives(inspect.type_info(kind)))
-    for step in path:
-        found = [inner for outer in found for inner in _inside(outer, step)]
-    return found
-
-
-def _inside(kind: inspect.Type, step: str | int) -> Iterator[inspect.Type]:
-    if isinstance(kind, inspect.StructType):
-        for field in kind.fields:
-            if field.encode_name == step:
-                yield from _alternatives(field.type)
-    elif isinstance(kind, inspect.ListType | inspect.VarTupleType):
-        yield from _alternatives(kind.item_type)
-
-
-def _alternatives(kind: inspect.Type) -> Iterator[inspect.Type]:
-    if isinstance(kind, inspect.Metadata):
-        yield from _alternatives(kind.type)
-    elif isinstance(kind, inspect.UnionType):
-        for one in kind.types:
-            yield from _alternatives(one)
-    else:
-        yield kind
-
-
-def _keys(kinds: Iterable[inspect.Type]) -> set[str]:
-    structs = [kind for kind in kinds if isinstance(kind, inspect.StructType)]
-    fields = {field.encode_name for struct in structs for field in struct.fields}
-    return fields | {struct.tag_field for struct in structs if struct.tag_field}
-
-
-def _values(kinds: Iterable[inspect.Type]) -> set[str]:
-    return {str(value) for kind in kinds if isinstance(kind, inspect.LiteralType) for value in kind.values}
-
-
-def _tags(kinds: Iterable[inspect.Type]) -> set[str]:
-    return {str(kind.tag) for kind in kinds if isinstance(kind, inspect.StructType) and kind.tag is not None}

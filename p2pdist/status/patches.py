@@ -1,20 +1,22 @@
 """Puts together the view of every patch on this PC, as of now."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import trio
 
+from p2pdist.install.lifecycle import reported_state
 from p2pdist.install.plan import PlanRow
 from p2pdist.install.service import InstallService
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.wire.bitfield import all_pieces
-from p2pdist.status.view import FileView, PatchView
+from p2pdist.shared.wire.messages import InstallState
+from p2pdist.status.view import FileView, PatchView, WithdrawnView
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.states import seconds_taken
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import RefusedPatch
+from p2pdist.trust.catalogue import CataloguePatch, RefusedPatch
 
 
 class Patches:
@@ -39,11 +41,14 @@ class Patches:
     def files(self) -> list[FileView]:
         """Return the file of each patch that has one; the plan is not made for it."""
         now, wall_time = trio.current_time(), self._clock.now()
-        return [file_view(each, self._path_of(each), now, wall_time) for each in self._transfers.everything()]
+        return [
+            file_view(each, each.patch, self._path_of(each, each.patch), now, wall_time)
+            for each in self._transfers.everything()
+        ]
 
     def views(self) -> list[PatchView]:
         """Return the view of each patch."""
-        return views_of(
+        views = views_of(
             self._transfers.everything(),
             self._patching.plan(),
             self._refused(),
@@ -51,9 +56,20 @@ class Patches:
             now=trio.current_time(),
             wall_time=self._clock.now(),
         )
+        return [*views, *self._withdrawn()]
 
-    def _path_of(self, transfer: Transfer) -> str:
-        return str(transfer.verified_path(self._verified))
+    def _withdrawn(self) -> Iterator[PatchView]:
+        if not (withdrawn := self._patching.withdrawn()):
+            return
+        known = {record.ref: record for record in self._patching.installs.journal.records}
+        for one in withdrawn:
+            record = known.get(one.ref)
+            install: InstallState = "" if record is None or record.untouched else reported_state(record)
+            view = WithdrawnView(one.reason, one.at, install, removed=one.ref in self._transfers.removed)
+            yield PatchView(one.ref, withdrawn=view)
+
+    def _path_of(self, transfer: Transfer, patch: CataloguePatch) -> str:
+        return str(transfer.verified_path(self._verified, patch))
 
 
 def views_of(
@@ -61,7 +77,7 @@ def views_of(
     plan: Iterable[PlanRow],
     refused: Iterable[RefusedPatch],
     *,
-    path_of: Callable[[Transfer], str],
+    path_of: Callable[[Transfer, CataloguePatch], str],
     now: float,
     wall_time: float,
 ) -> list[PatchView]:
@@ -71,21 +87,22 @@ def views_of(
     """
     rows = {row.candidate.ref: row for row in plan}
     with_file = [
-        PatchView(transfer.ref, file_view(transfer, path_of(transfer), now, wall_time), rows.get(transfer.ref))
+        PatchView(patch.ref, file_view(transfer, patch, path_of(transfer, patch), now, wall_time), rows.get(patch.ref))
         for transfer in transfers
+        for patch in transfer.patches
     ]
     not_taken = [PatchView(patch.entry.ref, refused=patch.reason) for patch in refused]
     seen = {view.ref for view in with_file}
     return [*with_file, *not_taken, *(PatchView(ref, plan=row) for ref, row in rows.items() if ref not in seen)]
 
 
-def file_view(transfer: Transfer, path: str, now: float, wall_time: float) -> FileView:
-    """Return the view of a transfer's file at this moment; for ``path`` and the times see `views_of`."""
-    manifest, record, snapshot = transfer.patch.manifest, transfer.record, transfer.snapshot
+def file_view(transfer: Transfer, patch: CataloguePatch, path: str, now: float, wall_time: float) -> FileView:
+    """Return the view of the file of ``patch``, one of the transfer's; for ``path`` and the times see `views_of`."""
+    manifest, record, snapshot = patch.manifest, transfer.record_of(patch), transfer.snapshot
     return FileView(
         title=manifest.title,
         severity=manifest.severity,
-        sequence=transfer.patch.entry.sequence,
+        sequence=patch.entry.sequence,
         length_bytes=transfer.payload.length_bytes,
         record=record,
         state=transfer.state,

@@ -8,7 +8,7 @@ from p2pdist.install.plan import PlanRow
 from p2pdist.local_api.delivery_answers import StatusPatch, WhyPatch
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport
 from p2pdist.status.reasons import WhyReason
-from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.view import FileView, PatchView, WithdrawnView
 from p2pdist.status.why import Circumstances, detail_of
 
 
@@ -61,8 +61,13 @@ def status_patch(view: PatchView) -> StatusPatch | None:
 
 
 def patch_report(view: PatchView) -> PatchReport | None:
-    """Return the report to the server; None: no file is on its way, and the patch is not known not to apply."""
+    """Return the report to the server; None: no file is on its way, and the patch is not known not to apply.
+
+    Of what was withdrawn, the server hears that its bytes are gone.
+    """
     file = view.file
+    if view.withdrawn is not None:
+        return _withdrawn_report(view, view.withdrawn)
     if file is None and view.install != "not_applicable":
         return None
     record = None if file is None else file.record
@@ -81,11 +86,31 @@ def patch_report(view: PatchView) -> PatchReport | None:
     )
 
 
+def _withdrawn_report(view: PatchView, withdrawn: WithdrawnView) -> PatchReport | None:
+    if not withdrawn.removed:
+        return None
+    return PatchReport(
+        patch_id=view.ref.patch_id,
+        version=view.ref.version,
+        state="waiting",
+        progress=0.0,
+        bytes_from_origin=0,
+        bytes_from_peers=0,
+        bytes_wasted=0,
+        seconds=0.0,
+        error="",
+        install=withdrawn.install or "not_applicable",
+        install_reason=f"withdrawn: {withdrawn.reason}"[:MAX_TEXT_CHARS],
+    )
+
+
 def why_patch(view: PatchView, waiting: Waiting | None, around: Circumstances, wall_time: float) -> WhyPatch | None:
     """Return the row of `p2pdist why`; None: its file is neither on the way nor known not to come.
 
     ``waiting`` is given where the view has a file. ``wall_time`` is in seconds since 1970.
     """
+    if view.withdrawn is not None:
+        return _why_withdrawn(view, view.withdrawn, wall_time)
     if (row := view.decided_by_plan) is not None:
         return _why_not_installed(view, row, waiting, wall_time)
     if view.file is not None and waiting is not None:
@@ -100,6 +125,21 @@ def why_patch(view: PatchView, waiting: Waiting | None, around: Circumstances, w
         reason=WhyReason.CANNOT_BE_TAKEN.value,
         detail=f"{view.refused}. Publish it again.",
         since_seconds=0.0,
+        seconds={},
+    )
+
+
+def _why_withdrawn(view: PatchView, withdrawn: WithdrawnView, wall_time: float) -> WhyPatch:
+    return WhyPatch(
+        id=view.ref.patch_id,
+        version=view.ref.version,
+        state="withdrawn",
+        progress=0.0,
+        reason=f"{WhyReason.WITHDRAWN}: {withdrawn.reason}",
+        detail=""
+        if withdrawn.install in ("", "waiting")
+        else f"on this PC it is {withdrawn.install.replace('_', ' ')}",
+        since_seconds=round(max(0.0, wall_time - withdrawn.at), 1),
         seconds={},
     )
 

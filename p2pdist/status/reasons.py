@@ -9,6 +9,7 @@ class WhyReason(enum.StrEnum):
     HERE = "it is here, and proven"
     NOT_ROLLED_OUT = "it is not in this PC's rollout"
     CANNOT_BE_TAKEN = "it is rolled out but cannot be taken"
+    WITHDRAWN = "withdrawn"
     QUEUED = "other patches come first"
     CHECKING = "what is on disk is being checked"
     VERIFYING = "all is here, and the whole file is being proven"
@@ -28,5 +29,5 @@ class WhyReason(enum.StrEnum):
     FAILED = "it has failed, and is tried again"
 
 
-WHOLE_ANSWERS = frozenset({WhyReason.HERE, WhyReason.NOT_ROLLED_OUT, WhyReason.CANNOT_BE_TAKEN})
+WHOLE_ANSWERS = frozenset({WhyReason.HERE, WhyReason.NOT_ROLLED_OUT, WhyReason.CANNOT_BE_TAKEN, WhyReason.WITHDRAWN})
 """Reasons that do not pass by themselves: no seconds are counted under them."""

@@ -54,8 +54,22 @@ class FileView:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawnView:
+    """What is left of a patch that was taken back."""
+
+    reason: str
+    """Why it was, in words."""
+    at: float
+    """When, in seconds since 1970."""
+    install: InstallState = ""
+    """What had become of it on this PC; empty: nothing."""
+    removed: bool = False
+    """Whether bytes of it were removed since the daemon was started: the server has not heard of that yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class PatchView:
-    """One patch that is rolled out to this PC; at least one of the three parts is there."""
+    """One patch that is, or was, rolled out to this PC; at least one of the four parts is there."""
 
     ref: PatchRef
     file: FileView | None = None
@@ -64,6 +78,8 @@ class PatchView:
     """None: nothing is installed on this PC, or it cannot be taken."""
     refused: str = ""
     """Why it cannot be taken; empty: it can. If bytes of it are here all the same, they have a view of their own."""
+    withdrawn: WithdrawnView | None = None
+    """None: it is rolled out. Else the only part."""
 
     @property
     def install(self) -> InstallState:
@@ -73,7 +89,11 @@ class PatchView:
     @property
     def install_reason(self) -> str:
         """In words: what the installation waits for, or what has failed; empty while `install` is."""
-        return self.plan.reason if self.plan is not None and self.plan.state else ""
+        row = self.plan
+        if row is None or not row.state:
+            return ""
+        restart = row.record is not None and row.record.state == "installed" and row.record.restart_boot is not None
+        return f"{row.reason}, and this PC has to be restarted" if restart else row.reason
 
     @property
     def decided_by_plan(self) -> PlanRow | None:

@@ -5,7 +5,6 @@ called about once a second and whenever the engine reports something; it never w
 """
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import structlog
 import trio
@@ -13,19 +12,21 @@ from msgspec.structs import replace
 
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored, Want
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
+from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.records import TransferMemory
 from p2pdist.transfer.states import (
     MAX_FAILED_PROOFS,
     TRANSITIONS,
     LanActivity,
     TransferEvent,
+    TransferRecord,
     seconds_taken,
 )
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
@@ -33,7 +34,7 @@ from p2pdist.transfer.transfer import Transfer, counted, new_record, step_second
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
-MAX_TRANSFERS_AT_A_TIME = 4  # transfers whose bytes flow; the others wait in order of publication
+MAX_TRANSFERS_AT_A_TIME = 4  # as urgent ones whose bytes flow; the others wait in the order of `Transfer.turn`
 
 log = structlog.get_logger()
 
@@ -60,6 +61,9 @@ class Transfers:
         self._clock = clock
         self._can_fetch = can_fetch
         self._cache = Cache(home.cache, writer)
+        self._places = Places(home.patches, self._cache)
+        self.removed: set[PatchRef] = set()
+        """The patches whose bytes were removed since the start, because they are rolled out no more."""
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
         self._dirty = False
@@ -78,42 +82,49 @@ class Transfers:
             # still rolled out: that its manifest cannot be read now is no reason to delete its bytes
             kept = {refused.entry.ref for refused in catalogue.refused}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
-                if self._transfers[torrent_hash].ref not in kept:
+                if kept.isdisjoint(refs_of(self._transfers[torrent_hash].record)):
                     await self._drop(self._transfers.pop(torrent_hash))
             for torrent_hash in [known for known in self.memory.records if known not in wanted]:
                 record = self.memory.records[torrent_hash]
-                if record.ref not in kept:  # withdrawn while the daemon was not running
+                if kept.isdisjoint(refs_of(record)):  # withdrawn while the daemon was not running
                     del self.memory.records[torrent_hash]
-                    await files.remove_withdrawn(self._home, record)
-            for torrent_hash, patch in wanted.items():
+                    await self._remove(record)
+            for torrent_hash, patches in wanted.items():
+                self.removed.difference_update(patch.ref for patch in patches)
                 transfer = self._transfers.get(torrent_hash)
                 if transfer is None:
-                    self._transfers[torrent_hash] = self._new_transfer(torrent_hash, patch)
-                    log.info("patch is known", patch=patch.manifest.patch_id, version=patch.manifest.version)
-                elif (transfer.ref, transfer.payload.file_name) != (patch.ref, patch.payload.file_name):
-                    await self._rename(transfer, patch)
+                    transfer = self._transfers[torrent_hash] = await self._new_transfer(torrent_hash, patches)
+                    log.info("patch is known", patch=transfer.ref.patch_id, version=transfer.ref.version)
                 else:
-                    transfer.patch = patch
-            for transfer in self._transfers.values():
-                if transfer.origin_error:
-                    transfer.wanted = None  # the cause may have been repaired at the origin: ask again
+                    await self._follow(transfer, patches)
+                if transfer.origin_error or transfer.state == "fetching":
+                    transfer.wanted = (
+                        None  # the server may have repaired it, or have withdrawn it for a moment: ask again
+                    )
             self._dirty = True
         await self.step()
 
-    def _new_transfer(self, torrent_hash: TorrentHash, patch: CataloguePatch) -> Transfer:
-        record = new_record(patch, self._clock.now())
+    async def _new_transfer(self, torrent_hash: TorrentHash, patches: tuple[CataloguePatch, ...]) -> Transfer:
         known = self.memory.records.get(torrent_hash)
-        if known is not None and known.ref == record.ref:
-            record = known
-        elif known is not None:  # the same bytes under another name
-            record = replace(with_proof_of(record, known), verified_ctime_ns=known.verified_ctime_ns)
-        return Transfer(patch, record, "waiting", LanActivity(0, trio.current_time()))
+        patches = with_first(patches, None if known is None else known.ref)
+        record = new_record(patches, self._clock.now())
+        if known is not None:
+            await self._places.take_back(set(known.places) - set(record.places))
+            if known.ref == record.ref:
+                record = replace(known, places=record.places)
+            else:  # the same bytes under another name
+                record = replace(with_proof_of(record, known), verified_ctime_ns=known.verified_ctime_ns)
+        return Transfer(patches, record, "waiting", LanActivity(0, trio.current_time()))
 
-    async def _rename(self, transfer: Transfer, patch: CataloguePatch) -> None:
-        """Rename the transfer: its bytes now belong to another patch with the same payload."""
-        await files.remove_verified(self._verified_path(transfer))
-        transfer.patch = patch
-        transfer.record = with_proof_of(new_record(patch, self._clock.now()), transfer.record)
+    async def _follow(self, transfer: Transfer, patches: tuple[CataloguePatch, ...]) -> None:
+        """Let the bytes belong to ``patches`` from now on: they may have got other names, more of them or fewer."""
+        transfer.patches = with_first(patches, transfer.ref)
+        record, before = new_record(transfer.patches, self._clock.now()), transfer.record
+        if record.places == before.places:
+            return
+        await self._places.take_back(set(before.places) - set(record.places))
+        same = record.ref == before.ref
+        transfer.record = replace(before, places=record.places) if same else with_proof_of(record, before)
         if transfer.state == "verified":
             self._move(transfer, TransferEvent.RENAMED)
             await self._publish(transfer)
@@ -122,10 +133,15 @@ class Transfers:
         transfer.proving.cancel()
         if transfer.in_engine:
             await self._engine.remove(transfer.torrent_hash, delete_files=True)
-        await files.remove_verified(self._verified_path(transfer))
-        await files.remove_withdrawn(self._home, transfer.record)
+        await self._remove(transfer.record)
         self.memory.records.pop(transfer.torrent_hash, None)
-        log.info("patch is withdrawn", patch=transfer.record.patch_id, version=transfer.record.version)
+
+    async def _remove(self, record: TransferRecord) -> None:
+        """Remove all files of what is not rolled out any more."""
+        await self._places.take_back(record.places)
+        await files.remove_withdrawn(self._home, record)
+        self.removed.update(refs_of(record))
+        log.info("patch is withdrawn", patch=record.patch_id, version=record.version)
 
     # --- one step ------------------------------------------------------------------
 
@@ -134,7 +150,7 @@ class Transfers:
         async with self._lock:
             now = trio.current_time()
             await self._engine.refresh()
-            for transfer in list(self._transfers.values()):
+            for transfer in sorted(self._transfers.values(), key=lambda transfer: transfer.turn):
                 self._read_counters(transfer, now)
                 if transfer.state == "failed" and now >= transfer.retry_at:
                     self._move(transfer, TransferEvent.RETRIED)
@@ -156,28 +172,20 @@ class Transfers:
     def _read_counters(self, transfer: Transfer, now: float) -> None:
         if not transfer.in_engine:
             return
-        snapshot = transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)
-        transfer.activity = transfer.activity.observe(transfer.lan_pieces, now)
-        transfer.record = replace(
-            transfer.record,
-            bytes_from_peers=counted(
-                transfer.record.bytes_from_peers, snapshot.bytes_from_peers - transfer.engine_peer_bytes
-            ),
-            bytes_wasted=counted(transfer.record.bytes_wasted, snapshot.bytes_wasted - transfer.engine_wasted_bytes),
-        )
-        transfer.engine_peer_bytes = snapshot.bytes_from_peers
-        transfer.engine_wasted_bytes = snapshot.bytes_wasted
+        transfer.observe(self._engine.snapshot(transfer.torrent_hash), now)
 
     async def _start(self, transfer: Transfer, now: float) -> None:
         record = transfer.record
-        if record.verified_at is None and sum(t.busy(now) for t in self._transfers.values()) >= MAX_TRANSFERS_AT_A_TIME:
+        # what is less urgent goes on, but does not keep this one waiting
+        ahead = (other for other in self._transfers.values() if other.urgency <= transfer.urgency)
+        if record.verified_at is None and sum(other.busy(now) for other in ahead) >= MAX_TRANSFERS_AT_A_TIME:
             return
         length_bytes = transfer.payload.length_bytes
         proven = await self._cache.is_proven(record, length_bytes)
         if not proven:
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
             # what is not proven is not published; and only a file without another name can be repaired
-            await files.remove_verified(self._verified_path(transfer))
+            await self._places.take_back(record.places)
             fault = await self._cache.make_ready(transfer.sha256, length_bytes)
             if fault is not None:
                 self._fail(transfer, fault, now)
@@ -261,7 +269,7 @@ class Transfers:
 
     async def _publish(self, transfer: Transfer) -> None:
         try:
-            ctime_ns = await self._cache.publish(transfer.record, self._verified_path(transfer))
+            ctime_ns = await self._places.publish(transfer.record)
         except OSError as error:
             text = f"The verified file cannot be placed: {error.strerror}."
             self._fail(transfer, TransferFault(TransferFaultKind.DISK, text), trio.current_time())
@@ -292,7 +300,7 @@ class Transfers:
             transfer.proving.cancel()
             log.warning("bytes on disk are damaged, fetching them again", patch=transfer.record.patch_id)
             transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
-            await files.remove_verified(self._verified_path(transfer))
+            await self._places.take_back(transfer.record.places)
             await self._cache.let_write(transfer.sha256)
             self._move(transfer, TransferEvent.DAMAGED)
 
@@ -360,7 +368,7 @@ class Transfers:
     def held(self) -> frozenset[Held]:
         """Return the patches and torrents of which bytes are, or may be, on this PC."""
         records = (*self.memory.records.values(), *(transfer.record for transfer in self._transfers.values()))
-        return frozenset((record.ref, record.torrent_hash) for record in records)
+        return frozenset((ref, record.torrent_hash) for record in records for ref in refs_of(record))
 
     @property
     def busy(self) -> bool:
@@ -382,6 +390,3 @@ class Transfers:
     async def _save(self, now: float) -> None:
         self._dirty = False
         await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
-
-    def _verified_path(self, transfer: Transfer) -> Path:
-        return transfer.verified_path(self._home.patches)

@@ -51,6 +51,19 @@ _STEPS: dict[tuple[PatchState, TransferEvent], PatchState] = {
 TRANSITIONS = StateTable[PatchState, TransferEvent]("a transfer", "waiting", _STEPS)
 
 
+class Place(Record, frozen=True):
+    """Where the proven file of one patch is, below ``patches/``."""
+
+    patch_id: str
+    version: str
+    file_name: str
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return PatchRef(self.patch_id, self.version)
+
+
 class TransferRecord(Record, frozen=True):
     """What is kept on disk of one transfer; counts are payload bytes since the patch was first seen."""
 
@@ -73,6 +86,8 @@ class TransferRecord(Record, frozen=True):
     """
     verified_inode: int | None = None
     """Which file it was: its name is in a directory where the network part may rename."""
+    places: tuple[Place, ...] = ()
+    """Where the file is or will be: of each patch with these bytes, this one first."""
 
     @property
     def ref(self) -> PatchRef:

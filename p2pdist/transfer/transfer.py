@@ -1,7 +1,7 @@
 """One patch on its way to this endpoint: what is known of it, and what it asks the origin for."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +12,11 @@ from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
 from p2pdist.shared.manifest.documents import Payload
+from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.faults import TransferFault
+from p2pdist.transfer.places import places_of
 from p2pdist.transfer.states import LanActivity, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
@@ -30,7 +32,8 @@ IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
 class Transfer:
     """One patch on its way."""
 
-    patch: CataloguePatch
+    patches: tuple[CataloguePatch, ...]
+    """The patches that have these bytes: the first is the one that `record` is of."""
     record: TransferRecord
     state: PatchState
     activity: LanActivity
@@ -53,6 +56,23 @@ class Transfer:
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
     """The last `Want` that was sent; only one that differs is sent."""
+
+    @property
+    def patch(self) -> CataloguePatch:
+        """The patch that `record` is of."""
+        return self.patches[0]
+
+    @property
+    def urgency(self) -> int:
+        """The lowest goes first: as urgent as the most urgent of its patches."""
+        return min(
+            urgency_of(patch.manifest.severity, emergency=patch.manifest.schedule.emergency) for patch in self.patches
+        )
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """Sorts the transfers that go first to the front."""
+        return self.urgency, self.patch.entry.sequence
 
     @property
     def ref(self) -> PatchRef:
@@ -86,6 +106,19 @@ class Transfer:
         """How many of the pieces on disk did not come from the origin."""
         return (self.snapshot.have & ~self.origin_pieces).bit_count() if self.snapshot else 0
 
+    def observe(self, snapshot: TransferSnapshot, now: float) -> None:
+        """Take over what the engine says: what is here, and what has come since the last look."""
+        self.snapshot = snapshot
+        self.activity = self.activity.observe(self.lan_pieces, now)
+        record = self.record
+        self.record = msgspec.structs.replace(
+            record,
+            bytes_from_peers=counted(record.bytes_from_peers, snapshot.bytes_from_peers - self.engine_peer_bytes),
+            bytes_wasted=counted(record.bytes_wasted, snapshot.bytes_wasted - self.engine_wasted_bytes),
+        )
+        self.engine_peer_bytes = snapshot.bytes_from_peers
+        self.engine_wasted_bytes = snapshot.bytes_wasted
+
     def lan_stalled(self, now: float) -> bool:
         """Whether neighbours have brought nothing for so long that the line is the better way."""
         piece_bytes = self.payload.length_bytes // self.snapshot.piece_count if self.snapshot else 0
@@ -108,9 +141,24 @@ class Transfer:
         self.retries = self.retries.succeeded()
         self.retry_at = now + RETRY_SECONDS
 
-    def verified_path(self, patches: Path) -> Path:
-        """Return where the file is, once proven, below the ``patches`` directory."""
-        return patches / self.record.patch_id / self.record.version / self.payload.file_name
+    def verified_path(self, directory: Path, patch: CataloguePatch | None = None) -> Path:
+        """Return where the file of ``patch`` (None: the first) is, once proven, below the ``patches`` directory."""
+        one = self.patch if patch is None else patch
+        return directory / one.manifest.patch_id / one.manifest.version / one.payload.file_name
+
+    def record_of(self, patch: CataloguePatch) -> TransferRecord:
+        """Return the record for one of `patches`: only the first has fetched what came."""
+        if patch is self.patch:
+            return self.record
+        ref = patch.ref
+        return msgspec.structs.replace(
+            self.record,
+            patch_id=ref.patch_id,
+            version=ref.version,
+            bytes_from_origin=0,
+            bytes_from_peers=0,
+            bytes_wasted=0,
+        )
 
     def want(self, snapshot: TransferSnapshot, now: float, *, can_fetch: bool) -> Want:
         """Return the message that asks the origin for leases; ``now`` is trio's clock."""
@@ -124,9 +172,9 @@ class Transfer:
         )
 
 
-def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
-    """Return the record of a patch that is first seen now."""
-    payload = patch.payload
+def new_record(patches: Sequence[CataloguePatch], wall_time: float) -> TransferRecord:
+    """Return the record of the first of ``patches``, which have the same bytes, and are first seen now."""
+    patch, payload = patches[0], patches[0].payload
     return TransferRecord(
         patch_id=patch.manifest.patch_id,
         version=patch.manifest.version,
@@ -138,6 +186,7 @@ def new_record(patch: CataloguePatch, wall_time: float) -> TransferRecord:
         bytes_from_origin=0,
         bytes_from_peers=0,
         bytes_wasted=0,
+        places=places_of(patches),
     )
 
 

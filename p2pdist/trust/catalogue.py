@@ -1,7 +1,8 @@
 """Read which patches this endpoint shall have, from documents that the trust store has verified. Pure."""
 
+import math
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash, parse_torrent_hash
@@ -15,6 +16,7 @@ from p2pdist.shared.manifest.documents import (
     Payload,
     RolloutEntry,
     Rollouts,
+    Withdrawal,
     decode_manifest,
     decode_rollouts,
     manifest_target,
@@ -99,13 +101,27 @@ class Catalogue:
 
     templates: tuple[Template, ...] = ()
     """Diagnosis templates, by name."""
+    withdrawn: tuple[Withdrawal, ...] = ()
+    """What was offered and is not any more, with the reason."""
+    confirmed: bool = field(default=True, compare=False)
+    """Whether the server has just sent it; false: it is what this PC accepted last, and may be long out of date."""
+    passed_at: float = field(default=0.0, compare=False)
+    """The time that the signed metadata proves to have passed, in seconds since 1970; 0: none."""
+    expires_at: float = field(default=math.inf, compare=False)
+    """Until when the server vouches for it, in seconds since 1970: nothing is begun by what has expired."""
 
-    def wanted(self) -> dict[TorrentHash, CataloguePatch]:
-        """Return the patches whose bytes belong on this PC: those that it shall have, and those that it shares."""
-        shared = (skipped.shared for skipped in self.not_applicable)
-        # of two patches with the same bytes, the one that is for this PC comes last and wins
-        patches = (*(patch for patch in shared if patch is not None), *self.patches)
-        return {parse_torrent_hash(patch.payload.torrent_hash): patch for patch in patches}
+    def wanted(self) -> dict[TorrentHash, tuple[CataloguePatch, ...]]:
+        """Return the patches whose bytes belong on this PC: those that it shall have, and those that it shares.
+
+        Several patches may have the same bytes. What is for this PC goes before what it only shares.
+        """
+        found: dict[TorrentHash, list[CataloguePatch]] = {}
+        for patch in self.patches:
+            found.setdefault(parse_torrent_hash(patch.payload.torrent_hash), []).append(patch)
+        for skipped in self.not_applicable:
+            if skipped.shared is not None:
+                found.setdefault(parse_torrent_hash(skipped.shared.payload.torrent_hash), [skipped.shared])
+        return {torrent: tuple(patches) for torrent, patches in found.items()}
 
 
 class DocumentError(Exception):
@@ -143,6 +159,7 @@ def read_catalogue(
         stale="",
         profile=read_profile(site, has, get),
         not_applicable=read.not_applicable,
+        withdrawn=rollouts.withdrawn,
     )
 
 
@@ -175,7 +192,10 @@ def read_patches(
     not_applicable: list[NotApplicable] = []
     seen: set[PatchRef] = set()
     room = max_bytes
+    withdrawn = {one.ref for one in rollouts.withdrawn}
     for entry in sorted(rollouts.entries, key=lambda entry: entry.sequence):
+        if entry.ref in withdrawn:
+            continue  # taking away goes before giving
         if entry.ref in seen:
             refused.append(RefusedPatch(entry=entry, reason="it is rolled out twice"))
             continue

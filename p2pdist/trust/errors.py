@@ -10,21 +10,29 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust.catalogue import DocumentError
-from p2pdist.trust.http_answers import HttpError
+from p2pdist.trust.http_answers import JUDGED_BY_CLOCK, HttpError
 
 _HTTP_ADVICE = {
     403: "This PC is not enrolled there, or the operator has denied it. Ask the operator to allow it.",
     429: "This PC asks for more than it may; it tries again by itself.",
 }
 
-TrustErrorReason = Literal["unreachable", "expired", "rolled_back", "invalid_signature", "malformed"]
+TrustErrorReason = Literal[
+    "unreachable", "certificate_time", "expired", "rolled_back", "invalid_signature", "malformed"
+]
+
+
+_KINDS: dict[TrustErrorReason, FaultKind] = {
+    "unreachable": FaultKind.UNREACHABLE,
+    "certificate_time": FaultKind.UNREACHABLE,
+}
 
 
 class TrustError(UserError):
     """No new metadata could be accepted; the metadata accepted before stays in force."""
 
     def __init__(self, reason: TrustErrorReason, message: str) -> None:
-        super().__init__(message, FaultKind.UNREACHABLE if reason == "unreachable" else FaultKind.REFUSED)
+        super().__init__(message, _KINDS.get(reason, FaultKind.REFUSED))
         self.reason: TrustErrorReason = reason
 
 
@@ -47,7 +55,10 @@ def translated_errors(server: str) -> Iterator[None]:
         ) from error
     except tuf_errors.DownloadError as error:
         cause = error.__cause__
-        raise TrustError("unreachable", cause.message if isinstance(cause, HttpError) else words(error)) from error
+        if not isinstance(cause, HttpError):
+            raise TrustError("unreachable", words(error)) from error
+        by_clock = cause.failure in JUDGED_BY_CLOCK
+        raise TrustError("certificate_time" if by_clock else "unreachable", cause.message) from error
     except tuf_errors.ExpiredMetadataError as error:
         raise TrustError(
             "expired",

@@ -35,7 +35,6 @@ MAX_ROLES = 64  # top-level targets, patches, rollouts, profiles, and delegation
 MAX_ROLE_NAME_CHARS = 128
 MAX_VERIFIED_BYTES = 20 << 20  # 256 roots of 64 KiB, and the rest of the top level
 MAX_ACCEPTED_BYTES = 64 << 20  # the whole verified metadata; thousands of patches are a few MB
-CLOCK_TOLERANCE_SECONDS = 120.0  # a time service may step the clock back by this much without a warning
 CHECKSUM_BYTES = 32
 ALARM_AT_LIFE_FRACTION = 0.55  # servers renew at half of the life; the rest is for us to refresh
 _MAX_TIME = 1e11  # the year 5138
@@ -199,12 +198,6 @@ def reference_time(floor: TrustFloor, now: float) -> float:
 def rank(floor: TrustFloor) -> tuple[float, ...]:
     """Return the key by which the later of two copies of one floor is found: its copy is the greater one."""
     return floor.root, floor.timestamp, floor.snapshot, floor.time, floor.acceptances
-
-
-def clock_set_back_seconds(floor: TrustFloor, now: float) -> float:
-    """Return by how much the clock is behind the floor, or 0 when that is within `CLOCK_TOLERANCE_SECONDS`."""
-    behind = floor.time - now
-    return behind if behind > CLOCK_TOLERANCE_SECONDS else 0.0
 
 
 def freshness_alarm(floor: TrustFloor, now: float) -> str:

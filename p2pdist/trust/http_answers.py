@@ -24,6 +24,9 @@ HttpFailure = Literal[
     "network_part_down",
 ]
 
+JUDGED_BY_CLOCK: frozenset[HttpFailure] = frozenset({"certificate_not_yet_valid", "certificate_expired"})
+"""Failures that say as much of this PC's clock as of the server."""
+
 
 class HttpError(UserError):
     """The web port gave no complete answer; ``failure`` says why."""

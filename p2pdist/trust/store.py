@@ -6,6 +6,7 @@ leaves the last accepted catalogue in force. A file that is damaged or deleted i
 downloaded again.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from p2pdist.trust.catalogue import (
 )
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
+from p2pdist.trust.floor import TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import root_pin
 from p2pdist.trust.tuf_client import RepositoryPlace
@@ -116,13 +118,11 @@ class TrustStore:
             place = replace(self._place, news_url=None) if self._failed else self._place
             self._failed = True
             session = TufSession.online(self._files, place, self._http, now)
-            if behind := trust_floor.clock_set_back_seconds(session.floor, now):
-                log.warning("clock is behind the newest verified metadata, using its time", seconds=round(behind))
             session.refresh()
             catalogue = self._read_catalogue(session)
             session.accept()
             self._failed = False
-            return replace(catalogue, stale=trust_floor.freshness_alarm(session.floor, now))
+            return _dated(catalogue, session.floor, now)
 
     def _load_cached(self, now: float) -> Catalogue | None:
         with storage_errors(self._files.directory):
@@ -132,11 +132,11 @@ class TrustStore:
                     if session is None:
                         return None
                     session.refresh()
-                    catalogue = self._read_catalogue(session)
+                    catalogue = replace(self._read_catalogue(session), confirmed=False)
             except TrustError as error:
                 log.warning("stored metadata is not usable, waiting for the seed server", reason=error.message)
                 return None
-            return replace(catalogue, stale=trust_floor.freshness_alarm(session.floor, now))
+            return _dated(catalogue, session.floor, now)
 
     def _read_catalogue(self, session: TufSession) -> Catalogue:
         catalogue = read_catalogue(session.has, session.get, site=self.site, choose=self.choose, held=self.held)
@@ -150,3 +150,12 @@ class TrustStore:
     @property
     def _server(self) -> str:
         return self._base_url.removeprefix("https://")
+
+
+def _dated(catalogue: Catalogue, floor: TrustFloor, now: float) -> Catalogue:
+    return replace(
+        catalogue,
+        stale=trust_floor.freshness_alarm(floor, now),
+        passed_at=floor.time,
+        expires_at=floor.timestamp_expires if floor.timestamp else math.inf,
+    )

@@ -13,6 +13,7 @@ from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
 from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.key_commands import keys_group
+from seed_server.commands.offer_commands import list_command, offer_command, withdraw_command
 from seed_server.commands.options import (
     ask_passphrase,
     home_option,
@@ -24,7 +25,7 @@ from seed_server.commands.options import (
 )
 from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
-from seed_server.commands.recipe_commands import lint_command, publish_command, withdraw_command
+from seed_server.commands.recipe_commands import lint_command, publish_command
 from seed_server.commands.signing_commands import (
     finish_command,
     prepared_command,
@@ -149,6 +150,8 @@ def serve_command(context: Context) -> None:
 seed_server.add_command(publish_command)
 seed_server.add_command(lint_command)
 seed_server.add_command(withdraw_command)
+seed_server.add_command(offer_command)
+seed_server.add_command(list_command)
 seed_server.add_command(sign_command)
 seed_server.add_command(finish_command)
 seed_server.add_command(prepared_command)

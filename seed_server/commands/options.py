@@ -11,6 +11,7 @@ import click
 
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.private_directory import check_home_name
 from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -34,7 +35,13 @@ class CvssScore(click.ParamType[float]):
 
 
 def _opened(_context: click.Context, _parameter: click.Parameter, value: Path) -> Context:
-    return Context(ServerHome(value.absolute()))
+    home = value.absolute()
+    check_home_name(home)
+    return Context(ServerHome(home))
+
+
+def _opened_if_given(context: click.Context, parameter: click.Parameter, value: Path | None) -> Context | None:
+    return None if value is None else _opened(context, parameter, value)
 
 
 def _read_passphrase(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> bytes | None:
@@ -66,6 +73,16 @@ home_option = click.option(
     type=click.Path(path_type=Path, readable=False),
     callback=_opened,
     help="The server's home directory; also from SEED_SERVER_HOME.",
+)
+
+optional_home_option = click.option(
+    "--home",
+    "context",
+    envvar="SEED_SERVER_HOME",
+    metavar="DIR",
+    type=click.Path(path_type=Path, readable=False),
+    callback=_opened_if_given,
+    help="The server's home directory, to compare with what is published; also from SEED_SERVER_HOME.",
 )
 
 

@@ -1,4 +1,4 @@
-"""`seed-server publish`, `seed-server withdraw` and `seed-server lint`."""
+"""`seed-server publish` and `seed-server lint`."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -25,6 +25,7 @@ from seed_server.commands.options import (
     local_user,
     offline_keys_of,
     offline_option,
+    optional_home_option,
     passphrase_option,
     prepare_option,
 )
@@ -34,10 +35,12 @@ from seed_server.commands.texts import counted, utc_minute
 from seed_server.fleet import operations, preparing, queries
 from seed_server.fleet.context import Context
 from seed_server.publishing.check_shorthand import CheckTextError
-from seed_server.publishing.publish import Publication, Published
+from seed_server.publishing.examination import Examined, Publication
+from seed_server.publishing.findings import Finding
+from seed_server.publishing.publish import Published
 from seed_server.publishing.recipe import Recipe
-from seed_server.publishing.recipe_files import Finding, lint_recipe, read_recipe
-from seed_server.publishing.recipe_options import OptionsError, with_options
+from seed_server.publishing.recipe_files import read_recipe
+from seed_server.publishing.recipe_options import OptionsError, overridden_by, with_options
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -57,7 +60,7 @@ _OPTIONS = (
     click.option("--cvss", type=CvssScore(), metavar="N", help="CVSS score, 0.0 to 10.0."),
     click.option("--applies-to", metavar="EXPR", help="Which PCs it is for; all when not given."),
     click.option("--install", "kind", type=click.Choice(INSTALL_KINDS), help="How it is installed."),
-    click.option("--package", metavar="NAME", help="For deb and rpm: the package's name."),
+    click.option("--package", metavar="NAME", help="For deb and rpm: the package's name; else it is read from FILE."),
     click.option("--directory", metavar="DIR", help="For archive: where on the PC it is unpacked."),
     click.option(
         "--interpreter",
@@ -65,7 +68,7 @@ _OPTIONS = (
         help="For script: what runs it.",
     ),
     click.option("--argument", "arguments", multiple=True, metavar="A", help="For script and exe; again for each."),
-    click.option("--product-code", metavar="{CODE}", help="For msi: the product's."),
+    click.option("--product-code", metavar="{CODE}", help="For msi: the product's; else it is read from FILE."),
     click.option("--kb", type=click.IntRange(1, 99_999_999), metavar="N", help="For msu: its article's number."),
     click.option("--detect", multiple=True, metavar="CHECK", help="What holds where it is installed; again for more."),
     click.option("--health", multiple=True, metavar="CHECK", help="What works afterwards, else it is rolled back."),
@@ -113,8 +116,8 @@ def publish_command(
     Examples:
       seed-server publish office.msi --patch-id office --version 1.2
           only delivered
-      seed-server publish acme_2.1_amd64.deb --patch-id acme --version 2.1 \\
-          --install deb --package acme --health 'unit acme.service' \\
+      seed-server publish acme_2.1_amd64.deb --patch-id acme \\
+          --install deb --health 'unit acme.service' \\
           --applies-to 'os.family == "debian" and installed("acme")' \\
           --window 'mon-fri 22:00-05:00' --deadline 2026-12-01T18:00
       seed-server publish --recipe acme.toml --version 2.2
@@ -128,6 +131,7 @@ def publish_command(
       package acme >= 2.1                  file /opt/acme/VERSION sha256=HEX
       command /usr/bin/acme -V => 2.1      unit acme.service
 
+    Packages are looked into: name, version and architecture are read from them. Archives and scripts are checked.
     The same files under the same ID and version again repair what was damaged on this server's disk.
     """
     offline_keys, passphrase = given.pop("offline_keys"), given.pop("passphrase")
@@ -149,6 +153,8 @@ def publish_command(
         print_json(_publish_document(published))
     else:
         _show(published)
+        _show_contents(published.examined)
+    _show_warnings(published.examined)
     _warn_of_expiry(context)
 
 
@@ -163,71 +169,34 @@ def _interruptible() -> Iterator[None]:
         ) from None
 
 
-@click.command("withdraw", short_help="Offer a patch to nobody any more.")
-@home_option
-@click.argument("patch_id")
-@click.option(
-    "--online-only",
-    is_flag=True,
-    help="Act at once, without the offline keys; run it again with them as soon as they are here.",
-)
-@offline_option
-@passphrase_option
-@prepare_option
-def withdraw_command(
-    context: Context,
-    patch_id: str,
-    online_only: bool,
-    offline_keys: Path | None,
-    passphrase: bytes | None,
-    prepare: Path | None,
-) -> None:
-    """Offer PATCH_ID to nobody any more: PCs stop fetching it, and install it no more. Where it is installed, it stays.
-
-    \b
-    Examples:
-      seed-server withdraw acme --online-only
-          at once; whoever steals this server could still offer it again
-      seed-server withdraw acme --offline-keys /media/safe/offline
-          for good: only a new publication is installed from now on
-      seed-server withdraw acme --online-only && seed-server withdraw acme --prepare acme.bundle
-          at once, and for good as soon as it is signed elsewhere
-
-    To bring PCs back to the version before, publish that again with --downgrade.
-    """
-    if prepare is not None:
-        if online_only:
-            raise click.UsageError("--online-only signs nothing offline; run it first, then --prepare.")
-        show_prepared(preparing.prepare_withdrawal(context, local_user(), patch_id, prepare), prepare, as_json=False)
-        return
-    keys = None if online_only else offline_keys_of(context, offline_keys, passphrase, "patches")
-    operations.withdraw(context, local_user(), patch_id, keys)
-    click.echo(f"{patch_id} is withdrawn. Where it is installed, it stays.")
-    if online_only:
-        click.echo(
-            f"Next: seed-server withdraw {patch_id} with the offline keys; until then it could be offered again."
-        )
-
-
 @click.command("lint", short_help="Check a recipe without publishing it.")
+@optional_home_option
 @click.argument("recipe", type=click.Path(path_type=Path))
 @json_option
-def lint_command(recipe: Path, as_json: bool) -> None:
-    """Check RECIPE and the files that it names; publish nothing. It exits with 0 when only warnings are left, else 7.
+def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
+    """Check RECIPE and look into its files; publish nothing. It exits with 0 when only warnings are left, else 7.
+
+    With the server's home, what is published already counts too.
 
     \b
     Examples:
       seed-server lint acme.toml
       seed-server lint acme.toml --json | jq -r '.findings[] | .text'
     """
-    findings = lint_recipe(recipe, SystemClock().now())
-    errors = sum(finding.level == "error" for finding in findings)
+    examined = queries.lint(context, recipe, SystemClock().now())
+    findings, errors = examined.findings, len(examined.errors)
     if as_json:
-        shown = LintDocument(recipe=str(recipe), valid=not errors, findings=tuple(map(_finding_document, findings)))
+        shown = LintDocument(
+            recipe=str(recipe),
+            valid=not errors,
+            findings=tuple(map(_finding_document, findings)),
+            contents=_contents(examined),
+        )
         print_json(shown)
     else:
         for finding in findings:
             click.echo(finding.as_text(str(recipe)))
+        _show_contents(examined)
     if errors:
         raise UserError(f"{recipe} cannot be published: {counted(errors, 'error')}.", FaultKind.BAD_INPUT)
     if not as_json:
@@ -237,15 +206,19 @@ def lint_command(recipe: Path, as_json: bool) -> None:
 
 def _publication(file: Path | None, recipe: Path | None, given: dict[str, Any]) -> Publication:
     if recipe is None:
-        for value, name in ((file, "FILE"), (given["patch_id"], "--patch-id"), (given["version"], "--version")):
+        for value, name in ((file, "FILE"), (given["patch_id"], "--patch-id")):
             if value is None:
                 raise click.UsageError(f"{name} is missing; give it, or a --recipe that has it.")
-        known, folder = Recipe(), Path()
+        if given["version"] is None and given["kind"] not in ("deb", "rpm", "msi"):
+            raise click.UsageError("--version is missing; give it, or a --recipe that has it.")
+        known, folder, written = Recipe(), Path(), None
     else:
-        known, folder = read_recipe(recipe), recipe.parent
+        written = read_recipe(recipe)
+        known, folder = written.recipe, recipe.parent
         file = file and file.absolute()  # relative to the current directory, not to the recipe
+    given = {**given, "file": file and file.as_posix()}
     try:
-        return Publication(with_options(known, {**given, "file": file and file.as_posix()}), folder)
+        return Publication(with_options(known, given), folder, written, overridden_by(given))
     except (OptionsError, CheckTextError) as error:
         raise click.UsageError(f"{error}.") from error
 
@@ -257,7 +230,25 @@ def _publish_document(published: Published) -> PublishDocument:
     payloads = tuple(
         PublishedPayloadDocument(**{name: getattr(payload, name) for name in names}) for payload in published.payloads
     )
-    return PublishDocument(id=published.patch.patch_id, payloads=payloads, repaired=published.repaired, **facts)
+    examined = published.examined
+    return PublishDocument(
+        id=published.patch.patch_id,
+        payloads=payloads,
+        repaired=published.repaired,
+        contents=_contents(examined),
+        warnings=tuple(map(_finding_document, examined.warnings)),
+        **facts,
+    )
+
+
+def _contents(examined: Examined) -> tuple[str | None, ...]:
+    return tuple(None if one is None else str(one) for one in examined.contents)
+
+
+def _show_contents(examined: Examined) -> None:
+    for payload, found in zip(examined.publication.recipe.payload, examined.contents, strict=True):
+        if found is not None:
+            click.echo(f"{payload.file_name}: {found}")
 
 
 def _finding_document(finding: Finding) -> FindingDocument:
@@ -275,11 +266,26 @@ def _show(published: Published) -> None:
     if len(published.payloads) == 1:
         click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
         click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
+        _show_same_bytes(published)
         return
     click.echo(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
     for payload in published.payloads:
         words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
         click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
+    _show_same_bytes(published)
+
+
+def _show_same_bytes(published: Published) -> None:
+    if published.same_bytes:
+        names = ", ".join(map(str, published.same_bytes))
+        click.echo(f"PCs that have the file of {names} fetch nothing: it is the same.")
+
+
+def _show_warnings(examined: Examined) -> None:
+    written = examined.publication.written
+    for warning in examined.warnings:
+        source = written.source if written is not None and warning.line else ""
+        click.echo(warning.as_text(source), err=True)
 
 
 def _warn_of_expiry(context: Context) -> None:

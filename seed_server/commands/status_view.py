@@ -85,6 +85,7 @@ def _patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
         published_at=patch.published_at,
         announced=patch.ref not in status.unannounced,
         damaged=status.damage_of(patch) or None,
+        withdrawn=status.withdrawn.get(patch.ref),
         endpoints_verified=status.verified_on(patch),
         install=InstallCountsDocument(**install_counts(reports)),
         endpoints=tuple(_report_document(status, report) for report in reports),
@@ -139,6 +140,8 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
                 Text("not announced: its publication was cut off (publish it again), or is at work now", style="red")
             )
             continue
+        if reason := status.withdrawn.get(patch.ref):
+            parts.append(Text(printable(f"withdrawn: {reason}"), style="red"))
         if damage := status.damage_of(patch):
             parts.append(Text(f"cannot be served: {damage}", style="red"))
         reports = status.of_patch(patch)

@@ -13,7 +13,7 @@ import structlog
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, PatchId, parse_endpoint_id
+from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, PatchRef, parse_endpoint_id
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
@@ -22,9 +22,10 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import publish as publishing
-from seed_server.publishing.plan import checked_patch_id
-from seed_server.publishing.publish import OnStage, Publication, Published
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.publish import OnStage, Published
 from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.offers import checked_reason, dependents, parse_named
 from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
@@ -68,6 +69,20 @@ class Denial:
     """Whether it is known which tokens have enrolled it."""
 
 
+@dataclass(frozen=True)
+class Withdrawn:
+    """The outcome of `withdraw`."""
+
+    patches: tuple[PatchRef, ...]
+    """What was offered until now; none where it was withdrawn before, and is now for good."""
+    reason: str
+    """As PCs show it."""
+    for_good: bool
+    """Whether only a new publication can be installed from now on."""
+    dependents: tuple[PatchRef, ...]
+    """What is still offered and requires it: PCs without it wait."""
+
+
 # --- patches -----------------------------------------------------------------------------
 
 
@@ -89,18 +104,32 @@ def publish(
 
 
 @_operation
-def withdraw(context: Context, actor: Actor, patch_id: str, keys: OfflineKeys | None) -> PatchId:
-    """Offer a patch to nobody any more; where it is installed, it stays.
+def withdraw(context: Context, actor: Actor, patch: str, reason: str, keys: OfflineKeys | None = None) -> Withdrawn:
+    """Offer ``patch`` (ID or ID@VERSION) to nobody any more; where it is installed, it stays.
 
     Writes the repository; a running server tells endpoints at once. Without ``keys`` (the patches key) it can be
     offered again by whoever has the server; with them, only by a new publication. Raises `UserError`: BAD_INPUT for
-    a malformed id, or one that is not offered; NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    a malformed name or reason, and for what is not offered; NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
-    name = checked_patch_id(patch_id)
+    named, why = parse_named(patch), checked_reason(reason)
     key = None if keys is None else keys.load("patches")
-    context.repository().withdraw_patch(name, patches_key=key, now=context.clock.now())
-    log.info("patch withdrawn", patch=name, for_good=key is not None)
-    return name
+    repository = context.repository()
+    gone = repository.withdraw_patch(named, why, patches_key=key, now=context.clock.now())
+    log.info("patch withdrawn", patch=patch, reason=why, for_good=key is not None)
+    waiting = dependents(named, repository.current_rollouts(), repository.manifests())
+    return Withdrawn(gone, why, for_good=key is not None, dependents=tuple(waiting))
+
+
+@_operation
+def offer(context: Context, actor: Actor, patch: str) -> tuple[PatchRef, ...]:
+    """Offer ``patch`` (ID or ID@VERSION) again, which was withdrawn by the online key; return what is offered again.
+
+    Writes the repository; a running server tells endpoints at once. Raises `UserError`: BAD_INPUT for a malformed name
+    and for what is not withdrawn, REFUSED for what the offline key does not allow, NOT_SET_UP, STORAGE, BUSY.
+    """
+    back = context.repository().offer_patch(parse_named(patch), now=context.clock.now())
+    log.info("patch offered again", patch=patch)
+    return back
 
 
 @_operation

@@ -15,11 +15,12 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import prepared
-from seed_server.publishing.plan import checked_patch_id
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.prepared import Finished
-from seed_server.publishing.publish import OnStage, Publication
+from seed_server.publishing.publish import OnStage
 from seed_server.signing.bundle import Bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import read_public_key
+from seed_server.signing.offers import checked_reason, parse_named
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.templates import checked_name, new_template, template_names
@@ -43,13 +44,14 @@ def prepare_publication(
 
 
 @operation
-def prepare_withdrawal(context: Context, actor: Actor, patch_id: str, to: Path) -> Bundle:
+def prepare_withdrawal(context: Context, actor: Actor, patch: str, reason: str, to: Path) -> Bundle:
     """Write a bundle ``to`` offer a patch to nobody any more, for good. Raises as `prepare_publication`."""
-    name, repository = checked_patch_id(patch_id), context.repository()
-    repository.rollouts_without(name, for_good=True)  # says so where there is nothing to withdraw
-    preparation = _preparation(context, actor, f"withdraw {name}")
-    changes = repository.withdrawal(name)
-    bundle = repository.proposals().propose_documents(preparation, "patches", changes, withdraws=name)
+    named, why, repository = parse_named(patch), checked_reason(reason), context.repository()
+    # says so where there is nothing to withdraw
+    repository.rollouts_without(named, why, for_good=True, now=context.clock.now())
+    preparation = _preparation(context, actor, f"withdraw {patch}")
+    changes = repository.withdrawal(named)
+    bundle = repository.proposals().propose_documents(preparation, "patches", changes, withdraws=patch, reason=why)
     return _kept(context, bundle, to)
 
 

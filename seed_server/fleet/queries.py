@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
@@ -10,8 +11,10 @@ from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
-from seed_server.publishing.plan import next_sequence
+from seed_server.publishing.examination import Examined
+from seed_server.publishing.recipe_files import lint_recipe
 from seed_server.signing.bundle import Bundle
+from seed_server.signing.offers import Offer, next_sequence
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.profiles import checked_site, read_profiles
 from seed_server.signing.proposals import RoleKeys
@@ -24,6 +27,18 @@ INSTALL_STATES = (
     "installed", "installing", "restart_pending", "unproven", "waiting", "retrying", "failed", "rolled_back",
     "not_applicable",
 )  # fmt: skip
+
+
+def lint(context: Context | None, recipe: Path, now: float) -> Examined:
+    """Return what `publish` would say of a recipe, but for its files' hashes; with a ``context``, beside the rest.
+
+    Raises `UserError` (BAD_INPUT) for a file that cannot be read; with a ``context`` as this does.
+    """
+    examined = lint_recipe(recipe, now)
+    if context is None:
+        return examined
+    repository = context.repository()
+    return examined.beside(repository.manifests(), repository.current_rollouts(), repository.publication_order())
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,8 @@ class FleetStatus:
     """Patches that endpoints were never told of: their publication was cut off."""
     repository_problem: str = ""
     """Why the signed repository cannot be read; empty: it can."""
+    withdrawn: Mapping[PatchRef, str] = field(default_factory=dict)
+    """The patches that were taken back, each with its reason."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -170,7 +187,7 @@ def read_status(context: Context) -> FleetStatus:
     with context.database() as database:
         reports = database.reports()  # before the endpoints, which then include every reporter
         payloads = database.payloads()
-        unannounced, problem = _unannounced(context, payloads)
+        unannounced, withdrawn, problem = _announcements(context, payloads)
         return FleetStatus(
             server_name=settings.name,
             serving=is_serving(context.home),
@@ -181,24 +198,33 @@ def read_status(context: Context) -> FleetStatus:
             payloads=payloads,
             unannounced=unannounced,
             repository_problem=problem,
+            withdrawn=withdrawn,
         )
 
 
-def _unannounced(context: Context, payloads: Iterable[ServedPayload]) -> tuple[frozenset[PatchRef], str]:
-    """Return the patches that are neither signed nor rolled out, and why the repository cannot be read.
+def _announcements(
+    context: Context, payloads: Iterable[ServedPayload]
+) -> tuple[frozenset[PatchRef], dict[PatchRef, str], str]:
+    """Return the patches that are neither signed nor rolled out, those withdrawn, and why nothing can be read.
 
     The database's row comes before the signature. It has the sequence number that the rollouts will give next. A
     patch that was withdrawn is still listed.
     """
     try:
         repository = context.repository()
-        following = next_sequence(repository.current_rollouts())
+        rollouts = repository.current_rollouts()
+        following = next_sequence(rollouts)
         beyond = {row.ref for row in payloads if row.sequence >= following}
         # thousands of manifests are not read every second without need
         listed = {manifest.ref for manifest in repository.manifests()} if beyond else set()
     except UserError as error:
-        return frozenset(), error.message
-    return frozenset(beyond - listed), ""
+        return frozenset(), {}, error.message
+    return frozenset(beyond - listed), {one.ref: one.reason for one in rollouts.withdrawn}, ""
+
+
+def read_offers(context: Context) -> list[Offer]:
+    """Return each patch that is offered, withdrawn or superseded. Raises `UserError`."""
+    return context.repository().offers()
 
 
 def read_tokens(context: Context) -> list[TokenRow]:

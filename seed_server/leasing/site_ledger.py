@@ -38,6 +38,8 @@ class ExpiredLease:
 
 @dataclass(frozen=True)
 class _Entry:
+    urgency: int
+    """The lowest goes first; of equals, the lowest sequence."""
     sequence: int
     ledger: PieceLedger
     piece_bytes: int
@@ -70,8 +72,10 @@ class SiteLedger:
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         self._leased: set[TorrentHash] = set()
 
-    def add_torrent(self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int) -> None:
-        """Begin to serve ``torrent``; lower sequences go first. A known one keeps its ledger."""
+    def add_torrent(
+        self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int, urgency: int = 0
+    ) -> None:
+        """Begin to serve ``torrent``; lower urgencies go first, then lower sequences. A known one keeps its ledger."""
         known = self._entries.get(torrent)
         ledger = (
             known.ledger
@@ -87,7 +91,7 @@ class SiteLedger:
                 times=self._times,
             )
         )
-        self._entries[torrent] = entry = _Entry(sequence, ledger, piece_length_bytes)
+        self._entries[torrent] = entry = _Entry(urgency, sequence, ledger, piece_length_bytes)
         self._fit(entry)
 
     @property
@@ -197,7 +201,10 @@ class SiteLedger:
         return any(self._entries[torrent].ledger.may_fetch(endpoint, now) for torrent in self._wanted_by(endpoint))
 
     def next_piece(self, endpoint: EndpointId, now: float) -> LeasedPiece | None:
-        """Lease ``endpoint`` its next piece, of the torrent with the lowest sequence that has one for it."""
+        """Lease ``endpoint`` its next piece, of the most urgent torrent that has one for it.
+
+        What is leased already is sent first: no piece under way is lost.
+        """
         for torrent in self._wanted_by(endpoint):
             piece = self._entries[torrent].ledger.next_piece(endpoint, now)
             if piece is not None:
@@ -266,4 +273,8 @@ class SiteLedger:
 
     def _wanted_by(self, endpoint: EndpointId) -> list[TorrentHash]:
         wanted = (torrent for torrent in self._wanted.get(endpoint, ()) if torrent in self._entries)
-        return sorted(wanted, key=lambda torrent: (self._entries[torrent].sequence, torrent))
+        return sorted(wanted, key=self._turn)
+
+    def _turn(self, torrent: TorrentHash) -> tuple[int, int, TorrentHash]:
+        entry = self._entries[torrent]
+        return (entry.urgency, entry.sequence, torrent)

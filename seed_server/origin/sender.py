@@ -136,6 +136,8 @@ class PieceSender:
         message = Piece(torrent=leased.torrent, piece=leased.piece, data=data)
         frame = memoryview(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
         while begun.sent_bytes < len(frame):
+            if leased.torrent not in self._patches:  # on a slow line, the rest of a piece takes half a minute
+                raise RefusedError("the patch of the piece under way has just been withdrawn: connect again")
             length = await link.may_write()
             if not length:
                 return

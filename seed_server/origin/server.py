@@ -17,6 +17,7 @@ from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
+from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
 from seed_server.line.metadata_line import MetadataLine
@@ -130,6 +131,10 @@ class OriginServer:
     async def repository_changed(self, timestamp_version: int) -> None:
         """Serve what has been published, and tell every endpoint to refresh."""
         await self._fleet.repository_changed(timestamp_version)
+
+    def replace_rollouts(self, rollouts: Rollouts) -> None:
+        """Send only what these offer, from the next `repository_changed` or `run` on."""
+        self._fleet.rollouts = rollouts
 
     def replace_sites(self, sites: SiteMap) -> None:
         """Use a new site map: rates change at once, endpoints whose site changes connect again."""
@@ -247,6 +252,7 @@ class OriginServer:
             site=live.site.name,
             timestamp_version=self._fleet.timestamp_version,
             packet_bytes=live.rate.packet_bytes(trio.current_time()),
+            at=self._clock.now(),
         )
         conversation = ControlConversation(
             session,

@@ -137,6 +137,7 @@ class LiveSite:
             sequence=patch.sequence,
             piece_count=patch.piece_count,
             piece_length_bytes=patch.piece_length_bytes,
+            urgency=patch.urgency,
         )
 
     # --- connected endpoints ------------------------------------------------------------

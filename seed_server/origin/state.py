@@ -12,6 +12,7 @@ from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.wire.messages import ControlHello, Unavailable
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.leasing.standing import Fault, Standings
@@ -31,6 +32,7 @@ from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.served import served_payloads
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
 from seed_server.settings import ServerSettings
@@ -80,7 +82,9 @@ class OriginState:
         self._joins = JoinPace()
         self.timestamp_version = timestamp_version
         self.patches: dict[TorrentHash, ServedPayload] = {}
-        """What is published; changed in place."""
+        """What is served; changed in place."""
+        self.rollouts: Rollouts | None = None
+        """What is offered, from the next reload on; None: everything that is published."""
         self._live: dict[SiteName, LiveSite] = {}
         self._lines = KnownLines(clock)
         self._profiles: Mapping[SiteName, Profile] = {}
@@ -267,10 +271,11 @@ class OriginState:
     async def _reload(self) -> None:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
-        rows = {TorrentHash(p.torrent_hash): p for p in await trio.to_thread.run_sync(self._database.payloads)}
+        rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.rollouts)
         for torrent in self.patches.keys() - rows.keys():
             for live in self._live.values():
                 live.ledger.remove_torrent(torrent)
+                live.wake_all()  # whoever was sent it may fetch another one
         for torrent, patch in rows.items():
             known = self.patches.get(torrent)
             if known == patch:

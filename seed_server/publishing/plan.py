@@ -1,60 +1,32 @@
-"""May this file be published, in which pieces, and what do the rollouts then say? Pure."""
+"""May this file be published, in which pieces, and may it follow what is published? Pure."""
 
+import contextlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import (
-    InvalidIdentifierError,
-    PatchId,
-    PatchRef,
-    PatchVersion,
-    Sha256Hex,
-    parse_patch_id,
-    related_id,
-)
+from p2pdist.shared.identifiers import PatchId, PatchRef, related_id
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOAD_BYTES,
     MAX_ROLLOUT_ENTRIES,
     Manifest,
-    RolloutEntry,
     Rollouts,
     ordered_patch,
 )
 from p2pdist.shared.manifest.publication_order import PublicationOrder
+from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
-from p2pdist.shared.manifest.versions import Ecosystem, parse_version
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
-from seed_server.publishing.recipe import Recipe, manifest_of, recipe_problems
+from seed_server.publishing.recipe import Recipe, RecipeProblem, manifest_of
+from seed_server.signing.offers import next_sequence
 
 SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
 TARGET_PIECES = 16_384  # keeps bitfields at 2 KiB and a torrent's hashes at 512 KiB
-_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)*")
+_PARTS = re.compile(r"[0-9]+(?:\.[0-9]+)*|[^0-9]+")
 LARGEST_FILE_BYTES = min(MAX_PAYLOAD_BYTES, MAX_PIECE_BYTES * MAX_PIECES)
-
-
-def checked_patch_id(text: str) -> PatchId:
-    """Return a patch's id. Raises `UserError` (BAD_INPUT)."""
-    try:
-        return parse_patch_id(text)
-    except InvalidIdentifierError as error:
-        raise _refused(str(error)) from error
-
-
-def check_recipe_of(recipe: Recipe) -> None:
-    """Raise `UserError` (BAD_INPUT) for a recipe that lacks something, or that no PC could carry out."""
-    for given, what in (
-        (recipe.patch_id, "patch id: give --patch-id, or patch_id in a recipe"),
-        (recipe.version, "version: give --version, or version in a recipe"),
-        (recipe.payload, "payload: give a FILE, or [[payload]] in a recipe"),
-    ):
-        if not given:
-            raise _refused(f"There is no {what}.")
-    problems = [problem.explained(recipe) for problem in recipe_problems(recipe)]
-    if problems:
-        raise _refused("This cannot be published. Correct it and try again:\n" + "\n".join(problems))
 
 
 def choose_piece_length(length_bytes: int) -> int:
@@ -74,13 +46,35 @@ def choose_piece_length(length_bytes: int) -> int:
     return piece_length
 
 
-def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
-    """Raise `UserError` (BAD_INPUT) when this id and version exist already, or the rollouts are full.
+def problems_beside(
+    recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts, order: PublicationOrder
+) -> list[RecipeProblem]:
+    """Return why this cannot follow what is published, as far as that can be said without its files' hashes."""
+    listed, found = list(published), []
+    checks: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("version", lambda: check_new_name(recipe, listed, rollouts, order)),
+        ("requires", lambda: check_relations_of(recipe, listed, rollouts)),
+    )
+    for where, check in checks:
+        try:
+            check()
+        except UserError as error:
+            found.append(RecipeProblem(where, error.message))
+    return found
+
+
+def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts, order: PublicationOrder) -> None:
+    """Raise `UserError` (BAD_INPUT) when this publication is none, goes back unasked, or finds no room.
 
     Needs no file content, so that a refusal comes before a long copy.
     """
+    published = list(published)
+    _check_case(recipe.ref, [manifest.ref for manifest in published])
     of_id = sorted((m for m in published if m.patch_id == recipe.patch_id), key=lambda manifest: manifest.number)
-    _check_direction(recipe, of_id)
+    if of_id and recipe.ref == of_id[-1].ref:
+        _check_correction(recipe, of_id[-1], rollouts, order)
+    else:
+        _check_direction(recipe, of_id)
     others = [entry for entry in rollouts.entries if entry.patch_id != recipe.patch_id]
     if len(others) >= MAX_ROLLOUT_ENTRIES:
         raise _refused(
@@ -89,30 +83,109 @@ def check_new_name(recipe: Recipe, published: Iterable[Manifest], rollouts: Roll
         )
 
 
+def _check_case(ref: PatchRef, published: Iterable[PatchRef]) -> None:
+    """Refuse a name that differs from a published one by its case alone: on Windows and macOS it is the same folder."""
+    for other in published:
+        same_id = other.patch_id.casefold() == ref.patch_id.casefold()
+        if same_id and other.patch_id != ref.patch_id:
+            raise _refused(
+                f"{ref.patch_id} differs by capitals alone from {other.patch_id}, which is published. "
+                f"Write {other.patch_id}, or choose another --patch-id."
+            )
+        if same_id and other.version.casefold() == ref.version.casefold() and other.version != ref.version:
+            raise _refused(
+                f"{ref.version} differs by capitals alone from {other.version}, which is published. "
+                "Choose another --version."
+            )
+
+
+def _check_correction(recipe: Recipe, newest: Manifest, rollouts: Rollouts, order: PublicationOrder) -> None:
+    """Refuse the newest version once more, unless its recipe is corrected, or PCs may not install it any more.
+
+    That its files are the same, `check_same_content` sees to: they never change.
+    """
+    name = f"{recipe.patch_id} {recipe.version}"
+    if recipe.downgrade and not newest.downgrade:
+        raise _refused(f"{name} is the newest that is published; there is nothing to go back from.")
+    if _described(manifest_of(recipe, [], 0)) != _described(newest) or _files(recipe) != _payload_files(newest):
+        return
+    if order.refusal(newest.patch_id, newest.number):  # withdrawn for good: this is the way back
+        return
+    if newest.ref not in {entry.ref for entry in rollouts.entries}:
+        raise _refused(f"{name} is published and withdrawn. Offer it again with 'seed-server offer {newest.ref}'.")
+    raise _refused(
+        f"{name} is published already, just like this. Its files never change: for others, choose another --version."
+    )
+
+
+def _described(manifest: Manifest) -> Manifest:
+    """Return what a person has written of a patch, without its files and its place in the order."""
+    return replace(manifest, payloads=[], published_at=0, number=1, replaces={}, downgrade=False)
+
+
+def _files(recipe: Recipe) -> list[tuple[str, str, str, str]]:
+    return [(one.file_name, one.platform, one.arch, one.language) for one in recipe.payload]
+
+
+def _payload_files(manifest: Manifest) -> list[tuple[str, str, str, str]]:
+    return [(one.file_name, one.platform, one.arch, one.language) for one in manifest.payloads]
+
+
 def _check_direction(recipe: Recipe, before: Sequence[Manifest]) -> None:
-    """Refuse a name that is taken, and a step back that is not asked for; ``before``: its id's, the newest last."""
+    """Refuse a step back that is not asked for; ``before``: its id's, the newest last."""
     newest = before[-1] if before else None
     if newest is None:
         if recipe.downgrade:
             raise _refused(f"No {recipe.patch_id} was published that it could go back from. Leave --downgrade out.")
         return
-    if recipe.ref == newest.ref or (not recipe.downgrade and any(recipe.ref == manifest.ref for manifest in before)):
-        back = "" if recipe.ref == newest.ref else f" To go back from {newest.version} to it, add --downgrade."
+    if recipe.downgrade:
+        return
+    if any(recipe.ref == manifest.ref for manifest in before):
         raise _refused(
-            f"{recipe.patch_id} {recipe.version} is published already, and a published version never changes. "
-            f"Choose another --version.{back}"
+            f"{recipe.patch_id} {recipe.version} is published already. "
+            f"To go back from {newest.version} to it, add --downgrade; else choose another --version."
         )
-    if not recipe.downgrade and _is_earlier(recipe.version, newest.version):
+    if _goes_back(recipe, newest):
         raise _refused(
             f"{recipe.version} is earlier than {newest.version}, which is the newest {recipe.patch_id}: PCs would go "
             "back. If that is meant, add --downgrade."
         )
 
 
-def _is_earlier(version: str, other: str) -> bool:
-    """Return whether ``version`` is earlier for sure: both are numbers with dots. Other names have no known order."""
-    numbers = [parse_version(text, Ecosystem.GENERIC) for text in (version, other) if _NUMBERS.fullmatch(text)]
-    return len(numbers) == 2 and numbers[0] < numbers[1]
+def _goes_back(recipe: Recipe, newest: Manifest) -> bool:
+    """Return whether PCs that have ``newest`` would go back: by the packages' own versions, else by the patches'."""
+    ours, theirs, ecosystem = recipe.install, newest.install, ecosystem_of(recipe.install)
+    if isinstance(ours, DebInstall | RpmInstall) and isinstance(theirs, DebInstall | RpmInstall):
+        same = ours.package == theirs.package and ecosystem is ecosystem_of(theirs)
+        if same and ours.version and theirs.version:
+            return is_earlier(ours.version, theirs.version, ecosystem)
+    return is_earlier(recipe.version, newest.version, ecosystem)
+
+
+def ecosystem_of(install: Install | None) -> Ecosystem | None:
+    """Return whose rules order the versions of such a patch; None: no package manager's."""
+    if isinstance(install, DebInstall):
+        return Ecosystem.DEB
+    return Ecosystem.RPM if isinstance(install, RpmInstall) else None
+
+
+def is_earlier(version: str, other: str, ecosystem: Ecosystem | None) -> bool:
+    """Return whether ``version`` is earlier than ``other`` for sure.
+
+    The rules of ``ecosystem`` decide; without one, numbers do where all before them is the same. Words have no known
+    order: 1.0-beta may be later than 1.0.
+    """
+    if ecosystem is not None:
+        with contextlib.suppress(InvalidVersionError):
+            return parse_version(version, ecosystem) < parse_version(other, ecosystem)
+    for one, two in zip(_PARTS.findall(version), _PARTS.findall(other), strict=False):
+        if one != two:
+            numbers = [parse_version(text, Ecosystem.GENERIC) for text in (one, two) if text[0].isdecimal()]
+            if len(numbers) < 2:
+                return False
+            if numbers[0] != numbers[1]:  # 1.0 and 1.0.0 are the same
+                return numbers[0] < numbers[1]
+    return False
 
 
 def check_same_content(sha256s: Collection[str], ref: PatchRef, published: Iterable[Manifest]) -> None:
@@ -125,16 +198,9 @@ def check_same_content(sha256s: Collection[str], ref: PatchRef, published: Itera
             )
 
 
-def check_new_content(sha256: Sha256Hex, published: Iterable[Manifest]) -> None:
-    """Raise `UserError` (BAD_INPUT) when this very file is published already."""
-    for manifest in published:
-        for payload in manifest.payloads:
-            if payload.sha256 == sha256:
-                raise _refused(
-                    f"This very file is published already as {manifest.patch_id} {manifest.version} "
-                    f"({payload.file_name}). Endpoints have it or get it; nothing needs to be done. "
-                    f"To go back to it, publish it under that name with --downgrade."
-                )
+def same_bytes(sha256s: Collection[str], published: Iterable[Manifest]) -> list[PatchRef]:
+    """Return the publications that have one of these files too: PCs that hold it fetch nothing."""
+    return [manifest.ref for manifest in published if any(payload.sha256 in sha256s for payload in manifest.payloads)]
 
 
 def check_relations_of(recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts) -> None:
@@ -176,17 +242,6 @@ def numbered(manifest: Manifest, order: PublicationOrder, published: Iterable[Ma
         number=order.next_number(PatchId(manifest.patch_id)),
         replaces=order.replaced_by(supersedes, others),
     )
-
-
-def next_sequence(rollouts: Rollouts) -> int:
-    """Return the sequence number of the next publication."""
-    return max((entry.sequence for entry in rollouts.entries), default=0) + 1
-
-
-def with_patch(rollouts: Rollouts, patch_id: PatchId, version: PatchVersion) -> Rollouts:
-    """Return the rollouts with ``version`` as the one current version of ``patch_id``, last in sequence."""
-    entry = RolloutEntry(patch_id=patch_id, version=version, sequence=next_sequence(rollouts))
-    return Rollouts(format=1, entries=[*(e for e in rollouts.entries if e.patch_id != patch_id), entry])
 
 
 def _refused(message: str) -> UserError:

@@ -10,19 +10,19 @@ import structlog
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.identifiers import parse_sha256
 from p2pdist.shared.manifest.documents import Rollouts
-from seed_server.publishing.plan import with_patch
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import (
     OnStage,
-    Publication,
     PublishingWork,
-    check_publication,
+    checked_publication,
     publish_lock,
     rows_of,
 )
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
+from seed_server.signing.offers import parse_named, with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
 from seed_server.store.database import Database, ServedPayload
@@ -48,13 +48,13 @@ def prepare(
     Raises `UserError` as `publish`; then nothing is kept.
     """
     settings = load_settings(home)
-    check_publication(publication)
-    recipe = publication.recipe
+    examined = checked_publication(publication, clock.now())
+    recipe = examined.publication.recipe
     with publish_lock(home).held(), Database.open(home.database) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         work.check_new(recipe)
-        with work.new_files(publication) as (copies, torrents):
+        with work.new_files(examined) as (copies, torrents):
             manifest = work.manifest(recipe, copies, torrents)
             documents = work.repository.publication(manifest, [built.torrent for built in torrents])
             purpose = f"publish {recipe.patch_id} {recipe.version}"
@@ -118,7 +118,8 @@ def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
 def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, list[ServedPayload]]:
     """Return what the rollouts become, where they change, and the rows of the patch that is published."""
     if own.withdraws:
-        return work.repository.rollouts_without(parse_patch_id(own.withdraws), for_good=True), []
+        named, now = parse_named(own.withdraws), work.clock.now()
+        return work.repository.rollouts_without(named, own.reason, for_good=True, now=now), []
     manifests = manifests_in(own)
     if not manifests:
         return None, []
@@ -130,6 +131,5 @@ def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, l
                 "nothing was announced. Prepare it again.",
                 FaultKind.STORAGE,
             )
-    name = parse_patch_id(manifest.patch_id), parse_patch_version(manifest.version)
-    rollouts = with_patch(work.repository.current_rollouts(), *name)
+    rollouts = with_entry(work.repository.current_rollouts(), manifest.ref)
     return rollouts, rows_of(manifest, rollouts.entries[-1].sequence)

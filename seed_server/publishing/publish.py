@@ -18,22 +18,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import parse_patch_id, parse_patch_version, parse_sha256
+from p2pdist.shared.identifiers import PatchRef, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Payload
+from seed_server.publishing.examination import Examined, Publication, examine
 from seed_server.publishing.plan import (
-    check_new_content,
-    check_new_name,
-    check_recipe_of,
-    check_relations_of,
     check_same_content,
     choose_piece_length,
     numbered,
-    with_patch,
+    problems_beside,
+    same_bytes,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.offers import with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
@@ -48,25 +47,16 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Publication:
-    """What the operator asks for."""
-
-    recipe: Recipe
-    folder: Path = Path()
-    """What the recipe's payload files are relative to."""
-
-    def sources(self) -> list[Path]:
-        """Return the payload files."""
-        return [self.folder / payload.file for payload in self.recipe.payload]
-
-
-@dataclass(frozen=True)
 class Published:
     """The outcome of `publish`."""
 
     payloads: list[ServedPayload]
     repaired: bool
     """The patch had been published before; what this server needs to serve it was damaged, and is restored."""
+    examined: Examined
+    """What is in its files, and what may surprise."""
+    same_bytes: tuple[PatchRef, ...] = ()
+    """What else has one of its files: PCs that hold that fetch nothing."""
 
     @property
     def patch(self) -> ServedPayload:
@@ -88,24 +78,31 @@ def publish(
     the server found damaged. Raises `UserError`; then nothing is announced.
     """
     settings = load_settings(home)
-    check_publication(publication)
+    examined = checked_publication(publication, clock.now())
+    publication = examined.publication
     with publish_lock(home).held(), Database.open(home.database) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)
         if broken:
-            return Published(work.repair(publication, broken), repaired=True)
+            return Published(work.repair(examined, broken), repaired=True, examined=examined)
         work.check_new(publication.recipe)
         key = keys.load("patches")
         work.repository.check_patches_key(key)
-        return Published(work.publish(publication, key), repaired=False)
+        before = work.repository.manifests()
+        rows = work.publish(examined, key)
+        same = same_bytes({row.sha256 for row in rows}, before)
+        return Published(rows, repaired=False, examined=examined, same_bytes=tuple(same))
 
 
-def check_publication(publication: Publication) -> None:
-    """Raise `UserError` (BAD_INPUT) for what needs no look at the server: cheap refusals come before a long copy."""
-    check_recipe_of(publication.recipe)
-    for source in publication.sources():
-        choose_piece_length(_length(source))
+def checked_publication(publication: Publication, now: float) -> Examined:
+    """Return the publication with what its files say filled in: refusals come before a long copy.
+
+    Raises `UserError` (BAD_INPUT) with all that is wrong with it, as far as that needs no look at the server.
+    """
+    examined = examine(publication, now)
+    examined.require()
+    return examined
 
 
 @dataclass(frozen=True)
@@ -151,9 +148,10 @@ class PublishingWork:
 
     def check_new(self, recipe: Recipe) -> None:
         """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
-        manifests, rollouts = self.repository.manifests(), self.repository.current_rollouts()
-        check_new_name(recipe, manifests, rollouts)
-        check_relations_of(recipe, manifests, rollouts)
+        rollouts, order = self.repository.current_rollouts(), self.repository.publication_order()
+        problems = problems_beside(recipe, self.repository.manifests(), rollouts, order)
+        if problems:
+            raise UserError("\n".join(problem.text for problem in problems), FaultKind.BAD_INPUT)
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
         """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""
@@ -170,34 +168,32 @@ class PublishingWork:
                 return _Broken(manifest, broken) if broken else None
         return None
 
-    def publish(self, publication: Publication, key: Ed25519PrivateKey) -> list[ServedPayload]:
+    def publish(self, examined: Examined, key: Ed25519PrivateKey) -> list[ServedPayload]:
         """Publish a new patch."""
-        with self.new_files(publication) as (copies, torrents), self.repository.locked():
-            return self._announce(publication.recipe, copies, torrents, key)
+        with self.new_files(examined) as (copies, torrents), self.repository.locked():
+            return self._announce(examined.publication.recipe, copies, torrents, key)
 
     @contextlib.contextmanager
-    def new_files(self, publication: Publication) -> Iterator[tuple[list[IncomingFile], list[TorrentBuilt]]]:
+    def new_files(self, examined: Examined) -> Iterator[tuple[list[IncomingFile], list[TorrentBuilt]]]:
         """Copy the files of a new patch and build their torrents; what is not kept is removed again."""
-        ref, published = publication.recipe.ref, self.repository.manifests()
-        others = [manifest for manifest in published if manifest.ref != ref]
-        with self._copied(publication) as copies:
+        recipe, published = examined.publication.recipe, self.repository.manifests()
+        with self._copied(examined) as copies:
             seen: set[str] = set()
-            for payload, incoming in zip(publication.recipe.payload, copies, strict=True):
-                check_new_content(incoming.sha256, others)
+            for payload, incoming in zip(recipe.payload, copies, strict=True):
                 if incoming.sha256 in seen:
                     raise UserError(
                         f"{payload.file} has the content of another payload of this patch. Name it once.",
                         FaultKind.BAD_INPUT,
                     )
                 seen.add(incoming.sha256)
-            check_same_content(seen, ref, published)
+            check_same_content(seen, recipe.ref, published)
             yield copies, self._build(copies)
 
-    def repair(self, publication: Publication, broken: "_Broken") -> list[ServedPayload]:
+    def repair(self, examined: Examined, broken: "_Broken") -> list[ServedPayload]:
         """Restore payloads, piece hashes and rows of a published patch; the repository says what they must be."""
         manifest = broken.manifest
         payloads = {payload.sha256: payload for payload in manifest.payloads}
-        with self._copied(publication) as copies:
+        with self._copied(examined) as copies:
             given = {incoming.sha256 for incoming in copies}
             if not given <= payloads.keys():
                 raise UserError(
@@ -229,13 +225,13 @@ class PublishingWork:
         return rows
 
     @contextlib.contextmanager
-    def _copied(self, publication: Publication) -> Iterator[list[IncomingFile]]:
-        sources = publication.sources()
+    def _copied(self, examined: Examined) -> Iterator[list[IncomingFile]]:
+        sources = examined.publication.sources()
         progress = _Progress("copying", sum(map(_length, sources)), self.on_progress)
         with contextlib.ExitStack() as stack:
             copies = []
-            for source in sources:
-                copies.append(stack.enter_context(self.content.incoming(source, progress.of_file)))
+            for source, seen in zip(sources, examined.states, strict=True):
+                copies.append(stack.enter_context(self.content.incoming(source, progress.of_file, seen=seen)))
                 progress.next_file(copies[-1].length_bytes)
             yield copies
 
@@ -252,6 +248,7 @@ class PublishingWork:
         for incoming, built in zip(copies, torrents, strict=True):
             self.content.keep(incoming)
             self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
+            self.database.mark_damaged(built.torrent_hash, "")  # of every patch that has these bytes
 
     def manifest(self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt]) -> Manifest:
         """Return the manifest of a new patch, with its place in the order."""
@@ -263,8 +260,7 @@ class PublishingWork:
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
     ) -> list[ServedPayload]:
         manifest = self.manifest(recipe, copies, torrents)
-        name = parse_patch_id(recipe.patch_id), parse_patch_version(recipe.version)
-        rollouts = with_patch(self.repository.current_rollouts(), *name)
+        rollouts = with_entry(self.repository.current_rollouts(), manifest.ref)
         rows = rows_of(manifest, rollouts.entries[-1].sequence)
         try:
             self.keep(copies, torrents)
@@ -343,6 +339,7 @@ def rows_of(manifest: Manifest, sequence: int) -> list[ServedPayload]:
             platform=payload.platform,
             arch=payload.arch,
             language=payload.language,
+            emergency=manifest.schedule.emergency,
         )
         for number, payload in enumerate(manifest.payloads)
     ]

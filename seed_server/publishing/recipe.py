@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -32,19 +32,24 @@ from p2pdist.shared.manifest.documents import (
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
 from p2pdist.shared.manifest.recipe import (
     Checks,
+    DebInstall,
     HealthCheck,
     Install,
+    MsiInstall,
     RecipeError,
+    RpmInstall,
     ScheduleRules,
-    check_checks,
     check_install,
-    check_schedule,
+    check_one,
+    end_of_day,
+    schedule_errors,
 )
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.wire.codec import Record
 
 MAX_FILE_CHARS = 4_096  # as long as a path can be
 _SHOWN_CHARS = 100  # of an expression, around the place that is marked
+Level: TypeAlias = Literal["error", "warning"]
 _DIGEST = "0" * 64  # stands for a hash that is not known yet
 
 
@@ -95,13 +100,14 @@ class Recipe(Record, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RecipeProblem:
-    """Something for which a recipe is refused."""
+    """Something for which a recipe is refused, or a warning."""
 
     where: str
     """The key, such as ``detect 2``, or ``schedule, windows``."""
     text: str
     column: int | None = None
     """Of the wrong place in an expression, from 1."""
+    level: Level = "error"
 
     def explained(self, recipe: Recipe) -> str:
         """Return the text, and under it the expression with its wrong place marked."""
@@ -126,15 +132,24 @@ def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) 
         install=recipe.install,
         detect=recipe.detect,
         health=recipe.health,
-        schedule=recipe.schedule,
+        schedule=_with_whole_days(recipe.schedule),
         downgrade=recipe.downgrade,
     )
 
 
-def recipe_problems(recipe: Recipe) -> list[RecipeProblem]:
-    """Return every problem that the recipe alone shows; a part that it leaves out is no problem."""
-    problems = [problem for where, check in _checks(recipe) for problem in _caught(where, check)]
-    return problems or list(_caught("recipe", lambda: _check_whole(recipe)))
+def _with_whole_days(rules: ScheduleRules) -> ScheduleRules:
+    deadline = rules.deadline and end_of_day(rules.deadline)
+    return rules if deadline == rules.deadline else msgspec.structs.replace(rules, deadline=deadline)
+
+
+def recipe_problems(recipe: Recipe, *, whole: bool = True) -> list[RecipeProblem]:
+    """Return every problem that the recipe alone shows; a part that it leaves out is no problem.
+
+    Without ``whole``, parts are missing that stand in its files, or in it; how they go together is not looked at.
+    """
+    problems = [problem for where, check in _checks(recipe, whole=whole) for problem in _caught(where, check)]
+    problems += [RecipeProblem(error.where, str(error)) for error in schedule_errors(recipe.schedule)]
+    return problems or (list(_caught("recipe", lambda: _check_whole(recipe))) if whole else [])
 
 
 def pointed(expression: str, column: int) -> str:
@@ -146,7 +161,7 @@ def pointed(expression: str, column: int) -> str:
     return f"    {flat[start : start + _SHOWN_CHARS]}\n    {' ' * columns}^"
 
 
-def _checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
+def _checks(recipe: Recipe, *, whole: bool) -> Iterator[tuple[str, Callable[[], object]]]:
     install, health = recipe.install, recipe.health
     if recipe.patch_id:
         yield "patch_id", lambda: parse_patch_id(recipe.patch_id)
@@ -157,18 +172,18 @@ def _checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
     if recipe.applies_to:
         yield "applies_to", lambda: parse_expression(recipe.applies_to)
     for kind in ("requires", "supersedes", "conflicts"):
-        yield kind, lambda kind=kind: _check_names(getattr(recipe, kind))  # type: ignore[misc]
+        for number, relation in enumerate(getattr(recipe, kind), 1):
+            yield f"{kind} {number}", lambda relation=relation: check_relation(relation)  # type: ignore[misc]
     yield "relations", lambda: _check_among_themselves(recipe)
     for number, payload in enumerate(recipe.payload, 1):
         where = f"payload {number}"
-        yield where, lambda payload=payload: parse_file_name(payload.file_name)  # type: ignore[misc]
+        yield f"{where}, file", lambda payload=payload: parse_file_name(payload.file_name)  # type: ignore[misc]
         yield where, lambda number=number: _check_variant(recipe.payload, number)  # type: ignore[misc]
     if install is not None:
-        yield "install", lambda: check_install(install)
-    yield "detect", lambda: check_checks("detect", recipe.detect)
-    if health is not None:
-        yield "health", lambda: check_checks("health", health.checks)
-    yield "schedule", lambda: check_schedule(recipe.schedule)
+        yield "install", lambda: check_install(install if whole and recipe.payload else _with_what_files_say(install))
+    for name, checks in (("detect", recipe.detect), ("health", health.checks if health else ())):
+        for number, one in enumerate(checks, 1):
+            yield name, lambda place=f"{name} {number}", one=one: check_one(place, one)  # type: ignore[misc]
 
 
 def _caught(where: str, check: Callable[[], object]) -> Iterator[RecipeProblem]:
@@ -183,18 +198,17 @@ def _caught(where: str, check: Callable[[], object]) -> Iterator[RecipeProblem]:
 
 
 def _check_title(recipe: Recipe) -> None:
-    if len(recipe.title) > MAX_TITLE_CHARS or not recipe.title.isprintable():
-        raise RecipeError("title", f"it must be one line of at most {MAX_TITLE_CHARS} characters; shorten it")
+    if len(recipe.title) > MAX_TITLE_CHARS:
+        raise RecipeError("title", f"it has {len(recipe.title)} characters, and may have {MAX_TITLE_CHARS}; shorten it")
+    strange = next((sign for sign in recipe.title if not sign.isprintable()), None)
+    if strange is not None:
+        what = "is not UTF-8" if "\ud800" <= strange <= "\udfff" else f"has {strange!r} in it, which cannot be shown"
+        raise RecipeError("title", f"it {what}; write one line of text in UTF-8")
 
 
 def _check_cvss(cvss: float | None) -> None:
     if cvss is not None and not 0.0 <= cvss <= 10.0:
         raise RecipeError("cvss", f"a CVSS score is from 0.0 to 10.0, not {cvss}")
-
-
-def _check_names(relations: Relations) -> None:
-    for relation in relations:
-        check_relation(relation)
 
 
 def _check_among_themselves(recipe: Recipe) -> None:
@@ -217,11 +231,22 @@ def _check_variant(payloads: Sequence[PayloadFile], number: int) -> None:
             raise RecipeError(f"payload {number}", f"it is the file of payload {earlier}; one payload is enough for it")
 
 
+def _with_what_files_say(install: Install) -> Install:
+    """Return ``install`` with anything in place of what is read from the files, which are given to `publish`."""
+    if isinstance(install, DebInstall | RpmInstall) and not install.package:
+        return msgspec.structs.replace(install, package="package")
+    if isinstance(install, MsiInstall) and not install.product_code:
+        return msgspec.structs.replace(install, product_code=f"{{{'00000000-0000-0000-0000-000000000000'}}}")
+    return install
+
+
 def _check_whole(recipe: Recipe) -> None:
     """Run the checks that endpoints run."""
     files = recipe.payload or (PayloadFile(file="file"),)
     payloads = [Payload(one.file_name, 1, _DIGEST, _DIGEST, one.platform, one.arch, one.language) for one in files]
-    named = msgspec.structs.replace(recipe, patch_id=recipe.patch_id or "patch", version=recipe.version or "1")
+    install = recipe.install and _with_what_files_say(recipe.install)
+    changes = {"patch_id": recipe.patch_id or "patch", "version": recipe.version or "1", "install": install}
+    named = msgspec.structs.replace(recipe, **changes)
     manifest = manifest_of(named, payloads, 0)
     check_recipe(manifest)
     decode_manifest(encode_manifest(manifest))  # its size, and what options have filled in unchecked

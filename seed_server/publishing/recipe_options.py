@@ -21,22 +21,37 @@ _AS_THEY_ARE = (
     "conflicts",
     "downgrade",
 )
-_NEEDED = {
-    "deb": ("package",),
-    "rpm": ("package",),
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "deb": (),
+    "rpm": (),
     "archive": ("directory",),
     "script": ("interpreter",),
-    "msi": ("product_code",),
+    "msi": (),
     "msu": ("kb",),
     "exe": (),
 }
-_TAKEN = {kind: (*needed, *(("arguments",) if kind in ("script", "exe") else ())) for kind, needed in _NEEDED.items()}
+_MORE = {
+    "deb": ("package",),  # else it is read from the file, as the product's code
+    "rpm": ("package",),
+    "script": ("arguments",),
+    "msi": ("product_code",),
+    "exe": ("arguments",),
+}
+_TAKEN = {kind: (*needed, *_MORE.get(kind, ())) for kind, needed in _NEEDED.items()}
 _OF_INSTALL = ("package", "directory", "interpreter", "arguments", "product_code", "kb")
 _WRITTEN = {"arguments": "--argument", "product_code": "--product-code"}
 
 
 class OptionsError(ValueError):
     """Options that do not go together. The message says which."""
+
+
+def overridden_by(given: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys of a recipe's top in whose place `with_options` puts something."""
+    keys = {name for name, value in given.items() if value not in (None, ()) and value is not False}
+    places = {"file": "payload", "kind": "install", **dict.fromkeys(_OF_INSTALL, "install")}
+    places |= dict.fromkeys(("windows", "deadline", "emergency"), "schedule")
+    return frozenset(places.get(key, key) for key in keys)
 
 
 def with_options(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:

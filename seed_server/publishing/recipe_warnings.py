@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from p2pdist.shared.manifest.facts import ARCHES, PLATFORMS
 from p2pdist.shared.manifest.places import is_of_users
@@ -18,8 +17,8 @@ from p2pdist.shared.manifest.recipe import (
 )
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from seed_server.publishing.recipe import Recipe
+from seed_server.publishing.schedule_doubts import schedule_doubts
 
-_FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywhere when it is over there
 _SUFFIXES = {
     "deb": (".deb",),
     "rpm": (".rpm",),
@@ -47,7 +46,7 @@ def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
         *_of_places(recipe),
         *_of_checks(recipe),
         *_of_direction(recipe),
-        *_of_schedule(recipe, now),
+        *schedule_doubts(recipe, now),
     ]
     return [Doubt(where, f"{where}: {text}") for where, text in found]
 
@@ -80,7 +79,8 @@ def _of_installation(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if not recipe.applies_to and not all(payload.platform for payload in recipe.payload):
         yield "applies_to", f"none: every PC of the fleet would try this {kind}; say which ones"
     ecosystem = {"deb": Ecosystem.DEB, "rpm": Ecosystem.RPM}.get(kind)
-    if ecosystem and not recipe.detect and recipe.version and not _is_version(recipe.version, ecosystem):
+    known = isinstance(install, DebInstall | RpmInstall) and install.version  # the package's own, which is compared
+    if ecosystem and not known and not recipe.detect and recipe.version and not _is_version(recipe.version, ecosystem):
         system = "Debian" if ecosystem is Ecosystem.DEB else "RPM"
         yield "detect", f"none, and {recipe.version!r} is no {system} version to be compared; add a package check"
     if recipe.health is None:
@@ -148,31 +148,6 @@ def _of_commands_without_output(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "detect 1", "a command that only has to end well often does so with the old version too; expect an output"
     if isinstance(check, FileCheck) and check.sha256 is None:
         yield "detect 1", "a file of any content is often there with the old version too; add its sha256"
-
-
-def _of_schedule(recipe: Recipe, now: float) -> Iterator[tuple[str, str]]:
-    rules = recipe.schedule
-    if rules.emergency and rules.windows:
-        yield "schedule, windows", "an emergency waits for no window; leave one of the two out"
-    if rules.reboot == "window" and not rules.windows:
-        yield "schedule, reboot", "there is no window to restart in, so a PC restarts at once"
-    not_before, deadline = _moment(rules.not_before), _moment(rules.deadline)
-    if deadline is not None and deadline < datetime.fromtimestamp(now, UTC) - _slack(rules.deadline):
-        yield "schedule, deadline", f"{rules.deadline} is over: PCs install it as soon as they have it"
-    if not_before is not None and deadline is not None and not_before >= deadline:
-        yield "schedule, not_before", f"{rules.not_before} is not before the deadline, {rules.deadline}"
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _slack(text: str | None) -> timedelta:
-    aware = text is not None and datetime.fromisoformat(text).tzinfo is not None
-    return timedelta() if aware else _FURTHEST_ZONE
 
 
 def _is_version(text: str, ecosystem: Ecosystem) -> bool:

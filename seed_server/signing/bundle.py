@@ -75,7 +75,9 @@ class Bundle(Record, frozen=True):
     ] = msgspec.field(default_factory=dict)
     """What those of ``documents`` hold now that are changed: a signer is shown the difference."""
     withdraws: Annotated[str, msgspec.Meta(max_length=MAX_TARGET_CHARS)] = ""
-    """The patch that the online keys offer to nobody any more when this is finished; empty: none."""
+    """The patch (ID or ID@VERSION) that the online keys offer to nobody any more when this is finished; empty: none."""
+    reason: _Line = ""
+    """Why it is withdrawn."""
     signatures: Annotated[tuple[RoleSignature, ...], msgspec.Meta(max_length=MAX_BUNDLED_SIGNATURES)] = ()
 
     @property

@@ -82,8 +82,9 @@ class Proposals:
         documents: Mapping[str, bytes | None],
         *,
         withdraws: str = "",
+        reason: str = "",
     ) -> Bundle:
-        """Propose targets of ``role``, or their removal (None); ``withdraws`` as in `Bundle`.
+        """Propose targets of ``role``, or their removal (None); ``withdraws`` and ``reason`` as in `Bundle`.
 
         Raises `UserError`: REFUSED where a renewal must come first or the role is full, NOT_SET_UP, STORAGE.
         """
@@ -106,7 +107,7 @@ class Proposals:
 
         bundle = self._propose(preparation, (role,), change, fresh)
         before = {name: self._files.read_target(present, name) for name in sorted(fresh) if name in present.targets}
-        return replace(bundle, before=before, withdraws=withdraws)
+        return replace(bundle, before=before, withdraws=withdraws, reason=reason)
 
     def propose_renewal(self, preparation: Preparation) -> Bundle:
         """Propose every offline role anew, content unchanged, for the target paths of this version."""

@@ -33,14 +33,6 @@ def order_after(order: PublicationOrder, new: Manifest) -> PublicationOrder:
         ) from error
 
 
-def not_offered(patch_id: PatchId) -> UserError:
-    """Return the error for a patch that cannot be withdrawn."""
-    return UserError(
-        f"No {patch_id} is offered, so it cannot be withdrawn. 'seed-server status' lists the patches.",
-        FaultKind.BAD_INPUT,
-    )
-
-
 def unlisted_after(listed: Collection[Manifest], new: Manifest) -> list[str]:
     """Return the targets that leave the role with ``new``: of its id, all but the newest `KEEP_PUBLICATIONS`."""
     others = [manifest for manifest in listed if manifest.ref != new.ref]

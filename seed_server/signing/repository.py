@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Targets, Timestamp
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
+from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
@@ -34,7 +34,7 @@ from p2pdist.shared.manifest.publication_order import (
 )
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import repository_files
+from seed_server.signing import offers, repository_files
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
     Keys,
@@ -43,7 +43,7 @@ from seed_server.signing.metadata import (
     public_key,
 )
 from seed_server.signing.proposals import Proposals
-from seed_server.signing.publications import not_offered, order_after, unlisted_after
+from seed_server.signing.publications import order_after, unlisted_after
 from seed_server.signing.repository_files import damaged, more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import RoleExpiry, roles_due
@@ -211,33 +211,63 @@ class Repository:
         else:
             self._writer.add_target(role, name, data)
 
-    def withdraw_patch(self, patch_id: PatchId, *, patches_key: Ed25519PrivateKey | None, now: float) -> int:
-        """Offer ``patch_id`` to nobody any more; return the new timestamp version.
+    def withdraw_patch(
+        self, named: PatchRef, reason: str, *, patches_key: Ed25519PrivateKey | None, now: float
+    ) -> tuple[PatchRef, ...]:
+        """Offer ``named`` (no version: whichever is offered) to nobody any more; return what was offered until now.
 
         With ``patches_key``, no publication of it so far may be installed from then on, whatever the online keys
-        sign. Raises `UserError`: BAD_INPUT for an id that is neither offered nor allowed, else as `publish_patch`.
+        sign. Raises `UserError`: BAD_INPUT for what is neither offered nor allowed, else as `publish_patch`.
         """
         with self._writer.writing():
             current = self._files.load()
-            data = encode_rollouts(self.rollouts_without(patch_id, for_good=patches_key is not None))
-            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, data)
+            before = self.current_rollouts()
+            after = self.rollouts_without(named, reason, for_good=patches_key is not None, now=now)
+            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(after))
             if patches_key is None:
-                return self._writer.commit(current, ("rollouts",), {}, now)
-            for name, order in self.withdrawal(patch_id).items():
-                self._change(current.targets["patches"].signed, name, order)
-            return self._writer.commit(current, ("rollouts", "patches"), {"patches": patches_key}, now)
+                self._writer.commit(current, ("rollouts",), {}, now)
+            else:
+                for name, order in self.withdrawal(named).items():
+                    self._change(current.targets["patches"].signed, name, order)
+                self._writer.commit(current, ("rollouts", "patches"), {"patches": patches_key}, now)
+            return _difference(before, after)
 
-    def withdrawal(self, patch_id: PatchId) -> dict[str, bytes | None]:
+    def offer_patch(self, named: PatchRef, *, now: float) -> tuple[PatchRef, ...]:
+        """Offer again what was withdrawn by the online key; return it.
+
+        Raises `UserError`: BAD_INPUT for what is not withdrawn, REFUSED for what the offline key does not allow, BUSY,
+        STORAGE.
+        """
+        with self._writer.writing():
+            current = self._files.load()
+            before = self.current_rollouts()
+            after = offers.offered_again(before, named, self.publication_order(), self.manifests())
+            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(after))
+            self._writer.commit(current, ("rollouts",), {}, now)
+            return _difference(after, before)
+
+    def offers(self) -> list[offers.Offer]:
+        """Return what is listed, and what PCs are told of each. Raises `UserError` (STORAGE)."""
+        return offers.offers(self.current_rollouts(), self.publication_order(), self.manifests())
+
+    def withdrawal(self, named: PatchRef) -> dict[str, bytes | None]:
         """Return what a withdrawal for good changes in the patches role; as `publication`."""
-        return {ORDER_TARGET: encode_order(self.publication_order().without(patch_id))}
+        return {ORDER_TARGET: encode_order(self._order_without(named))}
 
-    def rollouts_without(self, patch_id: PatchId, *, for_good: bool) -> Rollouts:
-        """Return the rollouts without ``patch_id``. Raises `UserError` (BAD_INPUT) where nothing would change."""
-        rollouts, order = self.current_rollouts(), self.publication_order()
-        left = [entry for entry in rollouts.entries if entry.patch_id != patch_id]
-        if len(left) == len(rollouts.entries) and (not for_good or order.without(patch_id) == order):
-            raise not_offered(patch_id)
-        return Rollouts(format=1, entries=left)
+    def _order_without(self, named: PatchRef) -> PublicationOrder:
+        numbers = {manifest.ref: manifest.number for manifest in self.manifests()}
+        up_to = numbers.get(named, 0) if named.version else None
+        return self.publication_order().without(named.patch_id, up_to=up_to)
+
+    def rollouts_without(self, named: PatchRef, reason: str, *, for_good: bool, now: float) -> Rollouts:
+        """Return the rollouts without ``named``. Raises `UserError` (BAD_INPUT) where nothing would change."""
+        rollouts = self.current_rollouts()
+        after = offers.without_entries(rollouts, named, reason, now)
+        if after.entries == rollouts.entries and not (
+            for_good and self._order_without(named) != self.publication_order()
+        ):
+            raise offers.not_offered(named, rollouts)
+        return after
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when endpoints do not trust this key alone for patches."""
@@ -294,3 +324,8 @@ class Repository:
                 current.delegated(role).paths = list(paths)
             self._writer.commit(current, ("targets", "patches", "profiles"), keys, now)
             self._writer.sign_root(current.root, keys, now)
+
+
+def _difference(of: Rollouts, without: Rollouts) -> tuple[PatchRef, ...]:
+    left = {entry.ref for entry in without.entries}
+    return tuple(entry.ref for entry in of.entries if entry.ref not in left)

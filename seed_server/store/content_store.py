@@ -49,6 +49,15 @@ class IncomingFile:
     length_bytes: int
 
 
+@dataclass(frozen=True)
+class SourceState:
+    """What a file was at a moment: as long as this stays the same, so does its content."""
+
+    inode: tuple[int, int]
+    length_bytes: int
+    changed_ns: int
+
+
 class ContentStore:
     """The directory ``content/``."""
 
@@ -68,8 +77,12 @@ class ContentStore:
         return self._directory / parse_sha256(sha256)
 
     @contextlib.contextmanager
-    def incoming(self, source: Path, on_progress: OnProgress) -> Iterator[IncomingFile]:
+    def incoming(
+        self, source: Path, on_progress: OnProgress, *, seen: SourceState | None = None
+    ) -> Iterator[IncomingFile]:
         """Copy ``source`` into the store and hash it on the way; the copy is removed again unless `keep` is called.
+
+        ``seen`` is what the file was when it was looked into.
 
         Raises `UserError`: BAD_INPUT for a source that is missing, not
         readable, no regular file, empty, or that changes meanwhile; STORAGE for
@@ -78,6 +91,8 @@ class ContentStore:
         temporary = self._directory / f"{_INCOMING}{secrets.token_hex(8)}"
         try:
             with open_source(source) as file:
+                if seen is not None and state_of(file) != seen:
+                    raise _changed(source)
                 incoming = self._copy(file, source, temporary, on_progress)
             yield incoming
         finally:
@@ -152,10 +167,7 @@ class ContentStore:
             path = (temporary / "payload").rename(temporary / digest.hexdigest())
         after = os.fstat(file.fileno())
         if done != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise UserError(
-                f"{source} changed while it was read. Wait until its download or copy has finished, then publish it.",
-                FaultKind.BAD_INPUT,
-            )
+            raise _changed(source)
         return IncomingFile(path, Sha256Hex(digest.hexdigest()), done)
 
     def _check_space(self, needed_bytes: int) -> None:
@@ -209,6 +221,18 @@ def open_source(source: Path) -> Iterator[BinaryIO]:
         if status.st_size == 0:
             raise _bad_source(f"{source} is empty; there is nothing to publish. Check that its download has finished.")
         yield file
+
+
+def _changed(source: Path) -> UserError:
+    return _bad_source(
+        f"{source} changed while it was read. Wait until its download or copy has finished, then publish it."
+    )
+
+
+def state_of(file: BinaryIO) -> SourceState:
+    """Return the state of an open file."""
+    status = os.fstat(file.fileno())
+    return SourceState((status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns)
 
 
 def _read(file: BinaryIO, source: Path, most_bytes: int) -> bytes:

@@ -36,6 +36,7 @@ from seed_server.store.rows import (
     SiteLimitRow,
     diagnosis_row,
     endpoint_row,
+    payload_row,
     report_values,
     site_limit_row,
     site_limit_values,
@@ -234,7 +235,7 @@ class Database(TokenTable):
 
     def payloads(self) -> list[ServedPayload]:
         """Return every payload of every patch, in the order of the patches' sequence."""
-        return [ServedPayload(**row) for row in self._rows(ALL_PAYLOADS)]
+        return [payload_row(row) for row in self._rows(ALL_PAYLOADS)]
 
     def patches(self) -> list[ServedPayload]:
         """Return the first payload of every patch, in the order of their sequence."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.messages import PatchReport
 
@@ -61,14 +62,21 @@ class ServedPayload(Record, frozen=True):
     platform: str = ""
     arch: str = ""
     language: str = ""
+    emergency: bool = False
+    """Whether it waits for no window."""
 
     @property
     def ref(self) -> PatchRef:
         """Which patch it is of."""
         return PatchRef(self.patch_id, self.version)
 
+    @property
+    def urgency(self) -> int:
+        """Its place before patches that are less urgent: the lowest goes first."""
+        return urgency_of(self.severity, emergency=self.emergency)
 
-_OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at")
+
+_OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at", "emergency")
 _OF_PAYLOAD = ("patch_id", "version", *(name for name in ServedPayload.__struct_fields__ if name not in _OF_PATCH))
 
 
@@ -194,6 +202,11 @@ def diagnosis_row(row: Mapping[str, Any]) -> DiagnosisRow:
     return DiagnosisRow(
         **dict(row) | {"applies": bool(row["applies"]), "needed": None if needed is None else bool(needed)}
     )
+
+
+def payload_row(row: Mapping[str, Any]) -> ServedPayload:
+    """Return a row of both tables, its 0 and 1 as false and true."""
+    return ServedPayload(**dict(row) | {"emergency": bool(row["emergency"])})
 
 
 def endpoint_row(row: Mapping[str, Any]) -> EndpointRow:

@@ -1,6 +1,6 @@
 """The tables of the state database, and how each older version becomes the next. Pure."""
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -41,10 +41,11 @@ CREATE TABLE patches (
     cvss REAL,
     sequence INTEGER NOT NULL,
     published_at REAL NOT NULL,
+    emergency INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (patch_id, version)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE payloads (
-    torrent_hash TEXT PRIMARY KEY,
+    torrent_hash TEXT NOT NULL,
     patch_id TEXT NOT NULL,
     version TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -57,9 +58,10 @@ CREATE TABLE payloads (
     arch TEXT NOT NULL,
     language TEXT NOT NULL,
     damaged TEXT NOT NULL DEFAULT '',
-    UNIQUE (patch_id, version, number),
+    PRIMARY KEY (patch_id, version, number),
     FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX payloads_by_torrent ON payloads (torrent_hash);
 CREATE TABLE reports (
     endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
     patch_id TEXT NOT NULL,
@@ -143,7 +145,16 @@ _SEVERAL_PAYLOADS = f"""
 {_table("payloads")}
 INSERT INTO payloads SELECT torrent_hash, patch_id, version, 0, file_name, sha256, length_bytes, piece_length_bytes,
     piece_count, '', '', '', damaged FROM patches;
-{_table("patches").replace("patches (", "new_patches (", 1)}
+CREATE TABLE new_patches (
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    title TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    cvss REAL,
+    sequence INTEGER NOT NULL,
+    published_at REAL NOT NULL,
+    PRIMARY KEY (patch_id, version)
+) STRICT, WITHOUT ROWID;
 INSERT INTO new_patches SELECT patch_id, version, title, severity, cvss, sequence, published_at FROM patches;
 DROP TABLE patches;
 ALTER TABLE new_patches RENAME TO patches;
@@ -174,4 +185,13 @@ ALTER TABLE site_limits ADD COLUMN learned_at REAL;
 ALTER TABLE site_limits ADD COLUMN round_trip_seconds REAL;
 ALTER TABLE site_limits ADD COLUMN loss_share REAL;
 """,
+    7: f"""
+ALTER TABLE patches ADD COLUMN emergency INTEGER NOT NULL DEFAULT 0;
+{_table("payloads").replace("payloads (", "new_payloads (", 1)}
+INSERT INTO new_payloads SELECT torrent_hash, patch_id, version, number, file_name, sha256, length_bytes,
+    piece_length_bytes, piece_count, platform, arch, language, damaged FROM payloads;
+DROP TABLE payloads;
+ALTER TABLE new_payloads RENAME TO payloads;
+CREATE INDEX payloads_by_torrent ON payloads (torrent_hash);
+""",  # noqa: S608 - our own schema
 }

@@ -21,13 +21,14 @@ from p2pdist.install.service import skipped_candidate
 from p2pdist.local_api.messages import PatchOrder
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import PatchId, PatchRef
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, RolloutEntry, Rollouts, encode_rollouts
 from p2pdist.shared.manifest.recipe import ArchiveInstall, FileCheck, HealthCheck, ScriptInstall
 from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
 from seed_server.initialising import initialise
-from seed_server.publishing.publish import Publication, publish
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.publish import publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys, key_path, load_signing_key
@@ -295,7 +296,10 @@ async def test_a_users_own_rollback_is_no_step_back_of_the_server(server: Server
 async def test_what_was_withdrawn_for_good_cannot_be_offered_again(server: Server, pc: Pc) -> None:
     server.publish("2.0", tree("2.0"), **ARCHIVE)
     server.repository.withdraw_patch(
-        PatchId("acme"), patches_key=OfflineKeys(server.home.offline_keys, None).load("patches"), now=server.clock.wall
+        PatchRef("acme", ""),
+        "crashes",
+        patches_key=OfflineKeys(server.home.offline_keys, None).load("patches"),
+        now=server.clock.wall,
     )
     server.roll_out("acme@2.0")
     await pc.refresh_and_install()

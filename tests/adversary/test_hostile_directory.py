@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from p2pdist.install import archive_members, unpacking
+from p2pdist.install import unpacking
 from p2pdist.install.lifecycle import InstallRecord
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
 from p2pdist.settings import EndpointHome
+from p2pdist.shared import archive_members
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.manifest.recipe import CommandCheck
 from tests.helpers.fake_clock import FakeClock

@@ -30,7 +30,7 @@ from p2pdist.trust.store import TrustError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.preparing import prepare_publication
-from seed_server.publishing.publish import Publication
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signer.review import open_review
 from seed_server.signing.bundle import Bundle, RoleSignature, encode_bundle, read_bundle, write_bundle
@@ -164,6 +164,7 @@ def short_id(folder: Path) -> str:
 
 def test_the_signer_sees_what_it_signs_and_not_what_the_server_says(company: Company) -> None:
     file = company.file("setup.sh")
+    file.write_bytes(b"#!/bin/sh\n")
     bundle = company.prepare(file, "acme", "1.0", *SCRIPT)
     write_bundle(company.bundle, msgspec.structs.replace(bundle, purpose="publish a harmless font \x1b[2K"))
     shown = company.sign(company.alice, "--payload", file)
@@ -361,7 +362,9 @@ def test_bytes_that_are_no_bundle(company: Company) -> None:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Company:
     company = Company(tmp_path_factory.mktemp("company"))
-    payload = (PayloadFile(company.file().as_posix()),)
+    script = company.file()
+    script.write_bytes(b"#!/bin/sh\n")
+    payload = (PayloadFile(script.as_posix()),)
     install = ScriptInstall(interpreter="sh", arguments=("-x",))
     recipe = Recipe(patch_id="a", version="1", payload=payload, install=install, detect=(UnitCheck(unit="a.service"),))
     # not by its command, which would set up the log for the whole file

@@ -7,7 +7,9 @@ that was not seen to be done, and nothing counts as a failure that only has to w
 import contextlib
 import hashlib
 import os
+import platform
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -417,6 +419,26 @@ async def test_a_script_is_not_run_on_the_host_for_another_root(tmp_path: Path) 
     outcome = await installer.install(SCRIPT, "1", file, digest)
     assert (outcome.succeeded, (tmp_path / "ran").exists()) == (False, False)
     assert "install_root" in outcome.words
+
+
+def give_a_shell(pc: FieldPc) -> None:
+    needs = subprocess.run(["ldd", "/bin/sh"], check=True, capture_output=True, text=True).stdout.split()
+    for path in ("/bin/sh", *(word for word in needs if word.startswith("/"))):
+        place = Path(f"{pc.root}{path}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+
+
+@with_dpkg
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="copies a shell of this kind")
+async def test_the_scripts_of_a_package_are_run_in_the_root_where_that_has_a_shell(
+    pc: FieldPc, packages: Packages, tmp_path: Path
+) -> None:
+    give_a_shell(pc)
+    mark = tmp_path.name  # so that a host is not written to by the same name, should it fail
+    pc.offer("1.0", packages.build("1.0", postinst=f": > /{mark}"), DEB)
+    assert (await pc.settle()).state == "installed"
+    assert ((pc.root / mark).exists(), Path("/", mark).exists()) == (True, False)
 
 
 # --- what is kept ------------------------------------------------------------------------------------

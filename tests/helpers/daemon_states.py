@@ -5,6 +5,8 @@ from typing import Any, cast
 
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity.store import Identity
+from p2pdist.trust.clock_trust import ClockTrust
+from tests.helpers.fake_clock import FakeClock
 
 
 def made_up_identity(**changes: Any) -> Identity:
@@ -30,4 +32,4 @@ def made_up_identity(**changes: Any) -> Identity:
 
 def made_up_state(**arguments: Any) -> DaemonState:
     """Return the state of a daemon that has just started."""
-    return DaemonState(made_up_identity(), **arguments)
+    return DaemonState(made_up_identity(), ClockTrust(FakeClock()), **arguments)

@@ -1,13 +1,13 @@
 """Transfers, plan rows and files of patches, for tests of what is said of them."""
 
 import dataclasses
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
 
 from p2pdist.install.lifecycle import InstallRecord, Journal, LifeState
-from p2pdist.install.plan import Candidate, PlanRow, plan_rows
+from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, plan_rows
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.manifest.recipe import ArchiveInstall
@@ -45,12 +45,17 @@ def transfer(n: int = 0, ref: PatchRef | None = None, state: PatchState = "waiti
     ref = ref or PatchRef(f"p{n:063}", "9" * 64)
     entry = RolloutEntry(patch_id=ref.patch_id, version=ref.version, sequence=n)
     patch = CataloguePatch(entry, manifest(ref, payload(n)), payload(n), b"")
-    return Transfer(patch, new_record(patch, WALL_TIME - 10.0), state, LanActivity(0, 0.0), **fields)
+    return Transfer((patch,), new_record((patch,), WALL_TIME - 10.0), state, LanActivity(0, 0.0), **fields)
+
+
+def view_of_file(moving: Transfer, now: float = 0.0) -> FileView:
+    """Return the view of a transfer's file, of the first patch that has it."""
+    return file_view(moving, moving.patch, PLACE, now, WALL_TIME)
 
 
 def file(state: PatchState, **changes: Any) -> FileView:
     """Return the view of a file that has nothing to say beyond ``changes``."""
-    return dataclasses.replace(file_view(transfer(state=state), PLACE, 0.0, WALL_TIME), **changes)
+    return dataclasses.replace(view_of_file(transfer(state=state)), **changes)
 
 
 def plan_row(
@@ -66,7 +71,7 @@ def plan_row(
         made, 1, None if not_applicable else payload(), PLACE if here else None, not_applicable, older
     )
     records = () if life is None else (install_record(ref, life, **fields),)
-    (row,) = plan_rows([candidate], Journal(records=records), WALL_TIME, UTC, blackout_until=None)
+    (row,) = plan_rows([candidate], Journal(records=records), PlanMoment(datetime.fromtimestamp(WALL_TIME, UTC), UTC))
     return row
 
 

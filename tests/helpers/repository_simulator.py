@@ -38,7 +38,7 @@ from p2pdist.shared.manifest.documents import (
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, encode_order
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.trust_news import TrustNews
-from p2pdist.trust.http_answers import HttpAnswer, HttpError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -54,6 +54,8 @@ class RepositorySimulator:
         self.files: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.down = False
+        self.failure: HttpFailure = "no_answer"
+        """Why it cannot be had while it is down."""
         self.status_of: dict[str, int] = {}
         self.issued: float | None = None
         self.tells_news = False
@@ -97,7 +99,7 @@ class RepositorySimulator:
             )
         self.requests.append(path)
         if self.down:
-            raise HttpError("no_answer", "127.0.0.1:8443")
+            raise HttpError(self.failure, "127.0.0.1:8443")
         if path in self.status_of:
             return HttpAnswer(self.status_of[path], b"")
         if path not in self.files:

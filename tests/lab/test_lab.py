@@ -244,7 +244,10 @@ def test_what_a_killed_lab_leaves_is_removed_by_the_next(tmp_path: Path, number:
         assert any(mine in name for name in all_namespaces())
     finally:
         owner.send_signal(number)
-        owner.wait(END_SECONDS)
+        try:
+            owner.wait(END_SECONDS)
+        finally:
+            owner.kill()  # it must not outlive a test that fails
         assert owner.stdout is not None
         owner.stdout.close()
     if number == signal.SIGKILL:

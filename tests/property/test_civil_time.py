@@ -13,6 +13,7 @@ from bandwidth.profiles.model import CivilTime as ProfileWhen
 from bandwidth.profiles.model import Day
 from bandwidth.profiles.schedule import coverage
 from p2pdist.install.schedule import next_opening, opening
+from p2pdist.shared.manifest.fitting import longest_opening
 from p2pdist.shared.manifest.windows import MaintenanceWindow
 
 FIRST_DAY, LAST_DAY = date(2008, 1, 1), date(2030, 12, 31)
@@ -123,9 +124,46 @@ def test_the_next_opening_is_the_next(
     now = midnight(day) + minute * MINUTE
     window = MaintenanceWindow(days, start_minute, minutes)
     opens_at = next_opening([window], now, zone)
+    assert opens_at is not None
     assert now <= opens_at <= now + 9 * A_DAY
     assert next_opening([window], opens_at, zone) == opens_at, "it is open then"
     assume(opens_at > now)
     assert next_opening([window], opens_at - MINUTE, zone) == opens_at, "and not before"
     in_zone = now.astimezone(zone)
     assert next_opening([window], in_zone, zone) == opens_at, "in whichever zone it is asked"
+
+
+@settings(max_examples=300)
+@given(
+    days_in_zones(),
+    st.lists(st.tuples(st.frozensets(st.integers(0, 6), min_size=1), STARTS, LENGTHS), min_size=1, max_size=3),
+    st.integers(0, 1_439),
+    st.integers(1, 300),
+)
+def test_what_begins_in_a_window_has_all_the_time_that_it_needs(
+    place: tuple[date, tzinfo], windows: list[tuple[frozenset[int], int, int]], minute: int, needs: int
+) -> None:
+    day, zone = place
+    now = midnight(day) + minute * MINUTE
+    made = [MaintenanceWindow(*window) for window in windows]
+    begins = next_opening(made, now, zone, needs * MINUTE)
+    if begins is None:
+        assert longest_opening(made) < (needs + MINUTES_PER_DAY) * MINUTE, "a change takes no more than a day"
+        return
+    assert all(next_opening(made, begins + n * MINUTE, zone) == begins + n * MINUTE for n in range(needs))
+    assume(begins > now)
+    before = begins - MINUTE
+    is_open = [next_opening(made, before + n * MINUTE, zone) == before + n * MINUTE for n in range(needs)]
+    assert not all(is_open), "and not a minute before"
+
+
+@given(
+    st.lists(st.tuples(st.frozensets(st.integers(0, 6), min_size=1), STARTS, LENGTHS), min_size=1, max_size=3),
+    st.integers(1, 3_000),
+)
+def test_what_fits_into_the_windows_on_paper_fits_on_a_pc_whose_clock_is_never_changed(
+    windows: list[tuple[frozenset[int], int, int]], needs: int
+) -> None:
+    made = [MaintenanceWindow(*window) for window in windows]
+    fits = next_opening(made, midnight(FIRST_DAY), UTC, needs * MINUTE) is not None
+    assert fits is (needs * MINUTE <= longest_opening(made))

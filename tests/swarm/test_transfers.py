@@ -21,6 +21,7 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
+from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire.bitfield import unpack
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
 from p2pdist.status.patches import views_of
@@ -106,8 +107,8 @@ class Running:
 
     @property
     def views(self) -> list[PatchView]:
-        def path_of(transfer: Transfer) -> str:
-            return str(transfer.verified_path(self.home.patches))
+        def path_of(transfer: Transfer, patch: CataloguePatch) -> str:
+            return str(transfer.verified_path(self.home.patches, patch))
 
         transfers = self.transfers.everything()
         return views_of(transfers, [], [], path_of=path_of, now=trio.current_time(), wall_time=time.time())
@@ -533,3 +534,100 @@ async def test_of_two_patches_with_the_same_bytes_the_one_that_applies_names_the
         old, new = patch_of(1, payload), patch_of(2, payload)
         await run.transfers.reconcile(catalogue_of(new, not_applicable=(no_longer(old, shared=True),)))
         assert (run.row.id, run.row.state) == ("patch2", "verified")
+
+
+def renamed(patch: CataloguePatch, patch_id: str, version: str = "1", *, emergency: bool = False) -> CataloguePatch:
+    """Return a patch with the same bytes under another name."""
+    schedule = ScheduleRules(emergency=emergency)
+    manifest = replace(patch.manifest, patch_id=patch_id, version=version, schedule=schedule)
+    entry = RolloutEntry(patch_id=patch_id, version=version, sequence=patch.entry.sequence + 1)
+    return dataclasses.replace(patch, manifest=manifest, entry=entry)
+
+
+def places(run: Running) -> list[str]:
+    return sorted(str(path.relative_to(run.home.patches)) for path in run.home.patches.rglob("file.bin"))
+
+
+async def test_the_same_bytes_under_a_second_id_are_here_at_once_under_both(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    first = patch_of(1, payload)
+    second = renamed(first, "second")
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        before = len(run.sent)
+        await run.transfers.reconcile(catalogue_of(first, second))
+        assert [(row.id, row.state, row.bytes_from_origin) for row in run.rows] == [
+            ("patch1", "verified", SIZE_BYTES),
+            ("second", "verified", 0),
+        ]
+        assert places(run) == ["patch1/1/file.bin", "second/1/file.bin"]
+        assert not any(isinstance(message, Want) and message.can_fetch for message in run.sent[before:])
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue_of(second, first))
+        await run.step_until(lambda: {row.state for row in run.rows} == {"verified"})
+        await run.transfers.reconcile(catalogue_of(second))
+        assert (places(run), run.row.id, run.row.state) == (["second/1/file.bin"], "second", "verified")
+        await run.transfers.reconcile(catalogue())
+        assert list(run.home.cache.iterdir()) == list(run.home.patches.iterdir()) == []
+
+
+async def test_a_second_name_that_was_withdrawn_while_the_daemon_was_stopped_is_gone(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    first = patch_of(1, payload)
+    second = renamed(first, "second")
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        await run.transfers.reconcile(catalogue_of(first, second))
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue_of(first))
+        await run.step_until(lambda: run.row.state == "verified")
+        assert places(run) == ["patch1/1/file.bin"]
+        assert run.transfers.removed == set()
+
+
+async def test_the_same_bytes_as_a_higher_version_are_not_fetched(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    first = patch_of(1, payload)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await verified(run, payload)
+        await run.transfers.reconcile(catalogue_of(renamed(first, "patch1", "2")))
+        assert (run.row.version, run.row.state, run.row.bytes_from_origin) == ("2", "verified", 0)
+        assert places(run) == ["patch1/2/file.bin"]
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue_of(renamed(first, "patch1", "3")))
+        await run.step_until(lambda: run.row.state == "verified")
+        assert places(run) == ["patch1/3/file.bin"]
+
+
+async def test_what_is_offered_again_at_once_is_asked_for_again(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    """The server has forgotten who wants it; the PC has not seen that it was gone."""
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.begin(payload)
+        wants = sum(isinstance(message, Want) for message in run.sent)
+        await run.transfers.reconcile(catalogue(payload))
+        assert sum(isinstance(message, Want) for message in run.sent) == wants + 1
+
+
+async def test_an_emergency_starts_though_as_many_as_may_are_under_way(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payloads = [payload_of(SIZE_BYTES + n) for n in range(MAX_TRANSFERS_AT_A_TIME + 3)]
+    *low, urgent = [patch_of(n, payload) for n, payload in enumerate(payloads, 1)]
+    async with running(open_endpoint, tmp_path / "home") as run:
+        await run.transfers.reconcile(catalogue_of(*low))
+        await run.step_until(lambda: sum(row.state == "fetching" for row in run.rows) == MAX_TRANSFERS_AT_A_TIME)
+        under_way = {row.id for row in run.rows if row.state == "fetching"}
+        await run.transfers.reconcile(catalogue_of(*low, renamed(urgent, "urgent", emergency=True)))
+        await run.step_until(lambda: run.rows[-1].state == "fetching")
+        assert run.rows[-1].id == "urgent"
+        assert under_way < {row.id for row in run.rows if row.state == "fetching"}, "what is under way goes on"
+        assert sum(row.state == "waiting" for row in run.rows) == 2

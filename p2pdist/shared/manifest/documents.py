@@ -36,6 +36,7 @@ from p2pdist.shared.manifest.recipe import (
     check_schedule,
 )
 from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch
+from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
@@ -47,6 +48,8 @@ MAX_TITLE_CHARS = 200  # a line of a table
 MAX_PAYLOADS = 64  # platforms × languages × deltas of one patch
 MAX_ROLLOUT_ENTRIES = 2_000  # patches offered to a fleet at the same time
 MAX_PAYLOAD_BYTES = 1 << 40
+MAX_WITHDRAWALS = 400  # each under 1 kB, so that the rollouts stay below MAX_ROLLOUTS_BYTES; the oldest are forgotten
+MAX_REASON_CHARS = 200  # a line of a table
 
 ROLLOUTS_TARGET = "rollouts/current"
 TIMESTAMP_ISSUED_FIELD = "x-p2pdist-issued"
@@ -134,11 +137,31 @@ class RolloutEntry(Record, frozen=True):
         return PatchRef(self.patch_id, self.version)
 
 
+class Withdrawal(Record, frozen=True):
+    """A patch that was offered and is taken back: nobody fetches it or begins to install it."""
+
+    patch_id: str
+    version: str
+    sequence: Annotated[int, msgspec.Meta(ge=1)]
+    """What its entry had; it has that again when it is offered again."""
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON_CHARS)]
+    """Why, for people."""
+    at: Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
+    """Since when, in seconds since 1970."""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+        return PatchRef(self.patch_id, self.version)
+
+
 class Rollouts(Record, frozen=True):
-    """Which patches endpoints shall have now. Signed by the online ``rollouts`` role."""
+    """Which patches endpoints shall have now, and which no more. Signed by the online ``rollouts`` role."""
 
     format: Literal[1]
     entries: Annotated[list[RolloutEntry], msgspec.Meta(max_length=MAX_ROLLOUT_ENTRIES)]
+    withdrawn: Annotated[tuple[Withdrawal, ...], msgspec.Meta(max_length=MAX_WITHDRAWALS)] = ()
+    """The newest last. That a patch is here explains; what takes it away is that it is not in ``entries``."""
 
 
 def manifest_target(patch_id: PatchId, version: PatchVersion) -> str:
@@ -209,7 +232,9 @@ def _check_whom(manifest: Manifest) -> None:
 
 def ordered_patch(manifest: Manifest, sequence: int) -> OrderedPatch:
     """Return the relations of ``manifest`` to other patches; ``sequence`` is that of its publication."""
-    return OrderedPatch(manifest.ref, sequence, manifest.requires, manifest.supersedes, manifest.conflicts)
+    urgency = urgency_of(manifest.severity, emergency=manifest.schedule.emergency)
+    relations = (manifest.requires, manifest.supersedes, manifest.conflicts)
+    return OrderedPatch(manifest.ref, sequence, *relations, urgency=urgency)
 
 
 def encode_rollouts(rollouts: Rollouts) -> bytes:
@@ -221,11 +246,13 @@ def decode_rollouts(data: bytes) -> Rollouts:
     """Return a checked rollouts document. Raises `DecodeError`."""
     rollouts: Rollouts = codec.decode(data, Rollouts, max_bytes=MAX_ROLLOUTS_BYTES)
     try:
-        for entry in rollouts.entries:
-            parse_patch_id(entry.patch_id)
-            parse_patch_version(entry.version)
+        for ref in (one.ref for part in (rollouts.entries, rollouts.withdrawn) for one in part):
+            parse_patch_id(ref.patch_id)
+            parse_patch_version(ref.version)
     except InvalidIdentifierError as error:
         raise DecodeError(str(error)) from error
+    if not all(withdrawal.reason.isprintable() for withdrawal in rollouts.withdrawn):
+        raise DecodeError("the reason of a withdrawal has a character that cannot be printed")
     return rollouts
 
 
@@ -239,6 +266,7 @@ __all__ = [
     "Rollouts",
     "Severity",
     "Sha256Hex",
+    "Withdrawal",
     "decode_manifest",
     "decode_rollouts",
     "encode_manifest",

@@ -61,16 +61,17 @@ class PublicationOrder(Record, frozen=True):
         raw = msgspec.to_builtins(PublicationOrder(format=1, patches={**self.patches, patch_id: added}))
         return msgspec.convert(raw, PublicationOrder)
 
-    def without(self, patch_id: PatchId) -> "PublicationOrder":
+    def without(self, patch_id: str, *, up_to: int | None = None) -> "PublicationOrder":
         """Return the order after which no publication of ``patch_id`` may be installed, but for later ones.
 
-        One that was never published stays unknown.
+        ``up_to``: the last number that is meant; None: the newest. What was never published stays unknown.
         """
         known = self.patches.get(patch_id)
         if known is None:
             return self
-        none = Publications(newest=known.newest, lowest=known.newest + 1)
-        return PublicationOrder(format=1, patches={**self.patches, patch_id: none})
+        last = known.newest if up_to is None else min(up_to, known.newest)
+        fewer = Publications(newest=known.newest, lowest=max(known.lowest, last + 1))
+        return PublicationOrder(format=1, patches={**self.patches, patch_id: fewer})
 
     def replaced_by(self, supersedes: Iterable[str], listed: Mapping[PatchRef, int]) -> dict[str, int]:
         """Return what the relations ``supersedes`` mean now: per patch id, the last number that they name.

@@ -4,14 +4,15 @@ Only the kinds listed here are allowed. A command is a list of arguments for the
 """
 
 import re
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from p2pdist.shared.manifest.expression import PACKAGE_NAME
 from p2pdist.shared.manifest.places import is_no_application_s
+from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.manifest.windows import MAX_WINDOW_CHARS, parse_window
 from p2pdist.shared.wire.codec import Record
 
@@ -35,6 +36,7 @@ Command = Annotated[
 PathText = Annotated[str, msgspec.Meta(min_length=2, max_length=MAX_PATH_CHARS)]
 PackageText = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 VersionText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+OwnVersionText = Annotated[str, msgspec.Meta(max_length=200)]
 Timeout = Annotated[int, msgspec.Meta(ge=1, le=MAX_TIMEOUT_SECONDS)]
 ExitCodes = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)], ...], msgspec.Meta(max_length=20)]
 Reboot: TypeAlias = Literal["never", "ask", "window"]
@@ -60,8 +62,10 @@ class RecipeError(ValueError):
 class DebInstall(Record, frozen=True, tag_field="kind", tag="deb"):
     """A Debian package, by dpkg."""
 
-    package: PackageText
-    """Its name in dpkg. What is undone is the package that the file holds, should the two differ."""
+    package: PackageText = ""
+    """Its name in dpkg; `publish` reads it from the file. What is undone is the package that the file holds."""
+    version: OwnVersionText = ""
+    """The package's own version, epoch included, which proves that it is installed; `publish` reads it likewise."""
     despite_hold: bool = False
     """Whether it is installed where this PC's administrator holds the package; the hold is put back in any case."""
     timeout_seconds: Timeout = 1_800
@@ -70,7 +74,9 @@ class DebInstall(Record, frozen=True, tag_field="kind", tag="deb"):
 class RpmInstall(Record, frozen=True, tag_field="kind", tag="rpm"):
     """An RPM package, by rpm."""
 
-    package: PackageText
+    package: PackageText = ""
+    version: OwnVersionText = ""
+    """Likewise, with its release."""
     timeout_seconds: Timeout = 1_800
 
 
@@ -103,8 +109,8 @@ class ScriptInstall(Record, frozen=True, tag_field="kind", tag="script"):
 class MsiInstall(Record, frozen=True, tag_field="kind", tag="msi"):
     """A Windows Installer package, by msiexec."""
 
-    product_code: PackageText
-    """The product's code, in braces. A rollback uninstalls this product."""
+    product_code: PackageText = ""
+    """The product's code, in braces. A rollback uninstalls this product. `publish` reads it from the file."""
     properties: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_ARGUMENTS)] = msgspec.field(default_factory=dict)
     """Public properties; their values have neither blanks nor quotation marks."""
     busy_codes: ExitCodes = ()
@@ -211,7 +217,8 @@ def check_install(install: Install) -> None:
     """Raise `RecipeError` for an invalid installation."""
     where = f"install ({install.__struct_config__.tag})"
     if isinstance(install, DebInstall | RpmInstall):
-        _check_package(where, install.package)
+        _check_package(f"{where}, package", install.package)
+        _check_version(f"{where}, version", install.version, install)
     elif isinstance(install, ArchiveInstall):
         _check_directory(f"{where}, directory", install.directory)
     elif isinstance(install, ScriptInstall):
@@ -226,64 +233,84 @@ def check_install(install: Install) -> None:
         _check_busy_codes(f"{where}, busy_codes", install)
 
 
-def _check_msi(where: str, install: MsiInstall) -> None:
-    if not _PRODUCT_CODE.fullmatch(install.product_code):
-        raise RecipeError(where, "a product code looks like {90160000-0011-0000-0000-0000000FF1CE}")
-    for name, value in install.properties.items():
-        if not _PROPERTY_NAME.fullmatch(name) or not _PROPERTY_VALUE.fullmatch(value) or len(value) > 500:
-            raise RecipeError(
-                where, f"property {name[:72]!r}: names are in capitals, values have no blanks or quotation marks"
-            )
-        _check_arguments(where, [value])
-
-
 def _check_busy_codes(where: str, install: ScriptInstall | ExeInstall) -> None:
     twice = set(install.busy_codes) & {*install.success_codes, *install.reboot_codes}
     if twice:
         raise RecipeError(where, f"{min(twice)} means success too; a code means one thing")
 
 
+def _check_msi(where: str, install: MsiInstall) -> None:
+    if not _PRODUCT_CODE.fullmatch(install.product_code):
+        raise RecipeError(f"{where}, product_code", "a product code looks like {90160000-0011-0000-0000-0000000FF1CE}")
+    for name, value in install.properties.items():
+        if not _PROPERTY_NAME.fullmatch(name) or not _PROPERTY_VALUE.fullmatch(value) or len(value) > 500:
+            raise RecipeError(
+                where,
+                f"property {name[:72]!r}: names are in capitals, values have no blanks or quotation marks",
+            )
+        _check_arguments(where, [value])
+
+
 def check_checks(where: str, checks: tuple[Check, ...]) -> None:
     """Raise `RecipeError` for an invalid check. ``where`` names their key in messages."""
     for number, check in enumerate(checks, 1):
-        place = f"{where} {number}"
-        if isinstance(check, PackageCheck):
-            _check_package(place, check.name)
-        elif isinstance(check, FileCheck):
-            check_path(f"{place}, path", check.path)
-            if check.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", check.sha256):
-                raise RecipeError(place, "a SHA-256 has 64 digits 0-9, a-f")
-        elif isinstance(check, CommandCheck):
-            check_path(f"{place}, program", check.command[0])
-            _check_arguments(place, check.command)
-        elif not _UNIT.fullmatch(check.unit) or check.unit.startswith("-"):
-            raise RecipeError(place, f"{check.unit!r} is no name of a unit")
+        check_one(f"{where} {number}", check)
+
+
+def check_one(place: str, check: Check) -> None:
+    """Raise `RecipeError` for an invalid check. ``place`` names it in messages."""
+    if isinstance(check, PackageCheck):
+        _check_package(f"{place}, name", check.name)
+    elif isinstance(check, FileCheck):
+        check_path(f"{place}, path", check.path)
+        if check.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", check.sha256):
+            raise RecipeError(f"{place}, sha256", "a SHA-256 has 64 digits 0-9, a-f")
+    elif isinstance(check, CommandCheck):
+        check_path(f"{place}, command", check.command[0])
+        _check_arguments(place, check.command)
+    elif not _UNIT.fullmatch(check.unit) or check.unit.startswith("-"):
+        raise RecipeError(f"{place}, unit", f"{check.unit!r} is no name of a unit")
 
 
 def check_schedule(rules: ScheduleRules) -> None:
-    """Raise `RecipeError` for invalid times."""
-    for text in rules.windows:
+    """Raise `RecipeError` for invalid times: the first of `schedule_errors`."""
+    for error in schedule_errors(rules):
+        raise error
+
+
+def schedule_errors(rules: ScheduleRules) -> Iterator[RecipeError]:
+    """Yield every error in the times."""
+    for number, text in enumerate(rules.windows, 1):
         try:
             parse_window(text)
         except ValueError as error:
-            raise RecipeError("schedule, windows", str(error)) from error
+            yield RecipeError(f"schedule, windows {number}", str(error))
     for name, time_text in (("not_before", rules.not_before), ("deadline", rules.deadline)):
         if time_text is not None:
             try:
                 year = datetime.fromisoformat(time_text).year
             except ValueError:
-                raise RecipeError(
+                yield RecipeError(
                     f"schedule, {name}",
                     f"{time_text!r} is no date and time; write 2026-12-01T18:00, "
                     "or with an offset 2026-12-01T18:00+01:00",
-                ) from None
+                )
+                continue
             if year not in YEARS:
-                raise RecipeError(
+                yield RecipeError(
                     f"schedule, {name}",
                     f"{time_text!r} is not between the years {YEARS[0]} and {YEARS[-1]}; for 'never' leave it out",
                 )
     if rules.grace_minutes and rules.deadline is None:
-        raise RecipeError("schedule, grace_minutes", "grace begins at a deadline, and there is none")
+        yield RecipeError("schedule, grace_minutes", "grace begins at a deadline, and there is none")
+
+
+def end_of_day(text: str) -> str:
+    """Return a bare date as the last second of that day, as people mean a deadline; any other time as it is."""
+    try:
+        return f"{date.fromisoformat(text).isoformat()}T23:59:59"
+    except ValueError:
+        return text
 
 
 def check_path(where: str, path: str) -> None:
@@ -303,8 +330,18 @@ def _check_directory(where: str, path: str) -> None:
 
 
 def _check_package(where: str, name: str) -> None:
+    if not name:
+        raise RecipeError(where, "it is missing; publish reads it from the file, where it can")
     if not PACKAGE_NAME.fullmatch(name):
         raise RecipeError(where, f"{name[:60]!r} is no name of a package")
+
+
+def _check_version(where: str, version: str, install: DebInstall | RpmInstall) -> None:
+    try:
+        if version:
+            parse_version(version, Ecosystem.DEB if isinstance(install, DebInstall) else Ecosystem.RPM)
+    except InvalidVersionError as error:
+        raise RecipeError(where, str(error)) from error
 
 
 def _check_arguments(where: str, arguments: Iterable[str]) -> None:

@@ -2,10 +2,11 @@
 
 import graphlib
 import heapq
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import PatchRef, related_id
+from p2pdist.shared.manifest.urgency import LEAST_URGENT
 
 MAX_RELATIONS = 50  # of each kind, in one patch
 
@@ -20,6 +21,8 @@ class OrderedPatch:
     requires: tuple[str, ...] = ()
     supersedes: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    urgency: int = field(default=LEAST_URGENT, kw_only=True)
+    """The lowest goes first; see `urgency_of`."""
 
 
 class OrderError(ValueError):
@@ -114,7 +117,10 @@ class Related:
 
 
 def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
-    """Return ``patches`` sorted so that each comes after those it requires. Raises `OrderError` for a cycle."""
+    """Return ``patches`` sorted so that each comes after those it requires, else the most urgent first.
+
+    What an urgent patch requires is as urgent as that. Raises `OrderError` for a cycle.
+    """
     by_ref = {patch.ref: patch for patch in patches}
     related = Related(patches)
     # a patch that supersedes a required one also comes before the patch that requires it
@@ -124,6 +130,7 @@ def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
         ]
         for patch in patches
     }
+    urgency = _urgencies(by_ref, graph)
     sorter = graphlib.TopologicalSorter(graph)
     try:
         sorter.prepare()
@@ -132,11 +139,26 @@ def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
         circle = " requires ".join(str(ref) for ref in reversed(error.args[1]))
         raise OrderError(f"patches wait for each other: {circle}") from None
     found: list[OrderedPatch] = []
-    ready: list[tuple[int, PatchRef]] = []
+    ready: list[tuple[int, int, PatchRef]] = []
     while sorter.is_active():
         for ref in sorter.get_ready():
-            heapq.heappush(ready, (by_ref[ref].sequence, ref))
-        _, ref = heapq.heappop(ready)
+            heapq.heappush(ready, (urgency[ref], by_ref[ref].sequence, ref))
+        *_, ref = heapq.heappop(ready)
         found.append(by_ref[ref])
         sorter.done(ref)
+    return found
+
+
+def _urgencies(
+    by_ref: Mapping[PatchRef, OrderedPatch], graph: Mapping[PatchRef, list[PatchRef]]
+) -> dict[PatchRef, int]:
+    """Return how urgent each patch is, for itself or for those that wait for it; ``graph``: what each waits for."""
+    found = {ref: patch.urgency for ref, patch in by_ref.items()}
+    below = sorted(found, key=lambda ref: found[ref])
+    while below:
+        ref = below.pop()
+        for needed in graph[ref]:
+            if found[needed] > found[ref]:
+                found[needed] = found[ref]
+                below.append(needed)
     return found

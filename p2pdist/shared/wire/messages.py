@@ -51,6 +51,7 @@ MAX_BYTE_COUNT = 1 << 50
 ByteCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_BYTE_COUNT)]
 FlowId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
+ServerTime = Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]  # until the year 5138
 Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 """Bytes per second."""
 
@@ -200,6 +201,8 @@ class Welcome(Message, frozen=True, tag="welcome"):
     """Version of the newest TUF timestamp metadata."""
     packet_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_PACKET_BYTES, le=LARGEST_PACKET_BYTES)]
     """Size of the IP packets on the data connection: small on a slow line, so that a VoIP packet waits less."""
+    at: ServerTime
+    """The server's time, seconds since 1970. A PC whose clock shows another opens no window; no clock is set by it."""
 
 
 class SitePeer(Record, frozen=True):

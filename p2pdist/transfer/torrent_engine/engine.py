@@ -115,7 +115,7 @@ class TorrentEngine:
         self._certify(added)
 
     async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
-        """Remove a torrent and its connections. An unknown torrent is no error."""
+        """Remove a torrent and its connections; its files go right after. An unknown torrent is no error."""
         torrent = self._torrents.pop(torrent_hash, None)
         if torrent is None:
             return

@@ -6,6 +6,7 @@ rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocument, StatusDocument
+from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.json_answers.operations import (
     InitDocument,
     LintDocument,
@@ -27,6 +28,9 @@ DOCUMENTS: dict[str, object] = {
     "publish BUNDLE": BundleDocument,
     "prepared": list[BundleDocument],
     "finish BUNDLE": BundleDocument,
+    "withdraw": WithdrawDocument,
+    "offer": OfferDocument,
+    "list": list[ListedDocument],
     "keys list": list[RoleKeysDocument],
     "lint": LintDocument,
     "token": TokenDocument,

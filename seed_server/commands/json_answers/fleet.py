@@ -32,7 +32,7 @@ class InstallCountsDocument(Struct, frozen=True):
     installing: Count
     """An installer is running."""
     restart_pending: Count
-    """Its installer has done its part, and the PC has to be restarted before that can be proven."""
+    """Its installer has done its part, and the PC has to be restarted before it is finished."""
     unproven: Count
     """Its installer has succeeded, and detection has no answer yet: it is asked again."""
     waiting: Count
@@ -114,6 +114,8 @@ class PatchDocument(Struct, frozen=True):
     """Whether endpoints were told of it; false: its publication was cut off, or is at work now."""
     damaged: str | None
     """Why it cannot be served, for people; null: it can."""
+    withdrawn: str | None
+    """Why it was withdrawn; null: it is not."""
     endpoints_verified: Count
     """Endpoints that have the whole file, verified."""
     install: InstallCountsDocument

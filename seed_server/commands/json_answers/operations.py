@@ -110,6 +110,21 @@ class PublishedPayloadDocument(Struct, frozen=True):
     """The language that it is for; empty: any."""
 
 
+class FindingDocument(Struct, frozen=True):
+    """What is wrong with a recipe, or doubtful."""
+
+    level: Literal["error", "warning"]
+    """A recipe with an error cannot be published."""
+    where: str | None
+    """The key that it is about; null: the file as a whole."""
+    text: str
+    """What is wrong or doubtful, for people."""
+    line: int | None
+    """Line of the file, from 1; null: not known."""
+    column: int | None
+    """Column in the line, from 1; null: not known."""
+
+
 class PublishDocument(Struct, frozen=True):
     """The patch that was published."""
 
@@ -143,21 +158,10 @@ class PublishDocument(Struct, frozen=True):
     """All files of the patch."""
     repaired: bool
     """Whether it had been published before, and damage on this server was repaired."""
-
-
-class FindingDocument(Struct, frozen=True):
-    """What is wrong with a recipe, or doubtful."""
-
-    level: Literal["error", "warning"]
-    """A recipe with an error cannot be published."""
-    where: str | None
-    """The key that it is about; null: the file as a whole."""
-    text: str
-    """What is wrong or doubtful, for people."""
-    line: int | None
-    """Line of the file, from 1; null: not known."""
-    column: int | None
-    """Column in the line, from 1; null: not known."""
+    contents: tuple[str | None, ...]
+    """What is in each of its files, for people; null: it was not looked into."""
+    warnings: tuple[FindingDocument, ...]
+    """What may surprise."""
 
 
 class LintDocument(Struct, frozen=True):
@@ -168,4 +172,6 @@ class LintDocument(Struct, frozen=True):
     valid: bool
     """Whether there is no error."""
     findings: tuple[FindingDocument, ...]
-    """All errors; all warnings where there is no error."""
+    """All errors, then warnings; some of these are looked for only where there is no error."""
+    contents: tuple[str | None, ...]
+    """What is in each of its files, for people; null: it was not looked into."""

@@ -17,6 +17,7 @@ def test_lan_port_is_any_free_one_or_no_system_port(tmp_path: Path, port: int) -
 @pytest.mark.parametrize("port", [1, 443, 1_023])
 def test_system_port_is_refused_with_its_line(tmp_path: Path, port: int) -> None:
     (tmp_path / "config.toml").write_text(f"mdns = false\nlan_port = {port}\n")
-    with pytest.raises(UserError, match="line 2: lan_port is a system port.*choose 0 or 1024 to 65535") as caught:
+    words = "line 2, column 12: lan_port is a system port.*choose 0 or 1024 to 65535"
+    with pytest.raises(UserError, match=words) as caught:
         load_settings(EndpointHome(tmp_path))
     assert caught.value.kind is FaultKind.BAD_INPUT

@@ -748,3 +748,16 @@ def test_a_shorter_route_is_taken_at_once() -> None:
     course.run(2)
     assert course.controller._sensors.base.seconds == pytest.approx(0.02)
     assert course.decision.allowance == TARGET
+
+
+@pytest.mark.parametrize(("part", "found"), [(0.03, True), (0.3, False)])
+def test_a_capacity_that_was_learned_far_too_low_is_tried_beyond_beside_a_pcs_small_traffic(
+    part: float, found: bool
+) -> None:
+    """As after a first ramp that met somebody; beside much business nothing is tried."""
+    line = loop(8, rtt=0.056, configured=False)
+    learned = line.line.capacity / 8
+    line.controller.capacity.at_congestion(learned, line.now)
+    began = line.now
+    line.run(25, others=part * learned)
+    assert (line.regained(began, 0.8) is not None) is found

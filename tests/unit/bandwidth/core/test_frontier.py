@@ -29,7 +29,7 @@ def probe(frontier: Frontier, seconds: float, begin: float = 0.0, rate: float | 
     """Probe on a line that carries `CARRIES`, and return the rate then."""
     rate = rate or frontier.target(begin) or 0.0
     for step in range(int(seconds / STEP)):
-        rate = frontier.probe(view(min(rate, CARRIES)), rate, SETTLED, begin + step * STEP, STEP)
+        rate = frontier.probe(view(min(rate, CARRIES)), rate, SETTLED, begin + step * STEP, STEP, allowed=rate)
     return rate
 
 
@@ -63,7 +63,7 @@ def test_less_than_the_rate_is_a_full_line_only_if_the_rate_was_what_limited_us(
     rate = probe(frontier, 3.0)
     dip = view(0.85 * KNOWN, shortfall=0.1, limited=limited)
     for look in range(SHORT_LOOKS):
-        rate = frontier.probe(dip, rate, SETTLED, 3.0 + look * STEP, STEP)
+        rate = frontier.probe(dip, rate, SETTLED, 3.0 + look * STEP, STEP, allowed=rate)
     assert (rate > HEADROOM * KNOWN * 1.01) is limited
 
 

@@ -52,6 +52,7 @@ async def test_limiter_says_what_the_server_said_last() -> None:
 def test_status_has_every_patch_and_every_problem() -> None:
     state = made_up_state()
     state.stale_problem = "The catalogue is old."
+    state.clock_trust.certificate_fits(False)
     entry = RolloutEntry(patch_id="bad", version="1", sequence=3)
     state.refused = [RefusedPatch(entry, "it has no manifest")] * (MAX_REFUSED_SHOWN + 1)
     user = PartUser("nobody", 65_534, 65_534, separate=True, note="there is no user p2pdist")
@@ -76,6 +77,7 @@ def test_status_has_every_patch_and_every_problem() -> None:
     )
     assert answer.problems == [
         "The network part has stopped.",
+        state.clock_trust.problem,
         "The catalogue is old.",
         "mDNS is switched off",
         "Neighbours are not served now: it is busy.",
@@ -92,7 +94,10 @@ def test_status_has_every_patch_and_every_problem() -> None:
 def test_posture_answers_the_question_that_was_asked_in_what_is_signed(tmp_path: Path) -> None:
     clock, company, state = FakeClock(), Company(tmp_path, FakeClock().wall), made_up_state()
     state.identity = company.pc(clock.wall)
-    installs = SimpleNamespace(plan=list, looked=True, problem="")
+    restarter = SimpleNamespace(due=lambda _: [])
+    installs = SimpleNamespace(
+        plan=list, looked=True, problem="", clock_problem="", restarter=restarter, moment=lambda: None
+    )
     orders = InstallRequests(cast("Any", installs), clock)
     for question in (PostureQuestion(nonce="5f0c", audience="vpn"), PostureQuestion()):
         answer = answer_posture(state, orders, "", question)

@@ -6,6 +6,7 @@ from typing import Any
 import structlog.testing
 import trio
 import trio.testing
+from msgspec import structs
 
 from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, OriginEvents
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
@@ -20,6 +21,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from tests.helpers.daemon_states import made_up_state
+from tests.helpers.fake_clock import FakeClock
 
 LIMIT = SiteLimit(
     rate=1,
@@ -68,12 +70,14 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
     events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site", watched=lambda: None)
-    welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500)
+    welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500, at=FakeClock.wall)
     await events.handle(welcome)
     assert parts.calls == ["announce", "wants", "reports", "diagnosis"]
     assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
     assert (await rung(wakeups.trust), await rung(wakeups.transfers)) == (True, True)
-    await events.handle(welcome)
+    assert state.clock_trust.problem == ""
+    await events.handle(structs.replace(welcome, at=FakeClock.wall - 3_600))
+    assert "ahead of the seed server's" in state.clock_trust.problem
     assert state.welcomes == 2
     assert parts.calls[4:] == ["wants", "reports", "diagnosis"], "the site is the same"
     assert await rung(wakeups.trust)
@@ -122,7 +126,11 @@ async def test_a_welcome_without_end_does_not_fill_the_log(
     )
     with structlog.testing.capture_logs() as logs:
         for _ in range(100):
-            await events.handle(Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500))
+            await events.handle(
+                Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500, at=FakeClock.wall)
+            )
         await trio.sleep(CONNECTED_LOG_SECONDS)
-        await events.handle(Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500))
+        await events.handle(
+            Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500, at=FakeClock.wall)
+        )
     assert [line["left_out"] for line in logs] == [0, 99]

@@ -6,11 +6,13 @@ from typing import Any, cast
 
 import trio
 import trio.testing
+from structlog.testing import capture_logs
 
 from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.shared.errors import UserError
 from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.errors import TrustError
 from p2pdist.trust.store import TrustStore
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
@@ -21,8 +23,10 @@ class Store:
 
     def __init__(self) -> None:
         self.asked_at: list[float] = []
+        self.passed_at = 0.0
         self.site: str | None = None
         self.fails = True
+        self.why: UserError = UserError("The server is away.")
 
     async def load_cached(self, now: float) -> None:
         return None
@@ -30,8 +34,10 @@ class Store:
     async def refresh(self, now: float) -> Catalogue:
         self.asked_at.append(trio.current_time())
         if self.fails:
-            raise UserError("The server is away.")
-        return Catalogue(timestamp_version=1, patches=(), refused=(), stale="too old", not_applicable=())
+            raise self.why
+        return Catalogue(
+            timestamp_version=1, patches=(), refused=(), stale="too old", not_applicable=(), passed_at=self.passed_at
+        )
 
 
 class Following:
@@ -90,3 +96,28 @@ async def test_it_is_tried_again_soon_then_regularly_and_at_once_when_rung(
         await trio.sleep(1_500)
         assert len(store.asked_at) >= asked + 2
         nursery.cancel_scope.cancel()
+
+
+async def test_what_a_refresh_says_of_this_pc_s_clock_is_remembered_and_logged(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    state, store, both = made_up_state(), Store(), cast("Any", Following())
+    refresh = TrustRefresh(state, WakeUps(), FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    store.why = TrustError("certificate_time", "The certificate has expired.")
+    with capture_logs() as logged:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refresh.run)
+            await trio.sleep(10)
+            assert "certificate is not valid" in state.clock_trust.problem
+            store.why = UserError("The server is away.")
+            await trio.sleep(300)
+            assert "certificate is not valid" in state.clock_trust.problem, "whoever is away says nothing of the time"
+            store.fails = False
+            await trio.sleep(300)
+            assert state.clock_trust.problem == ""
+            store.passed_at = FakeClock.wall + 86_400
+            await trio.sleep(300)
+            assert "signed something later" in state.clock_trust.problem
+            nursery.cancel_scope.cancel()
+    said = [line["event"] for line in logged if "the clock is" in line["event"]]
+    assert said == ["the clock is not believed", "the clock is believed again", "the clock is not believed"]

@@ -19,10 +19,10 @@ from random import Random
 import pytest
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install.archive_members import ArchiveError
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.unpacking import DiskFullError
 from p2pdist.shared import durable_files
+from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.folder import Folder
 
 Entry = tuple[str, str, bytes | str]

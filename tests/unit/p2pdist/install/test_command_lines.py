@@ -129,6 +129,7 @@ def test_a_root_of_its_own() -> None:
     assert deb == (
         *KEEP, "--root=/r", "--force-script-chrootless", "--refuse-downgrade", "--install", "--", FILE
     )  # fmt: skip
+    assert "--force-script-chrootless" not in install_command(DEB, FILE, "/r", chroots=True).argv
     assert "--force-not-root" in install_command(DEB, FILE, "/r", superuser=False).argv
     assert "--force-not-root" not in install_command(DEB, FILE, "/", superuser=False).argv
     assert install_command(RPM, FILE, "/r").argv[1] == "--root=/r"

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import archive_members, detection, processes, proven_files, unpacking
+from p2pdist.install import detection, processes, proven_files, unpacking
 from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION
 from p2pdist.install.findings import found, unknown
@@ -21,6 +21,7 @@ from p2pdist.install.installer import Installer
 from p2pdist.install.limits import InstallLimits
 from p2pdist.install.outcomes import Outcome
 from p2pdist.install.proven_files import PayloadChangedError
+from p2pdist.shared import archive_members
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     DebInstall,

@@ -1,5 +1,7 @@
 """`p2pdist.install.lifecycle`: the state table, the journal, and how often each class of failure is tried again."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -23,9 +25,11 @@ from p2pdist.install.lifecycle import (
     reported_state,
     settled,
     step,
+    with_restart_of,
 )
 from p2pdist.install.outcomes import InstallEnding
 from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire import codec
 
 STEPS = TRANSITIONS.steps
@@ -160,6 +164,14 @@ def test_the_lowest_numbers_are_capped_and_the_oldest_is_forgotten() -> None:
     assert after.lowest["acme"] == 1
 
 
+def publication() -> Manifest:
+    payload = Payload(file_name="a", length_bytes=1, sha256="0" * 64, torrent_hash="0" * 64)
+    return Manifest(
+        format=1, patch_id="acme", version="2", title="", severity="low", cvss=None, published_at=0,
+        payloads=[payload], number=3, replaces={"old": 1},
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("state", "number", "fresh"),
     [
@@ -173,12 +185,67 @@ def test_the_lowest_numbers_are_capped_and_the_oldest_is_forgotten() -> None:
 def test_published_again_it_is_tried_anew_unless_it_is_here_or_under_way(
     state: LifeState, number: int, fresh: bool
 ) -> None:
-    payload = Payload(file_name="a", length_bytes=1, sha256="0" * 64, torrent_hash="0" * 64)
-    manifest = Manifest(
-        format=1, patch_id="acme", version="2", title="", severity="low", cvss=None, published_at=0,
-        payloads=[payload], number=3, replaces={"old": 1},
-    )  # fmt: skip
+    manifest = publication()
     before = failed(replace(RECORD, state=state, number=number), FailureClass.INSTALL, "why")
     after = published_again(before, manifest, 9.0)
     assert (after.number, after.replaces) == (3, {"old": 1})
     assert after == (new_record(manifest, 9.0) if fresh else replace(before, number=3, replaces={"old": 1}))
+
+
+WINDOW, ASK, NEVER = (ScheduleRules(reboot=reboot) for reboot in ("window", "ask", "never"))
+
+
+def needing(rules: ScheduleRules | None, boot: str | None = "boot", **fields: Any) -> InstallRecord:
+    """Return a record that needs a restart by these rules."""
+    return InstallRecord(
+        patch_id="acme", version="1", first_seen_at=0.0, changed_at=0.0, restart_boot=boot, restart_rules=rules,
+        **({"state": "installed"} | fields),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "before", "rules"),
+    [
+        (needing(None, None), [needing(WINDOW)], WINDOW),
+        (needing(None, None), [needing(ASK), needing(WINDOW), needing(NEVER)], WINDOW),
+        (needing(NEVER), [needing(ASK)], ASK),
+        (needing(WINDOW), [needing(NEVER)], WINDOW),
+        (needing(WINDOW), [needing(None, None)], WINDOW),
+    ],
+)
+def test_a_restart_passes_on_to_the_next_version_by_the_strongest_rules(
+    own: InstallRecord, before: list[InstallRecord], rules: ScheduleRules
+) -> None:
+    after = with_restart_of(own, before)
+    assert (after.restart_boot, after.restart_rules) == ("boot", rules)
+
+
+def test_nothing_passes_on_where_no_restart_is_needed() -> None:
+    own = needing(None, None)
+    assert with_restart_of(own, [own]) == own
+
+
+def test_what_needs_a_restart_is_not_forgotten() -> None:
+    assert needing(None, None, state="waiting").untouched
+    assert not needing(ASK, state="waiting").untouched
+
+
+def test_a_restart_outlives_that_its_patch_is_published_again() -> None:
+    after = published_again(needing(ASK, state="rolled_back", number=1), publication(), 1.0)
+    assert (after.state, after.number, after.restart_boot, after.restart_rules) == (
+        "waiting",
+        publication().number,
+        "boot",
+        ASK,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "state"),
+    [(ASK, "restart_pending"), (WINDOW, "restart_pending"), (None, "restart_pending"), (NEVER, "installed")],
+)
+def test_what_is_installed_and_needs_a_restart_is_not_told_as_installed(
+    rules: ScheduleRules | None, state: str
+) -> None:
+    assert reported_state(needing(rules)) == state
+    assert reported_state(needing(rules, None)) == "installed"

@@ -1,5 +1,6 @@
 """`p2pdist.install.loop`: the loop with a journal on disk, and a simulated installer."""
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from p2pdist.install.packages import PackageFile
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.requests import InstallRequests
+from p2pdist.install.restart_times import RestartBy
 from p2pdist.install.stopping import STOP_SECONDS
 from p2pdist.local_api.messages import DeferOrder, PatchOrder
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.manifest.documents import Manifest, Payload, Withdrawal
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     Check,
@@ -155,8 +157,11 @@ class Pc:
         self.clock = FakeClock(NOW)
         self.candidates: list[Candidate] = []
         self.blackout: datetime | None = None
+        self.clock_problem = ""
         self.damaged: list[str] = []
         self.facts_changes = 0
+        self.withdrawn: list[Withdrawal] = []
+        self.held = ""
         self.installs = self.start()
 
     def start(self, *, may_restart: bool = False) -> Installs:
@@ -170,7 +175,14 @@ class Pc:
             self.home,
             self.installer,  # type: ignore[arg-type]
             lambda: self.candidates,
-            DaemonHooks(lambda: self.blackout, damaged, changed),
+            DaemonHooks(
+                lambda: self.blackout,
+                damaged,
+                changed,
+                withdrawn=lambda: self.withdrawn,
+                holds_back=lambda: self.held,
+                clock_problem=lambda: self.clock_problem,
+            ),
             self.clock,
             may_restart=may_restart,
             zone=lambda _now: UTC,
@@ -199,6 +211,11 @@ class Pc:
         made = Candidate(manifest, sequence, payload, str(file) if here else None)
         self.candidates = [o for o in self.candidates if o.ref.patch_id != patch_id] + [made]
         return made
+
+    def withdraw(self, patch_id: str = "acme", version: str = "1") -> None:
+        """Take a patch back, as the signed rollouts do."""
+        self.candidates = [one for one in self.candidates if one.ref.patch_id != patch_id]
+        self.withdrawn.append(Withdrawal(patch_id, version, sequence=1, reason="crashes", at=1))
 
     async def settle(self) -> float:
         """Step until nothing is due; return how long it would wait."""
@@ -502,10 +519,176 @@ async def test_restart_once_in_the_window_of_a_patch_that_asks_for_it(pc: Pc, mo
     assert pc.record().restart_boot is None
 
 
+@pytest.fixture
+def boots(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the PC's boots; the last one is the present."""
+    made = ["first"]
+    monkeypatch.setattr(system, "boot_id", lambda: made[-1])
+    return made
+
+
+def restarts(pc: Pc) -> list[str]:
+    return [call for call in pc.installer.calls if call.startswith("restart")]
+
+
+NIGHTLY = ScheduleRules(windows=("22:00-23:00",), reboot="window", deadline="2026-11-27T12:00", grace_minutes=60)
+
+
+async def needs_restart(pc: Pc, schedule: ScheduleRules = NIGHTLY, version: str = "1") -> None:
+    """Install a patch that says that it needs a restart, without one before the window ends."""
+    pc.installer.ends[version] = outcome(reboot=True)
+    pc.candidate("acme", version, schedule=schedule)
+    pc.clock.wall = datetime(2026, 11, 25, 22, 10, tzinfo=UTC).timestamp()
+    pc.blackout = None
+    assert await pc.installs.step() == 0.0
+    assert pc.record(version=version).restart_boot is not None
+    pc.clock.wall += 8 * 3_600
+
+
+async def test_a_restart_survives_a_newer_version_that_needs_none(pc: Pc, boots: list[str]) -> None:
+    await needs_restart(pc)
+    pc.candidate("acme", "2", schedule=ScheduleRules(reboot="never"))
+    await pc.settle()
+    await pc.settle()
+    assert [(r.version, r.restart_boot) for r in pc.installs.journal.records] == [("2", "first")]
+    (due,) = pc.installs.restarter.due(pc.installs.moment())
+    assert (due.ref.version, due.by) == ("2", RestartBy.USER_ALONE), (
+        "its own recipe needs none, but the one before does"
+    )
+    boots.append("second")
+    await pc.settle()
+    assert (pc.record(version="2").restart_boot, pc.history()[-1]) == (None, "the PC has been restarted")
+
+
+async def test_a_restart_survives_a_withdrawal_and_is_carried_out(pc: Pc, boots: list[str]) -> None:
+    await needs_restart(pc)
+    await pc.settle()
+    pc.candidates = []
+    await pc.start(may_restart=True).load()
+    await pc.settle()
+    assert restarts(pc) == []
+    assert [restart.id for restart in orders(pc).plan().restarts] == ["acme"]
+    pc.clock.wall = datetime(2026, 11, 26, 22, tzinfo=UTC).timestamp()
+    await pc.settle()
+    assert restarts(pc) == ["restart: This PC restarts in 5 minutes to finish acme@1."]
+    assert orders(pc).posture("id", "pc", "").restarts == ["acme@1"]
+    boots.append("second")
+    await pc.settle()
+    assert orders(pc).posture("id", "pc", "").restarts == []
+
+
+async def test_a_restart_is_forced_after_deadline_and_grace_with_notice(pc: Pc, boots: list[str]) -> None:
+    pc.start(may_restart=True)
+    pc.blackout = datetime(2027, 1, 1, tzinfo=UTC)
+    await needs_restart(pc)
+    pc.clock.wall = datetime(2026, 11, 27, 12, 0, 30, tzinfo=UTC).timestamp()  # it slept through a window
+    await pc.settle()
+    assert restarts(pc) == []
+    assert orders(pc).posture("id", "pc", "").compliant
+    pc.clock.wall += 3_600
+    assert not orders(pc).posture("id", "pc", "").compliant
+    await pc.settle()
+    assert restarts(pc) == ["restart: This PC restarts in 15 minutes to finish acme@1."]
+    pc.clock.wall += 15 * 60
+    await pc.settle()
+    assert len(restarts(pc)) == 1, "it may still come"
+    pc.clock.wall += 5 * 60
+    await pc.settle()
+    assert len(restarts(pc)) == 2, "somebody has cancelled it"
+
+
+async def test_a_restart_that_the_system_refuses_is_not_asked_for_all_the_time(
+    pc: Pc, boots: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pc.start(may_restart=True)
+    calls: list[int] = []
+
+    async def refused(minutes: int, _message: str) -> Outcome:
+        calls.append(minutes)
+        return outcome(False, "shutdown ended with exit code 1")
+
+    monkeypatch.setattr(pc.installer, "restart_pc", refused)
+    await needs_restart(pc, ScheduleRules(reboot="window"))
+    for _ in range(59):
+        await pc.settle()
+        pc.clock.wall += 60
+    assert calls == [5]
+    pc.clock.wall += 60
+    await pc.settle()
+    assert calls == [5, 5]
+
+
+async def test_a_patch_that_needs_a_restart_is_not_done(pc: Pc, boots: list[str]) -> None:
+    await needs_restart(pc, ScheduleRules(reboot="ask"))
+    await pc.settle()
+    (row,) = orders(pc).posture("id", "pc", "").patches
+    assert (row.state, row.compliant, row.restart_needed) == ("restart_pending", False, True)
+    boots.append("second")
+    await pc.settle()
+    (row,) = orders(pc).posture("id", "pc", "").patches
+    assert (row.compliant, row.restart_needed) == (True, False)
+
+
+# --- deadlines -----------------------------------------------------------------------------------
+
+OVERDUE = ScheduleRules(windows=("22:00-23:00",), deadline="2026-11-25T11:00", grace_minutes=60, deferrals=1)
+
+
+async def test_a_pc_that_was_off_past_the_deadline_has_its_grace_from_its_return(pc: Pc) -> None:
+    pc.clock.wall = NOW + 1_800  # at 12:30, half an hour after the grace
+    pc.candidate("acme", schedule=OVERDUE)
+    await pc.settle()
+    assert pc.installer.calls == []
+    (row,) = pc.installs.plan()
+    assert (row.reason, row.forced_at) == ("waits for a maintenance window", NOW + 1_800 + 3_600)
+    pc.clock.wall += 600
+    answer = await orders(pc).defer(DeferOrder("acme"))
+    assert answer.until == NOW + 1_800 + 3_600, "to the end of its grace, and no longer"
+    pc.clock.wall = NOW + 1_800 + 3_600
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
+
+
+async def test_a_pc_that_is_turned_off_in_its_grace_gains_no_more_than_a_notice(pc: Pc) -> None:
+    pc.candidate("acme", schedule=OVERDUE)
+    await pc.settle()
+    pc.clock.wall += 6 * 3_600
+    await pc.start().load()
+    await pc.settle()
+    assert pc.installer.calls == []
+    assert pc.installs.plan()[0].forced_at == pc.clock.wall + 15 * 60
+    pc.clock.wall += 15 * 60
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
+
+
+async def test_by_a_clock_that_is_not_believed_nothing_is_begun_and_no_grace_passes(pc: Pc) -> None:
+    pc.candidate("acme", schedule=OVERDUE)
+    pc.candidate("urgent", sequence=2, schedule=ScheduleRules(emergency=True))
+    pc.clock_problem = "This PC's clock cannot be believed."
+    pc.clock.wall += 365 * 86_400
+    await pc.settle()
+    pc.clock.wall += 7_200
+    await pc.settle()
+    assert pc.installer.calls == ["install urgent 1"]
+    (row,) = (row for row in pc.installs.plan() if row.candidate.ref.patch_id == "acme")
+    assert (row.reason, row.again_at) == ("waits: this PC's clock cannot be believed", None)
+    stated = orders(pc).posture("id", "pc", "")
+    assert (stated.compliant, stated.problem) == (False, pc.clock_problem)
+    assert [patch.overdue_seconds for patch in stated.patches] == [0, 0]
+    assert orders(pc).plan().problem == pc.clock_problem
+    with pytest.raises(UserError, match="cannot be believed"):
+        await orders(pc).defer(DeferOrder("acme"))
+    pc.clock_problem, pc.clock.wall = "", NOW
+    await pc.settle()
+    assert pc.installer.calls == ["install urgent 1"], "its grace begins now"
+
+
 async def test_withdrawn_patches_are_forgotten_unless_something_has_happened(pc: Pc) -> None:
     pc.candidate("waiting", here=False)
     pc.candidate("installed")
-    pc.candidate("deferred", schedule=ScheduleRules(deferrals=1, windows=("sun 01:00-02:00",)))
+    weekly = ScheduleRules(deferrals=1, longest_deferral_minutes=7 * 24 * 60, windows=("sun 01:00-02:00",))
+    pc.candidate("deferred", schedule=weekly)
     await pc.settle()
     await orders(pc).defer(DeferOrder("deferred"))
     pc.installer.is_healthy = False
@@ -526,9 +709,37 @@ async def test_withdrawn_in_the_middle_it_comes_to_its_end(pc: Pc) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pc.settle)
         await pc.installer.running.wait()
-        pc.candidates = []
+        pc.withdraw()
         pc.installer.go_on.set()
     assert pc.record().state == "installed"
+    for _ in range(2):
+        await pc.settle()
+    assert pc.history().count("withdrawn: crashes") == 1, "and the journal says so"
+
+
+async def test_withdrawn_while_it_is_made_ready_nothing_is_begun(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    pc.candidate("acme")
+    looking = pc.installer.installed_version
+
+    async def withdrawn_meanwhile(install: Install) -> str:
+        pc.withdraw()
+        return await looking(install)
+
+    monkeypatch.setattr(pc.installer, "installed_version", withdrawn_meanwhile)
+    await pc.settle()
+    assert pc.installer.calls == []
+    assert list(pc.home.kept.rglob("*.tar")) == [], "what was kept for a rollback is not needed"
+    assert pc.installs.journal.history == ()
+
+
+async def test_nothing_is_begun_while_it_is_not_known_whether_it_is_still_offered(pc: Pc) -> None:
+    pc.candidate("acme")
+    pc.held = "the list of patches has expired"
+    await pc.settle()
+    assert pc.installer.calls == []
+    pc.held = ""
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
 
 
 async def test_the_way_back_is_known_after_a_rollback_and_another_try(pc: Pc) -> None:
@@ -637,10 +848,10 @@ async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
     pc.clock.wall += 5_400
     await pc.settle()
     assert pc.installer.calls == []
+    pc.clock.wall += 1_800
     with pytest.raises(UserError, match="deferred 1 times, and 1 are allowed") as refused:
         await orders(pc).defer(DeferOrder("acme"))
     assert refused.value.kind is FaultKind.REFUSED
-    pc.clock.wall += 1_800
     await pc.settle()
     assert pc.installer.calls == ["install acme 1"]
 
@@ -672,6 +883,18 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(pc: Pc, order: str
         await getattr(orders(pc), order)(kind("acme"))
     with pytest.raises(UserError, match="not rolled out to this PC"):
         await getattr(orders(pc), order)(kind("other"))
+
+
+async def test_an_age_does_not_begin_before_the_publication_whatever_the_clock_showed(pc: Pc) -> None:
+    pc.clock.wall = 946_684_800.0
+    pc.candidate("acme")
+    pc.candidates[0] = dataclasses.replace(
+        pc.candidates[0], manifest=replace(pc.candidates[0].manifest, published_at=int(NOW) - 60)
+    )
+    await pc.settle()
+    pc.clock.wall = NOW
+    (patch,) = orders(pc).posture("id", "pc", "").patches
+    assert patch.age_seconds == 60
 
 
 async def test_plan_history_and_posture(pc: Pc) -> None:

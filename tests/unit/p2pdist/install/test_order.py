@@ -3,6 +3,7 @@
 import gc
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, OrderError, check_relations
 
 
-def patch(patch_id: str, sequence: int = 0, version: str = "1", **relations: tuple[str, ...]) -> OrderedPatch:
+def patch(patch_id: str, sequence: int = 0, version: str = "1", **relations: Any) -> OrderedPatch:
     return OrderedPatch(PatchRef(patch_id, version), sequence, **relations)
 
 
@@ -77,7 +78,7 @@ def test_of_two_that_conflict_the_first_is_installed(says: str) -> None:
     a, b = (replace(a, conflicts=("b",)), b) if says == "a" else (a, replace(b, conflicts=("a",)))
     assert planned(a, b) == [
         ("a", StepKind.INSTALL, ""),
-        ("b", StepKind.BLOCKED, "conflicts with a@1, which was published first"),
+        ("b", StepKind.BLOCKED, "conflicts with a@1, which comes first"),
     ]
     assert planned(a, b, b=PatchStatus.INSTALLED)[0] == (
         "a",

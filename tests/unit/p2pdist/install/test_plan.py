@@ -1,7 +1,7 @@
 """`p2pdist.install.plan`: what is installed next, and why the rest waits."""
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, PutOff, failed
 from p2pdist.install.order import StepKind
-from p2pdist.install.plan import NOT_HERE, Candidate, PlanRow, plan_rows
+from p2pdist.install.plan import NOT_HERE, Candidate, PlanMoment, PlanRow, plan_rows
 from p2pdist.install.schedule import TimingReason
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ScheduleRules
@@ -22,17 +22,16 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()  # a Wednesday
 def candidate(
     patch_id: str, *, sequence: int = 1, here: bool = True, not_applicable: str = "", **fields: Any
 ) -> Candidate:
-    fields = {"install": ArchiveInstall(directory=f"/opt/{patch_id}")} | fields
+    made: dict[str, Any] = {"install": ArchiveInstall(directory=f"/opt/{patch_id}"), "severity": "high"}
     manifest = Manifest(
         format=1,
         patch_id=patch_id,
         version="1",
         title="",
-        severity="high",
         cvss=None,
         published_at=0,
         payloads=[PAYLOAD],
-        **fields,
+        **(made | fields),
     )
     return Candidate(manifest, sequence, None if not_applicable else PAYLOAD, "/x" if here else None, not_applicable)
 
@@ -40,6 +39,10 @@ def candidate(
 def record(patch_id: str, **fields: Any) -> InstallRecord:
     made = InstallRecord(patch_id=patch_id, version="1", state="waiting", first_seen_at=0.0, changed_at=0.0)
     return replace(made, **fields)
+
+
+def moment(now: float = NOW, zone: tzinfo = UTC, blackout: datetime | None = None) -> PlanMoment:
+    return PlanMoment(datetime.fromtimestamp(now, UTC), zone, blackout)
 
 
 def rows(*candidates: Candidate, blackout: bool = False, **records: InstallRecord) -> list[PlanRow]:
@@ -50,7 +53,16 @@ def rows(*candidates: Candidate, blackout: bool = False, **records: InstallRecor
     }
     journal = Journal(records=tuple((made | records).values()))
     until = datetime(2026, 11, 25, 13, tzinfo=UTC) if blackout else None
-    return plan_rows(list(candidates), journal, NOW, UTC, blackout_until=until)
+    return plan_rows(list(candidates), journal, moment(NOW, UTC, until))
+
+
+def test_the_more_urgent_is_due_first_and_what_it_requires_before_it() -> None:
+    low = candidate("low", sequence=1, severity="low")
+    needed = candidate("needed", sequence=2, severity="low")
+    high = candidate("high", sequence=3, severity="high")
+    critical = candidate("critical", sequence=4, severity="critical", requires=("needed",))
+    planned = [row.candidate.ref.patch_id for row in rows(low, needed, high, critical)]
+    assert planned == ["needed", "critical", "high", "low"]
 
 
 def test_first_published_is_due_first_and_an_emergency_before_it() -> None:
@@ -88,9 +100,9 @@ def test_a_window_in_an_hour_that_the_clock_skips_is_told_by_a_time_that_exists(
     saturday = datetime(2026, 3, 28, 12, tzinfo=UTC).timestamp()
     sunday = candidate("a", schedule=ScheduleRules(windows=("sun 02:00-03:00",)))
     journal = Journal(records=(record("a"),))
-    (row,) = plan_rows([sunday], journal, saturday, ZoneInfo("Europe/Oslo"), blackout_until=None)
+    (row,) = plan_rows([sunday], journal, moment(saturday, ZoneInfo("Europe/Oslo")))
     assert row.again_at == datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp()  # 03:00 in Oslo
-    (row,) = plan_rows([sunday], journal, row.again_at, ZoneInfo("Europe/Oslo"), blackout_until=None)
+    (row,) = plan_rows([sunday], journal, moment(row.again_at, ZoneInfo("Europe/Oslo")))
     assert (row.due, row.reason) == (True, "a maintenance window is open")
 
 
@@ -146,19 +158,10 @@ def test_patches_that_wait_for_each_other_are_blocked_and_said() -> None:
     assert "wait for each other" in both[0].reason
 
 
-def test_restart_only_in_a_window_of_a_patch_that_asks_for_it() -> None:
-    waiting = record("a", state="installed", restart_boot="x")
-    rules = ScheduleRules(windows=("wed 11:00-13:00",), reboot="window")
-    assert rows(candidate("a", schedule=rules), a=waiting)[0].restart_due
-    assert not rows(candidate("a", schedule=replace(rules, reboot="ask")), a=waiting)[0].restart_due
-    assert not rows(candidate("a", schedule=replace(rules, windows=("wed 14:00-15:00",))), a=waiting)[0].restart_due
-    assert not rows(candidate("a", schedule=rules), a=waiting, blackout=True)[0].restart_due
-
-
 @pytest.mark.parametrize(("number", "older"), [(1, True), (2, False), (3, False)])
 def test_what_is_below_the_highest_that_was_installed_is_refused(number: int, older: bool) -> None:
     made = candidate("a", number=number)
-    (row,) = plan_rows([made], Journal(records=(record("a"),), lowest={"a": 2}), NOW, UTC, blackout_until=None)
+    (row,) = plan_rows([made], Journal(records=(record("a"),), lowest={"a": 2}), moment(NOW, UTC))
     assert (row.due, bool(row.older), row.settled) == (not older, older, older)
     assert row.state == ("not_applicable" if older else "waiting")
     assert row.reason.startswith("refused: this PC has had a newer one") == older
@@ -167,12 +170,12 @@ def test_what_is_below_the_highest_that_was_installed_is_refused(number: int, ol
 def test_what_the_offline_role_refuses_says_its_reason_first() -> None:
     made = dataclasses.replace(candidate("a", number=1), older="a newer one is signed")
     for lowest in ({}, {"a": 2}):
-        (row,) = plan_rows([made], Journal(records=(record("a"),), lowest=lowest), NOW, UTC, blackout_until=None)
+        (row,) = plan_rows([made], Journal(records=(record("a"),), lowest=lowest), moment(NOW, UTC))
         assert (row.due, row.state, row.reason) == (False, "not_applicable", "refused: a newer one is signed")
 
 
 def test_an_older_one_that_is_detected_is_installed_all_the_same() -> None:
     made = candidate("a", number=1)
     journal = Journal(records=(record("a", state="installed"),), lowest={"a": 2})
-    (row,) = plan_rows([made], journal, NOW, UTC, blackout_until=None)
+    (row,) = plan_rows([made], journal, moment(NOW, UTC))
     assert (row.state, row.due) == ("installed", False)

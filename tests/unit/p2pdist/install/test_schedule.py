@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pdist.install.deferral import DeferralRefusedError, defer
 from p2pdist.install.schedule import (
-    DeferralRefusedError,
+    Conditions,
     Deferrals,
+    Notice,
     Schedule,
     Timing,
     TimingReason,
     decide,
-    defer,
     next_opening,
     schedule_of,
 )
@@ -70,37 +71,84 @@ def test_not_before() -> None:
 def test_an_emergency_ignores_windows_but_no_blackout() -> None:
     schedule = Schedule((NIGHT,), not_before=at(9, 0), emergency=True)
     assert decide(schedule, Deferrals(1, at(9, 0)), at(4, 12), OSLO) == Timing(TimingReason.EMERGENCY)
-    blacked = decide(schedule, NONE, at(4, 12), OSLO, blackout_until=at(4, 18))
+    blacked = decide(schedule, NONE, at(4, 12), OSLO, Conditions(at(4, 18)))
     assert blacked == Timing(TimingReason.BLACKOUT, at(4, 18))
-    assert decide(schedule, NONE, at(4, 18), OSLO, blackout_until=at(4, 18)).install
+    assert decide(schedule, NONE, at(4, 18), OSLO, Conditions(at(4, 18))).install
 
 
-class TestDeferral:
-    SCHEDULE = Schedule(deadline=at(4, 12), grace=HOUR, deferrals=2, longest_deferral=4 * HOUR)
+class TestAClockThatIsNotBelieved:
+    DOUBTED = Conditions(clock_believed=False)
 
-    def test_counts_and_ends(self) -> None:
-        first = defer(self.SCHEDULE, NONE, at(2, 9), 2 * HOUR)
-        assert first == Deferrals(1, at(2, 11))
-        assert decide(self.SCHEDULE, first, at(2, 10), OSLO) == Timing(TimingReason.DEFERRED, at(2, 11))
-        assert decide(self.SCHEDULE, first, at(2, 11), OSLO).install
-        second = defer(self.SCHEDULE, first, at(2, 11), 99 * HOUR)
-        assert second == Deferrals(2, at(2, 15)), "no longer than is allowed"
-        with pytest.raises(DeferralRefusedError, match="deferred 2 times, and 2 are allowed"):
-            defer(self.SCHEDULE, second, at(2, 16), HOUR)
+    @pytest.mark.parametrize(
+        ("schedule", "deferrals"),
+        [
+            (Schedule((NIGHT,)), NONE),
+            (Schedule((NIGHT,), deadline=at(1, 12)), NONE),
+            (Schedule(not_before=at(1, 12)), NONE),
+            (Schedule(deferrals=1), Deferrals(1, at(1, 12))),
+        ],
+    )
+    def test_opens_nothing_and_makes_nothing_overdue(self, schedule: Schedule, deferrals: Deferrals) -> None:
+        assert decide(schedule, deferrals, at(3, 2), OSLO).install, "by a clock that is believed"
+        assert decide(schedule, deferrals, at(3, 2), OSLO, self.DOUBTED) == Timing(TimingReason.CLOCK)
 
-    def test_never_beyond_the_deadline(self) -> None:
-        assert defer(self.SCHEDULE, NONE, at(4, 11), 3 * HOUR).until == at(4, 12)
-        with pytest.raises(DeferralRefusedError, match="deadline is over"):
-            defer(self.SCHEDULE, NONE, at(4, 12), HOUR)
+    def test_what_asks_for_no_time_goes_on(self) -> None:
+        assert decide(Schedule((NIGHT,), emergency=True), NONE, at(2, 9), OSLO, self.DOUBTED).install
+        assert decide(Schedule(deadline=at(1, 12)), NONE, at(2, 9), OSLO, self.DOUBTED) == Timing(TimingReason.ANY_TIME)
 
-    def test_where_it_is_not_allowed(self) -> None:
-        with pytest.raises(DeferralRefusedError, match="cannot be deferred"):
-            defer(Schedule(), NONE, at(2, 9), HOUR)
-        with pytest.raises(DeferralRefusedError, match="emergency"):
-            defer(replace(self.SCHEDULE, emergency=True), NONE, at(2, 9), HOUR)
 
-    def test_a_negative_wish_is_none(self) -> None:
-        assert defer(self.SCHEDULE, NONE, at(2, 9), -HOUR).until == at(2, 9)
+class TestWhatIsLeftOfAWindow:
+    @pytest.mark.parametrize(
+        ("needs", "now", "expected"),
+        [
+            (HOUR, at(3, 2, 59), Timing(TimingReason.WINDOW)),
+            (HOUR, at(3, 3), Timing(TimingReason.WINDOW)),
+            (HOUR, at(3, 3, 1), Timing(TimingReason.TOO_SHORT, at(3, 22))),
+            (HOUR, at(3, 4), Timing(TimingReason.NO_WINDOW, at(3, 22))),
+            (HOUR, at(7, 3, 1), Timing(TimingReason.TOO_SHORT, at(9, 22))),  # Friday's, into Saturday
+            (6 * HOUR, at(2, 12), Timing(TimingReason.NO_WINDOW, at(2, 22))),
+            (7 * HOUR, at(2, 12), Timing(TimingReason.FITS_NEVER)),
+        ],
+    )
+    def test_nothing_begins_that_does_not_fit(self, needs: timedelta, now: datetime, expected: Timing) -> None:
+        assert decide(Schedule((NIGHT,), needs=needs), NONE, now, OSLO) == expected
+
+    def test_what_fits_nowhere_waits_for_its_deadline(self) -> None:
+        schedule = Schedule((NIGHT,), needs=7 * HOUR, deadline=at(4, 12), grace=HOUR)
+        assert decide(schedule, NONE, at(2, 23), OSLO) == Timing(TimingReason.FITS_NOWHERE, at(4, 13))
+        assert decide(schedule, NONE, at(4, 13), OSLO) == Timing(TimingReason.OVERDUE)
+
+    def test_windows_that_touch_are_one(self) -> None:
+        windows = tuple(map(parse_window, ("fri 22:00-24:00", "sat 00:00-03:00")))
+        assert decide(Schedule(windows, needs=4 * HOUR), NONE, at(6, 22, 30), OSLO) == Timing(TimingReason.WINDOW)
+        assert not decide(Schedule(windows[:1], needs=4 * HOUR), NONE, at(6, 22, 30), OSLO).install
+
+    def test_a_night_that_the_clock_makes_shorter_may_be_too_short(self) -> None:
+        schedule = Schedule((parse_window("sun 01:00-04:00"),), needs=3 * HOUR)  # two hours on 2026-03-29
+        saturday = datetime(2026, 3, 28, 12, tzinfo=OSLO)
+        assert decide(schedule, NONE, saturday, OSLO).again_at == datetime(2026, 4, 5, 1, tzinfo=OSLO)
+
+
+class TestAPcThatWasOff:
+    SCHEDULE = Schedule((NIGHT,), deadline=at(4, 12), grace=2 * HOUR)
+
+    @staticmethod
+    def returned(overdue: datetime, seen: datetime) -> Conditions:
+        return Conditions(notice=Notice(overdue.astimezone(UTC), seen.astimezone(UTC)))
+
+    def test_has_its_grace_from_its_return(self) -> None:
+        around = self.returned(at(5, 9), at(5, 9))
+        assert decide(self.SCHEDULE, NONE, at(5, 9, 1), OSLO, around) == Timing(TimingReason.NO_WINDOW, at(5, 11))
+        assert decide(self.SCHEDULE, NONE, at(5, 11), OSLO, around) == Timing(TimingReason.OVERDUE)
+
+    def test_is_not_put_off_by_being_turned_off_again_but_has_a_notice(self) -> None:
+        around = self.returned(at(5, 9), at(6, 9))
+        assert decide(self.SCHEDULE, NONE, at(6, 9), OSLO, around).again_at == at(6, 9, 15)
+        assert decide(self.SCHEDULE, NONE, at(6, 9, 15), OSLO, around) == Timing(TimingReason.OVERDUE)
+
+    def test_without_grace_there_is_none(self) -> None:
+        without = replace(self.SCHEDULE, grace=timedelta(0))
+        assert decide(without, NONE, at(5, 9), OSLO, self.returned(at(5, 9), at(5, 9))).install
 
 
 def utc(text: str) -> datetime:
@@ -119,10 +167,11 @@ def open_stretches(window: str, zone: tzinfo, since: str, hours: int) -> list[tu
     return found
 
 
-CAIRO, BEIRUT, ASUNCION, APIA, LORD_HOWE, NUUK = (
+CAIRO, BEIRUT, ASUNCION, APIA, LORD_HOWE, NUUK, HAVANA = (
     ZoneInfo(name)
     for name in (
         "Africa/Cairo", "Asia/Beirut", "America/Asuncion", "Pacific/Apia", "Australia/Lord_Howe", "America/Nuuk",
+        "America/Havana",
     )
 )  # fmt: skip
 
@@ -192,7 +241,6 @@ class TestClockChanges:
             ("2026-03-29T02:30", "2026-03-29T01:00"),  # skipped: the change
             ("2026-10-25T02:30", "2026-10-25T01:30"),  # twice: the later one
             ("2026-10-25T02:30+02:00", "2026-10-25T00:30"),
-            ("2026-07-01", "2026-06-30T22:00"),
         ],
     )
     def test_release_and_deadline_in_civil_time(self, text: str, instant: str) -> None:
@@ -200,12 +248,35 @@ class TestClockChanges:
         assert (schedule.not_before, schedule.deadline) == (utc(instant), utc(instant))
         assert schedule.forced_at == utc(instant) + HOUR / 2
 
+    @pytest.mark.parametrize(
+        ("zone", "day", "begins", "ends"),
+        [
+            (OSLO, "2026-07-01", "2026-06-30T22:00", "2026-07-01T22:00"),
+            (OSLO, "2026-03-29", "2026-03-28T23:00", "2026-03-29T22:00"),
+            (CAIRO, "2026-04-23", "2026-04-22T22:00", "2026-04-23T22:00"),  # the next midnight is skipped
+            (CAIRO, "2026-10-29", "2026-10-28T21:00", "2026-10-29T22:00"),  # the hour before it comes twice
+            (
+                HAVANA,
+                "2026-10-31",
+                "2026-10-31T04:00",
+                "2026-11-01T04:00",
+            ),  # it comes twice: the first
+            (APIA, "2011-12-29", "2011-12-29T10:00", "2011-12-30T10:00"),  # the next day is skipped
+        ],
+    )
+    def test_a_bare_date_is_a_release_at_its_beginning_and_a_deadline_at_its_end(
+        self, zone: tzinfo, day: str, begins: str, ends: str
+    ) -> None:
+        schedule = schedule_of(ScheduleRules(not_before=day, deadline=day), zone)
+        assert (schedule.not_before, schedule.deadline) == (utc(begins), utc(ends) - timedelta(seconds=1))
+
     def test_grace_and_deferrals_last_as_long_as_they_say(self) -> None:
         """Python's arithmetic within a zone is that of the wall clock; these lengths really pass."""
         before = datetime(2026, 3, 29, 1, 30, tzinfo=OSLO)
         assert Schedule(deadline=before, grace=HOUR).forced_at == utc("2026-03-29T01:30")
         allowing = Schedule(deferrals=1, longest_deferral=24 * HOUR)
-        assert defer(allowing, NONE, datetime(2026, 3, 28, 12, tzinfo=OSLO), 24 * HOUR).until == utc("2026-03-29T11:00")
+        saturday = datetime(2026, 3, 28, 12, tzinfo=OSLO)
+        assert defer(allowing, NONE, saturday, 24 * HOUR, OSLO, Notice()).until == utc("2026-03-29T11:00")
 
     def test_the_later_of_two_readings_is_later(self) -> None:
         first = datetime(2026, 10, 25, 2, 30, tzinfo=OSLO, fold=0)
@@ -213,9 +284,9 @@ class TestClockChanges:
         assert decide(Schedule(), Deferrals(1, first), later, OSLO).install
         assert decide(Schedule(not_before=first), NONE, later, OSLO).install
         assert decide(Schedule((NIGHT,), deadline=first), NONE, later, OSLO) == Timing(TimingReason.OVERDUE)
-        assert decide(Schedule(), NONE, later, OSLO, blackout_until=first).install
+        assert decide(Schedule(), NONE, later, OSLO, Conditions(first)).install
         with pytest.raises(DeferralRefusedError, match="deadline is over"):
-            defer(Schedule(deadline=first, deferrals=1), NONE, later, HOUR)
+            defer(Schedule(deadline=first, deferrals=1), NONE, later, HOUR, OSLO, Notice())
         sunday = parse_window("sun 02:00-02:30")  # the second time
         assert next_opening([sunday], first, OSLO) == utc("2026-10-25T01:00")
 
@@ -256,7 +327,7 @@ def test_any_schedule_ends_in_an_installation(
     schedule: Schedule, now: datetime, deferred: datetime | None, blackout: datetime | None
 ) -> None:
     for _ in range(10):
-        decision = decide(schedule, Deferrals(1, deferred), now, OSLO, blackout_until=blackout)
+        decision = decide(schedule, Deferrals(1, deferred), now, OSLO, Conditions(blackout))
         if decision.install:
             return
         assert decision.again_at is not None

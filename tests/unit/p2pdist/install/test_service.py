@@ -1,6 +1,8 @@
 """`p2pdist.install.service`: what the catalogue says becomes what is planned, and what people are told of it."""
 
 import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,13 +12,16 @@ from structlog.testing import capture_logs
 
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks
-from p2pdist.install.service import SWITCHED_OFF, InstallService
+from p2pdist.install.restart_times import DueRestart, RestartBy
+from p2pdist.install.service import SWITCHED_OFF, InstallService, forced_words, restart_words
 from p2pdist.settings import DaemonSettings, EndpointHome
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.recipe import ArchiveInstall
 from p2pdist.trust.catalogue import Catalogue, NotApplicable
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.install_place import manifest
+from tests.helpers.patch_views import plan_row
 
 REFUSAL = "a newer one is signed"
 
@@ -63,6 +68,42 @@ def test_a_step_back_is_planned_as_refused_and_told_to_people_and_once_to_the_lo
         installs.follow_catalogue(catalogue())
         installs.follow_catalogue(catalogue(skipped("1", older=True)))
     assert len(logged) == 1, "it was gone in between"
+
+
+REF = PatchRef("acme", "1")
+AT = datetime(2026, 11, 25, 22, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("restart", "words"),
+    [
+        (DueRestart(REF, RestartBy.NOBODY, None), ""),
+        (DueRestart(REF, RestartBy.USER, None), "Restart this PC to finish acme@1."),
+        (DueRestart(REF, RestartBy.USER_ALONE, None), "Restart this PC to finish acme@1."),
+        (
+            DueRestart(REF, RestartBy.DAEMON, None, notice=timedelta(minutes=5)),
+            "This PC restarts by itself in a few minutes to finish acme@1: save your work.",
+        ),
+        (
+            DueRestart(REF, RestartBy.DAEMON, None, again_at=AT),
+            "This PC restarts by itself at 2026-11-25 22:00 at the latest to finish acme@1, or restart it before.",
+        ),
+        (
+            DueRestart(REF, RestartBy.DAEMON, None),
+            "This PC restarts by itself to finish acme@1, or restart it before.",
+        ),
+    ],
+)
+def test_a_restart_is_told_to_who_sits_there(restart: DueRestart, words: str) -> None:
+    assert restart_words(restart, UTC) == words
+
+
+def test_an_installation_that_a_deadline_forces_is_told_in_time() -> None:
+    row = plan_row(REF, life="waiting", here=True)
+    assert forced_words(row, UTC) == ""
+    assert forced_words(replace(row, forced_at=AT), UTC) == (
+        "acme@1 is installed at 2026-11-25 22:00 at the latest, its deadline is over: save your work until then."
+    )
 
 
 def test_that_nothing_is_installed_here_is_said(tmp_path: Path) -> None:

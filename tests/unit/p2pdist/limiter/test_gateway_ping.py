@@ -55,7 +55,8 @@ async def test_a_ping_of_which_nobody_knows_when_it_left_says_nothing(seconds: f
         trips = [await ping.ping(0.05) for _ in range(20)]  # a busy machine holds some up, whatever the clock
     finally:
         ping.close()
-    assert any(trip is not None for trip in trips) is known
+    answered = sum(trip is not None for trip in trips)
+    assert answered >= 3 if known else answered == 0
     assert not ping._sent
 
 

@@ -39,7 +39,7 @@ CA = TestCA()
 SERVER = CA.issue(ADDRESS)
 CLIENT = CA.issue("endpoint")
 TORRENT = "ab" * 32
-WELCOME = Welcome(server_name="hq", site="branch", timestamp_version=3, packet_bytes=1_500)
+WELCOME = Welcome(server_name="hq", site="branch", timestamp_version=3, packet_bytes=1_500, at=1_790_000_000.0)
 DEADLINE_SECONDS = 10
 
 Stream = trio.SSLStream[trio.SocketStream]

@@ -44,7 +44,7 @@ def test_the_processors_time_goes_on() -> None:
 def test_a_process_and_what_it_starts_give_way_but_for_what_must_not(nicer_by: int) -> None:
     command = ["nice", "-n", str(NICE + nicer_by if nicer_by else 0), sys.executable, "-c", GIVES_WAY]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    # another test may have made this process nice; 19 is the nicest
+    # whoever runs the tests may have made them nice; 19 is the nicest
     begun = min(19, os.getpriority(os.PRIO_PROCESS, 0) + (NICE + nicer_by if nicer_by else 0))
     own = f"{max(NICE, begun)} {'IOPRIO_CLASS_IDLE' if sys.platform == 'linux' else ''}"
     assert lines[:3] == [own] * 3, "what an administrator made nicer stays so"

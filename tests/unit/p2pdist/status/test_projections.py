@@ -22,7 +22,7 @@ from p2pdist.status.projections import (
     why_patch,
 )
 from p2pdist.status.reasons import WhyReason
-from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.view import FileView, PatchView, WithdrawnView
 from p2pdist.status.why import Circumstances, why
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row
@@ -37,7 +37,7 @@ WHY_OF_INSTALL: dict[str, str | tuple[str, ...]] = {
     "waiting": "its file is here; ",
     "installing": "it is being ",
     "unproven": "it waits to be proven: ",
-    "restart_pending": "it waits to be proven: ",
+    "restart_pending": ("it waits to be proven: ", "it is installed, and this PC has to be restarted"),
     "installed": "it is installed",
     "retrying": ("it has failed: tried again later: ", "it has been rolled back: tried again later: "),
     "rolled_back": "it has been rolled back: ",
@@ -129,7 +129,26 @@ def test_no_state_is_left_out() -> None:
     assert {report.state for report in told} == set(PATCH_STATES)
     assert {report.install for report in told} == set(typing.get_args(InstallState))
     asked = {row.state for view in VIEWS if (row := why_patch(view, waiting(view), AROUND, WALL_TIME)) is not None}
-    assert asked == set(typing.get_args(WhyState)) - {"unknown"}, "unknown is for what is in no rollout"
+    assert asked == set(typing.get_args(WhyState)) - {"unknown", "withdrawn"}, "these are for what is in no rollout"
+
+
+def test_what_is_withdrawn_says_so_and_what_is_left_of_it() -> None:
+    states: dict[InstallState, str] = {"": "not_applicable", "installed": "installed", "rolled_back": "rolled_back"}
+    for install, told in states.items():
+        left = WithdrawnView("crashes", WALL_TIME - 60.0, install, removed=True)
+        view = PatchView(REF, withdrawn=left)
+        asked, report = why_patch(view, None, AROUND, WALL_TIME), patch_report(view)
+        assert asked is not None
+        assert report is not None
+        assert (asked.state, asked.reason, asked.since_seconds) == ("withdrawn", "withdrawn: crashes", 60.0)
+        assert bool(asked.detail) == bool(install)
+        assert (report.state, report.progress, report.install) == ("waiting", 0.0, told)
+        assert report.install_reason == "withdrawn: crashes"
+        assert (status_patches([view]), installs([view])) == ([], {})
+
+
+def test_nothing_is_reported_of_a_withdrawn_patch_of_which_nothing_was_here() -> None:
+    assert patch_report(PatchView(REF, withdrawn=WithdrawnView("crashes", WALL_TIME))) is None
 
 
 def test_never_installed_for_one_and_failed_for_another() -> None:

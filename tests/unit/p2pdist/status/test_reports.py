@@ -5,11 +5,10 @@ import pytest
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, decode_from_endpoint, encode_message
-from p2pdist.status.patches import file_view
 from p2pdist.status.reports import REPORT_SECONDS, Reports
 from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
-from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row, transfer
+from tests.helpers.patch_views import file, plan_row, transfer, view_of_file
 
 REF = PatchRef("acme", "1")
 OTHER = PatchRef("tool", "1")
@@ -30,7 +29,7 @@ def test_very_many_patches_with_the_longest_texts_fit_their_frames() -> None:
     for n in range(2_000):
         failed = transfer(n, fault=fault)
         row = plan_row(failed.ref, life=None, here=False, not_applicable="\N{GRINNING FACE}" * 1_000)
-        views.append(PatchView(failed.ref, file_view(failed, PLACE, 0.0, WALL_TIME), row))
+        views.append(PatchView(failed.ref, view_of_file(failed), row))
     reports = Reports()
     news = reports.news(views, AT)
     assert sum(len(report.patches) for report in news) == 2_000

@@ -6,13 +6,13 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.manifest.documents import RolloutEntry
-from p2pdist.status.patches import file_view, views_of
+from p2pdist.status.patches import views_of
 from p2pdist.status.view import PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import LanActivity
 from p2pdist.transfer.torrent_engine import PeerSnapshot, TransferSnapshot
 from p2pdist.trust.catalogue import RefusedPatch
-from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row, transfer
+from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row, transfer, view_of_file
 
 REF = PatchRef("acme", "1")
 FULL = TransferFault(TransferFaultKind.DISK_FULL, "The disk is full.")
@@ -25,7 +25,7 @@ def test_every_patch_has_a_view_whichever_parts_there_are_of_it() -> None:
         plan_row(REF, life="waiting", here=True),
     ]
     refused = RefusedPatch(RolloutEntry(patch_id="bad", version="1", sequence=3), "it has no manifest")
-    views = views_of([here, no_plan], rows, [refused], path_of=lambda _: PLACE, now=0.0, wall_time=WALL_TIME)
+    views = views_of([here, no_plan], rows, [refused], path_of=lambda *_: PLACE, now=0.0, wall_time=WALL_TIME)
     parts = [(str(view.ref), view.file is not None, view.plan is not None, view.refused) for view in views]
     assert parts == [
         ("acme@1", True, True, ""),
@@ -36,7 +36,7 @@ def test_every_patch_has_a_view_whichever_parts_there_are_of_it() -> None:
 
 
 def test_a_pc_that_installs_nothing_says_nothing_beyond_the_file() -> None:
-    (view,) = views_of([transfer(1, REF)], [], [], path_of=lambda _: PLACE, now=0.0, wall_time=WALL_TIME)
+    (view,) = views_of([transfer(1, REF)], [], [], path_of=lambda *_: PLACE, now=0.0, wall_time=WALL_TIME)
     assert (view.install, view.install_reason, view.decided_by_plan) == ("", "", None)
 
 
@@ -51,7 +51,7 @@ def test_what_moves_is_read_from_the_engine() -> None:
     peer = PeerSnapshot("192.0.2.1", 1, 0, 0)
     snapshot = TransferSnapshot(TorrentHash("0" * 64), "downloading", 3, 0b001, 0b110, 0, 0, 0, 0.5, (peer,), None)
     moving = transfer(state="fetching", snapshot=snapshot, origin_piece_at=90.0)
-    seen = file_view(moving, PLACE, 100.0, WALL_TIME)
+    seen = view_of_file(moving, 100.0)
     assert (seen.progress, seen.missing, seen.lan_have, seen.neighbours) == (0.5, 0b110, 0b110, 1)
     assert (seen.since_line_seconds, seen.since_neighbour_seconds, seen.seconds) == (10.0, math.inf, 10.0)
 
@@ -59,9 +59,9 @@ def test_what_moves_is_read_from_the_engine() -> None:
 def test_a_neighbour_counts_once_it_has_sent_something() -> None:
     moving = transfer(state="fetching")
     moving.activity = LanActivity(1, 97.0)
-    assert file_view(moving, PLACE, 100.0, WALL_TIME).since_neighbour_seconds == math.inf
+    assert view_of_file(moving, 100.0).since_neighbour_seconds == math.inf
     moving.record = replace(moving.record, bytes_from_peers=1)
-    assert file_view(moving, PLACE, 100.0, WALL_TIME).since_neighbour_seconds == 3.0
+    assert view_of_file(moving, 100.0).since_neighbour_seconds == 3.0
 
 
 def test_an_error_is_the_fault_or_while_fetching_the_origins() -> None:

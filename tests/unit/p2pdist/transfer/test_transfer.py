@@ -91,7 +91,7 @@ def test_what_the_origin_brings_is_no_progress_of_the_lan() -> None:
 def test_large_pieces_on_a_slow_lan_are_waited_for() -> None:
     fetching = dataclasses.replace(transfer(), state="fetching")
     payload = msgspec.structs.replace(fetching.payload, length_bytes=8 * MAX_PIECE_BYTES)
-    fetching.patch = dataclasses.replace(fetching.patch, payload=payload)
+    fetching.patches = (dataclasses.replace(fetching.patch, payload=payload),)
     fetching.snapshot = snapshot(have=0)
     assert not fetching.lan_stalled(2 * LAN_STALL_SECONDS)
     assert fetching.lan_stalled(lan_patience_seconds(MAX_PIECE_BYTES))

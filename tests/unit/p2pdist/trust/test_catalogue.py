@@ -12,6 +12,7 @@ from p2pdist.shared.manifest.documents import (
     Payload,
     RolloutEntry,
     Rollouts,
+    Withdrawal,
     encode_manifest,
     encode_rollouts,
     manifest_target,
@@ -209,6 +210,23 @@ def test_a_repository_without_rollouts_is_empty_and_one_whose_rollouts_cannot_be
     assert (empty.patches, empty.refused, empty.not_applicable, empty.wanted()) == ((), (), (), {})
     with pytest.raises(DocumentError, match="gone"):
         read_catalogue(lambda _: True, get, site=None, choose=first_payload, held=())
+
+
+def test_what_is_withdrawn_is_told_and_where_it_is_offered_too_not_taken() -> None:
+    """The online key may sign both; taking away goes before giving."""
+    gone = Withdrawal("a", "1", sequence=1, reason="crashes", at=1)
+    order = PublicationOrder(format=1, patches={name: Publications(newest=1, lowest=1) for name in "ab"})
+    rollouts = Rollouts(format=1, entries=[entry("a", 1), entry("b", 2)], withdrawn=(gone,))
+    found = documents("a", "b") | {ROLLOUTS_TARGET: encode_rollouts(rollouts), ORDER_TARGET: encode_order(order)}
+    read = read_catalogue(
+        found.__contains__,
+        lambda path, _: found[path],
+        site=None,
+        choose=first_payload,
+        held={(PatchRef("a", "1"), HASH)},
+    )
+    assert [patch.entry.patch_id for patch in read.patches] == ["b"]
+    assert (read.refused, read.not_applicable, read.withdrawn) == ((), (), (gone,))
 
 
 def template(name: str) -> bytes:

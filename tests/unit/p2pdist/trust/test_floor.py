@@ -101,11 +101,6 @@ def test_a_clock_that_was_set_back_does_not_count() -> None:
     assert trust_floor.raised(FLOOR, SEEN, NOW - DAY).time == NOW
 
 
-def test_small_steps_of_a_time_service_are_no_set_back() -> None:
-    assert trust_floor.clock_set_back_seconds(FLOOR, NOW - trust_floor.CLOCK_TOLERANCE_SECONDS) == 0
-    assert trust_floor.clock_set_back_seconds(FLOOR, NOW - DAY) == DAY
-
-
 @pytest.mark.parametrize(
     ("days", "words"), [(0, ""), (5.4, ""), (5.6, "more than half"), (9.9, "more than half"), (10, "expired")]
 )

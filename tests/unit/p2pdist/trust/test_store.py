@@ -137,8 +137,12 @@ async def test_without_a_server_the_last_catalogue_is_loaded(
     accepted = await new_store().refresh(NOW)
     repository.down = True
     repository.requests.clear()
-    assert await new_store().load_cached(NOW + DAY) == accepted
+    cached = await new_store().load_cached(NOW + DAY)
+    assert cached == accepted
     assert repository.requests == []
+    assert cached is not None
+    assert (accepted.confirmed, cached.confirmed) == (True, False), "the server may have taken something back since"
+    assert NOW < accepted.expires_at == cached.expires_at < NOW + 30 * DAY
 
 
 async def test_expired_metadata_keeps_what_was_accepted_and_says_so(
@@ -180,6 +184,27 @@ async def test_an_unreachable_server_is_named(repository: Any, new_store: Callab
     assert caught.value.reason == "unreachable"
     assert caught.value.kind == FaultKind.UNREACHABLE
     assert "127.0.0.1:8443" in caught.value.message
+
+
+@pytest.mark.parametrize("failure", ["certificate_not_yet_valid", "certificate_expired"])
+async def test_a_server_whose_certificate_is_of_another_time_is_told_from_one_that_is_away(
+    repository: Any, new_store: Callable[[], TrustStore], failure: str
+) -> None:
+    repository.down, repository.failure = True, failure
+    with pytest.raises(TrustError, match="clock") as caught:
+        await new_store().refresh(NOW)
+    assert (caught.value.reason, caught.value.kind) == ("certificate_time", FaultKind.UNREACHABLE)
+
+
+async def test_a_catalogue_says_which_time_has_passed_for_certain(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    fetched = await new_store().refresh(NOW)
+    kept = await new_store().load_cached(NOW - 365 * DAY)
+    assert kept is not None
+    assert (kept.passed_at, kept.expires_at) == (fetched.passed_at, fetched.expires_at)
+    assert fetched.passed_at <= NOW < fetched.expires_at
+    assert fetched.passed_at > NOW - DAY
 
 
 async def test_the_files_are_for_their_owner_alone(new_store: Callable[[], TrustStore], tmp_path: Path) -> None:

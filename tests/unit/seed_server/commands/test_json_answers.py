@@ -48,7 +48,10 @@ def outputs(folder: Path) -> dict[str, str]:
     found = {
         "init": output_of("init", *here, "--name", "hq", "--address", "127.0.0.1"),
         "token": output_of("token", *here, "--tag", "kiosk"),
-        "publish": output_of("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
+        "publish": output_of(
+            *("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
+            *("--deadline", "2020-01-01T00:00"),
+        ),
         "lint": output_of("lint", folder / "recipe.toml"),
         "keys list": output_of("keys list", *here),
     }
@@ -71,6 +74,19 @@ def outputs(folder: Path) -> dict[str, str]:
         "profile show SITE": output_of("profile show", "oslo", *here),
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),
+        **offers(folder, here),
+    }
+
+
+def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that take a patch away and bring it back."""
+    (folder / "suite.msi").write_text("a third payload")
+    suite = (folder / "suite.msi", "--patch-id", "suite", "--version", "1", "--requires", "office")
+    output_of("publish", *here, *suite)
+    return {
+        "withdraw": output_of("withdraw", "office", "--reason", "crashes", *here),
+        "list": output_of("list", *here),
+        "offer": output_of("offer", "office", *here),
     }
 
 

@@ -99,6 +99,9 @@ async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home
         def replace_templates(self, names: frozenset[str]) -> None:
             pass
 
+        def replace_rollouts(self, rollouts: object) -> None:
+            pass
+
         async def repository_changed(self, version: int) -> None:
             pass
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.console import ExitCode, run_command_line
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import (
@@ -23,6 +24,7 @@ from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.repository import Repository
 
+CODE = "{90160000-0011-0000-0000-0000000FF1CE}"
 RECIPE = """\
 patch_id = "acme"
 version = "2.1"
@@ -52,8 +54,11 @@ class Shell:
         initialise(self.home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=1_900_000_000.0)
         self.folder = directory / "recipes"
         self.folder.mkdir()
-        for name in ("acme.deb", "acme-ja.deb", "other.deb"):
-            (self.folder / name).write_bytes(name.encode())
+        for name, packed in (("acme.deb", "gz"), ("acme-ja.deb", "xz")):
+            (self.folder / name).write_bytes(packages.deb(arch="all", packed=packed))
+        (self.folder / "other.deb").write_bytes(packages.deb(version="2.2"))
+        (self.folder / "acme.sh").write_bytes(b"#!/bin/sh\n")
+        (self.folder / "acme.msi").write_bytes(packages.msi(code=CODE))
         self.recipe = self.folder / "acme.toml"
         self.recipe.write_text(RECIPE)
         self._capture = capture
@@ -82,14 +87,15 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 def test_a_recipe_is_published_with_all_its_files(shell: Shell) -> None:
     printed = shell("publish", "--recipe", shell.recipe)
     assert "Published acme 2.1: 2 files" in printed
-    assert "any other: acme.deb, 8 B" in printed
-    assert "ja: acme-ja.deb, 11 B" in printed
+    assert "any other: acme.deb, " in printed
+    assert "ja: acme-ja.deb, " in printed
     (manifest,) = shell.manifests()
     assert [(payload.file_name, payload.language) for payload in manifest.payloads] == [
         ("acme.deb", ""),
         ("acme-ja.deb", "ja"),
     ]
-    assert (manifest.title, manifest.install) == ("Acme", DebInstall(package="acme"))
+    assert (manifest.title, manifest.install) == ("Acme", DebInstall(package="acme", version="2.1"))
+    assert "acme.deb: Debian package acme 2.1 (all)" in printed
     assert manifest.schedule == ScheduleRules(windows=("22:00-05:00",), deadline="2130-01-01T00:00:00")
     (patch,) = json.loads(shell("status", "--json"))["patches"]
     assert [payload["file_name"] for payload in patch["payloads"]] == ["acme.deb", "acme-ja.deb"]
@@ -98,7 +104,7 @@ def test_a_recipe_is_published_with_all_its_files(shell: Shell) -> None:
 def test_options_say_what_a_recipe_would(shell: Shell) -> None:
     facts = json.loads(
         shell(
-            *("publish", shell.folder / "acme.deb", "--patch-id", "acme", "--version", "2.1", "--json"),
+            *("publish", shell.folder / "acme.sh", "--patch-id", "acme", "--version", "2.1", "--json"),
             *("--applies-to", 'os.family == "debian"', "--install", "script", "--interpreter", "sh"),
             *("--argument", "-x", "--argument", "a b", "--detect", "package acme >= 2.1"),
             *("--health", "unit acme.service", "--health", "command /usr/bin/acme -V => 2.1"),
@@ -106,7 +112,7 @@ def test_options_say_what_a_recipe_would(shell: Shell) -> None:
             *("--emergency", "--supersedes", "old", "--supersedes", "older@1", "--conflicts", "beta"),
         )
     )
-    assert [payload["file_name"] for payload in facts["payloads"]] == ["acme.deb"]
+    assert [payload["file_name"] for payload in facts["payloads"]] == ["acme.sh"]
     (manifest,) = shell.manifests()
     assert manifest.applies_to == 'os.family == "debian"'
     assert manifest.install == ScriptInstall(interpreter="sh", arguments=("-x", "a b"))
@@ -123,15 +129,14 @@ def test_options_say_what_a_recipe_would(shell: Shell) -> None:
 def test_an_option_beside_a_recipe_counts_first(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell.recipe.write_text(RECIPE.replace('[[payload]]\nfile = "acme-ja.deb"\nlanguage = "ja"\n', ""))
     monkeypatch.chdir(shell.folder.parent)
-    code = "{6A3F1C9E-52B7-4D0E-9C41-7F0B8D2E6A15}"
     shell(
-        *("publish", "recipes/other.deb", "--recipe", "recipes/acme.toml", "--version", "2.2"),
-        *("--install", "msi", "--product-code", code, "--detect", "package Acme >= 2.2"),
+        *("publish", "recipes/acme.msi", "--recipe", "recipes/acme.toml", "--version", "2.2"),
+        *("--install", "msi", "--product-code", CODE, "--detect", "package Acme >= 2.2"),
     )
     (manifest,) = shell.manifests()
     assert (str(manifest.ref), manifest.title) == ("acme@2.2", "Acme")
-    assert manifest.payloads[0].file_name == "other.deb"
-    assert manifest.install == MsiInstall(product_code=code)
+    assert manifest.payloads[0].file_name == "acme.msi"
+    assert manifest.install == MsiInstall(product_code=CODE)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,9 @@ def test_an_option_beside_a_recipe_counts_first(shell: Shell, monkeypatch: pytes
         (("acme.deb",), ExitCode.USAGE, "--patch-id is missing"),
         (("other.deb", "--recipe", "acme.toml"), ExitCode.USAGE, "names 2 files"),
         (("--recipe", "acme.toml", "--health", "acme"), ExitCode.USAGE, "is no check"),
-        (("--recipe", "acme.toml", "--install", "rpm"), ExitCode.USAGE, "--install rpm needs --package"),
+        (("--recipe", "acme.toml", "--install", "msu"), ExitCode.USAGE, "--install msu needs --kb"),
+        (("acme.deb", "--patch-id", "a"), ExitCode.USAGE, "--version is missing"),
+        (("acme.sh", "--patch-id", "a", "--install", "deb"), ExitCode.BAD_INPUT, "acme.sh: it is no Debian package"),
         (("--recipe", "acme.toml", "--window", "never"), ExitCode.BAD_INPUT, "'never' is no window"),
         (("--recipe", "acme.toml", "--requires", "base"), ExitCode.BAD_INPUT, "requires base, which is not published"),
         (("--recipe", "acme.toml", "--applies-to", "arch == 1"), ExitCode.BAD_INPUT, "    arch == 1\n    ^"),
@@ -159,10 +166,14 @@ def test_publish_refuses(
 
 def test_lint_of_a_good_recipe(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEED_SERVER_HOME")  # it needs none
-    assert shell("lint", shell.recipe) == f"{shell.recipe} can be published.\n"
+    assert shell("lint", shell.recipe).splitlines() == [
+        "acme.deb: Debian package acme 2.1 (all)",
+        "acme-ja.deb: Debian package acme 2.1 (all)",
+        f"{shell.recipe} can be published.",
+    ]
     shell.recipe.write_text(RECIPE.replace("2130", "2020"))
     printed = shell("lint", shell.recipe)
-    assert f"{shell.recipe}, line 17: warning: schedule, deadline: 2020-01-01T00:00:00 is over" in printed
+    assert f"{shell.recipe}, line 17, column 12: warning: schedule, deadline: 2020-01-01T00:00:00 is over" in printed
     assert "can be published, with 1 warning." in printed
     facts = json.loads(shell("lint", shell.recipe, "--json"))
     assert facts["valid"] is True
@@ -171,19 +182,29 @@ def test_lint_of_a_good_recipe(shell: Shell, monkeypatch: pytest.MonkeyPatch) ->
     ]
 
 
+def test_lint_with_a_home_counts_what_is_published(shell: Shell) -> None:
+    assert "can be published" in shell("lint", shell.recipe)
+    shell("publish", "--recipe", shell.recipe)
+    published = shell("publish", "--recipe", shell.recipe, code=ExitCode.BAD_INPUT)
+    said = shell("lint", shell.recipe, code=ExitCode.BAD_INPUT)
+    words = "acme 2.1 is published already, and a published version never changes."
+    assert words in published
+    assert f"{shell.recipe}, line 2, column 11: error: {words}" in said
+
+
 def test_lint_of_a_wrong_recipe(shell: Shell) -> None:
     shell.recipe.write_text(RECIPE.replace("os.family", "os.famly").replace("acme-ja", "none"))
     printed = shell("lint", shell.recipe, code=ExitCode.BAD_INPUT)
     assert f"{shell.recipe}, line 4, column 15: error: applies_to: column 1: there is no fact 'os.famly'" in printed
     assert '    os.famly == "debian"\n    ^' in printed
-    assert "line 7: error: payload 2: There is no file" in printed
+    assert "line 8, column 8: error: payload 2, file: There is no file" in printed
     assert "cannot be published: 2 errors." in printed
     printed = shell("lint", shell.recipe, "--json", code=ExitCode.BAD_INPUT)
     facts = json.JSONDecoder().raw_decode(printed)[0]
     assert (facts["valid"], len(facts["findings"]), facts["findings"][0]["column"]) == (False, 2, 15)
 
 
-def test_going_back_is_asked_for_and_withdrawing_has_two_steps(shell: Shell) -> None:
+def test_going_back_is_asked_for(shell: Shell) -> None:
     def publish(name: str, version: str, *options: str, code: int = 0) -> str:
         return shell("publish", shell.folder / name, "--patch-id", "acme", "--version", version, *options, code=code)
 
@@ -195,11 +216,3 @@ def test_going_back_is_asked_for_and_withdrawing_has_two_steps(shell: Shell) -> 
         "acme@2.0": (3, True),
         "acme@2.1": (2, False),
     }
-    printed = shell("withdraw", "acme", "--online-only")
-    assert "acme is withdrawn. Where it is installed, it stays." in printed
-    assert "Next: seed-server withdraw acme with the offline keys" in printed
-    assert "Next" not in shell("withdraw", "acme")
-    for patch_id in ("acme", "a/b"):
-        shell("withdraw", patch_id, code=ExitCode.BAD_INPUT)
-    (publications,) = Repository.open(shell.home, load_settings(shell.home)).publication_order().patches.values()
-    assert (publications.newest, publications.lowest) == (3, 4)

@@ -132,20 +132,20 @@ def publish(company: Company, version: str, *options: object) -> str:
 
 async def test_a_withdrawal_is_signed_elsewhere_too(company: Company) -> None:
     publish(company, "1")
-    company.on_server("withdraw", "office", "--online-only")
+    company.on_server("withdraw", "office", "--reason", "crashes")
     assert await company.seen_by() == []
     assert "not announced" not in company.on_server("status")
-    company.on_server("withdraw", "office", "--prepare", company.bundle)
+    company.on_server("withdraw", "office", "--reason", "late", "--prepare", company.bundle)
     with pytest.raises(UserError, match="does more than add"):
         company.sign(company.alice)
     assert "!!   order of office: " in company.sign(company.alice, "--allow-changes")
     assert company.finish() == "Done: withdraw office\n"
     assert company.repository().publication_order().refusal("office", 1)
     with pytest.raises(UserError, match="No office is offered"):
-        company.on_server("withdraw", "office", "--prepare", company.bundle)
+        company.on_server("withdraw", "office", "--reason", "late", "--prepare", company.bundle)
     publish(company, "2")
     assert await company.seen_by() == ["office@2"]
-    company.on_server("withdraw", "office", "--prepare", company.bundle)
+    company.on_server("withdraw", "office", "--reason", "late", "--prepare", company.bundle)
     company.sign(company.alice, "--allow-changes")
     company.finish()
     assert await company.seen_by() == []

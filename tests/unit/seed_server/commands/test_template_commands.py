@@ -268,6 +268,9 @@ async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, 
         def replace_profiles(self, profiles: object) -> None:
             pass
 
+        def replace_rollouts(self, rollouts: object) -> None:
+            pass
+
         async def repository_changed(self, version: int) -> None:
             pass
 

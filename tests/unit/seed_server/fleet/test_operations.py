@@ -15,7 +15,7 @@ from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.publishing.publish import Publication
+from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
@@ -48,7 +48,8 @@ def publish(context: Context, keys: OfflineKeys, folder: Path) -> Any:
 
 ALL: dict[str, tuple[Run, str]] = {
     "publish": (publish, "patch published"),
-    "withdraw": (lambda context, keys, _: operations.withdraw(context, ADA, "office", keys), "patch withdrawn"),
+    "withdraw": (lambda context, *_: operations.withdraw(context, ADA, "office", "crashes"), "patch withdrawn"),
+    "offer": (lambda context, *_: operations.offer(context, ADA, "office@1"), "patch offered again"),
     "renew": (lambda context, keys, _: operations.renew(context, ADA, keys), "offline metadata signed anew"),
     "make_token": (lambda context, *_: operations.make_token(context, ADA, uses=1, seconds=60), "token made"),
     "revoke_token": (

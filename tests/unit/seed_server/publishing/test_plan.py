@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchId, PatchVersion, Sha256Hex
+from p2pdist.shared.identifiers import PatchId, PatchRef
 from p2pdist.shared.manifest.documents import (
     MAX_ROLLOUT_ENTRIES,
     Manifest,
@@ -18,22 +18,25 @@ from p2pdist.shared.manifest.documents import (
     decode_rollouts,
     encode_rollouts,
 )
+from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED
+from p2pdist.shared.manifest.recipe import DebInstall
+from p2pdist.shared.manifest.versions import Ecosystem
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.plan import (
     LARGEST_FILE_BYTES,
     SMALLEST_PIECE_BYTES,
     TARGET_PIECES,
-    check_new_content,
     check_new_name,
-    check_recipe_of,
     check_relations_of,
     choose_piece_length,
-    next_sequence,
-    with_patch,
+    is_earlier,
+    same_bytes,
 )
 from seed_server.publishing.recipe import PayloadFile, Recipe
+from seed_server.signing.offers import with_entry
 
 NONE = Rollouts(format=1, entries=[])
+ORDER = NOTHING_PUBLISHED.with_publication(PatchId("office"), lowest=1)
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -77,63 +80,94 @@ def test_lengths_that_cannot_be_published(length: int, words: str) -> None:
     assert caught.value.kind is FaultKind.BAD_INPUT
 
 
+def test_packages_are_compared_by_their_own_versions() -> None:
+    def of(version: str, own: str) -> tuple[Recipe, Manifest]:
+        install = DebInstall(package="acme", version=own)
+        return recipe(version=version, install=install), msgspec.structs.replace(
+            manifest("office", version), install=install
+        )
+
+    for before, after, goes_back in (
+        (("2.1-2", "2.1-2"), ("2.1-1", "2.1-1"), True),
+        (("5.0-1", "5.0-1"), ("3.0-1", "1:3.0-1"), False),
+        (("5.0", "5.0-1"), ("3.0", "1:3.0-1"), False),
+        (("2.1~rc1-1", "2.1~rc1-1"), ("2.1-1", "2.1-1"), False),
+    ):
+        (new, _), (_, published) = of(*after), of(*before)
+        if goes_back:
+            with pytest.raises(UserError, match="add --downgrade"):
+                check_new_name(new, [published], NONE, ORDER)
+        else:
+            check_new_name(new, [published], NONE, ORDER)
+
+
+def test_names_that_differ_by_capitals_alone_are_refused() -> None:
+    published = [manifest("office", "1.0a")]
+    with pytest.raises(UserError, match="Office differs by capitals alone from office"):
+        check_new_name(recipe(patch_id="Office", version="2.0"), published, NONE, ORDER)
+    with pytest.raises(UserError, match=r"1\.0A differs by capitals alone from 1\.0a"):
+        check_new_name(recipe(version="1.0A"), published, NONE, ORDER)
+    check_new_name(recipe(patch_id="office2", version="1.0A"), published, NONE, ORDER)
+
+
+def test_a_publication_that_says_nothing_new_is_refused_and_a_corrected_one_is_not() -> None:
+    published, same = [manifest("office", "1.0")], {"severity": "low"}
+    offered = Rollouts(format=1, entries=[RolloutEntry(patch_id="office", version="1.0", sequence=1)])
+    with pytest.raises(UserError, match=r"office 1\.0 is published already, just like this"):
+        check_new_name(recipe(**same), published, offered, ORDER)
+    with pytest.raises(UserError, match=r"withdrawn\. Offer it again with 'seed-server offer office@1\.0'"):
+        check_new_name(recipe(**same), published, NONE, ORDER)
+    with pytest.raises(UserError, match="nothing to go back from"):
+        check_new_name(recipe(**same, downgrade=True), published, offered, ORDER)
+    for corrected in (
+        recipe(severity="high"),
+        recipe(**same, payload=(PayloadFile("a.msi", language="ja"),)),
+        recipe(**same, version="1.1"),
+        recipe(**same, patch_id="word"),
+    ):
+        check_new_name(corrected, published, offered, ORDER)
+    # withdrawn for good: publishing it again is the one way back
+    check_new_name(recipe(**same), published, NONE, ORDER.without("office"))
+
+
+def test_the_bytes_of_another_publication_are_named() -> None:
+    published = [manifest("office", "1.0", "a" * 64), manifest("word", "1", "c" * 64)]
+    assert same_bytes({"a" * 64}, published) == [PatchRef("office", "1.0")]
+    assert same_bytes({"d" * 64}, published) == []
+
+
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("version", "other", "ecosystem", "earlier"),
     [
-        ({"patch_id": "../x"}, "patch id"),
-        ({"patch_id": "x" * 65}, "patch id"),
-        ({"version": ""}, "no version: give --version"),
-        ({"patch_id": ""}, "no patch id: give --patch-id"),
-        ({"version": "1/2"}, "version"),
-        ({"payload": (PayloadFile("x/.bashrc"),)}, "file name"),
-        ({"payload": (PayloadFile("x/"),)}, "file name"),
-        ({"payload": ()}, "no payload: give a FILE"),
-        ({"applies_to": "os.kind == 1"}, "there is no fact"),
-        ({"title": "x" * 201}, "title"),
-        ({"title": "two\nlines"}, "title"),
-        ({"cvss": 10.1}, "CVSS"),
-        ({"cvss": float("nan")}, "CVSS"),
+        ("1.9", "1.10", None, True),
+        ("1.10", "1.9", None, False),
+        ("1.0", "1.0.0", None, False),
+        ("2.0-1", "2.0-2", None, True),
+        ("v1.2", "v1.10", None, True),
+        ("1.9-beta", "2.0", None, True),
+        ("1.0-beta", "1.0", None, False),  # nobody knows
+        ("2026-02-01", "2026-10-01", None, True),
+        ("KB5034440", "KB5034441", None, True),
+        ("winter", "summer", None, False),
+        ("5.0-1", "1:3.0-1", Ecosystem.DEB, True),
+        ("1.0~rc1", "1.0", Ecosystem.DEB, True),
+        ("1.0", "1.0~rc1", Ecosystem.DEB, False),
+        ("1.0-1", "1.0-2", Ecosystem.RPM, True),
     ],
 )
-def test_bad_descriptions(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(UserError, match=words) as caught:
-        check_recipe_of(recipe(**changes))
-    assert caught.value.kind is FaultKind.BAD_INPUT
-
-
-def test_a_published_name_is_refused_and_other_names_are_not() -> None:
-    published = [manifest("office", "1.0")]
-    with pytest.raises(UserError, match=r"office 1\.0 is published already"):
-        check_new_name(recipe(), published, NONE)
-    check_new_name(recipe(version="1.1"), published, NONE)
-    check_new_name(recipe(patch_id="word"), published, NONE)
-
-
-def test_published_content_is_refused_and_named() -> None:
-    published = [manifest("office", "1.0", "a" * 64)]
-    with pytest.raises(UserError, match=r"published already as office 1\.0 \(a\.msi\)"):
-        check_new_content(Sha256Hex("a" * 64), published)
-    check_new_content(Sha256Hex("c" * 64), published)
+def test_which_version_is_earlier_for_sure(
+    version: str, other: str, ecosystem: Ecosystem | None, earlier: bool
+) -> None:
+    assert is_earlier(version, other, ecosystem) is earlier
 
 
 def test_full_rollouts_take_newer_versions_only() -> None:
     entries = [RolloutEntry(patch_id=f"p{n}", version="1", sequence=n + 1) for n in range(MAX_ROLLOUT_ENTRIES)]
     full = Rollouts(format=1, entries=entries)
     with pytest.raises(UserError, match="offered 2000 patches"):
-        check_new_name(recipe(), [], full)
-    check_new_name(recipe(patch_id="p7", version="2"), [], full)
-    assert (
-        decode_rollouts(encode_rollouts(with_patch(full, PatchId("p7"), PatchVersion("2")))).entries[-1].version == "2"
-    )
-
-
-def test_the_newest_version_replaces_the_older_and_goes_last() -> None:
-    rollouts = NONE
-    for patch_id, version in (("a", "1"), ("b", "1"), ("a", "2")):
-        rollouts = with_patch(rollouts, PatchId(patch_id), PatchVersion(version))
-    assert [(e.patch_id, e.version, e.sequence) for e in rollouts.entries] == [("b", "1", 2), ("a", "2", 3)]
-    assert next_sequence(rollouts) == 4
-    assert next_sequence(NONE) == 1
+        check_new_name(recipe(), [], full, ORDER)
+    check_new_name(recipe(patch_id="p7", version="2"), [], full, ORDER)
+    assert decode_rollouts(encode_rollouts(with_entry(full, PatchRef("p7", "2")))).entries[-1].version == "2"
 
 
 def test_relations_to_what_is_published() -> None:
@@ -164,5 +198,5 @@ def test_a_new_version_does_not_take_away_what_another_patch_requires() -> None:
     with pytest.raises(UserError, match=r"office@1 requires base@1, which base@2 would replace"):
         check_relations_of(recipe(patch_id="base", version="2"), published, rollouts)
     # a version of it that is offered no more has no say
-    later = with_patch(rollouts, PatchId("office"), PatchVersion("2"))
+    later = with_entry(rollouts, PatchRef("office", "2"))
     check_relations_of(recipe(patch_id="base", version="2"), [*published, manifest("office", "2")], later)

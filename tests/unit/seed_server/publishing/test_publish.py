@@ -8,13 +8,15 @@ from typing import Any
 import filelock
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, parse_sha256
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.recipe import DebInstall, HealthCheck, PackageCheck, ScheduleRules, UnitCheck
 from seed_server.initialising import initialise
 from seed_server.publishing import publish as publishing
-from seed_server.publishing.publish import Publication, Published, publish
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.publish import Published, publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
@@ -131,7 +133,6 @@ def test_a_newer_version_becomes_the_current_one(server: Server) -> None:
         (lambda s: s.file(), {"patch_id": "a/b"}, "patch id"),
         (lambda s: s.file(), {"version": " "}, "version"),
         (lambda s: s.file(seed=2), {"patch_id": "old"}, "old 1.0 is published already"),
-        (lambda s: s.file(seed=7), {}, "published already as old 1.0"),
     ],
 )
 def test_what_is_refused_leaves_nothing(
@@ -181,6 +182,20 @@ def test_two_publications_at_the_same_time(server: Server) -> None:
     with filelock.FileLock(server.home.publish_lock), pytest.raises(UserError, match="is at work") as caught:
         server.publish(server.file())
     assert caught.value.kind is FaultKind.BUSY
+
+
+def test_a_file_that_changes_after_it_was_looked_into_is_not_published(server: Server) -> None:
+    first, second = server.file("a.msi"), server.file("b.msi", seed=2)
+
+    def change(stage: str, *_: int) -> None:
+        if stage == "copying" and second.stat().st_size == 600_000:
+            server.file("b.msi", seed=3, length=600_001)
+
+    with pytest.raises(UserError, match=r"b\.msi changed while it was read") as caught:
+        server.publish(first, second, on_progress=change)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+    assert server.announced() == []
+    assert not server.content()
 
 
 class Killed(BaseException):
@@ -276,7 +291,7 @@ def test_a_payload_that_the_publication_describes_stays_as_it_was(server: Server
     server.publish(file)
     file.write_bytes(b"changed afterwards")
     server.check_all_announced_can_be_served()
-    with pytest.raises(UserError, match="published already"):
+    with pytest.raises(UserError, match="published with other files"):
         publish(
             server.home,
             Publication(recipe(file, title="again")),
@@ -323,6 +338,8 @@ class TestVariants:
 class TestRecipes:
     def publish(self, server: Server, patch_id: str, seed: int, **changes: Any) -> Manifest:
         file = server.file(seed=seed, length=10)
+        if "install" in changes:
+            file.write_bytes(packages.deb(version="1.0"))
         publication = Publication(recipe(file, patch_id=patch_id, **changes))
         publish(server.home, publication, OfflineKeys(server.home.offline_keys), clock=CLOCK)
         found = {manifest.patch_id: manifest for manifest in Repository.open(server.home, SETTINGS).manifests()}
@@ -331,7 +348,7 @@ class TestRecipes:
     def test_the_manifest_carries_the_recipe(self, server: Server) -> None:
         fields: dict[str, Any] = {
             "applies_to": 'os.family == "debian"',
-            "install": DebInstall(package="acme"),
+            "install": DebInstall(package="acme", version="1.0"),
             "detect": (PackageCheck(name="acme", at_least="1.0"),),
             "health": HealthCheck(checks=(UnitCheck(unit="acme.service"),)),
             "schedule": ScheduleRules(windows=("mon-fri 22:00-05:00",)),
@@ -421,6 +438,33 @@ class TestOrder:
             self.publish(server, "1.0", 1, downgrade=True)
         self.publish(server, "1.2", 3)
         assert self.numbers(server) == {"office@1.0": (3, True), "office@1.2": (4, False)}
+
+    def test_the_same_bytes_are_published_again(self, server: Server) -> None:
+        self.publish(server, "1.0", 1)
+        (first,) = Repository.open(server.home, SETTINGS).manifests()
+        for version, changes in (
+            ("1.1", {}),
+            ("1.1", {"title": "with another title"}),
+            ("7", {"patch_id": "word"}),
+        ):
+            publication = Publication(recipe(server.file(seed=1, length=10), version=version, **changes))
+            keys = OfflineKeys(server.home.offline_keys)
+            published = publish(server.home, publication, keys, clock=CLOCK)
+            assert first.ref in published.same_bytes or version == "1.1"
+            assert published.patch.torrent_hash == first.payloads[0].torrent_hash
+        assert self.numbers(server) == {"office@1.0": (1, False), "office@1.1": (3, False), "word@7": (1, False)}
+        assert server.announced() == [("office", "1.1"), ("word", "7")]
+        assert len(server.content()) == 2, "one payload and the hashes of its pieces"
+        server.check_all_announced_can_be_served()
+
+    def test_a_damaged_file_that_several_patches_share_is_repaired_for_all(self, server: Server) -> None:
+        for patch_id in ("office", "word", "calc"):
+            self.publish(server, "1.0", 1, patch_id=patch_id)
+            mark_damaged(server, server.rows()[-1])
+        assert [row.patch_id for row in server.rows() if row.damaged] == ["office", "word", "calc"]
+        self.publish(server, "1.0", 1, patch_id="word")
+        assert [row for row in server.rows() if row.damaged] == []
+        server.check_all_announced_can_be_served()
 
     def test_going_back_repairs_what_was_damaged_here(self, server: Server) -> None:
         self.publish(server, "1.0", 1)

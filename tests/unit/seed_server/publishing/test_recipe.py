@@ -54,13 +54,13 @@ def test_the_manifest_has_all_of_it() -> None:
         ({"version": "1/2"}, "version", "version"),
         ({"title": "two\nlines"}, "title", "one line"),
         ({"cvss": 11.0}, "cvss", "0.0 to 10.0"),
-        ({"requires": ("../x",)}, "requires", "patch id"),
-        ({"conflicts": ("x@",)}, "conflicts", "version"),
+        ({"requires": ("../x",)}, "requires 1", "patch id"),
+        ({"conflicts": ("x@",)}, "conflicts 1", "version"),
         ({"requires": ("acme",)}, "relations", "requires itself"),
         ({"supersedes": ("base",)}, "relations", "requires base and excludes it"),
         ({"requires": ("base@1",), "conflicts": ("base",)}, "relations", "requires base@1 and excludes it"),
         ({"requires": ("acme@1",)}, "relations", "requires acme@1, and takes its place"),
-        ({"payload": (PayloadFile("x/.hidden"),)}, "payload 1", "file name"),
+        ({"payload": (PayloadFile("x/.hidden"),)}, "payload 1, file", "file name"),
         ({"payload": (PayloadFile("a"), PayloadFile("b"))}, "payload 2", "no PC would take it"),
         ({"payload": (PayloadFile("a"), PayloadFile("a", arch="arm64"))}, "payload 2", "is the file of payload 1"),
         ({"payload": (PayloadFile("a", language="ja JP"),)}, "payload", "lower-case"),
@@ -69,8 +69,8 @@ def test_the_manifest_has_all_of_it() -> None:
         ({"detect": (FileCheck(path="x"),)}, "detect 1, path", "no absolute path"),
         ({"detect": (), "install": ScriptInstall(interpreter="sh")}, "detect", "say how a PC can tell"),
         ({"install": None}, "health", "nothing is installed"),
-        ({"health": HealthCheck(checks=(UnitCheck(unit="-x"),))}, "health 1", "no name of a unit"),
-        ({"schedule": ScheduleRules(windows=("someday",))}, "schedule, windows", "is no window"),
+        ({"health": HealthCheck(checks=(UnitCheck(unit="-x"),))}, "health 1, unit", "no name of a unit"),
+        ({"schedule": ScheduleRules(windows=("someday",))}, "schedule, windows 1", "is no window"),
         ({"schedule": ScheduleRules(deadline="soon")}, "schedule, deadline", "is no date and time"),
     ],
 )
@@ -91,7 +91,7 @@ def test_what_is_too_large_for_endpoints_is_refused() -> None:
 
 def test_all_problems_are_told_at_once() -> None:
     wrong = replace(RECIPE, patch_id="/", applies_to="os.build", schedule=ScheduleRules(windows=("x",)))
-    assert [problem.where for problem in recipe_problems(wrong)] == ["patch_id", "applies_to", "schedule, windows"]
+    assert [problem.where for problem in recipe_problems(wrong)] == ["patch_id", "applies_to", "schedule, windows 1"]
 
 
 def test_an_expressions_wrong_place_is_marked() -> None:

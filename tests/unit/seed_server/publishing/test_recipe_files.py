@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench import sample_packages as packages
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.publishing.recipe_files import MAX_RECIPE_BYTES, Finding, lint_recipe, read_recipe
+from seed_server.publishing.findings import Finding
+from seed_server.publishing.recipe_files import MAX_RECIPE_BYTES, lint_recipe, read_recipe
 
 NOW = 1_790_000_000.0
 WHOLE = """\
@@ -40,7 +42,7 @@ deadline = 2030-01-01T00:00:00
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     (tmp_path / "files").mkdir()
-    (tmp_path / "files" / "acme.deb").write_bytes(b"content")
+    (tmp_path / "files" / "acme.deb").write_bytes(packages.deb())
     path = tmp_path / "acme.toml"
     path.write_text(WHOLE)
     return path
@@ -49,11 +51,11 @@ def path(tmp_path: Path) -> Path:
 def changed(path: Path, old: str, new: str) -> list[Finding]:
     assert old in WHOLE
     path.write_text(WHOLE.replace(old, new, 1))
-    return lint_recipe(path, NOW)
+    return list(lint_recipe(path, NOW).findings)
 
 
 def test_a_good_recipe_has_no_findings(path: Path) -> None:
-    assert lint_recipe(path, NOW) == []
+    assert lint_recipe(path, NOW).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_good_recipe_has_no_findings(path: Path) -> None:
 )
 def test_times_may_be_written_as_toml_has_them(path: Path, written: str, text: str) -> None:
     assert changed(path, "2030-01-01T00:00:00", written) == []
-    assert read_recipe(path).schedule.deadline == text
+    assert read_recipe(path).recipe.schedule.deadline == text
 
 
 @pytest.mark.parametrize(
@@ -75,16 +77,16 @@ def test_times_may_be_written_as_toml_has_them(path: Path, written: str, text: s
     [
         ("package =", "pakage =", 10, "unknown key 'pakage'; did you mean 'package'?"),
         ('kind = "deb"', 'kind = "debian"', 9, "unknown kind 'debian' in install; did you mean 'deb'?"),
-        ('version = "2.1"', "version = 2.1", 2, "Expected `str`, got `float`"),
+        ('version = "2.1"', "version = 2.1", 2, "version: 2.1 is no text; put it in quotes"),
         ('"2.1"', '"2 1"', 2, "version '2 1' is not valid"),
-        ("files/acme.deb", "files/none.deb", 5, "There is no file"),
-        ("files/acme.deb", "files", 5, "is a directory"),
+        ("files/acme.deb", "files/none.deb", 6, "There is no file"),
+        ("files/acme.deb", "files", 6, "is a directory"),
         ('path = "/opt/acme"', 'path = "opt"', 14, "detect 1, path: 'opt' is no absolute path"),
-        ('unit = "acme.service"\n', 'unit = "a b"\n', 16, "detect 2: 'a b' is no name"),
-        ('"22:00-05:00"', '"25:00-05:00"', 24, "schedule, windows: 25:00 is no time"),
+        ('unit = "acme.service"\n', 'unit = "a b"\n', 18, "detect 2, unit: 'a b' is no name"),
+        ('"22:00-05:00"', '"25:00-05:00"', 24, "schedule, windows 1: 25:00 is no time"),
         ("2030-01-01T00:00:00", '"soon"', 25, "schedule, deadline: 'soon'"),
-        ('[{ kind = "unit", unit = "acme.service" }]', '[\n{ kind = "unit", unit = "-" }]', 22, "health 1"),
-        ('package = "acme"', '# package = "x"\npackage = "-"', 8, "install (deb): '-' is no name"),
+        ('[{ kind = "unit", unit = "acme.service" }]', '[\n{ kind = "unit", unit = "-" }]', 22, "health 1, unit"),
+        ('package = "acme"', '# package = "x"\npackage = "-"', 11, "install (deb), package: '-' is no name"),
         ("[health]", "[health", 20, "not valid TOML"),
     ],
 )
@@ -126,4 +128,4 @@ def test_what_cannot_be_read(path: Path) -> None:
                 read(path)
             assert caught.value.kind is FaultKind.BAD_INPUT
     path.write_bytes(b"#" * MAX_RECIPE_BYTES)
-    assert read_recipe(path).patch_id == ""
+    assert read_recipe(path).recipe.patch_id == ""

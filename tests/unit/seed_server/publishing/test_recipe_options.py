@@ -44,6 +44,8 @@ def test_nothing_given_changes_nothing() -> None:
     ("given", "install"),
     [
         ({"kind": "deb", "package": "a"}, DebInstall(package="a")),
+        ({"kind": "rpm"}, RpmInstall()),
+        ({"kind": "msi"}, MsiInstall()),
         ({"kind": "rpm", "package": "a"}, RpmInstall(package="a")),
         ({"kind": "archive", "directory": "/a"}, ArchiveInstall(directory="/a")),
         ({"kind": "script", "interpreter": "sh"}, ScriptInstall(interpreter="sh")),
@@ -98,8 +100,8 @@ def test_an_option_counts_before_the_recipe_and_leaves_the_rest() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"kind": "deb"}, "--install deb needs --package"),
-        ({"kind": "msi"}, "--install msi needs --product-code"),
+        ({"kind": "archive"}, "--install archive needs --directory"),
+        ({"kind": "msu"}, "--install msu needs --kb"),
         ({"package": "a"}, "--package needs --install KIND; there are: deb"),
         ({"arguments": ("a",)}, "--argument needs --install KIND"),
         ({"kind": "rpm", "package": "a", "arguments": ("b",)}, "--argument is not for --install rpm"),

@@ -15,7 +15,7 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchId, PatchVersion
+from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
     Manifest,
@@ -24,10 +24,10 @@ from p2pdist.shared.manifest.documents import (
     decode_rollouts,
     manifest_target,
 )
-from seed_server.publishing.plan import with_patch
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import metadata
 from seed_server.signing.key_files import create_signing_key, key_path
+from seed_server.signing.offers import with_entry
 from seed_server.signing.repository import Repository
 from seed_server.signing.repository_files import KEEP_VERSIONS
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
@@ -97,7 +97,7 @@ class Bench:
             format=1, patch_id=patch_id, version=version, title="", severity="low", cvss=None, published_at=int(now),
             payloads=[payload], number=self.repository.publication_order().next_number(PatchId(patch_id)),
         )  # fmt: skip
-        rollouts = with_patch(self.repository.current_rollouts(), PatchId(patch_id), PatchVersion(version))
+        rollouts = with_entry(self.repository.current_rollouts(), PatchRef(patch_id, version))
         return self.repository.publish_patch(
             manifest, [TORRENT], rollouts, patches_key=key or self.keys["patches"], now=now
         )
@@ -379,19 +379,19 @@ def test_leftovers_go_and_whatever_kept_metadata_names_stays(bench: Bench) -> No
 def test_a_withdrawn_patch_is_offered_to_nobody_and_for_good_with_the_offline_key(bench: Bench) -> None:
     bench.publish("office", "1")
     bench.publish("word", "1")
-    office = PatchId("office")
-    bench.repository.withdraw_patch(office, patches_key=None, now=NOW)
+    office = PatchRef("office", "")
+    assert bench.repository.withdraw_patch(office, "crashes", patches_key=None, now=NOW) == (PatchRef("office", "1"),)
     assert bench.client().rollouts() == [("word", "1", 2)]
     assert bench.repository.publication_order().refusal("office", 1) == ""
     with pytest.raises(UserError, match="No office is offered"):
-        bench.repository.withdraw_patch(office, patches_key=None, now=NOW)
-    bench.repository.withdraw_patch(office, patches_key=bench.keys["patches"], now=NOW)
+        bench.repository.withdraw_patch(office, "late", patches_key=None, now=NOW)
+    bench.repository.withdraw_patch(office, "late", patches_key=bench.keys["patches"], now=NOW)
     assert bench.repository.publication_order().refusal("office", 1)
     with pytest.raises(UserError, match="No office is offered") as caught:
-        bench.repository.withdraw_patch(office, patches_key=bench.keys["patches"], now=NOW)
+        bench.repository.withdraw_patch(office, "late", patches_key=bench.keys["patches"], now=NOW)
     assert caught.value.kind is FaultKind.BAD_INPUT
     with pytest.raises(UserError, match="patches key is not the one"):
-        bench.repository.withdraw_patch(PatchId("word"), patches_key=bench.keys["rollouts"], now=NOW)
+        bench.repository.withdraw_patch(PatchRef("word", "1"), "late", patches_key=bench.keys["rollouts"], now=NOW)
     assert bench.client().rollouts() == [("word", "1", 2)]
     bench.publish("office", "2")
     assert bench.client().rollouts() == [("word", "1", 2), ("office", "2", 3)]

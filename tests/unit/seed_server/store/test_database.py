@@ -359,6 +359,29 @@ ALTER TABLE tokens DROP COLUMN approval;
 ALTER TABLE tokens DROP COLUMN revoked_at;
 ALTER TABLE endpoints DROP COLUMN pending;
 """
+ONE_PATCH_A_TORRENT = """
+ALTER TABLE patches DROP COLUMN emergency;
+CREATE TABLE old_payloads (
+    torrent_hash TEXT PRIMARY KEY,
+    patch_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    file_name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    length_bytes INTEGER NOT NULL,
+    piece_length_bytes INTEGER NOT NULL,
+    piece_count INTEGER NOT NULL,
+    platform TEXT NOT NULL,
+    arch TEXT NOT NULL,
+    language TEXT NOT NULL,
+    damaged TEXT NOT NULL DEFAULT '',
+    UNIQUE (patch_id, version, number),
+    FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+INSERT INTO old_payloads SELECT * FROM payloads;
+DROP TABLE payloads;
+ALTER TABLE old_payloads RENAME TO payloads;
+"""
 TAGS_AND_INSTALLS = """
 DROP TABLE diagnoses;
 ALTER TABLE tokens DROP COLUMN tags;
@@ -368,7 +391,7 @@ ALTER TABLE reports DROP COLUMN install_reason;
 """
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7])
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
     with Database.create(path) as database:
@@ -379,7 +402,7 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
             database.add_endpoint(ENDPOINT, "pc", 1.0)
             database.save_reports(ENDPOINT, [report()], 1.0)
     old = sqlite3.connect(path, isolation_level=None)
-    for column in ("learned_at", "round_trip_seconds", "loss_share"):
+    for column in ("learned_at", "round_trip_seconds", "loss_share") if version < 7 else ():
         old.execute(f"ALTER TABLE site_limits DROP COLUMN {column}")
     if version < 6:
         old.execute("ALTER TABLE endpoints DROP COLUMN claimed_site")
@@ -387,6 +410,7 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
         old.executescript(TOKEN_LIST)
     if version < 4:
         old.executescript(TAGS_AND_INSTALLS)
+    old.executescript(ONE_PATCH_A_TORRENT)
     if version < 3:
         for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
             old.execute(f"DROP TABLE {table}")

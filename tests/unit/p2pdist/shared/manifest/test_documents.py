@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from p2pdist.shared.manifest import documents
-from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
+from p2pdist.shared.manifest.documents import (
+    MAX_REASON_CHARS,
+    MAX_WITHDRAWALS,
+    Manifest,
+    Payload,
+    RolloutEntry,
+    Rollouts,
+    Withdrawal,
+)
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 
@@ -20,6 +28,30 @@ ROLLOUTS = Rollouts(format=1, entries=[RolloutEntry(patch_id="KB1", version="2",
 
 def test_a_manifest_round_trips() -> None:
     assert documents.decode_manifest(documents.encode_manifest(MANIFEST)) == MANIFEST
+
+
+def test_withdrawals_are_checked_as_all_that_is_shown_and_all_that_becomes_a_path() -> None:
+    gone = Withdrawal("office", "1", sequence=1, reason="crashes – 落ちる", at=1)
+    rollouts = Rollouts(format=1, entries=[], withdrawn=(gone,) * MAX_WITHDRAWALS)
+    assert documents.decode_rollouts(documents.encode_rollouts(rollouts)) == rollouts
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"patch_id": "../x"},
+        {"version": ""},
+        {"reason": ""},
+        {"reason": "x" * (MAX_REASON_CHARS + 1)},
+        {"reason": "two\nlines"},
+        {"reason": "\u202efdp.exe"},
+        {"at": -1},
+    )
+    for wrong in wrongs:
+        data = documents.encode_rollouts(
+            Rollouts(format=1, entries=[], withdrawn=(msgspec.structs.replace(gone, **wrong),))
+        )
+        with pytest.raises(documents.DecodeError):
+            documents.decode_rollouts(data)
+    data = documents.encode_rollouts(Rollouts(format=1, entries=[], withdrawn=(gone,) * (MAX_WITHDRAWALS + 1)))
+    with pytest.raises(documents.DecodeError):
+        documents.decode_rollouts(data)
 
 
 def test_rollouts_round_trip() -> None:

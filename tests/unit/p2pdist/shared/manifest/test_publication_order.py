@@ -70,6 +70,15 @@ def test_of_a_withdrawn_id_only_later_publications_are_allowed() -> None:
     assert NOTHING_PUBLISHED.without(ACME) == NOTHING_PUBLISHED
 
 
+def test_one_publication_is_withdrawn_and_a_later_one_stays_allowed() -> None:
+    order = NOTHING_PUBLISHED
+    for _ in range(3):
+        order = order.with_publication(ACME, lowest=1)
+    assert [n for n in range(1, 4) if not order.without(ACME, up_to=2).refusal("acme", n)] == [3]
+    assert order.without(ACME, up_to=2).without(ACME, up_to=1) == order.without(ACME, up_to=2), "it never sinks"
+    assert order.without(ACME, up_to=9) == order.without(ACME)
+
+
 def test_what_is_superseded_in_numbers() -> None:
     order = published(3)
     assert order.replaced_by(("acme", "unknown"), {}) == {"acme": 3}

@@ -71,7 +71,7 @@ def test_a_recipe_survives_the_wire(fields: dict[str, Any]) -> None:
         ({"install": MsiInstall(product_code=CODE, properties={"A": 'x" /qb'}), "detect": (CHECK,)}, "property 'A'"),
         ({"install": ExeInstall(uninstall=("unins.exe",)), "detect": (CHECK,)}, "uninstall"),
         ({"detect": (FileCheck(path="/x", sha256="AB"),)}, "detect 1"),
-        ({"detect": (CHECK, CommandCheck(command=("true",)))}, "detect 2, program"),
+        ({"detect": (CHECK, CommandCheck(command=("true",)))}, "detect 2, command"),
         ({"health": HealthCheck(checks=(CHECK,))}, "health: nothing is installed"),
         ({"schedule": ScheduleRules(windows=("someday",))}, "schedule, windows"),
         ({"schedule": ScheduleRules(deadline="tomorrow")}, "schedule, deadline"),

@@ -77,7 +77,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
     (
         messages.decode_from_server,
         [
-            Welcome(server_name="hq", site="s", timestamp_version=0, packet_bytes=1_500),
+            Welcome(server_name="hq", site="s", timestamp_version=0, packet_bytes=1_500, at=1_790_000_000.0),
             SitePeers(anew=True, joined=[PEER], left=["b" * 26]),
             RepositoryChanged(timestamp_version=3),
             Unavailable(torrent=HASH, reason="gone"),

@@ -1,4 +1,4 @@
-"""`p2pdist.install.archive_members`: how much memory a packed archive may take; the rest is in `test_archive`."""
+"""`p2pdist.shared.archive_members`: how much memory a packed archive may take; the rest is in `test_archive`."""
 
 import io
 import lzma
@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from p2pdist.install.archive_members import ArchiveError, members_of, read
+from p2pdist.shared.archive_members import ArchiveError, members_of, read
 
 SMALL = 1_024
 XZ_HEADER_BYTES = 12

@@ -1,4 +1,7 @@
-"""Read the members of a tar or zip archive, one by one. Each is checked before any of it is written. Blocking."""
+"""Read the members of a tar or zip archive, one by one. Each is checked before any of it is written. Blocking.
+
+A PC unpacks with it, and `seed-server` looks with it at what is published: so both refuse the same.
+"""
 
 import contextlib
 import lzma
@@ -15,11 +18,18 @@ MAX_NAME_CHARS = 1_000  # of a member's path: with the directory's own it stays 
 MAX_HEADER_BYTES = 1 << 20  # of a tar member's extended header, which is read as a whole: long names, attributes
 MAX_GLOBAL_HEADERS = 100  # that hold for all members; tarfile copies them for each. git writes one
 
+# what one application may bring; PCs unpack no more, and so no more is published
+MAX_MEMBERS = 200_000  # a large application has some 50 000
+MAX_SYMLINKS = 10_000  # symbolic ones; each is followed once to see where it leads
+MAX_FOLLOWED_LINKS = 64  # more than any system follows: what lies behind them is never reached
+MAX_UNPACKED_BYTES = 64 << 30  # the largest office suites and CAD systems have some 30 GiB
+
 MAX_DECODER_BYTES = 96 << 20  # of memory: xz -9 needs 65 MiB to unpack, and a header may ask for 4 GiB
 
 _XZ_MAGIC = b"\xfd7zXZ\0"
 _COMPRESSIONS = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zst"}
 # LZMA is not among them: its header asks for up to 4 GiB as well, and `zipfile` cannot be told to refuse that
+_ZIP_UTF8 = 0x800  # a member's flag: its name is UTF-8
 _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 _READ_BYTES = 64 << 10
 _EXTENDED = {
@@ -31,6 +41,10 @@ Kind: TypeAlias = Literal["file", "directory", "symlink", "hardlink"]
 
 class ArchiveError(Exception):
     """The archive cannot be unpacked, or not safely. The message is for people."""
+
+
+class NoZstdError(ArchiveError):
+    """It is a zstd archive, which only later versions of Python can read."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +183,7 @@ def _open_tar(file: BinaryIO) -> tarfile.TarFile:
         except tarfile.ReadError:
             continue
         except tarfile.CompressionError:
-            raise ArchiveError("this PC's Python cannot read zstd archives: publish it as .tar.xz or .zip") from None
+            raise NoZstdError("this PC's Python cannot read zstd archives: publish it as .tar.xz or .zip") from None
     raise ArchiveError("it is neither a zip archive nor a tar archive that this PC's Python can read")
 
 
@@ -215,6 +229,8 @@ def _zip(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Me
         if len(infos) > max_members:
             raise ArchiveError(f"the archive has more than {max_members} members")
         for info in infos:
+            if not info.flag_bits & _ZIP_UTF8 and not info.orig_filename.isascii():
+                raise ArchiveError(_unknown_encoding(info.orig_filename))
             parts = path_parts(info.filename, strip_components)
             # an archive made on another system has no Unix modes: its members are files and directories
             mode = info.external_attr >> 16 if info.create_system == 3 else 0
@@ -238,3 +254,16 @@ def _zip(file: BinaryIO, strip_components: int, max_members: int) -> Iterator[Me
                     yield Member(
                         parts, "file", size_bytes=info.file_size, executable=bool(mode & 0o100), content=content
                     )
+
+
+def _unknown_encoding(name: str) -> str:
+    """Return what is wrong with a name whose bytes `zipfile` has read as those of MS-DOS, as the format has it."""
+    data = name.encode("cp437")
+    for codec, encoding in (("utf-8", "UTF-8"), ("cp932", "CP932 (Japanese)")):
+        with contextlib.suppress(UnicodeDecodeError):
+            shown = data.decode(codec)
+            return (
+                f"the member {shown[:80]!r} has a name in {encoding}, and the archive does not say so: "
+                "pack it anew, as .tar.gz, or by 7-Zip with -mcu=on"
+            )
+    return f"the member {name[:80]!r} has a name in an unknown encoding: pack it anew, as .tar.gz"

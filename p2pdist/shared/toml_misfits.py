@@ -1,0 +1,209 @@
+"""Everything in which plain values differ from a type, in words for who wrote them. Pure.
+
+msgspec, which converts them, stops at the first difference, and speaks of types; this reads the same types.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from bandwidth.profiles.toml_lines import KeyPath
+
+_SHOWN_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A value that its type does not take. ``path`` leads to it."""
+
+    path: KeyPath
+    text: str
+    of_value: bool = True
+    """Whether the value is wrong, and not its key."""
+
+
+def misfits(value: Any, kind: type[msgspec.Struct]) -> Iterator[Misfit]:
+    """Yield all that is wrong in ``value``, what TOML or JSON hold, to become ``kind``."""
+    yield from _misfits(value, inspect.type_info(kind), ())
+
+
+def _misfits(value: Any, kind: inspect.Type, path: KeyPath) -> Iterator[Misfit]:
+    kinds = list(_alternatives(kind))
+    structs = [one for one in kinds if isinstance(one, inspect.StructType)]
+    if structs and isinstance(value, dict):
+        yield from _of_struct(value, structs, path)
+        return
+    lists = [one for one in kinds if isinstance(one, inspect.ListType | inspect.VarTupleType)]
+    if lists and isinstance(value, list):
+        yield from _of_list(value, lists[0], path)
+        return
+    dicts = [one for one in kinds if isinstance(one, inspect.DictType)]
+    if dicts and isinstance(value, dict):
+        yield from _of_dict(value, dicts[0], path)
+        return
+    words = [str(word) for one in kinds if isinstance(one, inspect.LiteralType) for word in one.values]
+    if words and isinstance(value, str):
+        if value not in words:
+            yield _unknown_value(value, words, path)
+        return
+    problems = [_of_scalar(value, one) for one in kinds if not isinstance(one, inspect.NoneType)]
+    if problems and all(problems):
+        yield Misfit(path, f"{_name(path)}: {_shown(value)} {problems[0]}.")
+
+
+def _of_struct(value: dict[str, Any], structs: list[inspect.StructType], path: KeyPath) -> Iterator[Misfit]:
+    struct = structs[0]
+    if struct.tag_field:
+        tags = {str(one.tag): one for one in structs}
+        tag = value.get(struct.tag_field)
+        if struct.tag_field not in value:
+            yield Misfit(path, f"{_place(path)}it needs {struct.tag_field}; {_listed(tags, 'ones')}", of_value=False)
+            return
+        if not isinstance(tag, str) or tag not in tags:
+            yield _unknown_value(tag, tags, (*path, struct.tag_field))
+            return
+        struct = tags[tag]
+    fields = {field.encode_name: field for field in struct.fields}
+    known = {*fields, *((struct.tag_field,) if struct.tag_field else ())}
+    meant = set()
+    for key, inner in value.items():
+        if key in fields:
+            yield from _misfits(inner, fields[key].type, (*path, key))
+        elif key not in known:
+            nearest = _nearest(key, known)
+            meant.add(nearest)
+            hint = f"did you mean {nearest!r}?" if nearest else _listed(known, "keys")
+            yield Misfit((*path, key), f"unknown key {_shown(key)}; {hint}", of_value=False)
+    for key, field in fields.items():
+        if field.required and key not in value and key not in meant:
+            yield Misfit(path, f"{_place(path)}{key} is missing; add it.", of_value=False)
+
+
+def _unknown_value(value: Any, known: Iterable[str], path: KeyPath) -> Misfit:
+    within = f" in {_dotted(path[:-1])}" if path[:-1] else ""
+    nearest = _nearest(value, known) if isinstance(value, str) else None
+    listed = _listed(known, "ones")
+    hint = f"did you mean {nearest!r}? {listed[0].upper()}{listed[1:]}" if nearest else listed
+    return Misfit(path, f"unknown {path[-1] if path else 'value'} {_shown(value)}{within}; {hint}")
+
+
+def _of_list(value: list[Any], kind: inspect.ListType | inspect.VarTupleType, path: KeyPath) -> Iterator[Misfit]:
+    if problem := _of_size(len(value), kind.min_length, kind.max_length, "values"):
+        yield Misfit(path, f"{_name(path)}: it has {len(value)} values, and {problem}.")
+    for number, inner in enumerate(value):
+        yield from _misfits(inner, kind.item_type, (*path, number))
+
+
+def _of_dict(value: dict[str, Any], kind: inspect.DictType, path: KeyPath) -> Iterator[Misfit]:
+    if problem := _of_size(len(value), kind.min_length, kind.max_length, "keys"):
+        yield Misfit(path, f"{_name(path)}: it has {len(value)} keys, and {problem}.")
+    for key, inner in value.items():
+        yield from _misfits(inner, kind.value_type, (*path, key))
+
+
+def _of_scalar(value: Any, kind: inspect.Type) -> str | None:
+    """Return what is wrong, to follow the value; None: nothing."""
+    match kind:
+        case inspect.LiteralType():
+            return f"is no text; {_listed(map(str, kind.values), 'ones').rstrip('.')}"
+        case inspect.BoolType():
+            return None if isinstance(value, bool) else "is neither true nor false (without quotes)"
+        case inspect.StrType():
+            if not isinstance(value, str):
+                return "is no text; put it in quotes"
+            return _of_size(len(value), kind.min_length, kind.max_length, "characters")
+        case inspect.IntType() | inspect.FloatType():
+            return _of_number(value, kind)
+        case inspect.ListType() | inspect.VarTupleType():
+            return "is no list; write it in brackets: [ … ]"
+        case inspect.StructType() | inspect.DictType():
+            return "is no table"
+    return None  # msgspec looks at what is not known here
+
+
+def _of_number(value: Any, kind: inspect.IntType | inspect.FloatType) -> str | None:
+    whole = isinstance(kind, inspect.IntType)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return f"is no {'whole ' if whole else ''}number (without quotes)"
+    least, most = kind.ge, kind.le
+    if kind.lt is not None and whole:
+        most = kind.lt - 1
+    over = (most is not None and value > most) or (kind.lt is not None and value >= kind.lt)
+    under = (least is not None and value < least) or (kind.gt is not None and value <= kind.gt)
+    is_number = not (isinstance(value, float) and math.isnan(value))
+    if is_number and not over and not under:
+        return None
+    if least is not None and most is not None:
+        return f"is not from {_number(least)} to {_number(most)}"
+    limits: list[tuple[str, float | None]]
+    limits = [("at least", least), ("over", kind.gt), ("at most", most), ("under", kind.lt)]
+    words = [f"{word} {_number(limit)}" for word, limit in limits if limit is not None]
+    return f"is not {' and '.join(words)}" if words else "is no number"
+
+
+def _number(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _of_size(size: int, least: int | None, most: int | None, unit: str) -> str | None:
+    if least is not None and size < least:
+        return f"needs at least {least} {unit if least != 1 else unit.rstrip('s')}"
+    if most is not None and size > most:
+        return f"may have at most {most} {unit}"
+    return None
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)), None)
+
+
+def _listed(known: Iterable[str], what: str) -> str:
+    return f"known {what} are {', '.join(sorted(known))}."
+
+
+def _name(path: KeyPath) -> str:
+    return _dotted(path) or "the file"
+
+
+def _place(path: KeyPath) -> str:
+    return f"{_dotted(path)}: " if path else ""
+
+
+def _dotted(path: KeyPath) -> str:
+    """Return a path as people count: ``detect 2, path``."""
+    words: list[str] = []
+    for step in path:
+        if isinstance(step, int):
+            words[-1:] = [f"{words[-1] if words else ''} {step + 1}".strip()]
+        else:
+            words.append(step)
+    return ", ".join(words)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if isinstance(value, str | int | float) else str(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+
+
+def _alternatives(kind: inspect.Type) -> Iterator[inspect.Type]:
+    if isinstance(kind, inspect.Metadata):
+        yield from _alternatives(kind.type)
+    elif isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from _alternatives(one)
+    else:
+        yield kind

@@ -1,0 +1,67 @@
+"""Where a proven file is: once for each patch that has its bytes, all of them names of one file."""
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from p2pdist.shared.identifiers import (
+    InvalidIdentifierError,
+    PatchRef,
+    parse_file_name,
+    parse_patch_id,
+    parse_patch_version,
+)
+from p2pdist.transfer import files
+from p2pdist.transfer.cache import Cache
+from p2pdist.transfer.states import Place, TransferRecord
+from p2pdist.trust.catalogue import CataloguePatch
+
+MOST_PLACES = 64  # of one file; a fleet publishes the same bytes a few times
+
+
+def places_of(patches: Iterable[CataloguePatch]) -> tuple[Place, ...]:
+    """Return where the file of each of ``patches`` belongs, at most `MOST_PLACES`."""
+    return tuple(Place(patch.manifest.patch_id, patch.manifest.version, patch.payload.file_name) for patch in patches)[
+        :MOST_PLACES
+    ]
+
+
+def with_first(patches: tuple[CataloguePatch, ...], ref: PatchRef | None) -> tuple[CataloguePatch, ...]:
+    """Return ``patches`` with the one named ``ref`` before the others, if it is among them."""
+    return tuple(sorted(patches, key=lambda patch: patch.ref != ref))
+
+
+def refs_of(record: TransferRecord) -> set[PatchRef]:
+    """Return the patches that a transfer's bytes belong to."""
+    return {record.ref, *(place.ref for place in record.places)}
+
+
+class Places:
+    """The ``patches`` directory."""
+
+    def __init__(self, directory: Path, cache: Cache) -> None:
+        self._directory = directory
+        self._cache = cache
+
+    async def publish(self, record: TransferRecord) -> int:
+        """Put the file that was proven, as ``record`` says, at all its places. Raises `OSError`.
+
+        Return its ``ctime`` afterwards, for `Cache.is_proven`.
+        """
+        ctime_ns = 0
+        for place in record.places:
+            ctime_ns = await self._cache.publish(record, self._path(place))
+        return ctime_ns
+
+    async def take_back(self, places: Collection[Place]) -> None:
+        """Remove the file from ``places``, which may come from a file of this PC; what cannot be removed is logged."""
+        for place in places:
+            try:
+                parse_patch_id(place.patch_id)
+                parse_patch_version(place.version)
+                parse_file_name(place.file_name)
+            except InvalidIdentifierError:
+                continue
+            await files.remove_verified(self._path(place))
+
+    def _path(self, place: Place) -> Path:
+        return self._directory / place.patch_id / place.version / place.file_name

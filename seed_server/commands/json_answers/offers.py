@@ -1,0 +1,56 @@
+"""What `withdraw`, `offer` and `list` print with `--json`. Pure."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from p2pdist.shared.json_units import WholeUnixSeconds
+
+
+class WithdrawDocument(Struct, frozen=True):
+    """What is withdrawn."""
+
+    patches: tuple[str, ...]
+    """ID@VERSION of what was offered until now; empty: it was withdrawn before, and is now for good."""
+    reason: str
+    """Why, as PCs show it."""
+    for_good: bool
+    """Whether only a new publication can be installed from now on."""
+    required_by: tuple[str, ...]
+    """ID@VERSION of what is still offered and requires it: PCs without it wait."""
+
+
+class OfferDocument(Struct, frozen=True):
+    """What is offered again."""
+
+    patches: tuple[str, ...]
+    """ID@VERSION of each."""
+
+
+class ListedDocument(Struct, frozen=True):
+    """A publication, and what PCs are told of it."""
+
+    id: str
+    """The patch's id; the same for all versions."""
+    version: str
+    """Its version."""
+    title: str
+    """One line for people; may be empty."""
+    severity: str
+    """low, medium, high or critical."""
+    emergency: bool
+    """Whether it waits for no window."""
+    number: int
+    """Its number among the publications of this id: the higher is the newer."""
+    published_at: WholeUnixSeconds
+    """When it was signed."""
+    state: Literal["offered", "withdrawn", "superseded"]
+    """Whether PCs shall have it, must not get it, or have another one in its place."""
+    reason: str | None
+    """Why it was withdrawn; null: it was not, or nobody knows any more."""
+    withdrawn_at: WholeUnixSeconds | None
+    """When it was withdrawn; null as `reason`."""
+    for_good: bool
+    """Whether it is withdrawn, and only a new publication can be installed."""
+    superseded_by: str | None
+    """ID@VERSION of what has taken its place; null: nothing."""

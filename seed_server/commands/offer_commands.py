@@ -1,0 +1,181 @@
+"""`seed-server withdraw`, `seed-server offer` and `seed-server list`: what PCs are offered now."""
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from p2pdist.shared.console import json_option, print_json, wide_terminal
+from p2pdist.shared.printable_text import printable
+from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
+from seed_server.commands.options import (
+    home_option,
+    local_user,
+    offline_keys_of,
+    offline_option,
+    passphrase_option,
+    prepare_option,
+)
+from seed_server.commands.signing_commands import show_prepared
+from seed_server.commands.texts import plain_table, utc_minute
+from seed_server.fleet import operations, preparing, queries
+from seed_server.fleet.context import Context
+from seed_server.fleet.operations import Withdrawn
+from seed_server.signing.offers import Offer
+
+_STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
+
+
+@click.command("withdraw", short_help="Stop a patch now: offer it to nobody any more.")
+@home_option
+@click.argument("patch", metavar="PATCH[@VERSION]")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in one line; every PC shows it.")
+@click.option(
+    "--for-good",
+    is_flag=True,
+    help="Sign it with the offline key too: only a new publication is installed from then on.",
+)
+@offline_option
+@passphrase_option
+@prepare_option
+@json_option
+def withdraw_command(
+    context: Context,
+    patch: str,
+    reason: str,
+    for_good: bool,
+    offline_keys: Path | None,
+    passphrase: bytes | None,
+    prepare: Path | None,
+    as_json: bool,
+) -> None:
+    """Offer PATCH to nobody any more. Connected PCs stop fetching it within seconds, begin no installation of it, and
+    remove its file; the others do so as soon as they are back. What is being installed comes to its end; where it is
+    installed, it stays.
+
+    \b
+    Examples:
+      seed-server withdraw acme --reason "crashes on start"
+          at once, without the offline keys; 'seed-server offer acme' takes it back
+      seed-server withdraw acme --reason "crashes on start" --for-good --offline-keys /media/safe/offline
+          nobody can offer it again, not even with this server's keys
+      seed-server withdraw acme --reason "crashes on start" --prepare acme.bundle
+          the same, signed on another machine; withdraw it at once before that
+
+    To bring PCs back to the version before, publish that again with --downgrade.
+    """
+    if prepare is not None:
+        bundle = preparing.prepare_withdrawal(context, local_user(), patch, reason, prepare)
+        show_prepared(bundle, prepare, as_json=as_json)
+        return
+    if not for_good and (offline_keys is not None or passphrase is not None):
+        raise click.UsageError("--offline-keys and --passphrase-file are used with --for-good only.")
+    keys = offline_keys_of(context, offline_keys, passphrase, "patches") if for_good else None
+    withdrawn = operations.withdraw(context, local_user(), patch, reason, keys)
+    if as_json:
+        print_json(
+            WithdrawDocument(
+                patches=tuple(map(str, withdrawn.patches)),
+                reason=withdrawn.reason,
+                for_good=withdrawn.for_good,
+                required_by=tuple(map(str, withdrawn.dependents)),
+            )
+        )
+    else:
+        _show_withdrawn(patch, withdrawn)
+
+
+def _show_withdrawn(patch: str, withdrawn: Withdrawn) -> None:
+    for_good = " for good" if withdrawn.for_good else ""
+    click.echo(
+        f"{', '.join(map(str, withdrawn.patches)) or patch} is withdrawn{for_good}. Where it is installed, it stays."
+    )
+    if withdrawn.dependents:
+        click.echo(f"Waiting for it, where it is not installed: {', '.join(map(str, withdrawn.dependents))}.")
+    if not withdrawn.for_good:
+        click.echo(
+            f"Until 'seed-server withdraw {patch} --for-good', it can be offered again by whoever has this server."
+        )
+
+
+@click.command("offer", short_help="Offer a withdrawn patch again.")
+@home_option
+@click.argument("patch", metavar="PATCH[@VERSION]")
+@json_option
+def offer_command(context: Context, patch: str, as_json: bool) -> None:
+    """Offer PATCH again, which was withdrawn. PCs that had a part of it fetch it anew.
+
+    \b
+    Example:
+      seed-server offer acme
+
+    What was withdrawn for good, or replaced by a newer publication, must be published again.
+    """
+    back = operations.offer(context, local_user(), patch)
+    if as_json:
+        print_json(OfferDocument(patches=tuple(map(str, back))))
+    else:
+        click.echo(f"{', '.join(map(str, back))} is offered again.")
+
+
+@click.command("list", short_help="Show what is offered, withdrawn and superseded.")
+@home_option
+@json_option
+def list_command(context: Context, as_json: bool) -> None:
+    """Show each patch that is published: whether PCs are offered it, and why not.
+
+    \b
+    Examples:
+      seed-server list
+      seed-server list --json | jq -r '.[] | select(.state == "withdrawn") | .reason'
+
+    Of each id, the last two publications are known. 'seed-server status' says how far PCs are.
+    """
+    offers = queries.read_offers(context)
+    if as_json:
+        print_json([_document(offer) for offer in offers])
+        return
+    if not offers:
+        click.echo("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
+        return
+    table = plain_table()
+    for column in ("patch", "version"):
+        table.add_column(column, overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("severity", no_wrap=True)
+    table.add_column("note", overflow="fold")
+    for offer in offers:
+        manifest = offer.manifest
+        severity = "emergency" if manifest.schedule.emergency else manifest.severity
+        state = Text(offer.state, style=_STATE_STYLES[offer.state])
+        table.add_row(manifest.patch_id, manifest.version, state, severity, Text(_note(offer)))
+    wide_terminal().print(table)
+
+
+def _note(offer: Offer) -> str:
+    parts = []
+    if offer.withdrawal is not None:
+        parts.append(f"{utc_minute(offer.withdrawal.at)}: {printable(offer.withdrawal.reason)}")
+    if offer.for_good:
+        parts.append("for good")
+    if offer.superseded_by is not None:
+        parts.append(f"by {offer.superseded_by}")
+    return "; ".join(parts) or offer.manifest.title
+
+
+def _document(offer: Offer) -> ListedDocument:
+    manifest, withdrawal = offer.manifest, offer.withdrawal
+    return ListedDocument(
+        id=manifest.patch_id,
+        version=manifest.version,
+        title=manifest.title,
+        severity=manifest.severity,
+        emergency=manifest.schedule.emergency,
+        number=manifest.number,
+        published_at=manifest.published_at,
+        state=offer.state,
+        reason=withdrawal.reason if withdrawal else None,
+        withdrawn_at=withdrawal.at if withdrawal else None,
+        for_good=offer.for_good,
+        superseded_by=str(offer.superseded_by) if offer.superseded_by else None,
+    )

@@ -1,0 +1,189 @@
+"""What the online key changes in the rollouts: what is offered, and what is taken back. Pure.
+
+Taking away and offering again need no offline key, so that both are quick. Neither gives anything: what may be
+installed at all, the offline key says in `publication_order`, and PCs hold the rollouts to it.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import InvalidIdentifierError, PatchRef, check_relation
+from p2pdist.shared.manifest.documents import (
+    MAX_REASON_CHARS,
+    MAX_ROLLOUT_ENTRIES,
+    MAX_WITHDRAWALS,
+    Manifest,
+    RolloutEntry,
+    Rollouts,
+    Withdrawal,
+)
+from p2pdist.shared.manifest.publication_order import PublicationOrder
+
+NO_REASON = "withdrawn by the operator"  # of what is withdrawn without a word
+
+OfferState: TypeAlias = Literal["offered", "withdrawn", "superseded"]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One publication that the repository lists, and what PCs are told of it."""
+
+    manifest: Manifest
+    state: OfferState
+    withdrawal: Withdrawal | None = None
+    """What was said when it was withdrawn; None: it is not."""
+    for_good: bool = False
+    """Whether only a new publication can be installed from now on."""
+    superseded_by: PatchRef | None = None
+    """What has taken its place; None: nothing."""
+
+
+def next_sequence(rollouts: Rollouts) -> int:
+    """Return the sequence number of the next publication: what is withdrawn keeps its own."""
+    parts = (rollouts.entries, rollouts.withdrawn)
+    return max((one.sequence for part in parts for one in part), default=0) + 1
+
+
+def parse_named(text: str) -> PatchRef:
+    """Return what PATCH or PATCH@VERSION names; without a version, that is empty. Raises `UserError` (BAD_INPUT)."""
+    try:
+        check_relation(text)
+    except InvalidIdentifierError as error:
+        raise _bad(str(error)) from error
+    return PatchRef.of_relation(text)
+
+
+def checked_reason(text: str) -> str:
+    """Return a reason as PCs take it; empty becomes `NO_REASON`. Raises `UserError` (BAD_INPUT)."""
+    reason = " ".join(text.split()) or NO_REASON
+    if len(reason) > MAX_REASON_CHARS or not reason.isprintable():
+        raise _bad(f"A reason has at most {MAX_REASON_CHARS} printable characters, in one line. Shorten it.")
+    return reason
+
+
+def with_entry(rollouts: Rollouts, ref: PatchRef) -> Rollouts:
+    """Return the rollouts with ``ref`` as the one current version of its id, last in sequence.
+
+    Withdrawals of the id are answered by it, and go.
+    """
+    entry = RolloutEntry(patch_id=ref.patch_id, version=ref.version, sequence=next_sequence(rollouts))
+    return Rollouts(
+        format=1,
+        entries=[*(other for other in rollouts.entries if other.patch_id != ref.patch_id), entry],
+        withdrawn=tuple(other for other in rollouts.withdrawn if other.patch_id != ref.patch_id),
+    )
+
+
+def without_entries(rollouts: Rollouts, named: PatchRef, reason: str, now: float) -> Rollouts:
+    """Return the rollouts that offer ``named`` no more; unchanged where they do not offer it."""
+    gone = [entry for entry in rollouts.entries if _names(named, entry.ref)]
+    taken = {entry.ref for entry in gone}
+    fresh = (
+        Withdrawal(patch_id=one.patch_id, version=one.version, sequence=one.sequence, reason=reason, at=int(now))
+        for one in gone
+    )
+    known = (one for one in rollouts.withdrawn if one.ref not in taken)
+    return Rollouts(
+        format=1,
+        entries=[entry for entry in rollouts.entries if entry.ref not in taken],
+        withdrawn=(*known, *fresh)[-MAX_WITHDRAWALS:],
+    )
+
+
+def offered_again(
+    rollouts: Rollouts, named: PatchRef, order: PublicationOrder, listed: Collection[Manifest]
+) -> Rollouts:
+    """Return the rollouts that offer ``named`` again, as they did before it was withdrawn.
+
+    ``order`` and ``listed`` are what the offline key has signed. Raises `UserError`: BAD_INPUT for what is not
+    withdrawn, REFUSED for what PCs would not install, or where no more can be offered.
+    """
+    back = [one for one in rollouts.withdrawn if _names(named, one.ref)]
+    if not back:
+        raise not_withdrawn(rollouts, named)
+    numbers = {manifest.ref: manifest.number for manifest in listed}
+    for one in back:
+        number = numbers.get(one.ref)
+        if number is None or order.refusal(one.patch_id, number):
+            raise UserError(
+                f"{one.ref} cannot be offered again: with the offline key, it was withdrawn for good, or a newer one "
+                "was published, so no PC would install it. Publish it again.",
+                FaultKind.REFUSED,
+            )
+    if len(rollouts.entries) + len(back) > MAX_ROLLOUT_ENTRIES:
+        raise UserError(
+            f"The fleet is offered {len(rollouts.entries)} patches already, the most that endpoints accept. "
+            "Withdraw another one first.",
+            FaultKind.REFUSED,
+        )
+    entries = [*rollouts.entries, *(RolloutEntry(one.patch_id, one.version, one.sequence) for one in back)]
+    left = tuple(one for one in rollouts.withdrawn if one not in back)
+    return Rollouts(format=1, entries=sorted(entries, key=lambda entry: entry.sequence), withdrawn=left)
+
+
+def offers(rollouts: Rollouts, order: PublicationOrder, listed: Iterable[Manifest]) -> list[Offer]:
+    """Return every publication in ``listed`` with its state, in the order of ids, the newest of each id first."""
+    manifests = sorted(listed, key=lambda manifest: (manifest.patch_id, -manifest.number))
+    offered = {entry.ref for entry in rollouts.entries}
+    withdrawn = {one.ref: one for one in rollouts.withdrawn}
+    live = [manifest for manifest in manifests if manifest.ref in offered]
+    newest = {manifest.patch_id: manifest for manifest in reversed(manifests)}
+    found = []
+    for manifest in manifests:
+        by = next((other.ref for other in live if _supersedes(other, manifest)), None)
+        later = newest[manifest.patch_id]
+        if by is None and later is not manifest and manifest.ref not in offered:
+            by = later.ref
+        withdrawal = withdrawn.get(manifest.ref)
+        gone = manifest.ref not in offered and by is None
+        state: OfferState = "withdrawn" if withdrawal or gone else "superseded" if by else "offered"
+        refused = bool(order.refusal(manifest.patch_id, manifest.number))
+        found.append(Offer(manifest, state, withdrawal, state == "withdrawn" and refused, by))
+    return found
+
+
+def dependents(named: PatchRef, rollouts: Rollouts, listed: Iterable[Manifest]) -> list[PatchRef]:
+    """Return what is still offered and requires ``named``: without it, PCs cannot install these."""
+    offered = {entry.ref for entry in rollouts.entries}
+    return [
+        manifest.ref
+        for manifest in listed
+        if manifest.ref in offered
+        and any(PatchRef.of_relation(relation).patch_id == named.patch_id for relation in manifest.requires)
+    ]
+
+
+def not_offered(named: PatchRef, rollouts: Rollouts) -> UserError:
+    """Return the error for a patch that cannot be withdrawn."""
+    others = [str(entry.ref) for entry in rollouts.entries if entry.patch_id == named.patch_id]
+    instead = f"{', '.join(others)} is. " if others else ""
+    return _bad(
+        f"No {_written(named)} is offered, so it cannot be withdrawn. {instead}'seed-server list' lists the patches."
+    )
+
+
+def not_withdrawn(rollouts: Rollouts, named: PatchRef) -> UserError:
+    """Return the error for a patch that cannot be offered again."""
+    if any(_names(named, entry.ref) for entry in rollouts.entries):
+        return _bad(f"{_written(named)} is offered already; nothing is to be done.")
+    return _bad(
+        f"No {_written(named)} is withdrawn, so it cannot be offered again. 'seed-server list' lists the patches."
+    )
+
+
+def _names(named: PatchRef, ref: PatchRef) -> bool:
+    return named.patch_id == ref.patch_id and named.version in ("", ref.version)
+
+
+def _supersedes(newer: Manifest, older: Manifest) -> bool:
+    return newer.ref != older.ref and any(older.ref.matches(relation) for relation in newer.supersedes)
+
+
+def _written(named: PatchRef) -> str:
+    return str(named) if named.version else named.patch_id
+
+
+def _bad(message: str) -> UserError:
+    return UserError(message, FaultKind.BAD_INPUT)

@@ -1,0 +1,98 @@
+"""`seed_server.leasing.site_ledger`: which torrent goes first. Its other promises are tested with `PieceLedger`'s."""
+
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
+from p2pdist.shared.manifest.urgency import EMERGENCY, urgency_of
+from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.turns import FetcherRank
+
+PIECE_BYTES = 262_144
+LINE = 1_000_000  # bytes per second: 8 Mbit/s
+BIG = TorrentHash("aa" * 32)
+SMALL = TorrentHash("bb" * 32)
+PIECES = 21_000_000 // PIECE_BYTES + 1
+PC, OTHER = EndpointId("a" * 26), EndpointId("b" * 26)
+
+
+class Line:
+    """A site whose PCs are sent pieces one after the other; ``now`` advances as its line takes them."""
+
+    def __init__(self) -> None:
+        self.ledger = SiteLedger(fetchers=1, lease_seconds=30.0)
+        self.now = 0.0
+        self.sent: list[tuple[float, LeasedPiece]] = []
+
+    def connect(self, endpoint: EndpointId) -> None:
+        self.ledger.data_connected(FetcherRank(endpoint, wired=True, on_mains=True, uptime_seconds=1))
+
+    def publish(self, torrent: TorrentHash, pieces: int, urgency: int, sequence: int) -> None:
+        self.ledger.add_torrent(
+            torrent, sequence=sequence, piece_count=pieces, piece_length_bytes=PIECE_BYTES, urgency=urgency
+        )
+
+    def want(self, endpoint: EndpointId, torrent: TorrentHash, have: int = 0) -> None:
+        self.ledger.want(endpoint, torrent, have=have, lan_have=0, lan_stalled=False, can_fetch=True, now=self.now)
+
+    def send(self, endpoint: EndpointId, size_bytes: int = PIECE_BYTES) -> LeasedPiece | None:
+        leased = self.ledger.next_piece(endpoint, self.now)
+        if leased is not None:
+            self.now += size_bytes / LINE
+            self.ledger.stored(endpoint, leased, self.now)
+            self.sent.append((self.now, leased))
+            self.ledger.expire(self.now, BytesPerSecond(LINE))
+        return leased
+
+
+def test_an_emergency_goes_before_the_rest_of_a_big_patch_and_nothing_is_sent_twice() -> None:
+    line = Line()
+    line.connect(PC)
+    line.publish(BIG, PIECES, urgency_of("low", emergency=False), 1)
+    line.want(PC, BIG)
+    for _ in range(3):
+        line.send(PC)
+    began = line.now
+    line.publish(SMALL, 1, EMERGENCY, 2)
+    line.want(PC, SMALL)
+    assert line.send(PC, size_bytes=1_000) == LeasedPiece(SMALL, PieceIndex(0))
+    assert line.now - began < 0.01
+    line.want(PC, SMALL, have=1)
+    while line.send(PC) is not None:
+        pass
+    pieces = [leased for _, leased in line.sent]
+    assert len(pieces) == len(set(pieces)) == PIECES + 1
+
+
+def test_what_is_equally_urgent_goes_in_the_order_of_publication() -> None:
+    line = Line()
+    line.connect(PC)
+    line.publish(BIG, 2, urgency_of("high", emergency=False), 1)
+    line.publish(SMALL, 1, urgency_of("high", emergency=False), 2)
+    for torrent in (SMALL, BIG):
+        line.want(PC, torrent)
+    assert [line.send(PC).torrent for _ in range(3)] == [BIG, BIG, SMALL]  # type: ignore[union-attr]
+
+
+def test_severity_decides_and_may_be_raised_while_a_patch_is_under_way() -> None:
+    line = Line()
+    line.connect(PC)
+    line.publish(BIG, 4, urgency_of("medium", emergency=False), 1)
+    line.publish(SMALL, 4, urgency_of("low", emergency=False), 2)
+    for torrent in (SMALL, BIG):
+        line.want(PC, torrent)
+    first = line.send(PC)
+    line.publish(SMALL, 4, urgency_of("critical", emergency=False), 2)  # the same bytes again, corrected
+    second = line.send(PC)
+    assert [one and one.torrent for one in (first, second)] == [BIG, SMALL]
+
+
+def test_who_fetches_the_big_patch_does_not_keep_another_pc_from_the_emergency() -> None:
+    line = Line()
+    for endpoint in (PC, OTHER):
+        line.connect(endpoint)
+    line.publish(BIG, PIECES, urgency_of("low", emergency=False), 1)
+    for endpoint in (PC, OTHER):
+        line.want(endpoint, BIG)
+    line.send(PC)
+    line.publish(SMALL, 1, EMERGENCY, 2)
+    line.want(OTHER, SMALL)
+    assert line.send(OTHER) == LeasedPiece(SMALL, PieceIndex(0))
