@@ -37,7 +37,8 @@ from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 UNUSED_HEADERS = tuple(
-    f'"{name}' for name in ("Report-Msgid", "POT-Creation", "PO-Revision", "Last-Translator", "Language-Team", "Generated")
+    f'"{name}'
+    for name in ("Report-Msgid", "POT-Creation", "PO-Revision", "Last-Translator", "Language-Team", "Generated")
 )
 """Of whom and when, which the history of the file says better."""
 ROOT = Path(__file__).parents[1]

@@ -40,6 +40,8 @@ class GoodProfile(Struct, frozen=True):
     """The profile's name."""
     sites: int
     """How many sites it names; 0: it is for every site."""
+    warnings: list[str] = []
+    """What is allowed and surely not meant, in words: that nothing is ever sent to a site."""
 
 
 class WrongProfile(Struct, frozen=True):

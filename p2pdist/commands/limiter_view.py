@@ -30,8 +30,8 @@ def line_view(answer: LimiterAnswer) -> RenderableType:
             capacity = tr("{rate}, learned {duration} ago", rate=rate, duration=duration_text(line.learned_seconds))
     facts = Table.grid(padding=(0, 2))
     for name, value in (
-        (tr("rate"), rate_text(line.rate)),
-        (tr("because"), in_words(line.reason)),
+        (tr("rate"), rate_text(line.rate) if line.current else tr("nothing is sent to this site now")),
+        (tr("because") if line.current else tr("it was last"), in_words(line.reason)),
         (tr("state"), in_words(line.state)),
         (tr("line"), capacity),
         (tr("yielded"), tr("{duration} in all", duration=duration_text(line.yield_seconds))),

@@ -246,10 +246,9 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
 
 def _limiter_view(answer: LimiterAnswer, chart: RateChart | None) -> RenderableType:
     parts: list[RenderableType] = [line_view(answer)]
-    line = answer.line
-    if chart is not None and line is not None:
-        chart.add(BytesPerSecond(line.rate), None if line.capacity is None else BytesPerSecond(line.capacity))
-        parts += ["", chart]
+    if chart is not None:  # of what is used: what is allowed stands above it
+        chart.add(BytesPerSecond(answer.download.used), None)
+        parts += ["", Text(tr("from neighbours, as measured"), style="dim"), chart]
     return Group(*parts, "", lan_view(answer))
 
 

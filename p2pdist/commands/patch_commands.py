@@ -155,7 +155,10 @@ def rollback_command(home: EndpointHome, patch: str, as_json: bool) -> None:
         print_json(answer)
     else:
         click.echo(
-            tr("{patch} is being rolled back; 'p2pdist history' shows how it goes.", patch=f"{answer.id} {answer.version}")
+            tr(
+                "{patch} is being rolled back; 'p2pdist history' shows how it goes.",
+                patch=f"{answer.id} {answer.version}",
+            )
         )
 
 

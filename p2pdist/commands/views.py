@@ -62,7 +62,9 @@ def why_view(answer: WhyAnswer) -> RenderableType:
         if row.since_seconds >= 1.0:
             head += tr(", since {duration}", duration=duration_text(row.since_seconds))
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
-        parts += [Text(f"  {duration_text(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()]
+        parts += [
+            Text(f"  {duration_text(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()
+        ]
     return Group(*parts)
 
 

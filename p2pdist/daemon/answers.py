@@ -100,7 +100,9 @@ def answer_status(state: DaemonState, origin: ServerConnection, problems: Proble
 def answer_limiter(state: DaemonState, origin: ServerConnection, limiter: LanLimiter) -> LimiterAnswer:
     """Return the answer to `p2pdist limiter`: what the server said last of this site's line, and the LAN's limits."""
     limit = state.site_limit
-    line = None if limit is None else LineLimit(**msgspec.structs.asdict(limit))
+    line = None
+    if limit is not None:
+        line = LineLimit(**msgspec.structs.asdict(limit), current=origin.connected and state.reports_link)
     return limiter.status(site=state.site or None, server_connection=origin.status, line=line)
 
 

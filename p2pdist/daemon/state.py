@@ -48,6 +48,8 @@ class DaemonState:
         """The throttle profile of this PC's site, signed by the network admins."""
         self.refused: list[RefusedPatch] = []
         self.trust_problem = ""
+        self.refuses = ""
+        """Why what the server has signed is not accepted, in words; empty: it is, or it could not be fetched."""
         self.stale_problem = ""
 
     @property

@@ -1,6 +1,6 @@
 """Moves the transfers on: counts pieces from the server, steps each transfer, and reports news to the server."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import trio
 
@@ -32,14 +32,19 @@ async def step_transfers(
     help_news: HelpNews,
     origin: ServerConnection,
     wakeups: WakeUps,
+    *,
+    refuses: Callable[[], str],
 ) -> None:
-    """Step the transfers regularly, and at once when something happened, until cancelled."""
+    """Step the transfers regularly, and at once when something happened, until cancelled.
+
+    ``refuses`` returns why nothing new of the server's is accepted here; empty: it is.
+    """
     was_busy = False
     while True:
         for news in help_news.news():  # before what it has: the server counts the one by the other
             await origin.send(news)
         await transfers.step()
-        for report in reports.news(patches.views(), trio.current_time()):
+        for report in reports.news(patches.views(), trio.current_time(), refuses()):
             await origin.send(report)
         if was_busy and not transfers.busy:
             await trio.to_thread.run_sync(process_memory.give_back)

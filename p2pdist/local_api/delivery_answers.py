@@ -179,6 +179,8 @@ class LineLimit(msgspec.Struct, frozen=True):
     """Time spent giving way to others."""
     learned_seconds: Seconds | None = None
     """How long ago the line last showed its capacity, in whole minutes; null: configured, or not known."""
+    current: bool = True
+    """Whether this holds now; false: nothing is sent to the site at present, and this was so when something was."""
 
 
 class LanWay(msgspec.Struct, frozen=True):

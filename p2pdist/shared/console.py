@@ -145,7 +145,9 @@ def _readable(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     signs = error.object[error.start : error.end]
-    return "".join(_IN_ASCII.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs), error.end
+    return "".join(
+        _IN_ASCII.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs
+    ), error.end
 
 
 codecs.register_error("readable", _readable)

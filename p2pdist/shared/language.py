@@ -22,6 +22,8 @@ LANGUAGES = (ENGLISH, *TRANSLATIONS)
 
 MIN_TEMPLATE_LETTERS = 4  # outside of its values: a shorter message, such as "{}: {}", would fit anything
 MAX_SENTENCE_CHARS = 2_000  # longer texts are an installer's output or somebody's attempt: shown as they are
+_COUNTS = re.compile(r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes)")
+"""Values with such names are numbers: else "{program} ended with exit code {code}" would swallow what follows it."""
 _PLACEHOLDER = re.compile(r"\{([a-z_]+[0-9]*)\}")
 
 
@@ -67,7 +69,7 @@ def _pattern(message: str) -> re.Pattern[str]:
             pattern += f"(?P={part})"
         else:
             seen.add(part)
-            pattern += f"(?P<{part}>.*?)"
+            pattern += f"(?P<{part}>[0-9.]+)" if _COUNTS.fullmatch(part) else f"(?P<{part}>.*?)"
     return re.compile(pattern, re.DOTALL)
 
 

@@ -87,4 +87,8 @@ def detail_of(reason: WhyReason, file: FileView, around: Circumstances) -> str:
         WhyReason.BLACKOUT: around.blackout_ends.strip(),
         WhyReason.LAN_YIELDS: str(around.lan),
     }
-    return details.get(reason, f"{file.neighbours} neighbours connected" if file.state == "fetching" else "")
+    return details.get(reason, _neighbours(file.neighbours) if file.state == "fetching" else "")
+
+
+def _neighbours(number: int) -> str:
+    return "one neighbour connected" if number == 1 else f"{number} neighbours connected"

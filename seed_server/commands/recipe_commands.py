@@ -265,7 +265,7 @@ def _show(published: Published) -> None:
     verb, patch = "Repaired" if published.repaired else "Published", published.patch
     if len(published.payloads) == 1:
         click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
-        click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
+        click.echo(f"{counted(patch.piece_count, 'piece')}, SHA-256 {patch.sha256}")
         _show_same_bytes(published)
         return
     click.echo(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")

@@ -9,7 +9,7 @@ from p2pdist.shared.console import Duration, json_option, print_json, wide_termi
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
-from seed_server.commands.options import home_option, local_user, tags_option
+from seed_server.commands.options import DefaultGroup, home_option, local_user, tags_option
 from seed_server.commands.texts import counted, plain_table, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context
@@ -19,16 +19,10 @@ from seed_server.store.rows import TokenRow
 _STATE_STYLES = {"open": "green", "revoked": "red"}
 
 
-class TokenGroup(click.Group):
-    """A group that makes a token when no other command is named: ``token --uses 20`` is ``token new --uses 20``."""
+class TokenGroup(DefaultGroup):
+    """``token --uses 20`` is ``token new --uses 20``."""
 
     default = "new"
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Name the default command where none is named, and no help of the group is asked for."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = [self.default, *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group("token", cls=TokenGroup, short_help="Print a token that enrols PCs; list and revoke tokens.")

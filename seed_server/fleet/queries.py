@@ -11,6 +11,8 @@ from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
+from seed_server.fleet.coverage import Announced, Coverage, coverage, replaced
+from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.publishing.examination import Examined
 from seed_server.publishing.recipe_files import lint_recipe
 from seed_server.signing.bundle import Bundle
@@ -59,6 +61,10 @@ class FleetStatus:
     """Why the signed repository cannot be read; empty: it can."""
     withdrawn: Mapping[PatchRef, str] = field(default_factory=dict)
     """The patches that were taken back, each with its reason."""
+    replaced: Mapping[PatchRef, str] = field(default_factory=dict)
+    """What PCs are offered no more, as something newer is: each with its version of now; empty: another patch."""
+    problems: Sequence[FleetProblem] = ()
+    """What the operator should know, the worst first."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -81,9 +87,14 @@ class FleetStatus:
                 sent[site] = (before[0] + count, before[1] + payload.length_bytes)
         return [(site, count, count / length) for site, (count, length) in sorted(sent.items())]
 
+    def coverage_of(self, patch: ServedPayload) -> Coverage:
+        """Return how far ``patch`` has come among the PCs that are allowed here."""
+        return coverage(self.endpoints, self.of_patch(patch), serving=self.serving)
+
     def verified_on(self, patch: ServedPayload) -> int:
-        """Return how many endpoints have the whole file, checked."""
-        return sum(report.state == "verified" for report in self.of_patch(patch))
+        """Return how many endpoints that are allowed here have the whole file, checked."""
+        known = self.endpoint_by_id
+        return sum(r.state == "verified" and not known[r.endpoint_id].denied for r in self.of_patch(patch))
 
     @cached_property
     def endpoint_by_id(self) -> dict[str, EndpointRow]:
@@ -187,25 +198,27 @@ def read_status(context: Context) -> FleetStatus:
     with context.database() as database:
         reports = database.reports()  # before the endpoints, which then include every reporter
         payloads = database.payloads()
-        unannounced, withdrawn, problem = _announcements(context, payloads)
+        patches = [payload for payload in payloads if payload.number == 0]
+        announced, problem = _announcements(context, payloads)
+        endpoints, serving = database.endpoints(), is_serving(context.home)
         return FleetStatus(
             server_name=settings.name,
-            serving=is_serving(context.home),
+            serving=serving,
             reports=reports,
-            patches=[payload for payload in payloads if payload.number == 0],
-            endpoints=database.endpoints(),
+            patches=patches,
+            endpoints=endpoints,
             wan_bytes=database.wan_bytes(),
             payloads=payloads,
-            unannounced=unannounced,
+            unannounced=announced.cut_off,
             repository_problem=problem,
-            withdrawn=withdrawn,
+            withdrawn=announced.withdrawn,
+            replaced=replaced(patches, announced),
+            problems=fleet_problems(context, endpoints, serving=serving),
         )
 
 
-def _announcements(
-    context: Context, payloads: Iterable[ServedPayload]
-) -> tuple[frozenset[PatchRef], dict[PatchRef, str], str]:
-    """Return the patches that are neither signed nor rolled out, those withdrawn, and why nothing can be read.
+def _announcements(context: Context, payloads: Iterable[ServedPayload]) -> tuple[Announced, str]:
+    """Return what PCs were told of the patches, and why that cannot be read.
 
     The database's row comes before the signature. It has the sequence number that the rollouts will give next. A
     patch that was withdrawn is still listed.
@@ -218,8 +231,10 @@ def _announcements(
         # thousands of manifests are not read every second without need
         listed = {manifest.ref for manifest in repository.manifests()} if beyond else set()
     except UserError as error:
-        return frozenset(), {}, error.message
-    return frozenset(beyond - listed), {one.ref: one.reason for one in rollouts.withdrawn}, ""
+        return Announced(None), error.message
+    offered = frozenset(entry.ref for entry in rollouts.entries)
+    withdrawn = {one.ref: one.reason for one in rollouts.withdrawn}
+    return Announced(offered, withdrawn, frozenset(beyond - listed)), ""
 
 
 def read_offers(context: Context) -> list[Offer]:
@@ -234,12 +249,26 @@ def read_tokens(context: Context) -> list[TokenRow]:
         return database.tokens()
 
 
-def read_sites(context: Context) -> tuple[list[SiteStatus], bool]:
-    """Return every site that was ever sent to, and whether a server serves now. Raises `UserError`."""
+@dataclass(frozen=True)
+class SitesStatus:
+    """One look at the sites."""
+
+    sites: list[SiteStatus]
+    """Every site that was ever sent to."""
+    serving: bool
+    """Whether a server serves now."""
+    problems: Sequence[FleetProblem] = ()
+    """What the operator should know, the worst first."""
+
+
+def read_sites(context: Context) -> SitesStatus:
+    """Return the state of the sites. Raises `UserError`."""
     context.settings()
     with context.database() as database:
         statuses = site_statuses(database.site_limits(), database.payloads(), database.wan_bytes())
-    return statuses, is_serving(context.home)
+        endpoints = database.endpoints()
+    serving = is_serving(context.home)
+    return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving))
 
 
 def read_all_profiles(context: Context) -> list[SiteProfile]:

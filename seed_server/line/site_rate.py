@@ -161,6 +161,21 @@ class SiteRate:
     # --- what is known ------------------------------------------------------------------
 
     @property
+    def standing(self) -> SiteDecision:
+        """What holds, for people: the last decision, unless the profile has forbidden or allowed sending since.
+
+        While nothing is sent, nothing is decided.
+        """
+        forbidden = self.decision.state is State.BLACKOUT
+        if self.policy.blackout == forbidden:
+            return self.decision
+        if forbidden:
+            return self._first_decision()
+        cause = Reason.BLACKOUT.value
+        reason = f"{cause}: {self.policy.rule}" if self.policy.rule else cause
+        return SiteDecision(BytesPerSecond(0), State.BLACKOUT, cause, reason, {}, renew_windows=False)
+
+    @property
     def configured(self) -> BytesPerSecond | None:
         """The line's configured rate: the site map's, else the profile's; None: neither has one."""
         return self._line.capacity or self.policy.line

@@ -122,7 +122,7 @@ class ControlConversation:
             case PieceRejected():
                 self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case Report():
-                self._records.report(self._session.endpoint, message.patches)
+                self._records.report(self._session.endpoint, message.patches, message.refuses)
             case Diagnosis():
                 self._records.diagnosis(self._session.endpoint, message)
             case LinkReport():

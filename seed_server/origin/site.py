@@ -331,13 +331,13 @@ class LiveSite:
     def limit(self, now: float) -> SiteLimit:
         """Return how fast the site is sent to, and why."""
         rate, memory = self.rate, self.rate.memory(now)
-        times = rate.times
+        times, standing = rate.times, rate.standing
         return SiteLimit(
-            rate=rate.decision.allowance,
+            rate=standing.allowance,
             capacity=rate.capacity(now),
             configured=rate.configured is not None,
-            state=rate.decision.state.value,
-            reason=rate.decision.reason[:MAX_TEXT_CHARS],
+            state=standing.state.value,
+            reason=standing.reason[:MAX_TEXT_CHARS],
             seconds={cause: round(seconds, 1) for cause, seconds in times.by_cause.items()},
             yield_seconds=round(times.yielding, 1),
             learned_seconds=None if memory is None else memory.age_seconds // AGE_STEP_SECONDS * AGE_STEP_SECONDS,

@@ -129,6 +129,8 @@ class OriginState:
             spare=rate.spare(now),
             remaining_bytes=live.ledger.remaining_bytes(now),
         )
+        if policy.blackout != rate.policy.blackout:
+            self._explained = self._explained | {name}  # it is said though nothing is sent
         rate.set_policy(policy, now)
 
     def drop_denied(self, denied: set[EndpointId]) -> None:

@@ -212,6 +212,11 @@ class Database(TokenTable):
                 (int(denied), int(pending), endpoint_id),
             )
 
+    def forget_endpoint(self, endpoint_id: str) -> None:
+        """Remove an endpoint with its reports, answers and enrolments."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM endpoints WHERE endpoint_id = ?", (endpoint_id,))
+
     def seen(self, endpoint_id: str, seen: SeenRow) -> None:
         """Record where an endpoint is, and whether it is connected."""
         with self._transaction() as connection:
@@ -271,6 +276,11 @@ class Database(TokenTable):
     def reports(self) -> list[ReportRow]:
         """Return the newest report of every endpoint on every patch."""
         return [ReportRow(**row) for row in self._rows("SELECT * FROM reports ORDER BY patch_id, version, endpoint_id")]
+
+    def save_refusal(self, endpoint_id: str, refuses: str) -> None:
+        """Record why an endpoint accepts nothing new that was signed here; empty: it does."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE endpoints SET refuses = ? WHERE endpoint_id = ?", (refuses, endpoint_id))
 
     # --- diagnoses ------------------------------------------------------------------------
 

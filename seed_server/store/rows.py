@@ -119,6 +119,8 @@ class EndpointRow(Record, frozen=True):
     """It is denied only because an operator has not allowed it yet."""
     claimed_site: str = ""
     """The site that it says it is in, where that is not ``site``; it is not believed. Empty: no such claim."""
+    refuses: str = ""
+    """Why it accepts nothing new that this server has signed, as it said last; empty: it does."""
 
 
 TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]

@@ -1,6 +1,6 @@
 """The tables of the state database, and how each older version becomes the next. Pure."""
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -25,7 +25,8 @@ CREATE TABLE endpoints (
     last_seen_at REAL NOT NULL DEFAULT 0,
     tags TEXT NOT NULL DEFAULT '',
     pending INTEGER NOT NULL DEFAULT 0,
-    claimed_site TEXT NOT NULL DEFAULT ''
+    claimed_site TEXT NOT NULL DEFAULT '',
+    refuses TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE enrolments (
     endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
@@ -194,4 +195,5 @@ DROP TABLE payloads;
 ALTER TABLE new_payloads RENAME TO payloads;
 CREATE INDEX payloads_by_torrent ON payloads (torrent_hash);
 """,  # noqa: S608 - our own schema
+    8: "ALTER TABLE endpoints ADD COLUMN refuses TEXT NOT NULL DEFAULT ''",
 }

@@ -25,7 +25,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
-from seed_server.commands import status_view
+from seed_server.commands import endpoints_view, status_view
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.actor import Actor
@@ -100,8 +100,8 @@ def test_operator_still_sees_the_fleet(context: Context, capsys: pytest.CaptureF
     assert is_harmless(name)
     assert "\n" not in name
     capsys.readouterr()  # the log
-    status_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, as_json=False, watch=False)
+    endpoints_view.show_endpoints(context, as_json=False)
+    status_view.show_status(context, patch=None, as_json=False, watch=False)
     out = capsys.readouterr().out
     assert out.count(name) == 2  # as it was sent, tags too: nothing of it is an instruction
     assert is_harmless(out)
@@ -115,9 +115,9 @@ def test_operator_sees_what_was_recorded_before_names_were_checked(
     with context.database() as database:
         database.add_endpoint("a" * 26, bad, 1.0)
         publish_and_report(database, "a" * 26, 1.0, error=bad)
-    status_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, as_json=False, watch=False)
-    status_view.show_endpoints(context, as_json=True)
+    endpoints_view.show_endpoints(context, as_json=False)
+    status_view.show_status(context, patch=None, as_json=False, watch=False)
+    endpoints_view.show_endpoints(context, as_json=True)
     out = capsys.readouterr().out
     assert is_harmless(out)
     assert json.loads(out[out.index("[\n") :])[0]["hostname"] == bad  # programs get what was sent

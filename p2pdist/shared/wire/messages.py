@@ -149,6 +149,8 @@ class Report(Message, frozen=True, tag="report"):
     """The state of every patch that changed since the last report."""
 
     patches: Annotated[list[PatchReport], msgspec.Meta(max_length=MAX_PATCHES_PER_REPORT)]
+    refuses: Text = ""
+    """Why the endpoint accepts nothing new that this server has signed, in words; empty: it does."""
 
 
 class LinkReport(Message, frozen=True, tag="link"):

@@ -9,7 +9,9 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from p2pdist.shared.console import PIPE_COLUMNS
-from seed_server.commands.status_view import endpoint_documents, endpoint_table, fleet_tables, status_document
+from seed_server.commands.endpoints_view import endpoint_table
+from seed_server.commands.status_document import endpoint_documents, status_document
+from seed_server.commands.status_view import fleet_tables
 from seed_server.fleet.queries import FleetStatus
 from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
