@@ -7,25 +7,19 @@ from collections.abc import Callable
 import click
 import trio
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, duration_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
 from p2pdist.commands.options import check_enrolled, home_option, pinned_root, root_pin_option
 from p2pdist.commands.patch_commands import COMMANDS
+from p2pdist.commands.status_view import peers_view, status_view
 from p2pdist.commands.token_input import read_token, token_file_option
 from p2pdist.commands.views import asked_for, lan_view, why_view
 from p2pdist.local_api.delivery_answers import (
     LimiterAnswer,
-    NetworkPartStatus,
-    PeersAnswer,
-    StatusAnswer,
-    StatusPatch,
 )
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
 from p2pdist.local_api.socket import ask_daemon
@@ -33,7 +27,6 @@ from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
-    WIDE_COLUMNS,
     json_option,
     print_json,
     run_command_line,
@@ -42,9 +35,8 @@ from p2pdist.shared.console import (
 )
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
-from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.language import tr
 from p2pdist.shared.logs import configure_log
-from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
 
@@ -192,7 +184,7 @@ def status(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist status
       p2pdist status --json | jq '.patches[] | select(.state != "verified")'
     """
-    _show(home, STATUS, _status_view, as_json=as_json, watch=watch)
+    _show(home, STATUS, status_view, as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Show each neighbour: connected, or why not.")
@@ -206,7 +198,7 @@ def peers(home: EndpointHome, as_json: bool, watch: bool) -> None:
     Example:
       p2pdist peers --watch
     """
-    _show(home, PEERS, _peers_view, as_json=as_json, watch=watch)
+    _show(home, PEERS, peers_view, as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Show how fast it shares, and what binds it.")
@@ -268,101 +260,6 @@ def _show(
         as_json=as_json,
         watch=watch,
     )
-
-
-def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
-    head = Text.assemble(
-        (tr("endpoint"), "dim"), f" {status.endpoint_id}",
-        (f"  {tr('site')} ", "dim"), status.site or tr("not known yet"),
-        (f"  {tr('server')} ", "dim"), f"{status.server}: {in_words(status.server_connection)}",
-    )  # fmt: skip
-    parts: list[RenderableType] = [head, *_network_part(status.network_part)]
-    parts += [Text(in_words(problem), style="yellow") for problem in status.problems]
-    if not status.patches:
-        parts.append(Text(tr("No patches yet: the server has published none for this PC.")))
-        return Group(*parts)
-    wide = columns >= WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in (tr("patch"), tr("version")):
-        table.add_column(column, overflow="fold")
-    table.add_column(tr("state"), no_wrap=True)
-    for column in (tr("done"), tr("size"), tr("from\norigin"), tr("from\npeers"), tr("wasted"), tr("time")):
-        table.add_column(column, justify="right", no_wrap=True)
-    for patch in status.patches:
-        table.add_row(
-            patch.id,
-            patch.version,
-            _state(patch),
-            _progress(patch.progress, bar=wide),
-            bytes_text(patch.length_bytes),
-            bytes_text(patch.bytes_from_origin),
-            bytes_text(patch.bytes_from_peers),
-            bytes_text(patch.bytes_wasted),
-            duration_text(patch.seconds),
-        )
-    parts.append(table)
-    for patch in status.patches:
-        if patch.error:
-            parts.append(Text(f"{patch.id} {patch.version}: {in_words(patch.error)}", style="red"))
-        elif patch.install in ("failed", "rolled_back", "retrying", "unproven", "restart_pending"):
-            style = "red" if patch.install in ("failed", "rolled_back") else "yellow"
-            parts.append(Text(f"{patch.id} {patch.version}: {in_words(patch.install_reason or '')}", style=style))
-        elif patch.path:
-            parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
-    return Group(*parts)
-
-
-def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
-    """Return a line on who speaks with the network for this PC."""
-    if part is None:
-        return []
-    own = tr("a process of its own, as {user}") if part.separate else tr("with the daemon's rights, as {user}")
-    state = "" if part.running else tr(", not running now")
-    note = f" ({in_words(part.note)})" if part.note else ""
-    return [Text.assemble((tr("network part"), "dim"), f" {own.format(user=part.user)}{state}", (note, "dim"))]
-
-
-def _state(patch: StatusPatch) -> Text:
-    """Return how far a patch is: the state of its file, and once that is proven, of its installation."""
-    state = patch.install if patch.state == "verified" and patch.install else patch.state
-    return Text(state_word(state), style=STATE_STYLES.get(state, ""))
-
-
-def _progress(share: float, *, bar: bool) -> RenderableType:
-    percent = f"{int(share * 100)}%"  # rounded down: 100 % means all of it
-    if not bar:
-        return Text(percent)
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(ProgressBar(total=1.0, completed=share, width=10), f"{percent:>4}")
-    return grid
-
-
-def _peers_view(answer: PeersAnswer, columns: int) -> RenderableType:
-    if not answer.peers:
-        return Text(tr("No neighbours known yet: none has announced itself by mDNS, and the server has named none."))
-    wide = columns >= WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in (tr("endpoint"), tr("address"), tr("source")):
-        table.add_column(column, no_wrap=True)
-    table.add_column(tr("state"))
-    for column in (tr("received"), tr("sent")):
-        table.add_column(column, justify="right", no_wrap=True)
-    for peer in answer.peers:
-        connected = Text(tr("connected"), style="green")
-        host = f"[{peer.address}]" if ":" in peer.address else peer.address
-        table.add_row(
-            peer.endpoint_id if wide else peer.endpoint_id[:9] + "…",
-            f"{host}:{peer.port}",
-            "+".join(peer.sources),
-            connected if peer.connected else Text(_not_connected(peer.reason or "", wide=wide), style="dim"),
-            bytes_text(peer.bytes_received),
-            bytes_text(peer.bytes_sent),
-        )
-    return table
-
-
-def _not_connected(reason: str, *, wide: bool) -> str:
-    return tr("not connected: {reason}", reason=in_words(reason)) if wide else in_words(reason)
 
 
 for _command in COMMANDS:

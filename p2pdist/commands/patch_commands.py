@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
+from p2pdist.commands.views import titled
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PlanRestart, PostureAnswer, PosturePatch
 from p2pdist.local_api.messages import (
     CHALLENGE_PATTERN,
@@ -199,6 +200,7 @@ def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType
     for column in (tr("version"), tr("state"), tr("then"), tr("deadline")):
         table.add_column(column, no_wrap=True)
     if wide:
+        table.add_column(tr("title"), overflow="fold")
         table.add_column(tr("because"), overflow="fold")
     parts.append(table)
     for row in answer.patches:
@@ -214,10 +216,10 @@ def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType
             Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
             in_words(row.step),
             clock(row.due_at) if row.due_at else "",
-            *([because] if wide else []),
+            *([row.title, because] if wide else []),
         )
         if not wide and because != row.state:
-            parts.append(Text(f"{row.id} {row.version}: {because}", style="dim"))
+            parts.append(Text(f"{titled(f'{row.id} {row.version}', row.title)}: {because}", style="dim"))
     return Group(*parts, *(Text(restart_line(restart), style="yellow") for restart in answer.restarts))
 
 

@@ -58,7 +58,7 @@ def why_view(answer: WhyAnswer) -> RenderableType:
     for row in answer.patches:
         name = f"{row.id} {row.version}".strip()
         detail = f" ({in_words(row.detail)})" if row.detail else ""
-        head = f"{name}: {in_words(row.reason)}{detail}"
+        head = f"{titled(name, row.title)}: {in_words(row.reason)}{detail}"
         if row.since_seconds >= 1.0:
             head += tr(", since {duration}", duration=duration_text(row.since_seconds))
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
@@ -66,6 +66,11 @@ def why_view(answer: WhyAnswer) -> RenderableType:
             Text(f"  {duration_text(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()
         ]
     return Group(*parts)
+
+
+def titled(name: str, title: str) -> str:
+    """Return a patch's name with its title, where it has one: people know the one or the other."""
+    return f"{name} ({title})" if title else name
 
 
 def asked_for(answer: WhyAnswer, patch: str, not_rolled_out: str) -> WhyAnswer:

@@ -117,6 +117,8 @@ class WhyPatch(msgspec.Struct, frozen=True):
     """For how long the reason has held."""
     seconds: dict[str, Seconds]
     """Reason → time spent under it, while its file was on the way."""
+    title: str = ""
+    """What it is, in words; may be empty."""
 
 
 class WhyAnswer(msgspec.Struct, frozen=True):

@@ -1,8 +1,6 @@
 """Output that both command lines share: errors, exit codes, JSON, tables, colour, language."""
 
-import codecs
 import enum
-import io
 import json
 import os
 import re
@@ -16,6 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
+from bandwidth.pictures.plain_signs import make_readable
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import LANGUAGES, in_words, tr, use, wanted
 from p2pdist.shared.printable_text import printable_lines
@@ -137,22 +136,6 @@ def _exit_with(error: UserError, *, as_json: bool) -> NoReturn:
     sys.exit(code)
 
 
-_IN_ASCII = {"×": "x", "÷": "/", "–": "-", "—": "-", "…": "...", "≤": "<=", "≥": ">=", "→": "->", "’": "'", "·": "."}
-
-
-def _readable(error: UnicodeError) -> tuple[str, int]:
-    """Replace what an encoding does not have: by what looks like it, else by its number."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    signs = error.object[error.start : error.end]
-    return "".join(
-        _IN_ASCII.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs
-    ), error.end
-
-
-codecs.register_error("readable", _readable)
-
-
 def _choose_language(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
         use(value)
@@ -178,9 +161,7 @@ def with_language(command: click.Command) -> click.Command:
 def run_command_line(command: Callable[..., Any]) -> None:
     """Run a click command; a `UserError` becomes its text on standard error and its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # a file's name need not be text, and no encoding has every sign
-            stream.reconfigure(errors="readable")
+        make_readable(stream)
     use(wanted(os.environ))
     as_json = "--json" in sys.argv
     try:

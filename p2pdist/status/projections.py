@@ -154,6 +154,7 @@ def _why_not_here(view: PatchView, file: FileView, waiting: Waiting, around: Cir
         detail=detail_of(waiting.reason, file, around),
         since_seconds=round(waiting.since_seconds, 1),
         seconds=waiting.seconds,
+        title=file.title,
     )
 
 
@@ -168,6 +169,7 @@ def _why_not_installed(view: PatchView, row: PlanRow, waiting: Waiting | None, w
         detail="",
         since_seconds=round(max(0.0, wall_time - since), 1),
         seconds={} if waiting is None else waiting.seconds,
+        title=row.candidate.manifest.title,
     )
 
 

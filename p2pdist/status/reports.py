@@ -18,7 +18,8 @@ class Reports:
 
     def __init__(self) -> None:
         self._known: dict[PatchRef, PatchReport] = {}
-        self._known_refuses: str | None = None
+        self._known_refuses: str | None = ""
+        """None: what the server knows of an earlier connection is not known here."""
         self._told_at = -math.inf
 
     def news(self, views: Iterable[PatchView], now: float, refuses: str = "") -> list[Report]:

@@ -262,10 +262,10 @@ def _reasons(status: FleetStatus, patch: ServedPayload, *, failed_only: bool = F
     """Return why PCs are not done: those that say the same, in one line, as often it is one cause."""
     grouped: dict[tuple[str, str], list[ReportRow]] = {}
     for report in sorted(status.of_patch(patch), key=_rank):
-        said = report.error or (report.install_reason if report.install not in ("", "installed") else "")
-        if said and (not failed_only or _rank(report) == 0):
-            state = report.state if report.error else report.install
-            grouped.setdefault((state, said), []).append(report)
+        of_install = report.install_reason if report.install not in ("", "installed") else ""
+        for state, said in ((report.state, report.error), (report.install, of_install)):
+            if said and (not failed_only or _rank(report) == 0):
+                grouped.setdefault((state, said), []).append(report)
     lines = []
     for (state, said), reports in list(grouped.items())[:MAX_REASON_LINES]:
         who = _names([status.endpoint_by_id[report.endpoint_id] for report in reports])
