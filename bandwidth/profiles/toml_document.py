@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bandwidth.profiles.toml_lines import KeyPath, Place, Places, places_of
+from bandwidth.profiles.toml_lines import KeyPath, KeyPlaces, TextPlace, places_of
 
 MAX_NESTING = 64  # tables and arrays within each other; what is read here has four, and every reader recurses
 # tomllib's work grows with the square of the parts of a dotted key, so a longer one never gets there. The pattern meets
@@ -64,7 +64,7 @@ class TomlDocument:
         place = self.place_of(path)
         return None if place is None else place.line
 
-    def place_of(self, path: KeyPath, *, of_value: bool = False) -> Place | None:
+    def place_of(self, path: KeyPath, *, of_value: bool = False) -> TextPlace | None:
         """Return where the key or element at ``path`` begins, else the nearest one around it that is in the text.
 
         With ``of_value``, it is where the key's value begins, if it has one.
@@ -76,11 +76,11 @@ class TomlDocument:
         return self._places.keys.get(path)
 
     @cached_property
-    def _places(self) -> Places:
+    def _places(self) -> KeyPlaces:
         try:
             return places_of(self.text)
         except RecursionError:  # nested almost too deeply for a parser
-            return Places({}, {})
+            return KeyPlaces({}, {})
 
 
 def _is_nested_deeper(values: dict[str, Any], levels: int) -> bool:

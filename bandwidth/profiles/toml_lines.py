@@ -17,19 +17,19 @@ _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 
 
-class Place(NamedTuple):
+class TextPlace(NamedTuple):
     """Where something stands in a text; both count from 1."""
 
     line: int
     column: int
 
 
-class Places(NamedTuple):
+class KeyPlaces(NamedTuple):
     """Where everything stands, by its path in the parsed document."""
 
-    keys: dict[KeyPath, Place]
+    keys: dict[KeyPath, TextPlace]
     """Keys and array elements."""
-    values: dict[KeyPath, Place]
+    values: dict[KeyPath, TextPlace]
     """The values of keys; a table with a header has none."""
 
 
@@ -38,7 +38,7 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
     return {path: place.line for path, place in places_of(text).keys.items()}
 
 
-def places_of(text: str) -> Places:
+def places_of(text: str) -> KeyPlaces:
     """Return the place of each key, array element and value of ``text``.
 
     A table's line is that of its header, or of the first key that implies it. Raises `RecursionError` for
@@ -52,11 +52,11 @@ class _Scan:
         self._text = text
         self._at = 0
         self._line, self._line_start = 1, 0
-        self._keys_at: dict[KeyPath, Place] = {}
-        self._values_at: dict[KeyPath, Place] = {}
+        self._keys_at: dict[KeyPath, TextPlace] = {}
+        self._values_at: dict[KeyPath, TextPlace] = {}
         self._elements: dict[KeyPath, int] = {}  # of arrays of tables: the newest element's index
 
-    def run(self) -> Places:
+    def run(self) -> KeyPlaces:
         table: KeyPath = ()
         self._skip(_BLANK)
         while self._at < len(self._text):
@@ -65,7 +65,7 @@ class _Scan:
             else:
                 self._key_and_value(table)
             self._skip(_BLANK)
-        return Places(self._keys_at, self._values_at)
+        return KeyPlaces(self._keys_at, self._values_at)
 
     def _skip(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self._text, self._at)
@@ -79,14 +79,14 @@ class _Scan:
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
 
-    def _here(self) -> Place:
-        return Place(self._line, self._at - self._line_start + 1)
+    def _here(self) -> TextPlace:
+        return TextPlace(self._line, self._at - self._line_start + 1)
 
-    def _note(self, path: KeyPath, place: Place | None = None) -> None:
+    def _note(self, path: KeyPath, place: TextPlace | None = None) -> None:
         self._keys_at.setdefault(path, place or self._here())
 
-    def _keys(self) -> list[tuple[str, Place]]:
-        keys: list[tuple[str, Place]] = []
+    def _keys(self) -> list[tuple[str, TextPlace]]:
+        keys: list[tuple[str, TextPlace]] = []
         while True:
             self._skip(_SPACE)
             place = self._here()

@@ -94,7 +94,7 @@ def install_command(
     match install:
         case DebInstall():
             direction = "--force-downgrade" if downgrade else "--refuse-downgrade"
-            return _dpkg(install, root, (superuser, chroots), direction, "--install", "--", file)
+            return _dpkg(install, root, direction, "--install", "--", file, superuser=superuser, chroots=chroots)
         case RpmInstall():
             older = ("--oldpackage",) if downgrade else ()
             return _rpm(install, root, "--install" if beside else "--upgrade", *older, "--replacepkgs", "--", file)
@@ -134,7 +134,7 @@ def rollback_command(
             # without the option, dpkg does not remove a package that an interrupted run left half installed
             remove = ("--force-remove-reinstreq", "--remove", "--", package or install.package)
             back = ("--force-downgrade", "--install", "--", previous_file or "")
-            undo = _dpkg(install, root, (superuser, chroots), *(back if previous_file else remove))
+            undo = _dpkg(install, root, *(back if previous_file else remove), superuser=superuser, chroots=chroots)
         case RpmInstall() if previous_file is not None:
             undo = _rpm(install, root, "--upgrade", "--oldpackage", "--replacepkgs", "--", previous_file)
         case RpmInstall():
@@ -161,7 +161,7 @@ def recovery_command(
     """Return the command that repairs an interrupted installation; None where only installing again can."""
     if isinstance(install, DebInstall):
         # everything that is pending: dpkg refuses other work until its interrupted run is finished
-        return _dpkg(install, root, (superuser, chroots), "--configure", "--pending")
+        return _dpkg(install, root, "--configure", "--pending", superuser=superuser, chroots=chroots)
     return None
 
 
@@ -262,9 +262,8 @@ def _admin(root: str) -> tuple[str, ...]:
     return () if root == "/" else (f"--admindir={below(root, '/var/lib/dpkg')}",)
 
 
-def _dpkg(install: DebInstall, root: str, able: tuple[bool, bool], *arguments: str) -> CommandLine:
-    """Return a command of dpkg's. ``able``: whether this user is root, and whether scripts can be run in ``root``."""
-    superuser, chroots = able
+def _dpkg(install: DebInstall, root: str, *arguments: str, superuser: bool, chroots: bool) -> CommandLine:
+    """Return a command of dpkg's. ``chroots``: whether scripts can be run inside of ``root``."""
     options = ["--force-confdef", "--force-confold"]  # changed configuration files stay, without a question
     if root != "/":
         options += [f"--root={root}", *(() if chroots else ("--force-script-chrootless",))]

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, tzinfo
 
 import structlog
 import trio
-from msgspec.structs import replace
 
-from p2pdist.install import local_time, waiting
+from p2pdist.install import journal_notes, local_time, waiting
 from p2pdist.install.executor import Executor
 from p2pdist.install.findings import CheckResult, Whether
 from p2pdist.install.installer import Installer
@@ -21,11 +20,9 @@ from p2pdist.install.lifecycle import (
     InstallRecord,
     Journal,
     LifeEvent,
-    new_record,
-    published_again,
     step,
 )
-from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, overdue_since, plan_rows
+from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, plan_rows
 from p2pdist.install.restarter import Restarter
 from p2pdist.install.withdrawals import note_withdrawals
 from p2pdist.pc import system
@@ -166,10 +163,14 @@ class Installs:
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
         self._first_seen = {ref: self._first_seen.get(ref, self._monotonic()) for ref in self._seen(candidates)}
-        await self._note_start()
+        if not self._started:
+            await self.store.change(journal_notes.with_start)
+            self._started = True
         await self._ask_again()
-        await self._update_records(candidates)
-        await self._note_deadlines(candidates)
+        for ref in journal_notes.published_anew(self.journal, candidates):
+            self._looked_at.pop(ref, None)
+        await self.store.change(lambda journal: journal_notes.with_patches(journal, candidates, self._now()))
+        await self.store.change(lambda journal: journal_notes.with_deadlines(journal, candidates, self.moment()))
         await note_withdrawals(self.store, self._hooks.withdrawn())
         self._remember(candidates)
         for record in self.journal.records:
@@ -192,42 +193,11 @@ class Installs:
     def _seen(self, candidates: dict[PatchRef, Candidate]) -> set[PatchRef]:
         return candidates.keys() | {record.ref for record in self.journal.records if record.restart_boot is not None}
 
-    async def _note_deadlines(self, candidates: dict[PatchRef, Candidate]) -> None:
-        """Note which deadlines are over, and keep the rules of restarts: a recipe goes when its patch is withdrawn."""
-        moment = self.moment()
-
-        def noted(record: InstallRecord) -> InstallRecord:
-            candidate = candidates.get(record.ref)
-            rules = record.restart_rules if candidate is None else candidate.manifest.schedule
-            if rules is None or (record.state == "installed" and record.restart_boot is None):
-                return record
-            kept = record.restart_rules or (None if record.restart_boot is None else rules)
-            return replace(record, overdue_since=overdue_since(record, rules, moment), restart_rules=kept)
-
-        def change(journal: Journal) -> Journal:
-            records = tuple(noted(record) for record in journal.records)
-            return journal if records == journal.records else replace(journal, records=records)
-
-        await self.store.change(change)
-
     def _goes_on(self, record: InstallRecord) -> bool:
         """Whether there is something to be done for a decision that was made, or for a rollback that was asked for."""
         if record.state in UNDER_WAY:
             return not waiting.waits(record, self._now())
         return record.undo_asked and record.state in ("installed", "unproven")
-
-    async def _note_start(self) -> None:
-        """Count that this start of the daemon has found something half carried out: before it is carried on."""
-
-        def counted(journal: Journal) -> Journal:
-            for record in journal.records:
-                if record.state in ("installing", "rolling_back"):
-                    journal = journal.with_record(replace(record, interrupted=record.interrupted + 1))
-            return journal
-
-        if not self._started:
-            await self.store.change(counted)
-            self._started = True
 
     async def _ask_again(self) -> None:
         """Have detection asked again for what could not be proven, when its time has come or the PC was restarted."""
@@ -273,40 +243,6 @@ class Installs:
     def _done(self) -> None:
         self._looked_at.clear()  # one installation may bring what another patch detects
         self._hooks.facts_changed()
-
-    async def _update_records(self, candidates: dict[PatchRef, Candidate]) -> None:
-        """Add a record for each new patch; remove the record of a withdrawn one with which nothing has happened."""
-        now = self._now()
-        required = {relation for candidate in candidates.values() for relation in candidate.manifest.requires}
-        wanted = [
-            ref
-            for ref, candidate in candidates.items()
-            # a patch that does not apply may be installed all the same; that matters if another requires it
-            if candidate.manifest.install is not None
-            and (not candidate.not_applicable or required & {ref.patch_id, str(ref)})
-        ]
-        again = [
-            record.ref
-            for record in self.journal.records
-            if record.ref in candidates and record.number < candidates[record.ref].manifest.number
-        ]
-        for ref in again:
-            self._looked_at.pop(ref, None)
-
-        def change(journal: Journal) -> Journal:
-            for record in journal.records:
-                if record.ref in again:
-                    journal = journal.with_record(published_again(record, candidates[record.ref].manifest, now))
-            known = {record.ref for record in journal.records}
-            new = [new_record(candidates[ref].manifest, now) for ref in wanted if ref not in known]
-            kept = [
-                record
-                for record in journal.records
-                if not candidates or record.ref in candidates or not record.untouched
-            ]
-            return replace(journal, records=(*kept, *new)) if new or len(kept) < len(known) else journal
-
-        await self.store.change(change)
 
     async def _detect_all(self, candidates: dict[PatchRef, Candidate]) -> None:
         """Detect every patch that was not looked at lately; start retries that are due."""

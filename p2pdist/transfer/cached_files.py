@@ -78,10 +78,16 @@ def sealed(path: Path, writer: Writer | None, check_cancelled: Callable[[], None
             if not _is_sealed(status, writer):
                 if status.st_uid != writer.uid or not _is_single(status):
                     raise PermissionError(errno.EPERM, "it is not the network part's own file")
-                os.fchown(descriptor, os.geteuid(), writer.gid)
-                os.fchmod(descriptor, SEALED_MODE)
+                seal(descriptor, writer)
             _wait_for_writers(descriptor, check_cancelled)
         yield descriptor
+
+
+def seal(descriptor: int, writer: Writer | None) -> None:
+    """Make an open file one that the daemon alone can change, until it is lent. Raises `OSError`."""
+    if writer is not None:
+        os.fchown(descriptor, os.geteuid(), writer.gid)
+        os.fchmod(descriptor, SEALED_MODE)
 
 
 def publish(source: Path, path: Path, *, mtime_ns: int | None, inode: int | None, writer: Writer | None) -> int:

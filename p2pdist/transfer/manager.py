@@ -19,6 +19,7 @@ from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
+from p2pdist.transfer.kept_bytes import KeptBytes
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.records import TransferMemory
 from p2pdist.transfer.states import (
@@ -62,6 +63,7 @@ class Transfers:
         self._can_fetch = can_fetch
         self._cache = Cache(home.cache, writer)
         self._places = Places(home.patches, self._cache)
+        self._kept_bytes = KeptBytes(home.kept, home.cache, nursery, writer)
         self.removed: set[PatchRef] = set()
         """The patches whose bytes were removed since the start, because they are rolled out no more."""
         self._transfers: dict[TorrentHash, Transfer] = {}
@@ -183,6 +185,8 @@ class Transfers:
         length_bytes = transfer.payload.length_bytes
         proven = await self._cache.is_proven(record, length_bytes)
         if not proven:
+            if self._kept_bytes.looking(transfer):
+                return
             transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
             # what is not proven is not published; and only a file without another name can be repaired
             await self._places.take_back(record.places)

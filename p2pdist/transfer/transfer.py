@@ -53,6 +53,8 @@ class Transfer:
     failed_proofs: int = 0
     retry_at: float = 0.0
     retries: Backoff = field(default_factory=lambda: Backoff(RETRY_SECONDS, LONGEST_RETRY_SECONDS))
+    kept_looked: bool | None = None
+    """Whether its file was looked for among those kept for a rollback; None: not yet begun."""
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
     """The last `Want` that was sent; only one that differs is sent."""

@@ -9,7 +9,8 @@ Three witnesses, none of which can open a window or bring a deadline nearer; the
   the clock does not either. Without this, a clock that is a year ahead would keep the server's time away.
 
 A PC that starts with signed metadata long expired was off for a while, or its clock is ahead. It waits for the
-server's word, but not for ever: a laptop far from its server has to be patched too.
+server's word, but not for ever: restarts, deferrals and posture go on far from the server too. That nothing new is
+begun by an expired list is a rule of `install.withdrawals`.
 """
 
 from dataclasses import dataclass

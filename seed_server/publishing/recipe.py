@@ -36,14 +36,11 @@ from p2pdist.shared.manifest.recipe import (
     HealthCheck,
     Install,
     MsiInstall,
-    RecipeError,
     RpmInstall,
     ScheduleRules,
-    check_install,
-    check_one,
     end_of_day,
-    schedule_errors,
 )
+from p2pdist.shared.manifest.recipe_checks import RecipeError, check_install, check_one, schedule_errors
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.wire.codec import Record
 

@@ -9,7 +9,7 @@ from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
 from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
-from p2pdist.shared.manifest.recipe import RecipeError
+from p2pdist.shared.manifest.recipe_checks import RecipeError
 from p2pdist.shared.manifest.template import (
     MAX_TEMPLATE_BYTES,
     TEMPLATES_PREFIX,

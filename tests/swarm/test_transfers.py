@@ -631,3 +631,39 @@ async def test_an_emergency_starts_though_as_many_as_may_are_under_way(
         assert run.rows[-1].id == "urgent"
         assert under_way < {row.id for row in run.rows if row.state == "fetching"}, "what is under way goes on"
         assert sum(row.state == "waiting" for row in run.rows) == 2
+
+
+async def test_bytes_that_are_kept_for_a_rollback_are_not_fetched_again(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    """The usual way back: the older file was superseded, and lies among those that are kept."""
+    payload, other = payload_of(SIZE_BYTES), payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        for name, data in (("0", bytes(SIZE_BYTES)), ("1", payload.data), ("2", b"short")):
+            place = run.home.kept / "patch1" / name / "file.bin"
+            place.parent.mkdir(parents=True)
+            place.write_bytes(data)
+        await run.transfers.reconcile(catalogue(payload))
+        await run.step_until(lambda: run.row.state == "verified")
+        assert (run.row.bytes_from_origin, run.row.bytes_from_peers) == (0, 0)
+        assert run.path.read_bytes() == payload.data
+        kept = run.home.kept / "patch1" / "1" / "file.bin"
+        assert kept.stat().st_ino != run.path.stat().st_ino, "what the network part may write to is a copy"
+        await run.transfers.reconcile(catalogue(other))
+        await run.step_until(lambda: run.row.state == "fetching")
+        assert run.row.progress == 0.0, "of other files with this length, nothing is left"
+
+
+async def test_a_patch_that_is_withdrawn_while_a_kept_file_is_taken_leaves_nothing(
+    open_endpoint: Any, payload_of: Any, tmp_path: Path
+) -> None:
+    payload = payload_of(SIZE_BYTES)
+    async with running(open_endpoint, tmp_path / "home") as run:
+        place = run.home.kept / "patch1" / "1" / "file.bin"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(payload.data)
+        await run.transfers.reconcile(catalogue(payload))
+        await run.transfers.reconcile(catalogue())
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert list(run.home.cache.iterdir()) == list(run.home.patches.rglob("*")) == []
+        assert place.read_bytes() == payload.data

@@ -28,13 +28,10 @@ from p2pdist.shared.manifest.recipe import (
     HealthCheck,
     Install,
     MsuInstall,
-    RecipeError,
     RpmInstall,
     ScheduleRules,
-    check_checks,
-    check_install,
-    check_schedule,
 )
+from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks, check_install, check_schedule
 from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch
 from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire import codec

@@ -7,7 +7,10 @@ import msgspec
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
 from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
-from p2pdist.shared.manifest.recipe import Checks, RecipeError, check_checks
+from p2pdist.shared.manifest.recipe import (
+    Checks,
+)
+from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.messages import MAX_TEMPLATE_ITEMS, Label

@@ -37,13 +37,11 @@ from p2pdist.shared.manifest.recipe import (
     MsiInstall,
     MsuInstall,
     PackageCheck,
-    RecipeError,
     RpmInstall,
     ScriptInstall,
     UnitCheck,
-    check_checks,
-    check_install,
 )
+from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks, check_install
 from p2pdist.shared.manifest.versions import Ecosystem
 from tests.helpers.install_place import manifest
 
@@ -362,17 +360,20 @@ def test_a_package_s_file_and_a_package_s_selection_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patch", "own", "downgrade", "wanted"),
+    ("patch", "said", "own", "downgrade", "wanted"),
     [
-        ("2.0", None, False, DerivedCheck(name="acme", at_least="2.0")),
-        ("2.0", ("acme", "2.0"), False, DerivedCheck(name="acme", at_least="2.0")),
-        ("2.0", ("lib", "1:2.0"), False, DerivedCheck(name="lib", at_least="1:2.0", own=True)),
-        ("3.0", ("acme", "1.0"), False, DerivedCheck(name="acme", at_least="3.0")),
-        ("3.0", ("acme", "1.0"), True, DerivedCheck(name="acme", at_least="1.0", exact=True, own=True)),
+        ("2.0", "", None, False, DerivedCheck(name="acme", at_least="2.0")),
+        ("2.0", "1:2.0-3", None, False, DerivedCheck(name="acme", at_least="1:2.0-3", own=True)),
+        ("2.0", "1:2.0-3", ("lib", "1:2.0-3"), False, DerivedCheck(name="lib", at_least="1:2.0-3", own=True)),
+        ("2.0", "", ("acme", "2.0"), False, DerivedCheck(name="acme", at_least="2.0")),
+        ("2.0", "", ("lib", "1:2.0"), False, DerivedCheck(name="lib", at_least="1:2.0", own=True)),
+        ("3.0", "", ("acme", "1.0"), False, DerivedCheck(name="acme", at_least="3.0")),
+        ("3.0", "", ("acme", "1.0"), True, DerivedCheck(name="acme", at_least="1.0", exact=True, own=True)),
+        ("3.0", "1.0", None, True, DerivedCheck(name="acme", at_least="1.0", exact=True, own=True)),
     ],
 )
 def test_which_package_proves_it(
-    patch: str, own: tuple[str, str] | None, downgrade: bool, wanted: DerivedCheck
+    patch: str, said: str, own: tuple[str, str] | None, downgrade: bool, wanted: DerivedCheck
 ) -> None:
-    made = replace(manifest(patch, DEB), downgrade=downgrade)
+    made = replace(manifest(patch, replace(DEB, version=said)), downgrade=downgrade)
     assert default_checks(made, own) == (wanted,)

@@ -48,6 +48,8 @@ def outcome(succeeded: bool = True, words: str = "done", *, reboot: bool = False
 class PlayedInstaller:
     """Does what the test says, and notes what was asked of it."""
 
+    problem = ""
+
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.present: dict[str, str] = {}
@@ -721,9 +723,9 @@ async def test_withdrawn_while_it_is_made_ready_nothing_is_begun(pc: Pc, monkeyp
     pc.candidate("acme")
     looking = pc.installer.installed_version
 
-    async def withdrawn_meanwhile(install: Install) -> str:
+    async def withdrawn_meanwhile(install: Install, package: PackageFile | None = None) -> str:
         pc.withdraw()
-        return await looking(install)
+        return await looking(install, package)
 
     monkeypatch.setattr(pc.installer, "installed_version", withdrawn_meanwhile)
     await pc.settle()

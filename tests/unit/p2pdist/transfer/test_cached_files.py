@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from p2pdist.transfer.cached_files import SEALED_MODE, Writer, has_changed, lend, lend_directory, publish, sealed
+from p2pdist.transfer.cached_files import SEALED_MODE, Writer, has_changed, lend, lend_directory, publish, seal, sealed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
 
@@ -40,6 +40,16 @@ def test_a_sealed_file_cannot_be_written_any_more(cache: Path) -> None:
     assert (status.st_uid, status.st_mode & 0o777) == (0, SEALED_MODE)
     tried = as_writer(cache, "try: open('file', 'r+b')\nexcept PermissionError: print('refused')\nopen('file', 'rb')")
     assert tried == "refused\n"
+
+
+def test_a_file_that_the_daemon_made_itself_is_lent_once_it_is_sealed(cache: Path) -> None:
+    """As a copy of one that was kept for a rollback: the network part shares it, and mends it where it is damaged."""
+    for name, writer in (("sealed", WRITER), ("as it is", None)):
+        with (cache / name).open("wb") as file:
+            seal(file.fileno(), writer)
+        lend(cache / name, WRITER)
+    assert (cache / "sealed").stat().st_uid == WRITER.uid
+    assert not (cache / "as it is").exists()
 
 
 async def test_a_writer_that_keeps_it_open_holds_up_the_proof_until_it_lets_go(cache: Path) -> None:
