@@ -21,7 +21,8 @@ TRANSLATIONS = ("ja",)
 LANGUAGES = (ENGLISH, *TRANSLATIONS)
 
 MIN_TEMPLATE_LETTERS = 4  # outside of its values: a shorter message, such as "{}: {}", would fit anything
-MAX_SENTENCE_CHARS = 2_000  # longer texts are an installer's output or somebody's attempt: shown as they are
+JOINTS = ("; ", ": ")  # between two sentences in one text
+MAX_SENTENCE_CHARS = 1_000  # longer texts are an installer's output or somebody's attempt: shown as they are
 _COUNTS = re.compile(r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes)")
 """Values with such names are numbers: else "{program} ended with exit code {code}" would swallow what follows it."""
 _PLACEHOLDER = re.compile(r"\{([a-z_]+[0-9]*)\}")
@@ -50,6 +51,14 @@ class Catalog(gettext.GNUTranslations):
                 # a value may be a sentence too, and is always shorter: this ends
                 values = {name: self.finished(value) for name, value in found.groupdict().items()}
                 return translation.format(**values)
+        return self._joined(sentence)
+
+    def _joined(self, sentence: str) -> str:
+        """Return a sentence that was joined of two others, the first of which is known; else as it is."""
+        for joint in JOINTS:
+            first, _, rest = sentence.partition(joint)
+            if rest and (known := self.finished(first)) != first:
+                return f"{known}{joint}{self.finished(rest)}"
         return sentence
 
 

@@ -5,6 +5,7 @@ import difflib
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
 from seed_server.fleet.context import Context
+from seed_server.line.site_map import AUTOMATIC_PREFIX
 from seed_server.line.site_map_file import load_sites
 from seed_server.signing.profiles import checked_site
 from seed_server.store.rows import EndpointRow
@@ -45,7 +46,7 @@ def check_site_known(context: Context, site: str) -> None:
     """
     name = checked_site(site)
     known = _known_sites(context)
-    if name in known:
+    if name in known or name.startswith(AUTOMATIC_PREFIX):  # such a name follows from its addresses
         return
     near = difflib.get_close_matches(name, sorted(known), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -57,7 +57,7 @@ def outputs(folder: Path) -> dict[str, str]:
     }
     runner = CliRunner()
     for words in (
-        ("profile", "set", "oslo", folder / "office.toml"),
+        ("profile", "set", "oslo", folder / "office.toml", "--new-site"),
         ("template", "set", "december", folder / "openssl.toml"),
     ):
         assert runner.invoke(seed_server, [str(word) for word in (*words, *here)]).exit_code == 0
