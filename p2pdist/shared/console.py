@@ -96,6 +96,11 @@ def wide_terminal() -> Console:
     return console
 
 
+def say(text: str) -> None:
+    """Print a sentence for people on standard output, in the language of the screens."""
+    click.echo(in_words(text))
+
+
 def print_json(value: Any) -> None:
     """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools.
 

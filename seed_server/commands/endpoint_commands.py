@@ -2,7 +2,7 @@
 
 import click
 
-from p2pdist.shared.console import json_option
+from p2pdist.shared.console import json_option, say
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.options import DefaultGroup, home_option, local_user
@@ -58,9 +58,7 @@ def forget_command(context: Context, endpoint: str) -> None:
       seed-server endpoints forget old-laptop
     """
     forgotten = operations.forget_endpoint(context, local_user(), endpoint)
-    click.echo(
-        tr("{host} ({endpoint}) is forgotten.", host=printable(forgotten.hostname), endpoint=forgotten.endpoint_id)
-    )
+    say(tr("{host} ({endpoint}) is forgotten.", host=printable(forgotten.hostname), endpoint=forgotten.endpoint_id))
 
 
 @click.command("deny", short_help="Refuse an endpoint from now on.")
@@ -79,9 +77,9 @@ def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
       seed-server deny stolen-laptop       'seed-server endpoints' lists names and ids
     """
     denial = operations.deny(context, local_user(), endpoint, keep_tokens=keep_token)
-    click.echo(f"{denial.endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+    say(f"{denial.endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
     for line in _words_on_tokens(denial):
-        click.echo(line)
+        say(line)
 
 
 def _words_on_tokens(denial: Denial) -> list[str]:

@@ -6,7 +6,7 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import json_option, print_json, run_command_line, with_language
+from p2pdist.shared.console import json_option, print_json, run_command_line, say, with_language
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import watch_option
@@ -117,12 +117,12 @@ def init_command(
         print_json(made)
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
-    click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
-    click.echo(f"Pin of its CA:         {pins.ca.hex()}")
-    click.echo(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
-    click.echo(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
-    click.echo(f"Back up {home.keys}.")
-    click.echo(f"Next: seed-server serve --home {home.root}")
+    say(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
+    say(f"Pin of its CA:         {pins.ca.hex()}")
+    say(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
+    say(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
+    say(f"Back up {home.keys}.")
+    say(f"Next: seed-server serve --home {home.root}")
 
 
 @seed_server.command("serve", short_help="Serve endpoints, in the foreground.")
@@ -176,7 +176,7 @@ def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "root")
     for expiry in operations.renew(context, local_user(), keys):
-        click.echo(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
+        say(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
 
 
 seed_server.add_command(token_group)

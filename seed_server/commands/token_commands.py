@@ -5,7 +5,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from bandwidth.core.quantities import duration_text
-from p2pdist.shared.console import Duration, json_option, print_json, wide_terminal
+from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
@@ -96,7 +96,7 @@ def list_command(context: Context, as_json: bool) -> None:
     elif tokens:
         wide_terminal().print(token_table(tokens, now))
     else:
-        click.echo("No tokens yet. Make one with 'seed-server token'.")
+        say("No tokens yet. Make one with 'seed-server token'.")
 
 
 @token_group.command("revoke", short_help="Let a token enrol nobody from now on.")
@@ -110,7 +110,7 @@ def revoke_command(context: Context, token_id: str) -> None:
       seed-server token revoke 5f0c6a1b92d4       'seed-server token list' lists the ids
     """
     token = operations.revoke_token(context, local_user(), token_id)
-    click.echo(f"Token {token.token_id} is revoked. It has enrolled {counted(len(token.enrolled), 'PC')}.")
+    say(f"Token {token.token_id} is revoked. It has enrolled {counted(len(token.enrolled), 'PC')}.")
 
 
 def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
