@@ -30,7 +30,7 @@ from p2pdist.install.order import StepKind
 from p2pdist.install.schedule import TimingReason
 from p2pdist.limiter.lan_policy import NOT_SERVED, LanReason
 from p2pdist.pc.network import Medium
-from p2pdist.shared.language import CATALOGS, DOMAIN, TRANSLATIONS
+from p2pdist.shared.language import CATALOGS, DOMAIN, TRANSLATIONS, UNITS
 from p2pdist.shared.state_words import STATE_WORDS
 from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
@@ -66,6 +66,7 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
     yield from NOT_SERVED.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
+    yield from UNITS
     yield "English"  # translated by the language's own name: `language.use` looks whether a terminal has its signs
 
 

@@ -4,9 +4,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text, rate_text
+from bandwidth.core.quantities import rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer
-from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.language import in_words, span, tr
 
 
 def line_view(answer: LimiterAnswer) -> RenderableType:
@@ -27,19 +27,19 @@ def line_view(answer: LimiterAnswer) -> RenderableType:
         rate = rate_text(line.capacity)
         capacity = tr("{rate}, as configured", rate=rate) if line.configured else tr("{rate}, learned", rate=rate)
         if line.learned_seconds:
-            capacity = tr("{rate}, learned {duration} ago", rate=rate, duration=duration_text(line.learned_seconds))
+            capacity = tr("{rate}, learned {duration} ago", rate=rate, duration=span(line.learned_seconds))
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         (tr("rate"), rate_text(line.rate) if line.current else tr("nothing is sent to this site now")),
         (tr("because") if line.current else tr("it was last"), in_words(line.reason)),
         (tr("state"), in_words(line.state)),
         (tr("line"), capacity),
-        (tr("yielded"), tr("{duration} in all", duration=duration_text(line.yield_seconds))),
+        (tr("yielded"), tr("{duration} in all", duration=span(line.yield_seconds))),
     ):
         facts.add_row(Text(name, style="dim"), value)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column(tr("time"), justify="right")
     table.add_column(tr("reason"))
     for cause, seconds in sorted(line.seconds.items(), key=lambda item: -item[1]):
-        table.add_row(duration_text(seconds), in_words(cause))
+        table.add_row(span(seconds), in_words(cause))
     return Group(head, facts, "", table)

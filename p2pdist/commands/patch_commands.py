@@ -10,7 +10,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
 from p2pdist.commands.views import titled
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PlanRestart, PostureAnswer, PosturePatch
@@ -43,7 +42,7 @@ from p2pdist.shared.console import (
     wide_terminal,
 )
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 
 
@@ -262,7 +261,7 @@ def posture_view(answer: PostureAnswer) -> RenderableType:
             row.version,
             in_words(row.severity),
             Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
-            duration_text(row.age_seconds),
+            span(row.age_seconds),
             clock(row.due_at) if row.due_at else "",
             Text(_verdict(row), style="red"),
         )

@@ -5,11 +5,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, duration_text
+from bandwidth.core.quantities import bytes_text
 from p2pdist.commands.views import titled
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.shared.console import WIDE_COLUMNS
-from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 
 
@@ -42,7 +42,7 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
             bytes_text(patch.bytes_from_origin),
             bytes_text(patch.bytes_from_peers),
             bytes_text(patch.bytes_wasted),
-            duration_text(patch.seconds),
+            span(patch.seconds),
         )
     parts.append(table)
     for patch in status.patches:

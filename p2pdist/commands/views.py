@@ -4,10 +4,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text, rate_text
+from bandwidth.core.quantities import rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.language import in_words, span, tr
 
 MOST_REASONS = 6  # shown for each direction; `--json` has all
 
@@ -25,10 +25,10 @@ def lan_view(answer: LimiterAnswer) -> RenderableType:
         rates.add_row(name, _limit(way.limit), rate_text(way.used), in_words(way.reason))
     parts += [rates, Text(_network_words(answer), style="dim")]
     for name, way in ways:
-        spent = [f"{in_words(reason)} {duration_text(s)}" for reason, s in list(way.seconds.items())[:MOST_REASONS]]
+        spent = [f"{in_words(reason)} {span(s)}" for reason, s in list(way.seconds.items())[:MOST_REASONS]]
         if spent:
             parts.append(Text(f"{name}: {', '.join(spent)}"))
-    parts.append(Text(tr("yielded to others for {duration} in all", duration=duration_text(answer.yield_seconds))))
+    parts.append(Text(tr("yielded to others for {duration} in all", duration=span(answer.yield_seconds))))
     return Group(*parts)
 
 
@@ -60,11 +60,9 @@ def why_view(answer: WhyAnswer) -> RenderableType:
         detail = f" ({in_words(row.detail)})" if row.detail else ""
         head = f"{titled(name, row.title)}: {in_words(row.reason)}{detail}"
         if row.since_seconds >= 1.0:
-            head += tr(", since {duration}", duration=duration_text(row.since_seconds))
+            head += tr(", since {duration}", duration=span(row.since_seconds))
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
-        parts += [
-            Text(f"  {duration_text(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()
-        ]
+        parts += [Text(f"  {span(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()]
     return Group(*parts)
 
 

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bandwidth.core.quantities import duration_text
+
 CATALOGS = Path(__file__).parent / "locale"
 DOMAIN = "p2pdist"
 ENGLISH = "en"
@@ -25,6 +27,10 @@ JOINTS = ("; ", ": ")  # between two sentences in one text
 MAX_SENTENCE_CHARS = 1_000  # longer texts are an installer's output or somebody's attempt: shown as they are
 _COUNTS = re.compile(r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes)")
 """Values with such names are numbers: else "{program} ended with exit code {code}" would swallow what follows it."""
+UNITS = ("s", "m", "h", "d")
+_SPAN = re.compile(r"[0-9]+(?:\.[0-9])? [smhd](?: [0-9]+ [smhd])?")
+"""A duration, as `duration_text` writes it."""
+_UNIT = re.compile(r"[smhd]")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+[0-9]*)\}")
 
 
@@ -46,6 +52,8 @@ class Catalog(gettext.GNUTranslations):
             return sentence
         if (whole := self._catalog.get(sentence)) is not None:
             return whole
+        if _SPAN.fullmatch(sentence):
+            return _UNIT.sub(lambda unit: self.gettext(unit[0]), sentence)
         for pattern, translation in self.templates:
             if found := pattern.fullmatch(sentence):
                 # a value may be a sentence too, and is always shorter: this ends
@@ -136,6 +144,11 @@ def trn(one: str, many: str, number: int, **values: object) -> str:
     catalog = _Language.catalog
     text = (one if number == 1 else many) if catalog is None else catalog.ngettext(one, many, number)
     return text.format(number=number, **values)
+
+
+def span(seconds: float) -> str:
+    """Return a duration, as `duration_text` does, in the language of the screens."""
+    return in_words(duration_text(seconds))
 
 
 def in_words(sentence: str) -> str:

@@ -179,7 +179,8 @@ def sentence(row: PlanRow) -> str:
     if row.state == "not_applicable" and row.older:
         return f"it is refused: {row.older}"
     if row.state == "not_applicable" or record is None:
-        return f"it does not apply to this PC: {row.candidate.not_applicable or row.reason}"
+        why = row.candidate.not_applicable or row.reason
+        return f"it does not apply to this PC: {why.removeprefix('not applicable: ')}"
     if record.state == "installed":
         return "it is installed" + (", and this PC has to be restarted" if record.restart_boot else "")
     if record.state in UNDER_WAY:

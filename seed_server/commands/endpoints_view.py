@@ -4,9 +4,8 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text
 from p2pdist.shared.console import print_json, wide_terminal
-from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.status_document import endpoint_documents
 from seed_server.commands.texts import plain_table
@@ -43,7 +42,7 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
         elif row.connected and status.serving:
             state = Text(tr("connected"), style="green")
         else:
-            ago = duration_text(max(0.0, now - row.last_seen_at))
+            ago = span(max(0.0, now - row.last_seen_at))
             state = Text(tr("seen {duration} ago", duration=ago) if row.last_seen_at else tr("never seen"))
         tags = [" ".join(row.tags)] if tagged else []
         claim = (tr(", claims {site}", site=row.claimed_site), "yellow") if row.claimed_site else ""

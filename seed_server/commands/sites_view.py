@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, duration_text, rate_text
+from bandwidth.core.quantities import bytes_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist.shared.console import PIPE_COLUMNS
-from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
 from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
 from seed_server.commands.status_document import problem_documents
@@ -88,10 +88,10 @@ def site_tables(
         table.add_row(
             limit.site,
             Text(rate_text(limit.rate), style="green") if active else Text(tr("quiet"), style="dim"),
-            _line(limit, now),
+            _line(limit, now, dated=wide),
             *([reason] if wide else []),
             tr("{number} of {all}", number=limit.fetchers, all=limit.endpoints),
-            duration_text(limit.yield_seconds),
+            span(limit.yield_seconds),
             "–" if site.origin_ratio is None else f"{site.origin_ratio:.3f}",
             *([_times(limit)] if wide else []),
         )
@@ -106,23 +106,21 @@ def site_tables(
     return Group(*parts, Text(head if serving else tr("The seed server is NOT serving.")), table, *below)
 
 
-def _line(limit: SiteLimitRow, now: float) -> str:
+def _line(limit: SiteLimitRow, now: float, *, dated: bool) -> str:
     if limit.capacity is None:
         return tr("not known")
     line = rate_text(limit.capacity)
     if limit.configured:
         return line
     age = None if limit.learned_at is None else now - limit.learned_at
-    if age is None or age < DATED_SECONDS:
+    if age is None or age < DATED_SECONDS or not dated:
         return tr("{rate}, learned", rate=line)
-    return tr("{rate}, learned {duration} ago", rate=line, duration=duration_text(age))
+    return tr("{rate}, learned {duration} ago", rate=line, duration=span(age))
 
 
 def _times(limit: SiteLimitRow) -> str:
     longest = sorted(limit.seconds.items(), key=lambda item: -item[1])
-    parts = [
-        f"{duration_text(seconds)} {in_words(cause)}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1
-    ]
+    parts = [f"{span(seconds)} {in_words(cause)}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
     return ", ".join(parts)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, duration_text
+from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.console import PIPE_COLUMNS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.watching import show
@@ -242,7 +242,7 @@ def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -
             bytes_text(report.bytes_from_origin),
             bytes_text(report.bytes_from_peers),
             *([bytes_text(report.bytes_wasted)] if wide else []),
-            duration_text(report.seconds),
+            span(report.seconds),
         )
     if len(ordered) <= MAX_ENDPOINT_ROWS:
         return [table]

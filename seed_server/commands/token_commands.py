@@ -4,8 +4,8 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
+from p2pdist.shared.language import span
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
@@ -123,7 +123,7 @@ def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
         table.add_column(column, overflow="fold")
     for token in tokens:
         state = token.state(now)
-        left = "in " + duration_text(token.expires_at - now) if state == "open" else utc_minute(token.expires_at)
+        left = "in " + span(token.expires_at - now) if state == "open" else utc_minute(token.expires_at)
         table.add_row(
             token.token_id,
             Text(state + (", asks for approval" if token.approval else ""), style=_STATE_STYLES.get(state, "dim")),

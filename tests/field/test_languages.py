@@ -55,7 +55,7 @@ def test_the_catalog_has_nothing_that_the_sources_have_no_more(language: str) ->
 def test_a_translation_has_the_values_of_its_message_and_no_others(language: str) -> None:
     wrong = []
     for message in catalogs.read(language):
-        texts = [message.string] if isinstance(message.string, str) else list(message.string)
+        texts = [message.string] if isinstance(message.string, str) else list(message.string or ())
         wrong += [text for text in texts if message.id and _values(text) != _values(_first(message.id))]
     assert not wrong
 
@@ -71,7 +71,8 @@ def test_the_compiled_catalog_is_what_its_text_makes(language: str) -> None:
             first = _first(message.id)
             assert compiled.gettext(first) == fresh.gettext(first), "run: make catalogs"
             if not isinstance(message.id, str):
-                assert compiled.ngettext(*message.id, 2) == fresh.ngettext(*message.id, 2)
+                one, many = message.id
+                assert compiled.ngettext(one, many, 2) == fresh.ngettext(one, many, 2)
 
 
 def _first(message: str | tuple[str, ...] | list[str]) -> str:

@@ -23,4 +23,4 @@ TODAY = date(2026, 6, 1)
     ],
 )
 def test_only_what_has_no_end_is_named(rules: str, stopped: list[str]) -> None:
-    assert [site for site, _ in lasting_stops(parse_profile(HEAD + rules), TODAY)] == stopped
+    assert [site for site, _ in lasting_stops(parse_profile(HEAD + rules, source="x"), TODAY)] == stopped

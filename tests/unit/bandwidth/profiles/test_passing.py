@@ -14,10 +14,11 @@ LINE = BytesPerSecond(2_500_000)
 OSLO = ZoneInfo("Europe/Oslo")
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=OSLO)
 BY_NIGHT = parse_profile(
-    'name = "night"\ntime_zone = "Europe/Oslo"\n[[blackout]]\nname = "day"\nfrom = "06:00"\nto = "20:00"\n'
+    'name = "night"\ntime_zone = "Europe/Oslo"\n[[blackout]]\nname = "day"\nfrom = "06:00"\nto = "20:00"\n',
+    source="night",
 )
-FREE = parse_profile('name = "free"\ntime_zone = "Europe/Oslo"\n')
-NEVER = parse_profile('name = "never"\ntime_zone = "Europe/Oslo"\n[[stop]]\nname = "all"\n')
+FREE = parse_profile('name = "free"\ntime_zone = "Europe/Oslo"\n', source="free")
+NEVER = parse_profile('name = "never"\ntime_zone = "Europe/Oslo"\n[[stop]]\nname = "all"\n', source="never")
 
 
 def test_the_line_is_used_but_for_its_reserve() -> None:

@@ -178,7 +178,7 @@ def test_never_installed_for_one_and_failed_for_another() -> None:
         (plan_row(REF, life="rolled_back", here=True, reason="sick"), "it has been rolled back: sick"),
         (
             plan_row(REF, life=None, here=False, not_applicable="not applicable: no tool"),
-            "it does not apply to this PC: not applicable: no tool",
+            "it does not apply to this PC: no tool",
         ),
     ],
 )
