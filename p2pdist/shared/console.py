@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import click
@@ -141,9 +141,21 @@ def _exit_with(error: UserError, *, as_json: bool) -> NoReturn:
     sys.exit(code)
 
 
-def _choose_language(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+def _choose_language(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
         use(value)
+        _help_in_words(context.find_root().command)
+
+
+def _help_in_words(command: click.Command) -> None:
+    """Say what the commands and options are for in the language of the screens; longer explanations stay English."""
+    command.short_help = in_words(command.short_help or "") or None
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = in_words(parameter.help)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _help_in_words(below)
 
 
 def with_language(command: click.Command) -> click.Command:
@@ -168,6 +180,8 @@ def run_command_line(command: Callable[..., Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
         make_readable(stream)
     use(wanted(os.environ))
+    if isinstance(command, click.Command):
+        _help_in_words(command)
     as_json = "--json" in sys.argv
     try:
         command()
