@@ -16,6 +16,7 @@ The first two must be translated: a test says so, and that the compiled catalogs
 import argparse
 import ast
 import enum
+import functools
 import io
 import sys
 from collections.abc import Iterable, Iterator
@@ -60,7 +61,7 @@ SPEAKING = (
 def own_messages() -> Iterator[str | tuple[str, str]]:
     """Yield the messages that must be translated: singular and plural as a pair."""
     for path in _sources(PACKAGES):
-        yield from _asked_for(ast.parse(path.read_text(encoding="utf-8")))
+        yield from _asked_for(_tree(path))
     for closed in CLOSED_LISTS:
         yield from (str(member.value) for member in closed)
     yield from NOT_SERVED.values()
@@ -79,9 +80,15 @@ def _asked_for(tree: ast.AST) -> Iterator[str | tuple[str, str]]:
                 yield str(messages[0]) if len(messages) == 1 else (str(messages[0]), str(messages[1]))
 
 
-def finished_sentences() -> set[str]:
+@functools.cache
+def finished_sentences() -> frozenset[str]:
     """Return what the rooms in `SPEAKING` say, with names for the values in it."""
-    return {text for path in _sources(SPEAKING) for text in _sentences(ast.parse(path.read_text(encoding="utf-8")))}
+    return frozenset(text for path in _sources(SPEAKING) for text in _sentences(_tree(path)))
+
+
+@functools.cache
+def _tree(path: Path) -> ast.AST:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _sources(places: Iterable[str]) -> list[Path]:

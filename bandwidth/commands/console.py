@@ -29,7 +29,7 @@ class ExitCode(enum.IntEnum):
     """A file or value given by the user is not acceptable."""
 
 
-class ErrorFacts(msgspec.Struct, frozen=True):
+class Failure(msgspec.Struct, frozen=True):
     """What has failed."""
 
     kind: str
@@ -40,10 +40,10 @@ class ErrorFacts(msgspec.Struct, frozen=True):
     """The exit code that the command ends with."""
 
 
-class ErrorAnswer(msgspec.Struct, frozen=True):
+class FailureAnswer(msgspec.Struct, frozen=True):
     """What a command prints on standard output instead of its answer, when ``--json`` was given and it fails."""
 
-    error: ErrorFacts
+    error: Failure
     """What has failed."""
 
 
@@ -56,7 +56,7 @@ class CommandError(click.ClickException):
         """Print it on standard error, and on standard output as a document where ``--json`` was given."""
         if "--json" in sys.argv:
             kind = ExitCode(self.exit_code).name.lower()
-            print_json(ErrorAnswer(ErrorFacts(kind, self.format_message(), int(self.exit_code))))
+            print_json(FailureAnswer(Failure(kind, self.format_message(), int(self.exit_code))))
         click.echo(f"error: {self.format_message()}", file=file, err=file is None)
 
 

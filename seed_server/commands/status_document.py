@@ -16,7 +16,7 @@ from seed_server.commands.json_answers.fleet import (
     StatusDocument,
     StatusPayloadDocument,
 )
-from seed_server.fleet.coverage import Coverage, Reached
+from seed_server.fleet.coverage import PatchCoverage, Reached
 from seed_server.fleet.problems import FleetProblem
 from seed_server.fleet.queries import FleetStatus, install_counts
 from seed_server.store.rows import ReportRow, ServedPayload
@@ -111,7 +111,7 @@ def _report_document(status: FleetStatus, report: ReportRow) -> PatchEndpointDoc
     )
 
 
-def _reached_document(covered: Coverage) -> ReachedDocument:
+def _reached_document(covered: PatchCoverage) -> ReachedDocument:
     return ReachedDocument(
         endpoints=covered.total,
         installed=covered.count(Reached.INSTALLED),

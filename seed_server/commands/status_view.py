@@ -20,13 +20,13 @@ from p2pdist.shared.watching import show
 from seed_server.commands.status_document import status_document
 from seed_server.commands.texts import FULL_COLUMNS, cut, plain_table, problem_lines
 from seed_server.fleet.context import Context
-from seed_server.fleet.coverage import Coverage, Reached, reached, shown_state
+from seed_server.fleet.coverage import PatchCoverage, Reached, reached, shown_state
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
 from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 MAX_ENDPOINT_ROWS = 40  # of a patch, for people; --json has all
 MAX_REASON_LINES = 12  # likewise: PCs that say the same share a line
-MAX_NAMES = 4  # of PCs in one line
+MAX_NAMED_PCS = 4  # of PCs in one line
 FEW_PATCHES = 3  # up to so many, each is shown PC by PC
 ROOMY_COLUMNS = 126  # room for two spaces between columns
 _NAME_CHARS = 12
@@ -127,7 +127,7 @@ _IN_TABLE = (
 _REACHED_STYLES = {Reached.INSTALLED: "green", Reached.DELIVERED: "green", Reached.FAILED: "red"}
 
 
-def _count(covered: Coverage, one: Reached) -> Text:
+def _count(covered: PatchCoverage, one: Reached) -> Text:
     number = covered.count(one)
     return Text(str(number), style=_REACHED_STYLES.get(one, "")) if number else Text("–", style="dim")
 
@@ -288,8 +288,8 @@ def _names(endpoints: Sequence[EndpointRow]) -> str:
     """Return who it is: one PC with its id, as it may have to be named in a command; of several, the first ones."""
     if len(endpoints) == 1:
         return f"{printable(endpoints[0].hostname)} ({endpoints[0].endpoint_id})"
-    names = ", ".join(printable(endpoint.hostname) for endpoint in endpoints[:MAX_NAMES])
-    more = ", …" if len(endpoints) > MAX_NAMES else ""
+    names = ", ".join(printable(endpoint.hostname) for endpoint in endpoints[:MAX_NAMED_PCS])
+    more = ", …" if len(endpoints) > MAX_NAMED_PCS else ""
     return trn("{number} PC ({names})", "{number} PCs ({names})", len(endpoints), names=names + more)
 
 

@@ -43,7 +43,7 @@ FINISHED_INSTALLS = frozenset({"failed", "rolled_back"})
 
 
 @dataclass(frozen=True)
-class Coverage:
+class PatchCoverage:
     """The PCs of each class; denied PCs, and those that wait to be allowed, are in none."""
 
     by_class: Mapping[Reached, Sequence[EndpointRow]]
@@ -81,14 +81,14 @@ def reached(endpoint: EndpointRow, report: ReportRow | None, *, serving: bool) -
     return settled.get(state) or (Reached.UNDER_WAY if endpoint.connected and serving else Reached.AWAY)
 
 
-def coverage(endpoints: Iterable[EndpointRow], reports: Iterable[ReportRow], *, serving: bool) -> Coverage:
+def coverage(endpoints: Iterable[EndpointRow], reports: Iterable[ReportRow], *, serving: bool) -> PatchCoverage:
     """Return how far the patch of ``reports`` has come."""
     by_id = {report.endpoint_id: report for report in reports}
     classes: dict[Reached, list[EndpointRow]] = {one: [] for one in Reached}
     for endpoint in endpoints:
         if not endpoint.denied and not endpoint.pending:
             classes[reached(endpoint, by_id.get(endpoint.endpoint_id), serving=serving)].append(endpoint)
-    return Coverage(classes)
+    return PatchCoverage(classes)
 
 
 def replaced(patches: Sequence[ServedPayload], announced: Announced) -> dict[PatchRef, str]:

@@ -11,7 +11,7 @@ from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
-from seed_server.fleet.coverage import Announced, Coverage, coverage, replaced
+from seed_server.fleet.coverage import Announced, PatchCoverage, coverage, replaced
 from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.publishing.examination import Examined
 from seed_server.publishing.recipe_files import lint_recipe
@@ -87,14 +87,14 @@ class FleetStatus:
                 sent[site] = (before[0] + count, before[1] + payload.length_bytes)
         return [(site, count, count / length) for site, (count, length) in sorted(sent.items())]
 
-    def coverage_of(self, patch: ServedPayload) -> Coverage:
+    def coverage_of(self, patch: ServedPayload) -> PatchCoverage:
         """Return how far ``patch`` has come among the PCs that are allowed here."""
         return coverage(self.endpoints, self.of_patch(patch), serving=self.serving)
 
     def verified_on(self, patch: ServedPayload) -> int:
         """Return how many endpoints that are allowed here have the whole file, checked."""
-        known = self.endpoint_by_id
-        return sum(r.state == "verified" and not known[r.endpoint_id].denied for r in self.of_patch(patch))
+        denied = {endpoint.endpoint_id for endpoint in self.endpoints if endpoint.denied}
+        return sum(r.state == "verified" and r.endpoint_id not in denied for r in self.of_patch(patch))
 
     @cached_property
     def endpoint_by_id(self) -> dict[str, EndpointRow]:

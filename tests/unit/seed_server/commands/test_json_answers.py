@@ -114,6 +114,7 @@ def signed_by(pc: Identity, file: Path) -> Path:
 
 
 def fill(home: ServerHome, endpoint_id: str) -> None:
+    home.sites.write_text("[[site]]\n")  # it has no name: a problem to be told
     with Database.open(home.database) as database:
         (payload,) = database.payloads()
         (token,) = database.tokens()
