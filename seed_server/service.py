@@ -20,7 +20,7 @@ from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map_file import load_sites
-from seed_server.origin.server import OriginServer
+from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
@@ -33,6 +33,7 @@ from seed_server.signing.templates import template_names
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.serve_lock import serve_lock
+from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import WebLimits, serve_web
 
@@ -60,7 +61,7 @@ class _Service:
     profile_targets: dict[str, bytes] = field(default_factory=dict)
     """The profiles in force, by target path."""
 
-    def web_port(self, line: MetadataLine) -> WebPort:
+    def web_port(self, line: MetadataLine, news: TrustNewsReader) -> WebPort:
         decisions = EnrolmentDecisions(
             server_name=self.settings.name,
             origin_port=self.settings.origin_port,
@@ -73,6 +74,7 @@ class _Service:
             metadata_directory=self.home.tuf_metadata,
             targets_directory=self.home.tuf_targets,
             line=line,
+            news=news,
         )
 
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
@@ -247,13 +249,14 @@ async def _run(service: _Service) -> None:
     version = await trio.to_thread.run_sync(service.repository.timestamp_version)
     sites = await trio.to_thread.run_sync(load_sites, home)
     web_sockets = listen_sockets(listen_addresses(settings), settings.web_port, purpose="web port")
+    news = TrustNewsReader(home.tuf_metadata, home.tuf_targets)
     origin = OriginServer(
         settings=settings,
         database=service.database,
         content=ContentStore(home.content),
         tls=service.tls.origin,
         sites=sites,
-        timestamp_version=version,
+        published=PublishedMetadata(version, news.answer),
         clock=service.clock,
     )
     # also in the first minutes after a start, strangers must not keep enrolled PCs out
@@ -261,7 +264,7 @@ async def _run(service: _Service) -> None:
         origin.known_addresses.note(address)
     web = partial(
         serve_web,
-        make_app(service.web_port(origin.metadata_line), service.clock),
+        make_app(service.web_port(origin.metadata_line, news), service.clock),
         web_sockets,
         service.tls.web,
         service.clock,

@@ -34,7 +34,8 @@ GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing
+FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing …
+FULL_LEAST = 0.5  # … and as little does less than this part of what is known
 RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
@@ -307,7 +308,7 @@ class Controller:
         if reason in (Reason.PERSISTENT_QUEUE, Reason.SHORTFALL, Reason.LOSS):
             if self._frontier.still_feels(view, now):
                 return False
-            if self.state is not State.BACK_OFF and self._frontier.is_beyond(self._rate, now):
+            if self.state is not State.BACK_OFF and self._frontier.is_limit(view, self._rate, now):
                 # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
                 first = self.capacity.bytes_per_second(now) is None
                 self._begin_cut(view, now, CUT_MOST if first else CUT_LEAST)
@@ -348,9 +349,11 @@ class Controller:
 
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
         # a queue that comes and goes is a page or a burst: return soon, but not twice in a row
-        self._frontier.cut(self._rate, now)
-        if cut <= CUT_LEAST and FULL_DELIVERED * self._rate < view.delivered and not view.limited:
-            # no burst, no turn that begins, and nearly all of ours got through: somebody small takes the rest
+        self._frontier.cut(view, self._rate, now)
+        target = self._frontier.target(now) or 0.0
+        got_through = max(FULL_DELIVERED * self._rate, FULL_LEAST * target) < view.delivered
+        if cut <= CUT_LEAST and got_through and not view.limited:
+            # no burst, no turn that begins, and nearly all of the line is ours: somebody small takes the rest
             self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
         carried = self._rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._cut_at < RETURN_AGAIN_SECONDS

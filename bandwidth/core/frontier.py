@@ -10,6 +10,7 @@ from bandwidth.core.sensors import Sensors, View
 HEADROOM = 0.97  # of the capacity: below line rate a paced sender leaves no queue at all
 FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a queue
 BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
+LIMIT_CARRIES = 0.9  # of what is known: where less arrives at a limit, somebody else has the rest
 FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
 DRAINED_QUEUES = 10.0  # times the longest delay: by then a queue of ours has drained, at nine tenths of the line's rate
 SHOWS_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
@@ -50,10 +51,13 @@ class Frontier:
             self._full_at = None
         return HEADROOM * (capacity if self._full_at is None else min(capacity, self._full_at[1]))
 
-    def is_beyond(self, rate: float, now: float) -> bool:
-        """Whether ``rate`` is above everything that is known of the line."""
-        target = self.target(now)
-        return not self.capacity.configured and (target is None or rate > BEYOND * target)
+    def is_limit(self, view: View, rate: float, now: float) -> bool:
+        """Whether ``rate`` meets the line's limit: it is above all that is known, and as much arrives as is known."""
+        capacity, target = self.capacity.bytes_per_second(now), self.target(now)
+        if capacity is None or target is None:
+            return True
+        arrives = max(view.delivered, view.carried) >= LIMIT_CARRIES * capacity
+        return not self.capacity.configured and rate > BEYOND * target and arrives
 
     def still_feels(self, view: View, now: float) -> bool:
         """Whether what shows now may still come from our own going beyond."""
@@ -64,12 +68,16 @@ class Frontier:
         self._felt_at = now
         self._sensors.drained()
 
-    def cut(self, rate: float, now: float) -> None:
+    def cut(self, view: View, rate: float, now: float) -> None:
         """Note that ``rate`` is cut because of a queue."""
-        self.cut_beyond = self.is_beyond(rate, now)
         self._most_queue = self._least_queue = 0.0
-        if self.cut_beyond:
+        if self.is_limit(view, rate, now):
+            self.cut_beyond = True
             self._felt_at = self._cut_at = now
+        elif self.cut_beyond and 0 <= now - self._cut_at < FELT_ROUND_TRIPS * view.rtt_seconds:
+            self._felt_at = now  # the same queue: under fair queueing that of one connection may go before another's
+        else:
+            self.cut_beyond = False
 
     def full(self, carried: float, now: float) -> None:
         """Note that the line is full at ``carried``, so that more is not tried for a while."""

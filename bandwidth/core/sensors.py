@@ -233,12 +233,12 @@ class Sensors:
         if sample.data_rtt_seconds is not None and data_base is not None:
             # a smoothed round trip lags: after a pause it still includes the spacing at the pause's slow rate
             slowest = min(delivered, self._own_recent.rate)
-            spacing = ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
+            spacing = sample.data_sockets * ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
             data = max(0.0, sample.data_rtt_seconds - data_base - spacing)
         if pings is None:
             return data, data or 0.0, 0.0
         fresh = delivered * RATE_WINDOW_SECONDS >= FRESH_SEGMENTS * SEGMENT_BYTES
-        if data is None or not fresh:
+        if data is None or not fresh or not sample.data_rtt_settled:
             return pings, 0.0, 0.0
         if 0 <= now - self._late_at < LATE_SHOWS_ROUND_TRIPS * rtt + LATE_SHOWS_SECONDS:
             return pings, data, 0.0

@@ -38,6 +38,10 @@ class Sample:
     """One of the others' connections is a transfer that somebody waits for (`bulk.BulkDetector`)."""
     business_harm_seconds: float | None = None
     """Smoothed minus least round trip of business sockets, where one is seen."""
+    data_rtt_settled: bool = True
+    """False: ``data_rtt_seconds`` still remembers a time in which that socket hardly sent."""
+    data_sockets: int = 1
+    """How many of our sockets share what is delivered: each is acknowledged the more rarely."""
     sent_bytes: int | None = None
     """Ours, handed to the line since the previous sample, retransmissions included; None: not known."""
     late: bool = False

@@ -195,7 +195,8 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
     home, settings, state = core.home, core.settings, core.state
     engine, origin = connections.engine, connections.origin
     url = base_url(state.identity.server_address, state.identity.web_port)
-    store = TrustStore(home.trust, base_url=url, root=state.identity.tuf_root, http=connections.http)
+    root, http = state.identity.tuf_root, connections.http
+    store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=origin.news.ask)
     link_reports = LinkReports(state)
     limiter = LanLimiter(
         engine,

@@ -28,6 +28,7 @@ from p2pdist.shared.wire.messages import (
     ControlHello,
     FromEndpoint,
     Hash,
+    News,
     PieceNumber,
     Port,
     Text,
@@ -325,7 +326,7 @@ class FromEngine(PartMessage, frozen=True):
 class FromOrigin(PartMessage, frozen=True):
     """What the server says, or the end of a connection. In the window ``origin``."""
 
-    event: OriginEvent
+    event: OriginEvent | News
     connected: bool
     status: Problem
     """One line on the connection, for people."""

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from p2pdist.network.messages import FromOrigin, Introduce, PieceArrived, Reconnect, ToOrigin
 from p2pdist.network.process import NetworkPart
+from p2pdist.network.server_news import ServerNews
 from p2pdist.network.window import Windowed
 from p2pdist.origin.connection import Disconnected, OriginEvent
-from p2pdist.shared.wire.messages import ControlHello, FromEndpoint
+from p2pdist.shared.wire.messages import ControlHello, FromEndpoint, News
 
 NOT_RUNNING = "the network part of the daemon is not running"
 
@@ -21,6 +22,7 @@ class RemoteOrigin:
         self.events = Windowed[OriginEvent](part, "origin")
         self.pieces = Windowed[PieceArrived](part, "pieces")
         """What has become of each piece from the server."""
+        self.news = ServerNews(self.send, lambda: self.connected)
         self.connected = False
         self.status = "not connected yet"
         self.piece_bytes = 0
@@ -44,12 +46,18 @@ class RemoteOrigin:
 
     def _ended(self) -> None:
         was_connected, self.connected, self.status = self.connected, False, NOT_RUNNING
+        self.news.disconnected()
         if was_connected:
             self.events.put_own(Disconnected(NOT_RUNNING))
 
     def _event(self, message: FromOrigin) -> None:
         self.connected, self.status = message.connected, message.status
+        if isinstance(message.event, News):
+            self.news.heard(message.event)
+            self.events.taken()
+            return
         if isinstance(message.event, Disconnected):
+            self.news.disconnected()
             self._part.tell(Introduce(self._hello()))  # for the next attempt
         self.events.put(message.event)
 

@@ -50,7 +50,7 @@ from p2pdist.origin.connection import OriginEvent
 from p2pdist.origin.opening import OriginAddress
 from p2pdist.pc import process_memory
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, ControlHello, Piece
+from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, ControlHello, News, Piece
 from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.handshake_guard import guard_handshakes
@@ -223,7 +223,7 @@ class Services:
                 nursery.start_soon(self._store_pieces, origin)
 
     async def _pass_on_origin(self, origin: OriginClient) -> None:
-        event: OriginEvent
+        event: OriginEvent | News
         async for event in origin.events:
             await self._origin_room.acquire()
             self._channel.tell(FromOrigin(event, origin.connected, origin.status[:MAX_WORDS_CHARS]))

@@ -37,11 +37,15 @@ class Windowed(Generic[Event]):
         except trio.WouldBlock:
             return
 
+    def taken(self) -> None:
+        """Tell the network part that a message of this window was acted on without being put here."""
+        self._part.tell(self._taken)
+
     def __aiter__(self) -> "Windowed[Event]":
         return self
 
     async def __anext__(self) -> Event:
         life, event = await self._get.receive()
         if life == self._part.life:
-            self._part.tell(self._taken)
+            self.taken()
         return event

@@ -35,6 +35,7 @@ from p2pdist.shared.wire.messages import (
     FromEndpoint,
     Goodbye,
     Hello,
+    News,
     Piece,
     Welcome,
     decode_from_server,
@@ -63,7 +64,7 @@ class OriginClient:
         self._address = address
         self._pace = RetryPace(first_backoff_seconds)
         self._hello = hello
-        self._events_in, self.events = trio.open_memory_channel[OriginEvent](EVENTS_BUFFERED)
+        self._events_in, self.events = trio.open_memory_channel[OriginEvent | News](EVENTS_BUFFERED)
         self._pieces_in, self.pieces = trio.open_memory_channel[Piece](PIECES_BUFFERED)
         self._control: Stream | None = None
         self._fresh: Stream | None = None

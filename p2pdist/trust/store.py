@@ -31,7 +31,7 @@ from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.floor import TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import root_pin
-from p2pdist.trust.tuf_client import RepositoryPlace
+from p2pdist.trust.tuf_client import AskNews, RepositoryPlace
 from p2pdist.trust.tuf_session import TufSession
 
 REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line; a later one resumes where it ended
@@ -59,15 +59,20 @@ class TrustStore:
         base_url: str,
         root: bytes,
         http: HttpGet,
+        ask_news: AskNews | None = None,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
-        """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment."""
+        """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment.
+
+        ``ask_news`` as in `NetworkFetcher`.
+        """
         self._files = TrustFiles(directory / root_pin(root).hex()[:16])
         self._base_url = base_url.rstrip("/")
         self._place = RepositoryPlace(
             self._base_url + _METADATA_PATH, self._base_url + _TARGETS_PATH, root, self._base_url + NEWS_PATH
         )
         self._http = http
+        self._ask_news = ask_news
         self._refresh_seconds = refresh_seconds
         self._failed = False
         """The last refresh broke off: what it has got is kept, and news of all that would come a second time."""
@@ -117,7 +122,7 @@ class TrustStore:
         with storage_errors(self._files.directory), translated_errors(self._server):
             place = replace(self._place, news_url=None) if self._failed else self._place
             self._failed = True
-            session = TufSession.online(self._files, place, self._http, now)
+            session = TufSession.online(self._files, place, self._http, now, self._ask_news)
             session.refresh()
             catalogue = self._read_catalogue(session)
             session.accept()

@@ -21,7 +21,7 @@ from p2pdist.trust.files import TrustFiles
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import newest_root, trusts_targets
-from p2pdist.trust.tuf_client import NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
+from p2pdist.trust.tuf_client import AskNews, NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
 
 log = structlog.get_logger()
 
@@ -47,12 +47,14 @@ class TufSession:
         self._fetcher = fetcher
 
     @classmethod
-    def online(cls, files: TrustFiles, place: RepositoryPlace, http: HttpGet, now: float) -> "TufSession":
-        """Start from what ``files`` holds. ``now`` is seconds since 1970."""
+    def online(
+        cls, files: TrustFiles, place: RepositoryPlace, http: HttpGet, now: float, ask_news: AskNews | None = None
+    ) -> "TufSession":
+        """Start from what ``files`` holds. ``now`` is seconds since 1970; ``ask_news`` as in `NetworkFetcher`."""
         verified, accepted = files.load()
         roles = accepted.roles if accepted else {}
         at = trust_floor.reference_time(verified.floor, now)
-        fetcher = NetworkFetcher(http, place)
+        fetcher = NetworkFetcher(http, place, ask_news)
         client = TufClient(place, fetcher, at, verified, roles, files.keep_verified)
         return cls(files, accepted, client, fetcher)
 

@@ -9,17 +9,17 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from bandwidth.core.sensors import ACK_DELAY_SEGMENTS, FRESH_SEGMENTS, SEGMENT_BYTES
+from bandwidth.core.sensors import SEGMENT_BYTES
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.business_reports import BusinessView
+from seed_server.line.round_trips import DataRoundTrips, flowing_segments
 from seed_server.line.socket_look import SocketLook
 
 Key: TypeAlias = Any
 """How the caller identifies a link or an endpoint; hashable."""
 
 TCP_HEADER_BYTES = 52  # IPv4, TCP, time stamps; IPv6 has 20 more, which the controller's headroom covers
-GUARD_SECONDS = 0.002  # the kernel's own grain
 RECEIVER_LIMITED_SHARE = 0.5  # of the interval
 WRITTEN_SHARE = 0.9  # of what we may write: below it, we have nothing to write, or no time
 TAKEN_SHARE = 0.9  # of our rate: a kernel that paces slower does not apply our rate yet
@@ -98,6 +98,8 @@ class _Link:
     allowed: int = 0
     seconds: float = 0.0
     """Since it began to send."""
+    flowing: float = 0.0
+    """Segments that arrived since it hardly sent."""
 
 
 @dataclass
@@ -113,7 +115,7 @@ class SiteSampler:
         self._links: dict[Key, _Link] = {}
         self._endpoints: dict[Key, _Endpoint] = {}
         self._taken_at: float | None = None
-        self._least_data_rtt = float("inf")
+        self._round_trips = DataRoundTrips()
         self._data_rtt: float | None = None
         self._full_cards: frozenset[Hashable] = frozenset()
         self._queues: deque[tuple[float, float]] = deque()
@@ -169,8 +171,7 @@ class SiteSampler:
         self._full_cards = business.full_cards if near else frozenset()
         delivered = retransmits = 0
         sent: int | None = 0
-        fresh: list[float] = []  # queueing delays
-        guard: float | None = None
+        self._round_trips.begin()
         window = 0.0
         window_known = bool(links)
         new_bytes: dict[Key, int] = {}
@@ -185,34 +186,28 @@ class SiteSampler:
         self.retransmits = retransmits
         self._find_limited_by_their_pc(links)
         for key, view in links.items():
-            new, look = new_bytes[key], view.look
+            look = view.look
             if not view.sending:
                 continue
             if look is None or look.least_rtt_seconds is None:
                 window_known = False
                 continue
-            self._least_data_rtt = min(self._least_data_rtt, look.least_rtt_seconds)
-            queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
             through = self._let_through(view, look)
             # a queue in a full card makes the window last longer than the least round trip: what comes through tells
             window += min(through, self._links[key].recent) if self._full_cards else through
-            if self.link_rates[key].limited:
-                continue  # the round trip to a PC that does not read measures that PC
-            if new:
-                fresh.append(queue)
-            if elapsed and new >= FRESH_SEGMENTS * look.segment_bytes:
-                spacing = ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new
-                bound = queue + spacing + GUARD_SECONDS
-                guard = bound if guard is None else min(guard, bound)
+            flowing, limited = self._links[key].flowing, self.link_rates[key].limited
+            self._round_trips.note(look, new_bytes[key], elapsed, flowing=flowing, limited=limited)
         for gone in self._links.keys() - links.keys():
             del self._links[gone]
         self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}
         self._remember_share(links)
         self._commit(links, elapsed)
         return Sample(
-            rtt_seconds=self._ping(pings, guard, late_seconds),
-            data_rtt_seconds=None if near else self._data(links, fresh),
+            rtt_seconds=self._ping(pings, self._round_trips.guard_seconds, late_seconds),
+            data_rtt_seconds=None if near else self._data(links),
+            data_rtt_settled=self._round_trips.settled,
             delivered_bytes=int(delivered / self.line_share),
+            data_sockets=self._round_trips.sockets,
             sent_bytes=None if sent is None or near else int(sent / self.line_share),
             retransmits=0 if near else retransmits,
             application_limited=very_late or self._used_share(links) < USED_SHARE,
@@ -248,6 +243,7 @@ class SiteSampler:
         now_at.allowed = view.rate or 0
         now_at.share = before.share + weight * (min(now_at.allowed, before.allowed) - before.share)
         now_at.seconds = before.seconds + elapsed
+        now_at.flowing = flowing_segments(before.flowing, look, new, now_at.recent) if look else 0.0
         limited = elapsed > 0 and self._is_limited(view, before, now_at, elapsed)
         self.link_rates[key] = LinkRate(now_at.rate, limited)
         # a pause in what we write makes TCP send its last segment again (RFC 8985 section 7): that is no loss
@@ -370,12 +366,11 @@ class SiteSampler:
                 used += min(share, rates[key].rate)
         return used / total
 
-    def _data(self, links: Mapping[Key, LinkView], fresh: list[float]) -> float | None:
-        if fresh:
-            # as with pings: a delay of one link alone is its PC's
-            self._data_rtt = self._least_data_rtt + min(fresh)
+    def _data(self, links: Mapping[Key, LinkView]) -> float | None:
+        if any(view.look for view in links.values()):
+            self._data_rtt = self._round_trips.seconds
         else:
-            delays = [view.piece_delay_seconds for view in links.values() if view.look is None]
+            delays = [view.piece_delay_seconds for view in links.values()]
             known = [delay for delay in delays if delay is not None]
             if known:
                 self._data_rtt = min(known)

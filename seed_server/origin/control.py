@@ -1,7 +1,8 @@
 """What an endpoint says on its control connection, and what that changes."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import trio
 
@@ -9,11 +10,14 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import (
+    MAX_NEWS_MESSAGE_BYTES,
     Diagnosis,
     FromEndpoint,
     Goodbye,
     Helping,
     LinkReport,
+    News,
+    NewsWanted,
     PieceRejected,
     PieceStored,
     Report,
@@ -34,9 +38,12 @@ from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.state import DAMAGED
 from seed_server.store.database import ServedPayload
 
+FindNews: TypeAlias = Callable[[int, int], bytes | None]
+"""Returns what is new among the signed files since a root and a snapshot, as `TrustNewsReader.answer`. Blocking."""
+
 
 class ControlConversation:
-    """The tasks of one control connection: `read`, `write` and `ping`."""
+    """The tasks of one control connection: `read`, `write`, `ping` and `tell_news`."""
 
     def __init__(
         self,
@@ -45,6 +52,7 @@ class ControlConversation:
         welcome: Welcome,
         *,
         find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]],
+        find_news: FindNews,
         records: OriginRecords,
         limits: OriginLimits,
         outside_log: OutsideLog,
@@ -53,6 +61,8 @@ class ControlConversation:
         self._live = live
         self._welcome = welcome
         self._find_patch = find_patch
+        self._find_news = find_news
+        self._ask_news, self._asked_news = trio.open_memory_channel[NewsWanted](1)
         self._records = records
         self._limits = limits
         self._log = outside_log
@@ -110,17 +120,30 @@ class ControlConversation:
             await trio.sleep(self._limits.ping_seconds)
             missed = 0 if self._session.pings.echoes > echoes else missed + 1
 
+    async def tell_news(self) -> None:
+        """Find what is new for an endpoint that asks: beside `read`, which must not wait for the disk."""
+        async for wanted in self._asked_news:
+            try:
+                files = await trio.to_thread.run_sync(self._find_news, wanted.root, wanted.snapshot)
+            except OSError as error:
+                self._log.warning("news cannot be read", self._session.endpoint, reason=str(error))
+                files = None
+            if files is None or len(files) > MAX_NEWS_MESSAGE_BYTES:
+                files = b""
+            self._session.outbox.put("news", News(files=files))
+
     async def _handle(self, message: FromEndpoint) -> None:
         match message:
             case Want():
                 await self._want(message)
             case Helping():
-                if self._live.ledger.helps(self._session.endpoint, Help(message.how)):
-                    self._live.wake_all()
+                self._helps(Help(message.how))
             case PieceStored():
                 self._stored(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
             case PieceRejected():
                 self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
+            case NewsWanted():
+                self._news_wanted(message)
             case Report():
                 self._records.report(self._session.endpoint, message.patches, message.refuses)
             case Diagnosis():
@@ -131,6 +154,14 @@ class ControlConversation:
                 raise LostConnectionError(f"the endpoint said: {message.reason}")
             case _:
                 assert_never(message)
+
+    def _helps(self, how: Help) -> None:
+        if self._live.ledger.helps(self._session.endpoint, how):
+            self._live.wake_all()
+
+    def _news_wanted(self, wanted: NewsWanted) -> None:
+        with contextlib.suppress(trio.WouldBlock):  # whoever asks again before the answer is answered once
+            self._ask_news.send_nowait(wanted)
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)

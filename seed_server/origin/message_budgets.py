@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
-from p2pdist.shared.wire.messages import Diagnosis, FromEndpoint, Goodbye, Helping, LinkReport, Report, Want
+from p2pdist.shared.wire.messages import Diagnosis, FromEndpoint, Goodbye, Helping, LinkReport, NewsWanted, Report, Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ MESSAGES: Mapping[type[FromEndpoint], Budget] = {
     Report: Budget(15, 300),  # one when a patch changes its state, and all patches after connecting
     LinkReport: Budget(30, 300),  # 20 a second while the site fetches
     Diagnosis: Budget(1, 4 * MAX_TEMPLATES),  # each template after connecting, later an answer that has changed
+    NewsWanted: Budget(1, 30),  # once for each publication, and after connecting
     Goodbye: Budget(1, 1),
 }
 ANSWERS_AT_ONCE = 512  # stored and rejected beyond what was sent: of pieces sent on the connection before

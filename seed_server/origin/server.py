@@ -25,7 +25,7 @@ from seed_server.line.pacing import limit_packets
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
-from seed_server.origin.control import ControlConversation
+from seed_server.origin.control import ControlConversation, FindNews
 from seed_server.origin.data_link import DataLink, Ending
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.records import OriginRecords
@@ -46,6 +46,15 @@ OUR_FAULT = "the seed server has a problem of its own: try again later"
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class PublishedMetadata:
+    """The signed metadata, as far as the origin port tells of it."""
+
+    timestamp_version: int
+    """Of the newest, as the port starts."""
+    find_news: FindNews
+
+
 class OriginServer:
     """Serves endpoints; made and run once."""
 
@@ -57,7 +66,7 @@ class OriginServer:
         content: ContentStore,
         tls: ssl.SSLContext,
         sites: SiteMap,
-        timestamp_version: int,
+        published: PublishedMetadata,
         clock: Clock,
         limits: OriginLimits = DEFAULT_LIMITS,
     ) -> None:
@@ -65,6 +74,7 @@ class OriginServer:
         self._limits = limits
         self._database = database
         self._tls = tls
+        self._find_news = published.find_news
         self._clock = clock
         self._records = OriginRecords(database, clock)
         source = PieceSource(content)
@@ -74,7 +84,7 @@ class OriginServer:
             records=self._records,
             source=source,
             sites=sites,
-            timestamp_version=timestamp_version,
+            timestamp_version=published.timestamp_version,
             clock=clock,
             limits=limits,
         )
@@ -259,6 +269,7 @@ class OriginServer:
             live,
             welcome,
             find_patch=self._fleet.find_patch,
+            find_news=self._find_news,
             records=self._records,
             limits=self._limits,
             outside_log=self._log,
@@ -267,7 +278,7 @@ class OriginServer:
             with session.ending.scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(connection.hurry_when_cancelled)
-                    for task in (conversation.read, conversation.write, conversation.ping):
+                    for task in (conversation.read, conversation.write, conversation.ping, conversation.tell_news):
                         nursery.start_soon(_guarded, task, session)
         finally:
             self._fleet.leave(session, live)

@@ -30,12 +30,12 @@ from p2pdist.shared.wire.enrolment import (
 )
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.line.metadata_line import MetadataLine, PacedAnswer
+from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.web.client import Client, client_of
 from seed_server.web.published_files import find_file, read_part
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT, answer_to
-from seed_server.web.trust_news import TrustNewsReader
 
 READ_SECONDS = 20.0  # for a whole request: they are all small
 SIGNERS = 4  # threads that decide on requests: each takes a millisecond
@@ -56,6 +56,7 @@ class WebPort:
     metadata_directory: Path
     targets_directory: Path
     line: MetadataLine
+    news: TrustNewsReader
     budgets: ByteBudgets = field(default_factory=ByteBudgets)
     """What each endpoint may fetch."""
 
@@ -189,7 +190,6 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     log = RequestLog(clock)
     calls, files = _Calls(clock, port.line, log), _Files(port, log)
-    news = TrustNewsReader(port.metadata_directory, port.targets_directory)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
@@ -222,7 +222,7 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
 
     @app.get("/tuf/news/{root}/{snapshot}")
     async def trust_news(request: Request, root: str, snapshot: str) -> Response:
-        return await files.answer(request, lambda: _news(news, root, snapshot))
+        return await files.answer(request, lambda: _news(port.news, root, snapshot))
 
     return app
 

@@ -40,6 +40,7 @@ from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
+from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import serve_web
 from tests.helpers.web_harness import FAST_LINE, line_of
@@ -92,7 +93,8 @@ class SeedServer:
                 trusted_root=Repository.open(self.home, SETTINGS).trusted_root,
             )
             line = line_of(SiteRate(FAST_LINE, 0.0), OtherTraffic())
-            port = WebPort(decisions, self.home.tuf_metadata, self.home.tuf_targets, line)
+            metadata, targets = self.home.tuf_metadata, self.home.tuf_targets
+            port = WebPort(decisions, metadata, targets, line, TrustNewsReader(metadata, targets))
             sockets = listen_sockets([ADDRESS], SETTINGS.web_port, purpose="web port")
             async with trio.open_nursery() as nursery:
                 await nursery.start(serve_web, make_app(port, SystemClock()), sockets, tls.web, SystemClock())

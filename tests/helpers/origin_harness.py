@@ -31,8 +31,9 @@ from p2pdist.shared.wire.messages import (
 )
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.line.site_map import SiteMap, parse_site_map
+from seed_server.origin.control import FindNews
 from seed_server.origin.limits import OriginLimits
-from seed_server.origin.server import OriginServer
+from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
@@ -166,9 +167,13 @@ class Lab:
 TEST_LIMITS = OriginLimits(reload_seconds=0.01)
 
 
+def _no_news(root: int, snapshot: int) -> bytes | None:
+    return None
+
+
 @asynccontextmanager
 async def running_lab(
-    root: Path, *, sites: str = "", limits: OriginLimits = TEST_LIMITS, **settings: Any
+    root: Path, *, sites: str = "", limits: OriginLimits = TEST_LIMITS, find_news: FindNews = _no_news, **settings: Any
 ) -> AsyncIterator[Lab]:
     """Run an origin port in ``root``; ``settings`` as in `ServerSettings`."""
     authority = CertificateAuthority.create(_directory(root / "ca"), "test", time.time())
@@ -182,7 +187,7 @@ async def running_lab(
             content=content,
             tls=ServerTls(authority.control_ca_pem, certificate).origin,
             sites=site_map(sites),
-            timestamp_version=1,
+            published=PublishedMetadata(1, find_news),
             clock=SystemClock(),
             limits=limits,
         )

@@ -25,6 +25,7 @@ from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.store.database import Database, EndpointRow
+from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.byte_budget import ByteBudgets
 from seed_server.web.host import DEFAULT_WEB_LIMITS, WebLimits, serve_web
@@ -148,9 +149,9 @@ async def running_web(
     handshakes: list[str] = []
     with Database.create(directory / "state.db") as database:
         decisions = EnrolmentDecisions("hq", 7690, authority, database, trusted_root)
-        port = WebPort(
-            decisions, directory / "metadata", directory / "targets", line_of(rate, others), budgets or ByteBudgets()
-        )
+        metadata, targets = directory / "metadata", directory / "targets"
+        news = TrustNewsReader(metadata, targets)
+        port = WebPort(decisions, metadata, targets, line_of(rate, others), news, budgets or ByteBudgets())
         sockets = listen_sockets([address], 0, purpose="web port")
 
         async def serve(task_status: trio.TaskStatus[None]) -> None:

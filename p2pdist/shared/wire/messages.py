@@ -33,8 +33,10 @@ MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
 MAX_REPORT_SECONDS = 60  # the interval of a report on the line: anything older says nothing about now
 MAX_CARD_RATE = 125_000_000_000  # 1 Tbit/s: faster than any network card of a PC
+MAX_METADATA_VERSION = 1 << 31  # a version each second for 68 years
 MAX_LIMIT_REASONS = 32  # the closed list has 15
 MAX_TEMPLATE_ITEMS = 50  # questions in one template: as many as a person reads in a table
+MAX_NEWS_MESSAGE_BYTES = 32 << 10  # some publications; more would keep other messages of a slow site waiting
 MAX_LABEL_CHARS = 80  # in the label of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
@@ -191,6 +193,14 @@ class Diagnosis(Message, frozen=True, tag="diagnosis"):
     answers: Annotated[tuple[DiagnosisAnswer, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
 
 
+class NewsWanted(Message, frozen=True, tag="news_wanted"):
+    """Asks what has changed among the signed files since these versions. Answered by `News`."""
+
+    root: Annotated[int, msgspec.Meta(ge=1, le=MAX_METADATA_VERSION)]
+    snapshot: Annotated[int, msgspec.Meta(ge=0, le=MAX_METADATA_VERSION)]
+    """0: none is known."""
+
+
 # --- seed server → endpoint, control connection ---------------------------------------
 
 
@@ -229,6 +239,13 @@ class RepositoryChanged(Message, frozen=True, tag="changed"):
     """There is new TUF metadata: refresh."""
 
     timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class News(Message, frozen=True, tag="news"):
+    """Answer to `NewsWanted`."""
+
+    files: Annotated[bytes, msgspec.Meta(max_length=MAX_NEWS_MESSAGE_BYTES)]
+    """A `trust_news.TrustNews`; empty where it is too large for here, or cannot be read: the web port has it."""
 
 
 class Unavailable(Message, frozen=True, tag="unavailable"):
@@ -288,8 +305,10 @@ class Piece(Message, frozen=True, tag="piece"):
 
 
 Hello: TypeAlias = ControlHello | DataHello
-FromEndpoint: TypeAlias = Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | Goodbye
-FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Goodbye
+FromEndpoint: TypeAlias = (
+    Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
+)
+FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | News | Unavailable | LinkWatch | SiteLimit | Goodbye
 OnDataConnection: TypeAlias = Piece | Goodbye
 
 

@@ -6,9 +6,12 @@ import trio
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import (
+    MAX_NEWS_MESSAGE_BYTES,
     Diagnosis,
     DiagnosisAnswer,
     Helping,
+    News,
+    NewsWanted,
     PatchReport,
     Report,
     RepositoryChanged,
@@ -59,6 +62,24 @@ class TestServing:
         await lab.server.repository_changed(7)
         assert (await endpoint.control.expect(RepositoryChanged)).timestamp_version == 7
         assert (await lab.endpoint()).welcome.timestamp_version == 7
+
+    async def test_what_is_new_is_told_to_whoever_asks(self, tmp_path: Path) -> None:
+        asked: list[tuple[int, int]] = []
+
+        def find(root: int, snapshot: int) -> bytes | None:
+            asked.append((root, snapshot))
+            if snapshot == 3:
+                raise OSError("the disk is gone")
+            return {1: b"new", 2: bytes(MAX_NEWS_MESSAGE_BYTES + 1), 5: bytes(MAX_NEWS_MESSAGE_BYTES)}.get(snapshot)
+
+        async with running_lab(tmp_path, find_news=find) as lab:
+            endpoint = await lab.endpoint()
+            answers = []
+            for snapshot in (1, 2, 3, 4, 5):
+                await endpoint.control.send(NewsWanted(root=7, snapshot=snapshot))
+                answers.append((await endpoint.control.expect(News)).files)
+        assert answers == [b"new", b"", b"", b"", bytes(MAX_NEWS_MESSAGE_BYTES)]
+        assert asked == [(7, 1), (7, 2), (7, 3), (7, 4), (7, 5)]
 
     async def test_neighbours_learn_of_each_other_and_of_departures(self, lab: Lab) -> None:
         first = await lab.endpoint()

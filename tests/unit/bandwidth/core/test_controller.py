@@ -307,6 +307,22 @@ def test_after_a_yield_to_somebody_unseen_a_sixteenth_is_tried(full: Stepper) ->
     assert full.decision.allowance == TARGET // 16
 
 
+def test_a_small_queue_of_a_ramp_beside_somebody_large_is_no_full_line() -> None:
+    """Once that one has gone, the line is used again within some seconds, and not held for full for 20."""
+    stepper = Stepper(ControllerSettings(capacity=None))
+    stepper.controller.capacity.at_congestion(CAPACITY, 0.0)
+    stepper.step(40)
+    while not stepper.is_in(State.YIELD):
+        stepper.meet_somebody()
+    while stepper.decision.allowance < TARGET / 5:
+        stepper.step()
+    for _ in range(2):
+        assert stepper.step(3, rtt_seconds=0.049).state is State.BACK_OFF
+        stepper.step(20)
+    stepper.step(int(10 / STEP))
+    assert stepper.decision.allowance >= 0.9 * TARGET
+
+
 def test_two_losses_at_a_time_around_a_queue_are_enough_on_a_line_that_has_never_lost_any(full: Stepper) -> None:
     assert full.meet_somebody(2).reason is Reason.LOSS
 

@@ -34,7 +34,7 @@ def probe(frontier: Frontier, seconds: float, begin: float = 0.0, rate: float | 
 
 
 def test_a_line_that_was_found_full_is_as_full_as_what_it_carried_before_a_moments_dip(frontier: Frontier) -> None:
-    frontier.cut(probe(frontier, 3.0), 3.0)
+    frontier.cut(CALM, probe(frontier, 3.0), 3.0)
     frontier.full_beyond(0.8 * CARRIES, 3.0)
     assert frontier.target(3.0) == pytest.approx(HEADROOM * KNOWN, rel=0.01), "no more than the capacity is known"
     frontier.capacity.at_congestion(2 * CARRIES, 3.0)
@@ -43,13 +43,13 @@ def test_a_line_that_was_found_full_is_as_full_as_what_it_carried_before_a_momen
 
 def test_a_queue_below_what_is_known_tells_what_is_left_for_us(frontier: Frontier) -> None:
     probe(frontier, 3.0)
-    frontier.cut(0.6 * KNOWN, 40.0)
+    frontier.cut(CALM, 0.6 * KNOWN, 40.0)
     frontier.full_beyond(0.6 * KNOWN, 40.0)
     assert frontier.target(40.0) == pytest.approx(HEADROOM * 0.6 * KNOWN)
 
 
 def test_a_queue_that_comes_although_no_more_is_tried_tells_what_is_left_for_us(frontier: Frontier) -> None:
-    frontier.cut(probe(frontier, 3.0), 3.0)
+    frontier.cut(CALM, probe(frontier, 3.0), 3.0)
     frontier.full_beyond(CARRIES, 3.0)
     frontier.full_beyond(0.6 * CARRIES, 5.0)
     assert frontier.target(5.0) == pytest.approx(HEADROOM * 0.6 * CARRIES)
@@ -73,9 +73,30 @@ def test_after_a_pause_probing_begins_as_slowly_as_at_first(frontier: Frontier) 
     assert after - rate < 2 * PROBE_PER_SECOND * KNOWN
 
 
+@pytest.mark.parametrize(("arrives", "limit"), [(0.91, True), (0.89, False)])
+def test_a_rate_meets_the_lines_limit_only_if_as_much_arrives_as_is_known(
+    frontier: Frontier, arrives: float, limit: bool
+) -> None:
+    seen = view(arrives * KNOWN, carried=arrives * KNOWN)
+    assert frontier.is_limit(seen, 1.1 * KNOWN, 1.0) is limit, "else somebody has the rest"
+    assert not frontier.is_limit(seen, 0.97 * KNOWN, 1.0)
+    frontier.cut(seen, 1.1 * KNOWN, 1.0)
+    assert frontier.still_feels(seen, 1.1) is limit
+
+
+@pytest.mark.parametrize(("seconds", "same"), [(0.05, True), (0.2, False)])
+def test_a_queue_that_shows_again_within_two_round_trips_is_the_same(
+    frontier: Frontier, seconds: float, same: bool
+) -> None:
+    frontier.cut(CALM, 2 * KNOWN, 10.0)
+    frontier.cut(CALM, 0.9 * KNOWN, 10.0 + seconds)
+    assert frontier.cut_beyond is same
+    assert frontier.still_feels(CALM, 10.0 + seconds + 0.5) is same
+
+
 def cut_and_watch(frontier: Frontier, queues: list[float], step: float) -> list[bool]:
     """Cut for a queue of ours, show these queues, and return whether each may still be ours."""
-    frontier.cut(2 * KNOWN, 0.0)
+    frontier.cut(CALM, 2 * KNOWN, 0.0)
     felt = []
     for n, queue in enumerate(queues):
         now = n * step

@@ -154,6 +154,13 @@ def test_a_queue_that_both_meet_is_seen_in_our_data_before_the_pings_filter_show
     assert view.own_queue_seconds == pytest.approx(0.002 - spacing), "of which all but this is everybody's"
 
 
+def test_of_several_sockets_each_is_acknowledged_the_more_rarely(line: Line) -> None:
+    line.look(sample(data=0.04, delivered=30_000), times=16)
+    spacing = 2 * 1_448 / (30_000 / STEP)
+    view = line.look(replace(sample(data=0.04 + 4.5 * spacing, delivered=30_000), data_sockets=4))
+    assert view.own_queue_seconds == pytest.approx(0.5 * spacing)
+
+
 def test_a_data_queue_that_is_not_fresh_is_none(line: Line) -> None:
     line.look(sample(data=0.04, delivered=2_895), times=16)
     assert line.look(sample(data=0.14, delivered=2_895)).data_queue_seconds == 0.0

@@ -45,6 +45,7 @@ from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.database import Database
+from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import serve_web
 from tests.helpers.web_harness import FAST_LINE, line_of
@@ -107,9 +108,9 @@ async def running(directory: Path) -> AsyncIterator[Server]:
             database=database,
             trusted_root=repository.trusted_root,
         )
-        port = WebPort(
-            decisions, home.tuf_metadata, home.tuf_targets, line_of(SiteRate(FAST_LINE, 0.0), OtherTraffic())
-        )
+        line = line_of(SiteRate(FAST_LINE, 0.0), OtherTraffic())
+        news = TrustNewsReader(home.tuf_metadata, home.tuf_targets)
+        port = WebPort(decisions, home.tuf_metadata, home.tuf_targets, line, news)
         token = Token(
             address=ADDRESS,
             web_port=sockets[0].getsockname()[1],

@@ -232,6 +232,28 @@ class TestLimited:
         assert samples(SiteSampler(), rows)[-1].data_rtt_seconds == pytest.approx(0.042)
 
 
+def test_a_round_trip_that_remembers_a_time_in_which_hardly_anything_was_sent_is_not_settled() -> None:
+    def look(arrived: int, rtt: float) -> dict[str, LinkView]:
+        return {"x": view(arrived, rtt_seconds=rtt)}
+
+    trickle: Rows = [(look(800 * n, 0.1), {}) for n in range(10)]
+    flow: Rows = [(look(8_000 + 14_480 * n, 0.1 - 0.007 * n), {}) for n in range(8)]
+    settled = [sample.data_rtt_settled for sample in samples(SiteSampler(), [*trickle, *flow])]
+    assert not any(settled[1:14]), "of 48 segments, 40 have arrived"
+    assert all(settled[-2:])
+
+
+def test_the_settled_round_trip_of_another_link_counts() -> None:
+    sampler = SiteSampler()
+    rows: Rows = [({"x": view(14_480 * n, rtt_seconds=0.041)}, {}) for n in range(8)]
+    rows += [
+        ({"x": view(14_480 * n, rtt_seconds=0.045), "y": view(14_480 * (n - 7), endpoint="b")}, {}) for n in (8, 9)
+    ]
+    last = samples(sampler, rows)[-1]
+    assert last.data_rtt_seconds == pytest.approx(0.045)
+    assert (last.data_rtt_settled, last.data_sockets) == (True, 2)
+
+
 def test_kernel_that_still_paces_slower_is_told() -> None:
     slow = replace(view(0, pacing_rate=64_000), rate=BytesPerSecond(100_000))
     rows = samples(SiteSampler(), [({"x": slow}, {})])

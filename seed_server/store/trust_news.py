@@ -109,5 +109,8 @@ def _target_files(role: bytes) -> list[str]:
 
 
 def _signed(metadata: bytes, part: str) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(metadata).get("signed", {}).get(part, {})
+    try:
+        found: dict[str, Any] = msgspec.json.decode(metadata).get("signed", {}).get(part, {})
+    except msgspec.MsgspecError:  # damaged on this disk: whoever asks for the file itself finds out
+        return {}
     return found

@@ -15,7 +15,7 @@ from p2pdist.shared.wire.trust_news import (
 )
 from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
-from seed_server.web.trust_news import TrustNewsReader
+from seed_server.store.trust_news import TrustNewsReader
 
 ROOT = 1
 NOW = 1_800_000_000.0

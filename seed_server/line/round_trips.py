@@ -1,0 +1,71 @@
+"""The smoothed round trips of a site's data sockets, as one. Pure.
+
+The kernel's smoothed round trip (RFC 6298) forgets with each acknowledgement, not with time. So that of a socket that
+hardly sent, as in a yield or before its turn, still tells of then when it sends again.
+"""
+
+from bandwidth.core.sensors import ACK_DELAY_SEGMENTS, FRESH_SEGMENTS
+from seed_server.line.socket_look import SocketLook
+
+GUARD_SECONDS = 0.002  # the kernel's own grain
+DELAYED_SECONDS = 0.1  # for two segments: whoever sends less is acknowledged with delay, 40 ms and more (RFC 1122)
+SETTLED_SEGMENTS = 48  # after that: 24 acknowledgements leave 4 % of it
+
+
+def flowing_segments(before: float, look: SocketLook, new_bytes: int, rate: float) -> float:
+    """Return how many segments have arrived since a socket hardly sent; ``rate``: lately, bytes per second."""
+    if rate < ACK_DELAY_SEGMENTS * look.segment_bytes / DELAYED_SECONDS:
+        return 0.0
+    return before + new_bytes / max(1, look.segment_bytes)
+
+
+class DataRoundTrips:
+    """Collects them for each sample: `begin`, then `note` for each socket, then the properties."""
+
+    def __init__(self) -> None:
+        self._least = float("inf")
+        self._last: float | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a new sample."""
+        self._fresh: list[float] = []  # queueing delays …
+        self._settled: list[float] = []  # … and those that are of now alone
+        self.guard_seconds: float | None = None
+        """What our data wait at most in the queue of everybody; None: not measured."""
+
+    def note(self, look: SocketLook, new_bytes: int, elapsed: float, *, flowing: float, limited: bool) -> None:
+        """Note a socket that sends: ``new_bytes`` arrived in the ``elapsed`` seconds, and so many segments `flowing`.
+
+        ``limited``: its PC or we hold it up, so its round trip measures that.
+        """
+        if look.least_rtt_seconds is None:
+            return
+        self._least = min(self._least, look.least_rtt_seconds)
+        if limited:
+            return
+        queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
+        if new_bytes:
+            self._fresh.append(queue)
+            if flowing >= SETTLED_SEGMENTS:
+                self._settled.append(queue)
+        if elapsed and new_bytes >= FRESH_SEGMENTS * look.segment_bytes:
+            bound = queue + ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new_bytes + GUARD_SECONDS
+            self.guard_seconds = bound if self.guard_seconds is None else min(self.guard_seconds, bound)
+
+    @property
+    def seconds(self) -> float | None:
+        """The round trip of our data, of the last sample that had one: a delay of one socket alone is its PC's."""
+        if queues := self._settled or self._fresh:
+            self._last = self._least + min(queues)
+        return self._last
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is of now alone."""
+        return not self._fresh or bool(self._settled)
+
+    @property
+    def sockets(self) -> int:
+        """How many have got something through, at least one."""
+        return max(1, len(self._fresh))

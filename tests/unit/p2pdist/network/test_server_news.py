@@ -1,0 +1,71 @@
+"""`p2pdist.network.server_news`: an answer, none, or a connection that ends; the trust store never waits for ever."""
+
+import pytest
+import trio
+
+from p2pdist.network.server_news import NEWS_SECONDS, ServerNews
+from p2pdist.shared.wire.messages import FromEndpoint, News, NewsWanted
+
+
+class Server:
+    """Notes what is sent to it."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.heard: list[FromEndpoint] = []
+        self.news = ServerNews(self.send, lambda: self.connected)
+        self.answers: list[bytes | None] = []
+
+    async def send(self, message: FromEndpoint) -> None:
+        self.heard.append(message)
+
+    async def ask(self) -> None:
+        self.answers.append(await self.news.ask(3, 8))
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+async def test_the_answer_is_returned(server: Server, autojump_clock: object) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.ask)
+        await trio.sleep(1)
+        server.news.heard(News(files=b"new"))
+    assert server.heard == [NewsWanted(root=3, snapshot=8)]
+    assert server.answers == [b"new"]
+
+
+async def test_an_answer_without_files_sends_us_to_the_web_port(server: Server, autojump_clock: object) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.ask)
+        await trio.sleep(1)
+        server.news.heard(News(files=b""))
+    assert server.answers == [None]
+
+
+async def test_without_a_connection_nobody_is_asked(server: Server) -> None:
+    server.connected = False
+    await server.ask()
+    assert (server.heard, server.answers) == ([], [None])
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_connection_that_ends_and_a_server_that_is_silent_end_the_wait(
+    server: Server, ends: bool, autojump_clock: object
+) -> None:
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.ask)
+        await trio.sleep(1)
+        if ends:
+            server.news.disconnected()
+    assert trio.current_time() - began == pytest.approx(1.0 if ends else NEWS_SECONDS)
+    assert server.answers == [None]
+
+
+async def test_an_answer_that_nobody_waits_for_is_not_the_next_one(server: Server, autojump_clock: object) -> None:
+    server.news.heard(News(files=b"late"))
+    await server.ask()
+    assert server.answers == [None]
