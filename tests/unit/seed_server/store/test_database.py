@@ -465,3 +465,21 @@ def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Datab
     database.add_patch(patch(), japanese)
     database.remove_patch("KB1", "1.0")
     assert database.payloads() == []
+
+
+def test_what_an_endpoint_refuses_is_kept_until_it_says_otherwise(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_refusal(ENDPOINT, "expired")
+        assert [row.refuses for row in database.endpoints()] == ["expired"]
+        database.save_refusal(ENDPOINT, "")
+        assert [row.refuses for row in database.endpoints()] == [""]
+
+
+def test_a_forgotten_endpoint_leaves_nothing(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.add_patch(patch())
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.forget_endpoint(ENDPOINT)
+        assert (database.endpoints(), database.reports()) == ([], [])
