@@ -83,7 +83,12 @@ def patch_report(view: PatchView) -> PatchReport | None:
         error="" if file is None else file.error[:MAX_TEXT_CHARS],
         install=view.install,
         install_reason=view.install_reason[:MAX_TEXT_CHARS],
+        install_output=view.output[-MAX_TEXT_CHARS:] if view.install in TELLING else "",
     )
+
+
+TELLING = frozenset({"failed", "rolled_back", "retrying", "unproven"})
+"""States in which the operator wants to read what the installer wrote."""
 
 
 def _withdrawn_report(view: PatchView, withdrawn: WithdrawnView) -> PatchReport | None:

@@ -107,6 +107,7 @@ def _report_document(status: FleetStatus, report: ReportRow) -> PatchEndpointDoc
         error=report.error or None,
         install=report.install or None,
         install_reason=report.install_reason or None,
+        install_output=report.install_output or None,
         reported_at=report.reported_at,
     )
 

@@ -273,6 +273,8 @@ def _reasons(status: FleetStatus, patch: ServedPayload, *, failed_only: bool = F
         lines.append(
             Text(f"{who} {state_word(state)}: {in_words(printable(words))}", style=STATE_STYLES.get(state, ""))
         )
+        if not failed_only and (output := reports[0].install_output):
+            lines.append(Text(f"  {tr('its installer wrote')}: {printable(output)}", style="dim"))
     return lines
 
 

@@ -262,14 +262,15 @@ class Database(TokenTable):
         """Record an endpoint's newest report on each patch; unpublished patches and unknown endpoints are skipped."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 "
+                "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 "
                 "WHERE EXISTS (SELECT 1 FROM patches WHERE patch_id = ?2 AND version = ?3) "
                 "AND EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1) "
                 "ON CONFLICT (endpoint_id, patch_id, version) DO UPDATE SET state = excluded.state, "
                 "progress = excluded.progress, bytes_from_origin = excluded.bytes_from_origin, "
                 "bytes_from_peers = excluded.bytes_from_peers, bytes_wasted = excluded.bytes_wasted, "
                 "seconds = excluded.seconds, error = excluded.error, reported_at = excluded.reported_at, "
-                "install = excluded.install, install_reason = excluded.install_reason",
+                "install = excluded.install, install_reason = excluded.install_reason, "
+                "install_output = excluded.install_output",
                 [report_values(endpoint_id, report, now) for report in reports],
             )
 

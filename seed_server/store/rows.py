@@ -179,6 +179,7 @@ class ReportRow(Record, frozen=True):
     reported_at: float
     install: str = ""
     install_reason: str = ""
+    install_output: str = ""
 
     @property
     def ref(self) -> PatchRef:
@@ -254,6 +255,7 @@ def report_values(endpoint_id: str, report: PatchReport, now: float) -> tuple[ob
         now,
         report.install,
         report.install_reason,
+        report.install_output,
     )
 
 

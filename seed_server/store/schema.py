@@ -77,6 +77,7 @@ CREATE TABLE reports (
     reported_at REAL NOT NULL,
     install TEXT NOT NULL DEFAULT '',
     install_reason TEXT NOT NULL DEFAULT '',
+    install_output TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (endpoint_id, patch_id, version),
     FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -195,5 +196,8 @@ DROP TABLE payloads;
 ALTER TABLE new_payloads RENAME TO payloads;
 CREATE INDEX payloads_by_torrent ON payloads (torrent_hash);
 """,  # noqa: S608 - our own schema
-    8: "ALTER TABLE endpoints ADD COLUMN refuses TEXT NOT NULL DEFAULT ''",
+    8: """
+ALTER TABLE endpoints ADD COLUMN refuses TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN install_output TEXT NOT NULL DEFAULT '';
+""",
 }

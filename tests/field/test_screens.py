@@ -16,8 +16,11 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.install.lifecycle import HistoryEntry
 from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import use
+from p2pdist.status.patches import last_outputs
 from seed_server.commands.main import seed_server
 from seed_server.commands.status_document import status_document
 from seed_server.commands.status_view import fleet_tables
@@ -228,3 +231,24 @@ def test_a_profile_for_a_site_that_nobody_knows_is_a_typing_error(tmp_path: Path
     assert "No site 'leds' is known" in str(result.exception)
     assert "Did you mean 'leeds'?" in str(result.exception)
     assert not re.search("in force", result.stdout)
+
+
+# --- what an installer wrote -----------------------------------------------------------
+
+
+def test_what_an_installer_wrote_reaches_the_operator() -> None:
+    entries = [
+        HistoryEntry(at=1.0, patch_id="acme", version="1", decision=1, what="installing"),
+        HistoryEntry(at=2.0, patch_id="acme", version="1", decision=1, what="ended", output="old\n"),
+        HistoryEntry(at=3.0, patch_id="acme", version="1", decision=2, what="ended", output="Unpacking …\n\nno room\n"),
+        HistoryEntry(at=4.0, patch_id="acme", version="1", decision=2, what="rolled back"),
+    ]
+    outputs = last_outputs(entries)
+    assert outputs == {PatchRef("acme", "1"): "Unpacking … | no room"}
+    fleet = large_fleet()
+    failing = [r for r in fleet.reports if r.install == "failed"]
+    fleet.reports[:] = [replace(r, install_output="no room") if r in failing else r for r in fleet.reports]
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(fleet_tables(fleet, 80, f"acme-product-{FAILING:02}"))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("its installer wrote: no room") == 1

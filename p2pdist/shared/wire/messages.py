@@ -28,7 +28,7 @@ MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
 MAX_ADDRESSES = 16  # enough for a PC with VPNs and containers; more do not matter for the site
 LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
 MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
-MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into a control frame
+MAX_PATCHES_PER_REPORT = 40  # with three texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
 MAX_REPORT_SECONDS = 60  # the interval of a report on the line: anything older says nothing about now
@@ -140,6 +140,8 @@ class PatchReport(Record, frozen=True):
     install: InstallState = ""
     install_reason: Text = ""
     """What the installation waits for, or what has failed, in words."""
+    install_output: Text = ""
+    """The end of what its installer wrote, in one line, where it is not installed for that; else empty."""
 
     @property
     def ref(self) -> PatchRef:

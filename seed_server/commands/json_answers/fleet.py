@@ -74,6 +74,8 @@ class PatchEndpointDocument(Struct, frozen=True):
     """State of the installation, named as the keys of `install`; null: nothing is installed from this patch."""
     install_reason: str | None
     """Why the installation is in this state, for people; null: no reason is needed."""
+    install_output: str | None
+    """The end of what its installer wrote, in one line; null: it wrote nothing, or has not failed."""
     reported_at: UnixSeconds
     """When the endpoint reported this."""
 

@@ -403,6 +403,7 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
             database.save_reports(ENDPOINT, [report()], 1.0)
     old = sqlite3.connect(path, isolation_level=None)
     old.execute("ALTER TABLE endpoints DROP COLUMN refuses")
+    old.execute("ALTER TABLE reports DROP COLUMN install_output")
     for column in ("learned_at", "round_trip_seconds", "loss_share") if version < 7 else ():
         old.execute(f"ALTER TABLE site_limits DROP COLUMN {column}")
     if version < 6:

@@ -232,6 +232,7 @@ def test_the_largest_messages_fit_into_their_channels() -> None:
         error=ASTRAL * 400,
         install="not_applicable",
         install_reason=ASTRAL * 400,
+        install_output=ASTRAL * 400,
         bytes_from_origin=1 << 50,
         seconds=1e10,
     )
@@ -240,7 +241,7 @@ def test_the_largest_messages_fit_into_their_channels() -> None:
     peer = SitePeer(endpoint_id="a" * 26, address="a" * 45, port=65_535)
     piece = Piece(torrent=HASH, piece=messages.MAX_PIECES - 1, data=bytes(messages.MAX_PIECE_BYTES))
     control = [
-        Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT),
+        Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT, refuses=ASTRAL * 400),
         SitePeers(anew=False, joined=[peer] * 40, left=["a" * 26] * 40),
         diagnosis,
     ]
