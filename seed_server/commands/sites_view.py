@@ -16,7 +16,7 @@ from seed_server.commands.status_document import problem_documents
 from seed_server.commands.texts import FULL_COLUMNS, plain_table, problem_lines
 from seed_server.fleet.context import Context
 from seed_server.fleet.problems import FleetProblem
-from seed_server.fleet.queries import SitesStatus, SiteStatus, read_sites
+from seed_server.fleet.sites import SitesStatus, SiteStatus, read_sites
 from seed_server.store.rows import SiteLimitRow
 
 CHARTS_SHOWN = 3  # more would not fit on a screen

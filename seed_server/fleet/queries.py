@@ -22,7 +22,7 @@ from seed_server.signing.profiles import checked_site, read_profiles
 from seed_server.signing.proposals import RoleKeys
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.signing.templates import checked_name, read_templates
-from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
+from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, TokenRow
 from seed_server.store.serve_lock import is_serving
 
 INSTALL_STATES = (
@@ -135,21 +135,6 @@ class FleetStatus:
 
 
 @dataclass(frozen=True)
-class SiteStatus:
-    """One site: its limit, and what has gone there."""
-
-    limit: SiteLimitRow
-    wan_bytes: int
-    file_bytes: int
-    """Length of all payloads of which anything was sent there."""
-
-    @property
-    def origin_ratio(self) -> float | None:
-        """WAN bytes ÷ file bytes; None: nothing was sent."""
-        return self.wan_bytes / self.file_bytes if self.file_bytes else None
-
-
-@dataclass(frozen=True)
 class Findings:
     """A template, and what each PC has said to it."""
 
@@ -176,20 +161,6 @@ def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
     """Return how many endpoints each state of installation has, zeros too."""
     states = [report.install for report in reports]
     return {state: states.count(state) for state in INSTALL_STATES}
-
-
-def site_statuses(
-    limits: Iterable[SiteLimitRow], patches: Sequence[ServedPayload], wan: Mapping[tuple[str, str], int]
-) -> list[SiteStatus]:
-    """Join what is known of each site; those that are being sent to come first."""
-    lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
-    sent: dict[str, tuple[int, int]] = {}
-    for (site, torrent), count in wan.items():
-        if torrent in lengths:
-            before = sent.get(site, (0, 0))
-            sent[site] = (before[0] + count, before[1] + lengths[torrent])
-    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0))) for limit in limits]
-    return sorted(statuses, key=lambda status: (not status.limit.active, status.limit.site))
 
 
 def read_status(context: Context) -> FleetStatus:
@@ -247,28 +218,6 @@ def read_tokens(context: Context) -> list[TokenRow]:
     context.settings()
     with context.database() as database:
         return database.tokens()
-
-
-@dataclass(frozen=True)
-class SitesStatus:
-    """One look at the sites."""
-
-    sites: list[SiteStatus]
-    """Every site that was ever sent to."""
-    serving: bool
-    """Whether a server serves now."""
-    problems: Sequence[FleetProblem] = ()
-    """What the operator should know, the worst first."""
-
-
-def read_sites(context: Context) -> SitesStatus:
-    """Return the state of the sites. Raises `UserError`."""
-    context.settings()
-    with context.database() as database:
-        statuses = site_statuses(database.site_limits(), database.payloads(), database.wan_bytes())
-        endpoints = database.endpoints()
-    serving = is_serving(context.home)
-    return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving))
 
 
 def read_all_profiles(context: Context) -> list[SiteProfile]:

@@ -136,6 +136,7 @@ TESTED_IN = {
     "seed_server/fleet/operation.py": "tests/unit/seed_server/fleet/test_operations.py",
     "seed_server/fleet/preparing.py": "tests/unit/seed_server/commands/test_signing_commands.py",
     "seed_server/fleet/problems.py": "tests/field/test_screens.py",
+    "seed_server/fleet/sites.py": "tests/unit/seed_server/fleet/test_queries.py",
     "seed_server/initialising.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/leasing/help.py": "tests/unit/seed_server/leasing/test_claims.py",
     "seed_server/leasing/leases.py": "tests/unit/seed_server/leasing/test_ledger.py",

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from bandwidth.pictures.terminal import LOOKS_KEPT
 from seed_server.commands.main import seed_server
 from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, site_tables, sites_document
-from seed_server.fleet.queries import site_statuses
+from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.database import Database, ServedPayload, SiteLimitRow
