@@ -98,7 +98,7 @@ def _message_seeds() -> Iterator[bytes]:
         messages.Want(HASH, b"\x80", b"", False, True),
         messages.Helping("less"),
         messages.PieceStored(HASH, 3),
-        messages.Report([report]),
+        messages.Report([report], ""),
         messages.LinkReport(0.5, 1_000, ((1, 2), (3, 4)), 0.01, 125_000_000, 5_000, 6_000),
         messages.Diagnosis("openssl", (messages.DiagnosisAnswer("is old", True, None, "1.0 < 3.0"),)),
         messages.Welcome("server", "hq", 7, 1_500, 1.8e9),

@@ -101,7 +101,7 @@ def test_operator_still_sees_the_fleet(context: Context, capsys: pytest.CaptureF
     assert "\n" not in name
     capsys.readouterr()  # the log
     endpoints_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, patch=None, as_json=False, watch=False)
+    status_view.show_status(context, patch="office", as_json=False, watch=False)
     out = capsys.readouterr().out
     assert out.count(name) == 2  # as it was sent, tags too: nothing of it is an instruction
     assert is_harmless(out)
@@ -116,7 +116,7 @@ def test_operator_sees_what_was_recorded_before_names_were_checked(
         database.add_endpoint("a" * 26, bad, 1.0)
         publish_and_report(database, "a" * 26, 1.0, error=bad)
     endpoints_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, patch=None, as_json=False, watch=False)
+    status_view.show_status(context, patch="office", as_json=False, watch=False)
     endpoints_view.show_endpoints(context, as_json=True)
     out = capsys.readouterr().out
     assert is_harmless(out)
@@ -238,7 +238,7 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
     )  # fmt: skip
     ways: list[tuple[Callable[[bytes], object], messages.Message]] = [
         (messages.decode_hello, hello),
-        (messages.decode_from_endpoint, messages.Report([report])),
+        (messages.decode_from_endpoint, messages.Report([report], "")),
         (messages.decode_from_endpoint, messages.Goodbye(text)),
         (messages.decode_from_server, messages.Goodbye(text)),
         (messages.decode_from_server, messages.Unavailable("0" * 64, text)),

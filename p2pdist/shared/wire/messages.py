@@ -153,7 +153,7 @@ class Report(Message, frozen=True, tag="report"):
     """The state of every patch that changed since the last report."""
 
     patches: Annotated[list[PatchReport], msgspec.Meta(max_length=MAX_PATCHES_PER_REPORT)]
-    refuses: Text = ""
+    refuses: Text
     """Why the endpoint accepts nothing new that this server has signed, in words; empty: it does."""
 
 
