@@ -16,19 +16,27 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bandwidth.core.quantities import DAY_SECONDS
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.commands.limiter_view import line_view
 from p2pdist.install.lifecycle import HistoryEntry
+from p2pdist.local_api.delivery_answers import LineLimit
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import use
 from p2pdist.status.patches import last_outputs
+from p2pdist.status.projections import sentence
+from p2pdist.status.reasons import WhyReason
+from p2pdist.status.why import Circumstances, detail_of
 from seed_server.commands.main import seed_server
 from seed_server.commands.status_document import status_document
 from seed_server.commands.status_view import fleet_tables
 from seed_server.fleet.problems import connection_problems, expiry_problems
 from seed_server.initialising import initialise
+from seed_server.line.site_rate import Line, Policy, SiteRate
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.role_policy import RoleExpiry
 from seed_server.store.database import Database
+from tests.helpers.daemon_answers import LIMITER
 from tests.helpers.large_fleet import (
     DELIVERED,
     FAILING,
@@ -41,6 +49,7 @@ from tests.helpers.large_fleet import (
     enrolled,
     large_fleet,
 )
+from tests.helpers.patch_views import file, plan_row
 
 MOST_LINES = 45  # one screen and a half
 
@@ -252,3 +261,40 @@ def test_what_an_installer_wrote_reaches_the_operator() -> None:
     console.print(fleet_tables(fleet, 80, f"acme-product-{FAILING:02}"))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().count("its installer wrote: no room") == 1
+
+
+# --- reasons that held once, and words that were said twice ----------------------------
+
+
+def test_a_site_under_an_emergency_stop_is_not_said_to_ramp_up() -> None:
+    rate = SiteRate(Line(BytesPerSecond(1_000_000)), 0.0)
+    assert "learning" in rate.standing.reason
+    rate.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"), 1.0)
+    assert (rate.standing.allowance, rate.standing.reason) == (0, "policy forbids sending: emergency stop 'all'")
+
+
+def test_a_reason_that_held_when_something_was_sent_last_is_not_said_to_hold() -> None:
+    line = LineLimit(
+        rate=1_000_000, capacity=None, configured=False, state="ramp", reason="ramping up", seconds={},
+        yield_seconds=0.0, current=False,
+    )  # fmt: skip
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(line_view(replace(LIMITER, line=line)))
+    assert isinstance(console.file, io.StringIO)
+    said = " ".join(console.file.getvalue().split())
+    assert "nothing is sent to this site now" in said
+    assert "it was last ramping up" in said
+    assert "8 Mbit/s" not in said
+
+
+def test_why_a_patch_does_not_apply_is_said_once() -> None:
+    row = plan_row(
+        PatchRef("acme", "1"), life=None, here=False, not_applicable="not applicable: no variant for windows"
+    )
+    assert sentence(row) == "it does not apply to this PC: no variant for windows"
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 neighbours"), (1, "one neighbour"), (2, "2 neighbours")])
+def test_one_neighbour_is_not_several(number: int, words: str) -> None:
+    view = file("fetching", neighbours=number)
+    assert detail_of(WhyReason.WAITING_FOR_LEASE, view, Circumstances()) == f"{words} connected"
