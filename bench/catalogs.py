@@ -31,7 +31,7 @@ from p2pdist.install.order import StepKind
 from p2pdist.install.schedule import TimingReason
 from p2pdist.limiter.lan_policy import NOT_SERVED, LanReason
 from p2pdist.pc.network import Medium
-from p2pdist.shared.language import CATALOGS, DOMAIN, TRANSLATIONS, UNITS
+from p2pdist.shared.language import CATALOGS, DOMAIN, NOUNS, TRANSLATIONS, UNITS
 from p2pdist.shared.state_words import STATE_WORDS
 from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
@@ -50,6 +50,7 @@ CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
     WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind,
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
+LEVELS = ("error", "warning")  # of what is found in a recipe
 SPEAKING = (
     "p2pdist/daemon", "p2pdist/identity", "p2pdist/install", "p2pdist/limiter", "p2pdist/local_api", "p2pdist/network",
     "p2pdist/origin", "p2pdist/settings.py", "p2pdist/shared", "p2pdist/status", "p2pdist/transfer", "p2pdist/trust",
@@ -67,7 +68,9 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
     yield from NOT_SERVED.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
+    yield from LEVELS
     yield from UNITS
+    yield from (f"{{number}} {noun}" for noun in NOUNS)
     yield "English"  # translated by the language's own name: `language.use` looks whether a terminal has its signs
 
 

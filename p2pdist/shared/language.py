@@ -23,7 +23,8 @@ TRANSLATIONS = ("ja",)
 LANGUAGES = (ENGLISH, *TRANSLATIONS)
 
 MIN_TEMPLATE_LETTERS = 4  # outside of its values: a shorter message, such as "{}: {}", would fit anything
-JOINTS = ("; ", ": ")  # between two sentences in one text
+MOST_JOINED = 7  # sentences in one text: place, level, key, and what is wrong with it
+_JOINT = re.compile(r"(; |: )")
 MAX_SENTENCE_CHARS = 1_000  # longer texts are an installer's output or somebody's attempt: shown as they are
 _COUNTS = re.compile(r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes)")
 """Values with such names are numbers: else "{program} ended with exit code {code}" would swallow what follows it."""
@@ -31,6 +32,9 @@ UNITS = ("s", "m", "h", "d")
 _SPAN = re.compile(r"[0-9]+(?:\.[0-9])? [smhd](?: [0-9]+ [smhd])?")
 """A duration, as `duration_text` writes it."""
 _UNIT = re.compile(r"[smhd]")
+NOUNS = ("error", "warning", "item", "piece", "PC", "other PC")
+_COUNTED = re.compile(rf"([0-9]+) ({'|'.join(NOUNS)})s?")
+"""So many of something, as `texts.counted` writes it."""
 _PLACEHOLDER = re.compile(r"\{([a-z_]+[0-9]*)\}")
 
 
@@ -50,24 +54,39 @@ class Catalog(gettext.GNUTranslations):
         """Return the translation of a sentence that already has its values; itself where none is known."""
         if not sentence or len(sentence) > MAX_SENTENCE_CHARS:
             return sentence
+        known = self._known(sentence)
+        return self._joined(sentence) if known == sentence else known
+
+    def _known(self, sentence: str) -> str:
+        """Return the translation of one sentence; itself where none is known."""
         if (whole := self._catalog.get(sentence)) is not None:
             return whole
         if _SPAN.fullmatch(sentence):
             return _UNIT.sub(lambda unit: self.gettext(unit[0]), sentence)
+        if counted := _COUNTED.fullmatch(sentence):
+            return self.gettext(f"{{number}} {counted[2]}").format(number=counted[1])
         for pattern, translation in self.templates:
             if found := pattern.fullmatch(sentence):
                 # a value may be a sentence too, and is always shorter: this ends
                 values = {name: self.finished(value) for name, value in found.groupdict().items()}
                 return translation.format(**values)
-        return self._joined(sentence)
-
-    def _joined(self, sentence: str) -> str:
-        """Return a sentence that was joined of two others, the first of which is known; else as it is."""
-        for joint in JOINTS:
-            first, _, rest = sentence.partition(joint)
-            if rest and (known := self.finished(first)) != first:
-                return f"{known}{joint}{self.finished(rest)}"
         return sentence
+
+    def _joined(self, text: str) -> str:
+        """Return a text that was joined of several sentences, each as far as it is known."""
+        parts = _JOINT.split(text)  # sentences, and the joints between them
+        if not 1 < len(parts) <= 2 * MOST_JOINED - 1:
+            return text
+        shown, start = "", 0
+        while start < len(parts):
+            for end in range(len(parts), start, -2):  # the longest that is known; a single one is taken as it is
+                said = "".join(parts[start:end])
+                known = self._known(said)
+                if known != said or end == start + 1:
+                    shown += known + "".join(parts[end : end + 1])
+                    start = end + 1
+                    break
+        return shown
 
 
 def _letters(message: str) -> bool:

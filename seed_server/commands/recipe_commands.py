@@ -196,7 +196,7 @@ def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
         print_json(shown)
     else:
         for finding in findings:
-            click.echo(finding.as_text(str(recipe)))
+            say(finding.as_text(str(recipe)))
         _show_contents(examined)
     if errors:
         raise UserError(f"{recipe} cannot be published: {counted(errors, 'error')}.", FaultKind.BAD_INPUT)
@@ -286,7 +286,7 @@ def _show_warnings(examined: Examined) -> None:
     written = examined.publication.written
     for warning in examined.warnings:
         source = written.source if written is not None and warning.line else ""
-        click.echo(warning.as_text(source), err=True)
+        click.echo(in_words(warning.as_text(source)), err=True)
 
 
 def _warn_of_expiry(context: Context) -> None:
