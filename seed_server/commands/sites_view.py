@@ -1,6 +1,6 @@
 """What `seed-server sites` shows: how fast each site is sent to, what binds, for how long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -17,6 +17,12 @@ from seed_server.store.rows import SiteLimitRow
 
 CHARTS_SHOWN = 3  # more would not fit on a screen
 DATED_SECONDS = 60.0  # what was learned of a line is dated from this age on
+LARGE_PACKETS_NOTE = "full packets do not get through, and smaller ones are used"
+LARGE_PACKETS_HINT = (
+    "A link on the way has a smaller MTU, and what its router says about that is dropped: let ICMP 'fragmentation "
+    "needed' through, or set the MTU."
+)
+SHARED_IDENTITIES_NOTE = "several PCs show one identity"
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
@@ -38,6 +44,8 @@ def _site_document(site: SiteStatus) -> SiteDocument:
         learned_at=limit.learned_at,
         state=limit.state,
         reason=limit.reason,
+        large_packets_lost=limit.large_packets_lost,
+        shared_identities=site.shared_identities,
         seconds=limit.seconds,
         yield_seconds=limit.yield_seconds,
         sending_seconds=limit.sending_seconds,
@@ -76,7 +84,15 @@ def site_tables(sites: Sequence[SiteStatus], now: float, *, serving: bool) -> Re
     total = sum(site.limit.rate for site in sites if site.limit.active) if serving else 0
     sent = sum(site.wan_bytes for site in sites)
     head = f"{rate_text(total)} to all sites now, {bytes_text(sent)} of what is published so far"
-    return Group(Text(head if serving else "The seed server is NOT serving."), table)
+    return Group(Text(head if serving else "The seed server is NOT serving."), table, *_notes(sites))
+
+
+def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
+    """Return what a person has to put right at the sites."""
+    if lost := [site.limit.site for site in sites if site.limit.large_packets_lost]:
+        yield Text(f"{LARGE_PACKETS_NOTE}: {', '.join(lost)}. {LARGE_PACKETS_HINT}", style="yellow")
+    if shared := [site.limit.site for site in sites if site.shared_identities]:
+        yield Text(f"{SHARED_IDENTITIES_NOTE}: {', '.join(shared)}; see seed-server endpoints", style="red")
 
 
 def _line(limit: SiteLimitRow, now: float) -> str:

@@ -1,5 +1,7 @@
 """What `seed-server status` and `seed-server endpoints` show: patches × endpoints, bytes by source, sites."""
 
+from collections.abc import Iterator
+
 import click
 from msgspec.structs import asdict
 from rich.console import Group, RenderableType
@@ -29,6 +31,12 @@ ROOMY_COLUMNS = 126  # room for two spaces between columns
 CLAIM_HINT = (
     "The server goes by the address that it sees, not by what a PC claims. Where a site's PCs are seen through address "
     'translation, give that site the translated address in sites.toml: nat = ["ADDRESS"].'
+)
+SHARED_HINT = (
+    "Where several PCs show one identity, a disk was copied after it was enrolled, or a key was stolen. One of them at "
+    "a time is served. On each of them but one, stop the daemon and run, with a new token: "
+    "p2pdist enrol --force --new-key. If none of them is a copy, deny the endpoint (seed-server deny) and enrol the PC "
+    "anew."
 )
 _NAME_CHARS = 12
 _SITE_CHARS = 18
@@ -62,6 +70,7 @@ def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
             tags=endpoint.tags,
             enrolled_at=endpoint.enrolled_at,
             last_seen_at=endpoint.last_seen_at or None,
+            shared_with=endpoint.shared_with or None,
             claimed_site=endpoint.claimed_site or None,
         )
         for endpoint in status.endpoints
@@ -126,10 +135,11 @@ def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
     if status.repository_problem:
         parts.append(Text(status.repository_problem, style="red"))
     if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
-        counted = f"{claiming} of {len(status.endpoints)} endpoints"
-        parts.append(
-            Text(f"claim a site where they are not seen: {counted}; see seed-server endpoints", style="yellow")
-        )
+        share = f"{claiming} of {len(status.endpoints)} endpoints"
+        parts.append(Text(f"claim a site where they are not seen: {share}; see seed-server endpoints", style="yellow"))
+    if shared := sum(bool(endpoint.shared_with) for endpoint in status.endpoints):
+        words = f"several PCs show the identity of {counted(shared, 'endpoint')}; see seed-server endpoints"
+        parts.append(Text(words, style="red"))
     if not status.patches:
         parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
     for patch in reversed(status.patches):
@@ -193,13 +203,20 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
         site = Text.assemble(row.site, claim)
         notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
         table.add_row(row.endpoint_id, Text(printable(row.hostname)), site, row.address, state, *tags, *notes)
-    if not any(row.claimed_site for row in status.endpoints):
-        return table
-    return Group(table, Text(CLAIM_HINT, style="yellow"))
+    return Group(table, *_hints(status))
+
+
+def _hints(status: FleetStatus) -> Iterator[Text]:
+    if any(row.shared_with for row in status.endpoints):
+        yield Text(SHARED_HINT, style="red")
+    if any(row.claimed_site for row in status.endpoints):
+        yield Text(CLAIM_HINT, style="yellow")
 
 
 def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
-    """Return what is odd about a PC's name; empty: nothing."""
+    """Return what is odd about a PC's identity or name; empty: nothing."""
+    if endpoint.shared_with:
+        return f"its identity is shown by {endpoint.shared_with} too"
     namesakes = status.namesakes_of(endpoint)
     if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
         return f"named as {denied[0]}, which is denied"

@@ -131,6 +131,8 @@ class SiteStatus:
     wan_bytes: int
     file_bytes: int
     """Length of all payloads of which anything was sent there."""
+    shared_identities: tuple[str, ...] = ()
+    """Its endpoints whose identity several PCs show."""
 
     @property
     def origin_ratio(self) -> float | None:
@@ -168,7 +170,10 @@ def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
 
 
 def site_statuses(
-    limits: Iterable[SiteLimitRow], patches: Sequence[ServedPayload], wan: Mapping[tuple[str, str], int]
+    limits: Iterable[SiteLimitRow],
+    patches: Sequence[ServedPayload],
+    wan: Mapping[tuple[str, str], int],
+    endpoints: Iterable[EndpointRow] = (),
 ) -> list[SiteStatus]:
     """Join what is known of each site; those that are being sent to come first."""
     lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
@@ -177,7 +182,11 @@ def site_statuses(
         if torrent in lengths:
             before = sent.get(site, (0, 0))
             sent[site] = (before[0] + count, before[1] + lengths[torrent])
-    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0))) for limit in limits]
+    shared: dict[str, tuple[str, ...]] = {}
+    for endpoint in endpoints:
+        if endpoint.shared_with:
+            shared[endpoint.site] = (*shared.get(endpoint.site, ()), endpoint.endpoint_id)
+    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0)), shared.get(limit.site, ())) for limit in limits]
     return sorted(statuses, key=lambda status: (not status.limit.active, status.limit.site))
 
 
@@ -238,7 +247,9 @@ def read_sites(context: Context) -> tuple[list[SiteStatus], bool]:
     """Return every site that was ever sent to, and whether a server serves now. Raises `UserError`."""
     context.settings()
     with context.database() as database:
-        statuses = site_statuses(database.site_limits(), database.payloads(), database.wan_bytes())
+        statuses = site_statuses(
+            database.site_limits(), database.payloads(), database.wan_bytes(), database.endpoints()
+        )
     return statuses, is_serving(context.home)
 
 
@@ -314,6 +325,12 @@ def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: 
     if endpoint is None or endpoint.denied:
         known = "is not enrolled here" if endpoint is None else "is denied"
         raise UserError(f"This statement does not count: {statement.endpoint_id} {known}.", FaultKind.REFUSED)
+    if endpoint.shared_with:
+        raise UserError(
+            f"This statement does not count: {endpoint.shared_with} shows the identity {statement.endpoint_id} too, "
+            "and may have stated it ('seed-server endpoints' says what to do).",
+            FaultKind.REFUSED,
+        )
     return statement
 
 
