@@ -11,10 +11,12 @@ import structlog
 import trio
 
 from bandwidth.core.quantities import DAY_SECONDS
+from bandwidth.core.units import SAFE_PACKET_BYTES
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.packet_size import limit_packets
 from p2pdist.shared.private_directory import keep_private
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
@@ -249,6 +251,8 @@ async def _run(service: _Service) -> None:
     version = await trio.to_thread.run_sync(service.repository.timestamp_version)
     sites = await trio.to_thread.run_sync(load_sites, home)
     web_sockets = listen_sockets(listen_addresses(settings), settings.web_port, purpose="web port")
+    for sock in web_sockets:  # what is small is to get through everywhere, also to PCs that cannot ask for it
+        limit_packets(sock, SAFE_PACKET_BYTES)
     news = TrustNewsReader(home.tuf_metadata, home.tuf_targets)
     origin = OriginServer(
         settings=settings,

@@ -1,8 +1,11 @@
 """The `p2pdist` command line: enrol, run, status, peers, limiter, why, and those of `patch_commands`."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
 import click
 import trio
@@ -13,7 +16,7 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import check_enrolled, home_option, pinned_root, root_pin_option
+from p2pdist.commands.options import anew_options, check_enrolled, home_option, pinned_root, root_pin_option
 from p2pdist.commands.patch_commands import COMMANDS
 from p2pdist.commands.status_view import peers_view, status_view
 from p2pdist.commands.token_input import read_token, token_file_option
@@ -39,6 +42,9 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
+
+if TYPE_CHECKING:
+    from p2pdist.identity.enrolment import Anew
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -102,7 +108,7 @@ def p2pdist() -> None:
 @address_option
 @click.option("--force", is_flag=True, help="Enrol again although this home is enrolled already.")
 @root_pin_option
-@click.option("--new-root", is_flag=True, help="With --force: accept a trust root that does not follow from this PC's.")
+@anew_options
 @json_option
 def enrol(
     home: EndpointHome,
@@ -111,7 +117,7 @@ def enrol(
     address: str | None,
     force: bool,
     root_pin: str,
-    new_root: bool,
+    anew: "AbstractSet[Anew]",
     as_json: bool,
 ) -> None:
     """Enrol this PC with the token that `seed-server token` printed; by default it is asked for.
@@ -124,23 +130,30 @@ def enrol(
     The token says which trust root to expect. A PC that has it from elsewhere, by --root-pin or by root_pin in its
     config.toml, refuses a token that says another.
     """
+    from p2pdist.daemon.home_lock import hold_lock
     from p2pdist.identity.enrolment import enrol as enrol_endpoint
+    from p2pdist.shared.packet_size import with_safe_packets
 
     _check_own(address)
     token_text = read_token(token, token_file)
+    # a running daemon would go on with the former identity, and store it again when it renews it
+    held = hold_lock(home) if "key" in anew and home.root.exists() else contextlib.nullcontext()
     try:
-        identity = trio.run(
-            lambda: enrol_endpoint(
-                home.root,
-                token_text,
-                hostname=system.hostname(),
-                now=SystemClock().now(),
-                local_address=address,
-                force=force,
-                new_root=new_root,
-                root_pin=pinned_root(home, root_pin),
+        with held:
+            identity = trio.run(
+                with_safe_packets(
+                    lambda: enrol_endpoint(
+                        home.root,
+                        token_text,
+                        hostname=system.hostname(),
+                        now=SystemClock().now(),
+                        local_address=address,
+                        force=force,
+                        anew=anew,
+                        root_pin=pinned_root(home, root_pin),
+                    )
+                )
             )
-        )
     except PermissionError as error:
         raise UserError(
             f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", FaultKind.STORAGE

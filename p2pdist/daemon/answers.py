@@ -21,6 +21,7 @@ from p2pdist.origin.connection import ServerConnection
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.projections import installs, status_patches
+from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.transfer.manager import Transfers
 
 MAX_REFUSED_SHOWN = 20  # `p2pdist status` is for people
@@ -43,6 +44,8 @@ class Problems:
         problems = [
             self.part.problem,
             state.clock_trust.problem,
+            state.copies_words,
+            LARGE_PACKETS_WORDS if state.large_packets_lost else "",
             state.renewal_problem,
             state.trust_problem,
             state.stale_problem,

@@ -1,5 +1,7 @@
 """What `seed-server endpoints` shows: who is enrolled, where, and what is odd about whom."""
 
+from collections.abc import Iterator
+
 import click
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,6 +15,12 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, read_status
 from seed_server.store.rows import EndpointRow
 
+SHARED_HINT = (
+    "Where several PCs show one identity, a disk was copied after it was enrolled, or a key was stolen. One of them at "
+    "a time is served. On each of them but one, stop the daemon and run, with a new token: "
+    "p2pdist enrol --force --new-key. If none of them is a copy, deny the endpoint (seed-server deny) and enrol the PC "
+    "anew."
+)
 CLAIM_HINT = (
     "The server goes by the address that it sees, not by what a PC claims. Where a site's PCs are seen through address "
     'translation, give that site the translated address in sites.toml: nat = ["ADDRESS"].'
@@ -49,13 +57,20 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
         site = Text.assemble(row.site, claim)
         notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
         table.add_row(row.endpoint_id, Text(printable(row.hostname)), site, row.address, state, *tags, *notes)
-    if not any(row.claimed_site for row in status.endpoints):
-        return table
-    return Group(table, Text(in_words(CLAIM_HINT), style="yellow"))
+    return Group(table, *_hints(status))
+
+
+def _hints(status: FleetStatus) -> Iterator[Text]:
+    if any(row.shared_with for row in status.endpoints):
+        yield Text(in_words(SHARED_HINT), style="red")
+    if any(row.claimed_site for row in status.endpoints):
+        yield Text(in_words(CLAIM_HINT), style="yellow")
 
 
 def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
     """Return what is odd about a PC; empty: nothing."""
+    if endpoint.shared_with:
+        return tr("its identity is shown by {others} too", others=in_words(endpoint.shared_with))
     namesakes = status.namesakes_of(endpoint)
     if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
         return tr("named as {endpoint}, which is denied", endpoint=denied[0])

@@ -1,6 +1,6 @@
 """What `seed-server sites` shows: how fast each site is sent to, what binds, for how long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -21,6 +21,12 @@ from seed_server.store.rows import SiteLimitRow
 
 CHARTS_SHOWN = 3  # more would not fit on a screen
 DATED_SECONDS = 60.0  # what was learned of a line is dated from this age on
+LARGE_PACKETS_NOTE = "full packets do not get through, and smaller ones are used"
+LARGE_PACKETS_HINT = (
+    "A link on the way has a smaller MTU, and what its router says about that is dropped: let ICMP 'fragmentation "
+    "needed' through, or set the MTU."
+)
+SHARED_IDENTITIES_NOTE = "several PCs show one identity"
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
@@ -47,6 +53,8 @@ def _site_document(site: SiteStatus) -> SiteDocument:
         learned_at=limit.learned_at,
         state=limit.state,
         reason=limit.reason,
+        large_packets_lost=limit.large_packets_lost,
+        shared_identities=site.shared_identities,
         seconds=limit.seconds,
         yield_seconds=limit.yield_seconds,
         sending_seconds=limit.sending_seconds,
@@ -103,7 +111,20 @@ def site_tables(
     head = tr(
         "{rate} to all sites now, {size} of what is published so far", rate=rate_text(total), size=bytes_text(sent)
     )
-    return Group(*parts, Text(head if serving else tr("The seed server is NOT serving.")), table, *below)
+    head = head if serving else tr("The seed server is NOT serving.")
+    return Group(*parts, Text(head), table, *below, *_notes(sites))
+
+
+def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
+    """Return what a person has to put right at the sites."""
+    if lost := [site.limit.site for site in sites if site.limit.large_packets_lost]:
+        note = f"{in_words(LARGE_PACKETS_NOTE)}: {', '.join(lost)}. {in_words(LARGE_PACKETS_HINT)}"
+        yield Text(note, style="yellow")
+    if shared := [site.limit.site for site in sites if site.shared_identities]:
+        note = tr(
+            "{note}: {sites}; see seed-server endpoints", note=in_words(SHARED_IDENTITIES_NOTE), sites=", ".join(shared)
+        )
+        yield Text(note, style="red")
 
 
 def _line(limit: SiteLimitRow, now: float, *, dated: bool) -> str:

@@ -57,6 +57,7 @@ def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
             last_seen_at=endpoint.last_seen_at or None,
             claimed_site=endpoint.claimed_site or None,
             refuses=endpoint.refuses or None,
+            shared_with=endpoint.shared_with or None,
         )
         for endpoint in status.endpoints
     )

@@ -50,6 +50,13 @@ def fleet_tables(status: FleetStatus, columns: int, asked: str | None = None) ->
             number=claiming, all=len(status.endpoints),
         )  # fmt: skip
         parts.append(Text(claims, style="yellow"))
+    if shared := sum(bool(endpoint.shared_with) for endpoint in status.endpoints):
+        words = trn(
+            "several PCs show the identity of {number} endpoint; see seed-server endpoints",
+            "several PCs show the identity of {number} endpoints; see seed-server endpoints",
+            shared,
+        )
+        parts.append(Text(words, style="red"))
     if asked is not None:
         for patch in _asked_for(status, asked):
             parts += ["", *_in_detail(status, patch, columns)]

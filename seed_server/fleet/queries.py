@@ -292,6 +292,12 @@ def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: 
     if endpoint is None or endpoint.denied:
         known = "is not enrolled here" if endpoint is None else "is denied"
         raise UserError(f"This statement does not count: {statement.endpoint_id} {known}.", FaultKind.REFUSED)
+    if endpoint.shared_with:
+        raise UserError(
+            f"This statement does not count: {endpoint.shared_with} shows the identity {statement.endpoint_id} too, "
+            "and may have stated it ('seed-server endpoints' says what to do).",
+            FaultKind.REFUSED,
+        )
     return statement
 
 

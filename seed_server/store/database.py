@@ -226,6 +226,7 @@ class Database(TokenTable):
         """Record that no endpoint is connected and nothing is sent: `serve` has just started, or ends."""
         with self._transaction() as connection:
             connection.execute("UPDATE endpoints SET connected = 0, last_seen_at = ? WHERE connected", (now,))
+            connection.execute("UPDATE endpoints SET shared_with = '' WHERE shared_with <> ''")  # to be seen anew
             connection.execute("UPDATE site_limits SET active = 0 WHERE active")
 
     # --- patches --------------------------------------------------------------------------
@@ -329,7 +330,7 @@ class Database(TokenTable):
         """Record the newest limit of each site."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [site_limit_values(row) for row in rows],
             )
 

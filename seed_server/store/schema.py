@@ -26,7 +26,8 @@ CREATE TABLE endpoints (
     tags TEXT NOT NULL DEFAULT '',
     pending INTEGER NOT NULL DEFAULT 0,
     claimed_site TEXT NOT NULL DEFAULT '',
-    refuses TEXT NOT NULL DEFAULT ''
+    refuses TEXT NOT NULL DEFAULT '',
+    shared_with TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE enrolments (
     endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
@@ -97,7 +98,8 @@ CREATE TABLE site_limits (
     sending_seconds REAL NOT NULL,
     learned_at REAL,
     round_trip_seconds REAL,
-    loss_share REAL
+    loss_share REAL,
+    large_packets_lost INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE wan_bytes (
     site TEXT NOT NULL,
@@ -199,5 +201,7 @@ CREATE INDEX payloads_by_torrent ON payloads (torrent_hash);
     8: """
 ALTER TABLE endpoints ADD COLUMN refuses TEXT NOT NULL DEFAULT '';
 ALTER TABLE reports ADD COLUMN install_output TEXT NOT NULL DEFAULT '';
+ALTER TABLE endpoints ADD COLUMN shared_with TEXT NOT NULL DEFAULT '';
+ALTER TABLE site_limits ADD COLUMN large_packets_lost INTEGER NOT NULL DEFAULT 0;
 """,
 }

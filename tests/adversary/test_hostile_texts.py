@@ -231,7 +231,9 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
         on_mains=True,
         wired=True,
         uptime_seconds=0,
+        instance="0" * 32,
     )
+    goodbye = messages.Goodbye(text, "shared_identity", [messages.OtherPc(text, "10.0.0.2")])
     limit = messages.SiteLimit(
         rate=1, capacity=None, configured=False, state="idle", reason=text, seconds={(text or "-")[:64]: 1.0},
         yield_seconds=0.0, learned_seconds=None,
@@ -239,11 +241,14 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
     ways: list[tuple[Callable[[bytes], object], messages.Message]] = [
         (messages.decode_hello, hello),
         (messages.decode_from_endpoint, messages.Report([report], "")),
-        (messages.decode_from_endpoint, messages.Goodbye(text)),
-        (messages.decode_from_server, messages.Goodbye(text)),
+        (messages.decode_from_endpoint, goodbye),
+        (messages.decode_from_server, goodbye),
         (messages.decode_from_server, messages.Unavailable("0" * 64, text)),
         (messages.decode_from_server, limit),
-        (messages.decode_on_data_connection, messages.Goodbye(text)),
+        (
+            messages.decode_on_data_connection,
+            goodbye,
+        ),
     ]
     for decode, message in ways:
         held = list(texts_in(msgspec.to_builtins(decode(messages.encode_message(message)))))

@@ -195,6 +195,8 @@ class EndpointDocument(Struct, frozen=True):
     """When it was connected last; null: never."""
     refuses: str | None
     """Why it accepts nothing new that this server has signed, as it said last; null: it does."""
+    shared_with: str | None
+    """Which other PCs show its identity now, in words: a copied disk, or a stolen key; null: none."""
     claimed_site: str | None
     """The site that it said it is in, though the server saw it in `site`; it is not believed. null: no such claim."""
 
@@ -243,6 +245,10 @@ class SiteDocument(Struct, frozen=True):
     """State of the limiter."""
     reason: str
     """What limits the rate now."""
+    large_packets_lost: bool
+    """Whether full packets do not get through to the site, so that smaller ones are used."""
+    shared_identities: tuple[str, ...]
+    """Ids of its endpoints whose identity several PCs show now; `endpoints` says which."""
     seconds: dict[str, Seconds]
     """Seconds under each reason, ever."""
     yield_seconds: Seconds

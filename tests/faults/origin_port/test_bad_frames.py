@@ -20,7 +20,7 @@ from p2pdist.shared.wire.messages import (
     encode_message,
 )
 from p2pdist.shared.wire.pings import ping_frame
-from tests.helpers.origin_endpoint import frame, hello, packed, unknown_want
+from tests.helpers.origin_endpoint import INSTANCE, frame, hello, packed, unknown_want
 from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab
 
 BAD_FRAMES = {
@@ -77,7 +77,7 @@ class TestBadFrames:
         await lab.still_serves()
 
     async def test_hello_truncated_at_every_byte(self, lab: Lab) -> None:
-        whole = frame(DataHello(protocol=PROTOCOL_VERSION))
+        whole = frame(DataHello(protocol=PROTOCOL_VERSION, instance=INSTANCE, large_packets_lost=False))
         with capture_logs() as logged:
             for length in range(1, len(whole)):
                 connection = await lab.connect(lab.own_context(lab.identity()))
@@ -87,7 +87,10 @@ class TestBadFrames:
         assert ended_inside_a_frame(logged) == len(whole) - 1
         await lab.still_serves()
 
-    @pytest.mark.parametrize("message", [hello("127.0.8.9"), DataHello(protocol=PROTOCOL_VERSION)])
+    @pytest.mark.parametrize(
+        "message",
+        [hello("127.0.8.9"), DataHello(protocol=PROTOCOL_VERSION, instance=INSTANCE, large_packets_lost=False)],
+    )
     async def test_second_hello(self, lab: Lab, message: Message) -> None:
         control, _ = await lab.control(lab.identity())
         await control.send(message)
@@ -114,7 +117,9 @@ class TestBadFrames:
         raw = await lab.connect(lab.own_context(identity))
         protocol = PROTOCOL_VERSION + 1
         await raw.send(
-            hello("127.0.8.9", protocol=protocol) if connection == "control" else DataHello(protocol=protocol)
+            hello("127.0.8.9", protocol=protocol)
+            if connection == "control"
+            else DataHello(protocol=protocol, instance=INSTANCE, large_packets_lost=False)
         )
         assert "protocol" in await raw.closed()
 

@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 
 from p2pdist.commands.main import p2pdist
 from p2pdist.commands.status_view import peers_view, status_view
+from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, Peer, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.messages import AnswerT
 from p2pdist.settings import EndpointHome, default_home
@@ -109,6 +110,16 @@ def test_a_daemon_that_is_not_running_is_said_at_once(
         run_command_line(p2pdist)
     assert ended.value.code == ExitCode.NOT_RUNNING
     assert "not running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "code"), [("--new-key", ExitCode.BUSY), ("--force", ExitCode.UNREACHABLE)])
+def test_a_running_daemon_keeps_its_identity(
+    option: str, code: ExitCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["p2pdist", "enrol", TOKEN, "--home", str(tmp_path), "--force", option])
+    with hold_lock(EndpointHome(tmp_path)), pytest.raises(SystemExit) as ended:
+        run_command_line(p2pdist)
+    assert ended.value.code == code, capsys.readouterr()
 
 
 @pytest.mark.parametrize(("pin", "code"), [("0" * 64, ExitCode.UNREACHABLE), ("F" * 64, ExitCode.REFUSED)])

@@ -19,12 +19,14 @@ from p2pdist.shared.wire.messages import (
     Message,
     News,
     NewsWanted,
+    OtherPc,
     PatchReport,
     Piece,
     PieceRejected,
     PieceStored,
     Report,
     RepositoryChanged,
+    SharedIdentity,
     SiteLimit,
     SitePeer,
     SitePeers,
@@ -42,8 +44,10 @@ REPORT = PatchReport(
 PEER = SitePeer(endpoint_id="a" * 26, address="::1", port=1_024)
 HELLO = ControlHello(
     protocol=1, software="s", hostname="h", addresses=["127.0.0.1"], lan_port=1_024, on_mains=True, wired=True,
-    uptime_seconds=0,
+    uptime_seconds=0, instance="0" * 32,
 )  # fmt: skip
+OTHER = OtherPc(hostname="pc-2", address="10.0.0.2")
+GOODBYE = Goodbye(reason="bye", cause="shared_identity", others=[OTHER])
 PEERS = SitePeers(anew=False, joined=[], left=[])
 WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fetch=True)
 LINK = LinkReport(
@@ -62,7 +66,7 @@ LIMIT = SiteLimit(
 ANSWER = DiagnosisAnswer(label="openssl", applies=True, needed=False, reason="openssl 3.0.19 ≥ 3.0.17")
 DIAGNOSIS = Diagnosis(template="december", answers=(ANSWER,))
 CHANNELS: list[tuple[Any, list[Message]]] = [
-    (messages.decode_hello, [HELLO, DataHello(protocol=1)]),
+    (messages.decode_hello, [HELLO, DataHello(protocol=1, instance="0" * 32, large_packets_lost=False)]),
     (
         messages.decode_from_endpoint,
         [
@@ -74,23 +78,31 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             LINK,
             DIAGNOSIS,
             NewsWanted(root=1, snapshot=messages.MAX_METADATA_VERSION),
-            Goodbye(reason="bye"),
+            GOODBYE,
         ],
     ),
     (
         messages.decode_from_server,
         [
-            Welcome(server_name="hq", site="s", timestamp_version=0, packet_bytes=1_500, at=1_790_000_000.0),
+            Welcome(
+                server_name="hq",
+                site="s",
+                timestamp_version=0,
+                packet_bytes=1_500,
+                large_packets_lost=False,
+                at=1_790_000_000.0,
+            ),
             SitePeers(anew=True, joined=[PEER], left=["b" * 26]),
             RepositoryChanged(timestamp_version=3),
             News(files=b"\x80"),
             Unavailable(torrent=HASH, reason="gone"),
             LinkWatch(interval_seconds=0.05),
             LIMIT,
-            Goodbye(reason="bye"),
+            SharedIdentity(others=[OTHER]),
+            GOODBYE,
         ],
     ),
-    (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
+    (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), GOODBYE]),
 ]
 NULLABLE = {"harm_seconds", "card_rate", "interval_seconds", "capacity", "learned_seconds"}
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]
