@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite coverage lint format lock audit fuzz clean bench-control bench-lab bench-many bench-compiled bench-compiled-check
+.PHONY: help demo test suite coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
@@ -23,6 +23,7 @@ help:
 	@echo 'make coverage [WORKERS=3]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
+	@echo 'make catalogs                    bring the translations up to date with the sources, and compile them'
 	@echo 'make lock [UPGRADE=1]            write requirements.lock from pyproject.toml'
 	@echo 'make audit                       look what is locked up among known weaknesses (needs the internet)'
 	@echo 'make fuzz [ARGS=…]               search for bytes that break a promise, for two minutes (ARGS=--help); Linux on x86-64'
@@ -71,6 +72,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --quiet --fix-only .
 	$(BIN)/ruff format .
+
+catalogs: $(READY)
+	@$(BIN)/python -m bench.catalogs
 
 # `bandwidth` as native code, for whoever runs thousands of simulations: $(COMPILED) $(BIN)/python -m bench.…
 # (PYTHONSAFEPATH: else the current directory, and with it the sources, would come first)

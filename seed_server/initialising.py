@@ -22,13 +22,13 @@ EXAMPLE_SITES = """\
 #
 # An endpoint belongs to the first site whose networks hold the address that this server
 # sees, else to the site with that address in its nat. An address that no site holds makes
-# a site of its own from its /24 (IPv4) or /64 (IPv6), without a limit.
+# a site of its own from its /24 (IPv4) or /64 (IPv6), whose line is learned.
 #
 # [[site]]
 # name = "branch-a"
 # networks = ["10.1.0.0/16", "2001:db8:1::/48"]
 # nat = ["198.51.100.7"]  # where its endpoints are seen if a router translates their addresses
-# line_mbit = 20      # the branch's line towards it, Mbit/s; left out: no limit
+# line_mbit = 20      # the branch's line towards it, Mbit/s; left out: it is learned
 # share = 0.9         # how much of the line this server may use, above 0, at most 1
 """
 

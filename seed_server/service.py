@@ -11,16 +11,17 @@ import structlog
 import trio
 
 from bandwidth.core.quantities import DAY_SECONDS
-from p2pdist.shared.capped_files import read_home_text
+from bandwidth.core.units import SAFE_PACKET_BYTES
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.packet_size import limit_packets
 from p2pdist.shared.private_directory import keep_private
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.line.metadata_line import MetadataLine
-from seed_server.line.site_map import SiteMap, parse_site_map
+from seed_server.line.site_map_file import load_sites
 from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.called_address import why_not_here
 from seed_server.ports.gate import allowed_connections, web_limits
@@ -44,7 +45,6 @@ PUBLICATION_SECONDS = 0.05  # … and a publication, of which one look at a file
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30.0 * DAY_SECONDS  # a third of the server certificate's life
-MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
 LOCK_SECONDS = 1.0  # `status` holds the lock for a moment, to see whether a server runs
 
 log = structlog.get_logger()
@@ -268,6 +268,8 @@ async def _run(service: _Service) -> None:
     version = await trio.to_thread.run_sync(service.repository.timestamp_version)
     sites = await trio.to_thread.run_sync(load_sites, home)
     web_sockets = listen_sockets(listen_addresses(settings), settings.web_port, purpose="web port")
+    for sock in web_sockets:  # what is small is to get through everywhere, also to PCs that cannot ask for it
+        limit_packets(sock, SAFE_PACKET_BYTES)
     news = TrustNewsReader(home.tuf_metadata, home.tuf_targets)
     origin = OriginServer(
         settings=settings,
@@ -307,12 +309,6 @@ async def _run(service: _Service) -> None:
         click.echo(
             f"serving {settings.name}: web https://{host}:{settings.web_port}, origin {host}:{settings.origin_port}"
         )
-
-
-def load_sites(home: ServerHome) -> SiteMap:
-    """Return the site map; a missing file is an empty one. Blocking. Raises `UserError`."""
-    text = read_home_text(home.sites, MAX_SITES_BYTES, "it is not a site map.")
-    return parse_site_map(text or "", source=str(home.sites))
 
 
 def _known_addresses(database: Database) -> list[str]:

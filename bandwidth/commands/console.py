@@ -29,13 +29,34 @@ class ExitCode(enum.IntEnum):
     """A file or value given by the user is not acceptable."""
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """What has failed."""
+
+    kind: str
+    """The name of the exit code in small letters, such as bad_input."""
+    message: str
+    """What happened and what to do."""
+    exit_code: int
+    """The exit code that the command ends with."""
+
+
+class FailureAnswer(msgspec.Struct, frozen=True):
+    """What a command prints on standard output instead of its answer, when ``--json`` was given and it fails."""
+
+    error: Failure
+    """What has failed."""
+
+
 class CommandError(click.ClickException):
     """A failure with a cause that a person can act on; one or two sentences: what happened, then what to do."""
 
     exit_code = ExitCode.FAILED
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print it on standard error."""
+        """Print it on standard error, and on standard output as a document where ``--json`` was given."""
+        if "--json" in sys.argv:
+            kind = ExitCode(self.exit_code).name.lower()
+            print_json(FailureAnswer(Failure(kind, self.format_message(), int(self.exit_code))))
         click.echo(f"error: {self.format_message()}", file=file, err=file is None)
 
 

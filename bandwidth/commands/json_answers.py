@@ -40,6 +40,8 @@ class GoodProfile(Struct, frozen=True):
     """The profile's name."""
     sites: int
     """How many sites it names; 0: it is for every site."""
+    warnings: list[str] = []
+    """What is allowed and surely not meant, in words: that nothing is ever sent to a site."""
 
 
 class WrongProfile(Struct, frozen=True):
@@ -240,6 +242,21 @@ class ComparisonAnswer(Struct, frozen=True):
     """The figures of each sender, by its name."""
 
 
+class Passing(Struct, frozen=True):
+    """How much passes the line by the profile and the line's rate alone, as if nobody else used it."""
+
+    night_begins: str
+    """Begin of the next night, by the site's clock: 20:00."""
+    night_ends: str
+    """Its end: 06:00."""
+    night_bytes: Annotated[int, Meta(extra={"unit": "bytes"})]
+    """What passes in it."""
+    file_bytes: Annotated[int, Meta(extra={"unit": "bytes"})]
+    """The length of a file that is sent from the moment of the run on."""
+    file_there_at: str | None
+    """When it is there, to five minutes; null: not within a week."""
+
+
 class Simulation(RunFigures, frozen=True, kw_only=True):
     """The limiter beside business on a simulated line."""
 
@@ -253,6 +270,8 @@ class Simulation(RunFigures, frozen=True, kw_only=True):
     """The line, and what runs on it."""
     rule: Rule
     """The rule in force at the start."""
+    passing: Passing
+    """How much passes in a night, and when a file is there, without business."""
     business: list[HarmRow]
     """What business gets, alone and with patches."""
     reason_seconds: dict[Reason, Seconds]

@@ -1,6 +1,5 @@
 """The `bandwidth` command line for network admins."""
 
-import io
 import sys
 
 import click
@@ -10,6 +9,7 @@ from bandwidth.commands.json_answers import LineShare
 from bandwidth.commands.profile_commands import check, explain, plot
 from bandwidth.commands.simulator_commands import compare, simulate
 from bandwidth.core.units import LARGEST_LINE_MBIT, MBIT, line_share
+from bandwidth.pictures.plain_signs import make_readable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +73,6 @@ for command in (check, explain, plot, simulate, compare):
 
 def main() -> None:
     """Entry point of the console script."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # a file's name need not be text, and no encoding has every sign: show it as standard error does
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        make_readable(stream)
     bandwidth()

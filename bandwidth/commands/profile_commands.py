@@ -17,6 +17,7 @@ from bandwidth.core.civil_time import instants_of, is_skipped
 from bandwidth.core.quantities import rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.week import week_svg
+from bandwidth.profiles.lasting import lasting_stops
 from bandwidth.profiles.model import LanClass, NetworkKind, Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
@@ -76,14 +77,21 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
             results.append(WrongProfile(file, False, error.line or None, error.key, error.message))
             told.append(str(error))
         else:
-            results.append(GoodProfile(file, True, profile.name, len(profile.sites)))
+            warnings = [
+                f"nothing is ever sent to {site}: {rule} has no end"
+                for site, rule in lasting_stops(profile, datetime.now(UTC).date())
+            ]
+            results.append(GoodProfile(file, True, profile.name, len(profile.sites), warnings))
     if as_json:
         print_json(results)
     else:
         for result in results:
             if isinstance(result, GoodProfile):
-                sites = f"{result.sites} named sites" if result.sites else "for every site"
+                named = f"{result.sites} named site{'' if result.sites == 1 else 's'}"
+                sites = named if result.sites else "for every site"
                 click.echo(f"{result.file}: good: profile {result.name!r}, {sites}")
+                for warning in result.warnings:
+                    click.echo(f"{result.file}: warning: {warning}")
         for message in told:
             click.echo(f"error: {message}", err=True)
     if not all(result.ok for result in results):

@@ -16,13 +16,14 @@ from rich.text import Text
 
 from bandwidth.commands import simulator_views
 from bandwidth.commands.console import InputError, print_json, progress, terminal
-from bandwidth.commands.json_answers import ComparisonAnswer, HarmRow, Simulation
+from bandwidth.commands.json_answers import ComparisonAnswer, HarmRow, Passing, Simulation
 from bandwidth.commands.picture_file import picture_option, write_picture
 from bandwidth.commands.profile_commands import MOMENT, RATE, open_profile, readings
 from bandwidth.commands.profile_views import heading, limit_text, shown_rule
 from bandwidth.core.quantities import rate_text
 from bandwidth.core.units import MBIT, BytesPerSecond
 from bandwidth.profiles.model import Profile
+from bandwidth.profiles.passing import next_night, passing_bytes, there_at
 from bandwidth.profiles.values import nearest
 from bandwidth.simulator import figures
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
@@ -42,6 +43,7 @@ SCENARIOS: dict[str, Scenario] = {
 }
 """What `--scenario` offers: a branch line of 20 Mbit/s and 40 ms, unless the name says otherwise."""
 
+GB = 10**9
 MOST_FLOWS = 100  # of business: a branch line with more is one that is down
 LONGEST_RUN_SECONDS = 600.0
 LARGEST_SIMULATED_MBIT = 1_000.0  # a simulated second of more takes longer than a real one
@@ -155,6 +157,13 @@ def _run(scenario: Scenario, senders: list[str], law: LawMaker = shipped_law) ->
 @click.option("--site", metavar="NAME", help="The site; without it, one that the profile does not name.")
 @click.option("--at", type=MOMENT, help="When, such as 2026-06-01T10:00; without an offset, by the site's clock. [now]")
 @click.option("--every", type=click.IntRange(1), help="Seconds in a row of the table.")
+@click.option(
+    "--file-gb",
+    type=_Number(0.001, 1_000),
+    default=4.0,
+    show_default=True,
+    help="Say when a file of so many GB (10^9 bytes) is there.",
+)
 @_line_options
 def simulate(
     file: str,
@@ -162,6 +171,7 @@ def simulate(
     site: str | None,
     at: datetime | None,
     every: int | None,
+    file_gb: float,
     output: Path | None,
     as_json: bool,
     **facts: Any,
@@ -192,6 +202,7 @@ def simulate(
     profile, place = open_profile(file, site)
     scenario = _scenario(SCENARIOS[name], facts, profile.site(place).line)
     moment = _moment(at, profile, place)
+    file_bytes = round(file_gb * GB)
     laws: list[UnderPolicy] = []
 
     def law(scenario: Scenario) -> UnderPolicy:
@@ -212,6 +223,7 @@ def simulate(
                 at=moment.isoformat(),
                 scenario=scenario,
                 rule=shown_rule(limits[0]),
+                passing=_passing(profile, place, moment, scenario.line_rate, file_bytes),
                 business=[HarmRow(*row) for row in figures.harm(result)],
                 reason_seconds={
                     reason: round(seconds, 2)
@@ -224,6 +236,7 @@ def simulate(
     console = terminal()
     console.print(Text(title, style="bold"))
     console.print(Text(subtitle, style="dim"))
+    passing = _passing(profile, place, moment, scenario.line_rate, file_bytes)
     rate = limits[0].rate
     words = "none by the profile" if rate is None else f"{limit_text(rate)}, by {limits[0].rule}"
     console.print(Text(f"limit at the start: {words}"))
@@ -233,6 +246,8 @@ def simulate(
     console.print(simulator_views.harm_table(result))
     console.print()
     console.print(simulator_views.use_table(result))
+    console.print()
+    console.print(Text(simulator_views.passing_words(passing), style="bold"))
     if output is not None:
         click.echo(f"written: {output}")
 
@@ -285,6 +300,21 @@ def compare(name: str, business: str | None, output: Path | None, as_json: bool,
     console.print(Text(figures.COMPARED_EXPLAINED, style="dim"))
     if output is not None:
         click.echo(f"written: {output}")
+
+
+def _passing(profile: Profile, site: str | None, start: datetime, line: float, file_bytes: int) -> Passing:
+    """Return how much passes by the profile and the line alone, and when a file is there."""
+    zone = ZoneInfo(profile.site(site).time_zone or profile.time_zone)
+    rate = BytesPerSecond(int(line))
+    begins, ends = next_night(start, zone)
+    there = there_at(profile, site, start, file_bytes, rate)
+    return Passing(
+        night_begins=begins.astimezone(zone).isoformat(),
+        night_ends=ends.astimezone(zone).isoformat(),
+        night_bytes=round(passing_bytes(profile, site, begins, ends, rate)),
+        file_bytes=file_bytes,
+        file_there_at=None if there is None else there.astimezone(zone).isoformat(),
+    )
 
 
 def _moment(at: datetime | None, profile: Profile, site: str | None) -> datetime:

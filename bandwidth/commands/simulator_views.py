@@ -3,12 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from rich.table import Table
 from rich.text import Text
 
 from bandwidth.commands.console import plain_table
-from bandwidth.commands.json_answers import RunFigures, SimulatedSecond
+from bandwidth.commands.json_answers import Passing, RunFigures, SimulatedSecond
+from bandwidth.core.quantities import bytes_text
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import MBIT
 from bandwidth.pictures.plot import Pen, PlotLine
@@ -93,6 +95,22 @@ def use_table(result: Result) -> Table:
     for reason, seconds in figures.reason_seconds(result.together, result.scenario.duration_seconds).items():
         table.add_row(f"time for: {reason.value}", f"{seconds:.1f} s")
     return table
+
+
+def passing_words(passing: Passing) -> str:
+    """Return how much passes in a night, and when a file is there."""
+    night = f"{_clock(passing.night_begins)} to {_clock(passing.night_ends)}"
+    there = passing.file_there_at
+    when = "is not there within a week" if there is None else f"is there at {_clock(there)}"
+    return (
+        "By the profile and the line alone, if nobody else used it:\n"
+        f"  {bytes_text(passing.night_bytes)} in the night from {night}\n"
+        f"  a file of {bytes_text(passing.file_bytes)} {when}"
+    )
+
+
+def _clock(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%a %Y-%m-%d %H:%M}"
 
 
 def rows_every(seconds: int) -> int:

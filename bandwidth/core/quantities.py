@@ -55,7 +55,8 @@ def duration_in_words(seconds: float) -> str:
     """Return a duration for a sentence, roughly: ``"90 minutes"``, ``"40 hours"``, ``"5 days"``."""
     hours = seconds / 3_600
     if hours < 2:
-        return f"{max(0, round(seconds / 60))} minutes"
+        minutes = max(0, round(seconds / 60))
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
     return f"{round(hours)} hours" if hours < 72 else f"{round(hours / 24)} days"
 
 

@@ -84,6 +84,7 @@ class Reason(enum.Enum):
     HARM = "business connections are slowed down"
     PAUSE = "looking at the line without ourselves"
     NO_SIGNALS = "no signals from the site"
+    VANISHED = "full packets are lost on the way; smaller ones are tried"
     CEILING = "policy ceiling"
     FLOOR = "policy's minimum rate"
     BOOST = "emergency boost"

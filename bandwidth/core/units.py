@@ -25,6 +25,7 @@ def line_share(line_mbit: float, share: float) -> BytesPerSecond:
 
 PACKET_SECONDS = 0.004
 LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES = 1_500, 576
+SAFE_PACKET_BYTES = 1_200  # get through wherever QUIC does (RFC 9000 section 14), also where full ones vanish
 
 
 def packet_bytes(line: BytesPerSecond | None) -> int:

@@ -197,4 +197,4 @@ def _worst(seconds: Sequence[float], factor: float, digits: int, *, missed: str)
 def _in_words(seconds: Sequence[float], factor: float, digits: int, unit: str) -> str:
     words = _worst(seconds, factor, digits, missed="")
     missed = sum(map(math.isinf, seconds))
-    return words if words == NEVER else f"{words} {unit}{f' ({missed} of {len(seconds)} not)' if missed else ''}"
+    return words if words == NEVER else f"{words} {unit}{f' ({missed} of {len(seconds)} not at all)' if missed else ''}"

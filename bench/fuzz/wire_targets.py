@@ -94,20 +94,24 @@ def _message_seeds() -> Iterator[bytes]:
     report = messages.PatchReport("vlc", "3.0", "fetching", 0.5, 1, 2, 3, 4.0, "", "waiting", "why")
     peer = messages.SitePeer("a" * 26, "10.0.0.1", 7_691)
     for message in (
-        messages.ControlHello(messages.PROTOCOL_VERSION, "1.0", "pc", ["10.0.0.1", "fd00::1"], 7_691, True, True, 60),
+        messages.ControlHello(
+            messages.PROTOCOL_VERSION, "1.0", "pc", ["10.0.0.1", "fd00::1"], 7_691, True, True, 60, "0" * 32
+        ),
         messages.Want(HASH, b"\x80", b"", False, True),
         messages.Helping("less"),
         messages.PieceStored(HASH, 3),
-        messages.Report([report]),
+        messages.Report([report], ""),
         messages.LinkReport(0.5, 1_000, ((1, 2), (3, 4)), 0.01, 125_000_000, 5_000, 6_000),
         messages.Diagnosis("openssl", (messages.DiagnosisAnswer("is old", True, None, "1.0 < 3.0"),)),
-        messages.Welcome("server", "hq", 7, 1_500, 1.8e9),
+        messages.Welcome("server", "hq", 7, 1_500, True, 1.8e9),
         messages.SitePeers(True, [peer], ["b" * 26]),
         messages.Unavailable(HASH, "damaged"),
         messages.LinkWatch(None),
         messages.SiteLimit(1_000, None, False, "steady", "idle", {"idle": 1.5}, 0.0, None),
-        messages.Goodbye("stopped"),
-        messages.DataHello(messages.PROTOCOL_VERSION),
+        messages.Goodbye("stopped", "", []),
+        messages.Goodbye("a copy", "shared_identity", [messages.OtherPc("pc", "10.0.0.2")]),
+        messages.SharedIdentity([messages.OtherPc("pc", "10.0.0.2")]),
+        messages.DataHello(messages.PROTOCOL_VERSION, "0" * 32, False),
         messages.Piece(HASH, 0, b"data"),
     ):
         yield messages.encode_message(message)

@@ -1,31 +1,28 @@
 """The `p2pdist` command line: enrol, run, status, peers, limiter, why, and those of `patch_commands`."""
 
+import contextlib
 import errno
 import socket
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
 import click
 import trio
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, duration_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import check_enrolled, home_option, pinned_root, root_pin_option
+from p2pdist.commands.options import anew_options, check_enrolled, home_option, pinned_root, root_pin_option
 from p2pdist.commands.patch_commands import COMMANDS
+from p2pdist.commands.status_view import peers_view, status_view
 from p2pdist.commands.token_input import read_token, token_file_option
 from p2pdist.commands.views import asked_for, lan_view, why_view
 from p2pdist.local_api.delivery_answers import (
     LimiterAnswer,
-    NetworkPartStatus,
-    PeersAnswer,
-    StatusAnswer,
-    StatusPatch,
 )
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
 from p2pdist.local_api.socket import ask_daemon
@@ -33,18 +30,21 @@ from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
-    STATE_STYLES,
-    WIDE_COLUMNS,
     json_option,
     print_json,
     run_command_line,
     terminal,
+    with_language,
 )
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.shared.language import tr
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
+
+if TYPE_CHECKING:
+    from p2pdist.identity.enrolment import Anew
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -108,7 +108,7 @@ def p2pdist() -> None:
 @address_option
 @click.option("--force", is_flag=True, help="Enrol again although this home is enrolled already.")
 @root_pin_option
-@click.option("--new-root", is_flag=True, help="With --force: accept a trust root that does not follow from this PC's.")
+@anew_options
 @json_option
 def enrol(
     home: EndpointHome,
@@ -117,7 +117,7 @@ def enrol(
     address: str | None,
     force: bool,
     root_pin: str,
-    new_root: bool,
+    anew: "AbstractSet[Anew]",
     as_json: bool,
 ) -> None:
     """Enrol this PC with the token that `seed-server token` printed; by default it is asked for.
@@ -130,23 +130,30 @@ def enrol(
     The token says which trust root to expect. A PC that has it from elsewhere, by --root-pin or by root_pin in its
     config.toml, refuses a token that says another.
     """
+    from p2pdist.daemon.home_lock import hold_lock
     from p2pdist.identity.enrolment import enrol as enrol_endpoint
+    from p2pdist.shared.packet_size import with_safe_packets
 
     _check_own(address)
     token_text = read_token(token, token_file)
+    # a running daemon would go on with the former identity, and store it again when it renews it
+    held = hold_lock(home) if "key" in anew and home.root.exists() else contextlib.nullcontext()
     try:
-        identity = trio.run(
-            lambda: enrol_endpoint(
-                home.root,
-                token_text,
-                hostname=system.hostname(),
-                now=SystemClock().now(),
-                local_address=address,
-                force=force,
-                new_root=new_root,
-                root_pin=pinned_root(home, root_pin),
+        with held:
+            identity = trio.run(
+                with_safe_packets(
+                    lambda: enrol_endpoint(
+                        home.root,
+                        token_text,
+                        hostname=system.hostname(),
+                        now=SystemClock().now(),
+                        local_address=address,
+                        force=force,
+                        anew=anew,
+                        root_pin=pinned_root(home, root_pin),
+                    )
+                )
             )
-        )
     except PermissionError as error:
         raise UserError(
             f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", FaultKind.STORAGE
@@ -154,9 +161,9 @@ def enrol(
     if as_json:
         print_json(Enrolled(endpoint_id=identity.endpoint_id, server=identity.server_name))
     else:
-        click.echo(f"Enrolled as {identity.endpoint_id} with {identity.server_name}.")
+        click.echo(tr("Enrolled as {id} with {server}.", id=identity.endpoint_id, server=identity.server_name))
         own = f" --address {address}" if address else ""
-        click.echo(f"Start the daemon with: p2pdist run --home {home.root}{own}")
+        click.echo(tr("Start the daemon with: {command}", command=f"p2pdist run --home {home.root}{own}"))
 
 
 @p2pdist.command(short_help="Run the daemon, in the foreground.")
@@ -190,7 +197,7 @@ def status(home: EndpointHome, as_json: bool, watch: bool) -> None:
       p2pdist status
       p2pdist status --json | jq '.patches[] | select(.state != "verified")'
     """
-    _show(home, STATUS, _status_view, as_json=as_json, watch=watch)
+    _show(home, STATUS, status_view, as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Show each neighbour: connected, or why not.")
@@ -204,7 +211,7 @@ def peers(home: EndpointHome, as_json: bool, watch: bool) -> None:
     Example:
       p2pdist peers --watch
     """
-    _show(home, PEERS, _peers_view, as_json=as_json, watch=watch)
+    _show(home, PEERS, peers_view, as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Show how fast it shares, and what binds it.")
@@ -244,10 +251,9 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
 
 def _limiter_view(answer: LimiterAnswer, chart: RateChart | None) -> RenderableType:
     parts: list[RenderableType] = [line_view(answer)]
-    line = answer.line
-    if chart is not None and line is not None:
-        chart.add(BytesPerSecond(line.rate), None if line.capacity is None else BytesPerSecond(line.capacity))
-        parts += ["", chart]
+    if chart is not None:  # of what is used: what is allowed stands above it
+        chart.add(BytesPerSecond(answer.download.used), None)
+        parts += ["", Text(tr("from neighbours, as measured"), style="dim"), chart]
     return Group(*parts, "", lan_view(answer))
 
 
@@ -269,98 +275,9 @@ def _show(
     )
 
 
-def _status_view(status: StatusAnswer, columns: int) -> RenderableType:
-    head = Text.assemble(
-        ("endpoint ", "dim"), status.endpoint_id, ("  site ", "dim"), status.site or "not known yet",
-        ("  server ", "dim"), f"{status.server}: {status.server_connection}",
-    )  # fmt: skip
-    parts: list[RenderableType] = [head, *_network_part(status.network_part)]
-    parts += [Text(problem, style="yellow") for problem in status.problems]
-    if not status.patches:
-        parts.append(Text("No patches yet: the server has published none for this PC."))
-        return Group(*parts)
-    wide = columns >= WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in ("patch", "version"):
-        table.add_column(column, overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for column in ("done", "size", "from\norigin", "from\npeers", "wasted", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for patch in status.patches:
-        table.add_row(
-            patch.id,
-            patch.version,
-            _state(patch),
-            _progress(patch.progress, bar=wide),
-            bytes_text(patch.length_bytes),
-            bytes_text(patch.bytes_from_origin),
-            bytes_text(patch.bytes_from_peers),
-            bytes_text(patch.bytes_wasted),
-            duration_text(patch.seconds),
-        )
-    parts.append(table)
-    for patch in status.patches:
-        if patch.error:
-            parts.append(Text(f"{patch.id} {patch.version}: {patch.error}", style="red"))
-        elif patch.install in ("failed", "rolled_back", "retrying", "unproven", "restart_pending"):
-            style = "red" if patch.install in ("failed", "rolled_back") else "yellow"
-            parts.append(Text(f"{patch.id} {patch.version}: {patch.install_reason}", style=style))
-        elif patch.path:
-            parts.append(Text(f"{patch.id} {patch.version}: {patch.path}", style="dim"))
-    return Group(*parts)
-
-
-def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
-    """Return a line on who speaks with the network for this PC."""
-    if part is None:
-        return []
-    own = f"a process of its own, as {part.user}" if part.separate else f"with the daemon's rights, as {part.user}"
-    state = "" if part.running else ", not running now"
-    note = f" ({part.note})" if part.note else ""
-    return [Text.assemble(("network part ", "dim"), f"{own}{state}", (note, "dim"))]
-
-
-def _state(patch: StatusPatch) -> Text:
-    """Return how far a patch is: the state of its file, and once that is proven, of its installation."""
-    state = patch.install if patch.state == "verified" and patch.install else patch.state
-    return Text(state.replace("_", " "), style=STATE_STYLES.get(state, ""))
-
-
-def _progress(share: float, *, bar: bool) -> RenderableType:
-    percent = f"{int(share * 100)}%"  # rounded down: 100 % means all of it
-    if not bar:
-        return Text(percent)
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(ProgressBar(total=1.0, completed=share, width=10), f"{percent:>4}")
-    return grid
-
-
-def _peers_view(answer: PeersAnswer, columns: int) -> RenderableType:
-    if not answer.peers:
-        return Text("No neighbours known yet: none has announced itself by mDNS, and the server has named none.")
-    wide = columns >= WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in ("endpoint", "address", "source"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("state")
-    for column in ("received", "sent"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for peer in answer.peers:
-        connected = Text("connected", style="green")
-        host = f"[{peer.address}]" if ":" in peer.address else peer.address
-        table.add_row(
-            peer.endpoint_id if wide else peer.endpoint_id[:9] + "…",
-            f"{host}:{peer.port}",
-            "+".join(peer.sources),
-            connected if peer.connected else Text(f"{'not connected: ' if wide else ''}{peer.reason}", style="dim"),
-            bytes_text(peer.bytes_received),
-            bytes_text(peer.bytes_sent),
-        )
-    return table
-
-
 for _command in COMMANDS:
     p2pdist.add_command(_command)
+with_language(p2pdist)
 
 
 def main() -> None:

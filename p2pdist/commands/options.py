@@ -1,7 +1,10 @@
 """Options and checks that several `p2pdist` commands share."""
 
+import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,6 +37,21 @@ root_pin_option = click.option(
     default="",
     help="The pin of the trust root, from 'seed-server init'; by default root_pin in config.toml, else the token's.",
 )
+
+
+def anew_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what an enrolled PC does not keep; the command gets them as the set ``anew``."""
+
+    @click.option("--new-key", is_flag=True, help="With --force: an identity of its own, for a copy of another PC.")
+    @click.option(
+        "--new-root", is_flag=True, help="With --force: accept a trust root that does not follow from this PC's."
+    )
+    @functools.wraps(command)
+    def with_set(*arguments: Any, new_key: bool, new_root: bool, **options: Any) -> None:
+        anew = {name for name, wanted in (("key", new_key), ("root", new_root)) if wanted}
+        command(*arguments, anew=anew, **options)
+
+    return with_set
 
 
 def pinned_root(home: EndpointHome, given: str) -> bytes | None:

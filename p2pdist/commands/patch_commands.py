@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text
 from p2pdist.commands.options import check_enrolled, home_option
+from p2pdist.commands.views import titled
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PlanRestart, PostureAnswer, PosturePatch
 from p2pdist.local_api.messages import (
     CHALLENGE_PATTERN,
@@ -34,7 +34,6 @@ from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import (
     PIPE_COLUMNS,
-    STATE_STYLES,
     WIDE_COLUMNS,
     Duration,
     ExitCode,
@@ -43,8 +42,8 @@ from p2pdist.shared.console import (
     wide_terminal,
 )
 from p2pdist.shared.identifiers import PatchRef
-
-RESTART = "this PC has to be restarted"
+from p2pdist.shared.language import in_words, span, tr, trn
+from p2pdist.shared.state_words import STATE_STYLES, state_word
 
 
 @click.command("plan", short_help="Show what is to be installed, in which order, and when.")
@@ -132,8 +131,11 @@ def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: 
         print_json(answer)
         return
     left = answer.deferrals_left
-    again = f"It can be deferred {left} more time{'' if left == 1 else 's'}." if left else "That was the last time."
-    words = (f"{answer.id} {answer.version} waits until {clock(answer.until)}.", answer.note, again)
+    again = tr("That was the last time.")
+    if left:
+        again = trn("It can be deferred {number} more time.", "It can be deferred {number} more times.", left)
+    waits = tr("{patch} waits until {time}.", patch=f"{answer.id} {answer.version}", time=clock(answer.until))
+    words = (waits, in_words(answer.note), again)
     click.echo(" ".join(word for word in words if word))
 
 
@@ -152,7 +154,12 @@ def rollback_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{answer.id} {answer.version} is being rolled back; 'p2pdist history' shows how it goes.")
+        click.echo(
+            tr(
+                "{patch} is being rolled back; 'p2pdist history' shows how it goes.",
+                patch=f"{answer.id} {answer.version}",
+            )
+        )
 
 
 @click.command("retry", short_help="Try a failed or rolled back patch again now.")
@@ -170,7 +177,7 @@ def retry_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
-        click.echo(f"{answer.id} {answer.version} is tried again; 'p2pdist plan' says when.")
+        click.echo(tr("{patch} is tried again; 'p2pdist plan' says when.", patch=f"{answer.id} {answer.version}"))
 
 
 COMMANDS = (plan_command, history_command, posture_command, defer_command, rollback_command, retry_command)
@@ -183,47 +190,56 @@ def clock(at: float) -> str:
 
 def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType:
     """Show the plan as a table; on a narrow terminal, the reasons stand below it."""
-    parts: list[RenderableType] = [Text(answer.problem, style="yellow")] if answer.problem else []
+    parts: list[RenderableType] = [Text(in_words(answer.problem), style="yellow")] if answer.problem else []
     if not answer.patches:
-        return Group(*parts, Text("No patches: the server has published none for this PC."))
+        return Group(*parts, Text(tr("No patches: the server has published none for this PC.")))
     wide = columns >= WIDE_COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("patch", "version", "state", "then", "deadline", *(["because"] if wide else [])):
-        table.add_column(column, no_wrap=column not in ("because", "patch"), overflow="fold")
+    table.add_column(tr("patch"), overflow="fold")
+    for column in (tr("version"), tr("state"), tr("then"), tr("deadline")):
+        table.add_column(column, no_wrap=True)
+    if wide:
+        table.add_column(tr("title"), overflow="fold")
+        table.add_column(tr("because"), overflow="fold")
     parts.append(table)
     for row in answer.patches:
-        because = row.reason + (f" (until {clock(row.again_at)})" if row.again_at else "")
+        because = in_words(row.reason)
+        if row.again_at:
+            because = tr("{reason} (until {time})", reason=because, time=clock(row.again_at))
         if row.restart_needed:
-            because = f"{because}; {RESTART}" if because else RESTART
+            restart = tr("this PC has to be restarted")
+            because = f"{because}; {restart}" if because else restart
         table.add_row(
             row.id,
             row.version,
-            Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
-            row.step,
+            Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
+            in_words(row.step),
             clock(row.due_at) if row.due_at else "",
-            *([because] if wide else []),
+            *([row.title, because] if wide else []),
         )
         if not wide and because != row.state:
-            parts.append(Text(f"{row.id} {row.version}: {because}", style="dim"))
+            parts.append(Text(f"{titled(f'{row.id} {row.version}', row.title)}: {because}", style="dim"))
     return Group(*parts, *(Text(restart_line(restart), style="yellow") for restart in answer.restarts))
 
 
 def restart_line(restart: PlanRestart) -> str:
     """Return one restart that is needed, for people."""
-    waits = f"; {restart.why}" if restart.why else ""
-    until = f" (until {clock(restart.again_at)})" if restart.again_at else ""
-    return f"{restart.id} {restart.version} needs a restart: {restart.by}{waits}{until}"
+    words = tr("{patch} needs a restart: {by}", patch=f"{restart.id} {restart.version}", by=in_words(restart.by))
+    if restart.why:
+        words = f"{words}; {in_words(restart.why)}"
+    return tr("{reason} (until {time})", reason=words, time=clock(restart.again_at)) if restart.again_at else words
 
 
 def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
     """Show the steps, one a line."""
     if not answer.history:
-        return Text("Nothing has been done yet.")
+        return Text(tr("Nothing has been done yet."))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("when", "patch", "version", "step"):
-        table.add_column(column, no_wrap=column != "step", overflow="fold")
+    for column in (tr("when"), tr("patch"), tr("version")):
+        table.add_column(column, no_wrap=True)
+    table.add_column(tr("step"), overflow="fold")
     for entry in answer.history:
-        table.add_row(clock(entry.at), entry.id, entry.version, entry.what)
+        table.add_row(clock(entry.at), entry.id, entry.version, in_words(entry.what))
         if with_output and entry.output:
             table.add_row("", "", "", Text(entry.output.rstrip(), style="dim"))
     return table
@@ -232,20 +248,20 @@ def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
 def posture_view(answer: PostureAnswer) -> RenderableType:
     """Show the posture: the verdict, then each patch that is not settled."""
     posture = answer.posture
-    verdict = Text("compliant", style="green") if posture.compliant else Text("not compliant", style="red")
-    parts: list[RenderableType] = [Text.assemble("This PC is ", verdict, ".")]
+    verdict = tr("This PC is compliant.") if posture.compliant else tr("This PC is not compliant.")
+    parts: list[RenderableType] = [Text(verdict, style="green" if posture.compliant else "red")]
     if posture.problem:
-        parts.append(Text(posture.problem, style="yellow"))
+        parts.append(Text(in_words(posture.problem), style="yellow"))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("patch", "version", "severity", "state", "age", "deadline", ""):
+    for column in (tr("patch"), tr("version"), tr("severity"), tr("state"), tr("age"), tr("deadline"), ""):
         table.add_column(column, no_wrap=True)
     for row in posture.patches:
         table.add_row(
             row.id,
             row.version,
-            row.severity,
-            Text(row.state.replace("_", " "), style=STATE_STYLES.get(row.state, "")),
-            duration_text(row.age_seconds),
+            in_words(row.severity),
+            Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
+            span(row.age_seconds),
             clock(row.due_at) if row.due_at else "",
             Text(_verdict(row), style="red"),
         )
@@ -256,8 +272,8 @@ def _verdict(row: PosturePatch) -> str:
     if row.compliant:
         return ""
     if row.overdue_seconds:
-        return "overdue"
-    return "restart" if row.restart_needed else "failed"
+        return tr("overdue")
+    return tr("restart") if row.restart_needed else tr("failed")
 
 
 def _ask(home: EndpointHome, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:

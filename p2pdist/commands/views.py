@@ -4,49 +4,51 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text, rate_text
+from bandwidth.core.quantities import rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.language import in_words, span, tr
 
 MOST_REASONS = 6  # shown for each direction; `--json` has all
 
 
 def lan_view(answer: LimiterAnswer) -> RenderableType:
     """Show the LAN's rates, what limits them, and the time under each reason."""
-    parts: list[RenderableType] = [Text(problem, style="yellow") for problem in answer.problems]
+    parts: list[RenderableType] = [Text(in_words(problem), style="yellow") for problem in answer.problems]
     rates = Table(box=None, pad_edge=False, header_style="bold")
     rates.add_column("LAN")
-    rates.add_column("limit", justify="right", no_wrap=True)
-    rates.add_column("used", justify="right", no_wrap=True)
-    rates.add_column("because")
-    ways = (("upload", answer.upload), ("download", answer.download))
+    rates.add_column(tr("limit"), justify="right", no_wrap=True)
+    rates.add_column(tr("used"), justify="right", no_wrap=True)
+    rates.add_column(tr("because"))
+    ways = ((tr("upload"), answer.upload), (tr("download"), answer.download))
     for name, way in ways:
-        rates.add_row(name, _limit(way.limit), rate_text(way.used), way.reason)
+        rates.add_row(name, _limit(way.limit), rate_text(way.used), in_words(way.reason))
     parts += [rates, Text(_network_words(answer), style="dim")]
     for name, way in ways:
-        spent = [f"{reason} {duration_text(s)}" for reason, s in list(way.seconds.items())[:MOST_REASONS]]
+        spent = [f"{in_words(reason)} {span(s)}" for reason, s in list(way.seconds.items())[:MOST_REASONS]]
         if spent:
             parts.append(Text(f"{name}: {', '.join(spent)}"))
-    parts.append(Text(f"yielded to others for {duration_text(answer.yield_seconds)} in all"))
+    parts.append(Text(tr("yielded to others for {duration} in all", duration=span(answer.yield_seconds))))
     return Group(*parts)
 
 
 def _limit(rate: int | None) -> str:
-    return "unlimited" if rate is None else rate_text(rate)
+    return tr("unlimited") if rate is None else rate_text(rate)
 
 
 def _network_words(answer: LimiterAnswer) -> str:
-    words = [f"network {answer.network}"]
+    words = [tr("network {kind}", kind=in_words(answer.network))]
     if answer.interface:
-        words[0] += f" ({answer.interface}, {rate_text(answer.speed) if answer.speed else 'rate not known'})"
+        words[0] += f" ({answer.interface}, {rate_text(answer.speed) if answer.speed else tr('rate not known')})"
     if answer.gateway:
         delay = answer.gateway_milliseconds
-        words.append(f"gateway {answer.gateway}{'' if delay is None else f' {delay} ms'}")
-    words.append(f"business {rate_text(answer.business_bytes_per_second)}")
-    words.append(f"processor {answer.cpu_share:.0%}")
+        words.append(tr("gateway {address}", address=answer.gateway) + ("" if delay is None else f" {delay} ms"))
+    words.append(tr("business {rate}", rate=rate_text(answer.business_bytes_per_second)))
+    words.append(tr("processor {share}", share=f"{answer.cpu_share:.0%}"))
     if answer.battery_percent is not None:
-        words.append(f"battery {answer.battery_percent:.0f} %{' on mains' if answer.on_mains else ''}")
-    words.append(f"profile {answer.profile or 'none'}")
+        mains = f" {tr('on mains')}" if answer.on_mains else ""
+        words.append(tr("battery {percent} %", percent=f"{answer.battery_percent:.0f}") + mains)
+    words.append(tr("profile {name}", name=answer.profile or tr("none")))
     return ", ".join(words)
 
 
@@ -55,13 +57,18 @@ def why_view(answer: WhyAnswer) -> RenderableType:
     parts: list[RenderableType] = []
     for row in answer.patches:
         name = f"{row.id} {row.version}".strip()
-        detail = f" ({row.detail})" if row.detail else ""
-        head = f"{name}: {row.reason}{detail}"
+        detail = f" ({in_words(row.detail)})" if row.detail else ""
+        head = f"{titled(name, row.title)}: {in_words(row.reason)}{detail}"
         if row.since_seconds >= 1.0:
-            head += f", since {duration_text(row.since_seconds)}"
+            head += tr(", since {duration}", duration=span(row.since_seconds))
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
-        parts += [Text(f"  {duration_text(s):>10}  {reason}", style="dim") for reason, s in row.seconds.items()]
+        parts += [Text(f"  {span(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()]
     return Group(*parts)
+
+
+def titled(name: str, title: str) -> str:
+    """Return a patch's name with its title, where it has one: people know the one or the other."""
+    return f"{name} ({title})" if title else name
 
 
 def asked_for(answer: WhyAnswer, patch: str, not_rolled_out: str) -> WhyAnswer:

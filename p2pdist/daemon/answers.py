@@ -21,6 +21,7 @@ from p2pdist.origin.connection import ServerConnection
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.projections import installs, status_patches
+from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.transfer.manager import Transfers
 
 MAX_REFUSED_SHOWN = 20  # `p2pdist status` is for people
@@ -43,6 +44,8 @@ class Problems:
         problems = [
             self.part.problem,
             state.clock_trust.problem,
+            state.copies_words,
+            LARGE_PACKETS_WORDS if state.large_packets_lost else "",
             state.renewal_problem,
             state.trust_problem,
             state.stale_problem,
@@ -100,7 +103,9 @@ def answer_status(state: DaemonState, origin: ServerConnection, problems: Proble
 def answer_limiter(state: DaemonState, origin: ServerConnection, limiter: LanLimiter) -> LimiterAnswer:
     """Return the answer to `p2pdist limiter`: what the server said last of this site's line, and the LAN's limits."""
     limit = state.site_limit
-    line = None if limit is None else LineLimit(**msgspec.structs.asdict(limit))
+    line = None
+    if limit is not None:
+        line = LineLimit(**msgspec.structs.asdict(limit), current=origin.connected and state.reports_link)
     return limiter.status(site=state.site or None, server_connection=origin.status, line=line)
 
 

@@ -248,7 +248,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.clock,
         fetches=settings.fetch_from_origin,
         installs=settings.install,
-        line_yields=lambda: state.line_yields,
+        server_says=lambda: state.server_says,
     )
     problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching)
     return Parts(
@@ -261,7 +261,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         patching,
         patches,
         explainer,
-        Reports(),
+        Reports(lambda: state.refuses),
         HelpNews(state, lambda: limiter.helps),
         problems,
     )

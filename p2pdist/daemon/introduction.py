@@ -25,6 +25,7 @@ class Introduction:
             on_mains=facts.on_mains,
             wired=facts.wired,
             uptime_seconds=facts.uptime_seconds,
+            instance=self._state.instance,
         )
 
     def announcement(self, lan_port: int) -> Announcement:

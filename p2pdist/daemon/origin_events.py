@@ -8,13 +8,23 @@ import trio
 
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.identity.copies import Copies
 from p2pdist.neighbours.service import Neighbours
-from p2pdist.origin.connection import OriginEvent, ServerConnection
+from p2pdist.origin.connection import Disconnected, OriginEvent, ServerConnection
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
-from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit, SitePeers, Unavailable, Welcome
+from p2pdist.shared.wire.messages import (
+    LinkWatch,
+    RepositoryChanged,
+    SharedIdentity,
+    SiteLimit,
+    SitePeers,
+    Unavailable,
+    Welcome,
+)
+from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.manager import Transfers
 
@@ -69,27 +79,48 @@ class OriginEvents:
             self._transfers.origin_unavailable(event.torrent, event.reason)
         elif isinstance(event, SiteLimit):
             self._state.site_limit = event
+        elif isinstance(event, SharedIdentity):
+            self._share_identity(Copies(tuple(event.others)))
         elif isinstance(event, LinkWatch):
             begins = not self._state.reports_link
             self._state.link_watch = event
             if begins and self._state.reports_link:
                 self._watched()
         else:
+            self._disconnected(event)
             self._state.site_limit = None
             self._state.link_watch = LinkWatch(interval_seconds=None)
             # the certificates may have expired while this PC slept, or its clock was corrected
             self._wakeups.renewal.ring()
 
+    def _disconnected(self, event: Disconnected) -> None:
+        if event.cause == "shared_identity":
+            self._share_identity(Copies(event.others, refused=True))
+        elif event.cause == "replaced":
+            self._state.replaced()
+
+    def _share_identity(self, copies: Copies) -> None:
+        before, self._state.copies = self._state.copies, copies
+        words = self._state.copies_words
+        # the network part is not trusted to say this once
+        if copies != before and words and (line := self._log_limit.line("copies", "", trio.current_time())):
+            log.warning("other PCs show this PC's identity", reason=words, left_out=line.left_out)
+
     async def _welcomed(self, welcome: Welcome) -> None:
+        now = trio.current_time()
         # the network part is not trusted to say this once a connection
-        if line := self._log_limit.line("welcome", "", trio.current_time()):
+        if line := self._log_limit.line("welcome", "", now):
             log.info("connected to the server", server=welcome.server_name, site=welcome.site, left_out=line.left_out)
         if welcome.site != self._state.site:
             self._state.site = welcome.site
             await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))
             await self._neighbours.announce()
         self._state.clock_trust.server_says(welcome.at)
+        before, self._state.large_packets_lost = self._state.large_packets_lost, welcome.large_packets_lost
+        if welcome.large_packets_lost and not before and (line := self._log_limit.line("packets", "", now)):
+            log.warning("full packets are lost", reason=LARGE_PACKETS_WORDS, left_out=line.left_out)
         self._state.welcomes += 1
+        self._state.copies = Copies()  # if there are any, the server says so now
         self._transfers.forget_wants()
         self._reports.forget()
         self._diagnoser.reconnected()

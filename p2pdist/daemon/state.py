@@ -1,15 +1,20 @@
 """What the daemon knows at the moment: each field is written by one task, and read by any."""
 
 import ipaddress
+import secrets
 
 from bandwidth.core.states import State
 from bandwidth.profiles.model import Profile
+from p2pdist.identity.copies import Copies
 from p2pdist.identity.store import Identity
 from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
+from p2pdist.status.why import ServerSays
 from p2pdist.trust.catalogue import RefusedPatch
 from p2pdist.trust.clock_trust import ClockTrust
+
+INSTANCE_BYTES = 16  # no two runs of any daemon draw the same
 
 
 class DaemonState:
@@ -43,12 +48,46 @@ class DaemonState:
         self.site_limit: SiteLimit | None = None
         self.link_watch = LinkWatch(interval_seconds=None)
         """How often the server wants a report of others' traffic."""
+        self.instance = secrets.token_hex(INSTANCE_BYTES)
+        """The number of this run of the daemon: see `shared.wire.messages.Instance`."""
+        self.was_replaced = False
+        """Whether another connection with this PC's identity has taken the place of its own."""
+        self.large_packets_lost = False
+        """Full packets do not get through between the server and this site."""
+        self.copies = Copies()
+        """Who else shows this PC's identity."""
         # by `trust_refresh`
         self.site_profile: SiteProfile | None = None
         """The throttle profile of this PC's site, signed by the network admins."""
         self.refused: list[RefusedPatch] = []
         self.trust_problem = ""
+        self.refuses = ""
+        """Why what the server has signed is not accepted, in words; empty: it is, or it could not be fetched."""
         self.stale_problem = ""
+
+    def replaced(self) -> None:
+        """Note that another connection with this PC's identity has taken the place of its own.
+
+        A virtual machine that was copied while the daemon ran has the same number as its copy: so it draws one more,
+        once.
+        """
+        if not self.was_replaced:
+            self.was_replaced, self.instance = True, secrets.token_hex(INSTANCE_BYTES)
+
+    @property
+    def copies_words(self) -> str:
+        """What people are told of other PCs with this PC's identity; empty: there are none."""
+        return self.copies.words(str(self.identity.home))
+
+    @property
+    def server_says(self) -> ServerSays:
+        """What the server has said that concerns every patch."""
+        return ServerSays(
+            line_yields=self.line_yields,
+            large_packets_lost=self.large_packets_lost,
+            refused_as_copy=self.copies.refused,
+            copies=self.copies_words,
+        )
 
     @property
     def addresses(self) -> list[str]:

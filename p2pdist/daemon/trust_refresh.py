@@ -10,7 +10,7 @@ from p2pdist.install.service import InstallService
 from p2pdist.pc.facts import PcFacts
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.errors import UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.transfer.manager import Transfers
 from p2pdist.trust.catalogue import Catalogue
@@ -55,15 +55,26 @@ class TrustRefresh:
             try:
                 await self._refresh()
                 self._state.trust_problem = ""
+                self._refuses("")
                 backoff = backoff.succeeded()
                 wait = self._refresh_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
             except UserError as error:  # TrustError and its kinds
                 self._state.trust_problem = error.message
+                if error.kind is FaultKind.REFUSED or (
+                    isinstance(error, TrustError) and error.reason == "certificate_time"
+                ):
+                    self._refuses(error.message)
                 backoff = backoff.failed()
                 wait = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
                 log.warning("trust refresh failed", reason=error.message, retry_seconds=round(wait, 1))
             self._state.clock_trust.note()
             await self._wakeups.trust.wait(wait)
+
+    def _refuses(self, why: str) -> None:
+        """Note why what the server has signed is not accepted; the server is told, as only its operator can help."""
+        if why != self._state.refuses:
+            self._state.refuses = why
+            self._wakeups.transfers.ring()  # the reports go out with their steps
 
     async def _refresh(self) -> None:
         """Accept the catalogue on disk if none is known yet, then the server's. Raises `UserError`."""

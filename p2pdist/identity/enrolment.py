@@ -10,8 +10,10 @@ possession. The identity is stored only after every answer has been checked.
 
 import hashlib
 import ssl
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import structlog
 import trio
@@ -32,11 +34,15 @@ from p2pdist.shared.wire.enrolment import (
     Token,
     decode_token,
 )
-from p2pdist.trust.http_answers import base_url
+from p2pdist.trust.http_answers import HttpError, base_url
 from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.tls_contexts import trusting_context, unverified_context
 
 MAX_CA_BYTES = 16 << 10  # one certificate
+ASK_AGAIN = "Then run the same command again: for this PC the token is still good, even if its reply was lost."
+
+Anew: TypeAlias = Literal["key", "root"]
+"""What an enrolled PC does not keep: with another key, it has another identity."""
 
 log = structlog.get_logger()
 
@@ -48,7 +54,7 @@ async def enrol(
     hostname: str,
     now: float,
     force: bool = False,
-    new_root: bool = False,
+    anew: AbstractSet[Anew] = frozenset(),
     root_pin: bytes | None = None,
     local_address: str | None = None,
 ) -> Identity:
@@ -56,7 +62,7 @@ async def enrol(
 
     ``now`` is seconds since 1970; ``local_address`` is the address to connect from.
     An enrolled home is refused unless ``force``; with it, the key and so the endpoint
-    id stay, and so does the TUF root unless ``new_root``. ``root_pin`` is the SHA-256
+    id stay, and so does the TUF root, unless they are to come ``anew``. ``root_pin`` is the SHA-256
     that the root must have, where this PC knows it otherwise than from the token.
     Raises `UserError`; the home is then as it was, except that it may hold a new key,
     which the next attempt uses.
@@ -65,21 +71,23 @@ async def enrol(
     pin = trust_root.agreed_pin(token.root_pin, root_pin)
     if not force and await trio.to_thread.run_sync(identity_store.is_enrolled, home):
         raise UserError(
-            f"This PC is already enrolled in {home}. To enrol it again, with the same key, add --force.",
+            f"This PC is already enrolled in {home}. To enrol it again, with the same key, add --force; if its disk is "
+            "a copy of another PC's, add --force --new-key.",
             FaultKind.BAD_INPUT,
         )
-    stored = None if new_root else await trio.to_thread.run_sync(_stored_root, home)
+    stored = None if "root" in anew else await trio.to_thread.run_sync(_stored_root, home)
     server = f"{token.address}:{token.web_port}"
     url = base_url(token.address, token.web_port)
     async with HttpsClient(unverified_context(), local_address=local_address) as client:
         answer = await client.get(f"{url}/v1/ca", max_bytes=MAX_CA_BYTES)
     control_ca = _pinned_ca(answer.status, answer.body, token, server)
-    key = await trio.to_thread.run_sync(identity_store.load_or_create_key, home)
+    make = identity_store.load_or_create_next_key if "key" in anew else identity_store.load_or_create_key
+    key = await trio.to_thread.run_sync(make, home)
     request = EnrolRequest(
         secret=token.secret.hex(), csr=identity_store.certificate_request(key), hostname=hostname[:MAX_HOSTNAME_CHARS]
     )
     async with HttpsClient(trusting_context(control_ca), local_address=local_address) as client:
-        reply = await ask(client, f"{url}/v1/enrol", request, EnrolReply, server)
+        reply = await _asked(client, f"{url}/v1/enrol", request, server)
     identity = _identity(home, token, control_ca, key, reply, now)
     trust_root.check_pinned(identity.tuf_root, pin, server)
     if stored is not None:
@@ -87,6 +95,16 @@ async def enrol(
     await trio.to_thread.run_sync(identity_store.save_identity, identity)
     log.info("enrolled", endpoint_id=identity.endpoint_id, server=server)
     return identity
+
+
+async def _asked(client: HttpsClient, url: str, request: EnrolRequest, server: str) -> EnrolReply:
+    """Return the server's reply. Raises as `ask`; where the reply may have been lost, the error says what to do."""
+    try:
+        return await ask(client, url, request, EnrolReply, server)
+    except HttpError as error:
+        if error.failure not in ("no_answer", "too_slow", "large_packets_lost"):
+            raise
+        raise UserError(f"{error.message} {ASK_AGAIN}", error.kind) from error
 
 
 async def _kept_root(identity: Identity, stored: bytes, url: str, local_address: str | None) -> bytes:

@@ -98,7 +98,7 @@ def load_identity(home: Path) -> Identity:
             stored = msgspec.json.decode(
                 read_capped(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True
             )
-            _close_key(home)
+            _close_key(_key_path(home))
             key = read_capped(_key_path(home), MAX_KEY_BYTES).decode()
             identity = _identity(home, stored, key)
         except FileNotFoundError as error:
@@ -122,9 +122,10 @@ def save_identity(identity: Identity) -> None:
     stored = _Stored(format=1, **{name: getattr(identity, name) for name in names})
     with storage_errors(identity.home):
         _make_private_directory(identity.home)
-        if _read_key(identity.home) != identity.key:
+        if _read_key(_key_path(identity.home)) != identity.key:
             durable_files.write_file(_key_path(identity.home), identity.key.encode(), mode=0o600)
         durable_files.write_file(_identity_path(identity.home), msgspec.json.encode(stored), mode=0o600)
+        _next_key_path(identity.home).unlink(missing_ok=True)
 
 
 def load_or_create_key(home: Path) -> str:
@@ -134,14 +135,28 @@ def load_or_create_key(home: Path) -> str:
     """
     with storage_errors(home):
         _make_private_directory(home)
-        stored = _read_key(home)
-        if stored is not None:
-            with contextlib.suppress(ValueError):
-                _private_key(stored)
-                return stored
-        key = new_key()
-        durable_files.write_file(_key_path(home), key.encode(), mode=0o600)
-        return key
+        return _stored_or_new(_key_path(home))
+
+
+def load_or_create_next_key(home: Path) -> str:
+    """Return a key (PEM) for another identity than the present one; `save_identity` puts it into its place.
+
+    It is stored, so that an enrolment whose reply is lost can be repeated with the same key.
+    """
+    with storage_errors(home):
+        _make_private_directory(home)
+        return _stored_or_new(_next_key_path(home))
+
+
+def _stored_or_new(path: Path) -> str:
+    stored = _read_key(path)
+    if stored is not None:
+        with contextlib.suppress(ValueError):
+            _private_key(stored)
+            return stored
+    key = new_key()
+    durable_files.write_file(path, key.encode(), mode=0o600)
+    return key
 
 
 def new_key() -> str:
@@ -177,14 +192,14 @@ def control_ssl_context(identity: Identity) -> ssl.SSLContext:
     Raises `UserError` (`FaultKind.STORAGE`).
     """
     context = trusting_context(identity.control_ca)
-    certificate = identity.control_certificate.encode()
-    # OpenSSL loads a chain only from a file; the key is read from its own
+    # OpenSSL loads a chain only from a file; the key in the home may still be that of another identity
+    shown = f"{identity.control_certificate}\n{identity.key}".encode()
     with (
         storage_errors(identity.home),
-        named_memory(certificate, directory=_directory(identity.home), prefix=_TEMPORARY_PREFIX) as name,
+        named_memory(shown, directory=_directory(identity.home), prefix=_TEMPORARY_PREFIX) as name,
     ):
         try:
-            context.load_cert_chain(name, _key_path(identity.home))
+            context.load_cert_chain(name)
         except ssl.SSLError as error:  # an OSError, but not a fault of the disk
             raise UserError(
                 f"The key and the certificate in {identity.home} do not belong together. Enrol this PC again with "
@@ -247,17 +262,16 @@ def _public_der(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
     return holder.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _read_key(home: Path) -> str | None:
+def _read_key(path: Path) -> str | None:
     try:
-        _close_key(home)
-        return read_capped(_key_path(home), MAX_KEY_BYTES).decode()
+        _close_key(path)
+        return read_capped(path, MAX_KEY_BYTES).decode()
     except (FileNotFoundError, ValueError):
         return None
 
 
-def _close_key(home: Path) -> None:
+def _close_key(path: Path) -> None:
     """Close the key's file to others. Raises `UserError` (REFUSED) for one that somebody else could have written."""
-    path = _key_path(home)
     status = path.lstat()
     problem = distrust(path, status)
     if problem is not None:
@@ -291,3 +305,7 @@ def _identity_path(home: Path) -> Path:
 
 def _key_path(home: Path) -> Path:
     return _directory(home) / "key.pem"
+
+
+def _next_key_path(home: Path) -> Path:
+    return _directory(home) / "next-key.pem"

@@ -74,6 +74,8 @@ def _refusal(schedule: Schedule, deferrals: Deferrals, now: datetime, latest: da
         return "An emergency cannot be deferred."
     allowed = schedule.deferrals
     if not running and deferrals.count >= allowed:
+        if allowed == 1:
+            return "It has been deferred once, and no more is allowed."
         used = f"It has been deferred {deferrals.count} times, and {allowed} are allowed."
         return used if allowed else "It cannot be deferred."
     return "Its deadline is over." if latest is not None and now >= latest else ""

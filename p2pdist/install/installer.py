@@ -148,7 +148,7 @@ class Installer:
     async def _run_undo(self, install: Install, name: str = "", payload: BinaryIO | None = None) -> Outcome:
         undo = command_lines.rollback_command(install, name, None, self._root, superuser=self._superuser)
         if undo is None:
-            return _failed("it cannot be rolled back: its recipe says no way to undo it")
+            return _failed("its recipe says no way to undo it")
         if refused := self._refused(install):
             return _failed(refused)
         if isinstance(install, ExeInstall) and install.uninstall is not None:

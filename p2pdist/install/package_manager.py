@@ -112,7 +112,7 @@ class PackageManager:
         if previous is None:
             return Outcome(
                 False,
-                f"it cannot be rolled back: {name} {version} was there before, and its package is not kept on this PC",
+                f"{name} {version} was there before, and its package is not kept on this PC",
             )
         async with proven(install, previous.file, previous.sha256, self._scratch, self._limits) as (payload, file):
             undo = command_lines.rollback_command(

@@ -16,6 +16,7 @@ from p2pdist.shared.manifest.relations import OrderedPatch, OrderError
 from p2pdist.shared.wire.messages import InstallState
 
 NOT_HERE = "its file is not here yet"
+DELIVERED = "delivered"
 UNDER_WAY_WORDS = "under way"
 _NOT_BEGUN = frozenset({"waiting", "failed", "rolled_back"})
 
@@ -153,7 +154,9 @@ def _row(
     schedule = schedule_for(candidate.manifest, moment.zone)
     due_at = schedule.forced_at.timestamp() if schedule.forced_at else None
     reason = step.reason
-    if step.kind is StepKind.SKIP and not (record and record.state == "installed"):
+    if candidate.manifest.install is None and step.reason == PatchStatus.INSTALLED.value:
+        reason = DELIVERED  # nothing is installed of it: "installed" would be a promise that nobody has kept
+    elif step.kind is StepKind.SKIP and not (record and record.state == "installed"):
         reason = f"refused: {older}" if older else candidate.not_applicable or reason
     if step.kind is StepKind.BLOCKED and record is not None and record.reason:
         reason = record.reason
@@ -163,11 +166,20 @@ def _row(
     if candidate.manifest.install is None or record is None:
         return _because(row, NOT_HERE)
     if record.state in UNDER_WAY:
-        again = f", interrupted {record.interrupted} times" if record.interrupted else ""
-        return _because(row, UNDER_WAY_WORDS + again, record.retry_at)
+        return _because(row, _under_way(record), record.retry_at)
     if record.state == "unproven":
         return _because(row, record.reason, record.retry_at)
     return _when(row, record, schedule, moment)
+
+
+def _under_way(record: InstallRecord) -> str:
+    if not record.interrupted:
+        return UNDER_WAY_WORDS
+    return (
+        f"under way, interrupted {record.interrupted} times"
+        if record.interrupted > 1
+        else "under way, interrupted once"
+    )
 
 
 def _when(row: PlanRow, record: InstallRecord, schedule: Schedule, moment: PlanMoment) -> PlanRow:

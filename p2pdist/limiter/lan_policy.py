@@ -82,6 +82,7 @@ FROM_CONTROLLER = {
     Reason.HARM: LanReason.BUSINESS,
     Reason.PAUSE: LanReason.PAUSE,
     Reason.NO_SIGNALS: LanReason.NO_SIGNALS,
+    Reason.VANISHED: LanReason.NO_SIGNALS,
     Reason.CEILING: LanReason.PROFILE,
     Reason.FLOOR: LanReason.PROFILE,
     Reason.BOOST: LanReason.PROFILE,

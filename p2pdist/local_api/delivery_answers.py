@@ -117,6 +117,8 @@ class WhyPatch(msgspec.Struct, frozen=True):
     """For how long the reason has held."""
     seconds: dict[str, Seconds]
     """Reason → time spent under it, while its file was on the way."""
+    title: str = ""
+    """What it is, in words; may be empty."""
 
 
 class WhyAnswer(msgspec.Struct, frozen=True):
@@ -179,6 +181,8 @@ class LineLimit(msgspec.Struct, frozen=True):
     """Time spent giving way to others."""
     learned_seconds: Seconds | None = None
     """How long ago the line last showed its capacity, in whole minutes; null: configured, or not known."""
+    current: bool = True
+    """Whether this holds now; false: nothing is sent to the site at present, and this was so when something was."""
 
 
 class LanWay(msgspec.Struct, frozen=True):

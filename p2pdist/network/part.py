@@ -35,6 +35,7 @@ from p2pdist.pc import process_memory, system
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.packet_size import use_safe_packets
 from p2pdist.transfer.torrent_engine.session import open_torrent_engine
 
 LAST_WRITES_SECONDS = 2.0  # for the last writes
@@ -105,6 +106,7 @@ def _own_directory() -> Path:
 
 
 async def _run(reads: int, writes: int, directory: Path) -> None:
+    use_safe_packets()
     channel = Channel[ToPart](trio.lowlevel.FdStream(reads), trio.lowlevel.FdStream(writes), decode_to_part)
     try:
         async with trio.open_nursery() as nursery:

@@ -17,9 +17,17 @@ from contextlib import asynccontextmanager
 import structlog
 import trio
 
-from bandwidth.core.units import LARGEST_PACKET_BYTES
+from bandwidth.core.units import LARGEST_PACKET_BYTES, SAFE_PACKET_BYTES
 from p2pdist.origin.connection import Disconnected, OriginEvent
-from p2pdist.origin.opening import ConnectionLostError, OriginAddress, Stream, cause, open_beside, open_first
+from p2pdist.origin.opening import (
+    ConnectionLostError,
+    HandshakeStalledError,
+    OriginAddress,
+    Stream,
+    cause,
+    open_beside,
+    open_first,
+)
 from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS, RetryPace
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.errors import UserError
@@ -72,7 +80,11 @@ class OriginClient:
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
         self._send_problem = ""
+        self._goodbye: Goodbye | None = None
+        """The last thing that the server said on this connection."""
         self._packet_bytes = LARGEST_PACKET_BYTES
+        self._large_packets_lost = False
+        """Full packets do not seem to arrive on data connections."""
         self.status = "not connected yet"
         """One line on the connection, for people; "connected" when it is."""
         self.piece_bytes = 0
@@ -127,7 +139,7 @@ class OriginClient:
 
     async def _connect_once(self) -> None:
         """Use one connection to its end, then wait until the next one is due."""
-        self._reconnect = trio.Event()
+        self._reconnect, self._goodbye = trio.Event(), None
         started = trio.current_time()
         reason = await self._one_connection()
         now = trio.current_time()
@@ -135,9 +147,12 @@ class OriginClient:
         delay = self._pace.lost(now - started, now, random.random(), wanted=wanted)  # noqa: S311 - jitter
         if self._fresh is not None:
             delay = 0.0
+        goodbye = self._goodbye or Goodbye(reason=reason[:MAX_TEXT_CHARS], cause="", others=[])
+        if goodbye.cause == "shared_identity":
+            delay = self._pace.refused(random.random())  # noqa: S311 - jitter
         self.status = f"{reason}; next attempt within {math.ceil(delay)} s"
         log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
-        await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS]))
+        await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS], goodbye.cause, tuple(goodbye.others)))
         if delay:
             with trio.move_on_after(delay):
                 await self._reconnect.wait()
@@ -150,7 +165,8 @@ class OriginClient:
             tcp_seconds = self._pace.connect_seconds(trio.current_time())
             control = self._take_fresh() or await open_first(address, tcp_seconds)
             async with control:
-                await self._send_on(control, self._hello())
+                hello = self._hello()
+                await self._send_on(control, hello)
                 decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
                 waiting: list[bytes] = []
                 with trio.fail_after(WELCOME_SECONDS):
@@ -160,7 +176,7 @@ class OriginClient:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._wait_for_reconnect, nursery.cancel_scope)
                     nursery.start_soon(self._watch_for_silence, address, control, nursery.cancel_scope)
-                    nursery.start_soon(self._read_data, address, control)
+                    nursery.start_soon(self._read_data, address, control, hello)
                     await self._read_control(control, decoder, waiting[1:])
                 if self._fresh is not None:
                     reason = "the server's answers stopped, and a fresh connection stands"
@@ -246,6 +262,7 @@ class OriginClient:
         except DecodeError as error:
             raise ConnectionLostError(f"the server sent a malformed message: {error}") from error
         if isinstance(message, Goodbye):
+            self._goodbye = message
             raise ConnectionLostError(f"the server said: {message.reason}")
         if welcome is not isinstance(message, Welcome):
             raise ConnectionLostError(f"the server sent {type(message).__name__} out of order")
@@ -256,10 +273,18 @@ class OriginClient:
             self.status = "connected"
         await self._events_in.send(message)
 
-    async def _read_data(self, address: OriginAddress, control: Stream) -> None:
-        stream = await open_beside(control, address, packet_bytes=self._packet_bytes)
+    async def _read_data(self, address: OriginAddress, control: Stream, hello: ControlHello) -> None:
+        most = SAFE_PACKET_BYTES if self._large_packets_lost else LARGEST_PACKET_BYTES
+        try:
+            stream = await open_beside(control, address, packet_bytes=min(self._packet_bytes, most))
+        except HandshakeStalledError:
+            self._large_packets_lost = True  # the control connection stands, and has small packets
+            raise
+        first = DataHello(
+            protocol=PROTOCOL_VERSION, instance=hello.instance, large_packets_lost=self._large_packets_lost
+        )
         async with stream:
-            await self._send_on(stream, DataHello(protocol=PROTOCOL_VERSION))
+            await self._send_on(stream, first)
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)
             while True:
                 bodies = await self._receive(stream, decoder)

@@ -1,13 +1,19 @@
 """What the daemon asks of its connection to the seed server, and what that reports: types alone."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeAlias
+from typing import Annotated, Protocol, TypeAlias
+
+import msgspec
 
 from p2pdist.shared.wire.messages import (
+    MAX_COPIES,
     FromEndpoint,
+    GoodbyeCause,
     LinkWatch,
     Message,
+    OtherPc,
     RepositoryChanged,
+    SharedIdentity,
     SiteLimit,
     SitePeers,
     Text,
@@ -20,9 +26,14 @@ class Disconnected(Message, frozen=True, tag="disconnected"):
     """The connection is gone; the client reconnects by itself."""
 
     reason: Text
+    cause: GoodbyeCause = ""
+    """What the server's goodbye said; the next field too."""
+    others: Annotated[tuple[OtherPc, ...], msgspec.Meta(max_length=MAX_COPIES)] = ()
 
 
-OriginEvent: TypeAlias = Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | Disconnected
+OriginEvent: TypeAlias = (
+    Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | SharedIdentity | Disconnected
+)
 
 
 class ServerConnection(Protocol):

@@ -1,6 +1,5 @@
 """Open a TLS connection to the origin port: the first one by the server's name, others beside it."""
 
-import contextlib
 import socket
 import ssl
 from dataclasses import dataclass
@@ -9,14 +8,17 @@ from typing import TypeAlias
 import trio
 
 from p2pdist.origin.retry_pace import CONNECT_SECONDS
-
-IPV4_HEADERS_BYTES, IPV6_HEADERS_BYTES = 40, 60  # IP and TCP without options: what a maximum segment size leaves out
+from p2pdist.shared.packet_size import limit_packets
 
 Stream: TypeAlias = trio.SSLStream[trio.SocketStream]
 
 
 class ConnectionLostError(Exception):
     """The connection is over; the text says why."""
+
+
+class HandshakeStalledError(ConnectionLostError):
+    """TCP stands, but what TLS needs does not arrive."""
 
 
 @dataclass
@@ -44,11 +46,18 @@ async def open_first(address: OriginAddress, tcp_seconds: float) -> Stream:
 async def open_beside(
     other: Stream, address: OriginAddress, tcp_seconds: float = CONNECT_SECONDS, *, packet_bytes: int | None = None
 ) -> Stream:
-    """As `open_first`, to where ``other`` is connected to; ask for IP packets of ``packet_bytes``, if given."""
-    with trio.fail_after(CONNECT_SECONDS):
-        with trio.fail_after(tcp_seconds):
-            tcp = await _connect_beside(other.transport_stream, packet_bytes, address.local_address)
-        return await _secured(tcp, address)
+    """As `open_first`, to where ``other`` is connected to; ask for IP packets of ``packet_bytes``, if given.
+
+    Raises `HandshakeStalledError` where TCP connects, and the TLS handshake does not come to its end.
+    """
+    deadline = trio.current_time() + CONNECT_SECONDS
+    with trio.fail_after(tcp_seconds):
+        tcp = await _connect_beside(other.transport_stream, packet_bytes, address.local_address)
+    try:
+        with trio.fail_at(deadline):
+            return await _secured(tcp, address)
+    except trio.TooSlowError as error:
+        raise HandshakeStalledError("the server did not answer in time") from error
 
 
 async def _secured(tcp: trio.SocketStream, address: OriginAddress) -> Stream:
@@ -74,9 +83,7 @@ async def _connect_beside(
     sock = trio.socket.socket(family, socket.SOCK_STREAM)
     try:
         if packet_bytes is not None:
-            headers = IPV6_HEADERS_BYTES if family == socket.AF_INET6 else IPV4_HEADERS_BYTES
-            with contextlib.suppress(OSError):  # Windows does not let us: full packets, then
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, packet_bytes - headers)
+            limit_packets(sock, packet_bytes)
         if local_address is not None:
             await sock.bind((local_address, 0))
         await sock.connect(other.socket.getpeername())

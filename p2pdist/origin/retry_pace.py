@@ -18,6 +18,7 @@ UNHURRIED_SECONDS = (
 )  # until the others call beside a silent connection, drawn evenly: it may recover by itself
 EAGER_LOOK_SECONDS, UNHURRIED_LOOK_SECONDS = 0.25, 2.0  # between looks whether the connection is silent: costs little
 EAGER_CONNECT_SECONDS = 2.0  # for TCP alone: the kernel repeats a SYN after 1 s, then after 2 more, and so on
+REFUSED_SECONDS = (45.0, 75.0)  # until a copy of another PC asks again, drawn evenly: the other one may have left
 CONNECT_SECONDS = 15.0  # for TCP and TLS over a bad branch line
 
 
@@ -53,6 +54,11 @@ class RetryPace:
         self._backoff = self._backoff.failed()
         seconds = self._backoff.delay_seconds(jitter)
         return min(seconds, self._eager_seconds) if self.eager(now) else seconds
+
+    def refused(self, jitter: float) -> float:
+        """Return how long to wait after the server has refused this PC, because another one shows its identity."""
+        least, most = REFUSED_SECONDS
+        return least + (most - least) * jitter
 
     def eager(self, now: float) -> bool:
         """Whether others wait for what this PC was fetching when its connection was lost."""

@@ -1,7 +1,6 @@
-"""Output that both command lines share: errors, exit codes, JSON, tables, colour."""
+"""Output that both command lines share: errors, exit codes, JSON, tables, colour, language."""
 
 import enum
-import io
 import json
 import os
 import re
@@ -15,7 +14,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
+from bandwidth.pictures.plain_signs import make_readable
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.language import LANGUAGES, in_words, tr, use, wanted
 from p2pdist.shared.printable_text import printable_lines
 
 
@@ -63,14 +64,6 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
-STATE_STYLES = {
-    **dict.fromkeys(("verified", "installed"), "green"),
-    **dict.fromkeys(("failed", "rolled_back"), "red"),
-    **dict.fromkeys(("retrying", "unproven", "restart_pending"), "yellow"),
-    **dict.fromkeys(("fetching", "checking", "verifying", "installing"), "cyan"),
-}
-"""The colour of a patch's state; one that is not here is shown plainly."""
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 
 
@@ -103,6 +96,11 @@ def wide_terminal() -> Console:
     return console
 
 
+def say(text: str) -> None:
+    """Print a sentence for people on standard output, in the language of the screens."""
+    click.echo(in_words(text))
+
+
 def print_json(value: Any) -> None:
     """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools.
 
@@ -116,27 +114,86 @@ def _in_json(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
-def _exit_with(error: UserError) -> NoReturn:
-    click.echo(f"error: {printable_lines(error.message)}", err=True)
-    sys.exit(ExitCode.of(error.kind))
+class ErrorFacts(msgspec.Struct, frozen=True):
+    """What has failed."""
+
+    kind: str
+    """Whose fault it is: the name of the exit code in small letters, such as bad_input."""
+    message: str
+    """What happened and what to do, in English."""
+    exit_code: int
+    """The exit code that the command ends with."""
+
+
+class ErrorDocument(msgspec.Struct, frozen=True):
+    """What a command prints on standard output instead of its answer, when ``--json`` was given and it fails."""
+
+    error: ErrorFacts
+    """What has failed."""
+
+
+def _exit_with(error: UserError, *, as_json: bool) -> NoReturn:
+    code = ExitCode.of(error.kind)
+    if as_json:
+        print_json(ErrorDocument(ErrorFacts(error.kind.name.lower(), error.message, code.value)))
+    # people and logs read this one, in every case
+    click.echo(f"{tr('error:')} {printable_lines(in_words(error.message))}", err=True)
+    sys.exit(code)
+
+
+def _choose_language(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        use(value)
+        _help_in_words(context.find_root().command)
+
+
+def _help_in_words(command: click.Command) -> None:
+    """Say what the commands and options are for in the language of the screens; longer explanations stay English."""
+    command.short_help = in_words(command.short_help or "") or None
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = in_words(parameter.help)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _help_in_words(below)
+
+
+def with_language(command: click.Command) -> click.Command:
+    """Give ``command`` and all commands below it the option ``--lang``, and return it."""
+    option = click.Option(
+        ["--lang"],
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        is_eager=True,  # what is wrong with the other options is said in it
+        callback=_choose_language,
+        help="Language of the screens; by default the system's (LC_ALL, LC_MESSAGES, LANG). --json is English always.",
+    )
+    command.params.append(option)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            with_language(below)
+    return command
 
 
 def run_command_line(command: Callable[..., Any]) -> None:
     """Run a click command; a `UserError` becomes its text on standard error and its exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # a file's name need not be text, and no encoding has every sign: show it as standard error does
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        make_readable(stream)
+    use(wanted(os.environ))
+    if isinstance(command, click.Command):
+        _help_in_words(command)
+    as_json = "--json" in sys.argv
     try:
         command()
     except UserError as error:
-        _exit_with(error)
+        _exit_with(error, as_json=as_json)
     except BaseExceptionGroup as group:  # trio nurseries wrap what their tasks raise
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         if not isinstance(first, UserError):
             raise
-        _exit_with(first)
+        _exit_with(first, as_json=as_json)
     except BrokenPipeError:
         # the reader of our output has gone: not an error of ours (head, less)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,7 +14,7 @@ from p2pdist.status.patches import Patches
 from p2pdist.status.projections import Waiting, why_patch
 from p2pdist.status.reasons import WHOLE_ANSWERS, WhyReason
 from p2pdist.status.view import FileView
-from p2pdist.status.why import Circumstances, why
+from p2pdist.status.why import Circumstances, ServerSays, why
 
 NOTE_SECONDS = 1.0
 IDLE_NOTE_SECONDS = 10.0  # when every patch is here
@@ -32,18 +32,18 @@ class Explainer:
         *,
         fetches: bool,
         installs: bool,
-        line_yields: Callable[[], bool],
+        server_says: Callable[[], ServerSays],
     ) -> None:
         """Keep the sources. ``fetches`` and ``installs`` are what the configuration says.
 
-        ``line_yields``: whether the server says that the site's line yields to business.
+        ``server_says``: what it has said of the line, and of this PC's identity.
         """
         self._patches = patches
         self._origin = origin
         self._limiter = limiter
         self._fetches = fetches
         self._installs = installs
-        self._line_yields = line_yields
+        self._server_says = server_says
         self._clock = clock
         self._seconds: dict[TorrentHash, ReasonSeconds[WhyReason]] = {}
 
@@ -67,18 +67,21 @@ class Explainer:
 
     def circumstances(self) -> Circumstances:
         """Return what concerns every patch now."""
-        limiter = self._limiter
+        limiter, said = self._limiter, self._server_says()
         return Circumstances(
             lan=limiter.decision.download.reason,
             blackout_ends=limiter.blackout_words(),
             server_connected=self._origin.connected,
             server_status=self._origin.status,
-            line_yields=self._line_yields(),
+            line_yields=said.line_yields,
             fetches=self._fetches,
             profile_lets_fetch=limiter.profile_lets_fetch,
             refusal=limiter.fetch_refusal,
             helps_less=limiter.helps_less,
             installs=self._installs,
+            large_packets_lost=said.large_packets_lost,
+            refused_as_copy=said.refused_as_copy,
+            copies=said.copies,
         )
 
     def answer(self) -> WhyAnswer:

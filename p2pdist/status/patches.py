@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import trio
 
-from p2pdist.install.lifecycle import reported_state
+from p2pdist.install.lifecycle import HistoryEntry, reported_state
 from p2pdist.install.plan import PlanRow
 from p2pdist.install.service import InstallService
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import InstallState
 from p2pdist.status.view import FileView, PatchView, WithdrawnView
@@ -56,7 +58,9 @@ class Patches:
             now=trio.current_time(),
             wall_time=self._clock.now(),
         )
-        return [*views, *self._withdrawn()]
+        outputs = last_outputs(self._patching.installs.journal.history)
+        told = [replace(view, output=outputs[view.ref]) if view.ref in outputs else view for view in views]
+        return [*told, *self._withdrawn()]
 
     def _withdrawn(self) -> Iterator[PatchView]:
         if not (withdrawn := self._patching.withdrawn()):
@@ -70,6 +74,12 @@ class Patches:
 
     def _path_of(self, transfer: Transfer, patch: CataloguePatch) -> str:
         return str(transfer.verified_path(self._verified, patch))
+
+
+def last_outputs(history: Iterable[HistoryEntry]) -> dict[PatchRef, str]:
+    """Return what each patch's installer wrote last, in one line; of those that wrote anything."""
+    written = ((PatchRef(entry.patch_id, entry.version), entry.output) for entry in history if entry.output.strip())
+    return {ref: " | ".join(line.strip() for line in output.splitlines() if line.strip()) for ref, output in written}
 
 
 def views_of(

@@ -83,7 +83,12 @@ def patch_report(view: PatchView) -> PatchReport | None:
         error="" if file is None else file.error[:MAX_TEXT_CHARS],
         install=view.install,
         install_reason=view.install_reason[:MAX_TEXT_CHARS],
+        install_output=view.output[-MAX_TEXT_CHARS:] if view.install in TELLING else "",
     )
+
+
+TELLING = frozenset({"failed", "rolled_back", "retrying", "unproven"})
+"""States in which the operator wants to read what the installer wrote."""
 
 
 def _withdrawn_report(view: PatchView, withdrawn: WithdrawnView) -> PatchReport | None:
@@ -154,6 +159,7 @@ def _why_not_here(view: PatchView, file: FileView, waiting: Waiting, around: Cir
         detail=detail_of(waiting.reason, file, around),
         since_seconds=round(waiting.since_seconds, 1),
         seconds=waiting.seconds,
+        title=file.title,
     )
 
 
@@ -168,6 +174,7 @@ def _why_not_installed(view: PatchView, row: PlanRow, waiting: Waiting | None, w
         detail="",
         since_seconds=round(max(0.0, wall_time - since), 1),
         seconds={} if waiting is None else waiting.seconds,
+        title=row.candidate.manifest.title,
     )
 
 
@@ -177,7 +184,8 @@ def sentence(row: PlanRow) -> str:
     if row.state == "not_applicable" and row.older:
         return f"it is refused: {row.older}"
     if row.state == "not_applicable" or record is None:
-        return f"it does not apply to this PC: {row.candidate.not_applicable or row.reason}"
+        why = row.candidate.not_applicable or row.reason
+        return f"it does not apply to this PC: {why.removeprefix('not applicable: ')}"
     if record.state == "installed":
         return "it is installed" + (", and this PC has to be restarted" if record.restart_boot else "")
     if record.state in UNDER_WAY:

@@ -21,7 +21,9 @@ class WhyReason(enum.StrEnum):
     WAITING_FOR_LEASE = "waiting for the server to give this site its next pieces"
     NEIGHBOURS_SILENT = "neighbours have pieces of it but send none"
     NO_NEIGHBOURS = "no neighbour has what is missing, and this PC does not fetch over the line"
+    SHARED_IDENTITY = "refused: the server serves another PC with this PC's identity, one at a time"
     NO_SERVER = "no neighbour has what is missing, and the server is not reachable"
+    LARGE_PACKETS_LOST = "full packets from the server are lost on the way; smaller ones are tried"
     SERVER_CANNOT = "no neighbour has what is missing, and the server cannot give it"
     HELPS_LESS_CPU = "the processor is busy, so others fetch over the site's line before this PC"
     REFUSED_BATTERY = "refused: the battery is too low to fetch for the site"
@@ -31,3 +33,9 @@ class WhyReason(enum.StrEnum):
 
 WHOLE_ANSWERS = frozenset({WhyReason.HERE, WhyReason.NOT_ROLLED_OUT, WhyReason.CANNOT_BE_TAKEN, WhyReason.WITHDRAWN})
 """Reasons that do not pass by themselves: no seconds are counted under them."""
+
+LARGE_PACKETS_WORDS = (
+    "Full packets do not get through between this site and the server: a link on the way has a smaller MTU, and what "
+    "its router says about that is dropped. Smaller packets are used. Have ICMP 'fragmentation needed' let through, or "
+    "the MTU set."
+)

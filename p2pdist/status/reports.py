@@ -1,12 +1,12 @@
 """Which reports of this PC's patches are news to the server. Pure."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, PatchReport, Report
+from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, MAX_TEXT_CHARS, PatchReport, Report
 from p2pdist.status.projections import patch_report
 from p2pdist.status.view import PatchView
 
@@ -16,8 +16,12 @@ REPORT_SECONDS = 2.0  # between reports in which only counters have changed; a n
 class Reports:
     """Remembers what the server was told; `forget` at each new connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, refuses: Callable[[], str] = str) -> None:
+        """``refuses`` returns why nothing new of the server's is accepted here, in words; empty: it is."""
+        self._refuses = refuses
         self._known: dict[PatchRef, PatchReport] = {}
+        self._known_refuses: str | None = ""
+        """None: what the server knows of an earlier connection is not known here."""
         self._told_at = -math.inf
 
     def news(self, views: Iterable[PatchView], now: float) -> list[Report]:
@@ -26,18 +30,23 @@ class Reports:
         self._known = {ref: known for ref, known in self._known.items() if ref in reports}
         changed = {ref: report for ref, report in reports.items() if not _same(report, self._known.get(ref))}
         soon = now - self._told_at < REPORT_SECONDS
-        if soon and not any(_new_state(report, self._known.get(ref)) for ref, report in changed.items()):
+        refuses = self._refuses()[:MAX_TEXT_CHARS]
+        told = refuses == self._known_refuses
+        if told and soon and not any(_new_state(report, self._known.get(ref)) for ref, report in changed.items()):
             return []
+        self._known_refuses = refuses
         if changed:
             self._told_at = now
             self._known |= changed
         news = list(changed.values())
         starts = range(0, len(news), MAX_PATCHES_PER_REPORT)
-        return [Report(patches=news[start : start + MAX_PATCHES_PER_REPORT]) for start in starts]
+        reports_of = [Report(patches=news[start : start + MAX_PATCHES_PER_REPORT], refuses=refuses) for start in starts]
+        return reports_of or ([] if told else [Report(patches=[], refuses=refuses)])
 
     def forget(self) -> None:
         """Tell everything again: the server is a new one, or the same after a restart."""
         self._known = {}
+        self._known_refuses = None
 
 
 def _same(report: PatchReport, known: PatchReport | None) -> bool:

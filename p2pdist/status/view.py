@@ -78,6 +78,8 @@ class PatchView:
     """None: nothing is installed on this PC, or it cannot be taken."""
     refused: str = ""
     """Why it cannot be taken; empty: it can. If bytes of it are here all the same, they have a view of their own."""
+    output: str = ""
+    """The end of what its installer wrote, in one line; empty: nothing, or not known any more."""
     withdrawn: WithdrawnView | None = None
     """None: it is rolled out. Else the only part."""
 

@@ -13,6 +13,16 @@ RECENT_SECONDS = 5.0  # a source that sent bytes within this is still sending; o
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSays:
+    """What the server has said that concerns every patch; fields as in `Circumstances`."""
+
+    line_yields: bool = False
+    large_packets_lost: bool = False
+    refused_as_copy: bool = False
+    copies: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What may hold up every patch at one moment."""
 
@@ -34,6 +44,12 @@ class Circumstances:
     """Whether its processor is busy, so that others fetch before it."""
     installs: bool = True
     """Whether patches are installed on this PC; else their files are only kept and shared."""
+    large_packets_lost: bool = False
+    """Whether full packets do not get through between the server and this site."""
+    refused_as_copy: bool = False
+    """Whether the server serves another PC with this PC's identity instead."""
+    copies: str = ""
+    """In words: which other PCs show this PC's identity; empty: none."""
 
 
 _BY_STATE: dict[PatchState, WhyReason] = {
@@ -68,8 +84,10 @@ def _why_not_over_the_line(file: FileView, around: Circumstances) -> WhyReason:
         (not around.fetches, WhyReason.NO_NEIGHBOURS),
         (not around.profile_lets_fetch, WhyReason.BLACKOUT),
         (around.refusal is LanReason.REFUSED_BATTERY, WhyReason.REFUSED_BATTERY),
+        (around.refused_as_copy, WhyReason.SHARED_IDENTITY),
         (not around.server_connected, WhyReason.NO_SERVER),
         (bool(file.origin_error), WhyReason.SERVER_CANNOT),
+        (around.large_packets_lost, WhyReason.LARGE_PACKETS_LOST),
         (around.line_yields, WhyReason.LINE_YIELDS),
         (around.helps_less, WhyReason.HELPS_LESS_CPU),
     )
@@ -87,4 +105,12 @@ def detail_of(reason: WhyReason, file: FileView, around: Circumstances) -> str:
         WhyReason.BLACKOUT: around.blackout_ends.strip(),
         WhyReason.LAN_YIELDS: str(around.lan),
     }
-    return details.get(reason, f"{file.neighbours} neighbours connected" if file.state == "fetching" else "")
+    fetching = file.state == "fetching"
+    detail = details.get(reason, _neighbours(file.neighbours) if fetching else "")
+    if reason is WhyReason.SHARED_IDENTITY:
+        return around.copies
+    return f"{detail}. {around.copies}" if around.copies and fetching else detail
+
+
+def _neighbours(number: int) -> str:
+    return "one neighbour connected" if number == 1 else f"{number} neighbours connected"

@@ -16,6 +16,7 @@ HttpFailure = Literal[
     "no_answer",
     "too_slow",
     "too_large",
+    "large_packets_lost",
     "certificate_not_yet_valid",
     "certificate_expired",
     "certificate_wrong_name",
@@ -54,6 +55,11 @@ def _text(failure: HttpFailure, server: str, detail: str) -> str:
         "port_closed": f"Nothing listens on {server}. Start 'seed-server serve' there, or check the web port.",
         "no_answer": f"The seed server at {server} does not answer. Check its address, the network and its firewall.",
         "too_slow": f"The seed server at {server} answers too slowly. Check the line and the server's load.",
+        "large_packets_lost": (
+            f"Full packets from the seed server at {server} do not arrive here: a link on the way has a smaller MTU, "
+            "and what its router says about that is dropped. Let ICMP 'fragmentation needed' through there, set the "
+            "MTU of the server's or this PC's network to the link's, or set net.ipv4.tcp_mtu_probing = 1 on the server."
+        ),
         "too_large": f"The seed server at {server} sent more than such an answer can hold. Check what runs there.",
         "certificate_not_yet_valid": (
             f"The certificate of the seed server at {server} is not yet valid. Check this PC's clock first."

@@ -7,13 +7,14 @@ followed. Every failure is an `HttpError` that says whose fault it is.
 
 import errno
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import trio
 
+from p2pdist.shared.packet_size import large_packets_missing
 from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 CONNECT_SECONDS = 10.0  # TCP and TLS handshakes over the slowest line that is of any use
@@ -77,9 +78,10 @@ class HttpsClient:
         started = trio.current_time()
         received = bytearray()
         answered = too_large = False
-        with trio.CancelScope(deadline=started + self._grace_seconds) as scope:
+        deadline = started + self._grace_seconds
+        with _Connection() as connection, trio.CancelScope(deadline=deadline) as scope:
             try:
-                hooks = {"trace": _close_unfinished_handshake()}
+                hooks = {"trace": connection.trace}
                 async with self._client.stream(
                     method, url, content=body, headers=headers, extensions=hooks
                 ) as response:
@@ -95,27 +97,42 @@ class HttpsClient:
                     if not too_large:
                         return HttpAnswer(response.status_code, bytes(received))
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-                raise _explained(error, server) from error
-        if too_large:
-            raise HttpError("too_large", server)
-        raise HttpError("too_slow" if answered else "no_answer", server)
+                raise _explained(error, server, connection) from error
+            finally:
+                failure = connection.failure("too_slow" if answered else "no_answer")
+        raise HttpError("too_large" if too_large else failure, server)
 
 
-def _close_unfinished_handshake() -> Callable[[str, dict[str, Any]], Awaitable[None]]:
-    """Return a hook that closes the socket when a TLS handshake is cancelled: httpx does not."""
-    opened: Any = None
+class _Connection:
+    """The newest connection of a request, to be looked at when that has failed; `trace` is a hook of httpx's."""
 
-    async def trace(event: str, info: dict[str, Any]) -> None:
-        nonlocal opened
+    def __init__(self) -> None:
+        self._opened: Any = None
+        self._kept: trio.socket.SocketType | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Note a new connection; close its socket when a TLS handshake is cancelled, which httpx does not."""
         if event == "connection.connect_tcp.complete":
-            opened = info["return_value"]
+            self._opened = info["return_value"]
+            self.__exit__()
+            self._kept = self._opened.get_extra_info("socket").dup()  # the library closes its own before we can look
         elif event == "connection.start_tls.failed":
-            opened.get_extra_info("socket").close()
+            self._opened.get_extra_info("socket").close()
 
-    return trace
+    def failure(self, otherwise: HttpFailure) -> HttpFailure:
+        """Return what its socket tells of why no answer came in time, or ``otherwise``."""
+        lost = self._kept is not None and large_packets_missing(self._kept)
+        return "large_packets_lost" if lost else otherwise
 
 
-def _explained(error: BaseException, server: str) -> HttpError:
+def _explained(error: BaseException, server: str, connection: _Connection) -> HttpError:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             kind = _VERIFY_CODES.get(cause.verify_code, "certificate_untrusted")
@@ -126,7 +143,7 @@ def _explained(error: BaseException, server: str) -> HttpError:
     foreign = isinstance(error, httpx.RemoteProtocolError | httpx.InvalidURL) and not cut_off
     if foreign or any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
         return HttpError("wrong_answer", server)
-    return HttpError("no_answer", server)
+    return HttpError(connection.failure("no_answer"), server)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

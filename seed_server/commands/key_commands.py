@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from p2pdist.shared.console import json_option, print_json
+from p2pdist.shared.console import json_option, print_json, say
 from seed_server.commands.json_answers.bundles import RoleKeysDocument
 from seed_server.commands.options import ask_passphrase, home_option, local_user, passphrase_option
 from seed_server.commands.signing_commands import show_prepared
@@ -48,7 +48,7 @@ def list_command(context: Context, as_json: bool) -> None:
         print_json([RoleKeysDocument(one.role, one.threshold, one.keyids) for one in roles])
         return
     for one in roles:
-        click.echo(f"{one.role}: {one.threshold} of {len(one.keyids)} keys: {', '.join(map(short, one.keyids))}")
+        say(f"{one.role}: {one.threshold} of {len(one.keyids)} keys: {', '.join(map(short, one.keyids))}")
 
 
 @keys_group.command("new", short_help="Make a key, on the signer's machine.")
@@ -66,8 +66,8 @@ def new_command(role: Literal["patches", "profiles"], keys: Path, encrypt_keys: 
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the new key", confirm=True)
     made = make_key(keys, role, passphrase)
-    click.echo(f"Made the {role} key {short(made.keyid)}; it {'is' if passphrase else 'is NOT'} encrypted.")
-    click.echo(f"Next, on the server: seed-server keys set {role} --add {made.public.name} --prepare BUNDLE")
+    say(f"Made the {role} key {short(made.keyid)}; it {'is' if passphrase else 'is NOT'} encrypted.")
+    say(f"Next, on the server: seed-server keys set {role} --add {made.public.name} --prepare BUNDLE")
 
 
 @keys_group.command("set", short_help="Add or remove keys, or change how many must sign.")

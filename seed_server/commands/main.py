@@ -6,11 +6,12 @@ import click
 import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import json_option, print_json, run_command_line
+from p2pdist.shared.console import json_option, print_json, run_command_line, say, with_language
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.watching import watch_option
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
+from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
 from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.key_commands import keys_group
 from seed_server.commands.offer_commands import list_command, offer_command, withdraw_command
@@ -33,11 +34,10 @@ from seed_server.commands.signing_commands import (
     sign_command,
 )
 from seed_server.commands.template_commands import template_group
-from seed_server.commands.texts import counted, utc_minute
+from seed_server.commands.texts import utc_minute
 from seed_server.commands.token_commands import token_group
 from seed_server.fleet import operations, preparing
 from seed_server.fleet.context import Context
-from seed_server.fleet.operations import Denial
 from seed_server.initialising import initialise
 from seed_server.settings import ServerSettings
 
@@ -117,12 +117,12 @@ def init_command(
         print_json(made)
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
-    click.echo(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
-    click.echo(f"Pin of its CA:         {pins.ca.hex()}")
-    click.echo(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
-    click.echo(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
-    click.echo(f"Back up {home.keys}.")
-    click.echo(f"Next: seed-server serve --home {home.root}")
+    say(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
+    say(f"Pin of its CA:         {pins.ca.hex()}")
+    say(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
+    say(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
+    say(f"Back up {home.keys}.")
+    say(f"Next: seed-server serve --home {home.root}")
 
 
 @seed_server.command("serve", short_help="Serve endpoints, in the foreground.")
@@ -168,7 +168,7 @@ def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "root")
     for expiry in operations.renew(context, local_user(), keys):
-        click.echo(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
+        say(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
 
 
 seed_server.add_command(token_group)
@@ -176,18 +176,20 @@ seed_server.add_command(token_group)
 
 @seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
 @home_option
+@click.argument("patch", required=False)
 @json_option
 @watch_option
-def status_command(context: Context, as_json: bool, watch: bool) -> None:
-    """Show patches × endpoints, bytes by source, and sites.
+def status_command(context: Context, patch: str | None, as_json: bool, watch: bool) -> None:
+    """Show how far each patch is in the fleet, and what needs a person; of PATCH, each PC.
 
     \b
-    Example:
+    Examples:
       seed-server status --home /srv/patches --watch
+      seed-server status office               its PCs one by one, bytes by source, sites
     """
     from seed_server.commands import status_view
 
-    status_view.show_status(context, as_json=as_json, watch=watch)
+    status_view.show_status(context, patch=patch, as_json=as_json, watch=watch)
 
 
 @seed_server.command("sites", short_help="Show how fast each site is sent to, and why.")
@@ -211,68 +213,13 @@ seed_server.add_command(profile_group)
 seed_server.add_command(template_group)
 
 
-@seed_server.command("endpoints", short_help="List the enrolled endpoints.")
-@home_option
-@json_option
-def endpoints_command(context: Context, as_json: bool) -> None:
-    """List the enrolled endpoints: id, host, site, address, tags, and whether each is connected.
-
-    \b
-    Example:
-      seed-server endpoints --json | jq -r '.[] | select(.connected | not) | .hostname'
-    """
-    from seed_server.commands import status_view
-
-    status_view.show_endpoints(context, as_json=as_json)
-
-
-@seed_server.command("deny", short_help="Refuse an endpoint from now on.")
-@home_option
-@click.argument("endpoint_id")
-@click.option("--keep-token", is_flag=True, help="Leave the token open with which it was enrolled.")
-def deny_command(context: Context, endpoint_id: str, keep_token: bool) -> None:
-    """Refuse an endpoint from now on: its connections end and its certificate is not renewed.
-
-    A PC can make itself a new key, so the token with which it was enrolled is revoked too.
-
-    \b
-    Example:
-      seed-server deny c3q6ydd2fa6fcjhw5mmendpzgi       'seed-server endpoints' lists the ids
-    """
-    denial = operations.deny(context, local_user(), endpoint_id, keep_tokens=keep_token)
-    click.echo(f"{endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
-    for line in _words_on_tokens(denial):
-        click.echo(line)
-
-
-def _words_on_tokens(denial: Denial) -> list[str]:
-    if not denial.tokens_known:
-        return ["It is not known which token enrolled it: look at 'seed-server token list', and revoke what is open."]
-    lines = []
-    for token in denial.revoked:
-        others = f", and had enrolled {counted(len(token.enrolled) - 1, 'other PC')}" if token.enrolled[1:] else ""
-        lines.append(f"Its token {token.token_id} is revoked: it was good for {token.uses_left} more{others}.")
-    return lines + [
-        f"Its token {token.token_id} stays open: the PC can enrol again with it under a new id."
-        for token in denial.open_tokens
-    ]
-
-
+seed_server.add_command(endpoints_group)
+seed_server.add_command(deny_command)
+seed_server.add_command(allow_command)
 seed_server.add_command(posture_check_command)
 
 
-@seed_server.command("allow", short_help="Accept a denied endpoint again.")
-@home_option
-@click.argument("endpoint_id")
-def allow_command(context: Context, endpoint_id: str) -> None:
-    """Accept a denied endpoint again, or one whose token asks for approval.
-
-    \b
-    Example:
-      seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
-    """
-    operations.allow(context, local_user(), endpoint_id)
-    click.echo(f"{endpoint_id} is allowed.")
+with_language(seed_server)
 
 
 def main() -> None:

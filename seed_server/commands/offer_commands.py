@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from p2pdist.shared.console import json_option, print_json, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.options import (
@@ -87,15 +87,11 @@ def withdraw_command(
 
 def _show_withdrawn(patch: str, withdrawn: Withdrawn) -> None:
     for_good = " for good" if withdrawn.for_good else ""
-    click.echo(
-        f"{', '.join(map(str, withdrawn.patches)) or patch} is withdrawn{for_good}. Where it is installed, it stays."
-    )
+    say(f"{', '.join(map(str, withdrawn.patches)) or patch} is withdrawn{for_good}. Where it is installed, it stays.")
     if withdrawn.dependents:
-        click.echo(f"Waiting for it, where it is not installed: {', '.join(map(str, withdrawn.dependents))}.")
+        say(f"Waiting for it, where it is not installed: {', '.join(map(str, withdrawn.dependents))}.")
     if not withdrawn.for_good:
-        click.echo(
-            f"Until 'seed-server withdraw {patch} --for-good', it can be offered again by whoever has this server."
-        )
+        say(f"Until 'seed-server withdraw {patch} --for-good', it can be offered again by whoever has this server.")
 
 
 @click.command("offer", short_help="Offer a withdrawn patch again.")
@@ -115,7 +111,7 @@ def offer_command(context: Context, patch: str, as_json: bool) -> None:
     if as_json:
         print_json(OfferDocument(patches=tuple(map(str, back))))
     else:
-        click.echo(f"{', '.join(map(str, back))} is offered again.")
+        say(f"{', '.join(map(str, back))} is offered again.")
 
 
 @click.command("list", short_help="Show what is offered, withdrawn and superseded.")
@@ -136,7 +132,7 @@ def list_command(context: Context, as_json: bool) -> None:
         print_json([_document(offer) for offer in offers])
         return
     if not offers:
-        click.echo("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
+        say("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
         return
     table = plain_table()
     for column in ("patch", "version"):

@@ -6,7 +6,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from p2pdist.shared.console import Duration, ExitCode, json_option, print_json
+from p2pdist.shared.console import Duration, ExitCode, json_option, print_json, say
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.statement_check import MAX_STATEMENT_CHARS, Statement
 from seed_server.commands.json_answers.operations import PostureCheckDocument
@@ -58,7 +58,7 @@ def posture_check_command(
     if as_json:
         print_json(PostureCheckDocument(**{name: getattr(statement, name) for name in _SHOWN}))
     else:
-        click.echo(_words(statement))
+        say(_words(statement))
     if not statement.compliant:
         raise SystemExit(ExitCode.FAILED)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from p2pdist.shared.console import json_option, print_json
+from p2pdist.shared.language import tr
 from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
 from seed_server.commands.options import (
     home_option,
@@ -17,6 +18,7 @@ from seed_server.commands.options import (
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.fleet import operations, preparing, queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.names import check_site_known
 
 
 @click.group("profile", short_help="Set, show or clear a site's throttle profile.")
@@ -34,6 +36,7 @@ def profile_group() -> None:
 @offline_option
 @passphrase_option
 @prepare_option
+@click.option("--new-site", is_flag=True, help="Sign it although no site of that name is known yet.")
 def set_command(
     context: Context,
     site: str,
@@ -41,6 +44,7 @@ def set_command(
     offline_keys: Path | None,
     passphrase: bytes | None,
     prepare: Path | None,
+    new_site: bool,
 ) -> None:
     """Sign FILE as the profile of SITE, in place of the one before.
 
@@ -48,12 +52,14 @@ def set_command(
     Example:
       seed-server profile set oslo office-hours.toml       'bandwidth check' and 'explain' say what it means
     """
+    if not new_site:
+        check_site_known(context, site)
     if prepare is not None:
         show_prepared(preparing.prepare_profile(context, local_user(), site, file, prepare), prepare, as_json=False)
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
     document = operations.set_profile(context, local_user(), site, file, keys)
-    click.echo(f"The profile {document.profile().name!r} is in force at {document.site}.")
+    click.echo(tr("The profile {name} is in force at {site}.", name=repr(document.profile().name), site=document.site))
 
 
 @profile_group.command("show", short_help="Print the profile of SITE, or list all.")
@@ -89,7 +95,7 @@ def _list(context: Context, *, as_json: bool) -> None:
         for profile in profiles:
             click.echo(f"{profile.site}: {profile.name}")
     else:
-        click.echo("No site has a profile: every site is sent to as its line allows.")
+        click.echo(tr("No site has a profile: every site is sent to as its line allows."))
 
 
 @profile_group.command("clear", short_help="Take away the profile of SITE.")
@@ -112,4 +118,4 @@ def clear_command(
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
     operations.clear_profile(context, local_user(), site, keys)
-    click.echo(f"{site} has no profile any more.")
+    click.echo(tr("{site} has no profile any more.", site=site))

@@ -10,8 +10,9 @@ from msgspec.structs import asdict
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import json_option, print_json
+from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.language import in_words
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.json_answers.operations import (
     FindingDocument,
@@ -195,13 +196,13 @@ def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
         print_json(shown)
     else:
         for finding in findings:
-            click.echo(finding.as_text(str(recipe)))
+            say(finding.as_text(str(recipe)))
         _show_contents(examined)
     if errors:
         raise UserError(f"{recipe} cannot be published: {counted(errors, 'error')}.", FaultKind.BAD_INPUT)
     if not as_json:
         warnings = f", with {counted(len(findings), 'warning')}" if findings else ""
-        click.echo(f"{recipe} can be published{warnings}.")
+        say(f"{recipe} can be published{warnings}.")
 
 
 def _publication(file: Path | None, recipe: Path | None, given: dict[str, Any]) -> Publication:
@@ -248,7 +249,7 @@ def _contents(examined: Examined) -> tuple[str | None, ...]:
 def _show_contents(examined: Examined) -> None:
     for payload, found in zip(examined.publication.recipe.payload, examined.contents, strict=True):
         if found is not None:
-            click.echo(f"{payload.file_name}: {found}")
+            say(f"{payload.file_name}: {found}")
 
 
 def _finding_document(finding: Finding) -> FindingDocument:
@@ -264,34 +265,36 @@ def _finding_document(finding: Finding) -> FindingDocument:
 def _show(published: Published) -> None:
     verb, patch = "Repaired" if published.repaired else "Published", published.patch
     if len(published.payloads) == 1:
-        click.echo(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
-        click.echo(f"{patch.piece_count} pieces, SHA-256 {patch.sha256}")
+        say(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
+        say(f"{counted(patch.piece_count, 'piece')}, SHA-256 {patch.sha256}")
         _show_same_bytes(published)
         return
-    click.echo(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
+    say(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
     for payload in published.payloads:
         words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
-        click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
+        say(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
     _show_same_bytes(published)
 
 
 def _show_same_bytes(published: Published) -> None:
     if published.same_bytes:
         names = ", ".join(map(str, published.same_bytes))
-        click.echo(f"PCs that have the file of {names} fetch nothing: it is the same.")
+        say(f"PCs that have the file of {names} fetch nothing: it is the same.")
 
 
 def _show_warnings(examined: Examined) -> None:
     written = examined.publication.written
     for warning in examined.warnings:
         source = written.source if written is not None and warning.line else ""
-        click.echo(warning.as_text(source), err=True)
+        click.echo(in_words(warning.as_text(source)), err=True)
 
 
 def _warn_of_expiry(context: Context) -> None:
     for expiry in queries.soon_expiring(context):
         click.echo(
-            f"warning: the {expiry.role} metadata is valid until {utc_minute(expiry.expires_at)}; run "
-            "'seed-server renew' with the offline keys before.",
+            in_words(
+                f"warning: the {expiry.role} metadata is valid until {utc_minute(expiry.expires_at)}; run "
+                "'seed-server renew' with the offline keys before."
+            ),
             err=True,
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import json_option, print_json
+from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.bundles import BundleDocument
@@ -86,25 +86,25 @@ def sign_command(
         _confirm()
     checked = review.sign(keys_in(keys, passphrase, *review.key_names))
     for state in checked.signing:
-        click.echo(state.in_words())
+        say(state.in_words())
     first = "the next signer; then, " if any(state.missing for state in checked.signing) else ""
-    click.echo(f"Signed. Next: {first}on the server: seed-server finish {bundle.name}")
+    say(f"Signed. Next: {first}on the server: seed-server finish {bundle.name}")
 
 
 def _show_review(review: Review) -> None:
     bundle = review.bundle
-    click.echo(f"Bundle {bundle.bundle_id}, verified from the root that {review.memory.folder} trusts.")
+    say(f"Bundle {bundle.bundle_id}, verified from the root that {review.memory.folder} trusts.")
     said = f"{bundle.purpose}; by {bundle.prepared_by} on {bundle.server}, {utc_minute(bundle.prepared_at)}"
-    click.echo(f"The server says (not proven): {printable(said)}")
-    click.echo("What is signed:")
+    say(f"The server says (not proven): {printable(said)}")
+    say("What is signed:")
     for line in review.lines:
-        click.echo(f"  {line}")
+        say(f"  {line}")
     for payload in review.not_compared:
-        click.echo(f"!! not compared with a file here: {printable(payload.file_name)}")
+        say(f"!! not compared with a file here: {printable(payload.file_name)}")
     for note in review.notes:
-        click.echo(f"!! {note}")
+        say(f"!! {note}")
     for state in review.checked.signing:
-        click.echo(f"So far: {state.in_words()}")
+        say(f"So far: {state.in_words()}")
 
 
 def _somebody_answers() -> bool:
@@ -138,9 +138,9 @@ def finish_bundle(context: Context, bundle: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(_document(finished.bundle, "finished"))
         return
-    click.echo(f"Done: {finished.bundle.purpose}")
+    say(f"Done: {finished.bundle.purpose}")
     for payload in finished.payloads:
-        click.echo(f"  {payload.file_name}, SHA-256 {payload.sha256}")
+        say(f"  {payload.file_name}, SHA-256 {payload.sha256}")
 
 
 @click.command("prepared", short_help="List what waits for signatures, or drop it.")
@@ -156,17 +156,17 @@ def prepared_command(context: Context, drop: str | None, as_json: bool) -> None:
       seed-server prepared --drop 0123456789abcdef
     """
     if drop is not None:
-        click.echo(f"Dropped: {preparing.drop_prepared(context, local_user(), drop).purpose}")
+        say(f"Dropped: {preparing.drop_prepared(context, local_user(), drop).purpose}")
         return
     waiting = queries.read_prepared(context)
     if as_json:
         print_json([_document(one.bundle, "outdated" if one.outdated else "waiting") for one in waiting])
     elif not waiting:
-        click.echo("Nothing waits for signatures.")
+        say("Nothing waits for signatures.")
     for one in () if as_json else waiting:
         state = "outdated: prepare it again, and drop this" if one.outdated else "waits for signatures"
         at = utc_minute(one.bundle.prepared_at)
-        click.echo(f"{one.bundle.bundle_id}  {one.bundle.purpose}, by {one.bundle.prepared_by}, {at}: {state}")
+        say(f"{one.bundle.bundle_id}  {one.bundle.purpose}, by {one.bundle.prepared_by}, {at}: {state}")
 
 
 def show_prepared(bundle: Bundle, path: Path, *, as_json: bool) -> None:
@@ -174,10 +174,10 @@ def show_prepared(bundle: Bundle, path: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(_document(bundle, "waiting"))
         return
-    click.echo(f"Prepared {bundle.bundle_id}: {bundle.purpose}. Nothing is announced yet.")
+    say(f"Prepared {bundle.bundle_id}: {bundle.purpose}. Nothing is announced yet.")
     files = " --payload FILE" if any(name.endswith(".manifest") for name in bundle.documents) else ""
-    click.echo(f"Next, on the signer's machine: seed-server sign {path.name} --keys DIR{files}")
-    click.echo(f"Then here: seed-server finish {path}")
+    say(f"Next, on the signer's machine: seed-server sign {path.name} --keys DIR{files}")
+    say(f"Then here: seed-server finish {path}")
 
 
 def _document(bundle: Bundle, state: str) -> BundleDocument:

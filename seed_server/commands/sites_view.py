@@ -1,28 +1,41 @@
 """What `seed-server sites` shows: how fast each site is sent to, what binds, for how long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, duration_text, rate_text
+from bandwidth.core.quantities import bytes_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
+from p2pdist.shared.console import PIPE_COLUMNS
+from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
 from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
-from seed_server.commands.texts import plain_table
+from seed_server.commands.status_document import problem_documents
+from seed_server.commands.texts import FULL_COLUMNS, plain_table, problem_lines
 from seed_server.fleet.context import Context
-from seed_server.fleet.queries import SiteStatus, read_sites
+from seed_server.fleet.problems import FleetProblem
+from seed_server.fleet.sites import SitesStatus, SiteStatus, read_sites
 from seed_server.store.rows import SiteLimitRow
 
 CHARTS_SHOWN = 3  # more would not fit on a screen
 DATED_SECONDS = 60.0  # what was learned of a line is dated from this age on
+LARGE_PACKETS_NOTE = "full packets do not get through, and smaller ones are used"
+LARGE_PACKETS_HINT = (
+    "A link on the way has a smaller MTU, and what its router says about that is dropped: let ICMP 'fragmentation "
+    "needed' through, or set the MTU."
+)
+SHARED_IDENTITIES_NOTE = "several PCs show one identity"
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
-def sites_document(sites: Sequence[SiteStatus], *, serving: bool) -> SitesDocument:
+def sites_document(
+    sites: Sequence[SiteStatus], *, serving: bool, problems: Sequence[FleetProblem] = ()
+) -> SitesDocument:
     """Return what ``--json`` prints."""
-    return SitesDocument(serving=serving, sites=tuple(map(_site_document, sites)))
+    documents = tuple(map(_site_document, sites))
+    return SitesDocument(serving=serving, sites=documents, problems=problem_documents(problems))
 
 
 def _site_document(site: SiteStatus) -> SiteDocument:
@@ -33,11 +46,15 @@ def _site_document(site: SiteStatus) -> SiteDocument:
         endpoints=limit.endpoints,
         fetchers=limit.fetchers,
         rate=limit.rate if limit.active else 0,
+        rate_bytes_per_second=limit.rate if limit.active else 0,
         capacity=limit.capacity,
+        capacity_bytes_per_second=limit.capacity,
         capacity_is="configured" if limit.configured else "learned" if limit.capacity else "unknown",
         learned_at=limit.learned_at,
         state=limit.state,
         reason=limit.reason,
+        large_packets_lost=limit.large_packets_lost,
+        shared_identities=site.shared_identities,
         seconds=limit.seconds,
         yield_seconds=limit.yield_seconds,
         sending_seconds=limit.sending_seconds,
@@ -48,50 +65,83 @@ def _site_document(site: SiteStatus) -> SiteDocument:
     )
 
 
-def site_tables(sites: Sequence[SiteStatus], now: float, *, serving: bool) -> RenderableType:
-    """Return the table for people."""
+def site_tables(
+    sites: Sequence[SiteStatus],
+    now: float,
+    *,
+    serving: bool,
+    problems: Sequence[FleetProblem] = (),
+    columns: int = PIPE_COLUMNS,
+) -> RenderableType:
+    """Return the table for people; in less than `FULL_COLUMNS`, the reasons stand below it."""
+    parts: list[RenderableType] = [*problem_lines(problems)]
     if not sites:
-        return Text("Nothing has been sent to any site yet.")
-    table = plain_table()
-    table.add_column("site", no_wrap=True)
-    for column in ("rate", "line"):
+        return Group(*parts, Text(tr("Nothing has been sent to any site yet.")))
+    wide = columns >= FULL_COLUMNS
+    table = plain_table(close=not wide)
+    table.add_column(tr("site"), no_wrap=wide, overflow="fold")
+    for column in (tr("rate"), tr("line")):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("because", overflow="fold")
-    for column in ("fetchers", "yielded", "÷ file"):
+    if wide:
+        table.add_column(tr("because"), overflow="fold")
+    for column in (tr("fetchers"), tr("yielded"), tr("÷ file")):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("time under each reason", overflow="fold")
+    if wide:
+        table.add_column(tr("time under each reason"), overflow="fold")
+    below: list[RenderableType] = []
     for site in sites:
         limit = site.limit
         active = limit.active and serving
+        reason = Text(in_words(limit.reason), style="" if active else "dim")
         table.add_row(
             limit.site,
-            Text(rate_text(limit.rate), style="green") if active else Text("quiet", style="dim"),
-            _line(limit, now),
-            Text(limit.reason, style="" if active else "dim"),
-            f"{limit.fetchers} of {limit.endpoints}",
-            duration_text(limit.yield_seconds),
+            Text(rate_text(limit.rate), style="green") if active else Text(tr("quiet"), style="dim"),
+            _line(limit, now, dated=wide),
+            *([reason] if wide else []),
+            tr("{number} of {all}", number=limit.fetchers, all=limit.endpoints),
+            span(limit.yield_seconds),
             "–" if site.origin_ratio is None else f"{site.origin_ratio:.3f}",
-            _times(limit),
+            *([_times(limit)] if wide else []),
         )
+        if not wide:
+            times = f" ({_times(limit)})" if _times(limit) else ""
+            below.append(Text.assemble((f"{limit.site}: ", "bold" if active else "dim"), reason, (times, "dim")))
     total = sum(site.limit.rate for site in sites if site.limit.active) if serving else 0
     sent = sum(site.wan_bytes for site in sites)
-    head = f"{rate_text(total)} to all sites now, {bytes_text(sent)} of what is published so far"
-    return Group(Text(head if serving else "The seed server is NOT serving."), table)
+    head = tr(
+        "{rate} to all sites now, {size} of what is published so far", rate=rate_text(total), size=bytes_text(sent)
+    )
+    head = head if serving else tr("The seed server is NOT serving.")
+    return Group(*parts, Text(head), table, *below, *_notes(sites))
 
 
-def _line(limit: SiteLimitRow, now: float) -> str:
+def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
+    """Return what a person has to put right at the sites."""
+    if lost := [site.limit.site for site in sites if site.limit.large_packets_lost]:
+        note = f"{in_words(LARGE_PACKETS_NOTE)}: {', '.join(lost)}. {in_words(LARGE_PACKETS_HINT)}"
+        yield Text(note, style="yellow")
+    if shared := [site.limit.site for site in sites if site.shared_identities]:
+        note = tr(
+            "{note}: {sites}; see seed-server endpoints", note=in_words(SHARED_IDENTITIES_NOTE), sites=", ".join(shared)
+        )
+        yield Text(note, style="red")
+
+
+def _line(limit: SiteLimitRow, now: float, *, dated: bool) -> str:
     if limit.capacity is None:
-        return "not known"
+        return tr("not known")
     line = rate_text(limit.capacity)
     if limit.configured:
         return line
     age = None if limit.learned_at is None else now - limit.learned_at
-    return f"{line}, learned" if age is None or age < DATED_SECONDS else f"{line}, learned {duration_text(age)} ago"
+    if age is None or age < DATED_SECONDS or not dated:
+        return tr("{rate}, learned", rate=line)
+    return tr("{rate}, learned {duration} ago", rate=line, duration=span(age))
 
 
 def _times(limit: SiteLimitRow) -> str:
     longest = sorted(limit.seconds.items(), key=lambda item: -item[1])
-    parts = [f"{duration_text(seconds)} {cause}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
+    parts = [f"{span(seconds)} {in_words(cause)}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
     return ", ".join(parts)
 
 
@@ -119,14 +169,15 @@ def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
     """Print the sites once, or repeatedly until Ctrl-C. Raises `UserError`."""
     charts = SiteCharts() if is_live(as_json=as_json, watch=watch) else None
 
-    def view(answer: tuple[list[SiteStatus], bool], _columns: int) -> RenderableType:
-        sites, serving = answer
-        table = site_tables(sites, context.clock.now(), serving=serving)
-        return Group(table, *(charts.of(sites) if charts and serving else []))
+    def view(answer: SitesStatus, columns: int) -> RenderableType:
+        table = site_tables(
+            answer.sites, context.clock.now(), serving=answer.serving, problems=answer.problems, columns=columns
+        )
+        return Group(table, *(charts.of(answer.sites) if charts and answer.serving else []))
 
     show(
         lambda: read_sites(context),
-        lambda answer: sites_document(answer[0], serving=answer[1]),
+        lambda answer: sites_document(answer.sites, serving=answer.serving, problems=answer.problems),
         view,
         as_json=as_json,
         watch=watch,

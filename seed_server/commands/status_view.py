@@ -1,293 +1,334 @@
-"""What `seed-server status` and `seed-server endpoints` show: patches × endpoints, bytes by source, sites."""
+"""What `seed-server status` shows: how far each patch is in the fleet, and what needs a person.
 
-import click
-from msgspec.structs import asdict
+One line a patch, and the PCs one by one only of a patch that was asked for, or where there are few patches: twenty-five
+patches on two hundred PCs fit on two screens. What newer publications have replaced is history, and is only named.
+"""
+
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, duration_text
-from p2pdist.shared.console import PIPE_COLUMNS, STATE_STYLES, print_json, wide_terminal
+from bandwidth.core.quantities import bytes_text
+from p2pdist.shared.console import PIPE_COLUMNS
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
+from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.watching import show
-from seed_server.commands.json_answers.fleet import (
-    EndpointDocument,
-    InstallCountsDocument,
-    PatchDocument,
-    PatchEndpointDocument,
-    PatchSiteDocument,
-    StatusDocument,
-    StatusPayloadDocument,
-)
-from seed_server.commands.texts import counted, plain_table
+from seed_server.commands.status_document import status_document
+from seed_server.commands.texts import FULL_COLUMNS, cut, plain_table, problem_lines
 from seed_server.fleet.context import Context
+from seed_server.fleet.coverage import PatchCoverage, Reached, reached, shown_state
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
 from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
-MAX_ENDPOINT_ROWS = 40  # of a table for people; --json has all
-FULL_COLUMNS = 118  # a terminal with less gets a table with shorter and fewer columns
+MAX_ENDPOINT_ROWS = 40  # of a patch, for people; --json has all
+MAX_REASON_LINES = 12  # likewise: PCs that say the same share a line
+MAX_NAMED_PCS = 4  # of PCs in one line
+FEW_PATCHES = 3  # up to so many, each is shown PC by PC
 ROOMY_COLUMNS = 126  # room for two spaces between columns
-CLAIM_HINT = (
-    "The server goes by the address that it sees, not by what a PC claims. Where a site's PCs are seen through address "
-    'translation, give that site the translated address in sites.toml: nat = ["ADDRESS"].'
-)
 _NAME_CHARS = 12
 _SITE_CHARS = 18
 _ID_CHARS = 10  # of a narrow table
+_PATCH_CHARS = 22  # of a narrow table of patches
 
 
-def status_document(status: FleetStatus) -> StatusDocument:
-    """Return what ``--json`` prints."""
-    return StatusDocument(
-        server=status.server_name,
-        serving=status.serving,
-        repository_problem=status.repository_problem or None,
-        patches=tuple(_patch_document(status, patch) for patch in status.patches),
-        endpoints=endpoint_documents(status),
-    )
+def fleet_tables(status: FleetStatus, columns: int, asked: str | None = None) -> RenderableType:
+    """Return what people see, the newest patch first, for a terminal that is ``columns`` wide.
 
-
-def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
-    """Return what ``endpoints --json`` prints."""
-    return tuple(
-        EndpointDocument(
-            id=endpoint.endpoint_id,
-            hostname=endpoint.hostname,
-            site=endpoint.site or None,
-            address=endpoint.address or None,
-            software=endpoint.software or None,
-            connected=endpoint.connected and status.serving,
-            denied=endpoint.denied,
-            pending=endpoint.pending,
-            same_name=tuple(row.endpoint_id for row in status.namesakes_of(endpoint)),
-            tags=endpoint.tags,
-            enrolled_at=endpoint.enrolled_at,
-            last_seen_at=endpoint.last_seen_at or None,
-            claimed_site=endpoint.claimed_site or None,
-        )
-        for endpoint in status.endpoints
-    )
-
-
-def _patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
-    reports = status.of_patch(patch)
-    payloads = (asdict(payload) for payload in status.payloads_of(patch))
-    facts = StatusPayloadDocument.__struct_fields__
-    return PatchDocument(
-        id=patch.patch_id,
-        version=patch.version,
-        title=patch.title,
-        severity=patch.severity,
-        cvss=patch.cvss,
-        length_bytes=patch.length_bytes,
-        sha256=patch.sha256,
-        payloads=tuple(StatusPayloadDocument(**{name: payload[name] for name in facts}) for payload in payloads),
-        published_at=patch.published_at,
-        announced=patch.ref not in status.unannounced,
-        damaged=status.damage_of(patch) or None,
-        withdrawn=status.withdrawn.get(patch.ref),
-        endpoints_verified=status.verified_on(patch),
-        install=InstallCountsDocument(**install_counts(reports)),
-        endpoints=tuple(_report_document(status, report) for report in reports),
-        sites=tuple(
-            PatchSiteDocument(site=site, wan_bytes=count, origin_ratio=round(ratio, 4))
-            for site, count, ratio in status.sites_of(patch)
-        ),
-    )
-
-
-def _report_document(status: FleetStatus, report: ReportRow) -> PatchEndpointDocument:
-    endpoint = status.endpoint_by_id[report.endpoint_id]
-    return PatchEndpointDocument(
-        id=report.endpoint_id,
-        hostname=endpoint.hostname,
-        site=endpoint.site or None,
-        state=report.state,
-        progress=report.progress,
-        bytes_from_origin=report.bytes_from_origin,
-        bytes_from_peers=report.bytes_from_peers,
-        bytes_wasted=report.bytes_wasted,
-        seconds=report.seconds,
-        error=report.error or None,
-        install=report.install or None,
-        install_reason=report.install_reason or None,
-        reported_at=report.reported_at,
-    )
-
-
-def fleet_tables(status: FleetStatus, columns: int) -> RenderableType:
-    """Return the tables for people, the newest patch first, for a terminal that is ``columns`` wide."""
-    connected = sum(endpoint.connected for endpoint in status.endpoints) if status.serving else 0
-    head = Text.assemble(
-        status.server_name,
-        (" is serving" if status.serving else " is NOT serving", "green" if status.serving else "red"),
-        f", {connected} of {len(status.endpoints)} endpoints connected",
-    )
-    parts: list[RenderableType] = [head]
+    ``asked``: an id or ID@VERSION, whose PCs are shown one by one. Raises `UserError` (BAD_INPUT) for one that was
+    never published here.
+    """
+    parts: list[RenderableType] = [_head(status), *problem_lines(status.problems)]
     if status.repository_problem:
-        parts.append(Text(status.repository_problem, style="red"))
+        parts.append(Text(in_words(status.repository_problem), style="red"))
     if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
-        counted = f"{claiming} of {len(status.endpoints)} endpoints"
-        parts.append(
-            Text(f"claim a site where they are not seen: {counted}; see seed-server endpoints", style="yellow")
+        claims = tr(
+            "claim a site where they are not seen: {number} of {all} endpoints; see seed-server endpoints",
+            number=claiming, all=len(status.endpoints),
+        )  # fmt: skip
+        parts.append(Text(claims, style="yellow"))
+    if shared := sum(bool(endpoint.shared_with) for endpoint in status.endpoints):
+        words = trn(
+            "several PCs show the identity of {number} endpoint; see seed-server endpoints",
+            "several PCs show the identity of {number} endpoints; see seed-server endpoints",
+            shared,
         )
+        parts.append(Text(words, style="red"))
+    if asked is not None:
+        for patch in _asked_for(status, asked):
+            parts += ["", *_in_detail(status, patch, columns)]
+        return Group(*parts)
     if not status.patches:
-        parts.append(Text("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V"))
-    for patch in reversed(status.patches):
-        parts += ["", _patch_head(status, patch)]
-        if patch.ref in status.unannounced:
-            parts.append(
-                Text("not announced: its publication was cut off (publish it again), or is at work now", style="red")
-            )
-            continue
-        if reason := status.withdrawn.get(patch.ref):
-            parts.append(Text(printable(f"withdrawn: {reason}"), style="red"))
-        if damage := status.damage_of(patch):
-            parts.append(Text(f"cannot be served: {damage}", style="red"))
-        reports = status.of_patch(patch)
-        if reports:
-            parts += [*_report_table(status, reports, columns), "", _site_table(status, patch)]
-        else:
-            parts.append(Text("no endpoint has reported on it yet", style="dim"))
+        parts.append(Text(tr("No patches yet. Publish one with: {command}", command=PUBLISH_COMMAND)))
+    current = [patch for patch in reversed(status.patches) if patch.ref not in status.replaced]
+    if len(current) <= FEW_PATCHES:
+        for patch in current:
+            parts += ["", *_in_detail(status, patch, columns)]
+    else:
+        parts += ["", _patch_table(status, current, columns), *_what_needs_a_person(status, current)]
+        parts.append(Text(tr("Its PCs one by one: seed-server status PATCH"), style="dim"))
+    if status.replaced:
+        parts += ["", Text(_history(status), style="dim")]
     return Group(*parts)
 
 
-def _patch_head(status: FleetStatus, patch: ServedPayload) -> Text:
-    verified = status.verified_on(patch)
-    installs = install_counts(status.of_patch(patch))
-    counts = ", ".join(f"{count} {_words(state)}" for state, count in installs.items() if count)
-    title = f" {patch.title}" if patch.title else ""
+PUBLISH_COMMAND = "seed-server publish FILE --patch-id ID --version V"
+
+
+def _head(status: FleetStatus) -> Text:
+    connected = sum(endpoint.connected for endpoint in status.endpoints) if status.serving else 0
+    serving = (
+        (tr("{name} is serving", name=status.server_name), "green")
+        if status.serving
+        else (tr("{name} is NOT serving", name=status.server_name), "red")
+    )
     return Text.assemble(
-        (f"{patch.patch_id} {patch.version}", "bold"),
-        f"{title}, {patch.severity}, {bytes_text(patch.length_bytes)}: ",
-        (f"verified on {verified} of {len(status.endpoints)} endpoints", "green" if verified else ""),
-        f"; {counts}" if counts else "",
+        serving, tr(", {number} of {all} endpoints connected", number=connected, all=len(status.endpoints))
     )
 
 
-def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
-    """Return the table of enrolled endpoints for people."""
-    table = plain_table()
-    table.add_column("endpoint", no_wrap=True)
-    for column in ("host", "site"):
-        table.add_column(column, overflow="fold")
-    for column in ("address", "state"):
-        table.add_column(column, no_wrap=True)
-    tagged = any(row.tags for row in status.endpoints)
-    if tagged:
-        table.add_column("tags", overflow="fold")
-    doubts = {row.endpoint_id: _doubt(status, row) for row in status.endpoints}
-    doubtful = any(doubts.values())
-    if doubtful:
-        table.add_column("note", overflow="fold")
-    for row in status.endpoints:
-        if row.pending:
-            state = Text("waits to be allowed", style="yellow")
-        elif row.denied:
-            state = Text("denied", style="red")
-        elif row.connected and status.serving:
-            state = Text("connected", style="green")
-        else:
-            state = Text(f"seen {duration_text(now - row.last_seen_at)} ago" if row.last_seen_at else "never seen")
-        tags = [" ".join(row.tags)] if tagged else []
-        claim = (f", claims {row.claimed_site}", "yellow") if row.claimed_site else ""
-        site = Text.assemble(row.site, claim)
-        notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
-        table.add_row(row.endpoint_id, Text(printable(row.hostname)), site, row.address, state, *tags, *notes)
-    if not any(row.claimed_site for row in status.endpoints):
-        return table
-    return Group(table, Text(CLAIM_HINT, style="yellow"))
+def _asked_for(status: FleetStatus, asked: str) -> Sequence[ServedPayload]:
+    found = [patch for patch in reversed(status.patches) if patch.ref.matches(asked)]
+    if not found:
+        raise UserError(
+            f"No patch {asked[:80]!r} was published here. 'seed-server list' lists them.", FaultKind.BAD_INPUT
+        )
+    return [patch for patch in found if patch.ref not in status.replaced] or found[:1]
 
 
-def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
-    """Return what is odd about a PC's name; empty: nothing."""
-    namesakes = status.namesakes_of(endpoint)
-    if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
-        return f"named as {denied[0]}, which is denied"
-    return f"named as {counted(len(namesakes), 'other PC')}" if namesakes else ""
+# --- all patches, one a line ----------------------------------------------------------
+
+
+def _patch_table(status: FleetStatus, patches: Sequence[ServedPayload], columns: int) -> RenderableType:
+    wide = columns >= FULL_COLUMNS
+    table = plain_table(close=not wide)
+    table.add_column(tr("patch"), no_wrap=True)
+    if wide:
+        table.add_column(tr("title"), no_wrap=True)
+    table.add_column(tr("severity"), no_wrap=True)
+    headings = (
+        tr("in-\nstalled"), tr("deli-\nvered"), tr("under\nway"), tr("failed"), tr("off"), tr("no\nword"),
+        tr("not\nfor it"),
+    )  # fmt: skip
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for patch in patches:
+        covered = status.coverage_of(patch)
+        name = f"{patch.patch_id} {patch.version}"
+        table.add_row(
+            Text(name if columns >= PIPE_COLUMNS else cut(name, _PATCH_CHARS), style=_patch_style(status, patch)),
+            *([Text(cut(printable(patch.title), _PATCH_CHARS))] if wide else []),
+            in_words(patch.severity),
+            *(_count(covered, one) for one in _IN_TABLE),
+        )
+    return table
+
+
+_IN_TABLE = (
+    Reached.INSTALLED, Reached.DELIVERED, Reached.UNDER_WAY, Reached.FAILED, Reached.AWAY, Reached.SILENT,
+    Reached.NOT_APPLICABLE,
+)  # fmt: skip
+_REACHED_STYLES = {Reached.INSTALLED: "green", Reached.DELIVERED: "green", Reached.FAILED: "red"}
+
+
+def _count(covered: PatchCoverage, one: Reached) -> Text:
+    number = covered.count(one)
+    return Text(str(number), style=_REACHED_STYLES.get(one, "")) if number else Text("–", style="dim")
+
+
+def _patch_style(status: FleetStatus, patch: ServedPayload) -> str:
+    broken = patch.ref in status.unannounced or patch.ref in status.withdrawn or status.damage_of(patch)
+    return "red" if broken else "bold"
+
+
+def _what_needs_a_person(status: FleetStatus, patches: Sequence[ServedPayload]) -> list[RenderableType]:
+    lines: list[RenderableType] = []
+    for patch in patches:
+        name = f"{patch.patch_id} {patch.version}"
+        lines += [Text(f"{name}: {line.plain}", style=line.style) for line in _state_lines(status, patch)]
+        lines += [Text(f"{name}: {line.plain}", style=line.style) for line in _reasons(status, patch, failed_only=True)]
+    if len(lines) > MAX_REASON_LINES:
+        more = len(lines) - MAX_REASON_LINES
+        lines = [
+            *lines[:MAX_REASON_LINES],
+            Text(
+                trn("… and {number} more line: see --json", "… and {number} more lines: see --json", more), style="dim"
+            ),
+        ]
+    return lines
+
+
+def _history(status: FleetStatus) -> str:
+    old = [
+        f"{ref} → {version}" if version else str(ref) for ref, version in sorted(status.replaced.items(), reverse=True)
+    ]
+    shown = ", ".join(old[:MAX_REASON_LINES]) + (" …" if len(old) > MAX_REASON_LINES else "")
+    return tr("Replaced, and not counted any more: {patches}", patches=shown)
+
+
+# --- one patch, PC by PC --------------------------------------------------------------
+
+
+def _in_detail(status: FleetStatus, patch: ServedPayload, columns: int) -> list[RenderableType]:
+    parts: list[RenderableType] = [_patch_head(status, patch), *_state_lines(status, patch)]
+    if patch.ref in status.unannounced:
+        return parts
+    if patch.ref in status.replaced:
+        parts.append(Text(tr("replaced: what PCs last said of it"), style="dim"))
+    reports = [report for report in status.of_patch(patch) if shown_state(report) != "not_applicable"]
+    if reports:
+        parts += [*_report_table(status, reports, columns)]
+    if not status.of_patch(patch):
+        parts.append(Text(tr("no endpoint has reported on it yet"), style="dim"))
+    parts += [*_reasons(status, patch), *_silent_line(status, patch)]
+    if status.sites_of(patch):
+        parts += ["", _site_table(status, patch)]
+    return parts
+
+
+def _patch_head(status: FleetStatus, patch: ServedPayload) -> Text:
+    covered = status.coverage_of(patch)
+    installs = install_counts(status.of_patch(patch))
+    counts = [_counted(count, state_word(state)) for state, count in installs.items() if count]
+    for one, word in ((Reached.AWAY, tr("off")), (Reached.SILENT, tr("without a word yet"))):
+        if count := covered.count(one):
+            counts.append(_counted(count, word))
+    verified = status.verified_on(patch)
+    title = f" {printable(patch.title)}" if patch.title else ""
+    return Text.assemble(
+        (f"{patch.patch_id} {patch.version}", "bold"),
+        f"{title}, {in_words(patch.severity)}, {bytes_text(patch.length_bytes)}: ",
+        (
+            tr("verified on {number} of {all} endpoints", number=verified, all=covered.total),
+            "green" if verified else "",
+        ),
+        f"; {', '.join(counts)}" if counts else "",
+    )
+
+
+def _counted(number: int, state: str) -> str:
+    return tr("{number} {state}", number=number, state=state)
+
+
+def _state_lines(status: FleetStatus, patch: ServedPayload) -> list[Text]:
+    """Return what is wrong with the patch itself."""
+    lines = []
+    if reason := status.withdrawn.get(patch.ref):
+        lines.append(Text(tr("withdrawn: {reason}", reason=printable(reason)), style="red"))
+    if patch.ref in status.unannounced:
+        words = tr("not announced: its publication was cut off (publish it again), or is at work now")
+        lines.append(Text(words, style="red"))
+    elif damage := status.damage_of(patch):
+        lines.append(Text(tr("cannot be served: {damage}", damage=in_words(damage)), style="red"))
+    return lines
 
 
 def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -> list[RenderableType]:
     wide = columns >= FULL_COLUMNS
     table = plain_table(close=columns < ROOMY_COLUMNS)
-    for column in ("endpoint", "host", *(["site"] if wide else []), "state"):
+    for column in (tr("endpoint"), tr("host"), *([tr("site")] if wide else []), tr("state")):
         table.add_column(column, no_wrap=True)
-    for column in ("done", "from\norigin", "from\npeers", *(["wasted"] if wide else []), "time"):
+    numbers = (tr("done"), tr("from\norigin"), tr("from\npeers"), *([tr("wasted")] if wide else []), tr("time"))
+    for column in numbers:
         table.add_column(column, justify="right", no_wrap=True)
     known = status.endpoint_by_id
     # what needs a person comes first
     ordered = sorted(reports, key=lambda r: (_rank(r), known[r.endpoint_id].hostname, r.endpoint_id))
-    problems: list[RenderableType] = []
     for report in ordered[:MAX_ENDPOINT_ROWS]:
         endpoint = known[report.endpoint_id]
         name_chars, site_chars = (_NAME_CHARS, _SITE_CHARS) if columns < PIPE_COLUMNS else (columns, columns)
-        state = _shown_state(report)
-        away = state == report.state != "verified" and not (endpoint.connected and status.serving)
         table.add_row(
-            report.endpoint_id if wide else _cut(report.endpoint_id, _ID_CHARS),
-            Text(_cut(printable(endpoint.hostname), name_chars)),
-            *([_cut(endpoint.site, site_chars)] if wide else []),
-            Text(
-                f"away ({state})" if away else _words(state),
-                style="dim" if away else STATE_STYLES.get(state, "cyan"),
-            ),
+            report.endpoint_id if wide else cut(report.endpoint_id, _ID_CHARS),
+            Text(cut(printable(endpoint.hostname), name_chars)),
+            *([cut(endpoint.site, site_chars)] if wide else []),
+            _state_cell(status, endpoint, report),
             f"{int(report.progress * 100)}%",  # rounded down: 100 means all of it
             bytes_text(report.bytes_from_origin),
             bytes_text(report.bytes_from_peers),
             *([bytes_text(report.bytes_wasted)] if wide else []),
-            duration_text(report.seconds),
+            span(report.seconds),
         )
-        whose = f"{endpoint.hostname} ({report.endpoint_id})"
-        if report.error:
-            problems.append(Text(printable(f"{whose}: {report.error}"), style="red"))
-        if report.install_reason and report.install not in ("", "installed"):
-            words = f"{whose} {_words(report.install)}: {report.install_reason}"
-            problems.append(Text(printable(words), style=STATE_STYLES.get(report.install, "")))
-    if len(ordered) > MAX_ENDPOINT_ROWS:
-        problems.append(Text(f"… and {len(ordered) - MAX_ENDPOINT_ROWS} more endpoints: see --json", style="dim"))
-    return [table, *problems]
+    if len(ordered) <= MAX_ENDPOINT_ROWS:
+        return [table]
+    more = len(ordered) - MAX_ENDPOINT_ROWS
+    words = trn("… and {number} more endpoint: see --json", "… and {number} more endpoints: see --json", more)
+    return [table, Text(words, style="dim")]
+
+
+def _state_cell(status: FleetStatus, endpoint: EndpointRow, report: ReportRow) -> Text:
+    state = shown_state(report)
+    if reached(endpoint, report, serving=status.serving) is Reached.AWAY and state == report.state != "verified":
+        return Text(tr("away ({state})", state=state_word(state)), style="dim")
+    return Text(state_word(state), style=STATE_STYLES.get(state, "cyan"))
+
+
+def _reasons(status: FleetStatus, patch: ServedPayload, *, failed_only: bool = False) -> list[Text]:
+    """Return why PCs are not done: those that say the same, in one line, as often it is one cause."""
+    grouped: dict[tuple[str, str], list[ReportRow]] = {}
+    for report in sorted(status.of_patch(patch), key=_rank):
+        of_install = report.install_reason if report.install not in ("", "installed") else ""
+        for state, said in ((report.state, report.error), (report.install, of_install)):
+            if said and (not failed_only or _rank(report) == 0):
+                grouped.setdefault((state, said), []).append(report)
+    lines = []
+    for (state, said), reports in list(grouped.items())[:MAX_REASON_LINES]:
+        who = _names([status.endpoint_by_id[report.endpoint_id] for report in reports])
+        words = said.removeprefix("not applicable: ") if state == "not_applicable" else said
+        lines.append(
+            Text(f"{who} {state_word(state)}: {in_words(printable(words))}", style=STATE_STYLES.get(state, ""))
+        )
+        if not failed_only and (output := reports[0].install_output):
+            lines.append(Text(f"  {tr('its installer wrote')}: {printable(output)}", style="dim"))
+    return lines
+
+
+def _silent_line(status: FleetStatus, patch: ServedPayload) -> list[Text]:
+    """Return which PCs have never said a word of the patch: they are off, or have not come to it."""
+    silent = status.coverage_of(patch).by_class[Reached.SILENT]
+    if not silent or not status.of_patch(patch):
+        return []
+    return [Text(tr("no word yet from {pcs}", pcs=_names(silent)), style="dim")]
+
+
+def _names(endpoints: Sequence[EndpointRow]) -> str:
+    """Return who it is: one PC with its id, as it may have to be named in a command; of several, the first ones."""
+    if len(endpoints) == 1:
+        return f"{printable(endpoints[0].hostname)} ({endpoints[0].endpoint_id})"
+    names = ", ".join(printable(endpoint.hostname) for endpoint in endpoints[:MAX_NAMED_PCS])
+    more = ", …" if len(endpoints) > MAX_NAMED_PCS else ""
+    return trn("{number} PC ({names})", "{number} PCs ({names})", len(endpoints), names=names + more)
 
 
 def _site_table(status: FleetStatus, patch: ServedPayload) -> RenderableType:
     table = plain_table()
-    table.add_column("site", no_wrap=True)
-    table.add_column("over the line", justify="right", no_wrap=True)
-    table.add_column("÷ file", justify="right", no_wrap=True)
+    table.add_column(tr("site"), no_wrap=True)
+    table.add_column(tr("over the line"), justify="right", no_wrap=True)
+    table.add_column(tr("÷ file"), justify="right", no_wrap=True)
     for site, count, ratio in status.sites_of(patch):
         table.add_row(site, bytes_text(count), f"{ratio:.3f}")
     return table
 
 
-def show_status(context: Context, *, as_json: bool, watch: bool) -> None:
-    """Print the fleet's state once, or repeatedly until Ctrl-C. Raises `UserError`."""
-    show(lambda: read_status(context), status_document, fleet_tables, as_json=as_json, watch=watch)
-
-
-def show_endpoints(context: Context, *, as_json: bool) -> None:
-    """Print the enrolled endpoints. Raises `UserError`."""
-    status = read_status(context)
-    if as_json:
-        print_json(endpoint_documents(status))
-    elif status.endpoints:
-        wide_terminal().print(endpoint_table(status, context.clock.now()))
-    else:
-        click.echo("No PC has enrolled yet. Make a token for one with 'seed-server token'.")
-
-
 def _rank(report: ReportRow) -> int:
     if report.state == "failed" or report.install in ("failed", "rolled_back"):
         return 0
-    return 2 if _shown_state(report) in ("verified", "installed", "not_applicable") else 1
+    return 2 if shown_state(report) in ("verified", "installed", "not_applicable") else 1
 
 
-def _shown_state(report: ReportRow) -> str:
-    """Return what has become of the patch: of its installation once its file is there, else of the file."""
-    beyond = report.state == "verified" or report.install == "not_applicable"
-    return report.install if report.install and beyond else report.state
+def show_status(context: Context, *, patch: str | None, as_json: bool, watch: bool) -> None:
+    """Print the fleet's state once, or repeatedly until Ctrl-C; of ``patch`` alone, if given. Raises `UserError`."""
 
+    def document(status: FleetStatus) -> object:
+        refs = None if patch is None else {PatchRef(one.patch_id, one.version) for one in _asked_for(status, patch)}
+        return status_document(status, only=refs)
 
-def _words(state: str) -> str:
-    return state.replace("_", " ")
-
-
-def _cut(text: str, chars: int) -> str:
-    return text if len(text) <= chars else text[: chars - 1] + "…"
+    show(
+        lambda: read_status(context),
+        document,
+        lambda status, columns: fleet_tables(status, columns, patch),
+        as_json=as_json,
+        watch=watch,
+    )

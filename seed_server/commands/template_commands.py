@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from p2pdist.shared.console import json_option, print_json, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from seed_server.commands.findings_view import findings_document, findings_tables
 from seed_server.commands.json_answers.signed import TemplateNameDocument
 from seed_server.commands.options import (
@@ -56,7 +56,7 @@ def set_command(
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     template = operations.set_template(context, local_user(), name, file, keys)
-    click.echo(f"Every PC is asked {template.name}: {counted(len(template.items), 'item')}.")
+    say(f"Every PC is asked {template.name}: {counted(len(template.items), 'item')}.")
 
 
 @template_group.command("remove", short_help="Take away the template NAME.")
@@ -79,7 +79,7 @@ def remove_command(
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     operations.remove_template(context, local_user(), name, keys)
-    click.echo(f"{name} is not asked any more.")
+    say(f"{name} is not asked any more.")
 
 
 @template_group.command("list", short_help="List the templates.")
@@ -98,9 +98,9 @@ def list_command(context: Context, as_json: bool) -> None:
         print_json(shown)
     elif templates:
         for one in templates:
-            click.echo(f"{one.name}: {one.title} ({counted(len(one.items), 'item')})")
+            say(f"{one.name}: {one.title} ({counted(len(one.items), 'item')})")
     else:
-        click.echo("No templates yet. Sign one with: seed-server template set NAME FILE.toml")
+        say("No templates yet. Sign one with: seed-server template set NAME FILE.toml")
 
 
 @template_group.command("show", short_help="Show which PCs need what.")
@@ -133,4 +133,4 @@ def lint_command(file: Path) -> None:
       seed-server template lint openssl.toml
     """
     template = template_in_file(file, "lint")
-    click.echo(f"{file} is good: {counted(len(template.items), 'item')}.")
+    say(f"{file} is good: {counted(len(template.items), 'item')}.")

@@ -4,12 +4,12 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import duration_text
-from p2pdist.shared.console import Duration, json_option, print_json, wide_terminal
+from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
+from p2pdist.shared.language import span
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
-from seed_server.commands.options import home_option, local_user, tags_option
+from seed_server.commands.options import DefaultGroup, home_option, local_user, tags_option
 from seed_server.commands.texts import counted, plain_table, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context
@@ -19,16 +19,10 @@ from seed_server.store.rows import TokenRow
 _STATE_STYLES = {"open": "green", "revoked": "red"}
 
 
-class TokenGroup(click.Group):
-    """A group that makes a token when no other command is named: ``token --uses 20`` is ``token new --uses 20``."""
+class TokenGroup(DefaultGroup):
+    """``token --uses 20`` is ``token new --uses 20``."""
 
     default = "new"
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Name the default command where none is named, and no help of the group is asked for."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = [self.default, *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group("token", cls=TokenGroup, short_help="Print a token that enrols PCs; list and revoke tokens.")
@@ -102,7 +96,7 @@ def list_command(context: Context, as_json: bool) -> None:
     elif tokens:
         wide_terminal().print(token_table(tokens, now))
     else:
-        click.echo("No tokens yet. Make one with 'seed-server token'.")
+        say("No tokens yet. Make one with 'seed-server token'.")
 
 
 @token_group.command("revoke", short_help="Let a token enrol nobody from now on.")
@@ -116,7 +110,7 @@ def revoke_command(context: Context, token_id: str) -> None:
       seed-server token revoke 5f0c6a1b92d4       'seed-server token list' lists the ids
     """
     token = operations.revoke_token(context, local_user(), token_id)
-    click.echo(f"Token {token.token_id} is revoked. It has enrolled {counted(len(token.enrolled), 'PC')}.")
+    say(f"Token {token.token_id} is revoked. It has enrolled {counted(len(token.enrolled), 'PC')}.")
 
 
 def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
@@ -129,7 +123,7 @@ def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
         table.add_column(column, overflow="fold")
     for token in tokens:
         state = token.state(now)
-        left = "in " + duration_text(token.expires_at - now) if state == "open" else utc_minute(token.expires_at)
+        left = "in " + span(token.expires_at - now) if state == "open" else utc_minute(token.expires_at)
         table.add_row(
             token.token_id,
             Text(state + (", asks for approval" if token.approval else ""), style=_STATE_STYLES.get(state, "dim")),

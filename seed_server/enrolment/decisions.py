@@ -51,8 +51,9 @@ class EnrolmentDecisions:
     def enrol(self, request: EnrolRequest, now: float) -> EnrolReply:
         """Exchange one use of a token for certificates. ``now`` is in seconds since 1970.
 
-        A PC that asks again with its token spends no further use. One whose token asks for approval is refused until
-        an operator has allowed it.
+        A PC that asks again with its token, because the reply was lost, is answered as before: it spends no further
+        use and stays enrolled since the first time. One whose token asks for approval is refused until an operator has
+        allowed it.
 
         Raises `RequestRefusedError` (BAD_INPUT, REFUSED), and `UserError` for a fault of this server.
         """
@@ -94,9 +95,10 @@ class EnrolmentDecisions:
         if known is not None and known.denied:
             raise _denied(known)
         verdict = self.database.spend_token(secret, now, endpoint_id)
-        if verdict != "accepted":
-            raise RequestRefusedError(_TOKEN_PROBLEMS[verdict], FaultKind.REFUSED)
-        self.database.add_endpoint(endpoint_id, hostname, now, self.database.token_tags(secret))
+        if (problem := _TOKEN_PROBLEMS.get(verdict)) is not None:
+            raise RequestRefusedError(problem, FaultKind.REFUSED)
+        since = known.enrolled_at if known is not None and verdict == "again" else now
+        self.database.add_endpoint(endpoint_id, hostname, since, self.database.token_tags(secret))
         self.database.add_enrolment(endpoint_id, token_id_of(secret), now)
         return known is None
 

@@ -13,12 +13,13 @@ import structlog
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, PatchRef, parse_endpoint_id
+from p2pdist.shared.identifiers import EndpointId, PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.names import named_endpoint
 from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.publishing import publish as publishing
@@ -30,7 +31,8 @@ from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
 from seed_server.signing.templates import TEMPLATES, checked_name, new_template, read_templates, template_names
-from seed_server.store.rows import TokenRow
+from seed_server.store.rows import EndpointRow, TokenRow
+from seed_server.store.serve_lock import is_serving
 from seed_server.store.tokens import token_id_of
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
@@ -199,13 +201,14 @@ def revoke_token(context: Context, actor: Actor, token_id: str) -> TokenRow:
 
 
 @_operation
-def deny(context: Context, actor: Actor, endpoint_id: str, *, keep_tokens: bool = False) -> Denial:
+def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = False) -> Denial:
     """Refuse an endpoint from now on: a running server ends its connections, and does not renew its certificates.
 
+    ``endpoint``: its id, the beginning of it, or its host name, where that names one PC alone (`named_endpoint`).
     A new key costs a PC nothing, so the tokens that it was enrolled with are revoked, unless ``keep_tokens``.
-    Writes the database. Raises `UserError`: BAD_INPUT for a malformed or unknown id, NOT_SET_UP, STORAGE, BUSY.
+    Writes the database. Raises `UserError`: BAD_INPUT for a name of none or several, NOT_SET_UP, STORAGE, BUSY.
     """
-    denied = _known_endpoint(context, endpoint_id)
+    denied = EndpointId(named_endpoint(context, endpoint).endpoint_id)
     now = context.clock.now()
     with context.database() as database, database.batch():
         tokens = database.tokens_of(denied)
@@ -220,27 +223,34 @@ def deny(context: Context, actor: Actor, endpoint_id: str, *, keep_tokens: bool 
 
 
 @_operation
-def allow(context: Context, actor: Actor, endpoint_id: str) -> EndpointId:
+def allow(context: Context, actor: Actor, endpoint: str) -> EndpointId:
     """Accept a denied endpoint again, or one that waits to be allowed. Writes and raises as `deny`."""
-    allowed = _known_endpoint(context, endpoint_id)
+    allowed = EndpointId(named_endpoint(context, endpoint).endpoint_id)
     with context.database() as database:
         database.set_denied(allowed, denied=False)
     log.info("endpoint allowed", endpoint=allowed)
     return allowed
 
 
-def _known_endpoint(context: Context, text: str) -> EndpointId:
-    context.settings()
-    try:
-        endpoint_id = parse_endpoint_id(text)
-    except InvalidIdentifierError as error:
-        raise UserError(f"{error} 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT) from error
+@_operation
+def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
+    """Forget ``endpoint`` (named as for `deny`) and all that it said; return it as it was.
+
+    Writes the database. Raises `UserError`: BAD_INPUT for one that is not known, REFUSED for one that is connected, or
+    denied, which is kept so that it stays refused; NOT_SET_UP, STORAGE, BUSY.
+    """
+    known = named_endpoint(context, endpoint)
+    if known.denied and not known.pending:
+        raise UserError(f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED)
+    if known.connected and is_serving(context.home):
+        raise UserError(
+            f"{known.endpoint_id} is connected, so it is not gone. Deny it to keep it out, or stop its daemon first.",
+            FaultKind.REFUSED,
+        )
     with context.database() as database:
-        if database.endpoint(endpoint_id) is None:
-            raise UserError(
-                f"No endpoint {text} is enrolled here. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
-            )
-    return endpoint_id
+        database.forget_endpoint(known.endpoint_id)
+    log.info("endpoint forgotten", endpoint=known.endpoint_id)
+    return known
 
 
 # --- profiles and templates --------------------------------------------------------------

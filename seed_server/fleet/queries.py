@@ -11,6 +11,8 @@ from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
+from seed_server.fleet.coverage import Announced, PatchCoverage, coverage, replaced
+from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.publishing.examination import Examined
 from seed_server.publishing.recipe_files import lint_recipe
 from seed_server.signing.bundle import Bundle
@@ -20,7 +22,7 @@ from seed_server.signing.profiles import checked_site, read_profiles
 from seed_server.signing.proposals import RoleKeys
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.signing.templates import checked_name, read_templates
-from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, SiteLimitRow, TokenRow
+from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, TokenRow
 from seed_server.store.serve_lock import is_serving
 
 INSTALL_STATES = (
@@ -59,6 +61,10 @@ class FleetStatus:
     """Why the signed repository cannot be read; empty: it can."""
     withdrawn: Mapping[PatchRef, str] = field(default_factory=dict)
     """The patches that were taken back, each with its reason."""
+    replaced: Mapping[PatchRef, str] = field(default_factory=dict)
+    """What PCs are offered no more, as something newer is: each with its version of now; empty: another patch."""
+    problems: Sequence[FleetProblem] = ()
+    """What the operator should know, the worst first."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -81,9 +87,14 @@ class FleetStatus:
                 sent[site] = (before[0] + count, before[1] + payload.length_bytes)
         return [(site, count, count / length) for site, (count, length) in sorted(sent.items())]
 
+    def coverage_of(self, patch: ServedPayload) -> PatchCoverage:
+        """Return how far ``patch`` has come among the PCs that are allowed here."""
+        return coverage(self.endpoints, self.of_patch(patch), serving=self.serving)
+
     def verified_on(self, patch: ServedPayload) -> int:
-        """Return how many endpoints have the whole file, checked."""
-        return sum(report.state == "verified" for report in self.of_patch(patch))
+        """Return how many endpoints that are allowed here have the whole file, checked."""
+        denied = {endpoint.endpoint_id for endpoint in self.endpoints if endpoint.denied}
+        return sum(r.state == "verified" and r.endpoint_id not in denied for r in self.of_patch(patch))
 
     @cached_property
     def endpoint_by_id(self) -> dict[str, EndpointRow]:
@@ -124,21 +135,6 @@ class FleetStatus:
 
 
 @dataclass(frozen=True)
-class SiteStatus:
-    """One site: its limit, and what has gone there."""
-
-    limit: SiteLimitRow
-    wan_bytes: int
-    file_bytes: int
-    """Length of all payloads of which anything was sent there."""
-
-    @property
-    def origin_ratio(self) -> float | None:
-        """WAN bytes ÷ file bytes; None: nothing was sent."""
-        return self.wan_bytes / self.file_bytes if self.file_bytes else None
-
-
-@dataclass(frozen=True)
 class Findings:
     """A template, and what each PC has said to it."""
 
@@ -167,45 +163,33 @@ def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
     return {state: states.count(state) for state in INSTALL_STATES}
 
 
-def site_statuses(
-    limits: Iterable[SiteLimitRow], patches: Sequence[ServedPayload], wan: Mapping[tuple[str, str], int]
-) -> list[SiteStatus]:
-    """Join what is known of each site; those that are being sent to come first."""
-    lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
-    sent: dict[str, tuple[int, int]] = {}
-    for (site, torrent), count in wan.items():
-        if torrent in lengths:
-            before = sent.get(site, (0, 0))
-            sent[site] = (before[0] + count, before[1] + lengths[torrent])
-    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0))) for limit in limits]
-    return sorted(statuses, key=lambda status: (not status.limit.active, status.limit.site))
-
-
 def read_status(context: Context) -> FleetStatus:
     """Return the fleet's state. Raises `UserError`."""
     settings = context.settings()
     with context.database() as database:
         reports = database.reports()  # before the endpoints, which then include every reporter
         payloads = database.payloads()
-        unannounced, withdrawn, problem = _announcements(context, payloads)
+        patches = [payload for payload in payloads if payload.number == 0]
+        announced, problem = _announcements(context, payloads)
+        endpoints, serving = database.endpoints(), is_serving(context.home)
         return FleetStatus(
             server_name=settings.name,
-            serving=is_serving(context.home),
+            serving=serving,
             reports=reports,
-            patches=[payload for payload in payloads if payload.number == 0],
-            endpoints=database.endpoints(),
+            patches=patches,
+            endpoints=endpoints,
             wan_bytes=database.wan_bytes(),
             payloads=payloads,
-            unannounced=unannounced,
+            unannounced=announced.cut_off,
             repository_problem=problem,
-            withdrawn=withdrawn,
+            withdrawn=announced.withdrawn,
+            replaced=replaced(patches, announced),
+            problems=fleet_problems(context, endpoints, serving=serving),
         )
 
 
-def _announcements(
-    context: Context, payloads: Iterable[ServedPayload]
-) -> tuple[frozenset[PatchRef], dict[PatchRef, str], str]:
-    """Return the patches that are neither signed nor rolled out, those withdrawn, and why nothing can be read.
+def _announcements(context: Context, payloads: Iterable[ServedPayload]) -> tuple[Announced, str]:
+    """Return what PCs were told of the patches, and why that cannot be read.
 
     The database's row comes before the signature. It has the sequence number that the rollouts will give next. A
     patch that was withdrawn is still listed.
@@ -218,8 +202,10 @@ def _announcements(
         # thousands of manifests are not read every second without need
         listed = {manifest.ref for manifest in repository.manifests()} if beyond else set()
     except UserError as error:
-        return frozenset(), {}, error.message
-    return frozenset(beyond - listed), {one.ref: one.reason for one in rollouts.withdrawn}, ""
+        return Announced(None), error.message
+    offered = frozenset(entry.ref for entry in rollouts.entries)
+    withdrawn = {one.ref: one.reason for one in rollouts.withdrawn}
+    return Announced(offered, withdrawn, frozenset(beyond - listed)), ""
 
 
 def read_offers(context: Context) -> list[Offer]:
@@ -232,14 +218,6 @@ def read_tokens(context: Context) -> list[TokenRow]:
     context.settings()
     with context.database() as database:
         return database.tokens()
-
-
-def read_sites(context: Context) -> tuple[list[SiteStatus], bool]:
-    """Return every site that was ever sent to, and whether a server serves now. Raises `UserError`."""
-    context.settings()
-    with context.database() as database:
-        statuses = site_statuses(database.site_limits(), database.payloads(), database.wan_bytes())
-    return statuses, is_serving(context.home)
 
 
 def read_all_profiles(context: Context) -> list[SiteProfile]:
@@ -314,6 +292,12 @@ def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: 
     if endpoint is None or endpoint.denied:
         known = "is not enrolled here" if endpoint is None else "is denied"
         raise UserError(f"This statement does not count: {statement.endpoint_id} {known}.", FaultKind.REFUSED)
+    if endpoint.shared_with:
+        raise UserError(
+            f"This statement does not count: {endpoint.shared_with} shows the identity {statement.endpoint_id} too, "
+            "and may have stated it ('seed-server endpoints' says what to do).",
+            FaultKind.REFUSED,
+        )
     return statement
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
-from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
+from bandwidth.core.units import BytesPerSecond
 
 SO_MAX_PACING_RATE = 47  # SOL_SOCKET, asm-generic/socket.h; Python names it only from 3.14 on
 TCP_NOTSENT_LOWAT = 25  # IPPROTO_TCP, linux/tcp.h
@@ -68,17 +68,6 @@ def pacing_rate(sock: Socket) -> BytesPerSecond | None:
     """Return the limit that the kernel has for ``sock``; None when there is none. Linux only."""
     value = int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, 8), sys.byteorder)
     return None if value in (_UNLIMITED, _FITS_32_BIT - 1) else BytesPerSecond(value)
-
-
-def limit_packets(listener: socket.socket) -> None:
-    """Limit packets on all connections of ``listener`` to Ethernet's size, even where the network takes larger ones.
-
-    A sender cannot pace in smaller steps than a packet, and a packet of loopback's or a jumbo frame's
-    size takes a second on a slow line. Endpoints ask for smaller ones where that helps.
-    """
-    headers = 60 if listener.family == socket.AF_INET6 else 40
-    with contextlib.suppress(OSError):  # Windows does not let us
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, LARGEST_PACKET_BYTES - headers)
 
 
 def use_known_control(sock: Socket) -> bool:

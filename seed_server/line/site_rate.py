@@ -19,6 +19,7 @@ from bandwidth.core.units import BytesPerSecond, packet_bytes
 from bandwidth.core.window_renewal import WindowRenewal
 from seed_server.line.business_reports import BusinessReports
 from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, ControlBudget
+from seed_server.line.path_packets import PathPackets
 from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
 
 HANDED_ON_SECONDS = 0.5  # without sending: one PC's turn is over and another one's begins, while the line is still full
@@ -36,6 +37,7 @@ EGRESS_RULE = "the server's egress"
 METADATA_SHARE = 4  # metadata gets this part of what a site that is sent pieces may be sent, …
 METADATA_LEAST_RATE = BytesPerSecond(16_000)  # … but never less: without metadata, no PC hears of a withdrawal
 UNKNOWN_LINE_RATE = BytesPerSecond(250_000)  # of metadata, where no piece has been sent yet: a slow branch's 2 Mbit/s
+ANSWERING_SECONDS = 0.5  # who fetches is pinged 10 to 20 times a second: the line is up, and carries what is small
 SENDING_SECONDS = 1.0  # since the last decision: pieces are being sent
 _NOTHING = Sample(None, None, 0, 0, True, None, None)
 
@@ -138,8 +140,11 @@ class SiteRate:
         self.reports = BusinessReports()
         self.control = ControlBudget(now)
         """What goes to the site besides data; it takes the same line's room."""
+        self.path = PathPackets()
+        """Which packets get through to the site."""
         self.times = times or SiteTimes()
         self._decided_at: float | None = None
+        self._answered_at = float("-inf")
         self._skipped_seconds = 0.0
         self._controller = self._new_controller(now)
         if memory is not None:
@@ -159,6 +164,21 @@ class SiteRate:
         return SiteDecision(first, State.LEARN, cause, cause, {}, renew_windows=False)
 
     # --- what is known ------------------------------------------------------------------
+
+    @property
+    def standing(self) -> SiteDecision:
+        """What holds, for people: the last decision, unless the profile has forbidden or allowed sending since.
+
+        While nothing is sent, nothing is decided.
+        """
+        forbidden = self.decision.state is State.BLACKOUT
+        if self.policy.blackout == forbidden:
+            return self.decision
+        if forbidden:
+            return self._first_decision()
+        cause = Reason.BLACKOUT.value
+        reason = f"{cause}: {self.policy.rule}" if self.policy.rule else cause
+        return SiteDecision(BytesPerSecond(0), State.BLACKOUT, cause, reason, {}, renew_windows=False)
 
     @property
     def configured(self) -> BytesPerSecond | None:
@@ -194,7 +214,7 @@ class SiteRate:
 
     def packet_bytes(self, now: float) -> int:
         """Return the size of packets that suits the line."""
-        return packet_bytes(self.capacity(now))
+        return min(packet_bytes(self.capacity(now)), self.path.most_bytes(now))
 
     @property
     def wanted(self) -> BytesPerSecond:
@@ -259,7 +279,15 @@ class SiteRate:
     def decide(
         self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float, *, late_seconds: float = 0.0
     ) -> SiteDecision:
-        """Sample the site, ``late_seconds`` later than planned, and return what holds until the next sample."""
+        """Sample the site, ``late_seconds`` later than planned, and return what holds until the next sample.
+
+        Where full packets vanish while pings are answered, there is nothing to learn of the line: the rate is held.
+        """
+        self._answered_at = now if pings else self._answered_at
+        sending = [view for view in links.values() if view.sending]
+        answered = now - self._answered_at < ANSWERING_SECONDS
+        if sending and all(view.vanishing for view in sending) and answered and not self.policy.blackout:
+            return self._held(links, now)
         capacity = self.capacity(now)
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
@@ -308,6 +336,14 @@ class SiteRate:
                 loss_blind=all(view.loss_blind for view in links.values()),
             ),
         )
+        self.times.note(self.decision, now)
+        return self.decision
+
+    def _held(self, links: Mapping[Key, LinkView], now: float) -> SiteDecision:
+        cause, allowance, ceiling = Reason.VANISHED.value, self.decision.allowance, self.ceiling
+        allowance = allowance if ceiling is None else min(allowance, ceiling)
+        shares = self._shares(allowance, links)
+        self.decision = SiteDecision(allowance, State.STALL, cause, cause, shares, renew_windows=False)
         self.times.note(self.decision, now)
         return self.decision
 

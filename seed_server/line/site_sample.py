@@ -61,6 +61,8 @@ class LinkView:
     """False for a moment after its last piece: what is under way still arrives."""
     loss_blind: bool = False
     """Losses do not shrink its congestion window."""
+    vanishing: bool = False
+    """No full packet has ever arrived on it, and TCP has begun to wait in vain."""
 
 
 def is_near(rate: BytesPerSecond, rtt_seconds: float | None, card_rate: BytesPerSecond | None) -> bool:

@@ -10,7 +10,15 @@ import trio
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import InvalidIdentifierError
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
-from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS, Goodbye, Message, encode_message
+from p2pdist.shared.wire.messages import (
+    MAX_CONTROL_FRAME_BYTES,
+    MAX_TEXT_CHARS,
+    Goodbye,
+    GoodbyeCause,
+    Message,
+    OtherPc,
+    encode_message,
+)
 from seed_server.ports.peer_certificate import peer_certificate
 
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
@@ -40,6 +48,9 @@ class OriginConnection:
         self._sending = trio.CancelScope()
         self.address = address
         """The address that the server sees."""
+        self.cause: GoodbyeCause = ""
+        """Of its end, for the goodbye; the next field too."""
+        self.others: list[OtherPc] = []
         certificate = peer_certificate(stream)
         if certificate is None:  # the context requires one
             raise InvalidIdentifierError("there is no client certificate")
@@ -146,7 +157,7 @@ class OriginConnection:
             await trio.aclose_forcefully(self._tcp)
 
     async def _say_goodbye(self, reason: str) -> None:
-        goodbye = Goodbye(reason=reason[:MAX_TEXT_CHARS])
+        goodbye = Goodbye(reason=reason[:MAX_TEXT_CHARS], cause=self.cause, others=self.others)
         try:
             await self._stream.send_all(control_frame(goodbye))
             await self._tcp.send_eof()

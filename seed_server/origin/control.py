@@ -135,7 +135,7 @@ class ControlConversation:
             case NewsWanted():
                 self._news_wanted(message)
             case Report():
-                self._records.report(self._session.endpoint, message.patches)
+                self._records.report(self._session.endpoint, message.patches, message.refuses)
             case Diagnosis():
                 self._records.diagnosis(self._session.endpoint, message)
             case LinkReport():
@@ -179,6 +179,7 @@ class ControlConversation:
     def _stored(self, leased: LeasedPiece) -> None:
         # of what was not leased, the ledger takes note, and nobody else need know
         if self._live.ledger.stored(self._session.endpoint, leased, trio.current_time()):
+            self._live.rate.path.arrived(self._session.endpoint)
             if self._session.link is not None:
                 self._session.link.piece_stored(leased)
             self._wake()

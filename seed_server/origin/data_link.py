@@ -63,6 +63,7 @@ class DataLink:
         self.kernel_paces = True
         self.loss_blind = use_known_control(connection.socket)
         self._kernel_rate: BytesPerSecond | None = None
+        self._first_look = read_tcp_info(connection.socket)
         self._look: SocketLook | None = None
         self._bucket: TokenBucket | None = None
         self._wake = trio.Event()
@@ -100,12 +101,19 @@ class DataLink:
             metered=self._metered,
             sending=sending,
             loss_blind=self.loss_blind,
+            vanishing=self.nothing_arrived and self._look is not None and self._look.timeouts_in_a_row > 0,
         )
 
     @property
     def rests(self) -> bool:
         """Whether TCP has been waiting so long that it would go on doing so after an outage."""
         return self._look is not None and self._look.timeouts_in_a_row >= RESTING_TIMEOUTS
+
+    @property
+    def nothing_arrived(self) -> bool:
+        """Whether no full packet of a piece has ever arrived, so far as the kernel tells."""
+        first, look = self._first_look, self._look
+        return first is not None and look is not None and look.acked_bytes - first.acked_bytes < look.segment_bytes
 
     def piece_written(self, piece: LeasedPiece) -> None:
         """Note that the last byte of ``piece`` has been handed to the kernel."""

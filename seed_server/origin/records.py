@@ -25,12 +25,14 @@ class _Batch:
     reports: dict[EndpointId, dict[PatchRef, PatchReport]] = field(default_factory=dict)
     diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
     seen: dict[EndpointId, SeenRow] = field(default_factory=dict)
+    refusals: dict[EndpointId, str] = field(default_factory=dict)
     sent_bytes: dict[tuple[SiteName, TorrentHash], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return any((self.reports, self.diagnoses, self.seen, self.sent_bytes, self.damaged, self.limits))
+        parts = (self.reports, self.diagnoses, self.seen, self.refusals, self.sent_bytes, self.damaged, self.limits)
+        return any(parts)
 
 
 class OriginRecords:
@@ -48,8 +50,9 @@ class OriginRecords:
         """Accept answers to these templates, and to no others."""
         self._templates = names
 
-    def report(self, endpoint: EndpointId, patches: list[PatchReport]) -> None:
-        """Keep the newest report on each patch."""
+    def report(self, endpoint: EndpointId, patches: list[PatchReport], refuses: str = "") -> None:
+        """Keep the newest report on each patch; ``refuses``: why what is signed here is refused there, or empty."""
+        self._batch.refusals[endpoint] = refuses
         waiting = self._batch.reports.setdefault(endpoint, {})
         for patch in patches:
             if patch.ref in waiting or len(waiting) < MAX_WAITING_REPORTS:
@@ -109,6 +112,8 @@ class OriginRecords:
         with self._database.batch():
             for endpoint, seen in batch.seen.items():
                 self._database.seen(endpoint, seen)
+            for endpoint, refuses in batch.refusals.items():
+                self._database.save_refusal(endpoint, refuses)
             for endpoint, reports in batch.reports.items():
                 self._database.save_reports(endpoint, reports.values(), now)
             for endpoint, diagnoses in batch.diagnoses.items():
@@ -128,6 +133,7 @@ class OriginRecords:
         for endpoint, diagnoses in batch.diagnoses.items():
             newer.diagnoses[endpoint] = diagnoses | newer.diagnoses.get(endpoint, {})
         newer.seen = batch.seen | newer.seen
+        newer.refusals = batch.refusals | newer.refusals
         newer.limits = batch.limits | newer.limits
         newer.damaged = batch.damaged | newer.damaged
         for key, count in batch.sent_bytes.items():

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from bandwidth.core.units import LARGEST_PACKET_BYTES
 from bandwidth.profiles.model import Profile
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.manifest.documents import Rollouts
+from p2pdist.shared.packet_size import allow_fragments, limit_packets
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Hello, Welcome, decode_hello
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, DataHello, Hello, Welcome, decode_hello
 from seed_server.line.metadata_line import MetadataLine
-from seed_server.line.pacing import limit_packets
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
@@ -30,6 +31,7 @@ from seed_server.origin.data_link import DataLink, Ending
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.paced_news import FindNews, PacedNews
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.resting import believe_lost
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
 from seed_server.origin.state import DENIED, OriginState
@@ -123,7 +125,10 @@ class OriginServer:
         await self._fleet.load()
         sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
         for sock in sockets:
-            limit_packets(sock)
+            # a sender cannot pace in smaller steps than a packet, and one of loopback's or a jumbo frame's size takes
+            # a second on a slow line
+            limit_packets(sock, LARGEST_PACKET_BYTES)
+            allow_fragments(sock, allowed=True)  # handshakes and control messages are to get through everywhere
         self.addresses = [sock.getsockname()[:2] for sock in sockets]
         listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
         # shielded: the records end after the connections, whose last news is written too
@@ -248,7 +253,7 @@ class OriginServer:
             raise RefusedError(f"this server speaks protocol {PROTOCOL_VERSION}, not {hello.protocol}: update")
         if isinstance(hello, ControlHello):
             return await self._control(connection, hello)
-        return await self._data(connection)
+        return await self._data(connection, hello)
 
     async def _control(self, connection: OriginConnection, hello: ControlHello) -> str | None:
         row = await trio.to_thread.run_sync(self._database.endpoint, connection.endpoint)
@@ -258,11 +263,13 @@ class OriginServer:
             raise RefusedError(DENIED)
         self.known_addresses.note(connection.address)
         session, live = self._fleet.join(connection, hello)
+        session.packet_bytes = live.rate.packet_bytes(trio.current_time())
         welcome = Welcome(
             server_name=self._settings.name,
             site=live.site.name,
             timestamp_version=self._fleet.timestamp_version,
-            packet_bytes=live.rate.packet_bytes(trio.current_time()),
+            packet_bytes=session.packet_bytes,
+            large_packets_lost=live.rate.path.large_are_lost(trio.current_time()),
             at=self._clock.now(),
         )
         conversation = ControlConversation(
@@ -285,11 +292,14 @@ class OriginServer:
             self._fleet.leave(session, live)
         return session.ending.reason
 
-    async def _data(self, connection: OriginConnection) -> str | None:
+    async def _data(self, connection: OriginConnection, hello: DataHello) -> str | None:
         known = self._fleet.session(connection.endpoint)
-        if known is None:
+        if known is None or known[0].instance != hello.instance:
             raise RefusedError("there is no control connection: open that first")
         session, live = known
+        if hello.large_packets_lost:
+            believe_lost(live, session, trio.current_time())
+        allow_fragments(connection.socket, allowed=live.rate.path.large_are_lost(trio.current_time()))
         link = DataLink(connection)
         live.attach(session, link, trio.current_time())
         try:

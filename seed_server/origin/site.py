@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from bandwidth.core.states import State
-from bandwidth.core.units import BytesPerSecond
+from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
+    ControlHello,
     LinkReport,
     LinkWatch,
+    OtherPc,
     RepositoryChanged,
     SiteLimit,
     SitePeer,
@@ -39,8 +41,7 @@ from seed_server.store.database import ServedPayload, SiteLimitRow
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted …
 DRAINED_SECONDS = 5.0  # … and what the kernel still has to send has its share of the line
 HEARD_SECONDS = 10.0  # pings go every 5 s: who has answered none of two may be behind a line that was down …
-ANSWERED_SECONDS = 0.5  # … while who fetches is pinged 10 to 20 times a second …
-ANSWERS_SECONDS = 2.0  # … and when the fetchers do not answer, others are asked, and would have by now
+ANSWERS_SECONDS = 2.0  # … and when the fetchers do not answer, others are asked, and would have by then
 AGE_STEP_SECONDS = 60.0  # of what was learned of the line: endpoints are told it only when it has changed
 
 log = structlog.get_logger()
@@ -56,7 +57,7 @@ class Session:
         rank: FetcherRank,
         peer: SitePeer,
         own_addresses: list[str],
-        software: str,
+        hello: ControlHello,
         claimed_site: SiteName | None = None,
         *,
         budgets: MessageBudgets,
@@ -67,8 +68,9 @@ class Session:
         self.rank = rank
         self.peer = peer
         self.own_addresses = own_addresses
-        self.software = software
+        self.software = hello.software
         self.claimed_site = claimed_site
+        self.instance = hello.instance
         self.ending = Ending()
         self.outbox = outbox
         self.pings = PingLog()
@@ -76,7 +78,11 @@ class Session:
         self.link: DataLink | None = None
         self.told_unavailable: set[TorrentHash] = set()
         self.peer_list = PeerList()
+        self.packet_bytes = LARGEST_PACKET_BYTES
+        """What it was told to use on its data connection."""
         self.told_limit: SiteLimit | None = None
+        self.told_others: list[OtherPc] = []
+        """Who else shows its identity, as it knows."""
         self.heard_at = 0.0
         """When the last frame came from it."""
         self.set_aside = False
@@ -207,12 +213,6 @@ class LiveSite:
             self.ledger.data_lost(session.endpoint)
         self.wake_all()
 
-    def end_resting(self, now: float) -> None:
-        """End the sessions that answer, and whose data connection rests after an outage: they connect again at once."""
-        for session in list(self.sessions.values()):
-            if session.link in self.sending and session.link.rests and now - session.heard_at < ANSWERED_SECONDS:
-                session.end("the line was down: connect again")
-
     def is_cut_off(self, now: float) -> bool:
         """Whether pieces are being sent, and nobody at the site answers."""
         if not self.sending or self.rate.decision.state is not State.STALL:
@@ -331,13 +331,13 @@ class LiveSite:
     def limit(self, now: float) -> SiteLimit:
         """Return how fast the site is sent to, and why."""
         rate, memory = self.rate, self.rate.memory(now)
-        times = rate.times
+        times, standing = rate.times, rate.standing
         return SiteLimit(
-            rate=rate.decision.allowance,
+            rate=standing.allowance,
             capacity=rate.capacity(now),
             configured=rate.configured is not None,
-            state=rate.decision.state.value,
-            reason=rate.decision.reason[:MAX_TEXT_CHARS],
+            state=standing.state.value,
+            reason=standing.reason[:MAX_TEXT_CHARS],
             seconds={cause: round(seconds, 1) for cause, seconds in times.by_cause.items()},
             yield_seconds=round(times.yielding, 1),
             learned_seconds=None if memory is None else memory.age_seconds // AGE_STEP_SECONDS * AGE_STEP_SECONDS,
@@ -372,6 +372,7 @@ class LiveSite:
             learned_at=None if memory is None else wall_clock - memory.age_seconds,
             round_trip_seconds=None if memory is None else memory.round_trip_seconds,
             loss_share=None if memory is None else memory.loss_share,
+            large_packets_lost=self.rate.path.large_are_lost(now),
         )
 
     def reported(self, session: Session, report: LinkReport, now: float) -> None:

@@ -32,6 +32,7 @@ from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.resting import end_resting
 from seed_server.origin.served import served_payloads
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
@@ -129,6 +130,8 @@ class OriginState:
             spare=rate.spare(now),
             remaining_bytes=live.ledger.remaining_bytes(now),
         )
+        if policy.blackout != rate.policy.blackout:
+            self._explained = self._explained | {name}  # it is said though nothing is sent
         rate.set_policy(policy, now)
 
     def drop_denied(self, denied: set[EndpointId]) -> None:
@@ -157,7 +160,10 @@ class OriginState:
         """Add an endpoint to its site; an older connection of it ends. Raises `RefusedError`."""
         placement = self._arrivals.place(connection, hello)
         now = trio.current_time()
-        if older := self._sessions.get(connection.endpoint):
+        older = self._sessions.get(connection.endpoint)
+        self._arrivals.admit(connection, hello, now, older)
+        if older is not None:
+            older[0].connection.cause = "replaced"
             older[0].end("replaced by a newer control connection")
             self.leave(*older)
         live = self._live.get(placement.site.name)
@@ -180,7 +186,7 @@ class OriginState:
         session = self._arrivals.session(connection, hello, placement, Outbox(live.control), budgets)
         live.join(session, now)
         self._sessions[connection.endpoint] = (session, live)
-        self._arrivals.record(session, live.site.name, connected=True)
+        self._arrivals.joined(session, live)
         self.outside_log.info("endpoint connected", session.endpoint, site=live.site.name, address=connection.address)
         return session, live
 
@@ -195,7 +201,7 @@ class OriginState:
         known = self._sessions.get(session.endpoint)
         if known is not None and known[0] is session:
             del self._sessions[session.endpoint]
-            self._arrivals.record(session, live.site.name, connected=False)
+            self._arrivals.left(session, live, trio.current_time())
             self.outside_log.info(
                 "endpoint disconnected",
                 session.endpoint,
@@ -332,6 +338,7 @@ class OriginState:
                     if live.steered:
                         self._set_policy(live, now)  # a window may begin or end
                 self._explain(now)
+                self._arrivals.tell_single(self._sessions, now)
             if now - seen_at >= SEEN_SECONDS:
                 seen_at = now
                 for session, live in self._sessions.values():
@@ -349,7 +356,7 @@ class OriginState:
     def _look_after(self, live: LiveSite, now: float) -> None:
         """End what takes too long at a site, and doubt what does not come true."""
         live.set_silent_aside(now)
-        live.end_resting(now)
+        end_resting(live, now)
         rate = live.link_rate
         if rate == 0 or live.is_cut_off(now):  # then no PC is to blame, and none would do better
             live.ledger.hold(now)

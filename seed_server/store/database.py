@@ -212,6 +212,11 @@ class Database(TokenTable):
                 (int(denied), int(pending), endpoint_id),
             )
 
+    def forget_endpoint(self, endpoint_id: str) -> None:
+        """Remove an endpoint with its reports, answers and enrolments."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM endpoints WHERE endpoint_id = ?", (endpoint_id,))
+
     def seen(self, endpoint_id: str, seen: SeenRow) -> None:
         """Record where an endpoint is, and whether it is connected."""
         with self._transaction() as connection:
@@ -221,6 +226,7 @@ class Database(TokenTable):
         """Record that no endpoint is connected and nothing is sent: `serve` has just started, or ends."""
         with self._transaction() as connection:
             connection.execute("UPDATE endpoints SET connected = 0, last_seen_at = ? WHERE connected", (now,))
+            connection.execute("UPDATE endpoints SET shared_with = '' WHERE shared_with <> ''")  # to be seen anew
             connection.execute("UPDATE site_limits SET active = 0 WHERE active")
 
     # --- patches --------------------------------------------------------------------------
@@ -257,20 +263,26 @@ class Database(TokenTable):
         """Record an endpoint's newest report on each patch; unpublished patches and unknown endpoints are skipped."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 "
+                "INSERT INTO reports SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 "
                 "WHERE EXISTS (SELECT 1 FROM patches WHERE patch_id = ?2 AND version = ?3) "
                 "AND EXISTS (SELECT 1 FROM endpoints WHERE endpoint_id = ?1) "
                 "ON CONFLICT (endpoint_id, patch_id, version) DO UPDATE SET state = excluded.state, "
                 "progress = excluded.progress, bytes_from_origin = excluded.bytes_from_origin, "
                 "bytes_from_peers = excluded.bytes_from_peers, bytes_wasted = excluded.bytes_wasted, "
                 "seconds = excluded.seconds, error = excluded.error, reported_at = excluded.reported_at, "
-                "install = excluded.install, install_reason = excluded.install_reason",
+                "install = excluded.install, install_reason = excluded.install_reason, "
+                "install_output = excluded.install_output",
                 [report_values(endpoint_id, report, now) for report in reports],
             )
 
     def reports(self) -> list[ReportRow]:
         """Return the newest report of every endpoint on every patch."""
         return [ReportRow(**row) for row in self._rows("SELECT * FROM reports ORDER BY patch_id, version, endpoint_id")]
+
+    def save_refusal(self, endpoint_id: str, refuses: str) -> None:
+        """Record why an endpoint accepts nothing new that was signed here; empty: it does."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE endpoints SET refuses = ? WHERE endpoint_id = ?", (refuses, endpoint_id))
 
     # --- diagnoses ------------------------------------------------------------------------
 
@@ -318,7 +330,7 @@ class Database(TokenTable):
         """Record the newest limit of each site."""
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO site_limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [site_limit_values(row) for row in rows],
             )
 

@@ -37,6 +37,8 @@ class SiteLimitRow(Record, frozen=True):
     """When the line last showed its capacity; None: nothing is learned, or it is configured."""
     round_trip_seconds: float | None = None
     loss_share: float | None = None
+    large_packets_lost: bool = False
+    """Full packets do not get through to the site, and smaller ones are used."""
 
 
 class ServedPayload(Record, frozen=True):
@@ -92,7 +94,8 @@ ADD_PATCH = (
 ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
 SEEN = (
     "UPDATE endpoints SET site = :site, address = :address, software = :software, connected = :connected, "
-    "last_seen_at = :last_seen_at, claimed_site = :claimed_site WHERE endpoint_id = :endpoint_id"
+    "last_seen_at = :last_seen_at, claimed_site = :claimed_site, shared_with = :shared_with "
+    "WHERE endpoint_id = :endpoint_id"
 )
 FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
 ALL_PAYLOADS = (
@@ -119,6 +122,10 @@ class EndpointRow(Record, frozen=True):
     """It is denied only because an operator has not allowed it yet."""
     claimed_site: str = ""
     """The site that it says it is in, where that is not ``site``; it is not believed. Empty: no such claim."""
+    refuses: str = ""
+    """Why it accepts nothing new that this server has signed, as it said last; empty: it does."""
+    shared_with: str = ""
+    """Which other PCs show its identity too, for people; empty: none."""
 
 
 TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]
@@ -159,6 +166,7 @@ class SeenRow(Record, frozen=True):
     connected: bool
     last_seen_at: float
     claimed_site: str = ""
+    shared_with: str = ""
 
 
 class ReportRow(Record, frozen=True):
@@ -177,6 +185,7 @@ class ReportRow(Record, frozen=True):
     reported_at: float
     install: str = ""
     install_reason: str = ""
+    install_output: str = ""
 
     @property
     def ref(self) -> PatchRef:
@@ -232,7 +241,7 @@ def token_row(row: Mapping[str, Any], enrolled: Sequence[str]) -> TokenRow:
 
 def site_limit_row(row: Mapping[str, Any]) -> SiteLimitRow:
     """Return a row of the table as its type."""
-    shaped = {name: bool(row[name]) for name in ("active", "configured")}
+    shaped = {name: bool(row[name]) for name in ("active", "configured", "large_packets_lost")}
     return SiteLimitRow(**dict(row) | shaped | {"seconds": json.loads(row["seconds"])})
 
 
@@ -252,6 +261,7 @@ def report_values(endpoint_id: str, report: PatchReport, now: float) -> tuple[ob
         now,
         report.install,
         report.install_reason,
+        report.install_output,
     )
 
 
@@ -274,4 +284,5 @@ def site_limit_values(row: SiteLimitRow) -> tuple[object, ...]:
         row.learned_at,
         row.round_trip_seconds,
         row.loss_share,
+        int(row.large_packets_lost),
     )

@@ -1,6 +1,6 @@
 """The tables of the state database, and how each older version becomes the next. Pure."""
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 SCHEMA = """
 CREATE TABLE tokens (
@@ -25,7 +25,9 @@ CREATE TABLE endpoints (
     last_seen_at REAL NOT NULL DEFAULT 0,
     tags TEXT NOT NULL DEFAULT '',
     pending INTEGER NOT NULL DEFAULT 0,
-    claimed_site TEXT NOT NULL DEFAULT ''
+    claimed_site TEXT NOT NULL DEFAULT '',
+    refuses TEXT NOT NULL DEFAULT '',
+    shared_with TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE enrolments (
     endpoint_id TEXT NOT NULL REFERENCES endpoints ON DELETE CASCADE,
@@ -76,6 +78,7 @@ CREATE TABLE reports (
     reported_at REAL NOT NULL,
     install TEXT NOT NULL DEFAULT '',
     install_reason TEXT NOT NULL DEFAULT '',
+    install_output TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (endpoint_id, patch_id, version),
     FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -95,7 +98,8 @@ CREATE TABLE site_limits (
     sending_seconds REAL NOT NULL,
     learned_at REAL,
     round_trip_seconds REAL,
-    loss_share REAL
+    loss_share REAL,
+    large_packets_lost INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE wan_bytes (
     site TEXT NOT NULL,
@@ -194,4 +198,10 @@ DROP TABLE payloads;
 ALTER TABLE new_payloads RENAME TO payloads;
 CREATE INDEX payloads_by_torrent ON payloads (torrent_hash);
 """,  # noqa: S608 - our own schema
+    8: """
+ALTER TABLE endpoints ADD COLUMN refuses TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN install_output TEXT NOT NULL DEFAULT '';
+ALTER TABLE endpoints ADD COLUMN shared_with TEXT NOT NULL DEFAULT '';
+ALTER TABLE site_limits ADD COLUMN large_packets_lost INTEGER NOT NULL DEFAULT 0;
+""",
 }

@@ -13,9 +13,11 @@ from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.store.rows import TokenRow, token_row
 
 TOKEN_ID_BYTES = 6  # tells a million tokens apart
-SPENT_TOKEN_KEPT_SECONDS = 30.0 * DAY_SECONDS  # for so long the answer to an old token is "expired", not "unknown"
+SPENT_TOKEN_KEPT_SECONDS = 30.0 * DAY_SECONDS  # for so long the answer to an old token is "expired", not "unknown" …
+# … and a PC that it has enrolled is answered again, whose reply was lost or whom an operator had to allow first
 
-TokenVerdict: TypeAlias = Literal["accepted", "unknown", "used", "expired", "revoked"]
+TokenVerdict: TypeAlias = Literal["accepted", "again", "unknown", "used", "expired", "revoked"]
+"""again: it has enrolled this endpoint before, and no use of it is spent."""
 
 _ID = f"lower(hex(substr(secret_sha256, 1, {TOKEN_ID_BYTES})))"
 _ALL = f"SELECT {_ID} AS token_id, * FROM tokens ORDER BY created_at DESC, token_id"  # noqa: S608 - our own names
@@ -60,7 +62,10 @@ class TokenTable(ABC):
             )
 
     def spend_token(self, secret: bytes, now: float, endpoint_id: str = "") -> TokenVerdict:
-        """Spend one use of a token, atomically; none for an endpoint that it has enrolled, even if it has expired."""
+        """Spend one use of a token, atomically; none for an endpoint that it has enrolled, even if it has expired.
+
+        That ends, too: `SPENT_TOKEN_KEPT_SECONDS` after it has expired, the token enrols nobody any more.
+        """
         key = (_hash_of(secret),)
         with self._transaction() as connection:
             row = connection.execute(
@@ -70,8 +75,9 @@ class TokenTable(ABC):
                 return "unknown"
             if row["revoked_at"] is not None:
                 return "revoked"
-            if self._has_enrolled(token_id_of(secret), endpoint_id):
-                return "accepted"
+            enrolled = self._has_enrolled(token_id_of(secret), endpoint_id)
+            if enrolled and now < row["expires_at"] + SPENT_TOKEN_KEPT_SECONDS:
+                return "again"
             if now >= row["expires_at"]:
                 return "expired"
             if row["uses_left"] < 1:

@@ -63,7 +63,7 @@ class Site:
         connection = cast("OriginConnection", SimpleNamespace(endpoint=endpoint_id(number), address=address))
         hello = ControlHello(
             protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=[address], lan_port=lan_port,
-            on_mains=True, wired=True, uptime_seconds=1,
+            on_mains=True, wired=True, uptime_seconds=1, instance="0" * 32,
         )  # fmt: skip
         return self.state.join(connection, hello)
 

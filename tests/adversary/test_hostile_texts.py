@@ -25,7 +25,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
-from seed_server.commands import status_view
+from seed_server.commands import endpoints_view, status_view
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.actor import Actor
@@ -100,8 +100,8 @@ def test_operator_still_sees_the_fleet(context: Context, capsys: pytest.CaptureF
     assert is_harmless(name)
     assert "\n" not in name
     capsys.readouterr()  # the log
-    status_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, as_json=False, watch=False)
+    endpoints_view.show_endpoints(context, as_json=False)
+    status_view.show_status(context, patch="office", as_json=False, watch=False)
     out = capsys.readouterr().out
     assert out.count(name) == 2  # as it was sent, tags too: nothing of it is an instruction
     assert is_harmless(out)
@@ -115,9 +115,9 @@ def test_operator_sees_what_was_recorded_before_names_were_checked(
     with context.database() as database:
         database.add_endpoint("a" * 26, bad, 1.0)
         publish_and_report(database, "a" * 26, 1.0, error=bad)
-    status_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, as_json=False, watch=False)
-    status_view.show_endpoints(context, as_json=True)
+    endpoints_view.show_endpoints(context, as_json=False)
+    status_view.show_status(context, patch="office", as_json=False, watch=False)
+    endpoints_view.show_endpoints(context, as_json=True)
     out = capsys.readouterr().out
     assert is_harmless(out)
     assert json.loads(out[out.index("[\n") :])[0]["hostname"] == bad  # programs get what was sent
@@ -231,19 +231,24 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
         on_mains=True,
         wired=True,
         uptime_seconds=0,
+        instance="0" * 32,
     )
+    goodbye = messages.Goodbye(text, "shared_identity", [messages.OtherPc(text, "10.0.0.2")])
     limit = messages.SiteLimit(
         rate=1, capacity=None, configured=False, state="idle", reason=text, seconds={(text or "-")[:64]: 1.0},
         yield_seconds=0.0, learned_seconds=None,
     )  # fmt: skip
     ways: list[tuple[Callable[[bytes], object], messages.Message]] = [
         (messages.decode_hello, hello),
-        (messages.decode_from_endpoint, messages.Report([report])),
-        (messages.decode_from_endpoint, messages.Goodbye(text)),
-        (messages.decode_from_server, messages.Goodbye(text)),
+        (messages.decode_from_endpoint, messages.Report([report], "")),
+        (messages.decode_from_endpoint, goodbye),
+        (messages.decode_from_server, goodbye),
         (messages.decode_from_server, messages.Unavailable("0" * 64, text)),
         (messages.decode_from_server, limit),
-        (messages.decode_on_data_connection, messages.Goodbye(text)),
+        (
+            messages.decode_on_data_connection,
+            goodbye,
+        ),
     ]
     for decode, message in ways:
         held = list(texts_in(msgspec.to_builtins(decode(messages.encode_message(message)))))

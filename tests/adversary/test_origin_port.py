@@ -114,7 +114,7 @@ class TestFlood:
             await trio.sleep(0.1)
             awake = link._wake  # replaced whenever the sender is woken
             await bad.control.send_raw(frame(PieceRejected(torrent=patch.torrent_hash, piece=0)) * 400)
-            await bad.control.send(Report(patches=[]))
+            await bad.control.send(Report(patches=[], refuses=""))
             await trio.sleep(0.3)
             assert "rejected" not in logged.getvalue()
             assert link._wake is awake

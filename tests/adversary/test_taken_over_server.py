@@ -167,7 +167,7 @@ async def test_a_server_that_was_really_set_up_anew_needs_the_operator_s_word(
         before = await enrol(tmp_path / "pc", server.token())
     server.take_over()
     async with server.serving():
-        after = await enrol(tmp_path / "pc", server.token(), force=True, new_root=True)
+        after = await enrol(tmp_path / "pc", server.token(), force=True, anew={"root"})
         assert after.tuf_root != before.tuf_root
         assert [patch.manifest.patch_id for patch in (await catalogue(after)).patches] == ["evil"]
 

@@ -28,6 +28,7 @@ from p2pdist.shared.wire.messages import (
 from p2pdist.shared.wire.pings import ping_frame, ping_number
 from seed_server.store.database import ServedPayload
 
+INSTANCE = "0" * 32
 Stream = trio.SSLStream[trio.SocketStream]
 M = TypeVar("M")
 
@@ -159,6 +160,7 @@ def hello(address: str, **changes: Any) -> ControlHello:
         "on_mains": True,
         "wired": True,
         "uptime_seconds": 1,
+        "instance": INSTANCE,
     }
     return ControlHello(**(values | changes))
 

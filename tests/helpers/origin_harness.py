@@ -38,7 +38,7 @@ from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
-from tests.helpers.origin_endpoint import Connection, Endpoint, Identity, hello
+from tests.helpers.origin_endpoint import INSTANCE, Connection, Endpoint, Identity, hello
 
 SERVER_ADDRESS = "127.0.8.1"
 PIECE_BYTES = 64 << 10
@@ -143,7 +143,7 @@ class Lab:
         """Open a data connection."""
         data = await self.connect(self.own_context(identity), identity.local_address)
         data.data = True
-        await data.send(DataHello(protocol=PROTOCOL_VERSION))
+        await data.send(DataHello(protocol=PROTOCOL_VERSION, instance=INSTANCE, large_packets_lost=False))
         return data
 
     async def endpoint(self, identity: Identity | None = None, **changes: Any) -> Endpoint:

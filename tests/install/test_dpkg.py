@@ -121,9 +121,7 @@ async def test_what_was_there_cannot_come_back_without_its_package(installer: In
     await put(installer, new)
     outcome = await installer.roll_back(INSTALL, "2.0", new.file, new.sha256, None, "1.0")
     assert not outcome.succeeded
-    assert outcome.words == (
-        "it cannot be rolled back: acme 1.0 was there before, and its package is not kept on this PC"
-    )
+    assert outcome.words == ("acme 1.0 was there before, and its package is not kept on this PC")
     assert await installer.detector.installed_version(INSTALL) == "2.0"
 
 

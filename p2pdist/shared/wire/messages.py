@@ -28,12 +28,13 @@ MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
 MAX_ADDRESSES = 16  # enough for one card with IPv6; more do not matter for the site
 LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
 MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
-MAX_PATCHES_PER_REPORT = 64  # with two texts each, in any script, they fit into a control frame
+MAX_PATCHES_PER_REPORT = 40  # with three texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
 MAX_REPORT_SECONDS = 60  # the interval of a report on the line: anything older says nothing about now
 MAX_CARD_RATE = 125_000_000_000  # 1 Tbit/s: faster than any network card of a PC
 MAX_METADATA_VERSION = 1 << 31  # a version each second for 68 years
+MAX_COPIES = 8  # other PCs with the same identity that are named: a person needs one, to find the first copy
 MAX_LIMIT_REASONS = 32  # the closed list has 15
 MAX_TEMPLATE_ITEMS = 50  # questions in one template: as many as a person reads in a table
 MAX_NEWS_MESSAGE_BYTES = 16 << 10  # some publications; more at once would be felt on a slow line
@@ -47,6 +48,8 @@ Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
 Address = Annotated[str, msgspec.Meta(min_length=2, max_length=45)]  # longest IPv6 text
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 LanPort = Annotated[int, msgspec.Meta(ge=LEAST_LAN_PORT, le=65_535)]
+Instance = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}\\Z", max_length=32)]
+"""A random number that one run of the daemon draws: two PCs with one identity have two."""
 PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
 Bitfield = Annotated[bytes, msgspec.Meta(max_length=MAX_PIECES // 8)]
 MAX_BYTE_COUNT = 1 << 50
@@ -86,6 +89,8 @@ class ControlHello(Message, frozen=True, tag="hello"):
     on_mains: bool
     wired: bool
     uptime_seconds: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
+    instance: Instance
+    """The same in each hello of one run of the daemon."""
 
 
 class Want(Message, frozen=True, tag="want"):
@@ -140,6 +145,8 @@ class PatchReport(Record, frozen=True):
     install: InstallState = ""
     install_reason: Text = ""
     """What the installation waits for, or what has failed, in words."""
+    install_output: Text = ""
+    """The end of what its installer wrote, in one line, where it is not installed for that; else empty."""
 
     @property
     def ref(self) -> PatchRef:
@@ -151,6 +158,8 @@ class Report(Message, frozen=True, tag="report"):
     """The state of every patch that changed since the last report."""
 
     patches: Annotated[list[PatchReport], msgspec.Meta(max_length=MAX_PATCHES_PER_REPORT)]
+    refuses: Text
+    """Why the endpoint accepts nothing new that this server has signed, in words; empty: it does."""
 
 
 class LinkReport(Message, frozen=True, tag="link"):
@@ -211,6 +220,8 @@ class Welcome(Message, frozen=True, tag="welcome"):
     """Version of the newest TUF timestamp metadata."""
     packet_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_PACKET_BYTES, le=LARGEST_PACKET_BYTES)]
     """Size of the IP packets on the data connection: small on a slow line, so that a VoIP packet waits less."""
+    large_packets_lost: bool
+    """Full packets do not get through to the site; ``packet_bytes`` takes that into account."""
     at: ServerTime
     """The server's time, seconds since 1970. A PC whose clock shows another opens no window; no clock is set by it."""
 
@@ -279,10 +290,33 @@ class SiteLimit(Message, frozen=True, tag="limit"):
     """How long ago the line last showed its capacity, in whole minutes; None: configured, or not known."""
 
 
+class OtherPc(Record, frozen=True):
+    """A PC that shows the same identity as another one."""
+
+    hostname: Text
+    address: Address
+    """Where the server sees it."""
+
+
+class SharedIdentity(Message, frozen=True, tag="shared"):
+    """Other PCs show this endpoint's identity too: a copied disk, or a stolen key. This one holds the connection."""
+
+    others: Annotated[list[OtherPc], msgspec.Meta(max_length=MAX_COPIES)]
+    """Empty: no longer."""
+
+
+GoodbyeCause: TypeAlias = Literal["", "replaced", "shared_identity"]
+"""replaced: by a newer connection with the same identity. shared_identity: another PC holds the connection."""
+
+
 class Goodbye(Message, frozen=True, tag="goodbye"):
     """The last frame before a side closes the connection on purpose, with the cause in words."""
 
     reason: Text
+    cause: GoodbyeCause
+    """Where the other side does more about it than connect again."""
+    others: Annotated[list[OtherPc], msgspec.Meta(max_length=MAX_COPIES)]
+    """With shared_identity: who they are."""
 
 
 # --- data connection -------------------------------------------------------------------
@@ -292,6 +326,10 @@ class DataHello(Message, frozen=True, tag="data"):
     """First frame of the data connection, from the endpoint. It is the only frame in this direction."""
 
     protocol: int
+    instance: Instance
+    """As in the hello of the control connection: it belongs to that one."""
+    large_packets_lost: bool
+    """An earlier data connection ended before its TLS handshake did: full packets do not seem to arrive."""
 
 
 class Piece(Message, frozen=True, tag="piece"):
@@ -306,7 +344,9 @@ Hello: TypeAlias = ControlHello | DataHello
 FromEndpoint: TypeAlias = (
     Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
 )
-FromServer: TypeAlias = Welcome | SitePeers | RepositoryChanged | News | Unavailable | LinkWatch | SiteLimit | Goodbye
+FromServer: TypeAlias = (
+    Welcome | SitePeers | RepositoryChanged | News | Unavailable | LinkWatch | SiteLimit | SharedIdentity | Goodbye
+)
 OnDataConnection: TypeAlias = Piece | Goodbye
 
 

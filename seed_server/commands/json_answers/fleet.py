@@ -74,6 +74,8 @@ class PatchEndpointDocument(Struct, frozen=True):
     """State of the installation, named as the keys of `install`; null: nothing is installed from this patch."""
     install_reason: str | None
     """Why the installation is in this state, for people; null: no reason is needed."""
+    install_output: str | None
+    """The end of what its installer wrote, in one line; null: it wrote nothing, or has not failed."""
     reported_at: UnixSeconds
     """When the endpoint reported this."""
 
@@ -87,6 +89,38 @@ class PatchSiteDocument(Struct, frozen=True):
     """Bytes that this server has sent there."""
     origin_ratio: float
     """`wan_bytes` ÷ bytes of the files that went there; 1 is the least."""
+
+
+class ReachedDocument(Struct, frozen=True):
+    """Every endpoint that is allowed here, in exactly one of these counts but the first."""
+
+    endpoints: Count
+    """All of them."""
+    installed: Count
+    """It is installed."""
+    delivered: Count
+    """The proven file is there, and nothing is installed of it."""
+    under_way: Count
+    """It is fetched, installed or waits, on a connected PC."""
+    failed: Count
+    """It has failed, and somebody has to act."""
+    away: Count
+    """It is not done, and the PC is not connected."""
+    silent: Count
+    """The PC has never said a word of it: it is off, or has not come to it."""
+    not_applicable: Count
+    """It is not for the PC."""
+
+
+class ProblemDocument(Struct, frozen=True):
+    """What the operator should know though no command failed."""
+
+    text: str
+    """What is so, in English."""
+    mend: str
+    """The command or the file that mends it."""
+    urgent: bool
+    """Whether it harms already."""
 
 
 class PatchDocument(Struct, frozen=True):
@@ -116,10 +150,16 @@ class PatchDocument(Struct, frozen=True):
     """Why it cannot be served, for people; null: it can."""
     withdrawn: str | None
     """Why it was withdrawn; null: it is not."""
+    replaced: bool
+    """Whether PCs are offered it no more, as something newer is: what they say of it is history."""
+    replaced_by: str | None
+    """The version of its id that is offered instead; null: it is not replaced, or by another patch."""
     endpoints_verified: Count
     """Endpoints that have the whole file, verified."""
     install: InstallCountsDocument
     """Endpoints by the state of the installation."""
+    reached: ReachedDocument
+    """Every endpoint that is allowed here, by how far it is."""
     endpoints: tuple[PatchEndpointDocument, ...]
     """Endpoints that have reported on it."""
     sites: tuple[PatchSiteDocument, ...]
@@ -153,6 +193,10 @@ class EndpointDocument(Struct, frozen=True):
     """When it was last enrolled."""
     last_seen_at: UnixSeconds | None
     """When it was connected last; null: never."""
+    refuses: str | None
+    """Why it accepts nothing new that this server has signed, as it said last; null: it does."""
+    shared_with: str | None
+    """Which other PCs show its identity now, in words: a copied disk, or a stolen key; null: none."""
     claimed_site: str | None
     """The site that it said it is in, though the server saw it in `site`; it is not believed. null: no such claim."""
 
@@ -170,6 +214,8 @@ class StatusDocument(Struct, frozen=True):
     """Published patches, in the order of publication."""
     endpoints: tuple[EndpointDocument, ...]
     """All enrolled endpoints, by hostname."""
+    problems: tuple[ProblemDocument, ...]
+    """What the operator should know, the worst first."""
 
 
 class SiteDocument(Struct, frozen=True):
@@ -185,8 +231,12 @@ class SiteDocument(Struct, frozen=True):
     """Connected endpoints that are sent pieces."""
     rate: ByteRate
     """Rate at which the site is sent to; 0: nothing is sent."""
+    rate_bytes_per_second: ByteRate
+    """The same as `rate`, with its unit in the name."""
     capacity: ByteRate | None
     """Capacity of the site's line; null: not known."""
+    capacity_bytes_per_second: ByteRate | None
+    """The same as `capacity`, with its unit in the name."""
     capacity_is: Literal["configured", "learned", "unknown"]
     """How the capacity is known."""
     learned_at: UnixSeconds | None
@@ -195,6 +245,10 @@ class SiteDocument(Struct, frozen=True):
     """State of the limiter."""
     reason: str
     """What limits the rate now."""
+    large_packets_lost: bool
+    """Whether full packets do not get through to the site, so that smaller ones are used."""
+    shared_identities: tuple[str, ...]
+    """Ids of its endpoints whose identity several PCs show now; `endpoints` says which."""
     seconds: dict[str, Seconds]
     """Seconds under each reason, ever."""
     yield_seconds: Seconds
@@ -218,3 +272,5 @@ class SitesDocument(Struct, frozen=True):
     """Whether `seed-server serve` runs on this home."""
     sites: tuple[SiteDocument, ...]
     """The sites that are being sent to come first, then by name."""
+    problems: tuple[ProblemDocument, ...]
+    """What the operator should know of the site map, the signatures and the connections, the worst first."""

@@ -20,7 +20,7 @@ from p2pdist.shared.wire.messages import (
     encode_message,
 )
 from p2pdist.shared.wire.pings import ping_frame
-from tests.helpers.origin_endpoint import frame, hello, packed, unknown_want
+from tests.helpers.origin_endpoint import INSTANCE, frame, hello, packed, unknown_want
 from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab
 
 BAD_FRAMES = {
@@ -37,7 +37,7 @@ BAD_FRAMES = {
     "over the cap of a field": packed({"t": "stored", "torrent": "ab" * 32, "piece": 1 << 40}),
     "no hash": packed({"t": "stored", "torrent": "../../etc/passwd", "piece": 1}),
     "deep nesting": encode_frame(b"\x91" * 10_000 + b"\xc0", max_bytes=1 << 20),
-    "bytes after the end": encode_frame(encode_message(Report(patches=[])) + b"\0", max_bytes=1_000),
+    "bytes after the end": encode_frame(encode_message(Report(patches=[], refuses="")) + b"\0", max_bytes=1_000),
     "of the other side": frame(RepositoryChanged(timestamp_version=1)),
     "plain HTTP": b"GET / HTTP/1.1\r\n\r\n",
 }
@@ -66,7 +66,7 @@ class TestBadFrames:
         await lab.still_serves()
 
     async def test_truncated_at_every_byte(self, lab: Lab) -> None:
-        whole = frame(Report(patches=[]))
+        whole = frame(Report(patches=[], refuses=""))
         with capture_logs() as logged:
             for length in range(1, len(whole)):
                 control, _ = await lab.control(lab.identity())
@@ -77,7 +77,7 @@ class TestBadFrames:
         await lab.still_serves()
 
     async def test_hello_truncated_at_every_byte(self, lab: Lab) -> None:
-        whole = frame(DataHello(protocol=PROTOCOL_VERSION))
+        whole = frame(DataHello(protocol=PROTOCOL_VERSION, instance=INSTANCE, large_packets_lost=False))
         with capture_logs() as logged:
             for length in range(1, len(whole)):
                 connection = await lab.connect(lab.own_context(lab.identity()))
@@ -87,7 +87,10 @@ class TestBadFrames:
         assert ended_inside_a_frame(logged) == len(whole) - 1
         await lab.still_serves()
 
-    @pytest.mark.parametrize("message", [hello("127.0.8.9"), DataHello(protocol=PROTOCOL_VERSION)])
+    @pytest.mark.parametrize(
+        "message",
+        [hello("127.0.8.9"), DataHello(protocol=PROTOCOL_VERSION, instance=INSTANCE, large_packets_lost=False)],
+    )
     async def test_second_hello(self, lab: Lab, message: Message) -> None:
         control, _ = await lab.control(lab.identity())
         await control.send(message)
@@ -104,7 +107,7 @@ class TestBadFrames:
 
     async def test_anything_after_the_hello_of_a_data_connection(self, lab: Lab) -> None:
         endpoint = await lab.endpoint()
-        await endpoint.data.send(Report(patches=[]))
+        await endpoint.data.send(Report(patches=[], refuses=""))
         assert "nothing follows" in await endpoint.data.closed()
         await lab.still_serves()
 
@@ -114,7 +117,9 @@ class TestBadFrames:
         raw = await lab.connect(lab.own_context(identity))
         protocol = PROTOCOL_VERSION + 1
         await raw.send(
-            hello("127.0.8.9", protocol=protocol) if connection == "control" else DataHello(protocol=protocol)
+            hello("127.0.8.9", protocol=protocol)
+            if connection == "control"
+            else DataHello(protocol=protocol, instance=INSTANCE, large_packets_lost=False)
         )
         assert "protocol" in await raw.closed()
 
@@ -149,7 +154,7 @@ class TestBadFrames:
     async def test_flood(self, tmp_path: Path) -> None:
         async with running_lab(tmp_path) as lab:
             control, _ = await lab.control(lab.identity())
-            await control.send_raw(frame(Report(patches=[])) * 400)
+            await control.send_raw(frame(Report(patches=[], refuses="")) * 400)
             assert "too many messages" in await control.closed()
             await lab.still_serves()
 

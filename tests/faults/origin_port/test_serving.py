@@ -130,7 +130,7 @@ class TestServing:
             install="waiting",
             install_reason="window at 22:00",
         )
-        await endpoint.control.send(Report(patches=[report]))
+        await endpoint.control.send(Report(patches=[report], refuses=""))
         lab.server.replace_templates({"december"})
         answer = DiagnosisAnswer(label="old openssl", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
         await endpoint.control.send(Diagnosis(template="december", answers=(answer,)))

@@ -197,3 +197,13 @@ def test_plot_this_week_without_a_line() -> None:
     result = run("plot", "office-hours")
     assert result.exit_code == 0
     assert "line 100 Mbit/s (assumed: give --line)" in result.output
+
+
+def test_check_warns_of_a_profile_by_which_nothing_is_ever_sent(tmp_path: Path) -> None:
+    file = tmp_path / "stop.toml"
+    file.write_text('name = "stop"\ntime_zone = "Europe/Oslo"\n[[stop]]\nname = "all"\n')
+    said = CliRunner().invoke(bandwidth, ["check", str(file)])
+    assert said.exit_code == 0
+    assert "warning: nothing is ever sent to every site: emergency stop 'all' has no end" in said.output
+    (answer,) = json.loads(CliRunner().invoke(bandwidth, ["check", str(file), "--json"]).output)
+    assert answer["warnings"] == ["nothing is ever sent to every site: emergency stop 'all' has no end"]

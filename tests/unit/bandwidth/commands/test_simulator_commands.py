@@ -170,3 +170,12 @@ def test_a_time_that_the_clocks_skip_is_refused(cap: str) -> None:
     result = invoke("simulate", cap, "--at", "2026-03-29T02:30")
     assert result.exit_code == 7
     assert "does not exist in Europe/Berlin" in result.output
+
+
+def test_simulate_says_how_much_passes_in_a_night_and_when_a_file_is_there() -> None:
+    given = ("simulate", "overnight", "--seconds", "20", "--scenario", "idle", "--at", "2026-06-01T10:00")
+    text = invoke(*given, "--file-gb", "9").output
+    assert "85.5 GB in the night from Mon 2026-06-01 20:00 to Tue 2026-06-02 06:00" in text
+    assert "a file of 9.0 GB is there at Mon 2026-06-01 21:05" in text
+    answer = json.loads(invoke(*given, "--json").output)["passing"]
+    assert (answer["file_bytes"], answer["file_there_at"][:16]) == (4_000_000_000, "2026-06-01T20:30")

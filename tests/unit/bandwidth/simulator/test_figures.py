@@ -12,7 +12,7 @@ NEVER = math.inf
     ("seconds", "cell", "words"),
     [
         ((0.25, 0.1), "250", "250 ms"),
-        ((0.25, NEVER), "250+", "250 ms (1 of 2 not)"),
+        ((0.25, NEVER), "250+", "250 ms (1 of 2 not at all)"),
         ((NEVER, NEVER), "never", "never"),
     ],
 )

@@ -43,3 +43,10 @@ def test_what_was_learned_before_is_dated() -> None:
 
 def test_nothing_sent_yet() -> None:
     assert "nothing to this site" in shown(None)
+
+
+def test_what_is_old_is_not_told_as_if_it_held() -> None:
+    text = shown(replace(LINE, current=False))
+    assert "nothing is sent to this site now" in text
+    assert "it was last" in text
+    assert "8 Mbit/s" not in text

@@ -9,7 +9,9 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
-from p2pdist.commands.main import _peers_view, _status_view, p2pdist
+from p2pdist.commands.main import p2pdist
+from p2pdist.commands.status_view import peers_view, status_view
+from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, Peer, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.messages import AnswerT
 from p2pdist.settings import EndpointHome, default_home
@@ -42,11 +44,11 @@ def shown(view: Callable[[AnswerT, int], RenderableType], answer: AnswerT, colum
 
 @pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
 def test_tables_cut_no_number_state_or_address(columns: int) -> None:
-    text = shown(_status_view, STATUS, columns)
+    text = shown(status_view, STATUS, columns)
     for words in ("acme-office", "verifying", " 99%", "59 m 59 s"):
         assert words in text
     assert text.count("999.9 MB") == 3
-    text = shown(_peers_view, PeersAnswer([PEER]), columns)
+    text = shown(peers_view, PeersAnswer([PEER]), columns)
     assert text.count("999.9 MB") == 2
     for words in ("192.168.100.254:7691", "mdns+server", "not needed:"):
         assert words in text
@@ -62,11 +64,11 @@ def test_tables_cut_no_number_state_or_address(columns: int) -> None:
     ],
 )  # fmt: skip
 def test_status_says_who_speaks_with_the_network(part: NetworkPartStatus, words: str) -> None:
-    assert words in shown(_status_view, replace(STATUS, network_part=part), 120)
+    assert words in shown(status_view, replace(STATUS, network_part=part), 120)
 
 
 def test_an_ipv6_neighbour_has_brackets() -> None:
-    assert "[2001:db8::1]:7691" in shown(_peers_view, PeersAnswer([replace(PEER, address="2001:db8::1")]), 120)
+    assert "[2001:db8::1]:7691" in shown(peers_view, PeersAnswer([replace(PEER, address="2001:db8::1")]), 120)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,16 @@ def test_a_daemon_that_is_not_running_is_said_at_once(
         run_command_line(p2pdist)
     assert ended.value.code == ExitCode.NOT_RUNNING
     assert "not running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "code"), [("--new-key", ExitCode.BUSY), ("--force", ExitCode.UNREACHABLE)])
+def test_a_running_daemon_keeps_its_identity(
+    option: str, code: ExitCode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["p2pdist", "enrol", TOKEN, "--home", str(tmp_path), "--force", option])
+    with hold_lock(EndpointHome(tmp_path)), pytest.raises(SystemExit) as ended:
+        run_command_line(p2pdist)
+    assert ended.value.code == code, capsys.readouterr()
 
 
 @pytest.mark.parametrize(("pin", "code"), [("0" * 64, ExitCode.UNREACHABLE), ("F" * 64, ExitCode.REFUSED)])

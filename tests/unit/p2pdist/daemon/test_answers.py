@@ -15,7 +15,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.statement_check import check_statement
-from p2pdist.shared.wire.messages import SiteLimit
+from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
 from p2pdist.status.view import PatchView
 from p2pdist.trust.catalogue import RefusedPatch
 from tests.helpers.daemon_states import made_up_state
@@ -23,7 +23,7 @@ from tests.helpers.fake_clock import FakeClock
 from tests.helpers.patch_views import file, plan_row
 from tests.helpers.statements import Company
 
-CONNECTED = cast("Any", SimpleNamespace(status="connected"))
+CONNECTED = cast("Any", SimpleNamespace(status="connected", connected=True))
 
 
 async def test_limiter_says_what_the_server_said_last() -> None:
@@ -47,6 +47,14 @@ async def test_limiter_says_what_the_server_said_last() -> None:
     assert answer.line is not None
     assert (answer.site, answer.profile) == ("oslo", "Office")
     assert (answer.line.reason, answer.line.capacity, answer.line.seconds) == ("ramping up", None, {"ramping up": 1.0})
+    assert not answer.line.current, "nothing is sent to the site now: what was said is old"
+    state.link_watch = LinkWatch(interval_seconds=1.0)
+    answer = answer_limiter(state, CONNECTED, limiter)
+    assert answer.line is not None
+    assert answer.line.current
+    answer = answer_limiter(state, cast("Any", SimpleNamespace(status="lost", connected=False)), limiter)
+    assert answer.line is not None
+    assert not answer.line.current
 
 
 def test_status_has_every_patch_and_every_problem() -> None:

@@ -36,3 +36,15 @@ def test_what_has_changed_is_said_the_next_time() -> None:
     assert introduction.announcement(7691).site_tag != ""
     hello = introduction.hello(7691)
     assert (hello.addresses, hello.lan_port, hello.uptime_seconds) == (["192.0.2.1"], 7691, 77)
+
+
+def test_an_instance_is_that_of_one_run_and_drawn_once_more_when_a_copy_may_have_it_too() -> None:
+    state = made_up_state()
+    introduction, other_run = Introduction(state), Introduction(made_up_state())
+    first = introduction.hello(7691).instance
+    assert introduction.hello(7691).instance == first != other_run.hello(7691).instance
+    state.replaced()
+    second = introduction.hello(7691).instance
+    assert second != first
+    state.replaced()
+    assert introduction.hello(7691).instance == second, "copies that drew at each turn would never be noticed"

@@ -9,12 +9,15 @@ import trio.testing
 from msgspec import structs
 
 from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, OriginEvents
+from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
 from p2pdist.shared.wire.messages import (
     LinkWatch,
+    OtherPc,
     RepositoryChanged,
+    SharedIdentity,
     SiteLimit,
     SitePeers,
     Unavailable,
@@ -23,6 +26,14 @@ from p2pdist.shared.wire.messages import (
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
 
+WELCOME = Welcome(
+    server_name="hq",
+    site="oslo",
+    timestamp_version=1,
+    packet_bytes=1_500,
+    large_packets_lost=False,
+    at=FakeClock.wall,
+)
 LIMIT = SiteLimit(
     rate=1,
     capacity=None,
@@ -60,6 +71,19 @@ class Parts:
         self.calls.append("announce")
 
 
+def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: WakeUps | None = None) -> OriginEvents:
+    return OriginEvents(
+        state,
+        wakeups or WakeUps(),
+        parts,
+        parts,
+        parts,
+        parts,
+        directory / "site",
+        watched=lambda: None,
+    )
+
+
 async def rung(wakeup: WakeUp) -> bool:
     began = trio.current_time()
     await wakeup.wait(1.0)
@@ -69,8 +93,8 @@ async def rung(wakeup: WakeUp) -> bool:
 async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site", watched=lambda: None)
-    welcome = Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500, at=FakeClock.wall)
+    events = made_up_events(state, parts, tmp_path, wakeups)
+    welcome = WELCOME
     await events.handle(welcome)
     assert parts.calls == ["announce", "wants", "reports", "diagnosis"]
     assert (state.site, load_site(tmp_path / "site")) == ("oslo", "oslo")
@@ -93,8 +117,16 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
 ) -> None:
     parts: Any = Parts()
     woken: list[str] = []
+    state = made_up_state()
     events = OriginEvents(
-        made_up_state(), WakeUps(), parts, parts, parts, parts, tmp_path / "site", watched=lambda: woken.append("once")
+        state,
+        WakeUps(),
+        parts,
+        parts,
+        parts,
+        parts,
+        tmp_path / "site",
+        watched=lambda: woken.append("once"),
     )
     for interval in (None, 0.1, 0.2, None, 1.0):
         await events.handle(LinkWatch(interval_seconds=interval))
@@ -106,7 +138,7 @@ async def test_what_is_known_of_the_line_ends_with_the_connection(
 ) -> None:
     parts: Any = Parts()
     state, wakeups = made_up_state(), WakeUps()
-    events = OriginEvents(state, wakeups, parts, parts, parts, parts, tmp_path / "site", watched=lambda: None)
+    events = made_up_events(state, parts, tmp_path, wakeups)
     await events.handle(LIMIT)
     assert not state.line_yields, "nobody asks: nothing is sent"
     await events.handle(LinkWatch(interval_seconds=1.0))
@@ -121,16 +153,34 @@ async def test_a_welcome_without_end_does_not_fill_the_log(
 ) -> None:
     """The network part says it, and may have been taken over."""
     parts: Any = Parts()
-    events = OriginEvents(
-        made_up_state(), WakeUps(), parts, parts, parts, parts, tmp_path / "site", watched=lambda: None
-    )
+    events = made_up_events(made_up_state(), parts, tmp_path)
     with structlog.testing.capture_logs() as logs:
         for _ in range(100):
-            await events.handle(
-                Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500, at=FakeClock.wall)
-            )
+            await events.handle(WELCOME)
         await trio.sleep(CONNECTED_LOG_SECONDS)
-        await events.handle(
-            Welcome(server_name="hq", site="oslo", timestamp_version=1, packet_bytes=1_500, at=FakeClock.wall)
-        )
+        await events.handle(WELCOME)
     assert [line["left_out"] for line in logs] == [0, 99]
+
+
+async def test_other_pcs_with_this_identity_are_said_with_the_cure_until_the_server_knows_of_none(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    state = made_up_state()
+    events = made_up_events(state, Parts(), tmp_path)
+    other = OtherPc(hostname="pc-2", address="10.0.0.2")
+    refused = Disconnected("one at a time", "shared_identity", (other,))
+    assert state.copies_words == ""
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await events.handle(refused)
+    assert [line["event"] for line in logs] == ["other PCs show this PC's identity"]
+    for words in ("pc-2 (10.0.0.2)", "not this one", "p2pdist enrol --home /nowhere --force --new-key"):
+        assert words in state.copies_words
+    await events.handle(Disconnected("gone"))
+    assert state.copies.refused, "nothing has been said about it"
+    await events.handle(WELCOME)
+    assert state.copies_words == ""
+    await events.handle(SharedIdentity(others=[other]))
+    assert "now this one" in state.copies_words
+    await events.handle(SharedIdentity(others=[]))
+    assert state.copies_words == ""

@@ -121,3 +121,25 @@ async def test_what_a_refresh_says_of_this_pc_s_clock_is_remembered_and_logged(
             nursery.cancel_scope.cancel()
     said = [line["event"] for line in logged if "the clock is" in line["event"]]
     assert said == ["the clock is not believed", "the clock is believed again", "the clock is not believed"]
+
+
+async def test_only_what_is_refused_is_told_to_the_server(autojump_clock: trio.testing.MockClock) -> None:
+    state, store, wakeups, both = made_up_state(), Store(), WakeUps(), cast("Any", Following())
+    refresh = TrustRefresh(state, wakeups, FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh.run)
+        await trio.sleep(10)
+        assert state.refuses == "", "a server that cannot be reached has said nothing that could be refused"
+        store.why = TrustError("expired", "The signed metadata has expired.")
+        await trio.sleep(300)
+        assert state.refuses == "The signed metadata has expired."
+        store.why = TrustError("certificate_time", "The certificate is not yet valid.")
+        await trio.sleep(300)
+        assert state.refuses == "The certificate is not yet valid."
+        store.why = UserError("The server is away.")
+        await trio.sleep(300)
+        assert state.refuses == "The certificate is not yet valid.", "nothing has been accepted since"
+        store.fails = False
+        await trio.sleep(300)
+        assert state.refuses == ""
+        nursery.cancel_scope.cancel()

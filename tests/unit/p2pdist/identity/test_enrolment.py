@@ -165,6 +165,24 @@ async def test_an_enrolled_home_is_left_alone_unless_forced_and_keeps_its_key(
     assert again.control_certificate != first.control_certificate
 
 
+async def test_a_copy_gets_an_identity_of_its_own_and_asks_again_with_the_same_new_key(
+    serve: Callable[..., Server], home: Path
+) -> None:
+    server = serve()
+    first = await enrolment.enrol(home, server.token, hostname="pc", now=time.time())
+    with pytest.raises(UserError, match="--force --new-key"):
+        await enrolment.enrol(home, server.token, hostname="pc", now=time.time(), anew={"key"})
+    server.refusal = (500, encode_body(Problem(error="The disk is full.")))
+    with pytest.raises(UserError):
+        await enrolment.enrol(home, server.token, hostname="pc", now=time.time(), force=True, anew={"key"})
+    waiting = identity_store.load_or_create_next_key(home)
+    assert identity_store.load_identity(home) == first
+    server.refusal = None
+    again = await enrolment.enrol(home, server.token, hostname="pc", now=time.time(), force=True, anew={"key"})
+    assert again.endpoint_id == identity_store.endpoint_id_of_key(waiting) != first.endpoint_id
+    assert identity_store.load_identity(home) == again
+
+
 async def test_a_failed_forced_enrolment_keeps_the_old_identity(serve: Callable[..., Server], home: Path) -> None:
     server = serve()
     identity = await enrolment.enrol(home, server.token, hostname="pc", now=time.time())

@@ -224,3 +224,15 @@ def test_a_request_proves_the_key_and_does_not_carry_it() -> None:
             .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
             .decode()
         )
+
+
+def test_a_key_for_another_identity_waits_beside_the_present_one_until_that_is_saved(
+    authority: Any, identity: Identity, tmp_path: Path
+) -> None:
+    identity_store.save_identity(identity)
+    key = identity_store.load_or_create_next_key(tmp_path)
+    assert identity_store.load_or_create_next_key(tmp_path) == key != identity.key
+    assert identity_store.load_identity(tmp_path) == identity, "until then it is the same as before"
+    identity_store.save_identity(make_identity(authority, tmp_path, key))
+    assert identity_store.load_identity(tmp_path).endpoint_id == identity_store.endpoint_id_of_key(key)
+    assert identity_store.load_or_create_next_key(tmp_path) != key, "for the next time, another one"

@@ -851,7 +851,7 @@ async def test_deferral_holds_survives_a_restart_and_is_counted(pc: Pc) -> None:
     await pc.settle()
     assert pc.installer.calls == []
     pc.clock.wall += 1_800
-    with pytest.raises(UserError, match="deferred 1 times, and 1 are allowed") as refused:
+    with pytest.raises(UserError, match="deferred once, and no more is allowed") as refused:
         await orders(pc).defer(DeferOrder("acme"))
     assert refused.value.kind is FaultKind.REFUSED
     await pc.settle()

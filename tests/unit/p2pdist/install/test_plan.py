@@ -150,6 +150,7 @@ def test_a_file_without_a_recipe_is_done_when_it_is_here() -> None:
     file = candidate("a", install=None)
     after = rows(file, candidate("b", sequence=2, requires=("a",)))
     assert [(row.kind, row.settled) for row in after] == [(StepKind.SKIP, True), (StepKind.INSTALL, False)]
+    assert after[0].reason == "delivered", "nobody has installed it"
 
 
 def test_patches_that_wait_for_each_other_are_blocked_and_said() -> None:

@@ -74,6 +74,7 @@ def hello() -> ControlHello:
         on_mains=True,
         wired=True,
         uptime_seconds=1,
+        instance="0" * 32,
     )
 
 

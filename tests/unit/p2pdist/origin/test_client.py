@@ -12,10 +12,12 @@ import msgspec
 import pytest
 import trio
 
+from bandwidth.core.units import SAFE_PACKET_BYTES
 from p2pdist.origin import client as origin_client
 from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import Disconnected
 from p2pdist.origin.opening import OriginAddress
+from p2pdist.origin.retry_pace import REFUSED_SECONDS
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
@@ -26,6 +28,7 @@ from p2pdist.shared.wire.messages import (
     DataHello,
     Goodbye,
     Message,
+    OtherPc,
     Piece,
     RepositoryChanged,
     Welcome,
@@ -39,7 +42,14 @@ CA = TestCA()
 SERVER = CA.issue(ADDRESS)
 CLIENT = CA.issue("endpoint")
 TORRENT = "ab" * 32
-WELCOME = Welcome(server_name="hq", site="branch", timestamp_version=3, packet_bytes=1_500, at=1_790_000_000.0)
+WELCOME = Welcome(
+    server_name="hq",
+    site="branch",
+    timestamp_version=3,
+    packet_bytes=1_500,
+    large_packets_lost=False,
+    at=1_790_000_000.0,
+)
 DEADLINE_SECONDS = 10
 
 Stream = trio.SSLStream[trio.SocketStream]
@@ -55,6 +65,7 @@ def hello() -> ControlHello:
         on_mains=True,
         wired=True,
         uptime_seconds=1,
+        instance="0" * 32,
     )
 
 
@@ -87,9 +98,11 @@ Script = Callable[[Side], Awaitable[None]]
 
 
 @asynccontextmanager
-async def client_of(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[OriginClient]:
+async def client_of(
+    handle: Callable[[trio.SocketStream], Awaitable[None]], *, deadline_seconds: float = DEADLINE_SECONDS
+) -> AsyncIterator[OriginClient]:
     """Run a server that handles each connection so, and a client of it."""
-    with trio.fail_after(DEADLINE_SECONDS):
+    with trio.fail_after(deadline_seconds):
         async with trio.open_nursery() as nursery:
             listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
             port = listeners[0].socket.getsockname()[1]
@@ -210,9 +223,15 @@ async def test_pieces_wait_in_the_socket_when_nobody_takes_them() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        pytest.param(Goodbye(reason="this endpoint is denied"), "this endpoint is denied", id="goodbye"),
+        pytest.param(
+            Goodbye(reason="this endpoint is denied", cause="", others=[]), "this endpoint is denied", id="goodbye"
+        ),
         pytest.param(RepositoryChanged(timestamp_version=1), "RepositoryChanged out of order", id="no welcome"),
-        pytest.param(DataHello(protocol=1), "malformed message", id="message of the other direction"),
+        pytest.param(
+            DataHello(protocol=1, instance="0" * 32, large_packets_lost=False),
+            "malformed message",
+            id="message of the other direction",
+        ),
     ],
 )
 async def test_reason_of_a_refusal_reaches_the_person(answer: Message, reason: str) -> None:
@@ -254,6 +273,74 @@ async def test_malformed_bytes_end_the_connection_and_it_comes_back(nonsense: by
         assert isinstance(event, Disconnected)
         assert "malformed" in event.reason
         assert await client.events.receive() == WELCOME
+
+
+async def test_a_copy_of_another_pc_is_told_who_that_is_and_asks_again_in_a_minute() -> None:
+    calls = 0
+
+    async def control(side: Side) -> None:
+        nonlocal calls
+        calls += 1
+        await side.send(Goodbye(reason="one at a time", cause="shared_identity", others=[OtherPc("pc-2", "10.0.0.2")]))
+
+    async with connected(control) as client:
+        event = await client.events.receive()
+        assert event == Disconnected(
+            "the server said: one at a time", "shared_identity", (OtherPc("pc-2", "10.0.0.2"),)
+        )
+        assert int(client.status.rpartition("within ")[2].removesuffix(" s")) >= REFUSED_SECONDS[0]
+        await trio.sleep(0.1)
+    assert calls == 1
+
+
+async def test_the_data_connection_says_which_control_connection_it_belongs_to() -> None:
+    hellos: list[object] = []
+    seen = trio.Event()
+
+    async def handle(tcp: trio.SocketStream) -> None:
+        side = Side(trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True))
+        hellos.append(messages.decode_hello(await side.receive()))
+        if len(hellos) == 1:
+            await side.send(WELCOME)
+        else:
+            seen.set()
+        await side.closed()
+
+    async with client_of(handle):
+        await seen.wait()
+    assert hellos[1] == DataHello(protocol=PROTOCOL_VERSION, instance="0" * 32, large_packets_lost=False)
+
+
+async def test_after_a_data_connection_whose_handshake_never_ends_the_next_one_has_small_packets(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    mock_clock.rate = 30.0  # the handshake's time limit is long for a test
+    connections = 0
+    found: list[tuple[object, int]] = []
+    seen = trio.Event()
+
+    async def handle(tcp: trio.SocketStream) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 2:  # what the server says there does not arrive
+            async with tcp:
+                while await tcp.receive_some():
+                    pass
+            return
+        side = Side(trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True))
+        first = messages.decode_hello(await side.receive())
+        if isinstance(first, ControlHello):
+            await side.send(WELCOME)
+        else:
+            found.append((first, tcp.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)))
+            seen.set()
+        await side.closed()
+
+    async with client_of(handle, deadline_seconds=300.0):
+        await seen.wait()
+    (hello, segment_bytes) = found[0]
+    assert hello == DataHello(protocol=PROTOCOL_VERSION, instance="0" * 32, large_packets_lost=True)
+    assert segment_bytes <= SAFE_PACKET_BYTES - 40
 
 
 async def test_lost_data_connection_takes_the_control_connection_with_it() -> None:

@@ -7,6 +7,7 @@ from p2pdist.origin.retry_pace import (
     EAGER_LOOK_SECONDS,
     EAGER_SECONDS,
     FETCHED_SECONDS,
+    REFUSED_SECONDS,
     STABLE_SECONDS,
     UNHURRIED_LOOK_SECONDS,
     UNHURRIED_SECONDS,
@@ -77,3 +78,9 @@ def test_who_is_pinged_often_fetches_although_nothing_has_come_yet() -> None:
     assert pace.beside_silent(92.0, 0.0) == UNHURRIED_SECONDS[0], "that much every PC is pinged"
     pace.pinged(90.05)
     assert pace.beside_silent(92.0, 0.0) == 0.0
+
+
+def test_a_copy_that_is_refused_asks_again_in_a_minute_or_so_whatever_it_fetched() -> None:
+    pace = RetryPace(0.5)
+    pace.fetched(100.0)
+    assert (pace.refused(0.0), pace.refused(1.0)) == REFUSED_SECONDS

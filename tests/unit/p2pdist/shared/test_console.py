@@ -14,7 +14,8 @@ import structlog
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import print_json, terminal
+from p2pdist.shared.console import print_json, run_command_line, terminal
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.log_limit import LOG_LINE_SECONDS
 from p2pdist.shared.logs import LibraryLog, configure_log
 
@@ -134,3 +135,21 @@ def test_a_file_whose_name_is_no_text_ends_no_command_with_a_traceback(
         env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
     )
     assert rb"\udcff\udce9.toml" in ran.stdout
+
+
+def test_a_failure_is_a_document_where_one_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise UserError("The disk is full. Make room.", FaultKind.STORAGE)
+
+    for arguments, document in ((["p2pdist"], None), (["p2pdist", "status", "--json"], {
+        "error": {"kind": "storage", "message": "The disk is full. Make room.", "exit_code": 8}
+    })):  # fmt: skip
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as ended:
+            run_command_line(fails)
+        out, err = capsys.readouterr()
+        assert ended.value.code == 8
+        assert (json.loads(out) if out else None) == document
+        assert err == "error: The disk is full. Make room.\n"

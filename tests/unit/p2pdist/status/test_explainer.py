@@ -10,6 +10,7 @@ from p2pdist.limiter.lan_policy import LanReason
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.status.explainer import IDLE_NOTE_SECONDS, NOTE_SECONDS, Explainer
 from p2pdist.status.view import FileView, PatchView
+from p2pdist.status.why import ServerSays
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.patch_views import file, plan_row, transfer
 
@@ -38,7 +39,7 @@ class Pc:
             FakeClock(),
             fetches=True,
             installs=True,
-            line_yields=lambda: False,
+            server_says=ServerSays,
         )
 
     def files(self) -> list[FileView]:

@@ -178,7 +178,7 @@ def test_never_installed_for_one_and_failed_for_another() -> None:
         (plan_row(REF, life="rolled_back", here=True, reason="sick"), "it has been rolled back: sick"),
         (
             plan_row(REF, life=None, here=False, not_applicable="not applicable: no tool"),
-            "it does not apply to this PC: not applicable: no tool",
+            "it does not apply to this PC: no tool",
         ),
     ],
 )
@@ -236,3 +236,11 @@ def test_a_patch_that_is_only_delivered_has_no_reason_of_an_installation() -> No
     assert report is not None
     assert (report.install, report.install_reason) == ("", "")
     assert (shown.install, shown.install_reason) == (None, None)
+
+
+@pytest.mark.parametrize(("life", "told"), [("failed", True), ("rolled_back", True), ("installed", False)])
+def test_what_an_installer_wrote_is_reported_where_it_failed(life: LifeState, *, told: bool) -> None:
+    view = PatchView(REF, file("verified"), plan_row(REF, life=life, here=True), output="x" * 500 + "no room")
+    report = patch_report(view)
+    assert report is not None
+    assert report.install_output == (("x" * 393 + "no room") if told else "")

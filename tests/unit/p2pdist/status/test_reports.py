@@ -86,3 +86,28 @@ def test_what_does_not_apply_is_reported_without_a_file(reason: str) -> None:
 def test_what_is_only_planned_or_cannot_be_taken_is_not_reported() -> None:
     planned = PatchView(OTHER, plan=plan_row(OTHER, life="waiting", here=False))
     assert Reports().news([planned, PatchView(REF, refused="it has no manifest")], AT) == []
+
+
+def test_what_is_refused_is_told_at_once_once_and_again_after_a_new_connection() -> None:
+    refused = [""]
+
+    def told(now: float, refuses: str) -> list[str]:
+        refused[0] = refuses
+        return [report.refuses for report in reports.news([], now)]
+
+    reports = Reports(lambda: refused[0])
+    assert told(AT, "") == []
+    assert told(AT + 0.1, "expired") == ["expired"]
+    assert told(AT + 0.2, "expired") == []
+    reports.forget()
+    assert told(AT + 0.3, "expired") == ["expired"]
+    assert told(AT + 0.4, "") == [""]
+    reports.forget()
+    assert told(AT + 0.5, "") == [""], "what the server knows of before may be old"
+    assert told(AT + 0.6, "x" * 1_000) == ["x" * 400]
+    assert told(AT + 0.7, "x" * 1_000) == []
+
+
+def test_every_report_says_what_is_refused() -> None:
+    views = [PatchView(PatchRef("acme", str(n)), fetching(0.1)) for n in range(100)]
+    assert {report.refuses for report in Reports(lambda: "expired").news(views, AT)} == {"expired"}

@@ -44,6 +44,8 @@ SITUATIONS = [
     (WhyReason.NEIGHBOURS_SILENT, fetching(missing=6, lan_have=3), ALONE),
     (WhyReason.NO_NEIGHBOURS, fetching(missing=6, lan_have=1), Circumstances(fetches=False)),
     (WhyReason.NO_SERVER, fetching(missing=1), Circumstances(server_connected=False)),
+    (WhyReason.SHARED_IDENTITY, fetching(missing=1), Circumstances(server_connected=False, refused_as_copy=True)),
+    (WhyReason.LARGE_PACKETS_LOST, fetching(missing=1), Circumstances(large_packets_lost=True, line_yields=True)),
     (WhyReason.SERVER_CANNOT, fetching(missing=1, origin_error="its file is gone"), ALONE),
     (WhyReason.HELPS_LESS_CPU, fetching(missing=1), Circumstances(helps_less=True)),
     (WhyReason.LINE_YIELDS, fetching(missing=1), Circumstances(helps_less=True, line_yields=True)),

@@ -262,7 +262,7 @@ def test_endpoints_are_listed_denied_and_allowed(shell: Shell) -> None:
     (row,) = json.loads(shell("endpoints", "--json"))
     assert (row["id"], row["hostname"], row["denied"], row["last_seen_at"]) == (ENDPOINT, "pc-1", False, None)
     assert "is enrolled here" in shell("deny", "b" * 26, code=ExitCode.BAD_INPUT)
-    assert "endpoint id" in shell("allow", "nonsense", code=ExitCode.BAD_INPUT)
+    assert "is enrolled here" in shell("allow", "nonsense", code=ExitCode.BAD_INPUT)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
+from seed_server.store.database import SeenRow
 from tests.helpers.statements import pc_of, statement
 
 
@@ -85,3 +86,13 @@ def test_a_pc_that_is_not_enrolled_or_denied_does_not_count(desk: Desk) -> None:
     with desk.context.database() as database:
         database.set_denied(desk.pc.endpoint_id, True)
     assert "is denied" in refused(desk, desk.pc)
+
+
+def test_a_statement_of_an_identity_that_several_pcs_show_does_not_count(desk: Desk) -> None:
+    seen = SeenRow("oslo", "10.0.0.1", "", connected=True, last_seen_at=desk.now, shared_with="pc-2 at 10.0.0.2")
+    with desk.context.database() as database:
+        database.seen(desk.pc.endpoint_id, seen)
+    assert "pc-2 at 10.0.0.2 shows the identity" in refused(desk, desk.pc)
+    with desk.context.database() as database:
+        database.disconnect_all(desk.now)  # a server that starts does not know who is there
+    assert desk.check(sign_statement(desk.pc, statement(desk.pc, desk.now))).exit_code == 0

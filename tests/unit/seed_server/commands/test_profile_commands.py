@@ -71,7 +71,7 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(home: ServerHome, fi
         ("oslo", tmp_path / "none.toml", "Cannot read"),
         ("o slo", file, "site name"),
     ):
-        assert words in str(run(home, "set", site, path).exception)
+        assert words in str(run(home, "set", site, path, "--new-site").exception)
     assert "has no profile" in str(run(home, "clear", "oslo").exception)
     assert "has no profile" in str(run(home, "show", "oslo").exception)
     assert Repository.open(home, load_settings(home)).timestamp_version() == version
@@ -81,7 +81,7 @@ def test_key_that_nobody_trusts_is_refused(home: ServerHome, file: Path, tmp_pat
     for name in OFFLINE_KEYS:
         (tmp_path / "keys").mkdir(exist_ok=True)
         create_signing_key(tmp_path / "keys" / f"{name}.pem", None)
-    result = run(home, "set", "oslo", file, "--offline-keys", tmp_path / "keys")
+    result = run(home, "set", "oslo", file, "--new-site", "--offline-keys", tmp_path / "keys")
     assert result.exception is not None
     assert Repository.open(home, load_settings(home)).profiles() == {}
 
@@ -112,7 +112,7 @@ async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.watch_repository, cast("Any", origin), repository.timestamp_version())
-            await trio.to_thread.run_sync(run, home, "set", "oslo", file)
+            await trio.to_thread.run_sync(run, home, "set", "oslo", file, "--new-site")
             while origin.profiles != [["oslo"]]:  # noqa: ASYNC110 - the watcher tells nobody
                 await trio.sleep(0.02)
             nursery.cancel_scope.cancel()

@@ -86,7 +86,7 @@ def test_renew_profile_and_template_are_signed_elsewhere_too(company: Company) -
     assert all(f"{role}: 1 of 1 signatures" in signed for role in ("root", "targets", "patches", "profiles"))
     company.finish()
     profile = write(company, "office.toml", PROFILE)
-    company.on_server("profile", "set", "oslo", profile, "--prepare", company.bundle)
+    company.on_server("profile", "set", "oslo", profile, "--new-site", "--prepare", company.bundle)
     assert "cap = " in company.sign(company.alice)
     assert company.finish() == "Done: set the profile of oslo\n"
     assert company.on_server("profile", "show", "oslo") == PROFILE

@@ -11,10 +11,10 @@ from rich.console import Console, Group
 from bandwidth.pictures.terminal import LOOKS_KEPT
 from seed_server.commands.main import seed_server
 from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, site_tables, sites_document
-from seed_server.fleet.queries import site_statuses
+from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.store.database import Database, ServedPayload, SiteLimitRow
+from seed_server.store.database import Database, EndpointRow, ServedPayload, SiteLimitRow
 
 LIMIT = SiteLimitRow(
     site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
@@ -46,6 +46,24 @@ def test_people_read_rate_reason_and_times() -> None:
     console.file.close()
     for words in ("19.2 Mbit/s", "20 Mbit/s", "window 'office'", "1 of 8", "1.010", "12", "policy ceiling", "quiet"):
         assert words in text
+
+
+def test_what_a_person_has_to_put_right_at_a_site_is_said() -> None:
+    def text(limit: SiteLimitRow, *endpoints: EndpointRow) -> str:
+        console = Console(width=240, record=True, file=io.StringIO())
+        console.print(site_tables(site_statuses([limit, QUIET], [], {}, endpoints), 1.0, serving=True))
+        return console.export_text()
+
+    copied = EndpointRow("a" * 26, "pc", 1.0, False, "oslo", "10.0.0.1", "", True, 1.0, shared_with="pc-2 at 10.0.0.2")
+    assert "full packets do not get through, and smaller ones are used: oslo." in text(
+        msgspec.structs.replace(LIMIT, large_packets_lost=True)
+    )
+    assert "several PCs show one identity: oslo; see seed-server endpoints" in text(LIMIT, copied)
+    clean = text(LIMIT, msgspec.structs.replace(copied, shared_with=""))
+    assert "full packets" not in clean
+    assert "identity" not in clean
+    oslo, bergen = sites_document(site_statuses([LIMIT, QUIET], [], {}, [copied]), serving=True).sites
+    assert (oslo.shared_identities, bergen.shared_identities) == (("a" * 26,), ())
 
 
 def test_what_was_learned_of_a_line_is_dated() -> None:

@@ -9,7 +9,9 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from p2pdist.shared.console import PIPE_COLUMNS
-from seed_server.commands.status_view import endpoint_documents, endpoint_table, fleet_tables, status_document
+from seed_server.commands.endpoints_view import endpoint_table
+from seed_server.commands.status_document import endpoint_documents, status_document
+from seed_server.commands.status_view import fleet_tables
 from seed_server.fleet.queries import FleetStatus
 from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
@@ -35,10 +37,12 @@ def fleet(
     install: str = "",
     install_reason: str = "",
     claimed_site: str = "",
+    shared_with: str = "",
 ) -> FleetStatus:
     endpoint = EndpointRow(
         endpoint_id=ID, hostname=HOSTNAME, enrolled_at=1.0, denied=False, site=SITE, address="192.168.100.254",
         software="p2pdist 1", connected=connected, last_seen_at=5.0, claimed_site=claimed_site,
+        shared_with=shared_with,
     )  # fmt: skip
     report = ReportRow(
         endpoint_id=ID, patch_id="office", version="1", state=state, progress=0.999, bytes_from_origin=999_900_000,
@@ -103,8 +107,8 @@ def test_a_reason_without_a_state_is_not_shown() -> None:
 def test_state_of_an_installation_and_its_reason(columns: int, state: str, install: str, cell: str, count: str) -> None:
     status = fleet(state=state, install=install, install_reason="the service died", connected=False)
     text = shown(status, columns)
-    (row,) = [line for line in text.splitlines() if "59 m 59 s" in line]
-    assert cell in row
+    rows = [line for line in text.splitlines() if "59 m 59 s" in line]
+    assert [cell in row for row in rows] == ([] if install == "not_applicable" else [True]), "not for it: no row"
     assert f"; {count}" in " ".join(text.split())
     assert f"{install.replace('_', ' ')}: the service died" in " ".join(text.split())
 
@@ -158,6 +162,22 @@ def test_a_claim_that_is_not_believed_is_shown() -> None:
     text = console.file.getvalue()
     assert f"{SITE}, claims leeds" in text
     assert 'nat = ["ADDRESS"]' in text
+
+
+def test_an_identity_that_several_pcs_show_is_said_with_the_cure() -> None:
+    shared, single = fleet(shared_with="pc-2 at 10.0.0.2"), fleet()
+    assert [printed(endpoint_documents(status))[0]["shared_with"] for status in (shared, single)] == [
+        "pc-2 at 10.0.0.2",
+        None,
+    ]
+    assert "several PCs show the identity of 1 endpoint" in shown(shared, 120)
+    assert "several PCs" not in shown(single, 120)
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(endpoint_table(shared, 6.0))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "is shown by pc-2 at 10.0.0.2 too" in text
+    assert "p2pdist enrol --force --new-key" in text
 
 
 def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_site() -> None:

@@ -75,6 +75,7 @@ def test_the_token_that_enrolled_a_pc_is_recorded_and_costs_it_one_use(decisions
     replies = [decisions.enrol(asked(csr=csr), now) for now in (NOW, NOW + 1, NOW + 600)]
     assert {reply.endpoint_id for reply in replies} == set(decisions.database.tokens()[0].enrolled)
     assert decisions.database.tokens()[0].uses_left == 0
+    assert [row.enrolled_at for row in decisions.database.endpoints()] == [NOW], "it is enrolled since the first time"
     with pytest.raises(RequestRefusedError, match="used up"):
         decisions.enrol(asked(), NOW)
 

@@ -60,6 +60,7 @@ ALL: dict[str, tuple[Run, str]] = {
     ),
     "deny": (lambda context, *_: operations.deny(context, ADA, ENDPOINT), "endpoint denied"),
     "allow": (lambda context, *_: operations.allow(context, ADA, ENDPOINT), "endpoint allowed"),
+    "forget_endpoint": (lambda context, *_: operations.forget_endpoint(context, ADA, "PC-1"), "endpoint forgotten"),
     "set_profile": (
         lambda context, keys, folder: operations.set_profile(context, ADA, "oslo", folder / "office.toml", keys),
         "profile set",

@@ -7,7 +7,8 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
-from seed_server.fleet.queries import FleetStatus, install_counts, read_status, site_statuses
+from seed_server.fleet.queries import FleetStatus, install_counts, read_status
+from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.rows import ReportRow, ServedPayload, SiteLimitRow

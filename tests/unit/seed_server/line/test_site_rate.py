@@ -83,6 +83,28 @@ def test_described_line_is_used_to_its_capacity() -> None:
     assert set(path.site.times.by_cause) <= {reason.value for reason in Reason}
 
 
+def test_while_full_packets_vanish_the_rate_is_held_and_that_is_the_reason() -> None:
+    path = FakeLine(SiteRate(Line(LINE), 0.0))
+    before = path.run(10).allowance
+    view = replace(path.view(0), vanishing=True)
+    for number in range(1, 40):
+        decision = path.site.decide({0: view}, {"pc": RTT}, path.now + number * STEP)
+        assert (decision.state, decision.cause, decision.allowance) == (State.STALL, Reason.VANISHED.value, before)
+    path.site.set_policy(Policy(ceiling=BytesPerSecond(1_000)), path.now + 40 * STEP)
+    assert path.site.decide({0: view}, {}, path.now + 40 * STEP).allowance == 1_000
+    path.site.set_policy(Policy(blackout=True), path.now + 41 * STEP)
+    assert path.site.decide({0: view}, {}, path.now + 41 * STEP).allowance == 0
+    assert path.site.times.by_cause[Reason.VANISHED.value] >= 39 * STEP
+
+
+def test_a_line_that_is_down_is_not_held_for_one_on_which_full_packets_vanish() -> None:
+    path = FakeLine(SiteRate(Line(LINE), 0.0))
+    path.run(10)
+    view = replace(path.view(0), vanishing=True)
+    causes = [path.site.decide({0: view}, {}, path.now + number * STEP).cause for number in range(1, 100)]
+    assert causes[-1] == Reason.NO_SIGNALS.value
+
+
 def test_line_that_nobody_described_is_learned() -> None:
     path = FakeLine(SiteRate(Line(), 0.0), carries=2e6)
     path.run(60)
@@ -158,6 +180,18 @@ class TestPolicy:
         assert path.step().allowance == 0
         path.site.set_policy(Policy(), path.now)
         assert path.run(10).allowance == 970_000
+
+    def test_a_stop_is_said_though_nothing_is_sent(self) -> None:
+        path = FakeLine(SiteRate(Line(LINE), 0.0))
+        before = path.run(10)
+        assert path.site.standing == before
+        path.site.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"), path.now)
+        standing = path.site.standing
+        assert (standing.allowance, standing.state) == (0, State.BLACKOUT)
+        assert standing.reason == "policy forbids sending: emergency stop 'all'"
+        path.step()
+        path.site.set_policy(Policy(), path.now)
+        assert path.site.standing.state is not State.BLACKOUT, "it is over, though nothing was sent since"
 
     def test_line_of_the_profile_counts_where_the_site_map_says_nothing(self) -> None:
         assert self.decided(Policy(line=BytesPerSecond(400_000)), line=Line()).allowance == 388_000

@@ -15,6 +15,7 @@ from seed_server.origin.connection import OriginConnection, RefusedError
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.shared_identities import FORGET_SECONDS
 from seed_server.origin.site import Session
 from seed_server.store.database import Database
 from tests.helpers.fake_clock import FakeClock
@@ -37,7 +38,7 @@ def connection(address: str) -> OriginConnection:
 def hello(*addresses: str, **changes: Any) -> ControlHello:
     values: dict[str, Any] = {
         "protocol": PROTOCOL_VERSION, "software": "test", "hostname": "pc", "addresses": list(addresses),
-        "lan_port": 7691, "on_mains": True, "wired": True, "uptime_seconds": 1,
+        "lan_port": 7691, "on_mains": True, "wired": True, "uptime_seconds": 1, "instance": "0" * 32,
     }  # fmt: skip
     return ControlHello(**(values | changes))
 
@@ -91,3 +92,51 @@ def test_own_address_that_is_none_is_refused(database: Database) -> None:
     arrivals, _ = arrivals_into(database)
     with pytest.raises(RefusedError, match="not an IP address"):
         arrivals.place(connection("10.1.0.7"), hello("pc17"))
+
+
+def live(name: str) -> Any:
+    return SimpleNamespace(site=SimpleNamespace(name=SiteName(name)))
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_copies_are_logged_once_told_and_shown_until_one_pc_alone_is_left(database: Database, gone: bool) -> None:
+    database.add_endpoint(ENDPOINT, "pc", 1.0)
+    arrivals, records = arrivals_into(database)
+    told: list[list[str]] = []
+    now, connected, refused = 0.0, None, None
+    with capture_logs() as logged:
+        for number in (1, 2, 1, 2, 2, 2):
+            now += 1.0
+            said = hello(f"10.1.0.{number}", hostname=f"pc-{number}", instance=str(number) * 32)
+            caller = connection(f"10.1.0.{number}")
+            try:
+                arrivals.admit(caller, said, now, connected)
+            except RefusedError:
+                refused = caller
+                continue
+            outbox = cast("Outbox", SimpleNamespace(put=lambda _, news: told.append([o.hostname for o in news.others])))
+            session = arrivals.session(
+                caller, said, arrivals.place(caller, said), outbox, MessageBudgets(MessageLimits(), now)
+            )
+            connected = (session, live("hq"))
+            arrivals.joined(*connected)
+    (line,) = logged
+    assert (line["log_level"], line["pcs"]) == ("warning", ["pc-1 at 10.1.0.1", "pc-2 at 10.1.0.2"])
+    assert "enrol --force --new-key" in line["cure"]
+    assert refused is not None
+    assert (refused.cause, [other.hostname for other in refused.others]) == ("shared_identity", ["pc-1"])
+    assert told == [["pc-2"]]
+    await records.flush()
+    row = database.endpoint(ENDPOINT)
+    assert row is not None
+    assert row.shared_with == "pc-2 at 10.1.0.2"
+    assert connected is not None
+    still_there = {} if gone else {ENDPOINT: connected}
+    with capture_logs() as logged:
+        arrivals.tell_single(still_there, now + FORGET_SECONDS)
+    assert [entry["event"] for entry in logged] == ["one PC alone shows its identity again"]
+    assert told == [["pc-2"]] if gone else [["pc-2"], []]
+    await records.flush()
+    row = database.endpoint(ENDPOINT)
+    assert row is not None
+    assert row.shared_with == ""

@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,9 +13,11 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.pacing import PacingResult, pacing_rate
+from seed_server.line.tcp_info import read_tcp_info
 from seed_server.origin import data_link
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.data_link import DRAIN_RATE, KERNEL_LEAST_RATE, SLICE_BYTES, DataLink
+from tests.helpers.deaf_socket import deafen, hear_again
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pacing and TCP_INFO are Linux's")
 
@@ -173,3 +175,32 @@ async def test_delay_of_a_piece(link: DataLink) -> None:
     delay = link.view().piece_delay_seconds
     assert delay is not None
     assert 0.05 <= delay < 0.5
+
+
+async def test_a_link_on_which_no_full_packet_ever_arrives_is_told_from_one_that_stops(
+    link: DataLink, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    sender, receiver = pair
+
+    async def until(holds: Callable[[], bool]) -> None:
+        for _ in range(200):  # 10 s; the kernel waits in vain for the first time after 0.2 s
+            if holds():
+                return
+            await trio.sleep(0.05)
+        raise AssertionError("it has not happened")
+
+    def waits_in_vain() -> bool:
+        look = read_tcp_info(sender)
+        return look is not None and look.timeouts_in_a_row > 0
+
+    sender.send(bytes(100))  # as the rest of a handshake: small, and it arrives
+    receiver.recv(100)
+    deafen(cast("trio.socket.SocketType", receiver))
+    sender.send(bytes(SLICE_BYTES))
+    await until(lambda: link.view().vanishing)
+    hear_again(cast("trio.socket.SocketType", receiver))
+    await until(lambda: not link.view().vanishing)
+    deafen(cast("trio.socket.SocketType", receiver))
+    sender.send(bytes(SLICE_BYTES))
+    await until(waits_in_vain)
+    assert not link.view().vanishing, "full packets have arrived before"

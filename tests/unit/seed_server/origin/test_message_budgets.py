@@ -24,7 +24,7 @@ ANSWER = DiagnosisAnswer(label="a", applies=True, needed=True, reason="")
 EACH: list[FromEndpoint] = [
     WANT,
     Helping(how="less"),
-    Report(patches=[]),
+    Report(patches=[], refuses=""),
     LinkReport(
         interval_seconds=1.0,
         business_bytes=0,
@@ -78,7 +78,7 @@ def test_bytes() -> None:
 def test_an_endpoint_that_connects_with_thousands_of_patches_passes() -> None:
     budgets = MessageBudgets(MessageLimits(), 0.0)
     assert all(budgets.message(WANT, 0.0) is None for _ in range(4_000))
-    assert all(budgets.message(Report(patches=[]), 0.0) is None for _ in range(63))
+    assert all(budgets.message(Report(patches=[], refuses=""), 0.0) is None for _ in range(63))
 
 
 def test_an_endpoint_that_swaps_four_patches_as_fast_as_it_can_passes_for_ever() -> None:

@@ -15,7 +15,8 @@ from seed_server.line.site_map import Site
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
-from seed_server.origin.site import ANSWERED_SECONDS, ANSWERS_SECONDS, HEARD_SECONDS, LiveSite, Session
+from seed_server.origin.site import ANSWERS_SECONDS, HEARD_SECONDS, LiveSite, Session
+from tests.helpers.origin_endpoint import hello
 
 TORRENT = TorrentHash("a" * 64)
 PIECES = 8
@@ -51,7 +52,7 @@ def join(live: LiveSite, letter: str, now: float) -> Session:
     rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
     peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
     budgets = MessageBudgets(MessageLimits(), now)
-    session = Session(cast("Any", connection), Outbox(live.control), rank, peer, [], "test", budgets=budgets)
+    session = Session(cast("Any", connection), Outbox(live.control), rank, peer, [], hello("10.0.0.1"), budgets=budgets)
     live.join(session, now)
     live.attach(session, cast("Any", FakeLink(session.endpoint)), now)
     live.ledger.want(
@@ -110,25 +111,6 @@ async def test_a_new_data_connection_proves_that_its_endpoint_is_there(live: Liv
     live.attach(a, cast("Any", FakeLink(a.endpoint)), HEARD_SECONDS)
     assert aside(a) == [False]
     assert fetches(live, a, HEARD_SECONDS)
-
-
-async def test_a_connection_that_rests_although_its_endpoint_answers_is_made_anew(live: LiveSite) -> None:
-    a = join(live, "a", 0.0)
-    live.sending.add(cast("Any", a.link))
-    link_of(a).rests = True
-    live.end_resting(ANSWERED_SECONDS)
-    assert a.ending.reason is None, "it does not answer: the line is down"
-    live.heard(a, 15.0)
-    live.end_resting(15.0)
-    assert a.ending.reason == "the line was down: connect again"
-
-
-async def test_a_connection_that_is_acknowledged_or_idle_stays(live: LiveSite) -> None:
-    busy, idle = join(live, "a", 0.0), join(live, "b", 0.0)
-    live.sending.add(cast("Any", busy.link))
-    link_of(idle).rests = True
-    live.end_resting(0.1)
-    assert (busy.ending.reason, idle.ending.reason) == (None, None)
 
 
 async def test_a_site_is_cut_off_when_nobody_answers_and_not_when_only_its_fetcher_is_gone(live: LiveSite) -> None:

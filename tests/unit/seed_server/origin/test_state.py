@@ -53,7 +53,7 @@ def fleet(directory: Path, database: Database) -> OriginState:
 def arrival(letter: str) -> tuple[OriginConnection, ControlHello]:
     hello = ControlHello(
         protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=["127.0.0.2"], lan_port=7691, wired=True,
-        on_mains=True, uptime_seconds=1,
+        on_mains=True, uptime_seconds=1, instance="0" * 32,
     )  # fmt: skip
     return cast("OriginConnection", SimpleNamespace(endpoint=EndpointId(letter * 26), address="127.0.0.2")), hello
 

@@ -30,6 +30,7 @@ from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.steering import SiteController
+from tests.helpers.origin_endpoint import hello
 
 LINE = BytesPerSecond(1_000_000)
 SHARE = BytesPerSecond(500_000)
@@ -109,7 +110,7 @@ class Branch:
             rank,
             peer,
             [],
-            "test",
+            hello("10.0.0.1"),
             budgets=MessageBudgets(MessageLimits(), 0.0),
         )
         self.live.join(session, trio.current_time())

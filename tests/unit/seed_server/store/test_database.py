@@ -391,7 +391,7 @@ ALTER TABLE reports DROP COLUMN install_reason;
 """
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.db"
     with Database.create(path) as database:
@@ -402,7 +402,10 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
             database.add_endpoint(ENDPOINT, "pc", 1.0)
             database.save_reports(ENDPOINT, [report()], 1.0)
     old = sqlite3.connect(path, isolation_level=None)
-    for column in ("learned_at", "round_trip_seconds", "loss_share") if version < 7 else ():
+    for column in ("shared_with", "refuses"):
+        old.execute(f"ALTER TABLE endpoints DROP COLUMN {column}")
+    old.execute("ALTER TABLE reports DROP COLUMN install_output")
+    for column in ("large_packets_lost", *(("learned_at", "round_trip_seconds", "loss_share") if version < 7 else ())):
         old.execute(f"ALTER TABLE site_limits DROP COLUMN {column}")
     if version < 6:
         old.execute("ALTER TABLE endpoints DROP COLUMN claimed_site")
@@ -410,7 +413,8 @@ def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_p
         old.executescript(TOKEN_LIST)
     if version < 4:
         old.executescript(TAGS_AND_INSTALLS)
-    old.executescript(ONE_PATCH_A_TORRENT)
+    if version < 8:
+        old.executescript(ONE_PATCH_A_TORRENT)
     if version < 3:
         for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
             old.execute(f"DROP TABLE {table}")
@@ -464,3 +468,21 @@ def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Datab
     database.add_patch(patch(), japanese)
     database.remove_patch("KB1", "1.0")
     assert database.payloads() == []
+
+
+def test_what_an_endpoint_refuses_is_kept_until_it_says_otherwise(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.save_refusal(ENDPOINT, "expired")
+        assert [row.refuses for row in database.endpoints()] == ["expired"]
+        database.save_refusal(ENDPOINT, "")
+        assert [row.refuses for row in database.endpoints()] == [""]
+
+
+def test_a_forgotten_endpoint_leaves_nothing(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_endpoint(ENDPOINT, "pc", 1.0)
+        database.add_patch(patch())
+        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.forget_endpoint(ENDPOINT)
+        assert (database.endpoints(), database.reports()) == ([], [])

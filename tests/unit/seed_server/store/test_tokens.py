@@ -66,7 +66,9 @@ def test_an_endpoint_asks_again_without_spending_a_use_even_late(database: Datab
     database.add_endpoint(ENDPOINT, "pc", 1.0)
     assert database.spend_token(SECRET, 1.0, ENDPOINT) == "accepted"
     database.add_enrolment(ENDPOINT, token_id_of(SECRET), 1.0)
-    assert database.spend_token(SECRET, 500.0, ENDPOINT) == "accepted"
+    assert database.spend_token(SECRET, 500.0, ENDPOINT) == "again"
+    assert database.spend_token(SECRET, 99.0 + SPENT_TOKEN_KEPT_SECONDS, ENDPOINT) == "again"
+    assert database.spend_token(SECRET, 100.0 + SPENT_TOKEN_KEPT_SECONDS, ENDPOINT) == "expired", "not for ever"
     assert database.spend_token(SECRET, 2.0, "b" * 26) == "used"
     database.add_token(OTHER, 1, expires_at=100.0, now=0.0)
     assert database.spend_token(OTHER, 100.0, ENDPOINT) == "expired", "it was not enrolled with this one"

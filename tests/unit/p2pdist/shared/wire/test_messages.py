@@ -19,12 +19,14 @@ from p2pdist.shared.wire.messages import (
     Message,
     News,
     NewsWanted,
+    OtherPc,
     PatchReport,
     Piece,
     PieceRejected,
     PieceStored,
     Report,
     RepositoryChanged,
+    SharedIdentity,
     SiteLimit,
     SitePeer,
     SitePeers,
@@ -42,8 +44,10 @@ REPORT = PatchReport(
 PEER = SitePeer(endpoint_id="a" * 26, address="::1", port=1_024)
 HELLO = ControlHello(
     protocol=1, software="s", hostname="h", addresses=["127.0.0.1"], lan_port=1_024, on_mains=True, wired=True,
-    uptime_seconds=0,
+    uptime_seconds=0, instance="0" * 32,
 )  # fmt: skip
+OTHER = OtherPc(hostname="pc-2", address="10.0.0.2")
+GOODBYE = Goodbye(reason="bye", cause="shared_identity", others=[OTHER])
 PEERS = SitePeers(anew=False, joined=[], left=[])
 WANT = Want(torrent=HASH, have=b"\x80", lan_have=b"", lan_stalled=False, can_fetch=True)
 LINK = LinkReport(
@@ -62,7 +66,7 @@ LIMIT = SiteLimit(
 ANSWER = DiagnosisAnswer(label="openssl", applies=True, needed=False, reason="openssl 3.0.19 ≥ 3.0.17")
 DIAGNOSIS = Diagnosis(template="december", answers=(ANSWER,))
 CHANNELS: list[tuple[Any, list[Message]]] = [
-    (messages.decode_hello, [HELLO, DataHello(protocol=1)]),
+    (messages.decode_hello, [HELLO, DataHello(protocol=1, instance="0" * 32, large_packets_lost=False)]),
     (
         messages.decode_from_endpoint,
         [
@@ -70,27 +74,35 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             Helping(how="less"),
             PieceStored(torrent=HASH, piece=0),
             PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
-            Report(patches=[REPORT]),
+            Report(patches=[REPORT], refuses=""),
             LINK,
             DIAGNOSIS,
             NewsWanted(root=1, snapshot=messages.MAX_METADATA_VERSION),
-            Goodbye(reason="bye"),
+            GOODBYE,
         ],
     ),
     (
         messages.decode_from_server,
         [
-            Welcome(server_name="hq", site="s", timestamp_version=0, packet_bytes=1_500, at=1_790_000_000.0),
+            Welcome(
+                server_name="hq",
+                site="s",
+                timestamp_version=0,
+                packet_bytes=1_500,
+                large_packets_lost=False,
+                at=1_790_000_000.0,
+            ),
             SitePeers(anew=True, joined=[PEER], left=["b" * 26]),
             RepositoryChanged(timestamp_version=3),
             News(files=b"\x80"),
             Unavailable(torrent=HASH, reason="gone"),
             LinkWatch(interval_seconds=0.05),
             LIMIT,
-            Goodbye(reason="bye"),
+            SharedIdentity(others=[OTHER]),
+            GOODBYE,
         ],
     ),
-    (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), Goodbye(reason="bye")]),
+    (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), GOODBYE]),
 ]
 NULLABLE = {"harm_seconds", "card_rate", "interval_seconds", "capacity", "learned_seconds"}
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]
@@ -161,6 +173,7 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     (messages.decode_from_endpoint, DIAGNOSIS, answers(1, label="l" * 80), answers(1, label="l" * 81)),
     (messages.decode_from_endpoint, DIAGNOSIS, answers(1, needed=None), answers(1, needed=0)),
     (messages.decode_from_endpoint, DIAGNOSIS, answers(1, reason="r" * 400), answers(1, reason="r" * 401)),
+    (messages.decode_from_endpoint, Report(patches=[], refuses=""), {"refuses": "r" * 400}, {"refuses": "r" * 401}),
     (messages.decode_from_endpoint, LINK, {"interval_seconds": 60.0}, {"interval_seconds": 60.1}),
     (messages.decode_from_endpoint, LINK, {"interval_seconds": 1e-9}, {"interval_seconds": 0.0}),
     (messages.decode_from_endpoint, LINK, {"business_bytes": 1 << 50}, {"business_bytes": (1 << 50) + 1}),
@@ -177,19 +190,19 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     ),
     (
         messages.decode_from_endpoint,
-        Report(patches=[]),
-        {"patches": [msgspec.to_builtins(REPORT)] * 64},
-        {"patches": [msgspec.to_builtins(REPORT)] * 65},
+        Report(patches=[], refuses=""),
+        {"patches": [msgspec.to_builtins(REPORT)] * 40},
+        {"patches": [msgspec.to_builtins(REPORT)] * 41},
     ),
     (
         messages.decode_from_endpoint,
-        Report(patches=[]),
+        Report(patches=[], refuses=""),
         {"patches": [msgspec.to_builtins(REPORT) | {"progress": 0.0}]},
         {"patches": [msgspec.to_builtins(REPORT) | {"progress": 1.01}]},
     ),
     (
         messages.decode_from_endpoint,
-        Report(patches=[]),
+        Report(patches=[], refuses=""),
         {"patches": [msgspec.to_builtins(REPORT)]},
         {"patches": [msgspec.to_builtins(REPORT) | {"progress": float("nan")}]},
     ),
@@ -232,6 +245,7 @@ def test_the_largest_messages_fit_into_their_channels() -> None:
         error=ASTRAL * 400,
         install="not_applicable",
         install_reason=ASTRAL * 400,
+        install_output=ASTRAL * 400,
         bytes_from_origin=1 << 50,
         seconds=1e10,
     )
@@ -240,7 +254,7 @@ def test_the_largest_messages_fit_into_their_channels() -> None:
     peer = SitePeer(endpoint_id="a" * 26, address="a" * 45, port=65_535)
     piece = Piece(torrent=HASH, piece=messages.MAX_PIECES - 1, data=bytes(messages.MAX_PIECE_BYTES))
     control = [
-        Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT),
+        Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT, refuses=ASTRAL * 400),
         SitePeers(anew=False, joined=[peer] * 40, left=["a" * 26] * 40),
         diagnosis,
     ]

@@ -18,7 +18,11 @@ def test_numbers_begin_again() -> None:
 
 
 def test_messages_and_fragments_are_none() -> None:
-    for message in (Report(patches=[]), RepositoryChanged(timestamp_version=0), PieceStored(torrent="0" * 64, piece=0)):
+    for message in (
+        Report(patches=[], refuses=""),
+        RepositoryChanged(timestamp_version=0),
+        PieceStored(torrent="0" * 64, piece=0),
+    ):
         assert ping_number(encode_message(message)) is None
     for length in (1, 2, 3, 5):
         assert ping_number(bytes(length)) is None

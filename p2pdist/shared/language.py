@@ -1,0 +1,176 @@
+"""The language of the screens: English, as the sources have it, or a translation from the catalogs in `locale/`.
+
+Only what a command shows to a person is translated, at the last moment. What is sent, logged, stored or printed by
+``--json`` stays English. So a sentence that a daemon or a PC has made arrives here finished, with its values in it:
+`in_words` finds the message that it was made from, and translates that. What no catalog has is shown in English.
+
+The language is a fact of the process, as its locale is: `use` sets it once, before anything is shown.
+"""
+
+import functools
+import gettext
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from bandwidth.core.quantities import duration_text
+
+CATALOGS = Path(__file__).parent / "locale"
+DOMAIN = "p2pdist"
+ENGLISH = "en"
+TRANSLATIONS = ("ja",)
+LANGUAGES = (ENGLISH, *TRANSLATIONS)
+
+MIN_TEMPLATE_LETTERS = 4  # outside of its values: a shorter message, such as "{}: {}", would fit anything
+MOST_JOINED = 7  # sentences in one text: place, level, key, and what is wrong with it
+_JOINT = re.compile(r"(; |: )")
+MAX_SENTENCE_CHARS = 1_000  # longer texts are an installer's output or somebody's attempt: shown as they are
+_COUNTS = re.compile(r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes)")
+"""Values with such names are numbers: else "{program} ended with exit code {code}" would swallow what follows it."""
+UNITS = ("s", "m", "h", "d")
+_SPAN = re.compile(r"[0-9]+(?:\.[0-9])? [smhd](?: [0-9]+ [smhd])?")
+"""A duration, as `duration_text` writes it."""
+_UNIT = re.compile(r"[smhd]")
+NOUNS = ("error", "warning", "item", "piece", "PC", "other PC")
+_COUNTED = re.compile(rf"([0-9]+) ({'|'.join(NOUNS)})s?")
+"""So many of something, as `texts.counted` writes it."""
+_PLACEHOLDER = re.compile(r"\{([a-z_]+[0-9]*)\}")
+
+
+class Catalog(gettext.GNUTranslations):
+    """A compiled catalog, which also knows the messages that finished sentences are made from."""
+
+    _catalog: Mapping[str | tuple[str, int], str]  # the standard library's own: message → translation
+
+    @functools.cached_property
+    def templates(self) -> list[tuple[re.Pattern[str], str]]:
+        """Messages with values, as patterns, and their translations; those with most text of their own come first."""
+        messages = [message for message in self._catalog if isinstance(message, str) and _PLACEHOLDER.search(message)]
+        messages.sort(key=lambda message: -len(_PLACEHOLDER.sub("", message)))
+        return [(_pattern(message), self._catalog[message]) for message in messages if _letters(message)]
+
+    def finished(self, sentence: str) -> str:
+        """Return the translation of a sentence that already has its values; itself where none is known."""
+        if not sentence or len(sentence) > MAX_SENTENCE_CHARS:
+            return sentence
+        known = self._known(sentence)
+        return self._joined(sentence) if known == sentence else known
+
+    def _known(self, sentence: str) -> str:
+        """Return the translation of one sentence; itself where none is known."""
+        if (whole := self._catalog.get(sentence)) is not None:
+            return whole
+        if _SPAN.fullmatch(sentence):
+            return _UNIT.sub(lambda unit: self.gettext(unit[0]), sentence)
+        if counted := _COUNTED.fullmatch(sentence):
+            return self.gettext(f"{{number}} {counted[2]}").format(number=counted[1])
+        for pattern, translation in self.templates:
+            if found := pattern.fullmatch(sentence):
+                # a value may be a sentence too, and is always shorter: this ends
+                values = {name: self.finished(value) for name, value in found.groupdict().items()}
+                return translation.format(**values)
+        return sentence
+
+    def _joined(self, text: str) -> str:
+        """Return a text that was joined of several sentences, each as far as it is known."""
+        parts = _JOINT.split(text)  # sentences, and the joints between them
+        if not 1 < len(parts) <= 2 * MOST_JOINED - 1:
+            return text
+        shown, start = "", 0
+        while start < len(parts):
+            for end in range(len(parts), start, -2):  # the longest that is known; a single one is taken as it is
+                said = "".join(parts[start:end])
+                known = self._known(said)
+                if known != said or end == start + 1:
+                    shown += known + "".join(parts[end : end + 1])
+                    start = end + 1
+                    break
+        return shown
+
+
+def _letters(message: str) -> bool:
+    return sum(sign.isalpha() for sign in _PLACEHOLDER.sub("", message)) >= MIN_TEMPLATE_LETTERS
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    """Return what finished sentences of ``message`` look like; a value may be empty."""
+    parts = _PLACEHOLDER.split(message)
+    seen: set[str] = set()
+    pattern = ""
+    for number, part in enumerate(parts):
+        if number % 2 == 0:
+            pattern += re.escape(part.replace("{{", "{").replace("}}", "}"))
+        elif part in seen:
+            pattern += f"(?P={part})"
+        else:
+            seen.add(part)
+            pattern += f"(?P<{part}>[0-9.]+)" if _COUNTS.fullmatch(part) else f"(?P<{part}>.*?)"
+    return re.compile(pattern, re.DOTALL)
+
+
+@functools.cache
+def catalog_of(language: str) -> Catalog | None:
+    """Return the catalog of ``language``; None: English needs none, or it is not installed."""
+    if language not in TRANSLATIONS:
+        return None
+    path = CATALOGS / language / "LC_MESSAGES" / f"{DOMAIN}.mo"
+    try:
+        with path.open("rb") as file:
+            return Catalog(file)
+    except OSError:  # an installation without it speaks English
+        return None
+
+
+class _Language:
+    catalog: Catalog | None = None
+
+
+def wanted(environment: Mapping[str, str]) -> str:
+    """Return the language that LC_ALL, LC_MESSAGES or LANG asks for, in this order; English where we have it not."""
+    asked = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    language = re.split(r"[_.@-]", asked, maxsplit=1)[0].lower()
+    return language if language in LANGUAGES else ENGLISH
+
+
+def use(language: str) -> None:
+    """Show screens in ``language`` from now on; in English where standard output cannot show its signs."""
+    catalog = catalog_of(language)
+    _Language.catalog = catalog if catalog is not None and _can_be_shown(catalog) else None
+
+
+def _can_be_shown(catalog: Catalog) -> bool:
+    try:
+        # the catalog's own name of its language is a sample of its signs
+        catalog.gettext("English").encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def tr(message: str, **values: object) -> str:
+    """Return ``message`` in the language of the screens, with ``values`` in it."""
+    catalog = _Language.catalog
+    text = message if catalog is None else catalog.gettext(message)
+    return text.format(**values) if values else text
+
+
+def trn(one: str, many: str, number: int, **values: object) -> str:
+    """Return ``one`` or ``many``, as ``number`` asks for, in the language of the screens, with ``values`` in it.
+
+    The number itself is the value ``number``.
+    """
+    catalog = _Language.catalog
+    text = (one if number == 1 else many) if catalog is None else catalog.ngettext(one, many, number)
+    return text.format(number=number, **values)
+
+
+def span(seconds: float) -> str:
+    """Return a duration, as `duration_text` does, in the language of the screens."""
+    return in_words(duration_text(seconds))
+
+
+def in_words(sentence: str) -> str:
+    """Return a finished English sentence in the language of the screens; as it is where no catalog has it."""
+    catalog = _Language.catalog
+    return sentence if catalog is None else catalog.finished(sentence)

@@ -1,0 +1,109 @@
+"""`seed-server endpoints`, `deny` and `allow`: which PCs are known and accepted here."""
+
+import click
+
+from p2pdist.shared.console import json_option, say
+from p2pdist.shared.language import tr
+from p2pdist.shared.printable_text import printable
+from seed_server.commands.options import DefaultGroup, home_option, local_user
+from seed_server.commands.texts import counted
+from seed_server.fleet import operations
+from seed_server.fleet.context import Context
+from seed_server.fleet.operations import Denial
+
+
+class _EndpointsGroup(DefaultGroup):
+    """``endpoints --json`` is ``endpoints list --json``."""
+
+    default = "list"
+
+
+@click.group("endpoints", cls=_EndpointsGroup, short_help="List the enrolled endpoints; forget one.")
+def endpoints_group() -> None:
+    """List the enrolled endpoints, or forget one that is gone. Without a command, it is `endpoints list`.
+
+    \b
+    Examples:
+      seed-server endpoints
+      seed-server endpoints forget old-laptop
+    """
+
+
+@endpoints_group.command("list", short_help="List the enrolled endpoints.")
+@home_option
+@json_option
+def list_command(context: Context, as_json: bool) -> None:
+    """List the enrolled endpoints: id, host, site, address, tags, and whether each is connected.
+
+    \b
+    Example:
+      seed-server endpoints --json | jq -r '.[] | select(.connected | not) | .hostname'
+    """
+    from seed_server.commands import endpoints_view
+
+    endpoints_view.show_endpoints(context, as_json=as_json)
+
+
+@endpoints_group.command("forget", short_help="Forget a PC that is gone for good.")
+@home_option
+@click.argument("endpoint", metavar="ENDPOINT")
+def forget_command(context: Context, endpoint: str) -> None:
+    """Forget ENDPOINT (its host name, its id, or the beginning of it), which is gone for good, with all that it said.
+
+    It is counted nowhere any more. It is not refused: should it come back, it enrols again with a new token. To keep
+    a PC out, deny it instead.
+
+    \b
+    Example:
+      seed-server endpoints forget old-laptop
+    """
+    forgotten = operations.forget_endpoint(context, local_user(), endpoint)
+    say(tr("{host} ({endpoint}) is forgotten.", host=printable(forgotten.hostname), endpoint=forgotten.endpoint_id))
+
+
+@click.command("deny", short_help="Refuse an endpoint from now on.")
+@home_option
+@click.argument("endpoint", metavar="ENDPOINT")
+@click.option("--keep-token", is_flag=True, help="Leave the token open with which it was enrolled.")
+def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
+    """Refuse ENDPOINT from now on: its connections end and its certificate is not renewed.
+
+    ENDPOINT is its id, the beginning of it, or its host name, where only one PC has that.
+
+    A PC can make itself a new key, so the token with which it was enrolled is revoked too.
+
+    \b
+    Example:
+      seed-server deny stolen-laptop       'seed-server endpoints' lists names and ids
+    """
+    denial = operations.deny(context, local_user(), endpoint, keep_tokens=keep_token)
+    say(f"{denial.endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+    for line in _words_on_tokens(denial):
+        say(line)
+
+
+def _words_on_tokens(denial: Denial) -> list[str]:
+    if not denial.tokens_known:
+        return ["It is not known which token enrolled it: look at 'seed-server token list', and revoke what is open."]
+    lines = []
+    for token in denial.revoked:
+        others = f", and had enrolled {counted(len(token.enrolled) - 1, 'other PC')}" if token.enrolled[1:] else ""
+        lines.append(f"Its token {token.token_id} is revoked: it was good for {token.uses_left} more{others}.")
+    return lines + [
+        f"Its token {token.token_id} stays open: the PC can enrol again with it under a new id."
+        for token in denial.open_tokens
+    ]
+
+
+@click.command("allow", short_help="Accept a denied endpoint again.")
+@home_option
+@click.argument("endpoint", metavar="ENDPOINT")
+def allow_command(context: Context, endpoint: str) -> None:
+    """Accept ENDPOINT again, which is denied, or whose token asks for approval; named as for `deny`.
+
+    \b
+    Example:
+      seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
+    """
+    allowed = operations.allow(context, local_user(), endpoint)
+    click.echo(tr("{endpoint} is allowed.", endpoint=allowed))

@@ -1,0 +1,90 @@
+"""What `seed-server endpoints` shows: who is enrolled, where, and what is odd about whom."""
+
+from collections.abc import Iterator
+
+import click
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.language import in_words, span, tr, trn
+from p2pdist.shared.printable_text import printable
+from seed_server.commands.status_document import endpoint_documents
+from seed_server.commands.texts import plain_table
+from seed_server.fleet.context import Context
+from seed_server.fleet.queries import FleetStatus, read_status
+from seed_server.store.rows import EndpointRow
+
+SHARED_HINT = (
+    "Where several PCs show one identity, a disk was copied after it was enrolled, or a key was stolen. One of them at "
+    "a time is served. On each of them but one, stop the daemon and run, with a new token: "
+    "p2pdist enrol --force --new-key. If none of them is a copy, deny the endpoint (seed-server deny) and enrol the PC "
+    "anew."
+)
+CLAIM_HINT = (
+    "The server goes by the address that it sees, not by what a PC claims. Where a site's PCs are seen through address "
+    'translation, give that site the translated address in sites.toml: nat = ["ADDRESS"].'
+)
+
+
+def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
+    """Return the table of enrolled endpoints for people."""
+    table = plain_table()
+    table.add_column(tr("endpoint"), no_wrap=True)
+    for column in (tr("host"), tr("site")):
+        table.add_column(column, overflow="fold")
+    for column in (tr("address"), tr("state")):
+        table.add_column(column, no_wrap=True)
+    tagged = any(row.tags for row in status.endpoints)
+    if tagged:
+        table.add_column(tr("tags"), overflow="fold")
+    doubts = {row.endpoint_id: _doubt(status, row) for row in status.endpoints}
+    doubtful = any(doubts.values())
+    if doubtful:
+        table.add_column(tr("note"), overflow="fold")
+    for row in status.endpoints:
+        if row.pending:
+            state = Text(tr("waits to be allowed"), style="yellow")
+        elif row.denied:
+            state = Text(tr("denied"), style="red")
+        elif row.connected and status.serving:
+            state = Text(tr("connected"), style="green")
+        else:
+            ago = span(max(0.0, now - row.last_seen_at))
+            state = Text(tr("seen {duration} ago", duration=ago) if row.last_seen_at else tr("never seen"))
+        tags = [" ".join(row.tags)] if tagged else []
+        claim = (tr(", claims {site}", site=row.claimed_site), "yellow") if row.claimed_site else ""
+        site = Text.assemble(row.site, claim)
+        notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
+        table.add_row(row.endpoint_id, Text(printable(row.hostname)), site, row.address, state, *tags, *notes)
+    return Group(table, *_hints(status))
+
+
+def _hints(status: FleetStatus) -> Iterator[Text]:
+    if any(row.shared_with for row in status.endpoints):
+        yield Text(in_words(SHARED_HINT), style="red")
+    if any(row.claimed_site for row in status.endpoints):
+        yield Text(in_words(CLAIM_HINT), style="yellow")
+
+
+def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
+    """Return what is odd about a PC; empty: nothing."""
+    if endpoint.shared_with:
+        return tr("its identity is shown by {others} too", others=in_words(endpoint.shared_with))
+    namesakes = status.namesakes_of(endpoint)
+    if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
+        return tr("named as {endpoint}, which is denied", endpoint=denied[0])
+    if endpoint.refuses:
+        return tr("refuses what is signed here: {reason}", reason=in_words(printable(endpoint.refuses)))
+    return trn("named as {number} other PC", "named as {number} other PCs", len(namesakes)) if namesakes else ""
+
+
+def show_endpoints(context: Context, *, as_json: bool) -> None:
+    """Print the enrolled endpoints. Raises `UserError`."""
+    status = read_status(context)
+    if as_json:
+        print_json(endpoint_documents(status))
+    elif status.endpoints:
+        wide_terminal().print(endpoint_table(status, context.clock.now()))
+    else:
+        click.echo(tr("No PC has enrolled yet. Make a token for one with 'seed-server token'."))

@@ -1,0 +1,126 @@
+"""What `seed-server status` and `seed-server endpoints` print with ``--json``."""
+
+from collections.abc import Collection, Iterable
+
+from msgspec.structs import asdict
+
+from p2pdist.shared.identifiers import PatchRef
+from seed_server.commands.json_answers.fleet import (
+    EndpointDocument,
+    InstallCountsDocument,
+    PatchDocument,
+    PatchEndpointDocument,
+    PatchSiteDocument,
+    ProblemDocument,
+    ReachedDocument,
+    StatusDocument,
+    StatusPayloadDocument,
+)
+from seed_server.fleet.coverage import PatchCoverage, Reached
+from seed_server.fleet.problems import FleetProblem
+from seed_server.fleet.queries import FleetStatus, install_counts
+from seed_server.store.rows import ReportRow, ServedPayload
+
+
+def status_document(status: FleetStatus, *, only: Collection[PatchRef] | None = None) -> StatusDocument:
+    """Return what ``--json`` prints; of the patches, those in ``only`` alone."""
+    return StatusDocument(
+        server=status.server_name,
+        serving=status.serving,
+        repository_problem=status.repository_problem or None,
+        patches=tuple(_patch_document(status, patch) for patch in status.patches if only is None or patch.ref in only),
+        endpoints=endpoint_documents(status),
+        problems=problem_documents(status.problems),
+    )
+
+
+def problem_documents(problems: Iterable[FleetProblem]) -> tuple[ProblemDocument, ...]:
+    """Return what ``--json`` prints of what the operator should know."""
+    return tuple(ProblemDocument(text=one.text, mend=one.mend, urgent=one.urgent) for one in problems)
+
+
+def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
+    """Return what ``endpoints --json`` prints."""
+    return tuple(
+        EndpointDocument(
+            id=endpoint.endpoint_id,
+            hostname=endpoint.hostname,
+            site=endpoint.site or None,
+            address=endpoint.address or None,
+            software=endpoint.software or None,
+            connected=endpoint.connected and status.serving,
+            denied=endpoint.denied,
+            pending=endpoint.pending,
+            same_name=tuple(row.endpoint_id for row in status.namesakes_of(endpoint)),
+            tags=endpoint.tags,
+            enrolled_at=endpoint.enrolled_at,
+            last_seen_at=endpoint.last_seen_at or None,
+            claimed_site=endpoint.claimed_site or None,
+            refuses=endpoint.refuses or None,
+            shared_with=endpoint.shared_with or None,
+        )
+        for endpoint in status.endpoints
+    )
+
+
+def _patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
+    reports = status.of_patch(patch)
+    payloads = (asdict(payload) for payload in status.payloads_of(patch))
+    facts = StatusPayloadDocument.__struct_fields__
+    return PatchDocument(
+        id=patch.patch_id,
+        version=patch.version,
+        title=patch.title,
+        severity=patch.severity,
+        cvss=patch.cvss,
+        length_bytes=patch.length_bytes,
+        sha256=patch.sha256,
+        payloads=tuple(StatusPayloadDocument(**{name: payload[name] for name in facts}) for payload in payloads),
+        published_at=patch.published_at,
+        announced=patch.ref not in status.unannounced,
+        damaged=status.damage_of(patch) or None,
+        withdrawn=status.withdrawn.get(patch.ref),
+        replaced=patch.ref in status.replaced,
+        replaced_by=status.replaced.get(patch.ref) or None,
+        endpoints_verified=status.verified_on(patch),
+        install=InstallCountsDocument(**install_counts(reports)),
+        reached=_reached_document(status.coverage_of(patch)),
+        endpoints=tuple(_report_document(status, report) for report in reports),
+        sites=tuple(
+            PatchSiteDocument(site=site, wan_bytes=count, origin_ratio=round(ratio, 4))
+            for site, count, ratio in status.sites_of(patch)
+        ),
+    )
+
+
+def _report_document(status: FleetStatus, report: ReportRow) -> PatchEndpointDocument:
+    endpoint = status.endpoint_by_id[report.endpoint_id]
+    return PatchEndpointDocument(
+        id=report.endpoint_id,
+        hostname=endpoint.hostname,
+        site=endpoint.site or None,
+        state=report.state,
+        progress=report.progress,
+        bytes_from_origin=report.bytes_from_origin,
+        bytes_from_peers=report.bytes_from_peers,
+        bytes_wasted=report.bytes_wasted,
+        seconds=report.seconds,
+        error=report.error or None,
+        install=report.install or None,
+        install_reason=report.install_reason or None,
+        install_output=report.install_output or None,
+        reported_at=report.reported_at,
+    )
+
+
+def _reached_document(covered: PatchCoverage) -> ReachedDocument:
+    return ReachedDocument(
+        endpoints=covered.total,
+        installed=covered.count(Reached.INSTALLED),
+        delivered=covered.count(Reached.DELIVERED),
+        under_way=covered.count(Reached.UNDER_WAY),
+        failed=covered.count(Reached.FAILED),
+        away=covered.count(Reached.AWAY),
+        silent=covered.count(Reached.SILENT),
+        not_applicable=covered.count(Reached.NOT_APPLICABLE),
+    )

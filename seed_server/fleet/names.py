@@ -1,0 +1,64 @@
+"""What people type is made out: which PC is meant, and whether a site of that name is known. Blocking."""
+
+import difflib
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import SiteName
+from seed_server.fleet.context import Context
+from seed_server.line.site_map import AUTOMATIC_PREFIX
+from seed_server.line.site_map_file import load_sites
+from seed_server.signing.profiles import checked_site
+from seed_server.store.rows import EndpointRow
+
+LEAST_PREFIX_CHARS = 4  # of an id: fewer are soon another PC's too
+MOST_NAMED = 5  # of several that are meant
+
+
+def named_endpoint(context: Context, text: str) -> EndpointRow:
+    """Return the enrolled endpoint that ``text`` names: by its id, the beginning of it, or its host name.
+
+    Raises `UserError`: BAD_INPUT where it names none or several; NOT_SET_UP, STORAGE, BUSY.
+    """
+    context.settings()
+    with context.database() as database:
+        endpoints = database.endpoints()
+    wanted = text.strip().casefold()
+    exact = [row for row in endpoints if row.endpoint_id == wanted]
+    found = exact or [row for row in endpoints if row.hostname.casefold() == wanted]
+    if not found and len(wanted) >= LEAST_PREFIX_CHARS:
+        found = [row for row in endpoints if row.endpoint_id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UserError(
+            f"No endpoint {text[:80]} is enrolled here. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
+        )
+    names = ", ".join(row.endpoint_id for row in found[:MOST_NAMED])
+    raise UserError(
+        f"{text[:80]} names {len(found)} endpoints: {names}. Give the id of the one that is meant.", FaultKind.BAD_INPUT
+    )
+
+
+def check_site_known(context: Context, site: str) -> None:
+    """Raise `UserError` (BAD_INPUT) for a site that neither ``sites.toml`` names nor any PC was ever seen in.
+
+    Such a name is a typing error more often than a site that is to come.
+    """
+    name = checked_site(site)
+    known = _known_sites(context)
+    if name in known or name.startswith(AUTOMATIC_PREFIX):  # such a name follows from its addresses
+        return
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise UserError(
+        f"No site {name!r} is known: sites.toml does not name it, and no PC was seen there.{hint} For a site that is "
+        "still to come, add --new-site.",
+        FaultKind.BAD_INPUT,
+    )
+
+
+def _known_sites(context: Context) -> set[SiteName]:
+    context.settings()
+    with context.database() as database:
+        seen = {row.site for row in database.endpoints() if row.site} | {row.site for row in database.site_limits()}
+    return {SiteName(site) for site in seen} | {mapped.name for mapped in load_sites(context.home).sites}

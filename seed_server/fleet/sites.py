@@ -1,0 +1,69 @@
+"""What each site is sent, from the database. Nothing here writes. Blocking."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from seed_server.fleet.context import Context
+from seed_server.fleet.problems import FleetProblem, fleet_problems
+from seed_server.store.rows import EndpointRow, ServedPayload, SiteLimitRow
+from seed_server.store.serve_lock import is_serving
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """One site: its limit, and what has gone there."""
+
+    limit: SiteLimitRow
+    wan_bytes: int
+    file_bytes: int
+    """Length of all payloads of which anything was sent there."""
+    shared_identities: tuple[str, ...] = ()
+    """Its endpoints whose identity several PCs show."""
+
+    @property
+    def origin_ratio(self) -> float | None:
+        """WAN bytes ÷ file bytes; None: nothing was sent."""
+        return self.wan_bytes / self.file_bytes if self.file_bytes else None
+
+
+@dataclass(frozen=True)
+class SitesStatus:
+    """One look at the sites."""
+
+    sites: list[SiteStatus]
+    """Every site that was ever sent to."""
+    serving: bool
+    """Whether a server serves now."""
+    problems: Sequence[FleetProblem] = ()
+    """What the operator should know, the worst first."""
+
+
+def site_statuses(
+    limits: Iterable[SiteLimitRow],
+    patches: Sequence[ServedPayload],
+    wan: Mapping[tuple[str, str], int],
+    endpoints: Iterable[EndpointRow] = (),
+) -> list[SiteStatus]:
+    """Join what is known of each site; those that are being sent to come first."""
+    lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
+    sent: dict[str, tuple[int, int]] = {}
+    for (site, torrent), count in wan.items():
+        if torrent in lengths:
+            before = sent.get(site, (0, 0))
+            sent[site] = (before[0] + count, before[1] + lengths[torrent])
+    shared: dict[str, tuple[str, ...]] = {}
+    for endpoint in endpoints:
+        if endpoint.shared_with:
+            shared[endpoint.site] = (*shared.get(endpoint.site, ()), endpoint.endpoint_id)
+    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0)), shared.get(limit.site, ())) for limit in limits]
+    return sorted(statuses, key=lambda status: (not status.limit.active, status.limit.site))
+
+
+def read_sites(context: Context) -> SitesStatus:
+    """Return the state of the sites. Raises `UserError`."""
+    context.settings()
+    with context.database() as database:
+        endpoints = database.endpoints()
+        statuses = site_statuses(database.site_limits(), database.payloads(), database.wan_bytes(), endpoints)
+    serving = is_serving(context.home)
+    return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving))

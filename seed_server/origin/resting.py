@@ -1,0 +1,50 @@
+"""What the server does about data connections that rest: TCP waits in vain for an acknowledgement, ever longer.
+
+After an outage TCP would rest for as long as that lasted. Where full packets vanish on the way it rests for ever,
+while pings on the control connection are answered, for they are small.
+"""
+
+import structlog
+
+from bandwidth.core.units import LARGEST_PACKET_BYTES
+from seed_server.origin.site import LiveSite, Session
+
+ANSWERED_SECONDS = 0.5  # who fetches is pinged 10 to 20 times a second
+LINE_WAS_DOWN = "the line was down: connect again"
+NOTHING_ARRIVES = "nothing of a piece arrived: connect again"
+LARGE_PACKETS_CURE = (
+    "let ICMP 'fragmentation needed' through, or set the right MTU, on the way to this site; meanwhile smaller packets "
+    "are used, and nothing else is lost"
+)
+
+log = structlog.get_logger()
+
+
+def end_resting(live: LiveSite, now: float) -> None:
+    """End the sessions of a site that answer, and whose data connection rests: they connect again at once.
+
+    Those on which no full packet has ever arrived, twice in a row, are told to use smaller ones then.
+    """
+    for session in list(live.sessions.values()):
+        link = session.link
+        if link is None or link not in live.sending or not link.rests or now - session.heard_at >= ANSWERED_SECONDS:
+            continue
+        if link.nothing_arrived and live.rate.path.vanished(session.endpoint, session.packet_bytes, now):
+            _log_lost(live, session, session.packet_bytes)
+        session.end(NOTHING_ARRIVES if link.nothing_arrived else LINE_WAS_DOWN)
+
+
+def believe_lost(live: LiveSite, session: Session, now: float) -> None:
+    """Use smaller packets at a site: an endpoint says that full ones do not reach it."""
+    if live.rate.path.found_by_endpoint(now):
+        _log_lost(live, session, LARGEST_PACKET_BYTES)
+
+
+def _log_lost(live: LiveSite, session: Session, packet_bytes: int) -> None:
+    log.warning(
+        "full packets do not get through to a site",
+        site=live.site.name,
+        endpoint=session.endpoint,
+        packet_bytes=packet_bytes,
+        cure=LARGE_PACKETS_CURE,
+    )

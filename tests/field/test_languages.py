@@ -1,0 +1,159 @@
+"""Screens in the language of whoever reads them: nothing is left out, nothing is cut, and tools read English."""
+
+import gettext
+import io
+import json
+import os
+import re
+import string
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from bench import catalogs
+from p2pdist.commands.main import p2pdist
+from p2pdist.commands.views import why_view
+from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
+from p2pdist.shared.language import TRANSLATIONS, use
+from p2pdist.status.reasons import WhyReason
+from seed_server.commands.main import seed_server
+from seed_server.commands.status_view import fleet_tables
+from tests.helpers.large_fleet import large_fleet
+
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+
+@pytest.fixture(autouse=True)
+def _english_again():
+    yield
+    use("en")
+
+
+def _own() -> list[tuple[str, ...]]:
+    return [(message,) if isinstance(message, str) else message for message in catalogs.own_messages()]
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_every_message_of_ours_is_translated(language: str) -> None:
+    catalog = catalogs.read(language)
+    missing = [message for message in _own() if not (known := catalog.get(message[0])) or not known.string]
+    assert not missing, "translate them in the .po file, then run: make catalogs"
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_the_catalog_has_nothing_that_the_sources_have_no_more(language: str) -> None:
+    known = {message for pair in _own() for message in pair} | catalogs.finished_sentences()
+    stale = [message.id for message in catalogs.read(language) if message.id and _first(message.id) not in known]
+    assert not stale, "run: make catalogs"
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_a_translation_has_the_values_of_its_message_and_no_others(language: str) -> None:
+    wrong = []
+    for message in catalogs.read(language):
+        texts = [message.string] if isinstance(message.string, str) else list(message.string or ())
+        wrong += [text for text in texts if message.id and _values(text) != _values(_first(message.id))]
+    assert not wrong
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_the_compiled_catalog_is_what_its_text_makes(language: str) -> None:
+    path = catalogs.po_path(language)
+    with path.with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    fresh = gettext.GNUTranslations(io.BytesIO(catalogs.compiled(catalogs.read(language))))
+    for message in catalogs.read(language):
+        if message.id:
+            first = _first(message.id)
+            assert compiled.gettext(first) == fresh.gettext(first), "run: make catalogs"
+            if not isinstance(message.id, str):
+                one, many = message.id
+                assert compiled.ngettext(one, many, 2) == fresh.ngettext(one, many, 2)
+
+
+def _first(message: str | tuple[str, ...] | list[str]) -> str:
+    return message if isinstance(message, str) else message[0]
+
+
+def _values(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("reason", list(WhyReason))
+def test_why_is_answered_in_both_languages(reason: WhyReason) -> None:
+    answer = WhyAnswer([WhyPatch("acme", "2.1", "fetching", 0.5, reason.value, "", 90.0, {reason.value: 90.0})])
+
+    def shown() -> str:
+        console = Console(file=io.StringIO(), width=200)
+        console.print(why_view(answer))
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue()
+
+    assert reason.value in shown()
+    use("ja")
+    assert len(JAPANESE.findall(shown())) > 4
+    assert reason.value not in shown()
+
+
+def test_columns_stay_in_line_though_signs_are_two_columns_wide() -> None:
+    use("ja")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(fleet_tables(large_fleet(), 80))
+    assert isinstance(console.file, io.StringIO)
+    rows = [
+        line for line in console.file.getvalue().splitlines() if line.startswith("acme-product-") and " 2.1 " in line
+    ]
+    table = [line for line in rows if ":" not in line]
+    assert len(table) == 25
+    assert {cell_len(line.rstrip()) for line in table} == {cell_len(table[0].rstrip())}
+
+
+def _program(name: str) -> list[str]:
+    return [sys.executable, "-c", f"from {name}.commands.main import main; main()"]
+
+
+@pytest.mark.parametrize("program", ["p2pdist", "seed_server"])
+@pytest.mark.parametrize(
+    ("arguments", "environment", "japanese"),
+    [
+        ([], {"LANG": "ja_JP.UTF-8", "PYTHONUTF8": "1"}, True),
+        (["--lang", "ja"], {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}, True),
+        (["--lang", "en"], {"LANG": "ja_JP.UTF-8", "PYTHONUTF8": "1"}, False),
+        ([], {"LC_ALL": "C", "LANG": "ja_JP.UTF-8", "PYTHONIOENCODING": "ascii"}, False),
+        (["--lang", "ja"], {"PYTHONIOENCODING": "ascii"}, False),
+        (["--lang", "ja"], {"PYTHONIOENCODING": "cp932"}, True),
+    ],
+)
+def test_a_command_speaks_the_language_that_was_asked_for(
+    program: str, arguments: list[str], environment: dict[str, str], japanese: bool, tmp_path
+) -> None:
+    command = [*_program(program), "status", "--home", str(tmp_path / "none"), *arguments]
+    run = subprocess.run(command, capture_output=True, check=False, env=os.environ | environment)
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    said = run.stderr.decode("utf-8" if encoding == "ascii" else encoding)  # click takes ASCII for a mistake
+    assert run.returncode == 3
+    assert ("エラー" in said) is japanese
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("program", ["p2pdist", "seed_server"])
+def test_tools_read_english_whatever_the_language_is(program: str, tmp_path) -> None:
+    command = [*_program(program), "status", "--home", str(tmp_path / "none"), "--json"]
+    run = subprocess.run([*command, "--lang", "ja"], capture_output=True, check=False)
+    document = json.loads(run.stdout)
+    assert (document["error"]["kind"], document["error"]["exit_code"], run.returncode) == ("not_set_up", 3, 3)
+    assert not JAPANESE.search(run.stdout.decode())
+    assert msgspec.json.encode(document)
+
+
+def test_every_command_takes_a_language() -> None:
+    for group in (p2pdist, seed_server):
+        waiting = list(group.commands.values())
+        while waiting:
+            command = waiting.pop()
+            assert [option.name for option in command.params].count("lang") == 1, command.name
+            waiting += getattr(command, "commands", {}).values()

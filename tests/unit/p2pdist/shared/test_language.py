@@ -1,0 +1,74 @@
+"""The language of the screens: which one is asked for, and how a finished sentence finds its translation."""
+
+import io
+import sys
+
+import pytest
+
+from p2pdist.shared.language import ENGLISH, LANGUAGES, MAX_SENTENCE_CHARS, catalog_of, in_words, tr, trn, use, wanted
+
+
+@pytest.fixture(autouse=True)
+def _english_again():
+    yield
+    use(ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"LANG": "ja"}, "ja"),
+        ({"LANG": "JA_JP.eucJP@x"}, "ja"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "C"}, "en"),
+        ({"LANG": "ja_JP.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "ja_JP.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "ja_JP.UTF-8"}, "ja"),
+        ({"LANG": "ja_JP.UTF-8", "LC_ALL": ""}, "ja"),
+    ],
+)
+def test_the_system_s_language_is_used(environment: dict[str, str], language: str) -> None:
+    assert wanted(environment) == language
+
+
+def test_every_language_but_english_has_a_catalog() -> None:
+    assert [language for language in LANGUAGES if catalog_of(language) is None] == [ENGLISH]
+
+
+def test_english_is_what_the_sources_have() -> None:
+    use(ENGLISH)
+    assert tr("site {name}", name="{x}") == "site {x}"
+    assert (trn("{number} PC", "{number} PCs", 1), trn("{number} PC", "{number} PCs", 0)) == ("1 PC", "0 PCs")
+    assert in_words("the disk is full") == "the disk is full"
+
+
+def test_a_finished_sentence_is_found_by_the_message_that_it_was_made_from() -> None:
+    use("ja")
+    assert in_words("the disk is full") == "ディスクに空きがありません"
+    assert in_words("tried again later: msiexec ended with exit code 1603") == (
+        "後で再試行します: msiexec が終了コード 1603 で終わりました"
+    ), "a value that is a sentence is translated too"
+    assert in_words("waits: {reason}") == "待機中: {reason}", "braces in a value stay what they are"
+
+
+@pytest.mark.parametrize("said", ["", "nobody has ever said this", "x" * (MAX_SENTENCE_CHARS + 1), "%s {0} {x!r}", "{"])
+def test_what_no_catalog_has_is_shown_as_it_is(said: str) -> None:
+    use("ja")
+    assert in_words(said) == said
+
+
+def test_a_number_swallows_no_words_that_follow_it() -> None:
+    use("ja")
+    said = in_words('acme ended with exit code 5: it said "no {space}"')
+    assert said == "acme が終了コード 5 で終わりました: 出力:「no {space}」"
+
+
+def test_a_terminal_that_cannot_show_the_language_gets_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    use("ja")
+    assert tr("state") == "state"
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="cp932"))
+    use("ja")
+    assert tr("state") == "状態"

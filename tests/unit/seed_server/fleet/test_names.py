@@ -1,0 +1,49 @@
+"""What people type for a PC or a site: one of it, or none."""
+
+from pathlib import Path
+
+import pytest
+
+from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet.context import Context
+from seed_server.fleet.names import LEAST_PREFIX_CHARS, check_site_known, named_endpoint
+from seed_server.initialising import initialise
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.store.database import Database
+from seed_server.store.rows import SeenRow
+
+ID, OTHER = "a" * 26, "aaab" + "a" * 22
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    home = ServerHome(tmp_path / "home")
+    initialise(home, ServerSettings(name="hq", address="127.0.35.1"), passphrase=None, now=SystemClock().now())
+    with Database.open(home.database) as database:
+        database.add_endpoint(ID, "PC-7", 1.0)
+        database.add_endpoint(OTHER, ID, 1.0)  # a PC may call itself as another one's id
+        database.seen(ID, SeenRow(site="auto-10.0.0.0/24", address="", software="", connected=False, last_seen_at=1.0))
+    return Context(home)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("pc-7", ID), (f" {ID.upper()} ", ID), (ID, ID), (OTHER[:4], OTHER)])
+def test_an_id_its_beginning_or_a_name_is_enough(context: Context, text: str, meant: str) -> None:
+    assert named_endpoint(context, text).endpoint_id == meant
+
+
+@pytest.mark.parametrize("text", ["a" * LEAST_PREFIX_CHARS + "!", "a" * (LEAST_PREFIX_CHARS - 1), "", "pc"])
+def test_what_names_none_is_refused(context: Context, text: str) -> None:
+    with pytest.raises(UserError, match="is enrolled here") as refused:
+        named_endpoint(context, text)
+    assert refused.value.kind is FaultKind.BAD_INPUT
+
+
+def test_a_site_is_known_by_the_map_or_by_its_pcs(context: Context) -> None:
+    context.home.sites.write_text('[[site]]\nname = "leeds"\nnetworks = ["10.1.0.0/16"]\n')
+    check_site_known(context, "leeds")
+    check_site_known(context, "auto-10.0.0.0/24")
+    with pytest.raises(UserError, match="Did you mean 'leeds'"):
+        check_site_known(context, "leds")
+    with pytest.raises(UserError, match="--new-site"):
+        check_site_known(context, "oslo")

@@ -1,0 +1,74 @@
+"""`seed_server.origin.resting`: which sessions connect anew, and when full packets are held for lost."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from structlog.testing import capture_logs
+
+from bandwidth.core.units import LARGEST_PACKET_BYTES, SAFE_PACKET_BYTES
+from seed_server.line.path_packets import PathPackets
+from seed_server.origin.resting import ANSWERED_SECONDS, LINE_WAS_DOWN, NOTHING_ARRIVES, believe_lost, end_resting
+from seed_server.origin.site import LiveSite, Session
+
+
+class Pc:
+    """A session, as far as is asked here."""
+
+    def __init__(self, live: Any, *, rests: bool = True, nothing_arrived: bool = False) -> None:
+        self.endpoint = "a" * 26
+        self.packet_bytes = live.rate.path.most_bytes(0.0)
+        self.link = SimpleNamespace(rests=rests, nothing_arrived=nothing_arrived)
+        self.heard_at = 0.0
+        self.ended: list[str] = []
+        self.end = self.ended.append
+        live.sessions = {self.endpoint: self}
+        live.sending = [self.link]
+
+
+def site() -> LiveSite:
+    path = PathPackets()
+    return cast("LiveSite", SimpleNamespace(site=SimpleNamespace(name="branch"), rate=SimpleNamespace(path=path)))
+
+
+def test_one_that_rests_although_its_endpoint_answers_is_made_anew() -> None:
+    live = site()
+    pc = Pc(live)
+    end_resting(live, ANSWERED_SECONDS)
+    assert pc.ended == [], "it does not answer: the line is down"
+    pc.heard_at = 15.0
+    end_resting(live, 15.0)
+    assert pc.ended == [LINE_WAS_DOWN]
+
+
+def test_one_that_is_acknowledged_or_idle_stays() -> None:
+    live = site()
+    busy = Pc(live, rests=False)
+    end_resting(live, 0.1)
+    idle = Pc(live)
+    live.sending.clear()
+    end_resting(live, 0.1)
+    assert (busy.ended, idle.ended) == ([], [])
+
+
+def test_where_no_full_packet_ever_arrives_smaller_ones_follow_and_it_is_logged_once() -> None:
+    live = site()
+    with capture_logs() as logged:
+        for now in (0.0, 3.0, 6.0):
+            pc = Pc(live, nothing_arrived=True)
+            pc.heard_at = now
+            end_resting(live, now)
+            assert pc.ended == [NOTHING_ARRIVES]
+    assert live.rate.path.most_bytes(6.0) == SAFE_PACKET_BYTES
+    (line,) = logged
+    assert (line["site"], line["packet_bytes"]) == ("branch", LARGEST_PACKET_BYTES)
+    assert "fragmentation needed" in line["cure"]
+
+
+def test_an_endpoint_that_found_out_by_itself_is_believed() -> None:
+    live = site()
+    session = cast("Session", Pc(live))
+    with capture_logs() as logged:
+        believe_lost(live, session, 0.0)
+        believe_lost(live, session, 1.0)
+    assert live.rate.path.most_bytes(1.0) == SAFE_PACKET_BYTES
+    assert len(logged) == 1
