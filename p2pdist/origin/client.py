@@ -139,7 +139,8 @@ class OriginClient:
 
     async def _connect_once(self) -> None:
         """Use one connection to its end, then wait until the next one is due."""
-        self._reconnect, self._goodbye = trio.Event(), None
+        self._reconnect = trio.Event()
+        self._goodbye = None
         started = trio.current_time()
         reason = await self._one_connection()
         now = trio.current_time()
@@ -147,7 +148,8 @@ class OriginClient:
         delay = self._pace.lost(now - started, now, random.random(), wanted=wanted)  # noqa: S311 - jitter
         if self._fresh is not None:
             delay = 0.0
-        goodbye = self._goodbye or Goodbye(reason=reason[:MAX_TEXT_CHARS], cause="", others=[])
+        said: Goodbye | None = self._goodbye
+        goodbye = said or Goodbye(reason=reason[:MAX_TEXT_CHARS], cause="", others=[])
         if goodbye.cause == "shared_identity":
             delay = self._pace.refused(random.random())  # noqa: S311 - jitter
         self.status = f"{reason}; next attempt within {math.ceil(delay)} s"

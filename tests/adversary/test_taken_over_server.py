@@ -115,7 +115,7 @@ async def catalogue(identity: Identity) -> Catalogue:
         return await store.refresh(time.time())
 
 
-async def enrol(home: Path, token: str, **options: bool | bytes) -> Identity:
+async def enrol(home: Path, token: str, **options: object) -> Identity:
     return await enrolment.enrol(home, token, hostname="pc", now=time.time(), **options)  # type: ignore[arg-type]
 
 

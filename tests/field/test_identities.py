@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import trio
@@ -94,7 +95,7 @@ def says_copied(fleet: Fleet, k: int) -> bool:
     return status is not None and any("This PC's identity is used by" in problem for problem in status.problems)
 
 
-async def server_json(fleet: Fleet, command: str) -> object:
+async def server_json(fleet: Fleet, command: str) -> Any:
     return json.loads(await run_command("seed-server", command, "--home", fleet.server.home, "--json"))
 
 
@@ -121,11 +122,11 @@ async def test_two_copies_of_a_pc_are_named_and_fetch_a_file_once_until_one_gets
             await fleet.wait_until(
                 lambda: is_verified(one, "KB1") or is_verified(two, "KB1"), 30.0, "one of them having the patch"
             )
-            (patch,) = (await server_json(fleet, "status"))["patches"]  # type: ignore[index]
+            (patch,) = (await server_json(fleet, "status"))["patches"]
             assert patch["sites"][0]["origin_ratio"] <= 1.05
-            (endpoint,) = await server_json(fleet, "endpoints")  # type: ignore[misc]
+            (endpoint,) = await server_json(fleet, "endpoints")
             assert "at 127.0.33.1" in endpoint["shared_with"]
-            (site,) = (await server_json(fleet, "sites"))["sites"]  # type: ignore[index]
+            (site,) = (await server_json(fleet, "sites"))["sites"]
             assert site["shared_identities"] == [endpoint["id"]]
             assert fleet.server.log.read_text().count("several PCs show one identity") == 1
             k = 1 if is_verified(two, "KB1") else 2  # the one that was not served is cured
@@ -138,4 +139,4 @@ async def test_two_copies_of_a_pc_are_named_and_fetch_a_file_once_until_one_gets
             await fleet.launch_endpoint(k)
             cured = fleet.endpoints[k]
             await fleet.wait_until(lambda: is_connected(cured) and is_verified(cured, "KB1"), 40.0, "the patch on both")
-            assert len(await server_json(fleet, "endpoints")) == 2  # type: ignore[arg-type]
+            assert len(await server_json(fleet, "endpoints")) == 2

@@ -55,13 +55,13 @@ class Way:
         await trio.run_process(["ip", "-batch", "-"], stdin="".join(f"{each}\n" for each in cables).encode())
         # what a router itself says goes nowhere: "fragmentation needed" too
         silent = "rule add iif lo blackhole priority 10"
-        way = {
-            "head": ({"eth0": SERVER}, f"route add default via {NEAR}"),
-            "r1": ({"lan": NEAR, "wan": "10.88.1.1"}, "route add 10.88.2.0/24 via 10.88.1.2", silent),
-            "r2": ({"wan": "10.88.1.2", "lan": FAR}, "route add default via 10.88.1.1", silent),
-            "pc": ({"eth0": PC}, f"route add default via {FAR}"),
+        way: dict[str, tuple[dict[str, str], list[str]]] = {
+            "head": ({"eth0": SERVER}, [f"route add default via {NEAR}"]),
+            "r1": ({"lan": NEAR, "wan": "10.88.1.1"}, ["route add 10.88.2.0/24 via 10.88.1.2", silent]),
+            "r2": ({"wan": "10.88.1.2", "lan": FAR}, ["route add default via 10.88.1.1", silent]),
+            "pc": ({"eth0": PC}, [f"route add default via {FAR}"]),
         }
-        for node, (devices, *more) in way.items():
+        for node, (devices, more) in way.items():
             addresses = (f"address add {address}/24 dev {device}" for device, address in devices.items())
             await self.ip(node, *addresses, *(f"link set {device} up" for device in devices), *more)
 
