@@ -17,7 +17,7 @@ LONGEST_SILENCE_SECONDS = 3_600.0
 MAX_REPEATED_LINES = 1_024  # remembered at a time, some 300 kB; a PC has a few dozen, a server one for each endpoint
 MAX_COMPARED_CHARS = 200  # of each value: a reason is a sentence
 
-Key: TypeAlias = tuple[str, ...]
+LineKey: TypeAlias = tuple[str, ...]
 
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -37,9 +37,9 @@ class RepeatedLines:
     def __init__(self, *, max_lines: int = MAX_REPEATED_LINES) -> None:
         self._max_lines = max_lines
         # the one that came longest ago first
-        self._seen: OrderedDict[Key, _Seen] = OrderedDict()
+        self._seen: OrderedDict[LineKey, _Seen] = OrderedDict()
 
-    def count(self, key: Key, now: float, left_out: int = 0) -> int | None:
+    def count(self, key: LineKey, now: float, left_out: int = 0) -> int | None:
         """Count a line that stands for ``left_out`` more; return how many were left out since the last one.
 
         None: this one is left out too.
@@ -63,13 +63,13 @@ class RepeatedLines:
         self._keep(key, seen)
         return written
 
-    def _keep(self, key: Key, seen: _Seen) -> None:
+    def _keep(self, key: LineKey, seen: _Seen) -> None:
         self._seen[key] = seen
         while len(self._seen) > self._max_lines:
             self._seen.popitem(last=False)
 
 
-def key_of(level: str, event: Mapping[str, object]) -> Key:
+def key_of(level: str, event: Mapping[str, object]) -> LineKey:
     """Return what two lines have in common that say the same.
 
     Numbers do not count: seconds until the next attempt, pieces. In warnings and errors those within texts do not
