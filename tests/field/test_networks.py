@@ -26,9 +26,8 @@ import trio
 from p2pdist.shared.logs import configure_log
 from dataclasses import replace
 from p2pdist.daemon.addresses import AddressWatch
-from p2pdist.daemon.state import DaemonState
 from p2pdist.shared.clock import SystemClock
-from tests.helpers.daemon_states import made_up_identity
+from tests.helpers.daemon_states import made_up_identity, made_up_state
 
 class Heard(list):
     def reconnect(self):
@@ -41,7 +40,8 @@ class Heard(list):
 async def watch(*steps):
     configure_log("info")
     heard = Heard()
-    state = DaemonState(made_up_identity(server_address="192.0.2.9"))
+    state = made_up_state()
+    state.identity = made_up_identity(server_address="192.0.2.9")
     watching = AddressWatch(state, heard, SystemClock())
     state.facts = await watching.read_facts()
     for step in steps:
