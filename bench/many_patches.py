@@ -29,7 +29,7 @@ from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import OfflineKeys
 
-NETWORK = "127.0.34"
+NETWORK = "127.0.86"
 LINE_MBIT = 100
 BOOST_HOURS = 12.0
 MOST_RATIO = 3.0
