@@ -137,7 +137,9 @@ def enrol(
     _check_own(address)
     token_text = read_token(token, token_file)
     # a running daemon would go on with the former identity, and store it again when it renews it
-    held = hold_lock(home) if "key" in anew and home.root.exists() else contextlib.nullcontext()
+    held: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if "key" in anew and home.root.exists():
+        held = hold_lock(home)
     try:
         with held:
             identity = trio.run(

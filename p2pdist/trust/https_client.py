@@ -79,6 +79,7 @@ class HttpsClient:
         received = bytearray()
         answered = too_large = False
         deadline = started + self._grace_seconds
+        failure: HttpFailure = "no_answer"
         with _Connection() as connection, trio.CancelScope(deadline=deadline) as scope:
             try:
                 hooks = {"trace": connection.trace}

@@ -103,7 +103,9 @@ async def test_copies_are_logged_once_told_and_shown_until_one_pc_alone_is_left(
     database.add_endpoint(ENDPOINT, "pc", 1.0)
     arrivals, records = arrivals_into(database)
     told: list[list[str]] = []
-    now, connected, refused = 0.0, None, None
+    now = 0.0
+    connected: tuple[Session, Any] | None = None
+    refused: OriginConnection | None = None
     with capture_logs() as logged:
         for number in (1, 2, 1, 2, 2, 2):
             now += 1.0
