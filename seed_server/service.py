@@ -20,6 +20,7 @@ from p2pdist.shared.packet_size import limit_packets
 from p2pdist.shared.private_directory import keep_private
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map_file import load_sites
 from seed_server.origin.server import OriginServer, PublishedMetadata
@@ -61,6 +62,8 @@ class _Service:
     repository: Repository
     tls: ServerTls
     clock: Clock
+    budgets: ByteBudgets = field(default_factory=ByteBudgets)
+    """What each endpoint may fetch, at both ports."""
     profile_targets: dict[str, bytes] = field(default_factory=dict)
     """The profiles in force, by target path."""
 
@@ -78,6 +81,7 @@ class _Service:
             targets_directory=self.home.tuf_targets,
             line=line,
             news=news,
+            budgets=self.budgets,
         )
 
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
@@ -277,7 +281,7 @@ async def _run(service: _Service) -> None:
         content=ContentStore(home.content),
         tls=service.tls.origin,
         sites=sites,
-        published=PublishedMetadata(version, news.answer),
+        published=PublishedMetadata(version, news.answer, service.budgets),
         clock=service.clock,
     )
     # also in the first minutes after a start, strangers must not keep enrolled PCs out

@@ -25,6 +25,8 @@ from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import SiteRate
 
 SLICE_BYTES_MOST = 16 << 10  # sent at a time, …
+LUMP_SECONDS = 0.1  # of the line: what goes to it as one lump is as long as that, …
+LEAST_LUMP_BYTES = 4 << 10  # … or as one usual publication
 SLICE_SECONDS = 0.02  # … or what the line carries in so long, or one segment
 RATE_SEEN_SECONDS = 0.25  # how soon a wait sees that the rate has changed
 
@@ -77,6 +79,11 @@ class PacedAnswer:
         self._egress = egress
         self._others = others
         self._order = order
+
+    @property
+    def lump_bytes(self) -> int:
+        """How much may go at once as one lump, without a longer queue than a call takes."""
+        return max(LEAST_LUMP_BYTES, int(self._rate.metadata_rate(trio.current_time()) * LUMP_SECONDS))
 
     async def may_send(self, wanted: int) -> int:
         """Wait until something may be sent; return how much of ``wanted`` bytes, which counts as sent."""

@@ -1,4 +1,4 @@
-"""Answers endpoints that ask what is new among the signed files, as fast as the web port would answer them."""
+"""Answers endpoints that ask what is new among the signed files, in the order and at the pace of the web port."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -7,8 +7,11 @@ import trio
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import MAX_NEWS_MESSAGE_BYTES, News, NewsWanted
+from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
+
+TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
 
 FindNews: TypeAlias = Callable[[int, int], bytes | None]
 """Returns what is new since a root and a snapshot, as `TrustNewsReader.answer`. Blocking. Raises `OSError`."""
@@ -17,9 +20,11 @@ FindNews: TypeAlias = Callable[[int, int], bytes | None]
 class PacedNews:
     """Finds the answers, and waits until each one's turn on its site's line has come."""
 
-    def __init__(self, find: FindNews, line: MetadataLine, log: OutsideLog) -> None:
+    def __init__(self, find: FindNews, line: MetadataLine, budgets: ByteBudgets, log: OutsideLog) -> None:
+        """``budgets``: what each endpoint may fetch, here and from the web port."""
         self._find = find
         self._line = line
+        self._budgets = budgets
         self._log = log
 
     async def answer(self, wanted: NewsWanted, address: str, endpoint: EndpointId) -> News:
@@ -29,9 +34,14 @@ class PacedNews:
         except OSError as error:
             self._log.warning("news cannot be read", endpoint, reason=str(error))
             files = None
-        if files is None or len(files) > MAX_NEWS_MESSAGE_BYTES:
-            files = b""
-        paced, left = self._line.answer(address, endpoint), len(files)
-        while left:
-            left -= await paced.may_send(left)
-        return News(files=files)
+        now = trio.current_time()
+        paced = self._line.answer(address, endpoint, rank=self._budgets.rank(endpoint, now))
+        if files is None or len(files) > min(MAX_NEWS_MESSAGE_BYTES, paced.lump_bytes):
+            return News(files=b"")
+        if not self._budgets.spend(endpoint, REQUEST_COST_BYTES + len(files), now):
+            return News(files=b"")
+        left = len(files)
+        with trio.move_on_after(TURN_SECONDS):
+            while left:
+                left -= await paced.may_send(left)
+        return News(files=b"" if left else files)

@@ -22,6 +22,7 @@ from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.packet_size import allow_fragments, limit_packets
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, DataHello, Hello, Welcome, decode_hello
+from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
@@ -56,6 +57,8 @@ class PublishedMetadata:
     timestamp_version: int
     """Of the newest, as the port starts."""
     find_news: FindNews
+    budgets: ByteBudgets
+    """What each endpoint may fetch of it."""
 
 
 class OriginServer:
@@ -91,7 +94,7 @@ class OriginServer:
             limits=limits,
         )
         self._log = self._fleet.outside_log
-        self._news = PacedNews(published.find_news, self._fleet.metadata_line, self._log)
+        self._news = PacedNews(published.find_news, self._fleet.metadata_line, published.budgets, self._log)
         self._sender = PieceSender(
             source,
             self._fleet.patches,

@@ -29,9 +29,9 @@ from p2pdist.shared.wire.enrolment import (
     encode_body,
 )
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
+from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine, PacedAnswer
 from seed_server.store.trust_news import TrustNewsReader
-from seed_server.web.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.web.client import Client, client_of
 from seed_server.web.published_files import find_file, read_part
 from seed_server.web.request_log import RequestLog
@@ -58,7 +58,7 @@ class WebPort:
     line: MetadataLine
     news: TrustNewsReader
     budgets: ByteBudgets = field(default_factory=ByteBudgets)
-    """What each endpoint may fetch."""
+    """What each endpoint may fetch, also at the origin port."""
 
 
 class _UnreadError(Exception):

@@ -30,6 +30,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.paced_news import FindNews
@@ -187,7 +188,7 @@ async def running_lab(
             content=content,
             tls=ServerTls(authority.control_ca_pem, certificate).origin,
             sites=site_map(sites),
-            published=PublishedMetadata(1, find_news),
+            published=PublishedMetadata(1, find_news, ByteBudgets()),
             clock=SystemClock(),
             limits=limits,
         )

@@ -18,6 +18,7 @@ from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.enrolment import EnrolRequest, Problem, RenewRequest, decode_body, encode_body
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import Line, SiteRate
@@ -27,7 +28,6 @@ from seed_server.ports.server_tls import ServerTls
 from seed_server.store.database import Database, EndpointRow
 from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.app import WebPort, make_app
-from seed_server.web.byte_budget import ByteBudgets
 from seed_server.web.host import DEFAULT_WEB_LIMITS, WebLimits, serve_web
 
 SECRET = bytes(range(16))

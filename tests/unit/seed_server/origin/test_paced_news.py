@@ -1,15 +1,19 @@
 """`seed_server.origin.paced_news`: a site's endpoints are answered as fast as its line carries, and no faster."""
 
+import pytest
 import trio
 import trio.testing
 
 from bandwidth.core.units import BytesPerSecond
+from p2pdist.network.server_news import NEWS_SECONDS
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import MAX_NEWS_MESSAGE_BYTES, News, NewsWanted
+from seed_server.line.byte_budget import BUDGET_BYTES, REQUEST_COST_BYTES, ByteBudgets
+from seed_server.line.metadata_line import LEAST_LUMP_BYTES
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.origin.outside_log import OutsideLog
-from seed_server.origin.paced_news import FindNews, PacedNews
+from seed_server.origin.paced_news import TURN_SECONDS, FindNews, PacedNews
 from tests.helpers.web_harness import line_of
 
 RATE = BytesPerSecond(100_000)
@@ -17,20 +21,54 @@ PC = EndpointId("a" * 26)
 WANTED = NewsWanted(root=1, snapshot=2)
 
 
-def paced(find: FindNews) -> PacedNews:
-    return PacedNews(find, line_of(SiteRate(Line(RATE), trio.current_time()), OtherTraffic()), OutsideLog())
+def paced(find: FindNews, rate: int = RATE, budget_bytes: int = BUDGET_BYTES) -> PacedNews:
+    line = line_of(SiteRate(Line(BytesPerSecond(rate)), trio.current_time()), OtherTraffic())
+    return PacedNews(find, line, ByteBudgets(budget_bytes=budget_bytes), OutsideLog())
 
 
 async def test_the_answers_to_a_site_take_as_long_as_its_line_needs_for_them(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    answers = 50
-    news = paced(lambda root, snapshot: bytes(MAX_NEWS_MESSAGE_BYTES))
+    answers, each = 50, 8 << 10
+    news = paced(lambda root, snapshot: bytes(each))
     began = trio.current_time()
     for _ in range(answers):
-        assert len((await news.answer(WANTED, "10.0.0.1", PC)).files) == MAX_NEWS_MESSAGE_BYTES
+        assert len((await news.answer(WANTED, "10.0.0.1", PC)).files) == each
     seconds = trio.current_time() - began
-    assert 0.9 < seconds * RATE / (answers * MAX_NEWS_MESSAGE_BYTES) < 1.1
+    assert 0.9 < seconds * RATE / (answers * each) < 1.1
+
+
+@pytest.mark.parametrize(("rate", "most"), [(10_000, LEAST_LUMP_BYTES), (100_000, 10_000), (10_000_000, 16 << 10)])
+async def test_no_more_than_a_tenth_of_a_second_of_the_line_goes_in_one_lump(rate: int, most: int) -> None:
+    for size, files in ((most, most), (most + 1, 0)):
+        answer = await paced(lambda _, __, size=size: bytes(size), rate).answer(WANTED, "10.0.0.1", PC)  # type: ignore[misc]
+        assert len(answer.files) == files
+
+
+async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    news = paced(lambda root, snapshot: bytes(LEAST_LUMP_BYTES), 10_000)
+    answers: list[News] = []
+
+    async def ask() -> None:
+        answers.append(await news.answer(WANTED, "10.0.0.1", PC))
+
+    trio.to_thread.current_default_thread_limiter().total_tokens = 100  # all ask at the same moment
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(ask)
+    assert TURN_SECONDS <= trio.current_time() - began < NEWS_SECONDS
+    assert 0 < sum(bool(answer.files) for answer in answers) < 100
+
+
+async def test_what_an_endpoint_has_had_here_counts_for_the_web_port_too(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    news = paced(lambda root, snapshot: bytes(1_000), budget_bytes=3 * (1_000 + REQUEST_COST_BYTES))
+    answers = [len((await news.answer(WANTED, "10.0.0.1", PC)).files) for _ in range(4)]
+    assert answers == [1_000, 1_000, 1_000, 0]
 
 
 async def test_what_is_too_large_is_not_there_or_cannot_be_read_is_left_to_the_web_port() -> None:

@@ -1,10 +1,10 @@
-"""`seed_server.web.byte_budget`: each endpoint's own, earned back, and bounded."""
+"""`seed_server.line.byte_budget`: each endpoint's own, earned back, and bounded."""
 
 from bandwidth.core.quantities import DAY_SECONDS
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES
-from seed_server.web.byte_budget import BUDGET_BYTES, BUDGET_RATE, RANK_BYTES, REQUEST_COST_BYTES, ByteBudgets
+from seed_server.line.byte_budget import BUDGET_BYTES, BUDGET_RATE, RANK_BYTES, REQUEST_COST_BYTES, ByteBudgets
 
 ONE, TWO, THREE = (EndpointId(letter * 26) for letter in "abc")
 
