@@ -15,6 +15,7 @@ The first two must be translated: a test says so, and that the compiled catalogs
 
 import argparse
 import ast
+import datetime as dt
 import enum
 import functools
 import io
@@ -42,6 +43,7 @@ UNUSED_HEADERS = tuple(
     for name in ("Report-Msgid", "POT-Creation", "PO-Revision", "Last-Translator", "Language-Team", "Generated")
 )
 """Of whom and when, which the history of the file says better."""
+NO_DATE = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("p2pdist", "seed_server")
 KEYWORDS = {"tr": 1, "trn": 2}
@@ -191,7 +193,8 @@ def as_text(catalog: Catalog) -> bytes:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Return the catalog as the standard library's gettext reads it."""
+    """Return the catalog as the standard library's gettext reads it; the same texts make the same bytes."""
+    catalog.creation_date = catalog.revision_date = NO_DATE
     out = io.BytesIO()
     write_mo(out, catalog)
     return out.getvalue()

@@ -14,7 +14,7 @@ from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
-from seed_server.store.database import Database
+from seed_server.store.database import Database, SeenRow
 from seed_server.store.rows import SiteLimitRow
 from tests.helpers.statements import pc_of, statement
 
@@ -121,6 +121,10 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
         for endpoint in (endpoint_id, "b" * 26):
             database.add_endpoint(endpoint, "pc-1", 1.0, ("kiosk",))
             database.add_enrolment(endpoint, token.token_id, 1.0)
+        copied = SeenRow(
+            site="oslo", address="10.0.0.9", software="", connected=False, last_seen_at=1.0, shared_with="pc-2"
+        )  # fmt: skip
+        database.seen("b" * 26, copied)
         database.save_reports(endpoint_id, [REPORT], 2.0)
         database.add_wan_bytes("oslo", payload.torrent_hash, 7)
         database.save_site_limits([LIMIT])
