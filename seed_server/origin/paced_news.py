@@ -11,7 +11,7 @@ from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
 
-TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
+NEWS_TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
 
 FindNews: TypeAlias = Callable[[int, int], bytes | None]
 """Returns what is new since a root and a snapshot, as `TrustNewsReader.answer`. Blocking. Raises `OSError`."""
@@ -41,7 +41,7 @@ class PacedNews:
         if not self._budgets.spend(endpoint, REQUEST_COST_BYTES + len(files), now):
             return News(files=b"")
         left = len(files)
-        with trio.move_on_after(TURN_SECONDS):
+        with trio.move_on_after(NEWS_TURN_SECONDS):
             while left:
                 left -= await paced.may_send(left)
         return News(files=b"" if left else files)

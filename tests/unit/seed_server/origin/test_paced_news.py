@@ -13,7 +13,7 @@ from seed_server.line.metadata_line import LEAST_LUMP_BYTES
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.origin.outside_log import OutsideLog
-from seed_server.origin.paced_news import TURN_SECONDS, FindNews, PacedNews
+from seed_server.origin.paced_news import NEWS_TURN_SECONDS, FindNews, PacedNews
 from tests.helpers.web_harness import line_of
 
 RATE = BytesPerSecond(100_000)
@@ -59,7 +59,7 @@ async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
     async with trio.open_nursery() as nursery:
         for _ in range(100):
             nursery.start_soon(ask)
-    assert TURN_SECONDS <= trio.current_time() - began < NEWS_SECONDS
+    assert NEWS_TURN_SECONDS <= trio.current_time() - began < NEWS_SECONDS
     assert 0 < sum(bool(answer.files) for answer in answers) < 100
 
 
