@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import json_option, print_json, say
+from p2pdist.shared.console import ExitCode, json_option, print_json, say, say_error
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
@@ -199,7 +199,8 @@ def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
             say(finding.as_text(str(recipe)))
         _show_contents(examined)
     if errors:
-        raise UserError(f"{recipe} cannot be published: {counted(errors, 'error')}.", FaultKind.BAD_INPUT)
+        say_error(f"{recipe} cannot be published: {counted(errors, 'error')}.")
+        raise SystemExit(ExitCode.BAD_INPUT)  # a `UserError` would print a second JSON document after the answer
     if not as_json:
         warnings = f", with {counted(len(findings), 'warning')}" if findings else ""
         say(f"{recipe} can be published{warnings}.")
