@@ -75,7 +75,7 @@ _OPTIONS = (
     click.option("--health", multiple=True, metavar="CHECK", help="What works afterwards, else it is rolled back."),
     click.option("--window", "windows", multiple=True, metavar="TEXT", help="When it may be installed."),
     click.option("--deadline", metavar="TIME", help="When it is installed at the latest, ISO 8601."),
-    click.option("--emergency", is_flag=True, help="It waits for no window."),
+    click.option("--emergency", is_flag=True, help="Wait for no window."),
     click.option("--requires", multiple=True, metavar="ID[@V]", help="A patch that comes first; again for more."),
     click.option("--supersedes", multiple=True, metavar="ID[@V]", help="A patch that this replaces."),
     click.option("--downgrade", is_flag=True, help="Go back to this older version on purpose."),
