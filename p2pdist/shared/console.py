@@ -101,6 +101,11 @@ def say(text: str) -> None:
     click.echo(in_words(text))
 
 
+def say_error(message: str) -> None:
+    """Print what has failed on standard error, in the language of the screens."""
+    click.echo(f"{tr('error:')} {printable_lines(in_words(message))}", err=True)
+
+
 def print_json(value: Any) -> None:
     """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools.
 
@@ -136,8 +141,7 @@ def _exit_with(error: UserError, *, as_json: bool) -> NoReturn:
     code = ExitCode.of(error.kind)
     if as_json:
         print_json(ErrorDocument(ErrorFacts(error.kind.name.lower(), error.message, code.value)))
-    # people and logs read this one, in every case
-    click.echo(f"{tr('error:')} {printable_lines(in_words(error.message))}", err=True)
+    say_error(error.message)  # people and logs read this one, in every case
     sys.exit(code)
 
 

@@ -91,7 +91,10 @@ def _show_withdrawn(patch: str, withdrawn: Withdrawn) -> None:
     if withdrawn.dependents:
         say(f"Waiting for it, where it is not installed: {', '.join(map(str, withdrawn.dependents))}.")
     if not withdrawn.for_good:
-        say(f"Until 'seed-server withdraw {patch} --for-good', it can be offered again by whoever has this server.")
+        say(
+            f"Until 'seed-server withdraw {patch} --reason TEXT --for-good', it can be offered again by whoever has "
+            "this server."
+        )
 
 
 @click.command("offer", short_help="Offer a withdrawn patch again.")

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import json_option, print_json, say
+from p2pdist.shared.console import ExitCode, json_option, print_json, say, say_error
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
@@ -75,7 +75,7 @@ _OPTIONS = (
     click.option("--health", multiple=True, metavar="CHECK", help="What works afterwards, else it is rolled back."),
     click.option("--window", "windows", multiple=True, metavar="TEXT", help="When it may be installed."),
     click.option("--deadline", metavar="TIME", help="When it is installed at the latest, ISO 8601."),
-    click.option("--emergency", is_flag=True, help="It waits for no window."),
+    click.option("--emergency", is_flag=True, help="Wait for no window."),
     click.option("--requires", multiple=True, metavar="ID[@V]", help="A patch that comes first; again for more."),
     click.option("--supersedes", multiple=True, metavar="ID[@V]", help="A patch that this replaces."),
     click.option("--downgrade", is_flag=True, help="Go back to this older version on purpose."),
@@ -199,7 +199,8 @@ def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
             say(finding.as_text(str(recipe)))
         _show_contents(examined)
     if errors:
-        raise UserError(f"{recipe} cannot be published: {counted(errors, 'error')}.", FaultKind.BAD_INPUT)
+        say_error(f"{recipe} cannot be published: {counted(errors, 'error')}.")
+        raise SystemExit(ExitCode.BAD_INPUT)  # a `UserError` would print a second JSON document after the answer
     if not as_json:
         warnings = f", with {counted(len(findings), 'warning')}" if findings else ""
         say(f"{recipe} can be published{warnings}.")

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2pdist.shared.language import in_words
-from p2pdist.shared.printable_text import printable
+from p2pdist.shared.printable_text import printable_lines
 from seed_server.fleet.problems import FleetProblem
 
 FULL_COLUMNS = 118  # a terminal with less gets tables with shorter and fewer columns
@@ -37,6 +37,11 @@ def cut(text: str, cells: int) -> str:
 def problem_lines(problems: Iterable[FleetProblem]) -> list[Text]:
     """Return what the operator should know, each with what mends it."""
     return [
-        Text(f"{in_words(printable(problem.text))} → {problem.mend}", style="red" if problem.urgent else "yellow")
+        Text(f"{_shown(problem.text)} → {_shown(problem.mend)}", style="red" if problem.urgent else "yellow")
         for problem in problems
     ]
+
+
+def _shown(text: str) -> str:
+    # each line is a sentence of its own: all mistakes of a file are told at once
+    return "\n".join(map(in_words, printable_lines(text).split("\n")))

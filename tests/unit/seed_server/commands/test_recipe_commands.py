@@ -200,7 +200,8 @@ def test_lint_of_a_wrong_recipe(shell: Shell) -> None:
     assert "line 8, column 8: error: payload 2, file: There is no file" in printed
     assert "cannot be published: 2 errors." in printed
     printed = shell("lint", shell.recipe, "--json", code=ExitCode.BAD_INPUT)
-    facts = json.JSONDecoder().raw_decode(printed)[0]
+    facts, end = json.JSONDecoder().raw_decode(printed)
+    assert printed[end:] == f"\nerror: {shell.recipe} cannot be published: 2 errors.\n", "no second document"
     assert (facts["valid"], len(facts["findings"]), facts["findings"][0]["column"]) == (False, 2, 15)
 
 
