@@ -162,7 +162,7 @@ async def _open(core: Core, stack: contextlib.AsyncExitStack) -> Connections:
             if await core.renewal.renew_now(http):
                 part.tell(_identity(core))
     engine = RemoteEngine(part)
-    origin = RemoteOrigin(part, lambda: introduction.hello(part.listen_port))
+    origin = RemoteOrigin(part, lambda: introduction.hello(part.listen_port), replaced=state.replaced)
     discovery = RemoteFinder(part, lambda: introduction.announcement(part.listen_port)) if settings.mdns else None
     return Connections(part, engine, discovery, origin, http)
 

@@ -96,8 +96,6 @@ class OriginEvents:
     def _disconnected(self, event: Disconnected) -> None:
         if event.cause == "shared_identity":
             self._share_identity(Copies(event.others, refused=True))
-        elif event.cause == "replaced":
-            self._state.replaced()
 
     def _share_identity(self, copies: Copies) -> None:
         before, self._state.copies = self._state.copies, copies

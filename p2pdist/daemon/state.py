@@ -48,14 +48,15 @@ class DaemonState:
         self.site_limit: SiteLimit | None = None
         self.link_watch = LinkWatch(interval_seconds=None)
         """How often the server wants a report of others' traffic."""
-        self.instance = secrets.token_hex(INSTANCE_BYTES)
-        """The number of this run of the daemon: see `shared.wire.messages.Instance`."""
-        self.was_replaced = False
-        """Whether another connection with this PC's identity has taken the place of its own."""
         self.large_packets_lost = False
         """Full packets do not get through between the server and this site."""
         self.copies = Copies()
         """Who else shows this PC's identity."""
+        # by `replaced`, which the connection to the server calls before it says `instance` again
+        self.instance = secrets.token_hex(INSTANCE_BYTES)
+        """The number of this run of the daemon: see `shared.wire.messages.Instance`."""
+        self.was_replaced = False
+        """Whether another connection with this PC's identity has taken the place of its own."""
         # by `trust_refresh`
         self.site_profile: SiteProfile | None = None
         """The throttle profile of this PC's site, signed by the network admins."""

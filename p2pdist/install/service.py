@@ -91,7 +91,7 @@ class InstallService:
             patch.ref: str(transfer.verified_path(self._home.patches, patch))
             for transfer in self._transfers.everything()
             if transfer.state == "verified"
-            for patch in transfer.patches
+            for patch in transfer.placed
         }
         candidates = [
             Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.ref))

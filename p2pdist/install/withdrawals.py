@@ -29,9 +29,9 @@ def holds_back(catalogue: Catalogue | None, now: float, *, running_seconds: floa
 
 
 async def note_withdrawals(store: JournalStore, withdrawn: Collection[Withdrawal]) -> None:
-    """Write into the journal, once each, which patches are ``withdrawn`` with which something has happened here.
+    """Write into the journal which patches are ``withdrawn`` with which something has happened here.
 
-    Raises `OSError`.
+    Each once, and once more after `MAX_HISTORY` other steps: the line has left the history by then. Raises `OSError`.
     """
     if not withdrawn:
         return

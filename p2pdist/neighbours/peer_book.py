@@ -36,7 +36,9 @@ ShortTag = Annotated[str, msgspec.Meta(max_length=64)]
 MAX_MDNS_PEERS = 200  # a LAN segment is smaller
 MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this is somebody making up names
 MAX_LINKS_PER_TORRENT = 40  # more neighbours at once bring a LAN swarm no speed, only memory and handshakes
-MAX_LINKS_OF_ALL = 160  # of all torrents; the engine has room for as many that neighbours open
+MAX_LINKS_OF_ALL = 128  # of all torrents, opened by this endpoint; the engine has room for as many from neighbours
+# … and for these: whatever less urgent torrents have, the first ones open so many each, which is enough to spread
+FIRST_TORRENTS, LINKS_OF_FIRST = 8, 4
 MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one call may start
 ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even if no event has said so
 FASTEST_REATTEMPT_SECONDS = 1.0  # whatever is announced, a neighbour is not tried more often
@@ -81,6 +83,8 @@ class PeerEntry:
 class _Link:
     connected_to: str | None = None
     """Address of the open connection; the hints may name another one by now."""
+    opened_here: bool = False
+    """Whether this endpoint has opened that connection."""
     trying: bool = False
     reason: PeerReason = PeerReason.NOT_TRIED
     failures: int = 0
@@ -228,34 +232,40 @@ class PeerBook:
         when none is missing here. A seed does not connect: it waits to be asked.
         """
         self._prune(torrents, now)
-        links = self._links(now)
-        most = min(MAX_CONNECTS_PER_CALL, MAX_LINKS_OF_ALL - links.total())
+        links, opened = self._links(now)
         # an order of each PC's own: with the same order everywhere, a large site would fall into cliques
         peers = sorted((p for p in self._peers.values() if self._verdict(p) is None), key=lambda p: p.order)
         wanted: list[ConnectTo] = []
-        for torrent_hash, pieces in torrents.items():
-            if len(wanted) < most and 0 < pieces <= FEW_PIECES:
+        missing = [(torrent_hash, pieces) for torrent_hash, pieces in torrents.items() if pieces]
+        for turn, (torrent_hash, pieces) in enumerate(missing):
+            most = MAX_LINKS_OF_ALL - opened - len(wanted)
+            if turn < FIRST_TORRENTS:
+                most = max(most, LINKS_OF_FIRST - links[torrent_hash])
+            most = min(most, MAX_CONNECTS_PER_CALL - len(wanted))
+            if most > 0 and pieces <= FEW_PIECES:
                 spare = spare_links(now - self._since.setdefault(torrent_hash, now))
                 room = pieces + spare - links[torrent_hash]
                 if room > 0:
                     few = in_order(torrent_hash, peers, self._place, after_own=spare > 0)
-                    wanted += self._due(torrent_hash, few, room, most - len(wanted), now)
-            elif pieces:
-                room = MAX_LINKS_PER_TORRENT - links[torrent_hash]
-                wanted += self._due(torrent_hash, peers, room, most - len(wanted), now)
+                    wanted += self._due(torrent_hash, few, room, most, now)
+            elif pieces > FEW_PIECES:
+                wanted += self._due(torrent_hash, peers, MAX_LINKS_PER_TORRENT - links[torrent_hash], most, now)
         return wanted
 
-    def _links(self, now: float) -> "Counter[TorrentHash]":
-        """Return how many connections each torrent has, those included that are being opened.
+    def _links(self, now: float) -> tuple["Counter[TorrentHash]", int]:
+        """Return how many connections each torrent has, and how many of all of them this endpoint has opened.
 
-        Those too with neighbours that are announced no more: a list that changes must not add up to ever more.
+        Those included that are being opened, and those with neighbours that are announced no more: a list that changes
+        must not add up to ever more.
         """
-        return Counter(
-            torrent_hash
-            for peer in self._peers.values()
-            for torrent_hash, link in peer.links.items()
-            if link.connected or (link.trying and now < link.next_attempt_at)
-        )
+        links = Counter[TorrentHash]()
+        opened = 0
+        for peer in self._peers.values():
+            for torrent_hash, link in peer.links.items():
+                opening = link.trying and now < link.next_attempt_at
+                links[torrent_hash] += link.connected or opening
+                opened += link.opened_here or opening
+        return links, opened
 
     def _due(self, torrent_hash: TorrentHash, peers: list[_Peer], room: int, most: int, now: float) -> list[ConnectTo]:
         wanted: list[ConnectTo] = []
@@ -285,6 +295,7 @@ class PeerBook:
                 continue
             link = peer.links.setdefault(torrent_hash, _Link())
             link.connected_to = address
+            link.opened_here |= link.trying
             link.trying = False
             link.failures = 0
             link.changed_at = now
@@ -306,7 +317,7 @@ class PeerBook:
     def _failed(self, peer: _Peer, torrent_hash: TorrentHash, reason: PeerReason, now: float) -> None:
         link = peer.links.setdefault(torrent_hash, _Link())
         link.connected_to = None
-        link.trying = False
+        link.opened_here = link.trying = False
         link.failures += 1
         link.set_reason(reason, now)
         jitter = 0.0 if self._own_id < peer.endpoint_id else 1.0

@@ -15,10 +15,14 @@ NOT_RUNNING = "the network part of the daemon is not running"
 class RemoteOrigin:
     """An `ServerConnection`."""
 
-    def __init__(self, part: NetworkPart, hello: Callable[[], ControlHello]) -> None:
-        """``hello`` is asked whenever a connection may be made: addresses and the LAN port change."""
+    def __init__(self, part: NetworkPart, hello: Callable[[], ControlHello], *, replaced: Callable[[], None]) -> None:
+        """``hello`` is asked whenever a connection may be made: addresses and the LAN port change.
+
+        ``replaced`` is called before, when another connection with this PC's identity has taken the place of ours.
+        """
         self._part = part
         self._hello = hello
+        self._replaced = replaced
         self.events = Windowed[OriginEvent](part, "origin")
         self.pieces = Windowed[PieceArrived](part, "pieces")
         """What has become of each piece from the server."""
@@ -58,6 +62,8 @@ class RemoteOrigin:
             return
         if isinstance(message.event, Disconnected):
             self.news.disconnected()
+            if message.event.cause == "replaced":
+                self._replaced()
             self._part.tell(Introduce(self._hello()))  # for the next attempt
         self.events.put(message.event)
 

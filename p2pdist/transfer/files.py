@@ -29,7 +29,8 @@ from p2pdist.transfer.states import TransferRecord, TransferRecords
 
 HASH_CHUNK_BYTES = 1 << 20
 TRIAL = ".trial"  # the name of an empty file and of its links, for a moment at each start
-MAX_RECORDS_BYTES = 8 << 20  # MAX_TRANSFER_RECORDS of about 400 bytes each, and room to spare
+# MAX_TRANSFER_RECORDS of about 600 bytes each, a place of about 400 bytes for each of MAX_ROLLOUT_ENTRIES, and room
+MAX_RECORDS_BYTES = 8 << 20
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.states import Place, TransferRecord
 from p2pdist.trust.catalogue import CataloguePatch
 
-MOST_PLACES = 64  # of one file; a fleet publishes the same bytes a few times
+MOST_PLACES = 500  # of one file: NTFS has 1,023 names for it, and an installed patch keeps it under another one
 
 
 def places_of(patches: Iterable[CataloguePatch]) -> tuple[Place, ...]:

@@ -39,7 +39,7 @@ class Proving:
         """Hash the whole file and publish it.
 
         ``proving`` is cancelled only by a caller that holds the lock. So once we hold the lock and are not cancelled,
-        nothing has dropped or changed the transfer meanwhile.
+        nothing has dropped the transfer meanwhile. Its names may have changed: what its record says now is published.
         """
         with transfer.proving:
             try:

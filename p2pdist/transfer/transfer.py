@@ -17,7 +17,7 @@ from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault
-from p2pdist.transfer.places import places_of
+from p2pdist.transfer.places import places_of, refs_of
 from p2pdist.transfer.states import TRANSITIONS, LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
@@ -164,6 +164,12 @@ class Transfer:
         """Return where the file of ``patch`` (None: the first) is, once proven, below the ``patches`` directory."""
         one = self.patch if patch is None else patch
         return directory / one.manifest.patch_id / one.manifest.version / one.payload.file_name
+
+    @property
+    def placed(self) -> list[CataloguePatch]:
+        """Those of `patches` for which the file has a place, or gets one when it is proven."""
+        refs = refs_of(self.record)
+        return [patch for patch in self.patches if patch.ref in refs]
 
     def record_of(self, patch: CataloguePatch) -> TransferRecord:
         """Return the record for one of `patches`: only the first has fetched what came."""

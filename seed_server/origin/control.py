@@ -150,7 +150,7 @@ class ControlConversation:
             self._live.wake_all()
 
     def _news_wanted(self, wanted: NewsWanted) -> None:
-        with contextlib.suppress(trio.WouldBlock):  # whoever asks again before the answer is answered once
+        with contextlib.suppress(trio.WouldBlock):  # while one question is answered, one more waits; others are dropped
             self._ask_news.send_nowait(wanted)
 
     async def _want(self, want: Want) -> None:

@@ -12,6 +12,7 @@ from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
 
 NEWS_TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
+NEWS_THREADS = 4  # after a publication all PCs ask at once: most threads are left to database and disk
 
 FindNews: TypeAlias = Callable[[int, int], bytes | None]
 """Returns what is new since a root and a snapshot, as `TrustNewsReader.answer`. Blocking. Raises `OSError`."""
@@ -26,11 +27,12 @@ class PacedNews:
         self._line = line
         self._budgets = budgets
         self._log = log
+        self._threads = trio.CapacityLimiter(NEWS_THREADS)
 
     async def answer(self, wanted: NewsWanted, address: str, endpoint: EndpointId) -> News:
         """Return the answer when it may be sent at once: it counts as sent."""
         try:
-            files = await trio.to_thread.run_sync(self._find, wanted.root, wanted.snapshot)
+            files = await trio.to_thread.run_sync(self._find, wanted.root, wanted.snapshot, limiter=self._threads)
         except OSError as error:
             self._log.warning("news cannot be read", endpoint, reason=str(error))
             files = None

@@ -20,7 +20,8 @@ class TrustNewsReader:
         self._metadata = metadata_directory
         self._targets = targets_directory
         self._changes = lru_cache(maxsize=ANSWERS_KEPT)(self._changes_between)
-        self._one_at_a_time = Lock()  # after a publication all PCs ask for the same: it is found once
+        self._encoded = lru_cache(maxsize=ANSWERS_KEPT)(self._encode)
+        self._one_at_a_time = Lock()  # after a publication all PCs ask for the same: it is found and compressed once
 
     def answer(self, root: int, snapshot: int) -> bytes | None:
         """Return the encoded `TrustNews` for a PC that knows these versions; None where nothing is published.
@@ -30,17 +31,17 @@ class TrustNewsReader:
         if (timestamp := _read(self._metadata / "timestamp.json")) is None:
             return None
         next_root = f"{root + 1}.root.json"
-        files: dict[str, bytes | None] = {
-            f"metadata/{next_root}": _read(self._metadata / next_root, MAX_NEWS_FILE_BYTES),
-            "metadata/timestamp.json": timestamp,
-        }
+        newer_root = _read(self._metadata / next_root, MAX_NEWS_FILE_BYTES)
+        known = snapshot if (self._metadata / f"{snapshot}.snapshot.json").exists() else 0
+        with self._one_at_a_time:
+            return self._encoded(known, next_root, newer_root, timestamp)
+
+    def _encode(self, known: int, next_root: str, newer_root: bytes | None, timestamp: bytes) -> bytes:
+        files: dict[str, bytes | None] = {f"metadata/{next_root}": newer_root, "metadata/timestamp.json": timestamp}
         newest = _versions(timestamp).get("snapshot", 0)
-        if newest != snapshot:
-            known = snapshot if (self._metadata / f"{snapshot}.snapshot.json").exists() else 0
+        if newest != known:
             room = MAX_NEWS_BYTES - sum(len(data or b"") for data in files.values())
-            with self._one_at_a_time:
-                changes = self._changes(known, newest)
-            for name, data in changes.items():
+            for name, data in self._changes(known, newest).items():
                 if len(data) <= room:
                     files[name] = data
                     room -= len(data)

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-MAX_CONNECTIONS = 320  # of all torrents: the peer book opens half of them; each needs memory for TLS and buffers
+MAX_CONNECTIONS = 320  # of all torrents: the peer book opens fewer than half; each needs memory for TLS and buffers
 PEER_CONNECT_SECONDS = 5  # on a LAN an answer takes milliseconds; a PC that is switched off gives none
 HANDSHAKE_SECONDS = 10  # TLS and BitTorrent, on a busy PC
 RECONNECT_SECONDS = 3  # before a second attempt; libtorrent itself repeats some refused ones at this pace

@@ -1,6 +1,7 @@
 """`p2pdist.install.service`: what the catalogue says becomes what is planned, and what people are told of it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,15 +19,19 @@ from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.recipe import ArchiveInstall
+from p2pdist.transfer.places import MOST_PLACES
+from p2pdist.transfer.transfer import Transfer, new_record
 from p2pdist.trust.catalogue import Catalogue, NotApplicable
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.install_place import manifest
-from tests.helpers.patch_views import plan_row
+from tests.helpers.patch_views import plan_row, transfer
 
 REFUSAL = "a newer one is signed"
 
 
-def service(home: Path, installer: Installer | None = None, **settings: Any) -> InstallService:
+def service(
+    home: Path, installer: Installer | None = None, transfers: Sequence[Transfer] = (), **settings: Any
+) -> InstallService:
     async def damaged(_torrent: str) -> None:
         raise AssertionError
 
@@ -35,7 +40,7 @@ def service(home: Path, installer: Installer | None = None, **settings: Any) -> 
         EndpointHome(home),
         DaemonSettings(**settings),
         installer or Installer(home / "root", home / "scratch"),
-        cast("Any", SimpleNamespace(everything=list)),
+        cast("Any", SimpleNamespace(everything=lambda: transfers)),
         DaemonHooks(lambda: None, damaged, lambda: None),
         cast("Any", quiet),
         FakeClock(),
@@ -68,6 +73,28 @@ def test_a_step_back_is_planned_as_refused_and_told_to_people_and_once_to_the_lo
         installs.follow_catalogue(catalogue())
         installs.follow_catalogue(catalogue(skipped("1", older=True)))
     assert len(logged) == 1, "it was gone in between"
+
+
+def test_a_file_is_named_for_the_patches_that_have_it_and_not_for_one_that_has_just_got_these_bytes(
+    tmp_path: Path,
+) -> None:
+    first, second = (transfer(ref=PatchRef("acme", version)).patch for version in ("1", "2"))
+    here = replace(transfer(ref=first.ref, state="verified"), patches=(first, second))
+    installs = service(tmp_path, transfers=[here])
+    installs.follow_catalogue(Catalogue(1, patches=(first, second), refused=(), stale=""))
+    file = str(tmp_path / "patches" / "acme" / "1" / "f")
+    assert [candidate.file for candidate in installs.candidates()] == [file, None]
+    here.record = new_record((first, second), 0.0)
+    assert all(candidate.file for candidate in installs.candidates())
+
+
+def test_hundreds_of_patches_may_have_the_same_bytes(tmp_path: Path) -> None:
+    patches = tuple(transfer(ref=PatchRef("acme", str(version))).patch for version in range(MOST_PLACES))
+    here = replace(transfer(state="verified"), patches=patches, record=new_record(patches, 0.0))
+    installs = service(tmp_path, transfers=[here])
+    installs.follow_catalogue(Catalogue(1, patches=patches, refused=(), stale=""))
+    assert len(patches) >= 500
+    assert all(candidate.file for candidate in installs.candidates())
 
 
 REF = PatchRef("acme", "1")

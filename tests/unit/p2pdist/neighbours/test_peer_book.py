@@ -1,10 +1,14 @@
+from collections import Counter
+
 import pytest
 
 from p2pdist.neighbours.few_pieces import FEW_PIECES, MAX_SPARE_LINKS, SPARE_LINK_SECONDS
 from p2pdist.neighbours.peer_book import (
     ATTEMPT_SECONDS,
     FASTEST_REATTEMPT_SECONDS,
+    FIRST_TORRENTS,
     GONE_SHOWN_SECONDS,
+    LINKS_OF_FIRST,
     MAX_CONNECTS_PER_CALL,
     MAX_IDS_PER_ADDRESS,
     MAX_LINKS_OF_ALL,
@@ -363,7 +367,7 @@ def test_one_neighbour_more_is_asked_when_the_piece_does_not_come_and_not_all_of
 
 
 def test_hundreds_of_torrents_at_once_stay_within_the_engine_s_room(book):
-    for number in range(20):
+    for number in range(16):
         book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
     torrents = {TorrentHash(f"{number:064x}"): MANY for number in range(500)}
     opened = 0
@@ -375,11 +379,64 @@ def test_hundreds_of_torrents_at_once_stay_within_the_engine_s_room(book):
         opened += len(wanted)
     assert opened == MAX_LINKS_OF_ALL
     # the most urgent ones have got them, and what is here makes room for what is not
-    done = dict.fromkeys(list(torrents)[: MAX_LINKS_OF_ALL // 20], 0)
+    done = dict.fromkeys(list(torrents)[: MAX_LINKS_OF_ALL // 16], 0)
     for torrent_hash in done:
-        for number in range(20):
+        for number in range(16):
             book.disconnected(torrent_hash, f"10.0.1.{number}", PeerReason.NOT_SHARED, 30.0)
     assert book.connections_wanted(torrents | done, 30.0)
+
+
+def large_site(book: PeerBook) -> list[str]:
+    """Let ``book`` know more neighbours than one torrent connects to, and return their addresses."""
+    addresses = [f"10.0.1.{number}" for number in range(MAX_LINKS_PER_TORRENT + 5)]
+    for number, address in enumerate(addresses):
+        book.observe(hint(numbered(number), address=address), "mdns", 0.0)
+    return addresses
+
+
+def opened_by(book: PeerBook, torrents: dict[TorrentHash, int], since: float) -> Counter[TorrentHash]:
+    """Return how many links ``book`` opens for each torrent in ten looks; all of them come to be."""
+    opened = Counter[TorrentHash]()
+    for now in (since + second for second in range(10)):
+        for each in book.connections_wanted(torrents, now):
+            book.connected(each.torrent_hash, each.address, now)
+            opened[each.torrent_hash] += 1
+    return opened
+
+
+@pytest.mark.parametrize("pieces", [1, FEW_PIECES, MANY])
+def test_an_urgent_torrent_gets_links_though_others_have_all(book, pieces):
+    large_site(book)
+    others = {TorrentHash(f"{number:064x}"): MANY for number in range(4)}
+    assert opened_by(book, others, 0.0).total() == MAX_LINKS_OF_ALL
+    urgent = opened_by(book, {T1: pieces} | others, 100.0)
+    assert urgent == {T1: min(LINKS_OF_FIRST, pieces + 1)}, "for the one piece: its neighbour, and later one more"
+    # and however many come: what is not among the first opens no more than there is room
+    more = {TorrentHash(f"{number:064x}"): MANY for number in range(100, 150)}
+    later = opened_by(book, {T1: 0} | more | others, 200.0)
+    assert later == dict.fromkeys([*more][:FIRST_TORRENTS], LINKS_OF_FIRST)
+
+
+def test_what_neighbours_open_takes_no_room_of_what_this_endpoint_opens(book):
+    theirs = [TorrentHash(f"{number:064x}") for number in range(4)]
+    for address in large_site(book):
+        for torrent_hash in theirs:
+            book.connected(torrent_hash, address, 0.0)
+    opened = opened_by(book, {T1: MANY} | dict.fromkeys(theirs, MANY), 1.0)
+    assert opened == {T1: MAX_LINKS_PER_TORRENT}, "each of theirs has enough"
+
+
+def test_a_link_that_ended_is_no_longer_one_that_was_opened(book):
+    large_site(book)
+    torrents = {TorrentHash(f"{number:064x}"): MANY for number in range(4)}
+    for since in (0.0, 10_000.0):
+        opened = book.connections_wanted(torrents, since)
+        assert len(opened) == MAX_CONNECTS_PER_CALL
+        for each in opened:
+            book.connected(each.torrent_hash, each.address, since)
+        for each in opened:
+            book.disconnected(each.torrent_hash, each.address, PeerReason.CONNECTION_LOST, since)
+    assert opened_by(book, torrents, 20_000.0).total() == MAX_LINKS_OF_ALL
 
 
 def test_who_begins_later_is_asked_again_within_a_second(book):

@@ -166,7 +166,7 @@ async def test_http_failures_come_back_whole_and_while_it_is_down_they_say_so(ca
 
 async def test_a_server_that_cannot_be_reached_is_told(ca: TestCA, tmp_path: Path) -> None:
     async with running(tmp_path / "cache", ca) as part:
-        origin = RemoteOrigin(part, hello)
+        origin = RemoteOrigin(part, hello, replaced=lambda: None)
         await part.begin()
         event = await anext(origin.events)
         assert isinstance(event, Disconnected)
@@ -272,7 +272,7 @@ async def test_whatever_it_does_the_daemon_goes_on_and_starts_it_again(
     ca: TestCA, tmp_path: Path, does: str, words: str
 ) -> None:
     async with running(tmp_path / "cache", ca, HOSTILE + "    " + does.replace("\\\\", "\\") + "\n") as part:
-        RemoteOrigin(part, hello)
+        RemoteOrigin(part, hello, replaced=lambda: None)
         await part.begin()
         while not part.problem:  # noqa: ASYNC110 - a plain attribute
             await trio.sleep(0.01)

@@ -11,8 +11,11 @@ import trio
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES
+from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES
+from p2pdist.shared.wire.messages import MAX_BYTE_COUNT
 from p2pdist.transfer import files
-from p2pdist.transfer.states import TransferRecord
+from p2pdist.transfer.states import MAX_TRANSFER_RECORDS, Place, TransferRecord
 
 
 def record(version: str) -> TransferRecord:
@@ -113,6 +116,33 @@ async def test_records_survive_and_damage_to_them_costs_only_memory(tmp_path: Pa
     damaged[0] ^= 0xFF
     path.write_bytes(damaged)
     assert await files.load_records(path) == []
+
+
+async def test_the_largest_records_that_there_can_be_are_read_again(tmp_path: Path) -> None:
+    def name(n: int) -> str:
+        return f"{n:064}"
+
+    most = [
+        TransferRecord(
+            patch_id=name(n),
+            version=name(n),
+            sha256="a" * 64,
+            torrent_hash="b" * 64,
+            first_seen_at=1.0,
+            verified_at=2.0,
+            verified_mtime_ns=MAX_BYTE_COUNT,
+            bytes_from_origin=MAX_BYTE_COUNT,
+            bytes_from_peers=MAX_BYTE_COUNT,
+            bytes_wasted=MAX_BYTE_COUNT,
+            verified_ctime_ns=MAX_BYTE_COUNT,
+            verified_inode=MAX_BYTE_COUNT,
+            # each patch that is rolled out has one place, whichever file it shares
+            places=(Place(name(n), name(n), "f" * FILE_NAME_MAX_BYTES),) if n < MAX_ROLLOUT_ENTRIES else (),
+        )
+        for n in range(MAX_TRANSFER_RECORDS)
+    ]
+    await files.save_records(tmp_path / "records", most)
+    assert await files.load_records(tmp_path / "records") == most
 
 
 def test_the_home_is_closed_to_others_whoever_made_it(tmp_path: Path) -> None:

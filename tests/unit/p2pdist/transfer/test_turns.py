@@ -66,6 +66,19 @@ def test_small_ones_do_not_wait_for_a_large_one_nor_it_for_them() -> None:
     assert run([*large, *small]) == [*large, *small[: MAX_SMALL_AT_A_TIME // MAX_LARGE_AT_A_TIME]]
 
 
+def test_a_large_one_starts_in_its_turn_though_small_ones_wait_behind_it() -> None:
+    under_way = [sized(n, SMALL, "fetching") for n in range(MAX_SMALL_AT_A_TIME)]
+    large, behind = sized(500, LARGE), [sized(1_000 + n, SMALL) for n in range(200)]
+    room_for_it = MAX_SMALL_AT_A_TIME // MAX_LARGE_AT_A_TIME
+    started = list[list[Transfer]]()
+    for small in under_way[:room_for_it]:
+        small.state = "verified"
+        started.append(run([*under_way, large, *behind]))
+    assert started == [[]] * (room_for_it - 1) + [[large]]
+    under_way[-1].state = "verified"
+    assert run([*under_way, large, *behind]) == behind[:1], "they take turns again"
+
+
 def test_what_is_less_urgent_keeps_no_emergency_waiting() -> None:
     under_way = [sized(n, LARGE, "fetching") for n in range(MAX_LARGE_AT_A_TIME)]
     emergency, other = sized(98, LARGE, emergency=True), sized(97, LARGE)

@@ -1,5 +1,8 @@
 """`seed_server.origin.paced_news`: a site's endpoints are answered as fast as its line carries, and no faster."""
 
+import math
+from threading import Event
+
 import pytest
 import trio
 import trio.testing
@@ -13,7 +16,7 @@ from seed_server.line.metadata_line import LEAST_LUMP_BYTES
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.origin.outside_log import OutsideLog
-from seed_server.origin.paced_news import NEWS_TURN_SECONDS, FindNews, PacedNews
+from seed_server.origin.paced_news import NEWS_THREADS, NEWS_TURN_SECONDS, FindNews, PacedNews
 from tests.helpers.web_harness import line_of
 
 RATE = BytesPerSecond(100_000)
@@ -48,18 +51,28 @@ async def test_no_more_than_a_tenth_of_a_second_of_the_line_goes_in_one_lump(rat
 async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    news = paced(lambda root, snapshot: bytes(LEAST_LUMP_BYTES), 10_000)
+    found: list[int] = []
+
+    def find(root: int, snapshot: int) -> bytes | None:
+        found.append(snapshot)
+        return bytes(LEAST_LUMP_BYTES)
+
+    news = paced(find, 10_000)
     answers: list[News] = []
 
     async def ask() -> None:
         answers.append(await news.answer(WANTED, "10.0.0.1", PC))
 
-    trio.to_thread.current_default_thread_limiter().total_tokens = 100  # all ask at the same moment
-    began = trio.current_time()
+    autojump_clock.autojump_threshold = math.inf  # the clock does not know of threads
     async with trio.open_nursery() as nursery:
         for _ in range(100):
             nursery.start_soon(ask)
-    assert NEWS_TURN_SECONDS <= trio.current_time() - began < NEWS_SECONDS
+        while len(found) < 100:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        began = trio.current_time()
+        autojump_clock.autojump_threshold = 0.0
+    assert trio.current_time() - began == pytest.approx(NEWS_TURN_SECONDS)
+    assert NEWS_TURN_SECONDS < NEWS_SECONDS
     assert 0 < sum(bool(answer.files) for answer in answers) < 100
 
 
@@ -78,3 +91,30 @@ async def test_what_is_too_large_is_not_there_or_cannot_be_read_is_left_to_the_w
     finds: list[FindNews] = [lambda *_: None, lambda *_: bytes(MAX_NEWS_MESSAGE_BYTES + 1), unreadable]
     for find in finds:
         assert await paced(find).answer(WANTED, "10.0.0.1", PC) == News(files=b"")
+
+
+async def test_a_fleet_that_asks_at_once_leaves_threads_for_all_else() -> None:
+    threads = int(trio.to_thread.current_default_thread_limiter().total_tokens)
+    assert threads > NEWS_THREADS
+    found = Event()
+    began: list[int] = []
+
+    def find(root: int, snapshot: int) -> bytes:
+        began.append(root)
+        found.wait()
+        return b""
+
+    news = paced(find)
+    async with trio.open_nursery() as nursery:
+        for _ in range(2 * threads):
+            nursery.start_soon(news.answer, WANTED, "10.0.0.1", PC)
+        with trio.fail_after(60):
+            while len(began) < NEWS_THREADS:  # noqa: ASYNC110 - a thread appends to it
+                await trio.sleep(0.01)
+        try:
+            with trio.fail_after(10):
+                await trio.to_thread.run_sync(lambda: None)
+            assert len(began) == NEWS_THREADS
+        finally:
+            found.set()
+    assert len(began) == 2 * threads

@@ -99,6 +99,18 @@ def test_a_publication_is_seen_at_once(published: Published) -> None:
     assert "gamma@1.manifest" in kinds(published.news(known))
 
 
+def test_the_same_answer_is_made_once_and_anew_for_each_publication_and_root(published: Published) -> None:
+    known = published.publish("beta")
+    published.publish("gamma")
+    first = published.reader.answer(ROOT, known)
+    assert published.reader.answer(ROOT, known) is first, "all PCs of a fleet ask for it in the same minute"
+    published.publish("delta")
+    second = published.reader.answer(ROOT, known)
+    assert second not in (None, first)
+    (published.directory / "tuf" / "metadata" / "2.root.json").write_bytes(b"new")
+    assert published.news(known)["metadata/2.root.json"] == b"new"
+
+
 def test_many_patches_at_once_do_not_fit_and_what_is_for_every_pc_comes_first(published: Published) -> None:
     known = published.publish("beta")
     published.publish(*(f"new-{n:03}" for n in range(200)))
