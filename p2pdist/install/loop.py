@@ -56,6 +56,8 @@ class DaemonHooks:
     """Held while something is installed: nothing else may end the daemon's parts meanwhile."""
     clock_problem: Callable[[], str] = lambda: ""
     """Why this PC's clock cannot be believed, in words; empty: it can."""
+    passed: Callable[[], float] = float
+    """The time that has certainly passed, whatever the clock shows, in seconds since 1970; 0: not known."""
 
 
 class Installs:
