@@ -197,6 +197,8 @@ class Installs:
 
     def _goes_on(self, record: InstallRecord) -> bool:
         """Whether there is something to be done for a decision that was made, or for a rollback that was asked for."""
+        if self.restarter.is_coming:  # either may run an installer
+            return False
         if record.state in UNDER_WAY:
             return not waiting.waits(record, self._now())
         return record.undo_asked and record.state in ("installed", "unproven")
