@@ -28,9 +28,10 @@ def next_to_start(transfers: Iterable[Transfer], now: float) -> tuple[list[Trans
     starting = list[Transfer]()
     for transfer in sorted(waiting, key=lambda transfer: transfer.turn):
         ahead = sum(share for urgency, share in under_way.items() if urgency <= transfer.urgency)
-        if ahead + _share(transfer) <= _ROOM:
-            under_way[transfer.urgency] += _share(transfer)
-            starting.append(transfer)
+        if ahead + _share(transfer) > _ROOM:
+            break  # what is later in turn must not take the room that it waits for
+        under_way[transfer.urgency] += _share(transfer)
+        starting.append(transfer)
     starting += proven
     return starting[:MAX_STARTS_AT_ONCE], len(starting) > MAX_STARTS_AT_ONCE
 

@@ -66,6 +66,25 @@ def test_small_ones_do_not_wait_for_a_large_one_nor_it_for_them() -> None:
     assert run([*large, *small]) == [*large, *small[: MAX_SMALL_AT_A_TIME // MAX_LARGE_AT_A_TIME]]
 
 
+def test_small_ones_that_come_later_do_not_keep_a_large_one_waiting() -> None:
+    first = [sized(n, SMALL) for n in range(MAX_SMALL_AT_A_TIME)]
+    assert run(first) == first
+    large, later = sized(500, LARGE), [sized(600 + n, SMALL) for n in range(100)]
+    everything = [*first, large, *later]
+    share = MAX_SMALL_AT_A_TIME // MAX_LARGE_AT_A_TIME
+    for each in first[: share - 1]:
+        each.state = "verified"
+        assert run(everything) == []
+    first[share - 1].state = "verified"
+    assert run(everything) == [large]
+
+
+def test_a_large_one_that_waits_keeps_nothing_more_urgent_waiting() -> None:
+    under_way = [sized(n, SMALL, "fetching") for n in range(MAX_SMALL_AT_A_TIME)]
+    large, emergency = sized(500, LARGE), sized(600, SMALL, emergency=True)
+    assert run([*under_way, large, emergency]) == [emergency]
+
+
 def test_what_is_less_urgent_keeps_no_emergency_waiting() -> None:
     under_way = [sized(n, LARGE, "fetching") for n in range(MAX_LARGE_AT_A_TIME)]
     emergency, other = sized(98, LARGE, emergency=True), sized(97, LARGE)
